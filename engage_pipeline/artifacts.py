@@ -1,0 +1,308 @@
+"""Where an artifact lives, how it is published whole or not at all, and how a reader knows that it is undamaged.
+
+    working_dir/<stage>/<artifact>[/<part>]/
+        manifest.json            names the current version: replaced by one rename
+        <version>-<random>/      its files, never changed after they were published
+        .tmp-<random>/           a version being written; swept by the next run if its own was killed
+
+A reader follows manifest.json, so it sees the old version or the new one, never a mixture, and never meets a
+temporary file, because nothing is found by globbing. The version before the current one stays, for readers that
+opened it. What does not belong here: what an artifact contains.
+"""
+
+import json
+import re
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from engage_pipeline import files
+from engage_pipeline.catalogue import ARTIFACTS, Artifact, digest, relevant_settings, setting_value
+from engage_pipeline.config import Settings
+from engage_pipeline.errors import UserError
+
+MANIFEST = "manifest.json"
+_KEY = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def check_key(key: str) -> str:
+    """`key`, if it may name a part. Raises UserError otherwise: part names become paths."""
+    if not _KEY.fullmatch(key) or key in {".", ".."}:
+        raise UserError(f"part {key!r}: a part's name is 1 to 64 of the characters A-Z a-z 0-9 . _ -")
+    return key
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known of one published version of an artifact.
+
+    `files` maps a file's name to its bytes and SHA-256; `inputs` maps `<artifact>` or `<artifact>/<part>` to the
+    version that was read; `sources` are the raw files it was made of; `facts` are figures for people.
+    """
+
+    artifact: str
+    key: str | None
+    version: str
+    directory: str
+    previous: str | None
+    created: str
+    code_version: str
+    rows: int | None
+    settings: dict[str, Any]
+    inputs: dict[str, str]
+    sources: list[files.SourceFile]
+    files: dict[str, files.Fingerprint]
+    facts: dict[str, Any]
+
+
+@dataclass
+class Draft:
+    """A version being written. Set `rows` and `facts`; after publication `manifest` tells what was published."""
+
+    directory: Path
+    rows: int | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    manifest: Manifest | None = None
+
+    def path(self, name: str) -> Path:
+        """Where the file `name` of this version is to be written."""
+        return self.directory / name
+
+
+@dataclass(frozen=True)
+class Version:
+    """A published version, open for reading."""
+
+    folder: Path
+    manifest: Manifest
+
+    def path(self, name: str) -> Path:
+        """The undamaged file `name`. Raises UserError naming the file and the asset to materialize again."""
+        path = self.folder / self.manifest.directory / name
+        problem: str | None = "no such file in its manifest"
+        if name in self.manifest.files:
+            problem = files.damage(path, self.manifest.files[name])
+        if problem:
+            raise UserError(f"{path}: {problem}; materialize {label(self.manifest.artifact, self.manifest.key)} again")
+        return path
+
+    def paths(self) -> list[Path]:
+        """Every file of the version, checked, in order of name."""
+        return [self.path(name) for name in sorted(self.manifest.files)]
+
+
+class ArtifactStore:
+    """The artifacts of one working directory under one set of settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is created or read until it is needed."""
+        self.settings = settings
+        self.root = settings.working_dir
+
+    def folder(self, name: str, key: str | None = None) -> Path:
+        """The folder of an artifact, or of one part of it."""
+        artifact = ARTIFACTS[name]
+        if artifact.partitioned != (key is not None):
+            raise ValueError(f"{name}: {'a part is needed' if artifact.partitioned else 'it has no parts'}")
+        base = self.root / artifact.stage.value / name
+        return base if key is None else base / check_key(key)
+
+    def manifest(self, name: str, key: str | None = None) -> Manifest | None:
+        """The manifest of the current version; None where nothing is published. Raises UserError if unreadable."""
+        path = self.folder(name, key) / MANIFEST
+        try:
+            return _read_manifest(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(f"{path}: not a manifest; materialize {label(name, key)} again") from error
+
+    def open(self, name: str, key: str | None = None) -> Version:
+        """The current version. Raises UserError where there is none, or where it was made with other settings."""
+        manifest = self.manifest(name, key)
+        if manifest is None:
+            raise UserError(f"{label(name, key)} is not there yet: materialize it first")
+        if changed := self._changed_settings(manifest):
+            raise UserError(f"{label(name, key)} was made with other settings ({changed}): materialize it again")
+        return Version(self.folder(name, key), manifest)
+
+    def parts(self, artifact: str = "tweet_parts") -> list[str]:
+        """Names of the training parts published under `artifact`, sorted."""
+        base = self.root / ARTIFACTS[artifact].stage.value / artifact
+        if not base.is_dir():
+            return []
+        return sorted(path.name for path in base.iterdir() if (path / MANIFEST).is_file())
+
+    def parts_of(self, name: str) -> list[str]:
+        """The parts that the unpartitioned artifact `name` is made of: the first so many, as its setting says."""
+        limit = setting_value(ARTIFACTS[name].parts_setting, self.settings)
+        return self.parts()[:limit]
+
+    def open_parts(self, source: str, consumer: str) -> list[Version]:
+        """The versions of `source` that the unpartitioned artifact `consumer` is made of, in order of part."""
+        return [self.open(source, key) for key in self.parts_of(consumer)]
+
+    @contextmanager
+    def publish(self, name: str, key: str | None = None, sources: Sequence[Path] = ()) -> Iterator[Draft]:
+        """A draft to write into, published when the block ends and discarded when it raises.
+
+        Enter it before the inputs are opened: their versions are noted on entry. Raises UserError where another
+        process is making the same artifact.
+        """
+        folder = self.folder(name, key)
+        folder.mkdir(parents=True, exist_ok=True)
+        with files.exclusive(folder / ".lock", f"another run is making {label(name, key)}"):
+            _sweep(folder)
+            before = self.manifest(name, key) if (folder / MANIFEST).is_file() else None
+            inputs = self._input_versions(ARTIFACTS[name], key)
+            signatures = [files.describe_source(path) for path in sources]
+            draft = Draft(folder / f".tmp-{uuid.uuid4().hex[:12]}")
+            draft.directory.mkdir()
+            try:
+                yield draft
+                draft.manifest = self._seal(draft, name, key, before, inputs, signatures)
+            finally:
+                shutil.rmtree(draft.directory, ignore_errors=True)
+            _forget_old(folder, draft.manifest)
+
+    @contextmanager
+    def workspace(self, name: str, key: str | None = None) -> Iterator[Path]:
+        """A folder for checkpoints that outlives a killed run and is removed when the block ends well.
+
+        It belongs to the current inputs and settings: with others it starts empty.
+        """
+        artifact = ARTIFACTS[name]
+        identity = digest([self._input_versions(artifact, key), relevant_settings(name, self.settings)])
+        folder = self.folder(name, key)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f".work-{identity}"
+        for other in folder.glob(".work-*"):
+            if other != path:
+                shutil.rmtree(other)
+        path.mkdir(exist_ok=True)
+        yield path
+        shutil.rmtree(path)
+
+    def stale(self, name: str, key: str | None = None, sources: Sequence[Path] = ()) -> str | None:
+        """Why the artifact would come out otherwise if it were made now; None where it is current."""
+        try:
+            manifest = self.manifest(name, key)
+        except UserError:
+            return "its manifest is damaged"
+        artifact = ARTIFACTS[name]
+        if manifest is None:
+            return "not there yet"
+        if manifest.code_version != artifact.code_version:
+            return f"code version {manifest.code_version} → {artifact.code_version}"
+        if changed := self._changed_settings(manifest):
+            return changed
+        if changed := _difference(manifest.inputs, self._input_versions(artifact, key)):
+            return changed
+        return files.changed_source(manifest.sources, sources)
+
+    def _changed_settings(self, manifest: Manifest) -> str | None:
+        now = relevant_settings(manifest.artifact, self.settings)
+        return _difference(manifest.settings, now, show_values=True)
+
+    def _input_versions(self, artifact: Artifact, key: str | None) -> dict[str, str]:
+        versions = {}
+        for name in artifact.inputs:
+            keys: Sequence[str | None] = [None]
+            if ARTIFACTS[name].partitioned:
+                keys = [key] if artifact.partitioned else self.parts_of(artifact.name)
+            for input_key in keys:
+                manifest = self.manifest(name, input_key)
+                versions[label(name, input_key)] = manifest.version if manifest else "absent"
+        return versions
+
+    def _seal(
+        self,
+        draft: Draft,
+        name: str,
+        key: str | None,
+        before: Manifest | None,
+        inputs: dict[str, str],
+        sources: list[files.SourceFile],
+    ) -> Manifest:
+        fingerprints = files.seal_folder(draft.directory)
+        version = digest({file: mark.sha256 for file, mark in fingerprints.items()})
+        manifest = Manifest(
+            artifact=name,
+            key=key,
+            version=version,
+            directory=f"{version}-{uuid.uuid4().hex[:6]}",
+            previous=before.directory if before else None,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            code_version=ARTIFACTS[name].code_version,
+            rows=draft.rows,
+            settings=relevant_settings(name, self.settings),
+            inputs=inputs,
+            sources=sources,
+            files=fingerprints,
+            facts=draft.facts,
+        )
+        folder = self.folder(name, key)
+        draft.directory.rename(folder / manifest.directory)
+        files.sync_folder(folder)
+        with files.atomic_file(folder / MANIFEST) as path:
+            path.write_text(json.dumps(asdict(manifest), indent=1, ensure_ascii=False), encoding="utf-8")
+        return manifest
+
+
+def label(name: str, key: str | None = None) -> str:
+    """How an artifact is called in messages and manifests: `name` or `name/part`."""
+    return name if key is None else f"{name}/{key}"
+
+
+def _read_manifest(content: bytes) -> Manifest:
+    values = json.loads(content)
+    values["sources"] = [files.SourceFile(**source) for source in values["sources"]]
+    values["files"] = {name: files.Fingerprint(**mark) for name, mark in values["files"].items()}
+    if any(Path(name).name != name for name in [*values["files"], values["directory"]]):
+        raise ValueError("a file outside its folder")
+    return Manifest(**values)
+
+
+def _difference(before: Mapping[str, Any], now: Mapping[str, Any], *, show_values: bool = False) -> str | None:
+    before = {name: value for name, value in before.items() if name in now or not show_values}
+    names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    if not names:
+        return None
+    if show_values:
+        return "; ".join(_value_change(name, before.get(name), now[name]) for name in names)
+    return f"{names[0]} changed" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+
+
+def _value_change(name: str, before: Any, now: Any) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        return "; ".join(
+            _value_change(f"{name}.{step}", before.get(step), now.get(step))
+            for step in sorted(before.keys() | now.keys())
+            if before.get(step) != now.get(step)
+        )
+    return f"{name}: {before} → {now}"
+
+
+def _sweep(folder: Path) -> None:
+    for leftover in folder.glob(".tmp-*"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+
+
+def _forget_old(folder: Path, manifest: Manifest | None) -> None:
+    if manifest is None:
+        return
+    kept = {manifest.directory, manifest.previous}
+    for path in folder.iterdir():
+        if path.is_dir() and not path.name.startswith(".") and path.name not in kept:
+            shutil.rmtree(path)
+
+
+__all__ = ["ArtifactStore", "Draft", "Manifest", "Version", "check_key", "label"]

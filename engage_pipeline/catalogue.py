@@ -1,0 +1,159 @@
+"""Every artifact: its stage, what it is made of, and which settings and code it depends on.
+
+The one place that knows the graph. The Dagster assets take their dependencies, groups and code versions from it; the
+store derives from it whether an artifact is current. What does not belong here: how an artifact is made.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from engage_pipeline.config import EncoderSettings, Settings
+
+
+class Stage(StrEnum):
+    """The five stages, in the order of the flow, which is alphabetical order too."""
+
+    INGEST = "ingest"
+    INTERACTIONS = "interactions"
+    LANGUAGE = "language"
+    MODEL = "model"
+    SUBMISSION = "submission"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One node of the graph.
+
+    `settings` are dotted names of Settings; a section's name stands for all of its fields. `code_version` rises when
+    the same inputs and settings would give another result. A partitioned artifact has one version a training part;
+    an artifact made of all parts takes the first so many of them, by name, as the setting `parts_setting` says.
+    """
+
+    name: str
+    stage: Stage
+    inputs: tuple[str, ...]
+    settings: tuple[str, ...]
+    code_version: str
+    partitioned: bool = False
+    parts_setting: str = "max_n_parts"
+
+
+_ENCODER_TRAINING = tuple(f"encoder.{name}" for name in EncoderSettings.model_fields if name != "checkpoint")
+_FEATURE_INPUTS = ("interaction_counts", "author_similarity", "validation_counts")
+_BUNDLE_INPUTS = ("finetuned_network", "engagement_trees", "validation_features")
+
+ARTIFACTS: dict[str, Artifact] = {
+    artifact.name: artifact
+    for artifact in (
+        Artifact("tweet_parts", Stage.INGEST, (), ("ingest",), "1", partitioned=True),
+        Artifact(
+            "validation_tweets",
+            Stage.INGEST,
+            (),
+            ("ingest", "seed", "validation_percentage", "num_validation_chunks"),
+            "1",
+        ),
+        Artifact("test_tweets", Stage.INGEST, (), ("ingest",), "1"),
+        Artifact("interaction_counts", Stage.INTERACTIONS, ("tweet_parts",), ("max_n_parts",), "1"),
+        Artifact(
+            "author_similarity",
+            Stage.INTERACTIONS,
+            ("tweet_parts",),
+            ("max_n_parts", "authors_similarity_top_N", "authors_similarity_threshold"),
+            "1",
+        ),
+        Artifact("validation_counts", Stage.INTERACTIONS, ("validation_tweets",), (), "1"),
+        Artifact(
+            "interaction_features", Stage.INTERACTIONS, ("tweet_parts", *_FEATURE_INPUTS), (), "1", partitioned=True
+        ),
+        Artifact("validation_features", Stage.INTERACTIONS, ("validation_tweets", *_FEATURE_INPUTS), (), "1"),
+        Artifact("test_features", Stage.INTERACTIONS, ("test_tweets", *_FEATURE_INPUTS), (), "1"),
+        Artifact(
+            "finetuned_encoder",
+            Stage.LANGUAGE,
+            ("tweet_parts",),
+            (*_ENCODER_TRAINING, "seed"),
+            "1",
+            parts_setting="encoder.parts",
+        ),
+        Artifact(
+            "token_sketches",
+            Stage.LANGUAGE,
+            ("finetuned_encoder", "tweet_parts"),
+            ("encoder.parts", "encoder.max_tweets", "encoder.max_tokens", "encoder.checkpoint"),
+            "1",
+            parts_setting="encoder.parts",
+        ),
+        Artifact("emde_sketches", Stage.LANGUAGE, ("token_sketches",), ("sketch_width", "sketch_depth", "seed"), "1"),
+        Artifact(
+            "pretrained_network",
+            Stage.MODEL,
+            ("interaction_features", "emde_sketches"),
+            ("network", "max_n_parts", "max_n_parts_in_memory", "seed"),
+            "1",
+        ),
+        Artifact(
+            "finetuned_network",
+            Stage.MODEL,
+            ("pretrained_network", "validation_features", "emde_sketches"),
+            ("network", "seed"),
+            "1",
+        ),
+        Artifact(
+            "engagement_trees",
+            Stage.MODEL,
+            ("pretrained_network", "validation_features", "emde_sketches"),
+            ("trees", "seed"),
+            "1",
+        ),
+        Artifact(
+            "trained_model",
+            Stage.MODEL,
+            ("pretrained_network", *_BUNDLE_INPUTS, "emde_sketches"),
+            ("trees.enabled",),
+            "1",
+        ),
+        Artifact(
+            "evaluation", Stage.MODEL, ("trained_model", "validation_features"), ("evaluation", "trees.enabled"), "1"
+        ),
+        Artifact("submission", Stage.SUBMISSION, ("trained_model", "test_features", "test_tweets"), (), "1"),
+    )
+}
+
+
+def setting_values(artifact: Artifact, settings: Settings) -> dict[str, Any]:
+    """The values of the settings that `artifact` depends on, by dotted name, as JSON types."""
+    return {name: setting_value(name, settings) for name in artifact.settings}
+
+
+def setting_value(name: str, settings: Settings) -> Any:
+    """The value of the setting with the dotted `name`, as JSON types."""
+    value: Any = settings.model_dump(mode="json")
+    for step in name.split("."):
+        value = value[step]
+    return value
+
+
+def relevant_settings(name: str, settings: Settings) -> dict[str, Any]:
+    """The settings that the artifact `name` or any of its ancestors depends on, by dotted name."""
+    values: dict[str, Any] = {}
+    for ancestor in ancestry(name):
+        values |= setting_values(ARTIFACTS[ancestor], settings)
+    return dict(sorted(values.items()))
+
+
+def ancestry(name: str) -> set[str]:
+    """`name` and every artifact it is made of, directly or not."""
+    names = {name}
+    for parent in ARTIFACTS[name].inputs:
+        names |= ancestry(parent)
+    return names
+
+
+def digest(value: Any) -> str:
+    """16 hex digits of the SHA-256 of `value` as canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,78 @@
+"""Runs a .sql file over named Parquet inputs: DuckDB, closed to everything but the folders it is given.
+
+    with Engine(settings, readable=[store.root]) as engine:
+        engine.read("tweets", paths)                                  # Parquet files as a table
+        engine.define("exposures", "interactions/exposures.sql")      # one SELECT as a table of this connection
+        engine.write("interactions/pair_counts.sql", output)          # one SELECT into a Parquet file
+
+Each .sql file holds one SELECT over such names, with bound `$parameters`. No statement is assembled from text that
+comes from data, settings or users.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+
+from engage_pipeline.config import Settings
+
+Parameters = Mapping[str, Any]
+ROW_GROUP_ROWS = 122_880
+
+
+class Engine:
+    """A DuckDB connection of its own: nothing is shared with other connections of the process."""
+
+    def __init__(self, settings: Settings, *, readable: Sequence[Path] = (), threads: int | None = None) -> None:
+        """May read and write below working_dir, the spill folder and `readable` only."""
+        spill = settings.engine.temp_directory or settings.working_dir / ".spill"
+        spill.mkdir(parents=True, exist_ok=True)
+        options: dict[str, Any] = {"temp_directory": str(spill), "memory_limit": settings.engine.memory_limit}
+        if count := threads or settings.engine.threads:
+            options["threads"] = count
+        self.connection = duckdb.connect(config=options)
+        allowed = sorted({str(path.resolve()) for path in (settings.working_dir, spill, *readable)})
+        self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection.execute("SET enable_progress_bar = false")
+        self.connection.execute("SET allowed_directories = $allowed", {"allowed": allowed})
+        self.connection.execute("SET enable_external_access = false")
+        self.connection.execute("SET lock_configuration = true")
+
+    def __enter__(self) -> Self:
+        """The engine itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes the connection and frees its memory."""
+        self.connection.close()
+
+    def read(self, name: str, paths: Sequence[Path]) -> None:
+        """Makes Parquet files of one schema readable as the table `name`."""
+        files = [str(path.resolve()) for path in paths]
+        self.connection.read_parquet(files, union_by_name=True).create_view(name)
+
+    def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
+        """Computes the SELECT of the file `sql` into the table `name` of this connection."""
+        self.connection.execute(f'CREATE TEMP TABLE "{_identifier(name)}" AS {statement(sql)}', parameters or {})
+
+    def write(self, sql: str, output: Path, parameters: Parameters | None = None) -> int:
+        """Writes the rows of the SELECT of the file `sql` to the Parquet file `output`; returns how many."""
+        copy = (
+            f"COPY ({statement(sql)}) TO $output_path "
+            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
+        )
+        values = {**(parameters or {}), "output_path": str(output.resolve())}
+        return int(self.connection.execute(copy, values).fetchall()[0][0])
+
+
+def statement(sql: str) -> str:
+    """The text of a .sql file of this package, such as `interactions/exposures.sql`."""
+    return resources.files("engage_pipeline").joinpath(sql).read_text(encoding="utf-8").rstrip().removesuffix(";")
+
+
+def _identifier(name: str) -> str:
+    if not name.isidentifier():
+        raise ValueError(f"{name!r} does not name a table")
+    return name

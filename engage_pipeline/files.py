@@ -1,0 +1,124 @@
+"""Files on disk: written atomically, fingerprinted, locked. The mechanics below the artifact store."""
+
+import fcntl
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from engage_pipeline.errors import UserError
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a published file must look like: its size in bytes and the SHA-256 of its content, in hex."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A raw file outside the store that an artifact was made of. A file of equal size and time counts as unread."""
+
+    name: str
+    bytes: int
+    mtime_ns: int
+    sha256: str
+
+
+_verified: set[tuple[str, int, int, int, str]] = set()
+"""Files that this process has found undamaged: path, inode, size, time, SHA-256."""
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of the file's content, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def describe_source(path: Path) -> SourceFile:
+    """The identity of a raw file. Raises UserError where it can't be read."""
+    try:
+        status = path.stat()
+        return SourceFile(path.name, status.st_size, status.st_mtime_ns, sha256(path))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+
+
+def changed_source(recorded: Sequence[SourceFile], paths: Sequence[Path]) -> str | None:
+    """Which of the raw files differs in content from what was recorded; None where none does."""
+    if [source.name for source in recorded] != [path.name for path in paths]:
+        return "other raw files"
+    for source, path in zip(recorded, paths, strict=True):
+        status = path.stat()
+        if (status.st_size, status.st_mtime_ns) != (source.bytes, source.mtime_ns) and sha256(path) != source.sha256:
+            return f"{path.name} was replaced"
+    return None
+
+
+def damage(path: Path, expected: Fingerprint) -> str | None:
+    """What is wrong with a published file; None where it is as published. Each file is read once a process."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        return error.strerror
+    if status.st_size != expected.bytes:
+        return f"damaged: {status.st_size} bytes instead of {expected.bytes}"
+    identity = (str(path), status.st_ino, status.st_size, status.st_mtime_ns, expected.sha256)
+    if identity not in _verified:
+        if sha256(path) != expected.sha256:
+            return "damaged: its SHA-256 differs from the manifest's"
+        _verified.add(identity)
+    return None
+
+
+def seal_folder(folder: Path) -> dict[str, Fingerprint]:
+    """Writes every file of `folder` through to the disk; returns their fingerprints by name, sorted."""
+    fingerprints = {}
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        fingerprints[path.name] = Fingerprint(path.stat().st_size, sha256(path))
+    sync_folder(folder)
+    return fingerprints
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that replaces it when the block ends, and vanishes when it raises."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".tmp-{uuid.uuid4().hex[:12]}{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def exclusive(path: Path, message: str) -> Iterator[None]:
+    """Holds the lock file `path`; the kernel releases it with the process. Raises UserError(message) if it is held."""
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(message) from error
+        yield

@@ -1,0 +1,1 @@
+"""Who engaged with whom: counters, author similarity and the features made of them."""

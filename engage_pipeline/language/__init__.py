@@ -1,0 +1,1 @@
+"""From token ids to sketches: masked-language-model fine-tuning, token vectors, EMDE codes."""

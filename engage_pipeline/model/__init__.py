@@ -1,0 +1,1 @@
+"""The network, the trees, their blend and how well they predict."""

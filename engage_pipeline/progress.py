@@ -1,0 +1,66 @@
+"""Progress of long work: a tqdm bar on a terminal, else a log line now and then with rate and time left.
+
+Dagster shows the log lines in its UI, because dagster.yaml has it manage the logger `engage_pipeline`.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from tqdm import tqdm
+
+LOGGER = logging.getLogger("engage_pipeline")
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """Counts what is done of `total` `unit`s (None = unknown) of the work called `name`."""
+
+    def __init__(self, name: str, total: int | None, unit: str) -> None:
+        """Starts the clock."""
+        self.name, self.total, self.unit = name, total, unit
+        self.done = 0
+        self._started = self._last = time.monotonic()
+        self._bar = tqdm(total=total, desc=name, unit=f" {unit}", leave=False) if sys.stderr.isatty() else None
+
+    def advance(self, count: int, note: str = "") -> Self:
+        """Counts `count` more; `note` is shown beside, a loss for instance."""
+        self.done += count
+        now = time.monotonic()
+        if self._bar is not None:
+            self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(count)
+        elif now - self._last >= SECONDS_BETWEEN_LINES:
+            self._last = now
+            LOGGER.info("%s", self._line(now, note))
+        return self
+
+    def _line(self, now: float, note: str) -> str:
+        rate = self.done / max(now - self._started, 1e-9)
+        line = f"{self.name}: {self.done:,}"
+        if self.total:
+            left = max(self.total - self.done, 0) / max(rate, 1e-9)
+            line += f" of {self.total:,} {self.unit}, {rate:,.0f} a second, {left:,.0f} s left"
+        else:
+            line += f" {self.unit}, {rate:,.0f} a second"
+        return f"{line}, {note}" if note else line
+
+    def close(self) -> None:
+        """Ends the bar, or logs the total and its rate."""
+        seconds = time.monotonic() - self._started
+        if self._bar is not None:
+            self._bar.close()
+        LOGGER.info("%s: %s %s in %.1f s", self.name, f"{self.done:,}", self.unit, seconds)
+
+
+@contextmanager
+def progress(name: str, total: int | None, unit: str = "rows") -> Iterator[Progress]:
+    """A Progress that is closed when the block ends."""
+    tracker = Progress(name, total, unit)
+    try:
+        yield tracker
+    finally:
+        tracker.close()

@@ -1,0 +1,197 @@
+"""The challenge's 24 columns, its four engagements, and every column name derived from them.
+
+Everything that names a column takes the name from here. What belongs here: names, types and orders.
+What does not: how a value is read (ingest), counted (interactions) or fed to a model (model).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import pyarrow as pa
+
+
+class Kind(StrEnum):
+    """How the text of a column is read."""
+
+    TOKENS = "tokens"
+    STRINGS = "strings"
+    STRING = "string"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+
+
+ARROW_TYPES: dict[Kind, pa.DataType] = {
+    Kind.TOKENS: pa.list_(pa.int32()),
+    Kind.STRINGS: pa.list_(pa.string()),
+    Kind.STRING: pa.string(),
+    Kind.INTEGER: pa.int64(),
+    Kind.BOOLEAN: pa.bool_(),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a raw part: its name in the challenge and how its text is read."""
+
+    name: str
+    kind: Kind
+    description: str
+
+
+FIELD_SEPARATOR = "\x01"
+LIST_SEPARATOR = "\t"
+
+CLS_TOKEN, SEP_TOKEN, MASK_TOKEN, PAD_TOKEN = 101, 102, 103, 0
+VOCABULARY_SIZE = 119_547
+"""Tokens of `bert-base-multilingual-cased`, which `text_tokens` are ids of."""
+
+COLUMNS: tuple[Column, ...] = (
+    Column("text_tokens", Kind.TOKENS, "multilingual-BERT token ids, [CLS] … [SEP]"),
+    Column("hashtags", Kind.STRINGS, "hashed hashtags"),
+    Column("tweet_id", Kind.STRING, "hashed tweet id; a tweet recurs over many rows"),
+    Column("present_media", Kind.STRINGS, "Photo, Video, GIF"),
+    Column("present_links", Kind.STRINGS, "hashed links"),
+    Column("present_domains", Kind.STRINGS, "hashed domains"),
+    Column("tweet_type", Kind.STRING, "TopLevel, Retweet, Quote or Reply"),
+    Column("language", Kind.STRING, "hashed language"),
+    Column("tweet_timestamp", Kind.INTEGER, "when the tweet was written, Unix seconds UTC"),
+    Column("engaged_with_user_id", Kind.STRING, "the author"),
+    Column("engaged_with_user_follower_count", Kind.INTEGER, "followers of the author"),
+    Column("engaged_with_user_following_count", Kind.INTEGER, "users the author follows"),
+    Column("engaged_with_user_is_verified", Kind.BOOLEAN, "is the author verified"),
+    Column("engaged_with_user_account_creation", Kind.INTEGER, "creation of the author's account, Unix seconds UTC"),
+    Column("engaging_user_id", Kind.STRING, "the viewer"),
+    Column("engaging_user_follower_count", Kind.INTEGER, "followers of the viewer"),
+    Column("engaging_user_following_count", Kind.INTEGER, "users the viewer follows"),
+    Column("engaging_user_is_verified", Kind.BOOLEAN, "is the viewer verified"),
+    Column("engaging_user_account_creation", Kind.INTEGER, "creation of the viewer's account, Unix seconds UTC"),
+    Column("engagee_follows_engager", Kind.BOOLEAN, "read as: the viewer is one of the author's followers"),
+    Column("reply_timestamp", Kind.INTEGER, "when the viewer replied, Unix seconds UTC"),
+    Column("retweet_timestamp", Kind.INTEGER, "when the viewer retweeted, Unix seconds UTC"),
+    Column("retweet_with_comment_timestamp", Kind.INTEGER, "when the viewer quoted, Unix seconds UTC"),
+    Column("like_timestamp", Kind.INTEGER, "when the viewer liked, Unix seconds UTC"),
+)
+COLUMN_NAMES = tuple(column.name for column in COLUMNS)
+N_TEST_COLUMNS = 20
+"""A test part has the columns before the four engagement timestamps only."""
+
+ENGAGEMENTS = ("like", "reply", "retweet", "retweet_with_comment")
+"""The order of the counters."""
+TARGETS = ("like", "retweet", "retweet_with_comment", "reply")
+"""The order of labels, logits, probabilities and score tables."""
+SUBMISSION_ENGAGEMENTS = ("reply", "retweet", "retweet_with_comment", "like")
+"""The order of the probabilities in results.csv."""
+
+MEDIA = ("GIF", "Photo", "Video")
+TWEET_TYPES = ("Quote", "Retweet", "TopLevel", "Reply")
+
+LINE_NUMBER = "line_number"
+"""0-based line of the row in its raw part (int64): with the part's name, the identity of a row."""
+ENGAGEMENT_DAY = "engagement_day"
+"""Days since 1970-01-01 (int32) of the latest engagement timestamp; of tweet_timestamp where a row has none;
+0 where both are missing."""
+
+
+def engagement_timestamp(engagement: str) -> str:
+    """The raw column that tells when `engagement` happened."""
+    return f"{engagement}_timestamp"
+
+
+def tweet_schema(*, labelled: bool) -> pa.Schema:
+    """Schema of typed tweets (tweet_parts, validation_tweets, test_tweets): raw columns, line number, day."""
+    columns = COLUMNS if labelled else COLUMNS[:N_TEST_COLUMNS]
+    fields = [pa.field(LINE_NUMBER, pa.int64())]
+    fields += [pa.field(column.name, ARROW_TYPES[column.kind]) for column in columns]
+    fields += [pa.field(ENGAGEMENT_DAY, pa.int32())]
+    return pa.schema(fields)
+
+
+# --- features -------------------------------------------------------------------------------------------------------
+# A counter feature is named <window prefix><key>_<engagement>. The training window has no prefix.
+
+TRAINING_KEYS = ("pair", "author", "viewer", "language", "hashtag")
+VALIDATION_KEYS = (*TRAINING_KEYS, "tweet")
+REVERSED_KEYS = ("reverse_pair", "viewer_as_author", "author_as_viewer")
+NEGATIVE_KEYS = ("pair", "author", "viewer", "tweet")
+VALIDATION_PREFIX = "valid_"
+
+
+def counter_names(keys: tuple[str, ...], prefix: str = "") -> tuple[str, ...]:
+    """Names of the engagement counters of `keys`, four a key in the order of ENGAGEMENTS."""
+    return tuple(f"{prefix}{key}_{engagement}" for key in keys for engagement in ENGAGEMENTS)
+
+
+SIMILARITY_FEATURES = (*counter_names(("similar",)), "similar_jaccard_sum")
+TRAINING_FEATURES = (*counter_names(TRAINING_KEYS), *SIMILARITY_FEATURES)
+VALIDATION_FEATURES = counter_names(VALIDATION_KEYS, VALIDATION_PREFIX)
+NEGATIVE_FEATURES = (
+    *counter_names(REVERSED_KEYS, VALIDATION_PREFIX),
+    *(f"{VALIDATION_PREFIX}{key}_negative" for key in NEGATIVE_KEYS),
+)
+INTERACTION_FEATURES = (*TRAINING_FEATURES, *VALIDATION_FEATURES, *NEGATIVE_FEATURES)
+"""The reference's 65 features, in the order of the network's input."""
+
+PROFILE_NUMBERS = (
+    "n_hashtags",
+    "n_tokens",
+    "engaged_with_user_follower_count",
+    "engaged_with_user_following_count",
+    "engaging_user_follower_count",
+    "engaging_user_following_count",
+    "engaging_user_account_age_days",
+    "engaged_with_user_account_age_days",
+)
+NUMBERS = (*INTERACTION_FEATURES, *PROFILE_NUMBERS)
+"""The 73 numbers that the network reads as Fourier features."""
+
+BINARY_FEATURES = (
+    "engagee_follows_engager",
+    "engaged_with_user_is_verified",
+    "engaging_user_is_verified",
+    "has_hashtag",
+    "has_gif",
+    "has_photo",
+    "has_video",
+    "has_link",
+    "has_domain",
+    "is_quote",
+    "is_retweet",
+    "is_top_level",
+)
+
+EXPOSURE_FEATURES = (
+    *(f"{key}_exposures" for key in TRAINING_KEYS),
+    *(f"{VALIDATION_PREFIX}{key}_exposures" for key in VALIDATION_KEYS),
+    *(f"{VALIDATION_PREFIX}{key}_exposures" for key in REVERSED_KEYS),
+)
+"""How often a key was shown at all, engaged or not: the denominators of rates. Beyond the reference."""
+
+SPLIT = "split"
+"""Of a validation row: its chunk 0 … n-1 where it is a fine-tuning row, HOLDOUT where it is held out (int32)."""
+HOLDOUT = -1
+
+
+def feature_schema(*, labelled: bool, validation: bool = False) -> pa.Schema:
+    """Schema of the rows that a model reads (interaction_features, validation_features, test_features).
+
+    Ordered by engagement_day, then line_number (test rows: line_number alone). `hour` is 0 … 23 and `day_of_month`
+    0 … 30, both UTC; labels stand in the order of TARGETS. Missing numbers are 0, missing flags false.
+    """
+    fields = [pa.field(LINE_NUMBER, pa.int64()), pa.field(ENGAGEMENT_DAY, pa.int32())]
+    if validation:
+        fields.append(pa.field(SPLIT, pa.int32()))
+    fields += [
+        pa.field(name, pa.float64() if name in SIMILARITY_FEATURES else pa.int32()) for name in INTERACTION_FEATURES
+    ]
+    fields += [pa.field(name, pa.int64()) for name in PROFILE_NUMBERS]
+    fields += [pa.field(name, pa.int32()) for name in EXPOSURE_FEATURES]
+    fields += [pa.field(name, pa.bool_()) for name in BINARY_FEATURES]
+    fields += [
+        pa.field("language", pa.string()),
+        pa.field("hour", pa.int8()),
+        pa.field("day_of_month", pa.int8()),
+        pa.field("text_tokens", pa.list_(pa.int32())),
+    ]
+    if labelled:
+        fields += [pa.field(name, pa.bool_()) for name in TARGETS]
+    return pa.schema(fields)

@@ -1,0 +1,1 @@
+"""results.csv, by the pipeline or by the streaming command of the challenge's test phase."""
