@@ -1,0 +1,53 @@
+"""Small inputs that several test modules share, made from a seed."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from engage_pipeline import schema
+from engage_pipeline.config import Settings, settings_from
+
+GOLDEN = Path(__file__).parent / "golden"
+FIRST_DAY = 18_662  # 2021-02-04
+
+
+def tiny_settings(folder: Path, **values: object) -> Settings:
+    """The demo preset at a size for tests: `values` laid over it, working_dir = `folder`."""
+    base: dict[str, object] = {
+        "preset": "demo",
+        "working_dir": str(folder),
+        "sketch_width": 16,
+        "sketch_depth": 4,
+        "network": {"hidden_size": 32, "batch_size": 64},
+        "trees": {"n_estimators": 20},
+        "engine": {"threads": 2, "memory_limit": "1GB"},
+    }
+    return settings_from({**base, **values}, folder=folder)
+
+
+def feature_table(rows: int, seed: int, *, labelled: bool = True, validation: bool = False) -> pa.Table:
+    """Rows as interaction_features holds them, with labels that the viewer's and the pair's counters explain."""
+    rng = np.random.default_rng(seed)
+    day = np.sort(rng.integers(0, 5, rows)) + FIRST_DAY
+    columns: dict[str, object] = {
+        schema.LINE_NUMBER: np.arange(rows),
+        schema.ENGAGEMENT_DAY: day.astype(np.int32),
+        schema.SPLIT: rng.integers(-1, 10, rows).astype(np.int32),
+        "language": rng.choice(["en", "ja", "pt", "es"], rows),
+        "hour": rng.integers(0, 24, rows).astype(np.int8),
+        "day_of_month": rng.integers(0, 31, rows).astype(np.int8),
+        "text_tokens": [
+            [schema.CLS_TOKEN, *rng.integers(1000, 1300, rng.integers(1, 30)).tolist(), schema.SEP_TOKEN]
+            for _ in range(rows)
+        ],
+    }
+    columns |= {name: rng.poisson(1.0, rows) for name in (*schema.NUMBERS, *schema.EXPOSURE_FEATURES)}
+    columns |= {name: rng.poisson(1.0, rows) * 0.1 for name in schema.SIMILARITY_FEATURES}
+    columns |= {name: rng.random(rows) < 0.3 for name in schema.BINARY_FEATURES}  # noqa: PLR2004
+    for target, base_rate in zip(schema.TARGETS, (0.4, 0.1, 0.03, 0.05), strict=True):
+        score = 0.8 * np.asarray(columns[f"viewer_{target}"]) + 0.8 * np.asarray(columns[f"pair_{target}"]) - 1.6
+        probability = 1 / (1 + np.exp(-(score + np.log(base_rate / (1 - base_rate)))))
+        columns[target] = rng.random(rows) < probability
+    wanted = schema.feature_schema(labelled=labelled, validation=validation)
+    return pa.table({name: pa.array(columns[name], type=wanted.field(name).type) for name in wanted.names})
