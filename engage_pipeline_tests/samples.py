@@ -44,7 +44,7 @@ def feature_table(rows: int, seed: int, *, labelled: bool = True, validation: bo
     }
     columns |= {name: rng.poisson(1.0, rows) for name in (*schema.NUMBERS, *schema.EXPOSURE_FEATURES)}
     columns |= {name: rng.poisson(1.0, rows) * 0.1 for name in schema.SIMILARITY_FEATURES}
-    columns |= {name: rng.random(rows) < 0.3 for name in schema.BINARY_FEATURES}  # noqa: PLR2004
+    columns |= {name: rng.random(rows) < 0.3 for name in schema.BINARY_FEATURES}
     for target, base_rate in zip(schema.TARGETS, (0.4, 0.1, 0.03, 0.05), strict=True):
         score = 0.8 * np.asarray(columns[f"viewer_{target}"]) + 0.8 * np.asarray(columns[f"pair_{target}"]) - 1.6
         probability = 1 / (1 + np.exp(-(score + np.log(base_rate / (1 - base_rate)))))
