@@ -10,13 +10,11 @@ temporary file, because nothing is found by globbing. The version before the cur
 opened it. What does not belong here: what an artifact contains.
 """
 
-import json
-import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,39 +23,9 @@ from engage_pipeline import files
 from engage_pipeline.catalogue import ARTIFACTS, Artifact, digest, relevant_settings, setting_value
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.manifests import Manifest, changed_setting, changed_version, check_key, label, read_manifest
 
 MANIFEST = "manifest.json"
-_KEY = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-
-def check_key(key: str) -> str:
-    """`key`, if it may name a part. Raises UserError otherwise: part names become paths."""
-    if not _KEY.fullmatch(key) or key in {".", ".."}:
-        raise UserError(f"part {key!r}: a part's name is 1 to 64 of the characters A-Z a-z 0-9 . _ -")
-    return key
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What is known of one published version of an artifact.
-
-    `files` maps a file's name to its bytes and SHA-256; `inputs` maps `<artifact>` or `<artifact>/<part>` to the
-    version that was read; `sources` are the raw files it was made of; `facts` are figures for people.
-    """
-
-    artifact: str
-    key: str | None
-    version: str
-    directory: str
-    previous: str | None
-    created: str
-    code_version: str
-    rows: int | None
-    settings: dict[str, Any]
-    inputs: dict[str, str]
-    sources: list[files.SourceFile]
-    files: dict[str, files.Fingerprint]
-    facts: dict[str, Any]
 
 
 @dataclass
@@ -116,7 +84,7 @@ class ArtifactStore:
         """The manifest of the current version; None where nothing is published. Raises UserError if unreadable."""
         path = self.folder(name, key) / MANIFEST
         try:
-            return _read_manifest(path.read_bytes())
+            return read_manifest(path.read_bytes())
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, KeyError) as error:
@@ -131,12 +99,17 @@ class ArtifactStore:
             raise UserError(f"{label(name, key)} was made with other settings ({changed}): materialize it again")
         return Version(self.folder(name, key), manifest)
 
-    def parts(self, artifact: str = "tweet_parts") -> list[str]:
-        """Names of the training parts published under `artifact`, sorted."""
-        base = self.root / ARTIFACTS[artifact].stage.value / artifact
+    def parts(self) -> list[str]:
+        """Names of the training parts that were ingested from the folder `recsys_data`, sorted.
+
+        A part from another folder is not counted, so that two data sets never mix in one working directory.
+        """
+        base = self.root / ARTIFACTS["tweet_parts"].stage.value / "tweet_parts"
         if not base.is_dir():
             return []
-        return sorted(path.name for path in base.iterdir() if (path / MANIFEST).is_file())
+        folder = str(self.settings.recsys_data.resolve())
+        manifests = (self.manifest("tweet_parts", path.name) for path in sorted(base.iterdir()) if path.is_dir())
+        return [part.key for part in manifests if part and part.key and part.sources[0].folder == folder]
 
     def parts_of(self, name: str) -> list[str]:
         """The parts that the unpartitioned artifact `name` is made of: the first so many, as its setting says."""
@@ -158,7 +131,7 @@ class ArtifactStore:
         folder.mkdir(parents=True, exist_ok=True)
         with files.exclusive(folder / ".lock", f"another run is making {label(name, key)}"):
             _sweep(folder)
-            before = self.manifest(name, key) if (folder / MANIFEST).is_file() else None
+            before = self._readable_manifest(name, key)
             inputs = self._input_versions(ARTIFACTS[name], key)
             signatures = [files.describe_source(path) for path in sources]
             draft = Draft(folder / f".tmp-{uuid.uuid4().hex[:12]}")
@@ -190,24 +163,29 @@ class ArtifactStore:
 
     def stale(self, name: str, key: str | None = None, sources: Sequence[Path] = ()) -> str | None:
         """Why the artifact would come out otherwise if it were made now; None where it is current."""
-        try:
-            manifest = self.manifest(name, key)
-        except UserError:
-            return "its manifest is damaged"
         artifact = ARTIFACTS[name]
-        if manifest is None:
+        if not (self.folder(name, key) / MANIFEST).is_file():
             return "not there yet"
+        manifest = self._readable_manifest(name, key)
+        if manifest is None:
+            return "its manifest is damaged"
         if manifest.code_version != artifact.code_version:
             return f"code version {manifest.code_version} → {artifact.code_version}"
         if changed := self._changed_settings(manifest):
             return changed
-        if changed := _difference(manifest.inputs, self._input_versions(artifact, key)):
+        if changed := changed_version(manifest.inputs, self._input_versions(artifact, key)):
             return changed
         return files.changed_source(manifest.sources, sources)
 
+    def _readable_manifest(self, name: str, key: str | None) -> Manifest | None:
+        """The manifest, or None where there is none or a damaged one: making the artifact again mends it."""
+        try:
+            return self.manifest(name, key)
+        except UserError:
+            return None
+
     def _changed_settings(self, manifest: Manifest) -> str | None:
-        now = relevant_settings(manifest.artifact, self.settings)
-        return _difference(manifest.settings, now, show_values=True)
+        return changed_setting(manifest.settings, relevant_settings(manifest.artifact, self.settings))
 
     def _input_versions(self, artifact: Artifact, key: str | None) -> dict[str, str]:
         versions = {}
@@ -250,42 +228,8 @@ class ArtifactStore:
         draft.directory.rename(folder / manifest.directory)
         files.sync_folder(folder)
         with files.atomic_file(folder / MANIFEST) as path:
-            path.write_text(json.dumps(asdict(manifest), indent=1, ensure_ascii=False), encoding="utf-8")
+            path.write_text(manifest.to_json(), encoding="utf-8")
         return manifest
-
-
-def label(name: str, key: str | None = None) -> str:
-    """How an artifact is called in messages and manifests: `name` or `name/part`."""
-    return name if key is None else f"{name}/{key}"
-
-
-def _read_manifest(content: bytes) -> Manifest:
-    values = json.loads(content)
-    values["sources"] = [files.SourceFile(**source) for source in values["sources"]]
-    values["files"] = {name: files.Fingerprint(**mark) for name, mark in values["files"].items()}
-    if any(Path(name).name != name for name in [*values["files"], values["directory"]]):
-        raise ValueError("a file outside its folder")
-    return Manifest(**values)
-
-
-def _difference(before: Mapping[str, Any], now: Mapping[str, Any], *, show_values: bool = False) -> str | None:
-    before = {name: value for name, value in before.items() if name in now or not show_values}
-    names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    if not names:
-        return None
-    if show_values:
-        return "; ".join(_value_change(name, before.get(name), now[name]) for name in names)
-    return f"{names[0]} changed" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
-
-
-def _value_change(name: str, before: Any, now: Any) -> str:
-    if isinstance(before, dict) and isinstance(now, dict):
-        return "; ".join(
-            _value_change(f"{name}.{step}", before.get(step), now.get(step))
-            for step in sorted(before.keys() | now.keys())
-            if before.get(step) != now.get(step)
-        )
-    return f"{name}: {before} → {now}"
 
 
 def _sweep(folder: Path) -> None:

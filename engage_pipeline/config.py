@@ -109,6 +109,15 @@ class TreeSettings(Section):
     early_stopping_rounds: int = Field(
         30, ge=1, description="Stop when the out-of-fold loss has not improved for so long."
     )
+    folds: int = Field(4, ge=2, description="Folds of the fine-tuning rows that tell how many trees to take.")
+    prior_weight: float = Field(
+        20.0, gt=0, description="Exposures that the base rate counts for in the smoothed rates that the trees read."
+    )
+    max_rows: int | None = Field(
+        5_000_000,
+        ge=1,
+        description="At most so many fine-tuning rows, drawn at random; null = all. 1 KB of memory each.",
+    )
 
 
 class EvaluationSettings(Section):

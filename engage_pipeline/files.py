@@ -24,8 +24,12 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A raw file outside the store that an artifact was made of. A file of equal size and time counts as unread."""
+    """A raw file outside the store that an artifact was made of.
 
+    A file of equal size and modification time is taken as unchanged without reading it.
+    """
+
+    folder: str
     name: str
     bytes: int
     mtime_ns: int
@@ -46,14 +50,14 @@ def describe_source(path: Path) -> SourceFile:
     """The identity of a raw file. Raises UserError where it can't be read."""
     try:
         status = path.stat()
-        return SourceFile(path.name, status.st_size, status.st_mtime_ns, sha256(path))
+        return SourceFile(str(path.parent.resolve()), path.name, status.st_size, status.st_mtime_ns, sha256(path))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
 
 
 def changed_source(recorded: Sequence[SourceFile], paths: Sequence[Path]) -> str | None:
     """Which of the raw files differs in content from what was recorded; None where none does."""
-    if [source.name for source in recorded] != [path.name for path in paths]:
+    if [(source.folder, source.name) for source in recorded] != [(str(p.parent.resolve()), p.name) for p in paths]:
         return "other raw files"
     for source, path in zip(recorded, paths, strict=True):
         status = path.stat()

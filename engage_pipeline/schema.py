@@ -100,10 +100,14 @@ def engagement_timestamp(engagement: str) -> str:
 def tweet_schema(*, labelled: bool) -> pa.Schema:
     """Schema of typed tweets (tweet_parts, validation_tweets, test_tweets): raw columns, line number, day."""
     columns = COLUMNS if labelled else COLUMNS[:N_TEST_COLUMNS]
-    fields = [pa.field(LINE_NUMBER, pa.int64())]
-    fields += [pa.field(column.name, ARROW_TYPES[column.kind]) for column in columns]
-    fields += [pa.field(ENGAGEMENT_DAY, pa.int32())]
+    fields = [_described(LINE_NUMBER, pa.int64(), "0-based line in the raw part")]
+    fields += [_described(column.name, ARROW_TYPES[column.kind], column.description) for column in columns]
+    fields += [_described(ENGAGEMENT_DAY, pa.int32(), "days since 1970-01-01 of the latest engagement, else the tweet")]
     return pa.schema(fields)
+
+
+def _described(name: str, data_type: pa.DataType, description: str) -> pa.Field:
+    return pa.field(name, data_type, metadata={"description": description})
 
 
 # --- features -------------------------------------------------------------------------------------------------------

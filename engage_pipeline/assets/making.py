@@ -1,0 +1,120 @@
+"""How every asset of this project is made: a measured draft, one clear line on failure, figures for Dagster."""
+
+import json
+import logging
+import resource
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from engage_pipeline.artifacts import ArtifactStore, Draft, Manifest, label
+from engage_pipeline.errors import UserError
+
+LOGGER = logging.getLogger("engage_pipeline")
+
+
+@contextmanager
+def making(store: ArtifactStore, name: str, key: str | None = None, sources: Sequence[Path] = ()) -> Iterator[Draft]:
+    """A draft of the artifact, with the seconds and the peak memory (MB, resident) that making it took as facts."""
+    LOGGER.info("%s: started", label(name, key))
+    started = time.monotonic()
+    _reset_peak_memory()
+    with store.publish(name, key, sources) as draft:
+        yield draft
+        draft.facts |= {"seconds": round(time.monotonic() - started, 2), "peak_mb": _peak_memory_mb()}
+    rows = f", {draft.rows:,} rows" if draft.rows is not None else ""
+    LOGGER.info("%s: %.1f s%s, peak %d MB", label(name, key), draft.facts["seconds"], rows, draft.facts["peak_mb"])
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Turns a user's mistake into a failed step with one clear line and no retry."""
+    try:
+        yield
+    except UserError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from None
+
+
+def make_one(
+    store: ArtifactStore,
+    name: str,
+    make: Callable[[Draft], Mapping[str, Any] | None],
+    sources: Sequence[Path] = (),
+) -> dg.MaterializeResult:
+    """Makes an unpartitioned artifact; `make` writes into the draft and returns what else is to be shown of it."""
+    with user_errors():
+        with making(store, name, None, sources) as draft:
+            shown = make(draft)
+        manifest = published(draft)
+    return dg.MaterializeResult(
+        metadata={**describe(manifest), **(shown or {})}, data_version=dg.DataVersion(manifest.version)
+    )
+
+
+def make_parts(context: dg.AssetExecutionContext, name: str, make: Callable[[str], Manifest]) -> dg.MaterializeResult:
+    """Makes every part of this run, each with its own figures. A failed part does not lose the others' work.
+
+    Raises dg.Failure naming the failed parts after all of them were tried.
+    """
+    made: dict[str, Manifest] = {}
+    failed: dict[str, str] = {}
+    for key in context.partition_keys:
+        try:
+            made[key] = make(key)
+        except UserError as error:
+            LOGGER.error("%s", error)
+            failed[key] = str(error)
+    if failed:
+        for key, manifest in made.items():
+            context.log_event(dg.AssetMaterialization(name, partition=key, metadata=describe(manifest)))
+        problems = "; ".join(f"{key}: {problem}" for key, problem in failed.items())
+        raise dg.Failure(description=problems, allow_retries=False)
+    for key, manifest in made.items():
+        context.add_asset_metadata(describe(manifest), asset_key=name, partition_key=key)
+    versions = [manifest.version for manifest in made.values()]
+    return dg.MaterializeResult(data_version=dg.DataVersion(versions[0]) if len(versions) == 1 else None)
+
+
+def published(draft: Draft) -> Manifest:
+    """The manifest of a draft whose publication has ended."""
+    if draft.manifest is None:
+        raise RuntimeError("the draft is not published")
+    return draft.manifest
+
+
+def describe(manifest: Manifest) -> dict[str, Any]:
+    """The figures of a published artifact as Dagster metadata."""
+    figures: dict[str, Any] = {
+        "bytes": sum(mark.bytes for mark in manifest.files.values()),
+        "files": sorted(manifest.files),
+        "version": manifest.version,
+    }
+    if manifest.rows is not None:
+        figures["dagster/row_count" if manifest.key is None else "dagster/partition_row_count"] = manifest.rows
+    figures |= {name: value for name, value in manifest.facts.items() if value is not None}
+    return {name: dg.MetadataValue.json(v) if isinstance(v, dict | list) else v for name, v in figures.items()}
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file of an artifact."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _peak_memory_mb() -> int:
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(status.split("VmHWM:")[1].split()[0]) // 1024
+    except (OSError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def _reset_peak_memory() -> None:
+    """Makes the kernel start the peak anew where it can (Linux), so that each step shows its own."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        LOGGER.debug("the peak memory is that of the whole process so far")

@@ -1,0 +1,90 @@
+"""What is known of one published version of an artifact, and how it differs from what would be made now."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from engage_pipeline import files
+from engage_pipeline.errors import UserError
+
+_KEY = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def check_key(key: str) -> str:
+    """`key`, if it may name a part. Raises UserError otherwise: part names become paths."""
+    if not _KEY.fullmatch(key) or key in {".", ".."}:
+        raise UserError(f"part {key!r}: a part's name is 1 to 64 of the characters A-Z a-z 0-9 . _ -")
+    return key
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known of one published version of an artifact.
+
+    `files` maps a file's name to its bytes and SHA-256; `inputs` maps `<artifact>` or `<artifact>/<part>` to the
+    version that was read; `sources` are the raw files it was made of; `facts` are figures for people.
+    """
+
+    artifact: str
+    key: str | None
+    version: str
+    directory: str
+    previous: str | None
+    created: str
+    code_version: str
+    rows: int | None
+    settings: dict[str, Any]
+    inputs: dict[str, str]
+    sources: list[files.SourceFile]
+    files: dict[str, files.Fingerprint]
+    facts: dict[str, Any]
+
+    def to_json(self) -> str:
+        """The content of manifest.json."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False)
+
+
+def label(name: str, key: str | None = None) -> str:
+    """How an artifact is called in messages and manifests: `name` or `name/part`."""
+    return name if key is None else f"{name}/{key}"
+
+
+def read_manifest(content: bytes) -> Manifest:
+    """The manifest in the content of manifest.json. Raises ValueError, TypeError or KeyError if it holds none."""
+    values = json.loads(content)
+    values["sources"] = [files.SourceFile(**source) for source in values["sources"]]
+    values["files"] = {name: files.Fingerprint(**mark) for name, mark in values["files"].items()}
+    if any(Path(name).name != name for name in [*values["files"], values["directory"]]):
+        raise ValueError("a file outside its folder")
+    return Manifest(**values)
+
+
+def changed_version(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
+    """Which of the inputs has another version now; None where none has."""
+    names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    if not names:
+        return None
+    return f"{names[0]} changed" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+
+
+def changed_setting(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """Which settings have another value now, with both values; None where none has. A section is compared by field."""
+    changes = [
+        _value_change(name, before.get(name), value) for name, value in sorted(now.items()) if before.get(name) != value
+    ]
+    return "; ".join(changes) or None
+
+
+def _value_change(name: str, before: Any, now: Any) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        return (
+            changed_setting(
+                {f"{name}.{step}": value for step, value in before.items()},
+                {f"{name}.{step}": value for step, value in now.items()},
+            )
+            or f"{name} changed"
+        )
+    return f"{name}: {before} → {now}"

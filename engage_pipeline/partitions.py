@@ -1,0 +1,23 @@
+"""The training parts as Dagster partitions."""
+
+from collections.abc import Iterable, Sequence
+
+import dagster as dg
+
+from engage_pipeline.artifacts import check_key
+
+PARTS = dg.DynamicPartitionsDefinition(name="part")
+"""One partition a training part; the key is the part's name, such as `part-00000`."""
+
+
+def register_parts(instance: dg.DagsterInstance, keys: Iterable[str]) -> Sequence[str]:
+    """Adds those of `keys` that are not partitions yet, sorted, in one call; returns what was added.
+
+    Backfills take contiguous ranges in the order of registration, so the order is that of the names. Raises UserError
+    for a name that may not become a path.
+    """
+    known = set(instance.get_dynamic_partitions(str(PARTS.name)))
+    added = sorted({check_key(key) for key in keys} - known)
+    if added:
+        instance.add_dynamic_partitions(str(PARTS.name), added)
+    return added

@@ -1,0 +1,92 @@
+"""Which artifacts have to be made again, why, and in which order.
+
+The plan is made in segments. Within one, either every artifact is partitioned or none is, as an orchestrator's run
+wants it; the next segment is planned when the one before is done, so that an artifact that came out unchanged
+stops the recomputation below it. What does not belong here: running anything.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engage_pipeline.artifacts import ArtifactStore
+from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.config import Settings
+from engage_pipeline.ingest.parts import find_part, find_parts
+
+SEGMENTS: tuple[tuple[str, ...], ...] = (
+    ("tweet_parts",),
+    (
+        "validation_tweets",
+        "test_tweets",
+        "interaction_counts",
+        "author_similarity",
+        "validation_counts",
+        "validation_features",
+        "test_features",
+        "finetuned_encoder",
+        "token_sketches",
+        "emde_sketches",
+    ),
+    ("interaction_features",),
+    (
+        "pretrained_network",
+        "finetuned_network",
+        "engagement_trees",
+        "trained_model",
+        "evaluation",
+        "submission",
+    ),
+)
+"""Every artifact once, after all of its inputs."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One artifact, or one part of it, to be made, and why."""
+
+    artifact: str
+    key: str | None
+    reason: str
+
+
+def raw_sources(settings: Settings, name: str, key: str | None = None) -> list[Path]:
+    """The raw files that an artifact of the ingest stage is made of; none for the other stages.
+
+    Raises UserError where a file or folder is missing.
+    """
+    if name == "tweet_parts":
+        return [path for part, path in training_parts(settings).items() if part == key]
+    if name == "validation_tweets":
+        return [find_part(settings.validation_part)]
+    if name == "test_tweets":
+        return list(find_parts(settings.test_data).values())
+    return []
+
+
+def training_parts(settings: Settings) -> dict[str, Path]:
+    """The raw training parts that the settings ask for, by part name, sorted. Raises UserError where there are none."""
+    found = find_parts(settings.recsys_data)
+    return dict(list(found.items())[: settings.max_n_parts])
+
+
+def plan_segment(store: ArtifactStore, names: Sequence[str]) -> list[Step]:
+    """The steps of one segment, in order: what is stale now, or made of something that this segment will make."""
+    steps: list[Step] = []
+    made: set[str] = set()
+    for name in names:
+        for key in _keys(store, name):
+            reason = next((f"{parent} is made again" for parent in ARTIFACTS[name].inputs if parent in made), None)
+            reason = reason or store.stale(name, key, raw_sources(store.settings, name, key))
+            if reason:
+                steps.append(Step(name, key, reason))
+                made.add(name)
+    return steps
+
+
+def _keys(store: ArtifactStore, name: str) -> Sequence[str | None]:
+    if not ARTIFACTS[name].partitioned:
+        return [None]
+    if name == "tweet_parts":
+        return list(training_parts(store.settings))
+    return store.parts()[: store.settings.max_n_parts]

@@ -1,0 +1,229 @@
+"""The store: whole or not at all, undamaged or an error that names the asset, never a mixture."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engage_pipeline.artifacts import ArtifactStore, check_key
+from engage_pipeline.config import Settings
+from engage_pipeline.errors import UserError
+from engage_pipeline_tests.samples import tiny_settings
+
+FILE = "rows.parquet"
+
+
+def publish(store: ArtifactStore, name: str, content: bytes, key: str | None = None, **kwargs: object) -> None:
+    with store.publish(name, key, **kwargs) as draft:  # type: ignore[arg-type]
+        draft.path(FILE).write_bytes(content)
+        draft.rows = len(content)
+
+
+def ingest_part(store: ArtifactStore, key: str, content: bytes = b"raw") -> None:
+    raw = store.settings.recsys_data / key
+    raw.parent.mkdir(parents=True, exist_ok=True)
+    raw.write_bytes(content)
+    publish(store, "tweet_parts", content, key, sources=[raw])
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return tiny_settings(tmp_path / "data", recsys_data=str(tmp_path / "raw"))
+
+
+@pytest.fixture
+def store(settings: Settings) -> ArtifactStore:
+    return ArtifactStore(settings)
+
+
+def test_what_was_published_is_read_back(store: ArtifactStore) -> None:
+    publish(store, "test_tweets", b"abc")
+    opened = store.open("test_tweets")
+    assert opened.path(FILE).read_bytes() == b"abc"
+    assert opened.manifest.rows == 3
+
+
+def test_a_raising_block_publishes_nothing_and_leaves_nothing(store: ArtifactStore) -> None:
+    publish(store, "test_tweets", b"old")
+    with pytest.raises(RuntimeError), store.publish("test_tweets") as draft:
+        draft.path(FILE).write_bytes(b"half")
+        raise RuntimeError
+    assert store.open("test_tweets").path(FILE).read_bytes() == b"old"
+    assert not list(store.folder("test_tweets").glob(".tmp-*"))
+
+
+def test_a_reader_keeps_its_version_while_the_next_is_published(store: ArtifactStore) -> None:
+    publish(store, "test_tweets", b"one")
+    reader = store.open("test_tweets")
+    publish(store, "test_tweets", b"two")
+    assert reader.path(FILE).read_bytes() == b"one"
+    publish(store, "test_tweets", b"three")
+    assert len([path for path in store.folder("test_tweets").iterdir() if path.is_dir()]) == 2
+
+
+def test_the_version_is_that_of_the_content(store: ArtifactStore) -> None:
+    publish(store, "test_tweets", b"same")
+    first = store.open("test_tweets").manifest
+    publish(store, "test_tweets", b"same")
+    second = store.open("test_tweets").manifest
+    publish(store, "test_tweets", b"other")
+    assert first.version == second.version != store.open("test_tweets").manifest.version
+    assert first.directory != second.directory
+
+
+@pytest.mark.parametrize("position", [0, 1, 500, 998, 999])
+def test_a_flipped_bit_is_caught(store: ArtifactStore, position: int) -> None:
+    publish(store, "test_tweets", bytes(1000))
+    path = store.open("test_tweets").path(FILE)
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"rows\.parquet: damaged: .*materialize test_tweets again"):
+        store.open("test_tweets").path(FILE)
+
+
+def test_a_cut_tail_is_caught_and_materializing_again_mends_it(store: ArtifactStore) -> None:
+    publish(store, "test_tweets", bytes(1000))
+    path = store.open("test_tweets").path(FILE)
+    path.write_bytes(bytes(999))
+    with pytest.raises(UserError, match="999 bytes instead of 1000"):
+        store.open("test_tweets").path(FILE)
+    publish(store, "test_tweets", bytes(1000))
+    assert store.open("test_tweets").path(FILE).read_bytes() == bytes(1000)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"artifact": "test_tweets"}', "null"])
+def test_a_broken_manifest_is_one_clear_line(store: ArtifactStore, text: str) -> None:
+    publish(store, "test_tweets", b"abc")
+    (store.folder("test_tweets") / "manifest.json").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match="not a manifest; materialize test_tweets again"):
+        store.open("test_tweets")
+    assert store.stale("test_tweets") == "its manifest is damaged"
+    publish(store, "test_tweets", b"abc")
+    assert store.open("test_tweets").path(FILE).read_bytes() == b"abc"
+
+
+def test_a_manifest_cannot_name_a_file_outside(store: ArtifactStore) -> None:
+    publish(store, "test_tweets", b"abc")
+    path = store.folder("test_tweets") / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["files"]["../../secret"] = manifest["files"][FILE]
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(UserError, match="not a manifest"):
+        store.open("test_tweets")
+
+
+@pytest.mark.parametrize("key", ["../evil", "/etc", "a/b", "a'b", 'a"b', "a\nb", "*", "", ".", "..", "x" * 65, "é"])
+def test_a_part_name_that_may_not_become_a_path_is_refused(store: ArtifactStore, key: str) -> None:
+    with pytest.raises(UserError, match="a part's name"):
+        check_key(key)
+    with pytest.raises(UserError, match="a part's name"), store.publish("tweet_parts", key):
+        pass
+
+
+def test_an_artifact_of_other_settings_is_not_opened(store: ArtifactStore, settings: Settings) -> None:
+    publish(store, "emde_sketches", b"codes")
+    other = ArtifactStore(settings.model_copy(update={"sketch_depth": 5}))
+    with pytest.raises(UserError, match=r"made with other settings \(sketch_depth: 4 → 5\)"):
+        other.open("emde_sketches")
+
+
+def test_a_nested_setting_is_named(store: ArtifactStore, settings: Settings) -> None:
+    publish(store, "test_tweets", b"rows")
+    ingest = settings.ingest.model_copy(update={"max_rejected_share": 0.5})
+    other = ArtifactStore(settings.model_copy(update={"ingest": ingest}))
+    assert other.stale("test_tweets") == "ingest.max_rejected_share: 0.01 → 0.5"
+
+
+def test_stale_follows_inputs_sources_and_settings(store: ArtifactStore, settings: Settings) -> None:
+    assert store.stale("interaction_counts") == "not there yet"
+    ingest_part(store, "part-0")
+    publish(store, "interaction_counts", b"counts")
+    assert store.stale("interaction_counts") is None
+    ingest_part(store, "part-1")
+    assert store.stale("interaction_counts") == "tweet_parts/part-1 changed"
+    raw = settings.recsys_data / "part-0"
+    assert store.stale("tweet_parts", "part-0", [raw]) is None
+    raw.write_bytes(b"new")
+    assert store.stale("tweet_parts", "part-0", [raw]) == "part-0 was replaced"
+    raw.write_bytes(b"raw")
+    assert store.stale("tweet_parts", "part-0", [raw]) is None
+
+
+def test_only_as_many_parts_count_as_the_settings_say(store: ArtifactStore, settings: Settings) -> None:
+    ingest_part(store, "part-0")
+    ingest_part(store, "part-1")
+    one = ArtifactStore(settings.model_copy(update={"max_n_parts": 1}))
+    assert [store.parts_of("interaction_counts"), one.parts_of("interaction_counts")] == [
+        ["part-0", "part-1"],
+        ["part-0"],
+    ]
+    assert store.parts_of("finetuned_encoder") == ["part-0"]
+
+
+def test_parts_of_another_folder_do_not_mix_in(store: ArtifactStore, settings: Settings, tmp_path: Path) -> None:
+    ingest_part(store, "part-0")
+    other = ArtifactStore(settings.model_copy(update={"recsys_data": tmp_path / "elsewhere"}))
+    assert store.parts() == ["part-0"]
+    assert other.parts() == []
+
+
+def test_two_runs_never_make_the_same_artifact(store: ArtifactStore) -> None:
+    with (
+        store.publish("test_tweets") as draft,
+        pytest.raises(UserError, match="another run is making test_tweets"),
+        store.publish("test_tweets"),
+    ):
+        pass
+    assert draft.directory.name.startswith(".tmp-")
+
+
+def test_a_workspace_outlives_a_failure_and_not_a_change(store: ArtifactStore, settings: Settings) -> None:
+    with pytest.raises(RuntimeError), store.workspace("emde_sketches") as workspace:
+        (workspace / "step-1").write_bytes(b"1")
+        raise RuntimeError
+    with pytest.raises(RuntimeError), store.workspace("emde_sketches") as workspace:
+        assert (workspace / "step-1").exists()
+        raise RuntimeError
+    other = ArtifactStore(settings.model_copy(update={"sketch_depth": 5}))
+    with other.workspace("emde_sketches") as workspace:
+        assert not (workspace / "step-1").exists()
+    assert not workspace.exists()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from engage_pipeline.artifacts import ArtifactStore
+from engage_pipeline_tests.samples import tiny_settings
+moment = sys.argv[2]
+rename = Path.rename
+def killed(self, target):
+    if moment == "before rename":
+        os.kill(os.getpid(), signal.SIGKILL)
+    rename(self, target)
+    os.kill(os.getpid(), signal.SIGKILL)
+with ArtifactStore(tiny_settings(Path(sys.argv[1]))).publish("test_tweets") as draft:
+    draft.path("rows.parquet").write_bytes(b"new")
+    if moment == "while writing":
+        os.kill(os.getpid(), signal.SIGKILL)
+    Path.rename = killed
+"""
+
+
+@pytest.mark.parametrize("moment", ["while writing", "before rename", "after rename"])
+def test_a_killed_process_leaves_the_old_version_and_the_next_run_sweeps(tmp_path: Path, moment: str) -> None:
+    store = ArtifactStore(tiny_settings(tmp_path))
+    publish(store, "test_tweets", b"old")
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), moment], check=False, env=dict(os.environ))
+    assert killed.returncode == -signal.SIGKILL
+    assert store.open("test_tweets").path(FILE).read_bytes() == b"old"
+    publish(store, "test_tweets", b"new")
+    assert store.open("test_tweets").path(FILE).read_bytes() == b"new"
+    folders = [path.name for path in store.folder("test_tweets").iterdir() if path.is_dir()]
+    assert len(folders) == 2
+    assert not any(name.startswith(".") for name in folders)

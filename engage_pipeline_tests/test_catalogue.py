@@ -1,0 +1,53 @@
+"""The graph: complete, acyclic, in the order of the stages, and every setting has its place in it."""
+
+from pathlib import Path
+
+from engage_pipeline.catalogue import ARTIFACTS, ancestry, relevant_settings
+from engage_pipeline.config import Section, Settings
+from engage_pipeline.plan import SEGMENTS
+from engage_pipeline_tests.samples import tiny_settings
+
+FIXED_NAMES = {
+    "tweet_parts",
+    "finetuned_encoder",
+    "token_sketches",
+    "emde_sketches",
+    "author_similarity",
+    "interaction_features",
+    "trained_model",
+    "submission",
+}
+NOT_CONTENT = {"preset", "working_dir", "recsys_data", "validation_part", "test_data", "engine"}
+"""Settings that say where and how fast, not what: they change no artifact."""
+
+
+def test_the_fixed_names_are_there() -> None:
+    assert ARTIFACTS.keys() >= FIXED_NAMES
+
+
+def test_segments_hold_every_artifact_once_after_its_inputs() -> None:
+    order = [name for names in SEGMENTS for name in names]
+    assert sorted(order) == sorted(ARTIFACTS)
+    for name in order:
+        assert all(order.index(parent) < order.index(name) for parent in ARTIFACTS[name].inputs)
+
+
+def test_a_segment_is_partitioned_as_a_whole_or_not_at_all() -> None:
+    assert all(len({ARTIFACTS[name].partitioned for name in names}) == 1 for names in SEGMENTS)
+
+
+def test_every_setting_that_changes_a_result_is_known_to_an_artifact(tmp_path: Path) -> None:
+    known = {name for artifact in ARTIFACTS.values() for name in artifact.settings}
+    for name, info in Settings.model_fields.items():
+        if name in NOT_CONTENT:
+            continue
+        if isinstance(info.annotation, type) and issubclass(info.annotation, Section):
+            fields = {f"{name}.{field}" for field in info.annotation.model_fields}
+            assert name in known or fields <= known, name
+        else:
+            assert name in known, name
+    assert relevant_settings("submission", tiny_settings(tmp_path))
+
+
+def test_submission_is_made_of_everything_but_the_evaluation() -> None:
+    assert ancestry("submission") == set(ARTIFACTS) - {"evaluation"}
