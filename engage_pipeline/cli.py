@@ -1,0 +1,132 @@
+"""The command `engage`. Each command is a thin shell over one library call; a user's mistake is one line, never a trace.
+
+Heavy imports stand inside the commands: `engage --help` loads neither Dagster nor torch.
+"""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engage_pipeline.config import load_settings
+from engage_pipeline.errors import UserError
+
+app = typer.Typer(
+    help="Predicts how people engage with tweets.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Config = Annotated[Path | None, typer.Option("--config", help="Settings file [default: $ENGAGE_CONFIG, config.yaml].")]
+PresetName = Annotated[str | None, typer.Option("--preset", help="synerise, default or demo; overrides the file's.")]
+
+
+@app.command()
+def synthesize(
+    out: Annotated[Path, typer.Option(help="Folder that gets train/, validation/, test/ and the truth beside them.")],
+    rows: Annotated[int, typer.Option(help="Rows in all: training, validation and test.")] = 400_000,
+    users: Annotated[int, typer.Option(help="Users of the synthetic world.")] = 40_000,
+    parts: Annotated[int, typer.Option(help="Training parts.")] = 8,
+    seed: Annotated[int, typer.Option(help="Seed: the same arguments make the same bytes.")] = 1,
+) -> None:
+    """Make synthetic parts in the challenge's format, with test labels and the true probabilities."""
+    from engage_pipeline.synthetic import synthesize as make_world
+
+    make_world(out, rows=rows, users=users, parts=parts, seed=seed)
+
+
+@app.command()
+def run(config: Config = None, preset: PresetName = None) -> None:
+    """Make every asset that is missing or out of date, from tweet_parts to submission, and show the scores."""
+    import dagster as dg
+
+    from engage_pipeline.definitions import defs
+    from engage_pipeline.resources import Pipeline
+    from engage_pipeline.running import run_pipeline, summary
+
+    pipeline = Pipeline(config=str(config) if config else None, preset=preset)
+    pipeline.settings()
+    with dg.DagsterInstance.get() as instance:
+        made = run_pipeline(defs, pipeline, instance)
+    typer.echo(summary(pipeline.store(), made))
+
+
+@app.command()
+def status(config: Config = None, preset: PresetName = None) -> None:
+    """Show every artifact: rows, seconds, peak memory, and why it would be made again."""
+    from engage_pipeline.artifacts import ArtifactStore
+    from engage_pipeline.status import status_table
+
+    typer.echo(status_table(ArtifactStore(load_settings(config, preset=preset))))
+
+
+@app.command()
+def register_parts(config: Config = None, preset: PresetName = None) -> None:
+    """Add the parts found in `recsys_data` as partitions, so that the UI can materialize and backfill them."""
+    import dagster as dg
+
+    from engage_pipeline import partitions
+    from engage_pipeline.plan import training_parts
+
+    parts = training_parts(load_settings(config, preset=preset))
+    with dg.DagsterInstance.get() as instance:
+        added = partitions.register_parts(instance, parts)
+    typer.echo(f"{len(added)} parts added, {len(parts) - len(added)} were there: {', '.join(parts)}")
+
+
+@app.command()
+def predict(
+    inputs: Annotated[list[Path], typer.Option("--input", help="Test parts or folders of them; may be repeated.")],
+    output: Annotated[Path, typer.Option(help="Where results.csv is written.")],
+    threads: Annotated[int | None, typer.Option(min=1, help="Cores to use [default: all].")] = None,
+    config: Config = None,
+    preset: PresetName = None,
+) -> None:
+    """Predict test parts with the published model: the challenge's test phase. No Dagster, no network."""
+    from engage_pipeline.submission.predict import predict as predict_parts
+
+    report = predict_parts(inputs, output, load_settings(config, preset=preset), threads=threads)
+    typer.echo(
+        f"{output}: {report.rows:,} rows in {report.seconds:.1f} s, {report.rows_per_second:,.0f} rows a second, "
+        f"{report.rejected:,} lines rejected"
+    )
+
+
+@app.command()
+def evaluate(
+    predictions: Annotated[Path, typer.Option(help="A results.csv, of any program.")],
+    labels: Annotated[Path, typer.Option(help="Parquet with the labels, or a part with all 24 columns.")],
+    oracle: Annotated[Path | None, typer.Option(help="Parquet with the true probabilities.")] = None,
+    config: Config = None,
+    preset: PresetName = None,
+) -> None:
+    """Score a predictions file: AP and RCE, overall and over the author groups, and the share of the oracle's RCE."""
+    from engage_pipeline.submission.scoring import score_predictions
+
+    typer.echo(score_predictions(predictions, labels, oracle, load_settings(config, preset=preset)).to_text())
+
+
+@app.command()
+def settings() -> None:
+    """Print every setting with default and meaning, as Markdown."""
+    from engage_pipeline.settings_reference import settings_markdown
+
+    typer.echo(settings_markdown())
+
+
+def main() -> None:
+    """Entry point: exit status 0, 1 for a mistake in data or settings, 2 for a wrong command line, 130 interrupted."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("engage_pipeline").setLevel(logging.INFO)
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"engage: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("engage: interrupted", err=True)
+        sys.exit(130)

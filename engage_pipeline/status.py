@@ -1,0 +1,39 @@
+"""The artifacts at a glance: what is there, what it cost, and why it would be made again."""
+
+from collections.abc import Sequence
+
+from engage_pipeline.artifacts import ArtifactStore
+from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.errors import UserError
+from engage_pipeline.manifests import label
+from engage_pipeline.plan import SEGMENTS, raw_sources
+
+
+def status_table(store: ArtifactStore) -> str:
+    """One line an artifact or part: rows, seconds and peak memory of its making, and whether it is current."""
+    rows = [("artifact", "rows", "seconds", "peak MB", "state")]
+    for names in SEGMENTS:
+        for name in names:
+            keys: Sequence[str | None] = store.parts() if ARTIFACTS[name].partitioned else [None]
+            rows += [_row(store, name, key) for key in keys]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(_line(row, widths) for row in rows)
+
+
+def _row(store: ArtifactStore, name: str, key: str | None) -> tuple[str, str, str, str, str]:
+    manifest = store.manifest(name, key)
+    if manifest is None:
+        return (label(name, key), "", "", "", "not there yet")
+    try:
+        state = store.stale(name, key, raw_sources(store.settings, name, key)) or "current"
+    except UserError as error:
+        state = str(error)
+    facts = manifest.facts
+    count = "" if manifest.rows is None else f"{manifest.rows:,}"
+    return (label(name, key), count, f"{facts.get('seconds', 0):.1f}", f"{facts.get('peak_mb', 0):,}", state)
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    first, *figures, state = row
+    padded = [figure.rjust(width) for figure, width in zip(figures, widths[1:-1], strict=True)]
+    return "  ".join([first.ljust(widths[0]), *padded, state])

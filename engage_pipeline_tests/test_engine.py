@@ -1,0 +1,59 @@
+"""The engine: SELECTs of the package over named Parquet inputs, closed to the rest of the file system."""
+
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from engage_pipeline.config import Settings
+from engage_pipeline.engine import Engine, statement
+from engage_pipeline_tests.samples import tiny_settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "data").mkdir()
+    return tiny_settings(tmp_path / "data")
+
+
+def test_parquet_files_are_read_under_a_name(settings: Settings) -> None:
+    paths = [settings.working_dir / f"{index}.parquet" for index in range(2)]
+    for index, path in enumerate(paths):
+        pq.write_table(pa.table({"x": [index]}), path)
+    with Engine(settings) as engine:
+        engine.read("numbers", paths)
+        assert engine.connection.execute("SELECT sum(x) FROM numbers").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "SELECT * FROM read_text('/etc/hostname')",
+        "COPY (SELECT 1) TO '/tmp/engage-escape.csv'",
+        "ATTACH '/tmp/engage-escape.duckdb'",
+        "SET enable_external_access = true",
+        "SET allowed_directories = ['/']",
+        "INSTALL httpfs",
+    ],
+)
+def test_nothing_outside_the_working_directory_can_be_reached(settings: Settings, attack: str) -> None:
+    with Engine(settings) as engine, pytest.raises(duckdb.Error):
+        engine.connection.execute(attack)
+
+
+def test_a_name_that_is_none_is_refused(settings: Settings) -> None:
+    with Engine(settings) as engine, pytest.raises(ValueError, match="does not name a table"):
+        engine.define('x" AS SELECT 1; --', "interactions/exposures.sql")
+
+
+def test_every_sql_file_of_the_package_is_one_select() -> None:
+    package = Path(__file__).parents[1] / "engage_pipeline"
+    paths = sorted(package.rglob("*.sql"))
+    assert paths
+    for path in paths:
+        text = statement(str(path.relative_to(package)))
+        body = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
+        assert body.lstrip().upper().startswith(("SELECT", "WITH")), path
+        assert ";" not in body, path
