@@ -1,0 +1,254 @@
+"""The challenge's scores: average precision and relative cross entropy, overall and by author follower group.
+
+    scores = score(labels, probabilities, followers, edges=(240, 588, 1331, 3996))
+    scores.engagements["like"].overall.rce
+
+Labels bool [n, 4], probabilities float64 [n, 4], both in the order of schema.TARGETS; followers int64 [n], the
+follower count of the author, 0 where it is missing. What does not belong here: where rows come from (evaluation,
+submission.scoring) and how scores are printed (tables).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engage_pipeline import schema
+from engage_pipeline.errors import UserError
+
+CLIP = 1e-15
+"""Probabilities are kept this far from 0 and 1 before their logarithm is taken."""
+
+Labels = NDArray[np.bool_]
+Probabilities = NDArray[np.float64]
+Followers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Scores of some rows for one engagement. `ap` is in [0, 1], `rce` in percent; both null for a `reason`."""
+
+    rows: int
+    positives: int
+    ap: float | None
+    rce: float | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Average:
+    """Means of scores, taken over those that are not null; null where all of them are."""
+
+    ap: float | None
+    rce: float | None
+
+
+@dataclass(frozen=True)
+class EngagementScores:
+    """One engagement: all rows, each follower group in order, and the mean over the groups (the fair score)."""
+
+    overall: Score
+    groups: tuple[Score, ...]
+    group_mean: Average
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of one model on one set of rows, by engagement in the order of schema.TARGETS, and their means."""
+
+    edges: tuple[int, ...]
+    engagements: dict[str, EngagementScores]
+    overall_mean: Average
+    group_mean: Average
+
+    def to_json(self) -> dict[str, Any]:
+        """The scores as JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The scores that `to_json` gave."""
+        engagements = {
+            name: EngagementScores(
+                Score(**one["overall"]), tuple(Score(**group) for group in one["groups"]), Average(**one["group_mean"])
+            )
+            for name, one in values["engagements"].items()
+        }
+        means = Average(**values["overall_mean"]), Average(**values["group_mean"])
+        return cls(tuple(values["edges"]), engagements, *means)
+
+    def nulls(self) -> list[str]:
+        """Which scores are null, and why, one line each."""
+        names = group_names(self.edges)
+        lines = []
+        for engagement, one in self.engagements.items():
+            cases = [("all rows", one.overall), *zip(names, one.groups, strict=True)]
+            lines += [f"{engagement}, {name}: {case.reason}" for name, case in cases if case.reason]
+        return lines
+
+
+@dataclass(frozen=True)
+class EngagementShare:
+    """RCE of a model in percent of the oracle's: all rows, each group, and the ratio of the means over the groups."""
+
+    overall: float | None
+    groups: tuple[float | None, ...]
+    group_mean: float | None
+
+
+@dataclass(frozen=True)
+class OracleShare:
+    """Shares by engagement, and their means over the engagements. Null where the oracle has no positive RCE."""
+
+    engagements: dict[str, EngagementShare]
+    overall_mean: float | None
+    group_mean: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The shares as JSON types."""
+        return asdict(self)
+
+
+def score(
+    labels: Labels,
+    probabilities: Probabilities,
+    followers: Followers,
+    *,
+    edges: Sequence[int],
+    source: str = "probabilities",
+) -> Scores:
+    """AP and RCE of `probabilities`, as SPEC section 7 defines them.
+
+    Raises UserError, naming `source` and the first wrong row (from 0), where a probability is NaN or outside [0, 1],
+    or where the arrays differ in length.
+    """
+    probabilities = np.asarray(probabilities, dtype=np.float64)
+    _check(labels, probabilities, followers, source)
+    groups = follower_groups(followers, edges)
+    members = [np.flatnonzero(groups == group) for group in range(len(edges) + 1)]
+    engagements = {
+        target: _score_engagement(np.asarray(labels[:, i], dtype=np.bool_), probabilities[:, i], members)
+        for i, target in enumerate(schema.TARGETS)
+    }
+    return Scores(
+        tuple(edges),
+        engagements,
+        _average(one.overall for one in engagements.values()),
+        _average(one.group_mean for one in engagements.values()),
+    )
+
+
+def follower_groups(followers: Followers, edges: Sequence[int]) -> NDArray[np.intp]:
+    """The group 0 … len(edges) of each follower count; a count on an edge belongs to the upper group."""
+    return np.searchsorted(np.asarray(edges, dtype=np.int64), followers, side="right")
+
+
+def group_names(edges: Sequence[int]) -> list[str]:
+    """What the follower groups are called: `<240`, `240-587`, …, `3996+`."""
+    if not edges:
+        return ["all authors"]
+    between = [f"{low}-{high - 1}" for low, high in pairwise(edges)]
+    return [f"<{edges[0]}", *between, f"{edges[-1]}+"]
+
+
+def share_of_oracle(model: Scores, oracle: Scores) -> OracleShare:
+    """RCE(model) / RCE(oracle) in percent; both scored on the same rows, the oracle with the true probabilities."""
+    engagements = {}
+    for name, one in model.engagements.items():
+        best = oracle.engagements[name]
+        engagements[name] = EngagementShare(
+            _percent(one.overall.rce, best.overall.rce),
+            tuple(_percent(a.rce, b.rce) for a, b in zip(one.groups, best.groups, strict=True)),
+            _percent(one.group_mean.rce, best.group_mean.rce),
+        )
+    return OracleShare(
+        engagements,
+        _mean(share.overall for share in engagements.values()),
+        _mean(share.group_mean for share in engagements.values()),
+    )
+
+
+def average_precision(labels: Labels, probabilities: Probabilities) -> float:
+    """Sum over the thresholds of (recall gained) x precision; labels and probabilities [n], both classes present."""
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(labels, probabilities))
+
+
+def relative_cross_entropy(labels: Labels, probabilities: Probabilities) -> float:
+    """100 (1 - CE(model) / CE(naive)), naive = the mean of the labels; arrays [n], both classes present."""
+    naive = np.full(len(labels), labels.mean(), dtype=np.float64)
+    return 100 * (1 - cross_entropy(labels, probabilities) / cross_entropy(labels, naive))
+
+
+def cross_entropy(labels: Labels, probabilities: Probabilities) -> float:
+    """Mean negative log-likelihood in nats of labels [n] under probabilities [n], clipped by CLIP."""
+    clipped = np.clip(np.asarray(probabilities, dtype=np.float64), CLIP, 1 - CLIP)
+    return float(-np.log(np.where(labels, clipped, 1 - clipped)).mean())
+
+
+def _score_engagement(
+    labels: Labels, probabilities: Probabilities, members: Sequence[NDArray[np.intp]]
+) -> EngagementScores:
+    groups = tuple(_score_rows(labels[rows], probabilities[rows]) for rows in members)
+    return EngagementScores(_score_rows(labels, probabilities), groups, _average(groups))
+
+
+def _score_rows(labels: Labels, probabilities: Probabilities) -> Score:
+    rows, positives = len(labels), int(labels.sum())
+    reason = None
+    if rows == 0:
+        reason = "no rows"
+    elif positives == 0:
+        reason = f"no positive among {rows} rows"
+    elif positives == rows:
+        reason = f"no negative among {rows} rows"
+    if reason:
+        return Score(rows, positives, None, None, reason)
+    return Score(
+        rows, positives, average_precision(labels, probabilities), relative_cross_entropy(labels, probabilities)
+    )
+
+
+def _check(labels: Labels, probabilities: Probabilities, followers: Followers, source: str) -> None:
+    width = len(schema.TARGETS)
+    for name, array in (("labels", labels), (source, probabilities)):
+        if array.ndim != 2 or array.shape[1] != width:
+            raise UserError(f"{name}: expected rows of {width} values, found an array of shape {list(array.shape)}")
+    for name, count in ((source, len(probabilities)), ("follower counts", len(followers))):
+        if count != len(labels):
+            row = min(count, len(labels))
+            raise UserError(f"{name}: {count} rows for {len(labels)} labelled rows: row {row} has no counterpart")
+    if (wrong := first_improbable(probabilities)) is not None:
+        row, column = wrong
+        value = probabilities[row, column]
+        raise UserError(f"{source}: row {row}, {schema.TARGETS[column]}: {value} is not a probability in [0, 1]")
+
+
+def first_improbable(probabilities: Probabilities) -> tuple[int, int] | None:
+    """Row and column of the first value of [n, k] that is NaN or outside [0, 1]; None where there is none."""
+    wrong = ~((probabilities >= 0) & (probabilities <= 1))
+    rows = wrong.any(axis=1)
+    if not rows.any():
+        return None
+    row = int(rows.argmax())
+    return row, int(wrong[row].argmax())
+
+
+def _average(scores: Iterable[Score | Average]) -> Average:
+    kept = list(scores)
+    return Average(_mean(one.ap for one in kept), _mean(one.rce for one in kept))
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    kept = [value for value in values if value is not None]
+    return sum(kept) / len(kept) if kept else None
+
+
+def _percent(part: float | None, whole: float | None) -> float | None:
+    if part is None or whole is None or whole <= 0:
+        return None
+    return 100 * part / whole

@@ -1,0 +1,113 @@
+"""Score tables: several models side by side, as plain text for the terminal and as Markdown.
+
+What does not belong here: the scores themselves (scores) and the HTML report (model.report).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from engage_pipeline.metrics.scores import Average, OracleShare, Score, Scores
+
+MISSING = "-"
+"""Stands for a score that is null."""
+METRICS = {"ap": "AP", "rce": "RCE"}
+_DIGITS = {"ap": 4, "rce": 2}
+_WIDTH = 7
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One line of a score table: a metric of one engagement, or of their mean, for each model.
+
+    `rows` tells which rows were scored: `all rows`, or `by group` = the mean over the author follower groups.
+    """
+
+    metric: str
+    engagement: str
+    rows: str
+    values: tuple[float | None, ...]
+
+    def cells(self) -> list[str]:
+        """The values as text, MISSING where null."""
+        return [format_value(value, self.metric) for value in self.values]
+
+    def best(self) -> set[int]:
+        """Indices of the models that print the highest value; none where there is nothing to compare."""
+        known = [value for value in self.values if value is not None]
+        if len(known) < 2:
+            return set()
+        top = format_value(max(known), self.metric)
+        return {i for i, cell in enumerate(self.cells()) if cell == top}
+
+
+def format_value(value: float | None, metric: str) -> str:
+    """AP with four digits, RCE with two."""
+    return MISSING if value is None else f"{value:.{_DIGITS[metric]}f}"
+
+
+def score_rows(scores: Mapping[str, Scores]) -> list[ScoreRow]:
+    """AP, then RCE; within each the engagements and their mean; each over all rows and by group."""
+    return [
+        ScoreRow(metric, engagement, rows, tuple(getattr(case, metric) for case in cases))
+        for metric in METRICS
+        for engagement, rows, cases in _cases(list(scores.values()))
+    ]
+
+
+def _cases(models: list[Scores]) -> Iterator[tuple[str, str, list[Score] | list[Average]]]:
+    for name in models[0].engagements if models else ():
+        yield name, "all rows", [model.engagements[name].overall for model in models]
+        yield name, "by group", [model.engagements[name].group_mean for model in models]
+    yield "mean", "all rows", [model.overall_mean for model in models]
+    yield "mean", "by group", [model.group_mean for model in models]
+
+
+def format_table(scores: Mapping[str, Scores]) -> str:
+    """AP and RCE of the models in columns, in plain text; a line for each score that is null follows."""
+    widths = [max(_WIDTH, len(name)) for name in scores]
+    blocks = []
+    for metric, title in METRICS.items():
+        lines = [f"{title:<30}" + _aligned(scores, widths)]
+        for row in score_rows(scores):
+            if row.metric == metric:
+                name = row.engagement if row.rows == "all rows" else ""
+                lines.append(f"{name:<20}  {row.rows}" + _aligned(row.cells(), widths))
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks + _notes(scores))
+
+
+def _aligned(cells: Iterable[str], widths: Sequence[int]) -> str:
+    return "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+
+
+def format_markdown(scores: Mapping[str, Scores]) -> str:
+    """The same table in Markdown, the best model of each line in bold."""
+    lines = [
+        f"| metric | engagement | rows | {' | '.join(map(_escape, scores))} |",
+        "|---|---|---|" + "---:|" * len(scores),
+    ]
+    for row in score_rows(scores):
+        best = row.best()
+        cells = [f"**{cell}**" if i in best else cell for i, cell in enumerate(row.cells())]
+        lines.append(f"| {METRICS[row.metric]} | {row.engagement} | {row.rows} | {' | '.join(cells)} |")
+    return "\n".join(["\n".join(lines), *(f"\n{note}" for note in _notes(scores))])
+
+
+def format_shares(share: OracleShare) -> str:
+    """RCE in percent of the oracle's, in plain text, a line an engagement."""
+    lines = [f"{'% of the oracle RCE':<20}  {'all rows':>9} {'by group':>9}"]
+    cases = [(name, one.overall, one.group_mean) for name, one in share.engagements.items()]
+    for name, overall, groups in [*cases, ("mean", share.overall_mean, share.group_mean)]:
+        cells = [MISSING if value is None else f"{value:.1f}" for value in (overall, groups)]
+        lines.append(f"{name:<20}  " + " ".join(f"{cell:>9}" for cell in cells))
+    return "\n".join(lines)
+
+
+def _notes(scores: Mapping[str, Scores]) -> list[str]:
+    """Why scores are missing. It depends on the labels alone, so that one model tells it for all."""
+    nulls = next(iter(scores.values())).nulls() if scores else []
+    return ["\n".join(["No score, left out of the means:", *(f"- {line}" for line in nulls)])] if nulls else []
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
