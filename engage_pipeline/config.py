@@ -90,6 +90,11 @@ class NetworkSettings(Section):
     start_at_base_rates: bool = Field(
         True, description="Set the output bias to the logits of the base rates before training."
     )
+    ignore_tweet_counters: bool = Field(
+        True,
+        description="Pretraining ignores the counters by tweet, which are 0 in nearly every training row; "
+        "fine-tuning learns them from nothing. `false`: they are read as they are (the reference).",
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="`auto` = bf16 where the processor or GPU is fast at it."
     )
@@ -189,6 +194,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "schedule": "days",
             "epochs": 1,
             "start_at_base_rates": False,
+            "ignore_tweet_counters": False,
         },
         "trees": {"enabled": False},
     },

@@ -1,0 +1,59 @@
+"""A saved network at work: from feature rows to logits."""
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import torch  # noqa: TID253 - nothing light imports this module
+
+from engage_pipeline import schema
+from engage_pipeline.model.inputs import InputBuilder
+from engage_pipeline.model.network import EngagementNetwork, load_network
+from engage_pipeline.model.precision import autocast, fast_at_bf16
+from engage_pipeline.model.rows import Rows, rows_from_table
+
+BATCH_ROWS = 512
+
+
+class NetworkScorer:
+    """Scores rows on the CPU, in the precision of the training where the processor is fast at it."""
+
+    def __init__(self, network: EngagementNetwork, codes: np.ndarray) -> None:
+        """`codes` are those that the network was trained with, int32 [vocabulary, depth]."""
+        self.network = network.eval()
+        self.device = torch.device("cpu")
+        self.inputs = InputBuilder(codes, network.config.sketch_width, self.device)
+        self.precision = network.config.precision if fast_at_bf16(self.device) else "fp32"
+        if self.precision == "bf16":
+            _round_weights(network)
+
+    @classmethod
+    def load(cls, folder: Path, codes: np.ndarray, *, threads: int | None = None) -> Self:
+        """The scorer of the network in `folder`. `threads` holds for torch in the whole process; None = as it is.
+
+        Raises UserError where the folder holds no network.
+        """
+        if threads:
+            torch.set_num_threads(threads)
+        return cls(load_network(folder), codes)
+
+    def logits(self, table: pa.Table) -> np.ndarray:
+        """Logits float32 [n, 4], in the order of TARGETS, of the rows of a feature table, labelled or not."""
+        rows = rows_from_table(table, self.network.config.languages, labelled=False)
+        result = np.empty((len(rows), len(schema.TARGETS)), np.float32)
+        for start in range(0, len(rows), BATCH_ROWS):
+            batch = np.arange(start, min(start + BATCH_ROWS, len(rows)))
+            result[batch] = self._logits(rows.take(batch))
+        return result
+
+    def _logits(self, rows: Rows) -> np.ndarray:
+        with torch.inference_mode(), autocast(self.device, self.precision):
+            return self.network(*self.inputs.build(rows)).numpy()
+
+
+def _round_weights(network: EngagementNetwork) -> None:
+    """Stores the matrices as bfloat16, as autocast would round them anew for every batch."""
+    for module in network.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.to(torch.bfloat16)

@@ -1,0 +1,102 @@
+"""pretrained_network: the network trained on the training parts."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch  # noqa: TID253 - nothing light imports this module
+
+from engage_pipeline import schema
+from engage_pipeline.config import Settings
+from engage_pipeline.errors import UserError
+from engage_pipeline.model.inputs import InputBuilder
+from engage_pipeline.model.network import EngagementNetwork, NetworkConfig, save_network
+from engage_pipeline.model.precision import resolve_precision
+from engage_pipeline.model.rows import Rows, concatenate, read_columns, read_rows
+from engage_pipeline.model.schedule import Stretch, cosine, day_by_day, decaying, shuffled
+from engage_pipeline.model.training import TrainingPlan, TrainingRun, make_accelerator, torch_threads
+
+TWEET_COUNTERS = tuple(name for name in schema.NUMBERS if name.startswith(f"{schema.VALIDATION_PREFIX}tweet_"))
+"""A tweet lives in one window: these numbers are 0 in nearly every training row."""
+
+
+def pretrain_network(
+    features: Sequence[Path],
+    codes: np.ndarray,
+    languages: Sequence[str],
+    output: Path,
+    workspace: Path,
+    settings: Settings,
+) -> dict[str, Any]:
+    """Trains a network on the feature files of the training parts; writes it into the folder `output`.
+
+    `codes` are the sketch codes, int32 [vocabulary, depth]. Continues from a checkpoint in `workspace`. Returns facts:
+    rows, steps, seconds, rows_per_second, precision, curve (at most 200 points: step and loss of each engagement).
+    Raises UserError where there are no rows, or where the loss or a weight is not finite.
+    """
+    chosen = settings.network
+    accelerator = make_accelerator()
+    network = _new_network(codes.shape[1], languages, settings, accelerator.device)
+    if chosen.start_at_base_rates:
+        network.start_at(base_rates(features))
+    plan = _plan(features, languages, settings)
+    blind_to = TWEET_COUNTERS if chosen.ignore_tweet_counters else ()
+    inputs = InputBuilder(codes, settings.sketch_width, accelerator.device, blind_to)
+    with torch_threads(settings.engine.threads):
+        facts = TrainingRun(network, inputs, plan, chosen, workspace, accelerator).run()
+    network.forget_numbers(blind_to)
+    if accelerator.is_main_process:
+        save_network(network, output)
+    return facts
+
+
+def base_rates(features: Sequence[Path]) -> list[float]:
+    """The share of positives of each engagement, in the order of TARGETS, kept off 0 and 1 by half a row."""
+    positives, rows = np.zeros(len(schema.TARGETS)), 0
+    for path in features:
+        labels = read_columns(path, schema.TARGETS)
+        positives += [np.count_nonzero(labels[target]) for target in schema.TARGETS]
+        rows += len(labels[schema.TARGETS[0]])
+    return [float(share) for share in (positives + 0.5) / (rows + 1)]
+
+
+def _new_network(depth: int, languages: Sequence[str], settings: Settings, device: torch.device) -> EngagementNetwork:
+    chosen = settings.network
+    config = NetworkConfig(
+        languages=tuple(languages),
+        sketch_depth=depth,
+        sketch_width=settings.sketch_width,
+        hidden_size=chosen.hidden_size,
+        embedding_size=chosen.embedding_size,
+        precision=resolve_precision(chosen.precision, device),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return EngagementNetwork(config)
+
+
+def _plan(features: Sequence[Path], languages: Sequence[str], settings: Settings) -> TrainingPlan:
+    chosen, at_once = settings.network, settings.max_n_parts_in_memory
+    if chosen.schedule == "days":
+        stretches = day_by_day(features, chosen.epochs, at_once)
+        rate = decaying(chosen.learning_rate, chosen.decay_per_day)
+    else:
+        stretches = shuffled(features, chosen.epochs, at_once, settings.seed)
+        rate = cosine(chosen.learning_rate, sum(stretch.n_batches(chosen.batch_size) for stretch in stretches))
+    if not stretches:
+        raise UserError("pretrained_network: the training parts have no rows")
+    return TrainingPlan("pretrained_network", stretches, rate, _loader(languages), settings.seed)
+
+
+def _loader(languages: Sequence[str]) -> Callable[[Stretch], Rows]:
+    """Reads a stretch's rows; those of the last stretch are kept, for a second pass over them."""
+    last: dict[tuple[object, ...], Rows] = {}
+
+    def load(stretch: Stretch) -> Rows:
+        if stretch.ranges not in last:
+            last.clear()
+            last[stretch.ranges] = concatenate([read_rows(r.path, r.start, r.stop, languages) for r in stretch.ranges])
+        return last[stretch.ranges]
+
+    return load

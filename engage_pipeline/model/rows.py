@@ -1,0 +1,118 @@
+"""Rows as the network reads them: row-major arrays of the narrow columns, cut from feature Parquet files.
+
+What belongs here: from columns to arrays. What does not: from arrays to the network's input (inputs), and which rows
+are read when (schedule).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from engage_pipeline import schema
+from engage_pipeline.errors import UserError
+
+CATEGORIES = ("language", "hour", "day_of_month")
+INPUT_COLUMNS = (*schema.NUMBERS, *schema.BINARY_FEATURES, *CATEGORIES, "text_tokens")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """n rows in memory, about 800 bytes each.
+
+    numbers float64 [n, 73] in the order of schema.NUMBERS; flags bool [n, 12]; categories int64 [n, 3] (index of the
+    language, hour, day of month from 0); tokens int32 [sum of lengths]; lengths int64 [n]; labels bool [n, 4] in the
+    order of TARGETS ([n, 0] where the rows have none).
+    """
+
+    numbers: np.ndarray
+    flags: np.ndarray
+    categories: np.ndarray
+    tokens: np.ndarray
+    lengths: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return len(self.lengths)
+
+    def take(self, index: np.ndarray) -> "Rows":
+        """The rows at the positions `index`, in that order."""
+        lengths = self.lengths[index]
+        starts = (np.cumsum(self.lengths) - self.lengths)[index]
+        shift = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+        others = {name: getattr(self, name)[index] for name in ("numbers", "flags", "categories", "labels")}
+        return Rows(tokens=self.tokens[shift + np.arange(len(shift))], lengths=lengths, **others)
+
+
+def concatenate(pieces: Sequence[Rows]) -> Rows:
+    """All rows of `pieces` (at least one), in order."""
+    return Rows(**{field.name: np.concatenate([getattr(p, field.name) for p in pieces]) for field in fields(Rows)})
+
+
+def rows_from_table(table: pa.Table, languages: Sequence[str], *, labelled: bool) -> Rows:
+    """The rows of `table`, which has INPUT_COLUMNS and, where `labelled`, TARGETS.
+
+    A language that is not in `languages`, a missing one too, has the index len(languages). Raises ValueError for any
+    other null.
+    """
+    tokens = table["text_tokens"].combine_chunks()
+    tokens = tokens.combine_chunks() if isinstance(tokens, pa.ChunkedArray) else tokens
+    language = pc.fill_null(pc.index_in(table["language"], pa.array(languages, pa.string())), len(languages))
+    clock = [_column(table, name) for name in CATEGORIES[1:]]
+    return Rows(
+        numbers=_matrix(table, schema.NUMBERS, np.float64),
+        flags=_matrix(table, schema.BINARY_FEATURES, np.bool_),
+        categories=np.stack([np.asarray(language, np.int64), *clock], axis=1).astype(np.int64),
+        tokens=np.asarray(tokens.flatten(), np.int32),
+        lengths=np.asarray(pc.fill_null(pc.list_value_length(tokens), 0), np.int64),
+        labels=_matrix(table, schema.TARGETS if labelled else (), np.bool_),
+    )
+
+
+def read_rows(path: Path, start: int, stop: int, languages: Sequence[str]) -> Rows:
+    """The labelled rows `start` … `stop` - 1 of a feature file; reads their row groups and the needed columns only.
+
+    Raises UserError naming the file where a column is missing or holds a null.
+    """
+    with pq.ParquetFile(path) as file:
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        ends = np.cumsum(sizes)
+        groups = [i for i, size in enumerate(sizes) if ends[i] > start and ends[i] - size < stop]
+        offset = int(ends[groups[0]] - sizes[groups[0]]) if groups else 0
+        wanted = (*INPUT_COLUMNS, *schema.TARGETS)
+        if missing := [name for name in wanted if name not in file.schema_arrow.names]:
+            raise UserError(f"{path}: no column {missing[0]}")
+        table = file.read_row_groups(groups, columns=list(wanted))
+    try:
+        return rows_from_table(table.slice(start - offset, stop - start), languages, labelled=True)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def read_columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Whole columns of a Parquet file as arrays. Raises UserError naming the file where one is missing or has nulls."""
+    try:
+        table = pq.read_table(path, columns=list(names))
+        return {name: _column(table, name) for name in names}
+    except (ValueError, KeyError) as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def _matrix(table: pa.Table, names: Sequence[str], dtype: Any) -> np.ndarray:
+    matrix = np.empty((table.num_rows, len(names)), dtype)
+    for place, name in enumerate(names):
+        matrix[:, place] = _column(table, name)
+    return matrix
+
+
+def _column(table: pa.Table, name: str) -> np.ndarray:
+    column = table[name]
+    if column.null_count:
+        raise ValueError(f"column {name} has {column.null_count} nulls")
+    return column.to_numpy()
