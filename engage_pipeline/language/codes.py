@@ -1,0 +1,34 @@
+"""The published token codes: their file, and their reading into one array. Light: no torch."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.schema import VOCABULARY_SIZE
+
+CODES = "codes.parquet"
+NO_CODE = -1
+
+
+def code_schema(depth: int) -> pa.Schema:
+    """Schema of codes.parquet: a row for every token with a code, ordered by token."""
+    return pa.schema([pa.field("token", pa.int32()), pa.field("codes", pa.list_(pa.int32(), depth))])
+
+
+def load_codes(path: Path) -> npt.NDArray[np.int32]:
+    """The codes of codes.parquet as int32 [VOCABULARY_SIZE, depth]; NO_CODE in the rows of tokens without one.
+
+    Raises UserError where a token is no token of the vocabulary.
+    """
+    table = pq.read_table(path)
+    column = table["codes"].combine_chunks()
+    tokens = table["token"].to_numpy()
+    if len(tokens) and not 0 <= tokens.min() <= tokens.max() < VOCABULARY_SIZE:
+        raise UserError(f"{path}: holds tokens outside the vocabulary of {VOCABULARY_SIZE}")
+    codes = np.full((VOCABULARY_SIZE, column.type.list_size), NO_CODE, dtype=np.int32)
+    codes[tokens] = column.flatten().to_numpy().reshape(len(tokens), column.type.list_size)
+    return codes

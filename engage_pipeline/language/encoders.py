@@ -1,0 +1,165 @@
+"""Where encoders come from and how they are kept: hub, local folder or `tiny`; config.json beside safetensors.
+
+No file that torch or pickle could execute is opened, and no code of a model repository is run.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engage_pipeline.config import Settings
+from engage_pipeline.errors import UserError
+from engage_pipeline.schema import VOCABULARY_SIZE
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+TINY = "tiny"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+_TINY_HEADS = 4
+_TINY_POSITIONS = 512
+_REMEDY = f"give a local folder with {CONFIG} and {WEIGHTS}, or `{TINY}`"
+
+
+def step_file(step: int) -> str:
+    """Name of the weights kept at a fine-tuning step."""
+    return f"step-{step}.safetensors"
+
+
+def starting_encoder(settings: Settings) -> "PreTrainedModel":
+    """The masked language model that `encoder.model` names, in fp32 on the CPU.
+
+    Raises UserError where it can't be had, is kept as a pickle, or can't read so many tokens.
+    """
+    with quiet_transformers():
+        model = _tiny_encoder(settings) if settings.encoder.model == TINY else _pretrained(settings.encoder.model)
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if positions is not None and positions < settings.encoder.max_tokens:
+        raise UserError(
+            f"encoder.max_tokens: {settings.encoder.max_tokens}, but {settings.encoder.model} reads {positions} tokens"
+        )
+    return model
+
+
+def load_encoder(folder: Path, checkpoint: int | None = None) -> "PreTrainedModel":
+    """The masked language model in a folder of a published encoder: its end, or the one of the step `checkpoint`.
+
+    Raises UserError where there is no such step, listing those there are.
+    """
+    from transformers import AutoConfig, AutoModelForMaskedLM
+
+    path = folder / (WEIGHTS if checkpoint is None else step_file(checkpoint))
+    if not path.is_file():
+        raise UserError(_missing_weights(folder, path, checkpoint))
+    with quiet_transformers():
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        model = AutoModelForMaskedLM.from_config(config, trust_remote_code=False)
+    load_weights(model, path)
+    return model
+
+
+def save_encoder(model: "PreTrainedModel", folder: Path) -> None:
+    """Writes config.json and model.safetensors, readable by `load_encoder` and by transformers' from_pretrained."""
+    model.config.architectures = [type(model).__name__]
+    (folder / CONFIG).write_text(model.config.to_json_string(), encoding="utf-8")
+    save_weights(model, folder / WEIGHTS)
+
+
+def save_weights(model: "PreTrainedModel", path: Path) -> None:
+    """Writes the weights, each tied one once. Equal weights give equal bytes."""
+    from safetensors.torch import save_file
+
+    tensors: dict[str, Any] = {}
+    seen: set[int] = set()
+    for name, tensor in model.state_dict().items():
+        if tensor.data_ptr() not in seen:
+            seen.add(tensor.data_ptr())
+            tensors[name] = tensor.detach().cpu().contiguous()
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def load_weights(model: "PreTrainedModel", path: Path) -> None:
+    """Reads weights that `save_weights` wrote for such a model. Raises UserError where they don't fit it."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        found = load_file(path)
+        absent = model.load_state_dict(found, strict=False)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise UserError(f"{path}: not the weights of this encoder: {_first_line(error)}") from error
+    own = model.state_dict()
+    loaded = {own[name].data_ptr() for name in found if name in own}
+    lacking = [name for name in absent.missing_keys if own[name].data_ptr() not in loaded]
+    if problem := [*lacking, *absent.unexpected_keys]:
+        raise UserError(f"{path}: not the weights of this encoder: {problem[0]} is missing or unknown")
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """transformers shows neither bars nor warnings within the block: what goes wrong is raised."""
+    from huggingface_hub.utils import logging as hub_logging
+    from transformers.utils import logging
+
+    verbosity, hub_verbosity = logging.get_verbosity(), hub_logging.get_verbosity()
+    bars = logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    hub_logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        hub_logging.set_verbosity(hub_verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _tiny_encoder(settings: Settings) -> "PreTrainedModel":
+    import torch
+    from transformers import DistilBertConfig, DistilBertForMaskedLM
+
+    dim = settings.encoder.tiny_dim
+    config = DistilBertConfig(
+        vocab_size=VOCABULARY_SIZE,
+        dim=dim,
+        n_layers=settings.encoder.tiny_layers,
+        n_heads=_TINY_HEADS,
+        hidden_dim=4 * dim,
+        max_position_embeddings=_TINY_POSITIONS,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return DistilBertForMaskedLM(config)
+
+
+def _pretrained(name: str) -> "PreTrainedModel":
+    from safetensors import SafetensorError
+    from transformers import AutoModelForMaskedLM
+
+    folder = Path(name).expanduser()
+    local = folder.is_dir()
+    if local and not list(folder.glob("*.safetensors")):
+        raise UserError(f"encoder.model: {name}: no {WEIGHTS} in it, and pickled weights are refused; {_REMEDY}")
+    if not local and (folder.is_absolute() or name.startswith((".", "~"))):
+        raise UserError(f"encoder.model: {name}: no such folder; {_REMEDY}")
+    try:
+        model = AutoModelForMaskedLM.from_pretrained(
+            folder if local else name, use_safetensors=True, trust_remote_code=False, local_files_only=local
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise UserError(f"encoder.model: {name} can't be loaded ({_first_line(error)}); {_REMEDY}") from error
+    return model.float()
+
+
+def _missing_weights(folder: Path, path: Path, checkpoint: int | None) -> str:
+    if checkpoint is None:
+        return f"{path}: no such file; materialize finetuned_encoder again"
+    steps = sorted(int(file.stem.removeprefix("step-")) for file in folder.glob("step-*.safetensors"))
+    kept = ", ".join(map(str, steps)) or "none (encoder.save_steps says how often one is kept)"
+    return f"encoder.checkpoint: no checkpoint of step {checkpoint}; there are: {kept}"
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".:") if str(error).strip() else type(error).__name__

@@ -1,0 +1,91 @@
+"""Fine-tunes the encoder on the tweets of the first parts and publishes it with its loss curve."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engage_pipeline.config import Settings
+from engage_pipeline.errors import UserError
+from engage_pipeline.language.encoders import quiet_transformers, save_encoder, starting_encoder, step_file
+from engage_pipeline.language.processor import bf16_is_fast, device, torch_threads
+from engage_pipeline.language.ragged import Integers, TokenLists, training_batches
+from engage_pipeline.language.tweets import distinct_tweets
+
+LOSSES = "loss.json"
+_CURVE_POINTS = 200
+_SPLIT_STREAM = 1
+
+
+def finetune_encoder(
+    tweets: Sequence[Path], output: Path, workspace: Path, settings: Settings, *, bf16: bool | None = None
+) -> dict[str, Any]:
+    """Fine-tunes `encoder.model` by masked language modelling on the distinct tweets of typed parts.
+
+    Writes config.json, model.safetensors, step-<n>.safetensors of every `save_steps`, and loss.json into `output`. Goes
+    on from the state in `workspace` if there is one. `bf16` None means where it is fast. Returns loss.json's content:
+    tweets, heldout_tweets, steps, heldout_loss_before and _after, loss_steps and losses (nats; means of like-sized runs
+    of steps, at most 200). Raises UserError where the encoder can't be had, the tweets don't fit it, or it diverges.
+    """
+    from engage_pipeline.language.mlm_training import heldout_loss, train
+
+    encoder = settings.encoder
+    bf16 = bf16_is_fast() if bf16 is None else bf16
+    table = distinct_tweets(tweets, max_tweets=encoder.max_tweets, settings=settings)
+    lists = TokenLists.from_arrow(table["text_tokens"], encoder.max_tokens)
+    training, heldout = (lists.take(rows) for rows in split(len(lists), encoder.heldout_share, settings.seed))
+    with torch_threads(settings), quiet_transformers():
+        model: Any = starting_encoder(settings)
+        model.to(device())
+        check_model(model, lists)
+        steps = training_batches(
+            training.lengths, batch_size=encoder.batch_size, epochs=encoder.epochs, seed=settings.seed
+        )
+        history = train(model, training, heldout, steps, workspace, settings, bf16=bf16)
+        after = heldout_loss(model, heldout, settings, bf16=bf16)
+        save_encoder(model, output)
+    for step in range(encoder.save_steps, len(steps) + 1, encoder.save_steps):
+        shutil.copyfile(workspace / step_file(step), output / step_file(step))
+    facts = {
+        "tweets": len(training),
+        "heldout_tweets": len(heldout),
+        "steps": len(steps),
+        "heldout_loss_before": history.heldout_before,
+        "heldout_loss_after": after,
+        **loss_curve(history.losses),
+    }
+    (output / LOSSES).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    return facts
+
+
+def split(tweets: int, heldout_share: float, seed: int) -> tuple[Integers, Integers]:
+    """Rows that train and rows that are held out (at least one of each), a random split in ascending order.
+
+    Raises UserError where there are fewer than two tweets.
+    """
+    if tweets < 2:
+        raise UserError(f"finetuned_encoder: {tweets} distinct tweet(s); at least 2 are needed, one of them held out")
+    order = np.random.default_rng([seed, _SPLIT_STREAM]).permutation(tweets)
+    count = min(max(1, round(tweets * heldout_share)), tweets - 1)
+    return np.sort(order[count:]), np.sort(order[:count])
+
+
+def loss_curve(losses: Sequence[float]) -> dict[str, list[float]]:
+    """`losses` of steps 1, 2, … as means over at most 200 runs of steps; `loss_steps` holds the last step of each."""
+    parts = [part for part in np.array_split(np.asarray(losses, dtype=float), _CURVE_POINTS) if len(part)]
+    ends = np.cumsum([len(part) for part in parts], dtype=int)
+    return {"loss_steps": ends.tolist(), "losses": [round(float(part.mean()), 6) for part in parts]}
+
+
+def check_model(model: Any, tweets: TokenLists) -> None:
+    """Raises UserError where the tweets hold token ids that the encoder does not know, or its head is unknown."""
+    from engage_pipeline.language.masked_loss import check_architecture
+
+    check_architecture(model)
+    low, high = int(tweets.values.min()), int(tweets.values.max())
+    if low < 0 or high >= model.config.vocab_size:
+        wrong = low if low < 0 else high
+        raise UserError(f"text_tokens: token {wrong} is not one of the encoder's {model.config.vocab_size}")

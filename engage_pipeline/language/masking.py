@@ -1,0 +1,33 @@
+"""Masked language modelling: which tokens are hidden, and by what (BERT, arXiv 1810.04805, section 3.1)."""
+
+import numpy as np
+import numpy.typing as npt
+
+from engage_pipeline.language.ragged import Integers
+from engage_pipeline.schema import CLS_TOKEN, MASK_TOKEN, PAD_TOKEN, SEP_TOKEN
+
+IGNORED = -100
+"""Label of a place whose token is not to be predicted: torch's and transformers' convention."""
+_MASKED, _RANDOM = 0.8, 0.1
+
+
+def mask_tokens(
+    ids: Integers,
+    present: npt.NDArray[np.bool_],
+    *,
+    probability: float,
+    vocabulary_size: int,
+    rng: np.random.Generator,
+) -> tuple[Integers, Integers]:
+    """Hides tokens of `ids` [rows, places]; returns the encoder's input and the labels, both [rows, places] int64.
+
+    Each token but padding, [CLS] and [SEP] is chosen with `probability`. A chosen one becomes [MASK] in 80 % of the
+    cases and a random token of the vocabulary in 10 %, and stays in 10 %; its label is the token it was.
+    """
+    maskable = present & ~np.isin(ids, (PAD_TOKEN, CLS_TOKEN, SEP_TOKEN))
+    chosen = maskable & (rng.random(ids.shape) < probability)
+    fate = rng.random(ids.shape)
+    substitutes = rng.integers(0, vocabulary_size, ids.shape)
+    inputs = np.where(chosen & (fate < _MASKED), MASK_TOKEN, ids)
+    inputs = np.where(chosen & (fate >= _MASKED) & (fate < _MASKED + _RANDOM), substitutes, inputs)
+    return inputs, np.where(chosen, ids, IGNORED)

@@ -1,0 +1,222 @@
+"""The masked-language-model training loop: transformers' Trainer over batches that are a function of their step.
+
+Batches, masks and dropout depend on the seed and the step alone, so a run that was killed and goes on from a kept
+state takes the same steps as one that was not.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch  # noqa: TID253 - subclasses of torch and transformers; imported only by what trains
+from torch.utils.data import DataLoader, Dataset  # noqa: TID253
+from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments  # noqa: TID253
+
+from engage_pipeline.config import EncoderSettings, Settings
+from engage_pipeline.errors import UserError
+from engage_pipeline.files import atomic_file
+from engage_pipeline.language.encoders import save_weights, step_file
+from engage_pipeline.language.masked_loss import masked_loss
+from engage_pipeline.language.masking import IGNORED, mask_tokens
+from engage_pipeline.language.ragged import Integers, TokenLists, batches_by_length
+from engage_pipeline.language.resume import History, check_finite, diverged, last_state, load_state, save_state
+from engage_pipeline.progress import Progress, progress
+
+Batch = dict[str, torch.Tensor]
+_HELDOUT_STREAM = 2**32 - 1
+"""Sets the masks of the held-out tweets apart from those of every step."""
+_HELDOUT_TOKENS = 4096
+SECONDS_BETWEEN_STATES = 600.0
+"""How much work a killed run can lose, where save_steps is rarer."""
+
+
+class MaskedBatches(Dataset[Batch]):
+    """The batch of each step from `first` on, padded and masked: input_ids, attention_mask, labels [rows, places]."""
+
+    def __init__(
+        self, tweets: TokenLists, steps: list[Integers], first: int, *, seed: int, probability: float, vocabulary: int
+    ) -> None:
+        """`steps` holds the rows of `tweets` of every step from 0 on."""
+        self.tweets, self.steps, self.first = tweets, steps, first
+        self.seed, self.probability, self.vocabulary = seed, probability, vocabulary
+
+    def __len__(self) -> int:
+        """Steps that are left."""
+        return len(self.steps) - self.first
+
+    def __getitem__(self, index: int) -> Batch:
+        """The batch `index` steps after `first`."""
+        step = self.first + index
+        return masked_batch(
+            self.tweets, self.steps[step], (self.seed, step), probability=self.probability, vocabulary=self.vocabulary
+        )
+
+
+def masked_batch(
+    tweets: TokenLists, rows: Integers, stream: tuple[int, ...], *, probability: float, vocabulary: int
+) -> Batch:
+    """The tweets `rows`, padded, with masks drawn from the random stream `stream`."""
+    ids, present = tweets.pad(rows)
+    rng = np.random.default_rng(stream)
+    inputs, labels = mask_tokens(ids, present, probability=probability, vocabulary_size=vocabulary, rng=rng)
+    return {
+        "input_ids": torch.from_numpy(inputs),
+        "attention_mask": torch.from_numpy(present.astype(np.int64)),
+        "labels": torch.from_numpy(labels),
+    }
+
+
+def heldout_loss(model: PreTrainedModel, tweets: TokenLists, settings: Settings, *, bf16: bool) -> float:
+    """Mean loss in nats over the masked tokens of `tweets`, whose masks are the same at every call."""
+    model.eval()
+    total, masked = 0.0, 0
+    for index, rows in enumerate(batches_by_length(tweets.lengths, _HELDOUT_TOKENS)):
+        batch = masked_batch(
+            tweets,
+            rows,
+            (settings.seed, _HELDOUT_STREAM, index),
+            probability=settings.encoder.mask_probability,
+            vocabulary=model.config.vocab_size,
+        )
+        count = int((batch["labels"] != IGNORED).sum())
+        with torch.inference_mode():
+            loss = masked_loss(model, **{name: value.to(model.device) for name, value in batch.items()}, bf16=bf16)
+        total, masked = total + float(loss) * count, masked + count
+    return total / max(masked, 1)
+
+
+@dataclass
+class Run:
+    """A fine-tuning run: its settings, where its states are kept, how far it is, what it measured."""
+
+    settings: Settings
+    workspace: Path
+    first: int
+    history: History
+    bf16: bool
+
+
+class MaskedTrainer(Trainer):
+    """Trainer with the loss at the masked places only. Raises UserError at the first loss that is not finite."""
+
+    run: Run
+    batches: MaskedBatches
+    encoder: PreTrainedModel
+
+    def get_train_dataloader(self) -> DataLoader[Batch]:
+        """One batch a step, in order: MaskedBatches has done the rest."""
+        return DataLoader(self.batches, batch_size=None, shuffle=False)
+
+    def compute_loss(self, model: Any, inputs: Batch, *_: Any, **__: Any) -> torch.Tensor:
+        """The loss of one step, with dropout drawn from the step's own random stream."""
+        step = self.run.first + self.state.global_step
+        torch.manual_seed(self.run.settings.seed + (step << 31))
+        loss = masked_loss(self.encoder, **inputs, bf16=self.run.bf16)
+        value = float(loss.detach())
+        if not np.isfinite(value):
+            raise UserError(diverged(step, f"the loss is {value}"))
+        self.run.history.losses.append(value)
+        return loss
+
+
+class Bookkeeping(TrainerCallback):
+    """Shows progress and keeps states and checkpoints."""
+
+    def __init__(self, run: Run, tracker: Progress) -> None:
+        """Starts the clock of the states."""
+        self.run, self.tracker = run, tracker
+        self._saved = time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Called by the Trainer after every optimizer step."""
+        step = self.run.first + state.global_step
+        self.tracker.advance(1, f"loss {self.run.history.losses[-1]:.3f}")
+        kept = step % self.run.settings.encoder.save_steps == 0
+        if kept:
+            check_finite(kwargs["model"], step)
+            with atomic_file(self.run.workspace / step_file(step)) as path:
+                save_weights(kwargs["model"], path)
+        if kept or time.monotonic() - self._saved > SECONDS_BETWEEN_STATES:
+            save_state(self.run.workspace, step, kwargs["model"], kwargs["optimizer"], self.run.history)
+            self._saved = time.monotonic()
+
+
+def train(
+    model: PreTrainedModel,
+    tweets: TokenLists,
+    heldout: TokenLists,
+    steps: list[Integers],
+    workspace: Path,
+    settings: Settings,
+    *,
+    bf16: bool,
+) -> History:
+    """Trains `model` in place over `steps` (rows of `tweets`), going on from the state in `workspace` if there is one.
+
+    Returns the held-out loss before the first step and the loss of every step.
+    """
+    encoder = settings.encoder
+    optimizer = adamw(model, encoder)
+    state = last_state(workspace)
+    first, history = load_state(state, model, optimizer) if state else (0, None)
+    if history is None:
+        history = History(heldout_loss(model, heldout, settings, bf16=bf16))
+    run = Run(settings, workspace, first, history, bf16)
+    batches = MaskedBatches(
+        tweets,
+        steps,
+        first,
+        seed=settings.seed,
+        probability=encoder.mask_probability,
+        vocabulary=model.config.vocab_size,
+    )
+    if len(batches):
+        with progress("finetuned_encoder", len(steps), "steps") as tracker:
+            _trainer(model, optimizer, batches, run, tracker, len(steps)).train()
+    check_finite(model, len(steps))
+    return history
+
+
+def adamw(model: PreTrainedModel, encoder: EncoderSettings) -> torch.optim.AdamW:
+    """AdamW with weight decay on matrices only: neither biases nor normalisation decay."""
+    matrices = [weight for weight in model.parameters() if weight.ndim > 1]
+    vectors = [weight for weight in model.parameters() if weight.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": encoder.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=encoder.learning_rate, fused=True)
+
+
+def rate_factor(step: int, warmup_steps: int, steps: int) -> float:
+    """Factor on the learning rate at `step` of `steps`: up from 0 during the warm-up, then linearly down to 0."""
+    if step < warmup_steps:
+        return step / warmup_steps
+    return max(0.0, (steps - step) / max(1, steps - warmup_steps))
+
+
+def _trainer(
+    model: PreTrainedModel,
+    optimizer: torch.optim.AdamW,
+    batches: MaskedBatches,
+    run: Run,
+    tracker: Progress,
+    steps: int,
+) -> MaskedTrainer:
+    warmup = run.settings.encoder.warmup_steps
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(run.first + step, warmup, steps))
+    arguments = TrainingArguments(
+        output_dir=str(run.workspace),
+        num_train_epochs=1,
+        seed=run.settings.seed,
+        use_cpu=model.device.type == "cpu",
+        report_to="none",
+        save_strategy="no",
+        logging_strategy="no",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+    )
+    trainer = MaskedTrainer(model, arguments, train_dataset=batches, optimizers=(optimizer, schedule))
+    trainer.run, trainer.batches, trainer.encoder = run, batches, model
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(Bookkeeping(run, tracker.advance(run.first)))
+    return trainer

@@ -1,0 +1,95 @@
+"""The state from which fine-tuning goes on after it was killed: weights, optimizer, losses. safetensors and JSON.
+
+workspace/
+    resume-<step>/      the newest state; appears by one rename, the one before it is removed afterwards
+    step-<n>.safetensors    weights kept for `encoder.checkpoint`
+"""
+
+import json
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.files import seal_folder, sync_folder
+from engage_pipeline.language.encoders import load_weights, save_weights
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+_PREFIX = "resume-"
+_UNFINISHED = ".tmp-resume"
+_MODEL, _OPTIMIZER, _HISTORY = "model.safetensors", "optimizer.safetensors", "history.json"
+
+
+@dataclass
+class History:
+    """What was measured so far: the held-out loss before the first step, and the loss of every step, in nats."""
+
+    heldout_before: float
+    losses: list[float] = field(default_factory=list)
+
+
+def last_state(workspace: Path) -> Path | None:
+    """The folder of the newest complete state; None where there is none."""
+    states = [path for path in workspace.glob(f"{_PREFIX}*") if path.is_dir()]
+    return max(states, key=_step, default=None)
+
+
+def save_state(
+    workspace: Path, step: int, model: "PreTrainedModel", optimizer: "torch.optim.Optimizer", history: History
+) -> None:
+    """Keeps the state after `step` and removes those before it. Raises UserError where a weight is not finite."""
+    from safetensors.torch import save_file
+
+    check_finite(model, step)
+    draft = workspace / _UNFINISHED
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+    save_weights(model, draft / _MODEL)
+    moments = {
+        f"{index}.{name}": value.detach().cpu().contiguous()
+        for index, values in optimizer.state_dict()["state"].items()
+        for name, value in values.items()
+    }
+    save_file(moments, draft / _OPTIMIZER)
+    (draft / _HISTORY).write_text(json.dumps(asdict(history)), encoding="utf-8")
+    seal_folder(draft)
+    shutil.rmtree(workspace / f"{_PREFIX}{step}", ignore_errors=True)
+    draft.rename(workspace / f"{_PREFIX}{step}")
+    sync_folder(workspace)
+    for path in workspace.glob(f"{_PREFIX}*"):
+        if _step(path) != step:
+            shutil.rmtree(path)
+
+
+def load_state(state: Path, model: "PreTrainedModel", optimizer: "torch.optim.Optimizer") -> tuple[int, History]:
+    """Puts a kept state into the model and the optimizer; returns the steps done and the history."""
+    from safetensors.torch import load_file
+
+    load_weights(model, state / _MODEL)
+    moments: dict[int, dict[str, Any]] = {}
+    for name, value in load_file(state / _OPTIMIZER).items():
+        index, moment = name.split(".", 1)
+        moments.setdefault(int(index), {})[moment] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+    history = History(**json.loads((state / _HISTORY).read_text(encoding="utf-8")))
+    return _step(state), history
+
+
+def check_finite(model: "PreTrainedModel", step: int) -> None:
+    """Raises UserError where a weight is NaN or infinite."""
+    for name, weight in model.named_parameters():
+        if not weight.isfinite().all():
+            raise UserError(diverged(step, f"weight {name} is not finite"))
+
+
+def diverged(step: int, what: str) -> str:
+    """The message when fine-tuning diverges: what was seen, and what to change."""
+    return f"finetuned_encoder: {what} at step {step}; the last good checkpoint is kept: lower encoder.learning_rate"
+
+
+def _step(state: Path) -> int:
+    return int(state.name.removeprefix(_PREFIX))

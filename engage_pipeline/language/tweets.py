@@ -1,0 +1,30 @@
+"""The distinct tweets of typed parts: what the encoder reads. A tweet recurs over many rows; its text stays."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from engage_pipeline.config import Settings
+from engage_pipeline.engine import Engine
+from engage_pipeline.errors import UserError
+
+DISTINCT_TWEETS_SQL = "language/distinct_tweets.sql"
+OCCURRENCES = "occurrences"
+"""Rows that show the tweet (int64)."""
+_NO_LIMIT = 2**31 - 1
+
+
+def distinct_tweets(tweets: Sequence[Path], *, max_tweets: int | None, settings: Settings) -> pa.Table:
+    """Distinct tweets of Parquet files of `schema.tweet_schema`: tweet_id, text_tokens, occurrences; by tweet_id.
+
+    `max_tweets` keeps the first so many: ids are hashes, so that is a random sample. Tweets without tokens are left
+    out. Raises UserError where none is left.
+    """
+    with Engine(settings, readable=sorted({path.parent for path in tweets})) as engine:
+        engine.read("tweets", tweets)
+        engine.define("distinct_tweets", DISTINCT_TWEETS_SQL, {"most": max_tweets or _NO_LIMIT})
+        table = engine.connection.table("distinct_tweets").to_arrow_table()
+    if table.num_rows == 0:
+        raise UserError(f"{tweets[0].parent if tweets else 'encoder.parts'}: no tweet has text_tokens")
+    return table
