@@ -111,7 +111,7 @@ def _window(
         drawn = np.concatenate([keys, (tweet * world.n_users + viewer)[allowed]])
         keys = drawn[np.sort(np.unique(drawn, return_index=True)[1])]
         if keys.size >= rows:
-            keys = rng.permutation(keys)[:rows] if attempt else keys[:rows]
+            keys = rng.permutation(keys[:rows])
             return keys // world.n_users, keys % world.n_users
     raise UserError(f"users: {world.n_users} is too few for so many rows, each a different tweet and viewer")
 

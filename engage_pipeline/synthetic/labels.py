@@ -27,10 +27,10 @@ DELAY_SHAPE = 1.1
 
 # Each effect's standard deviation: on engaging at all, and on the pull to retweet, retweet_with_comment and reply
 # (that to like is 0). Most of the variance lasts: it belongs to people, pairs, topics and languages.
-VIEWER = np.array([1.9, 2.3, 1.3, 1.7])
-AUTHOR = np.array([0.8, 0.9, 0.7, 0.9])
-PAIR = np.array([0.9, 0.9, 0.7, 0.9])
-TWEET = np.array([0.6, 0.5, 0.7, 0.6])
+VIEWER = np.array([1.9, 2.8, 1.0, 1.6])
+AUTHOR = np.array([0.8, 1.0, 0.6, 0.8])
+PAIR = np.array([0.9, 0.9, 0.6, 0.8])
+TWEET = np.array([0.7, 0.5, 0.4, 0.5])
 HASHTAG = np.array([0.3, 0.3, 0.3, 0.2])
 TOPIC = np.array([0.4, 0.5, 0.5, 0.5])
 ROW = np.array([0.3, 0.2, 0.2, 0.2])

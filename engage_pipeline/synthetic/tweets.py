@@ -11,7 +11,9 @@ from engage_pipeline.synthetic.world import N_EFFECTS, N_LANGUAGES, N_TOPICS, Wo
 DAY, HOUR = 86_400, 3_600
 TRAINING_START, EVALUATION_START, EVALUATION_END = 1_612_396_800, 1_614_211_200, 1_614_816_000
 """2021-02-04, 2021-02-25 and 2021-03-04, 00:00 UTC."""
-ROWS_PER_TWEET = 2.6
+LAST_SECONDS = 60
+"""No tweet is written so late in its window: each label has a probability above 0."""
+ROWS_PER_TWEET = 3.0
 """Of the tweets written; those that nobody sees leave no row."""
 
 TYPES = ("TopLevel", "Retweet", "Quote")
@@ -59,7 +61,8 @@ def draw_tweets(rng: np.random.Generator, world: World, training_rows: int, eval
         rng.random(n) < 0.7, world.home_topic[world.community[author]], rng.choice(N_TOPICS, n, p=zipf(N_TOPICS, 3, 1))
     )
     habits = 0.6 * rng.standard_normal((world.n_users, 4))[author] + 0.8 * rng.standard_normal((n, 4))
-    popularity = rng.lognormal(0.0, 1.15, n)
+    fame = rng.standard_normal(n)
+    popularity = np.exp(1.25 * fame)
     visual = _visuals(habits[:, 0], popularity)
     hashtag_counts = np.where(top_share(habits[:, 1], popularity, HASHTAG_SHARE), rng.geometric(0.5, n).clip(1, 8), 0)
     link_counts = np.where(top_share(habits[:, 2], popularity, LINK_SHARE), rng.geometric(0.92, n).clip(1, 3), 0)
@@ -67,7 +70,7 @@ def draw_tweets(rng: np.random.Generator, world: World, training_rows: int, eval
         n_training=counts[0],
         author=author,
         window_end=window_end,
-        timestamp=_timestamps(rng, language, window_start, (window_end - window_start) // DAY),
+        timestamp=_timestamps(rng, language, window_start, window_end),
         topic=topic,
         language=language,
         type=_types(habits[:, 3], popularity),
@@ -78,9 +81,16 @@ def draw_tweets(rng: np.random.Generator, world: World, training_rows: int, eval
         link_counts=link_counts,
         links=skewed_below(rng, N_LINKS, int(link_counts.sum()), 3.0),
         popularity=popularity,
-        effect=rng.standard_normal((n, N_EFFECTS)),
+        effect=_quality(rng, fame),
         hashtag_effect=rng.standard_normal((N_TOPICS * HASHTAGS_PER_TOPIC, N_EFFECTS)),
     )
+
+
+def _quality(rng: np.random.Generator, fame: Floats) -> Floats:
+    """Effects of variance 1; what is shown more is, as a rule, engaged with more."""
+    effect = rng.standard_normal((fame.size, N_EFFECTS))
+    effect[:, 0] = 0.5 * fame + np.sqrt(0.75) * effect[:, 0]
+    return effect
 
 
 def _authors(rng: np.random.Generator, world: World, count: int, *, newcomers: bool) -> Integers:
@@ -95,13 +105,14 @@ def _languages(rng: np.random.Generator, world: World, author: Integers) -> Inte
     return np.where(rng.random(author.size) < 0.92, world.language[author], other)
 
 
-def _timestamps(rng: np.random.Generator, language: Integers, start: Integers, days: Integers) -> Integers:
-    """Days alike; hours with a night, which lies elsewhere for each language."""
+def _timestamps(rng: np.random.Generator, language: Integers, start: Integers, end: Integers) -> Integers:
+    """Days alike; hours with a night, which lies elsewhere for each language; never in the window's last minute."""
     hours = np.arange(24)
     weights = 1.0 + 0.75 * np.sin(2 * np.pi * (hours - 9) / 24)
     local_hour = rng.choice(24, language.size, p=weights / weights.sum())
     hour = (local_hour + language * 7) % 24
-    return start + rng.integers(0, days) * DAY + hour * HOUR + rng.integers(0, HOUR, language.size)
+    day = start + rng.integers(0, (end - start) // DAY) * DAY
+    return np.minimum(day + hour * HOUR + rng.integers(0, HOUR, language.size), end - LAST_SECONDS)
 
 
 def _types(habit: Floats, popularity: Floats) -> Integers:
