@@ -40,7 +40,10 @@ class NetworkScorer:
 
     def logits(self, table: pa.Table) -> np.ndarray:
         """Logits float32 [n, 4], in the order of TARGETS, of the rows of a feature table, labelled or not."""
-        rows = rows_from_table(table, self.network.config.languages, labelled=False)
+        return self.logits_of(rows_from_table(table, self.network.config.languages, labelled=False))
+
+    def logits_of(self, rows: Rows) -> np.ndarray:
+        """Logits float32 [n, 4] of rows that are in memory."""
         result = np.empty((len(rows), len(schema.TARGETS)), np.float32)
         for start in range(0, len(rows), BATCH_ROWS):
             batch = np.arange(start, min(start + BATCH_ROWS, len(rows)))

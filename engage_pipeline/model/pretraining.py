@@ -96,7 +96,9 @@ def _loader(languages: Sequence[str]) -> Callable[[Stretch], Rows]:
     def load(stretch: Stretch) -> Rows:
         if stretch.ranges not in last:
             last.clear()
-            last[stretch.ranges] = concatenate([read_rows(r.path, r.start, r.stop, languages) for r in stretch.ranges])
+            last[stretch.ranges] = concatenate(
+                [read_rows(r.path, languages, start=r.start, stop=r.stop) for r in stretch.ranges]
+            )
         return last[stretch.ranges]
 
     return load

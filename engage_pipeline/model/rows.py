@@ -4,7 +4,7 @@ What belongs here: from columns to arrays. What does not: from arrays to the net
 are read when (schedule).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -69,28 +69,48 @@ def rows_from_table(table: pa.Table, languages: Sequence[str], *, labelled: bool
         numbers=_matrix(table, schema.NUMBERS, np.float64),
         flags=_matrix(table, schema.BINARY_FEATURES, np.bool_),
         categories=np.stack([np.asarray(language, np.int64), *clock], axis=1).astype(np.int64),
-        tokens=np.asarray(tokens.flatten(), np.int32),
+        tokens=np.array(tokens.flatten(), np.int32),
         lengths=np.asarray(pc.fill_null(pc.list_value_length(tokens), 0), np.int64),
         labels=_matrix(table, schema.TARGETS if labelled else (), np.bool_),
     )
 
 
-def read_rows(path: Path, start: int, stop: int, languages: Sequence[str]) -> Rows:
-    """The labelled rows `start` … `stop` - 1 of a feature file; reads their row groups and the needed columns only.
+def read_rows(
+    path: Path, languages: Sequence[str], *, start: int = 0, stop: int | None = None, kept: np.ndarray | None = None
+) -> Rows:
+    """The labelled rows `start` … `stop` - 1 of a feature file (by default all), of them those where `kept` is true.
 
-    Raises UserError naming the file where a column is missing or holds a null.
+    Reads one row group at a time, and the needed columns only. Raises UserError naming the file where a column is
+    missing or holds a null.
     """
+    pieces = []
     with pq.ParquetFile(path) as file:
-        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-        ends = np.cumsum(sizes)
-        groups = [i for i, size in enumerate(sizes) if ends[i] > start and ends[i] - size < stop]
-        offset = int(ends[groups[0]] - sizes[groups[0]]) if groups else 0
-        wanted = (*INPUT_COLUMNS, *schema.TARGETS)
-        if missing := [name for name in wanted if name not in file.schema_arrow.names]:
-            raise UserError(f"{path}: no column {missing[0]}")
-        table = file.read_row_groups(groups, columns=list(wanted))
+        for first, table in _tables(file, path, start, file.metadata.num_rows if stop is None else stop):
+            rows = _labelled_rows(table, languages, path)
+            inside = slice(first - start, first - start + len(rows))
+            pieces.append(rows if kept is None else rows.take(np.flatnonzero(kept[inside])))
+        if not pieces:
+            pieces = [_labelled_rows(file.schema_arrow.empty_table(), languages, path)]
+    return concatenate(pieces)
+
+
+def _tables(file: pq.ParquetFile, path: Path, start: int, stop: int) -> Iterator[tuple[int, pa.Table]]:
+    """The rows `start` … `stop` - 1, a row group at a time, each with the position of its first row."""
+    wanted = [*INPUT_COLUMNS, *schema.TARGETS]
+    if missing := [name for name in wanted if name not in file.schema_arrow.names]:
+        raise UserError(f"{path}: no column {missing[0]}")
+    begin = 0
+    for group in range(file.num_row_groups):
+        end = begin + file.metadata.row_group(group).num_rows
+        low, high = max(start, begin), min(stop, end)
+        if low < high:
+            yield low, file.read_row_group(group, columns=wanted).slice(low - begin, high - low)
+        begin = end
+
+
+def _labelled_rows(table: pa.Table, languages: Sequence[str], path: Path) -> Rows:
     try:
-        return rows_from_table(table.slice(start - offset, stop - start), languages, labelled=True)
+        return rows_from_table(table, languages, labelled=True)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
 

@@ -1,0 +1,49 @@
+"""Feature files, codes and settings that the tests of the network share."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engage_pipeline import schema
+from engage_pipeline.config import Settings
+from engage_pipeline_tests.samples import feature_table, tiny_settings
+
+LANGUAGES = ("en", "ja", "pt")  # the sample rows speak "es" too
+DEPTH, WIDTH = 2, 16
+
+
+def make_codes(seed: int = 0) -> np.ndarray:
+    """Codes of the sample rows' tokens, a few of which have none."""
+    rng = np.random.default_rng(seed)
+    codes = np.full((schema.VOCABULARY_SIZE, DEPTH), -1, np.int32)
+    codes[1000:1300] = rng.integers(0, WIDTH, (300, DEPTH))
+    codes[1000:1300:7] = -1
+    return codes
+
+
+def network_settings(folder: Path, **values: object) -> Settings:
+    """Tiny, one thread, float32: `network` holds settings of that section, other names top-level settings."""
+    network = {"hidden_size": 8, "batch_size": 64, "precision": "fp32", **values.pop("network", {})}
+    base = {"sketch_width": WIDTH, "sketch_depth": DEPTH, "engine": {"threads": 1, "memory_limit": "1GB"}}
+    return tiny_settings(folder, **{**base, **values, "network": network})
+
+
+def write_parts(folder: Path, sizes: Sequence[int], *, row_group_size: int = 70) -> list[Path]:
+    paths = [folder / f"part-{place:05d}.parquet" for place in range(len(sizes))]
+    for place, (path, size) in enumerate(zip(paths, sizes, strict=True)):
+        pq.write_table(feature_table(size, place), path, row_group_size=row_group_size)
+    return paths
+
+
+def write_validation(folder: Path, rows: int = 500) -> Path:
+    path = folder / "validation.parquet"
+    pq.write_table(feature_table(rows, 90, validation=True), path, row_group_size=110)
+    return path
+
+
+def set_column(table: pa.Table, name: str, values: object) -> pa.Table:
+    place = table.schema.get_field_index(name)
+    return table.set_column(place, name, pa.array(values, type=table.schema.field(name).type))

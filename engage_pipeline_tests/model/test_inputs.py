@@ -1,0 +1,51 @@
+import math
+
+import numpy as np
+import torch  # noqa: TID253 - it is what is tested
+
+from engage_pipeline import schema
+from engage_pipeline.model.inputs import InputBuilder, known_size
+from engage_pipeline.model.rows import rows_from_table
+from engage_pipeline_tests.model.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes
+from engage_pipeline_tests.samples import feature_table
+
+CPU = torch.device("cpu")
+
+
+def slow_known(row, codes):
+    """The known part of the input of one row, in plain Python: sketch, Fourier, binary."""
+    sketch = []
+    for depth in range(codes.shape[1]):
+        counts = [0.0] * WIDTH
+        for token in row["text_tokens"][1:-1]:
+            if codes[token][depth] >= 0:
+                counts[codes[token][depth]] += 1
+        norm = math.sqrt(sum(count**2 for count in counts)) or 1.0
+        sketch += [count / norm for count in counts]
+    fourier = []
+    for name in schema.NUMBERS:
+        scales = [row[name] / 2**i for i in range(-1, 7)]
+        fourier += [*map(math.sin, scales), *map(math.cos, scales)]
+    return [*sketch, *fourier, *(float(row[name]) for name in schema.BINARY_FEATURES)]
+
+
+def test_equals_a_slow_reference_row_by_row():
+    table, codes = feature_table(50, 4), make_codes()
+    inputs = InputBuilder(codes, WIDTH, CPU).build(rows_from_table(table, LANGUAGES, labelled=True))
+    expected = [slow_known(row, codes) for row in table.to_pylist()]
+    assert inputs.known.shape == (50, known_size(DEPTH, WIDTH)) == (50, DEPTH * WIDTH + 73 * 16 + 12)
+    assert inputs.known.dtype == torch.float32
+    np.testing.assert_allclose(inputs.known, expected, rtol=0, atol=1e-6)
+
+
+def test_a_blind_number_is_read_as_zero():
+    rows = rows_from_table(feature_table(50, 4), LANGUAGES, labelled=True)
+    before = rows.numbers.copy()
+    seen = InputBuilder(make_codes(), WIDTH, CPU).build(rows).known
+    blind = InputBuilder(make_codes(), WIDTH, CPU, ("valid_tweet_like",)).build(rows).known
+    first = DEPTH * WIDTH + 16 * schema.NUMBERS.index("valid_tweet_like")
+    np.testing.assert_array_equal(blind[:, first : first + 16], np.tile([0.0] * 8 + [1.0] * 8, (50, 1)))
+    assert not torch.equal(seen[:, first : first + 16], blind[:, first : first + 16])
+    others = [column for column in range(seen.shape[1]) if not first <= column < first + 16]
+    assert torch.equal(seen[:, others], blind[:, others])
+    np.testing.assert_array_equal(rows.numbers, before)

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+import torch  # noqa: TID253 - it is what is tested
+
+from engage_pipeline.model.inputs import InputBuilder
+from engage_pipeline.model.network import EngagementNetwork, NetworkConfig, save_network
+from engage_pipeline.model.network_scoring import BATCH_ROWS, NetworkScorer
+from engage_pipeline.model.precision import fast_at_bf16, resolve_precision
+from engage_pipeline.model.rows import rows_from_table
+from engage_pipeline_tests.model.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes, set_column
+from engage_pipeline_tests.samples import feature_table
+
+CPU = torch.device("cpu")
+
+
+def make_network(precision):
+    torch.manual_seed(0)
+    return EngagementNetwork(NetworkConfig(LANGUAGES, DEPTH, WIDTH, 16, 4, precision=precision)).eval()
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("bf16", 0.03)])
+def test_equals_the_network_row_by_row(tmp_path, precision, tolerance):
+    network = make_network(precision)
+    save_network(network, tmp_path)
+    table = feature_table(BATCH_ROWS + 20, 3, labelled=False)
+    logits = NetworkScorer.load(tmp_path, make_codes(), threads=1).logits(table)
+    assert logits.dtype == np.float32
+    inputs = InputBuilder(make_codes(), WIDTH, CPU)
+    for place in (0, 1, BATCH_ROWS, BATCH_ROWS + 19):
+        row = rows_from_table(table.slice(place, 1), LANGUAGES, labelled=False)
+        expected = network(*inputs.build(row)).detach().numpy()[0]
+        np.testing.assert_allclose(logits[place], expected, rtol=0, atol=tolerance)
+
+
+def test_scores_rows_of_an_unseen_language_and_none_at_all(tmp_path):
+    save_network(make_network("fp32"), tmp_path)
+    scorer = NetworkScorer.load(tmp_path, make_codes())
+    table = feature_table(3, 0)
+    unseen, other = (scorer.logits(set_column(table, "language", [name] * 3)) for name in ("xx", "en"))
+    assert np.isfinite(unseen).all()
+    assert not np.array_equal(unseen, other)
+    assert scorer.logits(table.slice(0, 0)).shape == (0, 4)
+
+
+def test_auto_is_bf16_only_where_it_is_fast():
+    assert resolve_precision("auto", CPU) == ("bf16" if fast_at_bf16(CPU) else "fp32")
+    assert [resolve_precision(name, CPU) for name in ("fp32", "bf16")] == ["fp32", "bf16"]
