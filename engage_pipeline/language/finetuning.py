@@ -26,9 +26,10 @@ def finetune_encoder(
     """Fine-tunes `encoder.model` by masked language modelling on the distinct tweets of typed parts.
 
     Writes config.json, model.safetensors, step-<n>.safetensors of every `save_steps`, and loss.json into `output`. Goes
-    on from the state in `workspace` if there is one. `bf16` None means where it is fast. Returns loss.json's content:
-    tweets, heldout_tweets, steps, heldout_loss_before and _after, loss_steps and losses (nats; means of like-sized runs
-    of steps, at most 200). Raises UserError where the encoder can't be had, the tweets don't fit it, or it diverges.
+    on from the state in `workspace` if there is one. `bf16` None means where it is fast. Returns what loss.json holds:
+    tweets, heldout_tweets, steps, checkpoints (steps), heldout_loss_before and _after, loss_steps and losses (in nats;
+    means of like-sized runs of steps, at most 200). Raises UserError where the encoder can't be had, the tweets don't
+    fit it, or it diverges.
     """
     from engage_pipeline.language.mlm_training import heldout_loss, train
 
@@ -47,12 +48,14 @@ def finetune_encoder(
         history = train(model, training, heldout, steps, workspace, settings, bf16=bf16)
         after = heldout_loss(model, heldout, settings, bf16=bf16)
         save_encoder(model, output)
-    for step in range(encoder.save_steps, len(steps) + 1, encoder.save_steps):
+    checkpoints = list(range(encoder.save_steps, len(steps) + 1, encoder.save_steps))
+    for step in checkpoints:
         shutil.copyfile(workspace / step_file(step), output / step_file(step))
     facts = {
         "tweets": len(training),
         "heldout_tweets": len(heldout),
         "steps": len(steps),
+        "checkpoints": checkpoints,
         "heldout_loss_before": history.heldout_before,
         "heldout_loss_after": after,
         **loss_curve(history.losses),

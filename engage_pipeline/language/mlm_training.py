@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch  # noqa: TID253 - subclasses of torch and transformers; imported only by what trains
+from accelerate.state import AcceleratorState, GradientState  # noqa: TID253
 from torch.utils.data import DataLoader, Dataset  # noqa: TID253
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments  # noqa: TID253
 
@@ -174,9 +175,18 @@ def train(
     )
     if len(batches):
         with progress("finetuned_encoder", len(steps), "steps") as tracker:
-            _trainer(model, optimizer, batches, run, tracker, len(steps)).train()
+            try:
+                _trainer(model, optimizer, batches, run, tracker, len(steps)).train()
+            finally:
+                _forget_accelerator()
     check_finite(model, len(steps))
     return history
+
+
+def _forget_accelerator() -> None:
+    """Accelerate keeps the first Accelerator's precision for the whole process; the network may want another."""
+    GradientState._reset_state()
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def adamw(model: PreTrainedModel, encoder: EncoderSettings) -> torch.optim.AdamW:

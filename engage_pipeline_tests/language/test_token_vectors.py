@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch  # noqa: TID253 - the module under test is about torch
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.language import token_vectors as module
+from engage_pipeline.language.encoders import load_encoder, save_weights, step_file
+from engage_pipeline.language.token_vectors import sketch_tokens, token_vector_schema
+from engage_pipeline_tests.language.corpora import encoder_settings, random_tweets, small_encoder, write_tweets
+
+MAX_TOKENS = 12
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    small_encoder(tmp_path / "encoder")
+    tweets = random_tweets(40, seed=1)
+    rows = [tweets[row] for row in np.random.default_rng(0).zipf(1.5, 120) % 40]
+    write_tweets(tmp_path / "1.parquet", rows[:70])
+    write_tweets(tmp_path / "2.parquet", [*rows[70:], (None, [101, 150, 0, 150, 102]), ("e" * 32, [])])
+    return tmp_path
+
+
+def sketch(folder: Path, name: str = "out", **values: object) -> tuple[dict, dict[int, tuple[int, np.ndarray]]]:
+    (folder / name).mkdir(exist_ok=True)
+    bf16 = bool(values.pop("bf16", False))
+    settings = encoder_settings(folder, folder / "encoder", **{"max_tokens": MAX_TOKENS, **values})
+    parts = [folder / "1.parquet", folder / "2.parquet"]
+    facts = sketch_tokens(folder / "encoder", parts, folder / name, settings, bf16=bf16)
+    table = pq.read_table(folder / name / "token_vectors.parquet")
+    columns = zip(*(table[column].to_pylist() for column in ("token", "occurrences", "vector")), strict=True)
+    return facts, {token: (count, np.array(vector)) for token, count, vector in columns}
+
+
+def reference(folder: Path, max_tokens: int) -> dict[int, tuple[int, np.ndarray]]:
+    """Row by row, token by token: no batch, no padding, no distinct tweets."""
+    model = load_encoder(folder / "encoder").eval()
+    states: dict[int, list[np.ndarray]] = {}
+    for part in ("1.parquet", "2.parquet"):
+        for tokens in pq.read_table(folder / part)["text_tokens"].to_pylist():
+            if not tokens:
+                continue
+            cut = tokens[:max_tokens]
+            with torch.no_grad():
+                hidden = model.distilbert(torch.tensor([cut])).last_hidden_state[0].numpy()
+            for token, state in zip(cut, hidden, strict=True):
+                states.setdefault(token, []).append(state.astype(np.float64))
+    return {token: (len(found), np.mean(found, axis=0)) for token, found in states.items()}
+
+
+def test_vectors_equal_the_slow_mean_over_every_occurrence(folder: Path) -> None:
+    facts, found = sketch(folder)
+    expected = reference(folder, MAX_TOKENS)
+    assert list(found) == sorted(expected)
+    for token, (count, vector) in expected.items():
+        assert found[token][0] == count, token
+        np.testing.assert_allclose(found[token][1], vector, atol=2e-6, err_msg=str(token))
+    assert facts["rows"] == 121
+    assert facts["tokens"] == len(expected)
+    assert facts["dim"] == 16
+    assert facts["tweets"] < 41
+
+
+def test_the_file_has_its_schema_and_repeats_to_the_byte(folder: Path) -> None:
+    for name in ("one", "two"):
+        sketch(folder, name)
+    assert pq.read_schema(folder / "one" / "token_vectors.parquet").equals(token_vector_schema(16))
+    one, two = ((folder / name / "token_vectors.parquet").read_bytes() for name in ("one", "two"))
+    assert one == two
+
+
+@pytest.mark.parametrize("padded_tokens", [1, 50, 100_000])
+def test_batching_does_not_matter(folder: Path, monkeypatch: pytest.MonkeyPatch, padded_tokens: int) -> None:
+    _, expected = sketch(folder)
+    monkeypatch.setattr(module, "_PADDED_TOKENS", padded_tokens)
+    _, found = sketch(folder, "other")
+    for token, (count, vector) in expected.items():
+        assert found[token][0] == count
+        np.testing.assert_allclose(found[token][1], vector, atol=2e-6)
+
+
+def test_max_tokens_and_max_tweets_have_an_effect(folder: Path) -> None:
+    _, expected = sketch(folder)
+    shorter = sketch(folder, max_tokens=6)[1]
+    assert sum(count for count, _ in shorter.values()) < sum(count for count, _ in expected.values())
+    assert sketch(folder, max_tweets=10)[0]["tweets"] == 10
+
+
+def test_bf16_stays_near_fp32(folder: Path) -> None:
+    _, expected = sketch(folder)
+    _, found = sketch(folder, bf16=True)
+    difference = [np.abs(found[token][1] - vector).max() for token, (_, vector) in expected.items()]
+    assert 0 < max(difference) < 0.05
+
+
+def test_the_set_checkpoint_is_sketched(folder: Path) -> None:
+    _, before = sketch(folder)
+    save_weights(load_encoder(small_encoder(folder / "other", seed=5)), folder / "encoder" / step_file(40))
+    _, after = sketch(folder, checkpoint=40)
+    assert before.keys() == after.keys()
+    assert not np.allclose(before[101][1], after[101][1], atol=1e-3)
+    with pytest.raises(UserError, match=r"encoder\.checkpoint: no checkpoint of step 50; there are: 40"):
+        sketch(folder, checkpoint=50)
