@@ -83,17 +83,12 @@ class NetworkSettings(Section):
     epochs: int = Field(2, ge=1, description="Passes over the training rows (`shuffled`) or over each day (`days`).")
     decay_per_day: float = Field(0.96, gt=0, le=1, description="Factor on the learning rate after each day (`days`).")
     finetuning_learning_rate: float | None = Field(
-        None, gt=0, description="Learning rate at the start of fine-tuning; null = learning_rate."
+        2e-4, gt=0, description="Learning rate at the start of fine-tuning; null = learning_rate."
     )
-    finetuning_epochs: int = Field(1, ge=0, description="Passes over the fine-tuning rows.")
+    finetuning_epochs: int = Field(2, ge=0, description="Passes over the fine-tuning rows.")
     finetuning_decay: float = Field(0.5, gt=0, le=1, description="Factor on the learning rate after each such pass.")
     start_at_base_rates: bool = Field(
         True, description="Set the output bias to the logits of the base rates before training."
-    )
-    ignore_tweet_counters: bool = Field(
-        True,
-        description="Pretraining ignores the counters by tweet, which are 0 in nearly every training row; "
-        "fine-tuning learns them from nothing. `false`: they are read as they are (the reference).",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="`auto` = bf16 where the processor or GPU is fast at it."
@@ -193,8 +188,9 @@ PRESETS: dict[str, dict[str, Any]] = {
             "learning_rate": 1e-4,
             "schedule": "days",
             "epochs": 1,
+            "finetuning_learning_rate": None,
+            "finetuning_epochs": 1,
             "start_at_base_rates": False,
-            "ignore_tweet_counters": False,
         },
         "trees": {"enabled": False},
     },

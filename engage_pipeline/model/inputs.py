@@ -28,28 +28,22 @@ def known_size(sketch_depth: int, sketch_width: int) -> int:
 
 
 class InputBuilder:
-    """Turns rows into the network's input on `device`, with one sketch `codes` int32 [vocabulary, depth] for all.
+    """Turns rows into the network's input on `device`, with one sketch `codes` int32 [vocabulary, depth] for all."""
 
-    Where `blind_to` names numbers, they are read as 0.
-    """
-
-    def __init__(
-        self, codes: np.ndarray, sketch_width: int, device: torch.device, blind_to: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, codes: np.ndarray, sketch_width: int, device: torch.device) -> None:
         """Copies the codes to the device."""
         self.codes = torch.from_numpy(np.ascontiguousarray(codes, np.int32)).to(device)
         self.sketch_width = sketch_width
         self.device = device
-        self.blind_columns = [schema.NUMBERS.index(name) for name in blind_to]
 
     def build(self, rows: Rows) -> Inputs:
         """The input of `rows`, row by row."""
-        numbers = self._tensor(rows.numbers)
-        if self.blind_columns:
-            numbers = numbers.clone()
-            numbers[:, self.blind_columns] = 0
         counts = count_codes(self._tensor(rows.tokens), self._tensor(rows.lengths), self.codes, self.sketch_width)
-        pieces = [normalize_sketch(counts), fourier_features(numbers), self._tensor(rows.flags).float()]
+        pieces = [
+            normalize_sketch(counts),
+            fourier_features(self._tensor(rows.numbers)),
+            self._tensor(rows.flags).float(),
+        ]
         return Inputs(torch.cat(pieces, dim=1), self._tensor(rows.categories))
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:

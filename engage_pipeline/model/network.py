@@ -22,7 +22,6 @@ from torch.nn import functional as F  # noqa: N812, TID253
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.fourier import FEATURES_PER_NUMBER, N_SCALES
 from engage_pipeline.model.inputs import known_size
 
 WEIGHTS_FILE, CONFIG_FILE = "network.safetensors", "network.json"
@@ -92,16 +91,6 @@ class EngagementNetwork(nn.Module):
             self.output.weight.zero_()
             for place, rate in enumerate(rates):
                 self.output.bias[place] = math.log(rate / (1 - rate))
-
-    def forget_numbers(self, names: Sequence[str]) -> None:
-        """Makes the output independent of the numbers `names`: as if each of them were 0 in every row."""
-        weight, bias = self.first_known.weight, self.first_known.bias
-        start = self.config.sketch_depth * self.config.sketch_width
-        with torch.no_grad():
-            for name in names:
-                first = start + FEATURES_PER_NUMBER * schema.NUMBERS.index(name)
-                bias.add_(weight[:, first + N_SCALES : first + FEATURES_PER_NUMBER].sum(dim=1))  # cos 0 = 1
-                weight[:, first : first + FEATURES_PER_NUMBER] = 0
 
 
 def _embedding(count: int, size: int) -> nn.Embedding:

@@ -17,9 +17,6 @@ from engage_pipeline.model.rows import Rows, concatenate, read_columns, read_row
 from engage_pipeline.model.schedule import Stretch, cosine, day_by_day, decaying, shuffled
 from engage_pipeline.model.training import TrainingPlan, TrainingRun, make_accelerator, torch_threads
 
-TWEET_COUNTERS = tuple(name for name in schema.NUMBERS if name.startswith(f"{schema.VALIDATION_PREFIX}tweet_"))
-"""A tweet lives in one window: these numbers are 0 in nearly every training row."""
-
 
 def pretrain_network(
     features: Sequence[Path],
@@ -41,11 +38,9 @@ def pretrain_network(
     if chosen.start_at_base_rates:
         network.start_at(base_rates(features))
     plan = _plan(features, languages, settings)
-    blind_to = TWEET_COUNTERS if chosen.ignore_tweet_counters else ()
-    inputs = InputBuilder(codes, settings.sketch_width, accelerator.device, blind_to)
+    inputs = InputBuilder(codes, settings.sketch_width, accelerator.device)
     with torch_threads(settings.engine.threads):
         facts = TrainingRun(network, inputs, plan, chosen, workspace, accelerator).run()
-    network.forget_numbers(blind_to)
     if accelerator.is_main_process:
         save_network(network, output)
     return facts

@@ -36,16 +36,3 @@ def test_equals_a_slow_reference_row_by_row():
     assert inputs.known.shape == (50, known_size(DEPTH, WIDTH)) == (50, DEPTH * WIDTH + 73 * 16 + 12)
     assert inputs.known.dtype == torch.float32
     np.testing.assert_allclose(inputs.known, expected, rtol=0, atol=1e-6)
-
-
-def test_a_blind_number_is_read_as_zero():
-    rows = rows_from_table(feature_table(50, 4), LANGUAGES, labelled=True)
-    before = rows.numbers.copy()
-    seen = InputBuilder(make_codes(), WIDTH, CPU).build(rows).known
-    blind = InputBuilder(make_codes(), WIDTH, CPU, ("valid_tweet_like",)).build(rows).known
-    first = DEPTH * WIDTH + 16 * schema.NUMBERS.index("valid_tweet_like")
-    np.testing.assert_array_equal(blind[:, first : first + 16], np.tile([0.0] * 8 + [1.0] * 8, (50, 1)))
-    assert not torch.equal(seen[:, first : first + 16], blind[:, first : first + 16])
-    others = [column for column in range(seen.shape[1]) if not first <= column < first + 16]
-    assert torch.equal(seen[:, others], blind[:, others])
-    np.testing.assert_array_equal(rows.numbers, before)

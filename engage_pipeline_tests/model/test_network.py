@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline_tests.samples import GOLDEN
 
@@ -105,28 +104,6 @@ def test_starts_at_base_rates(golden):
     network.start_at(rates)
     probabilities = network(*golden_batch(golden)).sigmoid().detach().numpy()
     np.testing.assert_allclose(probabilities, np.tile(rates, (16, 1)), rtol=1e-5)
-
-
-def test_forgets_numbers_as_if_they_were_zero():
-    import torch
-
-    from engage_pipeline.model.fourier import fourier_features
-
-    network = make_network().eval()
-    numbers = torch.randint(0, 50, (16, len(schema.NUMBERS))).double()
-    names = ("valid_tweet_like", "author_reply")
-    zeroed = numbers.clone()
-    zeroed[:, [schema.NUMBERS.index(name) for name in names]] = 0
-    rest = torch.zeros(16, 12), torch.zeros(16, 3, dtype=torch.int64)
-
-    def logits(values):
-        known = torch.cat([torch.zeros(16, 32), fourier_features(values), rest[0]], dim=1)
-        return network(known, rest[1]).detach().numpy()
-
-    expected = logits(zeroed)
-    assert np.abs(expected - logits(numbers)).max() > 1e-3
-    network.forget_numbers(names)
-    np.testing.assert_allclose(logits(numbers), expected, atol=1e-5)
 
 
 def test_embeddings_start_small_and_cover_unseen_language():

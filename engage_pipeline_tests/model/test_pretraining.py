@@ -5,7 +5,7 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.network import load_network
-from engage_pipeline.model.pretraining import TWEET_COUNTERS, base_rates, pretrain_network
+from engage_pipeline.model.pretraining import base_rates, pretrain_network
 from engage_pipeline_tests.model.network_samples import (
     LANGUAGES,
     make_codes,
@@ -55,7 +55,6 @@ def test_same_seed_same_weights_and_another_seed_others(pretrain, tmp_path):
         ({"network": {"weight_decay": 1.0}}, 1),
         ({"network": {"epochs": 4}}, 2),
         ({"network": {"start_at_base_rates": False}}, 1),
-        ({"network": {"ignore_tweet_counters": False}}, 1),
         ({"network": {"precision": "bf16"}}, 1),
         ({"max_n_parts_in_memory": 1}, None),
         ({"sketch_width": 32}, 1),
@@ -110,22 +109,6 @@ def test_continues_from_its_checkpoint(pretrain, tmp_path):
     again = pretrain_network(paths, make_codes(), LANGUAGES, tmp_path / "again", facts["workspace"], settings)
     assert (tmp_path / "again" / "network.safetensors").read_bytes() == weights
     assert again["steps"] == facts["steps"]
-
-
-def test_the_pretrained_network_ignores_tweet_counters(pretrain, tmp_path):
-    from engage_pipeline.model.network_scoring import NetworkScorer
-
-    paths = write_parts(tmp_path, [200])
-    table = feature_table(50, 8, labelled=False)
-    zeroed = table
-    for name in TWEET_COUNTERS:
-        zeroed = set_column(zeroed, name, np.zeros(50))
-    for ignored in (True, False):
-        _, facts = pretrain(paths, network={"ignore_tweet_counters": ignored})
-        scorer = NetworkScorer.load(facts["folder"], make_codes())
-        difference = np.abs(scorer.logits(table) - scorer.logits(zeroed)).max()
-        assert (difference < 1e-5) == ignored
-    assert (*schema.VALIDATION_FEATURES[-4:], "valid_tweet_negative") == TWEET_COUNTERS
 
 
 def test_base_rates_by_hand(tmp_path):
