@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.synthetic.draws import Flags, Floats, Integers, choose, cumulative, one_per, skewed, top_share
+from engage_pipeline.synthetic.draws import Flags, Floats, Integers, choose, cumulative, one_per, skewed
 from engage_pipeline.synthetic.tweets import Tweets
 from engage_pipeline.synthetic.world import N_EFFECTS, World
 
@@ -50,12 +50,12 @@ def draw_exposures(
     pair_draws, pair = one_per(rng, author * world.n_users + viewer, N_EFFECTS + 1)
     followers = _followers(rng, world, author, viewer)
     bond = pair_draws[pair, 0] + 0.6 * pair_draws[pair, -1] + 0.4 * world.author_effect[author, 0]
-    bond += 0.9 * (world.community[author] == world.community[viewer]) - 0.1 * np.log1p(followers[author])
+    bond += 0.9 * (world.community[author] == world.community[viewer]) - 0.1 * np.log1p(followers)[author]
     return Exposures(
         tweet=tweet,
         viewer=viewer,
         author=author,
-        follows=top_share(bond, np.ones(tweet.size), FOLLOWS_SHARE),
+        follows=bond > np.quantile(bond, 1 - FOLLOWS_SHARE),
         pair_effect=pair_draws[pair, :N_EFFECTS],
         followers=followers,
         verified=rng.random(world.n_users) < 0.7 / (1 + np.exp(-2.2 * (np.log10(followers + 1) - 5.0))),

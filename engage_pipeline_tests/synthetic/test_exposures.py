@@ -2,6 +2,12 @@
 
 from collections import Counter, defaultdict
 
+import numpy as np
+import pytest
+
+from engage_pipeline.synthetic.exposures import draw_exposures
+from engage_pipeline.synthetic.tweets import draw_tweets
+from engage_pipeline.synthetic.world import build_world
 from engage_pipeline_tests.synthetic.reading import AUTHOR, VIEWER, Made, share
 
 
@@ -10,7 +16,7 @@ def test_tweets_recur_within_one_window(made: Made) -> None:
         Counter(row["tweet_id"] for row in rows) for rows in (made.train, made.validation, made.test)
     )
     assert not train.keys() & (validation.keys() | test.keys())
-    assert validation.keys() & test.keys()
+    assert share(made.test, lambda row: row["tweet_id"] in validation) > 0.6
     assert share(made.train, lambda row: train[row["tweet_id"]] > 1) > 0.6
     seen = Counter((row["tweet_id"], row[VIEWER]) for row in made.all_rows)
     assert max(seen.values()) == 1
@@ -18,9 +24,9 @@ def test_tweets_recur_within_one_window(made: Made) -> None:
 
 def test_pairs_recur_also_in_reversed_roles(made: Made) -> None:
     pairs = Counter((row[AUTHOR], row[VIEWER]) for row in made.train)
-    assert share(made.train, lambda row: pairs[row[AUTHOR], row[VIEWER]] > 1) > 0.3
-    assert share(made.test, lambda row: (row[AUTHOR], row[VIEWER]) in pairs) > 0.2
-    assert share(made.test, lambda row: (row[VIEWER], row[AUTHOR]) in pairs) > 0.01
+    assert share(made.train, lambda row: pairs[row[AUTHOR], row[VIEWER]] > 1) > 0.5
+    assert share(made.test, lambda row: (row[AUTHOR], row[VIEWER]) in pairs) > 0.43
+    assert share(made.test, lambda row: (row[VIEWER], row[AUTHOR]) in pairs) > 0.04
     follows: dict[tuple[str, str], bool] = {}
     for row in made.all_rows:
         follows_now = row["engagee_follows_engager"]
@@ -43,3 +49,14 @@ def test_some_of_the_test_week_were_never_seen_before(made: Made) -> None:
     for column in (AUTHOR, VIEWER):
         before = {row[column] for row in made.train}
         assert 0.02 < share(made.test, lambda row, known=before, name=column: row[name] not in known) < 0.4  # type: ignore[misc]
+
+
+def test_a_pair_has_one_lasting_effect() -> None:
+    rng = np.random.default_rng(5)
+    world = build_world(rng, 400)
+    tweets = draw_tweets(rng, world, 3_000, 1_000)
+    exposures = draw_exposures(rng, world, tweets, 3_000, 1_000)
+    effects: dict[tuple[int, int], tuple[float, ...]] = {}
+    for author, viewer, effect in zip(exposures.author, exposures.viewer, exposures.pair_effect, strict=True):
+        assert effects.setdefault((author, viewer), tuple(effect)) == tuple(effect)
+    assert np.std(list(effects.values()), axis=0) == pytest.approx(np.ones(4), abs=0.1)

@@ -1,12 +1,17 @@
 """Labels are drawn from the oracle's probabilities, and much of them can be learned."""
 
-from collections import Counter, defaultdict
+import dataclasses
+from collections import defaultdict
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from engage_pipeline import schema
+from engage_pipeline.synthetic.exposures import draw_exposures
+from engage_pipeline.synthetic.labels import draw_labels
+from engage_pipeline.synthetic.tweets import draw_tweets
+from engage_pipeline.synthetic.world import build_world
 from engage_pipeline_tests.synthetic.reading import (
     AUTHOR,
     EVALUATION_END,
@@ -87,18 +92,17 @@ def test_viewers_differ_from_all_to_nothing(made: Made) -> None:
     assert (rates < 0.1).mean() > 0.1
 
 
-def test_words_tell_language_and_topic(made: Made) -> None:
-    by_language, by_hashtag = defaultdict(Counter), defaultdict(Counter)  # type: ignore[var-annotated]
-    tweets = {row["tweet_id"]: row for row in made.all_rows}.values()
-    for row in tweets:
-        by_language[row["language"]].update(row["text_tokens"][1:-1])
-        for hashtag in set(row["hashtags"]):
-            by_hashtag[hashtag].update(row["text_tokens"][1:-1])
-    everywhere = sum(by_language.values(), Counter())  # type: ignore[arg-type]
-    size = everywhere.total()
-    for groups, least in ((by_language, 0.25), (by_hashtag, 0.03)):
-        largest = sorted(groups.values(), key=Counter.total)[-5:]
-        for words in largest:
-            total = words.total()
-            peculiar = sum(max(0.0, n / total - everywhere[word] / size) for word, n in words.items())
-            assert peculiar > least
+@pytest.mark.parametrize("kind", range(4))
+def test_an_effect_of_a_pair_moves_its_odds(kind: int) -> None:
+    rng = np.random.default_rng(5)
+    world = build_world(rng, 400)
+    tweets = draw_tweets(rng, world, 3_000, 1_000)
+    exposures = draw_exposures(rng, world, tweets, 3_000, 1_000)
+    fonder = exposures.pair_effect.copy()
+    chosen = (exposures.author + exposures.viewer) % 2 == 0
+    fonder[chosen, kind] += 1.0
+    before = draw_labels(np.random.default_rng(1), world, tweets, exposures).probabilities[:, kind]
+    moved = dataclasses.replace(exposures, pair_effect=fonder)
+    after = draw_labels(np.random.default_rng(1), world, tweets, moved).probabilities[:, kind]
+    assert after[chosen].mean() > 1.1 * before[chosen].mean()
+    assert after[~chosen].mean() < before[~chosen].mean()
