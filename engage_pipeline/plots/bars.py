@@ -1,0 +1,113 @@
+"""Bars: what the trees look at, scores by follower group, similar authors, rejected lines."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from engage_pipeline.metrics import Scores, group_names
+from engage_pipeline.plots.style import (
+    INK,
+    PALETTE,
+    Axes,
+    bar_colour,
+    count_axis,
+    draw,
+    legend,
+    plain,
+    say_nothing_to_draw,
+    short_count,
+)
+
+_BAR_INCHES = 0.19
+_LONGEST_NAME = 44
+
+
+def feature_importance(
+    importance: Mapping[str, float],
+    *,
+    title: str = "Feature importance",
+    x_label: str = "share of the gain, %",
+    top: int = 20,
+) -> bytes:
+    """The `top` largest values, as horizontal bars; equal values in order of name."""
+    chosen = dict(sorted(importance.items(), key=lambda item: (-item[1], item[0]))[:top])
+    return _horizontal_bars(chosen, title, x_label, "no feature was used")
+
+
+def rejected_reasons(counts: Mapping[str, int], *, title: str = "Rejected lines by reason") -> bytes:
+    """How many lines were rejected for each reason, most frequent first."""
+    ordered = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:20])
+    return _horizontal_bars(ordered, title, "lines", "no line was rejected")
+
+
+def _horizontal_bars(values: Mapping[str, float], title: str, x_label: str, empty: str) -> bytes:
+    def paint(axes: Axes) -> None:
+        if not values:
+            say_nothing_to_draw(axes, empty)
+            return
+        places = range(len(values))
+        axes.barh(places, list(values.values()), color=PALETTE[0], height=0.7)
+        axes.set_yticks(places, [plain(_shortened(name)) for name in values])
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel(plain(x_label))
+        axes.set_xlim(0, 1.12 * max(values.values()) or 1)
+        count_axis(axes.xaxis)
+        for place, value in zip(places, values.values(), strict=True):
+            axes.annotate(
+                f"{value:.3g}" if value < 1000 else short_count(round(value, -2)),
+                (value, place),
+                xytext=(2, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=7,
+                color=INK,
+            )
+
+    return draw(title, paint, height=max(1.6, 0.8 + _BAR_INCHES * len(values)))
+
+
+def _shortened(name: str) -> str:
+    """`name` on one line, cut where it would leave no room for its bar."""
+    line = " ".join(name.split())
+    return line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"
+
+
+def group_scores(scores: Mapping[str, Scores], engagement: str, *, metric: str = "rce", title: str) -> bytes:
+    """AP (`ap`) or RCE in percent (`rce`) of each model by author follower group, for one engagement."""
+
+    def paint(axes: Axes) -> None:
+        edges = next(iter(scores.values())).edges
+        names = group_names(edges)
+        width = 0.8 / len(scores)
+        for index, (model, one) in enumerate(scores.items()):
+            values = [getattr(group, metric) for group in one.engagements[engagement].groups]
+            places = np.arange(len(names)) + (index - (len(scores) - 1) / 2) * width
+            heights = [np.nan if value is None else value for value in values]
+            axes.bar(places, heights, width=0.92 * width, color=bar_colour(model, index), label=plain(model))
+        axes.set_xticks(range(len(names)), names)
+        axes.grid(visible=False, axis="x")
+        axes.axhline(0, color=INK, linewidth=0.8)
+        axes.set_xlabel("followers of the author")
+        axes.set_ylabel("AP" if metric == "ap" else "RCE, %")
+        legend(axes, scores, below=True)
+
+    return draw(title, paint)
+
+
+def similarity_degrees(degrees: Sequence[int], *, title: str = "Similar authors per author") -> bytes:
+    """How many authors have 0, 1, 2, … similar authors; `degrees` holds one number for each author."""
+
+    def paint(axes: Axes) -> None:
+        if len(degrees) == 0:
+            say_nothing_to_draw(axes, "no author")
+            return
+        counts = np.bincount(np.asarray(degrees, dtype=np.int64))
+        axes.bar(range(len(counts)), counts, color=PALETTE[0], width=0.8)
+        axes.grid(visible=False, axis="x")
+        axes.set_xlabel("similar authors")
+        axes.set_ylabel("authors")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        count_axis(axes.yaxis)
+
+    return draw(title, paint)

@@ -1,0 +1,94 @@
+"""Lines over time: losses while a model learns, label rates over the days."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from engage_pipeline import schema
+from engage_pipeline.plots.style import (
+    Axes,
+    count_axis,
+    draw,
+    legend,
+    line_style,
+    percent_axis,
+    plain,
+    plain_axis,
+    say_nothing_to_draw,
+)
+
+Point = tuple[float, float]
+SECONDS_PER_DAY = 86_400
+_FEW_POINTS = 30
+
+
+def learning_curves(
+    series: Mapping[str, Iterable[Point]],
+    *,
+    title: str = "Learning curves",
+    x_label: str = "rows",
+    y_label: str = "loss",
+    logarithmic: bool = False,
+) -> bytes:
+    """One line for each series of (x, y) points, in the order of their x; `logarithmic` spreads series far apart."""
+    lines = {name: sorted(points) for name, points in series.items()}
+
+    def paint(axes: Axes) -> None:
+        if not any(lines.values()):
+            say_nothing_to_draw(axes, "nothing recorded yet")
+            return
+        for index, (name, points) in enumerate(lines.items()):
+            style = line_style(name, index)
+            if len(points) > _FEW_POINTS:
+                style["marker"] = ""
+            axes.plot([x for x, _ in points], [y for _, y in points], label=plain(name), **style)
+        axes.set_xlabel(plain(x_label))
+        axes.set_ylabel(plain(y_label))
+        count_axis(axes.xaxis)
+        if logarithmic:
+            axes.set_yscale("log")
+            plain_axis(axes.yaxis)
+        legend(axes, lines, below=True)
+
+    return draw(title, paint)
+
+
+def loss_curve(training: Iterable[Point], heldout: Iterable[Point] = (), *, title: str = "Encoder loss") -> bytes:
+    """Masked-language-model loss (nats a masked token) over steps: of the batches, and of the held-out tweets."""
+    series = {"training": list(training), "held out": list(heldout)}
+    kept = {name: points for name, points in series.items() if points}
+    return learning_curves(kept, title=title, x_label="steps", y_label="loss, nats a masked token")
+
+
+def network_curve(curve: Sequence[Mapping[str, float]], *, title: str = "Network: training loss") -> bytes:
+    """Binary cross-entropy of each engagement over the steps; a point holds `step` and the losses by engagement."""
+    series = {target: [(point["step"], point[target]) for point in curve] for target in schema.TARGETS}
+    return learning_curves(series, title=title, x_label="steps", y_label="cross-entropy, nats a row", logarithmic=True)
+
+
+def label_rates(
+    days: Sequence[int], rates: Mapping[str, Sequence[float]], *, title: str = "Label rates by engagement day"
+) -> bytes:
+    """Share of positives by day, on a logarithmic axis; `days` since 1970-01-01, one rate for each day."""
+
+    def paint(axes: Axes) -> None:
+        shown = {name: values for name, values in rates.items() if any(value > 0 for value in values)}
+        if not shown:
+            say_nothing_to_draw(axes, "no positive label")
+            return
+        places = range(len(days))
+        for index, (name, values) in enumerate(shown.items()):
+            known = [value if value > 0 else float("nan") for value in values]
+            axes.plot(places, known, label=plain(name), **line_style(name, index))
+        axes.set_yscale("log")
+        percent_axis(axes.yaxis)
+        step = max(1, -(-len(days) // 8))
+        axes.set_xticks(list(places)[::step], [_date(day) for day in days][::step])
+        axes.set_ylabel("share of the rows")
+        axes.set_xlabel("engagement day (month-day, UTC)")
+        legend(axes, shown, below=True)
+
+    return draw(title, paint)
+
+
+def _date(day: int) -> str:
+    return datetime.fromtimestamp(day * SECONDS_PER_DAY, tz=UTC).strftime("%m-%d")

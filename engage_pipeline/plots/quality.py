@@ -1,0 +1,144 @@
+"""How good probabilities are: precision against recall, and calibration."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engage_pipeline.metrics import average_precision
+from engage_pipeline.plots.style import (
+    MUTED,
+    Axes,
+    draw,
+    legend,
+    line_style,
+    percent_axis,
+    plain,
+    say_nothing_to_draw,
+)
+
+Labels = NDArray[np.bool_]
+Probabilities = NDArray[np.float64]
+_CURVE_POINTS = 500
+_RECALL_SHOWN = 0.02
+"""Precision below this recall rests on few rows and jumps: it does not set the height of the plot."""
+_Z95 = 1.96
+_LOGARITHMIC_FROM = 20
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Rows of neighbouring probabilities: how many, their mean probability, their share of positives."""
+
+    rows: int
+    predicted: float
+    observed: float
+
+
+def precision_recall(labels: Labels, probabilities: Mapping[str, Probabilities], *, title: str) -> bytes:
+    """Precision against recall of each model for one engagement; labels and probabilities [n]."""
+
+    def paint(axes: Axes) -> None:
+        positives = int(labels.sum())
+        if positives in {0, len(labels)}:
+            say_nothing_to_draw(axes, f"{positives} positives among {len(labels)} rows")
+            return
+        top = 0.0
+        for index, (name, values) in enumerate(probabilities.items()):
+            precision, recall = _curve(labels, values)
+            top = max(top, float(precision[recall >= _RECALL_SHOWN].max(initial=0)))
+            style = line_style(name, index) | {"marker": ""}
+            label = f"{name}, AP {average_precision(labels, values):.4f}"
+            axes.plot(recall, precision, drawstyle="steps-post", label=plain(label), **style)
+        axes.axhline(positives / len(labels), color=MUTED, linewidth=0.8, label=f"rate {positives / len(labels):.4f}")
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, min(1.02, 1.2 * top))
+        axes.set_xlabel("recall")
+        axes.set_ylabel("precision")
+        legend(axes, [*probabilities, "rate"])
+
+    return draw(title, paint)
+
+
+def _curve(labels: Labels, probabilities: Probabilities) -> tuple[Probabilities, Probabilities]:
+    """Precision and recall at thresholds that are evenly spread over the recall."""
+    from sklearn.metrics import precision_recall_curve
+
+    precision, recall, _ = precision_recall_curve(labels, probabilities)
+    if len(recall) > _CURVE_POINTS:
+        wanted = np.linspace(1, 0, _CURVE_POINTS)
+        kept = np.unique(np.searchsorted(-recall, -wanted).clip(0, len(recall) - 1))
+        precision, recall = precision[kept], recall[kept]
+    return precision, recall
+
+
+def quantile_bins(labels: Labels, probabilities: Probabilities, bins: int = 10) -> list[Bin]:
+    """At most `bins` bins of about equally many rows, in order of probability. Equal probabilities share a bin."""
+    if len(labels) == 0:
+        return []
+    inner = np.unique(np.quantile(probabilities, np.linspace(0, 1, bins + 1)[1:-1], method="lower"))
+    places = np.searchsorted(inner, probabilities, side="right")
+    found = []
+    for place in np.unique(places):
+        chosen = places == place
+        found.append(Bin(int(chosen.sum()), float(probabilities[chosen].mean()), float(labels[chosen].mean())))
+    return found
+
+
+def calibration(labels: Labels, probabilities: Mapping[str, Probabilities], *, title: str, bins: int = 10) -> bytes:
+    """Share of positives against mean probability in quantile bins, with 95 % intervals.
+
+    The axes are logarithmic where the probabilities spread over more than a factor of 20.
+    """
+    binned = {name: quantile_bins(labels, values, bins) for name, values in probabilities.items()}
+    found = [one for bins_of_model in binned.values() for one in bins_of_model]
+
+    def paint(axes: Axes) -> None:
+        if not any(one.observed for one in found):
+            say_nothing_to_draw(axes, f"no positive among {len(labels)} rows")
+            return
+        floor = _paint_scale(axes, found)
+        for index, (name, bins_of_model) in enumerate(binned.items()):
+            style = line_style(name, index)
+            places = [one.predicted for one in bins_of_model]
+            axes.plot(places, [one.observed or np.nan for one in bins_of_model], label=plain(name), **style)
+            low, high = zip(*map(_wilson, bins_of_model), strict=True)
+            axes.vlines(places, np.maximum(low, floor), high, color=style["color"], linewidth=0.8, alpha=0.6)
+        counts = [one.rows for one in found]
+        axes.set_xlabel(f"mean predicted probability, in bins of {_range(counts)} rows")
+        axes.set_ylabel("share of positives")
+        legend(axes, binned)
+
+    return draw(title, paint)
+
+
+def _paint_scale(axes: Axes, found: list[Bin]) -> float:
+    """Scales both axes alike and draws the diagonal; returns the lowest share that is shown."""
+    top = max(max(one.predicted, one.observed) for one in found)
+    bottom = max(min(one.predicted for one in found), 1e-6)
+    logarithmic = top > _LOGARITHMIC_FROM * bottom
+    limits = (0.6 * bottom, 1.6 * top) if logarithmic else (0.0, 1.08 * top)
+    if logarithmic:
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+    axes.plot(limits, limits, color=MUTED, linewidth=0.8, zorder=1)
+    axes.set_xlim(*limits)
+    axes.set_ylim(*limits)
+    percent_axis(axes.xaxis)
+    percent_axis(axes.yaxis)
+    return limits[0]
+
+
+def _range(counts: list[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _wilson(one: Bin) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share (E. B. Wilson, 1927)."""
+    z2 = _Z95**2 / one.rows
+    centre = (one.observed + z2 / 2) / (1 + z2)
+    half = _Z95 / (1 + z2) * math.sqrt(one.observed * (1 - one.observed) / one.rows + z2 / (4 * one.rows))
+    return centre - half, centre + half

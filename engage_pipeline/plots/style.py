@@ -1,0 +1,147 @@
+"""The one visual style: fonts, lines, colours that colour-blind readers tell apart, and PNG bytes without a date.
+
+Figures are drawn on matplotlib's Agg canvas without pyplot, so that nothing global is opened or has to be closed.
+"""
+
+import base64
+import io
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Axes = Any
+"""A matplotlib Axes: its type is not imported, because matplotlib costs a second in every process."""
+
+WIDTH_INCHES, HEIGHT_INCHES, DPI = 4.8, 3.3, 150
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe and Ito's colours, in an order that keeps neighbours apart for colour-blind readers too."""
+LINE_STYLES = ("-", "--", "-.", ":", "-", "--")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+INK, MUTED, GRID = "#222222", "#6b6b6b", "#dddddd"
+CONSTANT = "constant"
+
+_STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "text.color": INK,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 3.5,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+
+
+def draw(title: str, paint: Callable[[Axes], None], *, height: float = HEIGHT_INCHES) -> bytes:
+    """The PNG of one plot, `height` inches high, that `paint` draws on its Axes."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    parameters: Any = mpl.rcParams
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        parameters.update(_STYLE)
+        figure = Figure(figsize=(WIDTH_INCHES, height), dpi=DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        axes.set_title(plain(title))
+        paint(axes)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def plain(text: str) -> str:
+    """`text` with what matplotlib would read as mathematics made literal."""
+    return text.replace("$", r"\$")
+
+
+def line_style(name: str, index: int) -> dict[str, Any]:
+    """Colour and dashes of the series `name`, the index-th of a plot. The constant is grey everywhere."""
+    if name == CONSTANT:
+        return {"color": MUTED, "linestyle": ":", "marker": "x"}
+    place = index % len(PALETTE)
+    return {"color": PALETTE[place], "linestyle": LINE_STYLES[place], "marker": MARKERS[place]}
+
+
+def bar_colour(name: str, index: int) -> str:
+    """Colour of the bars of the series `name`: that of its line."""
+    return str(line_style(name, index)["color"])
+
+
+def say_nothing_to_draw(axes: Axes, reason: str) -> None:
+    """An empty plot that tells why it is empty."""
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, plain(reason), ha="center", va="center", color=MUTED, transform=axes.transAxes)
+
+
+def percent_axis(axis: Any) -> None:
+    """Shows shares of one as percent, with as many digits as are needed."""
+    from matplotlib.ticker import FuncFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+
+
+def plain_axis(axis: Any) -> None:
+    """Shows the numbers of a logarithmic axis as they are, 0.05 and not a power of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(FuncFormatter(lambda _value, _: ""))
+
+
+def count_axis(axis: Any) -> None:
+    """Shows counts as 500, 20k, 3M."""
+    from matplotlib.ticker import FuncFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value)))
+
+
+def short_count(value: float) -> str:
+    """1500 as 1.5k, 3000000 as 3M."""
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if abs(value) >= size:
+            return f"{value / size:g}{unit}"
+    return f"{value:g}"
+
+
+def legend(axes: Axes, names: Iterable[str], *, below: bool = False) -> None:
+    """A legend where there is more than one series to tell apart; `below` the plot where it would hide something."""
+    count = len(list(names))
+    if count < 2:
+        return
+    if below:
+        axes.figure.legend(loc="outside lower center", ncols=min(count, 5), handlelength=2, columnspacing=1.2)
+    else:
+        axes.legend(loc="best", handlelength=2.2)
+
+
+def as_data_uri(png: bytes) -> str:
+    """The PNG as a `data:` address, which a page can show without loading anything."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+
+
+def as_markdown(png: bytes, alt: str = "plot") -> str:
+    """The PNG as a Markdown image, for Dagster's metadata. `alt` describes it to those who don't see it."""
+    words = "".join(" " if letter in "[]()\\\n\r" else letter for letter in alt)
+    return f"![{words}]({as_data_uri(png)})"

@@ -1,0 +1,142 @@
+"""Every plot is a small PNG, the same bytes for the same data, on any data; bins against a slow reference."""
+
+import base64
+import math
+import re
+import struct
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engage_pipeline import metrics, plots, schema
+
+MODELS = ("pretrained", "network", "trees", "blend", "constant")
+LARGEST = 100_000
+
+
+def labels_and_models(rows: int = 3000, rate: float = 0.3) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    rng = np.random.default_rng(3)
+    true = np.clip(rng.gamma(1, rate, rows), 0, 1)
+    models = {name: np.clip(true * rng.uniform(0.5, 1.5, rows), 0, 1) for name in MODELS[:-1]}
+    labels = rng.random(rows) < true
+    return labels, {**models, "constant": np.full(rows, labels.mean())}
+
+
+def group_scores() -> dict[str, metrics.Scores]:
+    labels, models = labels_and_models()
+    followers = np.random.default_rng(4).integers(0, 6000, len(labels))
+    return {
+        name: metrics.score(
+            np.tile(labels[:, None], 4), np.tile(values[:, None], 4), followers, edges=(240, 588, 1331, 3996)
+        )
+        for name, values in models.items()
+    }
+
+
+DRAWN: dict[str, Callable[[], bytes]] = {
+    "learning_curves": lambda: plots.learning_curves({"a": [(1, 2.0), (2, 1.0)], "b": [(1, 3.0)]}),
+    "no learning_curves": lambda: plots.learning_curves({}),
+    "loss_curve": lambda: plots.loss_curve([(i, math.exp(-i / 50)) for i in range(200)], [(100, 0.3)]),
+    "network_curve": lambda: plots.network_curve(
+        [{"step": i, **dict.fromkeys(schema.TARGETS, 1 / i)} for i in range(1, 200)]
+    ),
+    "precision_recall": lambda: plots.precision_recall(*labels_and_models(), title="like"),
+    "rare precision_recall": lambda: plots.precision_recall(*labels_and_models(30_000, 0.005), title="quote"),
+    "one class precision_recall": lambda: plots.precision_recall(np.zeros(3, bool), {"a": np.zeros(3)}, title="x"),
+    "calibration": lambda: plots.calibration(*labels_and_models(), title="like"),
+    "rare calibration": lambda: plots.calibration(*labels_and_models(30_000, 0.005), title="quote"),
+    "one class calibration": lambda: plots.calibration(np.zeros(3, bool), {"a": np.zeros(3)}, title="x"),
+    "all positive calibration": lambda: plots.calibration(np.ones(3, bool), {"a": np.ones(3)}, title="x"),
+    "no calibration": lambda: plots.calibration(np.zeros(0, bool), {"a": np.zeros(0)}, title="x"),
+    "feature_importance": lambda: plots.feature_importance({name: len(name) / 7 for name in schema.NUMBERS}),
+    "no feature_importance": lambda: plots.feature_importance({}),
+    "group_scores": lambda: plots.group_scores(group_scores(), "reply", title="reply"),
+    "group_scores of ap": lambda: plots.group_scores(group_scores(), "reply", metric="ap", title="reply"),
+    "label_rates": lambda: plots.label_rates(
+        range(18_662, 18_683), {name: [0.01] * 20 + [0.0] for name in schema.TARGETS}
+    ),
+    "no label_rates": lambda: plots.label_rates([18_662], {"like": [0.0]}),
+    "similarity_degrees": lambda: plots.similarity_degrees([0, 1, 1, 9]),
+    "no similarity_degrees": lambda: plots.similarity_degrees([]),
+    "rejected_reasons": lambda: plots.rejected_reasons({"x" * 300: 5, "$\\frac{": 70_000, "a\nb": 0}),
+    "no rejected_reasons": lambda: plots.rejected_reasons({}),
+}
+
+
+def chunks(png: bytes) -> dict[bytes, bytes]:
+    """The chunks of a PNG file by type, each with its checksum verified."""
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    found, place = {}, 8
+    while place < len(png):
+        length, kind = struct.unpack(">I4s", png[place : place + 8])
+        body = png[place + 8 : place + 8 + length]
+        assert zlib.crc32(kind + body) == struct.unpack(">I", png[place + 8 + length : place + 12 + length])[0]
+        found[kind] = body
+        place += 12 + length
+    return found
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_plot_is_a_small_png_with_the_same_bytes_each_time(name: str) -> None:
+    png = DRAWN[name]()
+    assert len(png) < LARGEST
+    assert chunks(png).keys() <= {b"IHDR", b"pHYs", b"IDAT", b"IEND"}, "no text, no date"
+    assert DRAWN[name]() == png
+
+
+def test_another_style_of_the_user_changes_nothing() -> None:
+    import matplotlib as mpl
+
+    before = DRAWN["calibration"]()
+    with mpl.rc_context({"font.size": 30, "axes.facecolor": "black"}):
+        assert DRAWN["calibration"]() == before
+        assert mpl.rcParams["font.size"] == 30
+
+
+def test_plots_differ_with_their_data() -> None:
+    assert plots.similarity_degrees([0, 1]) != plots.similarity_degrees([0, 2])
+    assert plots.learning_curves({"a": [(2, 1), (1, 2)]}) == plots.learning_curves({"a": [(1, 2), (2, 1)]})
+
+
+def test_markdown_holds_the_picture_and_nothing_breaks_out_of_its_words() -> None:
+    png = DRAWN["no calibration"]()
+    found = re.fullmatch(
+        r"!\[([^\[\]()\n]*)\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)", plots.as_markdown(png, "a](x)\n")
+    )
+    assert found
+    assert base64.b64decode(found[2]) == png
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.2, 0.5, 0.9, 1.0])), min_size=1, max_size=60),
+    st.integers(2, 12),
+)
+def test_bins_hold_every_row_once_in_order(rows: list[tuple[bool, float]], bins: int) -> None:
+    labels = np.array([label for label, _ in rows])
+    probabilities = np.array([value for _, value in rows])
+    found = plots.quantile_bins(labels, probabilities, bins)
+    assert len(found) <= bins
+    assert sum(one.rows for one in found) == len(rows)
+    ordered = sorted(rows, key=lambda row: row[1])
+    for one in found:
+        own, ordered = ordered[: one.rows], ordered[one.rows :]
+        assert one.predicted == pytest.approx(math.fsum(value for _, value in own) / len(own))
+        assert not ordered or own[-1][1] < ordered[0][1], "equal probabilities share a bin"
+    total = sum(one.observed * one.rows for one in found)
+    assert total == pytest.approx(labels.sum())
+
+
+def test_bins_of_distinct_probabilities_are_equally_large() -> None:
+    rng = np.random.default_rng(0)
+    probabilities = rng.permutation(np.linspace(0, 1, 1000))
+    labels = rng.random(1000) < probabilities
+    found = plots.quantile_bins(labels, probabilities, 10)
+    assert len(found) == 10
+    assert all(99 <= one.rows <= 101 for one in found)
+    ranks = np.argsort(probabilities)[: found[0].rows]
+    assert found[0].observed == pytest.approx(labels[ranks].mean())
