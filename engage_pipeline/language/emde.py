@@ -25,7 +25,8 @@ PLANES = 16
 """Hyperplanes a depth."""
 _PLACE_VALUES = np.array([1 << (8 * (plane // 8) + 7 - plane % 8) for plane in range(PLANES)], dtype=np.int64)
 """What the bit of each plane adds to the number: byte 0 holds planes 0 to 7 and is the low one."""
-_BLOCK_ROWS = 16_384
+_BLOCK_ROWS, _DIRECTIONS = 16_384, 64
+"""Sizes of the products: as large as brings speed, small enough to bound the memory."""
 
 Doubles = npt.NDArray[np.float64]
 
@@ -82,7 +83,7 @@ def significant_planes(width: int) -> npt.NDArray[np.int64]:
 
 
 def fit_emde(vectors: npt.NDArray[Any], *, depth: int, width: int, seed: int) -> EmdeCoder:
-    """A coder for vectors like the `vectors` [n, dim]: each plane that matters has half of them on either side.
+    """A coder for vectors like the `vectors` [n, dim]: each plane has half of them on either side.
 
     Standardisation is scikit-learn's StandardScaler (population deviation; a constant column is left as it is), the
     directions are its GaussianRandomProjection: independent N(0, 1 / (16 x depth)). Raises UserError where n is 0.
@@ -94,24 +95,26 @@ def fit_emde(vectors: npt.NDArray[Any], *, depth: int, width: int, seed: int) ->
     rng = np.random.default_rng(seed)
     projection = rng.standard_normal((components, vectors.shape[1])) / np.sqrt(components)
     median = np.empty(components)
-    projected = np.empty((len(vectors), PLANES))
-    for start in range(0, components, PLANES):
-        for rows, block in _project(vectors, mean, scale, projection[start : start + PLANES]):
-            projected[rows] = block
-        median[start : start + PLANES] = middle(projected)
+    for start in range(0, components, _DIRECTIONS):
+        directions = projection[start : start + _DIRECTIONS]
+        projected = np.empty((len(directions), len(vectors)))
+        for rows, block in _project(vectors, mean, scale, directions):
+            projected[:, rows] = block.T
+        median[start : start + _DIRECTIONS] = middle(projected)
     return EmdeCoder(mean, scale, projection, median, depth, width)
 
 
 def middle(values: Doubles) -> Doubles:
-    """Per column of `values` [n, columns], halfway from the lower half's last value to the next one.
+    """Per row of `values` [rows, n], halfway from the lower half's last value to the next one.
 
     The median where n is even. Where it is odd, as many values lie strictly above as above the median, but none lies
     exactly there, where rounding would decide on which side a value comes to lie when it is coded again.
     """
-    last = (len(values) - 1) // 2
-    following = min(last + 1, len(values) - 1)
-    ordered = np.partition(values, (last, following), axis=0)
-    return (ordered[last] + ordered[following]) / 2
+    count = values.shape[1]
+    last = (count - 1) // 2
+    following = min(last + 1, count - 1)
+    ordered = np.partition(values, (last, following), axis=1)
+    return (ordered[:, last] + ordered[:, following]) / 2
 
 
 def code_tokens(token_vectors: Path, output: Path, settings: Settings) -> dict[str, Any]:

@@ -90,8 +90,8 @@ def test_a_constant_column_and_a_single_token_do_no_harm() -> None:
 
 
 def test_middle_by_hand() -> None:
-    assert middle(np.array([[4.0], [1], [3], [2]])).tolist() == [2.5]
-    assert middle(np.array([[5.0, 1], [1, 1], [3, 1]])).tolist() == [4, 1]
+    assert middle(np.array([[4.0, 1, 3, 2]])).tolist() == [2.5]
+    assert middle(np.array([[5.0, 1, 3], [1, 1, 1]])).tolist() == [4, 1]
     assert middle(np.array([[5.0]])).tolist() == [5]
 
 
