@@ -1,0 +1,228 @@
+"""The trees against rows they never saw, against rows they must never read, and against hand arithmetic."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from engage_pipeline import schema
+from engage_pipeline.config import Settings
+from engage_pipeline.errors import UserError
+from engage_pipeline.model.tree_inputs import COLUMNS, LANGUAGE, LOGITS, TreeInputs
+from engage_pipeline.model.tree_scoring import TreeScorer
+from engage_pipeline.model.trees import LEAST_LABELS, train_trees, trees_file
+from engage_pipeline_tests import samples
+from engage_pipeline_tests.samples import feature_table
+
+LAST_CHUNK = 9
+
+
+def tiny_settings(folder: Path, **values: object) -> Settings:
+    return samples.tiny_settings(folder, **{"engine": {"threads": 1}, **values})
+
+
+class ViewerLogits:
+    """Scores a row by the viewer's likes: a stand-in for the network that is easy to follow."""
+
+    def logits(self, table: pa.Table) -> np.ndarray:
+        likes = table["viewer_like"].to_numpy().astype(np.float32)
+        return np.column_stack([likes - 1, likes - 2, likes - 3, likes - 4])
+
+
+def train(table: pa.Table, folder: Path, settings: Settings) -> dict:
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, folder / "features.parquet", row_group_size=700)
+    output = folder / "trees"
+    output.mkdir()
+    return train_trees(folder / "features.parquet", ViewerLogits(), output, settings)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((folder / "trees").iterdir())}
+
+
+def replaced(table: pa.Table, name: str, values: object) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, pa.array(values, type=table.schema.field(name).type))
+
+
+def log_loss(logits: np.ndarray, labels: np.ndarray) -> float:
+    return float(np.mean(np.logaddexp(0, np.where(labels, -logits, logits))))
+
+
+def constant_loss(labels: np.ndarray) -> float:
+    rate = labels.mean()
+    return float(-(rate * np.log(rate) + (1 - rate) * np.log(1 - rate)))
+
+
+def test_trees_beat_the_constant_rate_on_unseen_rows(tmp_path: Path) -> None:
+    facts = train(feature_table(6000, 1, validation=True), tmp_path, tiny_settings(tmp_path))
+    unseen = feature_table(6000, 2)
+    logits = TreeScorer.load(tmp_path / "trees").logits(unseen, ViewerLogits().logits(unseen))
+    assert logits.shape == (6000, 4)
+    for number, target in enumerate(schema.TARGETS):
+        labels = unseen[target].to_numpy()
+        assert log_loss(logits[:, number], labels) < 0.97 * constant_loss(labels), target
+        figures = facts["engagements"][target]
+        assert figures["out_of_fold_loss"] < figures["constant_loss"]
+        assert any(target in column or column in LOGITS for column in list(figures["gain"])[:3])
+
+
+def test_shuffled_labels_teach_nothing(tmp_path: Path) -> None:
+    table = feature_table(4000, 3, validation=True)
+    order = np.random.default_rng(0).permutation(4000)
+    for target in schema.TARGETS:
+        table = replaced(table, target, table[target].to_numpy()[order])
+    train(table, tmp_path, tiny_settings(tmp_path))
+    unseen = feature_table(8000, 4)
+    logits = TreeScorer.load(tmp_path / "trees").logits(unseen, ViewerLogits().logits(unseen))
+    shuffled = np.random.default_rng(1).permutation(8000)
+    for number, target in enumerate(schema.TARGETS):
+        labels = unseen[target].to_numpy()[shuffled]
+        assert log_loss(logits[:, number], labels) > 0.998 * constant_loss(labels), target
+
+
+def test_blend_rows_and_holdout_rows_are_never_read(tmp_path: Path) -> None:
+    table = feature_table(2500, 5, validation=True)
+    split = table[schema.SPLIT].to_numpy()
+    spared = (split == LAST_CHUNK) | (split == schema.HOLDOUT)
+    poisoned = replaced(table, LANGUAGE, np.where(spared, "poison", table[LANGUAGE].to_numpy(zero_copy_only=False)))
+    for target in schema.TARGETS:
+        poisoned = replaced(poisoned, target, np.where(spared, True, table[target].to_numpy()))
+    for name in (*schema.NUMBERS, *schema.EXPOSURE_FEATURES):
+        poisoned = replaced(poisoned, name, np.where(spared, 99, table[name].to_numpy()))
+    settings = tiny_settings(tmp_path)
+    train(table, tmp_path / "clean", settings)
+    train(poisoned, tmp_path / "poisoned", settings)
+    assert content(tmp_path / "clean") == content(tmp_path / "poisoned")
+
+
+def test_every_other_row_matters(tmp_path: Path) -> None:
+    table = feature_table(2500, 5, validation=True)
+    trained = table[schema.SPLIT].to_numpy() == LAST_CHUNK - 1
+    poisoned = replaced(table, "like", np.where(trained, True, table["like"].to_numpy()))
+    settings = tiny_settings(tmp_path)
+    train(table, tmp_path / "clean", settings)
+    train(poisoned, tmp_path / "poisoned", settings)
+    clean, dirty = content(tmp_path / "clean"), content(tmp_path / "poisoned")
+    assert clean[trees_file("like")] != dirty[trees_file("like")]
+
+
+def test_same_bytes_whatever_the_threads(tmp_path: Path) -> None:
+    table, few = feature_table(900, 6, validation=True), {"n_estimators": 4}
+    train(table, tmp_path / "one", tiny_settings(tmp_path, trees=few, engine={"threads": 1}))
+    train(table, tmp_path / "two", tiny_settings(tmp_path, trees=few, engine={"threads": 2}))
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+
+
+@pytest.mark.parametrize("value", [False, True])
+def test_an_engagement_of_one_class_gets_a_constant(tmp_path: Path, value: bool) -> None:
+    table = feature_table(1500, 7, validation=True)
+    table = replaced(table, "retweet", np.full(1500, value))
+    facts = train(table, tmp_path, tiny_settings(tmp_path))
+    split = table[schema.SPLIT].to_numpy()
+    rows = int(((split >= 0) & (split < LAST_CHUNK)).sum())
+    number = schema.TARGETS.index("retweet")
+    logits = TreeScorer.load(tmp_path / "trees").logits(table, ViewerLogits().logits(table))[:, number]
+    expected = (rows + 0.5) / (rows + 1) if value else 0.5 / (rows + 1)
+    assert np.allclose(1 / (1 + np.exp(-logits)), expected)
+    assert "one-sided" in facts["engagements"]["retweet"]["reason"]
+    assert trees_file("retweet") not in content(tmp_path)
+
+
+def test_too_few_positives_get_a_constant(tmp_path: Path) -> None:
+    table = feature_table(1500, 7, validation=True)
+    train_rows = np.flatnonzero(np.isin(table[schema.SPLIT].to_numpy(), range(LAST_CHUNK)))
+    few = np.isin(np.arange(1500), train_rows[: LEAST_LABELS - 1])
+    facts = train(replaced(table, "reply", few), tmp_path, tiny_settings(tmp_path))
+    assert facts["engagements"]["reply"]["trees"] == 0
+    assert facts["engagements"]["reply"]["positives"] == LEAST_LABELS - 1
+
+
+def test_disabled_trees_are_said_to_be(tmp_path: Path) -> None:
+    settings = tiny_settings(tmp_path, trees={"enabled": False})
+    assert train(feature_table(300, 8, validation=True), tmp_path, settings) == {"enabled": False}
+    assert list(content(tmp_path)) == ["trees.json"]
+    assert TreeScorer.load(tmp_path / "trees") is None
+
+
+def test_two_chunks_are_enough(tmp_path: Path) -> None:
+    table = feature_table(2000, 9, validation=True)
+    table = replaced(table, schema.SPLIT, np.arange(2000) % 2)
+    facts = train(table, tmp_path, tiny_settings(tmp_path, num_validation_chunks=2))
+    assert facts["rows"] == 1000
+    assert facts["engagements"]["like"]["trees"] > 0
+
+
+def test_max_rows_limits_the_rows(tmp_path: Path) -> None:
+    table = feature_table(2000, 10, validation=True)
+    facts = train(table, tmp_path, tiny_settings(tmp_path, trees={"n_estimators": 5, "max_rows": 500}))
+    assert facts["rows"] == 500
+
+
+def test_no_rows_is_the_users_mistake(tmp_path: Path) -> None:
+    table = replaced(feature_table(100, 11, validation=True), schema.SPLIT, np.full(100, LAST_CHUNK))
+    with pytest.raises(UserError, match=r"features\.parquet: no fine-tuning rows"):
+        train(table, tmp_path, tiny_settings(tmp_path))
+
+
+def test_other_columns_are_refused(tmp_path: Path) -> None:
+    train(feature_table(800, 12, validation=True), tmp_path, tiny_settings(tmp_path))
+    path = tmp_path / "trees" / "trees.json"
+    values = json.loads(path.read_text())
+    values["columns"][3] = "something_else"
+    path.write_text(json.dumps(values))
+    with pytest.raises(UserError, match=r"trees\.json: its trees read column 'something_else' where"):
+        TreeScorer.load(tmp_path / "trees")
+
+
+def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
+    train(feature_table(2000, 13, validation=True), tmp_path, tiny_settings(tmp_path))
+    path = tmp_path / "trees" / trees_file("like")
+    path.write_text("tree\nnonsense")
+    with pytest.raises(UserError, match=r"trees_like\.txt: "):
+        TreeScorer.load(tmp_path / "trees")
+    path.unlink()
+    with pytest.raises(UserError, match=r"trees_like\.txt: no such file"):
+        TreeScorer.load(tmp_path / "trees")
+
+
+def test_columns_by_hand() -> None:
+    table = feature_table(3, 14).slice(0, 1)
+    for name, value in {
+        "author_like": 3,
+        "author_exposures": 10,
+        "valid_tweet_negative": 6,
+        "valid_tweet_exposures": 8,
+        "engaged_with_user_follower_count": 99,
+        "engaged_with_user_following_count": 9,
+        "hour": 23,
+    }.items():
+        table = replaced(table, name, [value])
+    table = replaced(table, LANGUAGE, ["pt"])
+    rates = {**dict.fromkeys(schema.TARGETS, 0.25), "negative": 0.5}
+    inputs = TreeInputs(("en", "pt"), rates, 20.0)
+    logits = np.array([[0.1, 0.2, 0.3, 0.4]], np.float32)
+    row = dict(zip(COLUMNS, inputs.matrix(table, logits)[0].tolist(), strict=True))
+    assert row["author_like"] == 3
+    assert row["author_like_rate"] == pytest.approx((3 + 20 * 0.25) / (10 + 20))
+    assert row["valid_tweet_negative_rate"] == pytest.approx((6 + 20 * 0.5) / (8 + 20))
+    assert row["author_followers_per_following"] == 10
+    assert row["hour"] == 23
+    assert row[LANGUAGE] == 1
+    assert [row[name] for name in LOGITS] == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    unseen = inputs.matrix(replaced(table, LANGUAGE, ["xx"]), logits)[0]
+    assert np.isnan(unseen[COLUMNS.index(LANGUAGE)])
+
+
+def test_columns_do_not_know_the_label_or_its_day() -> None:
+    table = feature_table(50, 15)
+    inputs = TreeInputs(("en",), dict.fromkeys((*schema.TARGETS, "negative"), 0.1), 20.0)
+    logits = np.zeros((50, 4), np.float32)
+    other = replaced(table, schema.ENGAGEMENT_DAY, np.zeros(50))
+    for target in schema.TARGETS:
+        other = replaced(other, target, ~table[target].to_numpy())
+    assert np.array_equal(inputs.matrix(table, logits), inputs.matrix(other, logits), equal_nan=True)
+    assert len(set(COLUMNS)) == len(COLUMNS)
