@@ -107,14 +107,17 @@ def save_network(network: EngagementNetwork, folder: Path) -> None:
     (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
 
 
-def load_network(folder: Path) -> EngagementNetwork:
-    """The network in `folder`, on the CPU, in evaluation mode. Raises UserError where its files make no network."""
+def load_network(folder: Path, prefix: str = "") -> EngagementNetwork:
+    """The network in `folder`, whose files' names begin with `prefix`, on the CPU, in evaluation mode.
+
+    Raises UserError where its files make no network.
+    """
     try:
-        values = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        values = json.loads((folder / f"{prefix}{CONFIG_FILE}").read_text(encoding="utf-8"))
         config = NetworkConfig(**{**values, "languages": tuple(values["languages"])})
         with torch.device("meta"):
             network = EngagementNetwork(config)
-        network.load_state_dict(load_file(folder / WEIGHTS_FILE), assign=True)
+        network.load_state_dict(load_file(folder / f"{prefix}{WEIGHTS_FILE}"), assign=True)
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{folder}: not a network: {' '.join(str(error).split())}") from error
     return network.eval()

@@ -29,14 +29,14 @@ class NetworkScorer:
             _round_weights(network)
 
     @classmethod
-    def load(cls, folder: Path, codes: np.ndarray, *, threads: int | None = None) -> Self:
+    def load(cls, folder: Path, codes: np.ndarray, *, threads: int | None = None, prefix: str = "") -> Self:
         """The scorer of the network in `folder`. `threads` holds for torch in the whole process; None = as it is.
 
-        Raises UserError where the folder holds no network.
+        The names of its files begin with `prefix`. Raises UserError where the folder holds no network.
         """
         if threads:
             torch.set_num_threads(threads)
-        return cls(load_network(folder), codes)
+        return cls(load_network(folder, prefix), codes)
 
     def logits(self, table: pa.Table) -> np.ndarray:
         """Logits float32 [n, 4], in the order of TARGETS, of the rows of a feature table, labelled or not."""
