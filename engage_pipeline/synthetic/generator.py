@@ -70,6 +70,8 @@ def _refuse(out: Path, *, rows: int, users: int, parts: int, seed: int, n_train:
         raise UserError(f"parts: {parts} is out of range, 1 to {n_train} (the training rows) are possible")
     if seed < 0:
         raise UserError(f"seed: {seed} is negative")
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out}: is not a folder")
     for window in ("train", "validation", "test"):
         if existing := sorted((out / window).glob("part-*")):
             raise UserError(f"{existing[0]}: exists already; remove it or choose another folder")

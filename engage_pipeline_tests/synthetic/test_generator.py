@@ -82,6 +82,12 @@ def test_existing_parts_are_not_overwritten(tmp_path: Path, window: str) -> None
     assert fingerprint(tmp_path) == {f"{window}/part-00007.gz": hashlib.sha256(b"mine").hexdigest()}
 
 
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "raw").write_bytes(b"mine")
+    with pytest.raises(UserError, match="raw: is not a folder"):
+        synthesize(tmp_path / "raw", rows=200, users=50, parts=2, seed=0)
+
+
 def test_too_few_viewers_for_the_rows_are_refused() -> None:
     rng = np.random.default_rng(0)
     world = build_world(rng, 10)
