@@ -1,0 +1,197 @@
+"""trained_model: everything that turns feature rows into probabilities, in one flat folder.
+
+| file | what |
+|---|---|
+| `finetuned_network.*` | the fine-tuned network |
+| `codes.parquet` | the token codes that both networks read |
+| `blend.json` | the weights of the blend |
+| `trees.json` | the trees' columns, or that they are disabled |
+| `trees_*.txt`, `pretrained_network.*` | the trees and the network whose logits they read, unless disabled |
+
+Only this module knows which model feeds which. How each of them scores is in network_scoring, tree_scoring and blend.
+"""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from engage_pipeline import schema
+from engage_pipeline.artifacts import Version
+from engage_pipeline.config import Settings
+from engage_pipeline.errors import UserError
+from engage_pipeline.language.codes import CODES, load_codes
+from engage_pipeline.model.blend import (
+    BLEND,
+    NETWORK_ONLY,
+    Weights,
+    blend_logits,
+    choose_weights,
+    log_losses,
+    read_blend,
+    write_blend,
+)
+from engage_pipeline.model.tree_scoring import TreeScorer
+from engage_pipeline.progress import progress
+
+if TYPE_CHECKING:
+    from engage_pipeline.model.network_scoring import NetworkScorer
+
+PRETRAINED, FINETUNED = "pretrained_", "finetuned_"
+LEAST_PROBABILITY = 1e-6
+"""Probabilities are kept this far from 0 and 1."""
+BATCH_ROWS = 16_384
+_NETWORK_FILES = ("network.json", "network.safetensors")
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """The model of a bundle. `trees` and `pretrained` are None where trees are disabled."""
+
+    finetuned: "NetworkScorer"
+    pretrained: "NetworkScorer | None"
+    trees: TreeScorer | None
+    blend: dict[str, Weights]
+
+    @classmethod
+    def load(cls, source: Path | Version, threads: int | None = None) -> Self:
+        """The model in a folder or in a published version, whose files are then checked.
+
+        `threads` holds for torch and LightGBM; None = all cores. Raises UserError naming a file that is missing,
+        damaged, or made for other columns.
+        """
+        if isinstance(source, Version):
+            source = source.directory()
+        return cls(*_load_models(source, threads), read_blend(source / BLEND))
+
+    def unblended(self, table: pa.Table) -> dict[str, np.ndarray]:
+        """Logits float64 [n, 4], in the order of TARGETS, of the `network` and, with trees, `pretrained` and `trees`.
+
+        `table` holds features as schema.feature_schema says, labelled or not. Raises UserError naming the row where
+        a logit is no number.
+        """
+        logits = {"network": self.finetuned.logits(table).astype(np.float64)}
+        _check_finite("network", logits["network"], table)
+        if self.trees is not None and self.pretrained is not None:
+            logits["pretrained"] = self.pretrained.logits(table).astype(np.float64)
+            _check_finite("pretrained network", logits["pretrained"], table)
+            logits["trees"] = self.trees.logits(table, logits["pretrained"])
+        return logits
+
+    def components(self, table: pa.Table) -> dict[str, np.ndarray]:
+        """The logits of `unblended`, and `blend`: those of the model."""
+        logits = self.unblended(table)
+        trees = logits.get("trees")
+        blended = logits["network"] if trees is None else blend_logits(self.blend, logits["network"], trees)
+        return {**logits, "blend": blended}
+
+    def probabilities(self, table: pa.Table) -> np.ndarray:
+        """Probabilities float64 [n, 4], in the order of TARGETS, at least LEAST_PROBABILITY from 0 and 1."""
+        return to_probabilities(self.components(table)["blend"])
+
+
+def to_probabilities(logits: np.ndarray) -> np.ndarray:
+    """The logistic function, float64, kept LEAST_PROBABILITY from 0 and 1."""
+    with np.errstate(over="ignore"):
+        return np.clip(1 / (1 + np.exp(-logits)), LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+
+
+def build_bundle(
+    output: Path,
+    *,
+    pretrained: Path,
+    finetuned: Path,
+    trees: Path,
+    features: Path,
+    codes_path: Path,
+    settings: Settings,
+) -> dict[str, Any]:
+    """Assembles the bundle in the folder `output` and chooses its blend; returns figures for people.
+
+    `pretrained` and `finetuned` are folders with a network, `trees` is the folder of train_trees, `features` the
+    Parquet file of validation_features, `codes_path` the codes.parquet of emde_sketches.
+    """
+    shutil.copyfile(codes_path, output / CODES)
+    _copy_network(finetuned, output, FINETUNED)
+    for path in sorted(trees.glob("trees*")):
+        shutil.copyfile(path, output / path.name)
+    if TreeScorer.load(output) is None:
+        write_blend(dict.fromkeys(schema.TARGETS, NETWORK_ONLY), output / BLEND)
+        return {"trees": False}
+    _copy_network(pretrained, output, PRETRAINED)
+    model = TrainedModel(*_load_models(output, settings.engine.threads), {})
+    logits, labels = _blend_rows(model, features, settings)
+    blend = {
+        target: choose_weights(logits["network"][:, i], logits["trees"][:, i], labels[:, i])
+        for i, target in enumerate(schema.TARGETS)
+    }
+    write_blend(blend, output / BLEND)
+    logits["blend"] = blend_logits(blend, logits["network"], logits["trees"])
+    return {"trees": True, "blend_rows": len(labels), "engagements": _facts(blend, logits, labels)}
+
+
+def _load_models(folder: Path, threads: int | None) -> "tuple[NetworkScorer, NetworkScorer | None, TreeScorer | None]":
+    from engage_pipeline.model.network_scoring import NetworkScorer
+
+    if not (folder / CODES).is_file():
+        raise UserError(f"{folder / CODES}: no such file")
+    codes = load_codes(folder / CODES)
+    trees = TreeScorer.load(folder, threads)
+    pretrained = None if trees is None else NetworkScorer.load(folder, codes, threads=threads, prefix=PRETRAINED)
+    return NetworkScorer.load(folder, codes, threads=threads, prefix=FINETUNED), pretrained, trees
+
+
+def _copy_network(source: Path, output: Path, prefix: str) -> None:
+    for name in _NETWORK_FILES:
+        shutil.copyfile(source / name, output / f"{prefix}{name}")
+
+
+def _blend_rows(model: TrainedModel, features: Path, settings: Settings) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Logits of the network and the trees, and labels, of the rows of the last chunk."""
+    names = ("network", "trees")
+    logits: dict[str, list[np.ndarray]] = {name: [np.empty((0, len(schema.TARGETS)))] for name in names}
+    labels = [np.empty((0, len(schema.TARGETS)), bool)]
+    for table in _last_chunk(features, settings):
+        components = model.unblended(table)
+        for name in names:
+            logits[name].append(components[name])
+        labels.append(np.column_stack([table[target].to_numpy() for target in schema.TARGETS]))
+    return {name: np.concatenate(pieces) for name, pieces in logits.items()}, np.concatenate(labels)
+
+
+def _last_chunk(features: Path, settings: Settings) -> Iterator[pa.Table]:
+    with pq.ParquetFile(features) as file, progress("blend rows", file.metadata.num_rows) as tracker:
+        for batch in file.iter_batches(BATCH_ROWS):
+            table = pa.Table.from_batches([batch])
+            table = table.filter(pc.equal(table[schema.SPLIT], settings.num_validation_chunks - 1))
+            if table.num_rows:
+                yield table
+            tracker.advance(batch.num_rows)
+
+
+def _facts(blend: dict[str, Weights], logits: dict[str, np.ndarray], labels: np.ndarray) -> dict[str, Any]:
+    if not len(labels):
+        return {}
+    losses = {name: log_losses(values, labels).mean(axis=0) for name, values in logits.items()}
+    return {
+        target: {
+            "intercept": blend[target].intercept,
+            "network_weight": blend[target].network,
+            "trees_weight": blend[target].trees,
+            "log_loss": {name: float(loss[i]) for name, loss in losses.items()},
+        }
+        for i, target in enumerate(schema.TARGETS)
+    }
+
+
+def _check_finite(name: str, logits: np.ndarray, table: pa.Table) -> None:
+    broken = np.flatnonzero(~np.isfinite(logits).all(axis=1))
+    if len(broken):
+        line = table[schema.LINE_NUMBER][int(broken[0])].as_py()
+        raise UserError(f"line number {line}: the {name} gives no number ({len(broken)} such rows)")

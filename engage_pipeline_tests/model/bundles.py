@@ -1,0 +1,59 @@
+"""What a bundle is made of, small and real: two networks with random weights, codes and trees."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engage_pipeline.config import Settings
+from engage_pipeline.language.codes import code_schema, load_codes
+from engage_pipeline.model.trees import train_trees
+from engage_pipeline_tests.samples import tiny_settings
+
+
+def quiet_settings(folder: Path, **values: object) -> Settings:
+    """Tiny settings on one thread, so that tests that run beside others don't wait for each other's cores."""
+    return tiny_settings(folder, **{"engine": {"threads": 1, "memory_limit": "1GB"}, **values})
+
+
+def write_codes(path: Path, settings: Settings) -> None:
+    """Random codes of the tokens 1000 … 1299."""
+    rng = np.random.default_rng(5)
+    tokens = np.arange(1000, 1300, dtype=np.int32)
+    codes = rng.integers(0, settings.sketch_width, (len(tokens), settings.sketch_depth)).tolist()
+    table = {"token": tokens, "codes": codes}
+    pq.write_table(pa.table(table, schema=code_schema(settings.sketch_depth)), path)
+
+
+def write_network(folder: Path, seed: int, settings: Settings) -> None:
+    """A network that was never trained, its outputs near the base rates."""
+    import torch
+
+    from engage_pipeline.model.network import EngagementNetwork, NetworkConfig, save_network
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        config = NetworkConfig(("en", "es", "ja"), settings.sketch_depth, settings.sketch_width, 32, 20)
+        network = EngagementNetwork(config)
+        with torch.no_grad():
+            network.output.bias.copy_(torch.tensor([-0.4, -2.2, -3.5, -2.9]))
+    folder.mkdir()
+    save_network(network, folder)
+
+
+def make_inputs(validation_features: pa.Table, folder: Path, settings: Settings) -> dict[str, Path]:
+    """The arguments of build_bundle below `folder`: networks, codes, and trees trained on `validation_features`."""
+    from engage_pipeline.model.network_scoring import NetworkScorer
+
+    names = ("pretrained", "finetuned", "trees")
+    paths = {name: folder / name for name in names}
+    paths |= {"features": folder / "features.parquet", "codes_path": folder / "codes.parquet"}
+    write_codes(paths["codes_path"], settings)
+    write_network(paths["pretrained"], 1, settings)
+    write_network(paths["finetuned"], 2, settings)
+    pq.write_table(validation_features, paths["features"])
+    paths["trees"].mkdir()
+    pretrained = NetworkScorer.load(paths["pretrained"], load_codes(paths["codes_path"]))
+    train_trees(paths["features"], pretrained, paths["trees"], settings)
+    return paths

@@ -1,0 +1,112 @@
+"""A real bundle of two small networks and trees against its parts, its rows and its files."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from engage_pipeline import schema
+from engage_pipeline.config import Settings
+from engage_pipeline.errors import UserError
+from engage_pipeline.language.codes import load_codes
+from engage_pipeline.model.blend import choose_weights, read_blend
+from engage_pipeline.model.bundle import LEAST_PROBABILITY, TrainedModel, build_bundle, to_probabilities
+from engage_pipeline.model.network_scoring import NetworkScorer
+from engage_pipeline.model.tree_scoring import TreeScorer
+from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
+from engage_pipeline_tests.samples import feature_table
+
+TABLE = feature_table(2400, 21, validation=True)
+UNSEEN = feature_table(700, 22, labelled=False)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("inputs")
+    return make_inputs(TABLE, folder, quiet_settings(folder))
+
+
+def build(inputs: dict[str, Path], output: Path, settings: Settings) -> dict:
+    output.mkdir()
+    return build_bundle(output, **inputs, settings=settings)
+
+
+def test_components_are_those_of_the_parts(inputs: dict[str, Path], tmp_path: Path) -> None:
+    build(inputs, tmp_path / "bundle", quiet_settings(tmp_path))
+    components = TrainedModel.load(tmp_path / "bundle", threads=1).components(UNSEEN)
+    assert list(components) == ["network", "pretrained", "trees", "blend"]
+    codes = load_codes(inputs["codes_path"])
+    pretrained = NetworkScorer.load(inputs["pretrained"], codes).logits(UNSEEN)
+    assert np.array_equal(components["pretrained"], pretrained)
+    assert np.array_equal(components["network"], NetworkScorer.load(inputs["finetuned"], codes).logits(UNSEEN))
+    assert np.array_equal(components["trees"], TreeScorer.load(inputs["trees"]).logits(UNSEEN, pretrained))
+    blend = read_blend(tmp_path / "bundle" / "blend.json")
+    for i, target in enumerate(schema.TARGETS):
+        one = blend[target]
+        expected = one.intercept + one.network * components["network"][:, i] + one.trees * components["trees"][:, i]
+        assert np.allclose(components["blend"][:, i], expected, atol=1e-12)
+
+
+def test_probabilities_lie_strictly_between_zero_and_one(inputs: dict[str, Path], tmp_path: Path) -> None:
+    build(inputs, tmp_path / "bundle", quiet_settings(tmp_path))
+    model = TrainedModel.load(tmp_path / "bundle", threads=1)
+    probabilities = model.probabilities(UNSEEN)
+    assert probabilities.dtype == np.float64
+    assert np.allclose(probabilities, 1 / (1 + np.exp(-model.components(UNSEEN)["blend"])), atol=1e-6)
+    assert model.probabilities(UNSEEN.slice(0, 0)).shape == (0, 4)
+    extremes = to_probabilities(np.array([-1e4, 0.0, 1e4]))
+    assert extremes.tolist() == [LEAST_PROBABILITY, 0.5, 1 - LEAST_PROBABILITY]
+
+
+def test_the_blend_is_chosen_on_the_last_chunk_only(inputs: dict[str, Path], tmp_path: Path) -> None:
+    facts = build(inputs, tmp_path / "bundle", quiet_settings(tmp_path))
+    last = TABLE.filter(pa.array(TABLE[schema.SPLIT].to_numpy() == 9))
+    assert facts["blend_rows"] == last.num_rows
+    components = TrainedModel.load(tmp_path / "bundle", threads=1).components(last)
+    for i, target in enumerate(schema.TARGETS):
+        labels = last[target].to_numpy()
+        expected = choose_weights(components["network"][:, i], components["trees"][:, i], labels)
+        found = facts["engagements"][target]
+        assert found["network_weight"] == pytest.approx(expected.network, abs=1e-5)
+        assert found["intercept"] == pytest.approx(expected.intercept, abs=1e-5)
+
+
+def test_disabled_trees_leave_the_finetuned_network(inputs: dict[str, Path], tmp_path: Path) -> None:
+    trees = tmp_path / "trees"
+    trees.mkdir()
+    (trees / "trees.json").write_text('{"enabled": false}')
+    facts = build({**inputs, "trees": trees}, tmp_path / "bundle", quiet_settings(tmp_path))
+    assert facts == {"trees": False}
+    assert not list((tmp_path / "bundle").glob("pretrained*"))
+    components = TrainedModel.load(tmp_path / "bundle", threads=1).components(UNSEEN)
+    assert list(components) == ["network", "blend"]
+    codes = load_codes(inputs["codes_path"])
+    assert np.array_equal(components["blend"], NetworkScorer.load(inputs["finetuned"], codes).logits(UNSEEN))
+
+
+def test_same_inputs_same_bytes(inputs: dict[str, Path], tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        build(inputs, tmp_path / name, quiet_settings(tmp_path))
+    first, second = ({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in ("one", "two"))
+    assert first == second
+
+
+def test_no_number_names_the_row(inputs: dict[str, Path], tmp_path: Path) -> None:
+    build(inputs, tmp_path / "bundle", quiet_settings(tmp_path))
+    model = TrainedModel.load(tmp_path / "bundle", threads=1)
+    position = UNSEEN.column_names.index("similar_like")
+    values = UNSEEN["similar_like"].to_numpy().copy()
+    values[[17, 30]] = np.inf
+    lines = pa.array(np.arange(UNSEEN.num_rows) + 1000)
+    broken = UNSEEN.set_column(0, schema.LINE_NUMBER, lines).set_column(position, "similar_like", pa.array(values))
+    with pytest.raises(UserError, match=r"line number 1017: the network gives no number \(2 such rows\)"):
+        model.probabilities(broken)
+
+
+@pytest.mark.parametrize("name", ["blend.json", "trees.json", "finetuned_network.json", "codes.parquet"])
+def test_a_missing_file_is_named(inputs: dict[str, Path], tmp_path: Path, name: str) -> None:
+    build(inputs, tmp_path / "bundle", quiet_settings(tmp_path))
+    (tmp_path / "bundle" / name).unlink()
+    with pytest.raises(UserError, match=r"bundle"):
+        TrainedModel.load(tmp_path / "bundle")
