@@ -59,9 +59,11 @@ class Version:
             raise UserError(f"{path}: {problem}; materialize {label(self.manifest.artifact, self.manifest.key)} again")
         return path
 
-    def paths(self) -> list[Path]:
-        """Every file of the version, checked, in order of name."""
-        return [self.path(name) for name in sorted(self.manifest.files)]
+    def directory(self) -> Path:
+        """The folder of the version, every file of it checked."""
+        for name in self.manifest.files:
+            self.path(name)
+        return self.folder / self.manifest.directory
 
 
 class ArtifactStore:
@@ -116,9 +118,15 @@ class ArtifactStore:
         limit = setting_value(ARTIFACTS[name].parts_setting, self.settings)
         return self.parts()[:limit]
 
-    def open_parts(self, source: str, consumer: str) -> list[Version]:
-        """The versions of `source` that the unpartitioned artifact `consumer` is made of, in order of part."""
-        return [self.open(source, key) for key in self.parts_of(consumer)]
+    def part_paths(self, consumer: str, file: str, source: str = "tweet_parts") -> list[Path]:
+        """The `file` of each part of `source` that the unpartitioned artifact `consumer` is made of, in order of part.
+
+        Raises UserError where no part is there.
+        """
+        keys = self.parts_of(consumer)
+        if not keys:
+            raise UserError(f"no part of {self.settings.recsys_data} is ingested: materialize tweet_parts first")
+        return [self.open(source, key).path(file) for key in keys]
 
     @contextmanager
     def publish(self, name: str, key: str | None = None, sources: Sequence[Path] = ()) -> Iterator[Draft]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from engage_pipeline.config import EncoderSettings, Settings
+from engage_pipeline.config import EncoderSettings, NetworkSettings, Settings
 
 
 class Stage(StrEnum):
@@ -42,8 +42,8 @@ class Artifact:
 
 
 _ENCODER_TRAINING = tuple(f"encoder.{name}" for name in EncoderSettings.model_fields if name != "checkpoint")
+_PRETRAINING = tuple(f"network.{name}" for name in NetworkSettings.model_fields if not name.startswith("finetuning"))
 _FEATURE_INPUTS = ("interaction_counts", "author_similarity", "validation_counts")
-_BUNDLE_INPUTS = ("finetuned_network", "engagement_trees", "validation_features")
 
 ARTIFACTS: dict[str, Artifact] = {
     artifact.name: artifact
@@ -91,15 +91,15 @@ ARTIFACTS: dict[str, Artifact] = {
         Artifact(
             "pretrained_network",
             Stage.MODEL,
-            ("interaction_features", "emde_sketches"),
-            ("network", "max_n_parts", "max_n_parts_in_memory", "seed"),
+            ("interaction_features", "interaction_counts", "emde_sketches"),
+            (*_PRETRAINING, "max_n_parts", "max_n_parts_in_memory", "seed"),
             "1",
         ),
         Artifact(
             "finetuned_network",
             Stage.MODEL,
             ("pretrained_network", "validation_features", "emde_sketches"),
-            ("network", "seed"),
+            ("network", "trees.enabled", "seed"),
             "1",
         ),
         Artifact(
@@ -112,7 +112,7 @@ ARTIFACTS: dict[str, Artifact] = {
         Artifact(
             "trained_model",
             Stage.MODEL,
-            ("pretrained_network", *_BUNDLE_INPUTS, "emde_sketches"),
+            ("pretrained_network", "finetuned_network", "engagement_trees", "validation_features", "emde_sketches"),
             ("trees.enabled",),
             "1",
         ),

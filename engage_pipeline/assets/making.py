@@ -1,6 +1,5 @@
 """How every asset of this project is made: a measured draft, one clear line on failure, figures for Dagster."""
 
-import json
 import logging
 import resource
 import time
@@ -11,9 +10,13 @@ from typing import Any
 
 import dagster as dg
 
-from engage_pipeline.artifacts import ArtifactStore, Draft, Manifest, label
+from engage_pipeline.artifacts import ArtifactStore, Draft
 from engage_pipeline.errors import UserError
+from engage_pipeline.manifests import Manifest, label
+from engage_pipeline.plots import as_markdown
 
+Shown = Mapping[str, bytes | str]
+"""What is shown of an artifact beside its facts, by label: PNG plots or Markdown."""
 LOGGER = logging.getLogger("engage_pipeline")
 
 
@@ -42,7 +45,7 @@ def user_errors() -> Iterator[None]:
 def make_one(
     store: ArtifactStore,
     name: str,
-    make: Callable[[Draft], Mapping[str, Any] | None],
+    make: Callable[[Draft], Shown | None],
     sources: Sequence[Path] = (),
 ) -> dg.MaterializeResult:
     """Makes an unpartitioned artifact; `make` writes into the draft and returns what else is to be shown of it."""
@@ -51,7 +54,7 @@ def make_one(
             shown = make(draft)
         manifest = published(draft)
     return dg.MaterializeResult(
-        metadata={**describe(manifest), **(shown or {})}, data_version=dg.DataVersion(manifest.version)
+        metadata={**describe(manifest), **_markdown(shown or {})}, data_version=dg.DataVersion(manifest.version)
     )
 
 
@@ -99,9 +102,11 @@ def describe(manifest: Manifest) -> dict[str, Any]:
     return {name: dg.MetadataValue.json(v) if isinstance(v, dict | list) else v for name, v in figures.items()}
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file of an artifact."""
-    return json.loads(path.read_text(encoding="utf-8"))
+def _markdown(shown: Shown) -> dict[str, dg.MarkdownMetadataValue]:
+    return {
+        name: dg.MetadataValue.md(as_markdown(value, name) if isinstance(value, bytes) else value)
+        for name, value in shown.items()
+    }
 
 
 def _peak_memory_mb() -> int:

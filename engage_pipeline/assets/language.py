@@ -1,0 +1,63 @@
+"""Assets of the language stage: from token ids to sketch codes."""
+
+import dagster as dg
+
+from engage_pipeline import plots
+from engage_pipeline.artifacts import Draft
+from engage_pipeline.assets.definition import pipeline_asset
+from engage_pipeline.assets.making import Shown, make_one, user_errors
+from engage_pipeline.resources import Pipeline
+
+
+@pipeline_asset(kinds={"transformers", "torch"})
+def finetuned_encoder(pipeline: Pipeline) -> dg.MaterializeResult:
+    """DistilBERT fine-tuned as a masked language model on the tweets of the first training parts, with the checkpoints
+    that were saved on the way and the loss on held-out tweets before and after."""
+    from engage_pipeline.language.finetuning import finetune_encoder
+
+    with user_errors():
+        store = pipeline.store()
+
+    def make(draft: Draft) -> Shown:
+        tweets = store.part_paths("finetuned_encoder", "tweets.parquet")
+        with store.workspace("finetuned_encoder") as workspace:
+            facts = finetune_encoder(tweets, draft.directory, workspace, store.settings)
+        training = list(zip(facts.pop("loss_steps"), facts.pop("losses"), strict=True))
+        heldout = [(0, facts["heldout_loss_before"]), (facts["steps"], facts["heldout_loss_after"])]
+        draft.facts |= facts
+        return {"loss": plots.loss_curve(training, heldout)}
+
+    return make_one(store, "finetuned_encoder", make)
+
+
+@pipeline_asset(kinds={"torch", "parquet"})
+def token_sketches(pipeline: Pipeline) -> dg.MaterializeResult:
+    """The vector of each token: the mean of its last hidden states over every occurrence in the sketched parts."""
+    from engage_pipeline.language.token_vectors import sketch_tokens
+
+    with user_errors():
+        store = pipeline.store()
+
+    def make(draft: Draft) -> None:
+        tweets = store.part_paths("token_sketches", "tweets.parquet")
+        encoder = store.open("finetuned_encoder").directory()
+        draft.facts |= sketch_tokens(encoder, tweets, draft.directory, store.settings)
+        draft.rows = draft.facts["tokens"]
+
+    return make_one(store, "token_sketches", make)
+
+
+@pipeline_asset(kinds={"numpy", "parquet"})
+def emde_sketches(pipeline: Pipeline) -> dg.MaterializeResult:
+    """EMDE codes: each token's bucket at every depth, and the fitted coder, so that new tokens can be coded later."""
+    from engage_pipeline.language.emde import code_tokens
+
+    with user_errors():
+        store = pipeline.store()
+
+    def make(draft: Draft) -> None:
+        vectors = store.open("token_sketches").path("token_vectors.parquet")
+        draft.facts |= code_tokens(vectors, draft.directory, store.settings)
+        draft.rows = draft.facts["tokens"]
+
+    return make_one(store, "emde_sketches", make)

@@ -1,0 +1,109 @@
+"""Assets of the model stage: the networks, the trees, their bundle, and how well it predicts."""
+
+import dagster as dg
+import pyarrow.parquet as pq
+
+from engage_pipeline import plots
+from engage_pipeline.artifacts import Draft
+from engage_pipeline.assets.definition import pipeline_asset
+from engage_pipeline.assets.making import Shown, make_one, user_errors
+from engage_pipeline.resources import Pipeline
+
+
+@pipeline_asset(kinds={"torch"})
+def pretrained_network(pipeline: Pipeline) -> dg.MaterializeResult:
+    """The residual network trained on the rows of the training parts, day by day or shuffled as the settings say."""
+    from engage_pipeline.language.codes import load_codes
+    from engage_pipeline.model.pretraining import pretrain_network
+
+    with user_errors():
+        store = pipeline.store()
+
+    def make(draft: Draft) -> Shown:
+        features = store.part_paths("pretrained_network", "features.parquet", "interaction_features")
+        codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
+        languages = pq.read_table(store.open("interaction_counts").path("languages.parquet"))["language"].to_pylist()
+        with store.workspace("pretrained_network") as workspace:
+            facts = pretrain_network(features, codes, languages, draft.directory, workspace, store.settings)
+        return _network_facts(draft, facts)
+
+    return make_one(store, "pretrained_network", make)
+
+
+@pipeline_asset(kinds={"torch"})
+def finetuned_network(pipeline: Pipeline) -> dg.MaterializeResult:
+    """The network trained further on the fine-tuning rows of the validation part, scored on the holdout before and
+    after."""
+    from engage_pipeline.language.codes import load_codes
+    from engage_pipeline.model.finetuning import finetune_network
+
+    with user_errors():
+        store = pipeline.store()
+
+    def make(draft: Draft) -> Shown:
+        pretrained = store.open("pretrained_network").directory()
+        features = store.open("validation_features").path("features.parquet")
+        codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
+        with store.workspace("finetuned_network") as workspace:
+            facts = finetune_network(pretrained, features, codes, draft.directory, workspace, store.settings)
+        return _network_facts(draft, facts)
+
+    return make_one(store, "finetuned_network", make)
+
+
+def _network_facts(draft: Draft, facts: dict) -> Shown:
+    curve = facts.pop("curve")
+    draft.rows = facts["rows"]
+    draft.facts |= facts
+    return {"training loss": plots.network_curve(curve)}
+
+
+@pipeline_asset(kinds={"lightgbm"})
+def engagement_trees(pipeline: Pipeline) -> dg.MaterializeResult:
+    """LightGBM trees of the second stage, one model an engagement, on the fine-tuning rows with the pretrained
+    network's logits, which are honest because that network never saw these rows."""
+    from engage_pipeline.language.codes import load_codes
+    from engage_pipeline.model.network_scoring import NetworkScorer
+    from engage_pipeline.model.trees import train_trees
+
+    with user_errors():
+        store = pipeline.store()
+
+    def make(draft: Draft) -> Shown:
+        codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
+        pretrained = NetworkScorer.load(
+            store.open("pretrained_network").directory(), codes, threads=store.settings.engine.threads
+        )
+        features = store.open("validation_features").path("features.parquet")
+        draft.facts |= train_trees(features, pretrained, draft.directory, store.settings)
+        draft.rows = draft.facts.get("rows")
+        engagements = draft.facts.get("engagements", {})
+        return {
+            f"{target}: gain": plots.feature_importance(facts["gain"], title=f"Feature gain: {target}")
+            for target, facts in engagements.items()
+        }
+
+    return make_one(store, "engagement_trees", make)
+
+
+@pipeline_asset(kinds={"torch", "lightgbm"})
+def trained_model(pipeline: Pipeline) -> dg.MaterializeResult:
+    """The model that predicts: network, trees, token codes and the weights of their blend, which are chosen on rows
+    neither was trained on."""
+    from engage_pipeline.model.bundle import build_bundle
+
+    with user_errors():
+        store = pipeline.store()
+
+    def make(draft: Draft) -> None:
+        draft.facts |= build_bundle(
+            draft.directory,
+            pretrained=store.open("pretrained_network").directory(),
+            finetuned=store.open("finetuned_network").directory(),
+            trees=store.open("engagement_trees").directory(),
+            features=store.open("validation_features").path("features.parquet"),
+            codes_path=store.open("emde_sketches").path("codes.parquet"),
+            settings=store.settings,
+        )
+
+    return make_one(store, "trained_model", make)
