@@ -1,0 +1,147 @@
+"""Writes results.csv: `tweet_id,engaging_user_id,reply,retweet,retweet_with_comment,like`, a line for every test row.
+
+No header, no quotes, probabilities with nine decimals. What belongs here: from tweets, features and a model to lines.
+What does not: where tweets and features come from (predict, the assets), and how a results.csv is read (results_file).
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pc_csv
+import pyarrow.parquet as pq
+
+from engage_pipeline import schema
+from engage_pipeline.errors import UserError
+from engage_pipeline.progress import progress
+from engage_pipeline.submission.results_file import ID_COLUMNS, RESULT_COLUMNS
+
+BATCH_ROWS = 16_384
+DECIMALS = 9
+_DECIMAL = pa.decimal128(DECIMALS + 1, DECIMALS)
+_LINE = pa.schema([pa.field(name, pa.string()) for name in RESULT_COLUMNS])
+_PLACES = [schema.TARGETS.index(engagement) for engagement in schema.SUBMISSION_ENGAGEMENTS]
+
+
+class ProbabilitySource(Protocol):
+    """A model that scores feature rows."""
+
+    def probabilities(self, table: pa.Table) -> np.ndarray:
+        """Probabilities float64 [n, 4] of the rows of `table`, in the order of schema.TARGETS, in (0, 1)."""
+
+
+class ResultsWriter:
+    """Writes lines to a results.csv, batch by batch; a context manager. `rows` counts them.
+
+    `lowest` and `highest` are the extremes of all probabilities, `total` their sums in the order of schema.TARGETS.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Creates the file."""
+        self.rows = 0
+        self.lowest, self.highest = 1.0, 0.0
+        self.total = np.zeros(len(schema.TARGETS))
+        options = pc_csv.WriteOptions(include_header=False, quoting_style="none")
+        self._writer = pc_csv.CSVWriter(path, _LINE, write_options=options)
+
+    def __enter__(self) -> Self:
+        """The writer itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the file."""
+        self._writer.close()
+
+    def write(self, ids: pa.Table, probabilities: np.ndarray) -> None:
+        """Writes a line for each row of `ids`, which has the ID_COLUMNS; `probabilities` as a model gives them.
+
+        Raises UserError naming the row where an id can't stand in a line, ValueError for a number outside (0, 1).
+        """
+        if not ((probabilities > 0) & (probabilities < 1)).all():
+            raise ValueError("probabilities outside (0, 1)")
+        columns = [ids[name].cast(pa.string()) for name in ID_COLUMNS]
+        columns += [_texts(probabilities[:, place]) for place in _PLACES]
+        try:
+            self._writer.write_table(pa.table(columns, schema=_LINE))
+        except pa.ArrowInvalid as error:
+            raise UserError(_unwritable(ids)) from error
+        self.rows += len(probabilities)
+        self.total += probabilities.sum(axis=0)
+        if len(probabilities):
+            self.lowest = min(self.lowest, float(probabilities.min()))
+            self.highest = max(self.highest, float(probabilities.max()))
+
+    def facts(self) -> dict[str, Any]:
+        """Rows, extremes and mean probabilities of what was written."""
+        means = self.total / max(self.rows, 1)
+        return {
+            "rows": self.rows,
+            "lowest_probability": self.lowest if self.rows else None,
+            "highest_probability": self.highest if self.rows else None,
+            "mean_probability": {target: float(mean) for target, mean in zip(schema.TARGETS, means, strict=True)},
+        }
+
+
+def write_submission(
+    model: ProbabilitySource, tweets: Sequence[Path], features: Sequence[Path], output: Path
+) -> dict[str, Any]:
+    """Writes the results.csv `output` for parts in the order given; returns ResultsWriter.facts.
+
+    `tweets[i]` and `features[i]` are the Parquet files of one part, the same rows in the order of line_number. Raises
+    UserError naming the file where they differ.
+    """
+    total = sum(pq.read_metadata(path).num_rows for path in features)
+    with ResultsWriter(output) as writer, progress("submission", total) as tracker:
+        for tweets_path, features_path in zip(tweets, features, strict=True):
+            for rows in write_part(writer, model, tweets_path, features_path):
+                tracker.advance(rows)
+        return writer.facts()
+
+
+def write_part(writer: ResultsWriter, model: ProbabilitySource, tweets: Path, features: Path) -> Iterator[int]:
+    """Writes the lines of one part, batch by batch; yields the rows of each batch. Raises as write_submission does."""
+    with pq.ParquetFile(tweets) as tweet_file, pq.ParquetFile(features) as feature_file:
+        counts = tweet_file.metadata.num_rows, feature_file.metadata.num_rows
+        if counts[0] != counts[1]:
+            raise UserError(f"{features}: {counts[1]:,} rows instead of the {counts[0]:,} of {tweets}")
+        ids = _batches(tweet_file, [schema.LINE_NUMBER, *ID_COLUMNS])
+        for id_rows, table in zip(ids, _batches(feature_file, None), strict=True):
+            if not id_rows[schema.LINE_NUMBER].equals(table[schema.LINE_NUMBER]):
+                raise UserError(f"{features}: its rows are not those of {tweets}")
+            writer.write(id_rows, model.probabilities(table))
+            yield table.num_rows
+
+
+def _batches(file: pq.ParquetFile, columns: list[str] | None) -> Iterator[pa.Table]:
+    """Tables of BATCH_ROWS rows each, the last one smaller, however the file is cut into row groups."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+        waiting.append(batch)
+        if sum(len(one) for one in waiting) >= BATCH_ROWS:
+            table = pa.Table.from_batches(waiting)
+            yield table.slice(0, BATCH_ROWS)
+            waiting = table.slice(BATCH_ROWS).to_batches()
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def _texts(probabilities: np.ndarray) -> pa.Array:
+    """`0.123456789`: a decimal, whose text knows neither locale nor exponent."""
+    least = 10.0**-DECIMALS
+    rounded = pc.round(pa.array(np.clip(probabilities, 1000 * least, 1 - least)), DECIMALS)
+    return rounded.cast(_DECIMAL, safe=False).cast(pa.string())
+
+
+def _unwritable(ids: pa.Table) -> str:
+    for name in ID_COLUMNS:
+        special = pc.fill_null(pc.match_substring_regex(ids[name], '[,"\r\n]'), False)
+        if (row := pc.index(special, True).as_py()) >= 0:
+            line = ids[schema.LINE_NUMBER][row].as_py()
+            return f"line number {line}: {name} {ids[name][row].as_py()!r} can't stand in a comma-separated file"
+    return "an id can't stand in a comma-separated file"
