@@ -169,6 +169,11 @@ def test_divergence_stops_with_one_line_and_keeps_the_last_good_state(folder: Pa
         assert all(weight.isfinite().all() for weight in model.parameters())
 
 
+def test_a_loss_that_is_not_finite_stops_at_once(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"the loss is (nan|inf) at step \d;"):
+        finetune(folder, "out", learning_rate=1e30, warmup_steps=0)
+
+
 def test_tokens_that_the_encoder_does_not_know_are_named(folder: Path) -> None:
     write_tweets(folder / "tweets.parquet", [*random_tweets(5, 0), ("f" * 32, [101, 400, 102])])
     with pytest.raises(UserError, match="token 400 is not one of the encoder's 400"):
