@@ -10,6 +10,7 @@ from engage_pipeline.metrics.scores import (
     Scores,
     average_precision,
     cross_entropy,
+    first_improbable,
     follower_groups,
     group_names,
     relative_cross_entropy,
@@ -17,15 +18,19 @@ from engage_pipeline.metrics.scores import (
     share_of_oracle,
 )
 from engage_pipeline.metrics.tables import (
+    METRICS,
     ScoreRow,
+    format_groups,
     format_markdown,
     format_shares,
     format_table,
+    format_value,
     score_rows,
 )
 
 __all__ = [
     "CLIP",
+    "METRICS",
     "Average",
     "EngagementScores",
     "EngagementShare",
@@ -35,10 +40,13 @@ __all__ = [
     "Scores",
     "average_precision",
     "cross_entropy",
+    "first_improbable",
     "follower_groups",
+    "format_groups",
     "format_markdown",
     "format_shares",
     "format_table",
+    "format_value",
     "group_names",
     "relative_cross_entropy",
     "score",

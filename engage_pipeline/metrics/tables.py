@@ -6,7 +6,7 @@ What does not belong here: the scores themselves (scores) and the HTML report (m
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from engage_pipeline.metrics.scores import Average, OracleShare, Score, Scores
+from engage_pipeline.metrics.scores import Average, OracleShare, Score, Scores, group_names
 
 MISSING = "-"
 """Stands for a score that is null."""
@@ -42,7 +42,7 @@ class ScoreRow:
 
 def format_value(value: float | None, metric: str) -> str:
     """AP with four digits, RCE with two."""
-    return MISSING if value is None else f"{value:.{_DIGITS[metric]}f}"
+    return MISSING if value is None else f"{value:z.{_DIGITS[metric]}f}"
 
 
 def score_rows(scores: Mapping[str, Scores]) -> list[ScoreRow]:
@@ -91,6 +91,22 @@ def format_markdown(scores: Mapping[str, Scores]) -> str:
         cells = [f"**{cell}**" if i in best else cell for i, cell in enumerate(row.cells())]
         lines.append(f"| {METRICS[row.metric]} | {row.engagement} | {row.rows} | {' | '.join(cells)} |")
     return "\n".join(["\n".join(lines), *(f"\n{note}" for note in _notes(scores))])
+
+
+def format_groups(scores: Scores) -> str:
+    """AP and RCE of one model in each author follower group, in plain text."""
+    blocks = []
+    for metric, title in METRICS.items():
+        lines = [f"{f'{title} by followers':<20}" + _aligned(group_names(scores.edges), _group_widths(scores))]
+        for name, one in scores.engagements.items():
+            cells = [format_value(getattr(group, metric), metric) for group in one.groups]
+            lines.append(f"{name:<20}" + _aligned(cells, _group_widths(scores)))
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def _group_widths(scores: Scores) -> list[int]:
+    return [max(_WIDTH, len(name)) for name in group_names(scores.edges)]
 
 
 def format_shares(share: OracleShare) -> str:

@@ -22,16 +22,12 @@ _BAR_INCHES = 0.19
 _LONGEST_NAME = 44
 
 
-def feature_importance(
-    importance: Mapping[str, float],
-    *,
-    title: str = "Feature importance",
-    x_label: str = "share of the gain, %",
-    top: int = 20,
-) -> bytes:
-    """The `top` largest values, as horizontal bars; equal values in order of name."""
-    chosen = dict(sorted(importance.items(), key=lambda item: (-item[1], item[0]))[:top])
-    return _horizontal_bars(chosen, title, x_label, "no feature was used")
+def feature_importance(importance: Mapping[str, float], *, title: str = "Feature importance", top: int = 20) -> bytes:
+    """The `top` largest of the values (never negative), as horizontal bars in percent of the sum of all values."""
+    total = sum(importance.values()) or 1
+    ordered = sorted(importance.items(), key=lambda item: (-item[1], item[0]))[:top]
+    shares = {name: 100 * value / total for name, value in ordered}
+    return _horizontal_bars(shares, title, "share of the gain, %", "no feature was used")
 
 
 def rejected_reasons(counts: Mapping[str, int], *, title: str = "Rejected lines by reason") -> bytes:

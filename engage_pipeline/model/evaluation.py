@@ -1,0 +1,205 @@
+"""evaluation: the models side by side on the holdout rows, which none of them was trained on.
+
+| file | what |
+|---|---|
+| `scores.json` | the scores of each model, overall and by follower group, and which model is the one that predicts |
+| `holdout_predictions.parquet` | line_number, labels, and the probabilities of each model (`<model>_<engagement>`) |
+| `report.html` | the same for people, with plots |
+
+What does not belong here: how a model scores (bundle), what a score is (metrics), how it is shown (report).
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from engage_pipeline import metrics, schema
+from engage_pipeline.catalogue import relevant_settings
+from engage_pipeline.config import Settings
+from engage_pipeline.errors import UserError
+from engage_pipeline.model.report import main_model, write_report
+from engage_pipeline.model.report_figures import quality_figures, training_figures
+from engage_pipeline.progress import progress
+
+if TYPE_CHECKING:
+    from engage_pipeline.model.bundle import TrainedModel
+
+SCORES, PREDICTIONS, REPORT = "scores.json", "holdout_predictions.parquet", "report.html"
+MODELS = ("pretrained", "network", "trees", "blend")
+"""The network before and after fine-tuning, the trees, and the blend of the last two."""
+CONSTANT = "constant"
+FOLLOWERS = "engaged_with_user_follower_count"
+BATCH_ROWS = 16_384
+
+Predict = Callable[[pa.Table], Mapping[str, NDArray[np.float64]]]
+"""From feature rows to the probabilities [n, 4] of each model."""
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """The scored rows: line numbers int64 [n], labels bool [n, 4], followers int64 [n], probabilities by model.
+
+    `rates` are the mean labels of the fine-tuning rows, float64 [4]: what is known without a model.
+    """
+
+    line_numbers: NDArray[np.int64]
+    labels: NDArray[np.bool_]
+    followers: NDArray[np.int64]
+    probabilities: dict[str, NDArray[np.float64]]
+    rates: NDArray[np.float64]
+    finetuning_rows: int
+
+
+def evaluate_model(
+    features: Path,
+    predict: Predict,
+    output: Path,
+    settings: Settings,
+    *,
+    training: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Scores the holdout rows of `features` (validation_features) and writes the three files into `output`.
+
+    `training` holds the facts of pretrained_network, finetuned_network and engagement_trees, by artifact: their
+    learning curves and importances are drawn. Returns facts: rows, positives, AP and RCE by model. Raises UserError
+    where there is no holdout row.
+    """
+    holdout = score_holdout(features, predict)
+    edges = settings.evaluation.follower_edges
+    scores = {
+        name: metrics.score(holdout.labels, values, holdout.followers, edges=edges, source=name)
+        for name, values in holdout.probabilities.items()
+    }
+    _write_scores(output / SCORES, scores)
+    _write_predictions(output / PREDICTIONS, holdout)
+    figures = quality_figures(holdout.labels, holdout.probabilities, scores) + training_figures(training or {})
+    write_report(output / REPORT, scores=scores, figures=figures, summary=_summary(holdout, settings))
+    return _facts(holdout, scores)
+
+
+def read_scores(path: Path) -> dict[str, metrics.Scores]:
+    """The scores by model that `evaluate_model` wrote into `scores.json`."""
+    models = json.loads(path.read_text(encoding="utf-8"))["models"]
+    return {name: metrics.Scores.from_json(one) for name, one in models.items()}
+
+
+def _write_scores(path: Path, scores: Mapping[str, metrics.Scores]) -> None:
+    values = {"main_model": main_model(scores), "models": {name: one.to_json() for name, one in scores.items()}}
+    path.write_text(json.dumps(values, indent=1, allow_nan=False), encoding="utf-8")
+
+
+def bundle_predictor(model: "TrainedModel", pretrained: Path | None = None) -> Predict:
+    """The models of a bundle. Without trees its blend is the network itself and is left out.
+
+    Such a bundle lacks the network before fine-tuning: it is then taken from the folder `pretrained`.
+    """
+    from engage_pipeline.model.bundle import to_probabilities
+    from engage_pipeline.model.network_scoring import NetworkScorer
+
+    before = None
+    if model.trees is None and pretrained is not None:
+        before = NetworkScorer.load(pretrained, model.finetuned.inputs.codes.numpy())
+
+    def predict(table: pa.Table) -> dict[str, NDArray[np.float64]]:
+        logits = model.components(table)
+        if model.trees is None:
+            del logits["blend"]
+        if before is not None:
+            logits["pretrained"] = before.logits(table).astype(np.float64)
+        return {name: to_probabilities(logits[name]) for name in MODELS if name in logits}
+
+    return predict
+
+
+def score_holdout(features: Path, predict: Predict) -> Holdout:
+    """The probabilities of each model on the holdout rows, read in batches, and of the constant."""
+    pieces: list[tuple[pa.Table, Mapping[str, NDArray[np.float64]]]] = []
+    positives, rows = np.zeros(len(schema.TARGETS), dtype=np.int64), 0
+    for table in _batches(features):
+        held_out = pc.equal(table[schema.SPLIT], schema.HOLDOUT)
+        others = table.select(schema.TARGETS).filter(pc.invert(held_out))
+        positives, rows = positives + _labels(others).sum(axis=0), rows + others.num_rows
+        chosen = table.filter(held_out)
+        if chosen.num_rows:
+            pieces.append((chosen.select([schema.LINE_NUMBER, FOLLOWERS, *schema.TARGETS]), predict(chosen)))
+    if not pieces:
+        raise UserError(f"{features}: no holdout row: raise validation_percentage, or give more validation rows")
+    table = pa.concat_tables([piece for piece, _ in pieces])
+    rates = positives / max(rows, 1)
+    probabilities = {name: np.concatenate([found[name] for _, found in pieces]) for name in pieces[0][1]}
+    probabilities[CONSTANT] = np.tile(rates, (table.num_rows, 1))
+    return Holdout(
+        table[schema.LINE_NUMBER].to_numpy(),
+        _labels(table),
+        pc.fill_null(table[FOLLOWERS], 0).to_numpy(),
+        probabilities,
+        rates,
+        rows,
+    )
+
+
+def _batches(features: Path) -> Iterator[pa.Table]:
+    with pq.ParquetFile(features) as file, progress("evaluation", file.metadata.num_rows) as tracker:
+        for batch in file.iter_batches(BATCH_ROWS):
+            yield pa.Table.from_batches([batch])
+            tracker.advance(batch.num_rows)
+
+
+def _labels(table: pa.Table) -> NDArray[np.bool_]:
+    return np.column_stack([table[name].to_numpy() for name in schema.TARGETS])
+
+
+def _write_predictions(path: Path, holdout: Holdout) -> None:
+    columns: dict[str, NDArray[Any]] = {schema.LINE_NUMBER: holdout.line_numbers}
+    columns |= dict(zip(schema.TARGETS, holdout.labels.T, strict=True))
+    for model, values in holdout.probabilities.items():
+        columns |= {f"{model}_{name}": column for name, column in zip(schema.TARGETS, values.T, strict=True)}
+    pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+def _summary(holdout: Holdout, settings: Settings) -> dict[str, dict[str, Any]]:
+    counts = holdout.labels.sum(axis=0)
+    rows = {"holdout rows": len(holdout.labels), "fine-tuning rows": holdout.finetuning_rows}
+    data: dict[str, Any] = {name: f"{count:,}" for name, count in rows.items()}
+    for place, name in enumerate(schema.TARGETS):
+        share = counts[place] / len(holdout.labels)
+        data[f"{name} on holdout rows"] = f"{counts[place]:,} ({share:.2%})"
+        data[f"{name} on fine-tuning rows"] = f"{holdout.rates[place]:.2%}, which the constant model gives to every row"
+    return {"Data": data, "Settings": _flattened(relevant_settings("evaluation", settings))}
+
+
+def _flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flattened(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def _facts(holdout: Holdout, scores: Mapping[str, metrics.Scores]) -> dict[str, Any]:
+    def pair(case: metrics.Score | metrics.Average) -> dict[str, float | None]:
+        return {"ap": case.ap, "rce": case.rce}
+
+    return {
+        "rows": len(holdout.labels),
+        "positives": dict(zip(schema.TARGETS, holdout.labels.sum(axis=0).tolist(), strict=True)),
+        "main_model": main_model(scores),
+        "scores": {
+            model: {
+                **{name: pair(case.overall) for name, case in one.engagements.items()},
+                "mean": pair(one.overall_mean),
+                "mean_by_group": pair(one.group_mean),
+            }
+            for model, one in scores.items()
+        },
+    }
