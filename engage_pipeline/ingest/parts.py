@@ -1,0 +1,76 @@
+"""Which raw files are parts, and what they are called.
+
+What belongs here: names and places of files. What does not: what is inside them (streams, lines, reading).
+"""
+
+from pathlib import Path
+
+from engage_pipeline.artifacts import check_key
+from engage_pipeline.errors import UserError
+
+PREFIX = "part-"
+COMPRESSIONS = (".gz", ".zst", ".lzo")
+_NOT_DATA = (".crc", ".md5", ".sha1", ".sha256", ".sha512", ".tmp", ".temp", ".part", ".partial", ".crdownload", "~")
+"""Endings of checksums, and of files that an editor, a browser or a transfer has not finished."""
+
+
+def part_name(path: Path) -> str:
+    """The part's name: the file's without its compression. Raises UserError where it may not name a part."""
+    name = path.name
+    for ending in COMPRESSIONS:
+        name = name.removesuffix(ending)
+    return check_key(name)
+
+
+def find_parts(folder: Path) -> dict[str, Path]:
+    """The parts of `folder` by name, sorted by name; files that don't begin with `part-` are none.
+
+    Raises UserError: no such folder, no parts, a name that may not name a part, two files for one part, a link that
+    leads out of the folder or nowhere.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if not _is_part(path, folder):
+            continue
+        name = part_name(path)
+        if name in found:
+            raise UserError(f"{folder}: {found[name].name} and {path.name} are both part {name}; remove one")
+        found[name] = path
+    if not found:
+        raise UserError(f"{folder}: no parts (files {PREFIX}00000, {PREFIX}00001 …, plain, .gz, .zst or .lzo)")
+    return dict(sorted(found.items()))
+
+
+def find_part(path: Path) -> Path:
+    """The one part that `path` means: that file, else `path`.gz, .zst or .lzo, else the only part of that folder.
+
+    Raises UserError where there is no such part, or more than one.
+    """
+    if path.is_dir():
+        parts = find_parts(path)
+        if len(parts) > 1:
+            raise UserError(f"{path}: holds {len(parts)} parts, one is expected; name the file")
+        return next(iter(parts.values()))
+    if path.is_file():
+        return path
+    candidates = [path.with_name(path.name + ending) for ending in COMPRESSIONS]
+    existing = [candidate for candidate in candidates if candidate.is_file()]
+    if not existing:
+        raise UserError(f"{path}: no such part, and no {', '.join(COMPRESSIONS)} of it")
+    if len(existing) > 1:
+        raise UserError(f"{path}: {' and '.join(file.name for file in existing)} are the same part; remove one")
+    return existing[0]
+
+
+def _is_part(path: Path, folder: Path) -> bool:
+    if not path.name.startswith(PREFIX) or path.name.endswith(_NOT_DATA):
+        return False
+    if path.is_symlink():
+        target = path.resolve()
+        if not target.is_relative_to(folder.resolve()):
+            raise UserError(f"{path}: a link that leads out of its folder")
+        if not target.exists():
+            raise UserError(f"{path}: a link that leads nowhere")
+    return path.is_file()

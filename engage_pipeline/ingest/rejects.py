@@ -1,0 +1,118 @@
+"""Lines that can't be read, with the reason and their exact bytes: written to and read from a Parquet file."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+REJECT_SCHEMA = pa.schema(
+    [
+        pa.field("file", pa.string()),
+        pa.field("line_number", pa.int64()),
+        pa.field("reason", pa.string()),
+        pa.field("raw", pa.binary()),
+    ]
+)
+_BUFFER_BYTES = 8 << 20
+_MAX_EXAMPLES = 5
+_EXAMPLE_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class Reject:
+    """One rejected line.
+
+    `line` counts from 0. `reason` begins with its kind and a colon: `columns`, `encoding` … or the name of a column.
+    `raw` are the line's bytes without its line end.
+    """
+
+    line: int
+    reason: str
+    raw: bytes
+
+    @property
+    def kind(self) -> str:
+        """What rejects are counted by."""
+        return self.reason.partition(":")[0]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A rejected line: its number from 0, why, and its first 200 characters."""
+
+    line: int
+    reason: str
+    text: str
+
+
+@dataclass
+class RejectTally:
+    """Counts rejects by kind and keeps the first few."""
+
+    reasons: Counter[str] = field(default_factory=Counter)
+    examples: list[Example] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """All rejects."""
+        return self.reasons.total()
+
+    def add(self, reject: Reject) -> None:
+        """Counts one."""
+        self.reasons[reject.kind] += 1
+        if len(self.examples) < _MAX_EXAMPLES:
+            text = reject.raw[: 4 * _EXAMPLE_CHARACTERS].decode(errors="replace")[:_EXAMPLE_CHARACTERS]
+            self.examples.append(Example(reject.line, reject.reason, text))
+
+
+class RejectWriter:
+    """Writes the rejects of the raw file called `file`, in the order in which they come, in little memory."""
+
+    def __init__(self, path: Path, file: str) -> None:
+        """Creates `path`: without rejects it holds no rows."""
+        self.path, self.file = path, file
+        self.tally = RejectTally()
+        self._writer = pq.ParquetWriter(path, REJECT_SCHEMA, compression="zstd")
+        self._pending: list[Reject] = []
+        self._pending_bytes = 0
+
+    def append(self, reject: Reject) -> None:
+        """Adds one reject."""
+        self.tally.add(reject)
+        self._pending.append(reject)
+        self._pending_bytes += len(reject.raw) + 200
+        if self._pending_bytes >= _BUFFER_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        columns = [
+            [self.file] * len(self._pending),
+            [reject.line for reject in self._pending],
+            [reject.reason for reject in self._pending],
+            [reject.raw for reject in self._pending],
+        ]
+        arrays = [pa.array(values, type=field.type) for values, field in zip(columns, REJECT_SCHEMA, strict=True)]
+        self._writer.write_batch(pa.record_batch(arrays, schema=REJECT_SCHEMA))
+        self._pending, self._pending_bytes = [], 0
+
+    def __enter__(self) -> Self:
+        """The writer itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        """Completes the file."""
+        if self._pending and kind is None:
+            self._flush()
+        self._writer.close()
+
+
+def read_rejects(path: Path) -> Iterator[Reject]:
+    """The rejects of a file that RejectWriter wrote, in its order, in little memory."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=1000, columns=["line_number", "reason", "raw"]):
+            yield from map(Reject, *(column.to_pylist() for column in batch.columns))

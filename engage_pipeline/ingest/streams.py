@@ -1,0 +1,117 @@
+"""The bytes of a part, whatever it is compressed with.
+
+`.gz` and `.zst` are read in process, `.lzo` through Debian's `lzop`. What does not belong here: lines.
+"""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+import pyarrow as pa
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.ingest.parts import COMPRESSIONS
+
+_CODECS = {".gz": "gzip", ".zst": "zstd"}
+_MAGIC = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\x89LZO\x00": "lzop",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"PK\x03\x04": "zip",
+    b"PAR1": "Parquet",
+}
+"""How files begin that are surely no text: \\x89, \\xfd and \\x8b begin no UTF-8, no column begins with the others."""
+
+
+class Readable(Protocol):
+    """Anything with `read`."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; none at the end."""
+
+
+@dataclass(frozen=True)
+class PartStream:
+    """An open part. `compressed` tells whether the bytes differ from the file's."""
+
+    path: Path
+    compressed: bool
+    source: Readable
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes of the part; none at its end. Raises UserError where the archive is damaged."""
+        try:
+            return self.source.read(size)
+        except (OSError, EOFError) as error:
+            what = "damaged or cut-off archive" if self.compressed else "can't be read"
+            raise UserError(f"{self.path}: {what}: {' '.join(str(error).split())}") from error
+
+
+@contextmanager
+def open_part(path: Path) -> Iterator[PartStream]:
+    """The part's bytes, decompressed.
+
+    Raises UserError: unreadable or empty file, damaged archive, a compression that its name does not tell, no lzop.
+    """
+    try:
+        with path.open("rb") as file:
+            _check_start(path, file.read(8))
+            file.seek(0)
+            if path.suffix in _CODECS:
+                with pa.CompressedInputStream(pa.PythonFile(file, mode="r"), _CODECS[path.suffix]) as stream:
+                    yield PartStream(path, True, stream)
+            elif path.suffix == ".lzo":
+                with _lzop(path, file.fileno()) as stream:
+                    yield PartStream(path, True, stream)
+            else:
+                yield PartStream(path, False, file)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from error
+
+
+def _check_start(path: Path, start: bytes) -> None:
+    if not start:
+        raise UserError(f"{path}: the file is empty")
+    if path.suffix not in COMPRESSIONS:
+        for magic, format_name in _MAGIC.items():
+            if start.startswith(magic):
+                raise UserError(f"{path}: is {format_name}, not text; parts are plain, .gz, .zst or .lzo, named so")
+
+
+@contextmanager
+def _lzop(path: Path, descriptor: int) -> Iterator[Readable]:
+    program = shutil.which("lzop")
+    if program is None:
+        raise UserError(f"{path}: to read .lzo install Debian's package lzop, or decompress the part first")
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(  # noqa: S603 - a fixed command without a shell
+            [program, "-dc"], stdin=descriptor, stdout=subprocess.PIPE, stderr=complaints
+        )
+        try:
+            yield _LzopOutput(process, complaints)
+        finally:
+            process.kill()
+            process.communicate()
+
+
+class _LzopOutput:
+    """What lzop writes; its end is an end only if lzop says so."""
+
+    def __init__(self, process: subprocess.Popen[bytes], complaints: IO[bytes]) -> None:
+        self._process, self._complaints = process, complaints
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes. Raises OSError with lzop's words where it failed."""
+        pipe = self._process.stdout
+        data = pipe.read(size) if pipe is not None else b""
+        if not data and self._process.wait() != 0:
+            self._complaints.seek(0)
+            raise OSError(self._complaints.read(500).decode(errors="replace") or "lzop failed")
+        return data
