@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.language.ragged import TokenLists
 from engage_pipeline.schema import VOCABULARY_SIZE
 
 if TYPE_CHECKING:
@@ -94,6 +95,14 @@ def load_weights(model: "PreTrainedModel", path: Path) -> None:
     lacking = [name for name in absent.missing_keys if own[name].data_ptr() not in loaded]
     if problem := [*lacking, *absent.unexpected_keys]:
         raise UserError(f"{path}: not the weights of this encoder: {problem[0]} is missing or unknown")
+
+
+def check_tokens(model: "PreTrainedModel", tweets: TokenLists) -> None:
+    """Raises UserError where the tweets hold a token id that the encoder does not know."""
+    low, high = int(tweets.values.min()), int(tweets.values.max())
+    if low < 0 or high >= model.config.vocab_size:
+        wrong = low if low < 0 else high
+        raise UserError(f"text_tokens: token {wrong} is not one of the encoder's {model.config.vocab_size}")
 
 
 @contextmanager

@@ -10,7 +10,13 @@ import numpy as np
 
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
-from engage_pipeline.language.encoders import quiet_transformers, save_encoder, starting_encoder, step_file
+from engage_pipeline.language.encoders import (
+    check_tokens,
+    quiet_transformers,
+    save_encoder,
+    starting_encoder,
+    step_file,
+)
 from engage_pipeline.language.processor import bf16_is_fast, device, torch_threads
 from engage_pipeline.language.ragged import Integers, TokenLists, training_batches
 from engage_pipeline.language.tweets import distinct_tweets
@@ -31,6 +37,7 @@ def finetune_encoder(
     means of like-sized runs of steps, at most 200). Raises UserError where the encoder can't be had, the tweets don't
     fit it, or it diverges.
     """
+    from engage_pipeline.language.masked_loss import check_architecture
     from engage_pipeline.language.mlm_training import heldout_loss, train
 
     encoder = settings.encoder
@@ -41,7 +48,8 @@ def finetune_encoder(
     with torch_threads(settings), quiet_transformers():
         model: Any = starting_encoder(settings)
         model.to(device())
-        check_model(model, lists)
+        check_architecture(model)
+        check_tokens(model, lists)
         steps = training_batches(
             training.lengths, batch_size=encoder.batch_size, epochs=encoder.epochs, seed=settings.seed
         )
@@ -81,14 +89,3 @@ def loss_curve(losses: Sequence[float]) -> dict[str, list[float]]:
     parts = [part for part in np.array_split(np.asarray(losses, dtype=float), _CURVE_POINTS) if len(part)]
     ends = np.cumsum([len(part) for part in parts], dtype=int)
     return {"loss_steps": ends.tolist(), "losses": [round(float(part.mean()), 6) for part in parts]}
-
-
-def check_model(model: Any, tweets: TokenLists) -> None:
-    """Raises UserError where the tweets hold token ids that the encoder does not know, or its head is unknown."""
-    from engage_pipeline.language.masked_loss import check_architecture
-
-    check_architecture(model)
-    low, high = int(tweets.values.min()), int(tweets.values.max())
-    if low < 0 or high >= model.config.vocab_size:
-        wrong = low if low < 0 else high
-        raise UserError(f"text_tokens: token {wrong} is not one of the encoder's {model.config.vocab_size}")

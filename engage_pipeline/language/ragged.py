@@ -15,9 +15,9 @@ _BATCHES_PER_GROUP = 50
 
 @dataclass(frozen=True)
 class TokenLists:
-    """`values` [tokens] int64, the lists one after the other; `starts` and `lengths` [lists] int64 cut them out."""
+    """`values` [tokens] int32, the lists one after the other; `starts` and `lengths` [lists] int64 cut them out."""
 
-    values: Integers
+    values: npt.NDArray[np.int32]
     starts: Integers
     lengths: Integers
 
@@ -25,11 +25,8 @@ class TokenLists:
     def from_arrow(cls, column: pa.ChunkedArray, max_tokens: int) -> Self:
         """The lists of `column`, each cut to its first `max_tokens` tokens."""
         lists = column.combine_chunks()
-        if isinstance(lists, pa.ChunkedArray):
-            lists = pa.concat_arrays(lists.chunks) if lists.num_chunks else pa.array([], column.type)
         offsets = lists.offsets.to_numpy().astype(np.int64)
-        values = lists.values.to_numpy(zero_copy_only=False).astype(np.int64)
-        return cls(values, offsets[:-1], np.minimum(np.diff(offsets), max_tokens))
+        return cls(lists.values.to_numpy(zero_copy_only=False), offsets[:-1], np.minimum(np.diff(offsets), max_tokens))
 
     def __len__(self) -> int:
         """How many lists there are."""
@@ -39,7 +36,7 @@ class TokenLists:
         """Some of the lists, in the order of `rows`."""
         return type(self)(self.values, self.starts[rows], self.lengths[rows])
 
-    def flat(self) -> tuple[Integers, Integers]:
+    def flat(self) -> tuple[npt.NDArray[np.int32], Integers]:
         """All tokens, list after list [tokens], and the list that each belongs to [tokens]."""
         owners = np.repeat(np.arange(len(self)), self.lengths)
         firsts = np.cumsum(self.lengths) - self.lengths

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline.config import Settings
-from engage_pipeline.language.encoders import load_encoder, quiet_transformers
+from engage_pipeline.language.encoders import check_tokens, load_encoder, quiet_transformers
 from engage_pipeline.language.processor import autocast, bf16_is_fast, device, torch_threads
 from engage_pipeline.language.ragged import Integers, TokenLists, batches_by_length
 from engage_pipeline.language.tweets import OCCURRENCES, distinct_tweets
@@ -44,14 +44,12 @@ def sketch_tokens(
     None means where it is fast. Returns tweets, rows, tokens, dim. Raises UserError where `encoder.checkpoint` is not
     there.
     """
-    from engage_pipeline.language.finetuning import check_model
-
     bf16 = bf16_is_fast() if bf16 is None else bf16
     with torch_threads(settings), quiet_transformers():
         model = load_encoder(encoder, settings.encoder.checkpoint)
         table = distinct_tweets(tweets, max_tweets=settings.encoder.max_tweets, settings=settings)
         lists = TokenLists.from_arrow(table["text_tokens"], settings.encoder.max_tokens)
-        check_model(model, lists)
+        check_tokens(model, lists)
         rows = table[OCCURRENCES].to_numpy()
         tokens, occurrences, vectors = mean_hidden_states(model, lists, rows, bf16=bf16)
     dim = vectors.shape[1]
