@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: setup run ui test lint bench
+.PHONY: setup run data/raw ui test lint bench
 
 setup: .venv/.installed
 
@@ -12,8 +12,12 @@ setup: .venv/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-run: setup
-	$(BIN)/engage run --preset demo --synthesize
+run: setup data/raw
+	$(BIN)/engage run
+
+# Demo data, if there is none. part-00000 is written last: where it is, the whole set is.
+data/raw: setup
+	@test -e data/raw/train/part-00000 || $(BIN)/engage synthesize --out data/raw --rows 120000 --users 12000 --parts 4
 
 ui: setup
 	$(BIN)/dagster dev --host 127.0.0.1 --port 3000

@@ -117,7 +117,11 @@ ARTIFACTS: dict[str, Artifact] = {
             "1",
         ),
         Artifact(
-            "evaluation", Stage.MODEL, ("trained_model", "validation_features"), ("evaluation", "trees.enabled"), "1"
+            "evaluation",
+            Stage.MODEL,
+            ("trained_model", "validation_features", "pretrained_network", "finetuned_network", "engagement_trees"),
+            ("evaluation", "trees.enabled"),
+            "1",
         ),
         Artifact("submission", Stage.SUBMISSION, ("trained_model", "test_features", "test_tweets"), (), "1"),
     )

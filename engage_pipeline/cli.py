@@ -1,17 +1,21 @@
-"""The command `engage`. Each command is a thin shell over one library call; a user's mistake is one line, never a trace.
+"""The command `engage`. Each command is a thin shell over one library call; a user's mistake is one line, no trace.
 
 Heavy imports stand inside the commands: `engage --help` loads neither Dagster nor torch.
 """
 
 import logging
+import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engage_pipeline.config import load_settings
 from engage_pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
 
 app = typer.Typer(
     help="Predicts how people engage with tweets.",
@@ -42,15 +46,13 @@ def synthesize(
 @app.command()
 def run(config: Config = None, preset: PresetName = None) -> None:
     """Make every asset that is missing or out of date, from tweet_parts to submission, and show the scores."""
-    import dagster as dg
-
     from engage_pipeline.definitions import defs
     from engage_pipeline.resources import Pipeline
     from engage_pipeline.running import run_pipeline, summary
 
     pipeline = Pipeline(config=str(config) if config else None, preset=preset)
     pipeline.settings()
-    with dg.DagsterInstance.get() as instance:
+    with _instance() as instance:
         made = run_pipeline(defs, pipeline, instance)
     typer.echo(summary(pipeline.store(), made))
 
@@ -67,13 +69,11 @@ def status(config: Config = None, preset: PresetName = None) -> None:
 @app.command()
 def register_parts(config: Config = None, preset: PresetName = None) -> None:
     """Add the parts found in `recsys_data` as partitions, so that the UI can materialize and backfill them."""
-    import dagster as dg
-
     from engage_pipeline import partitions
     from engage_pipeline.plan import training_parts
 
     parts = training_parts(load_settings(config, preset=preset))
-    with dg.DagsterInstance.get() as instance:
+    with _instance() as instance:
         added = partitions.register_parts(instance, parts)
     typer.echo(f"{len(added)} parts added, {len(parts) - len(added)} were there: {', '.join(parts)}")
 
@@ -116,6 +116,17 @@ def settings() -> None:
     from engage_pipeline.settings_reference import settings_markdown
 
     typer.echo(settings_markdown())
+
+
+def _instance() -> "DagsterInstance":
+    """The instance of $DAGSTER_HOME, else of the current folder where it holds a dagster.yaml."""
+    from dagster import DagsterInstance
+
+    if not os.environ.get("DAGSTER_HOME"):
+        if not Path("dagster.yaml").is_file():
+            raise UserError("DAGSTER_HOME is not set, and the current folder holds no dagster.yaml")
+        os.environ["DAGSTER_HOME"] = str(Path.cwd())
+    return DagsterInstance.get()
 
 
 def main() -> None:

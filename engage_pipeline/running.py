@@ -8,8 +8,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from engage_pipeline.artifacts import label
+from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.errors import UserError
+from engage_pipeline.manifests import label
+from engage_pipeline.metrics import format_table
+from engage_pipeline.model.evaluation import read_scores
 from engage_pipeline.partitions import PARTS, register_parts
 from engage_pipeline.plan import SEGMENTS, Step, plan_segment, raw_sources, training_parts
 from engage_pipeline.resources import Pipeline
@@ -40,6 +43,22 @@ def run_pipeline(definitions: dg.Definitions, pipeline: Pipeline, instance: dg.D
             _materialize(definitions, pipeline, instance, batch)
         done += steps
     return done
+
+
+def summary(store: ArtifactStore, made: Sequence[Step]) -> str:
+    """The scores of the holdout and the places of results.csv and the report."""
+    scores = read_scores(store.open("evaluation").path("scores.json"))
+    seconds = sum(store.open(step.artifact, step.key).manifest.facts["seconds"] for step in made)
+    return "\n".join(
+        [
+            f"{len(made)} artifacts made in {seconds:.0f} s" if made else "everything is up to date",
+            "",
+            format_table(scores),
+            "",
+            f"results: {store.open('submission').path('results.csv')}",
+            f"report:  {store.open('evaluation').path('report.html')}",
+        ]
+    )
 
 
 def _batches(instance: dg.DagsterInstance, steps: Sequence[Step]) -> list[list[Step]]:

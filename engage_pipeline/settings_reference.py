@@ -57,7 +57,7 @@ This page is made by `engage settings`; a test holds it to the code.
 def settings_markdown() -> str:
     """The whole page."""
     lines = [_HEADER]
-    sections = [("", Settings, "Top level"), *_sections()]
+    sections: list[tuple[str, type[BaseModel], str]] = [("", Settings, "Top level"), *_sections()]
     for prefix, model, title in sections:
         lines += [f"## {title}", "", "| setting | type | default | meaning | in the reference | presets |"]
         lines.append("|---|---|---|---|---|---|")

@@ -1,5 +1,6 @@
 """How every asset of this project is declared: its place in the graph comes from the catalogue."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -21,21 +22,28 @@ def pipeline_asset(
     """
 
     def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
-        artifact = ARTIFACTS[function.__name__]
-        return dg.asset(
-            name=artifact.name,
-            group_name=artifact.stage.value,
-            deps=[_dependency(name, partitioned=artifact.partitioned) for name in artifact.inputs],
-            kinds=kinds,
-            owners=[OWNER],
-            code_version=artifact.code_version,
-            metadata={} if schema is None else {"dagster/column_schema": table_schema(schema)},
-            description=" ".join((function.__doc__ or "").split()),
-            partitions_def=PARTS if artifact.partitioned else None,
-            backfill_policy=dg.BackfillPolicy.single_run() if artifact.partitioned else None,
-        )(function)
+        with warnings.catch_warnings():
+            # Backfill policies are beta in Dagster 1.13, which is the version that pyproject.toml admits.
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            return _declared(function, kinds, schema)
 
     return declare
+
+
+def _declared(function: Callable[..., Any], kinds: set[str], schema: pa.Schema | None) -> dg.AssetsDefinition:
+    artifact = ARTIFACTS[function.__name__]
+    return dg.asset(
+        name=artifact.name,
+        group_name=artifact.stage.value,
+        deps=[_dependency(name, partitioned=artifact.partitioned) for name in artifact.inputs],
+        kinds=kinds,
+        owners=[OWNER],
+        code_version=artifact.code_version,
+        metadata={} if schema is None else {"dagster/column_schema": table_schema(schema)},
+        description=" ".join((function.__doc__ or "").split()),
+        partitions_def=PARTS if artifact.partitioned else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if artifact.partitioned else None,
+    )(function)
 
 
 def table_schema(schema: pa.Schema) -> dg.TableSchema:

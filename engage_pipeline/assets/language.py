@@ -22,7 +22,7 @@ def finetuned_encoder(pipeline: Pipeline) -> dg.MaterializeResult:
         tweets = store.part_paths("finetuned_encoder", "tweets.parquet")
         with store.workspace("finetuned_encoder") as workspace:
             facts = finetune_encoder(tweets, draft.directory, workspace, store.settings)
-        training = list(zip(facts.pop("loss_steps"), facts.pop("losses"), strict=True))
+        training = list(zip(facts["loss_steps"], facts["losses"], strict=True))
         heldout = [(0, facts["heldout_loss_before"]), (facts["steps"], facts["heldout_loss_after"])]
         draft.facts |= facts
         return {"loss": plots.loss_curve(training, heldout)}

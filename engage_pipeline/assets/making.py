@@ -1,5 +1,6 @@
 """How every asset of this project is made: a measured draft, one clear line on failure, figures for Dagster."""
 
+import json
 import logging
 import resource
 import time
@@ -18,6 +19,8 @@ from engage_pipeline.plots import as_markdown
 Shown = Mapping[str, bytes | str]
 """What is shown of an artifact beside its facts, by label: PNG plots or Markdown."""
 LOGGER = logging.getLogger("engage_pipeline")
+LONGEST_FIGURE = 2000
+"""Characters of JSON."""
 
 
 @contextmanager
@@ -98,8 +101,13 @@ def describe(manifest: Manifest) -> dict[str, Any]:
     }
     if manifest.rows is not None:
         figures["dagster/row_count" if manifest.key is None else "dagster/partition_row_count"] = manifest.rows
-    figures |= {name: value for name, value in manifest.facts.items() if value is not None}
+    figures |= {name: value for name, value in manifest.facts.items() if _is_readable(value)}
     return {name: dg.MetadataValue.json(v) if isinstance(v, dict | list) else v for name, v in figures.items()}
+
+
+def _is_readable(value: Any) -> bool:
+    """Whether a person would read it in a table of figures; long lists, such as curves, are drawn instead."""
+    return value is not None and len(json.dumps(value, default=str)) <= LONGEST_FIGURE
 
 
 def _markdown(shown: Shown) -> dict[str, dg.MarkdownMetadataValue]:

@@ -52,10 +52,9 @@ def finetuned_network(pipeline: Pipeline) -> dg.MaterializeResult:
 
 
 def _network_facts(draft: Draft, facts: dict) -> Shown:
-    curve = facts.pop("curve")
     draft.rows = facts["rows"]
     draft.facts |= facts
-    return {"training loss": plots.network_curve(curve)}
+    return {"training loss": plots.network_curve(facts["curve"])}
 
 
 @pipeline_asset(kinds={"lightgbm"})
@@ -107,3 +106,31 @@ def trained_model(pipeline: Pipeline) -> dg.MaterializeResult:
         )
 
     return make_one(store, "trained_model", make)
+
+
+@pipeline_asset(kinds={"html", "scikit-learn"})
+def evaluation(pipeline: Pipeline) -> dg.MaterializeResult:
+    """Scores of network, trees and blend on the holdout, overall and by author group, and the report as one HTML
+    file."""
+    from engage_pipeline.metrics import format_markdown
+    from engage_pipeline.model.bundle import TrainedModel
+    from engage_pipeline.model.evaluation import bundle_predictor, evaluate_model, read_scores
+
+    with user_errors():
+        store = pipeline.store()
+
+    def make(draft: Draft) -> Shown:
+        model = TrainedModel.load(store.open("trained_model"), store.settings.engine.threads)
+        pretrained = store.open("pretrained_network").directory()
+        made = ("pretrained_network", "finetuned_network", "engagement_trees")
+        draft.facts |= evaluate_model(
+            store.open("validation_features").path("features.parquet"),
+            bundle_predictor(model, pretrained),
+            draft.directory,
+            store.settings,
+            training={name: store.open(name).manifest.facts for name in made},
+        )
+        draft.rows = draft.facts["rows"]
+        return {"scores": format_markdown(read_scores(draft.path("scores.json")))}
+
+    return make_one(store, "evaluation", make)
