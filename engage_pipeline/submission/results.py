@@ -119,16 +119,7 @@ def write_part(writer: ResultsWriter, model: ProbabilitySource, tweets: Path, fe
 
 
 def _batches(file: pq.ParquetFile, columns: list[str] | None) -> Iterator[pa.Table]:
-    """Tables of BATCH_ROWS rows each, the last one smaller, however the file is cut into row groups."""
-    waiting: list[pa.RecordBatch] = []
-    for batch in file.iter_batches(BATCH_ROWS, columns=columns):
-        waiting.append(batch)
-        if sum(len(one) for one in waiting) >= BATCH_ROWS:
-            table = pa.Table.from_batches(waiting)
-            yield table.slice(0, BATCH_ROWS)
-            waiting = table.slice(BATCH_ROWS).to_batches()
-    if waiting:
-        yield pa.Table.from_batches(waiting)
+    return (pa.Table.from_batches([batch]) for batch in file.iter_batches(BATCH_ROWS, columns=columns))
 
 
 def _texts(probabilities: np.ndarray) -> pa.Array:

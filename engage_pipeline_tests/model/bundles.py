@@ -49,6 +49,7 @@ def make_inputs(validation_features: pa.Table, folder: Path, settings: Settings)
     names = ("pretrained", "finetuned", "trees")
     paths = {name: folder / name for name in names}
     paths |= {"features": folder / "features.parquet", "codes_path": folder / "codes.parquet"}
+    folder.mkdir(exist_ok=True)
     write_codes(paths["codes_path"], settings)
     write_network(paths["pretrained"], 1, settings)
     write_network(paths["finetuned"], 2, settings)

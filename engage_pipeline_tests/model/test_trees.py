@@ -84,6 +84,18 @@ def test_shuffled_labels_teach_nothing(tmp_path: Path) -> None:
         assert log_loss(logits[:, number], labels) > 0.998 * constant_loss(labels), target
 
 
+def test_what_holds_in_no_other_fold_gets_no_trees(tmp_path: Path) -> None:
+    table = feature_table(2000, 16, validation=True)
+    follows = table["engagee_follows_engager"].to_numpy()
+    table = replaced(table, "reply", follows ^ (table[schema.SPLIT].to_numpy() % 2 == 1))
+    facts = train(table, tmp_path, tiny_settings(tmp_path, trees={"n_estimators": 5, "folds": 2}))
+    figures = facts["engagements"]["reply"]
+    assert figures["trees"] == 0
+    assert min(figures["curve"]) > figures["constant_loss"]
+    logits = TreeScorer.load(tmp_path / "trees").logits(table, ViewerLogits().logits(table))
+    assert len(np.unique(logits[:, schema.TARGETS.index("reply")])) == 1
+
+
 def test_blend_rows_and_holdout_rows_are_never_read(tmp_path: Path) -> None:
     table = feature_table(2500, 5, validation=True)
     split = table[schema.SPLIT].to_numpy()
@@ -181,6 +193,9 @@ def test_other_columns_are_refused(tmp_path: Path) -> None:
 def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
     train(feature_table(2000, 13, validation=True), tmp_path, tiny_settings(tmp_path))
     path = tmp_path / "trees" / trees_file("like")
+    path.write_text(path.read_text().replace("author_like ", "other_like "))
+    with pytest.raises(UserError, match=r"trees_like\.txt: its columns differ"):
+        TreeScorer.load(tmp_path / "trees")
     path.write_text("tree\nnonsense")
     with pytest.raises(UserError, match=r"trees_like\.txt: "):
         TreeScorer.load(tmp_path / "trees")

@@ -1,0 +1,164 @@
+"""The challenge's test phase: raw test parts in, results.csv out, with the published model and counters.
+
+    report = predict([Path("test")], Path("results.csv"), settings, threads=1)
+
+No orchestrator and no network. Part by part the lines become typed tweets, then features, then probabilities, in
+temporary files below working_dir that are gone at the end. Memory does not grow with the rows: features are joined for
+at most SLICE_ROWS rows at once, and scored batch by batch.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engage_pipeline import files
+from engage_pipeline.artifacts import ArtifactStore
+from engage_pipeline.config import Settings
+from engage_pipeline.errors import UserError
+from engage_pipeline.ingest.parts import find_parts
+from engage_pipeline.ingest.reading import ingest_part
+from engage_pipeline.interactions.features import write_features
+from engage_pipeline.model.bundle import TrainedModel
+from engage_pipeline.progress import Progress, progress
+from engage_pipeline.submission.results import ResultsWriter, write_part
+from engage_pipeline.submission.threads import limited_threads
+
+SIMILAR_AUTHORS = "similar_authors.parquet"
+SLICE_ROWS = 262_144
+_BYTES_A_UNIT = 1024
+
+
+@dataclass(frozen=True)
+class PredictReport:
+    """What was predicted: lines of results.csv, wall-clock seconds, and lines of the parts that could not be read."""
+
+    rows: int
+    seconds: float
+    rejected: int
+
+    @property
+    def rows_per_second(self) -> float:
+        """Lines of results.csv a second, everything counted."""
+        return self.rows / max(self.seconds, 1e-9)
+
+
+@dataclass(frozen=True)
+class _Published:
+    """What predicting reads: the model and the counters behind the features."""
+
+    model: TrainedModel
+    counts: dict[str, Path]
+
+
+def predict(inputs: Sequence[Path], output: Path, settings: Settings, *, threads: int | None = None) -> PredictReport:
+    """Writes the results.csv `output` for the test parts `inputs`: files, or folders of parts.
+
+    Parts follow each other as given, those of a folder by name; a line for every row, in order. `threads` limits
+    every library; None = engine.threads. Raises UserError before any work where an input is missing or the model is
+    not there, is damaged or was made with other settings.
+    """
+    started = time.monotonic()
+    parts = expand_inputs(inputs)
+    if output.is_dir():
+        raise UserError(f"{output}: is a folder")
+    threads = threads or settings.engine.threads
+    settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"threads": threads})})
+    with limited_threads(threads):
+        published = _open(ArtifactStore(settings), threads)
+        with files.atomic_file(output) as path, ResultsWriter(path) as writer:
+            rejected = _predict_parts(parts, published, writer, settings)
+    return PredictReport(writer.rows, time.monotonic() - started, rejected)
+
+
+def expand_inputs(inputs: Sequence[Path]) -> list[Path]:
+    """The part files of `inputs`, folders replaced by their parts in order of name.
+
+    Raises UserError naming an input that is missing or given twice, or a folder without parts.
+    """
+    parts: dict[Path, Path] = {}
+    for path in inputs:
+        if not path.exists():
+            raise UserError(f"{path}: no such file or folder")
+        for part in find_parts(path).values() if path.is_dir() else [path]:
+            if part.resolve() in parts:
+                raise UserError(f"{part}: given twice")
+            parts[part.resolve()] = part
+    if not parts:
+        raise UserError("no parts to predict")
+    return list(parts.values())
+
+
+def _open(store: ArtifactStore, threads: int | None) -> _Published:
+    counts = {
+        "training_counts": store.open("interaction_counts").directory(),
+        "similarity": store.open("author_similarity").path(SIMILAR_AUTHORS),
+        "validation_counts": store.open("validation_counts").directory(),
+    }
+    return _Published(TrainedModel.load(store.open("trained_model"), threads), counts)
+
+
+def _predict_parts(parts: Sequence[Path], published: _Published, writer: ResultsWriter, settings: Settings) -> int:
+    """Predicts part after part; returns the rejected lines. Progress is measured in kibibytes of raw input."""
+    rejected = 0
+    sizes = [path.stat().st_size // _BYTES_A_UNIT for path in parts]
+    settings.working_dir.mkdir(parents=True, exist_ok=True)
+    with progress("predict", sum(sizes), "KiB of parts") as tracker:
+        for path, size in zip(parts, sizes, strict=True):
+            with tempfile.TemporaryDirectory(prefix=".predict-", dir=settings.working_dir) as folder:
+                rejected += _predict_part(
+                    path, Path(folder), published, writer, _Share(tracker, writer, size), settings
+                )
+    return rejected
+
+
+@dataclass
+class _Share:
+    """Advances a Progress by the share of one part's `size` that its rows done are of its `rows`."""
+
+    tracker: Progress
+    writer: ResultsWriter
+    size: int
+    rows: int = 0
+    done_rows: int = 0
+    done_size: int = 0
+
+    def advance(self, rows: int) -> None:
+        """`rows` more of the part are done."""
+        self.done_rows += rows
+        size = self.size * self.done_rows // max(self.rows, 1)
+        self.tracker.advance(size - self.done_size, f"{self.writer.rows:,} rows")
+        self.done_size = size
+
+
+def _predict_part(
+    source: Path, folder: Path, published: _Published, writer: ResultsWriter, share: _Share, settings: Settings
+) -> int:
+    tweets, features = folder / "tweets.parquet", folder / "features.parquet"
+    report = ingest_part(
+        source, tweets=tweets, rejects=folder / "rejects.parquet", settings=settings, labelled=False, order="line"
+    )
+    share.rows = report.rows
+    for piece in slices(tweets, folder / "slice.parquet", SLICE_ROWS):
+        write_features(piece, features, kind="test", settings=settings, **published.counts)
+        for rows in write_part(writer, published.model, piece, features):
+            share.advance(rows)
+    return report.rejected
+
+
+def slices(tweets: Path, piece: Path, rows: int) -> Iterator[Path]:
+    """Parquet files that hold the rows of `tweets` in order, at most `rows` each.
+
+    Either `tweets` itself, or `piece` again and again: read each before the next is asked for.
+    """
+    with pq.ParquetFile(tweets) as file:
+        if file.metadata.num_rows <= rows:
+            yield tweets
+            return
+        for batch in file.iter_batches(rows):
+            pq.write_table(pa.Table.from_batches([batch]), piece, compression="lz4")
+            yield piece

@@ -1,0 +1,157 @@
+"""Streaming prediction of raw parts against the same rows scored in memory."""
+
+import csv
+import gzip
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from engage_pipeline import schema
+from engage_pipeline.artifacts import ArtifactStore
+from engage_pipeline.config import Settings
+from engage_pipeline.errors import UserError
+from engage_pipeline.ingest.reading import ingest_part
+from engage_pipeline.interactions.features import write_features
+from engage_pipeline.model.bundle import TrainedModel
+from engage_pipeline.submission import predict as predicting
+from engage_pipeline.submission import results
+from engage_pipeline.submission.predict import expand_inputs, predict, slices
+from engage_pipeline_tests.model.bundles import quiet_settings
+from engage_pipeline_tests.samples import GOLDEN
+from engage_pipeline_tests.submission.published import counts, publish_golden_model
+
+BROKEN_LINES = {3: b"too\x01few", 40: b"", 41: b"\xff\xfe\x01"}
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = tmp_path_factory.mktemp("world")
+    settings = quiet_settings(folder / "data")
+    publish_golden_model(folder, settings)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two parts: a packed one, and one with a blank line and two that can't be read."""
+    folder = tmp_path_factory.mktemp("test")
+    lines = gzip.decompress((GOLDEN / "test" / "part-00000.gz").read_bytes()).splitlines()
+    half = len(lines) // 2
+    second = lines[half:]
+    for place, line in BROKEN_LINES.items():
+        second.insert(place, line)
+    (folder / "part-00001").write_bytes(b"\n".join(second) + b"\n")
+    (folder / "part-00000.gz").write_bytes(gzip.compress(b"\n".join(lines[:half]) + b"\n"))
+    return folder
+
+
+def read_results(path: Path) -> tuple[list[tuple[str, str]], np.ndarray]:
+    """Ids, and probabilities in the order of TARGETS."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    places = [2 + schema.SUBMISSION_ENGAGEMENTS.index(target) for target in schema.TARGETS]
+    return [(row[0], row[1]) for row in rows], np.array([[float(row[place]) for place in places] for row in rows])
+
+
+def raw_ids(parts: Path) -> list[tuple[str, str]]:
+    """The ids of every readable line, part by part."""
+    tweet, viewer = (schema.COLUMN_NAMES.index(name) for name in ("tweet_id", "engaging_user_id"))
+    packed = gzip.decompress((parts / "part-00000.gz").read_bytes())
+    fields = [line.split(b"\x01") for line in (packed + (parts / "part-00001").read_bytes()).split(b"\n")]
+    return [(row[tweet].decode(), row[viewer].decode()) for row in fields if len(row) == schema.N_TEST_COLUMNS]
+
+
+def test_streaming_equals_scoring_in_memory(
+    settings: Settings, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "BATCH_ROWS", 333)
+    report = predict([parts], tmp_path / "results.csv", settings, threads=1)
+    ids, probabilities = read_results(tmp_path / "results.csv")
+    store = ArtifactStore(settings)
+    model = TrainedModel.load(store.open("trained_model"), threads=1)
+    expected = []
+    for source in (parts / "part-00000.gz", parts / "part-00001"):
+        tweets, features = tmp_path / "tweets.parquet", tmp_path / "features.parquet"
+        rejects = tmp_path / "rejects.parquet"
+        ingest_part(source, tweets=tweets, rejects=rejects, settings=settings, labelled=False, order="line")
+        write_features(tweets, features, kind="test", settings=settings, **counts(store))
+        expected.append(model.probabilities(pq.read_table(features)))
+    assert ids == raw_ids(parts)
+    assert np.abs(probabilities - np.concatenate(expected)).max() < 1e-6
+    assert (report.rows, report.rejected) == (len(ids), 2)
+    assert report.rows_per_second == pytest.approx(report.rows / report.seconds)
+    assert len(np.unique(probabilities[:, 0])) > 100
+
+
+def test_slices_change_nothing(
+    settings: Settings, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predict([parts], tmp_path / "whole.csv", settings, threads=1)
+    monkeypatch.setattr(predicting, "SLICE_ROWS", 500)
+    predict([parts / "part-00000.gz", parts / "part-00001"], tmp_path / "sliced.csv", settings, threads=1)
+    ids, probabilities = read_results(tmp_path / "sliced.csv")
+    whole_ids, whole = read_results(tmp_path / "whole.csv")
+    assert ids == whole_ids
+    assert np.abs(probabilities - whole).max() < 1e-6
+
+
+def test_slices_hold_every_row_in_order(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    pq.write_table(pa.table({"n": range(1000)}), tmp_path / "all.parquet", row_group_size=70)
+    found, sizes = [], []
+    for piece in slices(tmp_path / "all.parquet", tmp_path / "piece.parquet", 150):
+        table = pq.read_table(piece)
+        found += table["n"].to_pylist()
+        sizes.append(table.num_rows)
+    assert found == list(range(1000))
+    assert max(sizes) == 150
+    whole = list(slices(tmp_path / "all.parquet", tmp_path / "piece.parquet", 1000))
+    assert whole == [tmp_path / "all.parquet"]
+
+
+def test_temporary_files_are_gone_after_success_and_failure(settings: Settings, parts: Path, tmp_path: Path) -> None:
+    predict([parts / "part-00001"], tmp_path / "results.csv", settings, threads=1)
+    before = (tmp_path / "results.csv").read_bytes()
+    (tmp_path / "part-00007").write_bytes(b"nothing\nthat\ncan\nbe\nread\n")
+    with pytest.raises(UserError, match="part-00007"):
+        predict([parts / "part-00000.gz", tmp_path / "part-00007"], tmp_path / "results.csv", settings, threads=1)
+    assert (tmp_path / "results.csv").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["part-00007", "results.csv"]
+    assert not list(settings.working_dir.glob(".predict-*"))
+
+
+def test_inputs_are_checked_before_any_work(settings: Settings, parts: Path, tmp_path: Path) -> None:
+    for inputs, message in (
+        ([parts, tmp_path / "part-00009"], r"part-00009: no such file or folder"),
+        ([parts, parts / "part-00001"], r"part-00001: given twice"),
+        ([tmp_path], r"no parts"),
+        ([], r"no parts"),
+    ):
+        with pytest.raises(UserError, match=message):
+            predict(inputs, tmp_path / "results.csv", settings)
+    with pytest.raises(UserError, match="is a folder"):
+        predict([parts], tmp_path, settings)
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_and_folders_mix_in_the_order_given(parts: Path, tmp_path: Path) -> None:
+    other = tmp_path / "part-00000"
+    other.write_bytes(b"")
+    assert expand_inputs([other, parts]) == [other, parts / "part-00000.gz", parts / "part-00001"]
+
+
+def test_what_is_not_published_or_damaged_is_named(settings: Settings, parts: Path, tmp_path: Path) -> None:
+    empty = quiet_settings(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="is not there yet"):
+        predict([parts], tmp_path / "results.csv", empty)
+    copy = settings.model_copy(update={"working_dir": tmp_path / "copy"})
+    shutil.copytree(settings.working_dir, copy.working_dir)
+    codes = ArtifactStore(copy).open("trained_model").path("codes.parquet")
+    codes.write_bytes(codes.read_bytes()[:-1] + b"x")
+    with pytest.raises(UserError, match=r"codes\.parquet: damaged"):
+        predict([parts], tmp_path / "results.csv", copy)
+    assert not (tmp_path / "results.csv").exists()
