@@ -15,11 +15,20 @@ from pathlib import Path
 from typing import Any, Self
 
 import duckdb
+import pyarrow as pa
 
 from engage_pipeline.config import Settings
 
 Parameters = Mapping[str, Any]
 ROW_GROUP_ROWS = 122_880
+_SQL_TYPES = {
+    pa.bool_(): "BOOLEAN",
+    pa.int8(): "TINYINT",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.string(): "VARCHAR",
+}
 
 
 class Engine:
@@ -49,27 +58,55 @@ class Engine:
         self.connection.close()
 
     def read(self, name: str, paths: Sequence[Path]) -> None:
-        """Makes Parquet files of one schema readable as the table `name`."""
+        """Makes Parquet files of one schema readable as the table `name`, in place of an earlier view of that name."""
+        # The relation's view is not temporary, and a temporary one of the same name would hide it.
+        self.connection.execute(f'DROP VIEW IF EXISTS temp."{_identifier(name)}"')
         files = [str(path.resolve()) for path in paths]
         self.connection.read_parquet(files, union_by_name=True).create_view(name)
 
     def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
         """Computes the SELECT of the file `sql` into the table `name` of this connection."""
-        self.connection.execute(f'CREATE TEMP TABLE "{_identifier(name)}" AS {statement(sql)}', parameters or {})
+        table = _identifier(name)
+        self.connection.execute(f'CREATE OR REPLACE TEMP TABLE "{table}" AS {statement(sql)}', parameters or {})
+
+    def view(self, name: str, sql: str) -> None:
+        """Gives the SELECT of the file `sql` the name `name` without computing it: each use computes it anew.
+
+        What was defined before over an earlier view of this name keeps its rows.
+        """
+        self.connection.execute(f'CREATE OR REPLACE TEMP VIEW "{_identifier(name)}" AS {statement(sql)}')
+
+    def fetch(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
+        """The rows of the SELECT of the file `sql`, in memory."""
+        return self.connection.sql(statement(sql), params=parameters or {}).to_arrow_table()
 
     def write(self, sql: str, output: Path, parameters: Parameters | None = None) -> int:
         """Writes the rows of the SELECT of the file `sql` to the Parquet file `output`; returns how many."""
-        copy = (
-            f"COPY ({statement(sql)}) TO $output_path "
-            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
-        )
-        values = {**(parameters or {}), "output_path": str(output.resolve())}
-        return int(self.connection.execute(copy, values).fetchall()[0][0])
+        return self._copy(statement(sql), output, parameters or {})
+
+    def export(self, name: str, output: Path, schema: pa.Schema, order: Sequence[str]) -> int:
+        """Writes the table or view `name` to the Parquet file `output`, with the columns, types and order of columns
+        of `schema`, its rows ordered by the columns `order`; returns how many."""
+        columns = ", ".join(f'CAST("{_identifier(f.name)}" AS {_sql_type(f.type)}) AS "{f.name}"' for f in schema)
+        by = ", ".join(f'"{_identifier(column)}"' for column in order)
+        select = f'SELECT {columns} FROM "{_identifier(name)}" ORDER BY {by}'  # noqa: S608 - names of our schemas
+        return self._copy(select, output, {})
+
+    def _copy(self, select: str, output: Path, parameters: Parameters) -> int:
+        options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
+        values = {**parameters, "output_path": str(output.resolve())}
+        return int(self.connection.execute(f"COPY ({select}) TO $output_path ({options})", values).fetchall()[0][0])
 
 
 def statement(sql: str) -> str:
     """The text of a .sql file of this package, such as `interactions/exposures.sql`."""
     return resources.files("engage_pipeline").joinpath(sql).read_text(encoding="utf-8").rstrip().removesuffix(";")
+
+
+def _sql_type(data_type: pa.DataType) -> str:
+    if pa.types.is_list(data_type):
+        return f"{_SQL_TYPES[data_type.value_type]}[]"
+    return _SQL_TYPES[data_type]
 
 
 def _identifier(name: str) -> str:

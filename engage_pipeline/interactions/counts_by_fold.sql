@@ -1,0 +1,14 @@
+-- How many exposures share a key within a fold, and how many of them had each engagement or none.
+SELECT
+    key,
+    viewer,
+    fold,
+    CAST(SUM("like") AS INT) AS "like",
+    CAST(SUM(reply) AS INT) AS reply,
+    CAST(SUM(retweet) AS INT) AS retweet,
+    CAST(SUM(retweet_with_comment) AS INT) AS retweet_with_comment,
+    CAST(SUM(negative) AS INT) AS negative,
+    CAST(COUNT(*) AS INT) AS exposures
+FROM keys
+GROUP BY key, viewer, fold
+ORDER BY key, viewer, fold

@@ -1,0 +1,5 @@
+-- Author and follower as numbers.
+SELECT follower_authors.number AS author, follower_viewers.number AS viewer
+FROM followers
+INNER JOIN follower_authors ON follower_authors.author = followers.author
+INNER JOIN follower_viewers ON follower_viewers.viewer = followers.viewer

@@ -1,0 +1,8 @@
+-- Similar authors by number, their scores as integers of 1e-12, so that sums do not depend on their order.
+SELECT
+    authors.number AS author,
+    others.number AS similar_author,
+    CAST(ROUND(similarity.jaccard * 1e12) AS BIGINT) AS score
+FROM similarity
+INNER JOIN user_numbers AS authors ON authors.id = similarity.author
+LEFT JOIN user_numbers AS others ON others.id = similarity.similar

@@ -1,0 +1,170 @@
+"""Which authors share followers: all pairs with a Jaccard similarity of their follower sets above a threshold.
+
+An author's followers are the viewers of its training rows where engagee_follows_engager is true. The intersections
+are a product of sparse matrices, computed in blocks of authors whose size is bounded beforehand. Authors are
+numbered by their number of followers: two sets whose sizes differ by more than the threshold can't reach it, so that
+a block is multiplied with one contiguous range of authors only. What does not belong here: what the scores are for.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from engage_pipeline.config import Settings
+from engage_pipeline.engine import Engine
+from engage_pipeline.progress import progress
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+SIMILAR_AUTHORS = "similar_authors.parquet"
+SCHEMA = pa.schema(
+    [
+        pa.field("author", pa.string(), nullable=False),
+        pa.field("similar", pa.string(), nullable=False),
+        pa.field("jaccard", pa.float64(), nullable=False),
+        pa.field("rank", pa.int32(), nullable=False),
+    ]
+)
+MOST_PRODUCTS = 8_000_000
+"""Multiply-adds of one block, and so the most entries of its product: about 60 bytes each on the way to scores."""
+
+
+@dataclass(frozen=True)
+class Followers:
+    """Who follows whom.
+
+    `authors` are ids in order of `sizes`, their numbers of followers (int64, rising). `matrix` (authors x viewers,
+    int32, 1 where the viewer follows) leaves out viewers who follow one author only.
+    """
+
+    authors: pa.Array
+    sizes: Integers
+    matrix: "csr_array"
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Similar authors by number: parallel arrays, ordered by author, then as ranked."""
+
+    author: Integers
+    similar: Integers
+    jaccard: Floats
+    rank: Integers
+
+
+def similar_authors(
+    tweets: Sequence[Path], output: Path, *, top_n: int, threshold: float, settings: Settings
+) -> dict[str, Any]:
+    """Writes author, similar, jaccard, rank of the training rows in the files `tweets` to the Parquet file `output`.
+
+    For each author the `top_n` most similar, the author itself counted and then left out, with a Jaccard similarity
+    of at least `threshold`; the highest first, ties by id. Ordered by author and rank (from 0).
+    Returns `authors` (with a follower), `follows`, `edges` (rows) and `degrees`: authors by number of similar ones.
+    """
+    followers = read_followers(tweets, output, settings)
+    place = np.empty(len(followers.authors), np.int64)
+    place[pc.sort_indices(followers.authors).to_numpy()] = np.arange(len(place))
+    found: list[Pairs] = []
+    with progress("author_similarity", len(place), "authors") as done:
+        for start, stop, pairs in similar_blocks(followers, place, top_n, threshold):
+            found.append(pairs)
+            done.advance(stop - start)
+    table = _table(followers.authors, place, found)
+    pq.write_table(table, output, compression="zstd")
+    degrees = np.bincount(np.bincount(_joined(found, "author"), minlength=len(place)), minlength=top_n)
+    return {
+        "authors": len(place),
+        "follows": int(followers.sizes.sum()),
+        "edges": table.num_rows,
+        "degrees": {str(degree): int(count) for degree, count in enumerate(degrees)},
+    }
+
+
+def read_followers(tweets: Sequence[Path], output: Path, settings: Settings) -> Followers:
+    """The follower sets of the rows in the Parquet files `tweets`."""
+    from scipy.sparse import csr_array
+
+    with Engine(settings, readable=sorted({output.parent, *(path.parent for path in tweets)})) as engine:
+        engine.read("source", tweets)
+        engine.define("followers", "interactions/followers.sql")
+        engine.define("follower_authors", "interactions/follower_authors.sql")
+        engine.define("follower_viewers", "interactions/follower_viewers.sql")
+        authors = engine.fetch("interactions/follower_authors.sql")
+        edges = engine.fetch("interactions/follower_edges.sql")
+    author, viewer = (edges[name].to_numpy() for name in ("author", "viewer"))
+    shape = (authors.num_rows, int(viewer.max(initial=-1)) + 1)
+    matrix = csr_array((np.ones(len(author), np.int32), (author, viewer)), shape=shape)
+    return Followers(authors["author"].combine_chunks(), authors["followers"].to_numpy(), matrix)
+
+
+def similar_blocks(
+    followers: Followers, place: Integers, top_n: int, threshold: float, most_products: int = MOST_PRODUCTS
+) -> Iterator[tuple[int, int, Pairs]]:
+    """First author, end and similar pairs of one block of authors after the other; `place` breaks ties."""
+    matrix, sizes = followers.matrix, followers.sizes
+    cost = matrix @ np.bincount(matrix.indices, minlength=matrix.shape[1])
+    for lowest, highest, first, last in _ranges(sizes, threshold):
+        others = matrix[first:last].T.tocsr()
+        for start, stop in _blocks(cost, lowest, highest, most_products):
+            shared = (matrix[start:stop] @ others).tocoo()
+            row, column = shared.row.astype(np.int64) + start, shared.col.astype(np.int64) + first
+            jaccard = shared.data / (sizes[row] + sizes[column] - shared.data)
+            kept = (jaccard >= threshold) & (row != column)
+            yield start, stop, _top(row[kept], column[kept], jaccard[kept], place, top_n - 1)
+
+
+def _ranges(sizes: Integers, threshold: float) -> Iterator[tuple[int, int, int, int]]:
+    """Authors of about one size, [lowest, highest), and those that may be similar to them, [first, last).
+
+    A Jaccard similarity is at most the smaller size over the larger.
+    """
+    lowest = 0
+    while lowest < len(sizes):
+        highest = int(np.searchsorted(sizes, 2 * sizes[lowest], side="left"))
+        first = int(np.searchsorted(sizes, np.floor(sizes[lowest] * threshold), side="left"))
+        last = int(np.searchsorted(sizes, np.ceil(sizes[highest - 1] / threshold), side="right"))
+        yield lowest, highest, first, last
+        lowest = highest
+
+
+def _blocks(cost: Integers, start: int, end: int, most: int) -> Iterator[tuple[int, int]]:
+    """Cuts [start, end) where the running sum of `cost` passes `most`; a single dearer author is its own block."""
+    reached = np.concatenate([[0], np.cumsum(cost[start:end])])
+    low = 0
+    while low < end - start:
+        high = max(int(np.searchsorted(reached, reached[low] + most, side="right")) - 1, low + 1)
+        yield start + low, start + high
+        low = high
+
+
+def _top(row: Integers, column: Integers, jaccard: Floats, place: Integers, most: int) -> Pairs:
+    """The `most` best of each row: by score, ties by the place of the other author."""
+    order = np.lexsort((place[column], -jaccard, row))
+    row, column, jaccard = row[order], column[order], jaccard[order]
+    begins = np.flatnonzero(np.diff(row, prepend=-1))
+    rank = np.arange(len(row)) - np.repeat(begins, np.diff(begins, append=len(row)))
+    kept = rank < most
+    return Pairs(row[kept], column[kept], jaccard[kept], rank[kept])
+
+
+def _joined(found: Sequence[Pairs], name: str) -> npt.NDArray[Any]:
+    empty = np.empty(0, np.float64 if name == "jaccard" else np.int64)
+    return np.concatenate([empty, *(getattr(pairs, name) for pairs in found)])
+
+
+def _table(authors: pa.Array, place: Integers, found: Sequence[Pairs]) -> pa.Table:
+    author, similar, jaccard, rank = (_joined(found, name) for name in ("author", "similar", "jaccard", "rank"))
+    order = np.lexsort((rank, place[author]))
+    columns = [authors.take(pa.array(author[order])), authors.take(pa.array(similar[order])), jaccard[order]]
+    return pa.table([*columns, pa.array(rank[order], pa.int32())], schema=SCHEMA)

@@ -1,0 +1,3 @@
+-- Training rows: each engagement day is a fold.
+SELECT *, engagement_day AS fold
+FROM source
