@@ -1,6 +1,7 @@
 """A raw part becomes a typed Parquet file and a file of rejected lines, and every line is accounted for."""
 
 import heapq
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -24,13 +25,13 @@ def ingest_part(
     settings: Settings,
     labelled: bool,
     order: Order,
-    split: npt.NDArray[np.int32] | None = None,
+    split: Callable[[int], npt.NDArray[np.int32]] | None = None,
 ) -> IngestReport:
     """Reads the part `source` into the Parquet files `tweets` and `rejects`.
 
     `tweets` has `schema.tweet_schema(labelled=…)`, sorted by tweet_id and line_number (`order` "tweet") or by
-    line_number ("line"); with `split`, indexed by line number, also the column schema.SPLIT. `rejects` has
-    rejects.REJECT_SCHEMA, sorted by line_number. Temporary files stand beside `tweets`.
+    line_number ("line"). With `split`, which gives for a number of lines the place of each, schema.SPLIT is the last
+    column. `rejects` has rejects.REJECT_SCHEMA, sorted by line_number. Temporary files stand beside `tweets`.
 
     Raises UserError: a file that can't be read, is empty or of another kind of part; labels where there must be none;
     more than ingest.max_rejected_share of the lines rejected.
@@ -40,11 +41,9 @@ def ingest_part(
         with RejectWriter(spool, source.name) as broken:
             checked = check_lines(source, labelled=labelled, copy=copy, rejects=broken)
         _check_share(source, broken.tally, checked, settings)
-        if split is not None and len(split) < checked.lines:
-            raise ValueError(f"split has {len(split)} lines, {source} has {checked.lines}")
         with Engine(settings, readable=[checked.clean.parent, tweets.parent]) as engine:
             typed = TypedPart(engine, checked, labelled=labelled)
-            rows = _written(typed, source, tweets, order, split)
+            rows = _written(typed, source, tweets, order, split(checked.lines) if split else None)
             all_read = rows == checked.lines - len(checked.dropped)
             tally = _write_rejects(source, rejects, spool, None if all_read else typed)
             _check_balance(source, checked, rows, tally.count)
