@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import metrics, schema
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.codes import load_codes
 from engage_pipeline.model.bundle import TrainedModel, build_bundle

@@ -1,0 +1,112 @@
+"""Reads a results.csv of any program, and names the line where it is not one.
+
+The file is read whole by pyarrow. Only where that fails, or where a value is no probability, is it read again line by
+line, to tell which line is wrong and why. What does not belong here: which labelled row a line belongs to (matching).
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pc_csv
+from numpy.typing import NDArray
+
+from engage_pipeline import schema
+from engage_pipeline.errors import UserError
+from engage_pipeline.metrics import first_improbable
+
+ID_COLUMNS = ("tweet_id", "engaging_user_id")
+RESULT_COLUMNS = (*ID_COLUMNS, *schema.SUBMISSION_ENGAGEMENTS)
+"""The columns of results.csv, which has no header."""
+_LONGEST_LINE = 1 << 20
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NOT_FINITE = re.compile(r"[+-]?(nan(\(.*\))?|inf(inity)?)", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The lines of a results.csv: ids (columns named ID_COLUMNS), probabilities float64 [n, 4] in TARGETS order."""
+
+    path: Path
+    ids: pa.Table
+    probabilities: NDArray[np.float64]
+
+
+def read_predictions(path: Path) -> Predictions:
+    """The predictions of `path`. Raises UserError naming the file, the line (from 1) and what is wrong with it."""
+    try:
+        table = _read_whole(path)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from error
+    except pa.ArrowException as error:
+        raise UserError(_problem(path) or f"{path}: {' '.join(str(error).split())[:200]}") from error
+    probabilities = np.column_stack([table[name].to_numpy() for name in schema.TARGETS])
+    if (wrong := first_improbable(probabilities)) is not None:
+        row, column = wrong
+        reason = _not_a_probability(schema.TARGETS[column], str(probabilities[row, column]))
+        raise UserError(_problem(path) or _at(path, row + 1, reason))
+    return Predictions(path, table.select(ID_COLUMNS), probabilities)
+
+
+def _read_whole(path: Path) -> pa.Table:
+    ids = dict.fromkeys(ID_COLUMNS, pa.large_string())
+    numbers = dict.fromkeys(schema.SUBMISSION_ENGAGEMENTS, pa.float64())
+    # An open file, because pyarrow would unpack what is named like a compressed file.
+    with path.open("rb") as file:
+        return pc_csv.read_csv(
+            file,
+            read_options=pc_csv.ReadOptions(column_names=RESULT_COLUMNS, block_size=_LONGEST_LINE),
+            parse_options=pc_csv.ParseOptions(quote_char=False, escape_char=False, ignore_empty_lines=False),
+            convert_options=pc_csv.ConvertOptions(
+                column_types=ids | numbers, null_values=[], strings_can_be_null=False, quoted_strings_can_be_null=False
+            ),
+        )
+
+
+def _problem(path: Path) -> str | None:
+    """The first wrong line and what is wrong with it, as a message; None where no line is."""
+    number = 0
+    for number, line in enumerate(_lines(path), start=1):
+        if reason := _line_problem(line):
+            return _at(path, number, reason)
+    return f"{path}: empty file" if number == 0 else None
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+        while line := file.readline(_LONGEST_LINE):
+            yield line
+
+
+def _line_problem(line: str) -> str | None:
+    if len(line) == _LONGEST_LINE:
+        return f"longer than {_LONGEST_LINE:,} characters"
+    if not line.isascii() and any("\udc80" <= letter <= "\udcff" for letter in line):
+        return "not UTF-8 text"
+    fields = line.rstrip("\n").split(",")
+    if fields == [""]:
+        return "empty line"
+    if len(fields) != len(RESULT_COLUMNS):
+        return f"{len(fields)} fields instead of {len(RESULT_COLUMNS)}"
+    values = zip(schema.SUBMISSION_ENGAGEMENTS, fields[len(ID_COLUMNS) :], strict=True)
+    return next((reason for name, text in values if (reason := _value_problem(name, text))), None)
+
+
+def _value_problem(name: str, text: str) -> str | None:
+    stripped = text.strip(" \t")
+    if _NOT_FINITE.fullmatch(stripped):
+        return _not_a_probability(name, stripped[:40])
+    if not _NUMBER.fullmatch(stripped):
+        return f"{name}: {text[:40]!r} is not a number"
+    return None if 0 <= float(stripped) <= 1 else _not_a_probability(name, stripped[:40])
+
+
+def _not_a_probability(name: str, text: str) -> str:
+    return f"{name}: {text} is not a probability in [0, 1]"
+
+
+def _at(path: Path, line: int, reason: str) -> str:
+    return f"{path}, line {line}: {reason}"

@@ -1,0 +1,53 @@
+"""Scores a results.csv of any program against labels: what `engage evaluate` does."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engage_pipeline import metrics
+from engage_pipeline.config import Settings
+from engage_pipeline.submission.labels import read_labels, read_oracle
+from engage_pipeline.submission.matching import match
+from engage_pipeline.submission.results_file import read_predictions
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """Scores of a predictions file; with an oracle, its scores on the same rows and the share of its RCE."""
+
+    rows: int
+    scores: metrics.Scores
+    oracle: metrics.Scores | None = None
+    share: metrics.OracleShare | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON types."""
+        return {
+            "rows": self.rows,
+            "scores": self.scores.to_json(),
+            "oracle": self.oracle.to_json() if self.oracle else None,
+            "share": self.share.to_json() if self.share else None,
+        }
+
+    def to_text(self) -> str:
+        """The report for a terminal of 80 columns."""
+        models = {"predictions": self.scores} | ({"oracle": self.oracle} if self.oracle else {})
+        blocks = [f"{self.rows:,} rows", metrics.format_groups(self.scores), metrics.format_table(models)]
+        return "\n\n".join(blocks + ([metrics.format_shares(self.share)] if self.share else []))
+
+
+def score_predictions(predictions: Path, labels: Path, oracle: Path | None, settings: Settings) -> ScoreReport:
+    """Scores of `predictions` (SPEC section 8) against `labels`, over the author groups that `settings` names.
+
+    `labels` is a Parquet file (tweet_id, engaging_user_id, engaged_with_user_follower_count and the four engagements)
+    or a raw part with all 24 columns; `oracle` a Parquet file with the true probabilities, in the order of `labels`.
+    Raises UserError naming the file, the line or row, and the reason where they can't be read or don't fit together.
+    """
+    given, rows = read_predictions(predictions), read_labels(labels, settings)
+    edges = settings.evaluation.follower_edges
+    aligned = given.probabilities[match(given, rows)]
+    scores = metrics.score(rows.labels, aligned, rows.followers, edges=edges, source=str(predictions))
+    if oracle is None:
+        return ScoreReport(len(aligned), scores)
+    true = metrics.score(rows.labels, read_oracle(oracle, rows), rows.followers, edges=edges, source=str(oracle))
+    return ScoreReport(len(aligned), scores, true, metrics.share_of_oracle(scores, true))
