@@ -72,7 +72,7 @@ class NetworkSettings(Section):
 
     hidden_size: int = Field(1500, ge=1, description="Width of the hidden layers.")
     embedding_size: int = Field(20, ge=1, description="Size of the language, hour and day embeddings.")
-    batch_size: int = Field(1024, ge=2, description="Rows a training step.")
+    batch_size: int = Field(512, ge=2, description="Rows a training step.")
     learning_rate: float = Field(1e-3, gt=0, description="Learning rate at the start of each schedule.")
     weight_decay: float = Field(0.01, ge=0, description="Weight decay of AdamW.")
     schedule: Literal["days", "shuffled"] = Field(
@@ -89,6 +89,9 @@ class NetworkSettings(Section):
     finetuning_decay: float = Field(0.5, gt=0, le=1, description="Factor on the learning rate after each such pass.")
     start_at_base_rates: bool = Field(
         True, description="Set the output bias to the logits of the base rates before training."
+    )
+    smoothed_rates: bool = Field(
+        True, description="Read also how often each key was engaged with of how often it was shown (not the reference)."
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="`auto` = bf16 where the processor or GPU is fast at it."
@@ -191,6 +194,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "finetuning_learning_rate": None,
             "finetuning_epochs": 1,
             "start_at_base_rates": False,
+            "smoothed_rates": False,
         },
         "trees": {"enabled": False},
     },

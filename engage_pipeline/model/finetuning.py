@@ -29,7 +29,7 @@ def finetune_network(
     with torch_threads(settings.engine.threads):
         network = load_network(pretrained)
         plan = _plan(finetuning_rows(features, network.config.languages, settings), settings)
-        inputs = InputBuilder(codes, network.config.sketch_width, accelerator.device)
+        inputs = InputBuilder(codes, network.config.sketch_width, accelerator.device, network.config.base_rates)
         facts = TrainingRun(network, inputs, plan, settings.network, workspace, accelerator).run()
         if accelerator.is_main_process:
             save_network(network, output)

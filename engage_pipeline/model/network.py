@@ -5,7 +5,8 @@
     h2 = bn2(lrelu(W2 h1 + p))                            logits = Wo bn4(lrelu(W4 h3 + h1))
 
 W1 and Wp read the same x, so they are one product; and the known part of x, which is nearly all of it, needs no
-gradient, so it has its own weights apart from the embeddings'.
+gradient, so it has its own weights apart from the embeddings'. Those of the smoothed rates start at 0: the counters by
+tweet are 0 in nearly every training row, and an input that was never seen must not act by a random weight.
 """
 
 import json
@@ -22,6 +23,7 @@ from torch.nn import functional as F  # noqa: N812, TID253
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.model.history import N_HISTORY_FEATURES
 from engage_pipeline.model.inputs import known_size
 
 WEIGHTS_FILE, CONFIG_FILE = "network.safetensors", "network.json"
@@ -37,7 +39,8 @@ class NetworkConfig:
     sketch_width: int
     hidden_size: int
     embedding_size: int
-    dropout: float = 0.0
+    base_rates: tuple[float, ...] = ()
+    """Of the training rows, in the order of TARGETS, where it reads smoothed rates; else empty."""
     precision: str = "fp32"
     """How it was trained: `fp32` or `bf16`."""
 
@@ -60,7 +63,7 @@ class EngagementNetwork(nn.Module):
         super().__init__()
         self.config = config
         hidden, size = config.hidden_size, config.embedding_size
-        n_known = known_size(config.sketch_depth, config.sketch_width)
+        n_known = known_size(config.sketch_depth, config.sketch_width, smoothed_rates=bool(config.base_rates))
         self.language = _embedding(len(config.languages) + 1, size)
         self.hour = _embedding(N_HOURS, size)
         self.day = _embedding(N_DAYS, size)
@@ -69,6 +72,8 @@ class EngagementNetwork(nn.Module):
         bound = 1 / math.sqrt(n_known + 3 * size)
         for parameter in (*self.first_known.parameters(), *self.first_embedded.parameters()):
             nn.init.uniform_(parameter, -bound, bound)
+        if config.base_rates:
+            nn.init.zeros_(self.first_known.weight[:, -N_HISTORY_FEATURES:])
         self.second, self.third, self.fourth = (nn.Linear(hidden, hidden) for _ in range(3))
         self.norm1, self.norm2, self.norm3, self.norm4 = (BatchNorm(hidden) for _ in range(4))
         self.output = nn.Linear(hidden, len(schema.TARGETS))
@@ -83,7 +88,7 @@ class EngagementNetwork(nn.Module):
         h2 = self.norm2(F.leaky_relu(self.second(h1) + skip))
         h3 = self.norm3(F.leaky_relu(self.third(h2) + skip))
         h4 = self.norm4(F.leaky_relu(self.fourth(h3) + h1))
-        return self.output(F.dropout(h4, self.config.dropout, self.training)).float()
+        return self.output(h4).float()
 
     def start_at(self, rates: Sequence[float]) -> None:
         """Sets the output bias to the logits of `rates`, four in the order of TARGETS, and the other outputs to 0."""
@@ -114,7 +119,9 @@ def load_network(folder: Path, prefix: str = "") -> EngagementNetwork:
     """
     try:
         values = json.loads((folder / f"{prefix}{CONFIG_FILE}").read_text(encoding="utf-8"))
-        config = NetworkConfig(**{**values, "languages": tuple(values["languages"])})
+        config = NetworkConfig(
+            **{**values, "languages": tuple(values["languages"]), "base_rates": tuple(values["base_rates"])}
+        )
         with torch.device("meta"):
             network = EngagementNetwork(config)
         network.load_state_dict(load_file(folder / f"{prefix}{WEIGHTS_FILE}"), assign=True)

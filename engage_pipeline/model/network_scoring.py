@@ -23,7 +23,7 @@ class NetworkScorer:
         """`codes` are those that the network was trained with, int32 [vocabulary, depth]."""
         self.network = network.eval()
         self.device = torch.device("cpu")
-        self.inputs = InputBuilder(codes, network.config.sketch_width, self.device)
+        self.inputs = InputBuilder(codes, network.config.sketch_width, self.device, network.config.base_rates)
         self.precision = network.config.precision if fast_at_bf16(self.device) else "fp32"
         if self.precision == "bf16":
             _round_weights(network)

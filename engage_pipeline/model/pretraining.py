@@ -34,11 +34,13 @@ def pretrain_network(
     """
     chosen = settings.network
     accelerator = make_accelerator()
-    network = _new_network(codes.shape[1], languages, settings, accelerator.device)
-    if chosen.start_at_base_rates:
-        network.start_at(base_rates(features))
     plan = _plan(features, languages, settings)
-    inputs = InputBuilder(codes, settings.sketch_width, accelerator.device)
+    rates = base_rates(features)
+    config = _network_config(codes.shape[1], languages, rates, settings, accelerator.device)
+    network = _new_network(config, settings.seed)
+    if chosen.start_at_base_rates:
+        network.start_at(rates)
+    inputs = InputBuilder(codes, config.sketch_width, accelerator.device, config.base_rates)
     with torch_threads(settings.engine.threads):
         facts = TrainingRun(network, inputs, plan, chosen, workspace, accelerator).run()
     if accelerator.is_main_process:
@@ -56,18 +58,24 @@ def base_rates(features: Sequence[Path]) -> list[float]:
     return [float(share) for share in (positives + 0.5) / (rows + 1)]
 
 
-def _new_network(depth: int, languages: Sequence[str], settings: Settings, device: torch.device) -> EngagementNetwork:
+def _network_config(
+    depth: int, languages: Sequence[str], rates: Sequence[float], settings: Settings, device: torch.device
+) -> NetworkConfig:
     chosen = settings.network
-    config = NetworkConfig(
+    return NetworkConfig(
         languages=tuple(languages),
         sketch_depth=depth,
         sketch_width=settings.sketch_width,
         hidden_size=chosen.hidden_size,
         embedding_size=chosen.embedding_size,
+        base_rates=tuple(rates) if chosen.smoothed_rates else (),
         precision=resolve_precision(chosen.precision, device),
     )
+
+
+def _new_network(config: NetworkConfig, seed: int) -> EngagementNetwork:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
+        torch.manual_seed(seed)
         return EngagementNetwork(config)
 
 

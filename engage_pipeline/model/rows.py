@@ -18,19 +18,20 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 
 CATEGORIES = ("language", "hour", "day_of_month")
-INPUT_COLUMNS = (*schema.NUMBERS, *schema.BINARY_FEATURES, *CATEGORIES, "text_tokens")
+INPUT_COLUMNS = (*schema.NUMBERS, *schema.EXPOSURE_FEATURES, *schema.BINARY_FEATURES, *CATEGORIES, "text_tokens")
 
 
 @dataclass(frozen=True)
 class Rows:
-    """n rows in memory, about 800 bytes each.
+    """n rows in memory, about 900 bytes each.
 
-    numbers float64 [n, 73] in the order of schema.NUMBERS; flags bool [n, 12]; categories int64 [n, 3] (index of the
-    language, hour, day of month from 0); tokens int32 [sum of lengths]; lengths int64 [n]; labels bool [n, 4] in the
-    order of TARGETS ([n, 0] where the rows have none).
+    numbers float64 [n, 73] in the order of schema.NUMBERS; exposures int32 [n, 14]; flags bool [n, 12]; categories
+    int64 [n, 3] (index of the language, hour, day of month from 0); tokens int32 [sum of lengths]; lengths int64 [n];
+    labels bool [n, 4] in the order of TARGETS ([n, 0] where the rows have none).
     """
 
     numbers: np.ndarray
+    exposures: np.ndarray
     flags: np.ndarray
     categories: np.ndarray
     tokens: np.ndarray
@@ -46,7 +47,9 @@ class Rows:
         lengths = self.lengths[index]
         starts = (np.cumsum(self.lengths) - self.lengths)[index]
         shift = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-        others = {name: getattr(self, name)[index] for name in ("numbers", "flags", "categories", "labels")}
+        others = {
+            name: getattr(self, name)[index] for name in ("numbers", "exposures", "flags", "categories", "labels")
+        }
         return Rows(tokens=self.tokens[shift + np.arange(len(shift))], lengths=lengths, **others)
 
 
@@ -67,6 +70,7 @@ def rows_from_table(table: pa.Table, languages: Sequence[str], *, labelled: bool
     clock = [_column(table, name) for name in CATEGORIES[1:]]
     return Rows(
         numbers=_matrix(table, schema.NUMBERS, np.float64),
+        exposures=_matrix(table, schema.EXPOSURE_FEATURES, np.int32),
         flags=_matrix(table, schema.BINARY_FEATURES, np.bool_),
         categories=np.stack([np.asarray(language, np.int64), *clock], axis=1).astype(np.int64),
         tokens=np.array(tokens.flatten(), np.int32),

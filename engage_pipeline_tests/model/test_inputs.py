@@ -33,6 +33,16 @@ def test_equals_a_slow_reference_row_by_row():
     table, codes = feature_table(50, 4), make_codes()
     inputs = InputBuilder(codes, WIDTH, CPU).build(rows_from_table(table, LANGUAGES, labelled=True))
     expected = [slow_known(row, codes) for row in table.to_pylist()]
-    assert inputs.known.shape == (50, known_size(DEPTH, WIDTH)) == (50, DEPTH * WIDTH + 73 * 16 + 12)
+    assert (
+        inputs.known.shape == (50, known_size(DEPTH, WIDTH, smoothed_rates=False)) == (50, DEPTH * WIDTH + 73 * 16 + 12)
+    )
     assert inputs.known.dtype == torch.float32
     np.testing.assert_allclose(inputs.known, expected, rtol=0, atol=1e-6)
+
+
+def test_smoothed_rates_come_last():
+    rows = rows_from_table(feature_table(20, 4), LANGUAGES, labelled=True)
+    without = InputBuilder(make_codes(), WIDTH, CPU).build(rows).known
+    known = InputBuilder(make_codes(), WIDTH, CPU, (0.4, 0.1, 0.01, 0.03)).build(rows).known
+    assert known.shape == (20, known_size(DEPTH, WIDTH, smoothed_rates=True)) == (20, without.shape[1] + 14 * 5)
+    assert torch.equal(known[:, : without.shape[1]], without)

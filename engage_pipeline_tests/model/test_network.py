@@ -106,6 +106,15 @@ def test_starts_at_base_rates(golden):
     np.testing.assert_allclose(probabilities, np.tile(rates, (16, 1)), rtol=1e-5)
 
 
+def test_an_input_never_seen_does_not_act(golden):
+    import torch
+
+    network = make_network(base_rates=(0.4, 0.1, 0.01, 0.03)).eval()
+    known, categories = golden_batch(golden)
+    first, second = (torch.cat([known, filler], dim=1) for filler in (torch.zeros(16, 70), torch.ones(16, 70)))
+    assert torch.equal(network(first, categories), network(second, categories))
+
+
 def test_embeddings_start_small_and_cover_unseen_language():
     network = make_network(languages=tuple(str(i) for i in range(400)))
     assert network.language.weight.shape == (401, 20)

@@ -55,6 +55,7 @@ def test_same_seed_same_weights_and_another_seed_others(pretrain, tmp_path):
         ({"network": {"weight_decay": 1.0}}, 1),
         ({"network": {"epochs": 4}}, 2),
         ({"network": {"start_at_base_rates": False}}, 1),
+        ({"network": {"smoothed_rates": False}}, 1),
         ({"network": {"precision": "bf16"}}, 1),
         ({"max_n_parts_in_memory": 1}, None),
         ({"sketch_width": 32}, 1),

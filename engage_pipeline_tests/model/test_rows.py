@@ -10,13 +10,14 @@ from engage_pipeline_tests.samples import feature_table
 
 
 def slow_rows(table, languages=LANGUAGES):
-    """Row by row, in plain Python: (numbers, flags, categories, tokens, labels) of each."""
+    """Row by row, in plain Python: (numbers, exposures, flags, categories, tokens, labels) of each."""
     rows = []
     for row in table.to_pylist():
         language = languages.index(row["language"]) if row["language"] in languages else len(languages)
         rows.append(
             (
                 [float(row[name]) for name in schema.NUMBERS],
+                [row[name] for name in schema.EXPOSURE_FEATURES],
                 [row[name] for name in schema.BINARY_FEATURES],
                 [language, row["hour"], row["day_of_month"]],
                 row["text_tokens"],
@@ -29,8 +30,9 @@ def slow_rows(table, languages=LANGUAGES):
 def assert_equal(rows, expected):
     assert len(rows) == len(expected)
     starts = np.cumsum(rows.lengths) - rows.lengths
-    for place, (numbers, flags, categories, tokens, labels) in enumerate(expected):
+    for place, (numbers, exposures, flags, categories, tokens, labels) in enumerate(expected):
         assert rows.numbers[place].tolist() == numbers
+        assert rows.exposures[place].tolist() == exposures
         assert rows.flags[place].tolist() == flags
         assert rows.categories[place].tolist() == categories
         assert rows.tokens[starts[place] :][: rows.lengths[place]].tolist() == tokens
