@@ -56,14 +56,11 @@ def finetune_encoder(
         history = train(model, training, heldout, steps, workspace, settings, bf16=bf16)
         after = heldout_loss(model, heldout, settings, bf16=bf16)
         save_encoder(model, output)
-    checkpoints = list(range(encoder.save_steps, len(steps) + 1, encoder.save_steps))
-    for step in checkpoints:
-        shutil.copyfile(workspace / step_file(step), output / step_file(step))
     facts = {
         "tweets": len(training),
         "heldout_tweets": len(heldout),
         "steps": len(steps),
-        "checkpoints": checkpoints,
+        "checkpoints": _copy_checkpoints(workspace, output, encoder.save_steps, len(steps)),
         "heldout_loss_before": history.heldout_before,
         "heldout_loss_after": after,
         **loss_curve(history.losses),
@@ -89,3 +86,11 @@ def loss_curve(losses: Sequence[float]) -> dict[str, list[float]]:
     parts = [part for part in np.array_split(np.asarray(losses, dtype=float), _CURVE_POINTS) if len(part)]
     ends = np.cumsum([len(part) for part in parts], dtype=int)
     return {"loss_steps": ends.tolist(), "losses": [round(float(part.mean()), 6) for part in parts]}
+
+
+def _copy_checkpoints(workspace: Path, output: Path, save_steps: int, steps: int) -> list[int]:
+    """Copies the weights kept on the way into the artifact; returns their steps."""
+    checkpoints = list(range(save_steps, steps + 1, save_steps))
+    for step in checkpoints:
+        shutil.copyfile(workspace / step_file(step), output / step_file(step))
+    return checkpoints
