@@ -15,16 +15,19 @@ def count_codes(tokens: torch.Tensor, lengths: torch.Tensor, codes: torch.Tensor
     kept = (tokens >= 0) & (tokens < len(codes))
     kept[(ends - lengths)[lengths > 0]] = False
     kept[(ends - 1)[lengths > 0]] = False
-    token_codes, tweets = codes[tokens[kept].long()].long(), tweets[kept]
-    coded = token_codes[:, 0] >= 0
-    cells = token_codes[coded]
-    cells += torch.arange(depth, device=cells.device) * width
-    cells += tweets[coded].unsqueeze(1) * (depth * width)
-    counts = torch.zeros(n * depth * width, device=tokens.device)
-    counts.index_add_(0, cells.flatten(), counts.new_ones(1).expand(cells.numel()))
+    kept &= codes[tokens.clamp(0, len(codes) - 1), 0] >= 0
+    columns = codes[tokens[kept]]  # [kept tokens, depth]
+    columns += torch.arange(0, depth * width, width, dtype=torch.int32, device=tokens.device)
+    counts = torch.zeros(n, depth * width, device=tokens.device)
+    cells = columns + (tweets[kept] * (depth * width)).unsqueeze(1)
+    counts.view(-1).index_add_(0, cells.flatten(), counts.new_ones(1).expand(cells.numel()))
     return counts.view(n, depth, width)
 
 
 def normalize_sketch(counts: torch.Tensor) -> torch.Tensor:
-    """Counts [n, depth, width], each depth's row divided by its Euclidean norm (a zero row stays zero), flattened."""
-    return torch.nn.functional.normalize(counts, dim=2).flatten(1)
+    """Divides each depth's row of `counts` [n, depth, width] by its Euclidean norm, in place; a zero row stays zero.
+
+    Returns them as [n, depth x width].
+    """
+    norms = torch.linalg.vector_norm(counts, dim=2, keepdim=True)
+    return counts.div_(norms.clamp_min_(1)).flatten(1)
