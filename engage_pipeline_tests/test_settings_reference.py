@@ -13,5 +13,5 @@ def test_the_page_in_docs_is_current() -> None:
 def test_a_row_shows_type_limits_default_and_presets() -> None:
     row = next(line for line in settings_markdown().splitlines() if line.startswith("| `network.batch_size`"))
     assert "integer (≥ 2)" in row
-    assert "`1024`" in row
+    assert "`512`" in row
     assert "synerise: `256`" in row
