@@ -60,9 +60,9 @@ DRAWN: dict[str, Callable[[], bytes]] = {
         range(18_662, 18_683), {name: [0.01] * 20 + [0.0] for name in schema.TARGETS}
     ),
     "no label_rates": lambda: plots.label_rates([18_662], {"like": [0.0]}),
-    "similarity_degrees": lambda: plots.similarity_degrees([0, 1, 1, 9]),
-    "no similarity_degrees": lambda: plots.similarity_degrees([]),
-    "rejected_reasons": lambda: plots.rejected_reasons({"x" * 300: 5, "$\\frac{": 70_000, "a\nb": 0}),
+    "similarity_degrees": lambda: plots.similarity_degrees({"0": 1, "1": 2, "9": 1}),
+    "no similarity_degrees": lambda: plots.similarity_degrees({}),
+    "rejected_reasons": lambda: plots.rejected_reasons({"x" * 300: 5, "$\\frac{$": 70_000, "a\nb": 0}),
     "no rejected_reasons": lambda: plots.rejected_reasons({}),
 }
 
@@ -98,7 +98,7 @@ def test_another_style_of_the_user_changes_nothing() -> None:
 
 
 def test_plots_differ_with_their_data() -> None:
-    assert plots.similarity_degrees([0, 1]) != plots.similarity_degrees([0, 2])
+    assert plots.similarity_degrees({"0": 1, "1": 1}) != plots.similarity_degrees({"0": 1, "2": 1})
     assert plots.learning_curves({"a": [(2, 1), (1, 2)]}) == plots.learning_curves({"a": [(1, 2), (2, 1)]})
 
 

@@ -1,6 +1,6 @@
 """Bars: what the trees look at, scores by follower group, similar authors, rejected lines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -91,15 +91,14 @@ def group_scores(scores: Mapping[str, Scores], engagement: str, *, metric: str =
     return draw(title, paint)
 
 
-def similarity_degrees(degrees: Sequence[int], *, title: str = "Similar authors per author") -> bytes:
-    """How many authors have 0, 1, 2, … similar authors; `degrees` holds one number for each author."""
+def similarity_degrees(authors: Mapping[str, int], *, title: str = "Similar authors per author") -> bytes:
+    """How many authors have 0, 1, 2, … similar authors, which are the keys of `authors`."""
 
     def paint(axes: Axes) -> None:
-        if len(degrees) == 0:
+        if not authors:
             say_nothing_to_draw(axes, "no author")
             return
-        counts = np.bincount(np.asarray(degrees, dtype=np.int64))
-        axes.bar(range(len(counts)), counts, color=PALETTE[0], width=0.8)
+        axes.bar([int(degree) for degree in authors], list(authors.values()), color=PALETTE[0], width=0.8)
         axes.grid(visible=False, axis="x")
         axes.set_xlabel("similar authors")
         axes.set_ylabel("authors")
