@@ -10,6 +10,7 @@ temporary file, because nothing is found by globbing. The version before the cur
 opened it. What does not belong here: what an artifact contains.
 """
 
+import json
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -230,7 +231,7 @@ class ArtifactStore:
             inputs=inputs,
             sources=sources,
             files=fingerprints,
-            facts=draft.facts,
+            facts=json.loads(json.dumps(draft.facts)),
         )
         folder = self.folder(name, key)
         draft.directory.rename(folder / manifest.directory)

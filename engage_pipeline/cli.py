@@ -46,14 +46,13 @@ def synthesize(
 @app.command()
 def run(config: Config = None, preset: PresetName = None) -> None:
     """Make every asset that is missing or out of date, from tweet_parts to submission, and show the scores."""
-    from engage_pipeline.definitions import defs
     from engage_pipeline.resources import Pipeline
     from engage_pipeline.running import run_pipeline, summary
 
     pipeline = Pipeline(config=str(config) if config else None, preset=preset)
     pipeline.settings()
     with _instance() as instance:
-        made = run_pipeline(defs, pipeline, instance)
+        made = run_pipeline(pipeline, instance)
     typer.echo(summary(pipeline.store(), made))
 
 
@@ -129,10 +128,18 @@ def _instance() -> "DagsterInstance":
     return DagsterInstance.get()
 
 
+def _show_log_lines() -> None:
+    """Writes the library's lines to the terminal, before Dagster adds a handler of its own that rewords them."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    logger = logging.getLogger("engage_pipeline")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
 def main() -> None:
     """Entry point: exit status 0, 1 for a mistake in data or settings, 2 for a wrong command line, 130 interrupted."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("engage_pipeline").setLevel(logging.INFO)
+    _show_log_lines()
     try:
         app()
     except UserError as error:

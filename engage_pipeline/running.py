@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from engage_pipeline.artifacts import ArtifactStore
+from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
 from engage_pipeline.manifests import label
 from engage_pipeline.metrics import format_table
@@ -23,12 +24,13 @@ RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_p
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def run_pipeline(definitions: dg.Definitions, pipeline: Pipeline, instance: dg.DagsterInstance) -> list[Step]:
+def run_pipeline(pipeline: Pipeline, instance: dg.DagsterInstance) -> list[Step]:
     """Makes everything that is stale, from tweet_parts to submission; returns what was made, in order.
 
     Raises UserError, before any work, where a raw file is missing, and with the reason where an asset fails.
     """
     settings = pipeline.settings()
+    definitions = build_definitions(pipeline)
     for name in ("validation_tweets", "test_tweets"):
         raw_sources(settings, name)
     register_parts(instance, training_parts(settings))
@@ -40,7 +42,7 @@ def run_pipeline(definitions: dg.Definitions, pipeline: Pipeline, instance: dg.D
         for step in steps:
             LOGGER.info("%s: to be made (%s)", label(step.artifact, step.key), step.reason)
         for batch in _batches(instance, steps):
-            _materialize(definitions, pipeline, instance, batch)
+            _materialize(definitions, instance, batch)
         done += steps
     return done
 
@@ -71,9 +73,7 @@ def _batches(instance: dg.DagsterInstance, steps: Sequence[Step]) -> list[list[S
     return [[step for _, step in run] for _, run in runs]
 
 
-def _materialize(
-    definitions: dg.Definitions, pipeline: Pipeline, instance: dg.DagsterInstance, steps: Sequence[Step]
-) -> None:
+def _materialize(definitions: dg.Definitions, instance: dg.DagsterInstance, steps: Sequence[Step]) -> None:
     tags = {PROCESS_TAG: str(os.getpid())}
     if steps[0].key is not None:
         tags |= {RANGE_START: str(steps[0].key), RANGE_END: str(steps[-1].key)}
@@ -81,7 +81,6 @@ def _materialize(
     result = job.execute_in_process(
         instance=instance,
         asset_selection=[dg.AssetKey(name) for name in dict.fromkeys(step.artifact for step in steps)],
-        resources={"pipeline": pipeline},
         run_config=_QUIET,
         tags=tags,
         raise_on_error=False,
