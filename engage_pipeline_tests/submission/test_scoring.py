@@ -163,6 +163,7 @@ BAD_LINES = {
     "tweet_id,engaging_user_id,reply,retweet,retweet_with_comment,like": "reply: 'reply' is not a number",
     "t,u,'0.5',0.5,0.5,0.5": "reply: \"'0.5'\" is not a number",
     "t\udcff,u,0.5,0.5,0.5,0.5": "not UTF-8 text",
+    '"t,x",u,0.5,0.5,0.5,0.5': "7 fields instead of 6",
     '"t","u",0.5,0.5,"0.5",0.5': "retweet_with_comment: '\"0.5\"' is not a number",
 }
 
@@ -176,6 +177,15 @@ def test_a_bad_line_is_named_with_its_reason(tmp_path: Path, bad: str, ending: s
     with pytest.raises(UserError) as caught:
         read_predictions(path)
     assert str(caught.value) == f"{path}, line 301: {BAD_LINES[bad]}"
+
+
+def test_quotes_are_letters(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text('"t",u",0.5,0.5,0.5,0.5\n')
+    assert read_predictions(path).ids.to_pylist() == [{"tweet_id": '"t"', "engaging_user_id": 'u"'}]
+    path.write_text('"t,x",u,0.5,0.5,0.5,0.5\n')
+    with pytest.raises(UserError, match="line 1: 7 fields instead of 6"):
+        read_predictions(path)
 
 
 @pytest.mark.parametrize(
@@ -330,7 +340,14 @@ def in_hex(table: pa.Table) -> pa.Table:
 @pytest.mark.parametrize("order", [None, list(reversed(range(ROWS)))])
 def test_a_raw_part_labels_as_its_timestamps_say(tmp_path: Path, chosen: Settings, order: list[int] | None) -> None:
     table, true = world(tmp_path)
-    table = in_hex(table)
+    shuffled = np.random.default_rng(9).permutation(ROWS)
+    table, true = in_hex(table.take(shuffled)), true[shuffled]
+    oracle = pq.read_table(tmp_path / "oracle.parquet")
+    columns = {
+        name: oracle[name] if name in (schema.LINE_NUMBER, "part") else oracle[name].take(shuffled)
+        for name in oracle.column_names
+    }
+    pq.write_table(pa.table(columns), tmp_path / "oracle.parquet")
     folder = tmp_path / "test"
     folder.mkdir()
     (folder / "part-00000").write_bytes(raw_part(table))
