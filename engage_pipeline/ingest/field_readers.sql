@@ -9,8 +9,15 @@ CREATE TEMP MACRO read_integers(field) AS
     CASE
         WHEN regexp_full_match(field, '-?[0-9]+(\t-?[0-9]+)*') THEN TRY_CAST(string_split(field, chr(9)) AS INTEGER[])
     END;
+-- An element beyond 32 bits is NULL, which minimum and maximum pass over.
 CREATE TEMP MACRO in_vocabulary(tokens) AS
-    CASE WHEN list_min(tokens) >= 0 AND list_max(tokens) < getvariable('vocabulary_size') THEN tokens END;
+    CASE
+        WHEN
+            list_min(tokens) >= 0
+            AND list_max(tokens) < getvariable('vocabulary_size')
+            AND list_count(tokens) = len(tokens)
+            THEN tokens
+    END;
 CREATE TEMP MACRO read_tokens(field) AS in_vocabulary(read_integers(field));
 -- Days since 1970-01-01, rounded down, also before it, without overflow; NULL beyond 32 bits.
 CREATE TEMP MACRO day_of(seconds) AS

@@ -121,11 +121,15 @@ class TypedPart:
 
     def _problem(self) -> Expression:
         """The name of the first column that is there but can't be read; NULL where all can."""
-        problem = CaseExpression(ColumnExpression(ENGAGEMENT_DAY).isnull(), ConstantExpression(ENGAGEMENT_DAY))
-        for column in self._columns:
-            if column.kind in _EXPECTED:
-                unread = ColumnExpression(_raw(column)).isnotnull() & ColumnExpression(column.name).isnull()
-                problem = problem.when(unread, ConstantExpression(column.name))
+        checks = [
+            (ColumnExpression(_raw(column)).isnotnull() & ColumnExpression(column.name).isnull(), column.name)
+            for column in self._columns
+            if column.kind in _EXPECTED
+        ]
+        checks.append((ColumnExpression(ENGAGEMENT_DAY).isnull(), ENGAGEMENT_DAY))
+        problem: Expression = ConstantExpression(None)
+        for failed, name in reversed(checks):
+            problem = CaseExpression(failed, ConstantExpression(name)).otherwise(problem)
         return problem.alias(_PROBLEM)
 
     def _output_column(self, name: str) -> Expression:

@@ -59,26 +59,18 @@ def check_lines(part: Path, *, labelled: bool, copy: Path, rejects: RejectWriter
         _Copy(stream, copy) as clean,
         progress(f"check {part.name}", None if stream.compressed else part.stat().st_size, "bytes") as tracker,
     ):
-        checker = _Checker(part, ExpectedWidth(part, labelled=labelled), rejects)
+        width = ExpectedWidth(part, labelled=labelled)
+        checker = _Checker(width, rejects)
         position = 0
         for block in _blocks(stream):
             clean.write(checker.clean(block, first=position == 0), original=block, position=position)
             position += len(block)
             tracker.advance(len(block))
+        width.judge()
         if not checker.lines:
             raise UserError(f"{part}: the file is empty")
         dropped = np.concatenate([np.empty(0, np.int64), *checker.dropped])
         return CheckedLines(copy if clean.exists else part.resolve(), checker.lines, checker.blank, dropped)
-
-
-def count_lines(part: Path) -> int:
-    """How many lines the part has; a last line without a line end counts. Raises UserError where it can't be read."""
-    lines, last = 0, _NEWLINE
-    with open_part(part) as stream:
-        while block := stream.read(_BLOCK_BYTES):
-            lines += block.count(_NEWLINE)
-            last = block[-1:]
-    return lines + (last != _NEWLINE)
 
 
 def read_lines(part: Path, numbers: Positions) -> Iterator[bytes]:
@@ -151,10 +143,10 @@ class _Copy:
 class _Checker:
     """Checks blocks of lines and counts them."""
 
-    def __init__(self, part: Path, width: ExpectedWidth, rejects: RejectWriter) -> None:
+    def __init__(self, width: ExpectedWidth, rejects: RejectWriter) -> None:
         self.lines = self.blank = 0
         self.dropped: list[Positions] = []
-        self._part, self._width, self._rejects = part, width, rejects
+        self._width, self._rejects = width, rejects
 
     def clean(self, block: bytes, *, first: bool) -> bytes:
         """The block's good lines: the same object where nothing is wrong with it."""

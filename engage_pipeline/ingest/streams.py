@@ -3,6 +3,7 @@
 `.gz` and `.zst` are read in process, `.lzo` through Debian's `lzop`. What does not belong here: lines.
 """
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -90,6 +91,7 @@ def _lzop(path: Path, descriptor: int) -> Iterator[Readable]:
     program = shutil.which("lzop")
     if program is None:
         raise UserError(f"{path}: to read .lzo install Debian's package lzop, or decompress the part first")
+    os.lseek(descriptor, 0, os.SEEK_SET)  # the process starts where the descriptor stands, not where a buffer does
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(  # noqa: S603 - a fixed command without a shell
             [program, "-dc"], stdin=descriptor, stdout=subprocess.PIPE, stderr=complaints

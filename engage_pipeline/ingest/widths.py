@@ -1,5 +1,6 @@
 """How many columns a line must have, and what to make of lines that have others."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.schema import COLUMNS, FIELD_SEPARATOR, N_TEST_COLUMNS
 
 _SEPARATOR = FIELD_SEPARATOR.encode()
+_ENOUGH_LINES = 1000
 _NO_LABELS = _SEPARATOR * (len(COLUMNS) - N_TEST_COLUMNS)
 
 
@@ -19,23 +21,28 @@ class ExpectedWidth:
         """Of the lines of `part`."""
         self.columns = len(COLUMNS) if labelled else N_TEST_COLUMNS
         self.separators = self.columns - 1
-        self._part, self._labelled, self._watched = part, labelled, False
+        self._part, self._labelled = part, labelled
+        self._watched: Counter[int] = Counter()
 
     def watch(self, separators: npt.NDArray[np.int64]) -> None:
-        """Looks at the first lines of the part, which have so many separators.
+        """Counts the separators of the part's first lines, and judges once there are enough of them."""
+        if (seen := self._watched.total()) < _ENOUGH_LINES:
+            self._watched.update(separators.tolist())
+            if seen + len(separators) >= _ENOUGH_LINES:
+                self.judge()
 
-        Raises UserError where all have the same wrong number, because then the whole part is of another kind.
-        """
-        if self._watched or not len(separators):
+    def judge(self) -> None:
+        """Raises UserError where all lines watched have the same wrong width: then the part is of another kind."""
+        if len(self._watched) != 1:
             return
-        self._watched = True
-        found = int(separators[0]) + 1
-        if (separators == separators[0]).all() and found not in self._accepted():
-            kind = "labelled" if self._labelled else "test"
-            guess = {N_TEST_COLUMNS: "; is it a test part?"}.get(found, "") if self._labelled else ""
-            raise UserError(
-                f"{self._part}: its lines have {found} columns, those of a {kind} part {self.columns}{guess}"
-            )
+        found = next(iter(self._watched)) + 1
+        if found == self.columns or (found == len(COLUMNS) and not self._labelled):
+            return
+        kind, guess = ("labelled", "; is it a test part?") if self._labelled else ("test", "")
+        raise UserError(
+            f"{self._part}: its lines have {found} columns, those of a {kind} part {self.columns}"
+            f"{guess if found == N_TEST_COLUMNS else ''}"
+        )
 
     def fit(self, line: bytes, number: int) -> tuple[bytes, str | None]:
         """The line with the expected columns and None, or the line and why it can't be had.
@@ -51,6 +58,3 @@ class ExpectedWidth:
                 raise UserError(f"{self._part}: line {number} (from 0) has labels; a test part must have none")
             return line.removesuffix(_NO_LABELS), None
         return line, f"columns: {columns} instead of {self.columns}"
-
-    def _accepted(self) -> tuple[int, ...]:
-        return (self.columns,) if self._labelled else (self.columns, len(COLUMNS))

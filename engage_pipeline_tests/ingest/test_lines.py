@@ -1,0 +1,142 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.ingest import lines as lines_module
+from engage_pipeline.ingest.lines import CheckedLines, check_lines, read_lines
+from engage_pipeline.ingest.rejects import Reject, RejectWriter, read_rejects
+from engage_pipeline_tests.ingest.slow_reader import read_slowly
+
+GOOD = b"\x01".join(b"%d" % number for number in range(24))
+WIDE = "\x01".join("é€😀" * 8).encode() + b"\n"
+TEST = b"\x01".join(b"%d" % number for number in range(20))
+
+
+def check(folder: Path, content: bytes, *, labelled: bool = True) -> tuple[CheckedLines, list[Reject], bytes]:
+    (folder / "part-00000").write_bytes(content)
+    with RejectWriter(folder / "rejects", "part-00000") as rejects:
+        checked = check_lines(folder / "part-00000", labelled=labelled, copy=folder / "copy", rejects=rejects)
+    return checked, list(read_rejects(folder / "rejects")), checked.clean.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"), [(GOOD, 1), (GOOD + b"\n", 1), ((GOOD + b"\n") * 50_000, 50_000), (WIDE * 3 + GOOD, 4)]
+)
+def test_a_clean_plain_part_is_not_copied(tmp_path: Path, content: bytes, lines: int) -> None:
+    checked, rejects, _ = check(tmp_path, content)
+    assert checked.clean == tmp_path / "part-00000"
+    assert not (tmp_path / "copy").exists()
+    assert (checked.lines, checked.blank, len(checked.dropped), rejects) == (lines, 0, 0, [])
+
+
+def test_the_copy_begins_with_the_clean_blocks_before_the_first_bad_line(tmp_path: Path) -> None:
+    start = b"".join(GOOD + b"%d\n" % number for number in range(100_000))  # more than one block
+    assert len(start) > lines_module._BLOCK_BYTES
+    checked, rejects, clean = check(tmp_path, start + b"short\n\n" + GOOD + b"\n")
+    assert clean == start + GOOD + b"\n"
+    assert checked.dropped.tolist() == [100_000, 100_001]
+    assert (checked.lines, checked.blank) == (100_003, 1)
+    assert rejects == [Reject(100_000, "columns: 1 instead of 24", b"short")]
+
+
+@pytest.mark.parametrize(
+    ("bad", "raw", "reason"),
+    [
+        (b"a\rb" + GOOD, b"a\rb" + GOOD, "carriage return: one without a line feed"),
+        (GOOD + b"\r\r", GOOD + b"\r", "carriage return: one without a line feed"),
+        (b"\0" + GOOD, b"\0" + GOOD, "NUL: a byte 0"),
+        (b"\xff" + GOOD, b"\xff" + GOOD, "encoding: invalid UTF-8"),
+        (b"\xed\xa0\x80" + GOOD, b"\xed\xa0\x80" + GOOD, "encoding: invalid UTF-8"),
+        (b"x" * 3_000_000 + GOOD, b"x" * 3_000_000 + GOOD, "length: 3,000,061 bytes, more than 2,000,000"),
+        (TEST, TEST, "columns: 20 instead of 24"),
+        (GOOD + b"\x01", GOOD + b"\x01", "columns: 25 instead of 24"),
+        (b" ", b" ", "columns: 1 instead of 24"),
+    ],
+)
+def test_a_bad_line_is_rejected_with_its_bytes(tmp_path: Path, bad: bytes, raw: bytes, reason: str) -> None:
+    checked, rejects, clean = check(tmp_path, GOOD + b"\n" + bad + b"\n" + GOOD + b"\n")
+    assert rejects == [Reject(1, reason, raw)]
+    assert clean == GOOD + b"\n" + GOOD + b"\n"
+    assert checked.dropped.tolist() == [1]
+
+
+def test_windows_line_ends_and_a_byte_order_mark_vanish(tmp_path: Path) -> None:
+    checked, rejects, clean = check(tmp_path, b"\xef\xbb\xbf" + (GOOD + b"\r\n") * 3 + b"\r\n" + GOOD + b"\r\n")
+    assert clean == (GOOD + b"\n") * 4
+    assert (checked.lines, checked.blank, checked.dropped.tolist(), rejects) == (5, 1, [3], [])
+
+
+def test_a_test_line_may_end_in_empty_labels_but_not_in_labels(tmp_path: Path) -> None:
+    _, rejects, clean = check(tmp_path, TEST + b"\x01\x01\x01\x01\n" + TEST + b"\n", labelled=False)
+    assert (clean, rejects) == ((TEST + b"\n") * 2, [])
+    with pytest.raises(UserError, match=r"part-00000: line 1 \(from 0\) has labels; a test part must have none"):
+        check(tmp_path, TEST + b"\n" + TEST + b"\x01\x015\x01\x01\n", labelled=False)
+    with pytest.raises(UserError, match=r"line 0 \(from 0\) has labels"):
+        check(tmp_path, (GOOD + b"\n") * 10, labelled=False)
+
+
+def test_a_part_of_another_kind_fails_with_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="20 columns, those of a labelled part 24; is it a test part"):
+        check(tmp_path, (TEST + b"\n") * 10)
+    with pytest.raises(UserError, match="19 columns, those of a test part 20"):
+        check(tmp_path, (TEST.rpartition(b"\x01")[0] + b"\n") * 10, labelled=False)
+    with pytest.raises(UserError, match="its lines have 1 columns"):
+        check(tmp_path, b"a,b,c\n" * 10)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf"])
+def test_an_empty_part_is_an_error(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(UserError, match="part-00000: the file is empty"):
+        check(tmp_path, content)
+
+
+def test_a_line_that_never_ends_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a line of more than 67,108,864 bytes"):
+        check(tmp_path, GOOD + b"\n" + b"0" * (70 << 20))
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        [b"\n", b"\r\n", b"\r", b"", b"a", b"\0", b"\xff", "é".encode(), b"\xef\xbb\xbf", GOOD, GOOD + b"\n"]
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(pieces=PIECES, block=st.integers(1, 200))
+def test_blocks_of_any_size_give_the_same_lines(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes], block: int
+) -> None:
+    content = GOOD + b"\n" + b"".join(pieces)
+    slow = read_slowly(content, labelled=True)
+    folder = tmp_path_factory.mktemp("lines")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines_module, "_BLOCK_BYTES", block)
+        checked, rejects, _ = check(folder, content)
+        every = np.arange(slow.lines)
+        raw = list(read_lines(folder / "part-00000", every))
+    structural = {"length", "carriage return", "NUL", "encoding", "columns"}
+    assert (checked.lines, checked.blank) == (slow.lines, slow.blank)
+    assert [(r.line, r.kind, r.raw) for r in rejects] == [one for one in slow.rejects if one[1] in structural]
+    assert {line: raw[line] for line, _, _ in slow.rejects} == {line: text for line, _, text in slow.rejects}
+    kept = np.setdiff1d(every, checked.dropped)
+    assert checked.line_numbers(np.arange(len(kept))).tolist() == kept.tolist()
+
+
+@given(dropped=st.sets(st.integers(0, 60)), lines=st.integers(1, 60))
+def test_line_numbers_skip_the_dropped_lines(dropped: set[int], lines: int) -> None:
+    checked = CheckedLines(Path("x"), 100, 0, np.array(sorted(dropped), dtype=np.int64))
+    expected = [line for line in range(200) if line not in dropped][:lines]
+    assert checked.line_numbers(np.arange(lines)).tolist() == expected
+
+
+def test_only_the_lines_asked_for_are_read(tmp_path: Path) -> None:
+    (tmp_path / "part-00000").write_bytes(b"zero\none\r\n\ntwo\rthree")
+    numbers = np.array([1, 2, 3])
+    assert list(read_lines(tmp_path / "part-00000", numbers)) == [b"one", b"", b"two\rthree"]
+    assert list(read_lines(tmp_path / "part-00000", numbers[:0])) == []
