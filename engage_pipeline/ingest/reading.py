@@ -31,8 +31,9 @@ def ingest_part(
 
     `tweets` has `schema.tweet_schema(labelled=…)`, sorted by tweet_id and line_number (`order` "tweet") or by
     line_number ("line"). With `split`, which gives for a number of lines the place of each, schema.SPLIT is the last
-    column. `rejects` has rejects.REJECT_SCHEMA, sorted by line_number. The same
-    settings give the same bytes; with "line", another number of threads may cut the row groups elsewhere. Temporary files stand beside `tweets`.
+    column. `rejects` has rejects.REJECT_SCHEMA, sorted by line_number. Temporary
+    files stand beside `tweets`. The same settings give the same bytes; with "line", another number of threads may
+    cut the row groups elsewhere.
 
     Raises UserError: a file that can't be read, is empty or of another kind of part; labels where there must be none;
     more than ingest.max_rejected_share of the lines rejected.
