@@ -86,8 +86,14 @@ class Engine:
 
     def export(self, name: str, output: Path, schema: pa.Schema, order: Sequence[str]) -> int:
         """Writes the table or view `name` to the Parquet file `output`, with the columns, types and order of columns
-        of `schema`, its rows ordered by the columns `order`; returns how many."""
-        columns = ", ".join(f'CAST("{_identifier(f.name)}" AS {_sql_type(f.type)}) AS "{f.name}"' for f in schema)
+        of `schema`, its rows ordered by the columns `order`; returns how many. The columns of `order` have no NULL."""
+        # DuckDB calls a column REQUIRED or OPTIONAL as the statistics of its input allow, so that files of one schema
+        # would differ. It does not see through a CASE: all become OPTIONAL, as in the schema.
+        present = f'"{_identifier(order[0])}" IS NOT NULL'
+        columns = ", ".join(
+            f'CASE WHEN {present} THEN CAST("{_identifier(f.name)}" AS {_sql_type(f.type)}) END AS "{f.name}"'
+            for f in schema
+        )
         by = ", ".join(f'"{_identifier(column)}"' for column in order)
         select = f'SELECT {columns} FROM "{_identifier(name)}" ORDER BY {by}'  # noqa: S608 - names of our schemas
         return self._copy(select, output, {})
