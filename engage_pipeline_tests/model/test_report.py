@@ -50,7 +50,7 @@ def scores(seed: int = 0) -> metrics.Scores:
 
 
 def figure(section: str = "like", caption: str = "A caption.") -> Figure:
-    return Figure("A title", caption, plots.similarity_degrees([1, 2, 2]), section=section)
+    return Figure("A title", caption, plots.similarity_degrees({"1": 1, "2": 2}), section=section)
 
 
 def page_of(path: Path, **changes: object) -> str:
@@ -107,7 +107,7 @@ def test_hostile_words_stay_words(tmp_path: Path) -> None:
     text = page_of(
         tmp_path / "report.html",
         scores={HOSTILE: scores()},
-        figures=[Figure(HOSTILE, HOSTILE, plots.similarity_degrees([1]), section=HOSTILE)],
+        figures=[Figure(HOSTILE, HOSTILE, plots.similarity_degrees({"1": 1}), section=HOSTILE)],
         summary={HOSTILE: {HOSTILE: HOSTILE}},
     )
     page = Page(text)
