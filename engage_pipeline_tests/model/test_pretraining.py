@@ -44,6 +44,14 @@ def test_same_seed_same_weights_and_another_seed_others(pretrain, tmp_path):
     assert pretrain(paths, seed=3)[0] != weights
 
 
+def test_the_seed_draws_the_first_weights(pretrain, tmp_path):
+    paths = write_parts(tmp_path, [100])
+    first, second = (
+        load_network(pretrain(paths, seed=seed, network={"learning_rate": 1e-12})[1]["folder"]) for seed in (1, 2)
+    )
+    assert (first.second.weight - second.second.weight).abs().max() > 0.01
+
+
 @pytest.mark.parametrize("schedule", ["days", "shuffled"])
 @pytest.mark.parametrize(
     ("changed", "step_factor"),

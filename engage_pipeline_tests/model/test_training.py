@@ -111,6 +111,12 @@ def test_a_damaged_checkpoint_is_named(train, tmp_path):
         train("run")
 
 
+def test_every_pass_is_shuffled_anew(train):
+    _, facts = train("run", lambda now, stretch: 0.0)
+    losses = [point["like"] for point in facts["curve"]]
+    assert losses[:5] != losses[5:10]
+
+
 def test_the_curve_has_the_mean_losses_of_all_steps(train):
     _, facts = train("run")
     assert [point["step"] for point in facts["curve"]] == list(range(1, 13))
