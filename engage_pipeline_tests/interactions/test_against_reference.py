@@ -1,0 +1,101 @@
+"""Counting, similarity and features equal a slow plain Python reference on random small worlds."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from engage_pipeline import schema
+from engage_pipeline.interactions.counting import count_training, count_validation
+from engage_pipeline.interactions.features import Kind, write_features
+from engage_pipeline.interactions.similarity import similar_authors
+from engage_pipeline_tests.interactions import reference
+from engage_pipeline_tests.interactions.typed_parts import Row, write_typed
+from engage_pipeline_tests.interactions.worlds import World, worlds
+from engage_pipeline_tests.samples import tiny_settings
+
+TOP_N, THRESHOLD = 3, 0.3
+
+
+# Each world takes a second: shrinking a failure would take minutes.
+@pytest.mark.slow
+@settings(max_examples=12, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(worlds())
+def test_every_feature_of_every_row(world: World) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        tables, graph = make_tables(world, Path(folder))
+    training = [row for part in world.training for row in part]
+    assert graph == reference.similar_authors(training, TOP_N, THRESHOLD)
+    rows_of: dict[Kind, list[Row]] = {
+        "training": world.training[0],
+        "validation": world.validation,
+        "test": world.test,
+    }
+    for kind, rows in rows_of.items():
+        assert len(tables[kind]) == len(rows)
+        by_line = {row[schema.LINE_NUMBER]: row for row in rows}
+        for found in tables[kind]:
+            row = by_line[found[schema.LINE_NUMBER]]
+            expected = reference.features(row, kind, training, world.validation, graph)
+            compare(found, row, expected)
+
+
+def compare(found: Row, row: Row, expected: Row) -> None:
+    """`found` holds the columns of the schema: those of the tweet as they are, the others as expected."""
+    for name, value in found.items():
+        wanted = expected.get(name, row.get(name))
+        assert value == (pytest.approx(wanted, abs=1e-9) if name in schema.SIMILARITY_FEATURES else wanted), name
+
+
+def make_tables(world: World, folder: Path, threads: int = 2) -> tuple[dict[str, list[Row]], reference.Graph]:
+    """The feature rows of each kind, and the similarity graph."""
+    write_everything(world, folder, threads)
+    tables = {}
+    for kind in ("training", "validation", "test"):
+        table = pq.read_table(folder / f"{kind}_features.parquet")
+        assert table.schema.equals(schema.feature_schema(labelled=kind != "test", validation=kind == "validation"))
+        tables[kind] = table.to_pylist()
+        assert_ordered(tables[kind], [schema.LINE_NUMBER] if kind == "test" else [*_BY_DAY])
+    graph: reference.Graph = {}
+    for edge in pq.read_table(folder / "similar.parquet").to_pylist():
+        others = graph.setdefault(edge["author"], [])
+        assert edge["rank"] == len(others)
+        others.append((edge["similar"], edge["jaccard"]))
+    return tables, graph
+
+
+_BY_DAY = (schema.ENGAGEMENT_DAY, schema.LINE_NUMBER)
+
+
+def assert_ordered(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    keys: list[Any] = [[row[column] for column in columns] for row in rows]
+    assert keys == sorted(keys)
+
+
+def write_everything(world: World, folder: Path, threads: int) -> None:
+    """Counts, similarity and features of `world`, as files in `folder`."""
+    settings = tiny_settings(folder, engine={"threads": threads, "memory_limit": "500MB"})
+    parts = [write_typed(rows, folder / f"part{i}.parquet") for i, rows in enumerate(world.training)]
+    validation = write_typed(world.validation, folder / "validation.parquet")
+    test = write_typed(world.test, folder / "test.parquet", labelled=False)
+    for name in ("training_counts", "validation_counts"):
+        (folder / name).mkdir()
+    count_training(parts, folder / "training_counts", settings)
+    count_validation([validation], folder / "validation_counts", settings)
+    similar_authors(parts, folder / "similar.parquet", top_n=TOP_N, threshold=THRESHOLD, settings=settings)
+    kinds: dict[Kind, Path] = {"training": parts[0], "validation": validation, "test": test}
+    for kind, tweets in kinds.items():
+        rows = write_features(
+            tweets,
+            folder / f"{kind}_features.parquet",
+            kind=kind,
+            training_counts=folder / "training_counts",
+            similarity=folder / "similar.parquet",
+            validation_counts=folder / "validation_counts",
+            settings=settings,
+        )
+        assert rows == pq.read_metadata(tweets).num_rows

@@ -1,0 +1,97 @@
+"""Feature rows: bytes that do not depend on threads, dates against datetime, and parts without rows."""
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from engage_pipeline import schema
+from engage_pipeline.interactions.features import Kind
+from engage_pipeline_tests.interactions.test_against_reference import write_everything
+from engage_pipeline_tests.interactions.test_counting import ROWS, exposure
+from engage_pipeline_tests.interactions.typed_parts import Row
+from engage_pipeline_tests.interactions.worlds import World
+
+
+def world_of(training: list[Row], validation: list[Row], test: list[Row]) -> World:
+    return World([training], [row | {schema.SPLIT: index % 3 - 1} for index, row in enumerate(validation)], test)
+
+
+def read(folder: Path, kind: Kind) -> pa.Table:
+    return pq.read_table(folder / f"{kind}_features.parquet")
+
+
+def test_hour_and_day_of_month_agree_with_datetime(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    leap_days = [int(datetime(year, month, 29, 23, 59, 59, tzinfo=UTC).timestamp()) for year in (1972, 2000, 2024)
+                 for month in (2, 12)]  # fmt: skip
+    times = [*rng.integers(-(2**35), 2**37, 3000).tolist(), *leap_days, *(second + 1 for second in leap_days)]
+    rows = [exposure(line, "ana", "ben", 0, tweet_timestamp=time) for line, time in enumerate(times)]
+    write_everything(world_of(ROWS, ROWS, rows), tmp_path, 2)
+    dates = [datetime.fromtimestamp(time, UTC) for time in times]
+    assert read(tmp_path, "test")["hour"].to_pylist() == [date.hour for date in dates]
+    assert read(tmp_path, "test")["day_of_month"].to_pylist() == [date.day - 1 for date in dates]
+
+
+@pytest.mark.parametrize("time", [2**63 - 1, -(2**63)])
+def test_absurd_timestamps_do_not_stop_a_part(tmp_path: Path, time: int) -> None:
+    rows = [exposure(0, "ana", "ben", 0, tweet_timestamp=time, engaging_user_account_creation=-time - 1)]
+    write_everything(world_of(ROWS, ROWS, rows), tmp_path, 2)
+    (row,) = read(tmp_path, "test").to_pylist()
+    assert 0 <= row["hour"] < 24
+    assert 0 <= row["day_of_month"] < 31
+    assert row["engaging_user_account_age_days"] == pytest.approx(2 * time / 86400, rel=1e-9)
+
+
+def test_a_part_without_rows_gives_a_file_without_rows(tmp_path: Path) -> None:
+    write_everything(world_of(ROWS, ROWS, []), tmp_path, 2)
+    assert read(tmp_path, "test").num_rows == 0
+
+
+def test_keys_that_only_the_test_rows_have_count_nothing(tmp_path: Path) -> None:
+    stranger = exposure(0, "zoe", "yan", 0, language="xx", hashtags=["new"], tweet_id="unseen")
+    write_everything(world_of(ROWS, ROWS, [stranger]), tmp_path, 2)
+    (row,) = read(tmp_path, "test").to_pylist()
+    assert not any(row[name] for name in (*schema.INTERACTION_FEATURES, *schema.EXPOSURE_FEATURES))
+
+
+@pytest.mark.slow
+def test_files_have_equal_bytes_on_one_and_two_threads(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    world = World(
+        [_many_rows(rng, 4000), _many_rows(rng, 4000)],
+        [row | {schema.SPLIT: int(rng.integers(-1, 10))} for row in _many_rows(rng, 3000)],
+        _many_rows(rng, 1000),
+    )
+    digests = []
+    for threads in (1, 2):
+        folder = tmp_path / str(threads)
+        folder.mkdir()
+        write_everything(world, folder, threads)
+        files = sorted(path for path in folder.rglob("*.parquet"))
+        digests.append({str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).digest() for path in files})
+    assert len(digests[0]) == len(("part0", "part1", "validation", "test", "similar")) + 3 + 14 + 22
+    assert digests[0] == digests[1]
+
+
+def _many_rows(rng: np.random.Generator, count: int) -> list[Row]:
+    users = rng.zipf(1.5, (count, 2)).clip(max=800)
+    days = rng.integers(0, 5, count)
+    likes = rng.random(count) < 0.4
+    return [
+        exposure(
+            line,
+            f"u{users[line, 0]}",
+            f"u{users[line, 1]}",
+            int(days[line]),
+            *(["like"] if likes[line] else []),
+            hashtags=[f"h{users[line, 0] % 7}"] * int(users[line, 1] % 3),
+            tweet_id=f"t{users[line, 0] % 50}",
+            engagee_follows_engager=bool(users[line, 1] % 2),
+        )
+        for line in range(count)
+    ]
