@@ -110,7 +110,7 @@ class ArtifactStore:
         base = self.root / ARTIFACTS["tweet_parts"].stage.value / "tweet_parts"
         if not base.is_dir():
             return []
-        folder = str(self.settings.recsys_data.resolve())
+        folder = files.relative_folder(self.settings.recsys_data, self.root)
         manifests = (self.manifest("tweet_parts", path.name) for path in sorted(base.iterdir()) if path.is_dir())
         return [part.key for part in manifests if part and part.key and part.sources[0].folder == folder]
 
@@ -142,7 +142,7 @@ class ArtifactStore:
             _sweep(folder)
             before = self._readable_manifest(name, key)
             inputs = self._input_versions(ARTIFACTS[name], key)
-            signatures = [files.describe_source(path) for path in sources]
+            signatures = [files.describe_source(path, self.root) for path in sources]
             draft = Draft(folder / f".tmp-{uuid.uuid4().hex[:12]}")
             draft.directory.mkdir()
             try:
@@ -184,7 +184,7 @@ class ArtifactStore:
             return changed
         if changed := changed_version(manifest.inputs, self._input_versions(artifact, key)):
             return changed
-        return files.changed_source(manifest.sources, sources)
+        return files.changed_source(manifest.sources, sources, self.root)
 
     def _readable_manifest(self, name: str, key: str | None) -> Manifest | None:
         """The manifest, or None where there is none or a damaged one: making the artifact again mends it."""

@@ -95,7 +95,9 @@ def every_row_has_features(store: ArtifactStore) -> Finding:
 def beats_the_constant_rate(store: ArtifactStore) -> Finding:
     """The model's relative cross entropy on the holdout is positive for every engagement that can be scored."""
     scores = json.loads(store.open("evaluation").path("scores.json").read_text(encoding="utf-8"))
-    rce = {name: score["overall"]["rce"] for name, score in scores["models"][scores["main_model"]]["engagements"].items()}
+    rce = {
+        name: score["overall"]["rce"] for name, score in scores["models"][scores["main_model"]]["engagements"].items()
+    }
     weak = [f"{name}: RCE {value:.2f}" for name, value in rce.items() if value is not None and value <= 0]
     return not weak, "; ".join(weak) or "it does", {name: value for name, value in rce.items() if value is not None}
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.config import load_settings
 from engage_pipeline.errors import UserError
 
@@ -44,16 +45,25 @@ def synthesize(
 
 
 @app.command()
-def run(config: Config = None, preset: PresetName = None) -> None:
+def run(
+    config: Config = None,
+    preset: PresetName = None,
+    target: Annotated[str | None, typer.Option(help="Only this asset and what it is made of.")] = None,
+) -> None:
     """Make every asset that is missing or out of date, from tweet_parts to submission, and show the scores."""
+    if target is not None and target not in ARTIFACTS:
+        raise UserError(f"--target {target}: no such asset; there are {', '.join(ARTIFACTS)}")
     from engage_pipeline.resources import Pipeline
     from engage_pipeline.running import run_pipeline, summary
 
     pipeline = Pipeline(config=str(config) if config else None, preset=preset)
     pipeline.settings()
     with _instance() as instance:
-        made = run_pipeline(pipeline, instance)
-    typer.echo(summary(pipeline.store(), made))
+        made = run_pipeline(pipeline, instance, target)
+    if target is None:
+        typer.echo(summary(pipeline.store(), made))
+    else:
+        typer.echo(f"{len(made)} artifacts made" if made else f"{target} is up to date")
 
 
 @app.command()

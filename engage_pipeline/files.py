@@ -26,7 +26,8 @@ class Fingerprint:
 class SourceFile:
     """A raw file outside the store that an artifact was made of.
 
-    A file of equal size and modification time is taken as unchanged without reading it.
+    `folder` is relative to the working directory, so that both can be moved together. A file of equal size and
+    modification time is taken as unchanged without reading it.
     """
 
     folder: str
@@ -46,18 +47,27 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def describe_source(path: Path) -> SourceFile:
-    """The identity of a raw file. Raises UserError where it can't be read."""
+def describe_source(path: Path, root: Path) -> SourceFile:
+    """The identity of a raw file, seen from the working directory `root`. Raises UserError where it can't be read."""
     try:
         status = path.stat()
-        return SourceFile(str(path.parent.resolve()), path.name, status.st_size, status.st_mtime_ns, sha256(path))
+        return SourceFile(
+            relative_folder(path.parent, root), path.name, status.st_size, status.st_mtime_ns, sha256(path)
+        )
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
 
 
-def changed_source(recorded: Sequence[SourceFile], paths: Sequence[Path]) -> str | None:
+def relative_folder(folder: Path, root: Path) -> str:
+    """`folder` as it is seen from `root`."""
+    return os.path.relpath(folder.resolve(), root.resolve())
+
+
+def changed_source(recorded: Sequence[SourceFile], paths: Sequence[Path], root: Path) -> str | None:
     """Which of the raw files differs in content from what was recorded; None where none does."""
-    if [(source.folder, source.name) for source in recorded] != [(str(p.parent.resolve()), p.name) for p in paths]:
+    if [(source.folder, source.name) for source in recorded] != [
+        (relative_folder(path.parent, root), path.name) for path in paths
+    ]:
         return "other raw files"
     for source, path in zip(recorded, paths, strict=True):
         status = path.stat()

@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from engage_pipeline.artifacts import ArtifactStore
+from engage_pipeline.catalogue import ARTIFACTS, ancestry
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
 from engage_pipeline.manifests import label
@@ -24,8 +25,8 @@ RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_p
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def run_pipeline(pipeline: Pipeline, instance: dg.DagsterInstance) -> list[Step]:
-    """Makes everything that is stale, from tweet_parts to submission; returns what was made, in order.
+def run_pipeline(pipeline: Pipeline, instance: dg.DagsterInstance, target: str | None = None) -> list[Step]:
+    """Makes everything that is stale, or only `target` and what it is made of; returns what was made, in order.
 
     Raises UserError, before any work, where a raw file is missing, and with the reason where an asset fails.
     """
@@ -37,8 +38,9 @@ def run_pipeline(pipeline: Pipeline, instance: dg.DagsterInstance) -> list[Step]
     _close_dead_runs(instance)
     store = pipeline.store()
     done: list[Step] = []
+    wanted = ARTIFACTS.keys() if target is None else ancestry(target)
     for names in SEGMENTS:
-        steps = plan_segment(store, names)
+        steps = plan_segment(store, [name for name in names if name in wanted])
         for step in steps:
             LOGGER.info("%s: to be made (%s)", label(step.artifact, step.key), step.reason)
         for batch in _batches(instance, steps):

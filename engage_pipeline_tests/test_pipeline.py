@@ -1,0 +1,120 @@
+"""The whole pipeline on a tiny world: what is made, what is not made again, and what a kill leaves behind."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engage_pipeline import schema
+from engage_pipeline.catalogue import ARTIFACTS, ancestry
+from engage_pipeline.manifests import label
+from engage_pipeline.plan import Step
+from engage_pipeline_tests import worlds
+
+pytestmark = pytest.mark.slow
+ENGAGE = str(Path(sys.executable).with_name("engage"))
+
+
+def names(steps: list[Step]) -> list[str]:
+    return [label(step.artifact, step.key) for step in steps]
+
+
+def raw_lines(path: Path) -> list[list[str]]:
+    text = path.read_text(encoding="utf-8").removesuffix("\n")
+    return [line.split(schema.FIELD_SEPARATOR) for line in text.split("\n")]
+
+
+def results(folder: Path) -> list[list[str]]:
+    path = worlds.store_of(folder / "config.yaml").open("submission").path("results.csv")
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_results_have_one_line_for_every_test_row_in_order(finished_world: Path) -> None:
+    rows = raw_lines(finished_world / "raw" / "test" / "part-00000")
+    found = results(finished_world)
+    tweet, viewer = (schema.COLUMN_NAMES.index(name) for name in ("tweet_id", "engaging_user_id"))
+    assert [line[:2] for line in found] == [[row[tweet], row[viewer]] for row in rows]
+    values = np.array([line[2:] for line in found], dtype=float)
+    assert values.shape == (len(rows), 4)
+    assert ((values > 0) & (values < 1)).all()
+
+
+def test_predict_gives_what_the_asset_gave(finished_world: Path, tmp_path: Path) -> None:
+    output = tmp_path / "results.csv"
+    command = [ENGAGE, "predict", "--input", str(finished_world / "raw" / "test"), "--output", str(output)]
+    command += ["--threads", "1", "--config", str(finished_world / "config.yaml")]
+    subprocess.run(command, check=True, capture_output=True)
+    with output.open(encoding="utf-8", newline="") as file:
+        predicted = list(csv.reader(file))
+    expected = results(finished_world)
+    assert [line[:2] for line in predicted] == [line[:2] for line in expected]
+    values, wanted = (np.array([line[2:] for line in lines], dtype=float) for lines in (predicted, expected))
+    assert np.abs(values - wanted).max() < 1e-6
+
+
+def test_a_second_run_makes_nothing(finished_world: Path) -> None:
+    assert worlds.run(finished_world / "config.yaml") == []
+
+
+def test_a_new_part_costs_its_ingest_and_the_recount(world: Path) -> None:
+    worlds.run(world / "config.yaml")
+    parts = world / "raw" / "train"
+    (parts / "part-00009").write_bytes((parts / "part-00000").read_bytes().replace(b"TopLevel", b"Quote"))
+    made = names(worlds.run(world / "config.yaml"))
+    assert [name for name in made if name.startswith("tweet_parts/")] == ["tweet_parts/part-00009"]
+    assert {"interaction_counts", "author_similarity", "interaction_features/part-00000"} <= set(made)
+    assert not {"validation_tweets", "validation_counts", "finetuned_encoder", "emde_sketches"} & set(made)
+    assert worlds.run(world / "config.yaml") == []
+
+
+def test_a_part_whose_time_alone_changed_is_not_read_again(world: Path) -> None:
+    worlds.run(world / "config.yaml")
+    (world / "raw" / "train" / "part-00000").touch()
+    assert worlds.run(world / "config.yaml") == []
+
+
+def test_an_asset_that_comes_out_unchanged_stops_the_recomputation(world: Path) -> None:
+    config = worlds.write_config(world, authors_similarity_threshold=0.1000001)
+    assert names(worlds.run(config, "validation_features")) == ["author_similarity"]
+
+
+def test_only_the_target_and_what_it_is_made_of_is_made(world: Path) -> None:
+    config = worlds.write_config(world, sketch_depth=5, num_validation_chunks=7)
+    assert names(worlds.run(config, "emde_sketches")) == ["emde_sketches"]
+
+
+KILLED = sorted(set(ARTIFACTS))
+
+
+@pytest.mark.parametrize("name", KILLED)
+def test_a_kill_at_any_asset_loses_nothing_that_was_finished(world: Path, name: str) -> None:
+    config = world / "config.yaml"
+    store = worlds.store_of(config)
+    key = "part-00001" if ARTIFACTS[name].partitioned else None
+    worlds.run(config, "tweet_parts")
+    folder = store.folder(name, key)
+    (folder / "manifest.json").unlink()
+    finished = {parent: store.manifest(parent, None) for parent in ancestry(name) if not ARTIFACTS[parent].partitioned}
+    finished.pop(name, None)
+    process = subprocess.Popen(
+        [ENGAGE, "run", "--config", str(config)], env={**os.environ, "DAGSTER_HOME": str(world)}, stderr=subprocess.PIPE
+    )
+    while not list(folder.glob(".tmp-*")):
+        assert process.poll() is None, process.stderr.read().decode() if process.stderr else ""
+        time.sleep(0.002)
+    process.kill()
+    _, log = process.communicate()
+    assert process.returncode == -signal.SIGKILL, log
+    assert store.manifest(name, key) is None
+    made = worlds.run(config)
+    assert names(made)[0] == label(name, key)
+    assert all(store.manifest(parent) == before for parent, before in finished.items())
+    assert not [path for path in (world / "data").rglob(".tmp-*") if path.is_dir()]
+    assert worlds.run(config) == []
