@@ -140,3 +140,8 @@ def test_only_the_lines_asked_for_are_read(tmp_path: Path) -> None:
     numbers = np.array([1, 2, 3])
     assert list(read_lines(tmp_path / "part-00000", numbers)) == [b"one", b"", b"two\rthree"]
     assert list(read_lines(tmp_path / "part-00000", numbers[:0])) == []
+
+
+def test_the_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+    (tmp_path / "part-00000").write_bytes(b"\xef\xbb\xbfzero\r\n\xef\xbb\xbfone")
+    assert list(read_lines(tmp_path / "part-00000", np.array([0, 1]))) == [b"zero", b"\xef\xbb\xbfone"]
