@@ -106,7 +106,7 @@ class TreeSettings(Section):
     n_estimators: int = Field(300, ge=1, description="Most trees an engagement; early stopping may take fewer.")
     learning_rate: float = Field(0.05, gt=0, le=1, description="Shrinkage of each tree.")
     num_leaves: int = Field(31, ge=2, description="Most leaves a tree.")
-    min_child_samples: int = Field(50, ge=1, description="Fewest rows a leaf.")
+    min_child_samples: int = Field(100, ge=1, description="Fewest rows a leaf.")
     feature_fraction: float = Field(0.3, gt=0, le=1, description="Share of the features that each tree sees.")
     reg_lambda: float = Field(20.0, ge=0, description="L2 regularisation of the leaves.")
     early_stopping_rounds: int = Field(
@@ -210,6 +210,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "warmup_steps": 20,
         },
         "network": {"hidden_size": 256},
+        "trees": {"num_leaves": 15},
     },
 }
 """What each preset changes of the defaults above. `synerise` is the reference to the letter."""

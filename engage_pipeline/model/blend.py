@@ -10,16 +10,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.model.logistic import fit_logistic, gaussian_precision
 
 BLEND = "blend.json"
-INTERCEPT_DEVIATION = 0.1
-"""Prior standard deviation of the intercept, in logits."""
+SHIFT_DEVIATION = 0.1
+"""Prior standard deviation of what blending adds to the mean logit."""
 SLOPE_DEVIATION = 0.1
 """Prior standard deviation of network_weight + trees_weight around 1."""
 SHARE_DEVIATION = 0.25
@@ -50,32 +50,24 @@ def choose_weights(network: np.ndarray, trees: np.ndarray, labels: np.ndarray) -
 
     `network` and `trees` are logits [n], `labels` bool [n]. The weights of the two models are never negative.
     """
-    from scipy.optimize import minimize
-
     if not len(labels):
         return EQUAL
-    design = np.column_stack([np.ones(len(labels)), network, trees]).astype(np.float64)
-    result = minimize(
-        _negative_log_posterior,
-        np.array([EQUAL.intercept, EQUAL.network, EQUAL.trees]),
-        args=(design, labels.astype(bool)),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(None, None), (0, None), (0, None)],
-        options={"maxiter": 500, "ftol": 1e-13, "gtol": 1e-7 * len(labels)},
+    center = float(np.mean(network) + np.mean(trees)) / 2
+    directions = np.array([[1.0, center, center], [0.0, 1.0, 1.0], [0.0, 0.5, -0.5]])
+    found = fit_logistic(
+        np.column_stack([np.ones(len(labels)), network, trees]),
+        labels,
+        mean=(EQUAL.intercept, EQUAL.network, EQUAL.trees),
+        precision=gaussian_precision(directions, (SHIFT_DEVIATION, SLOPE_DEVIATION, SHARE_DEVIATION)),
+        least=(None, 0.0, 0.0),
     )
-    return Weights(*(float(value) for value in result.x))
+    return Weights(*(float(value) for value in found))
 
 
 def blend_logits(blend: Blend, network: np.ndarray, trees: np.ndarray) -> np.ndarray:
     """The blended logits float64 [n, 4] of `network` [n, 4] and `trees` [n, 4], in the order of schema.TARGETS."""
     columns = [blend[target].apply(network[:, i], trees[:, i]) for i, target in enumerate(schema.TARGETS)]
     return np.column_stack(columns)
-
-
-def log_losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The log loss of each row, in nats: float64 of the shape of `logits`; `labels` bool of the same shape."""
-    return np.logaddexp(0.0, np.where(labels, -logits, logits))
 
 
 def write_blend(blend: Blend, path: Path) -> None:
@@ -91,17 +83,3 @@ def read_blend(path: Path) -> dict[str, Weights]:
         return {target: Weights(**values[target]) for target in schema.TARGETS}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a blend") from error
-
-
-def _negative_log_posterior(
-    weights: np.ndarray, design: np.ndarray, labels: np.ndarray
-) -> tuple[float, np.ndarray[Any, np.dtype[np.float64]]]:
-    """Value and gradient, in nats summed over the rows; convex in the weights."""
-    intercept, network, trees = weights
-    logits = design @ weights
-    slope, share = network + trees - 1, (network - trees) / 2
-    a, b, s = INTERCEPT_DEVIATION**2, SLOPE_DEVIATION**2, SHARE_DEVIATION**2
-    prior = intercept**2 / (2 * a) + slope**2 / (2 * b) + share**2 / (2 * s)
-    prior_gradient = np.array([intercept / a, slope / b + share / (2 * s), slope / b - share / (2 * s)])
-    gradient = design.T @ (1 / (1 + np.exp(-logits)) - labels) + prior_gradient
-    return float(log_losses(logits, labels).sum() + prior), gradient

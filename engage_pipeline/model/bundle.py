@@ -33,10 +33,10 @@ from engage_pipeline.model.blend import (
     Weights,
     blend_logits,
     choose_weights,
-    log_losses,
     read_blend,
     write_blend,
 )
+from engage_pipeline.model.logistic import log_losses, sigmoid
 from engage_pipeline.model.tree_scoring import TreeScorer
 from engage_pipeline.progress import progress
 
@@ -98,8 +98,7 @@ class TrainedModel:
 
 def to_probabilities(logits: np.ndarray) -> np.ndarray:
     """The logistic function, float64, kept LEAST_PROBABILITY from 0 and 1."""
-    with np.errstate(over="ignore"):
-        return np.clip(1 / (1 + np.exp(-logits)), LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    return np.clip(sigmoid(logits), LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
 
 
 def build_bundle(

@@ -11,19 +11,19 @@ import pyarrow as pa
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.tree_inputs import TreeInputs
-from engage_pipeline.model.trees import TREES, trees_file
+from engage_pipeline.model.trees import TREES, Start, trees_file
 
 
 @dataclass(frozen=True)
 class TreeScorer:
-    """The trees of the four engagements; an engagement without trees has its constant rate.
+    """The trees of the four engagements; an engagement may have none and then keeps its start.
 
-    `boosters` and `constants` stand in the order of schema.TARGETS; `threads` = None takes all cores.
+    `starts` and `boosters` stand in the order of schema.TARGETS; `threads` = None takes all cores.
     """
 
     inputs: TreeInputs
+    starts: tuple[Start, ...]
     boosters: tuple[Any | None, ...]
-    constants: tuple[float, ...]
     threads: int | None = None
 
     @classmethod
@@ -35,6 +35,7 @@ class TreeScorer:
             if not values["enabled"]:
                 return None
             engagements = [values["engagements"][target] for target in schema.TARGETS]
+            starts = tuple(Start(**engagement["start"]) for engagement in engagements)
             inputs = TreeInputs.from_json(values, str(path))
         except FileNotFoundError as error:
             raise UserError(f"{path}: no such file") from error
@@ -44,7 +45,7 @@ class TreeScorer:
             _read_booster(folder / trees_file(target), inputs) if engagement["iterations"] else None
             for target, engagement in zip(schema.TARGETS, engagements, strict=True)
         )
-        return cls(inputs, boosters, tuple(engagement["constant_logit"] for engagement in engagements), threads)
+        return cls(inputs, starts, boosters, threads)
 
     def logits(self, table: pa.Table, network_logits: np.ndarray) -> np.ndarray:
         """Logits, float64 [n, 4] in the order of schema.TARGETS.
@@ -53,11 +54,10 @@ class TreeScorer:
         """
         logits = np.empty((table.num_rows, len(schema.TARGETS)))
         matrix = self.inputs.matrix(table, network_logits)
-        for target, (booster, constant) in enumerate(zip(self.boosters, self.constants, strict=True)):
-            if booster is None:
-                logits[:, target] = constant
-            elif table.num_rows:
-                logits[:, target] = booster.predict(matrix, raw_score=True, num_threads=self.threads or 0)
+        for target, (start, booster) in enumerate(zip(self.starts, self.boosters, strict=True)):
+            logits[:, target] = start.logits(network_logits[:, target])
+            if booster is not None and table.num_rows:
+                logits[:, target] += booster.predict(matrix, raw_score=True, num_threads=self.threads or 0)
         return logits
 
 

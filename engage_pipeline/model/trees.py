@@ -1,12 +1,16 @@
 """LightGBM trees, one model an engagement, on the fine-tuning rows and the pretrained network's logits of them.
 
-The pretrained network never saw these rows, so its logits are as good here as they will be on new rows. How many
-trees an engagement gets is read off the out-of-fold loss; where no number beats the constant rate it gets none.
+    logit = intercept + slope * pretrained logit + trees
+
+The pretrained network never saw these rows, so its logits are as good here as they will be on new rows: the trees
+start from them, slightly recalibrated, and read them beside the counters. How many trees an engagement gets is read
+off the out-of-fold loss; none, or not even the network's logit, where that is no better than the constant rate.
 """
 
 import json
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +18,29 @@ import numpy as np
 
 from engage_pipeline import schema
 from engage_pipeline.config import Settings
-from engage_pipeline.model.tree_inputs import CATEGORICAL, COLUMNS
+from engage_pipeline.model.logistic import fit_logistic, gaussian_precision, log_losses
+from engage_pipeline.model.tree_inputs import CATEGORICAL, COLUMNS, LOGITS
 from engage_pipeline.model.tree_rows import LogitSource, TreeRows, read_tree_rows
 from engage_pipeline.progress import Progress, progress
 
 TREES = "trees.json"
 LEAST_LABELS = 10
-"""Fewest rows with, and fewest without an engagement, for trees to be tried."""
+"""Fewest rows with, and fewest without an engagement, for more than a constant to be tried."""
 IMPORTANT_COLUMNS = 30
+SHIFT_DEVIATION, SLOPE_DEVIATION = 0.5, 0.25
+"""Prior standard deviations of what the start adds to the mean logit, and of its slope around 1."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the trees are added to: intercept + slope * pretrained logit."""
+
+    intercept: float
+    slope: float
+
+    def logits(self, pretrained: np.ndarray) -> np.ndarray:
+        """Float64 of the shape of `pretrained`."""
+        return self.intercept + self.slope * pretrained.astype(np.float64)
 
 
 def trees_file(target: str) -> str:
@@ -31,12 +50,13 @@ def trees_file(target: str) -> str:
 
 @dataclass(frozen=True)
 class Choice:
-    """How many trees an engagement gets, and why.
+    """What an engagement gets, and why.
 
-    `curve` is the out-of-fold log loss after each tree (nats a row, mean over folds) up to the best one;
-    `constant_loss` is that of the rate of the other folds.
+    `curve` is the out-of-fold log loss (nats a row, mean over folds) of the start alone and after each tree up to the
+    best one; `constant_loss` is that of the rate of the other folds.
     """
 
+    start: Start
     iterations: int
     reason: str
     constant_loss: float | None = None
@@ -54,18 +74,17 @@ def train_trees(features: Path, pretrained: LogitSource, output: Path, settings:
         _write_json(output / TREES, {"enabled": False})
         return {"enabled": False}
     rows = read_tree_rows(features, pretrained, settings)
-    parameters = lightgbm_parameters(settings)
-    dataset = _dataset(rows, parameters)
+    dataset = _dataset(rows, lightgbm_parameters(settings))
     engagements, facts = {}, {}
     with progress("trees", None, "rounds") as tracker:
         for number, target in enumerate(schema.TARGETS):
-            labels = rows.labels[:, number]
-            choice = choose_iterations(dataset, labels, rows.folds, parameters, settings, _rounds(tracker, target))
-            engagements[target] = {"iterations": choice.iterations, "constant_logit": constant_logit(labels)}
-            importance = {}
-            if choice.iterations:
-                importance = _grow(dataset, labels, choice.iterations, parameters, output / trees_file(target))
-            facts[target] = _facts(labels, choice, importance)
+            labels, logits = rows.labels[:, number], rows.matrix[:, COLUMNS.index(LOGITS[number])]
+            choice = choose_iterations(dataset, logits, labels, rows.folds, settings, _rounds(tracker, target))
+            engagements[target] = {"iterations": choice.iterations, "start": asdict(choice.start)}
+            booster = _grow(dataset, settings, choice.iterations) if choice.iterations else None
+            if booster:
+                (output / trees_file(target)).write_text(_model_text(booster), encoding="utf-8")
+            facts[target] = _facts(labels, choice, booster)
     _write_json(output / TREES, {"enabled": True, **rows.inputs.to_json(), "engagements": engagements})
     return {"enabled": True, "rows": len(rows.labels), "columns": len(COLUMNS), "engagements": facts}
 
@@ -91,42 +110,63 @@ def lightgbm_parameters(settings: Settings) -> dict[str, Any]:
 
 def choose_iterations(
     dataset: Any,
+    logits: np.ndarray,
     labels: np.ndarray,
     folds: np.ndarray,
-    parameters: dict[str, Any],
     settings: Settings,
     report: Callable[[Any], None],
 ) -> Choice:
-    """The number of trees with the least out-of-fold log loss; 0 where that is no better than the constant rate."""
-    import lightgbm
+    """The start and the number of trees with the least out-of-fold log loss; leaves labels and start in `dataset`.
 
+    `logits` [n] are the pretrained network's, `labels` bool [n], `folds` int [n].
+    """
     positives = int(labels.sum())
-    fewest = min(positives, len(labels) - positives)
-    if fewest < LEAST_LABELS:
-        return Choice(0, f"{positives} of {len(labels)} rows have it: too one-sided for trees")
+    constant = Start(constant_logit(labels), 0.0)
+    if min(positives, len(labels) - positives) < LEAST_LABELS:
+        return Choice(constant, 0, f"{positives} of {len(labels)} rows have it: too one-sided for more than a constant")
     members = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
-    if any(len(np.unique(labels[rest])) < 2 for rest, _ in members):
-        return Choice(0, "one class only outside a fold")
-    dataset.set_label(labels.astype(np.float32))
-    history: Any = lightgbm.cv(
-        parameters,
-        dataset,
-        num_boost_round=settings.trees.n_estimators,
-        folds=members,
-        callbacks=[lightgbm.early_stopping(settings.trees.early_stopping_rounds, verbose=False), report],
-    )
-    curve = [float(loss) for loss in history["valid binary_logloss-mean"]]
-    constant = float(np.mean([_constant_loss(labels[rest], labels[fold]) for rest, fold in members]))
+    start = fit_start(logits, labels)
+    losses = log_losses(start.logits(logits), labels)
+    dataset.set_label(labels.astype(np.float32)).set_init_score(start.logits(logits))
+    curve = [_fold_mean(losses, members), *_cross_validate(dataset, members, settings, report)]
+    constant_loss = float(np.mean([_constant_loss(labels[rest], labels[fold]) for rest, fold in members]))
     best = int(np.argmin(curve))
-    if curve[best] >= constant:
-        return Choice(0, "no number of trees beats the constant rate", constant, curve)
-    return Choice(best + 1, "least out-of-fold loss", constant, curve)
+    if curve[best] >= constant_loss:
+        return Choice(constant, 0, "nothing beats the constant rate", constant_loss, curve)
+    return Choice(start, best, "least out-of-fold loss", constant_loss, curve[: best + 1])
+
+
+def fit_start(logits: np.ndarray, labels: np.ndarray) -> Start:
+    """The pretrained logits [n], recalibrated on `labels` bool [n]; the slope is never negative."""
+    found = fit_logistic(
+        np.column_stack([np.ones(len(labels)), logits]),
+        labels,
+        mean=(0.0, 1.0),
+        precision=gaussian_precision(np.array([[1.0, logits.mean()], [0.0, 1.0]]), (SHIFT_DEVIATION, SLOPE_DEVIATION)),
+        least=(None, 0.0),
+    )
+    return Start(float(found[0]), float(found[1]))
 
 
 def constant_logit(labels: np.ndarray) -> float:
     """The logit of the mean of `labels`, half a row of each class added, so that it is finite."""
     positives = float(np.sum(labels))
     return float(np.log(positives + 0.5) - np.log(len(labels) - positives + 0.5))
+
+
+def _cross_validate(
+    dataset: Any, members: list[tuple[np.ndarray, np.ndarray]], settings: Settings, report: Callable[[Any], None]
+) -> list[float]:
+    import lightgbm
+
+    history: Any = lightgbm.cv(
+        lightgbm_parameters(settings),
+        dataset,
+        num_boost_round=settings.trees.n_estimators,
+        folds=members,
+        callbacks=[lightgbm.early_stopping(settings.trees.early_stopping_rounds, verbose=False), report],
+    )
+    return [float(loss) for loss in history["valid binary_logloss-mean"]]
 
 
 def _dataset(rows: TreeRows, parameters: dict[str, Any]) -> Any:
@@ -142,36 +182,44 @@ def _dataset(rows: TreeRows, parameters: dict[str, Any]) -> Any:
     return dataset.construct()
 
 
-def _grow(
-    dataset: Any, labels: np.ndarray, iterations: int, parameters: dict[str, Any], output: Path
-) -> dict[str, float]:
-    """Trains on all rows and writes the model; returns the gains of the most important columns."""
+def _grow(dataset: Any, settings: Settings, iterations: int) -> Any:
+    """Trains on all rows of `dataset`, whose labels and start are set."""
     import lightgbm
 
-    dataset.set_label(labels.astype(np.float32))
-    booster = lightgbm.train(parameters, dataset, num_boost_round=iterations)
-    threads = f"[num_threads: {parameters['num_threads']}]"
-    output.write_text(booster.model_to_string().replace(threads, "[num_threads: 0]"), encoding="utf-8")
-    gains = booster.feature_importance("gain")
-    order = np.argsort(-gains, kind="stable")[:IMPORTANT_COLUMNS]
-    return {COLUMNS[column]: float(gains[column]) for column in order if gains[column] > 0}
+    return lightgbm.train(lightgbm_parameters(settings), dataset, num_boost_round=iterations)
+
+
+def _model_text(booster: Any) -> str:
+    """The model as LightGBM writes it, without the number of threads, which changes nothing."""
+    return re.sub(r"^\[num_threads: \d+\]$", "[num_threads: 0]", booster.model_to_string(), flags=re.MULTILINE)
+
+
+def _fold_mean(losses: np.ndarray, members: list[tuple[np.ndarray, np.ndarray]]) -> float:
+    return float(np.mean([losses[fold].mean() for _, fold in members]))
 
 
 def _constant_loss(others: np.ndarray, labels: np.ndarray) -> float:
-    rate = others.mean()
-    return float(-np.where(labels, np.log(rate), np.log1p(-rate)).mean())
+    return float(log_losses(np.full(len(labels), constant_logit(others)), labels).mean())
 
 
-def _facts(labels: np.ndarray, choice: Choice, importance: dict[str, float]) -> dict[str, Any]:
+def _facts(labels: np.ndarray, choice: Choice, booster: Any | None) -> dict[str, Any]:
     return {
         "positives": int(labels.sum()),
         "trees": choice.iterations,
+        **asdict(choice.start),
         "reason": choice.reason,
         "constant_loss": choice.constant_loss,
-        "out_of_fold_loss": choice.curve[choice.iterations - 1] if choice.iterations else None,
+        "out_of_fold_loss": min(choice.curve, default=None),
         "curve": choice.curve,
-        "gain": importance,
+        "gain": _gains(booster) if booster else {},
     }
+
+
+def _gains(booster: Any) -> dict[str, float]:
+    """Total gain of the most important columns, the highest first."""
+    gains = booster.feature_importance("gain")
+    order = np.argsort(-gains, kind="stable")[:IMPORTANT_COLUMNS]
+    return {COLUMNS[column]: float(gains[column]) for column in order if gains[column] > 0}
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:

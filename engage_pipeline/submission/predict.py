@@ -23,12 +23,12 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.parts import find_parts
 from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.interactions.features import write_features
+from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.progress import Progress, progress
 from engage_pipeline.submission.results import ResultsWriter, write_part
 from engage_pipeline.submission.threads import limited_threads
 
-SIMILAR_AUTHORS = "similar_authors.parquet"
 SLICE_ROWS = 262_144
 _BYTES_A_UNIT = 1024
 

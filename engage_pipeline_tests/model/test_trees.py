@@ -12,8 +12,9 @@ from engage_pipeline import schema
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.tree_inputs import COLUMNS, LANGUAGE, LOGITS, TreeInputs
+from engage_pipeline.model.tree_rows import LogitSource
 from engage_pipeline.model.tree_scoring import TreeScorer
-from engage_pipeline.model.trees import LEAST_LABELS, train_trees, trees_file
+from engage_pipeline.model.trees import LEAST_LABELS, fit_start, train_trees, trees_file
 from engage_pipeline_tests import samples
 from engage_pipeline_tests.samples import feature_table
 
@@ -32,12 +33,12 @@ class ViewerLogits:
         return np.column_stack([likes - 1, likes - 2, likes - 3, likes - 4])
 
 
-def train(table: pa.Table, folder: Path, settings: Settings) -> dict:
+def train(table: pa.Table, folder: Path, settings: Settings, pretrained: LogitSource | None = None) -> dict:
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, folder / "features.parquet", row_group_size=700)
     output = folder / "trees"
     output.mkdir()
-    return train_trees(folder / "features.parquet", ViewerLogits(), output, settings)
+    return train_trees(folder / "features.parquet", pretrained or ViewerLogits(), output, settings)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -49,7 +50,7 @@ def replaced(table: pa.Table, name: str, values: object) -> pa.Table:
 
 
 def log_loss(logits: np.ndarray, labels: np.ndarray) -> float:
-    return float(np.mean(np.logaddexp(0, np.where(labels, -logits, logits))))
+    return float(np.mean(np.log1p(np.exp(np.where(labels, -logits, logits)))))
 
 
 def constant_loss(labels: np.ndarray) -> float:
@@ -67,7 +68,7 @@ def test_trees_beat_the_constant_rate_on_unseen_rows(tmp_path: Path) -> None:
         assert log_loss(logits[:, number], labels) < 0.97 * constant_loss(labels), target
         figures = facts["engagements"][target]
         assert figures["out_of_fold_loss"] < figures["constant_loss"]
-        assert any(target in column or column in LOGITS for column in list(figures["gain"])[:3])
+        assert any(target in column for column in list(figures["gain"])[:3])
 
 
 def test_shuffled_labels_teach_nothing(tmp_path: Path) -> None:
@@ -84,6 +85,13 @@ def test_shuffled_labels_teach_nothing(tmp_path: Path) -> None:
         assert log_loss(logits[:, number], labels) > 0.998 * constant_loss(labels), target
 
 
+class LostLogits:
+    """Logits far from every rate."""
+
+    def logits(self, table: pa.Table) -> np.ndarray:
+        return np.full((table.num_rows, 4), -15, np.float32)
+
+
 def test_what_holds_in_no_other_fold_gets_no_trees(tmp_path: Path) -> None:
     table = feature_table(2000, 16, validation=True)
     follows = table["engagee_follows_engager"].to_numpy()
@@ -91,9 +99,48 @@ def test_what_holds_in_no_other_fold_gets_no_trees(tmp_path: Path) -> None:
     facts = train(table, tmp_path, tiny_settings(tmp_path, trees={"n_estimators": 5, "folds": 2}))
     figures = facts["engagements"]["reply"]
     assert figures["trees"] == 0
-    assert min(figures["curve"]) > figures["constant_loss"]
+    assert len(figures["curve"]) == 1
     logits = TreeScorer.load(tmp_path / "trees").logits(table, ViewerLogits().logits(table))
-    assert len(np.unique(logits[:, schema.TARGETS.index("reply")])) == 1
+    expected = figures["intercept"] + figures["slope"] * ViewerLogits().logits(table)[:, 3]
+    assert np.allclose(logits[:, schema.TARGETS.index("reply")], expected)
+
+
+def test_the_constant_rate_is_better_than_a_network_that_is_lost(tmp_path: Path) -> None:
+    table = feature_table(200, 17, validation=True)
+    trained = np.isin(table[schema.SPLIT].to_numpy(), range(LAST_CHUNK))
+    labels = np.random.default_rng(2).random(200) < 0.3
+    table = replaced(table, "like", labels)
+    facts = train(table, tmp_path, tiny_settings(tmp_path, trees={"min_child_samples": 1000}), LostLogits())
+    figures = facts["engagements"]["like"]
+    assert figures["reason"] == "nothing beats the constant rate"
+    assert figures["out_of_fold_loss"] >= figures["constant_loss"]
+    logits = TreeScorer.load(tmp_path / "trees").logits(table, LostLogits().logits(table))[:, 0]
+    positives = labels[trained].sum()
+    assert np.allclose(logits, np.log((positives + 0.5) / (trained.sum() - positives + 0.5)))
+
+
+def test_the_start_has_the_highest_posterior() -> None:
+    rng = np.random.default_rng(3)
+    logits = rng.normal(-1, 2, 300)
+    labels = rng.random(300) < 1 / (1 + np.exp(-(0.5 + 0.6 * logits)))
+    found = fit_start(logits, labels)
+
+    def loss(intercept: float, slope: float) -> float:
+        total = len(labels) * log_loss(intercept + slope * logits, labels)
+        shift = intercept + (slope - 1) * logits.mean()
+        return float(total + (shift / 0.5) ** 2 / 2 + ((slope - 1) / 0.25) ** 2 / 2)
+
+    best = loss(found.intercept, found.slope)
+    assert all(
+        loss(found.intercept + a, found.slope + b) > best for a in (-0.01, 0, 0.01) for b in (-0.01, 0, 0.01) if a or b
+    )
+
+
+def test_the_curve_starts_at_the_start(tmp_path: Path) -> None:
+    table = feature_table(2500, 5, validation=True)
+    facts = train(table, tmp_path, tiny_settings(tmp_path, trees={"n_estimators": 5, "learning_rate": 1e-6}))
+    for figures in facts["engagements"].values():
+        assert figures["curve"] == pytest.approx([figures["curve"][0]] * len(figures["curve"]), abs=1e-5)
 
 
 def test_blend_rows_and_holdout_rows_are_never_read(tmp_path: Path) -> None:

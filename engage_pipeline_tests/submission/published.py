@@ -1,6 +1,8 @@
 """A working directory with everything that predicting reads, made of the golden parts."""
 
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,10 @@ from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.ingest.split import validation_split
 from engage_pipeline.interactions.counting import count_training, count_validation
 from engage_pipeline.interactions.features import write_features
+from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.bundle import build_bundle
-from engage_pipeline.submission.predict import SIMILAR_AUTHORS
 from engage_pipeline_tests.model.bundles import make_inputs
 from engage_pipeline_tests.samples import GOLDEN
-
-VALIDATION_LINES = 4000
 
 
 def publish_golden_model(folder: Path, settings: Settings) -> None:
@@ -28,7 +28,7 @@ def publish_golden_model(folder: Path, settings: Settings) -> None:
         count_training(train, draft.directory, settings)
     with store.publish("author_similarity") as draft:
         shutil.copyfile(GOLDEN / SIMILAR_AUTHORS, draft.path(SIMILAR_AUTHORS))
-    split = validation_split(VALIDATION_LINES, seed=1, holdout_share=0.1, chunks=10)
+    split = partial(validation_split, seed=1, holdout_share=0.1, chunks=10)
     validation = ingest(GOLDEN / "validation" / "part-00000.gz", folder, settings, split)
     with store.publish("validation_counts") as draft:
         count_validation([validation], draft.directory, settings)
@@ -48,7 +48,7 @@ def counts(store: ArtifactStore) -> dict[str, Path]:
     }
 
 
-def ingest(source: Path, folder: Path, settings: Settings, split: np.ndarray | None = None) -> Path:
+def ingest(source: Path, folder: Path, settings: Settings, split: Callable[[int], np.ndarray] | None = None) -> Path:
     """The typed tweets of the labelled part `source`."""
     tweets = folder / f"{source.parent.name}.{source.stem}.parquet"
     rejects = folder / "rejects.parquet"

@@ -1,0 +1,64 @@
+"""Logistic regression on a few logits, under a Gaussian prior: calibration and blending are both of this kind.
+
+The log posterior is concave, so that there is one best answer, and few rows stay near the prior's mean.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def fit_logistic(
+    inputs: np.ndarray,
+    labels: np.ndarray,
+    *,
+    mean: Sequence[float],
+    precision: np.ndarray,
+    least: Sequence[float | None],
+) -> np.ndarray:
+    """The weights w, float64 [k], with the highest posterior, where the logit of a row x is x·w.
+
+    `inputs` float [n, k], `labels` bool [n]. The prior of w is Gaussian with the given mean [k] and precision, the
+    inverse of its covariance [k, k]. `least` are lower bounds of the weights, None = unbounded.
+    """
+    from scipy.optimize import minimize
+
+    result = minimize(
+        _negative_log_posterior,
+        np.array(mean, np.float64),
+        args=(inputs.astype(np.float64), labels.astype(bool), np.array(mean, np.float64), precision),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(bound, None) for bound in least],
+        options={"maxiter": 500, "ftol": 1e-13, "gtol": 1e-7 * max(len(labels), 1)},
+    )
+    return np.asarray(result.x, np.float64)
+
+
+def gaussian_precision(directions: np.ndarray, deviations: Sequence[float]) -> np.ndarray:
+    """The precision [k, k] under which directions[i]·(w - mean) are independent with standard deviations[i].
+
+    `directions` is float [k, k]. An intercept's row (1, c) says that it is meant at the logit c, not at 0: far from 0
+    a change of the slope would else be a change of the rate.
+    """
+    return directions.T @ np.diag(np.array(deviations) ** -2.0) @ directions
+
+
+def log_losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The log loss of each row, in nats: float64 of the shape of `logits`; `labels` bool of the same shape."""
+    return np.logaddexp(0.0, np.where(labels, -logits, logits))
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """The logistic function, without overflow."""
+    return np.exp(-np.logaddexp(0.0, -logits))
+
+
+def _negative_log_posterior(
+    weights: np.ndarray, inputs: np.ndarray, labels: np.ndarray, mean: np.ndarray, precision: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Value and gradient, in nats summed over the rows."""
+    logits = inputs @ weights
+    pull = precision @ (weights - mean)
+    gradient = inputs.T @ (sigmoid(logits) - labels) + pull
+    return float(log_losses(logits, labels).sum() + (weights - mean) @ pull / 2), gradient
