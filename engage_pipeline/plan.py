@@ -1,8 +1,8 @@
 """Which artifacts have to be made again, why, and in which order.
 
-The plan is made in segments. Within one, either every artifact is partitioned or none is, as an orchestrator's run
-wants it; the next segment is planned when the one before is done, so that an artifact that came out unchanged
-stops the recomputation below it. What does not belong here: running anything.
+The plan is made in segments: artifacts that do not depend on each other, either all partitioned or none, as an
+orchestrator's run wants it. The next segment is planned when the one before is done, so that an artifact that came out
+unchanged stops the recomputation below it. What does not belong here: running anything.
 """
 
 from collections.abc import Sequence
@@ -14,30 +14,16 @@ from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.config import Settings
 from engage_pipeline.ingest.parts import find_part, find_parts
 
-SEGMENTS: tuple[tuple[str, ...], ...] = (
-    ("tweet_parts",),
-    (
-        "validation_tweets",
-        "test_tweets",
-        "interaction_counts",
-        "author_similarity",
-        "validation_counts",
-        "validation_features",
-        "test_features",
-        "finetuned_encoder",
-        "token_sketches",
-        "emde_sketches",
-    ),
-    ("interaction_features",),
-    (
-        "pretrained_network",
-        "finetuned_network",
-        "engagement_trees",
-        "trained_model",
-        "evaluation",
-        "submission",
-    ),
-)
+
+def _segments() -> list[tuple[str, ...]]:
+    depths: dict[str, int] = {}
+    for artifact in ARTIFACTS.values():
+        depths[artifact.name] = 1 + max((depths[parent] for parent in artifact.inputs), default=0)
+    places = {name: (depth, not ARTIFACTS[name].partitioned) for name, depth in depths.items()}
+    return [tuple(name for name in places if places[name] == place) for place in sorted(set(places.values()))]
+
+
+SEGMENTS = _segments()
 """Every artifact once, after all of its inputs."""
 
 
@@ -71,16 +57,13 @@ def training_parts(settings: Settings) -> dict[str, Path]:
 
 
 def plan_segment(store: ArtifactStore, names: Sequence[str]) -> list[Step]:
-    """The steps of one segment, in order: what is stale now, or made of something that this segment will make."""
-    steps: list[Step] = []
-    made: set[str] = set()
+    """The steps of one segment, in order: what would come out otherwise if it were made now."""
+    steps = []
     for name in names:
         for key in _keys(store, name):
-            reason = next((f"{parent} is made again" for parent in ARTIFACTS[name].inputs if parent in made), None)
-            reason = reason or store.stale(name, key, raw_sources(store.settings, name, key))
+            reason = store.stale(name, key, raw_sources(store.settings, name, key))
             if reason:
                 steps.append(Step(name, key, reason))
-                made.add(name)
     return steps
 
 
