@@ -3,17 +3,17 @@
     report = predict([Path("test")], Path("results.csv"), settings, threads=1)
 
 No orchestrator and no network. Part by part the lines become typed tweets, then features, then probabilities, in
-temporary files below working_dir that are gone at the end. Memory does not grow with the rows: features are joined for
-at most SLICE_ROWS rows at once, and scored batch by batch.
+temporary files below working_dir that are gone at the end. Memory does not grow with the rows: features are joined
+slice by slice, and scored batch by batch.
 """
 
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import files
@@ -26,10 +26,12 @@ from engage_pipeline.interactions.features import write_features
 from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.progress import Progress, progress
-from engage_pipeline.submission.results import ResultsWriter, write_part
+from engage_pipeline.submission.results import BATCH_ROWS, ResultsWriter, write_part
 from engage_pipeline.submission.threads import limited_threads
 
-SLICE_ROWS = 262_144
+LEAST_SLICE_ROWS, MOST_SLICE_ROWS = 32_768, 1_048_576
+COUNTS_A_ROW = 16
+"""Rows of the counters that are read for each row of a slice, at least: joining a slice reads all counters once."""
 _BYTES_A_UNIT = 1024
 
 
@@ -53,6 +55,7 @@ class _Published:
 
     model: TrainedModel
     counts: dict[str, Path]
+    slice_rows: int
 
 
 def predict(inputs: Sequence[Path], output: Path, settings: Settings, *, threads: int | None = None) -> PredictReport:
@@ -99,7 +102,8 @@ def _open(store: ArtifactStore, threads: int | None) -> _Published:
         "similarity": store.open("author_similarity").path(SIMILAR_AUTHORS),
         "validation_counts": store.open("validation_counts").directory(),
     }
-    return _Published(TrainedModel.load(store.open("trained_model"), threads), counts)
+    model = TrainedModel.load(store.open("trained_model"), threads)
+    return _Published(model, counts, slice_rows([counts["training_counts"], counts["validation_counts"]]))
 
 
 def _predict_parts(parts: Sequence[Path], published: _Published, writer: ResultsWriter, settings: Settings) -> int:
@@ -143,11 +147,17 @@ def _predict_part(
         source, tweets=tweets, rejects=folder / "rejects.parquet", settings=settings, labelled=False, order="line"
     )
     share.rows = report.rows
-    for piece in slices(tweets, folder / "slice.parquet", SLICE_ROWS):
+    for piece in slices(tweets, folder / "slice.parquet", published.slice_rows):
         write_features(piece, features, kind="test", settings=settings, **published.counts)
         for rows in write_part(writer, published.model, piece, features):
             share.advance(rows)
     return report.rejected
+
+
+def slice_rows(folders: Sequence[Path]) -> int:
+    """Rows of a slice whose join is worth one pass over the counters in `folders`: more for large counters."""
+    counters = sum(pq.read_metadata(path).num_rows for folder in folders for path in folder.glob("*.parquet"))
+    return min(max(counters // COUNTS_A_ROW, LEAST_SLICE_ROWS), MOST_SLICE_ROWS)
 
 
 def slices(tweets: Path, piece: Path, rows: int) -> Iterator[Path]:
@@ -159,6 +169,11 @@ def slices(tweets: Path, piece: Path, rows: int) -> Iterator[Path]:
         if file.metadata.num_rows <= rows:
             yield tweets
             return
-        for batch in file.iter_batches(rows):
-            pq.write_table(pa.Table.from_batches([batch]), piece, compression="lz4")
+        batch_rows = min(rows, BATCH_ROWS)
+        batches = file.iter_batches(batch_rows)
+        while first := next(batches, None):
+            with pq.ParquetWriter(piece, file.schema_arrow, compression="lz4") as writer:
+                writer.write_batch(first)
+                for batch in islice(batches, rows // batch_rows - 1):
+                    writer.write_batch(batch)
             yield piece

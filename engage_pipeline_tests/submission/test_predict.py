@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -18,7 +19,7 @@ from engage_pipeline.interactions.features import write_features
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.submission import predict as predicting
 from engage_pipeline.submission import results
-from engage_pipeline.submission.predict import expand_inputs, predict, slices
+from engage_pipeline.submission.predict import expand_inputs, predict, slice_rows, slices
 from engage_pipeline_tests.model.bundles import quiet_settings
 from engage_pipeline_tests.samples import GOLDEN
 from engage_pipeline_tests.submission.published import counts, publish_golden_model
@@ -90,7 +91,7 @@ def test_slices_change_nothing(
     settings: Settings, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     predict([parts], tmp_path / "whole.csv", settings, threads=1)
-    monkeypatch.setattr(predicting, "SLICE_ROWS", 500)
+    monkeypatch.setattr(predicting, "slice_rows", lambda _: 500)
     predict([parts / "part-00000.gz", parts / "part-00001"], tmp_path / "sliced.csv", settings, threads=1)
     ids, probabilities = read_results(tmp_path / "sliced.csv")
     whole_ids, whole = read_results(tmp_path / "whole.csv")
@@ -99,8 +100,6 @@ def test_slices_change_nothing(
 
 
 def test_slices_hold_every_row_in_order(tmp_path: Path) -> None:
-    import pyarrow as pa
-
     pq.write_table(pa.table({"n": range(1000)}), tmp_path / "all.parquet", row_group_size=70)
     found, sizes = [], []
     for piece in slices(tmp_path / "all.parquet", tmp_path / "piece.parquet", 150):
@@ -111,6 +110,22 @@ def test_slices_hold_every_row_in_order(tmp_path: Path) -> None:
     assert max(sizes) == 150
     whole = list(slices(tmp_path / "all.parquet", tmp_path / "piece.parquet", 1000))
     assert whole == [tmp_path / "all.parquet"]
+
+
+def test_slices_of_many_batches_hold_every_row_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predicting, "BATCH_ROWS", 64)
+    pq.write_table(pa.table({"n": range(1000)}), tmp_path / "all.parquet", row_group_size=70)
+    pieces = [pq.read_table(p)["n"].to_pylist() for p in slices(tmp_path / "all.parquet", tmp_path / "p.parquet", 200)]
+    assert [number for piece in pieces for number in piece] == list(range(1000))
+    assert [len(piece) for piece in pieces] == [192] * 5 + [40]
+
+
+def test_slices_grow_with_the_counters_within_limits(tmp_path: Path) -> None:
+    assert slice_rows([tmp_path]) == 32_768
+    for name, rows in (("a", 400_000), ("b", 240_000)):
+        pq.write_table(pa.table({"n": pa.nulls(rows)}), tmp_path / f"{name}.parquet")
+    assert slice_rows([tmp_path]) == 40_000
+    assert slice_rows([tmp_path] * 100) == 1_048_576
 
 
 def test_temporary_files_are_gone_after_success_and_failure(settings: Settings, parts: Path, tmp_path: Path) -> None:
