@@ -4,4 +4,4 @@ FROM totals
 WHERE
     totals."like" + totals.reply + totals.retweet + totals.retweet_with_comment > 0
     AND totals.viewer IN (SELECT viewer FROM numbered WHERE viewer IS NOT NULL)
-    AND totals.key IN (SELECT similar_author FROM similar_scores WHERE similar_author IS NOT NULL)
+    AND totals.key IN (SELECT similar_author FROM similar_scores)

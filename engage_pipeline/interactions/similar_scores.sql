@@ -5,4 +5,4 @@ SELECT
     CAST(ROUND(similarity.jaccard * 1e12) AS BIGINT) AS score
 FROM similarity
 INNER JOIN user_numbers AS authors ON authors.id = similarity.author
-LEFT JOIN user_numbers AS others ON others.id = similarity.similar
+INNER JOIN user_numbers AS others ON others.id = similarity.similar

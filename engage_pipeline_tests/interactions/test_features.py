@@ -59,6 +59,23 @@ def test_keys_that_only_the_test_rows_have_count_nothing(tmp_path: Path) -> None
     assert not any(row[name] for name in (*schema.INTERACTION_FEATURES, *schema.EXPOSURE_FEATURES))
 
 
+def test_any_engagement_with_a_similar_author_counts_except_on_the_rows_own_day(tmp_path: Path) -> None:
+    fans = [
+        exposure(0, author, viewer, 3, engagee_follows_engager=True) for author in ("ana", "ben") for viewer in "uv"
+    ]
+    fans.append(exposure(0, "ben", "w", 3, engagee_follows_engager=True))
+    engaged = [exposure(0, "ben", name, 1, name) for name in schema.ENGAGEMENTS]
+    shown = [exposure(0, "ana", name, day) for name in schema.ENGAGEMENTS for day in (0, 1)]
+    rows = [row | {schema.LINE_NUMBER: line} for line, row in enumerate((*fans, *engaged, *shown))]
+    write_everything(world_of(rows, ROWS, []), tmp_path, 2)
+    found = read(tmp_path, "training").sort_by(schema.LINE_NUMBER).to_pylist()[-len(shown) :]
+    assert all(row["similar_jaccard_sum"] == pytest.approx(2 / 3) for row in found)
+    for index, name in enumerate(schema.ENGAGEMENTS):
+        other_day, own_day = ([row[f"similar_{e}"] for e in schema.ENGAGEMENTS] for row in found[2 * index :][:2])
+        assert other_day == [pytest.approx(2 / 3) if e == name else 0 for e in schema.ENGAGEMENTS]
+        assert own_day == [0, 0, 0, 0]
+
+
 @pytest.mark.slow
 def test_files_have_equal_bytes_on_one_and_two_threads(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
