@@ -54,7 +54,7 @@ def write_features(
     similar_authors. Ordered by engagement day and line, test rows by line alone. Returns the number of rows.
     """
     readable = [tweets.parent, output.parent, training_counts, similarity.parent, validation_counts]
-    with Engine(settings, readable=readable) as engine, progress(output.stem, _FAMILIES, "families") as done:
+    with Engine(settings, readable=readable) as engine, progress(f"{kind}_features", _FAMILIES, "families") as done:
         engine.read("source", [tweets])
         engine.view("tweets", f"interactions/kinds/{kind}.sql")
         _count_in_training(engine, training_counts, done, leave_out=kind == "training")
