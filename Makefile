@@ -23,7 +23,7 @@ ui: setup
 	$(BIN)/dagster dev --host 127.0.0.1 --port 3000
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .
