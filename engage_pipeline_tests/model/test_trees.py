@@ -140,6 +140,7 @@ def test_the_curve_starts_at_the_start(tmp_path: Path) -> None:
     table = feature_table(2500, 5, validation=True)
     facts = train(table, tmp_path, tiny_settings(tmp_path, trees={"n_estimators": 5, "learning_rate": 1e-6}))
     for figures in facts["engagements"].values():
+        assert len(figures["curve"]) > 1
         assert figures["curve"] == pytest.approx([figures["curve"][0]] * len(figures["curve"]), abs=1e-5)
 
 
