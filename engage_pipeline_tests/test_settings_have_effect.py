@@ -100,7 +100,7 @@ CASES: dict[str, tuple[dict[str, Any], str, Seen, Any]] = {
     "network.hidden_size": (
         {"network": {"hidden_size": 24}},
         "pretrained_network",
-        weights("pretrained_network", "network.safetensors", "bn1.weight"),
+        weights("pretrained_network", "network.safetensors", "norm1.weight"),
         (24,),
     ),
     "network.batch_size": (

@@ -1,7 +1,9 @@
 """Assets of the ingest stage: raw parts become typed Parquet with a table of what was rejected."""
 
 from dataclasses import asdict
+from datetime import date, timedelta
 from functools import partial
+from typing import Any
 
 import dagster as dg
 
@@ -12,10 +14,17 @@ from engage_pipeline.assets.making import Shown, make_one, make_parts, making, p
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.parts import part_name
 from engage_pipeline.ingest.reading import ingest_part
+from engage_pipeline.ingest.report import IngestReport
 from engage_pipeline.ingest.split import validation_split
 from engage_pipeline.manifests import Manifest
 from engage_pipeline.plan import raw_sources
 from engage_pipeline.resources import Pipeline
+
+
+def _facts(report: IngestReport) -> dict[str, Any]:
+    """The report as figures for people: days as dates."""
+    days = [str(date(1970, 1, 1) + timedelta(days=day)) for day in report.days]
+    return {**asdict(report), "days": " to ".join(days)}
 
 
 @pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.tweet_schema(labelled=True))
@@ -39,7 +48,7 @@ def tweet_parts(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.Mat
                 order="tweet",
             )
             draft.rows = report.rows
-            draft.facts |= asdict(report)
+            draft.facts |= _facts(report)
         return published(draft)
 
     return make_parts(context, "tweet_parts", make)
@@ -69,7 +78,7 @@ def validation_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
             ),
         )
         draft.rows = report.rows
-        draft.facts |= asdict(report)
+        draft.facts |= _facts(report)
         return {"rejected lines": plots.rejected_reasons(report.reasons)} if report.reasons else {}
 
     return make_one(store, "validation_tweets", make, [source])
@@ -96,6 +105,6 @@ def test_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
             )
         draft.rows = sum(report.rows for report in reports.values())
         draft.facts["rejected"] = sum(report.rejected for report in reports.values())
-        draft.facts["parts"] = {part: asdict(report) for part, report in reports.items()}
+        draft.facts["parts"] = {part: _facts(report) for part, report in reports.items()}
 
     return make_one(store, "test_tweets", make, sources)

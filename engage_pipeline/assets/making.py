@@ -57,7 +57,7 @@ def make_one(
             shown = make(draft)
         manifest = published(draft)
     return dg.MaterializeResult(
-        metadata={**describe(manifest), **_markdown(shown or {})}, data_version=dg.DataVersion(manifest.version)
+        metadata={**_markdown(shown or {}), **describe(manifest)}, data_version=dg.DataVersion(manifest.version)
     )
 
 
@@ -94,20 +94,21 @@ def published(draft: Draft) -> Manifest:
 
 def describe(manifest: Manifest) -> dict[str, Any]:
     """The figures of a published artifact as Dagster metadata."""
-    figures: dict[str, Any] = {
-        "bytes": sum(mark.bytes for mark in manifest.files.values()),
-        "files": sorted(manifest.files),
-        "version": manifest.version,
-    }
+    figures: dict[str, Any] = {}
     if manifest.rows is not None:
         figures["dagster/row_count" if manifest.key is None else "dagster/partition_row_count"] = manifest.rows
-    figures |= {name: value for name, value in manifest.facts.items() if _is_readable(value)}
+    figures |= {name: value for name, value in manifest.facts.items() if name != "rows" and _is_readable(value)}
+    figures |= {
+        "bytes": sum(mark.bytes for mark in manifest.files.values()),
+        "version": manifest.version,
+        "files": ", ".join(sorted(manifest.files)),
+    }
     return {name: dg.MetadataValue.json(v) if isinstance(v, dict | list) else v for name, v in figures.items()}
 
 
 def _is_readable(value: Any) -> bool:
     """Whether a person would read it in a table of figures; long lists, such as curves, are drawn instead."""
-    return value is not None and len(json.dumps(value, default=str)) <= LONGEST_FIGURE
+    return value not in (None, {}, []) and len(json.dumps(value, default=str)) <= LONGEST_FIGURE
 
 
 def _markdown(shown: Shown) -> dict[str, dg.MarkdownMetadataValue]:

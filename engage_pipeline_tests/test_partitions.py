@@ -1,0 +1,108 @@
+"""Training parts as partitions: chosen ones are materialized, a range in one run, and a failed one loses no other."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from engage_pipeline.definitions import build_definitions
+from engage_pipeline.errors import UserError
+from engage_pipeline.partitions import register_parts
+from engage_pipeline.resources import Pipeline
+from engage_pipeline.running import RANGE_END, RANGE_START
+from engage_pipeline_tests import worlds
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> dg.DagsterInstance:
+    home = tmp_path / "home"
+    home.mkdir()
+    return dg.DagsterInstance.local_temp(str(home))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return worlds.make_world(tmp_path)
+
+
+def execute(config: Path, instance: dg.DagsterInstance, job: str, **options: object) -> dg.ExecuteInProcessResult:
+    definitions = build_definitions(Pipeline(config=str(config)))
+    return definitions.resolve_job_def(job).execute_in_process(
+        instance=instance,
+        raise_on_error=False,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def rows_by_part(instance: dg.DagsterInstance) -> dict[str, int]:
+    events = instance.fetch_materializations(dg.AssetKey("tweet_parts"), limit=100).records
+    found = {}
+    for event in events:
+        materialization = event.asset_materialization
+        assert materialization is not None
+        found[str(materialization.partition)] = materialization.metadata["dagster/partition_row_count"].value
+    return found  # type: ignore[return-value]
+
+
+def test_one_chosen_part_is_materialized(config: Path, instance: dg.DagsterInstance) -> None:
+    register_parts(instance, ["part-00000", "part-00001", "part-00002"])
+    assert execute(config, instance, "ingest_parts", partition_key="part-00001").success
+    assert worlds.store_of(config).parts() == ["part-00001"]
+    assert rows_by_part(instance) == {"part-00001": 1017}
+
+
+def test_a_range_is_one_run_with_figures_for_each_part(config: Path, instance: dg.DagsterInstance) -> None:
+    register_parts(instance, ["part-00002", "part-00000", "part-00001"])
+    tags = {RANGE_START: "part-00000", RANGE_END: "part-00001"}
+    assert execute(config, instance, "ingest_parts", tags=tags).success
+    assert rows_by_part(instance) == {"part-00000": 1016, "part-00001": 1017}
+    assert len(instance.get_runs()) == 1
+
+
+def test_a_failed_part_is_named_and_loses_no_other(config: Path, instance: dg.DagsterInstance) -> None:
+    register_parts(instance, ["part-00000", "part-00001", "part-00002"])
+    broken = config.parent / "raw" / "train" / "part-00001"
+    whole = broken.read_bytes()
+    broken.write_bytes(b"")
+    tags = {RANGE_START: "part-00000", RANGE_END: "part-00002"}
+    failed = execute(config, instance, "ingest_parts", tags=tags)
+    assert not failed.success
+    assert rows_by_part(instance).keys() == {"part-00000", "part-00002"}
+    broken.write_bytes(whole)
+    assert execute(config, instance, "ingest_parts", partition_key="part-00001").success
+    assert rows_by_part(instance).keys() == {"part-00000", "part-00001", "part-00002"}
+
+
+def test_a_part_that_is_not_there_fails_with_its_name(config: Path, instance: dg.DagsterInstance) -> None:
+    register_parts(instance, ["part-00777"])
+    failed = execute(config, instance, "ingest_parts", partition_key="part-00777")
+    (event,) = [event for event in failed.all_node_events if event.is_step_failure]
+    assert "no part part-00777" in str(event.step_failure_data.user_failure_data)
+
+
+def test_a_key_that_may_not_become_a_path_is_not_registered(instance: dg.DagsterInstance) -> None:
+    with pytest.raises(UserError, match="a part's name"):
+        register_parts(instance, ["../../evil"])
+    assert instance.get_dynamic_partitions("part") == []
+
+
+def test_checks_pass_on_a_finished_world_and_fail_on_a_wrong_one(
+    finished_world: Path, world: Path, instance: dg.DagsterInstance
+) -> None:
+    definitions = build_definitions(Pipeline(config=str(world / "config.yaml")))
+    job = definitions.resolve_implicit_global_asset_job_def()
+    done = job.execute_in_process(instance=instance, asset_selection=[dg.AssetKey("submission")])
+    (check,) = done.get_asset_check_evaluations()
+    assert check.passed
+    register_parts(instance, ["part-00000", "part-00001", "part-00002"])
+    manifest = world / "data" / "ingest" / "tweet_parts" / "part-00001" / "manifest.json"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace('"like": ', '"like": 1'), encoding="utf-8")
+    wrong = job.execute_in_process(
+        instance=instance, asset_selection=[dg.AssetKey("interaction_counts")], raise_on_error=False
+    )
+    (check,) = wrong.get_asset_check_evaluations()
+    assert not check.passed
+    assert check.blocking
+    assert "like" in str(check.description)
