@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.artifacts import Version
+from engage_pipeline.batches import batches
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.codes import CODES, load_codes
@@ -166,12 +167,11 @@ def _blend_rows(model: TrainedModel, features: Path, settings: Settings) -> tupl
 
 def _last_chunk(features: Path, settings: Settings) -> Iterator[pa.Table]:
     with pq.ParquetFile(features) as file, progress("blend rows", file.metadata.num_rows) as tracker:
-        for batch in file.iter_batches(BATCH_ROWS):
-            table = pa.Table.from_batches([batch])
-            table = table.filter(pc.equal(table[schema.SPLIT], settings.num_validation_chunks - 1))
-            if table.num_rows:
-                yield table
-            tracker.advance(batch.num_rows)
+        for table in batches(file, BATCH_ROWS):
+            chosen = table.filter(pc.equal(table[schema.SPLIT], settings.num_validation_chunks - 1))
+            if chosen.num_rows:
+                yield chosen
+            tracker.advance(table.num_rows)
 
 
 def _facts(blend: dict[str, Weights], logits: dict[str, np.ndarray], labels: np.ndarray) -> dict[str, Any]:

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engage_pipeline import metrics, schema
+from engage_pipeline.batches import batches
 from engage_pipeline.catalogue import relevant_settings
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
@@ -148,9 +149,9 @@ def score_holdout(features: Path, predict: Predict) -> Holdout:
 
 def _batches(features: Path) -> Iterator[pa.Table]:
     with pq.ParquetFile(features) as file, progress("evaluation", file.metadata.num_rows) as tracker:
-        for batch in file.iter_batches(BATCH_ROWS):
-            yield pa.Table.from_batches([batch])
-            tracker.advance(batch.num_rows)
+        for table in batches(file, BATCH_ROWS):
+            yield table
+            tracker.advance(table.num_rows)
 
 
 def _labels(table: pa.Table) -> NDArray[np.bool_]:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
+from engage_pipeline.batches import batches
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.tree_inputs import COLUMNS, LANGUAGE, NEGATIVE, TreeInputs
@@ -77,11 +78,11 @@ def _choose(split: np.ndarray, settings: Settings) -> np.ndarray:
 
 def _chosen_batches(file: pq.ParquetFile, chosen: np.ndarray) -> Iterator[pa.Table]:
     start = 0
-    for batch in file.iter_batches(BATCH_ROWS):
-        first, last = np.searchsorted(chosen, (start, start + batch.num_rows))
+    for table in batches(file, BATCH_ROWS):
+        first, last = np.searchsorted(chosen, (start, start + table.num_rows))
         if first < last:
-            yield pa.Table.from_batches([batch]).take(pa.array(chosen[first:last] - start))
-        start += batch.num_rows
+            yield table.take(pa.array(chosen[first:last] - start))
+        start += table.num_rows
 
 
 def _languages(column: pa.ChunkedArray) -> tuple[str, ...]:

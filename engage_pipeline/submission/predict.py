@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline import files
 from engage_pipeline.artifacts import ArtifactStore
+from engage_pipeline.batches import batches
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.parts import find_parts
@@ -170,10 +171,10 @@ def slices(tweets: Path, piece: Path, rows: int) -> Iterator[Path]:
             yield tweets
             return
         batch_rows = min(rows, BATCH_ROWS)
-        batches = file.iter_batches(batch_rows)
-        while first := next(batches, None):
+        tables = batches(file, batch_rows)
+        while first := next(tables, None):
             with pq.ParquetWriter(piece, file.schema_arrow, compression="lz4") as writer:
-                writer.write_batch(first)
-                for batch in islice(batches, rows // batch_rows - 1):
-                    writer.write_batch(batch)
+                writer.write_table(first)
+                for table in islice(tables, rows // batch_rows - 1):
+                    writer.write_table(table)
             yield piece

@@ -16,6 +16,7 @@ import pyarrow.csv as pc_csv
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
+from engage_pipeline.batches import batches
 from engage_pipeline.errors import UserError
 from engage_pipeline.progress import progress
 from engage_pipeline.submission.results_file import ID_COLUMNS, RESULT_COLUMNS
@@ -110,16 +111,12 @@ def write_part(writer: ResultsWriter, model: ProbabilitySource, tweets: Path, fe
         counts = tweet_file.metadata.num_rows, feature_file.metadata.num_rows
         if counts[0] != counts[1]:
             raise UserError(f"{features}: {counts[1]:,} rows instead of the {counts[0]:,} of {tweets}")
-        ids = _batches(tweet_file, [schema.LINE_NUMBER, *ID_COLUMNS])
-        for id_rows, table in zip(ids, _batches(feature_file, None), strict=True):
+        ids = batches(tweet_file, BATCH_ROWS, [schema.LINE_NUMBER, *ID_COLUMNS])
+        for id_rows, table in zip(ids, batches(feature_file, BATCH_ROWS), strict=True):
             if not id_rows[schema.LINE_NUMBER].equals(table[schema.LINE_NUMBER]):
                 raise UserError(f"{features}: its rows are not those of {tweets}")
             writer.write(id_rows, model.probabilities(table))
             yield table.num_rows
-
-
-def _batches(file: pq.ParquetFile, columns: list[str] | None) -> Iterator[pa.Table]:
-    return (pa.Table.from_batches([batch]) for batch in file.iter_batches(BATCH_ROWS, columns=columns))
 
 
 def _texts(probabilities: np.ndarray) -> pa.Array:
