@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 def batches(file: pq.ParquetFile, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """Tables of `rows` rows each, the last one of what is left, in the order of the file; None = all columns.
 
-    Row groups are read one at a time: pyarrow's own iteration over a whole file holds on to every group it has read.
+    Row groups are read one at a time: over a whole file, pyarrow's own iteration holds the bytes of every group.
     """
     held: list[pa.RecordBatch] = []
     missing = rows

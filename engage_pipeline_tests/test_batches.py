@@ -1,5 +1,6 @@
 """Batches hold every row once, in order, in the size asked for, and memory does not grow with the file."""
 
+import random
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,14 +33,14 @@ def test_every_row_comes_once_in_order(folder: Path, total: int, group: int, row
 
 
 def test_memory_does_not_grow_with_the_row_groups(folder: Path) -> None:
-    group = pa.table({"text": [f"{n:064d}" for n in range(20_000)]})
+    group = pa.table({"text": [random.Random(n).randbytes(64).hex() for n in range(5000)]})
     with pq.ParquetWriter(folder / "large.parquet", group.schema) as writer:
-        for _ in range(12):
+        for _ in range(24):
             writer.write_table(group)
     held = []
     before = pa.total_allocated_bytes()
     with pq.ParquetFile(folder / "large.parquet") as file:
-        for table in batches(file, 5000):
+        for table in batches(file, 2000):
             held.append(pa.total_allocated_bytes() - before)
             del table
-    assert max(held) < 2 * max(held[:8])
+    assert max(held) < (folder / "large.parquet").stat().st_size / 3

@@ -99,7 +99,7 @@ def scan_counted(world: World) -> Iterator[Work]:
 
 @contextmanager
 def scan_all(world: World) -> Iterator[Work]:
-    """The columns that features are made of, read from Parquet and dropped: all but the links' text."""
+    """The columns that features are made of, read from Parquet and dropped: all of them."""
     yield lambda: _scan(world, [schema.LINE_NUMBER, *schema.COLUMN_NAMES, schema.ENGAGEMENT_DAY])
 
 
