@@ -17,7 +17,7 @@ run: setup data/raw
 
 # Demo data, if there is none. part-00000 is written last: where it is, the whole set is.
 data/raw: setup
-	@test -e data/raw/train/part-00000 || $(BIN)/engage synthesize --out data/raw --rows 120000 --users 12000 --parts 4
+	@test -e data/raw/train/part-00000 || $(BIN)/engage synthesize --out data/raw --rows 240000 --users 24000 --parts 4
 
 ui: setup
 	$(BIN)/dagster dev --host 127.0.0.1 --port 3000

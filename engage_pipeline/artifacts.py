@@ -152,9 +152,8 @@ class ArtifactStore:
                 shutil.rmtree(draft.directory, ignore_errors=True)
             _forget_old(folder, draft.manifest)
 
-    @contextmanager
-    def workspace(self, name: str, key: str | None = None) -> Iterator[Path]:
-        """A folder for checkpoints that outlives a killed run and is removed when the block ends well.
+    def workspace(self, name: str, key: str | None = None) -> Path:
+        """A folder for checkpoints that outlives a killed run and is removed once the artifact is published.
 
         It belongs to the current inputs and settings: with others it starts empty.
         """
@@ -167,8 +166,7 @@ class ArtifactStore:
             if other != path:
                 shutil.rmtree(other)
         path.mkdir(exist_ok=True)
-        yield path
-        shutil.rmtree(path)
+        return path
 
     def stale(self, name: str, key: str | None = None, sources: Sequence[Path] = ()) -> str | None:
         """Why the artifact would come out otherwise if it were made now; None where it is current."""
@@ -250,11 +248,12 @@ def _sweep(folder: Path) -> None:
 
 
 def _forget_old(folder: Path, manifest: Manifest | None) -> None:
+    """Removes the versions before the last one, and the workspace, which a published artifact no longer needs."""
     if manifest is None:
         return
     kept = {manifest.directory, manifest.previous}
     for path in folder.iterdir():
-        if path.is_dir() and not path.name.startswith(".") and path.name not in kept:
+        if path.is_dir() and path.name not in kept:
             shutil.rmtree(path)
 
 

@@ -183,16 +183,14 @@ def test_two_runs_never_make_the_same_artifact(store: ArtifactStore) -> None:
 
 
 def test_a_workspace_outlives_a_failure_and_not_a_change(store: ArtifactStore, settings: Settings) -> None:
-    with pytest.raises(RuntimeError), store.workspace("emde_sketches") as workspace:
-        (workspace / "step-1").write_bytes(b"1")
+    with pytest.raises(RuntimeError), store.publish("emde_sketches"):
+        (store.workspace("emde_sketches") / "step-1").write_bytes(b"1")
         raise RuntimeError
-    with pytest.raises(RuntimeError), store.workspace("emde_sketches") as workspace:
-        assert (workspace / "step-1").exists()
-        raise RuntimeError
+    assert (store.workspace("emde_sketches") / "step-1").exists()
     other = ArtifactStore(settings.model_copy(update={"sketch_depth": 5}))
-    with other.workspace("emde_sketches") as workspace:
-        assert not (workspace / "step-1").exists()
-    assert not workspace.exists()
+    assert not (other.workspace("emde_sketches") / "step-1").exists()
+    publish(other, "emde_sketches", b"codes")
+    assert not list(store.folder("emde_sketches").glob(".work-*"))
 
 
 KILLED = """

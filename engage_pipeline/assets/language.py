@@ -20,8 +20,8 @@ def finetuned_encoder(pipeline: Pipeline) -> dg.MaterializeResult:
 
     def make(draft: Draft) -> Shown:
         tweets = store.part_paths("finetuned_encoder", "tweets.parquet")
-        with store.workspace("finetuned_encoder") as workspace:
-            facts = finetune_encoder(tweets, draft.directory, workspace, store.settings)
+        workspace = store.workspace("finetuned_encoder")
+        facts = finetune_encoder(tweets, draft.directory, workspace, store.settings)
         training = list(zip(facts["loss_steps"], facts["losses"], strict=True))
         heldout = [(0, facts["heldout_loss_before"]), (facts["steps"], facts["heldout_loss_after"])]
         draft.facts |= facts

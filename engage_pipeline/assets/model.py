@@ -23,8 +23,8 @@ def pretrained_network(pipeline: Pipeline) -> dg.MaterializeResult:
         features = store.part_paths("pretrained_network", "features.parquet", "interaction_features")
         codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
         languages = pq.read_table(store.open("interaction_counts").path("languages.parquet"))["language"].to_pylist()
-        with store.workspace("pretrained_network") as workspace:
-            facts = pretrain_network(features, codes, languages, draft.directory, workspace, store.settings)
+        workspace = store.workspace("pretrained_network")
+        facts = pretrain_network(features, codes, languages, draft.directory, workspace, store.settings)
         return _network_facts(draft, facts)
 
     return make_one(store, "pretrained_network", make)
@@ -44,8 +44,8 @@ def finetuned_network(pipeline: Pipeline) -> dg.MaterializeResult:
         pretrained = store.open("pretrained_network").directory()
         features = store.open("validation_features").path("features.parquet")
         codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
-        with store.workspace("finetuned_network") as workspace:
-            facts = finetune_network(pretrained, features, codes, draft.directory, workspace, store.settings)
+        workspace = store.workspace("finetuned_network")
+        facts = finetune_network(pretrained, features, codes, draft.directory, workspace, store.settings)
         return _network_facts(draft, facts)
 
     return make_one(store, "finetuned_network", make)
