@@ -120,3 +120,14 @@ def test_a_kill_at_any_asset_loses_nothing_that_was_finished(world: Path, name: 
     assert all(store.manifest(parent) == before for parent, before in finished.items())
     assert not [path for path in (world / "data").rglob(".tmp-*") if path.is_dir()]
     assert worlds.run(config) == []
+
+
+def test_the_reference_s_preset_runs_from_end_to_end(world: Path) -> None:
+    config = worlds.write_config(world, preset="synerise", encoder={"model": "tiny"})
+    worlds.run(config)
+    store = worlds.store_of(config)
+    assert store.open("engagement_trees").manifest.facts == store.open("engagement_trees").manifest.facts | {
+        "enabled": False
+    }
+    assert len(results(world)) == store.open("test_tweets").manifest.rows
+    assert worlds.run(config) == []
