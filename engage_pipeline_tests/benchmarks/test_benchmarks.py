@@ -70,7 +70,9 @@ def test_plain_lines_equal_the_librarys(made: World) -> None:
 
 @pytest.mark.parametrize("stage", sorted(baselines.LIMITS))
 def test_limits_read_every_row(made: World, stage: str) -> None:
-    assert measure_here("limit", stage, made).rows == TRAINING_ROWS
+    rows = measure_here("limit", stage, made).rows
+    assert rows >= TRAINING_ROWS
+    assert rows % TRAINING_ROWS == 0
 
 
 def test_a_rerun_replaces_the_generated_part_only(tmp_path: Path) -> None:
