@@ -15,9 +15,13 @@ setup: .venv/.installed
 run: setup data/raw
 	$(BIN)/engage run
 
-# Demo data, if there is none. part-00000 is written last: where it is, the whole set is.
+# Demo data, if there is none. It is moved into place when it is whole.
 data/raw: setup
-	@test -e data/raw/train/part-00000 || $(BIN)/engage synthesize --out data/raw --rows 240000 --users 24000 --parts 4
+	@if ! find data/raw -name 'part-*' 2>/dev/null | grep -q .; then \
+	  rm -rf data/.raw data/raw && \
+	  $(BIN)/engage synthesize --out data/.raw --rows 240000 --users 24000 --parts 4 && \
+	  mv data/.raw data/raw; \
+	fi
 
 ui: setup
 	$(BIN)/dagster dev --host 127.0.0.1 --port 3000

@@ -21,12 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from engage_pipeline import files
-from engage_pipeline.catalogue import ARTIFACTS, Artifact, digest, relevant_settings, setting_value
+from engage_pipeline.catalogue import ARTIFACTS, Artifact, ancestry, digest, relevant_settings, setting_value
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.manifests import Manifest, changed_setting, changed_version, check_key, label, read_manifest
 
 MANIFEST = "manifest.json"
+DISTRUSTED = "distrusted.json"
+"""Names the version that failed a blocking check, and why. It means nothing once another version is published."""
 
 
 @dataclass
@@ -100,19 +102,34 @@ class ArtifactStore:
             raise UserError(f"{label(name, key)} is not there yet: materialize it first")
         if changed := self._changed_settings(manifest):
             raise UserError(f"{label(name, key)} was made with other settings ({changed}): materialize it again")
+        if reason := self._distrusted(manifest):
+            raise UserError(f"{label(name, key)} {reason}: mend the cause and materialize it again")
         return Version(self.folder(name, key), manifest)
 
     def parts(self) -> list[str]:
         """Names of the training parts that were ingested from the folder `recsys_data`, sorted.
 
-        A part from another folder is not counted, so that two data sets never mix in one working directory.
+        The folder says what the training set is: a part from another folder, or one whose file is gone, is not counted,
+        so that two data sets never mix in one working directory.
         """
         base = self.root / ARTIFACTS["tweet_parts"].stage.value / "tweet_parts"
         if not base.is_dir():
             return []
         folder = files.relative_folder(self.settings.recsys_data, self.root)
         manifests = (self.manifest("tweet_parts", path.name) for path in sorted(base.iterdir()) if path.is_dir())
-        return [part.key for part in manifests if part and part.key and part.sources[0].folder == folder]
+        found = {part.key: part.sources[0] for part in manifests if part and part.key}
+        return [
+            key
+            for key, source in found.items()
+            if source.folder == folder and (self.settings.recsys_data / source.name).exists()
+        ]
+
+    def distrust(self, name: str, key: str | None, reason: str) -> None:
+        """Marks the current version as one that failed a blocking check: it is not opened, and is made again."""
+        manifest = self.manifest(name, key)
+        if manifest is not None:
+            with files.atomic_file(self.folder(name, key) / DISTRUSTED) as path:
+                path.write_text(json.dumps({"directory": manifest.directory, "reason": reason}), encoding="utf-8")
 
     def parts_of(self, name: str) -> list[str]:
         """The parts that the unpartitioned artifact `name` is made of: the first so many, as its setting says."""
@@ -158,7 +175,8 @@ class ArtifactStore:
         It belongs to the current inputs and settings: with others it starts empty.
         """
         artifact = ARTIFACTS[name]
-        identity = digest([self._input_versions(artifact, key), relevant_settings(name, self.settings)])
+        code = {ancestor: ARTIFACTS[ancestor].code_version for ancestor in ancestry(name)}
+        identity = digest([code, self._input_versions(artifact, key), relevant_settings(name, self.settings)])
         folder = self.folder(name, key)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f".work-{identity}"
@@ -176,13 +194,16 @@ class ArtifactStore:
         manifest = self._readable_manifest(name, key)
         if manifest is None:
             return "its manifest is damaged"
+        code = None
         if manifest.code_version != artifact.code_version:
-            return f"code version {manifest.code_version} → {artifact.code_version}"
-        if changed := self._changed_settings(manifest):
-            return changed
-        if changed := changed_version(manifest.inputs, self._input_versions(artifact, key)):
-            return changed
-        return files.changed_source(manifest.sources, sources, self.root)
+            code = f"code version {manifest.code_version} → {artifact.code_version}"
+        return (
+            self._distrusted(manifest)
+            or code
+            or self._changed_settings(manifest)
+            or changed_version(manifest.inputs, self._input_versions(artifact, key))
+            or files.changed_source(manifest.sources, sources, self.root)
+        )
 
     def _readable_manifest(self, name: str, key: str | None) -> Manifest | None:
         """The manifest, or None where there is none or a damaged one: making the artifact again mends it."""
@@ -190,6 +211,13 @@ class ArtifactStore:
             return self.manifest(name, key)
         except UserError:
             return None
+
+    def _distrusted(self, manifest: Manifest) -> str | None:
+        try:
+            mark = json.loads((self.folder(manifest.artifact, manifest.key) / DISTRUSTED).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return f"failed a check ({mark['reason']})" if mark["directory"] == manifest.directory else None
 
     def _changed_settings(self, manifest: Manifest) -> str | None:
         return changed_setting(manifest.settings, relevant_settings(manifest.artifact, self.settings))

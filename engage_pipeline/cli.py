@@ -91,6 +91,9 @@ def register_parts(config: Config = None, preset: PresetName = None) -> None:
 def predict(
     inputs: Annotated[list[Path], typer.Option("--input", help="Test parts or folders of them; may be repeated.")],
     output: Annotated[Path, typer.Option(help="Where results.csv is written.")],
+    more: Annotated[
+        list[Path] | None, typer.Argument(help="Further inputs, so that --input test/part-* works.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use [default: all].")] = None,
     config: Config = None,
     preset: PresetName = None,
@@ -98,7 +101,7 @@ def predict(
     """Predict test parts with the published model: the challenge's test phase. No Dagster, no network."""
     from engage_pipeline.submission.predict import predict as predict_parts
 
-    report = predict_parts(inputs, output, load_settings(config, preset=preset), threads=threads)
+    report = predict_parts([*inputs, *(more or [])], output, load_settings(config, preset=preset), threads=threads)
     typer.echo(
         f"{output}: {report.rows:,} rows in {report.seconds:.1f} s, {report.rows_per_second:,.0f} rows a second, "
         f"{report.rejected:,} lines rejected"

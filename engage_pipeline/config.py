@@ -11,13 +11,28 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from engage_pipeline.errors import UserError
 
 CONFIG_VARIABLE = "ENGAGE_CONFIG"
 DEFAULT_CONFIG = Path("config.yaml")
 Preset = Literal["synerise", "default", "demo"]
+
+
+def _model_from_config_folder(name: str, info: ValidationInfo) -> str:
+    """A local folder is relative to the configuration file too; any other name is the hub's, or `tiny`."""
+    folder = (info.context or {}).get("folder", Path.cwd()) / Path(name).expanduser()
+    return os.path.normpath(folder) if name != "tiny" and folder.is_dir() else name
 
 
 def _from_config_folder(path: Path, info: ValidationInfo) -> Path:
@@ -35,6 +50,18 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_written(cls, value: Any, info: ValidationInfo) -> Any:
+        """A whole number is no text and no truth value, and a truth value is nothing else."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        kinds = {annotation, *get_args(annotation)}
+        if int in kinds and isinstance(value, bool | str | float):
+            raise ValueError("a whole number is needed")
+        if bool in kinds and not isinstance(value, bool):
+            raise ValueError("true or false is needed")
+        return value
+
 
 class IngestSettings(Section):
     """How raw parts are read."""
@@ -45,7 +72,7 @@ class IngestSettings(Section):
 class EncoderSettings(Section):
     """The text encoder: masked-language-model fine-tuning and the token vectors taken from it."""
 
-    model: str = Field(
+    model: Annotated[str, AfterValidator(_model_from_config_folder)] = Field(
         "distilbert-base-multilingual-cased",
         description="Hub name or local folder of the encoder; `tiny` makes a small DistilBERT from nothing.",
     )

@@ -37,7 +37,7 @@ class Step:
 
 
 def raw_sources(settings: Settings, name: str, key: str | None = None) -> list[Path]:
-    """The raw files that an artifact of the ingest stage is made of; none for the other stages.
+    """The files outside the store that an artifact is made of: raw parts, or the weights of a local encoder.
 
     Raises UserError where a file or folder is missing.
     """
@@ -47,6 +47,9 @@ def raw_sources(settings: Settings, name: str, key: str | None = None) -> list[P
         return [find_part(settings.validation_part)]
     if name == "test_tweets":
         return list(find_parts(settings.test_data).values())
+    if name == "finetuned_encoder" and Path(settings.encoder.model).is_dir():
+        folder = Path(settings.encoder.model)
+        return sorted([*folder.glob("*.safetensors"), *folder.glob("config.json")])
     return []
 
 

@@ -93,6 +93,9 @@ def _materialize(definitions: dg.Definitions, instance: dg.DagsterInstance, step
 
 def _failure(result: dg.ExecuteInProcessResult) -> str:
     """The first failed step's own words; an unforeseen error keeps its type and goes to the log with its trace."""
+    checks = [check for check in result.get_asset_check_evaluations() if not check.passed and check.blocking]
+    if checks:
+        return f"{checks[0].asset_key.to_user_string()}: check {checks[0].check_name} failed: {checks[0].description}"
     for event in result.all_node_events:
         if event.is_step_failure:
             failure = event.step_failure_data
@@ -102,9 +105,6 @@ def _failure(result: dg.ExecuteInProcessResult) -> str:
                 cause = failure.error.cause or failure.error
                 LOGGER.error("%s", cause.to_string())
                 return f"{event.step_key}: {cause.message.strip()}"
-    checks = [check for check in result.get_asset_check_evaluations() if not check.passed and check.blocking]
-    if checks:
-        return f"{checks[0].asset_key.to_user_string()}: check {checks[0].check_name} failed: {checks[0].description}"
     return f"run {result.run_id} failed: see its log in the Dagster UI"
 
 

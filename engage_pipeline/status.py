@@ -21,7 +21,10 @@ def status_table(store: ArtifactStore) -> str:
 
 
 def _row(store: ArtifactStore, name: str, key: str | None) -> tuple[str, str, str, str, str]:
-    manifest = store.manifest(name, key)
+    try:
+        manifest = store.manifest(name, key)
+    except UserError as error:
+        return (label(name, key), "", "", "", str(error))
     if manifest is None:
         return (label(name, key), "", "", "", "not there yet")
     try:

@@ -172,6 +172,26 @@ def test_parts_of_another_folder_do_not_mix_in(store: ArtifactStore, settings: S
     assert other.parts() == []
 
 
+def test_a_part_whose_file_is_gone_is_left_out(store: ArtifactStore, settings: Settings) -> None:
+    ingest_part(store, "part-0")
+    ingest_part(store, "part-1")
+    publish(store, "interaction_counts", b"counts")
+    (settings.recsys_data / "part-0").unlink()
+    assert store.parts() == ["part-1"]
+    assert store.stale("interaction_counts") == "tweet_parts/part-0 changed"
+
+
+def test_a_distrusted_version_is_not_opened_and_is_made_again(store: ArtifactStore) -> None:
+    publish(store, "test_tweets", b"rows")
+    store.distrust("test_tweets", None, "3 of 4 rows")
+    assert store.stale("test_tweets") == "failed a check (3 of 4 rows)"
+    with pytest.raises(UserError, match=r"test_tweets failed a check \(3 of 4 rows\)"):
+        store.open("test_tweets")
+    publish(store, "test_tweets", b"rows")
+    assert store.stale("test_tweets") is None
+    assert store.open("test_tweets").manifest.rows == 4
+
+
 def test_two_runs_never_make_the_same_artifact(store: ArtifactStore) -> None:
     with (
         store.publish("test_tweets") as draft,

@@ -60,6 +60,13 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: py
     assert load_settings(path).working_dir == tmp_path / "there"
 
 
+def test_a_local_encoder_is_relative_to_the_file_and_a_hub_name_stays(tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    path = write(tmp_path, "encoder: {model: weights}\n")
+    assert load_settings(path).encoder.model == str(tmp_path / "weights")
+    assert load_settings(write(tmp_path, "encoder: {model: some/name}\n")).encoder.model == "some/name"
+
+
 def test_the_environment_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGAGE_CONFIG", str(write(tmp_path, "sketch_depth: 3\n")))
     assert load_settings().sketch_depth == 3
@@ -74,6 +81,10 @@ def test_the_environment_names_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         ("validation_percentage: 1.5", "validation_percentage"),
         ("num_validation_chunks: 1", "num_validation_chunks"),
         ("network: 7", "network"),
+        ("max_n_parts: true", "max_n_parts: "),
+        ('sketch_width: "64"', "sketch_width: "),
+        ("max_n_parts: 2.0", "a whole number is needed"),
+        ('trees: {enabled: "yes"}', "trees.enabled: "),
         ("preset: best", "preset: 'best'"),
         ("- a\n- b", "expected `key: value` lines"),
         ("a: [", "not a YAML file"),

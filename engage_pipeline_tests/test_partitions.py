@@ -106,3 +106,10 @@ def test_checks_pass_on_a_finished_world_and_fail_on_a_wrong_one(
     assert not check.passed
     assert check.blocking
     assert "like" in str(check.description)
+    assert "like" in str(worlds.store_of(world / "config.yaml").stale("interaction_counts"))
+
+
+def test_one_part_under_changed_settings_is_made_and_checked_alone(world: Path, instance: dg.DagsterInstance) -> None:
+    register_parts(instance, ["part-00000", "part-00001", "part-00002"])
+    config = worlds.write_config(world, ingest={"max_rejected_share": 0.5})
+    assert execute(config, instance, "ingest_parts", partition_key="part-00001").success

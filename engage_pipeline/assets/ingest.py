@@ -1,11 +1,11 @@
 """Assets of the ingest stage: raw parts become typed Parquet with a table of what was rejected."""
 
 from dataclasses import asdict
-from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
 import dagster as dg
+import numpy as np
 
 from engage_pipeline import plots, schema
 from engage_pipeline.artifacts import Draft
@@ -23,7 +23,7 @@ from engage_pipeline.resources import Pipeline
 
 def _facts(report: IngestReport) -> dict[str, Any]:
     """The report as figures for people: days as dates."""
-    days = [str(date(1970, 1, 1) + timedelta(days=day)) for day in report.days]
+    days = [str(np.datetime64(day, "D")) for day in report.days]
     return {**asdict(report), "days": " to ".join(days)}
 
 

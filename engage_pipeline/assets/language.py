@@ -6,6 +6,7 @@ from engage_pipeline import plots
 from engage_pipeline.artifacts import Draft
 from engage_pipeline.assets.definition import pipeline_asset
 from engage_pipeline.assets.making import Shown, make_one, user_errors
+from engage_pipeline.plan import raw_sources
 from engage_pipeline.resources import Pipeline
 
 
@@ -27,7 +28,7 @@ def finetuned_encoder(pipeline: Pipeline) -> dg.MaterializeResult:
         draft.facts |= facts
         return {"loss": plots.loss_curve(training, heldout)}
 
-    return make_one(store, "finetuned_encoder", make)
+    return make_one(store, "finetuned_encoder", make, raw_sources(store.settings, "finetuned_encoder"))
 
 
 @pipeline_asset(kinds={"torch", "parquet"})

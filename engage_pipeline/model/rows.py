@@ -6,6 +6,7 @@ are read when (schedule).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,15 @@ class Rows:
         """How many rows."""
         return len(self.lengths)
 
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        """Where the tokens of each row begin, int64 [n]."""
+        return np.cumsum(self.lengths) - self.lengths
+
     def take(self, index: np.ndarray) -> "Rows":
         """The rows at the positions `index`, in that order."""
         lengths = self.lengths[index]
-        starts = (np.cumsum(self.lengths) - self.lengths)[index]
+        starts = self._starts[index]
         shift = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
         others = {
             name: getattr(self, name)[index] for name in ("numbers", "exposures", "flags", "categories", "labels")

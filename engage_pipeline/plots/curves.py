@@ -1,7 +1,8 @@
 """Lines over time: losses while a model learns, label rates over the days."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+
+import numpy as np
 
 from engage_pipeline import schema
 from engage_pipeline.plots.style import (
@@ -91,4 +92,4 @@ def label_rates(
 
 
 def _date(day: int) -> str:
-    return datetime.fromtimestamp(day * SECONDS_PER_DAY, tz=UTC).strftime("%m-%d")
+    return str(np.datetime64(day, "D"))[-5:]
