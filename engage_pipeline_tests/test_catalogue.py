@@ -51,3 +51,22 @@ def test_every_setting_that_changes_a_result_is_known_to_an_artifact(tmp_path: P
 
 def test_submission_is_made_of_everything_but_the_evaluation() -> None:
     assert ancestry("submission") == set(ARTIFACTS) - {"evaluation"}
+
+
+READ_BY: dict[str, set[str]] = {
+    "token_sketches": {"encoder.parts", "encoder.max_tweets", "encoder.max_tokens", "encoder.checkpoint"},
+    "finetuned_encoder": {"encoder.model", "encoder.max_tokens", "encoder.mask_probability", "seed"},
+    "emde_sketches": {"sketch_width", "sketch_depth", "seed"},
+    "validation_tweets": {"validation_percentage", "num_validation_chunks", "seed", "ingest"},
+    "author_similarity": {"authors_similarity_top_N", "authors_similarity_threshold", "max_n_parts"},
+    "pretrained_network": {"network.hidden_size", "network.decay_per_day", "max_n_parts_in_memory", "seed"},
+    "finetuned_network": {"network", "trees.enabled", "seed"},
+    "engagement_trees": {"trees", "seed"},
+    "evaluation": {"evaluation"},
+}
+"""Settings that the library function of an artifact reads itself."""
+
+
+def test_an_artifact_knows_the_settings_that_it_reads_itself() -> None:
+    for name, settings in READ_BY.items():
+        assert settings <= set(ARTIFACTS[name].settings), name
