@@ -222,6 +222,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "finetuning_epochs": 1,
             "start_at_base_rates": False,
             "smoothed_rates": False,
+            "precision": "fp32",
         },
         "trees": {"enabled": False},
     },
