@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from engage_pipeline.config import EncoderSettings, NetworkSettings, Settings
+from engage_pipeline.config import Settings
+from engage_pipeline.sections import EncoderSettings, NetworkSettings
 
 
 class Stage(StrEnum):

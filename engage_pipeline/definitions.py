@@ -3,7 +3,7 @@
 import dagster as dg
 
 from engage_pipeline.assets import ingest, interactions, language, model, submission
-from engage_pipeline.automation import JOBS
+from engage_pipeline.automation.jobs import JOBS
 from engage_pipeline.checks import CHECKS
 from engage_pipeline.resources import Pipeline
 

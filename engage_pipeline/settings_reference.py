@@ -1,13 +1,15 @@
 """docs/settings.md, made from the settings model: `engage settings > docs/settings.md`."""
 
 from collections.abc import Iterator
+from datetime import date
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from engage_pipeline.config import PRESETS, Section, Settings
+from engage_pipeline.config import PRESETS, Settings
+from engage_pipeline.sections import Section
 
 REFERENCE_NAMES = {
     **{
@@ -103,7 +105,7 @@ def _type_name(annotation: Any) -> str:
         return " or ".join(_type_name(choice) for choice in get_args(annotation))
     if origin is tuple:
         return "list of " + _type_name(get_args(annotation)[0])
-    names = {NoneType: "null", int: "integer", float: "number", bool: "true or false", str: "text"}
+    names = {NoneType: "null", date: "date", int: "integer", float: "number", bool: "true or false", str: "text"}
     return names.get(annotation, "path")
 
 

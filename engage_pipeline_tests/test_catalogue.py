@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from engage_pipeline.catalogue import ARTIFACTS, ancestry, relevant_settings
-from engage_pipeline.config import Section, Settings
+from engage_pipeline.config import Settings
 from engage_pipeline.plan import SEGMENTS
+from engage_pipeline.sections import Section
 from engage_pipeline_tests.samples import tiny_settings
 
 FIXED_NAMES = {
@@ -17,7 +18,11 @@ FIXED_NAMES = {
     "trained_model",
     "submission",
 }
-NOT_CONTENT = {"preset", "working_dir", "recsys_data", "validation_part", "test_data", "engine"}
+NOT_CONTENT = {"preset", "working_dir", "recsys_data", "validation_part", "test_data", "deletions", "engine"} | {
+    "checks",
+    "promotion",
+    "automation",
+}
 """Settings that say where and how fast, not what: they change no artifact."""
 
 

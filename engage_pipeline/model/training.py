@@ -18,7 +18,6 @@ from accelerate.state import AcceleratorState  # noqa: TID253
 from torch.nn import functional as F  # noqa: N812, TID253
 
 from engage_pipeline import schema
-from engage_pipeline.config import NetworkSettings
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
 from engage_pipeline.model.inputs import InputBuilder
@@ -27,6 +26,7 @@ from engage_pipeline.model.precision import autocast
 from engage_pipeline.model.rows import Rows
 from engage_pipeline.model.schedule import Stretch
 from engage_pipeline.progress import progress
+from engage_pipeline.sections import NetworkSettings
 
 MOST_CURVE_POINTS = 200
 
