@@ -80,9 +80,15 @@ class EngagementNetwork(nn.Module):
 
     def forward(self, known: torch.Tensor, categories: torch.Tensor) -> torch.Tensor:
         """known float32 [n, known_size], categories int64 [n, 3] -> logits float32 [n, 4]."""
+        return self.above_first(self.first_known(known) + self.first_embedded(self.embed(categories)))
+
+    def embed(self, categories: torch.Tensor) -> torch.Tensor:
+        """categories int64 [n, 3] -> their embeddings side by side, [n, 3 embedding_size]."""
         language, hour, day = categories.unbind(1)
-        embedded = torch.cat([self.language(language), self.hour(hour), self.day(day)], dim=1)  # [n, 3 size]
-        first = self.first_known(known) + self.first_embedded(embedded)  # [n, 2 hidden]
+        return torch.cat([self.language(language), self.hour(hour), self.day(day)], dim=1)
+
+    def above_first(self, first: torch.Tensor) -> torch.Tensor:
+        """The first products, W1 x and then Wp x, [n, 2 hidden] -> logits float32 [n, 4]."""
         first, skip = first.chunk(2, dim=1)  # W1 x, p: [n, hidden] each
         h1 = self.norm1(F.leaky_relu(first))
         h2 = self.norm2(F.leaky_relu(self.second(h1) + skip))

@@ -51,7 +51,7 @@ class PredictReport:
 
 
 @dataclass(frozen=True)
-class _Published:
+class Published:
     """What predicting reads: the model and the counters behind the features."""
 
     model: TrainedModel
@@ -73,7 +73,7 @@ def predict(inputs: Sequence[Path], output: Path, settings: Settings, *, threads
     threads = threads or settings.engine.threads
     settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"threads": threads})})
     with limited_threads(threads):
-        published = _open(ArtifactStore(settings), threads)
+        published = open_published(ArtifactStore(settings), threads)
         with files.atomic_file(output) as path, ResultsWriter(path) as writer:
             rejected = _predict_parts(parts, published, writer, settings)
     return PredictReport(writer.rows, time.monotonic() - started, rejected)
@@ -97,17 +97,18 @@ def expand_inputs(inputs: Sequence[Path]) -> list[Path]:
     return list(parts.values())
 
 
-def _open(store: ArtifactStore, threads: int | None) -> _Published:
+def open_published(store: ArtifactStore, threads: int | None) -> Published:
+    """What is published. Raises UserError where some of it is not there, is damaged or was made otherwise."""
     counts = {
         "training_counts": store.open("interaction_counts").directory(),
         "similarity": store.open("author_similarity").path(SIMILAR_AUTHORS),
         "validation_counts": store.open("validation_counts").directory(),
     }
     model = TrainedModel.load(store.open("trained_model"), threads)
-    return _Published(model, counts, slice_rows([counts["training_counts"], counts["validation_counts"]]))
+    return Published(model, counts, slice_rows([counts["training_counts"], counts["validation_counts"]]))
 
 
-def _predict_parts(parts: Sequence[Path], published: _Published, writer: ResultsWriter, settings: Settings) -> int:
+def _predict_parts(parts: Sequence[Path], published: Published, writer: ResultsWriter, settings: Settings) -> int:
     """Predicts part after part; returns the rejected lines. Progress is measured in kibibytes of raw input."""
     rejected = 0
     sizes = [path.stat().st_size // _BYTES_A_UNIT for path in parts]
@@ -141,7 +142,7 @@ class _Share:
 
 
 def _predict_part(
-    source: Path, folder: Path, published: _Published, writer: ResultsWriter, share: _Share, settings: Settings
+    source: Path, folder: Path, published: Published, writer: ResultsWriter, share: _Share, settings: Settings
 ) -> int:
     tweets, features = folder / "tweets.parquet", folder / "features.parquet"
     report = ingest_part(
