@@ -1,5 +1,7 @@
 """Assets of the model stage: the networks, the trees, their bundle, and how well it predicts."""
 
+import shutil
+
 import dagster as dg
 import pyarrow.parquet as pq
 
@@ -86,9 +88,9 @@ def engagement_trees(pipeline: Pipeline) -> dg.MaterializeResult:
 
 
 @pipeline_asset(kinds={"torch", "lightgbm"})
-def trained_model(pipeline: Pipeline) -> dg.MaterializeResult:
-    """The model that predicts: network, trees, token codes and the weights of their blend, which are chosen on rows
-    neither was trained on."""
+def candidate_model(pipeline: Pipeline) -> dg.MaterializeResult:
+    """The model just trained: network, trees, token codes and the weights of their blend, which are chosen on rows
+    neither was trained on. It predicts once it is promoted."""
     from engage_pipeline.model.bundle import build_bundle
 
     with user_errors():
@@ -105,6 +107,20 @@ def trained_model(pipeline: Pipeline) -> dg.MaterializeResult:
             settings=store.settings,
         )
 
+    return make_one(store, "candidate_model", make)
+
+
+@pipeline_asset(kinds={"torch", "lightgbm"})
+def trained_model(pipeline: Pipeline) -> dg.MaterializeResult:
+    """The model that predicts: the candidate."""
+    with user_errors():
+        store = pipeline.store()
+
+    def make(draft: Draft) -> None:
+        candidate = store.open("candidate_model")
+        for path in sorted(candidate.directory().iterdir()):
+            shutil.copyfile(path, draft.path(path.name))
+
     return make_one(store, "trained_model", make)
 
 
@@ -120,7 +136,7 @@ def evaluation(pipeline: Pipeline) -> dg.MaterializeResult:
         store = pipeline.store()
 
     def make(draft: Draft) -> Shown:
-        model = TrainedModel.load(store.open("trained_model"), store.settings.engine.threads)
+        model = TrainedModel.load(store.open("candidate_model"), store.settings.engine.threads)
         pretrained = store.open("pretrained_network").directory()
         made = ("pretrained_network", "finetuned_network", "engagement_trees")
         draft.facts |= evaluate_model(
