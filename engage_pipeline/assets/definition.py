@@ -22,10 +22,7 @@ def pipeline_asset(
     """
 
     def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
-        with warnings.catch_warnings():
-            # Backfill policies are beta in Dagster 1.13, which is the version that pyproject.toml admits.
-            warnings.simplefilter("ignore", dg.BetaWarning)
-            return _declared(function, kinds, schema)
+        return _declared(function, kinds, schema)
 
     return declare
 
@@ -42,8 +39,18 @@ def _declared(function: Callable[..., Any], kinds: set[str], schema: pa.Schema |
         metadata={} if schema is None else {"dagster/column_schema": table_schema(schema)},
         description=" ".join((function.__doc__ or "").split()),
         partitions_def=PARTS if artifact.partitioned else None,
-        backfill_policy=dg.BackfillPolicy.single_run() if artifact.partitioned else None,
+        pool=artifact.stage.value,
     )(function)
+
+
+def backfilled(asset: dg.AssetsDefinition, parts: int) -> dg.AssetsDefinition:
+    """The asset with runs of at most `parts` neighbouring parts in a backfill, if it has parts."""
+    if not any(ARTIFACTS[key.to_user_string()].partitioned for key in asset.keys):
+        return asset
+    with warnings.catch_warnings():
+        # Backfill policies are beta in Dagster 1.13, which is the version that pyproject.toml admits.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return asset.with_attributes(backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=parts))
 
 
 def table_schema(schema: pa.Schema) -> dg.TableSchema:

@@ -51,7 +51,7 @@ def tweet_parts(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.Mat
             draft.facts |= _facts(report)
         return published(draft)
 
-    return make_parts(context, "tweet_parts", make)
+    return make_parts(context, store, "tweet_parts", make)
 
 
 @pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.tweet_schema(labelled=True))

@@ -104,7 +104,7 @@ def interaction_features(context: dg.AssetExecutionContext, pipeline: Pipeline) 
             )
         return published(draft)
 
-    return make_parts(context, "interaction_features", make)
+    return make_parts(context, store, "interaction_features", make)
 
 
 @pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.feature_schema(labelled=True, validation=True))

@@ -14,6 +14,7 @@ import dagster as dg
 from engage_pipeline.artifacts import ArtifactStore, Draft
 from engage_pipeline.errors import UserError
 from engage_pipeline.manifests import Manifest, label
+from engage_pipeline.plan import plan_segment
 from engage_pipeline.plots import as_markdown
 
 Shown = Mapping[str, bytes | str]
@@ -21,6 +22,9 @@ Shown = Mapping[str, bytes | str]
 LOGGER = logging.getLogger("engage_pipeline")
 LONGEST_FIGURE = 2000
 """Characters of JSON."""
+ONLY_STALE = "engage/only_stale"
+"""Tag of a run that passes over what is current; without it what was asked for is made again."""
+DATA_VERSION_TAG = "dagster/data_version"
 
 
 @contextmanager
@@ -51,8 +55,13 @@ def make_one(
     make: Callable[[Draft], Shown | None],
     sources: Sequence[Path] = (),
 ) -> dg.MaterializeResult:
-    """Makes an unpartitioned artifact; `make` writes into the draft and returns what else is to be shown of it."""
+    """Makes an unpartitioned artifact; `make` writes into the draft and returns what else is to be shown of it.
+
+    In a run that is tagged ONLY_STALE a current artifact stays as it is.
+    """
     with user_errors():
+        if ONLY_STALE in dg.AssetExecutionContext.get().run.tags and store.stale(name, None, sources) is None:
+            return _unchanged(store, name)
         with making(store, name, None, sources) as draft:
             shown = make(draft)
         manifest = published(draft)
@@ -61,28 +70,53 @@ def make_one(
     )
 
 
-def make_parts(context: dg.AssetExecutionContext, name: str, make: Callable[[str], Manifest]) -> dg.MaterializeResult:
-    """Makes every part of this run, each with its own figures. A failed part does not lose the others' work.
+def _unchanged(store: ArtifactStore, name: str) -> dg.MaterializeResult:
+    LOGGER.info("%s: is current", name)
+    manifest = store.open(name).manifest
+    return dg.MaterializeResult(
+        metadata={"unchanged": True, **describe(manifest)}, data_version=dg.DataVersion(manifest.version)
+    )
 
-    Raises dg.Failure naming the failed parts after all of them were tried.
+
+def make_parts(
+    context: dg.AssetExecutionContext, store: ArtifactStore, name: str, make: Callable[[str], Manifest]
+) -> dg.MaterializeResult:
+    """Makes the parts that were chosen for this run, else those that are stale, each with its own figures.
+
+    A failed part does not lose the others' work: raises dg.Failure naming the failed ones after all were tried.
     """
+    chosen = context.has_partition_key or context.has_partition_key_range
+    with user_errors():
+        keys = context.partition_keys if chosen else [str(step.key) for step in plan_segment(store, [name])]
     made: dict[str, Manifest] = {}
     failed: dict[str, str] = {}
-    for key in context.partition_keys:
+    for key in keys:
         try:
             made[key] = make(key)
         except UserError as error:
             LOGGER.error("%s", error)
             failed[key] = str(error)
+    if failed or not chosen:
+        for manifest in made.values():
+            context.log_event(_materialization(manifest))
     if failed:
-        for key, manifest in made.items():
-            context.log_event(dg.AssetMaterialization(name, partition=key, metadata=describe(manifest)))
         problems = "; ".join(f"{key}: {problem}" for key, problem in failed.items())
         raise dg.Failure(description=problems, allow_retries=False)
+    if not chosen:
+        return dg.MaterializeResult(metadata={"parts made": len(made)})
     for key, manifest in made.items():
         context.add_asset_metadata(describe(manifest), asset_key=name, partition_key=key)
     versions = [manifest.version for manifest in made.values()]
     return dg.MaterializeResult(data_version=dg.DataVersion(versions[0]) if len(versions) == 1 else None)
+
+
+def _materialization(manifest: Manifest) -> dg.AssetMaterialization:
+    return dg.AssetMaterialization(
+        manifest.artifact,
+        partition=manifest.key,
+        metadata=describe(manifest),
+        tags={DATA_VERSION_TAG: manifest.version},
+    )
 
 
 def published(draft: Draft) -> Manifest:

@@ -1,0 +1,67 @@
+"""Whether the training parts have changed since the network was trained, and how."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engage_pipeline.artifacts import ArtifactStore
+from engage_pipeline.manifests import label
+
+FEATURES = "interaction_features"
+TWEETS = "tweet_parts"
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class PartChanges:
+    """Parts that were added, changed and removed since a training, each sorted."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self.added or self.changed or self.removed)
+
+    def __str__(self) -> str:
+        """Such as `2 parts added (part-00004, part-00005), 1 removed (part-00001)`."""
+        named = {"added": self.added, "changed": self.changed, "removed": self.removed}
+        counts = [f"{len(keys)} {what} ({_named(keys)})" for what, keys in named.items() if keys]
+        return ", ".join(counts).replace(" ", " parts ", 1) if counts else "no part changed"
+
+
+def part_changes(trained: Mapping[str, str], now: Mapping[str, str | None]) -> PartChanges:
+    """The difference between the parts of a training and those of now, by name and version; None = not made yet."""
+    return PartChanges(
+        added=tuple(sorted(now.keys() - trained.keys())),
+        changed=tuple(sorted(key for key in now.keys() & trained.keys() if now[key] != trained[key])),
+        removed=tuple(sorted(trained.keys() - now.keys())),
+    )
+
+
+def changes_since_training(store: ArtifactStore) -> PartChanges | None:
+    """How the ingested parts differ from those that the network was trained on; None where it was never trained.
+
+    Raises UserError where a manifest can't be read.
+    """
+    network = store.manifest("pretrained_network")
+    if network is None:
+        return None
+    prefix = label(FEATURES, "")
+    trained = {
+        name.removeprefix(prefix): version for name, version in network.inputs.items() if name.startswith(prefix)
+    }
+    return part_changes(trained, {key: _features_version(store, key) for key in store.parts_of("pretrained_network")})
+
+
+def _features_version(store: ArtifactStore, key: str) -> str | None:
+    """The version of the part's features; None where they were made of other tweets than the current ones."""
+    features, tweets = store.manifest(FEATURES, key), store.manifest(TWEETS, key)
+    if features is None or tweets is None or features.inputs[label(TWEETS, key)] != tweets.version:
+        return None
+    return features.version
+
+
+def _named(keys: tuple[str, ...]) -> str:
+    more = len(keys) - _MOST_NAMED
+    return ", ".join(keys[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
