@@ -1,0 +1,69 @@
+"""How every asset check is declared, and what it finds."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from engage_pipeline.artifacts import ArtifactStore
+from engage_pipeline.assets.making import user_errors
+from engage_pipeline.plots import as_markdown
+from engage_pipeline.resources import Pipeline
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong, by part (None for an artifact without parts); one line where nothing is; and figures.
+
+    `shown` are tables (Markdown) and plots (PNG) beside the figures, by name.
+    """
+
+    problems: dict[str | None, str]
+    summary: str
+    figures: Mapping[str, int | float]
+    shown: Mapping[str, str | bytes] = field(default_factory=dict)
+
+
+Look = Callable[[ArtifactStore], Finding]
+
+
+def check(asset: str, *, blocking: bool = True) -> Callable[[Look], dg.AssetChecksDefinition]:
+    """Declares a check of `asset` named like the decorated function, whose docstring becomes its description.
+
+    What fails a blocking check is distrusted: no later run opens it, and the next `engage run` makes it again. A check
+    of an asset with parts looks at all of them each time, because Dagster counts its last result only.
+    """
+
+    def declare(function: Look) -> dg.AssetChecksDefinition:
+        @dg.asset_check(asset=asset, name=function.__name__, blocking=blocking, description=function.__doc__)
+        def look(pipeline: Pipeline) -> dg.AssetCheckResult:
+            with user_errors():
+                store = pipeline.store()
+                found = function(store)
+            if blocking:
+                for key, problem in found.problems.items():
+                    store.distrust(asset, key, problem)
+            return _result(found, blocking=blocking)
+
+        return look
+
+    return declare
+
+
+def _result(found: Finding, *, blocking: bool) -> dg.AssetCheckResult:
+    lines = [problem if key is None else f"{key}: {problem}" for key, problem in found.problems.items()]
+    shown = {
+        name: dg.MetadataValue.md(as_markdown(value, name) if isinstance(value, bytes) else value)
+        for name, value in found.shown.items()
+    }
+    return dg.AssetCheckResult(
+        passed=not found.problems,
+        description="; ".join(lines) or found.summary,
+        severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
+        metadata={**found.figures, **shown},
+    )
+
+
+def problem(text: str) -> dict[str | None, str]:
+    """The problem of an artifact without parts; none where `text` is empty."""
+    return {None: text} if text else {}
