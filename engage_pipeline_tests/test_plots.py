@@ -16,6 +16,7 @@ from engage_pipeline import metrics, plots, schema
 
 MODELS = ("pretrained", "network", "trees", "blend", "constant")
 LARGEST = 100_000
+RATES = (0.4, 0.09, 0.007, 0.03)
 
 
 def labels_and_models(rows: int = 3000, rate: float = 0.3) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -37,13 +38,22 @@ def group_scores() -> dict[str, metrics.Scores]:
     }
 
 
+def by_engagement() -> tuple[dict[str, np.ndarray], dict[str, dict[str, np.ndarray]]]:
+    """Labels and models of four engagements, from frequent to rare."""
+    drawn = {name: labels_and_models(20_000, rate) for name, rate in zip(schema.TARGETS, RATES, strict=True)}
+    return {name: labels for name, (labels, _) in drawn.items()}, {name: models for name, (_, models) in drawn.items()}
+
+
+NOISY_CURVE = [
+    {"step": step, **dict(zip(schema.TARGETS, np.random.default_rng(step).uniform(0.5, 1, 4) * RATES, strict=True))}
+    for step in range(1, 200)
+]
+"""As many points as a curve has at most, and as restless as one of a few rows is."""
 DRAWN: dict[str, Callable[[], bytes]] = {
     "learning_curves": lambda: plots.learning_curves({"a": [(1, 2.0), (2, 1.0)], "b": [(1, 3.0)]}),
     "no learning_curves": lambda: plots.learning_curves({}),
     "loss_curve": lambda: plots.loss_curve([(i, math.exp(-i / 50)) for i in range(200)], [(100, 0.3)]),
-    "network_curve": lambda: plots.network_curve(
-        [{"step": i, **dict.fromkeys(schema.TARGETS, 1 / i)} for i in range(1, 200)]
-    ),
+    "network_curve": lambda: plots.network_curve(NOISY_CURVE),
     "precision_recall": lambda: plots.precision_recall(*labels_and_models(), title="like"),
     "rare precision_recall": lambda: plots.precision_recall(*labels_and_models(30_000, 0.005), title="quote"),
     "one class precision_recall": lambda: plots.precision_recall(np.zeros(3, bool), {"a": np.zeros(3)}, title="x"),
@@ -52,6 +62,19 @@ DRAWN: dict[str, Callable[[], bytes]] = {
     "one class calibration": lambda: plots.calibration(np.zeros(3, bool), {"a": np.zeros(3)}, title="x"),
     "all positive calibration": lambda: plots.calibration(np.ones(3, bool), {"a": np.ones(3)}, title="x"),
     "no calibration": lambda: plots.calibration(np.zeros(0, bool), {"a": np.zeros(0)}, title="x"),
+    "precision_recalls": lambda: plots.precision_recalls(*by_engagement(), title="Precision and recall"),
+    "calibrations": lambda: plots.calibrations(*by_engagement(), title="Calibration"),
+    "one calibrations": lambda: plots.calibrations({"like": np.zeros(3, bool)}, {"like": {"a": np.ones(3)}}, title="x"),
+    "part_sizes": lambda: plots.part_sizes(
+        {f"part-{i:05}": 3_000_000 + i for i in range(290)}, {"part-00007": 400, "part-00009": 3}
+    ),
+    "sizes of one part": lambda: plots.part_sizes({"part-00000": 0}, {}),
+    "no part_sizes": lambda: plots.part_sizes({}, {}),
+    "table_rows": lambda: plots.table_rows({"pair": 5_000_000, "author": 0}),
+    "token_frequencies": lambda: plots.token_frequencies([(rank, 1_000_000 // rank) for rank in range(1, 200)]),
+    "no token_frequencies": lambda: plots.token_frequencies([]),
+    "code_occupancy": lambda: plots.code_occupancy([(0, 3, 5, 7, 12 + i) for i in range(20)], 5.2),
+    "no code_occupancy": lambda: plots.code_occupancy([], 0),
     "feature_importance": lambda: plots.feature_importance({name: len(name) / 7 for name in schema.NUMBERS}),
     "no feature_importance": lambda: plots.feature_importance({}),
     "group_scores": lambda: plots.group_scores(group_scores(), "reply", title="reply"),
@@ -84,7 +107,7 @@ def chunks(png: bytes) -> dict[bytes, bytes]:
 def test_a_plot_is_a_small_png_with_the_same_bytes_each_time(name: str) -> None:
     png = DRAWN[name]()
     assert len(png) < LARGEST
-    assert chunks(png).keys() <= {b"IHDR", b"pHYs", b"IDAT", b"IEND"}, "no text, no date"
+    assert chunks(png).keys() <= {b"IHDR", b"pHYs", b"PLTE", b"IDAT", b"IEND"}, "no text, no date"
     assert DRAWN[name]() == png
 
 

@@ -4,24 +4,45 @@ Each function takes plain data and returns the bytes of a PNG file under 100 KB,
 matplotlib is imported when the first plot is drawn.
 """
 
-from engage_pipeline.plots.bars import feature_importance, group_scores, rejected_reasons, similarity_degrees
+from engage_pipeline.plots.bars import (
+    feature_importance,
+    group_scores,
+    part_sizes,
+    rejected_reasons,
+    similarity_degrees,
+    table_rows,
+)
 from engage_pipeline.plots.curves import label_rates, learning_curves, loss_curve, network_curve
-from engage_pipeline.plots.quality import Bin, calibration, precision_recall, quantile_bins
+from engage_pipeline.plots.quality import (
+    Bin,
+    calibration,
+    calibrations,
+    precision_recall,
+    precision_recalls,
+    quantile_bins,
+)
 from engage_pipeline.plots.style import as_data_uri, as_markdown
+from engage_pipeline.plots.text import code_occupancy, token_frequencies
 
 __all__ = [
     "Bin",
     "as_data_uri",
     "as_markdown",
     "calibration",
+    "calibrations",
+    "code_occupancy",
     "feature_importance",
     "group_scores",
     "label_rates",
     "learning_curves",
     "loss_curve",
     "network_curve",
+    "part_sizes",
     "precision_recall",
+    "precision_recalls",
     "quantile_bins",
     "rejected_reasons",
     "similarity_degrees",
+    "table_rows",
+    "token_frequencies",
 ]

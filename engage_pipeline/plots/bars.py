@@ -1,4 +1,4 @@
-"""Bars: what the trees look at, scores by follower group, similar authors, rejected lines."""
+"""Bars: what the trees look at, scores by group, similar authors, rejected lines, sizes of tables and parts."""
 
 from collections.abc import Mapping
 
@@ -13,6 +13,7 @@ from engage_pipeline.plots.style import (
     count_axis,
     draw,
     legend,
+    percent_axis,
     plain,
     say_nothing_to_draw,
     short_count,
@@ -20,6 +21,7 @@ from engage_pipeline.plots.style import (
 
 _BAR_INCHES = 0.19
 _LONGEST_NAME = 44
+_MOST_TICKS = 6
 
 
 def feature_importance(importance: Mapping[str, float], *, title: str = "Feature importance", top: int = 20) -> bytes:
@@ -34,6 +36,36 @@ def rejected_reasons(counts: Mapping[str, int], *, title: str = "Rejected lines 
     """How many lines were rejected for each reason, most frequent first."""
     ordered = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:20])
     return _horizontal_bars(ordered, title, "lines", "no line was rejected")
+
+
+def table_rows(rows: Mapping[str, int], *, title: str = "Rows by table") -> bytes:
+    """How many rows each table has, in the order given."""
+    return _horizontal_bars(rows, title, "rows", "no table")
+
+
+def part_sizes(rows: Mapping[str, int], rejected: Mapping[str, int], *, title: str = "Rows by part") -> bytes:
+    """Rows of each part, and its rejected lines as a share on a scale of their own; both by part, in order."""
+
+    def paint(axes: Axes) -> None:
+        if not rows:
+            say_nothing_to_draw(axes, "no part")
+            return
+        places = range(len(rows))
+        axes.bar(places, list(rows.values()), color=PALETTE[0], width=0.8, label="rows")
+        axes.set_ylabel("rows")
+        axes.grid(visible=False, axis="x")
+        count_axis(axes.yaxis)
+        step = max(1, -(-len(rows) // _MOST_TICKS))
+        axes.set_xticks(list(places)[::step], [plain(_shortened(name)) for name in rows][::step])
+        shares = [rejected.get(name, 0) / max(1, rows[name] + rejected.get(name, 0)) for name in rows]
+        beside = axes.twinx()
+        beside.plot(places, shares, color=PALETTE[1], linestyle="", marker="s", label="rejected lines")
+        beside.set_ylim(0, 1.25 * max(shares) or 0.01)
+        beside.grid(visible=False)
+        beside.set_ylabel("share of rejected lines", color=PALETTE[1])
+        percent_axis(beside.yaxis)
+
+    return draw(title, paint)
 
 
 def _horizontal_bars(values: Mapping[str, float], title: str, x_label: str, empty: str) -> bytes:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from engage_pipeline.plots.style import (
     MUTED,
     Axes,
     draw,
+    draw_grid,
     legend,
     line_style,
     percent_axis,
@@ -41,25 +43,53 @@ def precision_recall(labels: Labels, probabilities: Mapping[str, Probabilities],
     """Precision against recall of each model for one engagement; labels and probabilities [n]."""
 
     def paint(axes: Axes) -> None:
-        positives = int(labels.sum())
-        if positives in {0, len(labels)}:
-            say_nothing_to_draw(axes, f"{positives} positives among {len(labels)} rows")
-            return
-        top = 0.0
-        for index, (name, values) in enumerate(probabilities.items()):
-            precision, recall = _curve(labels, values)
-            top = max(top, float(precision[recall >= _RECALL_SHOWN].max(initial=0)))
-            style = line_style(name, index) | {"marker": ""}
-            label = f"{name}, AP {average_precision(labels, values):.4f}"
-            axes.plot(recall, precision, drawstyle="steps-post", label=plain(label), **style)
-        axes.axhline(positives / len(labels), color=MUTED, linewidth=0.8, label=f"rate {positives / len(labels):.4f}")
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, min(1.02, 1.2 * top))
-        axes.set_xlabel("recall")
-        axes.set_ylabel("precision")
+        names = {name: f"{name}, AP {_known_ap(labels, values)}" for name, values in probabilities.items()}
+        _paint_precision_recall(axes, labels, probabilities, names)
         legend(axes, [*probabilities, "rate"])
 
     return draw(title, paint)
+
+
+def precision_recalls(
+    labels: Mapping[str, Labels], probabilities: Mapping[str, Mapping[str, Probabilities]], *, title: str
+) -> bytes:
+    """The same of several engagements in one picture; `labels` by engagement, `probabilities` by engagement and
+    model."""
+    paints = {
+        name: partial(
+            _paint_precision_recall,
+            labels=own,
+            probabilities=probabilities[name],
+            names={m: m for m in probabilities[name]},
+        )
+        for name, own in labels.items()
+    }
+    return draw_grid(title, paints)
+
+
+def _known_ap(labels: Labels, values: Probabilities) -> str:
+    return f"{average_precision(labels, values):.4f}" if labels.any() else "-"
+
+
+def _paint_precision_recall(
+    axes: Axes, labels: Labels, probabilities: Mapping[str, Probabilities], names: Mapping[str, str]
+) -> None:
+    positives = int(labels.sum())
+    if positives in {0, len(labels)}:
+        say_nothing_to_draw(axes, f"{positives} positives among {len(labels)} rows")
+        return
+    top = 0.0
+    for index, (name, values) in enumerate(probabilities.items()):
+        precision, recall = _curve(labels, values)
+        top = max(top, float(precision[recall >= _RECALL_SHOWN].max(initial=0)))
+        style = line_style(name, index) | {"marker": ""}
+        axes.plot(recall, precision, drawstyle="steps-post", label=plain(names[name]), **style)
+    rate = positives / len(labels)
+    axes.axhline(rate, color=MUTED, linewidth=0.8, label="share of positives")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, min(1.02, 1.2 * top))
+    axes.set_xlabel("recall")
+    axes.set_ylabel("precision")
 
 
 def _curve(labels: Labels, probabilities: Probabilities) -> tuple[Probabilities, Probabilities]:
@@ -92,26 +122,45 @@ def calibration(labels: Labels, probabilities: Mapping[str, Probabilities], *, t
 
     The axes are logarithmic where the probabilities spread over more than a factor of 20.
     """
-    binned = {name: quantile_bins(labels, values, bins) for name, values in probabilities.items()}
-    found = [one for bins_of_model in binned.values() for one in bins_of_model]
 
     def paint(axes: Axes) -> None:
-        if not any(one.observed for one in found):
-            say_nothing_to_draw(axes, f"no positive among {len(labels)} rows")
-            return
-        floor = _paint_scale(axes, found)
-        for index, (name, bins_of_model) in enumerate(binned.items()):
-            style = line_style(name, index)
-            places = [one.predicted for one in bins_of_model]
-            axes.plot(places, [one.observed or np.nan for one in bins_of_model], label=plain(name), **style)
-            low, high = zip(*map(_wilson, bins_of_model), strict=True)
-            axes.vlines(places, np.maximum(low, floor), high, color=style["color"], linewidth=0.8, alpha=0.6)
-        counts = [one.rows for one in found]
-        axes.set_xlabel(f"mean predicted probability, in bins of {_range(counts)} rows")
-        axes.set_ylabel("share of positives")
-        legend(axes, binned)
+        _paint_calibration(axes, labels, probabilities, bins)
+        legend(axes, probabilities)
 
     return draw(title, paint)
+
+
+def calibrations(
+    labels: Mapping[str, Labels],
+    probabilities: Mapping[str, Mapping[str, Probabilities]],
+    *,
+    title: str,
+    bins: int = 10,
+) -> bytes:
+    """The same of several engagements in one picture; `labels` by engagement, `probabilities` by engagement and
+    model."""
+    paints = {
+        name: partial(_paint_calibration, labels=own, probabilities=probabilities[name], bins=bins)
+        for name, own in labels.items()
+    }
+    return draw_grid(title, paints)
+
+
+def _paint_calibration(axes: Axes, labels: Labels, probabilities: Mapping[str, Probabilities], bins: int) -> None:
+    binned = {name: quantile_bins(labels, values, bins) for name, values in probabilities.items()}
+    found = [one for bins_of_model in binned.values() for one in bins_of_model]
+    if not any(one.observed for one in found):
+        say_nothing_to_draw(axes, f"no positive among {len(labels)} rows")
+        return
+    floor = _paint_scale(axes, found)
+    for index, (name, bins_of_model) in enumerate(binned.items()):
+        style = line_style(name, index)
+        places = [one.predicted for one in bins_of_model]
+        axes.plot(places, [one.observed or np.nan for one in bins_of_model], label=plain(name), **style)
+        low, high = zip(*map(_wilson, bins_of_model), strict=True)
+        axes.vlines(places, np.maximum(low, floor), high, color=style["color"], linewidth=0.8, alpha=0.6)
+    axes.set_xlabel(f"mean prediction, bins of {_range([one.rows for one in found])} rows")
+    axes.set_ylabel("share of positives")
 
 
 def _paint_scale(axes: Axes, found: list[Bin]) -> float:

@@ -5,13 +5,17 @@ Figures are drawn on matplotlib's Agg canvas without pyplot, so that nothing glo
 
 import base64
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 Axes = Any
 """A matplotlib Axes: its type is not imported, because matplotlib costs a second in every process."""
+Paint = Callable[[Axes], None]
 
 WIDTH_INCHES, HEIGHT_INCHES, DPI = 4.8, 3.3, 150
+GRID_WIDTH_INCHES, GRID_ROW_INCHES = 7.2, 2.6
+COLOURS = 128
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's colours, in an order that keeps neighbours apart for colour-blind readers too."""
 LINE_STYLES = ("-", "--", "-.", ":", "-", "--")
@@ -49,8 +53,38 @@ _STYLE: dict[str, Any] = {
 }
 
 
-def draw(title: str, paint: Callable[[Axes], None], *, height: float = HEIGHT_INCHES) -> bytes:
+def draw(title: str, paint: Paint, *, height: float = HEIGHT_INCHES) -> bytes:
     """The PNG of one plot, `height` inches high, that `paint` draws on its Axes."""
+    with _figure(title, WIDTH_INCHES, height) as figure:
+        paint(figure.subplots())
+        return _png(figure)
+
+
+def draw_grid(title: str, paints: Mapping[str, Paint]) -> bytes:
+    """The PNG of several plots of one kind, two in a row, each under its name, with one legend for all of them.
+
+    A name that `paints` gives to no line or bar has no place in the legend.
+    """
+    columns = min(2, len(paints))
+    rows = -(-len(paints) // columns)
+    with _figure(title, GRID_WIDTH_INCHES, rows * GRID_ROW_INCHES) as figure:
+        all_axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        known: dict[str, Any] = {}
+        for axes, (name, paint) in zip(all_axes, paints.items(), strict=False):
+            axes.set_title(plain(name), fontsize=8, loc="left")
+            paint(axes)
+            handles, labels = axes.get_legend_handles_labels()
+            known |= {label: handle for label, handle in zip(labels, handles, strict=True) if label not in known}
+        for axes in all_axes[len(paints) :]:
+            axes.set_axis_off()
+        if len(known) > 1:
+            _legend_below(figure, list(known.values()), list(known))
+        return _png(figure)
+
+
+@contextmanager
+def _figure(title: str, width: float, height: float) -> Iterator[Any]:
+    """An empty figure in our style, whatever the user's own style is."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -59,13 +93,21 @@ def draw(title: str, paint: Callable[[Axes], None], *, height: float = HEIGHT_IN
     with mpl.rc_context():
         mpl.rcdefaults()
         parameters.update(_STYLE)
-        figure = Figure(figsize=(WIDTH_INCHES, height), dpi=DPI, layout="constrained")
+        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.subplots()
         figure.suptitle(plain(title), x=0.012, horizontalalignment="left")
-        paint(axes)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", metadata={"Software": None})
+        yield figure
+
+
+def _png(figure: Any) -> bytes:
+    """The figure with a palette of COLOURS: a third of the bytes, and no difference that the eye sees."""
+    from PIL import Image
+
+    figure.canvas.draw()
+    image = Image.frombuffer("RGBA", figure.canvas.get_width_height(), figure.canvas.buffer_rgba()).convert("RGB")
+    indexed = image.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    indexed.save(buffer, format="PNG", optimize=True, dpi=(DPI, DPI))
     return buffer.getvalue()
 
 
@@ -124,15 +166,20 @@ def short_count(value: float) -> str:
     return f"{value:g}"
 
 
-def legend(axes: Axes, names: Iterable[str], *, below: bool = False) -> None:
+def legend(axes: Axes, names: Iterable[object], *, below: bool = False) -> None:
     """A legend where there is more than one series to tell apart; `below` the plot where it would hide something."""
-    count = len(list(names))
-    if count < 2:
+    if len(list(names)) < 2 or not axes.get_legend_handles_labels()[0]:
         return
     if below:
-        axes.figure.legend(loc="outside lower center", ncols=min(count, 5), handlelength=2, columnspacing=1.2)
+        _legend_below(axes.figure, *axes.get_legend_handles_labels())
     else:
         axes.legend(loc="best", handlelength=2.2)
+
+
+def _legend_below(figure: Any, handles: list[Any], labels: list[str]) -> None:
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=min(len(labels), 5), handlelength=2, columnspacing=1.2
+    )
 
 
 def as_data_uri(png: bytes) -> str:
