@@ -4,6 +4,7 @@
         manifest.json            names the current version: replaced by one rename
         <version>-<random>/      its files, never changed after they were published
         .tmp-<random>/           a version being written; swept by the next run if its own was killed
+        kept-<number>.json       earlier versions to return to, of artifacts that keep some (keeping.py)
 
 A reader follows manifest.json, so it sees the old version or the new one, never a mixture, and never meets a
 temporary file, because nothing is found by globbing. The version before the current one stays, for readers that
@@ -20,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engage_pipeline import files
+from engage_pipeline import files, keeping
 from engage_pipeline.catalogue import ARTIFACTS, Artifact, ancestry, digest, relevant_settings, setting_value
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
@@ -33,11 +34,15 @@ DISTRUSTED = "distrusted.json"
 
 @dataclass
 class Draft:
-    """A version being written. Set `rows` and `facts`; after publication `manifest` tells what was published."""
+    """A version being written. Set `rows` and `facts`; after publication `manifest` tells what was published.
+
+    `inputs` are set where the version was made of other input versions than those found when the draft was opened.
+    """
 
     directory: Path
     rows: int | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, str] | None = None
     manifest: Manifest | None = None
 
     def path(self, name: str) -> Path:
@@ -106,6 +111,19 @@ class ArtifactStore:
             raise UserError(f"{label(name, key)} {reason}: mend the cause and materialize it again")
         return Version(self.folder(name, key), manifest)
 
+    def current(self, name: str, key: str | None = None) -> Version | None:
+        """The current version, whatever its settings; None where there is none that can be read and is trusted."""
+        manifest = self._readable_manifest(name, key)
+        if manifest is None or self._distrusted(manifest):
+            return None
+        return Version(self.folder(name, key), manifest)
+
+    def kept(self, name: str, key: str | None = None) -> list[Version]:
+        """Earlier versions to return to, the latest first: each content once, without that of the current version."""
+        folder, current = self.folder(name, key), self._readable_manifest(name, key)
+        manifests = keeping.kept_manifests(folder, current.version if current else None)
+        return [Version(folder, manifest) for manifest in manifests]
+
     def parts(self) -> list[str]:
         """Names of the training parts that were ingested from the folder `recsys_data`, sorted.
 
@@ -167,7 +185,8 @@ class ArtifactStore:
                 draft.manifest = self._seal(draft, name, key, before, inputs, signatures)
             finally:
                 shutil.rmtree(draft.directory, ignore_errors=True)
-            _forget_old(folder, draft.manifest)
+            if draft.manifest is not None:
+                keeping.forget_old(folder, draft.manifest, self._kept_count(name))
 
     def workspace(self, name: str, key: str | None = None) -> Path:
         """A folder for checkpoints that outlives a killed run and is removed once the artifact is published.
@@ -204,6 +223,10 @@ class ArtifactStore:
             or changed_version(manifest.inputs, self._input_versions(artifact, key))
             or files.changed_source(manifest.sources, sources, self.root)
         )
+
+    def _kept_count(self, name: str) -> int:
+        setting = ARTIFACTS[name].kept_setting
+        return 1 if setting is None else int(setting_value(setting, self.settings))
 
     def _readable_manifest(self, name: str, key: str | None) -> Manifest | None:
         """The manifest, or None where there is none or a damaged one: making the artifact again mends it."""
@@ -254,7 +277,7 @@ class ArtifactStore:
             code_version=ARTIFACTS[name].code_version,
             rows=draft.rows,
             settings=relevant_settings(name, self.settings),
-            inputs=inputs,
+            inputs=inputs if draft.inputs is None else draft.inputs,
             sources=sources,
             files=fingerprints,
             facts=json.loads(json.dumps(draft.facts)),
@@ -262,6 +285,8 @@ class ArtifactStore:
         folder = self.folder(name, key)
         draft.directory.rename(folder / manifest.directory)
         files.sync_folder(folder)
+        if before is not None and self._kept_count(name) > 1 and not self._distrusted(before):
+            keeping.remember(folder, before)
         with files.atomic_file(folder / MANIFEST) as path:
             path.write_text(manifest.to_json(), encoding="utf-8")
         return manifest
@@ -273,16 +298,6 @@ def _sweep(folder: Path) -> None:
             shutil.rmtree(leftover)
         else:
             leftover.unlink()
-
-
-def _forget_old(folder: Path, manifest: Manifest | None) -> None:
-    """Removes the versions before the last one, and the workspace, which a published artifact no longer needs."""
-    if manifest is None:
-        return
-    kept = {manifest.directory, manifest.previous}
-    for path in folder.iterdir():
-        if path.is_dir() and path.name not in kept:
-            shutil.rmtree(path)
 
 
 __all__ = ["ArtifactStore", "Draft", "Manifest", "Version", "check_key", "label"]

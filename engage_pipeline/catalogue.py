@@ -30,7 +30,8 @@ class Artifact:
 
     `settings` are dotted names of Settings; a section's name stands for all of its fields. `code_version` rises when
     the same inputs and settings would give another result. A partitioned artifact has one version a training part;
-    an artifact made of all parts takes the first so many of them, by name, as the setting `parts_setting` says.
+    an artifact made of all parts takes the first so many of them, by name, as the setting `parts_setting` says. Of an
+    artifact with a `kept_setting`, as many versions stay as that setting says, to return to.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Artifact:
     code_version: str
     partitioned: bool = False
     parts_setting: str = "max_n_parts"
+    kept_setting: str | None = None
 
 
 _ENCODER_TRAINING = tuple(f"encoder.{name}" for name in EncoderSettings.model_fields if name != "checkpoint")
@@ -117,7 +119,14 @@ ARTIFACTS: dict[str, Artifact] = {
             ("trees.enabled",),
             "1",
         ),
-        Artifact("trained_model", Stage.MODEL, ("candidate_model", "validation_features"), (), "1"),
+        Artifact(
+            "trained_model",
+            Stage.MODEL,
+            ("candidate_model", "validation_features"),
+            (),
+            "1",
+            kept_setting="promotion.keep",
+        ),
         Artifact(
             "evaluation",
             Stage.MODEL,
