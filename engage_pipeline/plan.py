@@ -12,7 +12,8 @@ from pathlib import Path
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.config import Settings
-from engage_pipeline.ingest.parts import find_part, find_parts
+from engage_pipeline.errors import UserError
+from engage_pipeline.ingest.parts import Listing, find_part, find_parts, list_parts
 
 
 def _segments() -> list[tuple[str, ...]]:
@@ -42,7 +43,10 @@ def raw_sources(settings: Settings, name: str, key: str | None = None) -> list[P
     Raises UserError where a file or folder is missing.
     """
     if name == "tweet_parts":
-        return [path for part, path in training_parts(settings).items() if part == key]
+        listing = training_listing(settings)
+        if key in listing.problems:
+            raise UserError(listing.problems[key])
+        return [path for part, path in listing.parts.items() if part == key]
     if name == "validation_tweets":
         return [find_part(settings.validation_part)]
     if name == "test_tweets":
@@ -57,6 +61,15 @@ def training_parts(settings: Settings) -> dict[str, Path]:
     """The raw training parts that the settings ask for, by part name, sorted. Raises UserError where there are none."""
     found = find_parts(settings.recsys_data)
     return dict(list(found.items())[: settings.max_n_parts])
+
+
+def training_listing(settings: Settings) -> Listing:
+    """The training parts that the settings ask for, and what is wrong with other files: these hide no good part.
+
+    Raises UserError where the folder is missing.
+    """
+    listing = list_parts(settings.recsys_data)
+    return Listing(dict(list(listing.parts.items())[: settings.max_n_parts]), listing.problems)
 
 
 def plan_segment(store: ArtifactStore, names: Sequence[str]) -> list[Step]:

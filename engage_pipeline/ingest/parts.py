@@ -3,6 +3,7 @@
 What belongs here: names and places of files. What does not: what is inside them (streams, lines, reading).
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from engage_pipeline.artifacts import check_key
@@ -16,10 +17,40 @@ _NOT_DATA = (".crc", ".md5", ".sha1", ".sha256", ".sha512", ".tmp", ".temp", ".p
 
 def part_name(path: Path) -> str:
     """The part's name: the file's without its compression. Raises UserError where it may not name a part."""
-    name = path.name
-    for ending in COMPRESSIONS:
-        name = name.removesuffix(ending)
-    return check_key(name)
+    return check_key(_stem(path))
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The parts of a folder by name, sorted, and why other files named like one can't be taken.
+
+    A problem is keyed by the name of the part that the file would be.
+    """
+
+    parts: dict[str, Path]
+    problems: dict[str, str]
+
+
+def list_parts(folder: Path) -> Listing:
+    """The parts of `folder`; files that don't begin with `part-` are none. One bad file does not hide the others.
+
+    Raises UserError where there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
+    found: dict[str, Path] = {}
+    problems: dict[str, str] = {}
+    for path in sorted(folder.iterdir()):
+        name = _stem(path)
+        try:
+            if not _is_part(path, folder):
+                continue
+            if check_key(name) in found:
+                raise UserError(f"{folder}: {found[name].name} and {path.name} are both part {name}; remove one")
+            found[name] = path
+        except UserError as error:
+            problems.setdefault(name, str(error))
+    return Listing({name: path for name, path in sorted(found.items()) if name not in problems}, problems)
 
 
 def find_parts(folder: Path) -> dict[str, Path]:
@@ -28,19 +59,12 @@ def find_parts(folder: Path) -> dict[str, Path]:
     Raises UserError: no such folder, no parts, a name that may not name a part, two files for one part, a link that
     leads out of the folder or nowhere.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if not _is_part(path, folder):
-            continue
-        name = part_name(path)
-        if name in found:
-            raise UserError(f"{folder}: {found[name].name} and {path.name} are both part {name}; remove one")
-        found[name] = path
-    if not found:
+    listing = list_parts(folder)
+    if listing.problems:
+        raise UserError(next(iter(listing.problems.values())))
+    if not listing.parts:
         raise UserError(f"{folder}: no parts (files {PREFIX}00000, {PREFIX}00001 …, plain, .gz, .zst or .lzo)")
-    return dict(sorted(found.items()))
+    return listing.parts
 
 
 def find_part(path: Path) -> Path:
@@ -62,6 +86,13 @@ def find_part(path: Path) -> Path:
     if len(existing) > 1:
         raise UserError(f"{path}: {' and '.join(file.name for file in existing)} are the same part; remove one")
     return existing[0]
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    for ending in COMPRESSIONS:
+        name = name.removesuffix(ending)
+    return name
 
 
 def _is_part(path: Path, folder: Path) -> bool:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.ingest.parts import find_part, find_parts, part_name
+from engage_pipeline.ingest.parts import find_part, find_parts, list_parts, part_name
 
 
 def fill(folder: Path, *names: str) -> Path:
@@ -37,6 +37,18 @@ def test_two_files_for_one_part_are_an_error_naming_both(tmp_path: Path) -> None
 def test_a_name_that_may_not_be_a_key_is_an_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="a part's name"):
         find_parts(fill(tmp_path, name))
+
+
+def test_a_listing_keeps_the_good_parts_and_says_what_is_wrong_with_the_others(tmp_path: Path) -> None:
+    folder = fill(tmp_path, "part-00002", "part-00000", "part-00001", "part-00001.gz", "part-0 0")
+    (folder / "part-00003.gz").symlink_to(folder / "gone")
+    listing = list_parts(folder)
+    assert list(listing.parts) == ["part-00000", "part-00002"]
+    assert listing.problems.keys() == {"part-00001", "part-0 0", "part-00003"}
+    assert "both part part-00001" in listing.problems["part-00001"]
+    assert list_parts(fill(tmp_path / "empty")).parts == {}
+    with pytest.raises(UserError, match="no such folder"):
+        list_parts(tmp_path / "nowhere")
 
 
 def test_a_missing_or_empty_folder_is_an_error_naming_it(tmp_path: Path) -> None:
