@@ -1,7 +1,5 @@
 """Assets of the model stage: the networks, the trees, their bundle, and how well it predicts."""
 
-import shutil
-
 import dagster as dg
 import pyarrow.parquet as pq
 
@@ -112,22 +110,24 @@ def candidate_model(pipeline: Pipeline) -> dg.MaterializeResult:
 
 @pipeline_asset(kinds={"torch", "lightgbm"})
 def trained_model(pipeline: Pipeline) -> dg.MaterializeResult:
-    """The model that predicts: the candidate."""
+    """The model that predicts: the candidate, unless it scores worse on the holdout than the model that predicts
+    already by more than `promotion.tolerance`. The last few of them are kept: `engage rollback` returns to one."""
+    from engage_pipeline.model.promotion import format_scores, promote
+
     with user_errors():
         store = pipeline.store()
 
-    def make(draft: Draft) -> None:
-        candidate = store.open("candidate_model")
-        for path in sorted(candidate.directory().iterdir()):
-            shutil.copyfile(path, draft.path(path.name))
+    def make(draft: Draft) -> Shown:
+        promote(store, draft)
+        return {"candidate and model before": format_scores(draft.facts)}
 
     return make_one(store, "trained_model", make)
 
 
 @pipeline_asset(kinds={"html", "scikit-learn"})
 def evaluation(pipeline: Pipeline) -> dg.MaterializeResult:
-    """Scores of network, trees and blend on the holdout, overall and by author group, and the report as one HTML
-    file."""
+    """Scores of the candidate's network, trees and blend on the holdout, overall and by author group, and the report as
+    one HTML file. Where another model predicts, because the candidate was turned down, it is scored beside them."""
     from engage_pipeline.metrics import format_markdown
     from engage_pipeline.model.bundle import TrainedModel
     from engage_pipeline.model.evaluation import bundle_predictor, evaluate_model, read_scores
@@ -136,15 +136,19 @@ def evaluation(pipeline: Pipeline) -> dg.MaterializeResult:
         store = pipeline.store()
 
     def make(draft: Draft) -> Shown:
-        model = TrainedModel.load(store.open("candidate_model"), store.settings.engine.threads)
+        candidate, trained = store.open("candidate_model"), store.open("trained_model")
+        model, predicting = TrainedModel.load(candidate, store.settings.engine.threads), None
+        if trained.manifest.version != candidate.manifest.version:
+            predicting = TrainedModel.load(trained, store.settings.engine.threads)
         pretrained = store.open("pretrained_network").directory()
         made = ("pretrained_network", "finetuned_network", "engagement_trees")
         draft.facts |= evaluate_model(
             store.open("validation_features").path("features.parquet"),
-            bundle_predictor(model, pretrained),
+            bundle_predictor(model, pretrained, predicting),
             draft.directory,
             store.settings,
             training={name: store.open(name).manifest.facts for name in made},
+            decision=trained.manifest.facts.get("decision", ""),
         )
         draft.rows = draft.facts["rows"]
         return {"scores": format_markdown(read_scores(draft.path("scores.json")))}

@@ -18,4 +18,17 @@ def beats_the_constant_rate(store: ArtifactStore) -> Finding:
     return Finding(problem("; ".join(weak)), "it does", figures)
 
 
-CHECKS = [beats_the_constant_rate]
+@check("trained_model", blocking=False)
+def new_model_is_not_worse(store: ArtifactStore) -> Finding:
+    """The candidate predicts: on the holdout it is not worse than the model before by more than the tolerance."""
+    facts = store.open("trained_model").manifest.facts
+    figures = {
+        f"{model}, {name}": value
+        for model, scores in facts.get("rce", {}).items()
+        for name, value in scores.items()
+        if value is not None
+    }
+    return Finding(problem("" if facts["promoted"] else facts["decision"]), facts["decision"], figures)
+
+
+CHECKS = [beats_the_constant_rate, new_model_is_not_worse]

@@ -2,7 +2,7 @@
 
 | file | what |
 |---|---|
-| `scores.json` | the scores of each model, overall and by follower group, and which model is the one that predicts |
+| `scores.json` | the scores of each model, overall and by follower group, and which is the candidate: `main_model` |
 | `holdout_predictions.parquet` | line_number, labels, and the probabilities of each model (`<model>_<engagement>`) |
 | `report.html` | the same for people, with plots |
 
@@ -26,7 +26,7 @@ from engage_pipeline.batches import batches
 from engage_pipeline.catalogue import relevant_settings
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.report import main_model, write_report
+from engage_pipeline.model.report import PREDICTING, main_model, write_report
 from engage_pipeline.model.report_figures import quality_figures, training_figures
 from engage_pipeline.progress import progress
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 SCORES, PREDICTIONS, REPORT = "scores.json", "holdout_predictions.parquet", "report.html"
 MODELS = ("pretrained", "network", "trees", "blend")
-"""The network before and after fine-tuning, the trees, and the blend of the last two."""
+"""Of the candidate: the network before and after fine-tuning, the trees, and the blend of the last two."""
 CONSTANT = "constant"
 FOLLOWERS = "engaged_with_user_follower_count"
 BATCH_ROWS = 16_384
@@ -66,12 +66,13 @@ def evaluate_model(
     settings: Settings,
     *,
     training: Mapping[str, Mapping[str, Any]] | None = None,
+    decision: str = "",
 ) -> dict[str, Any]:
     """Scores the holdout rows of `features` (validation_features) and writes the three files into `output`.
 
     `training` holds the facts of pretrained_network, finetuned_network and engagement_trees, by artifact: their
-    learning curves and importances are drawn. Returns facts: rows, positives, AP and RCE by model. Raises UserError
-    where there is no holdout row.
+    learning curves and importances are drawn. `decision` says in words whether the candidate predicts. Returns facts:
+    rows, positives, AP and RCE by model. Raises UserError where there is no holdout row.
     """
     holdout = score_holdout(features, predict)
     edges = settings.evaluation.follower_edges
@@ -82,7 +83,7 @@ def evaluate_model(
     _write_scores(output / SCORES, scores)
     _write_predictions(output / PREDICTIONS, holdout)
     figures = quality_figures(holdout.labels, holdout.probabilities, scores) + training_figures(training or {})
-    write_report(output / REPORT, scores=scores, figures=figures, summary=_summary(holdout, settings))
+    write_report(output / REPORT, scores=scores, figures=figures, summary=_summary(holdout, settings, decision))
     return _facts(holdout, scores)
 
 
@@ -97,10 +98,13 @@ def _write_scores(path: Path, scores: Mapping[str, metrics.Scores]) -> None:
     path.write_text(json.dumps(values, indent=1, allow_nan=False), encoding="utf-8")
 
 
-def bundle_predictor(model: "TrainedModel", pretrained: Path | None = None) -> Predict:
+def bundle_predictor(
+    model: "TrainedModel", pretrained: Path | None = None, predicting: "TrainedModel | None" = None
+) -> Predict:
     """The models of a bundle. Without trees its blend is the network itself and is left out.
 
-    Such a bundle lacks the network before fine-tuning: it is then taken from the folder `pretrained`.
+    Such a bundle lacks the network before fine-tuning: it is then taken from the folder `pretrained`. `predicting` is
+    the model that predicts, where it is another one: it comes last.
     """
     from engage_pipeline.model.bundle import to_probabilities
     from engage_pipeline.model.network_scoring import NetworkScorer
@@ -115,7 +119,8 @@ def bundle_predictor(model: "TrainedModel", pretrained: Path | None = None) -> P
             del logits["blend"]
         if before is not None:
             logits["pretrained"] = before.logits(table).astype(np.float64)
-        return {name: to_probabilities(logits[name]) for name in MODELS if name in logits}
+        found = {name: to_probabilities(logits[name]) for name in MODELS if name in logits}
+        return found if predicting is None else {**found, PREDICTING: predicting.probabilities(table)}
 
     return predict
 
@@ -166,7 +171,7 @@ def _write_predictions(path: Path, holdout: Holdout) -> None:
     pq.write_table(pa.table(columns), path, compression="zstd")
 
 
-def _summary(holdout: Holdout, settings: Settings) -> dict[str, dict[str, Any]]:
+def _summary(holdout: Holdout, settings: Settings, decision: str) -> dict[str, dict[str, Any]]:
     counts = holdout.labels.sum(axis=0)
     rows = {"holdout rows": len(holdout.labels), "fine-tuning rows": holdout.finetuning_rows}
     data: dict[str, Any] = {name: f"{count:,}" for name, count in rows.items()}
@@ -174,7 +179,8 @@ def _summary(holdout: Holdout, settings: Settings) -> dict[str, dict[str, Any]]:
         share = counts[place] / len(holdout.labels)
         data[f"{name} on holdout rows"] = f"{counts[place]:,} ({share:.2%})"
         data[f"{name} on fine-tuning rows"] = f"{holdout.rates[place]:.2%}, which the constant model gives to every row"
-    return {"Data": data, "Settings": _flattened(relevant_settings("evaluation", settings))}
+    which = {"Model": {"the candidate": decision}} if decision else {}
+    return {**which, "Data": data, "Settings": _flattened(relevant_settings("evaluation", settings))}
 
 
 def _flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

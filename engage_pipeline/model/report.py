@@ -16,6 +16,8 @@ from engage_pipeline.files import atomic_file
 from engage_pipeline.metrics import METRICS, Scores, format_value, group_names, score_rows
 from engage_pipeline.plots import as_data_uri
 
+PREDICTING = "predicting"
+"""The model that predicts, where it is not the candidate: the report is about the candidate."""
 TITLE = "Engagement prediction: evaluation"
 Summary = Mapping[str, Mapping[str, Any]]
 """Tables of names and values, by heading."""
@@ -34,8 +36,7 @@ class Figure:
 def write_report(path: Path, *, scores: Mapping[str, Scores], figures: Sequence[Figure], summary: Summary) -> None:
     """Writes the report of the models `scores` (at least one) to `path`, whole or not at all.
 
-    The model that the headline and the group tables show is the last one but for the constant. The same arguments
-    give the same bytes.
+    The headline and the group tables show the model that `main_model` names. The same arguments give the same bytes.
     """
     template = Template(resources.files("engage_pipeline.model").joinpath("report.html").read_text(encoding="utf-8"))
     sections = list(dict.fromkeys(figure.section for figure in figures))
@@ -58,8 +59,8 @@ def write_report(path: Path, *, scores: Mapping[str, Scores], figures: Sequence[
 
 
 def main_model(scores: Mapping[str, Scores]) -> str:
-    """The last model that is not the constant; the constant where it is alone."""
-    names = [name for name in scores if name != "constant"] or list(scores)
+    """The candidate: the last model that is neither the one that predicts nor the constant; the constant if alone."""
+    names = [name for name in scores if name not in {PREDICTING, "constant"}] or list(scores)
     return names[-1]
 
 

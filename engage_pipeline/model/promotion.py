@@ -1,0 +1,179 @@
+"""trained_model: whether the candidate predicts from now on, or the model that predicts already.
+
+Either way the version that is published holds the files of a bundle (see bundle), so its version is that of the model
+it is a copy of. Its facts say what was decided and why, with both scores, and carry on what is known of the model that
+predicts: since when, and how it scored then. What does not belong here: a person's decision (rollback).
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from engage_pipeline import metrics, schema
+from engage_pipeline.artifacts import ArtifactStore, Draft, Version
+from engage_pipeline.config import Settings
+from engage_pipeline.errors import UserError
+from engage_pipeline.model.bundle import TrainedModel
+from engage_pipeline.model.evaluation import score_holdout
+
+MODEL, CANDIDATE_MODEL = "trained_model", "candidate_model"
+CANDIDATE, CURRENT = "candidate", "model before"
+"""How the two that compete are called in facts and tables."""
+_OF_THE_MODEL = ("promoted_at", "rce_at_promotion", "split")
+_OF_ROLLBACKS = ("rolled_back_at", "rolled_back_from", "held_back")
+MEAN = "mean"
+
+
+@dataclass(frozen=True)
+class HoldoutScore:
+    """RCE on the holdout rows, percent, by engagement; `mean` over those that have one, else None for a `problem`."""
+
+    rce: Mapping[str, float | None]
+    mean: float | None
+    problem: str = ""
+
+    def figures(self) -> dict[str, float | None]:
+        """By engagement, and the mean."""
+        return {**self.rce, MEAN: self.mean}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether the candidate predicts from now on, and why, in words."""
+
+    promoted: bool
+    words: str
+
+
+def promote(store: ArtifactStore, draft: Draft) -> None:
+    """Fills `draft`, of trained_model, with the candidate's files or those of the model that predicts, and its facts.
+
+    Raises UserError where the candidate is not there or damaged.
+    """
+    candidate, current = store.open(CANDIDATE_MODEL), store.current(MODEL)
+    candidate.directory()
+    features = store.open("validation_features").path("features.parquet")
+    scores = {CANDIDATE: score_version(candidate, features, store.settings)}
+    if current is not None:
+        same = current.manifest.version == candidate.manifest.version
+        scores[CURRENT] = scores[CANDIDATE] if same else score_version(current, features, store.settings)
+    split = holdout_split(store)
+    decision = _decide(candidate, current, scores, split, store.settings.promotion.tolerance)
+    draft.facts |= {
+        "promoted": decision.promoted,
+        "decision": decision.words,
+        "candidate": candidate.manifest.version,
+        "tolerance": store.settings.promotion.tolerance,
+        "rce": {name: score.figures() for name, score in scores.items()},
+    }
+    if current is None or (decision.promoted and current.manifest.version != candidate.manifest.version):
+        copy_files(candidate, draft)
+        mean = scores[CANDIDATE].mean
+        draft.facts |= {"promoted_at": now(), "rce_at_promotion": mean, "split": split}
+    else:
+        copy_files(current, draft)
+        draft.facts |= model_facts(current, *_OF_ROLLBACKS)
+
+
+def score_version(version: Version, features: Path, settings: Settings) -> HoldoutScore:
+    """The model of a bundle on the holdout rows of `features`. A model that can't be scored has a problem instead."""
+    try:
+        model = TrainedModel.load(version, settings.engine.threads)
+        holdout = score_holdout(features, lambda table: {CANDIDATE: model.probabilities(table)})
+    except UserError as error:
+        return HoldoutScore(dict.fromkeys(schema.TARGETS), None, str(error))
+    scores = metrics.score(
+        holdout.labels, holdout.probabilities[CANDIDATE], holdout.followers, edges=settings.evaluation.follower_edges
+    )
+    rce = {name: one.overall.rce for name, one in scores.engagements.items()}
+    mean = scores.overall_mean.rce
+    return HoldoutScore(rce, mean, "" if mean is not None else "no engagement has both kinds of holdout rows")
+
+
+def compare(candidate: HoldoutScore, current: HoldoutScore, tolerance: float) -> Decision:
+    """The candidate is promoted unless its mean RCE is more than `tolerance` below that of the current model.
+
+    A current model that can't be scored is replaced; a candidate that can't be, where the current one can, is not.
+    """
+    if current.mean is None:
+        return Decision(True, f"promoted: the model before can't be scored ({current.problem})")
+    if candidate.mean is None:
+        return Decision(False, f"turned down: it can't be scored ({candidate.problem})")
+    scores = f"mean RCE {candidate.mean:.2f} on the holdout"
+    if candidate.mean < current.mean - tolerance:
+        return Decision(
+            False, f"turned down: {scores}, more than {tolerance:g} below the {current.mean:.2f} of the model before"
+        )
+    return Decision(True, f"promoted: {scores}, {current.mean:.2f} the model before")
+
+
+def _decide(
+    candidate: Version,
+    current: Version | None,
+    scores: Mapping[str, HoldoutScore],
+    split: Mapping[str, Any],
+    tolerance: float,
+) -> Decision:
+    if current is None:
+        return Decision(True, "promoted: no model predicted before")
+    if candidate.manifest.version == current.manifest.version:
+        return Decision(True, "unchanged: the candidate is the model that predicts already")
+    facts = current.manifest.facts
+    if candidate.manifest.version in facts.get("held_back", ()):
+        return Decision(False, f"held back: it was given up for another model on {shown_time(facts['rolled_back_at'])}")
+    if scores[CURRENT].mean is not None and _drawn_anew(facts.get("split"), split):
+        return Decision(
+            True,
+            "promoted without comparison: the holdout rows were drawn anew from the same validation part, "
+            "so that the model before was trained on some of them",
+        )
+    return compare(scores[CANDIDATE], scores[CURRENT], tolerance)
+
+
+def _drawn_anew(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
+    return before is not None and before != now and before.get("part") == now.get("part")
+
+
+def holdout_split(store: ArtifactStore) -> dict[str, Any]:
+    """What decides which rows are held out: the validation part's SHA-256, the seed and the share; else empty."""
+    manifest = store.manifest("validation_tweets")
+    if manifest is None or not manifest.sources:
+        return {}
+    chosen = {name: manifest.settings[name] for name in ("seed", "validation_percentage")}
+    return {"part": manifest.sources[0].sha256, **chosen}
+
+
+def model_facts(version: Version, *others: str) -> dict[str, Any]:
+    """What the facts of a published version tell of the model it holds, and the facts `others` where it has them."""
+    facts = version.manifest.facts
+    known = {name: facts[name] for name in (*_OF_THE_MODEL, *others) if name in facts}
+    return {"promoted_at": version.manifest.created, **known}
+
+
+def copy_files(version: Version, draft: Draft) -> None:
+    """Copies the undamaged files of `version` into `draft`. Raises UserError naming a damaged one."""
+    for name in version.manifest.files:
+        shutil.copyfile(version.path(name), draft.path(name))
+
+
+def format_scores(facts: Mapping[str, Any]) -> str:
+    """The scores that were compared, as a Markdown table."""
+    rce = facts["rce"]
+    lines = [f"| RCE on the holdout | {' | '.join(rce)} |", "|---|" + "---:|" * len(rce)]
+    for name in (*schema.TARGETS, MEAN):
+        cells = [metrics.format_value(figures[name], "rce") for figures in rce.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join([facts["decision"], "", *lines])
+
+
+def now() -> str:
+    """The time, UTC, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def shown_time(time: str) -> str:
+    """Such a time for people, to the minute."""
+    return f"{time[:16].replace('T', ' ')} UTC"
