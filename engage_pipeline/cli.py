@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.catalogue import ARTIFACTS, ancestry
 from engage_pipeline.config import load_settings
 from engage_pipeline.errors import UserError
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
+
+    from engage_pipeline.manifests import Manifest
 
 app = typer.Typer(
     help="Predicts how people engage with tweets.",
@@ -59,7 +61,7 @@ def run(
     pipeline = Pipeline(config=str(config) if config else None, preset=preset)
     pipeline.settings()
     with _instance() as instance:
-        made = run_pipeline(pipeline, instance, target)
+        made = run_pipeline(pipeline, instance, ARTIFACTS if target is None else ancestry(target))
     if target is None:
         typer.echo(summary(pipeline.store(), made))
     else:
@@ -85,6 +87,43 @@ def register_parts(config: Config = None, preset: PresetName = None) -> None:
     with _instance() as instance:
         added = partitions.register_parts(instance, parts)
     typer.echo(f"{len(added)} parts added, {len(parts) - len(added)} were there: {', '.join(parts)}")
+
+
+@app.command()
+def rollback(
+    to: Annotated[str | None, typer.Option(help="Version of a kept model, or its beginning.")] = None,
+    previous: Annotated[bool, typer.Option("--previous", help="The model promoted before this one.")] = False,
+    config: Config = None,
+    preset: PresetName = None,
+) -> None:
+    """Have an earlier model predict again; without --to or --previous, list the models that are kept."""
+    from engage_pipeline.artifacts import ArtifactStore
+    from engage_pipeline.model.rollback import format_models, kept_models, roll_back, short
+
+    store = ArtifactStore(load_settings(config, preset=preset))
+    if to is not None and previous:
+        raise UserError("give --to or --previous, not both")
+    if to is None and not previous:
+        models = kept_models(store)
+        typer.echo(format_models(models) if models else "no model is kept: `engage run` makes the first")
+        return
+    with _instance() as instance:
+        manifest = roll_back(store, to)
+        _report(instance, manifest)
+    typer.echo(f"model {short(manifest.version)} predicts from now on; `engage run` makes results.csv anew")
+
+
+@app.command()
+def promote(config: Config = None, preset: PresetName = None) -> None:
+    """Have the newly trained model predict although it was turned down, or given up by a rollback."""
+    from engage_pipeline.artifacts import ArtifactStore
+    from engage_pipeline.model.rollback import promote_by_hand, short
+
+    store = ArtifactStore(load_settings(config, preset=preset))
+    with _instance() as instance:
+        manifest = promote_by_hand(store)
+        _report(instance, manifest)
+    typer.echo(f"model {short(manifest.version)} predicts from now on; `engage run` makes results.csv anew")
 
 
 @app.command()
@@ -123,11 +162,42 @@ def evaluate(
 
 
 @app.command()
+def explain(
+    part: Annotated[Path, typer.Option("--input", help="A raw part: test, or with labels, which are only shown.")],
+    row: Annotated[int, typer.Option(help="Line of the part, counted from 0 as line_number in every table is.")],
+    json: Annotated[Path | None, typer.Option("--json", help="Write everything, unrounded, to this file too.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Cores to use [default: all].")] = None,
+    config: Config = None,
+    preset: PresetName = None,
+) -> None:
+    """Show why one row is predicted as it is: what each family of features did, and the counters behind it.
+
+    The row is taken as a test row. One of a training or validation part is itself in the counters it is explained by.
+    """
+    from engage_pipeline.submission.explain import explain as explain_line
+    from engage_pipeline.submission.explanation_json import write_json
+    from engage_pipeline.submission.explanation_text import to_text
+
+    logging.getLogger("engage_pipeline").setLevel(logging.WARNING)  # the work of seconds is not worth progress lines
+    explained = explain_line(part, row, load_settings(config, preset=preset), threads=threads)
+    if json is not None:
+        write_json(explained, json)
+    typer.echo(to_text(explained))
+
+
+@app.command()
 def settings() -> None:
     """Print every setting with default and meaning, as Markdown."""
     from engage_pipeline.settings_reference import settings_markdown
 
     typer.echo(settings_markdown())
+
+
+def _report(instance: "DagsterInstance", manifest: "Manifest") -> None:
+    """Has the UI show what was published outside of a run."""
+    from engage_pipeline.assets.making import materialization
+
+    instance.report_runless_asset_event(materialization(manifest))
 
 
 def _instance() -> "DagsterInstance":
