@@ -95,7 +95,7 @@ def _result(context: dg.SensorEvaluationContext, decision: Decision, text: str) 
     if decision.runs:
         context.log.info(text)
     return dg.SensorResult(
-        dynamic_partitions_requests=[PARTS.build_add_request(decision.register)] if decision.register else [],
+        dynamic_partitions_requests=[PARTS.build_add_request(list(decision.register))] if decision.register else [],
         run_requests=[_run_request(run) for run in decision.runs],
         skip_reason=None if decision.runs else dg.SkipReason(text),
         cursor=decision.cursor.to_json(),
