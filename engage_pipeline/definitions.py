@@ -6,6 +6,7 @@ import dagster as dg
 
 from engage_pipeline.assets import ingest, interactions, language, model, submission
 from engage_pipeline.assets.definition import backfilled
+from engage_pipeline.automation.dead_runs import dead_runs
 from engage_pipeline.automation.jobs import JOBS
 from engage_pipeline.automation.nightly import nightly_schedule
 from engage_pipeline.automation.parts_sensor import parts_sensor
@@ -29,7 +30,7 @@ def build_definitions(pipeline: Pipeline) -> dg.Definitions:
         assets=assets,
         asset_checks=CHECKS,
         jobs=JOBS,
-        sensors=[parts_sensor(settings.automation)],
+        sensors=[dead_runs, parts_sensor(settings.automation)],
         schedules=[nightly_schedule(settings.automation)],
         resources={"pipeline": pipeline},
         # A step costs 0.3 s in this process and 3.5 s in one of its own; DuckDB, torch and LightGBM use the cores.

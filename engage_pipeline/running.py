@@ -1,50 +1,61 @@
 """`engage run`: plans what has to be made again and has Dagster make it, segment by segment, in this process."""
 
 import logging
-import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
-from pathlib import Path
 
 import dagster as dg
 
 from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.catalogue import ARTIFACTS, ancestry
+from engage_pipeline.automation.dead_runs import PROCESS_TAG, close_dead_runs, this_process
+from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
 from engage_pipeline.manifests import label
 from engage_pipeline.metrics import format_table
 from engage_pipeline.model.evaluation import read_scores
+from engage_pipeline.model.promotion import shown_time
 from engage_pipeline.partitions import PARTS, register_parts
 from engage_pipeline.plan import SEGMENTS, Step, plan_segment, raw_sources, training_parts
 from engage_pipeline.resources import Pipeline
 
 LOGGER = logging.getLogger("engage_pipeline")
-PROCESS_TAG = "engage/process"
+STARTED_BY_TAG = "engage/started_by"
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def run_pipeline(pipeline: Pipeline, instance: dg.DagsterInstance, target: str | None = None) -> list[Step]:
-    """Makes everything that is stale, or only `target` and what it is made of; returns what was made, in order.
+def run_pipeline(
+    pipeline: Pipeline,
+    instance: dg.DagsterInstance,
+    wanted: Collection[str] = ARTIFACTS.keys(),
+    *,
+    started_by: str | None = None,
+) -> list[Step]:
+    """Makes what is stale of the artifacts `wanted`; returns what was made, in order.
 
-    Raises UserError, before any work, where a raw file is missing, and with the reason where an asset fails.
+    `started_by` is the id of the Dagster run that asks for it. Raises UserError, before any work, where a raw file is
+    missing, and with the reason where an asset fails.
     """
     settings = pipeline.settings()
     definitions = build_definitions(pipeline)
-    for name in ("validation_tweets", "test_tweets"):
+    for name in {"validation_tweets", "test_tweets"}.intersection(wanted):
         raw_sources(settings, name)
-    register_parts(instance, training_parts(settings))
-    _close_dead_runs(instance)
+    if "tweet_parts" in wanted:
+        register_parts(instance, training_parts(settings))
+    close_dead_runs(instance)
     store = pipeline.store()
+    register_parts(instance, store.parts())
     done: list[Step] = []
-    wanted = ARTIFACTS.keys() if target is None else ancestry(target)
+    tags = {} if started_by is None else {STARTED_BY_TAG: started_by}
     for names in SEGMENTS:
         steps = plan_segment(store, [name for name in names if name in wanted])
         for step in steps:
             LOGGER.info("%s: to be made (%s)", label(step.artifact, step.key), step.reason)
-        for batch in _batches(instance, steps):
-            _materialize(definitions, instance, batch)
+        batches = _batches(instance, steps, settings.max_n_parts_in_memory)
+        failures = [failure for batch in batches if (failure := _materialize(definitions, instance, batch, tags))]
+        if failures:
+            raise UserError("; ".join(failures))
         done += steps
     return done
 
@@ -59,24 +70,42 @@ def summary(store: ArtifactStore, made: Sequence[Step]) -> str:
             "",
             format_table(scores),
             "",
+            *_which_model(store),
             f"results: {store.open('submission').path('results.csv')}",
             f"report:  {store.open('evaluation').path('report.html')}",
         ]
     )
 
 
-def _batches(instance: dg.DagsterInstance, steps: Sequence[Step]) -> list[list[Step]]:
-    """Steps that one Dagster run can make: the unpartitioned ones together, parts by contiguous range of keys."""
+def _which_model(store: ArtifactStore) -> list[str]:
+    """Says so where results.csv is not the candidate's."""
+    candidate, trained = store.open("candidate_model").manifest, store.open("trained_model").manifest
+    if candidate.version == trained.version:
+        return []
+    return [
+        f"The new model does not predict. {trained.facts['decision']}.",
+        f"results.csv is that of the model promoted on {shown_time(trained.facts['promoted_at'])}: `predicting` above.",
+        "",
+    ]
+
+
+def _batches(instance: dg.DagsterInstance, steps: Sequence[Step], parts: int) -> list[list[Step]]:
+    """Steps that one Dagster run can make: the unpartitioned ones together, else at most `parts` neighbouring parts."""
     if not steps or steps[0].key is None:
         return [list(steps)] if steps else []
     order = {key: index for index, key in enumerate(instance.get_dynamic_partitions(str(PARTS.name)))}
     ordered = sorted(steps, key=lambda step: order[str(step.key)])
-    runs = groupby(enumerate(ordered), key=lambda pair: order[str(pair[1].key)] - pair[0])
-    return [[step for _, step in run] for _, run in runs]
+    ranges = groupby(enumerate(ordered), key=lambda pair: order[str(pair[1].key)] - pair[0])
+    runs = [[step for _, step in neighbours] for _, neighbours in ranges]
+    return [run[start : start + parts] for run in runs for start in range(0, len(run), parts)]
 
 
-def _materialize(definitions: dg.Definitions, instance: dg.DagsterInstance, steps: Sequence[Step]) -> None:
-    tags = {PROCESS_TAG: str(os.getpid())}
+def _materialize(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, steps: Sequence[Step], tags: dict[str, str]
+) -> str | None:
+    """Makes the steps in one run; returns what went wrong, if anything did."""
+    # A dead run of ours is made good by the next plan, not started again by the daemon.
+    tags = {PROCESS_TAG: this_process(), "dagster/max_retries": "0", **tags}
     if steps[0].key is not None:
         tags |= {RANGE_START: str(steps[0].key), RANGE_END: str(steps[-1].key)}
     job = definitions.resolve_implicit_global_asset_job_def()
@@ -87,8 +116,7 @@ def _materialize(definitions: dg.Definitions, instance: dg.DagsterInstance, step
         tags=tags,
         raise_on_error=False,
     )
-    if not result.success:
-        raise UserError(_failure(result))
+    return None if result.success else _failure(result)
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> str:
@@ -106,12 +134,3 @@ def _failure(result: dg.ExecuteInProcessResult) -> str:
                 LOGGER.error("%s", cause.to_string())
                 return f"{event.step_key}: {cause.message.strip()}"
     return f"run {result.run_id} failed: see its log in the Dagster UI"
-
-
-def _close_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Marks runs of `engage run` whose process was killed as failed, so that the UI does not show them running."""
-    started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
-    for run in instance.get_runs(filters=started):
-        process = run.tags.get(PROCESS_TAG)
-        if process is not None and not Path(f"/proc/{process}").exists():
-            instance.report_run_failed(run, message=f"process {process} is gone")

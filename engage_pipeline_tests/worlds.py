@@ -9,6 +9,7 @@ import dagster as dg
 import yaml
 
 from engage_pipeline.artifacts import ArtifactStore
+from engage_pipeline.catalogue import ARTIFACTS, ancestry
 from engage_pipeline.config import load_settings
 from engage_pipeline.plan import Step
 from engage_pipeline.resources import Pipeline
@@ -55,7 +56,8 @@ def make_world(folder: Path, seed: int = 1) -> Path:
 
 def run(config: Path, target: str | None = None, instance: dg.DagsterInstance | None = None) -> list[Step]:
     """What `engage run` makes, in this process."""
-    return run_pipeline(Pipeline(config=str(config)), instance or dg.DagsterInstance.ephemeral(), target)
+    wanted = ARTIFACTS if target is None else ancestry(target)
+    return run_pipeline(Pipeline(config=str(config)), instance or dg.DagsterInstance.ephemeral(), wanted)
 
 
 def store_of(config: Path) -> ArtifactStore:

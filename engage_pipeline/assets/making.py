@@ -12,9 +12,9 @@ from typing import Any
 import dagster as dg
 
 from engage_pipeline.artifacts import ArtifactStore, Draft
+from engage_pipeline.automation.dead_runs import mark_run
 from engage_pipeline.errors import UserError
 from engage_pipeline.manifests import Manifest, label
-from engage_pipeline.plan import plan_segment
 from engage_pipeline.plots import as_markdown
 
 Shown = Mapping[str, bytes | str]
@@ -23,7 +23,7 @@ LOGGER = logging.getLogger("engage_pipeline")
 LONGEST_FIGURE = 2000
 """Characters of JSON."""
 ONLY_STALE = "engage/only_stale"
-"""Tag of a run that passes over what is current; without it what was asked for is made again."""
+"""Tag of a run that passes over unpartitioned assets that are current; without it they are made again."""
 DATA_VERSION_TAG = "dagster/data_version"
 
 
@@ -60,7 +60,9 @@ def make_one(
     In a run that is tagged ONLY_STALE a current artifact stays as it is.
     """
     with user_errors():
-        if ONLY_STALE in dg.AssetExecutionContext.get().run.tags and store.stale(name, None, sources) is None:
+        context = dg.AssetExecutionContext.get()
+        mark_run(context.instance, context.run)
+        if ONLY_STALE in context.run.tags and store.stale(name, None, sources) is None:
             return _unchanged(store, name)
         with making(store, name, None, sources) as draft:
             shown = make(draft)
@@ -78,39 +80,33 @@ def _unchanged(store: ArtifactStore, name: str) -> dg.MaterializeResult:
     )
 
 
-def make_parts(
-    context: dg.AssetExecutionContext, store: ArtifactStore, name: str, make: Callable[[str], Manifest]
-) -> dg.MaterializeResult:
-    """Makes the parts that were chosen for this run, else those that are stale, each with its own figures.
+def make_parts(context: dg.AssetExecutionContext, name: str, make: Callable[[str], Manifest]) -> dg.MaterializeResult:
+    """Makes every part of this run, each with its own figures. A failed part does not lose the others' work.
 
-    A failed part does not lose the others' work: raises dg.Failure naming the failed ones after all were tried.
+    Raises dg.Failure naming the failed parts after all of them were tried.
     """
-    chosen = context.has_partition_key or context.has_partition_key_range
-    with user_errors():
-        keys = context.partition_keys if chosen else [str(step.key) for step in plan_segment(store, [name])]
+    mark_run(context.instance, context.run)
     made: dict[str, Manifest] = {}
     failed: dict[str, str] = {}
-    for key in keys:
+    for key in context.partition_keys:
         try:
             made[key] = make(key)
         except UserError as error:
             LOGGER.error("%s", error)
             failed[key] = str(error)
-    if failed or not chosen:
-        for manifest in made.values():
-            context.log_event(_materialization(manifest))
     if failed:
+        for manifest in made.values():
+            context.log_event(materialization(manifest))
         problems = "; ".join(f"{key}: {problem}" for key, problem in failed.items())
         raise dg.Failure(description=problems, allow_retries=False)
-    if not chosen:
-        return dg.MaterializeResult(metadata={"parts made": len(made)})
     for key, manifest in made.items():
         context.add_asset_metadata(describe(manifest), asset_key=name, partition_key=key)
     versions = [manifest.version for manifest in made.values()]
     return dg.MaterializeResult(data_version=dg.DataVersion(versions[0]) if len(versions) == 1 else None)
 
 
-def _materialization(manifest: Manifest) -> dg.AssetMaterialization:
+def materialization(manifest: Manifest) -> dg.AssetMaterialization:
+    """What Dagster is told of a version that was published apart from a run's own outcome."""
     return dg.AssetMaterialization(
         manifest.artifact,
         partition=manifest.key,

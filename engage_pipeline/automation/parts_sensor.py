@@ -4,7 +4,7 @@ What belongs here: what Dagster knows, and what it is told. What does not: the d
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 
@@ -27,8 +27,7 @@ READING_SECONDS = 20.0
 """Time for reading file contents in one tick; Dagster gives up a tick after 60 s."""
 LOST_SECONDS = 600.0
 """A request of which no run came after so long is made again."""
-INGESTING_JOBS = {JOB, "everything"}
-_ASSET = "tweet_parts"
+_ASSET = dg.AssetKey("tweet_parts")
 _PARTITION, _RUN_KEY = "dagster/partition", "dagster/run_key"
 _RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _UNFINISHED = [
@@ -74,7 +73,7 @@ def _tick(context: dg.SensorEvaluationContext, store: ArtifactStore, reader: Con
         parts_a_run=settings.max_n_parts_in_memory,
         present=frozenset([*listing.parts, *listing.problems, *list_parts(settings.recsys_data).parts]),
         # Before the store is read: a run that ends in between has then published what it made.
-        busy=_busy(context.instance, registered, found),
+        busy=_busy(context.instance, registered),
         stored=stored_parts(store),
         registered=registered,
         lost=_lost(context.instance, cursor, now),
@@ -108,20 +107,17 @@ def _run_request(run: PartRun) -> dg.RunRequest:
     return dg.RunRequest(run_key=run.run_key, tags={_RANGE_START: run.parts[0], _RANGE_END: run.parts[-1]})
 
 
-def _busy(instance: dg.DagsterInstance, registered: Sequence[str], found: Iterable[str]) -> frozenset[str]:
+def _busy(instance: dg.DagsterInstance, registered: Sequence[str]) -> frozenset[str]:
     """The parts that unfinished runs work on, whoever started them."""
     busy: set[str] = set()
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED)):
         selected = run.asset_selection
-        if (dg.AssetKey(_ASSET) not in selected) if selected else (run.job_name not in INGESTING_JOBS):
+        if (_ASSET not in selected) if selected else (run.job_name != JOB):
             continue
         if _PARTITION in run.tags:
             busy.add(run.tags[_PARTITION])
         elif _RANGE_START in run.tags and _RANGE_END in run.tags:
             busy |= _range(run.tags[_RANGE_START], run.tags[_RANGE_END], registered)
-        elif not any(step.end_time for step in instance.get_run_step_stats(run.run_id, step_keys=[_ASSET])):
-            # A run without chosen parts makes all that are stale.
-            busy |= {*registered, *found}
     return frozenset(busy)
 
 
