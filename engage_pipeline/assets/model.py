@@ -12,9 +12,11 @@ from engage_pipeline.resources import Pipeline
 
 @pipeline_asset(kinds={"torch"})
 def pretrained_network(pipeline: Pipeline) -> dg.MaterializeResult:
-    """The residual network trained on the rows of the training parts, day by day or shuffled as the settings say."""
+    """The residual network trained on the rows of the training parts, day by day or shuffled as the settings say; from
+    random weights, or with `network.warm_start` from those of the network before."""
     from engage_pipeline.language.codes import load_codes
     from engage_pipeline.model.pretraining import pretrain_network
+    from engage_pipeline.model.warm_start import network_before
 
     with user_errors():
         store = pipeline.store()
@@ -24,7 +26,8 @@ def pretrained_network(pipeline: Pipeline) -> dg.MaterializeResult:
         codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
         languages = pq.read_table(store.open("interaction_counts").path("languages.parquet"))["language"].to_pylist()
         workspace = store.workspace("pretrained_network")
-        facts = pretrain_network(features, codes, languages, draft.directory, workspace, store.settings)
+        before = network_before(store) if store.settings.network.warm_start else None
+        facts = pretrain_network(features, codes, languages, draft.directory, workspace, store.settings, before)
         return _network_facts(draft, facts)
 
     return make_one(store, "pretrained_network", make)

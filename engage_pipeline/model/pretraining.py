@@ -16,6 +16,8 @@ from engage_pipeline.model.precision import resolve_precision
 from engage_pipeline.model.rows import Rows, concatenate, read_columns, read_rows
 from engage_pipeline.model.schedule import Stretch, cosine, day_by_day, decaying, shuffled
 from engage_pipeline.model.training import TrainingPlan, TrainingRun, make_accelerator, torch_threads
+from engage_pipeline.model.warm_start import COLD, WARM, ColdStart, NetworkBefore, warm_network
+from engage_pipeline.progress import LOGGER
 
 
 def pretrain_network(
@@ -25,27 +27,53 @@ def pretrain_network(
     output: Path,
     workspace: Path,
     settings: Settings,
+    before: NetworkBefore | ColdStart | None = None,
 ) -> dict[str, Any]:
     """Trains a network on the feature files of the training parts; writes it into the folder `output`.
 
-    `codes` are the sketch codes, int32 [vocabulary, depth]. Continues from a checkpoint in `workspace`. Returns facts:
-    rows, steps, seconds, rows_per_second, precision, curve (at most 200 points: step and loss of each engagement).
-    Raises UserError where there are no rows, or where the loss or a weight is not finite.
+    `codes` are the sketch codes, int32 [vocabulary, depth]. Starts from the weights of the network `before`, for
+    network.warm_epochs, if it has the shape asked for; else anew. Continues from a checkpoint in `workspace`.
+
+    Returns facts: rows, steps, seconds, rows_per_second, precision, curve (at most 200 points: step and loss of each
+    engagement); with `before`, also warm_started_from, or cold_start (why not). Raises UserError where there are no
+    rows, or where the loss or a weight is not finite.
     """
     chosen = settings.network
     accelerator = make_accelerator()
-    plan = _plan(features, languages, settings)
     rates = base_rates(features)
     config = _network_config(codes.shape[1], languages, rates, settings, accelerator.device)
-    network = _new_network(config, settings.seed)
-    if chosen.start_at_base_rates:
-        network.start_at(rates)
+    network, start = _first_network(config, rates, before, settings)
+    if WARM in start:
+        # A run that was killed goes on from a checkpoint of its own start only.
+        workspace = workspace / f"from-{start[WARM]}"
+        workspace.mkdir(exist_ok=True)
+    plan = _plan(features, languages, chosen.warm_epochs if WARM in start else chosen.epochs, settings)
     inputs = InputBuilder(codes, config.sketch_width, accelerator.device, config.base_rates)
     with torch_threads(settings.engine.threads):
         facts = TrainingRun(network, inputs, plan, chosen, workspace, accelerator).run()
     if accelerator.is_main_process:
         save_network(network, output)
-    return facts
+    return {**start, **facts}
+
+
+def _first_network(
+    config: NetworkConfig, rates: Sequence[float], before: NetworkBefore | ColdStart | None, settings: Settings
+) -> tuple[EngagementNetwork, dict[str, str]]:
+    """The network before its first step, and the facts that say where its weights come from."""
+    if isinstance(before, NetworkBefore):
+        warm = warm_network(config, before.folder)
+        if isinstance(warm, EngagementNetwork):
+            LOGGER.info("pretrained_network: starts from the network before, %s", before.version)
+            return warm, {WARM: before.version}
+        before = warm
+    start = {}
+    if before is not None:
+        LOGGER.info("pretrained_network: starts anew instead of from the network before: %s", before.reason)
+        start = {COLD: before.reason}
+    network = _new_network(config, settings.seed)
+    if settings.network.start_at_base_rates:
+        network.start_at(rates)
+    return network, start
 
 
 def base_rates(features: Sequence[Path]) -> list[float]:
@@ -79,13 +107,13 @@ def _new_network(config: NetworkConfig, seed: int) -> EngagementNetwork:
         return EngagementNetwork(config)
 
 
-def _plan(features: Sequence[Path], languages: Sequence[str], settings: Settings) -> TrainingPlan:
+def _plan(features: Sequence[Path], languages: Sequence[str], epochs: int, settings: Settings) -> TrainingPlan:
     chosen, at_once = settings.network, settings.max_n_parts_in_memory
     if chosen.schedule == "days":
-        stretches = day_by_day(features, chosen.epochs, at_once)
+        stretches = day_by_day(features, epochs, at_once)
         rate = decaying(chosen.learning_rate, chosen.decay_per_day)
     else:
-        stretches = shuffled(features, chosen.epochs, at_once, settings.seed)
+        stretches = shuffled(features, epochs, at_once, settings.seed)
         rate = cosine(chosen.learning_rate, sum(stretch.n_batches(chosen.batch_size) for stretch in stretches))
     if not stretches:
         raise UserError("pretrained_network: the training parts have no rows")
