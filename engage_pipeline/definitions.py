@@ -6,6 +6,7 @@ import dagster as dg
 
 from engage_pipeline.assets import ingest, interactions, language, model, submission
 from engage_pipeline.assets.definition import backfilled
+from engage_pipeline.assets.freshness import kept_fresh
 from engage_pipeline.automation.dead_runs import dead_runs
 from engage_pipeline.automation.jobs import JOBS
 from engage_pipeline.automation.nightly import nightly_schedule
@@ -22,7 +23,7 @@ def build_definitions(pipeline: Pipeline) -> dg.Definitions:
     """Everything that Dagster knows, on the settings of `pipeline`."""
     settings = _settings(pipeline)
     assets = [
-        backfilled(asset, settings.max_n_parts_in_memory)
+        kept_fresh(backfilled(asset, settings.max_n_parts_in_memory), settings.automation)
         for asset in dg.load_assets_from_modules([ingest, interactions, language, model, submission])
         if isinstance(asset, dg.AssetsDefinition)
     ]

@@ -97,12 +97,14 @@ def engagement_timestamp(engagement: str) -> str:
     return f"{engagement}_timestamp"
 
 
-def tweet_schema(*, labelled: bool) -> pa.Schema:
-    """Schema of typed tweets (tweet_parts, validation_tweets, test_tweets): raw columns, line number, day."""
+def tweet_schema(*, labelled: bool, validation: bool = False) -> pa.Schema:
+    """Schema of typed tweets (tweet_parts, validation_tweets, test_tweets): raw columns, line number, day[, split]."""
     columns = COLUMNS if labelled else COLUMNS[:N_TEST_COLUMNS]
     fields = [_described(LINE_NUMBER, pa.int64(), "0-based line in the raw part")]
     fields += [_described(column.name, ARROW_TYPES[column.kind], column.description) for column in columns]
     fields += [_described(ENGAGEMENT_DAY, pa.int32(), "days since 1970-01-01 of the latest engagement, else the tweet")]
+    if validation:
+        fields.append(_described(SPLIT, pa.int32(), "chunk of a fine-tuning row; -1 where the row is held out"))
     return pa.schema(fields)
 
 

@@ -151,21 +151,30 @@ class EvaluationSettings(Section):
 
 
 class CheckSettings(Section):
-    """What the asset checks tolerate. The first three stop what is downstream; the others only warn."""
+    """What the asset checks tolerate. The first four stop what is downstream; the others only warn."""
 
     max_duplicate_share: Share = Field(
         0.001, description="A part with a larger share of rows whose tweet and viewer occurred before is not used."
     )
     first_day: date = Field(date(2006, 3, 21), description="First engagement day that is plausible (UTC).")
     last_day: date | None = Field(None, description="Last plausible engagement day (UTC); null = the day of ingest.")
+    max_outside_share: Share = Field(
+        0.0, description="A part with a larger share of rows outside these days, or without any time, is not used."
+    )
     drift_psi: float = Field(
         0.25, gt=0, description="Warn of a part whose features have a larger population stability index."
+    )
+    label_rate_change: float = Field(
+        0.25, gt=0, description="Warn of a part whose rate of an engagement differs by a larger share, beyond chance."
     )
     calibration_error: Share = Field(
         0.02, description="Warn if predicted and observed rate differ by more on the holdout, in any tenth of the rows."
     )
     fairness_rce: float = Field(
         10.0, ge=0, description="Warn if an author group's RCE lies so many points below that of all rows."
+    )
+    group_calibration: float = Field(
+        0.1, gt=0, description="Warn if predicted and observed rate of an author group differ by a larger share."
     )
 
 
@@ -189,6 +198,22 @@ class AutomationSettings(Section):
         "0 3 * * *", pattern=r"^\S+( \S+){4}$", description="When to refresh and retrain if parts have changed (cron)."
     )
     timezone: str = Field("UTC", description="Time zone of `nightly_cron`.")
+    freshness_warn_hours: int | None = Field(
+        48, ge=1, description="Warn if the newest part, model, evaluation or submission is so old; null = never."
+    )
+    freshness_fail_hours: int | None = Field(
+        192,
+        ge=1,
+        description="Show it as failing when it is so old; null = no freshness policies. With the defaults nightly parts "
+        "are fresh, and weekly ones warn, but do not fail.",
+    )
+
+    @model_validator(mode="after")
+    def _warning_comes_first(self) -> Self:
+        warn, fail = self.freshness_warn_hours, self.freshness_fail_hours
+        if warn is not None and fail is not None and warn >= fail:
+            raise ValueError("freshness_warn_hours must be less than freshness_fail_hours")
+        return self
 
     @field_validator("timezone")
     @classmethod

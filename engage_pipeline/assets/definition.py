@@ -7,6 +7,8 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from engage_pipeline.assets.lineage import Lineage, as_metadata, column_lineage, in_words, table_schemas
+from engage_pipeline.assets.references import code_references
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.partitions import PARTS
 
@@ -36,7 +38,7 @@ def _declared(function: Callable[..., Any], kinds: set[str], schema: pa.Schema |
         kinds=kinds,
         owners=[OWNER],
         code_version=artifact.code_version,
-        metadata={} if schema is None else {"dagster/column_schema": table_schema(schema)},
+        metadata=_table_metadata(artifact.name, schema) | code_references(artifact.name, function),
         description=" ".join((function.__doc__ or "").split()),
         partitions_def=PARTS if artifact.partitioned else None,
         pool=artifact.stage.value,
@@ -53,18 +55,29 @@ def backfilled(asset: dg.AssetsDefinition, parts: int) -> dg.AssetsDefinition:
         return asset.with_attributes(backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=parts))
 
 
-def table_schema(schema: pa.Schema) -> dg.TableSchema:
-    """An Arrow schema as Dagster shows it, with the descriptions that its fields carry."""
+def _table_metadata(name: str, schema: pa.Schema | None) -> dict[str, Any]:
+    """Columns and their lineage, of the artifacts that are tables."""
+    schema = schema or table_schemas().get(name)
+    if schema is None:
+        return {}
+    lineage = column_lineage(name)
+    metadata: dict[str, Any] = {"dagster/column_schema": table_schema(schema, lineage)}
+    return metadata | ({"dagster/column_lineage": as_metadata(lineage)} if lineage else {})
+
+
+def table_schema(schema: pa.Schema, lineage: Lineage) -> dg.TableSchema:
+    """An Arrow schema as Dagster shows it: with the descriptions that its fields carry, else with what they are of."""
     return dg.TableSchema(
         columns=[
-            dg.TableColumn(
-                name=field.name,
-                type=str(field.type),
-                description=(field.metadata or {}).get(b"description", b"").decode() or None,
-            )
+            dg.TableColumn(name=field.name, type=str(field.type), description=_description(field, lineage))
             for field in schema
         ]
     )
+
+
+def _description(field: pa.Field, lineage: Lineage) -> str | None:
+    told = (field.metadata or {}).get(b"description", b"").decode()
+    return told or (in_words(lineage[field.name]) if field.name in lineage else None)
 
 
 def _dependency(name: str, *, partitioned: bool) -> dg.AssetDep:

@@ -18,10 +18,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from engage_pipeline.config import Settings
 from engage_pipeline.engine import Engine
 from engage_pipeline.progress import Progress, progress
-from engage_pipeline.schema import TRAINING_KEYS, VALIDATION_KEYS
+from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS, TRAINING_KEYS, VALIDATION_KEYS
 
 TRAINING_SCOPE = ""
 FINETUNE_SCOPE = "finetune_"
@@ -30,6 +32,7 @@ LANGUAGES = "languages"
 DAYS = "days"
 TRAINING_NUMBERS = ("user_numbers", "hashtag_numbers", LANGUAGES)
 VALIDATION_NUMBERS = (*TRAINING_NUMBERS, "tweet_numbers")
+COUNTS = (*ENGAGEMENTS, "negative", "exposures")
 
 
 def totals_file(scope: str, key: str) -> str:
@@ -40,6 +43,27 @@ def totals_file(scope: str, key: str) -> str:
 def by_fold_file(scope: str, key: str) -> str:
     """Name of the file of a key's counts by fold."""
     return f"{scope}{key}_by_fold.parquet"
+
+
+def count_tables(*, validation: bool) -> pa.Schema:
+    """The columns of all files of a window's folder, each called `<file>.<column>`."""
+    tables: dict[str, tuple[str, ...]] = {}
+    for name in VALIDATION_NUMBERS if validation else TRAINING_NUMBERS:
+        tables[name] = ("language", "rows", "number") if name == LANGUAGES else ("id", "number")
+    for scope in (FINETUNE_SCOPE, LABELLED_SCOPE) if validation else (TRAINING_SCOPE,):
+        for key in VALIDATION_KEYS if validation else TRAINING_KEYS:
+            tables[f"{scope}{key}"] = ("key", "viewer", *COUNTS)
+            if scope != LABELLED_SCOPE:
+                tables[f"{scope}{key}_by_fold"] = ("key", "viewer", "fold", *COUNTS)
+    if not validation:
+        tables[DAYS] = (ENGAGEMENT_DAY, "rows", *ENGAGEMENTS, "negative")
+    return pa.schema([(f"{table}.{name}", _type(table, name)) for table, names in tables.items() for name in names])
+
+
+def _type(table: str, name: str) -> pa.DataType:
+    if name in {"id", "language"}:
+        return pa.string()
+    return pa.int64() if name == "rows" or (table == DAYS and name in COUNTS) else pa.int32()
 
 
 def count_training(tweets: Sequence[Path], output: Path, settings: Settings) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from engage_pipeline.schema import (
 )
 
 Kind = Literal["training", "validation", "test"]
-_REVERSED_ROLES = dict(zip(REVERSED_KEYS, ("pair", "author", "viewer"), strict=True))
+REVERSED_ROLES = dict(zip(REVERSED_KEYS, ("pair", "author", "viewer"), strict=True))
 """The key that is looked up once author and viewer have changed places."""
 _SEVERAL_A_ROW = frozenset({"hashtag"})
 _FAMILIES = len(TRAINING_KEYS) + 2 + len(VALIDATION_KEYS) + len(REVERSED_KEYS) + 2
@@ -96,7 +96,7 @@ def _count_in_validation(engine: Engine, counts: Path, done: Progress, kind: Kin
         _count_key(engine, f"validation_{key}", key, counts, scope, leave_out=leave_out)
         done.advance(1, key)
     engine.view("roles", "interactions/roles/reversed.sql")
-    for name, key in _REVERSED_ROLES.items():
+    for name, key in REVERSED_ROLES.items():
         _count_key(engine, f"validation_{name}", key, counts, scope, leave_out=leave_out)
         done.advance(1, name)
 

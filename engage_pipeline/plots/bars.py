@@ -21,7 +21,7 @@ from engage_pipeline.plots.style import (
 
 _BAR_INCHES = 0.19
 _LONGEST_NAME = 44
-_MOST_TICKS = 6
+_MOST_TICKS, _FEW_BARS = 5, 40
 
 
 def feature_importance(importance: Mapping[str, float], *, title: str = "Feature importance", top: int = 20) -> bytes:
@@ -44,28 +44,36 @@ def table_rows(rows: Mapping[str, int], *, title: str = "Rows by table") -> byte
 
 
 def part_sizes(rows: Mapping[str, int], rejected: Mapping[str, int], *, title: str = "Rows by part") -> bytes:
-    """Rows of each part, and its rejected lines as a share on a scale of their own; both by part, in order."""
+    """Rows of each part, and the share of rejected lines of those that have any; both by part, in order."""
 
     def paint(axes: Axes) -> None:
         if not rows:
             say_nothing_to_draw(axes, "no part")
             return
         places = range(len(rows))
-        axes.bar(places, list(rows.values()), color=PALETTE[0], width=0.8, label="rows")
+        axes.bar(places, list(rows.values()), color=PALETTE[0], width=0.8 if len(rows) <= _FEW_BARS else 1)
         axes.set_ylabel("rows")
         axes.grid(visible=False, axis="x")
         count_axis(axes.yaxis)
         step = max(1, -(-len(rows) // _MOST_TICKS))
         axes.set_xticks(list(places)[::step], [plain(_shortened(name)) for name in rows][::step])
-        shares = [rejected.get(name, 0) / max(1, rows[name] + rejected.get(name, 0)) for name in rows]
-        beside = axes.twinx()
-        beside.plot(places, shares, color=PALETTE[1], linestyle="", marker="s", label="rejected lines")
-        beside.set_ylim(0, 1.25 * max(shares) or 0.01)
-        beside.grid(visible=False)
-        beside.set_ylabel("share of rejected lines", color=PALETTE[1])
-        percent_axis(beside.yaxis)
+        shares = {
+            place: rejected[name] / (count + rejected[name])
+            for place, (name, count) in enumerate(rows.items())
+            if rejected.get(name)
+        }
+        if shares:
+            _paint_shares(axes.twinx(), shares)
 
     return draw(title, paint)
+
+
+def _paint_shares(axes: Axes, shares: Mapping[int, float]) -> None:
+    axes.plot(list(shares), list(shares.values()), color=PALETTE[1], linestyle="", marker="s")
+    axes.set_ylim(0, 1.25 * max(shares.values()))
+    axes.grid(visible=False)
+    axes.set_ylabel("share of rejected lines", color=PALETTE[1])
+    percent_axis(axes.yaxis)
 
 
 def _horizontal_bars(values: Mapping[str, float], title: str, x_label: str, empty: str) -> bytes:

@@ -1,0 +1,182 @@
+"""Which columns each column of the interaction tables is made of, derived from the names and orders of schema.py.
+
+A column of a table with several files is called `<file>.<column>`. What is listed are the columns whose values decide
+a value; dense numbers that stand for ids, and the keys of the counts, only join the tables and are not. A feature that
+leaves the row's own fold out is made of the counts by fold too.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import dagster as dg
+import pyarrow as pa
+
+from engage_pipeline import schema
+from engage_pipeline.interactions import similarity
+from engage_pipeline.interactions.counting import (
+    COUNTS,
+    FINETUNE_SCOPE,
+    LABELLED_SCOPE,
+    TRAINING_SCOPE,
+    by_fold_file,
+    count_tables,
+    totals_file,
+)
+from engage_pipeline.interactions.features import REVERSED_ROLES
+
+Source = tuple[str, str]
+"""Asset and column."""
+Lineage = Mapping[str, Sequence[Source]]
+"""By column."""
+
+AUTHOR, VIEWER = "engaged_with_user_id", "engaging_user_id"
+KEY_COLUMNS: dict[str, tuple[str, ...]] = {
+    "pair": (AUTHOR, VIEWER),
+    "author": (AUTHOR,),
+    "viewer": (VIEWER,),
+    "language": ("language", VIEWER),
+    "hashtag": ("hashtags", VIEWER),
+    "tweet": ("tweet_id",),
+    "reverse_pair": (AUTHOR, VIEWER),
+    "viewer_as_author": (VIEWER,),
+    "author_as_viewer": (AUTHOR,),
+}
+"""The raw columns that a row's key is read from."""
+ROW_COLUMNS: dict[str, tuple[str, ...]] = {
+    "n_hashtags": ("hashtags",),
+    "n_tokens": ("text_tokens",),
+    "engaging_user_account_age_days": ("tweet_timestamp", "engaging_user_account_creation"),
+    "engaged_with_user_account_age_days": ("tweet_timestamp", "engaged_with_user_account_creation"),
+    "has_hashtag": ("hashtags",),
+    "has_gif": ("present_media",),
+    "has_photo": ("present_media",),
+    "has_video": ("present_media",),
+    "has_link": ("present_links",),
+    "has_domain": ("present_domains",),
+    "is_quote": ("tweet_type",),
+    "is_retweet": ("tweet_type",),
+    "is_top_level": ("tweet_type",),
+    "hour": ("tweet_timestamp",),
+    "day_of_month": ("tweet_timestamp",),
+    **{target: (schema.engagement_timestamp(target),) for target in schema.TARGETS},
+}
+"""The raw columns of what a row tells by itself under another name."""
+TWEETS = {
+    "interaction_features": "tweet_parts",
+    "validation_features": "validation_tweets",
+    "test_features": "test_tweets",
+}
+"""Each table of features, and the tweets it has a row for."""
+
+
+def table_schemas() -> dict[str, pa.Schema]:
+    """The columns of the tables between tweets and features, by asset."""
+    return {
+        "interaction_counts": count_tables(validation=False),
+        "validation_counts": count_tables(validation=True),
+        "author_similarity": similarity.SCHEMA,
+    }
+
+
+def column_lineage(name: str) -> Lineage:
+    """What each column of the asset `name` is made of; empty where the asset is not of the interactions stage."""
+    if name in TWEETS:
+        return dict(_features(name))
+    if name == "interaction_counts":
+        return dict(_counts("tweet_parts", TRAINING_SCOPE, schema.TRAINING_KEYS, schema.ENGAGEMENT_DAY))
+    if name == "validation_counts":
+        finetune = _counts("validation_tweets", FINETUNE_SCOPE, schema.VALIDATION_KEYS, schema.SPLIT)
+        return dict(finetune) | dict(_counts("validation_tweets", LABELLED_SCOPE, schema.VALIDATION_KEYS, None))
+    if name == "author_similarity":
+        followers = _columns("tweet_parts", (AUTHOR, VIEWER, "engagee_follows_engager"))
+        return dict.fromkeys(similarity.SCHEMA.names, followers)
+    return {}
+
+
+def as_metadata(lineage: Lineage) -> dg.TableColumnLineage:
+    """`lineage` as Dagster knows it, under the key `dagster/column_lineage`."""
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(asset_key=dg.AssetKey(asset), column_name=source) for asset, source in sources]
+            for column, sources in lineage.items()
+        }
+    )
+
+
+def in_words(sources: Sequence[Source]) -> str:
+    """`from tweet_parts: hashtags; …`: Dagster's free UI shows descriptions, but no lineage of columns."""
+    by_asset: dict[str, list[str]] = {}
+    for asset, column in sources:
+        by_asset.setdefault(asset, []).append(column)
+    return "from " + "; ".join(f"{asset}: {', '.join(columns)}" for asset, columns in by_asset.items())
+
+
+def _columns(asset: str, columns: Sequence[str]) -> list[Source]:
+    return [(asset, column) for column in columns]
+
+
+def _counts(tweets: str, scope: str, keys: Sequence[str], fold: str | None) -> Iterator[tuple[str, Sequence[Source]]]:
+    for key in keys:
+        for count in COUNTS:
+            made_of = _columns(tweets, (*KEY_COLUMNS[key], *_counted(count)))
+            yield _stem(totals_file(scope, key), count), [*made_of, *_columns(tweets, _own(scope))]
+            if fold:
+                yield _stem(by_fold_file(scope, key), count), [*made_of, (tweets, fold)]
+
+
+def _own(scope: str) -> tuple[str, ...]:
+    """What chooses the rows of a scope: only the fine-tuning rows are a part of their table."""
+    return (schema.SPLIT,) if scope == FINETUNE_SCOPE else ()
+
+
+def _counted(count: str) -> tuple[str, ...]:
+    """The raw columns that tell whether a row is counted."""
+    if count == "exposures":
+        return ()
+    engagements = schema.ENGAGEMENTS if count == "negative" else (count,)
+    return tuple(schema.engagement_timestamp(engagement) for engagement in engagements)
+
+
+def _features(name: str) -> Iterator[tuple[str, Sequence[Source]]]:
+    tweets, labelled, validation = TWEETS[name], name != "test_features", name == "validation_features"
+    for column in schema.feature_schema(labelled=labelled, validation=validation).names:
+        yield column, _columns(tweets, ROW_COLUMNS.get(column, (column,)))
+    own_day = schema.ENGAGEMENT_DAY if name == "interaction_features" else None
+    for key in schema.TRAINING_KEYS:
+        yield from _looked_up(tweets, "interaction_counts", TRAINING_SCOPE, key, key, own_day)
+    yield from _similar(tweets, own_day)
+    scope, own_chunk = FINETUNE_SCOPE if labelled else LABELLED_SCOPE, schema.SPLIT if validation else None
+    for key in schema.VALIDATION_KEYS:
+        yield from _looked_up(tweets, "validation_counts", scope, key, key, own_chunk)
+    for role, key in REVERSED_ROLES.items():
+        yield from _looked_up(tweets, "validation_counts", scope, role, key, own_chunk)
+
+
+def _looked_up(
+    tweets: str, counts: str, scope: str, name: str, key: str, fold: str | None
+) -> Iterator[tuple[str, Sequence[Source]]]:
+    """The features of the key `name`, whose counts are those of `key`."""
+    prefix = schema.VALIDATION_PREFIX if counts == "validation_counts" else ""
+    known = {*schema.INTERACTION_FEATURES, *schema.EXPOSURE_FEATURES}
+    for count in COUNTS:
+        if (column := f"{prefix}{name}_{count}") in known:
+            yield column, [*_columns(tweets, KEY_COLUMNS[name]), *_count(tweets, counts, scope, key, count, fold)]
+
+
+def _count(tweets: str, counts: str, scope: str, key: str, count: str, fold: str | None) -> Iterator[Source]:
+    yield counts, _stem(totals_file(scope, key), count)
+    if fold:
+        yield counts, _stem(by_fold_file(scope, key), count)
+        yield tweets, fold
+
+
+def _similar(tweets: str, own_day: str | None) -> Iterator[tuple[str, Sequence[Source]]]:
+    similar, score = ("author_similarity", "similar"), ("author_similarity", "jaccard")
+    (*by_engagement, total) = schema.SIMILARITY_FEATURES
+    for column, count in zip(by_engagement, schema.ENGAGEMENTS, strict=True):
+        pairs = _count(tweets, "interaction_counts", TRAINING_SCOPE, "pair", count, own_day)
+        yield column, [*_columns(tweets, (AUTHOR, VIEWER)), *pairs, similar, score]
+    yield total, [(tweets, AUTHOR), score]
+
+
+def _stem(file: str, column: str) -> str:
+    return f"{file.removesuffix('.parquet')}.{column}"
