@@ -1,0 +1,123 @@
+"""A team's instance for real: Postgres, the compose file's processes, and runs at the same time."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from engage_pipeline.partitions import PARTS
+from engage_pipeline_tests import worlds
+from engage_pipeline_tests.deploy.deployed import Deployment, deployment
+from engage_pipeline_tests.deploy.postgres import cluster
+from engage_pipeline_tests.deploy.services import graphql, wait_until
+
+pytestmark = pytest.mark.slow
+ENGAGE = str(Path(sys.executable).with_name("engage"))
+PART_NAMES = [f"part-{number:05}" for number in range(worlds.PARTS)]
+LAUNCH = """
+mutation Launch($job: String!, $part: String!) {
+  launchRun(executionParams: {
+    selector: {
+      repositoryLocationName: "engage_pipeline", repositoryName: "__repository__", pipelineName: $job
+    }
+    executionMetadata: {tags: [{key: "dagster/partition", value: $part}]}
+  }) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message }
+  }
+}
+"""
+STATUSES = "{ runsOrError { ... on Runs { results { runId status startTime endTime } } } }"
+LOCATIONS = """
+{ workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError { __typename } } } } }
+"""
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A deployment on a tiny world of which nothing is made yet; the tables are made as the compose file makes them."""
+    folder = tmp_path_factory.mktemp("team")
+    with cluster() as postgres:
+        worlds.make_world(folder)
+        config = worlds.write_config(folder, automation={"stable_seconds": 86_400})  # the sensor finds no part stable
+        team = deployment(folder, config, postgres)
+        team.run(*team.command("migrate"))
+        yield team
+
+
+@pytest.fixture
+def instance(team: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    for name, value in team.environment().items():
+        monkeypatch.setenv(name, value)
+    with dg.DagsterInstance.from_config(str(team.home)) as instance:
+        yield instance
+
+
+def materialized(instance: dg.DagsterInstance, asset: str) -> set[str]:
+    return set(instance.get_materialized_partitions(dg.AssetKey(asset)))
+
+
+def test_two_processes_run_at_once_on_one_instance(team: Deployment, instance: dg.DagsterInstance) -> None:
+    processes = [
+        subprocess.Popen(
+            [ENGAGE, "run", "--target", target],
+            env=team.environment(),
+            cwd=team.home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for target in ("tweet_parts", "validation_counts")
+    ]
+    for process in processes:
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, output
+    assert list(instance.get_dynamic_partitions(str(PARTS.name))) == PART_NAMES
+    assert materialized(instance, "tweet_parts") == set(PART_NAMES)
+    for asset in ("validation_tweets", "validation_counts"):
+        event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+        assert event is not None
+        assert event.asset_materialization
+        manifest = worlds.store_of(team.config).open(asset).manifest
+        assert event.asset_materialization.metadata["version"].value == manifest.version
+    runs = instance.get_runs()
+    assert len(runs) > 1
+    assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+    assert team.postgres.fetch("SELECT count(*) FROM runs") == [(len(runs),)]
+    assert not list(team.home.rglob("*.db"))
+
+
+def test_runs_started_in_the_ui_succeed_and_never_share_a_part(team: Deployment) -> None:
+    team.run(ENGAGE, "register-parts")
+    with team.services():
+        (location,) = graphql(team.url, LOCATIONS)["workspaceOrError"]["locationEntries"]
+        assert location == {
+            "name": "engage_pipeline",
+            "locationOrLoadError": {"__typename": "RepositoryLocation"},
+        }
+        launched = {}
+        for part in (PART_NAMES[0], PART_NAMES[0], PART_NAMES[1]):
+            answer = graphql(team.url, LAUNCH, {"job": "ingest_parts", "part": part})["launchRun"]
+            assert answer["__typename"] == "LaunchRunSuccess", answer
+            launched[answer["run"]["runId"]] = part
+
+        def runs() -> list[dict[str, object]]:
+            results = graphql(team.url, STATUSES)["runsOrError"]["results"]
+            return [run for run in results if run["runId"] in launched]
+
+        wait_until(lambda: {str(run["status"]) for run in runs()} <= {"SUCCESS", "FAILURE"}, "the three runs")
+        assert [run["status"] for run in runs()] == ["SUCCESS"] * 3
+        same = sorted(
+            (float(str(run["startTime"])), float(str(run["endTime"])))
+            for run in runs()
+            if launched[str(run["runId"])] == PART_NAMES[0]
+        )
+        assert same[0][1] <= same[1][0]
+        for service in ("code", "webserver", "daemon"):
+            assert team.healthy(service), service
+    assert not team.healthy("code")
+    assert list((team.home.parent / "compute_logs").rglob("*.err"))
