@@ -78,6 +78,27 @@ def status(config: Config = None, preset: PresetName = None) -> None:
 
 
 @app.command()
+def backfill(
+    parts: Annotated[list[str] | None, typer.Argument(help="Names or patterns, such as 'part-0001?'.")] = None,
+    asset: Annotated[str, typer.Option(help="tweet_parts or interaction_features.")] = "tweet_parts",
+    config: Config = None,
+    preset: PresetName = None,
+) -> None:
+    """Make chosen parts again, in few runs; without names, those that are missing, failed or out of date."""
+    from engage_pipeline.backfilling import backfill as backfill_parts
+    from engage_pipeline.resources import Pipeline
+
+    pipeline = Pipeline(config=str(config) if config else None, preset=preset)
+    with _instance() as instance:
+        done = backfill_parts(pipeline, instance, asset, parts or [])
+    if done.failures:
+        raise UserError("; ".join(done.failures))
+    typer.echo(
+        f"{len(done.steps)} parts of {asset} made in {done.runs} runs" if done.steps else f"{asset} is up to date"
+    )
+
+
+@app.command()
 def register_parts(config: Config = None, preset: PresetName = None) -> None:
     """Add the parts found in `recsys_data` as partitions, so that the UI can materialize and backfill them."""
     from engage_pipeline import partitions
@@ -87,6 +108,21 @@ def register_parts(config: Config = None, preset: PresetName = None) -> None:
     with _instance() as instance:
         added = partitions.register_parts(instance, parts)
     typer.echo(f"{len(added)} parts added, {len(parts) - len(added)} were there: {', '.join(parts)}")
+
+
+@app.command()
+def forget(config: Config = None, preset: PresetName = None) -> None:
+    """Apply the lists of deleted tweets and users: rewrite the parts that hold them, make again what follows."""
+    from engage_pipeline.automation.forget import forget as forget_deletions
+    from engage_pipeline.resources import Pipeline
+
+    pipeline = Pipeline(config=str(config) if config else None, preset=preset)
+    pipeline.settings()
+    with _instance() as instance:
+        outcome = forget_deletions(pipeline, instance)
+    typer.echo(outcome.to_text())
+    if outcome.problems:
+        raise UserError(f"not all is forgotten: {'; '.join(outcome.problems)}")
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """`engage run`: plans what has to be made again and has Dagster make it, segment by segment, in this process."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 
 import dagster as dg
@@ -31,11 +31,12 @@ def run_pipeline(
     wanted: Collection[str] = ARTIFACTS.keys(),
     *,
     started_by: str | None = None,
+    only_made: bool = False,
 ) -> list[Step]:
     """Makes what is stale of the artifacts `wanted`; returns what was made, in order.
 
-    `started_by` is the id of the Dagster run that asks for it. Raises UserError, before any work, where a raw file is
-    missing, and with the reason where an asset fails.
+    `started_by` is the id of the Dagster run that asks for it. With `only_made`, what was never made is left out.
+    Raises UserError, before any work, where a raw file is missing, and with the reason where an asset fails.
     """
     settings = pipeline.settings()
     definitions = build_definitions(pipeline)
@@ -50,10 +51,12 @@ def run_pipeline(
     tags = {} if started_by is None else {STARTED_BY_TAG: started_by}
     for names in SEGMENTS:
         steps = plan_segment(store, [name for name in names if name in wanted])
+        if only_made:
+            steps = [step for step in steps if store.current(step.artifact, step.key) is not None]
         for step in steps:
             LOGGER.info("%s: to be made (%s)", label(step.artifact, step.key), step.reason)
-        batches = _batches(instance, steps, settings.max_n_parts_in_memory)
-        failures = [failure for batch in batches if (failure := _materialize(definitions, instance, batch, tags))]
+        runs = batches(instance, steps, settings.max_n_parts_in_memory)
+        failures = [failure for run in runs if (failure := materialize(definitions, instance, run, tags))]
         if failures:
             raise UserError("; ".join(failures))
         done += steps
@@ -89,7 +92,7 @@ def _which_model(store: ArtifactStore) -> list[str]:
     ]
 
 
-def _batches(instance: dg.DagsterInstance, steps: Sequence[Step], parts: int) -> list[list[Step]]:
+def batches(instance: dg.DagsterInstance, steps: Sequence[Step], parts: int) -> list[list[Step]]:
     """Steps that one Dagster run can make: the unpartitioned ones together, else at most `parts` neighbouring parts."""
     if not steps or steps[0].key is None:
         return [list(steps)] if steps else []
@@ -100,8 +103,8 @@ def _batches(instance: dg.DagsterInstance, steps: Sequence[Step], parts: int) ->
     return [run[start : start + parts] for run in runs for start in range(0, len(run), parts)]
 
 
-def _materialize(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, steps: Sequence[Step], tags: dict[str, str]
+def materialize(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, steps: Sequence[Step], tags: Mapping[str, str] = {}
 ) -> str | None:
     """Makes the steps in one run; returns what went wrong, if anything did."""
     # A dead run of ours is made good by the next plan, not started again by the daemon.

@@ -1,0 +1,74 @@
+"""Runs whose process was killed, told apart from runs that are alive or elsewhere."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from engage_pipeline.automation.dead_runs import PROCESS_TAG, close_dead_runs, dead_runs, this_process
+from engage_pipeline_tests import worlds
+
+PRINT_PROCESS = "from engage_pipeline.automation.dead_runs import this_process; print(this_process())"
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> dg.DagsterInstance:
+    return dg.DagsterInstance.local_temp(str(tmp_path))
+
+
+def ended_process() -> str:
+    done = subprocess.run([sys.executable, "-c", PRINT_PROCESS], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def started(instance: dg.DagsterInstance, process: str | None) -> str:
+    tags = {} if process is None else {PROCESS_TAG: process}
+
+    @dg.job
+    def work() -> None: ...
+
+    run = instance.create_run_for_job(work, tags=tags, status=dg.DagsterRunStatus.STARTED)
+    return run.run_id
+
+
+def status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    return run.status
+
+
+def test_only_a_run_whose_process_is_gone_is_closed(instance: dg.DagsterInstance) -> None:
+    dead = started(instance, ended_process())
+    host, pid, start = this_process().split(":")
+    reused = started(instance, f"{host}:{pid}:{int(start) - 1}")
+    others = [this_process(), f"other-machine:{pid}:1", "nonsense", None]
+    alive = [started(instance, process) for process in others]
+    assert set(close_dead_runs(instance)) == {dead, reused}
+    assert status(instance, dead) is status(instance, reused) is dg.DagsterRunStatus.FAILURE
+    assert {status(instance, run) for run in alive} == {dg.DagsterRunStatus.STARTED}
+    assert close_dead_runs(instance) == []
+
+
+def test_the_pools_of_a_dead_run_are_free_again(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_bytes((worlds.REPOSITORY / "dagster.yaml").read_bytes())
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        dead = started(instance, ended_process())
+        storage = instance.event_log_storage
+        storage.set_concurrency_slots("ingest", 1)
+        assert storage.claim_concurrency_slot("ingest", dead, "tweet_parts").is_claimed
+        assert not storage.claim_concurrency_slot("ingest", "another", "tweet_parts").is_claimed
+        with dg.build_sensor_context(instance) as context:
+            skip = dead_runs(context)
+        assert isinstance(skip, dg.SkipReason)
+        assert dead in str(skip.skip_message)
+        assert storage.claim_concurrency_slot("ingest", "another", "tweet_parts").is_claimed
+
+
+def test_this_process_is_told_from_another_start_of_its_number() -> None:
+    host, pid, start = this_process().split(":")
+    assert int(pid) == os.getpid()
+    assert int(start) > 0
+    assert host
