@@ -51,13 +51,13 @@ _FEATURE_INPUTS = ("interaction_counts", "author_similarity", "validation_counts
 ARTIFACTS: dict[str, Artifact] = {
     artifact.name: artifact
     for artifact in (
-        Artifact("tweet_parts", Stage.INGEST, (), ("ingest",), "1", partitioned=True),
+        Artifact("tweet_parts", Stage.INGEST, (), ("ingest",), "2", partitioned=True),
         Artifact(
             "validation_tweets",
             Stage.INGEST,
             (),
             ("ingest", "seed", "validation_percentage", "num_validation_chunks"),
-            "1",
+            "2",
         ),
         Artifact("test_tweets", Stage.INGEST, (), ("ingest",), "1"),
         Artifact("interaction_counts", Stage.INTERACTIONS, ("tweet_parts",), ("max_n_parts",), "1"),
@@ -70,10 +70,10 @@ ARTIFACTS: dict[str, Artifact] = {
         ),
         Artifact("validation_counts", Stage.INTERACTIONS, ("validation_tweets",), (), "1"),
         Artifact(
-            "interaction_features", Stage.INTERACTIONS, ("tweet_parts", *_FEATURE_INPUTS), (), "1", partitioned=True
+            "interaction_features", Stage.INTERACTIONS, ("tweet_parts", *_FEATURE_INPUTS), (), "2", partitioned=True
         ),
-        Artifact("validation_features", Stage.INTERACTIONS, ("validation_tweets", *_FEATURE_INPUTS), (), "1"),
-        Artifact("test_features", Stage.INTERACTIONS, ("test_tweets", *_FEATURE_INPUTS), (), "1"),
+        Artifact("validation_features", Stage.INTERACTIONS, ("validation_tweets", *_FEATURE_INPUTS), (), "2"),
+        Artifact("test_features", Stage.INTERACTIONS, ("test_tweets", *_FEATURE_INPUTS), (), "2"),
         Artifact(
             "finetuned_encoder",
             Stage.LANGUAGE,
@@ -139,7 +139,7 @@ ARTIFACTS: dict[str, Artifact] = {
                 "engagement_trees",
             ),
             ("evaluation", "trees.enabled"),
-            "1",
+            "2",
         ),
         Artifact("submission", Stage.SUBMISSION, ("trained_model", "test_features", "test_tweets"), (), "1"),
     )

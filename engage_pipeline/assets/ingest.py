@@ -12,9 +12,11 @@ from engage_pipeline.artifacts import Draft
 from engage_pipeline.assets.definition import pipeline_asset
 from engage_pipeline.assets.making import Shown, make_one, make_parts, making, published, user_errors
 from engage_pipeline.errors import UserError
+from engage_pipeline.footers import require_schema
 from engage_pipeline.ingest.parts import part_name
 from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.ingest.report import IngestReport
+from engage_pipeline.ingest.side_files import write_side_files
 from engage_pipeline.ingest.split import validation_split
 from engage_pipeline.manifests import Manifest
 from engage_pipeline.plan import raw_sources
@@ -47,11 +49,13 @@ def tweet_parts(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.Mat
                 labelled=True,
                 order="tweet",
             )
+            require_schema(draft.path("tweets.parquet"), schema.tweet_schema(labelled=True))
+            write_side_files(draft.path("tweets.parquet"), draft.directory, store.settings)
             draft.rows = report.rows
             draft.facts |= _facts(report)
         return published(draft)
 
-    return make_parts(context, store, "tweet_parts", make)
+    return make_parts(context, "tweet_parts", make)
 
 
 @pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.tweet_schema(labelled=True))
@@ -77,6 +81,8 @@ def validation_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
                 chunks=settings.num_validation_chunks,
             ),
         )
+        require_schema(draft.path("tweets.parquet"), schema.tweet_schema(labelled=True, validation=True))
+        write_side_files(draft.path("tweets.parquet"), draft.directory, settings)
         draft.rows = report.rows
         draft.facts |= _facts(report)
         return {"rejected lines": plots.rejected_reasons(report.reasons)} if report.reasons else {}
@@ -103,6 +109,7 @@ def test_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
                 labelled=False,
                 order="line",
             )
+            require_schema(draft.path(f"{part}.parquet"), schema.tweet_schema(labelled=False))
         draft.rows = sum(report.rows for report in reports.values())
         draft.facts["rejected"] = sum(report.rejected for report in reports.values())
         draft.facts["parts"] = {part: _facts(report) for part, report in reports.items()}

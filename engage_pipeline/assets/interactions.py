@@ -10,8 +10,10 @@ from engage_pipeline import plots, schema
 from engage_pipeline.artifacts import ArtifactStore, Draft
 from engage_pipeline.assets.definition import pipeline_asset
 from engage_pipeline.assets.making import Shown, make_one, make_parts, making, published, user_errors
+from engage_pipeline.footers import require_schema
 from engage_pipeline.interactions.counting import count_training, count_validation
-from engage_pipeline.interactions.features import write_features
+from engage_pipeline.interactions.features import Kind, write_features
+from engage_pipeline.interactions.profile import write_profile
 from engage_pipeline.interactions.similarity import similar_authors
 from engage_pipeline.manifests import Manifest
 from engage_pipeline.resources import Pipeline
@@ -88,6 +90,15 @@ def validation_counts(pipeline: Pipeline) -> dg.MaterializeResult:
     return make_one(store, "validation_counts", make)
 
 
+def _write_rows(store: ArtifactStore, draft: Draft, tweets: Path, name: str, kind: Kind, counts: Counts) -> int:
+    """Writes the rows `<name>.parquet` and their profile `<name>.profile.parquet`; returns how many."""
+    features = draft.path(f"{name}.parquet")
+    rows = write_features(tweets, features, kind=kind, settings=store.settings, **counts)
+    require_schema(features, schema.feature_schema(labelled=kind != "test", validation=kind == "validation"))
+    write_profile(features, draft.path(f"{name}.profile.parquet"), store.settings)
+    return rows
+
+
 @pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.feature_schema(labelled=True))
 def interaction_features(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.MaterializeResult:
     """The rows of one training part as a model reads them: counters without the row's own day, similar authors, the
@@ -98,13 +109,10 @@ def interaction_features(context: dg.AssetExecutionContext, pipeline: Pipeline) 
     def make(key: str) -> Manifest:
         with making(store, "interaction_features", key) as draft:
             tweets = store.open("tweet_parts", key).path("tweets.parquet")
-            features = draft.path("features.parquet")
-            draft.rows = write_features(
-                tweets, features, kind="training", settings=store.settings, **open_counts(store)
-            )
+            draft.rows = _write_rows(store, draft, tweets, "features", "training", open_counts(store))
         return published(draft)
 
-    return make_parts(context, store, "interaction_features", make)
+    return make_parts(context, "interaction_features", make)
 
 
 @pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.feature_schema(labelled=True, validation=True))
@@ -115,8 +123,7 @@ def validation_features(pipeline: Pipeline) -> dg.MaterializeResult:
 
     def make(draft: Draft) -> None:
         tweets = store.open("validation_tweets").path("tweets.parquet")
-        features = draft.path("features.parquet")
-        draft.rows = write_features(tweets, features, kind="validation", settings=store.settings, **open_counts(store))
+        draft.rows = _write_rows(store, draft, tweets, "features", "validation", open_counts(store))
 
     return make_one(store, "validation_features", make)
 
@@ -131,13 +138,7 @@ def test_features(pipeline: Pipeline) -> dg.MaterializeResult:
         tweets = store.open("test_tweets")
         counts = open_counts(store)
         draft.rows = sum(
-            write_features(
-                tweets.path(f"{part}.parquet"),
-                draft.path(f"{part}.parquet"),
-                kind="test",
-                settings=store.settings,
-                **counts,
-            )
+            _write_rows(store, draft, tweets.path(f"{part}.parquet"), part, "test", counts)
             for part in tweets.manifest.facts["parts"]
         )
 

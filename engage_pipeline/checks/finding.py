@@ -1,12 +1,12 @@
 """How every asset check is declared, and what it finds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import dagster as dg
 
 from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.assets.making import user_errors
+from engage_pipeline.assets.making import Shown, user_errors
 from engage_pipeline.plots import as_markdown
 from engage_pipeline.resources import Pipeline
 
@@ -21,7 +21,7 @@ class Finding:
     problems: dict[str | None, str]
     summary: str
     figures: Mapping[str, int | float]
-    shown: Mapping[str, str | bytes] = field(default_factory=dict)
+    shown: Shown = field(default_factory=dict)
 
 
 Look = Callable[[ArtifactStore], Finding]
@@ -67,3 +67,9 @@ def _result(found: Finding, *, blocking: bool) -> dg.AssetCheckResult:
 def problem(text: str) -> dict[str | None, str]:
     """The problem of an artifact without parts; none where `text` is empty."""
     return {None: text} if text else {}
+
+
+def as_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; names that come from data can't break it."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', '/') for cell in line)} |" for line in lines)

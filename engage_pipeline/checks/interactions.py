@@ -20,6 +20,16 @@ def counts_cover_every_row(store: ArtifactStore) -> Finding:
     return Finding(problem("; ".join(wrong)), f"{counted['rows']:,} rows", {**counted})
 
 
+@check("validation_counts")
+def counts_cover_every_validation_row(store: ArtifactStore) -> Finding:
+    """The rows and the positives that were counted are those that the validation part was read with."""
+    tweets, counts = store.open("validation_tweets").manifest, store.open("validation_counts").manifest
+    read = {"rows": tweets.facts["rows"], **tweets.facts["positives"]}
+    counted = {name: counts.facts[name] for name in read}
+    wrong = [f"{name}: {counted[name]:,} counted, {read[name]:,} read" for name in read if counted[name] != read[name]]
+    return Finding(problem("; ".join(wrong)), f"{counted['rows']:,} rows", {**counted})
+
+
 def _same_rows(features: str, tweets: str) -> Look:
     def every_row_has_features(store: ArtifactStore) -> Finding:
         """There is one row of features for every row of tweets."""
@@ -46,6 +56,7 @@ def every_row_has_features(store: ArtifactStore) -> Finding:
 
 CHECKS = [
     counts_cover_every_row,
+    counts_cover_every_validation_row,
     every_row_has_features,
     check("validation_features")(_same_rows("validation_features", "validation_tweets")),
     check("test_features")(_same_rows("test_features", "test_tweets")),

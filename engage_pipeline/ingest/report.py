@@ -14,6 +14,7 @@ from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS, MEDIA, TWEET_TYP
 class IngestReport:
     """Figures of one part: `lines` = `rows` + `rejected` + `blank`.
 
+    `duplicates` counts rows whose tweet and viewer occurred before.
     `positives` counts rows per engagement (empty without labels); `reasons` counts rejects per kind; `days` are the
     first and last engagement day; `unknown_*` count values that the challenge doesn't know (the ten commonest).
     """
@@ -28,6 +29,7 @@ class IngestReport:
     days: tuple[int, int]
     unknown_tweet_types: dict[str, int]
     unknown_media: dict[str, int]
+    duplicates: int = 0
 
 
 def summarise(
@@ -51,6 +53,7 @@ def summarise(
         days=(first, last),
         unknown_tweet_types=_unknown(engine, "ingest/unknown_tweet_types.sql", TWEET_TYPES),
         unknown_media=_unknown(engine, "ingest/unknown_media.sql", MEDIA),
+        duplicates=engine.fetch("ingest/duplicates.sql")["duplicates"][0].as_py(),
     )
 
 

@@ -3,7 +3,7 @@
 | file | what |
 |---|---|
 | `scores.json` | the scores of each model, overall and by follower group, and which is the candidate: `main_model` |
-| `holdout_predictions.parquet` | line_number, labels, and the probabilities of each model (`<model>_<engagement>`) |
+| `holdout_predictions.parquet` | line, author's followers, labels, and each model's probabilities (`<model>_<engagement>`) |
 | `report.html` | the same for people, with plots |
 
 What does not belong here: how a model scores (bundle), what a score is (metrics), how it is shown (report).
@@ -164,7 +164,7 @@ def _labels(table: pa.Table) -> NDArray[np.bool_]:
 
 
 def _write_predictions(path: Path, holdout: Holdout) -> None:
-    columns: dict[str, NDArray[Any]] = {schema.LINE_NUMBER: holdout.line_numbers}
+    columns: dict[str, NDArray[Any]] = {schema.LINE_NUMBER: holdout.line_numbers, FOLLOWERS: holdout.followers}
     columns |= dict(zip(schema.TARGETS, holdout.labels.T, strict=True))
     for model, values in holdout.probabilities.items():
         columns |= {f"{model}_{name}": column for name, column in zip(schema.TARGETS, values.T, strict=True)}

@@ -13,6 +13,7 @@ from engage_pipeline.plots.bars import (
     table_rows,
 )
 from engage_pipeline.plots.curves import label_rates, learning_curves, loss_curve, network_curve
+from engage_pipeline.plots.drift import drift
 from engage_pipeline.plots.quality import (
     Bin,
     calibration,
@@ -31,6 +32,7 @@ __all__ = [
     "calibration",
     "calibrations",
     "code_occupancy",
+    "drift",
     "feature_importance",
     "group_scores",
     "label_rates",

@@ -1,0 +1,84 @@
+"""What sets training parts apart: the same content under two names, other label rates.
+
+What belongs here: decisions on figures that manifests hold. What does not: where the figures come from.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engage_pipeline.outliers import Kept, outliers
+
+SURE_OF_A_SHIFT = 5.0
+"""Standard errors beyond which a rate is taken to differ: by chance once in two million comparisons."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Positives of one engagement in a part and in the other parts; `z` = their difference in standard errors."""
+
+    part: float
+    rest: float
+    z: float
+
+    @property
+    def change(self) -> float:
+        """By which share the larger of the two rates is above the smaller."""
+        low, high = sorted((self.part, self.rest))
+        return high / low - 1 if low else float("inf") if high else 0.0
+
+
+def same_content(marks: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Parts of which a part before has a mark, such as the SHA-256 of a file, in common; and the first such part."""
+    owners: dict[str, str] = {}
+    found = {}
+    for part, own in marks.items():
+        earlier = sorted({owners[mark] for mark in own if mark in owners})
+        if earlier:
+            found[part] = earlier[0]
+        for mark in own:
+            owners.setdefault(mark, part)
+    return found
+
+
+def rate_shifts(
+    rows: Mapping[str, int], positives: Mapping[str, Mapping[str, int]], change: float
+) -> dict[str, dict[str, Rate]]:
+    """Parts whose rate of an engagement differs from that of the other parts by more than the share `change`, and by
+    more than SURE_OF_A_SHIFT standard errors; with those rates by engagement. A part that was found is none of the
+    others."""
+    parts = [part for part in rows if rows[part] > 0]
+    names = list(next(iter(positives.values()), {}))
+    size = np.array([rows[part] for part in parts], dtype=np.float64)
+    count = np.array([[positives[part][name] for name in names] for part in parts], dtype=np.float64)
+
+    def rates(kept: Kept) -> list[list[Rate]]:
+        n, k = size[kept][:, None], count[kept]
+        return _rates(k, n, k.sum(axis=0) - k, n.sum() - n)
+
+    def excess(kept: Kept) -> NDArray[np.float64]:
+        return np.array([max(map(beyond, row), default=-1.0) for row in rates(kept)])
+
+    def beyond(rate: Rate) -> float:
+        return min(abs(rate.z) - SURE_OF_A_SHIFT, rate.change - change)
+
+    found = {}
+    for index, kept in outliers(len(parts), excess):
+        place = int(np.count_nonzero(kept[:index]))
+        shifted = zip(names, rates(kept)[place], strict=True)
+        found[parts[index]] = {name: rate for name, rate in shifted if beyond(rate) > 0}
+    return found
+
+
+def _rates(
+    k: NDArray[np.float64], n: NDArray[np.float64], k_rest: NDArray[np.float64], n_rest: NDArray[np.float64]
+) -> list[list[Rate]]:
+    """The two-proportion z test with the pooled rate."""
+    pooled = (k + k_rest) / (n + n_rest)
+    error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / n_rest))
+    difference = k / n - k_rest / n_rest
+    z = np.divide(difference, error, out=np.zeros_like(difference), where=error > 0)
+    values = np.stack([k / n, k_rest / n_rest, z], axis=-1)
+    return [[Rate(*map(float, one)) for one in row] for row in values]

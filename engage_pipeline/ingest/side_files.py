@@ -1,0 +1,75 @@
+"""Small files beside the typed tweets of a part, so that checks of all parts need not read the parts.
+
+| file | what |
+|---|---|
+| `days.parquet` | engagement_day (int32), rows (int64), ascending; day 0 = rows without any time |
+| `sample.parquet` | pair (string): tweet and viewer of the SAMPLE_ROWS rows that come first in the order of this text |
+
+What does not belong here: what is concluded from them (comparing).
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from engage_pipeline.config import Settings
+from engage_pipeline.engine import Engine
+from engage_pipeline.schema import ENGAGEMENT_DAY
+
+DAYS, SAMPLE = "days.parquet", "sample.parquet"
+SAMPLE_ROWS = 2048
+"""A part with fewer rows in its sample is in it whole. The number stands in sample.sql too."""
+NO_DATE = 0
+
+
+def write_side_files(tweets: Path, folder: Path, settings: Settings) -> None:
+    """Writes the two files of the typed tweets `tweets` into `folder`."""
+    with Engine(settings, readable=[tweets.parent, folder]) as engine:
+        engine.read("tweets", [tweets])
+        engine.write("ingest/days.sql", folder / DAYS)
+        engine.write("ingest/sample.sql", folder / SAMPLE)
+
+
+def rows_outside(days: Path, first: date, last: date) -> dict[str, int]:
+    """Rows by day (`YYYY-MM-DD`, or `no date`) of the file `days` that lie outside `first` … `last`, most first."""
+    table = pq.read_table(days)
+    day, rows = table[ENGAGEMENT_DAY].to_numpy(), table["rows"].to_numpy()
+    low, high = (int(np.datetime64(limit, "D").astype(np.int64)) for limit in (first, last))
+    outside = (day < low) | (day > high) | (day == NO_DATE)
+    found = sorted(zip(day[outside].tolist(), rows[outside].tolist(), strict=True), key=lambda pair: (-pair[1], pair))
+    return {_day_name(one): count for one, count in found}
+
+
+def _day_name(day: int) -> str:
+    return "no date" if day == NO_DATE else str(np.datetime64(day, "D"))
+
+
+def shared_rows(samples: Mapping[str, Path]) -> dict[str, tuple[int, int, str]]:
+    """Of each part that shares sampled rows with a part before it: how many, of how many, and one such part.
+
+    The samples are the least pairs of each part. Below the least of their greatest pairs every part is sampled whole,
+    so that the shares there estimate those of all rows (A. Broder: On the resemblance and containment of documents,
+    1997).
+    """
+    names = list(samples)
+    columns = [pq.read_table(path)["pair"].combine_chunks().cast(pa.string()) for path in samples.values()]
+    greatest = [column[-1].as_py() for column in columns if len(column) == SAMPLE_ROWS]
+    if greatest:
+        columns = [column.filter(pc.less_equal(column, min(greatest))) for column in columns]
+    part = np.repeat(np.arange(len(names)), [len(column) for column in columns])
+    if not len(part):
+        return {}
+    codes = pa.concat_arrays(columns).dictionary_encode().indices.to_numpy()
+    _, first = np.unique(codes, return_index=True)
+    home = part[first][codes]
+    found = {}
+    for index in np.unique(part[home != part]).tolist():
+        homes = home[part == index]
+        others = homes[homes != index]
+        found[names[index]] = (len(others), len(homes), names[int(np.bincount(others).argmax())])
+    return found

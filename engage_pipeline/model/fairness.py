@@ -1,0 +1,100 @@
+"""Is the model calibrated, and is it as good for every author group? Gaps beyond what chance explains.
+
+What belongs here: gaps and their standard errors. What does not: the scores themselves (metrics), plots (plots).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engage_pipeline.metrics import CLIP, follower_groups, group_names
+from engage_pipeline.plots import quantile_bins
+
+Labels = NDArray[np.bool_]
+Probabilities = NDArray[np.float64]
+STANDARD_ERRORS = 3.0
+"""What chance is granted: a gap is more than noise beyond so many standard errors."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Mean predicted and observed rate of some rows, and the standard error of the observed one if predictions hold."""
+
+    rows: int
+    predicted: float
+    observed: float
+    error: float
+
+    @property
+    def beyond_chance(self) -> float:
+        """How far the rates are apart beyond what chance explains; negative where it explains all."""
+        return abs(self.predicted - self.observed) - STANDARD_ERRORS * self.error
+
+    @property
+    def ratio(self) -> float | None:
+        """Predicted over observed rate; None where nothing was observed."""
+        return self.predicted / self.observed if self.observed else None
+
+
+@dataclass(frozen=True)
+class Group:
+    """An author group of one engagement: its rates, its RCE in percent and the standard error of that. RCE is None
+    where the group has one class only."""
+
+    name: str
+    rates: Gap
+    rce: float | None
+    rce_error: float
+
+
+def calibration_gaps(labels: Labels, probabilities: Probabilities) -> list[Gap]:
+    """The gap of each tenth of the rows, in order of probability; labels and probabilities [n]."""
+    bins = quantile_bins(labels, probabilities)
+    return [
+        Gap(one.rows, one.predicted, one.observed, math.sqrt(one.predicted * (1 - one.predicted) / one.rows))
+        for one in bins
+    ]
+
+
+def group_gaps(
+    labels: Labels, probabilities: Probabilities, followers: NDArray[np.int64], edges: Sequence[int]
+) -> list[Group]:
+    """Each follower group that has rows; labels, probabilities and followers [n]."""
+    groups = follower_groups(followers, edges)
+    found = []
+    for number, name in enumerate(group_names(edges)):
+        chosen = groups == number
+        if chosen.any():
+            rce, error = rce_with_error(labels[chosen], probabilities[chosen])
+            found.append(Group(name, _gap(labels[chosen], probabilities[chosen]), rce, error))
+    return found
+
+
+def _gap(labels: Labels, probabilities: Probabilities) -> Gap:
+    """Rows with probabilities of their own: the variance of their sum is the sum of p (1 - p)."""
+    rows = len(labels)
+    error = math.sqrt(float((probabilities * (1 - probabilities)).sum())) / rows
+    return Gap(rows, float(probabilities.mean()), float(labels.mean()), error)
+
+
+def rce_with_error(labels: Labels, probabilities: Probabilities) -> tuple[float | None, float]:
+    """Relative cross entropy in percent and its standard error; (None, 0) where there is one class only.
+
+    RCE = 100 (1 - R) with R a ratio of two means over the rows; its error is that of a ratio estimator
+    (W. Cochran: Sampling Techniques, 1977, section 2.11).
+    """
+    rate = labels.mean()
+    if rate in {0.0, 1.0}:
+        return None, 0.0
+    loss, naive = (_losses(labels, values) for values in (probabilities, np.full(len(labels), rate)))
+    ratio = loss.mean() / naive.mean()
+    error = np.sqrt(np.mean((loss - ratio * naive) ** 2) / len(labels)) / naive.mean()
+    return float(100 * (1 - ratio)), float(100 * error)
+
+
+def _losses(labels: Labels, probabilities: Probabilities) -> Probabilities:
+    clipped = np.clip(probabilities, CLIP, 1 - CLIP)
+    return -np.log(np.where(labels, clipped, 1 - clipped))
