@@ -2,7 +2,6 @@
 
 import json
 import logging
-import resource
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from engage_pipeline.artifacts import ArtifactStore, Draft
 from engage_pipeline.automation.dead_runs import mark_run
 from engage_pipeline.errors import UserError
 from engage_pipeline.manifests import Manifest, label
+from engage_pipeline.memory import peak_memory_mb, release_memory, reset_peak_memory
 from engage_pipeline.plots import as_markdown
 
 Shown = Mapping[str, bytes | str]
@@ -32,10 +32,13 @@ def making(store: ArtifactStore, name: str, key: str | None = None, sources: Seq
     """A draft of the artifact, with the seconds and the peak memory (MB, resident) that making it took as facts."""
     LOGGER.info("%s: started", label(name, key))
     started = time.monotonic()
-    _reset_peak_memory()
-    with store.publish(name, key, sources) as draft:
-        yield draft
-        draft.facts |= {"seconds": round(time.monotonic() - started, 2), "peak_mb": _peak_memory_mb()}
+    reset_peak_memory()
+    try:
+        with store.publish(name, key, sources) as draft:
+            yield draft
+            draft.facts |= {"seconds": round(time.monotonic() - started, 2), "peak_mb": peak_memory_mb()}
+    finally:
+        release_memory()
     rows = f", {draft.rows:,} rows" if draft.rows is not None else ""
     LOGGER.info("%s: %.1f s%s, peak %d MB", label(name, key), draft.facts["seconds"], rows, draft.facts["peak_mb"])
 
@@ -146,19 +149,3 @@ def _markdown(shown: Shown) -> dict[str, dg.MarkdownMetadataValue]:
         name: dg.MetadataValue.md(as_markdown(value, name) if isinstance(value, bytes) else value)
         for name, value in shown.items()
     }
-
-
-def _peak_memory_mb() -> int:
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-        return int(status.split("VmHWM:")[1].split()[0]) // 1024
-    except (OSError, IndexError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-
-def _reset_peak_memory() -> None:
-    """Makes the kernel start the peak anew where it can (Linux), so that each step shows its own."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        LOGGER.debug("the peak memory is that of the whole process so far")

@@ -1,0 +1,39 @@
+"""The resident memory of this process: its peak, and what allocators keep for later, given back to the system."""
+
+import ctypes
+import gc
+import logging
+import resource
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+
+LOGGER = logging.getLogger("engage_pipeline")
+
+
+def peak_memory_mb() -> int:
+    """The highest resident memory since the last reset, MB; of the whole process where there is no /proc."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(status.split("VmHWM:")[1].split()[0]) // 1024
+    except (OSError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def reset_peak_memory() -> None:
+    """Makes the kernel start the peak anew where it can (Linux), so that each step shows its own."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        LOGGER.debug("the peak memory is that of the whole process so far")
+
+
+def release_memory() -> None:
+    """Gives back what was freed: a run of many steps in one process then holds what its present step needs."""
+    gc.collect()
+    pa.default_memory_pool().release_unused()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; other C libraries have none
+        if trim is not None:
+            trim(0)
