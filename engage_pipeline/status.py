@@ -1,26 +1,41 @@
-"""The artifacts at a glance: what is there, what it cost, and why it would be made again."""
+"""The artifacts at a glance: what is there, what it cost, why it would be made again, what predates a deletion."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
+from engage_pipeline.ingest.forgetting import waiting
 from engage_pipeline.manifests import label
 from engage_pipeline.plan import SEGMENTS, raw_sources
+from engage_pipeline.predating import predating
 
 
 def status_table(store: ArtifactStore) -> str:
     """One line an artifact or part: rows, seconds and peak memory of its making, and whether it is current."""
     rows = [("artifact", "rows", "seconds", "peak MB", "state")]
+    deletions = _deletions(store)
     for names in SEGMENTS:
         for name in names:
             keys: Sequence[str | None] = store.parts() if ARTIFACTS[name].partitioned else [None]
-            rows += [_row(store, name, key) for key in keys]
+            rows += [_row(store, name, key, deletions) for key in keys]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(_line(row, widths) for row in rows)
+    notes = [deletions[""]] if "" in deletions else []
+    return "\n".join([*(_line(row, widths) for row in rows), *notes])
 
 
-def _row(store: ArtifactStore, name: str, key: str | None) -> tuple[str, str, str, str, str]:
+def _deletions(store: ArtifactStore) -> dict[str, str]:
+    """What is to be said of deletions, by label, where there is something."""
+    try:
+        said = {name: f"predates a deletion of {date[:10]}" for name, date in predating(store).items()}
+        return said | dict.fromkeys(waiting(store), "deletions not applied yet (engage forget)")
+    except UserError as error:
+        return {"": str(error)}
+
+
+def _row(
+    store: ArtifactStore, name: str, key: str | None, deletions: Mapping[str, str]
+) -> tuple[str, str, str, str, str]:
     try:
         manifest = store.manifest(name, key)
     except UserError as error:
@@ -31,6 +46,8 @@ def _row(store: ArtifactStore, name: str, key: str | None) -> tuple[str, str, st
         state = store.stale(name, key, raw_sources(store.settings, name, key)) or "current"
     except UserError as error:
         state = str(error)
+    if said := deletions.get(label(name, key)):
+        state = f"{state}; {said}"
     facts = manifest.facts
     count = "" if manifest.rows is None else f"{manifest.rows:,}"
     return (label(name, key), count, f"{facts.get('seconds', 0):.1f}", f"{facts.get('peak_mb', 0):,}", state)

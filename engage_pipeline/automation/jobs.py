@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from engage_pipeline.assets.making import ONLY_STALE
+from engage_pipeline.automation.forget import forget_job
 from engage_pipeline.automation.refreshing import REFRESHING_JOBS
 from engage_pipeline.catalogue import ARTIFACTS, Stage
 
@@ -35,4 +36,5 @@ JOBS: list[Any] = [
         tags={ONLY_STALE: "true"},
     ),
     *REFRESHING_JOBS,
+    forget_job,
 ]

@@ -4,7 +4,7 @@ What must hold for an artifact to be published at all (the balance of lines, the
 because a check comes after publication.
 """
 
-from engage_pipeline.checks import columns, drift, ingest, interactions, model, promotion, submission
+from engage_pipeline.checks import columns, deletions, drift, ingest, interactions, model, promotion, submission
 
 CHECKS = [
     *columns.CHECKS,
@@ -14,4 +14,5 @@ CHECKS = [
     *model.CHECKS,
     *promotion.CHECKS,
     *submission.CHECKS,
+    *deletions.CHECKS,
 ]

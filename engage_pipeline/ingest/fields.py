@@ -66,9 +66,7 @@ class TypedPart:
         rows = self._rows.filter(ColumnExpression(_PROBLEM).isnull()).select(*selected)
         if keys := _ORDERS[order]:
             rows = rows.sort(*map(ColumnExpression, keys))
-        rows.create_view("tweet_rows")
-        copied = self._connection.execute(statement("ingest/write_tweets.sql"), {"output_path": str(output.resolve())})
-        return int(copied.fetchall()[0][0])
+        return write_rows(self._connection, rows, output)
 
     def rejects(self, part: Path) -> Iterator[Reject]:
         """The lines of `part` with a value that can't be read, ascending."""
@@ -146,6 +144,13 @@ class TypedPart:
             return f"{ENGAGEMENT_DAY}: the time of the last engagement, or of the tweet, is beyond 32 bits of days"
         kind = next(column.kind for column in self._columns if column.name == problem)
         return f"{problem}: {fields[problem][:100]!r} is {_EXPECTED[kind]}"
+
+
+def write_rows(connection: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, output: Path) -> int:
+    """Writes `rows` to the Parquet file `output` as all typed tweets are written; returns how many."""
+    rows.create_view("tweet_rows")
+    copied = connection.execute(statement("ingest/write_tweets.sql"), {"output_path": str(output.resolve())})
+    return int(copied.fetchall()[0][0])
 
 
 def _raw(column: Column) -> str:

@@ -11,7 +11,7 @@ from engage_pipeline.errors import UserError
 
 PREFIX = "part-"
 COMPRESSIONS = (".gz", ".zst", ".lzo")
-_NOT_DATA = (".crc", ".md5", ".sha1", ".sha256", ".sha512", ".tmp", ".temp", ".part", ".partial", ".crdownload", "~")
+UNFINISHED = (".crc", ".md5", ".sha1", ".sha256", ".sha512", ".tmp", ".temp", ".part", ".partial", ".crdownload", "~")
 """Endings of checksums, and of files that an editor, a browser or a transfer has not finished."""
 
 
@@ -96,7 +96,7 @@ def _stem(path: Path) -> str:
 
 
 def _is_part(path: Path, folder: Path) -> bool:
-    if not path.name.startswith(PREFIX) or path.name.endswith(_NOT_DATA):
+    if not path.name.startswith(PREFIX) or path.name.endswith(UNFINISHED):
         return False
     if path.is_symlink():
         target = path.resolve()

@@ -11,9 +11,11 @@ import numpy.typing as npt
 from engage_pipeline.config import Settings
 from engage_pipeline.engine import Engine
 from engage_pipeline.errors import UserError
+from engage_pipeline.ingest.deleted_rows import DeletedRows, PartFiles
+from engage_pipeline.ingest.deletions import NO_DELETIONS, Deletions
 from engage_pipeline.ingest.fields import Order, TypedPart
 from engage_pipeline.ingest.lines import CheckedLines, check_lines
-from engage_pipeline.ingest.rejects import RejectTally, RejectWriter, read_rejects
+from engage_pipeline.ingest.rejects import RejectTally, RejectWriter, read_rejects, shorten_ids
 from engage_pipeline.ingest.report import IngestReport, summarise
 
 
@@ -26,14 +28,15 @@ def ingest_part(
     labelled: bool,
     order: Order,
     split: Callable[[int], npt.NDArray[np.int32]] | None = None,
+    deletions: Deletions = NO_DELETIONS,
 ) -> IngestReport:
     """Reads the part `source` into the Parquet files `tweets` and `rejects`.
 
     `tweets` has `schema.tweet_schema(labelled=…)`, sorted by tweet_id and line_number (`order` "tweet") or by
     line_number ("line"). With `split`, which gives for a number of lines the place of each, schema.SPLIT is the last
-    column. `rejects` has rejects.REJECT_SCHEMA, sorted by line_number. Temporary
-    files stand beside `tweets`. The same settings give the same bytes; with "line", another number of threads may
-    cut the row groups elsewhere.
+    column. `rejects` has rejects.REJECT_SCHEMA, sorted by line_number. What `deletions` hit is in neither. Temporary
+    files stand beside `tweets`. The same settings and lists give the same bytes; with "line", another number of threads
+    may cut the row groups elsewhere.
 
     Raises UserError: a file that can't be read, is empty or of another kind of part; labels where there must be none;
     more than ingest.max_rejected_share of the lines rejected.
@@ -52,7 +55,9 @@ def ingest_part(
             _check_share(source, tally, checked, settings)
             if not rows:
                 raise UserError(f"{source}: none of its {checked.lines} lines is an interaction")
-            return summarise(engine, tweets, tally, lines=checked.lines, blank=checked.blank, labelled=labelled)
+            forgotten, tally = _without_deleted(engine, deletions, PartFiles(tweets, rejects), order, tally)
+            counts = {"lines": checked.lines, "blank": checked.blank, "forgotten": forgotten}
+            return summarise(engine, tweets, tally, labelled=labelled, **counts)
     finally:
         copy.unlink(missing_ok=True)
         spool.unlink(missing_ok=True)
@@ -74,13 +79,24 @@ def _write_rejects(source: Path, rejects: Path, spool: Path, typed: TypedPart | 
     return writer.tally
 
 
+def _without_deleted(
+    engine: Engine, deletions: Deletions, part: PartFiles, order: Order, tally: RejectTally
+) -> tuple[int, RejectTally]:
+    """Takes what is deleted out of the part: how many lines, and the tally of the rejects that stay."""
+    if not deletions:
+        return 0, tally
+    deleted = DeletedRows(engine, deletions)
+    hits = deleted.find(part)
+    return hits.lines, deleted.remove_in_place(part, hits, order) if hits.lines else tally
+
+
 def _check_share(source: Path, tally: RejectTally, checked: CheckedLines, settings: Settings) -> None:
     share = settings.ingest.max_rejected_share
     if tally.count > share * checked.lines:
         first = tally.examples[0]
         raise UserError(
             f"{source}: {tally.count} of {checked.lines} lines can't be read, more than ingest.max_rejected_share = "
-            f"{share:g}; the first is line {first.line} (from 0): {first.reason}"
+            f"{share:g}; the first is line {first.line} (from 0): {shorten_ids(first.reason)}"
         )
 
 

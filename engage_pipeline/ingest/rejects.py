@@ -1,5 +1,6 @@
 """Lines that can't be read, with the reason and their exact bytes: written to and read from a Parquet file."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ REJECT_SCHEMA = pa.schema(
 _BUFFER_BYTES = 8 << 20
 _MAX_EXAMPLES = 5
 _EXAMPLE_CHARACTERS = 200
+_ID = re.compile(r"[0-9A-Fa-f]{32,}")
 
 
 @dataclass(frozen=True)
@@ -116,3 +118,15 @@ def read_rejects(path: Path) -> Iterator[Reject]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=1000, columns=["line_number", "reason", "raw"]):
             yield from map(Reject, *(column.to_pylist() for column in batch.columns))
+
+
+def shorten_ids(text: str) -> str:
+    """`text` with the first 4 digits of each id only."""
+    return _ID.sub(lambda found: f"{found[0][:4]}…", text)
+
+
+def rejected_file(path: Path) -> str:
+    """The name of the raw file whose rejects these are; empty where there are none."""
+    with pq.ParquetFile(path) as file:
+        first = next(file.iter_batches(batch_size=1, columns=["file"]), None)
+    return "" if first is None or not len(first) else first["file"][0].as_py()

@@ -1,22 +1,27 @@
 """What is told of an ingested part: figures for people."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from duckdb import ColumnExpression, FunctionExpression
 
 from engage_pipeline.engine import Engine, statement
-from engage_pipeline.ingest.rejects import Example, RejectTally
+from engage_pipeline.ingest.rejects import Example, RejectTally, shorten_ids
 from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS, MEDIA, TWEET_TYPES, engagement_timestamp
 
 
 @dataclass(frozen=True)
 class IngestReport:
-    """Figures of one part: `lines` = `rows` + `rejected` + `blank`.
+    """Figures of one part: `lines` = `rows` + `rejected` + `blank` + `forgotten`.
 
+    `forgotten` counts rows and rejected lines that were left out because they are of deleted tweets or users.
     `duplicates` counts rows whose tweet and viewer occurred before.
     `positives` counts rows per engagement (empty without labels); `reasons` counts rejects per kind; `days` are the
-    first and last engagement day; `unknown_*` count values that the challenge doesn't know (the ten commonest).
+    first and last engagement day, None where no row is left; `unknown_*` count values that the challenge doesn't know
+    (the ten commonest).
     """
 
     lines: int
@@ -26,22 +31,42 @@ class IngestReport:
     positives: dict[str, int]
     reasons: dict[str, int]
     examples: tuple[Example, ...]
-    days: tuple[int, int]
+    days: tuple[int, int] | None
     unknown_tweet_types: dict[str, int]
     unknown_media: dict[str, int]
+    forgotten: int = 0
     duplicates: int = 0
+
+    def facts(self) -> dict[str, Any]:
+        """The report as JSON types for people: days as dates, and the ids in examples shortened, because facts are
+        shown, logged and copied to places that no deletion reaches."""
+        days = "none" if self.days is None else " to ".join(str(np.datetime64(day, "D")) for day in self.days)
+        examples = [
+            {**asdict(example), "reason": shorten_ids(example.reason), "text": shorten_ids(example.text)}
+            for example in self.examples
+        ]
+        return {**asdict(self), "days": days, "examples": examples}
+
+
+def facts_of_parts(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The facts of an artifact that holds several raw parts, from the facts of each by name."""
+    sums = {name: sum(facts.get(name, 0) for facts in parts.values()) for name in ("rejected", "forgotten")}
+    return {**sums, "parts": dict(parts)}
 
 
 def summarise(
-    engine: Engine, tweets: Path, tally: RejectTally, *, lines: int, blank: int, labelled: bool
+    engine: Engine, tweets: Path, tally: RejectTally, *, lines: int, blank: int, forgotten: int, labelled: bool
 ) -> IngestReport:
-    """The report of the typed part `tweets`, which has at least one row."""
+    """The report of the typed part `tweets`. Raises RuntimeError where its lines don't add up."""
     engine.read("tweets", [tweets])
     day = ColumnExpression(ENGAGEMENT_DAY)
     labels = [ColumnExpression(engagement_timestamp(engagement)) for engagement in ENGAGEMENTS] if labelled else []
     figures = [FunctionExpression("count", day), FunctionExpression("min", day), FunctionExpression("max", day)]
     figures += [FunctionExpression("count", label) for label in labels]
     rows, first, last, *positives = engine.connection.table("tweets").aggregate(figures).fetchall()[0]
+    if rows + tally.count + blank + forgotten != lines:
+        counts = f"{rows} rows + {tally.count} rejected + {blank} blank + {forgotten} forgotten"
+        raise RuntimeError(f"{tweets}: {counts} lines are not {lines} lines")
     return IngestReport(
         lines=lines,
         rows=rows,
@@ -50,10 +75,11 @@ def summarise(
         positives=dict(zip(ENGAGEMENTS, positives, strict=True)) if labelled else {},
         reasons=dict(sorted(tally.reasons.items())),
         examples=tuple(tally.examples),
-        days=(first, last),
+        days=(first, last) if rows else None,
         unknown_tweet_types=_unknown(engine, "ingest/unknown_tweet_types.sql", TWEET_TYPES),
         unknown_media=_unknown(engine, "ingest/unknown_media.sql", MEDIA),
         duplicates=engine.fetch("ingest/duplicates.sql")["duplicates"][0].as_py(),
+        forgotten=forgotten,
     )
 
 

@@ -1,0 +1,7 @@
+-- How many rows are of a deleted tweet, or of a deleted author or viewer.
+SELECT COUNT(*) AS n
+FROM tweets
+WHERE
+    tweet_id IN (SELECT id FROM deleted_tweet_ids)
+    OR engaged_with_user_id IN (SELECT id FROM deleted_user_ids)
+    OR engaging_user_id IN (SELECT id FROM deleted_user_ids)

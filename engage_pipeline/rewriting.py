@@ -1,0 +1,124 @@
+"""A published version is replaced for good: rewritten without some of its rows, or removed.
+
+The store keeps the version before the current one for readers that opened it. Here nothing is kept: whoever still
+reads an old version is told that its file is gone. What does not belong here: what is to be removed (ingest).
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from engage_pipeline import files
+from engage_pipeline.artifacts import DISTRUSTED, MANIFEST, ArtifactStore, Draft, Version
+from engage_pipeline.catalogue import ARTIFACTS, digest
+from engage_pipeline.errors import UserError
+from engage_pipeline.manifests import Manifest, label
+
+
+def keys_on_disk(store: ArtifactStore, name: str) -> list[str | None]:
+    """The parts of an artifact that have a folder, whatever the settings say of them, sorted; [None] without parts."""
+    if not ARTIFACTS[name].partitioned:
+        return [None]
+    base = store.root / ARTIFACTS[name].stage.value / name
+    return [*sorted(path.name for path in base.iterdir() if path.is_dir())] if base.is_dir() else []
+
+
+@contextmanager
+def rewrite(store: ArtifactStore, name: str, key: str | None = None) -> Iterator[tuple[Version, Draft]]:
+    """The current version and a draft that takes its place, made of that version alone.
+
+    The new manifest keeps settings, code version, inputs and raw files of the old one. Older versions and the
+    workspace go. Raises UserError where there is nothing published, or another process is making the artifact.
+    """
+    folder = store.folder(name, key)
+    with _locked(store, name, key):
+        before = store.manifest(name, key)
+        if before is None:
+            raise UserError(f"{label(name, key)} is not there: nothing to rewrite")
+        draft = Draft(folder / f".tmp-{uuid4().hex[:12]}", facts=dict(before.facts))
+        draft.directory.mkdir()
+        try:
+            yield Version(folder, before), draft
+            draft.manifest = _seal(folder, before, draft)
+        finally:
+            shutil.rmtree(draft.directory, ignore_errors=True)
+        _clear(folder, draft.manifest)
+
+
+def note_facts(store: ArtifactStore, version: Version, facts: dict[str, Any]) -> None:
+    """Adds `facts` to the manifest of `version`, if it is the current one still."""
+    manifest = version.manifest
+    with _locked(store, manifest.artifact, manifest.key):
+        current = store.manifest(manifest.artifact, manifest.key)
+        if current is not None and current.directory == manifest.directory:
+            _write_manifest(version.folder, replace(current, facts={**current.facts, **facts}))
+
+
+def purge(store: ArtifactStore, name: str, key: str | None = None) -> None:
+    """Removes every version but the current one, and the workspace. Raises UserError where the artifact is locked."""
+    if store.folder(name, key).is_dir():
+        with _locked(store, name, key):
+            _clear(store.folder(name, key), store.manifest(name, key))
+
+
+def remove(store: ArtifactStore, name: str, key: str | None = None) -> None:
+    """Unpublishes the artifact and removes all of its versions. Raises UserError where it is locked."""
+    folder = store.folder(name, key)
+    with _locked(store, name, key):
+        (folder / MANIFEST).unlink(missing_ok=True)
+        _clear(folder, None)
+
+
+def _locked(store: ArtifactStore, name: str, key: str | None) -> Any:
+    return files.exclusive(store.folder(name, key) / ".lock", f"another run is making {label(name, key)}")
+
+
+def _seal(folder: Path, before: Manifest, draft: Draft) -> Manifest:
+    fingerprints = files.seal_folder(draft.directory)
+    version = digest({file: mark.sha256 for file, mark in fingerprints.items()})
+    manifest = replace(
+        before,
+        version=version,
+        directory=f"{version}-{uuid4().hex[:6]}",
+        previous=None,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        rows=draft.rows,
+        files=fingerprints,
+        facts=json.loads(json.dumps(draft.facts)),
+    )
+    draft.directory.rename(folder / manifest.directory)
+    files.sync_folder(folder)
+    _write_manifest(folder, manifest)
+    _pass_on_distrust(folder, before, manifest)
+    return manifest
+
+
+def _write_manifest(folder: Path, manifest: Manifest) -> None:
+    with files.atomic_file(folder / MANIFEST) as path:
+        path.write_text(manifest.to_json(), encoding="utf-8")
+
+
+def _pass_on_distrust(folder: Path, before: Manifest, manifest: Manifest) -> None:
+    """What failed a check is not mended by being rewritten."""
+    try:
+        mark = json.loads((folder / DISTRUSTED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if mark["directory"] == before.directory:
+        with files.atomic_file(folder / DISTRUSTED) as path:
+            path.write_text(json.dumps({**mark, "directory": manifest.directory}), encoding="utf-8")
+
+
+def _clear(folder: Path, manifest: Manifest | None) -> None:
+    """Removes all but the version of `manifest`; temporary files too, for nobody else holds the lock."""
+    for path in folder.iterdir():
+        if path.is_dir() and (manifest is None or path.name != manifest.directory):
+            shutil.rmtree(path)
+        elif path.name.startswith(".tmp-") or (manifest is None and path.name == DISTRUSTED):
+            path.unlink()

@@ -1,0 +1,42 @@
+"""What a killed process left in DuckDB's spill folder: rows, of which some may have been deleted since."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from engage_pipeline import files
+from engage_pipeline.config import Settings
+
+_PATTERN = "duckdb_temp_*"
+
+
+def spill_folder(settings: Settings) -> Path:
+    """Where DuckDB spills."""
+    return settings.engine.temp_directory or settings.working_dir / ".spill"
+
+
+def remove_spilled(settings: Settings) -> None:
+    """Removes DuckDB's files from the spill folder. Raises UserError where a run that may need them is at work."""
+    found = [path for path in spill_folder(settings).glob(_PATTERN) if path.is_file()]
+    if not found:
+        return
+    with ExitStack() as locks:
+        for lock in sorted(settings.working_dir.glob("*/*/**/.lock")):
+            message = (
+                f"{spill_folder(settings)}: kept, because a run is at work in {lock.parent}; forget again after it"
+            )
+            locks.enter_context(files.exclusive(lock, message))
+        in_use = _open_files()
+        for path in found:
+            if path.resolve() not in in_use:
+                path.unlink(missing_ok=True)
+
+
+def _open_files() -> set[Path]:
+    """The files that processes of this user have open, where the system tells (Linux)."""
+    found = set()
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            found.add(link.readlink())
+        except OSError:
+            continue
+    return found
