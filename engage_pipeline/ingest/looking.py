@@ -67,7 +67,8 @@ class ContentReader:
             if state is None or state.identity != status:
                 state = _Unfinished(status, 0, hashlib.sha256())
             file.seek(state.offset)
-            while block := file.read(_BLOCK):
+            # No further than the size at the start: a file that grows as it is read would have no end.
+            while block := file.read(min(_BLOCK, status[1] - state.offset)):
                 state.digest.update(block)
                 state.offset += len(block)
                 advance(len(block))
