@@ -30,13 +30,20 @@ def mark_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
 
 
 def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Marks the started runs whose process is gone as failed and gives back their pools; returns their ids."""
+    """Marks the started runs whose process is gone as failed and gives back their pools; returns their ids.
+
+    The pools of a run that Dagster closed itself are given back too: it notices a killed process at once, but lets the
+    pools wait for minutes, and whoever needs them.
+    """
     closed = []
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
         if _is_gone(run.tags.get(PROCESS_TAG, "")):
             instance.report_run_failed(run, message="its process is gone: it was killed, or the machine was restarted")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             closed.append(run.run_id)
+    holders = list(instance.event_log_storage.get_concurrency_run_ids())
+    for run in instance.get_runs(filters=dg.RunsFilter(run_ids=holders)) if holders else []:
+        if run.is_finished and _is_gone(run.tags.get(PROCESS_TAG, "")):
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return closed
 
 

@@ -67,6 +67,21 @@ def test_the_pools_of_a_dead_run_are_free_again(tmp_path: Path) -> None:
         assert storage.claim_concurrency_slot("ingest", "another", "tweet_parts").is_claimed
 
 
+def test_the_pools_of_a_run_that_dagster_closed_are_free_once_its_process_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_bytes((worlds.REPOSITORY / "dagster.yaml").read_bytes())
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        storage = instance.event_log_storage
+        storage.set_concurrency_slots("ingest", 2)
+        for process in (ended_process(), this_process()):
+            run = instance.get_run_by_id(started(instance, process))
+            assert run is not None
+            assert storage.claim_concurrency_slot("ingest", run.run_id, "tweet_parts").is_claimed
+            instance.report_run_failed(run)
+        assert close_dead_runs(instance) == []
+        assert storage.claim_concurrency_slot("ingest", "another", "tweet_parts").is_claimed
+        assert not storage.claim_concurrency_slot("ingest", "a third", "tweet_parts").is_claimed
+
+
 def test_this_process_is_told_from_another_start_of_its_number() -> None:
     host, pid, start = this_process().split(":")
     assert int(pid) == os.getpid()
