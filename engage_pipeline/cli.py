@@ -6,6 +6,8 @@ Heavy imports stand inside the commands: `engage --help` loads neither Dagster n
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -214,11 +216,11 @@ def explain(
     from engage_pipeline.submission.explanation_json import write_json
     from engage_pipeline.submission.explanation_text import to_text
 
-    logging.getLogger("engage_pipeline").setLevel(logging.WARNING)  # the work of seconds is not worth progress lines
-    explained = explain_line(part, row, load_settings(config, preset=preset), threads=threads)
+    with _without_log_lines():
+        explained = explain_line(part, row, load_settings(config, preset=preset), threads=threads)
+    typer.echo(to_text(explained))
     if json is not None:
         write_json(explained, json)
-    typer.echo(to_text(explained))
 
 
 @app.command()
@@ -254,6 +256,18 @@ def _show_log_lines() -> None:
     logger = logging.getLogger("engage_pipeline")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+
+
+@contextmanager
+def _without_log_lines() -> Iterator[None]:
+    """For work of seconds, whose progress is not worth a line: warnings only."""
+    logger = logging.getLogger("engage_pipeline")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def main() -> None:

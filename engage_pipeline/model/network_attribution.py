@@ -23,7 +23,7 @@ from engage_pipeline.model.network_scoring import NetworkScorer
 from engage_pipeline.model.rows import CATEGORIES, rows_from_table
 
 LEAST_STEPS, MOST_STEPS = 64, 4096
-TOLERANCE = 1e-4
+TOLERANCE = 5e-4
 """The steps are doubled until the contributions sum up so well, in logits."""
 _BATCH = 256
 _BASELINE_FLAG = "is_top_level"
