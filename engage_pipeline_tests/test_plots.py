@@ -83,6 +83,12 @@ DRAWN: dict[str, Callable[[], bytes]] = {
         range(18_662, 18_683), {name: [0.01] * 20 + [0.0] for name in schema.TARGETS}
     ),
     "no label_rates": lambda: plots.label_rates([18_662], {"like": [0.0]}),
+    "drift": lambda: plots.drift({"window": {name: len(name) / 100 for name in schema.NUMBERS}}, limit=0.25),
+    "drift of many parts": lambda: plots.drift(
+        {f"part-{i:05}": {name: (i * len(name) % 97) / 200 for name in schema.NUMBERS} for i in range(290)}, limit=0.25
+    ),
+    "no drift": lambda: plots.drift({}, limit=0.25),
+    "no drift at all": lambda: plots.drift({name: {"$x": 0.0} for name in "ab"}, limit=0.25),
     "similarity_degrees": lambda: plots.similarity_degrees({"0": 1, "1": 2, "9": 1}),
     "no similarity_degrees": lambda: plots.similarity_degrees({}),
     "rejected_reasons": lambda: plots.rejected_reasons({"x" * 300: 5, "$\\frac{$": 70_000, "a\nb": 0}),

@@ -47,38 +47,36 @@ def rate_shifts(
     rows: Mapping[str, int], positives: Mapping[str, Mapping[str, int]], change: float
 ) -> dict[str, dict[str, Rate]]:
     """Parts whose rate of an engagement differs from that of the other parts by more than the share `change`, and by
-    more than SURE_OF_A_SHIFT standard errors; with those rates by engagement. A part that was found is none of the
-    others."""
+    more than SURE_OF_A_SHIFT standard errors; with those rates by engagement. The other parts are those that do not
+    differ."""
     parts = [part for part in rows if rows[part] > 0]
     names = list(next(iter(positives.values()), {}))
-    size = np.array([rows[part] for part in parts], dtype=np.float64)
-    count = np.array([[positives[part][name] for name in names] for part in parts], dtype=np.float64)
-
-    def rates(kept: Kept) -> list[list[Rate]]:
-        n, k = size[kept][:, None], count[kept]
-        return _rates(k, n, k.sum(axis=0) - k, n.sum() - n)
-
-    def excess(kept: Kept) -> NDArray[np.float64]:
-        return np.array([max(map(beyond, row), default=-1.0) for row in rates(kept)])
+    n = np.array([[rows[part]] for part in parts], dtype=np.float64)
+    k = np.array([[positives[part][name] for name in names] for part in parts], dtype=np.float64)
 
     def beyond(rate: Rate) -> float:
         return min(abs(rate.z) - SURE_OF_A_SHIFT, rate.change - change)
 
-    found = {}
-    for index, kept in outliers(len(parts), excess):
-        place = int(np.count_nonzero(kept[:index]))
-        shifted = zip(names, rates(kept)[place], strict=True)
-        found[parts[index]] = {name: rate for name, rate in shifted if beyond(rate) > 0}
-    return found
+    def excess(kept: Kept) -> NDArray[np.float64]:
+        own, count = k[kept], n[kept]
+        rates = _rates(own, count, own.sum(axis=0) - own, count.sum() - count)
+        return np.array([max(map(beyond, row), default=-1.0) for row in rates])
+
+    taken, rest = outliers(len(parts), excess)
+    shifts = {}
+    for place in taken:
+        (row,) = _rates(k[[place]], n[[place]], k[rest].sum(axis=0), n[rest].sum())
+        shifts[parts[place]] = {name: rate for name, rate in zip(names, row, strict=True) if beyond(rate) > 0}
+    return {part: rates for part, rates in shifts.items() if rates}
 
 
 def _rates(
     k: NDArray[np.float64], n: NDArray[np.float64], k_rest: NDArray[np.float64], n_rest: NDArray[np.float64]
 ) -> list[list[Rate]]:
-    """The two-proportion z test with the pooled rate."""
+    """The two-proportion z test with the pooled rate; k, k_rest [parts, engagements], n, n_rest [parts, 1]."""
     pooled = (k + k_rest) / (n + n_rest)
     error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / n_rest))
     difference = k / n - k_rest / n_rest
     z = np.divide(difference, error, out=np.zeros_like(difference), where=error > 0)
-    values = np.stack([k / n, k_rest / n_rest, z], axis=-1)
+    values = np.stack(np.broadcast_arrays(k / n, k_rest / n_rest, z), axis=-1)
     return [[Rate(*map(float, one)) for one in row] for row in values]

@@ -7,7 +7,7 @@ All from profiles, so that hundreds of parts are compared in a second. What does
 (profile).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,24 +52,28 @@ def part_drift(profiles: Mapping[str, Path]) -> dict[str, dict[str, float]]:
 def drifted_parts(profiles: Mapping[str, Path], limit: float) -> dict[str, dict[str, float]]:
     """The parts with a feature whose index exceeds `limit` by more than chance explains; those features, worst first.
 
-    A part that was found does not count among the others that the next is compared with.
+    They are held against the parts that do not drift.
     """
     parts = list(profiles)
     table = tabulated([read_profile(path) for path in profiles.values()])
 
-    def beyond(kept: Kept) -> Iterator[NDArray[np.float64]]:
-        counts = table.counts[kept]
-        rest = counts.sum(axis=0) - counts
-        index = stability_index(counts, rest, table.starts)
-        yield index
-        yield index - limit - chance(counts, rest, table.starts)
+    def excess(counts: Counts, others: Counts) -> Counts:
+        index = stability_index(counts, others, table.starts)
+        return index - limit - chance(counts, others, table.starts)
 
+    def worst(kept: Kept) -> NDArray[np.float64]:
+        counts = table.counts[kept]
+        return excess(counts, counts.sum(axis=0) - counts).max(axis=1)
+
+    taken, rest = outliers(len(parts), worst)
+    others = table.counts[rest].sum(axis=0)[None]
     found = {}
-    for place, kept in outliers(len(parts), lambda kept: list(beyond(kept))[1].max(axis=1)):
-        index, excess = (values[np.count_nonzero(kept[:place])] for values in beyond(kept))
-        worst = [i for i in np.argsort(-index, kind="stable").tolist() if excess[i] > 0]
-        found[parts[place]] = {table.features[i]: float(index[i]) for i in worst}
-    return found
+    for place in taken:
+        own = table.counts[[place]]
+        (index,), (beyond,) = stability_index(own, others, table.starts), excess(own, others)
+        order = [i for i in np.argsort(-index, kind="stable").tolist() if beyond[i] > 0]
+        found[parts[place]] = {table.features[i]: float(index[i]) for i in order}
+    return {part: features for part, features in found.items() if features}
 
 
 def window_drift(window: Sequence[Path], training: Sequence[Path]) -> dict[str, tuple[float, float]]:
@@ -88,7 +92,7 @@ def _comparable(profile: Profile) -> Profile:
 def tabulated(profiles: Sequence[Profile]) -> Table:
     """The profiles as one table, a row each, over all bins that occur in any of them."""
     total = added(list(profiles))
-    cells = [(feature, name) for feature, bins in total.items() for name in bins]
+    cells = [(feature, name) for feature, bins in total.items() for name in sorted(bins)]
     counts = np.array([[profile.get(feature, {}).get(name, 0) for feature, name in cells] for profile in profiles])
     sizes = np.array([len(bins) for bins in total.values()], dtype=np.int64)
     return Table(list(total), np.cumsum(sizes) - sizes, counts.astype(np.float64))
