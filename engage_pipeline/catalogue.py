@@ -47,6 +47,16 @@ class Artifact:
 _ENCODER_TRAINING = tuple(f"encoder.{name}" for name in EncoderSettings.model_fields if name != "checkpoint")
 _PRETRAINING = tuple(f"network.{name}" for name in NetworkSettings.model_fields if not name.startswith("finetuning"))
 _FEATURE_INPUTS = ("interaction_counts", "author_similarity", "validation_counts")
+_REPORTED = (
+    "tweet_parts",
+    "validation_tweets",
+    *_FEATURE_INPUTS,
+    "interaction_features",
+    "finetuned_encoder",
+    "token_sketches",
+    "emde_sketches",
+)
+"""What the report shows beside the model: inputs of `evaluation`, so that no change of them leaves it out of date."""
 
 ARTIFACTS: dict[str, Artifact] = {
     artifact.name: artifact
@@ -137,8 +147,9 @@ ARTIFACTS: dict[str, Artifact] = {
                 "pretrained_network",
                 "finetuned_network",
                 "engagement_trees",
+                *_REPORTED,
             ),
-            ("evaluation", "trees.enabled"),
+            ("evaluation", "trees.enabled", "max_n_parts"),
             "2",
         ),
         Artifact("submission", Stage.SUBMISSION, ("trained_model", "test_features", "test_tweets"), (), "1"),

@@ -23,10 +23,8 @@ def finetuned_encoder(pipeline: Pipeline) -> dg.MaterializeResult:
         tweets = store.part_paths("finetuned_encoder", "tweets.parquet")
         workspace = store.workspace("finetuned_encoder")
         facts = finetune_encoder(tweets, draft.directory, workspace, store.settings)
-        training = list(zip(facts["loss_steps"], facts["losses"], strict=True))
-        heldout = [(0, facts["heldout_loss_before"]), (facts["steps"], facts["heldout_loss_after"])]
         draft.facts |= facts
-        return {"loss": plots.loss_curve(training, heldout)}
+        return {"loss": plots.encoder_loss(facts)}
 
     return make_one(store, "finetuned_encoder", make, raw_sources(store.settings, "finetuned_encoder"))
 
@@ -39,11 +37,12 @@ def token_sketches(pipeline: Pipeline) -> dg.MaterializeResult:
     with user_errors():
         store = pipeline.store()
 
-    def make(draft: Draft) -> None:
+    def make(draft: Draft) -> Shown:
         tweets = store.part_paths("token_sketches", "tweets.parquet")
         encoder = store.open("finetuned_encoder").directory()
         draft.facts |= sketch_tokens(encoder, tweets, draft.directory, store.settings)
         draft.rows = draft.facts["tokens"]
+        return {"tokens by frequency": plots.token_frequencies(draft.facts["frequencies"])}
 
     return make_one(store, "token_sketches", make)
 
@@ -56,9 +55,11 @@ def emde_sketches(pipeline: Pipeline) -> dg.MaterializeResult:
     with user_errors():
         store = pipeline.store()
 
-    def make(draft: Draft) -> None:
+    def make(draft: Draft) -> Shown:
         vectors = store.open("token_sketches").path("token_vectors.parquet")
-        draft.facts |= code_tokens(vectors, draft.directory, store.settings)
-        draft.rows = draft.facts["tokens"]
+        facts = code_tokens(vectors, draft.directory, store.settings)
+        draft.facts |= facts
+        draft.rows = facts["tokens"]
+        return {"tokens by code": plots.code_occupancy(facts["occupancy"], facts["tokens"] / facts["width"])}
 
     return make_one(store, "emde_sketches", make)

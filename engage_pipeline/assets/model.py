@@ -39,6 +39,7 @@ def finetuned_network(pipeline: Pipeline) -> dg.MaterializeResult:
     after."""
     from engage_pipeline.language.codes import load_codes
     from engage_pipeline.model.finetuning import finetune_network
+    from engage_pipeline.model.report_figures import holdout_table
 
     with user_errors():
         store = pipeline.store()
@@ -49,7 +50,7 @@ def finetuned_network(pipeline: Pipeline) -> dg.MaterializeResult:
         codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
         workspace = store.workspace("finetuned_network")
         facts = finetune_network(pretrained, features, codes, draft.directory, workspace, store.settings)
-        return _network_facts(draft, facts)
+        return {**_network_facts(draft, facts), "holdout": holdout_table(facts["holdout"]).to_markdown()}
 
     return make_one(store, "finetuned_network", make)
 
@@ -93,11 +94,12 @@ def candidate_model(pipeline: Pipeline) -> dg.MaterializeResult:
     """The model just trained: network, trees, token codes and the weights of their blend, which are chosen on rows
     neither was trained on. It predicts once it is promoted."""
     from engage_pipeline.model.bundle import build_bundle
+    from engage_pipeline.model.report_figures import blend_table
 
     with user_errors():
         store = pipeline.store()
 
-    def make(draft: Draft) -> None:
+    def make(draft: Draft) -> Shown:
         draft.facts |= build_bundle(
             draft.directory,
             pretrained=store.open("pretrained_network").directory(),
@@ -107,6 +109,8 @@ def candidate_model(pipeline: Pipeline) -> dg.MaterializeResult:
             codes_path=store.open("emde_sketches").path("codes.parquet"),
             settings=store.settings,
         )
+        engagements = draft.facts.get("engagements", {})
+        return {"weights of the blend": blend_table(engagements).to_markdown()} if engagements else {}
 
     return make_one(store, "candidate_model", make)
 
@@ -133,7 +137,14 @@ def evaluation(pipeline: Pipeline) -> dg.MaterializeResult:
     one HTML file. Where another model predicts, because the candidate was turned down, it is scored beside them."""
     from engage_pipeline.metrics import format_markdown
     from engage_pipeline.model.bundle import TrainedModel
-    from engage_pipeline.model.evaluation import bundle_predictor, evaluate_model, read_scores
+    from engage_pipeline.model.evaluation import (
+        PREDICTIONS,
+        bundle_predictor,
+        evaluate_model,
+        evaluation_plots,
+        read_scores,
+    )
+    from engage_pipeline.model.report_inputs import report_inputs
 
     with user_errors():
         store = pipeline.store()
@@ -144,16 +155,16 @@ def evaluation(pipeline: Pipeline) -> dg.MaterializeResult:
         if trained.manifest.version != candidate.manifest.version:
             predicting = TrainedModel.load(trained, store.settings.engine.threads)
         pretrained = store.open("pretrained_network").directory()
-        made = ("pretrained_network", "finetuned_network", "engagement_trees")
         draft.facts |= evaluate_model(
             store.open("validation_features").path("features.parquet"),
             bundle_predictor(model, pretrained, predicting),
             draft.directory,
             store.settings,
-            training={name: store.open(name).manifest.facts for name in made},
+            pipeline=report_inputs(store),
             decision=trained.manifest.facts.get("decision", ""),
         )
         draft.rows = draft.facts["rows"]
-        return {"scores": format_markdown(read_scores(draft.path("scores.json")))}
+        scores = format_markdown(read_scores(draft.path("scores.json")))
+        return {"scores": scores, **evaluation_plots(draft.path(PREDICTIONS))}
 
     return make_one(store, "evaluation", make)

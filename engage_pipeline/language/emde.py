@@ -120,7 +120,8 @@ def middle(values: Doubles) -> Doubles:
 def code_tokens(token_vectors: Path, output: Path, settings: Settings) -> dict[str, Any]:
     """Fits a coder on token_vectors.parquet; writes codes.parquet (token, codes) and emde.safetensors into `output`.
 
-    Returns tokens, depth, width, and the share of the codes' values that are used.
+    Returns tokens, depth, width, the share of the codes' values that are used, and their occupancy (see
+    `code_occupancy`).
     """
     table = pq.read_table(token_vectors)
     column = table["vector"].combine_chunks()
@@ -133,7 +134,14 @@ def code_tokens(token_vectors: Path, output: Path, settings: Settings) -> dict[s
     columns = [table["token"].combine_chunks(), lists]
     pq.write_table(pa.table(columns, schema=code_schema(depth)), output / CODES, compression="zstd")
     used = np.mean([len(np.unique(codes[:, level])) / width for level in range(depth)])
-    return {"tokens": len(codes), "depth": depth, "width": width, "used_share": round(float(used), 4)}
+    shares = {"used_share": round(float(used), 4), "occupancy": code_occupancy(codes, width)}
+    return {"tokens": len(codes), "depth": depth, "width": width, **shares}
+
+
+def code_occupancy(codes: npt.NDArray[np.int32], width: int) -> list[list[int]]:
+    """Tokens by code, for each depth: of the fewest, the first quartile, the median, the third and the most."""
+    counts = (np.bincount(level, minlength=width) for level in codes.T)
+    return [np.quantile(of_codes, (0, 0.25, 0.5, 0.75, 1), method="lower").tolist() for of_codes in counts]
 
 
 def _standardisation(vectors: npt.NDArray[Any]) -> tuple[Doubles, Doubles]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TOKEN_VECTORS = "token_vectors.parquet"  # noqa: S105 - a file's name
 _PADDED_TOKENS = 4096
+_FREQUENCY_POINTS = 60
 
 
 def token_vector_schema(dim: int) -> pa.Schema:
@@ -41,8 +42,8 @@ def sketch_tokens(
 
     `encoder` is the folder of a published encoder, `tweets` are typed parts. Every row of a tweet counts, cut to
     `max_tokens`; the encoder is deterministic, so each distinct tweet is read once and weighted by its rows. `bf16`
-    None means where it is fast. Returns tweets, rows, tokens, dim. Raises UserError where `encoder.checkpoint` is not
-    there.
+    None means where it is fast. Returns tweets, rows, tokens, dim, frequencies (see `ranked_occurrences`). Raises
+    UserError where `encoder.checkpoint` is not there.
     """
     bf16 = bf16_is_fast() if bf16 is None else bf16
     with torch_threads(settings), quiet_transformers():
@@ -59,7 +60,22 @@ def sketch_tokens(
         pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), dim),
     ]
     pq.write_table(pa.table(columns, schema=token_vector_schema(dim)), output / TOKEN_VECTORS, compression="zstd")
-    return {"tweets": len(lists), "rows": int(rows.sum()), "tokens": len(tokens), "dim": dim}
+    frequencies = ranked_occurrences(occurrences)
+    return {
+        "tweets": len(lists),
+        "rows": int(rows.sum()),
+        "tokens": len(tokens),
+        "dim": dim,
+        "frequencies": frequencies,
+    }
+
+
+def ranked_occurrences(occurrences: Integers, points: int = _FREQUENCY_POINTS) -> list[tuple[int, int]]:
+    """Rank (from 1, the most frequent token) and occurrences at so many ranks at most, evenly spread on a logarithmic
+    scale from the first to the last."""
+    ordered = np.sort(occurrences)[::-1]
+    ranks = np.unique(np.geomspace(1, max(len(ordered), 1), points).round().astype(int))
+    return [(int(rank), int(ordered[rank - 1])) for rank in ranks if rank <= len(ordered)]
 
 
 def mean_hidden_states(

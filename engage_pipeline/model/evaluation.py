@@ -3,7 +3,7 @@
 | file | what |
 |---|---|
 | `scores.json` | the scores of each model, overall and by follower group, and which is the candidate: `main_model` |
-| `holdout_predictions.parquet` | line, author's followers, labels, and each model's probabilities (`<model>_<engagement>`) |
+| `holdout_predictions.parquet` | line, author's followers, labels, probabilities: `<model>_<engagement>` |
 | `report.html` | the same for people, with plots |
 
 What does not belong here: how a model scores (bundle), what a score is (metrics), how it is shown (report).
@@ -26,8 +26,10 @@ from engage_pipeline.batches import batches
 from engage_pipeline.catalogue import relevant_settings
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.report import PREDICTING, main_model, write_report
-from engage_pipeline.model.report_figures import quality_figures, training_figures
+from engage_pipeline.model.report import Table, table_of, write_report
+from engage_pipeline.model.report_figures import model_section, quality_plots, quality_section
+from engage_pipeline.model.report_pipeline import PipelineFacts, data_section, interactions_section, text_section
+from engage_pipeline.model.report_scores import PREDICTING, headline, main_model, summary_section
 from engage_pipeline.progress import progress
 
 if TYPE_CHECKING:
@@ -65,14 +67,13 @@ def evaluate_model(
     output: Path,
     settings: Settings,
     *,
-    training: Mapping[str, Mapping[str, Any]] | None = None,
+    pipeline: PipelineFacts | None = None,
     decision: str = "",
 ) -> dict[str, Any]:
     """Scores the holdout rows of `features` (validation_features) and writes the three files into `output`.
 
-    `training` holds the facts of pretrained_network, finetuned_network and engagement_trees, by artifact: their
-    learning curves and importances are drawn. `decision` says in words whether the candidate predicts. Returns facts:
-    rows, positives, AP and RCE by model. Raises UserError where there is no holdout row.
+    `pipeline` is what the report tells of the artifacts before. `decision` says in words whether the candidate
+    predicts. Returns facts: rows, positives, AP and RCE by model. Raises UserError where there is no holdout row.
     """
     holdout = score_holdout(features, predict)
     edges = settings.evaluation.follower_edges
@@ -82,9 +83,32 @@ def evaluate_model(
     }
     _write_scores(output / SCORES, scores)
     _write_predictions(output / PREDICTIONS, holdout)
-    figures = quality_figures(holdout.labels, holdout.probabilities, scores) + training_figures(training or {})
-    write_report(output / REPORT, scores=scores, figures=figures, summary=_summary(holdout, settings, decision))
+    facts = pipeline or PipelineFacts()
+    write_report(
+        output / REPORT,
+        headline=headline(scores, decision),
+        sections=[
+            summary_section(scores, _row_table(holdout)),
+            data_section(facts),
+            interactions_section(facts),
+            text_section(facts),
+            model_section(facts.artifacts),
+            quality_section(holdout.labels, holdout.probabilities, scores),
+        ],
+        settings=relevant_settings("evaluation", settings),
+    )
     return _facts(holdout, scores)
+
+
+def evaluation_plots(predictions: Path) -> dict[str, bytes]:
+    """Calibration, and precision and recall, of the models in `holdout_predictions.parquet`, each in one PNG."""
+    table = pq.read_table(predictions)
+    suffix = f"_{schema.TARGETS[0]}"
+    models = [name.removesuffix(suffix) for name in table.column_names if name.endswith(suffix)]
+    probabilities = {
+        model: np.column_stack([table[f"{model}_{target}"].to_numpy() for target in schema.TARGETS]) for model in models
+    }
+    return quality_plots(_labels(table), probabilities)
 
 
 def read_scores(path: Path) -> dict[str, metrics.Scores]:
@@ -171,26 +195,20 @@ def _write_predictions(path: Path, holdout: Holdout) -> None:
     pq.write_table(pa.table(columns), path, compression="zstd")
 
 
-def _summary(holdout: Holdout, settings: Settings, decision: str) -> dict[str, dict[str, Any]]:
+def _row_table(holdout: Holdout) -> Table:
+    """Which rows were scored, and what the constant model knows."""
     counts = holdout.labels.sum(axis=0)
-    rows = {"holdout rows": len(holdout.labels), "fine-tuning rows": holdout.finetuning_rows}
-    data: dict[str, Any] = {name: f"{count:,}" for name, count in rows.items()}
+    rows = [
+        ("holdout rows", f"{len(holdout.labels):,}"),
+        ("fine-tuning rows", f"{holdout.finetuning_rows:,}"),
+    ]
     for place, name in enumerate(schema.TARGETS):
         share = counts[place] / len(holdout.labels)
-        data[f"{name} on holdout rows"] = f"{counts[place]:,} ({share:.2%})"
-        data[f"{name} on fine-tuning rows"] = f"{holdout.rates[place]:.2%}, which the constant model gives to every row"
-    which = {"Model": {"the candidate": decision}} if decision else {}
-    return {**which, "Data": data, "Settings": _flattened(relevant_settings("evaluation", settings))}
-
-
-def _flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flattened(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat
+        rows += [
+            (f"{name} on holdout rows", f"{counts[place]:,} ({share:.2%})"),
+            (f"{name} on fine-tuning rows", f"{holdout.rates[place]:.2%}"),
+        ]
+    return table_of("The rows. The constant model gives the rate of the fine-tuning rows to every row.", rows)
 
 
 def _facts(holdout: Holdout, scores: Mapping[str, metrics.Scores]) -> dict[str, Any]:

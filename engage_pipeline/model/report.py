@@ -1,9 +1,11 @@
 """The evaluation report: one HTML file that needs nothing else, in light and dark, on paper and on a phone.
 
-What belongs here: from scores and pictures to HTML. What does not: which models are scored and what is drawn
-(evaluation). The page is report.html; everything that comes from data or settings is escaped on its way into it.
+What belongs here: from sections of tables and pictures to HTML. What does not: what the sections show (report_scores,
+report_pipeline, report_figures). The page is report.html; everything that comes from data or settings is escaped on
+its way into it.
 """
 
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -13,101 +15,157 @@ from string import Template
 from typing import Any
 
 from engage_pipeline.files import atomic_file
-from engage_pipeline.metrics import METRICS, Scores, format_value, group_names, score_rows
 from engage_pipeline.plots import as_data_uri
 
-PREDICTING = "predicting"
-"""The model that predicts, where it is not the candidate: the report is about the candidate."""
 TITLE = "Engagement prediction: evaluation"
-Summary = Mapping[str, Mapping[str, Any]]
-"""Tables of names and values, by heading."""
+SUMMARY, SETTINGS = "Summary", "Settings"
+"""The first and the last section."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table: `best` of its row, or less important (`muted`)."""
+
+    text: str
+    best: bool = False
+    muted: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; the first cell of a row names the row. A row of `begins` starts a block of rows. `folded` shows its
+    caption alone until it is opened."""
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell | str]]
+    begins: frozenset[int] = frozenset()
+    folded: bool = False
+
+    def to_markdown(self) -> str:
+        """The table in Markdown, for Dagster's metadata."""
+        rows = [[cell if isinstance(cell, str) else cell.text for cell in row] for row in self.rows]
+        lines = ["| " + " | ".join(map(_markdown, cells)) + " |" for cells in (self.columns, *rows)]
+        return "\n".join(
+            [lines[0], "|---|" + "---:|" * (len(self.columns) - 1), *lines[1:], "", _markdown(self.caption)]
+        )
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture of the report. `caption` also describes it to readers who don't see it; `section` groups pictures."""
+    """A picture. `caption` also describes it to readers who don't see it."""
 
     title: str
     caption: str
     png: bytes
-    section: str = "Figures"
 
 
-def write_report(path: Path, *, scores: Mapping[str, Scores], figures: Sequence[Figure], summary: Summary) -> None:
-    """Writes the report of the models `scores` (at least one) to `path`, whole or not at all.
+@dataclass(frozen=True)
+class Group:
+    """Some text, tables and pictures under one heading; without a title they follow the section's own."""
 
-    The headline and the group tables show the model that `main_model` names. The same arguments give the same bytes.
+    title: str = ""
+    paragraphs: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    figures: Sequence[Figure] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page, with a place in its table of contents."""
+
+    title: str
+    groups: Sequence[Group]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What the page begins with: a line, the decision in words, names with their figures, and what these are."""
+
+    line: str
+    decision: str
+    cards: Mapping[str, str]
+    about: str
+
+
+def write_report(path: Path, *, headline: Headline, sections: Sequence[Section], settings: Mapping[str, Any]) -> None:
+    """Writes the report to `path`, whole or not at all. The same arguments give the same bytes.
+
+    `settings` are shown by name at the end. Groups and sections in which there is nothing are left out.
     """
     template = Template(resources.files("engage_pipeline.model").joinpath("report.html").read_text(encoding="utf-8"))
-    sections = list(dict.fromkeys(figure.section for figure in figures))
-    main = main_model(scores)
+    filled = [section for section in map(_filled, sections) if section.groups]
     page = template.substitute(
         title=escape(TITLE),
-        subtitle=f"{_rows(scores[main]):,} held-out rows. Models: {escape(', '.join(scores))}.",
-        cards=_cards(main, scores[main]),
-        contents=_contents(sections),
-        score_tables="\n".join(_score_table(scores, metric) for metric in METRICS),
-        notes=_notes(scores[main]),
-        group_tables="\n".join(_group_table(main, scores[main], metric) for metric in METRICS),
-        figure_sections="\n".join(_figure_section(name, i, figures) for i, name in enumerate(sections)),
-        summary="\n".join(
-            _summary_table(name, values, opened=i == 0) for i, (name, values) in enumerate(summary.items())
-        ),
+        line=escape(headline.line),
+        decision=_decision(headline.decision) if headline.decision else "",
+        about=escape(headline.about),
+        cards="".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in headline.cards.items()),
+        contents=" ".join(_link(i, title) for i, title in enumerate([*(one.title for one in filled), SETTINGS])),
+        sections="\n".join(_section(i, section) for i, section in enumerate(filled)),
+        settings=_section(len(filled), Section(SETTINGS, [Group(tables=[_settings_table(settings)])])),
     )
     with atomic_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
-def main_model(scores: Mapping[str, Scores]) -> str:
-    """The candidate: the last model that is neither the one that predicts nor the constant; the constant if alone."""
-    names = [name for name in scores if name not in {PREDICTING, "constant"}] or list(scores)
-    return names[-1]
+def _decision(words: str) -> str:
+    return (
+        f'<p class="decision"><span class="muted">Does the new model predict from now on?</span><br>{escape(words)}</p>'
+    )
 
 
-def _rows(scores: Scores) -> int:
-    return next(iter(scores.engagements.values())).overall.rows
+def _filled(section: Section) -> Section:
+    return Section(section.title, [one for one in section.groups if one.paragraphs or one.tables or one.figures])
 
 
-def _cards(name: str, scores: Scores) -> str:
-    means = (scores.overall_mean, "all rows"), (scores.group_mean, "by group")
-    cards = [
-        (f"{title}, {rows}", format_value(getattr(mean, metric), metric))
-        for mean, rows in means
-        for metric, title in METRICS.items()
-    ]
-    body = "".join(f"<div><dt>{escape(term)}</dt><dd>{escape(value)}</dd></div>" for term, value in cards)
-    return f'<p>Means of the four engagements, model <code>{escape(name)}</code>:</p>\n<dl class="cards">{body}</dl>'
+def _link(place: int, title: str) -> str:
+    return f'<a href="#section-{place}">{escape(title)}</a>'
 
 
-def _contents(sections: Sequence[str]) -> str:
-    links = [("scores", "Scores"), ("groups", "By group")]
-    links += [(f"figures-{i}", name) for i, name in enumerate(sections)]
-    return " ".join(f'<a href="#{key}">{escape(name)}</a>' for key, name in [*links, ("summary", "Data and settings")])
+def _section(place: int, section: Section) -> str:
+    groups = "\n".join(_group(group) for group in section.groups)
+    return f'<section id="section-{place}">\n<h2>{escape(section.title)}</h2>\n{groups}\n</section>'
 
 
-def _score_table(scores: Mapping[str, Scores], metric: str) -> str:
-    body = []
-    for row in score_rows(scores):
-        if row.metric == metric:
-            best = row.best()
-            cells = [_cell(cell, best=i in best) for i, cell in enumerate(row.cells())]
-            first = row.rows == "all rows"
-            name = _breakable(row.engagement) if first else f'<span class="muted">{escape(row.rows)}</span>'
-            body.append(f'<tr{" class=first" if first else ""}><th scope="row">{name}</th>{"".join(cells)}</tr>')
-    caption = f"{METRICS[metric]} of each model on all rows and by group; the best is bold."
-    return _table(caption, ["engagement", *scores], body)
+def _group(group: Group) -> str:
+    parts = [f"<h3>{escape(group.title)}</h3>"] if group.title else []
+    parts += [f"<p>{escape(text)}</p>" for text in group.paragraphs]
+    parts += [_table(table) for table in group.tables]
+    if group.figures:
+        figures = "\n".join(_figure(figure) for figure in group.figures)
+        parts.append(f'<div class="figures">\n{figures}\n</div>')
+    return "\n".join(parts)
 
 
-def _group_table(name: str, scores: Scores, metric: str) -> str:
-    body = []
-    for engagement, one in scores.engagements.items():
-        cells = [_cell(format_value(getattr(group, metric), metric)) for group in one.groups]
-        body.append(f'<tr><th scope="row">{_breakable(engagement)}</th>{"".join(cells)}</tr>')
-    groups = next(iter(scores.engagements.values())).groups
-    counts = "".join(_cell(f"{group.rows:,}") for group in groups)
-    body.append(f'<tr class=first><th scope="row"><span class="muted">rows</span></th>{counts}</tr>')
-    caption = f"{METRICS[metric]} of {name} by the number of the author's followers."
-    return _table(caption, ["engagement", *group_names(scores.edges)], body)
+def _figure(figure: Figure) -> str:
+    width, height = struct.unpack(">II", figure.png[16:24])
+    return (
+        f'<figure><img src="{as_data_uri(figure.png)}" alt="{escape(f"{figure.title}. {figure.caption}")}" '
+        f'width="{width}" height="{height}"><figcaption>{escape(figure.caption)}</figcaption></figure>'
+    )
+
+
+def _table(table: Table) -> str:
+    first, *others = table.columns
+    head = f'<th scope="col" class="left">{escape(first)}</th>' + "".join(
+        f'<th scope="col">{escape(name)}</th>' for name in others
+    )
+    rows = "\n".join(_row(cells, begins=place in table.begins) for place, cells in enumerate(table.rows))
+    caption = escape(table.caption)
+    pairs = " class=pairs" if len(table.columns) == 2 else ""
+    body = (
+        f'<div class="scroll" role="region" aria-label="{caption}" tabindex="0"><table{pairs}>'
+        f"<caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>"
+    )
+    return f"<details><summary>{caption}</summary>\n{body}\n</details>" if table.folded else body
+
+
+def _row(cells: Sequence[Cell | str], *, begins: bool) -> str:
+    name, *values = (Cell(cell) if isinstance(cell, str) else cell for cell in cells)
+    muted = f'<span class="muted">{_breakable(name.text)}</span>' if name.muted else _breakable(name.text)
+    body = "".join(f"<td{' class=best' if cell.best else ''}>{_breakable(cell.text)}</td>" for cell in values)
+    return f'<tr{" class=first" if begins else ""}><th scope="row">{muted}</th>{body}</tr>'
 
 
 def _breakable(name: str) -> str:
@@ -115,51 +173,24 @@ def _breakable(name: str) -> str:
     return escape(name).replace("_", "_<wbr>")
 
 
-def _cell(text: str, *, best: bool = False) -> str:
-    return f"<td{' class=best' if best else ''}>{escape(text)}</td>"
-
-
-def _table(caption: str, columns: Iterable[str], body: Iterable[str]) -> str:
-    first, *others = columns
-    head = f'<th scope="col" class="left">{escape(first)}</th>' + "".join(
-        f'<th scope="col">{escape(name)}</th>' for name in others
-    )
-    rows = "\n".join(body)
-    return (
-        f'<div class="scroll" role="region" aria-label="{escape(caption)}" tabindex="0"><table>'
-        f"<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>"
+def _settings_table(settings: Mapping[str, Any]) -> Table:
+    rows = [(name, _shown(value)) for name, value in _flattened(settings).items()]
+    return Table(
+        "The settings that the evaluation and all that it is made of depend on.",
+        ("setting", "value"),
+        rows,
+        folded=True,
     )
 
 
-def _notes(scores: Scores) -> str:
-    if not (nulls := scores.nulls()):
-        return ""
-    items = "".join(f"<li>{escape(line)}</li>" for line in nulls)
-    return f'<p class="muted">No score, and left out of the means:</p>\n<ul class="muted">{items}</ul>'
-
-
-def _figure_section(name: str, place: int, figures: Sequence[Figure]) -> str:
-    chosen = "\n".join(
-        f'<figure><img src="{as_data_uri(figure.png)}" alt="{escape(f"{figure.title}. {figure.caption}")}" '
-        f'loading="lazy"><figcaption>{escape(figure.caption)}</figcaption></figure>'
-        for figure in figures
-        if figure.section == name
-    )
-    return (
-        f'<section id="figures-{place}">\n<h2>{escape(name)}</h2>\n<div class="figures">\n{chosen}\n</div>\n</section>'
-    )
-
-
-def _summary_table(name: str, values: Mapping[str, Any], *, opened: bool) -> str:
-    rows = "\n".join(
-        f'<tr><th scope="row"><code>{escape(str(key))}</code></th><td>{escape(_shown(value))}</td></tr>'
-        for key, value in values.items()
-    )
-    return (
-        f"<details{' open' if opened else ''}><summary>{escape(name)}</summary>\n<table>\n"
-        f'<caption>{escape(name)}</caption>\n<thead><tr><th scope="col" class="left">name</th>'
-        f'<th scope="col" class="left">value</th></tr></thead>\n<tbody>\n{rows}\n</tbody></table></details>'
-    )
+def _flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flattened(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
 
 
 def _shown(value: Any) -> str:
@@ -170,3 +201,12 @@ def _shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_shown(one) for one in value)
     return str(value)
+
+
+def _markdown(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+
+
+def table_of(caption: str, values: Iterable[tuple[str, str]]) -> Table:
+    """A table of names and their figures."""
+    return Table(caption, ("what", "value"), list(values))

@@ -12,7 +12,7 @@ from engage_pipeline.plots.bars import (
     similarity_degrees,
     table_rows,
 )
-from engage_pipeline.plots.curves import label_rates, learning_curves, loss_curve, network_curve
+from engage_pipeline.plots.curves import encoder_loss, label_rates, learning_curves, loss_curve, network_curve
 from engage_pipeline.plots.drift import drift
 from engage_pipeline.plots.quality import (
     Bin,
@@ -33,6 +33,7 @@ __all__ = [
     "calibrations",
     "code_occupancy",
     "drift",
+    "encoder_loss",
     "feature_importance",
     "group_scores",
     "label_rates",

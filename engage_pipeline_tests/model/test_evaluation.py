@@ -15,6 +15,7 @@ from engage_pipeline.language.codes import load_codes
 from engage_pipeline.model.bundle import TrainedModel, build_bundle
 from engage_pipeline.model.evaluation import bundle_predictor, evaluate_model, read_scores, score_holdout
 from engage_pipeline.model.network_scoring import NetworkScorer
+from engage_pipeline.model.report_pipeline import PipelineFacts
 from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
 from engage_pipeline_tests.samples import feature_table
 
@@ -102,7 +103,7 @@ def test_learning_curves_are_drawn_where_they_are_known(
         "finetuned_network": {"curve": []},
         "engagement_trees": {"engagements": trees},
     }
-    evaluated(features, tmp_path / "out", training=training)
+    evaluated(features, tmp_path / "out", pipeline=PipelineFacts(training))
     without, curves = ((folder / "report.html").read_text() for folder in (plain[0], tmp_path / "out"))
     assert without.count("<figure>") == 3 * len(schema.TARGETS)
     assert curves.count("<figure>") == without.count("<figure>") + 3
