@@ -5,6 +5,6 @@ FROM (
     FROM tweets
     WHERE tweet_id IS NOT NULL AND engaging_user_id IS NOT NULL
     ORDER BY tweet_id, engaging_user_id
-    LIMIT 2048
+    LIMIT $sample_rows
 ) AS least
 ORDER BY pair

@@ -23,7 +23,7 @@ from engage_pipeline.schema import ENGAGEMENT_DAY
 
 DAYS, SAMPLE = "days.parquet", "sample.parquet"
 SAMPLE_ROWS = 2048
-"""A part with fewer rows in its sample is in it whole. The number stands in sample.sql too."""
+"""A part with fewer rows in its sample is in it whole."""
 NO_DATE = 0
 
 
@@ -32,7 +32,7 @@ def write_side_files(tweets: Path, folder: Path, settings: Settings) -> None:
     with Engine(settings, readable=[tweets.parent, folder]) as engine:
         engine.read("tweets", [tweets])
         engine.write("ingest/days.sql", folder / DAYS)
-        engine.write("ingest/sample.sql", folder / SAMPLE)
+        engine.write("ingest/sample.sql", folder / SAMPLE, {"sample_rows": SAMPLE_ROWS})
 
 
 def rows_outside(days: Path, first: date, last: date) -> dict[str, int]:

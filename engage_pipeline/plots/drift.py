@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from engage_pipeline.plots.style import INK, PALETTE, Axes, draw, plain, plain_axis, say_nothing_to_draw
 
 _ROW_INCHES = 0.19
-_MOST_TICKS, _LONGEST_NAME = 3, 20
+_LONGEST_NAME = 18
 _LEAST_SHOWN = 1e-3
 
 
@@ -40,11 +40,14 @@ def drift(
 
 
 def _paint_bars(axes: Axes, values: list[float], limit: float) -> None:
+    from matplotlib.ticker import LogLocator
+
     axes.barh(range(len(values)), np.maximum(values, _LEAST_SHOWN), color=PALETTE[0], height=0.7)
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_xlim(_LEAST_SHOWN, 2 * max(limit, *values))
     plain_axis(axes.xaxis)
+    axes.xaxis.set_major_locator(LogLocator())
     axes.axvline(limit, color=INK, linewidth=0.8)
     axes.set_xlabel(f"population stability index; the line = {limit:g}")
 
@@ -59,8 +62,8 @@ def _paint_map(axes: Axes, parts: list[str], values: NDArray[np.float64], limit:
         cmap="cividis",
         norm=LogNorm(limit / 100, limit * 4, clip=True),
     )
-    step = max(1, -(-len(parts) // _MOST_TICKS))
-    axes.set_xticks(range(0, len(parts), step), [plain(part[:_LONGEST_NAME]) for part in parts][::step])
+    axes.set_xticks([])
+    axes.set_xlabel(plain(f"{len(parts)} parts, {parts[0][:_LONGEST_NAME]} … {parts[-1][:_LONGEST_NAME]}"))
     bar = axes.figure.colorbar(image, ax=axes, pad=0.02)
     bar.ax.axhline(limit, color="white", linewidth=1.5)
     plain_axis(bar.ax.yaxis)
