@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from engage_pipeline_tests.deploy.postgres import Postgres
-from engage_pipeline_tests.deploy.services import answers, free_port, running
+from engage_pipeline_tests.servers import answers, free_port, running
 from engage_pipeline_tests.worlds import REPOSITORY
 
 DEPLOY = REPOSITORY / "deploy"

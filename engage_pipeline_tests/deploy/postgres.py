@@ -16,7 +16,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from engage_pipeline_tests.deploy.services import free_port, running
+from engage_pipeline_tests.servers import free_port, running
 
 NAME = "engage"
 """Of the user and of the database."""

@@ -12,7 +12,7 @@ from engage_pipeline.partitions import PARTS
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.deploy.deployed import Deployment, deployment
 from engage_pipeline_tests.deploy.postgres import cluster
-from engage_pipeline_tests.deploy.services import graphql, wait_until
+from engage_pipeline_tests.servers import graphql, wait_until
 
 pytestmark = pytest.mark.slow
 ENGAGE = str(Path(sys.executable).with_name("engage"))

@@ -55,7 +55,7 @@ def graphql(url: str, query: str, variables: Mapping[str, Any] | None = None) ->
 
 @contextmanager
 def running(
-    command: Sequence[str], *, log: Path, ready: Callable[[], bool], **options: Any
+    command: Sequence[str], *, log: Path, ready: Callable[[], bool], stop_with: int = signal.SIGTERM, **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
     """`command` from when it is `ready` until the block ends; its output goes to `log`, which an error quotes.
 
@@ -73,12 +73,15 @@ def running(
     try:
         wait_until(lambda: process.poll() is not None or ready(), f"{command[0]} ready")
         if process.poll() is not None:
-            raise RuntimeError(
-                f"{' '.join(command)} ended: {log.read_text(encoding='utf-8', errors='replace')[-2000:]}"
-            )
+            raise RuntimeError(f"{' '.join(command)} ended: {tail(log)}")
         yield process
     finally:
-        stop(process)
+        stop(process, stop_with)
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log."""
+    return log.read_text(encoding="utf-8", errors="replace")[-4000:]
 
 
 def stop(process: subprocess.Popen[bytes], with_signal: int = signal.SIGTERM) -> None:
@@ -92,3 +95,15 @@ def stop(process: subprocess.Popen[bytes], with_signal: int = signal.SIGTERM) ->
             process.wait()
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    wait_until(lambda: not alive_in_session(process.pid), f"the end of session {process.pid}")
+
+
+def alive_in_session(session: int) -> list[int]:
+    """The processes of a session that have not ended (Linux)."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, its_session = status.read_text(encoding="utf-8").rpartition(")")[2].split()[:4]
+            if int(its_session) == session and state != "Z":
+                found.append(int(status.parent.name))
+    return found
