@@ -159,6 +159,13 @@ def test_the_text_is_short_and_the_json_whole(settings: Settings, part: Path, tm
     names = ("exposures", *schema.TARGETS)
     counts = [f"{values['features'][f'viewer_{name}']:,}" for name in names]
     assert table["training", "the", "viewer's", "own", "history"] == counts
+    (rate,) = (
+        feature
+        for family in values["engagements"]["like"]["families"]
+        for feature in family["features"]
+        if feature["feature"] == "viewer_like_rate"
+    )
+    assert rate["made_of"] == {name: values["features"][name] for name in ("viewer_like", "viewer_exposures")}
     with pytest.raises(UserError, match="directory"):
         write_json(explain(part, 17, settings, threads=1), tmp_path)
 
