@@ -1,6 +1,8 @@
 """Assets of the ingest stage: raw parts become typed Parquet with a table of what was rejected."""
 
+from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 import dagster as dg
 
@@ -8,10 +10,12 @@ from engage_pipeline import plots, schema
 from engage_pipeline.artifacts import Draft
 from engage_pipeline.assets.definition import pipeline_asset
 from engage_pipeline.assets.making import Shown, make_one, make_parts, making, published, user_errors
+from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.footers import require_schema
 from engage_pipeline.ingest.deletions import read_deletions
 from engage_pipeline.ingest.forgetting import FACT, enter_replaced
+from engage_pipeline.ingest.label_counts import label_counts
 from engage_pipeline.ingest.parts import part_name
 from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.ingest.report import facts_of_parts
@@ -51,7 +55,17 @@ def tweet_parts(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.Mat
             draft.facts |= report.facts() | {FACT: deletions.digest}
         return published(draft)
 
-    return make_parts(context, "tweet_parts", make)
+    def show(key: str) -> Shown:
+        version = store.open("tweet_parts", key)
+        return _plots(version.path("tweets.parquet"), version.manifest.facts["reasons"], store.settings)
+
+    return make_parts(context, "tweet_parts", make, show)
+
+
+def _plots(tweets: Path, reasons: Mapping[str, int], settings: Settings) -> Shown:
+    """Label rates by day, and why lines were rejected where any were."""
+    rejected = {"rejected lines": plots.rejected_reasons(reasons)} if reasons else {}
+    return {"label rates": plots.label_rates_by_day(label_counts(tweets, settings)), **rejected}
 
 
 @pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.tweet_schema(labelled=True, validation=True))
@@ -84,7 +98,7 @@ def validation_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
         write_side_files(draft.path("tweets.parquet"), draft.directory, settings)
         draft.rows = report.rows
         draft.facts |= report.facts() | {FACT: deletions.digest}
-        return {"rejected lines": plots.rejected_reasons(report.reasons)} if report.reasons else {}
+        return _plots(draft.path("tweets.parquet"), report.reasons, settings)
 
     return make_one(store, "validation_tweets", make, [source])
 

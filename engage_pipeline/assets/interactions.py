@@ -48,8 +48,7 @@ def interaction_counts(pipeline: Pipeline) -> dg.MaterializeResult:
         draft.facts |= count_training(tweets, draft.directory, store.settings)
         draft.rows = draft.facts["rows"]
         days = pq.read_table(draft.path("days.parquet"))
-        rates = {name: days[name].to_numpy() / days["rows"].to_numpy() for name in schema.TARGETS}
-        return {"label rates": plots.label_rates(days[schema.ENGAGEMENT_DAY].to_pylist(), rates)}
+        return {"label rates": plots.label_rates_by_day({name: days[name].to_pylist() for name in days.column_names})}
 
     return make_one(store, "interaction_counts", make)
 

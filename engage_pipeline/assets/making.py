@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -83,37 +84,46 @@ def _unchanged(store: ArtifactStore, name: str) -> dg.MaterializeResult:
     )
 
 
-def make_parts(context: dg.AssetExecutionContext, name: str, make: Callable[[str], Manifest]) -> dg.MaterializeResult:
+def make_parts(
+    context: dg.AssetExecutionContext,
+    name: str,
+    make: Callable[[str], Manifest],
+    show: Callable[[str], Shown] = lambda key: {},
+) -> dg.MaterializeResult:
     """Makes every part of this run, each with its own figures. A failed part does not lose the others' work.
 
-    Raises dg.Failure naming the failed parts after all of them were tried.
+    `show` returns what else is to be shown of a part that is published. Raises dg.Failure naming the failed parts
+    after all of them were tried.
     """
     mark_run(context.instance, context.run)
     made: dict[str, Manifest] = {}
+    shown: dict[str, Shown] = {}
     failed: dict[str, str] = {}
     for key in context.partition_keys:
         try:
-            made[key] = make(key)
+            manifest = make(key)
+            made[key], shown[key] = manifest, show(key)
         except UserError as error:
             LOGGER.error("%s", error)
             failed[key] = str(error)
     if failed:
         for manifest in made.values():
-            context.log_event(materialization(manifest))
+            context.log_event(materialization(manifest, shown[str(manifest.key)]))
         problems = "; ".join(f"{key}: {problem}" for key, problem in failed.items())
         raise dg.Failure(description=problems, allow_retries=False)
     for key, manifest in made.items():
-        context.add_asset_metadata(describe(manifest), asset_key=name, partition_key=key)
+        metadata = {**_markdown(shown[key]), **describe(manifest)}
+        context.add_asset_metadata(metadata, asset_key=name, partition_key=key)
     versions = [manifest.version for manifest in made.values()]
     return dg.MaterializeResult(data_version=dg.DataVersion(versions[0]) if len(versions) == 1 else None)
 
 
-def materialization(manifest: Manifest) -> dg.AssetMaterialization:
+def materialization(manifest: Manifest, shown: Shown = MappingProxyType({})) -> dg.AssetMaterialization:
     """What Dagster is told of a version that was published apart from a run's own outcome."""
     return dg.AssetMaterialization(
         manifest.artifact,
         partition=manifest.key,
-        metadata=describe(manifest),
+        metadata={**_markdown(shown), **describe(manifest)},
         tags={DATA_VERSION_TAG: manifest.version},
     )
 

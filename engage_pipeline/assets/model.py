@@ -50,7 +50,10 @@ def finetuned_network(pipeline: Pipeline) -> dg.MaterializeResult:
         codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
         workspace = store.workspace("finetuned_network")
         facts = finetune_network(pretrained, features, codes, draft.directory, workspace, store.settings)
-        return {**_network_facts(draft, facts), "holdout": holdout_table(facts["holdout"]).to_markdown()}
+        return {
+            **_network_facts(draft, facts),
+            "before and after fine-tuning": holdout_table(facts["holdout"]).to_markdown(),
+        }
 
     return make_one(store, "finetuned_network", make)
 

@@ -48,9 +48,8 @@ def data_section(facts: PipelineFacts) -> Section:
         caption = "Rejected lines of the training and validation parts, by reason."
         figures.append(Figure("Rejected lines", caption, plots.rejected_reasons(reasons)))
     if facts.days:
-        rates = {name: _shares(facts.days[name], facts.days["rows"]) for name in schema.TARGETS}
         caption = "Share of the training rows with each engagement, by engagement day (UTC)."
-        figures.append(Figure("Label rates", caption, plots.label_rates(facts.days[schema.ENGAGEMENT_DAY], rates)))
+        figures.append(Figure("Label rates", caption, plots.label_rates_by_day(facts.days)))
     if facts.drift:
         caption = "How far each part's rows lie from those of all other parts: 0 is the same."
         png = plots.drift(facts.drift, limit=DRIFT_LIMIT)
@@ -63,10 +62,6 @@ def _rejected(facts: PipelineFacts) -> Counter[str]:
     for part in (*facts.parts.values(), facts.of("validation_tweets")):
         reasons.update(part.get("reasons", {}))
     return reasons
-
-
-def _shares(counts: Sequence[int], rows: Sequence[int]) -> list[float]:
-    return [count / max(1, total) for count, total in zip(counts, rows, strict=True)]
 
 
 def _part_table(parts: Mapping[str, Facts]) -> Table:

@@ -12,7 +12,14 @@ from engage_pipeline.plots.bars import (
     similarity_degrees,
     table_rows,
 )
-from engage_pipeline.plots.curves import encoder_loss, label_rates, learning_curves, loss_curve, network_curve
+from engage_pipeline.plots.curves import (
+    encoder_loss,
+    label_rates,
+    label_rates_by_day,
+    learning_curves,
+    loss_curve,
+    network_curve,
+)
 from engage_pipeline.plots.drift import drift
 from engage_pipeline.plots.quality import (
     Bin,
@@ -37,6 +44,7 @@ __all__ = [
     "feature_importance",
     "group_scores",
     "label_rates",
+    "label_rates_by_day",
     "learning_curves",
     "loss_curve",
     "network_curve",

@@ -98,5 +98,14 @@ def label_rates(
     return draw(title, paint)
 
 
+def label_rates_by_day(counts: Mapping[str, Sequence[int]]) -> bytes:
+    """`label_rates` of `engagement_day`, `rows` and the rows of each engagement, a value a day each."""
+    rates = {
+        name: [count / max(1, rows) for count, rows in zip(counts[name], counts["rows"], strict=True)]
+        for name in schema.TARGETS
+    }
+    return label_rates(counts[schema.ENGAGEMENT_DAY], rates)
+
+
 def _date(day: int) -> str:
     return str(np.datetime64(day, "D"))[-5:]

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.codes import load_codes
-from engage_pipeline.language.emde import PLANES, EmdeCoder, code_tokens, fit_emde, middle, significant_planes
+from engage_pipeline.language.emde import (
+    PLANES,
+    EmdeCoder,
+    code_occupancy,
+    code_tokens,
+    fit_emde,
+    middle,
+    significant_planes,
+)
 from engage_pipeline.language.token_vectors import token_vector_schema
 from engage_pipeline.schema import VOCABULARY_SIZE
 from engage_pipeline_tests.samples import GOLDEN, tiny_settings
@@ -160,6 +168,7 @@ def test_published_codes_load_by_token(tmp_path: Path) -> None:
     assert (np.delete(codes, tokens, axis=0) == -1).all()
     assert {key: facts[key] for key in ("tokens", "depth", "width")} == {"tokens": 104, "depth": 4, "width": 16}
     assert facts["used_share"] > 0.9
+    assert [len(of_depth) for of_depth in facts["occupancy"]] == [5] * 4
 
 
 def test_width_depth_and_seed_are_the_settings(tmp_path: Path) -> None:
@@ -181,3 +190,9 @@ def test_tokens_outside_the_vocabulary_are_refused(tmp_path: Path) -> None:
     code_tokens(path, tmp_path, tiny_settings(tmp_path))
     with pytest.raises(UserError, match="tokens outside the vocabulary"):
         load_codes(tmp_path / "codes.parquet")
+
+
+def test_occupancy_by_hand() -> None:
+    codes = np.array([[0, 1], [0, 1], [0, 3], [2, 3], [2, 3]], np.int32)
+    assert code_occupancy(codes, 4) == [[0, 0, 0, 2, 3], [0, 0, 0, 2, 3]]
+    assert code_occupancy(codes, 3)[0] == [0, 0, 2, 2, 3]

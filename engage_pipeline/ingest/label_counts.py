@@ -1,0 +1,14 @@
+"""How many rows of typed tweets have each engagement, by day: what a person looks at to see a part's labels."""
+
+from pathlib import Path
+
+from engage_pipeline.config import Settings
+from engage_pipeline.engine import Engine
+
+
+def label_counts(tweets: Path, settings: Settings) -> dict[str, list[int]]:
+    """`engagement_day`, `rows` and the rows of each engagement, a value a day, of the labelled tweets `tweets`."""
+    with Engine(settings, readable=[tweets.parent]) as engine:
+        engine.read("tweets", [tweets])
+        counts = engine.fetch("ingest/label_counts.sql")
+    return {name: counts[name].to_pylist() for name in counts.column_names}
