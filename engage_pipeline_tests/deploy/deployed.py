@@ -47,6 +47,7 @@ class Deployment:
         return {
             **os.environ,
             **self.postgres.environment(),
+            **self.postgres.client_environment(),
             "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
             "DAGSTER_HOME": str(self.home),
             "ENGAGE_CONFIG": str(self.config),

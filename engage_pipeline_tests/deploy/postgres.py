@@ -42,6 +42,10 @@ class Postgres:
             "ENGAGE_POSTGRES_PASSWORD": self.password,
         }
 
+    def client_environment(self) -> dict[str, str]:
+        """The variables that Postgres's own programs read."""
+        return {"PGHOST": self.host, "PGPORT": str(self.port), "PGUSER": NAME, "PGPASSWORD": self.password}
+
     def fetch(self, query: str, database: str = NAME) -> list[tuple[Any, ...]]:
         """The rows of `query`."""
         with closing(self.connect(database)) as connection, connection.cursor() as cursor:
