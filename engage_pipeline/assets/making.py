@@ -19,7 +19,7 @@ from engage_pipeline.memory import peak_memory_mb, release_memory, reset_peak_me
 from engage_pipeline.plots import as_markdown
 
 Shown = Mapping[str, bytes | str]
-"""What is shown of an artifact beside its facts, by label: PNG plots or Markdown."""
+"""What is shown of an artifact beside its facts, or in place of one, by label: PNG plots or Markdown."""
 LOGGER = logging.getLogger("engage_pipeline")
 LONGEST_FIGURE = 2000
 """Characters of JSON."""
@@ -72,7 +72,7 @@ def make_one(
             shown = make(draft)
         manifest = published(draft)
     return dg.MaterializeResult(
-        metadata={**_markdown(shown or {}), **describe(manifest)}, data_version=dg.DataVersion(manifest.version)
+        metadata={**describe(manifest), **_markdown(shown or {})}, data_version=dg.DataVersion(manifest.version)
     )
 
 
@@ -112,7 +112,7 @@ def make_parts(
         problems = "; ".join(f"{key}: {problem}" for key, problem in failed.items())
         raise dg.Failure(description=problems, allow_retries=False)
     for key, manifest in made.items():
-        metadata = {**_markdown(shown[key]), **describe(manifest)}
+        metadata = {**describe(manifest), **_markdown(shown[key])}
         context.add_asset_metadata(metadata, asset_key=name, partition_key=key)
     versions = [manifest.version for manifest in made.values()]
     return dg.MaterializeResult(data_version=dg.DataVersion(versions[0]) if len(versions) == 1 else None)
@@ -123,7 +123,7 @@ def materialization(manifest: Manifest, shown: Shown = MappingProxyType({})) -> 
     return dg.AssetMaterialization(
         manifest.artifact,
         partition=manifest.key,
-        metadata={**_markdown(shown), **describe(manifest)},
+        metadata={**describe(manifest), **_markdown(shown)},
         tags={DATA_VERSION_TAG: manifest.version},
     )
 
