@@ -1,29 +1,34 @@
 """Which artifacts still predate a deletion: were made, directly or not, of rows that have been deleted since.
 
-    working_dir/deletions.json     label → version → when what was deleted from it, and where that version lay
+    working_dir/deletions/ledger.json     label → version → when something in it was deleted, and its folder's name
 
 An entry says that this version of this artifact holds deleted rows, or was made of a version that does. Versions are
 hashes of the content, so a version that is made again of clean inputs is clean although it is in the ledger: an
-artifact is judged by its inputs, and by its entry only if it is the very folder that was entered. The ledger holds no
-ids. What does not belong here: finding and removing the rows (ingest).
+artifact is judged by its inputs. One without inputs is judged by its entry, if it is the very folder that was entered;
+so is a model that goes on predicting in place of a new one. The ledger holds no ids. What does not belong here:
+finding and removing the rows (ingest).
 """
 
 import fcntl
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from engage_pipeline import files
 from engage_pipeline.artifacts import ArtifactStore
+from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.manifests import Manifest, label
 from engage_pipeline.plan import SEGMENTS
 from engage_pipeline.rewriting import keys_on_disk
 
-LEDGER = "deletions.json"
+LEDGER = Path("deletions", "ledger.json")
+"""Below working_dir."""
+ABSENT = "absent"
+"""The version of an input that was not there."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ Ledger = dict[str, dict[str, Entry]]
 def predating(store: ArtifactStore) -> dict[str, str]:
     """The artifacts that predate a deletion, by label, in the order of the graph, with the first such deletion's date.
 
-    Raises UserError where the ledger or a manifest can't be read.
+    Raises UserError where the ledger can't be read.
     """
     ledger = read_ledger(store)
     return _judged(_manifests(store), ledger) if ledger else {}
@@ -51,20 +56,23 @@ def enter(store: ArtifactStore, holding: Iterable[Manifest]) -> None:
 
     To be called before such a version is replaced: afterwards nothing tells any more what was made of it.
     """
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    with _locked(store.root):
-        ledger = read_ledger(store)
+    with _ledger(store) as (ledger, now):
         for manifest in holding:
-            _add(ledger, manifest, now)
+            _add(ledger, label(manifest.artifact, manifest.key), manifest.version, Entry(now, manifest.directory))
+        _enter_made(store, ledger)
+
+
+def enter_replaced_inputs(store: ArtifactStore) -> None:
+    """Enters every input that is not the current version any more: it can't be looked through, so it may hold what is
+    deleted now."""
+    with _ledger(store) as (ledger, now):
         manifests = _manifests(store)
-        for name, date in _judged(manifests, ledger).items():
-            _add(ledger, manifests[name], date)
-        _enter_kept(store, ledger, manifests)
-        with files.atomic_file(store.root / LEDGER) as path:
-            entries = {
-                name: {version: asdict(entry) for version, entry in found.items()} for name, found in ledger.items()
-            }
-            path.write_text(json.dumps(entries, indent=1, sort_keys=True), encoding="utf-8")
+        for manifest in [*manifests.values(), *_kept(store)]:
+            for name, version in manifest.inputs.items():
+                current = manifests.get(name)
+                if version != ABSENT and (current is None or current.version != version):
+                    _add(ledger, name, version, Entry(now, ""))
+        _enter_made(store, ledger)
 
 
 def read_ledger(store: ArtifactStore) -> Ledger:
@@ -80,11 +88,13 @@ def read_ledger(store: ArtifactStore) -> Ledger:
 
 
 def _manifests(store: ArtifactStore) -> dict[str, Manifest]:
-    """The current manifest of every artifact and part there is, by label, inputs first."""
+    """The current manifest of every artifact and part there is, by label, inputs first; not those that are damaged."""
     found = {}
     for name in (name for names in SEGMENTS for name in names):
         for key in keys_on_disk(store, name):
-            manifest = store.manifest(name, key)
+            manifest = None
+            with suppress(UserError):
+                manifest = store.manifest(name, key)
             if manifest is not None:
                 found[label(name, key)] = manifest
     return found
@@ -94,12 +104,19 @@ def _judged(manifests: Mapping[str, Manifest], ledger: Ledger) -> dict[str, str]
     """The first date that each current version predates, by label, for those that predate one."""
     found: dict[str, str] = {}
     for name, manifest in manifests.items():
+        dates = list(_input_dates(manifest, manifests, ledger, found))
         own = ledger.get(name, {}).get(manifest.version)
-        dates = [own.date] if own is not None and own.directory == manifest.directory else []
-        dates += _input_dates(manifest, manifests, ledger, found)
+        same_folder = own is not None and not manifest.inputs and own.directory == manifest.directory
+        if own is not None and (same_folder or _carried_over(manifest)):
+            dates.append(own.date)
         if dates:
             found[name] = min(dates)
     return found
+
+
+def _carried_over(manifest: Manifest) -> bool:
+    """Whether a version holds the content of an earlier one instead of what its inputs give: a model that was kept."""
+    return ARTIFACTS[manifest.artifact].kept_setting is not None and manifest.version not in manifest.inputs.values()
 
 
 def _input_dates(
@@ -115,27 +132,41 @@ def _input_dates(
             yield entry.date
 
 
-def _enter_kept(store: ArtifactStore, ledger: Ledger, manifests: Mapping[str, Manifest]) -> None:
-    """Earlier versions that one may return to."""
+def _enter_made(store: ArtifactStore, ledger: Ledger) -> None:
+    """Enters what was made of entered versions: current versions, and earlier ones that one may return to."""
+    manifests = _manifests(store)
     judged = _judged(manifests, ledger)
-    for name in {manifest.artifact for manifest in manifests.values() if manifest.key is None}:
-        for version in store.kept(name):
-            dates = list(_input_dates(version.manifest, manifests, ledger, judged))
-            if dates:
-                _add(ledger, version.manifest, min(dates))
+    for name, date in judged.items():
+        _add(ledger, name, manifests[name].version, Entry(date, manifests[name].directory))
+    for manifest in _kept(store):
+        dates = list(_input_dates(manifest, manifests, ledger, judged))
+        if dates:
+            _add(ledger, manifest.artifact, manifest.version, Entry(min(dates), manifest.directory))
 
 
-def _add(ledger: Ledger, manifest: Manifest, date: str) -> None:
-    """Adds an entry, unless the version is entered: the first deletion counts."""
-    found = ledger.setdefault(label(manifest.artifact, manifest.key), {})
-    before = found.get(manifest.version)
-    found[manifest.version] = Entry(before.date if before else date, manifest.directory)
+def _kept(store: ArtifactStore) -> Iterator[Manifest]:
+    for name, artifact in ARTIFACTS.items():
+        if artifact.kept_setting is not None:
+            yield from (version.manifest for version in store.kept(name))
+
+
+def _add(ledger: Ledger, name: str, version: str, entry: Entry) -> None:
+    """Adds an entry. If the version is entered, its first deletion counts, and the folder that lies there now."""
+    before = ledger.setdefault(name, {}).get(version)
+    ledger[name][version] = Entry(before.date if before else entry.date, entry.directory)
 
 
 @contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    """Waits for its turn to change the ledger: a moment."""
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / f".{LEDGER}.lock").open("a") as file:
+def _ledger(store: ArtifactStore) -> Iterator[tuple[Ledger, str]]:
+    """The ledger to add to, and the time of now. Waits for its turn, a moment; writes what the block has added."""
+    path = store.root / LEDGER
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (path.parent / ".lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        for leftover in path.parent.glob(".tmp-*"):
+            leftover.unlink()
+        ledger = read_ledger(store)
+        yield ledger, datetime.now(UTC).isoformat(timespec="seconds")
+        content = {name: {version: asdict(one) for version, one in found.items()} for name, found in ledger.items()}
+        with files.atomic_file(path) as draft:
+            draft.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")

@@ -67,6 +67,13 @@ def purge(store: ArtifactStore, name: str, key: str | None = None) -> None:
             _clear(store.folder(name, key), store.manifest(name, key))
 
 
+def remove_workspace(store: ArtifactStore, name: str) -> None:
+    """Removes what a killed run would go on from. Raises UserError where the artifact is locked."""
+    with _locked(store, name, None):
+        for path in store.folder(name).glob(".work-*"):
+            shutil.rmtree(path)
+
+
 def remove(store: ArtifactStore, name: str, key: str | None = None) -> None:
     """Unpublishes the artifact and removes all of its versions. Raises UserError where it is locked."""
     folder = store.folder(name, key)

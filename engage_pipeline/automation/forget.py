@@ -6,8 +6,8 @@ what predates a deletion (predating).
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -20,17 +20,18 @@ from engage_pipeline.catalogue import ARTIFACTS, Stage
 from engage_pipeline.checks.deletions import CHECK, judge
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deletions import Deletions, read_deletions
-from engage_pipeline.ingest.forgetting import Forgotten, forget_rows, raw_files
+from engage_pipeline.ingest.forgetting import INGESTED, Forgotten, forget_rows, raw_files
 from engage_pipeline.manifests import label
-from engage_pipeline.predating import enter, predating
+from engage_pipeline.predating import LEDGER, enter, predating
 from engage_pipeline.resources import Pipeline
-from engage_pipeline.rewriting import keys_on_disk, purge, remove
+from engage_pipeline.rewriting import keys_on_disk, purge, remove, remove_workspace
 from engage_pipeline.spill import remove_spilled
 
 LOGGER = logging.getLogger("engage_pipeline")
-WITH_IDS = (Stage.INGEST, Stage.INTERACTIONS, Stage.SUBMISSION)
-"""The stages whose artifacts hold ids or single rows, and are made again at once. A model holds neither: it is trained
-when it is next trained."""
+COUNTED = tuple(name for name, artifact in ARTIFACTS.items() if artifact.stage is Stage.INTERACTIONS)
+OF_A_MODEL = ("evaluation", "submission")
+WITH_ROWS = (*INGESTED, *COUNTED, *OF_A_MODEL)
+"""What holds ids or single rows: made again at once. A network or a tree holds neither: it waits for its training."""
 FORGET = (
     "Applies the lists of deleted tweets and users: rewrites the parts that hold them and makes again what follows."
 )
@@ -76,8 +77,9 @@ def forget(
     """
     store = pipeline.store()
     deletions = read_deletions(store.settings.deletions)
-    store.root.mkdir(parents=True, exist_ok=True)
-    with files.exclusive(store.root / ".forget.lock", "another run is forgetting deleted tweets and users"):
+    lock = (store.root / LEDGER).with_name(".forget.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with files.exclusive(lock, "another run is forgetting deleted tweets and users"):
         outcome = Outcome(deletions, forget_rows(store, deletions))
         if deletions:
             _forget_everywhere(pipeline, instance, outcome, report or instance.report_runless_asset_event, started_by)
@@ -114,36 +116,44 @@ def _remove_orphans(store: ArtifactStore, outcome: Outcome) -> None:
 
 
 def _make_again(pipeline: Pipeline, instance: dg.DagsterInstance, outcome: Outcome, started_by: str | None) -> None:
-    """Counts, similar authors, features; then results.csv with the model that predicts now."""
-    from engage_pipeline.running import run_pipeline
-
-    names = [name for name in _predating_names(pipeline) if ARTIFACTS[name].stage is Stage.INTERACTIONS]
+    """Counts, similar authors, features; then, with the models that are there, their scores and results.csv."""
     before = len(outcome.problems)
     with _problems(outcome):
-        made = run_pipeline(pipeline, instance, names, started_by=started_by, only_made=True) if names else []
-        outcome.made += [label(step.artifact, step.key) for step in made]
-    if "submission" not in _predating_names(pipeline) or len(outcome.problems) > before:
+        _make(pipeline, instance, COUNTED, outcome, started_by)
+    if len(outcome.problems) > before:
         return
-    try:
-        made = run_pipeline(pipeline, instance, ["submission"], started_by=started_by)
+    for name in OF_A_MODEL:
+        try:
+            _make(pipeline, instance, [name], outcome, started_by)
+        except UserError as error:
+            with _problems(outcome):
+                remove(pipeline.store(), name)
+                outcome.removed.append(f"{name} (it can't be made now: {error})")
+
+
+def _make(
+    pipeline: Pipeline, instance: dg.DagsterInstance, names: Sequence[str], outcome: Outcome, started_by: str | None
+) -> None:
+    """Makes those of the artifacts `names` again that predate a deletion and are stale."""
+    from engage_pipeline.running import run_pipeline
+
+    found = {name.partition("/")[0] for name in predating(pipeline.store())}.intersection(names)
+    if found:
+        made = run_pipeline(pipeline, instance, found, started_by=started_by, only_made=True)
         outcome.made += [label(step.artifact, step.key) for step in made]
-    except UserError as error:
-        with _problems(outcome):
-            remove(pipeline.store(), "submission")
-            outcome.removed.append(f"submission (results.csv can't be made now: {error})")
-
-
-def _predating_names(pipeline: Pipeline) -> list[str]:
-    return sorted({name.partition("/")[0] for name in predating(pipeline.store())})
 
 
 def _purge(store: ArtifactStore, outcome: Outcome) -> None:
     """Removes what the store keeps for readers and for killed runs."""
-    for name, artifact in ARTIFACTS.items():
+    dates = predating(store)
+    for name in ARTIFACTS:
         for key in keys_on_disk(store, name):
-            with _problems(outcome):
-                if artifact.stage in WITH_IDS:
+            if name in WITH_ROWS:
+                with _problems(outcome):
                     purge(store, name, key)
+            elif name in dates:
+                with suppress(UserError):  # the workspace of a training at work goes when it is done
+                    remove_workspace(store, name)
     with _problems(outcome):
         remove_spilled(store.settings)
 

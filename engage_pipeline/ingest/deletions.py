@@ -31,7 +31,7 @@ _NO_ID = r"""[\s\p{Z}\p{C},;"'|]"""
 class Deletions:
     """Deleted ids, each once (string arrays), the names of the lists they come from, and a digest of these lists.
 
-    `digest` is None where there are no lists: then nothing is deleted.
+    `digest` is None where nothing is deleted.
     """
 
     tweets: pa.StringArray
@@ -68,7 +68,7 @@ def read_deletions(folder: Path) -> Deletions:
         found[kind] += _ids(path, content)
         contents[path.name] = content.hexdigest()
     tweets, users = (pa.chunked_array(found[kind], pa.string()).unique() for kind in (TWEETS, USERS))
-    return Deletions(tweets, users, tuple(contents), digest(contents))
+    return Deletions(tweets, users, tuple(contents), digest(contents) if len(tweets) + len(users) else None)
 
 
 def _lists(folder: Path) -> list[Path]:

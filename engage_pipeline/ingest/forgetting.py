@@ -21,7 +21,7 @@ from engage_pipeline.ingest.deletions import Deletions, read_deletions
 from engage_pipeline.ingest.report import facts_of_parts, summarise
 from engage_pipeline.ingest.side_files import write_side_files
 from engage_pipeline.manifests import Manifest, label
-from engage_pipeline.predating import enter
+from engage_pipeline.predating import enter, enter_replaced_inputs
 from engage_pipeline.progress import progress
 from engage_pipeline.rewriting import keys_on_disk, note_facts, rewrite
 
@@ -59,6 +59,7 @@ def forget_rows(store: ArtifactStore, deletions: Deletions) -> Forgotten:
     behind = list(_behind(store, deletions, done.problems))
     if not behind:
         return done
+    enter_replaced_inputs(store)
     rows = sum(manifest.rows or 0 for manifest in behind)
     with Engine(store.settings, readable=[store.root]) as engine, progress("forget", rows) as tracker:
         deleted = DeletedRows(engine, deletions)

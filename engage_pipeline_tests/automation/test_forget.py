@@ -16,7 +16,6 @@ from engage_pipeline.manifests import label
 from engage_pipeline.resources import Pipeline
 from engage_pipeline.rewriting import keys_on_disk
 from engage_pipeline.running import run_pipeline
-from engage_pipeline.status import status_table
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.traces import traces
 
