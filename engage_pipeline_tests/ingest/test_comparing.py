@@ -8,8 +8,14 @@ from engage_pipeline.ingest.comparing import rate_shifts, same_content
 
 
 def test_the_later_part_of_the_same_content_is_named_with_the_first() -> None:
-    marks = {"a": {"raw 1", "typed 1"}, "b": {"raw 2", "typed 2"}, "c": {"raw 3", "typed 1"}, "d": {"raw 1"}}
-    assert same_content(marks) == {"c": "a", "d": "a"}
+    marks = {
+        "a": {"raw 1", "typed 1"},
+        "b": {"raw 2", "typed 2"},
+        "c": {"raw 3", "typed 1"},
+        "d": {"raw 1"},
+        "e": {"typed 1"},
+    }
+    assert same_content(marks) == {"c": "a", "d": "a", "e": "a"}
 
 
 def test_the_z_of_a_shift_by_hand() -> None:

@@ -108,6 +108,12 @@ def test_the_part_that_differs_is_told_of_and_no_other(tmp_path: Path) -> None:
     assert drifted_parts({name: path for name, path in paths.items() if name in {"part-0", "part-3"}}, 0.25) == {}
 
 
+def test_small_parts_differ_by_chance_and_are_not_told_of(tmp_path: Path) -> None:
+    paths = {f"part-{i}": profile_at(tmp_path, f"part-{i}", feature_table(40, i)) for i in range(4)}
+    assert max(value for index in part_drift(paths).values() for value in index.values()) > 0.25
+    assert drifted_parts(paths, 0.25) == {}
+
+
 def test_each_part_is_held_against_all_the_others(tmp_path: Path) -> None:
     parts = {f"part-{i}": multiplied(feature_table(400, i), "n_tokens", 1 + i) for i in range(3)}
     found = part_drift({name: profile_at(tmp_path, name, rows) for name, rows in parts.items()})

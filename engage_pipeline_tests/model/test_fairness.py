@@ -46,6 +46,7 @@ def test_distorted_probabilities_have_gaps_beyond_chance() -> None:
 
 def test_rce_is_the_challenge_s_and_its_error_that_of_rows_drawn_again() -> None:
     labels, probabilities = drawn(2000, 3)
+    probabilities = np.clip(probabilities + 0.25 * (labels - 0.5), 0.01, 0.99)
     rce, error = rce_with_error(labels, probabilities)
     assert rce == pytest.approx(metrics.relative_cross_entropy(labels, probabilities))
     rng = np.random.default_rng(4)
