@@ -18,6 +18,7 @@ from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.evaluation import score_holdout
+from engage_pipeline.predating import predating, read_ledger
 
 MODEL, CANDIDATE_MODEL = "trained_model", "candidate_model"
 CANDIDATE, CURRENT = "candidate", "model before"
@@ -61,7 +62,8 @@ def promote(store: ArtifactStore, draft: Draft) -> None:
         same = current.manifest.version == candidate.manifest.version
         scores[CURRENT] = scores[CANDIDATE] if same else score_version(current, features, store.settings)
     split = holdout_split(store)
-    decision = _decide(candidate, current, scores, split, store.settings.promotion.tolerance)
+    deleted = None if current is None or CANDIDATE_MODEL in predating(store) else deleted_since(store, current)
+    decision = _decide(candidate, current, scores, split, deleted, store.settings.promotion.tolerance)
     draft.facts |= {
         "promoted": decision.promoted,
         "decision": decision.words,
@@ -115,6 +117,7 @@ def _decide(
     current: Version | None,
     scores: Mapping[str, HoldoutScore],
     split: Mapping[str, Any],
+    deleted: str | None,
     tolerance: float,
 ) -> Decision:
     if current is None:
@@ -124,6 +127,10 @@ def _decide(
     facts = current.manifest.facts
     if candidate.manifest.version in facts.get("held_back", ()):
         return Decision(False, f"held back: it was given up for another model on {shown_time(facts['rolled_back_at'])}")
+    if deleted is not None and scores[CANDIDATE].mean is not None:
+        return Decision(
+            True, f"promoted without comparison: {shown_time(deleted)} rows were deleted that the model before had seen"
+        )
     if scores[CURRENT].mean is not None and _drawn_anew(facts.get("split"), split):
         return Decision(
             True,
@@ -144,6 +151,12 @@ def holdout_split(store: ArtifactStore) -> dict[str, Any]:
         return {}
     chosen = {name: manifest.settings[name] for name in ("seed", "validation_percentage")}
     return {"part": manifest.sources[0].sha256, **chosen}
+
+
+def deleted_since(store: ArtifactStore, model: Version) -> str | None:
+    """When rows were deleted that a version of trained_model was trained on, ISO 8601; None where none were."""
+    entry = read_ledger(store).get(MODEL, {}).get(model.manifest.version)
+    return entry.date if entry else None
 
 
 def model_facts(version: Version, *others: str) -> dict[str, Any]:

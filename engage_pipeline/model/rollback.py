@@ -18,6 +18,7 @@ from engage_pipeline.model.promotion import (
     MEAN,
     MODEL,
     copy_files,
+    deleted_since,
     holdout_split,
     model_facts,
     now,
@@ -73,10 +74,13 @@ def roll_back(store: ArtifactStore, version: str | None = None) -> Manifest:
 
     `version` is the beginning of its version; None = the one promoted before the model that predicts. The next
     candidate competes with it; those that it replaces are held back. Raises UserError where there is no such model,
-    where it is damaged, or where its columns are no longer those of today.
+    where it is damaged, where its columns are no longer those of today, or where rows that it was trained on were
+    deleted since.
     """
     models = kept_models(store)
     chosen = _promoted_before(models) if version is None else _beginning_with(version, models)
+    if date := deleted_since(store, chosen.source):
+        raise UserError(f"model {chosen.version} was trained on rows that were deleted {shown_time(date)}: train anew")
     _check_files(chosen)
     TrainedModel.load(chosen.source)
     with store.publish(MODEL) as draft:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
+from engage_pipeline.predating import predating
 
 if TYPE_CHECKING:
     from engage_pipeline.model.network import EngagementNetwork, NetworkConfig
@@ -48,6 +49,8 @@ def network_before(store: ArtifactStore) -> NetworkBefore | ColdStart:
         return ColdStart("it was trained by other code")
     if codes is None or manifest.inputs.get(CODES) != codes.version:
         return ColdStart("the token codes have changed")
+    if NETWORK in predating(store):
+        return ColdStart("rows that it was trained on have been deleted since")
     try:
         return NetworkBefore(current.directory(), manifest.version)
     except UserError as error:

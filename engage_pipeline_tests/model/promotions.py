@@ -12,6 +12,7 @@ from engage_pipeline import schema
 from engage_pipeline.artifacts import ArtifactStore, Manifest
 from engage_pipeline.model.bundle import TrainedModel, build_bundle
 from engage_pipeline.model.promotion import promote
+from engage_pipeline.predating import enter
 from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
 from engage_pipeline_tests.samples import feature_table
 
@@ -47,12 +48,31 @@ def shift_outputs(bundle: Path, by: float) -> None:
     save_file(weights, path)
 
 
-def make_store(folder: Path, table: pa.Table = TABLE, **values: object) -> ArtifactStore:
-    """A store with validation_features of `table`, and `values` as settings."""
+def make_store(folder: Path, table: pa.Table = TABLE, *, raw: Path | None = None, **values: object) -> ArtifactStore:
+    """A store with validation_features of `table`, and `values` as settings; with validation_tweets of the file `raw`,
+    which is written, if it is given."""
     store = ArtifactStore(quiet_settings(folder, **values))
+    if raw is not None:
+        publish_validation(store, raw)
     with store.publish("validation_features") as draft:
         pq.write_table(table, draft.path(FEATURES))
     return store
+
+
+def publish_validation(store: ArtifactStore, raw: Path, content: bytes = b"rows") -> None:
+    """Publishes validation_tweets of a raw file with this content."""
+    raw.write_bytes(content)
+    with store.publish("validation_tweets", sources=[raw]) as draft:
+        draft.path("tweets.parquet").write_bytes(content)
+
+
+def delete_a_row(store: ArtifactStore, raw: Path) -> None:
+    """Deletes a row of the validation part and makes its features without it."""
+    tweets = store.manifest("validation_tweets")
+    assert tweets
+    enter(store, [tweets])
+    publish_validation(store, raw, b"fewer rows")
+    make_store(store.root, TABLE.slice(1))
 
 
 def publish_candidate(store: ArtifactStore, bundle: Path) -> Manifest:

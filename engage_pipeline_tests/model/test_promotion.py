@@ -10,11 +10,13 @@ from engage_pipeline import schema
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.promotion import HoldoutScore, compare, format_scores
+from engage_pipeline.predating import predating
 from engage_pipeline.sections import PromotionSettings
 from engage_pipeline_tests.model.network_samples import set_column
 from engage_pipeline_tests.model.promotions import (
     TABLE,
     decide,
+    delete_a_row,
     edit_json,
     files_of,
     make_bundles,
@@ -22,6 +24,7 @@ from engage_pipeline_tests.model.promotions import (
     mean_rce,
     predicting,
     publish_candidate,
+    publish_validation,
     shift_outputs,
 )
 
@@ -207,12 +210,6 @@ def test_only_held_out_rows_count(bundles: dict[str, Path], tmp_path: Path) -> N
     assert first.facts["rce"] == second.facts["rce"]
 
 
-def publish_validation(store: ArtifactStore, raw: Path, content: bytes = b"rows") -> None:
-    raw.write_bytes(content)
-    with store.publish("validation_tweets", sources=[raw]) as draft:
-        draft.path("tweets.parquet").write_bytes(content)
-
-
 @pytest.mark.parametrize(
     ("changed", "content", "compared"),
     [
@@ -226,8 +223,7 @@ def publish_validation(store: ArtifactStore, raw: Path, content: bytes = b"rows"
 def test_a_model_is_not_judged_on_rows_it_was_trained_on(
     bundles: dict[str, Path], tmp_path: Path, changed: dict[str, object], content: bytes, compared: bool
 ) -> None:
-    store = make_store(tmp_path / "data")
-    publish_validation(store, tmp_path / "raw")
+    store = make_store(tmp_path / "data", raw=tmp_path / "raw")
     decide(store, bundles["good"])
     other = make_store(tmp_path / "data", **changed)
     publish_validation(other, tmp_path / "raw", content)
@@ -236,6 +232,35 @@ def test_a_model_is_not_judged_on_rows_it_was_trained_on(
     assert made.facts["decision"].startswith("turned down" if compared else "promoted without comparison")
     again = decide(other, bundles["worse"])
     assert not again.facts["promoted"]
+
+
+def test_a_model_that_saw_deleted_rows_does_not_go_on_for_its_score(bundles: dict[str, Path], tmp_path: Path) -> None:
+    store = make_store(tmp_path / "data", raw=tmp_path / "raw")
+    decide(store, bundles["good"])
+    delete_a_row(store, tmp_path / "raw")
+    made = decide(store, bundles["bad"])
+    assert made.facts["decision"].startswith("promoted without comparison: 20")
+    assert made.facts["decision"].endswith("UTC rows were deleted that the model before had seen")
+    assert decide(store, bundles["worse"]).facts["decision"].startswith("turned down")
+
+
+def test_a_broken_candidate_does_not_predict_after_a_deletion_either(bundles: dict[str, Path], tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(bundles["bad"], broken)
+    shift_outputs(broken, float("nan"))
+    store = make_store(tmp_path / "data", raw=tmp_path / "raw")
+    decide(store, bundles["good"])
+    delete_a_row(store, tmp_path / "raw")
+    assert not decide(store, broken).facts["promoted"]
+    assert "trained_model" in predating(store)
+
+
+def test_a_candidate_that_saw_them_too_is_compared(bundles: dict[str, Path], tmp_path: Path) -> None:
+    store = make_store(tmp_path / "data", raw=tmp_path / "raw")
+    decide(store, bundles["good"])
+    publish_candidate(store, bundles["bad"])
+    delete_a_row(store, tmp_path / "raw")
+    assert decide(store).facts["decision"].startswith("turned down: mean RCE")
 
 
 def test_the_last_models_that_predicted_are_kept(bundles: dict[str, Path], tmp_path: Path) -> None:

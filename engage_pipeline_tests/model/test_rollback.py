@@ -15,6 +15,7 @@ from engage_pipeline.model.rollback import format_models, kept_models, promote_b
 from engage_pipeline_tests.model.bundles import quiet_settings
 from engage_pipeline_tests.model.promotions import (
     decide,
+    delete_a_row,
     edit_json,
     files_of,
     make_bundles,
@@ -37,8 +38,8 @@ def decided(bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) 
     """A working directory where `good`, then `bad`, then `worse` was promoted."""
     folder = tmp_path_factory.mktemp("decided")
     for name in ("good", "bad", "worse"):
-        decide(make_store(folder, promotion=TOLERANT), bundles[name])
-    return folder
+        decide(make_store(folder / "data", promotion=TOLERANT, raw=folder / "raw"), bundles[name])
+    return folder / "data"
 
 
 @pytest.fixture
@@ -147,6 +148,15 @@ def test_a_model_of_other_columns_is_not_returned_to(tmp_path: Path, bundles: di
     assert predicting(store) == files_of(bundles["bad"])
 
 
+def test_a_model_that_saw_deleted_rows_is_not_returned_to(
+    store: ArtifactStore, bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    delete_a_row(store, tmp_path / "raw")
+    with pytest.raises(UserError, match=r"model \w+ was trained on rows that were deleted 20.* UTC: train anew"):
+        roll_back(store)
+    assert predicting(store) == files_of(bundles["worse"])
+
+
 def test_another_run_that_makes_the_model_is_not_disturbed(store: ArtifactStore) -> None:
     with store.publish("trained_model") as draft, pytest.raises(UserError, match="another run is making trained_model"):
         roll_back(store)
@@ -185,12 +195,12 @@ def test_a_candidate_that_was_not_judged_yet_still_will_be(store: ArtifactStore,
 
 
 def test_a_turned_down_candidate_stays_so_after_a_rollback(store: ArtifactStore, bundles: dict[str, Path]) -> None:
-    good = versions(store)[-1]
+    worse, _, good = versions(store)
     roll_back(store, good)
-    turned_down = decide(store, bundles["bad"])
-    assert not turned_down.facts["promoted"]
+    assert not decide(store, bundles["bad"]).facts["promoted"]
+    roll_back(store, worse)
     assert store.stale("trained_model") is None
-    assert decide(store).version == good
+    assert decide(make_store(store.root, promotion=TOLERANT)).version == worse
 
 
 def test_a_rollback_with_a_damaged_manifest(store: ArtifactStore, bundles: dict[str, Path]) -> None:
@@ -199,7 +209,7 @@ def test_a_rollback_with_a_damaged_manifest(store: ArtifactStore, bundles: dict[
     assert predicting(store) == files_of(bundles["bad"])
     assert made.facts["rolled_back_from"] is None
     assert store.stale("trained_model") is None
-    assert decide(store).version == made.version
+    assert decide(make_store(store.root, promotion=TOLERANT)).version == made.version
 
 
 def test_promoting_by_hand_overrules_scores_and_rollbacks(store: ArtifactStore, bundles: dict[str, Path]) -> None:

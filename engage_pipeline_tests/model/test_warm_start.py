@@ -21,6 +21,7 @@ from engage_pipeline.model.pretraining import _loader, pretrain_network
 from engage_pipeline.model.schedule import cosine, day_by_day, decaying, shuffled
 from engage_pipeline.model.training import TrainingPlan, TrainingRun, make_accelerator, torch_threads
 from engage_pipeline.model.warm_start import ColdStart, NetworkBefore, network_before, warm_network
+from engage_pipeline.predating import enter
 from engage_pipeline_tests.model.network_samples import (
     LANGUAGES,
     make_codes,
@@ -223,6 +224,19 @@ def test_which_network_is_started_from(tmp_path: Path, monkeypatch: pytest.Monke
     damaged = network_before(store)
     assert isinstance(damaged, ColdStart)
     assert "network.json: damaged" in damaged.reason
+
+
+def test_a_network_that_saw_deleted_rows_is_not_started_from(tmp_path: Path) -> None:
+    store = ArtifactStore(tiny_settings(tmp_path))
+    for name in ("interaction_counts", "emde_sketches", "pretrained_network"):
+        publish(store, name, name)
+    counts = store.manifest("interaction_counts")
+    assert counts
+    enter(store, [counts])
+    assert network_before(store) == ColdStart("rows that it was trained on have been deleted since")
+    publish(store, "interaction_counts", "without them")
+    publish(store, "pretrained_network", "trained anew")
+    assert isinstance(network_before(store), NetworkBefore)
 
 
 def test_weights_are_of_the_network_before(pretrain: Pretrain) -> None:
