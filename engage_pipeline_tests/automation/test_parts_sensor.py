@@ -212,6 +212,12 @@ def test_only_the_parts_that_the_settings_ask_for_are_taken(watch: Watch) -> Non
     assert watch.requested(watch.tick()) == [PARTS[:2]]
 
 
+def test_parts_that_the_settings_no_longer_ask_for_have_not_vanished(watch: Watch) -> None:
+    watch.execute(watch.tick())
+    configure(watch.config.parent, max_n_parts=2)
+    assert watch.told() == "2 parts ingested"
+
+
 def test_a_broken_settings_file_or_a_missing_folder_is_one_line_and_loses_nothing(watch: Watch) -> None:
     watch.execute(watch.tick())
     os.utime(watch.parts / "part-00000")
