@@ -1,0 +1,106 @@
+"""The report in a real browser: it fits a phone, loads nothing, and is legible in light and dark."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver import Keys
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+
+from engage_pipeline_tests import worlds
+
+CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (CHROMIUM.exists() and DRIVER.exists()), reason="chromium and chromium-driver are missing"),
+]
+WIDTHS = (400, 1200)
+LEAST_CONTRAST = 4.5
+"""Of text, as WCAG 2.2 asks at level AA."""
+COLOURS = """
+const chosen = "h1, h2, p, .muted, caption, figcaption, nav a, td.best, dt";
+return [document.body, ...document.querySelectorAll(chosen)].map(element => {
+  let behind = element;
+  while (getComputedStyle(behind).backgroundColor === "rgba(0, 0, 0, 0)" && behind.parentElement)
+    behind = behind.parentElement;
+  return [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor];
+});
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def report(finished_world: Path) -> str:
+    return worlds.store_of(finished_world / "config.yaml").open("evaluation").path("report.html").as_uri()
+
+
+def show(browser: webdriver.Chrome, report: str, *, width: int = 1200, scheme: str = "light") -> None:
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(report)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_page_is_as_wide_as_the_screen(browser: webdriver.Chrome, report: str, width: int) -> None:
+    show(browser, report, width=width)
+    needed, seen = browser.execute_script(
+        "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert needed == seen <= width
+    sizes = browser.execute_script("return [...document.images].map(image => [image.naturalWidth, image.width])")
+    assert sizes
+    assert all(0 < shown <= min(real, width) for real, shown in sizes)
+
+
+def test_a_page_loads_nothing(browser: webdriver.Chrome, report: str) -> None:
+    browser.get_log("performance")
+    show(browser, report)
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    loaded = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    assert [url for url in loaded if not url.startswith("data:")] == [report]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_from_the_page(browser: webdriver.Chrome, report: str, scheme: str) -> None:
+    show(browser, report, scheme=scheme)
+    pairs = {tuple(pair) for pair in browser.execute_script(COLOURS)}
+    assert len(pairs) > 2
+    assert all(contrast(*pair) >= LEAST_CONTRAST for pair in pairs), pairs
+    (_, page), *_ = browser.execute_script(COLOURS)
+    assert (luminance(page) < 0.1) == (scheme == "dark")
+
+
+def test_the_first_key_leads_past_the_contents(browser: webdriver.Chrome, report: str) -> None:
+    show(browser, report)
+    ActionChains(browser).send_keys(Keys.TAB).perform()
+    focused = browser.switch_to.active_element
+    assert focused.text == "To the content"
+    assert focused.rect["x"] >= 0
+
+
+def contrast(one: str, other: str) -> float:
+    """Of two CSS colours, as WCAG 2.2 defines it."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [float(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
