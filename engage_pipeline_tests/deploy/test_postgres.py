@@ -118,7 +118,7 @@ def test_runs_started_in_the_ui_never_work_on_the_same_part_at_once(team: Deploy
             results = graphql(team.url, RUNS)["runsOrError"]["results"]
             return [run for run in results if run["runId"] in launched]
 
-        wait_until(lambda: {run["status"] for run in runs()} <= {"SUCCESS", "FAILURE"}, "the end of both runs")
+        wait_until(lambda: {run["status"] for run in runs()} <= {"SUCCESS", "FAILURE"}, "the end of both runs", 300)
         first, second = sorted(runs(), key=lambda run: run["startTime"])
         assert [first["status"], second["status"]] == ["SUCCESS"] * 2
         assert first["endTime"] <= second["startTime"]
