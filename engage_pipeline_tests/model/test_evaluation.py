@@ -138,6 +138,27 @@ def test_a_bundle_is_scored_part_by_part(inputs: dict[str, Path], tmp_path: Path
     assert np.allclose(found["network"], 1 / (1 + np.exp(-model.components(HELD_OUT)["network"])), atol=1e-6)
 
 
+def test_the_model_that_predicts_is_scored_beside_the_candidate(
+    inputs: dict[str, Path], features: Path, tmp_path: Path
+) -> None:
+    chosen = quiet_settings(tmp_path)
+    folders = [tmp_path / name for name in ("candidate", "predicting", "evaluation")]
+    for folder in folders:
+        folder.mkdir()
+    build_bundle(folders[0], **inputs, settings=chosen)
+    build_bundle(folders[1], **(inputs | {"finetuned": inputs["pretrained"]}), settings=chosen)
+    candidate, predicting = (TrainedModel.load(folder, threads=1) for folder in folders[:2])
+    evaluate_model(
+        features, bundle_predictor(candidate, None, predicting), folders[2], chosen, decision="turned <down>"
+    )
+    scores = read_scores(folders[2] / "scores.json")
+    assert list(scores) == ["pretrained", "network", "trees", "blend", "predicting", "constant"]
+    assert json.loads((folders[2] / "scores.json").read_text())["main_model"] == "blend"
+    kept = pq.read_table(folders[2] / "holdout_predictions.parquet")
+    assert np.array_equal(kept["predicting_like"].to_numpy(), predicting.probabilities(HELD_OUT)[:, 0])
+    assert "turned &lt;down&gt;" in (folders[2] / "report.html").read_text(encoding="utf-8")
+
+
 def test_without_trees_the_network_is_compared_with_itself_before(inputs: dict[str, Path], tmp_path: Path) -> None:
     trees, bundle = tmp_path / "trees", tmp_path / "bundle"
     for folder in (trees, bundle):
