@@ -1,13 +1,14 @@
 """`engage run`: plans what has to be made again and has Dagster make it, segment by segment, in this process."""
 
 import logging
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 
 import dagster as dg
 
 from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.automation.dead_runs import PROCESS_TAG, close_dead_runs, this_process
+from engage_pipeline.automation.dead_runs import PROCESS_TAG, close_dead_runs, executed_here
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
@@ -107,8 +108,9 @@ def materialize(
     definitions: dg.Definitions, instance: dg.DagsterInstance, steps: Sequence[Step], tags: Mapping[str, str] = {}
 ) -> str | None:
     """Makes the steps in one run; returns what went wrong, if anything did."""
+    run_id = str(uuid.uuid4())
     # A dead run of ours is made good by the next plan, not started again by the daemon.
-    tags = {PROCESS_TAG: this_process(), "dagster/max_retries": "0", **tags}
+    tags = {PROCESS_TAG: executed_here(run_id), "dagster/max_retries": "0", **tags}
     if steps[0].key is not None:
         tags |= {RANGE_START: str(steps[0].key), RANGE_END: str(steps[-1].key)}
     job = definitions.resolve_implicit_global_asset_job_def()
@@ -116,6 +118,7 @@ def materialize(
         instance=instance,
         asset_selection=[dg.AssetKey(name) for name in dict.fromkeys(step.artifact for step in steps)],
         run_config=_QUIET,
+        run_id=run_id,
         tags=tags,
         raise_on_error=False,
     )

@@ -11,22 +11,25 @@ from pathlib import Path
 import dagster as dg
 
 PROCESS_TAG = "engage/process"
-"""`host:process id:start time in clock ticks since the machine's start` of the process that executes a run."""
+"""`host:process id:start time in clock ticks since the machine's start:run id` of the process that executes a run.
+
+The id is there because a second attempt is given the tags of the first, and may wait long before its first step.
+"""
 _marked: set[str] = set()
 _EVERY_SECONDS = 30
 
 
-def this_process() -> str:
-    """The value of PROCESS_TAG for this process."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_start_time(os.getpid())}"
+def executed_here(run_id: str) -> str:
+    """The value of PROCESS_TAG for a run that this process executes."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_start_time(os.getpid())}:{run_id}"
 
 
 def mark_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     """Notes that this process executes the run."""
     if run.run_id not in _marked:
         _marked.add(run.run_id)
-        if run.tags.get(PROCESS_TAG) != this_process():
-            instance.add_run_tags(run.run_id, {PROCESS_TAG: this_process()})
+        if run.tags.get(PROCESS_TAG) != executed_here(run.run_id):
+            instance.add_run_tags(run.run_id, {PROCESS_TAG: executed_here(run.run_id)})
 
 
 def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
@@ -36,13 +39,16 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     pools wait for minutes, and whoever needs them.
     """
     closed = []
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        if _is_gone(run.tags.get(PROCESS_TAG, "")):
+    started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
+    gone = [run.run_id for run in instance.get_runs(filters=started) if _process_is_gone(run)]
+    # Looked up again: a process that ended well in between has said so before it was gone.
+    for run in instance.get_runs(filters=dg.RunsFilter(run_ids=gone)) if gone else []:
+        if run.status is dg.DagsterRunStatus.STARTED:
             instance.report_run_failed(run, message="its process is gone: it was killed, or the machine was restarted")
             closed.append(run.run_id)
     holders = list(instance.event_log_storage.get_concurrency_run_ids())
     for run in instance.get_runs(filters=dg.RunsFilter(run_ids=holders)) if holders else []:
-        if run.is_finished and _is_gone(run.tags.get(PROCESS_TAG, "")):
+        if run.is_finished and _process_is_gone(run):
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return closed
 
@@ -59,11 +65,14 @@ def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     return dg.SkipReason(f"closed {', '.join(closed)}" if closed else "every started run is alive")
 
 
-def _is_gone(process: str) -> bool:
-    """Whether the process of a PROCESS_TAG has ended. Of another machine's, or without a tag, nothing is known."""
-    host, _, identity = process.partition(":")
-    pid, _, started = identity.partition(":")
-    return host == socket.gethostname() and pid.isdecimal() and _start_time(int(pid)) != started
+def _process_is_gone(run: dg.DagsterRun) -> bool:
+    """Whether the process that executed the run has ended. Of another machine's, or without a tag, nothing is known."""
+    host, _, rest = run.tags.get(PROCESS_TAG, "").partition(":")
+    pid, _, rest = rest.partition(":")
+    started, _, run_id = rest.partition(":")
+    if host != socket.gethostname() or not pid.isdecimal() or run_id != run.run_id:
+        return False
+    return _start_time(int(pid)) != started
 
 
 def _start_time(pid: int) -> str:

@@ -3,15 +3,16 @@
 import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from engage_pipeline.automation.dead_runs import PROCESS_TAG, close_dead_runs, dead_runs, this_process
+from engage_pipeline.automation.dead_runs import PROCESS_TAG, close_dead_runs, dead_runs, executed_here
 from engage_pipeline_tests import worlds
 
-PRINT_PROCESS = "from engage_pipeline.automation.dead_runs import this_process; print(this_process())"
+PRINT_PROCESS = "from engage_pipeline.automation.dead_runs import executed_here; print(executed_here(''))"
 
 
 @pytest.fixture
@@ -21,17 +22,22 @@ def instance(tmp_path: Path) -> dg.DagsterInstance:
 
 def ended_process() -> str:
     done = subprocess.run([sys.executable, "-c", PRINT_PROCESS], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    return done.stdout.strip().removesuffix(":")
 
 
-def started(instance: dg.DagsterInstance, process: str | None) -> str:
-    tags = {} if process is None else {PROCESS_TAG: process}
+def this_process() -> str:
+    return executed_here("").removesuffix(":")
+
+
+def started(instance: dg.DagsterInstance, process: str | None, tagged_as: str | None = None) -> str:
+    run_id = str(uuid.uuid4())
+    tags = {} if process is None else {PROCESS_TAG: f"{process}:{tagged_as or run_id}"}
 
     @dg.job
     def work() -> None: ...
 
-    run = instance.create_run_for_job(work, tags=tags, status=dg.DagsterRunStatus.STARTED)
-    return run.run_id
+    instance.create_run_for_job(work, run_id=run_id, tags=tags, status=dg.DagsterRunStatus.STARTED)
+    return run_id
 
 
 def status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
@@ -50,6 +56,14 @@ def test_only_a_run_whose_process_is_gone_is_closed(instance: dg.DagsterInstance
     assert status(instance, dead) is status(instance, reused) is dg.DagsterRunStatus.FAILURE
     assert {status(instance, run) for run in alive} == {dg.DagsterRunStatus.STARTED}
     assert close_dead_runs(instance) == []
+
+
+def test_a_second_attempt_is_not_closed_for_the_process_of_the_first(instance: dg.DagsterInstance) -> None:
+    process = ended_process()
+    first = started(instance, process)
+    second = started(instance, process, tagged_as=first)
+    assert close_dead_runs(instance) == [first]
+    assert status(instance, second) is dg.DagsterRunStatus.STARTED
 
 
 def test_the_pools_of_a_dead_run_are_free_again(tmp_path: Path) -> None:
