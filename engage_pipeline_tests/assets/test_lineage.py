@@ -17,7 +17,7 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.assets.lineage import TWEETS, Lineage, column_lineage, in_words
 from engage_pipeline.definitions import defs
-from engage_pipeline.interactions.counting import count_training, count_validation
+from engage_pipeline.interactions.counting import COUNTS, count_training, count_validation
 from engage_pipeline.interactions.features import Kind, write_features
 from engage_pipeline.interactions.similarity import similar_authors
 from engage_pipeline_tests.interactions.dense_rows import dense_rows
@@ -139,9 +139,11 @@ def _other_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def test_a_changed_count_changes_the_features_that_name_it(world: World, name: str, tmp_path: Path) -> None:
     lineage, tweets = column_lineage(name), world.tweets[TWEETS[name]]
     before = world.features(name, tweets, world.inputs)
-    groups = [few_groups(named_columns(lineage, asset)) for asset in COUNTED_FROM]
-    for number, by_asset in enumerate(zip_longest(*groups, fillvalue=set())):
-        columns = dict(zip(COUNTED_FROM, by_asset, strict=True))
+    counts = [few_groups(world.inputs[asset]) for asset in ("interaction_counts", "validation_counts")]
+    cases = [(training, validation, set()) for training, validation in zip_longest(*counts, fillvalue=set())]
+    cases += [(set(), set(), {column}) for column in ("similar", "jaccard", "rank")]
+    for number, case in enumerate(cases):
+        columns = dict(zip(("interaction_counts", "validation_counts", "author_similarity"), case, strict=True))
         inputs = {
             asset: disturbed(world.inputs[asset], tmp_path / f"{asset}-{number}", columns[asset]) for asset in columns
         }
@@ -149,27 +151,27 @@ def test_a_changed_count_changes_the_features_that_name_it(world: World, name: s
         assert changed(before, world.features(name, tweets, inputs)) == expected, columns
 
 
-def named_columns(lineage: Lineage, asset: str) -> list[str]:
-    return sorted({column for sources in lineage.values() for other, column in sources if other == asset})
+def few_groups(folder: Path) -> list[set[str]]:
+    """The counts of all files of `folder` in a few groups, which tell every file and every count from the others."""
+    files = {path.stem: set(pq.read_schema(path).names).intersection(COUNTS) for path in folder.iterdir()}
+    files = {file: names for file, names in sorted(files.items()) if file != "days" and names}
+    by_file = [{f"{file}.{name}" for file in group for name in files[file]} for group in in_groups(list(files))]
+    by_name = [{f"{file}.{name}" for file in files for name in group} for group in in_groups(list(COUNTS))]
+    return by_file + by_name
 
 
-def few_groups(columns: list[str]) -> list[set[str]]:
-    """The columns in groups, so few that each can be tried, which tell every column from all others.
-
-    A group holds the columns of one name; or those of some files, each file in two groups, no two files in the same.
-    """
-    files, names = (sorted({column.rpartition(".")[place] for column in columns}) for place in (0, 2))
-    size = next(size for size in count(2) if comb(size, 2) >= len(files))
-    places = dict(zip(files, combinations(range(size), 2), strict=False))
-    by_file = [{c for c in columns if group in places[c.rpartition(".")[0]]} for group in range(size)]
-    return by_file + [{c for c in columns if c.rpartition(".")[2] == name} for name in names]
+def in_groups(values: list[str]) -> list[list[str]]:
+    """`values` in as few groups as will do for each to be in two, and no two in the same."""
+    size = next(size for size in count(2) if comb(size, 2) >= len(values))
+    places = dict(zip(values, combinations(range(size), 2), strict=False))
+    return [[value for value in values if group in places[value]] for group in range(size)]
 
 
 @pytest.mark.parametrize("name", COUNTED_FROM)
 def test_a_changed_column_of_tweets_changes_the_counts_that_name_it(world: World, name: str, tmp_path: Path) -> None:
     lineage, asset = column_lineage(name), COUNTED_FROM[name]
     table, before = pq.read_table(world.tweets[asset]), counted(world.inputs[name], lineage)
-    named = named_columns(lineage, asset)
+    named = sorted({column for sources in lineage.values() for other, column in sources if other == asset})
     others = [column for column in table.column_names if column not in {*named, schema.LINE_NUMBER}]
     for number, columns in enumerate([others, *([column] for column in named)]):
         path = tmp_path / f"{number}.parquet"
