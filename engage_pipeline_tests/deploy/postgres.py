@@ -65,7 +65,7 @@ def programs() -> Path | None:
         Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]), reverse=True
     )
     on_path = shutil.which("initdb")
-    return found[0].parent if found else Path(on_path).parent if on_path else None
+    return found[0].parent if found else Path(on_path).resolve().parent if on_path else None
 
 
 @contextmanager
