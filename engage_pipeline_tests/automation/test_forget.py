@@ -1,109 +1,277 @@
-"""`engage forget` on a finished world: no deleted id stays in any artifact, and what follows is as if made anew."""
+"""`engage forget` and its job on a finished world: no deleted id stays in any artifact, and what is made again is as if
+the rows had never been there."""
 
+import os
 import random
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from engage_pipeline import schema
+from engage_pipeline import files, schema
 from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.automation.forget import Outcome, forget
+from engage_pipeline.automation.forget import COUNTED, Outcome, forget
 from engage_pipeline.catalogue import ARTIFACTS, Stage
+from engage_pipeline.checks.deletions import CHECK
+from engage_pipeline.definitions import build_definitions
+from engage_pipeline.errors import UserError
+from engage_pipeline.ingest.forgetting import INGESTED
 from engage_pipeline.manifests import label
+from engage_pipeline.predating import predating
 from engage_pipeline.resources import Pipeline
 from engage_pipeline.rewriting import keys_on_disk
 from engage_pipeline.running import run_pipeline
+from engage_pipeline.status import status_table
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.traces import traces
 
 pytestmark = pytest.mark.slow
+ENGAGE = str(Path(sys.executable).with_name("engage"))
 TWEET, AUTHOR, VIEWER = (
     schema.COLUMN_NAMES.index(name) for name in ("tweet_id", "engaged_with_user_id", "engaging_user_id")
 )
-REFRESHED = (Stage.INGEST, Stage.INTERACTIONS)
+MODELS = {name for name, artifact in ARTIFACTS.items() if artifact.stage in {Stage.LANGUAGE, Stage.MODEL}}
+UNTOUCHED = "part-00002"
 
 
 @dataclass(frozen=True)
 class Lists:
-    tweets: set[str]
-    users: set[str]
+    tweets: frozenset[str]
+    users: frozenset[str]
 
     @property
     def ids(self) -> set[str]:
-        return self.tweets | self.users
+        return {*self.tweets, *self.users}
 
     def hit(self, line: bytes) -> bool:
-        fields = line.decode().split(schema.FIELD_SEPARATOR)
-        return fields[TWEET] in self.tweets or bool({fields[AUTHOR], fields[VIEWER]} & self.users)
-
-    def write(self, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        (folder / "tweets.txt").write_text("\n".join(sorted(self.tweets)), encoding="ascii")
-        (folder / "users.txt").write_text("\n".join(sorted(self.users)), encoding="ascii")
+        row = values(line)
+        return row[TWEET] in self.tweets or row[AUTHOR] in self.users or row[VIEWER] in self.users
 
 
-def configured(world: Path) -> Path:
-    return worlds.write_config(world, deletions="deletions")
-
-
-def raw_parts(world: Path) -> list[Path]:
-    return sorted((world / "raw").glob("*/part-*"))
+def values(line: bytes) -> list[str]:
+    return line.decode().split(schema.FIELD_SEPARATOR)
 
 
 def lines_of(path: Path) -> list[bytes]:
     return path.read_bytes().removesuffix(b"\n").split(b"\n")
 
 
-def drawn(world: Path, seed: int, tweets: int = 12, users: int = 5, parts: str = "*") -> Lists:
-    """Ids that occur in the raw parts."""
+def raw_parts(world: Path) -> list[Path]:
+    return sorted((world / "raw").glob("*/part-*"))
+
+
+def delete(world: Path, seed: int = 1) -> Lists:
+    """Lists of ids drawn from every raw part but UNTOUCHED, none of which occurs in that one."""
     rng = random.Random(seed)
-    rows = [line.decode().split(schema.FIELD_SEPARATOR) for path in raw_parts(world) for line in lines_of(path)]
-    return Lists(
-        set(rng.sample(sorted({row[TWEET] for row in rows}), tweets)),
-        set(rng.sample(sorted({row[AUTHOR] for row in rows}), users // 2))
-        | set(rng.sample(sorted({row[VIEWER] for row in rows}), users - users // 2)),
-    )
+    spared = {value for line in lines_of(world / "raw" / "train" / UNTOUCHED) for value in values(line)}
+    tweets, users = set(), set()
+    for path in raw_parts(world):
+        rows = [row for row in map(values, lines_of(path)) if not {row[TWEET], row[AUTHOR], row[VIEWER]} & spared]
+        for row in rng.sample(rows, min(len(rows), 3)):
+            tweets.add(row[TWEET])
+        for row in rng.sample(rows, min(len(rows), 2)):
+            users |= {row[AUTHOR], row[VIEWER]}
+    folder = world / "deletions"
+    folder.mkdir()
+    (folder / "tweets.txt").write_text("\n".join(sorted(tweets)), encoding="ascii")
+    (folder / "users-2021.txt").write_text("\r\n".join(sorted(users)), encoding="ascii")
+    worlds.write_config(world, deletions="deletions", promotion={"tolerance": 1000.0})
+    return Lists(frozenset(tweets), frozenset(users))
 
 
-def forgotten(config: Path, instance: dg.DagsterInstance | None = None) -> Outcome:
-    return forget(Pipeline(config=str(config)), instance or dg.DagsterInstance.ephemeral())
+def store_of(world: Path) -> ArtifactStore:
+    return worlds.store_of(world / "config.yaml")
 
 
-def versions(store: ArtifactStore, stages: tuple[Stage, ...] = REFRESHED) -> dict[str, str]:
+def forgotten_in(world: Path) -> Outcome:
+    return forget(Pipeline(config=str(world / "config.yaml")), dg.DagsterInstance.ephemeral())
+
+
+def versions(world: Path, names: tuple[str, ...] = (*INGESTED, *COUNTED)) -> dict[str, str]:
+    store = store_of(world)
+    manifests = {label(name, key): store.manifest(name, key) for name in names for key in keys_on_disk(store, name)}
+    return {name: manifest.version for name, manifest in manifests.items() if manifest}
+
+
+@dataclass(frozen=True)
+class Done:
+    world: Path
+    lists: Lists
+    instance: dg.DagsterInstance
+    result: dg.ExecuteInProcessResult
+    before: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def done(finished_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """A finished world after the job `forget`. Shared: copy it before changing anything."""
+    world = tmp_path_factory.mktemp("forgotten") / "world"
+    shutil.copytree(finished_world, world)
+    lists, before = delete(world), versions(world)
+    assert traces(world / "data", lists.ids)
+    instance = dg.DagsterInstance.ephemeral()
+    job = build_definitions(Pipeline(config=str(world / "config.yaml"))).resolve_job_def("forget")
+    result = job.execute_in_process(instance=instance)
+    assert result.success
+    return Done(world, lists, instance, result, before)
+
+
+def test_no_deleted_id_stays_in_any_file(done: Done) -> None:
+    assert traces(done.world / "data", done.lists.ids) == {}
+
+
+def test_all_is_as_if_made_of_raw_parts_without_the_rows(done: Done, tmp_path: Path) -> None:
+    shutil.copytree(done.world / "raw", tmp_path / "raw")
+    for path in raw_parts(tmp_path):
+        path.write_bytes(b"\n".join(b"" if done.lists.hit(line) else line for line in lines_of(path)) + b"\n")
+    config = worlds.write_config(tmp_path)
+    run_pipeline(Pipeline(config=str(config)), dg.DagsterInstance.ephemeral(), (*INGESTED, *COUNTED))
+    assert versions(done.world) == versions(tmp_path)
+
+
+def test_a_part_without_deleted_rows_keeps_its_version(done: Done) -> None:
+    after = versions(done.world)
+    assert {name for name in after if name.startswith("tweet") and after[name] == done.before[name]} == {
+        f"tweet_parts/{UNTOUCHED}"
+    }
+
+
+def test_only_what_is_trained_predates_and_the_table_says_so(done: Done) -> None:
+    dates = predating(store_of(done.world))
+    assert set(dates) == {*MODELS, "submission"}
+    table = status_table(store_of(done.world)).splitlines()[1:]
+    said = {line.split()[0] for line in table if "predates a deletion of 20" in line}
+    assert said == set(dates)
+    assert not [line for line in table if "not applied yet" in line]
+
+
+def test_dagster_is_told_of_the_rewritten_parts(done: Done) -> None:
+    rewritten = {
+        (event.materialization.asset_key.to_user_string(), event.materialization.partition)
+        for event in done.result.all_events
+        if event.is_step_materialization
+        for event in [event.step_materialization_data]
+    }
+    assert rewritten == {
+        ("tweet_parts", "part-00000"),
+        ("tweet_parts", "part-00001"),
+        ("validation_tweets", None),
+        ("test_tweets", None),
+    }
+    told = done.instance.get_latest_materialization_event(dg.AssetKey("validation_tweets"))
+    assert told
+    assert told.asset_materialization
+    assert told.asset_materialization.tags["dagster/data_version"] == versions(done.world)["validation_tweets"]
+
+
+def checks(instance: dg.DagsterInstance) -> dict[str, bool]:
+    """What the latest check of each asset says in the UI."""
     found = {}
-    for name, artifact in ARTIFACTS.items():
-        if artifact.stage in stages:
-            for key in keys_on_disk(store, name):
-                manifest = store.manifest(name, key)
-                assert manifest
-                found[label(name, key)] = manifest.version
+    for name in ARTIFACTS:
+        key = dg.AssetCheckKey(dg.AssetKey(name), CHECK)
+        records = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+        if records and records[0].event and records[0].event.dagster_event:
+            found[name] = records[0].event.dagster_event.asset_check_evaluation_data.passed
     return found
 
 
-def made_from_scratch(world: Path, lists: Lists, folder: Path) -> ArtifactStore:
-    """A run over raw parts whose deleted lines were blanked, so that the others keep their numbers."""
-    folder.mkdir()
-    shutil.copytree(world / "raw", folder / "raw")
-    for path in raw_parts(folder):
-        path.write_bytes(b"\n".join(b"" if lists.hit(line) else line for line in lines_of(path)) + b"\n")
-    config = worlds.write_config(folder)
-    wanted = [name for name, artifact in ARTIFACTS.items() if artifact.stage in REFRESHED]
-    run_pipeline(Pipeline(config=str(config)), dg.DagsterInstance.ephemeral(), wanted)
-    return worlds.store_of(config)
+def test_dagster_shows_what_predates_without_making_it_again(done: Done) -> None:
+    dates = predating(store_of(done.world))
+    assert checks(done.instance) == {name: name not in dates for name in ARTIFACTS}
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_no_deleted_id_stays_and_all_is_as_if_made_without_the_rows(world: Path, tmp_path: Path, seed: int) -> None:
-    lists, config = drawn(world, seed), configured(world)
-    assert traces(world / "data", lists.ids)
-    lists.write(world / "deletions")
-    outcome = forgotten(config)
+def test_the_next_training_clears_what_predates(done: Done, tmp_path: Path) -> None:
+    world = tmp_path / "world"
+    shutil.copytree(done.world, world)
+    instance = dg.DagsterInstance.ephemeral()
+    worlds.run(world / "config.yaml", instance=instance)
+    assert predating(store_of(world)) == {}
+    assert all(line.endswith("current") for line in status_table(store_of(world)).splitlines()[1:])
+    assert all(checks(instance).values())
+    assert traces(world / "data", done.lists.ids) == {}
+    assert versions(world) == versions(done.world)
+
+
+def without(world: Path, *stages: str) -> Path:
+    """As if the stages had never been run, which saves their time."""
+    for stage in stages:
+        shutil.rmtree(world / "data" / stage)
+    return world
+
+
+def test_killed_in_the_middle_it_goes_on(done: Done, world: Path) -> None:
+    without(world, "language", "model", "submission")
+    delete(world)
+    command = [ENGAGE, "forget", "--config", str(world / "config.yaml")]
+    environment = {**os.environ, "DAGSTER_HOME": str(world)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    while not list((world / "data" / "interactions" / "validation_features").glob(".tmp-*")):
+        assert process.poll() is None, process.stderr.read().decode() if process.stderr else ""
+        time.sleep(0.002)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert traces(world / "data", done.lists.ids)
+    finished = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    assert traces(world / "data", done.lists.ids) == {}
+    assert versions(world) == versions(done.world)
+    assert predating(store_of(world)) == {}
+    hits = {str(path): sum(map(done.lists.hit, lines_of(path))) for path in raw_parts(world)}
+    for path, count in hits.items():
+        assert (f"{path}: {count:,} lines" in finished.stdout) == bool(count)
+
+
+def test_what_can_not_be_made_again_is_removed(done: Done, world: Path) -> None:
+    delete(world)
+    (store_of(world).folder("trained_model") / "manifest.json").unlink()
+    (world / "raw" / "train" / "part-00001").unlink()
+    outcome = forgotten_in(world)
     assert outcome.problems == []
+    assert [text.split()[0] for text in outcome.removed] == [
+        "interaction_features/part-00001",
+        "evaluation",
+        "submission",
+    ]
+    assert traces(world / "data", done.lists.ids) == {}
+
+
+def test_what_was_never_made_is_not_made(world: Path) -> None:
+    lists = delete(without(world, "language", "model", "submission", "interactions"))
+    outcome = forgotten_in(world)
+    assert (outcome.problems, outcome.made, outcome.removed) == ([], [], [])
     assert traces(world / "data", lists.ids) == {}
-    store = worlds.store_of(config)
-    assert versions(store) == versions(made_from_scratch(world, lists, tmp_path / "scratch"))
-    hits = {str(path): sum(map(lists.hit, lines_of(path))) for path in raw_parts(world)}
-    assert outcome.raw_files == {path: count for path, count in hits.items() if count}
+
+
+def test_two_do_not_forget_at_once(world: Path) -> None:
+    delete(world)
+    lock = world / "data" / "deletions" / ".forget.lock"
+    lock.parent.mkdir()
+    with files.exclusive(lock, "held"), pytest.raises(UserError, match="another run is forgetting"):
+        forgotten_in(world)
+
+
+def test_a_bad_list_and_a_damaged_part_are_one_line_each(world: Path) -> None:
+    delete(world)
+    command = [ENGAGE, "forget", "--config", str(world / "config.yaml")]
+    options = {"env": {**os.environ, "DAGSTER_HOME": str(world)}, "capture_output": True, "text": True}
+    (world / "deletions" / "users-b").write_text("one two", encoding="ascii")
+    done = subprocess.run(command, check=False, **options)
+    assert done.returncode == 1
+    assert [line for line in done.stderr.splitlines() if line.startswith("engage: ")] == [
+        f"engage: {world}/deletions/users-b: line 1: 'one two' is not one id"
+    ]
+    (world / "deletions" / "users-b").unlink()
+    without(world, "language", "model", "submission", "interactions")
+    part = store_of(world).open("tweet_parts", "part-00000").path("tweets.parquet")
+    part.write_bytes(part.read_bytes()[:-1])
+    done = subprocess.run(command, check=False, **options)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("engage: ")]
+    assert line.startswith(f"engage: not all is forgotten: {part}: damaged: ")
+    assert "tweet_parts/part-00001: " in done.stdout
