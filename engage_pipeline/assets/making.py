@@ -72,7 +72,7 @@ def make_one(
             shown = make(draft)
         manifest = published(draft)
     return dg.MaterializeResult(
-        metadata={**describe(manifest), **_markdown(shown or {})}, data_version=dg.DataVersion(manifest.version)
+        metadata=_shown_first(shown or {}, manifest), data_version=dg.DataVersion(manifest.version)
     )
 
 
@@ -112,8 +112,7 @@ def make_parts(
         problems = "; ".join(f"{key}: {problem}" for key, problem in failed.items())
         raise dg.Failure(description=problems, allow_retries=False)
     for key, manifest in made.items():
-        metadata = {**describe(manifest), **_markdown(shown[key])}
-        context.add_asset_metadata(metadata, asset_key=name, partition_key=key)
+        context.add_asset_metadata(_shown_first(shown[key], manifest), asset_key=name, partition_key=key)
     versions = [manifest.version for manifest in made.values()]
     return dg.MaterializeResult(data_version=dg.DataVersion(versions[0]) if len(versions) == 1 else None)
 
@@ -123,7 +122,7 @@ def materialization(manifest: Manifest, shown: Shown = MappingProxyType({})) -> 
     return dg.AssetMaterialization(
         manifest.artifact,
         partition=manifest.key,
-        metadata={**describe(manifest), **_markdown(shown)},
+        metadata=_shown_first(shown, manifest),
         tags={DATA_VERSION_TAG: manifest.version},
     )
 
@@ -152,6 +151,11 @@ def describe(manifest: Manifest) -> dict[str, Any]:
 def _is_readable(value: Any) -> bool:
     """Whether a person would read it in a table of figures; long lists, such as curves, are drawn instead."""
     return value not in (None, {}, []) and len(json.dumps(value, default=str)) <= LONGEST_FIGURE
+
+
+def _shown_first(shown: Shown, manifest: Manifest) -> dict[str, Any]:
+    figures = {name: value for name, value in describe(manifest).items() if name not in shown}
+    return {**_markdown(shown), **figures}
 
 
 def _markdown(shown: Shown) -> dict[str, dg.MarkdownMetadataValue]:

@@ -58,7 +58,7 @@ def _places(name: str, function: Callable[..., Any]) -> Iterator[tuple[Path, int
         file, _, defined = place.partition(":")
         path = PACKAGE / file
         if path.is_file():
-            yield path, _line(path, defined) if defined else 1, place
+            yield path, _line(path, defined) if defined else 1, defined or path.name
 
 
 def _line(path: Path, defined: str) -> int:
