@@ -1,0 +1,1 @@
+"""The commands of `engage`, each a thin shell over one library call."""

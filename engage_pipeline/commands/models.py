@@ -1,0 +1,128 @@
+"""Commands about the model that predicts: rollback, promote, predict, explain, evaluate."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engage_pipeline.commands.options import Config, PresetName, Threads, open_instance
+from engage_pipeline.config import load_settings
+from engage_pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+    from engage_pipeline.manifests import Manifest
+
+
+def rollback(
+    to: Annotated[str | None, typer.Option(help="Version of a kept model, or its beginning.")] = None,
+    previous: Annotated[bool, typer.Option("--previous", help="The model promoted before this one.")] = False,
+    config: Config = None,
+    preset: PresetName = None,
+) -> None:
+    """Have an earlier model predict again; without --to or --previous, list the models that are kept."""
+    from engage_pipeline.artifacts import ArtifactStore
+    from engage_pipeline.model.rollback import format_models, kept_models, roll_back, short
+
+    store = ArtifactStore(load_settings(config, preset=preset))
+    if to is not None and previous:
+        raise UserError("give --to or --previous, not both")
+    if to is None and not previous:
+        models = kept_models(store)
+        typer.echo(format_models(models) if models else "no model is kept: `engage run` makes the first")
+        return
+    with open_instance() as instance:
+        manifest = roll_back(store, to)
+        _report(instance, manifest)
+    typer.echo(f"model {short(manifest.version)} predicts from now on; `engage run` makes results.csv anew")
+
+
+def promote(config: Config = None, preset: PresetName = None) -> None:
+    """Have the newly trained model predict although it was turned down, or given up by a rollback."""
+    from engage_pipeline.artifacts import ArtifactStore
+    from engage_pipeline.model.rollback import promote_by_hand, short
+
+    store = ArtifactStore(load_settings(config, preset=preset))
+    with open_instance() as instance:
+        manifest = promote_by_hand(store)
+        _report(instance, manifest)
+    typer.echo(f"model {short(manifest.version)} predicts from now on; `engage run` makes results.csv anew")
+
+
+def predict(
+    inputs: Annotated[list[Path], typer.Option("--input", help="Test parts or folders of them; may be repeated.")],
+    output: Annotated[Path, typer.Option(help="Where results.csv is written.")],
+    more: Annotated[
+        list[Path] | None, typer.Argument(help="Further inputs, so that --input test/part-* works.")
+    ] = None,
+    threads: Threads = None,
+    config: Config = None,
+    preset: PresetName = None,
+) -> None:
+    """Predict test parts with the published model: the challenge's test phase. No Dagster, no network."""
+    from engage_pipeline.submission.predict import predict as predict_parts
+
+    report = predict_parts([*inputs, *(more or [])], output, load_settings(config, preset=preset), threads=threads)
+    typer.echo(
+        f"{output}: {report.rows:,} rows in {report.seconds:.1f} s, {report.rows_per_second:,.0f} rows a second, "
+        f"{report.rejected:,} lines rejected"
+    )
+
+
+def explain(
+    part: Annotated[Path, typer.Option("--input", help="A raw part: test, or with labels, which are only shown.")],
+    row: Annotated[int, typer.Option(help="Line of the part, counted from 0 as line_number in every table is.")],
+    json: Annotated[Path | None, typer.Option("--json", help="Write everything, unrounded, to this file too.")] = None,
+    threads: Threads = None,
+    config: Config = None,
+    preset: PresetName = None,
+) -> None:
+    """Show why one row is predicted as it is: what each family of features did, and the counters behind it.
+
+    The row is taken as a test row. One of a training or validation part is itself in the counters it is explained by.
+    """
+    from engage_pipeline.submission.explain import explain as explain_line
+    from engage_pipeline.submission.explanation_json import write_json
+    from engage_pipeline.submission.explanation_text import to_text
+
+    with _without_log_lines():
+        explained = explain_line(part, row, load_settings(config, preset=preset), threads=threads)
+    typer.echo(to_text(explained))
+    if json is not None:
+        write_json(explained, json)
+
+
+def evaluate(
+    predictions: Annotated[Path, typer.Option(help="A results.csv, of any program.")],
+    labels: Annotated[Path, typer.Option(help="Parquet with the labels, or a part with all 24 columns.")],
+    oracle: Annotated[Path | None, typer.Option(help="Parquet with the true probabilities.")] = None,
+    config: Config = None,
+    preset: PresetName = None,
+) -> None:
+    """Score a predictions file: AP and RCE, overall and over the author groups, and the share of the oracle's RCE."""
+    from engage_pipeline.submission.scoring import score_predictions
+
+    typer.echo(score_predictions(predictions, labels, oracle, load_settings(config, preset=preset)).to_text())
+
+
+def _report(instance: "DagsterInstance", manifest: "Manifest") -> None:
+    """Has the UI show what was published outside of a run."""
+    from engage_pipeline.assets.making import materialization
+
+    instance.report_runless_asset_event(materialization(manifest))
+
+
+@contextmanager
+def _without_log_lines() -> Iterator[None]:
+    """For work of seconds, whose progress is not worth a line: warnings only."""
+    logger = logging.getLogger("engage_pipeline")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
