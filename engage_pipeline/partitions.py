@@ -6,6 +6,12 @@ import dagster as dg
 
 from engage_pipeline.artifacts import check_key
 
+PARTITION, RANGE_START, RANGE_END = (
+    "dagster/partition",
+    "dagster/asset_partition_range_start",
+    "dagster/asset_partition_range_end",
+)
+"""Tags of a run over one part, and of one over neighbouring parts in order of registration."""
 PARTS = dg.DynamicPartitionsDefinition(name="part")
 """One partition a training part; the key is the part's name, such as `part-00000`."""
 

@@ -16,13 +16,12 @@ from engage_pipeline.manifests import label
 from engage_pipeline.metrics import format_table
 from engage_pipeline.model.evaluation import read_scores
 from engage_pipeline.model.promotion import shown_time
-from engage_pipeline.partitions import PARTS, register_parts
+from engage_pipeline.partitions import PARTS, RANGE_END, RANGE_START, register_parts
 from engage_pipeline.plan import SEGMENTS, Step, plan_segment, raw_sources, training_parts
 from engage_pipeline.resources import Pipeline
 
 LOGGER = logging.getLogger("engage_pipeline")
 STARTED_BY_TAG = "engage/started_by"
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 

@@ -16,7 +16,7 @@ from engage_pipeline.ingest.parts import list_parts
 from engage_pipeline.ingest.sightings import Cursor, read_cursor
 from engage_pipeline.ingest.watch_report import report
 from engage_pipeline.ingest.watching import Decision, PartRun, Situation, decide, parts_to_read
-from engage_pipeline.partitions import PARTS
+from engage_pipeline.partitions import PARTITION, PARTS, RANGE_END, RANGE_START
 from engage_pipeline.plan import training_listing
 from engage_pipeline.resources import Pipeline
 from engage_pipeline.sections import AutomationSettings
@@ -28,8 +28,7 @@ READING_SECONDS = 20.0
 LOST_SECONDS = 600.0
 """A request of which no run came after so long is made again."""
 _ASSET = dg.AssetKey("tweet_parts")
-_PARTITION, _RUN_KEY = "dagster/partition", "dagster/run_key"
-_RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+_RUN_KEY = "dagster/run_key"
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.STARTING,
@@ -104,7 +103,7 @@ def _result(context: dg.SensorEvaluationContext, decision: Decision, text: str) 
 def _run_request(run: PartRun) -> dg.RunRequest:
     if len(run.parts) == 1:
         return dg.RunRequest(run_key=run.run_key, partition_key=run.parts[0])
-    return dg.RunRequest(run_key=run.run_key, tags={_RANGE_START: run.parts[0], _RANGE_END: run.parts[-1]})
+    return dg.RunRequest(run_key=run.run_key, tags={RANGE_START: run.parts[0], RANGE_END: run.parts[-1]})
 
 
 def _busy(instance: dg.DagsterInstance, registered: Sequence[str]) -> frozenset[str]:
@@ -114,10 +113,10 @@ def _busy(instance: dg.DagsterInstance, registered: Sequence[str]) -> frozenset[
         selected = run.asset_selection
         if (_ASSET not in selected) if selected else (run.job_name != JOB):
             continue
-        if _PARTITION in run.tags:
-            busy.add(run.tags[_PARTITION])
-        elif _RANGE_START in run.tags and _RANGE_END in run.tags:
-            busy |= _range(run.tags[_RANGE_START], run.tags[_RANGE_END], registered)
+        if PARTITION in run.tags:
+            busy.add(run.tags[PARTITION])
+        elif RANGE_START in run.tags and RANGE_END in run.tags:
+            busy |= _range(run.tags[RANGE_START], run.tags[RANGE_END], registered)
     return frozenset(busy)
 
 
