@@ -145,3 +145,16 @@ def test_a_real_report_is_whole_and_small(finished_world: Path) -> None:
     assert page.text_of("h2") == ["Summary", "Data", "Interactions", "Text", "Model", "Quality", "Settings"]
     assert "promoted" in page.plain()
     assert str(finished_world) not in page.text
+
+
+@pytest.mark.slow
+def test_a_part_with_more_rejected_lines_makes_a_new_report_but_no_new_network(world: Path) -> None:
+    config = world / "config.yaml"
+    worlds.run(config)
+    with (world / "raw" / "train" / "part-00001").open("a", encoding="utf-8") as part:
+        part.write("no tweet\n")
+    made = {step.artifact for step in worlds.run(config)}
+    assert "evaluation" in made
+    assert not made & {"pretrained_network", "candidate_model"}
+    page = Page(worlds.store_of(config).open("evaluation").path("report.html").read_text(encoding="utf-8"))
+    assert "Rejected lines of the training and validation parts, by reason." in page.plain()
