@@ -23,13 +23,13 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], bool], what: str, deadline: float = DEADLINE) -> None:
+def wait_until(condition: Callable[[], bool], what: str, deadline: float = DEADLINE, every: float = 0.1) -> None:
     """Returns once `condition` holds. Raises TimeoutError, naming `what` was awaited, after `deadline` seconds."""
     end = time.monotonic() + deadline
     while not condition():
         if time.monotonic() > end:
             raise TimeoutError(f"{what}: not after {deadline:.0f} s")
-        time.sleep(0.1)
+        time.sleep(every)
 
 
 def answers(url: str) -> bool:
@@ -55,7 +55,13 @@ def graphql(url: str, query: str, variables: Mapping[str, Any] | None = None) ->
 
 @contextmanager
 def running(
-    command: Sequence[str], *, log: Path, ready: Callable[[], bool], stop_with: int = signal.SIGTERM, **options: Any
+    command: Sequence[str],
+    *,
+    log: Path,
+    ready: Callable[[], bool],
+    stop_with: int = signal.SIGTERM,
+    deadline: float = DEADLINE,
+    **options: Any,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """`command` from when it is `ready` until the block ends; its output goes to `log`, which an error quotes.
 
@@ -71,7 +77,7 @@ def running(
             **options,
         )
     try:
-        wait_until(lambda: process.poll() is not None or ready(), f"{command[0]} ready")
+        wait_until(lambda: process.poll() is not None or ready(), f"{command[0]} ready", deadline)
         if process.poll() is not None:
             raise RuntimeError(f"{' '.join(command)} ended: {tail(log)}")
         yield process
