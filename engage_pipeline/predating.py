@@ -11,7 +11,7 @@ finding and removing the rows (ingest).
 
 import fcntl
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -51,27 +51,27 @@ def predating(store: ArtifactStore) -> dict[str, str]:
     return _judged(_manifests(store), ledger) if ledger else {}
 
 
-def enter(store: ArtifactStore, holding: Iterable[Manifest]) -> None:
+def enter(store: ArtifactStore, holding: Sequence[Manifest]) -> None:
     """Enters versions that hold deleted rows, and whatever was made of them, into the ledger.
 
-    To be called before such a version is replaced: afterwards nothing tells any more what was made of it.
+    To be called before such a version is replaced: afterwards nothing tells any more what was made of it. Without a
+    version, what was made of those entered before.
     """
     with _ledger(store) as (ledger, now):
         for manifest in holding:
             _add(ledger, label(manifest.artifact, manifest.key), manifest.version, Entry(now, manifest.directory))
+        if holding:
+            _enter_replaced_inputs(store, ledger, now)
         _enter_made(store, ledger)
 
 
 def enter_replaced_inputs(store: ArtifactStore) -> None:
-    """Enters every input that is not the current version any more: it can't be looked through, so it may hold what is
-    deleted now."""
+    """When lists are new: enters every input that is not the current version any more, and what was made of it.
+
+    Nobody can look whether it held what is deleted now, so it counts as if it did.
+    """
     with _ledger(store) as (ledger, now):
-        manifests = _manifests(store)
-        for manifest in [*manifests.values(), *_kept(store)]:
-            for name, version in manifest.inputs.items():
-                current = manifests.get(name)
-                if version != ABSENT and (current is None or current.version != version):
-                    _add(ledger, name, version, Entry(now, ""))
+        _enter_replaced_inputs(store, ledger, now)
         _enter_made(store, ledger)
 
 
@@ -130,6 +130,15 @@ def _input_dates(
                 yield found[name]
         elif (entry := ledger.get(name, {}).get(version)) is not None:
             yield entry.date
+
+
+def _enter_replaced_inputs(store: ArtifactStore, ledger: Ledger, now: str) -> None:
+    manifests = _manifests(store)
+    for manifest in [*manifests.values(), *_kept(store)]:
+        for name, version in manifest.inputs.items():
+            current = manifests.get(name)
+            if version != ABSENT and (current is None or current.version != version):
+                _add(ledger, name, version, Entry(now, ""))
 
 
 def _enter_made(store: ArtifactStore, ledger: Ledger) -> None:

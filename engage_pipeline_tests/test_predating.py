@@ -1,12 +1,13 @@
 """Which artifacts predate a deletion: followed through every artifact between, until each is made anew."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.errors import UserError
-from engage_pipeline.predating import enter, enter_replaced_inputs, predating
+from engage_pipeline.predating import LEDGER, enter, enter_replaced_inputs, predating
 from engage_pipeline_tests.samples import tiny_settings
 
 CHAIN = ("interaction_counts", "interaction_features", "pretrained_network", "finetuned_network")
@@ -131,6 +132,16 @@ def test_the_first_deletion_is_the_one_that_is_told(store: ArtifactStore, monkey
     assert dates["finetuned_network"][:10] == "2021-03-01"
 
 
+def test_an_entry_keeps_its_date_when_it_is_made_again(store: ArtifactStore) -> None:
+    manifest = store.manifest("tweet_parts", "part-1")
+    assert manifest
+    enter(store, [manifest])
+    path = store.root / LEDGER
+    path.write_text(re.sub(r"20\d\d-\d\d-\d\dT", "2021-03-01T", path.read_text()))
+    enter(store, [manifest])
+    assert {date[:10] for date in predating(store).values()} == {"2021-03-01"}
+
+
 def test_a_replaced_input_counts_as_one_that_may_hold_what_is_deleted(store: ArtifactStore) -> None:
     ingest(store, "part-0", "other rows")
     enter_replaced_inputs(store)
@@ -151,6 +162,18 @@ def test_a_kept_model_predates_when_it_is_returned_to(store: ArtifactStore) -> N
     with store.publish("trained_model") as draft:
         draft.path("content").write_text((store.folder("trained_model") / first.directory / "content").read_text())
         draft.inputs = first.inputs
+    assert names(store) == {"trained_model"}
+
+
+def test_a_kept_model_predates_also_if_it_stands_in_for_one_that_does_not(store: ArtifactStore) -> None:
+    for content in ("first", "second"):
+        make(store, "candidate_model", content)
+        make(store, "trained_model", content)
+    delete_from(store, "part-0")
+    for name in (*CHAIN, "candidate_model", "trained_model"):
+        make(store, name)
+    assert names(store) == set()
+    make(store, "trained_model", "first")
     assert names(store) == {"trained_model"}
 
 

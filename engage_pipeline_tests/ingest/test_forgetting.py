@@ -24,7 +24,7 @@ from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.ingest.report import facts_of_parts
 from engage_pipeline.ingest.side_files import write_side_files
 from engage_pipeline.ingest.split import validation_split
-from engage_pipeline.predating import predating
+from engage_pipeline.predating import LEDGER, predating
 from engage_pipeline.synthetic import synthesize
 from engage_pipeline_tests.samples import tiny_settings
 from engage_pipeline_tests.traces import traces
@@ -265,7 +265,7 @@ DAMAGES: tuple[Callable[[bytes], bytes], ...] = (
     lambda line: line + b"\xff",
     lambda line: with_field(line, 0, b"1o1"),
     lambda line: line.replace(SEPARATOR, b"\0", 1),
-    lambda line: with_field(line, TWEET, b"f" + line.split(SEPARATOR)[TWEET] + b"\xff"),
+    lambda line: with_field(line, TWEET, b"F" + line.split(SEPARATOR)[TWEET] + b"\xff"),
     lambda line: with_field(line, 8, line.split(SEPARATOR)[TWEET] + b"0"),
 )
 
@@ -394,6 +394,21 @@ def test_an_ingest_anew_enters_what_it_replaces(raw: Path, store: ArtifactStore)
     enter_replaced(store, "tweet_parts", "part-00000", deletions)
     assert set(predating(store)) == {"tweet_parts/part-00000", "interaction_counts"}
     ingest(store)
+    assert set(predating(store)) == {"interaction_counts"}
+
+
+def test_what_was_made_of_a_rewritten_or_unreadable_part_predates(raw: Path, store: ArtifactStore) -> None:
+    with store.publish("interaction_counts") as draft:
+        draft.path("counts").write_bytes(b"")
+    part = store.open("tweet_parts", "part-00001").path("tweets.parquet")
+    content = part.read_bytes()
+    part.write_bytes(content[:-1])
+    enter_replaced(store, "tweet_parts", "part-00001", delete(store, ["no-such-id"]))
+    assert set(predating(store)) == {"tweet_parts/part-00001", "interaction_counts"}
+    (store.root / LEDGER).unlink()
+    part.write_bytes(content)
+    delete(store, fields(raw / "train" / "part-00000", TWEET)[:1])
+    forget(store)
     assert set(predating(store)) == {"interaction_counts"}
 
 
