@@ -51,10 +51,10 @@ def test_a_file_that_a_process_has_open_stays(store: ArtifactStore) -> None:
 
 
 def test_the_engine_spills_where_we_look(tmp_path: Path) -> None:
-    settings = tiny_settings(tmp_path / "data", engine={"threads": 1, "memory_limit": "40MB"})
+    settings = tiny_settings(tmp_path / "data", engine={"threads": 1, "memory_limit": "30MB"})
     with Engine(settings) as engine:
         engine.connection.execute(
-            "CREATE TEMP TABLE numbers AS SELECT range AS n, md5(range::VARCHAR) AS t FROM range(3000000)"
+            "CREATE TEMP TABLE numbers AS SELECT range AS n, md5(range::VARCHAR) AS t FROM range(1500000)"
         )
-        engine.connection.execute("SELECT t FROM numbers ORDER BY t LIMIT 1 OFFSET 2000000").fetchall()
+        engine.connection.execute("SELECT t FROM numbers ORDER BY t LIMIT 1 OFFSET 1000000").fetchall()
         assert list(spill_folder(settings).glob("duckdb_temp_*"))

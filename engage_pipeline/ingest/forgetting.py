@@ -9,6 +9,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -181,9 +182,9 @@ def raw_files(store: ArtifactStore) -> dict[str, int]:
     found: dict[str, int] = {}
     for name in INGESTED:
         for key in keys_on_disk(store, name):
-            manifest = store.manifest(name, key)
-            if manifest is not None:
-                found |= _forgotten_of(store.root, manifest)
+            with suppress(UserError):  # a damaged manifest is told of where its artifact is looked through
+                if manifest := store.manifest(name, key):
+                    found |= _forgotten_of(store.root, manifest)
     return found
 
 

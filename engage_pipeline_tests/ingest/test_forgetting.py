@@ -332,6 +332,7 @@ def test_a_damaged_part_is_named_and_the_others_are_done(raw: Path, store: Artif
     assert "not a manifest" in done.problems["validation_tweets"]
     for folder in (store.folder("tweet_parts", "part-00001"), store.folder("test_tweets")):
         assert traces(folder, users) == {}
+    assert str(raw / "train" / "part-00001") in raw_files(store)
     assert waiting(store) == {"tweet_parts/part-00000"}
 
 
