@@ -58,6 +58,10 @@ class Browser:
         """The elements of an XPath that can be seen now."""
         return [element for element in self.driver.find_elements(By.XPATH, path) if element.is_displayed()]
 
+    def see(self, path: str) -> None:
+        """Waits until an element of an XPath can be seen."""
+        self.until(lambda: self.shown(path), path)
+
     def click(self, path: str) -> None:
         """Clicks on the first element of an XPath once it is there, and is not covered by another."""
 
@@ -114,10 +118,10 @@ def test_one_part_turns_green_by_clicking(dev: Dev, browser: Browser) -> None:
     browser.read("Global asset lineage")
     for stage in Stage:
         node = f"//*[name()='foreignObject']//*[normalize-space(text())='{stage.value}']"
-        browser.until(lambda node=node: browser.shown(node), f"the group {stage.value} in the graph")
+        browser.see(node)
         browser.click(f"{tree_row(stage.value)}//button[.//{ARROW}]")
         for name in (name for name, artifact in ARTIFACTS.items() if artifact.stage is stage):
-            browser.until(lambda name=name: browser.shown(tree_row(name)), f"the asset {name}")
+            browser.see(tree_row(name))
         browser.click(f"{tree_row(stage.value)}//button[.//{ARROW}]")
 
     browser.click(f"{tree_row(Stage.INGEST.value)}//button[.//{ARROW}]")
@@ -135,7 +139,7 @@ def test_one_part_turns_green_by_clicking(dev: Dev, browser: Browser) -> None:
 
     browser.read(f"Materialized ({len(others) + 1})")
     row = f"//*[@data-tooltip='{PART}']"
-    browser.until(lambda: browser.shown(f"{row}/following-sibling::*[contains(@style, 'green')]"), f"{PART} in green")
+    browser.see(f"{row}/following-sibling::*[contains(@style, 'green')]")
     browser.click(row)
     rows = dev.store().open(ASSET, PART).manifest.rows
     browser.read(f"dagster/partition_row_count\n{rows}\n")
