@@ -138,6 +138,10 @@ class Dev:
         wait_until(lambda: self.run(run_id).status in ENDED, f"the end of run {run_id}")
         return self.run(run_id)
 
+    def launched(self, run_id: str) -> float:
+        """When the run left the queue, in Unix seconds."""
+        return float(self.ask(queries.LAUNCH_TIME, id=run_id)["runOrError"]["stats"]["launchTime"])
+
     def failures(self, run_id: str) -> list[str]:
         """What the run's page says of each failed step; nothing of what was raised on the way there."""
         events = self.ask(queries.FAILURES, id=run_id)["runOrError"]["eventConnection"]["events"]

@@ -76,6 +76,11 @@ query Runs($filter: RunsFilter) {
   }
 }
 """
+LAUNCH_TIME = """
+query LaunchTime($id: ID!) {
+  runOrError(runId: $id) { ... on Run { stats { ... on RunStatsSnapshot { launchTime } } } }
+}
+"""
 PARTS = """
 query Parts($asset: AssetKeyInput!) {
   assetNodeOrError(assetKey: $asset) {
