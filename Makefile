@@ -27,7 +27,7 @@ ui: setup
 	$(BIN)/dagster dev --host 127.0.0.1 --port 3000
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .

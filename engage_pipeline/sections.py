@@ -204,8 +204,8 @@ class AutomationSettings(Section):
     freshness_fail_hours: int | None = Field(
         192,
         ge=1,
-        description="Show it as failing when it is so old; null = no freshness policies. With the defaults nightly parts "
-        "are fresh, and weekly ones warn, but do not fail.",
+        description="Show it as failing when it is so old; null = no freshness policies. With the defaults nightly "
+        "parts are fresh, and weekly ones warn, but do not fail.",
     )
 
     @model_validator(mode="after")

@@ -1,5 +1,6 @@
-"""Fixtures that several test modules share."""
+"""Fixtures that several test modules share, and the order of the files."""
 
+import fcntl
 import shutil
 from pathlib import Path
 
@@ -7,12 +8,35 @@ import pytest
 
 from engage_pipeline_tests import worlds
 
+LONGEST_FIRST = ("e2e/", "deploy/", "test_pipeline.py", "automation/", "ingest/", "language/")
+"""Files that would hold back the end of a parallel run if they came last. e2e waits more than it works."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Longest files first, each file in its own order."""
+    base = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.relative_to(base).as_posix()
+        return next((index for index, start in enumerate(LONGEST_FIRST) if name.startswith(start)), len(LONGEST_FIRST))
+
+    items.sort(key=place)
+
 
 @pytest.fixture(scope="session")
-def finished_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a tiny world after a whole run. Shared: copy it (`world`) before changing anything."""
-    folder = tmp_path_factory.mktemp("finished")
-    worlds.run(worlds.make_world(folder))
+def finished_world(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Folder of a tiny world after a whole run, one for all workers. Copy it (`world`) before changing anything."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / "finished-world"
+    shared.mkdir(exist_ok=True)
+    with (shared / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = shared / "world"
+        if not (shared / "made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            worlds.run(worlds.make_world(folder))
+            (shared / "made").touch()
     return folder
 
 
