@@ -16,62 +16,18 @@ import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from engage_pipeline import files, keeping
 from engage_pipeline.catalogue import ARTIFACTS, Artifact, ancestry, digest, relevant_settings, setting_value
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.manifests import Manifest, changed_setting, changed_version, check_key, label, read_manifest
+from engage_pipeline.publishing import MANIFEST, Sealed, publish_version
+from engage_pipeline.versions import Draft, Version
 
-MANIFEST = "manifest.json"
 DISTRUSTED = "distrusted.json"
 """Names the version that failed a blocking check, and why. It means nothing once another version is published."""
-
-
-@dataclass
-class Draft:
-    """A version being written. Set `rows` and `facts`; after publication `manifest` tells what was published.
-
-    `inputs` are set where the version was made of other input versions than those found when the draft was opened.
-    """
-
-    directory: Path
-    rows: int | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
-    inputs: dict[str, str] | None = None
-    manifest: Manifest | None = None
-
-    def path(self, name: str) -> Path:
-        """Where the file `name` of this version is to be written."""
-        return self.directory / name
-
-
-@dataclass(frozen=True)
-class Version:
-    """A published version, open for reading."""
-
-    folder: Path
-    manifest: Manifest
-
-    def path(self, name: str) -> Path:
-        """The undamaged file `name`. Raises UserError naming the file and the asset to materialize again."""
-        path = self.folder / self.manifest.directory / name
-        problem: str | None = "no such file in its manifest"
-        if name in self.manifest.files:
-            problem = files.damage(path, self.manifest.files[name])
-        if problem:
-            raise UserError(f"{path}: {problem}; materialize {label(self.manifest.artifact, self.manifest.key)} again")
-        return path
-
-    def directory(self) -> Path:
-        """The folder of the version, every file of it checked."""
-        for name in self.manifest.files:
-            self.path(name)
-        return self.folder / self.manifest.directory
 
 
 class ArtifactStore:
@@ -265,31 +221,28 @@ class ArtifactStore:
         inputs: dict[str, str],
         sources: list[files.SourceFile],
     ) -> Manifest:
-        fingerprints = files.seal_folder(draft.directory)
-        version = digest({file: mark.sha256 for file, mark in fingerprints.items()})
-        manifest = Manifest(
-            artifact=name,
-            key=key,
-            version=version,
-            directory=f"{version}-{uuid.uuid4().hex[:6]}",
-            previous=before.directory if before else None,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            code_version=ARTIFACTS[name].code_version,
-            rows=draft.rows,
-            settings=relevant_settings(name, self.settings),
-            inputs=inputs if draft.inputs is None else draft.inputs,
-            sources=sources,
-            files=fingerprints,
-            facts=json.loads(json.dumps(draft.facts)),
-        )
-        folder = self.folder(name, key)
-        draft.directory.rename(folder / manifest.directory)
-        files.sync_folder(folder)
-        if before is not None and self._kept_count(name) > 1 and not self._distrusted(before):
-            keeping.remember(folder, before)
-        with files.atomic_file(folder / MANIFEST) as path:
-            path.write_text(manifest.to_json(), encoding="utf-8")
-        return manifest
+        def describe(sealed: Sealed) -> Manifest:
+            return Manifest(
+                artifact=name,
+                key=key,
+                version=sealed.version,
+                directory=sealed.directory,
+                previous=before.directory if before else None,
+                created=sealed.created,
+                code_version=ARTIFACTS[name].code_version,
+                rows=draft.rows,
+                settings=relevant_settings(name, self.settings),
+                inputs=inputs if draft.inputs is None else draft.inputs,
+                sources=sources,
+                files=sealed.files,
+                facts=json.loads(json.dumps(draft.facts)),
+            )
+
+        def keep_the_one_before() -> None:
+            if before is not None and self._kept_count(name) > 1 and not self._distrusted(before):
+                keeping.remember(self.folder(name, key), before)
+
+        return publish_version(self.folder(name, key), draft.directory, describe, keep_the_one_before)
 
 
 def _sweep(folder: Path) -> None:

@@ -9,16 +9,16 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from engage_pipeline import files
-from engage_pipeline.artifacts import DISTRUSTED, MANIFEST, ArtifactStore, Draft, Version
-from engage_pipeline.catalogue import ARTIFACTS, digest
+from engage_pipeline.artifacts import DISTRUSTED, ArtifactStore, Draft, Version
+from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.manifests import Manifest, label
+from engage_pipeline.publishing import MANIFEST, Sealed, publish_version, write_manifest
 
 
 def keys_on_disk(store: ArtifactStore, name: str) -> list[str | None]:
@@ -57,7 +57,7 @@ def note_facts(store: ArtifactStore, version: Version, facts: dict[str, Any]) ->
     with _locked(store, manifest.artifact, manifest.key):
         current = store.manifest(manifest.artifact, manifest.key)
         if current is not None and current.directory == manifest.directory:
-            _write_manifest(version.folder, replace(current, facts={**current.facts, **facts}))
+            write_manifest(version.folder, replace(current, facts={**current.facts, **facts}))
 
 
 def purge(store: ArtifactStore, name: str, key: str | None = None) -> None:
@@ -87,28 +87,21 @@ def _locked(store: ArtifactStore, name: str, key: str | None) -> Any:
 
 
 def _seal(folder: Path, before: Manifest, draft: Draft) -> Manifest:
-    fingerprints = files.seal_folder(draft.directory)
-    version = digest({file: mark.sha256 for file, mark in fingerprints.items()})
-    manifest = replace(
-        before,
-        version=version,
-        directory=f"{version}-{uuid4().hex[:6]}",
-        previous=None,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        rows=draft.rows,
-        files=fingerprints,
-        facts=json.loads(json.dumps(draft.facts)),
-    )
-    draft.directory.rename(folder / manifest.directory)
-    files.sync_folder(folder)
-    _write_manifest(folder, manifest)
+    def describe(sealed: Sealed) -> Manifest:
+        return replace(
+            before,
+            version=sealed.version,
+            directory=sealed.directory,
+            previous=None,
+            created=sealed.created,
+            rows=draft.rows,
+            files=sealed.files,
+            facts=json.loads(json.dumps(draft.facts)),
+        )
+
+    manifest = publish_version(folder, draft.directory, describe)
     _pass_on_distrust(folder, before, manifest)
     return manifest
-
-
-def _write_manifest(folder: Path, manifest: Manifest) -> None:
-    with files.atomic_file(folder / MANIFEST) as path:
-        path.write_text(manifest.to_json(), encoding="utf-8")
 
 
 def _pass_on_distrust(folder: Path, before: Manifest, manifest: Manifest) -> None:
