@@ -80,10 +80,17 @@ ARTIFACTS: dict[str, Artifact] = {
         ),
         Artifact("validation_counts", Stage.INTERACTIONS, ("validation_tweets",), (), "1"),
         Artifact(
-            "interaction_features", Stage.INTERACTIONS, ("tweet_parts", *_FEATURE_INPUTS), (), "2", partitioned=True
+            "interaction_features",
+            Stage.INTERACTIONS,
+            ("tweet_parts", *_FEATURE_INPUTS),
+            ("features",),
+            "3",
+            partitioned=True,
         ),
-        Artifact("validation_features", Stage.INTERACTIONS, ("validation_tweets", *_FEATURE_INPUTS), (), "2"),
-        Artifact("test_features", Stage.INTERACTIONS, ("test_tweets", *_FEATURE_INPUTS), (), "2"),
+        Artifact(
+            "validation_features", Stage.INTERACTIONS, ("validation_tweets", *_FEATURE_INPUTS), ("features",), "3"
+        ),
+        Artifact("test_features", Stage.INTERACTIONS, ("test_tweets", *_FEATURE_INPUTS), ("features",), "3"),
         Artifact(
             "finetuned_encoder",
             Stage.LANGUAGE,
@@ -116,18 +123,32 @@ ARTIFACTS: dict[str, Artifact] = {
             "1",
         ),
         Artifact(
+            "engagement_effects",
+            Stage.MODEL,
+            ("interaction_features", "validation_features", "tweet_topics", "user_communities"),
+            ("effects", "features", "max_n_parts"),
+            "1",
+        ),
+        Artifact(
             "engagement_trees",
             Stage.MODEL,
-            ("pretrained_network", "validation_features", "emde_sketches"),
-            ("trees", "seed"),
-            "1",
+            ("pretrained_network", "engagement_effects", "validation_features", "emde_sketches"),
+            ("trees", "features", "seed"),
+            "2",
         ),
         Artifact(
             "candidate_model",
             Stage.MODEL,
-            ("pretrained_network", "finetuned_network", "engagement_trees", "validation_features", "emde_sketches"),
-            ("trees.enabled",),
-            "1",
+            (
+                "pretrained_network",
+                "finetuned_network",
+                "engagement_effects",
+                "engagement_trees",
+                "validation_features",
+                "emde_sketches",
+            ),
+            ("trees.enabled", "features"),
+            "2",
         ),
         Artifact(
             "trained_model",

@@ -14,6 +14,8 @@ import yaml
 from pydantic import Field, ValidationError
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.feature_families import COUNTER_FAMILIES
+from engage_pipeline.feature_sections import EffectSettings, FeatureSettings
 from engage_pipeline.sections import (
     AutomationSettings,
     CheckSettings,
@@ -62,6 +64,8 @@ class Settings(Section):
     sketch_width: int = Field(256, ge=2, le=65536, description="Codes a depth of the text sketch.")
     sketch_depth: int = Field(20, ge=1, description="Independent codes a token.")
     ingest: IngestSettings = Field(default_factory=IngestSettings, description="How raw parts are read.")
+    features: FeatureSettings = Field(default_factory=FeatureSettings, description="What the models know of a row.")
+    effects: EffectSettings = Field(default_factory=EffectSettings, description="The mixed model.")
     encoder: EncoderSettings = Field(default_factory=EncoderSettings, description="The text encoder.")
     network: NetworkSettings = Field(default_factory=NetworkSettings, description="The network.")
     trees: TreeSettings = Field(default_factory=TreeSettings, description="The trees.")
@@ -79,6 +83,7 @@ class Settings(Section):
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     "synerise": {
+        "features": {"families": list(COUNTER_FAMILIES)},
         "network": {
             "batch_size": 256,
             "learning_rate": 1e-4,

@@ -172,6 +172,10 @@ EXPOSURE_FEATURES = (
 )
 """How often a key was shown at all, engaged or not: the denominators of rates. Beyond the reference."""
 
+IDENTITY_COLUMNS = ("tweet_id", "engaging_user_id", "engaged_with_user_id", "first_hashtag")
+"""Who and what a row is about, as text; null where it is missing. The effects of the mixed model are keyed by them."""
+TWEET_TIMESTAMP = "tweet_timestamp"
+
 SPLIT = "split"
 """Of a validation row: its chunk 0 … n-1 where it is a fine-tuning row, HOLDOUT where it is held out (int32)."""
 HOLDOUT = -1
@@ -197,6 +201,8 @@ def feature_schema(*, labelled: bool, validation: bool = False) -> pa.Schema:
         pa.field("hour", pa.int8()),
         pa.field("day_of_month", pa.int8()),
         pa.field("text_tokens", pa.list_(pa.int32())),
+        *(pa.field(name, pa.string()) for name in IDENTITY_COLUMNS),
+        pa.field(TWEET_TIMESTAMP, pa.int64()),
     ]
     if labelled:
         fields += [pa.field(name, pa.bool_()) for name in TARGETS]

@@ -26,6 +26,22 @@ def tiny_settings(folder: Path, **values: object) -> Settings:
     return settings_from({**base, **values}, folder=folder)
 
 
+def _identities(rows: int, seed: int) -> dict[str, object]:
+    """Who and what the rows are about: four rows a viewer, eight an author, three a tweet; some have no hashtag."""
+    rng = np.random.default_rng([seed, 1])
+
+    def ids(name: str, count: int) -> list[str]:
+        return [f"{name}{number}" for number in rng.integers(0, count + 1, rows)]
+
+    return {
+        "tweet_id": ids("tweet", rows // 3),
+        "engaging_user_id": ids("user", rows // 4),
+        "engaged_with_user_id": ids("user", rows // 8),
+        "first_hashtag": [None if number == "tag0" else number for number in ids("tag", 5)],
+        schema.TWEET_TIMESTAMP: (FIRST_DAY + 5) * 86_400 - rng.integers(1, 5 * 86_400, rows),
+    }
+
+
 def feature_table(rows: int, seed: int, *, labelled: bool = True, validation: bool = False) -> pa.Table:
     """Rows as interaction_features holds them, with labels that the viewer's and the pair's counters explain."""
     rng = np.random.default_rng(seed)
@@ -49,5 +65,6 @@ def feature_table(rows: int, seed: int, *, labelled: bool = True, validation: bo
         score = 0.8 * np.asarray(columns[f"viewer_{target}"]) + 0.8 * np.asarray(columns[f"pair_{target}"]) - 1.6
         probability = 1 / (1 + np.exp(-(score + np.log(base_rate / (1 - base_rate)))))
         columns[target] = rng.random(rows) < probability
+    columns |= _identities(rows, seed)
     wanted = schema.feature_schema(labelled=labelled, validation=validation)
     return pa.table({name: pa.array(columns[name], type=wanted.field(name).type) for name in wanted.names})

@@ -64,11 +64,38 @@ def _network_facts(draft: Draft, facts: dict) -> Shown:
     return {"training loss": plots.network_curve(facts["curve"])}
 
 
+@pipeline_asset(kinds={"numpy", "parquet"})
+def engagement_effects(pipeline: Pipeline) -> dg.MaterializeResult:
+    """The mixed model: an effect for each viewer, author, pair, tweet, topic and community, as far as the feature
+    families are on, and what it says of each validation row without having seen it."""
+    from engage_pipeline.model.effects.scoring import copy_clusters, load_clusters
+    from engage_pipeline.model.effects.training import train_effects
+
+    with user_errors():
+        store = pipeline.store()
+
+    def make(draft: Draft) -> Shown:
+        training = store.part_paths("engagement_effects", "features.parquet", "interaction_features")
+        validation = store.open("validation_features").path("features.parquet")
+        folders = [store.open(name).directory() for name in ("tweet_topics", "user_communities")]
+        copy_clusters(*folders, draft.directory)
+        workspace = store.workspace("engagement_effects")
+        clusters = load_clusters(draft.directory)
+        facts = train_effects(training, validation, clusters, draft.directory, workspace, store.settings)
+        draft.facts |= facts
+        draft.rows = facts.get("rows")
+        return {}
+
+    return make_one(store, "engagement_effects", make)
+
+
 @pipeline_asset(kinds={"lightgbm"})
 def engagement_trees(pipeline: Pipeline) -> dg.MaterializeResult:
     """LightGBM trees of the second stage, one model an engagement, on the fine-tuning rows with the pretrained
-    network's logits, which are honest because that network never saw these rows."""
+    network's logits, which are honest because that network never saw these rows, and with the effects, which were
+    fitted without their labels."""
     from engage_pipeline.language.codes import load_codes
+    from engage_pipeline.model.effects.columns import read_columns
     from engage_pipeline.model.network_scoring import NetworkScorer
     from engage_pipeline.model.trees import train_trees
 
@@ -81,7 +108,8 @@ def engagement_trees(pipeline: Pipeline) -> dg.MaterializeResult:
             store.open("pretrained_network").directory(), codes, threads=store.settings.engine.threads
         )
         features = store.open("validation_features").path("features.parquet")
-        draft.facts |= train_trees(features, pretrained, draft.directory, store.settings)
+        effects = read_columns(store.open("engagement_effects").directory())
+        draft.facts |= train_trees(features, pretrained, effects, draft.directory, store.settings)
         draft.rows = draft.facts.get("rows")
         engagements = draft.facts.get("engagements", {})
         return {
@@ -107,6 +135,7 @@ def candidate_model(pipeline: Pipeline) -> dg.MaterializeResult:
             draft.directory,
             pretrained=store.open("pretrained_network").directory(),
             finetuned=store.open("finetuned_network").directory(),
+            effects=store.open("engagement_effects").directory(),
             trees=store.open("engagement_trees").directory(),
             features=store.open("validation_features").path("features.parquet"),
             codes_path=store.open("emde_sketches").path("codes.parquet"),

@@ -1,10 +1,11 @@
 """The rows that a model reads: tweets with the counts of both windows, similar authors and their own profile.
 
 Each family of features is a table with one row a line, made by one .sql file from the rows' numbers (`numbered`) and
-the counts of a window; features.sql joins the families back to the tweets. What does not belong here: how a window
-is counted (counting), who is similar to whom (similarity).
+the counts of a window; features.sql joins the families back to the tweets. A family that features.families leaves out
+is an empty table. What does not belong here: how a window is counted (counting), who is similar to whom (similarity).
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +34,7 @@ from engage_pipeline.schema import (
 Kind = Literal["training", "validation", "test"]
 REVERSED_ROLES = dict(zip(REVERSED_KEYS, ("pair", "author", "viewer"), strict=True))
 """The key that is looked up once author and viewer have changed places."""
+SIMILAR, REVERSED = "similar_authors", "reversed_roles"
 _SEVERAL_A_ROW = frozenset({"hashtag"})
 _FAMILIES = len(TRAINING_KEYS) + 2 + len(VALIDATION_KEYS) + len(REVERSED_KEYS) + 2
 
@@ -57,9 +59,15 @@ def write_features(
     with Engine(settings, readable=readable) as engine, progress(f"{kind}_features", _FAMILIES, "families") as done:
         engine.read("source", [tweets])
         engine.view("tweets", f"interactions/kinds/{kind}.sql")
-        _count_in_training(engine, training_counts, done, leave_out=kind == "training")
-        _count_similar(engine, training_counts, similarity, done, leave_out=kind == "training")
-        _count_in_validation(engine, validation_counts, done, kind)
+        families = settings.features.families
+        _count_in_training(engine, training_counts, families, done, leave_out=kind == "training")
+        if SIMILAR in families:
+            _count_similar(engine, training_counts, similarity, leave_out=kind == "training")
+        else:
+            engine.define("similar_engagements", "interactions/no_counts.sql")
+            engine.define("similar_sums", "interactions/no_scores.sql")
+        done.advance(2, SIMILAR)
+        _count_in_validation(engine, validation_counts, families, done, kind)
         engine.view("profiles", "interactions/profiles.sql")
         engine.view("features", "interactions/features.sql")
         schema = feature_schema(labelled=kind != "test", validation=kind == "validation")
@@ -69,35 +77,46 @@ def write_features(
     return rows
 
 
-def _count_in_training(engine: Engine, counts: Path, done: Progress, *, leave_out: bool) -> None:
+def counter_family(key: str) -> str:
+    """The family in features.families that a key of section 3 or 4 of the specification belongs to."""
+    return REVERSED if key in REVERSED_KEYS else f"{key}_counters"
+
+
+def _count_in_training(
+    engine: Engine, counts: Path, families: Collection[str], done: Progress, *, leave_out: bool
+) -> None:
     engine.view("window_tweets", "interactions/windows/own_day.sql")
     _number_rows(engine, counts, TRAINING_NUMBERS)
     for key in TRAINING_KEYS:
-        _count_key(engine, f"training_{key}", key, counts, TRAINING_SCOPE, leave_out=leave_out)
+        if counter_family(key) in families:
+            _count_key(engine, f"training_{key}", key, counts, TRAINING_SCOPE, leave_out=leave_out)
+        else:
+            engine.define(f"training_{key}", "interactions/no_counts.sql")
         done.advance(1, key)
 
 
-def _count_similar(engine: Engine, counts: Path, similarity: Path, done: Progress, *, leave_out: bool) -> None:
+def _count_similar(engine: Engine, counts: Path, similarity: Path, *, leave_out: bool) -> None:
     engine.read("similarity", [similarity])
     engine.define("similar_scores", "interactions/similar_scores.sql")
     _open_counts(engine, counts, TRAINING_SCOPE, "pair", leave_out=leave_out)
     engine.define("engaged_pairs", "interactions/engaged_pairs.sql")
     for family in ("similar_engagements", "similar_sums"):
         engine.define(family, f"interactions/{family}.sql")
-        done.advance(1, family)
 
 
-def _count_in_validation(engine: Engine, counts: Path, done: Progress, kind: Kind) -> None:
+def _count_in_validation(engine: Engine, counts: Path, families: Collection[str], done: Progress, kind: Kind) -> None:
     scope = LABELLED_SCOPE if kind == "test" else FINETUNE_SCOPE
     leave_out = kind == "validation"
     engine.view("window_tweets", "interactions/windows/own_chunk.sql")
     _number_rows(engine, counts, VALIDATION_NUMBERS)
-    for key in VALIDATION_KEYS:
-        _count_key(engine, f"validation_{key}", key, counts, scope, leave_out=leave_out)
-        done.advance(1, key)
-    engine.view("roles", "interactions/roles/reversed.sql")
-    for name, key in REVERSED_ROLES.items():
-        _count_key(engine, f"validation_{name}", key, counts, scope, leave_out=leave_out)
+    for name in (*VALIDATION_KEYS, *REVERSED_KEYS):
+        if name in REVERSED_KEYS:
+            engine.view("roles", "interactions/roles/reversed.sql")
+        if counter_family(name) in families:
+            key = REVERSED_ROLES.get(name, name)
+            _count_key(engine, f"validation_{name}", key, counts, scope, leave_out=leave_out)
+        else:
+            engine.define(f"validation_{name}", "interactions/no_counts.sql")
         done.advance(1, name)
 
 

@@ -3,7 +3,8 @@
     blended = intercept + network_weight * network + trees_weight * trees
 
 The weights maximise the posterior of the blend rows (the last chunk, which neither model was trained on) under a
-prior of equal weights without recalibration, so that a few rows change little and many rows decide.
+prior of fixed weights without recalibration, so that a few rows change little and many rows decide. The prior weights
+are equal, unless the trees read effects: they then know most of what the network knows, and more.
 """
 
 import json
@@ -23,7 +24,7 @@ SHIFT_DEVIATION = 0.1
 SLOPE_DEVIATION = 0.1
 """Prior standard deviation of network_weight + trees_weight around 1."""
 SHARE_DEVIATION = 0.25
-"""Prior standard deviation of (network_weight - trees_weight) / 2 around 0: of the network's share around a half."""
+"""Prior standard deviation of the network's share of the weights, relative to the smaller of the two prior weights."""
 
 
 @dataclass(frozen=True)
@@ -41,24 +42,26 @@ class Weights:
 
 NETWORK_ONLY = Weights(0.0, 1.0, 0.0)
 EQUAL = Weights(0.0, 0.5, 0.5)
+MOSTLY_TREES = Weights(0.0, 0.1, 0.9)
 Blend = Mapping[str, Weights]
 """The weights by engagement."""
 
 
-def choose_weights(network: np.ndarray, trees: np.ndarray, labels: np.ndarray) -> Weights:
-    """The weights of one engagement with the highest posterior; EQUAL where there are no rows.
+def choose_weights(network: np.ndarray, trees: np.ndarray, labels: np.ndarray, prior: Weights = EQUAL) -> Weights:
+    """The weights of one engagement with the highest posterior; those of the `prior` where there are no rows.
 
     `network` and `trees` are logits [n], `labels` bool [n]. The weights of the two models are never negative.
     """
     if not len(labels):
-        return EQUAL
+        return prior
     center = float(np.mean(network) + np.mean(trees)) / 2
-    directions = np.array([[1.0, center, center], [0.0, 1.0, 1.0], [0.0, 0.5, -0.5]])
+    directions = np.array([[1.0, center, center], [0.0, 1.0, 1.0], [0.0, prior.trees, -prior.network]])
+    share_deviation = 2 * SHARE_DEVIATION * min(prior.network, prior.trees)
     found = fit_logistic(
         np.column_stack([np.ones(len(labels)), network, trees]),
         labels,
-        mean=(EQUAL.intercept, EQUAL.network, EQUAL.trees),
-        precision=gaussian_precision(directions, (SHIFT_DEVIATION, SLOPE_DEVIATION, SHARE_DEVIATION)),
+        mean=(prior.intercept, prior.network, prior.trees),
+        precision=gaussian_precision(directions, (SHIFT_DEVIATION, SLOPE_DEVIATION, share_deviation)),
         least=(None, 0.0, 0.0),
     )
     return Weights(*(float(value) for value in found))

@@ -7,8 +7,10 @@
 | `blend.json` | the weights of the blend |
 | `trees.json` | the trees' columns, or that they are disabled |
 | `trees_*.txt`, `pretrained_network.*` | the trees and the network whose logits they read, unless disabled |
+| `effects.json`, `effect_*.parquet`, `topics.*`, `communities.parquet` | the effects that the trees read |
 
-Only this module knows which model feeds which. How each of them scores is in network_scoring, tree_scoring and blend.
+Only this module knows which model feeds which. How each of them scores is in network_scoring, effects.scoring,
+tree_scoring and blend.
 """
 
 import shutil
@@ -19,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
@@ -30,6 +31,8 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.language.codes import CODES, load_codes
 from engage_pipeline.model.blend import (
     BLEND,
+    EQUAL,
+    MOSTLY_TREES,
     NETWORK_ONLY,
     Weights,
     blend_logits,
@@ -37,6 +40,9 @@ from engage_pipeline.model.blend import (
     read_blend,
     write_blend,
 )
+from engage_pipeline.model.effects.columns import LOGITS as EFFECT_LOGITS
+from engage_pipeline.model.effects.columns import read_columns as read_effects
+from engage_pipeline.model.effects.scoring import EffectScorer, copy_effects
 from engage_pipeline.model.logistic import log_losses, sigmoid
 from engage_pipeline.model.tree_scoring import TreeScorer
 from engage_pipeline.progress import progress
@@ -53,10 +59,11 @@ _NETWORK_FILES = ("network.json", "network.safetensors")
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """The model of a bundle. `trees` and `pretrained` are None where trees are disabled."""
+    """The model of a bundle. `pretrained`, `effects` and `trees` are None where trees are disabled."""
 
     finetuned: "NetworkScorer"
     pretrained: "NetworkScorer | None"
+    effects: EffectScorer | None
     trees: TreeScorer | None
     blend: dict[str, Weights]
 
@@ -71,18 +78,23 @@ class TrainedModel:
             source = source.directory()
         return cls(*_load_models(source, threads), read_blend(source / BLEND))
 
-    def unblended(self, table: pa.Table) -> dict[str, np.ndarray]:
-        """Logits float64 [n, 4], in the order of TARGETS, of the `network` and, with trees, `pretrained` and `trees`.
+    def unblended(self, table: pa.Table, effects: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Logits float64 [n, 4], in the order of TARGETS, of the `network` and, with trees, `pretrained` and `trees`,
+        and of the `effects` where there are any.
 
-        `table` holds features as schema.feature_schema says, labelled or not. Raises UserError naming the row where
-        a logit is no number.
+        `table` holds features as schema.feature_schema says, labelled or not. `effects` are EFFECT_COLUMNS of the
+        rows, float32 [n, 17], where the published ones have seen their labels. Raises UserError naming the row where a
+        logit is no number.
         """
         logits = {"network": self.finetuned.logits(table).astype(np.float64)}
         _check_finite("network", logits["network"], table)
-        if self.trees is not None and self.pretrained is not None:
+        if self.trees is not None and self.pretrained is not None and self.effects is not None:
             logits["pretrained"] = self.pretrained.logits(table).astype(np.float64)
             _check_finite("pretrained network", logits["pretrained"], table)
-            logits["trees"] = self.trees.logits(table, logits["pretrained"])
+            effects = self.effects.columns(table) if effects is None else effects
+            if self.effects.enabled:
+                logits["effects"] = effects[:, : len(EFFECT_LOGITS)].astype(np.float64)
+            logits["trees"] = self.trees.logits(table, logits["pretrained"], effects)
         return logits
 
     def components(self, table: pa.Table) -> dict[str, np.ndarray]:
@@ -107,6 +119,7 @@ def build_bundle(
     *,
     pretrained: Path,
     finetuned: Path,
+    effects: Path,
     trees: Path,
     features: Path,
     codes_path: Path,
@@ -114,8 +127,8 @@ def build_bundle(
 ) -> dict[str, Any]:
     """Assembles the bundle in the folder `output` and chooses its blend; returns figures for people.
 
-    `pretrained` and `finetuned` are folders with a network, `trees` is the folder of train_trees, `features` the
-    Parquet file of validation_features, `codes_path` the codes.parquet of emde_sketches.
+    `pretrained` and `finetuned` are folders with a network, `effects` is the folder of train_effects, `trees` that of
+    train_trees, `features` the Parquet file of validation_features, `codes_path` the codes.parquet of emde_sketches.
     """
     shutil.copyfile(codes_path, output / CODES)
     _copy_network(finetuned, output, FINETUNED)
@@ -125,10 +138,12 @@ def build_bundle(
         write_blend(dict.fromkeys(schema.TARGETS, NETWORK_ONLY), output / BLEND)
         return {"trees": False}
     _copy_network(pretrained, output, PRETRAINED)
+    copy_effects(effects, output)
     model = TrainedModel(*_load_models(output, settings.engine.threads), {})
-    logits, labels = _blend_rows(model, features, settings)
+    logits, labels = _blend_rows(model, features, read_effects(effects), settings)
+    prior = MOSTLY_TREES if settings.features.effects else EQUAL
     blend = {
-        target: choose_weights(logits["network"][:, i], logits["trees"][:, i], labels[:, i])
+        target: choose_weights(logits["network"][:, i], logits["trees"][:, i], labels[:, i], prior)
         for i, target in enumerate(schema.TARGETS)
     }
     write_blend(blend, output / BLEND)
@@ -136,15 +151,20 @@ def build_bundle(
     return {"trees": True, "blend_rows": len(labels), "engagements": _facts(blend, logits, labels)}
 
 
-def _load_models(folder: Path, threads: int | None) -> "tuple[NetworkScorer, NetworkScorer | None, TreeScorer | None]":
+def _load_models(
+    folder: Path, threads: int | None
+) -> "tuple[NetworkScorer, NetworkScorer | None, EffectScorer | None, TreeScorer | None]":
     from engage_pipeline.model.network_scoring import NetworkScorer
 
     if not (folder / CODES).is_file():
         raise UserError(f"{folder / CODES}: no such file")
     codes = load_codes(folder / CODES)
     trees = TreeScorer.load(folder, threads)
-    pretrained = None if trees is None else NetworkScorer.load(folder, codes, threads=threads, prefix=PRETRAINED)
-    return NetworkScorer.load(folder, codes, threads=threads, prefix=FINETUNED), pretrained, trees
+    finetuned = NetworkScorer.load(folder, codes, threads=threads, prefix=FINETUNED)
+    if trees is None:
+        return finetuned, None, None, None
+    pretrained = NetworkScorer.load(folder, codes, threads=threads, prefix=PRETRAINED)
+    return finetuned, pretrained, EffectScorer.load(folder), trees
 
 
 def _copy_network(source: Path, output: Path, prefix: str) -> None:
@@ -152,25 +172,33 @@ def _copy_network(source: Path, output: Path, prefix: str) -> None:
         shutil.copyfile(source / name, output / f"{prefix}{name}")
 
 
-def _blend_rows(model: TrainedModel, features: Path, settings: Settings) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Logits of the network and the trees, and labels, of the rows of the last chunk."""
+def _blend_rows(
+    model: TrainedModel, features: Path, effects: np.ndarray, settings: Settings
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Logits of the network and the trees, and labels, of the rows of the last chunk.
+
+    `effects` are EFFECT_COLUMNS of all rows of `features`, fitted without their labels.
+    """
     names = ("network", "trees")
     logits: dict[str, list[np.ndarray]] = {name: [np.empty((0, len(schema.TARGETS)))] for name in names}
     labels = [np.empty((0, len(schema.TARGETS)), bool)]
-    for table in _last_chunk(features, settings):
-        components = model.unblended(table)
+    for table, members in _last_chunk(features, settings):
+        components = model.unblended(table, effects[members])
         for name in names:
             logits[name].append(components[name])
         labels.append(np.column_stack([table[target].to_numpy() for target in schema.TARGETS]))
     return {name: np.concatenate(pieces) for name, pieces in logits.items()}, np.concatenate(labels)
 
 
-def _last_chunk(features: Path, settings: Settings) -> Iterator[pa.Table]:
+def _last_chunk(features: Path, settings: Settings) -> Iterator[tuple[pa.Table, np.ndarray]]:
+    """The rows of the last chunk in batches, each with its positions in the file."""
+    start = 0
     with pq.ParquetFile(features) as file, progress("blend rows", file.metadata.num_rows) as tracker:
         for table in batches(file, BATCH_ROWS):
-            chosen = table.filter(pc.equal(table[schema.SPLIT], settings.num_validation_chunks - 1))
-            if chosen.num_rows:
-                yield chosen
+            chosen = np.flatnonzero(table[schema.SPLIT].to_numpy() == settings.num_validation_chunks - 1)
+            if len(chosen):
+                yield table.take(pa.array(chosen)), start + chosen
+            start += table.num_rows
             tracker.advance(table.num_rows)
 
 

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from engage_pipeline.model.bundle import TrainedModel
 
 SCORES, PREDICTIONS, REPORT = "scores.json", "holdout_predictions.parquet", "report.html"
-MODELS = ("pretrained", "network", "trees", "blend")
-"""Of the candidate: the network before and after fine-tuning, the trees, and the blend of the last two."""
+MODELS = ("pretrained", "network", "effects", "trees", "blend")
+"""Of the candidate: the network before and after fine-tuning, the effects, the trees that read both, and the blend."""
 CONSTANT = "constant"
 FOLLOWERS = "engaged_with_user_follower_count"
 BATCH_ROWS = 16_384

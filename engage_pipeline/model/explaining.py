@@ -2,12 +2,12 @@
 
     logit = intercept + network_weight * network + trees_weight * trees
     network = its logit of a row without history + integrated gradients
-    trees   = intercept + slope * pretrained network + expected value + SHAP values
+    trees   = intercept + slopes * (pretrained network, effects) + expected value + SHAP values
 
 All three are sums over features, and so is the logit; what the sum misses (the line of the integrated gradients is cut
 into finitely many steps, and a network may predict in bfloat16) is told as `residual`. The baseline is the
-same sum of what belongs to no feature: the networks' logits of a row of which nothing is known, and the mean of the
-trees over the rows that they were grown on.
+same sum of what belongs to no feature: the logits of networks and effects of a row of which nothing is known, and
+the mean of the trees over the rows that they were grown on.
 """
 
 from collections import defaultdict
@@ -20,8 +20,10 @@ import pyarrow as pa
 from engage_pipeline import schema
 from engage_pipeline.model.blend import NETWORK_ONLY, Weights
 from engage_pipeline.model.bundle import TrainedModel, to_probabilities
+from engage_pipeline.model.effects.attribution import EffectsAttribution, attribute_effects, no_attribution
+from engage_pipeline.model.effects.scoring import EffectScorer
 from engage_pipeline.model.families import FAMILIES, FEATURE_NAMES, FEATURES, Family
-from engage_pipeline.model.tree_attribution import TreesAttribution, attribute_trees
+from engage_pipeline.model.tree_attribution import BelowTree, TreesAttribution, attribute_trees
 
 if TYPE_CHECKING:
     from engage_pipeline.model.network_attribution import NetworkAttribution
@@ -108,9 +110,12 @@ def explain_row(model: TrainedModel, table: pa.Table) -> RowExplanation:
     logits = model.components(table)
     network, trees = attribute_network(model.finetuned, table), None
     steps = {"network": network.steps}
-    if model.trees is not None and model.pretrained is not None:
+    if model.trees is not None and model.pretrained is not None and model.effects is not None:
         below = attribute_network(model.pretrained, table)
-        trees = attribute_trees(model.trees, table, logits["pretrained"], below.baseline, below.contributions)
+        effects = _effects(model.effects, table)
+        columns = model.effects.columns(table)
+        read = BelowTree(logits["pretrained"], below.baseline, below.contributions, columns, effects)
+        trees = attribute_trees(model.trees, table, read)
         steps["pretrained"] = below.steps
     rates = _base_rates(model)
     engagements = []
@@ -130,6 +135,12 @@ def explain_row(model: TrainedModel, table: pa.Table) -> RowExplanation:
         )
         engagements.append(explanation)
     return RowExplanation(tuple(engagements), steps)
+
+
+def _effects(scorer: EffectScorer, table: pa.Table) -> EffectsAttribution:
+    if not scorer.enabled:
+        return no_attribution()
+    return attribute_effects(scorer.tables.intercepts, scorer.scores(table).families[0])
 
 
 def _blended(

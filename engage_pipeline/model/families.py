@@ -1,8 +1,9 @@
 """Feature families: every input of the models belongs to one, and an explanation speaks of families.
 
 A family of counters is one key in one window: its engagements, how often it was shown, and the rates and shares made
-of the two. The others are the row's own: who the author and the viewer are, what the tweet holds, when it was written.
-The pretrained network's logits, which the trees read, belong to none: they are attributed to what the network read.
+of the two. A family of effects is what the mixed model adds for some of its keys. The others are the row's own: who the
+author and the viewer are, what the tweet holds, when it was written. The pretrained network's logits, which the trees
+read, belong to none: they are attributed to what the network read, as the effects' logits are to families of effects.
 What belongs here: which input is in which family, and which columns of a feature row it is made of. What does not:
 how much it moved a logit (explaining), or the words for it (submission/explanation_text).
 """
@@ -10,6 +11,8 @@ how much it moved a logit (explaining), or the words for it (submission/explanat
 from dataclasses import dataclass
 
 from engage_pipeline import schema
+from engage_pipeline.feature_families import EFFECT_FAMILIES
+from engage_pipeline.model.effects.columns import FAMILY_LOGITS
 from engage_pipeline.model.tree_inputs import DAY_OF_MONTH, HOUR, LANGUAGE, RATES, RATIOS
 
 TEXT_TOKENS = "text_tokens"
@@ -91,6 +94,26 @@ _OWN_FEATURES = {
     "language": (LANGUAGE,),
     "time": (HOUR, DAY_OF_MONTH),
 }
+_EFFECT_COLUMNS = {
+    "people_effects": ("engaging_user_id", "engaged_with_user_id"),
+    "pair_effects": ("engaging_user_id", "engaged_with_user_id"),
+    "tweet_effects": ("tweet_id",),
+    "habit_effects": ("engaging_user_id", "is_quote", "is_retweet", "is_top_level", "language", "hour"),
+    "topic_effects": ("engaging_user_id", "text_tokens", "language"),
+    "community_effects": ("engaging_user_id", "engaged_with_user_id"),
+    "context_effects": (
+        "first_hashtag",
+        "n_hashtags",
+        "has_link",
+        "has_gif",
+        "has_photo",
+        "has_video",
+        "language",
+        "hour",
+        "engagee_follows_engager",
+    ),
+    "censoring_effects": ("tweet_timestamp",),
+}
 _SHARES = {
     "pair_share_of_author": "training_pair",
     "pair_share_of_viewer": "training_pair",
@@ -112,7 +135,8 @@ def _families() -> dict[str, Family]:
     counters = [
         Family(f"{window}_{key}", _KEY_TITLES[key], key, window) for window, names in keys.items() for key in names
     ]
-    return {family.name: family for family in (*counters, *_OWN_FAMILIES)}
+    effects = [Family(name, f"{name.removesuffix('_effects')} effects") for name in EFFECT_FAMILIES]
+    return {family.name: family for family in (*counters, *effects, *_OWN_FAMILIES)}
 
 
 def _features() -> dict[str, Feature]:
@@ -125,13 +149,16 @@ def _features() -> dict[str, Feature]:
         features[name] = Feature(counter_family(counter), (counter, exposures))
     for name, columns in RATIOS.items():
         features[name] = Feature(_SHARES.get(name) or own[name], columns)
+    for name, family in zip(FAMILY_LOGITS, EFFECT_FAMILIES, strict=True):
+        features[name] = Feature(family, _EFFECT_COLUMNS[family])
     for name in (*schema.PROFILE_NUMBERS, *schema.BINARY_FEATURES, HOUR, DAY_OF_MONTH, LANGUAGE, TEXT_TOKENS):
         features[name] = Feature(own[name], (name,))
     return features
 
 
 FAMILIES: dict[str, Family] = _families()
-"""Every family by name: the counters of the training window, those of the validation window, the row's own."""
+"""Every family by name: the counters of the training window, those of the validation window, the effects, the row's
+own."""
 FEATURES: dict[str, Feature] = _features()
 """Every feature by name, as the trees call it; the network's input columns are counted under the same names."""
 FEATURE_NAMES = tuple(FEATURES)

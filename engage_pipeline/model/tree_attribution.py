@@ -1,10 +1,11 @@
-"""What moved the trees' logits for one row: SHAP values of the trees, and the pretrained network below them.
+"""What moved the trees' logits for one row: SHAP values of the trees, and the network and the effects below them.
 
-    logit = intercept + slope * pretrained logit + expected value + sum of the SHAP values of the columns
+    logit = intercept + pretrained_slope * pretrained logit + effects_slope * logit of the effects
+          + expected value + sum of the SHAP values of the columns
 
 The SHAP values are LightGBM's, exact for its trees (S. Lundberg et al., From local explanations to global
-understanding with explainable AI for trees, 2020). Four of the columns are logits of the pretrained network: what they
-moved is handed on to the features that had moved those logits.
+understanding with explainable AI for trees, 2020). Some of the columns are logits of the pretrained network and of the
+effects: what they moved is handed on to the features that had moved those logits.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from engage_pipeline.model.effects.attribution import EffectsAttribution
 from engage_pipeline.model.families import FEATURE_NAMES
 from engage_pipeline.model.tree_inputs import LOGITS
 from engage_pipeline.model.tree_scoring import TreeScorer
@@ -26,23 +28,40 @@ class TreesAttribution:
     contributions: np.ndarray
 
 
-def attribute_trees(
-    trees: TreeScorer, table: pa.Table, logits: np.ndarray, baseline: np.ndarray, contributions: np.ndarray
-) -> TreesAttribution:
-    """The contributions of every feature to the trees' logits of the one row of `table`, in the order of TARGETS.
+@dataclass(frozen=True)
+class BelowTree:
+    """What the trees of one row read beside its features, and what moved it.
 
-    `logits` [1, 4] are the pretrained network's, which the trees read; `baseline` [4] and `contributions`
-    [4, features] say what moved them.
+    `logits` float64 [1, 4] are the pretrained network's, `baseline` [4] and `contributions` [4, features] what moved
+    them; `effects` float32 [1, 17] are EFFECT_COLUMNS, `attribution` what moved those.
     """
-    slopes, intercepts = (np.array([getattr(start, name) for start in trees.starts]) for name in ("slope", "intercept"))
-    found = TreesAttribution(intercepts + slopes * baseline, slopes[:, np.newaxis] * contributions)
-    matrix = trees.inputs.matrix(table, logits)
+
+    logits: np.ndarray
+    baseline: np.ndarray
+    contributions: np.ndarray
+    effects: np.ndarray
+    attribution: EffectsAttribution
+
+
+def attribute_trees(trees: TreeScorer, table: pa.Table, below: BelowTree) -> TreesAttribution:
+    """The contributions of every feature to the trees' logits of the one row of `table`, in the order of TARGETS."""
+    found = _start(trees, below)
+    matrix = trees.inputs.matrix(table, below.logits, below.effects)
     for target, booster in enumerate(trees.boosters):
         if booster is not None:
             values, expected = shap_values(booster, matrix, trees.threads)
             found.baseline[target] += expected
-            found.contributions[target] += _by_feature(values, trees.inputs.columns, contributions)
+            found.contributions[target] += _by_feature(values, trees.inputs.columns, below)
     return found
+
+
+def _start(trees: TreeScorer, below: BelowTree) -> TreesAttribution:
+    names = ("intercept", "pretrained_slope", "effects_slope")
+    intercepts, network, effects = (np.array([getattr(start, name) for start in trees.starts]) for name in names)
+    return TreesAttribution(
+        intercepts + network * below.baseline + effects * below.attribution.baseline,
+        network[:, np.newaxis] * below.contributions + effects[:, np.newaxis] * below.attribution.contributions,
+    )
 
 
 def shap_values(booster: Any, matrix: np.ndarray, threads: int | None) -> tuple[np.ndarray, float]:
@@ -66,11 +85,13 @@ def hand_on(amount: float, contributions: np.ndarray) -> np.ndarray:
     return amount * (agreement * contributions + (1 - agreement**2) * np.abs(contributions)) / size
 
 
-def _by_feature(values: np.ndarray, columns: tuple[str, ...], contributions: np.ndarray) -> np.ndarray:
+def _by_feature(values: np.ndarray, columns: tuple[str, ...], below: BelowTree) -> np.ndarray:
     by_feature = np.zeros(len(FEATURE_NAMES))
     for column, value in zip(columns, values.tolist(), strict=True):
         if column in LOGITS:
-            by_feature += hand_on(value, contributions[LOGITS.index(column)])
+            by_feature += hand_on(value, below.contributions[LOGITS.index(column)])
+        elif (moved := below.attribution.of_column(column)) is not None:
+            by_feature += hand_on(value, moved)
         else:
             by_feature[FEATURE_NAMES.index(column)] += value
     return by_feature

@@ -1,4 +1,4 @@
-"""The float32 matrix that the trees read, made of feature rows and the pretrained network's logits.
+"""The float32 matrix that the trees read, made of feature rows, the pretrained network's logits and the effects.
 
 What belongs here: which columns there are, in which order, and how each is computed. No column is made of the
 engagement day or of anything else that depends on the row's own labels.
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.model.effects.columns import EFFECT_COLUMNS
 
 LANGUAGE = "language"
 HOUR = "hour"
@@ -58,6 +59,7 @@ COLUMNS = (
     DAY_OF_MONTH,
     LANGUAGE,
     *LOGITS,
+    *EFFECT_COLUMNS,
 )
 """Columns of the matrix, in order."""
 CATEGORICAL = (LANGUAGE,)
@@ -93,11 +95,12 @@ class TreeInputs:
             raise UserError(f"{source}: {_first_difference(columns)}; train the trees again")
         return cls(tuple(values["languages"]), values["base_rates"], values["prior_weight"], columns)
 
-    def fill(self, matrix: np.ndarray, table: pa.Table, logits: np.ndarray) -> None:
+    def fill(self, matrix: np.ndarray, table: pa.Table, logits: np.ndarray, effects: np.ndarray) -> None:
         """Writes the rows of `table` into `matrix`, float32 [n, len(COLUMNS)].
 
-        `table` holds features as schema.feature_schema says; `logits` [n, 4] are the pretrained network's.
-        Source of the smoothed rate (count + prior_weight * base_rate) / (exposures + prior_weight): SPEC section 9.
+        `table` holds features as schema.feature_schema says; `logits` [n, 4] are the pretrained network's,
+        `effects` [n, 17] are EFFECT_COLUMNS. Source of the smoothed rate
+        (count + prior_weight * base_rate) / (exposures + prior_weight): SPEC section 9.
         """
         columns = iter(range(matrix.shape[1]))
         for name in (*schema.NUMBERS, *schema.EXPOSURE_FEATURES):
@@ -113,11 +116,12 @@ class TreeInputs:
         matrix[:, next(columns)] = self._language_categories(table)
         for target in range(len(LOGITS)):
             matrix[:, next(columns)] = logits[:, target]
+        matrix[:, -effects.shape[1] :] = effects
 
-    def matrix(self, table: pa.Table, logits: np.ndarray) -> np.ndarray:
+    def matrix(self, table: pa.Table, logits: np.ndarray, effects: np.ndarray) -> np.ndarray:
         """A new matrix, float32 [table.num_rows, len(COLUMNS)], filled as `fill` says."""
         matrix = np.empty((table.num_rows, len(self.columns)), np.float32)
-        self.fill(matrix, table, logits)
+        self.fill(matrix, table, logits, effects)
         return matrix
 
     def _language_categories(self, table: pa.Table) -> np.ndarray:

@@ -18,6 +18,7 @@ from engage_pipeline import schema
 from engage_pipeline.batches import batches
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.model.folds import folds_of
 from engage_pipeline.model.tree_inputs import COLUMNS, LANGUAGE, NEGATIVE, TreeInputs
 from engage_pipeline.progress import progress
 
@@ -43,9 +44,10 @@ class TreeRows:
     folds: np.ndarray
 
 
-def read_tree_rows(features: Path, pretrained: LogitSource, settings: Settings) -> TreeRows:
+def read_tree_rows(features: Path, pretrained: LogitSource, effects: np.ndarray, settings: Settings) -> TreeRows:
     """The training rows of the Parquet file `features`, at most trees.max_rows of them, in the order of the file.
 
+    `effects` are effects.columns.EFFECT_COLUMNS of all rows of the file, float32 [n, 17], fitted without their labels.
     Raises UserError naming the file where it has none.
     """
     file = pq.ParquetFile(features)
@@ -61,10 +63,11 @@ def read_tree_rows(features: Path, pretrained: LogitSource, settings: Settings) 
     done = 0
     with progress("rows of the trees", len(chosen)) as tracker:
         for table in _chosen_batches(file, chosen):
-            inputs.fill(matrix[done : done + table.num_rows], table, pretrained.logits(table))
+            members = chosen[done : done + table.num_rows]
+            inputs.fill(matrix[done : done + table.num_rows], table, pretrained.logits(table), effects[members])
             done += table.num_rows
             tracker.advance(table.num_rows)
-    return TreeRows(inputs, matrix, labels, _folds(split[chosen], settings.trees.folds))
+    return TreeRows(inputs, matrix, labels, folds_of(split[chosen], settings.trees.folds))
 
 
 def _choose(split: np.ndarray, settings: Settings) -> np.ndarray:
@@ -94,9 +97,3 @@ def _languages(column: pa.ChunkedArray) -> tuple[str, ...]:
 def _base_rates(labels: np.ndarray) -> dict[str, float]:
     rates = {target: float(rate) for target, rate in zip(schema.TARGETS, labels.mean(axis=0), strict=True)}
     return rates | {NEGATIVE: float(1 - labels.any(axis=1).mean())}
-
-
-def _folds(chunks: np.ndarray, folds: int) -> np.ndarray:
-    """Whole chunks in turn: rows of a chunk are counted without each other. Single rows where chunks are too few."""
-    names, chunk = np.unique(chunks, return_inverse=True)
-    return chunk % folds if len(names) >= folds else np.arange(len(chunks)) % folds

@@ -11,7 +11,8 @@ import pyarrow as pa
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.tree_inputs import TreeInputs
-from engage_pipeline.model.trees import TREES, Start, trees_file
+from engage_pipeline.model.tree_start import BelowTrees, Start
+from engage_pipeline.model.trees import TREES, trees_file
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,16 @@ class TreeScorer:
         )
         return cls(inputs, starts, boosters, threads)
 
-    def logits(self, table: pa.Table, network_logits: np.ndarray) -> np.ndarray:
+    def logits(self, table: pa.Table, network_logits: np.ndarray, effects: np.ndarray) -> np.ndarray:
         """Logits, float64 [n, 4] in the order of schema.TARGETS.
 
-        `table` holds features as schema.feature_schema says; `network_logits` [n, 4] are the pretrained network's.
+        `table` holds features as schema.feature_schema says; `network_logits` [n, 4] are the pretrained network's,
+        `effects` float32 [n, 17] effects.columns.EFFECT_COLUMNS.
         """
         logits = np.empty((table.num_rows, len(schema.TARGETS)))
-        matrix = self.inputs.matrix(table, network_logits)
+        matrix = self.inputs.matrix(table, network_logits, effects)
         for target, (start, booster) in enumerate(zip(self.starts, self.boosters, strict=True)):
-            logits[:, target] = start.logits(network_logits[:, target])
+            logits[:, target] = start.logits(BelowTrees(network_logits[:, target], effects[:, target]))
             if booster is not None and table.num_rows:
                 logits[:, target] += booster.predict(matrix, raw_score=True, num_threads=self.threads or 0)
         return logits

@@ -1,10 +1,11 @@
-"""LightGBM trees, one model an engagement, on the fine-tuning rows and the pretrained network's logits of them.
+"""LightGBM trees, one model an engagement, on the fine-tuning rows, the pretrained network's logits and the effects.
 
-    logit = intercept + slope * pretrained logit + trees
+    logit = intercept + pretrained_slope * pretrained logit + effects_slope * logit of the effects + trees
 
-The pretrained network never saw these rows, so its logits are as good here as they will be on new rows: the trees
-start from them, slightly recalibrated, and read them beside the counters. How many trees an engagement gets is read
-off the out-of-fold loss; none, or not even the network's logit, where that is no better than the constant rate.
+The pretrained network never saw these rows, and the effects were fitted without their labels, so both are as good here
+as they will be on new rows: the trees start from them, slightly recalibrated, and read them beside the counters. How
+many trees an engagement gets is read off the out-of-fold loss; none, or not even the start, where that is no better
+than the constant rate.
 """
 
 import json
@@ -18,29 +19,16 @@ import numpy as np
 
 from engage_pipeline import schema
 from engage_pipeline.config import Settings
-from engage_pipeline.model.logistic import fit_logistic, gaussian_precision, log_losses
-from engage_pipeline.model.tree_inputs import CATEGORICAL, COLUMNS, LOGITS
+from engage_pipeline.model.logistic import log_losses
+from engage_pipeline.model.tree_inputs import CATEGORICAL, COLUMNS
 from engage_pipeline.model.tree_rows import LogitSource, TreeRows, read_tree_rows
+from engage_pipeline.model.tree_start import BelowTrees, Start, below_trees, fit_start
 from engage_pipeline.progress import Progress, progress
 
 TREES = "trees.json"
 LEAST_LABELS = 10
 """Fewest rows with, and fewest without an engagement, for more than a constant to be tried."""
 IMPORTANT_COLUMNS = 30
-SHIFT_DEVIATION, SLOPE_DEVIATION = 0.5, 0.25
-"""Prior standard deviations of what the start adds to the mean logit, and of its slope around 1."""
-
-
-@dataclass(frozen=True)
-class Start:
-    """What the trees are added to: intercept + slope * pretrained logit."""
-
-    intercept: float
-    slope: float
-
-    def logits(self, pretrained: np.ndarray) -> np.ndarray:
-        """Float64 of the shape of `pretrained`."""
-        return self.intercept + self.slope * pretrained.astype(np.float64)
 
 
 def trees_file(target: str) -> str:
@@ -63,23 +51,26 @@ class Choice:
     curve: list[float] = field(default_factory=list)
 
 
-def train_trees(features: Path, pretrained: LogitSource, output: Path, settings: Settings) -> dict[str, Any]:
+def train_trees(
+    features: Path, pretrained: LogitSource, effects: np.ndarray, output: Path, settings: Settings
+) -> dict[str, Any]:
     """Trains the trees of each engagement and writes `trees.json` and `trees_<engagement>.txt` into `output`.
 
-    `features` is the Parquet file of validation_features; `pretrained` scores its rows honestly. Returns figures for
-    people. With `trees.enabled: false` only `trees.json` is written, and says so. Raises UserError where there are
-    no rows to train on.
+    `features` is the Parquet file of validation_features; `pretrained` scores its rows honestly, and `effects` float32
+    [n, 17] are EFFECT_COLUMNS of its rows, fitted without their labels. Returns figures for people. With
+    `trees.enabled: false` only `trees.json` is written, and says so. Raises UserError where there are no rows to train
+    on.
     """
     if not settings.trees.enabled:
         _write_json(output / TREES, {"enabled": False})
         return {"enabled": False}
-    rows = read_tree_rows(features, pretrained, settings)
+    rows = read_tree_rows(features, pretrained, effects, settings)
     dataset = _dataset(rows, lightgbm_parameters(settings))
     engagements, facts = {}, {}
     with progress("trees", None, "rounds") as tracker:
         for number, target in enumerate(schema.TARGETS):
-            labels, logits = rows.labels[:, number], rows.matrix[:, COLUMNS.index(LOGITS[number])]
-            choice = choose_iterations(dataset, logits, labels, rows.folds, settings, _rounds(tracker, target))
+            labels, below = rows.labels[:, number], below_trees(rows.matrix, number, settings)
+            choice = choose_iterations(dataset, below, labels, rows.folds, settings, _rounds(tracker, target))
             engagements[target] = {"iterations": choice.iterations, "start": asdict(choice.start)}
             booster = _grow(dataset, settings, choice.iterations) if choice.iterations else None
             if booster:
@@ -110,7 +101,7 @@ def lightgbm_parameters(settings: Settings) -> dict[str, Any]:
 
 def choose_iterations(
     dataset: Any,
-    logits: np.ndarray,
+    below: BelowTrees,
     labels: np.ndarray,
     folds: np.ndarray,
     settings: Settings,
@@ -118,34 +109,23 @@ def choose_iterations(
 ) -> Choice:
     """The start and the number of trees with the least out-of-fold log loss; leaves labels and start in `dataset`.
 
-    `logits` [n] are the pretrained network's, `labels` bool [n], `folds` int [n].
+    `below` holds the logits [n] that the trees start from, `labels` bool [n], `folds` int [n].
     """
     positives = int(labels.sum())
-    constant = Start(constant_logit(labels), 0.0)
+    constant = Start(constant_logit(labels), 0.0, 0.0)
     if min(positives, len(labels) - positives) < LEAST_LABELS:
         return Choice(constant, 0, f"{positives} of {len(labels)} rows have it: too one-sided for more than a constant")
     members = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
-    start = fit_start(logits, labels)
-    losses = log_losses(start.logits(logits), labels)
-    dataset.set_label(labels.astype(np.float32)).set_init_score(start.logits(logits))
+    start = fit_start(below, labels)
+    logits = start.logits(below)
+    losses = log_losses(logits, labels)
+    dataset.set_label(labels.astype(np.float32)).set_init_score(logits)
     curve = [_fold_mean(losses, members), *_cross_validate(dataset, members, settings, report)]
     constant_loss = float(np.mean([_constant_loss(labels[rest], labels[fold]) for rest, fold in members]))
     best = int(np.argmin(curve))
     if curve[best] >= constant_loss:
         return Choice(constant, 0, "nothing beats the constant rate", constant_loss, curve)
     return Choice(start, best, "least out-of-fold loss", constant_loss, curve[: best + 1])
-
-
-def fit_start(logits: np.ndarray, labels: np.ndarray) -> Start:
-    """The pretrained logits [n], recalibrated on `labels` bool [n]; the slope is never negative."""
-    found = fit_logistic(
-        np.column_stack([np.ones(len(labels)), logits]),
-        labels,
-        mean=(0.0, 1.0),
-        precision=gaussian_precision(np.array([[1.0, logits.mean()], [0.0, 1.0]]), (SHIFT_DEVIATION, SLOPE_DEVIATION)),
-        least=(None, 0.0),
-    )
-    return Start(float(found[0]), float(found[1]))
 
 
 def constant_logit(labels: np.ndarray) -> float:

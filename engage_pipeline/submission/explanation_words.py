@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engage_pipeline import schema
+from engage_pipeline.feature_families import EFFECT_FAMILIES
 from engage_pipeline.model.families import SIMILAR, VALIDATION, Family
 
 _DONE = {"like": "liked", "retweet": "retweeted", "retweet_with_comment": "quoted", "reply": "replied to"}
@@ -26,6 +27,8 @@ Features = Mapping[str, Any]
 
 def describe(family: Family, engagement: str, features: Features) -> str:
     """What a family says of `engagement`; `features` are the columns of schema.feature_schema of one row."""
+    if family.name in EFFECT_FAMILIES:
+        return EFFECT_FAMILIES[family.name]
     if family.key is None:
         return _OWN[family.name](features)
     prefix = counter_prefix(family)

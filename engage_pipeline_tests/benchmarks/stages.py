@@ -219,6 +219,7 @@ def finetuned_network(world: World) -> Iterator[Work]:
 @contextmanager
 def trees(world: World) -> Iterator[Work]:
     """The trees of the four engagements, folds and all; its rows are the fine-tuning rows."""
+    from engage_pipeline.model.effects.columns import read_columns
     from engage_pipeline.model.network_scoring import NetworkScorer
     from engage_pipeline.model.trees import train_trees
 
@@ -228,7 +229,8 @@ def trees(world: World) -> Iterator[Work]:
             store.open("pretrained_network").directory(), _codes(world), threads=store.settings.engine.threads
         )
         features = store.open("validation_features").path("features.parquet")
-        yield lambda: train_trees(features, scorer, draft.directory, store.settings)["rows"]
+        effects = read_columns(store.open("engagement_effects").directory())
+        yield lambda: train_trees(features, scorer, effects, draft.directory, store.settings)["rows"]
 
 
 @contextmanager
@@ -245,6 +247,7 @@ def trained_model(world: World) -> Iterator[Work]:
                 draft.directory,
                 pretrained=store.open("pretrained_network").directory(),
                 finetuned=store.open("finetuned_network").directory(),
+                effects=store.open("engagement_effects").directory(),
                 trees=store.open("engagement_trees").directory(),
                 features=features,
                 codes_path=store.open("emde_sketches").path("codes.parquet"),

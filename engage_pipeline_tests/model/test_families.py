@@ -6,6 +6,8 @@ import pytest
 import torch  # noqa: TID253 - it is what is tested
 
 from engage_pipeline import schema
+from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, FAMILY_LOGITS, no_effects
+from engage_pipeline.model.effects.rows import COLUMNS as COLUMNS_OF_EFFECTS
 from engage_pipeline.model.families import FAMILIES, FEATURE_NAMES, FEATURES
 from engage_pipeline.model.inputs import InputBuilder
 from engage_pipeline.model.network import NetworkConfig
@@ -20,9 +22,13 @@ CONFIG = NetworkConfig(LANGUAGES, DEPTH, WIDTH, 8, 4, BASE_RATES)
 
 
 def test_every_tree_column_but_the_logits_is_a_feature_of_a_family() -> None:
-    assert {*COLUMNS} - {*LOGITS} == {*FEATURE_NAMES} - {"text_tokens"}
+    logits = {*LOGITS, *EFFECT_COLUMNS} - {*FAMILY_LOGITS}
+    assert {*COLUMNS} - logits == {*FEATURE_NAMES} - {"text_tokens"}
     assert {feature.family for feature in FEATURES.values()} == {*FAMILIES}
-    assert {column for feature in FEATURES.values() for column in feature.columns} == {*INPUT_COLUMNS}
+    assert {column for feature in FEATURES.values() for column in feature.columns} == {
+        *INPUT_COLUMNS,
+        *COLUMNS_OF_EFFECTS,
+    }
 
 
 @pytest.mark.parametrize(
@@ -43,6 +49,7 @@ def test_every_tree_column_but_the_logits_is_a_feature_of_a_family() -> None:
         ("author_age_per_viewer_age", "profiles_compared"),
         ("is_retweet", "tweet_content"),
         ("n_tokens", "text"),
+        ("topic_effects_any_logit", "topic_effects"),
         ("hour", "time"),
     ],
 )
@@ -72,12 +79,12 @@ def network_input(table: pa.Table) -> np.ndarray:
 def test_a_changed_column_changes_only_inputs_of_features_made_of_it() -> None:
     table = feature_table(1, 4, labelled=False)
     trees = TreeInputs(LANGUAGES, dict.fromkeys(OUTCOMES, 0.1), 20.0)
-    logits = np.zeros((1, 4))
+    logits, effects = np.zeros((1, 4)), no_effects(1)
     for name in INPUT_COLUMNS:
         other = changed(table, name)
         touched = network_input(table) != network_input(other)
         names = {feature for feature, moved in zip(input_features(CONFIG), touched, strict=True) if moved}
-        before, after = (np.nan_to_num(trees.matrix(rows, logits)[0], nan=-1) for rows in (table, other))
+        before, after = (np.nan_to_num(trees.matrix(rows, logits, effects)[0], nan=-1) for rows in (table, other))
         columns = np.flatnonzero(before != after)
         names |= {COLUMNS[column] for column in columns}
         made_of_it = {feature for feature in FEATURE_NAMES if name in FEATURES[feature].columns}

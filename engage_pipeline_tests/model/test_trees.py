@@ -11,10 +11,14 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.feature_families import COUNTER_FAMILIES, FAMILY_NAMES
+from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, no_effects
+from engage_pipeline.model.effects.columns import LOGITS as EFFECT_LOGITS
 from engage_pipeline.model.tree_inputs import COLUMNS, LANGUAGE, LOGITS, TreeInputs
 from engage_pipeline.model.tree_rows import LogitSource
 from engage_pipeline.model.tree_scoring import TreeScorer
-from engage_pipeline.model.trees import LEAST_LABELS, fit_start, train_trees, trees_file
+from engage_pipeline.model.tree_start import BelowTrees, fit_start
+from engage_pipeline.model.trees import LEAST_LABELS, train_trees, trees_file
 from engage_pipeline_tests import samples
 from engage_pipeline_tests.samples import feature_table
 
@@ -22,7 +26,9 @@ LAST_CHUNK = 9
 
 
 def tiny_settings(folder: Path, **values: object) -> Settings:
-    return samples.tiny_settings(folder, **{"engine": {"threads": 1}, **values})
+    """Without effects, unless `values` switch them on."""
+    defaults = {"engine": {"threads": 1}, "features": {"families": list(COUNTER_FAMILIES)}}
+    return samples.tiny_settings(folder, **{**defaults, **values})
 
 
 class ViewerLogits:
@@ -33,12 +39,19 @@ class ViewerLogits:
         return np.column_stack([likes - 1, likes - 2, likes - 3, likes - 4])
 
 
-def train(table: pa.Table, folder: Path, settings: Settings, pretrained: LogitSource | None = None) -> dict:
+def train(
+    table: pa.Table,
+    folder: Path,
+    settings: Settings,
+    pretrained: LogitSource | None = None,
+    effects: np.ndarray | None = None,
+) -> dict:
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, folder / "features.parquet", row_group_size=700)
     output = folder / "trees"
     output.mkdir()
-    return train_trees(folder / "features.parquet", pretrained or ViewerLogits(), output, settings)
+    effects = no_effects(table.num_rows) if effects is None else effects
+    return train_trees(folder / "features.parquet", pretrained or ViewerLogits(), effects, output, settings)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -61,7 +74,9 @@ def constant_loss(labels: np.ndarray) -> float:
 def test_trees_beat_the_constant_rate_on_unseen_rows(tmp_path: Path) -> None:
     facts = train(feature_table(6000, 1, validation=True), tmp_path, tiny_settings(tmp_path))
     unseen = feature_table(6000, 2)
-    logits = TreeScorer.load(tmp_path / "trees").logits(unseen, ViewerLogits().logits(unseen))
+    logits = TreeScorer.load(tmp_path / "trees").logits(
+        unseen, ViewerLogits().logits(unseen), no_effects(unseen.num_rows)
+    )
     assert logits.shape == (6000, 4)
     for number, target in enumerate(schema.TARGETS):
         labels = unseen[target].to_numpy()
@@ -78,7 +93,9 @@ def test_shuffled_labels_teach_nothing(tmp_path: Path) -> None:
         table = replaced(table, target, table[target].to_numpy()[order])
     train(table, tmp_path, tiny_settings(tmp_path))
     unseen = feature_table(8000, 4)
-    logits = TreeScorer.load(tmp_path / "trees").logits(unseen, ViewerLogits().logits(unseen))
+    logits = TreeScorer.load(tmp_path / "trees").logits(
+        unseen, ViewerLogits().logits(unseen), no_effects(unseen.num_rows)
+    )
     shuffled = np.random.default_rng(1).permutation(8000)
     for number, target in enumerate(schema.TARGETS):
         labels = unseen[target].to_numpy()[shuffled]
@@ -100,8 +117,8 @@ def test_what_holds_in_no_other_fold_gets_no_trees(tmp_path: Path) -> None:
     figures = facts["engagements"]["reply"]
     assert figures["trees"] == 0
     assert len(figures["curve"]) == 1
-    logits = TreeScorer.load(tmp_path / "trees").logits(table, ViewerLogits().logits(table))
-    expected = figures["intercept"] + figures["slope"] * ViewerLogits().logits(table)[:, 3]
+    logits = TreeScorer.load(tmp_path / "trees").logits(table, ViewerLogits().logits(table), no_effects(table.num_rows))
+    expected = figures["intercept"] + figures["pretrained_slope"] * ViewerLogits().logits(table)[:, 3]
     assert np.allclose(logits[:, schema.TARGETS.index("reply")], expected)
 
 
@@ -114,7 +131,9 @@ def test_the_constant_rate_is_better_than_a_network_that_is_lost(tmp_path: Path)
     figures = facts["engagements"]["like"]
     assert figures["reason"] == "nothing beats the constant rate"
     assert figures["out_of_fold_loss"] >= figures["constant_loss"]
-    logits = TreeScorer.load(tmp_path / "trees").logits(table, LostLogits().logits(table))[:, 0]
+    logits = TreeScorer.load(tmp_path / "trees").logits(table, LostLogits().logits(table), no_effects(table.num_rows))[
+        :, 0
+    ]
     positives = labels[trained].sum()
     assert np.allclose(logits, np.log((positives + 0.5) / (trained.sum() - positives + 0.5)))
 
@@ -123,17 +142,57 @@ def test_the_start_has_the_highest_posterior() -> None:
     rng = np.random.default_rng(3)
     logits = rng.normal(-1, 2, 300)
     labels = rng.random(300) < 1 / (1 + np.exp(-(0.5 + 0.6 * logits)))
-    found = fit_start(logits, labels)
+    found = fit_start(BelowTrees(logits), labels)
 
     def loss(intercept: float, slope: float) -> float:
         total = len(labels) * log_loss(intercept + slope * logits, labels)
         shift = intercept + (slope - 1) * logits.mean()
         return float(total + (shift / 0.5) ** 2 / 2 + ((slope - 1) / 0.25) ** 2 / 2)
 
-    best = loss(found.intercept, found.slope)
+    best = loss(found.intercept, found.pretrained_slope)
     assert all(
-        loss(found.intercept + a, found.slope + b) > best for a in (-0.01, 0, 0.01) for b in (-0.01, 0, 0.01) if a or b
+        loss(found.intercept + a, found.pretrained_slope + b) > best
+        for a in (-0.01, 0, 0.01)
+        for b in (-0.01, 0, 0.01)
+        if a or b
     )
+
+
+def test_a_start_with_effects_has_the_highest_posterior() -> None:
+    """A plain minimum over a grid of the loss, with the prior written out: sum of slopes 1, the network's share 1/4."""
+    rng = np.random.default_rng(13)
+    effects = rng.normal(-1, 2, 300)
+    network = 0.5 * effects + rng.normal(0, 1, 300)
+    labels = rng.random(300) < 1 / (1 + np.exp(-(0.2 + 0.9 * effects)))
+    found = fit_start(BelowTrees(network, effects), labels)
+
+    def loss(intercept: float, a: float, b: float) -> float:
+        total = len(labels) * log_loss(intercept + a * network + b * effects, labels)
+        shift = intercept + (a - 0.25) * network.mean() + (b - 0.75) * effects.mean()
+        share = 0.75 * (a - 0.25) - 0.25 * (b - 0.75)
+        return float(total + (shift / 0.5) ** 2 / 2 + ((a + b - 1) / 0.25) ** 2 / 2 + (share / 0.2) ** 2 / 2)
+
+    best = loss(found.intercept, found.pretrained_slope, found.effects_slope)
+    steps = (-0.01, 0, 0.01)
+    assert found.effects_slope > 2 * found.pretrained_slope
+    assert all(
+        loss(found.intercept + x, max(found.pretrained_slope + y, 0), found.effects_slope + z) >= best
+        for x in steps
+        for y in steps
+        for z in steps
+    )
+
+
+def test_effects_that_know_the_label_are_believed(tmp_path: Path) -> None:
+    table = feature_table(3000, 21, validation=True)
+    labels = table["reply"].to_numpy()
+    effects = no_effects(3000)
+    effects[:, EFFECT_COLUMNS.index(EFFECT_LOGITS[schema.TARGETS.index("reply")])] = np.where(labels, 1.0, -4.0)
+    settings = tiny_settings(tmp_path, features={"families": list(FAMILY_NAMES)})
+    figures = train(table, tmp_path, settings, effects=effects)["engagements"]["reply"]
+    assert figures["effects_slope"] > 0.5
+    logits = TreeScorer.load(tmp_path / "trees").logits(table, ViewerLogits().logits(table), effects)
+    assert log_loss(logits[:, schema.TARGETS.index("reply")], labels) < 0.3 * constant_loss(labels)
 
 
 def test_the_curve_starts_at_the_start(tmp_path: Path) -> None:
@@ -185,7 +244,9 @@ def test_an_engagement_of_one_class_gets_a_constant(tmp_path: Path, value: bool)
     split = table[schema.SPLIT].to_numpy()
     rows = int(((split >= 0) & (split < LAST_CHUNK)).sum())
     number = schema.TARGETS.index("retweet")
-    logits = TreeScorer.load(tmp_path / "trees").logits(table, ViewerLogits().logits(table))[:, number]
+    logits = TreeScorer.load(tmp_path / "trees").logits(
+        table, ViewerLogits().logits(table), no_effects(table.num_rows)
+    )[:, number]
     expected = (rows + 0.5) / (rows + 1) if value else 0.5 / (rows + 1)
     assert np.allclose(1 / (1 + np.exp(-logits)), expected)
     assert "one-sided" in facts["engagements"]["retweet"]["reason"]
@@ -268,7 +329,8 @@ def test_columns_by_hand() -> None:
     rates = {**dict.fromkeys(schema.TARGETS, 0.25), "negative": 0.5}
     inputs = TreeInputs(("en", "pt"), rates, 20.0)
     logits = np.array([[0.1, 0.2, 0.3, 0.4]], np.float32)
-    row = dict(zip(COLUMNS, inputs.matrix(table, logits)[0].tolist(), strict=True))
+    effects = np.arange(len(EFFECT_COLUMNS), dtype=np.float32)[np.newaxis] + 5
+    row = dict(zip(COLUMNS, inputs.matrix(table, logits, effects)[0].tolist(), strict=True))
     assert row["author_like"] == 3
     assert row["author_like_rate"] == pytest.approx((3 + 20 * 0.25) / (10 + 20))
     assert row["valid_tweet_negative_rate"] == pytest.approx((6 + 20 * 0.5) / (8 + 20))
@@ -276,16 +338,17 @@ def test_columns_by_hand() -> None:
     assert row["hour"] == 23
     assert row[LANGUAGE] == 1
     assert [row[name] for name in LOGITS] == pytest.approx([0.1, 0.2, 0.3, 0.4])
-    unseen = inputs.matrix(replaced(table, LANGUAGE, ["xx"]), logits)[0]
+    assert [row[name] for name in EFFECT_COLUMNS] == list(range(5, 22))
+    unseen = inputs.matrix(replaced(table, LANGUAGE, ["xx"]), logits, effects)[0]
     assert np.isnan(unseen[COLUMNS.index(LANGUAGE)])
 
 
 def test_columns_do_not_know_the_label_or_its_day() -> None:
     table = feature_table(50, 15)
     inputs = TreeInputs(("en",), dict.fromkeys((*schema.TARGETS, "negative"), 0.1), 20.0)
-    logits = np.zeros((50, 4), np.float32)
+    logits, effects = np.zeros((50, 4), np.float32), no_effects(50)
     other = replaced(table, schema.ENGAGEMENT_DAY, np.zeros(50))
     for target in schema.TARGETS:
         other = replaced(other, target, ~table[target].to_numpy())
-    assert np.array_equal(inputs.matrix(table, logits), inputs.matrix(other, logits), equal_nan=True)
+    assert np.array_equal(inputs.matrix(table, logits, effects), inputs.matrix(other, logits, effects), equal_nan=True)
     assert len(set(COLUMNS)) == len(COLUMNS)

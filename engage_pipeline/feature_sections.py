@@ -1,0 +1,64 @@
+"""The groups of settings that say what the models know of a row: feature families, and the mixed model's effects."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from engage_pipeline.feature_families import EFFECT_FAMILIES, FAMILY_NAMES
+from engage_pipeline.sections import Section
+
+FamilyName = Literal[
+    "pair_counters",
+    "author_counters",
+    "viewer_counters",
+    "language_counters",
+    "hashtag_counters",
+    "tweet_counters",
+    "similar_authors",
+    "reversed_roles",
+    "people_effects",
+    "pair_effects",
+    "tweet_effects",
+    "habit_effects",
+    "topic_effects",
+    "community_effects",
+    "context_effects",
+    "censoring_effects",
+]
+
+
+class FeatureSettings(Section):
+    """Which feature families the models read."""
+
+    families: tuple[FamilyName, ...] = Field(
+        FAMILY_NAMES,
+        description="Feature families that the models read; what is left out is neither counted nor fitted.",
+    )
+
+    @field_validator("families")
+    @classmethod
+    def _in_order(cls, names: tuple[FamilyName, ...]) -> tuple[FamilyName, ...]:
+        return tuple(name for name in FAMILY_NAMES if name in names)
+
+    @property
+    def effects(self) -> tuple[str, ...]:
+        """The families of effects that are on."""
+        return tuple(name for name in self.families if name in EFFECT_FAMILIES)
+
+
+class EffectSettings(Section):
+    """The mixed model: an effect for each viewer, author, pair, topic … of the feature families that are on."""
+
+    sweeps: int = Field(8, ge=1, description="Newton steps through all effects.")
+    prior_rounds: int = Field(2, ge=0, description="How often the deviations of the effects are learned anew.")
+    prior_rows: int = Field(
+        1_000_000, ge=1, description="At most about so many rows, all of some viewers, teach the deviations."
+    )
+    folds: int = Field(
+        4,
+        ge=2,
+        description="Folds of the fine-tuning rows: the trees read effects that were learned without the row's.",
+    )
+    half_life_days: float | None = Field(
+        None, gt=0, description="Days after which a row counts half as much; null = all alike."
+    )

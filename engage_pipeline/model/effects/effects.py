@@ -1,0 +1,63 @@
+"""Which effects there are: name, family, the fields of a row that make the key, and how large it is at first.
+
+A deviation is the prior standard deviation of an effect in log-odds before it is learned (priors): what one should
+expect of people, pairs and tweets where nothing is known yet.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from engage_pipeline.feature_families import EFFECT_FAMILIES
+from engage_pipeline.fingerprints import combined
+from engage_pipeline.model.effects.rows import EffectRows
+
+
+@dataclass(frozen=True)
+class Effect:
+    """An effect: rows with equal `fields` share one number for each outcome."""
+
+    name: str
+    family: str
+    fields: tuple[str, ...]
+    deviation: float
+
+    def keys(self, rows: EffectRows) -> np.ndarray:
+        """The key of each row, int64 [n]; MISSING where a field is."""
+        return combined(*(getattr(rows, field) for field in self.fields))
+
+
+EFFECTS: tuple[Effect, ...] = (
+    Effect("viewer", "people_effects", ("viewer",), 1.2),
+    Effect("author", "people_effects", ("author",), 0.6),
+    Effect("pair", "pair_effects", ("viewer", "author"), 0.8),
+    Effect("tweet", "tweet_effects", ("tweet",), 0.45),
+    Effect("viewer_type", "habit_effects", ("viewer", "tweet_type"), 0.4),
+    Effect("viewer_language", "habit_effects", ("viewer", "language"), 0.2),
+    Effect("viewer_hours", "habit_effects", ("viewer", "hours"), 0.2),
+    Effect("topic", "topic_effects", ("topic",), 0.3),
+    Effect("viewer_topic", "topic_effects", ("viewer", "topic"), 0.4),
+    Effect("community_topic", "topic_effects", ("viewer_community", "topic"), 0.3),
+    Effect("communities", "community_effects", ("viewer_community", "author_community"), 0.4),
+    Effect("community_author", "community_effects", ("viewer_community", "author"), 0.3),
+    Effect("viewer_community", "community_effects", ("viewer", "author_community"), 0.3),
+    Effect("hashtag", "context_effects", ("hashtag",), 0.2),
+    Effect("type_media", "context_effects", ("tweet_type", "media"), 0.2),
+    Effect("language", "context_effects", ("language",), 0.1),
+    Effect("language_hour", "context_effects", ("language", "hour"), 0.1),
+    Effect("follows", "context_effects", ("follows",), 0.3),
+    Effect("tags_links", "context_effects", ("n_hashtags", "has_link"), 0.2),
+    Effect("time_left", "censoring_effects", ("time_left",), 0.3),
+)
+
+
+def effects_of(families: Collection[str]) -> tuple[Effect, ...]:
+    """The effects of the families that are on, in order."""
+    return tuple(effect for effect in EFFECTS if effect.family in families)
+
+
+def families_of(effects: Collection[Effect]) -> tuple[str, ...]:
+    """The families that `effects` belong to, in the order of EFFECT_FAMILIES."""
+    present = {effect.family for effect in effects}
+    return tuple(name for name in EFFECT_FAMILIES if name in present)

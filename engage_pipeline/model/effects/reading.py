@@ -1,0 +1,107 @@
+"""Reads the rows that the effects are fitted to, batch by batch, from feature files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from engage_pipeline import schema
+from engage_pipeline.batches import batches
+from engage_pipeline.config import Settings
+from engage_pipeline.model.effects.rows import COLUMNS, Clusters, EffectRows, concatenate, end_of_window
+from engage_pipeline.model.folds import folds_of
+from engage_pipeline.model.rows import read_columns
+from engage_pipeline.progress import Progress, progress
+
+BATCH_ROWS = 65_536
+TRAINING_ROW, HOLDOUT_ROW = -1, -2
+"""Folds of the rows that are in no fold."""
+_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class FittedRows:
+    """n rows, those of the training parts first: labels bool [n, 4], folds int64 [n], weights float64 [n].
+
+    The last `n_validation` are validation rows, in the order of their file: a fold from 0 on, or HOLDOUT_ROW with
+    weight 0. `window_end` is the end of their window, Unix seconds.
+    """
+
+    rows: EffectRows
+    labels: np.ndarray
+    folds: np.ndarray
+    weights: np.ndarray
+    n_validation: int
+    window_end: int
+
+    def folds_present(self) -> list[int]:
+        """The folds of the fine-tuning rows, in order."""
+        return [int(fold) for fold in np.unique(self.folds) if fold >= 0]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    rows: EffectRows
+    labels: np.ndarray
+    timestamps: np.ndarray
+
+
+def read_rows(
+    training: Sequence[Path], validation: Path, clusters: Clusters, settings: Settings, *, fitted: bool
+) -> FittedRows:
+    """The rows of the feature files of the training parts and of the validation rows; none of them if not `fitted`."""
+    split = read_columns(validation, [schema.SPLIT])[schema.SPLIT]
+    windows = [list(training), [validation]] if fitted else []
+    ends = [_window_end(paths) for paths in windows]
+    pieces: list[_Piece] = []
+    total = sum(pq.read_metadata(path).num_rows for paths in windows for path in paths)
+    with progress("rows of the effects", total) as tracker:
+        for paths, end in zip(windows, ends, strict=True):
+            pieces += [piece for path in paths for piece in _read(path, clusters, end, tracker)]
+    folds = np.full(total, TRAINING_ROW, np.int64)
+    if fitted:
+        folds[total - len(split) :] = _validation_folds(split, settings.effects.folds)
+    timestamps = np.concatenate([np.zeros(0, np.int64), *(piece.timestamps for piece in pieces)])
+    weights = _weights(timestamps, settings.effects.half_life_days)
+    weights[folds == HOLDOUT_ROW] = 0.0
+    empty = np.zeros((0, len(schema.TARGETS)), np.bool_)
+    return FittedRows(
+        concatenate([piece.rows for piece in pieces]),
+        np.concatenate([empty, *(piece.labels for piece in pieces)]),
+        folds,
+        weights,
+        len(split),
+        ends[-1] if fitted else 0,
+    )
+
+
+def _window_end(paths: Sequence[Path]) -> int:
+    columns = [read_columns(path, [schema.TWEET_TIMESTAMP])[schema.TWEET_TIMESTAMP] for path in paths]
+    return end_of_window(np.concatenate([np.zeros(0, np.int64), *columns]))
+
+
+def _read(path: Path, clusters: Clusters, end: int, tracker: Progress) -> list[_Piece]:
+    pieces = []
+    with pq.ParquetFile(path) as file:
+        for table in batches(file, BATCH_ROWS, [*COLUMNS, *schema.TARGETS]):
+            labels = np.column_stack([table[target].to_numpy() for target in schema.TARGETS])
+            timestamps = table[schema.TWEET_TIMESTAMP].to_numpy()
+            pieces.append(_Piece(EffectRows.of(table, clusters, end), labels, timestamps))
+            tracker.advance(table.num_rows)
+    return pieces
+
+
+def _validation_folds(split: np.ndarray, folds: int) -> np.ndarray:
+    held_out = split == schema.HOLDOUT
+    found = np.full(len(split), HOLDOUT_ROW, np.int64)
+    found[~held_out] = folds_of(split[~held_out], folds)
+    return found
+
+
+def _weights(timestamps: np.ndarray, half_life_days: float | None) -> np.ndarray:
+    """Half as much for every half-life before the newest tweet."""
+    if half_life_days is None or not len(timestamps):
+        return np.ones(len(timestamps))
+    return np.asarray(0.5 ** ((timestamps.max() - timestamps) / (_DAY * half_life_days)))

@@ -1,0 +1,150 @@
+"""The fields of rows that make the keys of effects, taken from feature rows.
+
+A field is int64: a fingerprint, or a small number counted from 1; MISSING where it is not known. What belongs here:
+what a field is. What does not: which fields an effect is made of (effects).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engage_pipeline import schema
+from engage_pipeline.fingerprints import MISSING, fingerprints
+
+if TYPE_CHECKING:
+    from engage_pipeline.interactions.communities import Communities
+    from engage_pipeline.language.topics import TopicModel
+
+COLUMNS = (
+    *schema.IDENTITY_COLUMNS,
+    schema.TWEET_TIMESTAMP,
+    "language",
+    "text_tokens",
+    "n_hashtags",
+    "hour",
+    "engagee_follows_engager",
+    "has_gif",
+    "has_photo",
+    "has_video",
+    "has_link",
+    "is_quote",
+    "is_retweet",
+    "is_top_level",
+)
+"""What is read of a feature row (schema.feature_schema)."""
+HOURS_A_BAND = 4
+MOST_HASHTAGS = 5
+TIME_LEFT_HOURS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 24)
+"""Edges of the steps in which the chance shrinks that an engagement still falls into the window."""
+_DAY, _HOUR = 86_400, 3_600
+_ALMOST_ALL = 0.999
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """What gives a row its topic and its communities."""
+
+    topics: "TopicModel"
+    communities: "Communities"
+
+
+@dataclass(frozen=True)
+class EffectRows:
+    """n rows, each field int64 [n]."""
+
+    viewer: np.ndarray
+    author: np.ndarray
+    tweet: np.ndarray
+    hashtag: np.ndarray
+    language: np.ndarray
+    tweet_type: np.ndarray
+    media: np.ndarray
+    hour: np.ndarray
+    hours: np.ndarray
+    follows: np.ndarray
+    n_hashtags: np.ndarray
+    has_link: np.ndarray
+    topic: np.ndarray
+    viewer_community: np.ndarray
+    author_community: np.ndarray
+    time_left: np.ndarray
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return len(self.viewer)
+
+    def take(self, index: np.ndarray) -> Self:
+        """The rows at the positions `index`."""
+        return type(self)(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+    @classmethod
+    def of(cls, table: pa.Table, clusters: Clusters, window_end: int) -> Self:
+        """The fields of the rows of `table`, which has COLUMNS; `window_end` in Unix seconds UTC."""
+        tweet, viewer, author, hashtag = (fingerprints(table[name]) for name in schema.IDENTITY_COLUMNS)
+        hour = _numbers(table, "hour")
+        return cls(
+            viewer=viewer,
+            author=author,
+            tweet=tweet,
+            hashtag=hashtag,
+            language=fingerprints(table["language"]),
+            tweet_type=1 + _code(table, ("is_quote", "is_retweet", "is_top_level")),
+            media=1 + _code(table, ("has_gif", "has_photo", "has_video")),
+            hour=1 + hour,
+            hours=1 + hour // HOURS_A_BAND,
+            follows=1 + _numbers(table, "engagee_follows_engager"),
+            n_hashtags=1 + np.minimum(_numbers(table, "n_hashtags"), MOST_HASHTAGS),
+            has_link=1 + _numbers(table, "has_link"),
+            topic=1 + topics_of(table, tweet, clusters.topics),
+            viewer_community=1 + clusters.communities.of_viewers(viewer),
+            author_community=1 + clusters.communities.of_authors(author),
+            time_left=time_left(_numbers(table, schema.TWEET_TIMESTAMP), window_end),
+        )
+
+
+def concatenate(pieces: Sequence[EffectRows]) -> EffectRows:
+    """All rows of `pieces` (at least one), in order."""
+    return EffectRows(
+        **{field.name: np.concatenate([getattr(piece, field.name) for piece in pieces]) for field in fields(EffectRows)}
+    )
+
+
+def topics_of(table: pa.Table, tweet: np.ndarray, topics: "TopicModel") -> np.ndarray:
+    """The topic of each row, int64 [n], -1 = none. A tweet, by fingerprint, that recurs is looked at once."""
+    _, first, place = np.unique(tweet, return_index=True, return_inverse=True)
+    if (tweet == MISSING).any():  # different tweets without an id
+        first, place = np.arange(len(tweet)), np.arange(len(tweet))
+    once = table.select(["text_tokens", "language"]).take(pa.array(first)).combine_chunks()
+    tokens = once["text_tokens"].combine_chunks()
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(tokens), 0), np.int64)
+    return topics.assign(np.asarray(tokens.flatten(), np.int32), lengths, once["language"]).astype(np.int64)[place]
+
+
+def time_left(timestamps: np.ndarray, window_end: int) -> np.ndarray:
+    """The step of TIME_LEFT_HOURS, from 1, of the time from the tweet to the end; MISSING after the end."""
+    hours = (window_end - timestamps) / _HOUR
+    return np.where(hours < 0, MISSING, 1 + np.searchsorted(TIME_LEFT_HOURS, hours, side="right"))
+
+
+def end_of_window(timestamps: np.ndarray) -> int:
+    """The end of the UTC day by which almost all tweets were written: Unix seconds; stray timestamps don't count.
+
+    `timestamps` int64 [n] in Unix seconds; 0 where there are none.
+    """
+    if not len(timestamps):
+        return 0
+    place = min(int(_ALMOST_ALL * len(timestamps)), len(timestamps) - 1)
+    return int(np.partition(timestamps, place)[place]) // _DAY * _DAY + _DAY
+
+
+def _code(table: pa.Table, flags: Sequence[str]) -> np.ndarray:
+    """The flags as the bits of one number, int64 [n]."""
+    return sum((_numbers(table, name) << bit for bit, name in enumerate(flags)), np.zeros(table.num_rows, np.int64))
+
+
+def _numbers(table: pa.Table, name: str) -> np.ndarray:
+    return table[name].to_numpy().astype(np.int64)

@@ -1,0 +1,67 @@
+"""Published effects at work: from feature rows to what the effects say of them."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from engage_pipeline.interactions.communities import COMMUNITIES, Communities
+from engage_pipeline.language.topics import TopicModel
+from engage_pipeline.model.effects.columns import effect_columns, no_effects
+from engage_pipeline.model.effects.rows import Clusters, EffectRows
+from engage_pipeline.model.effects.tables import EFFECTS_FILE, EffectTables, Scores
+
+_TOPICS = "topics.*"
+
+
+@dataclass(frozen=True)
+class EffectScorer:
+    """The effects, and the clusters behind their keys. With no family of effects on they say nothing."""
+
+    tables: EffectTables
+    clusters: Clusters
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The effects in `folder`. Raises UserError naming a file that is missing or made for other effects."""
+        return cls(EffectTables.load(folder), load_clusters(folder))
+
+    @property
+    def enabled(self) -> bool:
+        """Whether any family of effects is on."""
+        return bool(self.tables.tables)
+
+    def scores(self, table: pa.Table) -> Scores:
+        """What the effects say of feature rows (schema.feature_schema), labelled or not."""
+        return self.tables.score(EffectRows.of(table, self.clusters, self.tables.window_end))
+
+    def columns(self, table: pa.Table) -> np.ndarray:
+        """The columns that the trees read: float32 [n, 17], all 0 where no effects are on."""
+        if not self.enabled:
+            return no_effects(table.num_rows)
+        return effect_columns(self.tables.intercepts, self.scores(table).families)
+
+
+def load_clusters(folder: Path) -> Clusters:
+    """The topics and the communities in `folder`."""
+    return Clusters(TopicModel.load(folder), Communities.load(folder / COMMUNITIES))
+
+
+def copy_clusters(topics: Path, communities: Path, output: Path) -> None:
+    """Copies all that `load_clusters` reads from the folders of tweet_topics and user_communities."""
+    _copy(topics, _TOPICS, output)
+    _copy(communities, COMMUNITIES, output)
+
+
+def copy_effects(source: Path, output: Path) -> None:
+    """Copies all that `EffectScorer.load` reads."""
+    for pattern in (EFFECTS_FILE, "effect_*.parquet", _TOPICS, COMMUNITIES):
+        _copy(source, pattern, output)
+
+
+def _copy(source: Path, pattern: str, output: Path) -> None:
+    for path in sorted(source.glob(pattern)):
+        shutil.copyfile(path, output / path.name)

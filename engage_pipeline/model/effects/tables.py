@@ -1,0 +1,116 @@
+"""The fitted effects on disk: a Parquet file for each effect, and effects.json for all that is small.
+
+| file | what |
+|---|---|
+| `effects.json` | outcomes, intercepts, deviations, effects in order, end of the window of the rows to predict |
+| `effect_<name>.parquet` | `key` int64, sorted, and a float32 column for each outcome |
+| `topics.*`, `communities.parquet` | what gives a row its topic and its communities |
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.feature_families import EFFECT_FAMILIES
+from engage_pipeline.model.effects.effects import EFFECTS, Effect, families_of
+from engage_pipeline.model.effects.outcomes import OUTCOMES
+from engage_pipeline.model.effects.rows import EffectRows
+
+EFFECTS_FILE = "effects.json"
+
+
+def table_file(effect: str) -> str:
+    """Name of the file of an effect."""
+    return f"effect_{effect}.parquet"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One effect: `keys` int64 [m], sorted; `values` float32 [m, 5] in the order of OUTCOMES."""
+
+    effect: Effect
+    keys: np.ndarray
+    values: np.ndarray
+
+    def of(self, rows: EffectRows) -> np.ndarray:
+        """The values of each row, float32 [n, 5]; 0 where its key is missing or was never seen."""
+        if not len(self.keys):
+            return np.zeros((len(rows), len(OUTCOMES)), np.float32)
+        keys = self.effect.keys(rows)
+        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        known = self.keys[places] == keys
+        return np.where(known[:, np.newaxis], self.values[places], np.float32(0))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the effects say of n rows.
+
+    `log_odds` float64 [n, 5] in the order of OUTCOMES; `families` float64 [n, 8, 5] is what each of EFFECT_FAMILIES
+    adds to them, 0 where it is off.
+    """
+
+    log_odds: np.ndarray
+    families: np.ndarray
+
+
+@dataclass(frozen=True)
+class EffectTables:
+    """The effects of a fit: tables in the order of EFFECTS, intercepts float64 [5] in that of OUTCOMES."""
+
+    tables: tuple[Table, ...]
+    intercepts: np.ndarray
+    deviations: Mapping[str, Mapping[str, float]]
+    window_end: int
+
+    def score(self, rows: EffectRows) -> Scores:
+        """What the effects say of `rows`."""
+        families = np.zeros((len(rows), len(EFFECT_FAMILIES), len(OUTCOMES)))
+        places = {name: place for place, name in enumerate(EFFECT_FAMILIES)}
+        for table in self.tables:
+            families[:, places[table.effect.family]] += table.of(rows)
+        return Scores(self.intercepts + families.sum(axis=1), families)
+
+    def save(self, folder: Path) -> None:
+        """Writes effects.json and the tables into `folder`."""
+        values: dict[str, Any] = {
+            "outcomes": list(OUTCOMES),
+            "families": list(families_of([table.effect for table in self.tables])),
+            "effects": [table.effect.name for table in self.tables],
+            "intercepts": self.intercepts.tolist(),
+            "deviations": self.deviations,
+            "window_end": self.window_end,
+        }
+        (folder / EFFECTS_FILE).write_text(json.dumps(values, indent=1), encoding="utf-8")
+        for table in self.tables:
+            columns = {"key": table.keys} | dict(zip(OUTCOMES, table.values.T, strict=True))
+            pq.write_table(pa.table(columns), folder / table_file(table.effect.name), compression="zstd")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The inverse of `save`. Raises UserError naming a file that is missing or made for other effects."""
+        path = folder / EFFECTS_FILE
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            known = {effect.name: effect for effect in EFFECTS}
+            if tuple(values["outcomes"]) != OUTCOMES or set(values["effects"]) - set(known):
+                raise UserError(f"{path}: made for other effects; fit them again")
+            tables = tuple(_read_table(folder, known[name]) for name in values["effects"])
+            return cls(tables, np.array(values["intercepts"]), values["deviations"], int(values["window_end"]))
+        except FileNotFoundError as error:
+            raise UserError(f"{error.filename}: no such file") from error
+        except (ValueError, KeyError, TypeError, pa.ArrowInvalid) as error:
+            raise UserError(f"{path}: not a description of effects") from error
+
+
+def _read_table(folder: Path, effect: Effect) -> Table:
+    table = pq.read_table(folder / table_file(effect.name))
+    values = np.column_stack([table[name].to_numpy() for name in OUTCOMES]).astype(np.float32)
+    return Table(effect, table["key"].to_numpy(), values.reshape(-1, len(OUTCOMES)))
