@@ -28,6 +28,7 @@ WORK: dict[str, tuple[str, ...]] = {
     "emde_sketches": ("language/emde.py:code_tokens",),
     "pretrained_network": ("model/pretraining.py:pretrain_network", "model/network.py:EngagementNetwork"),
     "finetuned_network": ("model/finetuning.py:finetune_network", "model/network.py:EngagementNetwork"),
+    "engagement_effects": ("model/effects/training.py:train_effects", "model/effects/fitting.py:fit_effects"),
     "engagement_trees": ("model/trees.py:train_trees",),
     "candidate_model": ("model/bundle.py:build_bundle",),
     "trained_model": ("model/promotion.py:promote",),

@@ -14,7 +14,7 @@ from engage_pipeline.model.effects.columns import effect_columns, no_effects
 from engage_pipeline.model.effects.rows import Clusters, EffectRows
 from engage_pipeline.model.effects.tables import EFFECTS_FILE, EffectTables, Scores
 
-_TOPICS = "topics.*"
+_TOPICS = "topic*"
 
 
 @dataclass(frozen=True)

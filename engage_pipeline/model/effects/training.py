@@ -70,7 +70,7 @@ def train_effects(
     found = _fit_all(rows, design, effects, workspace, settings)
     tables = tuple(_table(effect, key, values) for effect, key, values in zip(effects, keys, found.values, strict=True))
     EffectTables(tables, found.intercepts, found.deviations, rows.window_end).save(output)
-    write_columns(effect_columns(found.row_intercepts[:, np.newaxis], found.families), output)
+    write_columns(effect_columns(found.row_intercepts, found.families), output)
     return {
         "rows": int((rows.weights > 0).sum()),
         "effects": {
