@@ -1,8 +1,9 @@
 """The settings: one pydantic model, read from one YAML file, laid over a preset.
 
 The eleven settings of the reference keep their names at the top level, so that a file written for it works unchanged.
-The groups of settings are in sections.py; docs/settings.md is generated from both. What belongs here: names,
-types, ranges, defaults and presets. What does not: which artifact depends on which setting (catalogue).
+The groups of settings are in sections.py and operating_sections.py; docs/settings.md is generated from all of them.
+What belongs here: names, types, ranges, defaults and presets. What does not: which artifact depends on which setting
+(catalogue).
 """
 
 import os
@@ -14,17 +15,13 @@ import yaml
 from pydantic import Field, ValidationError
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.operating_sections import AutomationSettings, CheckSettings, EngineSettings, PromotionSettings
+from engage_pipeline.section import ConfigPath, Section
 from engage_pipeline.sections import (
-    AutomationSettings,
-    CheckSettings,
-    ConfigPath,
     EncoderSettings,
-    EngineSettings,
     EvaluationSettings,
     IngestSettings,
     NetworkSettings,
-    PromotionSettings,
-    Section,
     TreeSettings,
 )
 
