@@ -18,10 +18,12 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.operating_sections import AutomationSettings, CheckSettings, EngineSettings, PromotionSettings
 from engage_pipeline.section import ConfigPath, Section
 from engage_pipeline.sections import (
+    CommunitySettings,
     EncoderSettings,
     EvaluationSettings,
     IngestSettings,
     NetworkSettings,
+    TopicSettings,
     TreeSettings,
 )
 
@@ -60,6 +62,8 @@ class Settings(Section):
     sketch_depth: int = Field(20, ge=1, description="Independent codes a token.")
     ingest: IngestSettings = Field(default_factory=IngestSettings, description="How raw parts are read.")
     encoder: EncoderSettings = Field(default_factory=EncoderSettings, description="The text encoder.")
+    topics: TopicSettings = Field(default_factory=TopicSettings, description="The topics of tweets.")
+    communities: CommunitySettings = Field(default_factory=CommunitySettings, description="The communities of users.")
     network: NetworkSettings = Field(default_factory=NetworkSettings, description="The network.")
     trees: TreeSettings = Field(default_factory=TreeSettings, description="The trees.")
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings, description="The scores.")

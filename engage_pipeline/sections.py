@@ -50,6 +50,22 @@ class EncoderSettings(Section):
     )
 
 
+class TopicSettings(Section):
+    """The topics of tweets: clusters of their tokens."""
+
+    count: int = Field(48, ge=1, description="Topics; fewer where the tweets are fewer.")
+    dimensions: int = Field(64, ge=1, description="Numbers in the vector of a tweet that is given a topic.")
+    max_tweets: int = Field(40_000, ge=1, description="At most so many distinct tweets of `encoder.parts` are read.")
+
+
+class CommunitySettings(Section):
+    """The communities of users: clusters of who is shown whom."""
+
+    count: int | None = Field(None, ge=2, description="Communities; null = 1.5 times the square root of the users.")
+    dimensions: int = Field(64, ge=1, description="Numbers in the vector of a user who is given a community.")
+    max_authors: int = Field(200_000, ge=1, description="At most so many authors, the most shown, span the vectors.")
+
+
 class NetworkSettings(Section):
     """The residual network and its two schedules."""
 
