@@ -78,6 +78,7 @@ ARTIFACTS: dict[str, Artifact] = {
             ("max_n_parts", "authors_similarity_top_N", "authors_similarity_threshold"),
             "1",
         ),
+        Artifact("user_communities", Stage.INTERACTIONS, ("interaction_counts",), ("communities", "seed"), "1"),
         Artifact("validation_counts", Stage.INTERACTIONS, ("validation_tweets",), (), "1"),
         Artifact(
             "interaction_features",
@@ -108,6 +109,14 @@ ARTIFACTS: dict[str, Artifact] = {
             parts_setting="encoder.parts",
         ),
         Artifact("emde_sketches", Stage.LANGUAGE, ("token_sketches",), ("sketch_width", "sketch_depth", "seed"), "1"),
+        Artifact(
+            "tweet_topics",
+            Stage.LANGUAGE,
+            ("tweet_parts",),
+            ("topics", "encoder.parts", "seed"),
+            "1",
+            parts_setting="encoder.parts",
+        ),
         Artifact(
             "pretrained_network",
             Stage.MODEL,

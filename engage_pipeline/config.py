@@ -1,8 +1,9 @@
 """The settings: one pydantic model, read from one YAML file, laid over a preset.
 
 The eleven settings of the reference keep their names at the top level, so that a file written for it works unchanged.
-The groups of settings are in sections.py; docs/settings.md is generated from both. What belongs here: names,
-types, ranges, defaults and presets. What does not: which artifact depends on which setting (catalogue).
+The groups of settings are in sections.py and operating_sections.py; docs/settings.md is generated from all of them.
+What belongs here: names, types, ranges, defaults and presets. What does not: which artifact depends on which setting
+(catalogue).
 """
 
 import os
@@ -16,17 +17,15 @@ from pydantic import Field, ValidationError
 from engage_pipeline.errors import UserError
 from engage_pipeline.feature_families import COUNTER_FAMILIES
 from engage_pipeline.feature_sections import EffectSettings, FeatureSettings
+from engage_pipeline.operating_sections import AutomationSettings, CheckSettings, EngineSettings, PromotionSettings
+from engage_pipeline.section import ConfigPath, Section
 from engage_pipeline.sections import (
-    AutomationSettings,
-    CheckSettings,
-    ConfigPath,
+    CommunitySettings,
     EncoderSettings,
-    EngineSettings,
     EvaluationSettings,
     IngestSettings,
     NetworkSettings,
-    PromotionSettings,
-    Section,
+    TopicSettings,
     TreeSettings,
 )
 
@@ -67,6 +66,8 @@ class Settings(Section):
     features: FeatureSettings = Field(default_factory=FeatureSettings, description="What the models know of a row.")
     effects: EffectSettings = Field(default_factory=EffectSettings, description="The mixed model.")
     encoder: EncoderSettings = Field(default_factory=EncoderSettings, description="The text encoder.")
+    topics: TopicSettings = Field(default_factory=TopicSettings, description="The topics of tweets.")
+    communities: CommunitySettings = Field(default_factory=CommunitySettings, description="The communities of users.")
     network: NetworkSettings = Field(default_factory=NetworkSettings, description="The network.")
     trees: TreeSettings = Field(default_factory=TreeSettings, description="The trees.")
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings, description="The scores.")

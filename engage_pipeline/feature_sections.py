@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from engage_pipeline.feature_families import EFFECT_FAMILIES, FAMILY_NAMES
-from engage_pipeline.sections import Section
+from engage_pipeline.section import Section
 
 FamilyName = Literal[
     "pair_counters",

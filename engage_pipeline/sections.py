@@ -1,49 +1,22 @@
-"""The groups of settings, each a pydantic model: names, types, ranges, defaults and meanings.
+"""The groups of settings that change what is computed, each a pydantic model: names, types, ranges, defaults, meanings.
 
-A field's description is its documentation. What does not belong here: how a settings file is read (config).
+A field's description is its documentation. What does not belong here: how a settings file is read (config), and what
+changes no artifact (operating_sections).
 """
 
 import os
-from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
-from zoneinfo import available_timezones
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+
+from engage_pipeline.section import Section, Share
 
 
 def _model_from_config_folder(name: str, info: ValidationInfo) -> str:
     """A local folder is relative to the configuration file too; any other name is the hub's, or `tiny`."""
     folder = (info.context or {}).get("folder", Path.cwd()) / Path(name).expanduser()
     return os.path.normpath(folder) if name != "tiny" and folder.is_dir() else name
-
-
-def _from_config_folder(path: Path, info: ValidationInfo) -> Path:
-    """Relative paths are relative to the folder of the configuration file, wherever the process was started."""
-    base = (info.context or {}).get("folder", Path.cwd())
-    return Path(os.path.normpath(base / path.expanduser()))
-
-
-ConfigPath = Annotated[Path, AfterValidator(_from_config_folder)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """A group of settings. Unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _as_written(cls, value: Any, info: ValidationInfo) -> Any:
-        """A whole number is no text and no truth value, and a truth value is nothing else."""
-        annotation = cls.model_fields[str(info.field_name)].annotation
-        kinds = {annotation, *get_args(annotation)}
-        if int in kinds and isinstance(value, bool | str | float):
-            raise ValueError("a whole number is needed")
-        if bool in kinds and not isinstance(value, bool):
-            raise ValueError("true or false is needed")
-        return value
 
 
 class IngestSettings(Section):
@@ -75,6 +48,22 @@ class EncoderSettings(Section):
     checkpoint: int | None = Field(
         None, ge=1, description="Sketch from the checkpoint of this step; null = from the end of fine-tuning."
     )
+
+
+class TopicSettings(Section):
+    """The topics of tweets: clusters of their tokens."""
+
+    count: int = Field(48, ge=1, description="Topics; fewer where the tweets are fewer.")
+    dimensions: int = Field(64, ge=1, description="Numbers in the vector of a tweet that is given a topic.")
+    max_tweets: int = Field(40_000, ge=1, description="At most so many distinct tweets of `encoder.parts` are read.")
+
+
+class CommunitySettings(Section):
+    """The communities of users: clusters of who is shown whom."""
+
+    count: int | None = Field(None, ge=2, description="Communities; null = 1.5 times the square root of the users.")
+    dimensions: int = Field(64, ge=1, description="Numbers in the vector of a user who is given a community.")
+    max_authors: int = Field(200_000, ge=1, description="At most so many authors, the most shown, span the vectors.")
 
 
 class NetworkSettings(Section):
@@ -148,88 +137,3 @@ class EvaluationSettings(Section):
         if list(self.follower_edges) != sorted(set(self.follower_edges)):
             raise ValueError("follower_edges must rise")
         return self
-
-
-class CheckSettings(Section):
-    """What the asset checks tolerate. The first four stop what is downstream; the others only warn."""
-
-    max_duplicate_share: Share = Field(
-        0.001, description="A part with a larger share of rows whose tweet and viewer occurred before is not used."
-    )
-    first_day: date = Field(date(2006, 3, 21), description="First engagement day that is plausible (UTC).")
-    last_day: date | None = Field(None, description="Last plausible engagement day (UTC); null = the day of ingest.")
-    max_outside_share: Share = Field(
-        0.0, description="A part with a larger share of rows outside these days, or without any time, is not used."
-    )
-    drift_psi: float = Field(
-        0.25, gt=0, description="Warn of a part whose features have a larger population stability index."
-    )
-    label_rate_change: float = Field(
-        0.25, gt=0, description="Warn of a part whose rate of an engagement differs by a larger share, beyond chance."
-    )
-    calibration_error: Share = Field(
-        0.02, description="Warn if predicted and observed rate differ by more on the holdout, in any tenth of the rows."
-    )
-    fairness_rce: float = Field(
-        10.0, ge=0, description="Warn if an author group's RCE lies so many points below that of all rows."
-    )
-    group_calibration: float = Field(
-        0.1, gt=0, description="Warn if predicted and observed rate of an author group differ by a larger share."
-    )
-
-
-class PromotionSettings(Section):
-    """When a newly trained model replaces the one that predicts."""
-
-    tolerance: float = Field(
-        0.5, ge=0, description="Points of holdout RCE, mean of the engagements, that the new model may be worse by."
-    )
-    keep: int = Field(5, ge=1, description="Models kept, the one that predicts counted, to roll back to.")
-
-
-class AutomationSettings(Section):
-    """When the daemon of `make ui` acts by itself."""
-
-    sensor_seconds: int = Field(30, ge=1, description="Seconds between two looks at `recsys_data`.")
-    stable_seconds: int = Field(
-        60, ge=0, description="A part is taken when its file has kept its size and time for so many seconds."
-    )
-    nightly_cron: str = Field(
-        "0 3 * * *", pattern=r"^\S+( \S+){4}$", description="When to refresh and retrain if parts have changed (cron)."
-    )
-    timezone: str = Field("UTC", description="Time zone of `nightly_cron`.")
-    freshness_warn_hours: int | None = Field(
-        48, ge=1, description="Warn if the newest part, model, evaluation or submission is so old; null = never."
-    )
-    freshness_fail_hours: int | None = Field(
-        192,
-        ge=1,
-        description="Show it as failing when it is so old; null = no freshness policies. With the defaults nightly "
-        "parts are fresh, and weekly ones warn, but do not fail.",
-    )
-
-    @model_validator(mode="after")
-    def _warning_comes_first(self) -> Self:
-        warn, fail = self.freshness_warn_hours, self.freshness_fail_hours
-        if warn is not None and fail is not None and warn >= fail:
-            raise ValueError("freshness_warn_hours must be less than freshness_fail_hours")
-        return self
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_timezone(cls, value: str) -> str:
-        if value not in available_timezones():
-            raise ValueError("no such time zone")
-        return value
-
-
-class EngineSettings(Section):
-    """Where and with how much the SQL runs."""
-
-    threads: int | None = Field(None, ge=1, description="Threads of DuckDB, torch and LightGBM; null = all cores.")
-    memory_limit: str = Field(
-        "70%",
-        pattern=r"^\d+(\.\d+)?\s?(%|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$",
-        description="Memory of DuckDB before it spills to disk.",
-    )
-    temp_directory: ConfigPath | None = Field(None, description="Where DuckDB spills; null = in working_dir.")

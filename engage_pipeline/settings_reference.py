@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from engage_pipeline.config import PRESETS, Settings
-from engage_pipeline.sections import Section
+from engage_pipeline.section import Section
 
 REFERENCE_NAMES = {
     **{

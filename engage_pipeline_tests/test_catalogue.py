@@ -5,7 +5,7 @@ from pathlib import Path
 from engage_pipeline.catalogue import ARTIFACTS, ancestry, relevant_settings
 from engage_pipeline.config import Settings
 from engage_pipeline.plan import SEGMENTS
-from engage_pipeline.sections import Section
+from engage_pipeline.section import Section
 from engage_pipeline_tests.samples import tiny_settings
 
 FIXED_NAMES = {
@@ -55,7 +55,7 @@ def test_every_setting_that_changes_a_result_is_known_to_an_artifact(tmp_path: P
 
 
 def test_submission_is_made_of_everything_but_the_evaluation() -> None:
-    assert ancestry("submission") == set(ARTIFACTS) - {"evaluation"}
+    assert ancestry("submission") == set(ARTIFACTS) - {"evaluation", "tweet_topics", "user_communities"}
 
 
 READ_BY: dict[str, set[str]] = {
@@ -64,6 +64,8 @@ READ_BY: dict[str, set[str]] = {
     "emde_sketches": {"sketch_width", "sketch_depth", "seed"},
     "validation_tweets": {"validation_percentage", "num_validation_chunks", "seed", "ingest"},
     "author_similarity": {"authors_similarity_top_N", "authors_similarity_threshold", "max_n_parts"},
+    "tweet_topics": {"topics", "seed"},
+    "user_communities": {"communities", "seed"},
     "pretrained_network": {"network.hidden_size", "network.decay_per_day", "max_n_parts_in_memory", "seed"},
     "finetuned_network": {"network", "trees.enabled", "seed"},
     "engagement_trees": {"trees", "seed"},

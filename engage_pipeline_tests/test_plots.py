@@ -91,6 +91,13 @@ DRAWN: dict[str, Callable[[], bytes]] = {
     "no drift at all": lambda: plots.drift({name: {"$x": 0.0} for name in "ab"}, limit=0.25),
     "similarity_degrees": lambda: plots.similarity_degrees({"0": 1, "1": 2, "9": 1}),
     "no similarity_degrees": lambda: plots.similarity_degrees({}),
+    "cluster_shares": lambda: plots.cluster_shares(
+        {name: [(rank, 1 / rank**2) for rank in range(1, 61)] for name in ("authors", "viewers")},
+        title="Users",
+        cluster="community",
+    ),
+    "cluster_shares of one kind": lambda: plots.cluster_shares({"$x$": [(1, 1.0)]}, title="Tweets", cluster="topic"),
+    "no cluster_shares": lambda: plots.cluster_shares({"authors": []}, title="Users", cluster="community"),
     "rejected_reasons": lambda: plots.rejected_reasons({"x" * 300: 5, "$\\frac{$": 70_000, "a\nb": 0}),
     "no rejected_reasons": lambda: plots.rejected_reasons({}),
 }

@@ -11,6 +11,7 @@ from engage_pipeline.artifacts import ArtifactStore, Draft
 from engage_pipeline.assets.definition import pipeline_asset
 from engage_pipeline.assets.making import Shown, make_one, make_parts, making, published, user_errors
 from engage_pipeline.footers import require_schema
+from engage_pipeline.interactions import communities
 from engage_pipeline.interactions.counting import count_training, count_validation
 from engage_pipeline.interactions.features import Kind, write_features
 from engage_pipeline.interactions.profile import write_profile
@@ -72,6 +73,22 @@ def author_similarity(pipeline: Pipeline) -> dg.MaterializeResult:
         return {"similar authors per author": plots.similarity_degrees(draft.facts["degrees"])}
 
     return make_one(store, "author_similarity", make)
+
+
+@pipeline_asset(kinds={"sklearn", "parquet"}, schema=communities.SCHEMA)
+def user_communities(pipeline: Pipeline) -> dg.MaterializeResult:
+    """Communities of users, as authors and as viewers: clusters of who is shown whom, found without any label."""
+    with user_errors():
+        store = pipeline.store()
+
+    def make(draft: Draft) -> Shown:
+        counts = store.open("interaction_counts").directory()
+        draft.facts |= communities.find_communities(counts, draft.path(communities.COMMUNITIES), store.settings)
+        draft.rows = draft.facts["users"]
+        png = plots.cluster_shares(draft.facts["shares"], title="Users by community", cluster="community")
+        return {"users by community": png}
+
+    return make_one(store, "user_communities", make)
 
 
 @pipeline_asset(kinds={"duckdb", "parquet"})

@@ -6,6 +6,7 @@ from engage_pipeline import plots
 from engage_pipeline.artifacts import Draft
 from engage_pipeline.assets.definition import pipeline_asset
 from engage_pipeline.assets.making import Shown, make_one, user_errors
+from engage_pipeline.language.topics import fit_topics
 from engage_pipeline.plan import raw_sources
 from engage_pipeline.resources import Pipeline
 
@@ -63,3 +64,21 @@ def emde_sketches(pipeline: Pipeline) -> dg.MaterializeResult:
         return {"tokens by code": plots.code_occupancy(facts["occupancy"], facts["tokens"] / facts["width"])}
 
     return make_one(store, "emde_sketches", make)
+
+
+@pipeline_asset(kinds={"sklearn"})
+def tweet_topics(pipeline: Pipeline) -> dg.MaterializeResult:
+    """Topics of tweets: clusters of what their tokens are about, beyond the language, and what gives a new tweet its
+    topic."""
+    with user_errors():
+        store = pipeline.store()
+
+    def make(draft: Draft) -> Shown:
+        tweets = store.part_paths("tweet_topics", "tweets.parquet")
+        draft.facts |= fit_topics(tweets, draft.directory, store.settings)
+        shares = enumerate(sorted(draft.facts["shares"], reverse=True), start=1)
+        return {
+            "tweets by topic": plots.cluster_shares({"tweets": list(shares)}, title="Tweets by topic", cluster="topic")
+        }
+
+    return make_one(store, "tweet_topics", make)

@@ -19,6 +19,10 @@ WORK: dict[str, tuple[str, ...]] = {
     "test_tweets": ("ingest/reading.py:ingest_part",),
     "interaction_counts": ("interactions/counting.py:count_training", "interactions/counts_by_fold.sql"),
     "author_similarity": ("interactions/similarity.py:similar_authors",),
+    "user_communities": (
+        "interactions/communities.py:find_communities",
+        "interactions/exposure_matrix.py:ExposureMatrix",
+    ),
     "validation_counts": ("interactions/counting.py:count_validation", "interactions/counts_by_fold.sql"),
     "interaction_features": ("interactions/features.py:write_features", "interactions/features.sql"),
     "validation_features": ("interactions/features.py:write_features", "interactions/features.sql"),
@@ -26,6 +30,7 @@ WORK: dict[str, tuple[str, ...]] = {
     "finetuned_encoder": ("language/finetuning.py:finetune_encoder",),
     "token_sketches": ("language/token_vectors.py:sketch_tokens",),
     "emde_sketches": ("language/emde.py:code_tokens",),
+    "tweet_topics": ("language/topics.py:fit_topics", "language/topics.py:TopicModel"),
     "pretrained_network": ("model/pretraining.py:pretrain_network", "model/network.py:EngagementNetwork"),
     "finetuned_network": ("model/finetuning.py:finetune_network", "model/network.py:EngagementNetwork"),
     "engagement_effects": ("model/effects/training.py:train_effects", "model/effects/fitting.py:fit_effects"),

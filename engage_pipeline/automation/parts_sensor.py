@@ -16,10 +16,10 @@ from engage_pipeline.ingest.parts import list_parts
 from engage_pipeline.ingest.sightings import Cursor, read_cursor
 from engage_pipeline.ingest.watch_report import report
 from engage_pipeline.ingest.watching import Decision, PartRun, Situation, decide, parts_to_read
+from engage_pipeline.operating_sections import AutomationSettings
 from engage_pipeline.partitions import PARTITION, PARTS, RANGE_END, RANGE_START
 from engage_pipeline.plan import training_listing
 from engage_pipeline.resources import Pipeline
-from engage_pipeline.sections import AutomationSettings
 
 SENSOR = "new_parts"
 JOB = "ingest_parts"

@@ -15,13 +15,13 @@ from engage_pipeline.language.processor import autocast, bf16_is_fast, device, t
 from engage_pipeline.language.ragged import Integers, TokenLists, batches_by_length
 from engage_pipeline.language.tweets import OCCURRENCES, distinct_tweets
 from engage_pipeline.progress import progress
+from engage_pipeline.ranks import ranked
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 TOKEN_VECTORS = "token_vectors.parquet"  # noqa: S105 - a file's name
 _PADDED_TOKENS = 4096
-_FREQUENCY_POINTS = 60
 
 
 def token_vector_schema(dim: int) -> pa.Schema:
@@ -42,7 +42,7 @@ def sketch_tokens(
 
     `encoder` is the folder of a published encoder, `tweets` are typed parts. Every row of a tweet counts, cut to
     `max_tokens`; the encoder is deterministic, so each distinct tweet is read once and weighted by its rows. `bf16`
-    None means where it is fast. Returns tweets, rows, tokens, dim, frequencies (see `ranked_occurrences`). Raises
+    None means where it is fast. Returns tweets, rows, tokens, dim, frequencies (see `ranked`). Raises
     UserError where `encoder.checkpoint` is not there.
     """
     bf16 = bf16_is_fast() if bf16 is None else bf16
@@ -60,7 +60,7 @@ def sketch_tokens(
         pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), dim),
     ]
     pq.write_table(pa.table(columns, schema=token_vector_schema(dim)), output / TOKEN_VECTORS, compression="zstd")
-    frequencies = ranked_occurrences(occurrences)
+    frequencies = ranked(occurrences)
     return {
         "tweets": len(lists),
         "rows": int(rows.sum()),
@@ -68,14 +68,6 @@ def sketch_tokens(
         "dim": dim,
         "frequencies": frequencies,
     }
-
-
-def ranked_occurrences(occurrences: Integers, points: int = _FREQUENCY_POINTS) -> list[tuple[int, int]]:
-    """Rank (from 1, the most frequent token) and occurrences at so many ranks at most, evenly spread on a logarithmic
-    scale from the first to the last."""
-    ordered = np.sort(occurrences)[::-1]
-    ranks = np.unique(np.geomspace(1, max(len(ordered), 1), points).round().astype(int))
-    return [(int(rank), int(ordered[rank - 1])) for rank in ranks if rank <= len(ordered)]
 
 
 def mean_hidden_states(

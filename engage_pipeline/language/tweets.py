@@ -10,6 +10,7 @@ from engage_pipeline.engine import Engine
 from engage_pipeline.errors import UserError
 
 DISTINCT_TWEETS_SQL = "language/distinct_tweets.sql"
+TWEETS_WITH_LANGUAGE_SQL = "language/tweets_with_language.sql"
 OCCURRENCES = "occurrences"
 """Rows that show the tweet (int64)."""
 _NO_LIMIT = 2**31 - 1
@@ -21,10 +22,18 @@ def distinct_tweets(tweets: Sequence[Path], *, max_tweets: int | None, settings:
     `max_tweets` keeps the first so many: ids are hashes, so that is a random sample. Tweets without tokens are left
     out. Raises UserError where none is left.
     """
-    with Engine(settings, readable=sorted({path.parent for path in tweets})) as engine:
-        engine.read("tweets", tweets)
-        engine.define("distinct_tweets", DISTINCT_TWEETS_SQL, {"most": max_tweets or _NO_LIMIT})
-        table = engine.connection.table("distinct_tweets").to_arrow_table()
+    table = _fetch(DISTINCT_TWEETS_SQL, tweets, max_tweets, settings)
     if table.num_rows == 0:
         raise UserError(f"{tweets[0].parent if tweets else 'encoder.parts'}: no tweet has text_tokens")
     return table
+
+
+def tweets_with_language(tweets: Sequence[Path], *, max_tweets: int | None, settings: Settings) -> pa.Table:
+    """The same tweets: tweet_id, text_tokens, language (of several the first, null where there is none); maybe none."""
+    return _fetch(TWEETS_WITH_LANGUAGE_SQL, tweets, max_tweets, settings)
+
+
+def _fetch(sql: str, tweets: Sequence[Path], max_tweets: int | None, settings: Settings) -> pa.Table:
+    with Engine(settings, readable=sorted({path.parent for path in tweets})) as engine:
+        engine.read("tweets", tweets)
+        return engine.fetch(sql, {"most": max_tweets or _NO_LIMIT})

@@ -12,6 +12,7 @@ from engage_pipeline.plots.bars import (
     similarity_degrees,
     table_rows,
 )
+from engage_pipeline.plots.clusters import cluster_shares
 from engage_pipeline.plots.curves import (
     encoder_loss,
     label_rates,
@@ -38,6 +39,7 @@ __all__ = [
     "as_markdown",
     "calibration",
     "calibrations",
+    "cluster_shares",
     "code_occupancy",
     "drift",
     "encoder_loss",

@@ -17,6 +17,8 @@ PICTURE = re.compile(r"!\[[^\]]*\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)")
 
 SHOWN = {
     "emde_sketches": {"tokens by code"},
+    "tweet_topics": {"tweets by topic"},
+    "user_communities": {"users by community"},
     "pretrained_network": {"training loss"},
     "finetuned_network": {"training loss", "before and after fine-tuning"},
     "engagement_trees": {f"{target}: gain" for target in schema.TARGETS},
@@ -82,7 +84,7 @@ def test_a_failed_part_does_not_hide_what_the_others_show(raw_world: Path) -> No
 
 
 def test_models_show_how_they_learned_and_how_good_they_are(world: Path) -> None:
-    config = worlds.write_config(world, sketch_depth=3)
+    config = worlds.write_config(world, sketch_depth=3, topics={"count": 9}, communities={"count": 7})
     with dg.DagsterInstance.ephemeral() as instance:
         worlds.run(config, instance=instance)
         found = {asset: shown(instance, asset)[None] for asset in SHOWN}

@@ -12,10 +12,10 @@ from engage_pipeline.automation import parts_sensor as sensor_module
 from engage_pipeline.automation.parts_sensor import LOST_SECONDS, parts_sensor
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.ingest.sightings import Cursor, read_cursor
+from engage_pipeline.operating_sections import AutomationSettings
 from engage_pipeline.partitions import register_parts
 from engage_pipeline.resources import Pipeline
 from engage_pipeline.running import RANGE_END, RANGE_START
-from engage_pipeline.sections import AutomationSettings
 from engage_pipeline_tests import worlds
 
 PARTS = ["part-00000", "part-00001", "part-00002"]

@@ -8,7 +8,7 @@ import torch  # noqa: TID253 - the module under test is about torch
 from engage_pipeline.errors import UserError
 from engage_pipeline.language import token_vectors as module
 from engage_pipeline.language.encoders import load_encoder, save_weights, step_file
-from engage_pipeline.language.token_vectors import ranked_occurrences, sketch_tokens, token_vector_schema
+from engage_pipeline.language.token_vectors import sketch_tokens, token_vector_schema
 from engage_pipeline_tests.language.corpora import encoder_settings, random_tweets, small_encoder, write_tweets
 
 MAX_TOKENS = 12
@@ -104,10 +104,3 @@ def test_the_set_checkpoint_is_sketched(folder: Path) -> None:
     assert not np.allclose(before[101][1], after[101][1], atol=1e-3)
     with pytest.raises(UserError, match=r"encoder\.checkpoint: no checkpoint of step 50; there are: 40"):
         sketch(folder, checkpoint=50)
-
-
-def test_ranked_occurrences_by_hand() -> None:
-    occurrences = np.array([3, 100, 7, 1, 7])
-    assert ranked_occurrences(occurrences) == [(1, 100), (2, 7), (3, 7), (4, 3), (5, 1)]
-    assert ranked_occurrences(occurrences, points=2) == [(1, 100), (5, 1)]
-    assert ranked_occurrences(np.array([], int)) == []

@@ -10,8 +10,8 @@ from engage_pipeline import schema
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.promotion import HoldoutScore, compare, format_scores
+from engage_pipeline.operating_sections import PromotionSettings
 from engage_pipeline.predating import predating
-from engage_pipeline.sections import PromotionSettings
 from engage_pipeline_tests.model.network_samples import set_column
 from engage_pipeline_tests.model.promotions import (
     TABLE,

@@ -1,0 +1,94 @@
+"""The groups of settings that change no artifact: what checks tolerate, when something runs, where and how fast."""
+
+from datetime import date
+from typing import Self
+from zoneinfo import available_timezones
+
+from pydantic import Field, field_validator, model_validator
+
+from engage_pipeline.section import ConfigPath, Section, Share
+
+
+class CheckSettings(Section):
+    """What the asset checks tolerate. The first four stop what is downstream; the others only warn."""
+
+    max_duplicate_share: Share = Field(
+        0.001, description="A part with a larger share of rows whose tweet and viewer occurred before is not used."
+    )
+    first_day: date = Field(date(2006, 3, 21), description="First engagement day that is plausible (UTC).")
+    last_day: date | None = Field(None, description="Last plausible engagement day (UTC); null = the day of ingest.")
+    max_outside_share: Share = Field(
+        0.0, description="A part with a larger share of rows outside these days, or without any time, is not used."
+    )
+    drift_psi: float = Field(
+        0.25, gt=0, description="Warn of a part whose features have a larger population stability index."
+    )
+    label_rate_change: float = Field(
+        0.25, gt=0, description="Warn of a part whose rate of an engagement differs by a larger share, beyond chance."
+    )
+    calibration_error: Share = Field(
+        0.02, description="Warn if predicted and observed rate differ by more on the holdout, in any tenth of the rows."
+    )
+    fairness_rce: float = Field(
+        10.0, ge=0, description="Warn if an author group's RCE lies so many points below that of all rows."
+    )
+    group_calibration: float = Field(
+        0.1, gt=0, description="Warn if predicted and observed rate of an author group differ by a larger share."
+    )
+
+
+class PromotionSettings(Section):
+    """When a newly trained model replaces the one that predicts."""
+
+    tolerance: float = Field(
+        0.5, ge=0, description="Points of holdout RCE, mean of the engagements, that the new model may be worse by."
+    )
+    keep: int = Field(5, ge=1, description="Models kept, the one that predicts counted, to roll back to.")
+
+
+class AutomationSettings(Section):
+    """When the daemon of `make ui` acts by itself."""
+
+    sensor_seconds: int = Field(30, ge=1, description="Seconds between two looks at `recsys_data`.")
+    stable_seconds: int = Field(
+        60, ge=0, description="A part is taken when its file has kept its size and time for so many seconds."
+    )
+    nightly_cron: str = Field(
+        "0 3 * * *", pattern=r"^\S+( \S+){4}$", description="When to refresh and retrain if parts have changed (cron)."
+    )
+    timezone: str = Field("UTC", description="Time zone of `nightly_cron`.")
+    freshness_warn_hours: int | None = Field(
+        48, ge=1, description="Warn if the newest part, model, evaluation or submission is so old; null = never."
+    )
+    freshness_fail_hours: int | None = Field(
+        192,
+        ge=1,
+        description="Show it as failing when it is so old; null = no freshness policies. With the defaults nightly "
+        "parts are fresh, and weekly ones warn, but do not fail.",
+    )
+
+    @model_validator(mode="after")
+    def _warning_comes_first(self) -> Self:
+        warn, fail = self.freshness_warn_hours, self.freshness_fail_hours
+        if warn is not None and fail is not None and warn >= fail:
+            raise ValueError("freshness_warn_hours must be less than freshness_fail_hours")
+        return self
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("no such time zone")
+        return value
+
+
+class EngineSettings(Section):
+    """Where and with how much the SQL runs."""
+
+    threads: int | None = Field(None, ge=1, description="Threads of DuckDB, torch and LightGBM; null = all cores.")
+    memory_limit: str = Field(
+        "70%",
+        pattern=r"^\d+(\.\d+)?\s?(%|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$",
+        description="Memory of DuckDB before it spills to disk.",
+    )
+    temp_directory: ConfigPath | None = Field(None, description="Where DuckDB spills; null = in working_dir.")
