@@ -1,6 +1,6 @@
 """The groups of settings that say what the models know of a row: feature families, and the mixed model's effects."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, field_validator
 
@@ -31,7 +31,7 @@ class FeatureSettings(Section):
     """Which feature families the models read."""
 
     families: tuple[FamilyName, ...] = Field(
-        FAMILY_NAMES,
+        get_args(FamilyName),
         description="Feature families that the models read; what is left out is neither counted nor fitted.",
     )
 

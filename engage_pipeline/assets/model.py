@@ -77,8 +77,8 @@ def engagement_effects(pipeline: Pipeline) -> dg.MaterializeResult:
     def make(draft: Draft) -> Shown:
         training = store.part_paths("engagement_effects", "features.parquet", "interaction_features")
         validation = store.open("validation_features").path("features.parquet")
-        folders = [store.open(name).directory() for name in ("tweet_topics", "user_communities")]
-        copy_clusters(*folders, draft.directory)
+        topics, communities = (store.open(name).directory() for name in ("tweet_topics", "user_communities"))
+        copy_clusters(topics, communities, draft.directory)
         workspace = store.workspace("engagement_effects")
         clusters = load_clusters(draft.directory)
         facts = train_effects(training, validation, clusters, draft.directory, workspace, store.settings)

@@ -6,7 +6,7 @@ by the published effects, which no holdout row is fitted to. What does not belon
 (fitting), how large effects are (priors), how they are kept (tables).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def train_effects(
 
 def _table(effect: Effect, keys: np.ndarray, values: np.ndarray) -> Table:
     """Without the rows that have no key, and without the keys of which nothing was learned."""
-    learned = values.any(axis=1)
+    learned = np.asarray(values.any(axis=1))
     learned[0] = False
     return Table(effect, keys[learned], values[learned])
 
@@ -103,7 +103,7 @@ def _fit_all(rows: FittedRows, design: Design, effects: Sequence[Effect], worksp
     with progress("engagement_effects", fits, "fits") as tracker:
         for place, outcome in enumerate(OUTCOMES):
             chosen, index = subsets.get(outcome, given)
-            labels = rows.labels[index].any(axis=1) if outcome == ANY else rows.labels[index, place - 1]
+            labels = np.asarray(rows.labels.any(axis=1) if outcome == ANY else rows.labels[index, place - 1])
             fitter = _Fitter(chosen, labels, rows.folds[index], rows.weights[index], settings)
             deviations = fitter.learn_deviations(rows.rows.viewer[index], [effect.deviation for effect in effects])
             for effect, deviation in zip(effects, deviations, strict=True):
@@ -151,7 +151,7 @@ class _Fitter:
             self.labels[sample], design, deviations, new, sweeps=chosen.sweeps, rounds=chosen.prior_rounds
         )
 
-    def fits(self, deviations: Sequence[float], folds: Sequence[int], tracker: Progress) -> list[tuple[int, Fit]]:
+    def fits(self, deviations: Sequence[float], folds: Sequence[int], tracker: Progress) -> Iterator[tuple[int, Fit]]:
         """The fit without each of `folds` and without the holdout rows, and last the one without those alone.
 
         All begin at the fit of the training rows, which has seen no validation row.
@@ -159,14 +159,11 @@ class _Fitter:
         sweeps = self.settings.effects.sweeps
         first = self._fit(self.folds == TRAINING_ROW, deviations, sweeps, None)
         tracker.advance(1)
-        found = []
         for fold in (*folds, HOLDOUT_ROW):
             kept = (self.folds != fold) & (self.folds != HOLDOUT_ROW)
-            found.append(
-                (fold, self._fit(kept, deviations, sweeps if fold == HOLDOUT_ROW else (sweeps + 1) // 2, first))
-            )
+            # what a fold's own fit is for does not need the last digit
+            yield fold, self._fit(kept, deviations, sweeps if fold == HOLDOUT_ROW else (sweeps + 1) // 2, first)
             tracker.advance(1)
-        return found
 
     def _fit(self, kept: np.ndarray, deviations: Sequence[float], sweeps: int, start: Fit | None) -> Fit:
         return fit_effects(
