@@ -55,7 +55,7 @@ def test_every_setting_that_changes_a_result_is_known_to_an_artifact(tmp_path: P
 
 
 def test_submission_is_made_of_everything_but_the_evaluation() -> None:
-    assert ancestry("submission") == set(ARTIFACTS) - {"evaluation", "tweet_topics", "user_communities"}
+    assert ancestry("submission") == set(ARTIFACTS) - {"evaluation"}
 
 
 READ_BY: dict[str, set[str]] = {
@@ -68,7 +68,9 @@ READ_BY: dict[str, set[str]] = {
     "user_communities": {"communities", "seed"},
     "pretrained_network": {"network.hidden_size", "network.decay_per_day", "max_n_parts_in_memory", "seed"},
     "finetuned_network": {"network", "trees.enabled", "seed"},
-    "engagement_trees": {"trees", "seed"},
+    "engagement_effects": {"effects", "features"},
+    "engagement_trees": {"trees", "features", "seed"},
+    "candidate_model": {"features", "trees.enabled"},
     "evaluation": {"evaluation"},
 }
 """Settings that the library function of an artifact reads itself."""

@@ -47,6 +47,7 @@ ROW_COLUMNS: dict[str, tuple[str, ...]] = {
     "engaging_user_account_age_days": ("tweet_timestamp", "engaging_user_account_creation"),
     "engaged_with_user_account_age_days": ("tweet_timestamp", "engaged_with_user_account_creation"),
     "has_hashtag": ("hashtags",),
+    "first_hashtag": ("hashtags",),
     "has_gif": ("present_media",),
     "has_photo": ("present_media",),
     "has_video": ("present_media",),

@@ -118,6 +118,9 @@ def _profile(row: Row) -> Row:
         "hour": time.hour if time else 0,
         "day_of_month": time.day - 1 if time else 0,
         "text_tokens": row["text_tokens"],
+        **{name: row[name] for name in ("tweet_id", "engaging_user_id", "engaged_with_user_id")},
+        "first_hashtag": row["hashtags"][0] if row["hashtags"] else None,
+        "tweet_timestamp": written or 0,
     }
 
 

@@ -4,10 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engage_pipeline.config import Settings
+from engage_pipeline.fingerprints import fingerprints
+from engage_pipeline.interactions.communities import COMMUNITIES, SCHEMA
 from engage_pipeline.language.codes import code_schema, load_codes
+from engage_pipeline.language.topics import fit_model
+from engage_pipeline.model.effects.columns import read_columns
+from engage_pipeline.model.effects.scoring import load_clusters
+from engage_pipeline.model.effects.training import train_effects
 from engage_pipeline.model.trees import train_trees
 from engage_pipeline_tests.samples import tiny_settings
 
@@ -43,10 +50,10 @@ def write_network(folder: Path, seed: int, settings: Settings) -> None:
 
 
 def make_inputs(validation_features: pa.Table, folder: Path, settings: Settings) -> dict[str, Path]:
-    """The arguments of build_bundle below `folder`: networks, codes, and trees trained on `validation_features`."""
+    """The arguments of build_bundle below `folder`: networks, codes, effects and trees of `validation_features`."""
     from engage_pipeline.model.network_scoring import NetworkScorer
 
-    names = ("pretrained", "finetuned", "trees")
+    names = ("pretrained", "finetuned", "effects", "trees")
     paths = {name: folder / name for name in names}
     paths |= {"features": folder / "features.parquet", "codes_path": folder / "codes.parquet"}
     folder.mkdir(exist_ok=True)
@@ -54,7 +61,28 @@ def make_inputs(validation_features: pa.Table, folder: Path, settings: Settings)
     write_network(paths["pretrained"], 1, settings)
     write_network(paths["finetuned"], 2, settings)
     pq.write_table(validation_features, paths["features"])
+    write_effects(paths["features"], paths["effects"], settings)
     paths["trees"].mkdir()
     pretrained = NetworkScorer.load(paths["pretrained"], load_codes(paths["codes_path"]))
-    train_trees(paths["features"], pretrained, paths["trees"], settings)
+    train_trees(paths["features"], pretrained, read_columns(paths["effects"]), paths["trees"], settings)
     return paths
+
+
+def write_effects(features: Path, folder: Path, settings: Settings) -> None:
+    """Effects fitted to the fine-tuning rows of `features` alone, with clusters made of the same rows."""
+    folder.mkdir()
+    write_clusters(pq.read_table(features), folder, settings)
+    workspace = folder.with_name("effects-work")
+    train_effects([], features, load_clusters(folder), folder, workspace, settings)
+
+
+def write_clusters(table: pa.Table, folder: Path, settings: Settings) -> None:
+    """Topics of the rows' tokens, and two communities by the last bit of the users' fingerprints."""
+    tokens = table["text_tokens"].combine_chunks()
+    lengths = np.asarray(pc.list_value_length(tokens), np.int64)
+    fit_model(np.asarray(tokens.flatten(), np.int32), lengths, table["language"], settings).save(folder)
+    people = [fingerprints(table[name]) for name in ("engaging_user_id", "engaged_with_user_id")]
+    users = np.unique(np.concatenate(people))
+    sides = (users & 1).astype(np.int32)
+    communities = {"user": users, "as_author": sides, "as_viewer": sides}
+    pq.write_table(pa.table(communities, schema=SCHEMA), folder / COMMUNITIES)

@@ -10,8 +10,10 @@ from engage_pipeline import schema
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.codes import load_codes
-from engage_pipeline.model.blend import choose_weights, read_blend
+from engage_pipeline.model.blend import MOSTLY_TREES, choose_weights, read_blend
 from engage_pipeline.model.bundle import LEAST_PROBABILITY, TrainedModel, build_bundle, to_probabilities
+from engage_pipeline.model.effects.columns import read_columns
+from engage_pipeline.model.effects.scoring import EffectScorer
 from engage_pipeline.model.network_scoring import NetworkScorer
 from engage_pipeline.model.tree_scoring import TreeScorer
 from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
@@ -35,12 +37,14 @@ def build(inputs: dict[str, Path], output: Path, settings: Settings) -> dict:
 def test_components_are_those_of_the_parts(inputs: dict[str, Path], tmp_path: Path) -> None:
     build(inputs, tmp_path / "bundle", quiet_settings(tmp_path))
     components = TrainedModel.load(tmp_path / "bundle", threads=1).components(UNSEEN)
-    assert list(components) == ["network", "pretrained", "trees", "blend"]
+    assert list(components) == ["network", "pretrained", "effects", "trees", "blend"]
     codes = load_codes(inputs["codes_path"])
     pretrained = NetworkScorer.load(inputs["pretrained"], codes).logits(UNSEEN)
     assert np.array_equal(components["pretrained"], pretrained)
     assert np.array_equal(components["network"], NetworkScorer.load(inputs["finetuned"], codes).logits(UNSEEN))
-    assert np.array_equal(components["trees"], TreeScorer.load(inputs["trees"]).logits(UNSEEN, pretrained))
+    effects = EffectScorer.load(inputs["effects"]).columns(UNSEEN)
+    assert np.array_equal(components["effects"], effects[:, :4])
+    assert np.array_equal(components["trees"], TreeScorer.load(inputs["trees"]).logits(UNSEEN, pretrained, effects))
     blend = read_blend(tmp_path / "bundle" / "blend.json")
     for i, target in enumerate(schema.TARGETS):
         one = blend[target]
@@ -61,12 +65,14 @@ def test_probabilities_lie_strictly_between_zero_and_one(inputs: dict[str, Path]
 
 def test_the_blend_is_chosen_on_the_last_chunk_only(inputs: dict[str, Path], tmp_path: Path) -> None:
     facts = build(inputs, tmp_path / "bundle", quiet_settings(tmp_path))
-    last = TABLE.filter(pa.array(TABLE[schema.SPLIT].to_numpy() == 9))
+    members = TABLE[schema.SPLIT].to_numpy() == 9
+    last = TABLE.filter(pa.array(members))
     assert facts["blend_rows"] == last.num_rows
-    components = TrainedModel.load(tmp_path / "bundle", threads=1).components(last)
+    honest = read_columns(inputs["effects"])[members]
+    components = TrainedModel.load(tmp_path / "bundle", threads=1).unblended(last, honest)
     for i, target in enumerate(schema.TARGETS):
         labels = last[target].to_numpy()
-        expected = choose_weights(components["network"][:, i], components["trees"][:, i], labels)
+        expected = choose_weights(components["network"][:, i], components["trees"][:, i], labels, MOSTLY_TREES)
         found = facts["engagements"][target]
         assert found["network_weight"] == pytest.approx(expected.network, abs=1e-5)
         assert found["intercept"] == pytest.approx(expected.intercept, abs=1e-5)

@@ -133,7 +133,7 @@ def test_a_bundle_is_scored_part_by_part(inputs: dict[str, Path], tmp_path: Path
     build_bundle(tmp_path, **inputs, settings=chosen)
     model = TrainedModel.load(tmp_path, threads=1)
     found = bundle_predictor(model)(HELD_OUT)
-    assert list(found) == ["pretrained", "network", "trees", "blend"]
+    assert list(found) == ["pretrained", "network", "effects", "trees", "blend"]
     assert np.array_equal(found["blend"], model.probabilities(HELD_OUT))
     assert np.allclose(found["network"], 1 / (1 + np.exp(-model.components(HELD_OUT)["network"])), atol=1e-6)
 
@@ -152,7 +152,7 @@ def test_the_model_that_predicts_is_scored_beside_the_candidate(
         features, bundle_predictor(candidate, None, predicting), folders[2], chosen, decision="turned <down>"
     )
     scores = read_scores(folders[2] / "scores.json")
-    assert list(scores) == ["pretrained", "network", "trees", "blend", "predicting", "constant"]
+    assert list(scores) == ["pretrained", "network", "effects", "trees", "blend", "predicting", "constant"]
     assert json.loads((folders[2] / "scores.json").read_text())["main_model"] == "blend"
     kept = pq.read_table(folders[2] / "holdout_predictions.parquet")
     assert np.array_equal(kept["predicting_like"].to_numpy(), predicting.probabilities(HELD_OUT)[:, 0])
