@@ -23,6 +23,11 @@ def test_clouds_are_found_and_every_vector_goes_to_the_nearest() -> None:
     assert found.dtype == np.int32
 
 
+def test_the_nearest_is_no_matter_of_length() -> None:
+    assert nearest(np.array([[1, 0], [4, 0]], np.float32), np.array([[9, 0], [1, 1]], np.float32)).tolist() == [1, 1]
+    assert nearest(np.array([[1, 0], [6, 0]], np.float32), np.array([[9, 0], [1, 1]], np.float32)).tolist() == [1, 0]
+
+
 def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, _ = clouds(4, 50, 2)
     centroids = fit_centroids(vectors, 9, seed=1)

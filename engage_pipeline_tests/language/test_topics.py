@@ -16,7 +16,7 @@ from sklearn.metrics import adjusted_rand_score  # noqa: TID253 - nothing light 
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.language import topics
-from engage_pipeline.language.token_weights import fit_weights
+from engage_pipeline.language.token_weights import TokenWeights, fit_weights
 from engage_pipeline.language.topics import NO_TOPIC, TopicModel, fit_model, fit_topics
 from engage_pipeline.schema import CLS_TOKEN, SEP_TOKEN
 from engage_pipeline_tests.samples import tiny_settings
@@ -111,6 +111,13 @@ def test_topics_equal_the_plain_computation(model: TopicModel) -> None:
     assert found.dtype == np.int32
     assert len({*expected}) > 3
     assert NO_TOPIC in expected
+
+
+def test_means_are_those_of_each_language_and_of_all(model: TopicModel, corpus: Corpus) -> None:
+    weights = TokenWeights(model.token_ids, model.inverse_frequencies)
+    vectors = weights.rows(corpus.tokens, corpus.lengths).toarray() @ model.token_directions
+    expected = [vectors[corpus.language == language].mean(axis=0) for language in range(N_LANGUAGES)]
+    np.testing.assert_allclose(model.language_means, [*expected, vectors.mean(axis=0)], atol=1e-6)
 
 
 @settings(deadline=None, max_examples=30)
