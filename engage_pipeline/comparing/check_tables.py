@@ -10,7 +10,7 @@ from engage_pipeline.metrics import OracleShare
 
 def ablation_table(base: Outcome | None, without: Mapping[str, Outcome | None]) -> str:
     """By feature family, what leaving it out changes of the share of `base`, in points: less than 0 where it helps."""
-    header = ("left out", "share", "change", "by group", *schema.TARGETS, "seconds")
+    header = ("left out", "share", "change", "by group", *schema.TARGETS, "CPU s")
     rows: list[Row] = [_ablation_row("nothing", base, None)]
     rows += [_ablation_row(family, outcome, base) for family, outcome in without.items()]
     return markdown(header, rows, 1)
@@ -23,7 +23,7 @@ def _ablation_row(name: str, outcome: Outcome | None, base: Outcome | None) -> R
     pairs = zip(share, against or [None] * len(share), strict=True)
     changes = [None if one is None or other is None else one - other for one, other in pairs]
     cells = [number_text(change, 1, sign=True) for change in changes]
-    return (name, number_text(share[0], 1), *cells, number_text(outcome.cost.seconds, 0))
+    return (name, number_text(share[0], 1), *cells, number_text(outcome.cost.cpu_seconds, 0))
 
 
 def _shares(share: OracleShare) -> list[float | None]:

@@ -20,14 +20,16 @@ _PREFIX = "engage: "
 
 @dataclass(frozen=True)
 class Cost:
-    """Wall time and peak resident memory (MB, of 2^20 bytes) of a process, or of several one after another."""
+    """Wall time, CPU time of all threads, peak resident memory (MB) of a process, or of several one after another."""
 
     seconds: float
+    cpu_seconds: float
     peak_mb: int
 
     def then(self, other: "Cost") -> "Cost":
         """Of both, one after the other."""
-        return Cost(self.seconds + other.seconds, max(self.peak_mb, other.peak_mb))
+        cpu_seconds = self.cpu_seconds + other.cpu_seconds
+        return Cost(self.seconds + other.seconds, cpu_seconds, max(self.peak_mb, other.peak_mb))
 
 
 def run_engage(arguments: Sequence[str], log: Path, *, home: Path | None = None) -> Cost:
@@ -55,7 +57,7 @@ def run_python(arguments: Sequence[str], log: Path, *, home: Path | None = None)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise UserError(f"{_last_words(log, process.returncode)} (see {log})")
-    return Cost(time.monotonic() - started, usage.ru_maxrss // 1024)
+    return Cost(time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024)
 
 
 def _last_words(log: Path, status: int) -> str:

@@ -1,7 +1,7 @@
 """What came of one contender on one world, kept as a JSON file that says what it was made with."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Outcome:
             "contender": self.contender,
             "key": self.key,
             "values": self.values,
-            "cost": self.cost and {"seconds": round(self.cost.seconds, 1), "peak_mb": self.cost.peak_mb},
+            "cost": self.cost and asdict(self.cost),
             "scores": self.scores and self.scores.to_json(),
             "oracle": self.oracle and self.oracle.to_json(),
             "share": self.share and self.share.to_json(),

@@ -68,8 +68,8 @@ def _head(presets: Sequence[str], common: Mapping[str, Any], command: str) -> It
     yield (
         "Scores on the test rows, which nothing was trained on, fitted to or blended with. `share` is the RCE in "
         "percent of the oracle's on the same rows, overall the mean of the four engagements; `by group` the mean over "
-        "the author groups. Seconds are the wall time of the whole run, from raw parts to results.csv, the memory the "
-        "highest of any of its processes."
+        "the author groups. Time is that of the whole run, raw parts to results.csv, on the wall and of all cores; "
+        "the memory the highest of any of its processes."
     )
     yield f"Laid over every preset: `{json.dumps(dict(common))}`."
     if REFERENCE_TREES in presets:

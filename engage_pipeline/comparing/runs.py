@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def _run(contender: Contender, config: Path, settings: Settings, folder: Path) -
     log, store = folder / "log.txt", ArtifactStore(settings)
     targets = [text for name in contender.artifacts for text in ("--target", name)]
     cost = run_engage(["run", "--config", str(config), *targets], log, home=folder)
-    cost = Cost(cost.seconds, max(cost.peak_mb, _highest_peak(store)))
+    cost = replace(cost, peak_mb=max(cost.peak_mb, _highest_peak(store)))
     if contender.name != REFERENCE_TREES:
         shutil.copyfile(store.open("submission").path(RESULTS), folder / RESULTS)
         return cost

@@ -14,7 +14,7 @@ MISSING = "-"
 ORACLE = "oracle"
 MEAN = "mean"
 Row = Sequence[str]
-_OVERALL_DIGITS = (1, 1, 2, 2, 4, 4, 0, 0)
+_OVERALL_DIGITS = (1, 1, 2, 2, 4, 4, 0, 0, 0)
 _SCORE_TITLES = ("AP", "RCE", "share", "AP by group", "RCE by group", "share by group")
 _SCORE_DIGITS = (4, 2, 1, 4, 2, 1)
 
@@ -41,7 +41,19 @@ def mean(values: Iterable[float | None]) -> float | None:
 
 def overall_table(outcomes: Sequence[Outcome], worlds: Sequence[World], presets: Sequence[str]) -> str:
     """Each world with each preset: means over the engagements, wall time, peak memory; then means over the seeds."""
-    header = ("world", "preset", "share", "by group", "RCE", "by group", "AP", "by group", "seconds", "peak MB")
+    header = (
+        "world",
+        "preset",
+        "share",
+        "by group",
+        "RCE",
+        "by group",
+        "AP",
+        "by group",
+        "seconds",
+        "CPU s",
+        "peak MB",
+    )
     rows = []
     for size in dict.fromkeys(world.rows for world in worlds):
         seeds = [world for world in worlds if world.rows == size]
@@ -76,7 +88,7 @@ def _overall_values(outcome: Outcome) -> tuple[float | None, ...] | None:
         return None
     shares = (share.overall_mean, share.group_mean)
     rce, ap = ([getattr(one, name) for one in (scores.overall_mean, scores.group_mean)] for name in ("rce", "ap"))
-    return (*shares, *rce, *ap, cost.seconds, cost.peak_mb)
+    return (*shares, *rce, *ap, cost.seconds, cost.cpu_seconds, cost.peak_mb)
 
 
 def engagement_table(outcomes: Sequence[Outcome]) -> str:

@@ -25,7 +25,7 @@ ORACLE = scores((40.0, 20.0, 10.0, 20.0), ((40.0, 20.0), (20.0, 10.0), (10.0, -1
 
 
 def outcome(contender: str, model: Scores, world: World = WORLD, seconds: float = 61.4) -> Outcome:
-    return Outcome(world, contender, "key", {"seed": 1}, Cost(seconds, 1234), model, ORACLE)
+    return Outcome(world, contender, "key", {"seed": 1}, Cost(seconds, 2 * seconds, 1234), model, ORACLE)
 
 
 GOOD = scores((20.0, 5.0, 2.5, 5.0), ((20.0, 5.0), (5.0, 5.0), (2.5, 0.5), (5.0, 10.0)), ap=0.6)

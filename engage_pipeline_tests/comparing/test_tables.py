@@ -22,11 +22,23 @@ def test_overall_shows_each_world_and_the_mean_of_the_seeds():
     good = 100 * (12.5 / 30 + 5 / 15 + 1.5 / 4.5 + 7.5 / 20) / 4
     poor = 100 * (10 / 30 + 0 / 15 - 2.5 / 4.5 + 5 / 20) / 4
     assert lines == [
-        ["1,000 rows, seed 1", "a", "31.2", f"{good:.1f}", "8.12", "6.62", "0.6000", "0.6000", "10", "1234"],
-        ["1,000 rows, seed 1", "b", "0.0", f"{poor:.1f}", "2.50", "3.12", "0.4000", "0.4000", "61", "1234"],
-        ["1,000 rows, seed 2", "a", "0.0", f"{poor:.1f}", "2.50", "3.12", "0.4000", "0.4000", "21", "1234"],
-        ["1,000 rows, seed 2", "b", "not run yet", *["-"] * 7],
-        ["1,000 rows, mean", "a", "15.6", f"{(good + poor) / 2:.1f}", "5.31", "4.88", "0.5000", "0.5000", "16", "1234"],
+        ["1,000 rows, seed 1", "a", "31.2", f"{good:.1f}", "8.12", "6.62", "0.6000", "0.6000", "10", "20", "1234"],
+        ["1,000 rows, seed 1", "b", "0.0", f"{poor:.1f}", "2.50", "3.12", "0.4000", "0.4000", "61", "123", "1234"],
+        ["1,000 rows, seed 2", "a", "0.0", f"{poor:.1f}", "2.50", "3.12", "0.4000", "0.4000", "21", "42", "1234"],
+        ["1,000 rows, seed 2", "b", "not run yet", *["-"] * 8],
+        [
+            "1,000 rows, mean",
+            "a",
+            "15.6",
+            f"{(good + poor) / 2:.1f}",
+            "5.31",
+            "4.88",
+            "0.5000",
+            "0.5000",
+            "16",
+            "31",
+            "1234",
+        ],
         ["1,000 rows, mean", "b", *lines[1][2:]],
     ]
 
@@ -64,9 +76,9 @@ def test_groups_show_the_share_of_each_and_their_mean_without_those_the_oracle_i
 def test_an_ablation_shows_what_leaving_a_family_out_changes():
     without = {"pairs": outcome("x", POOR), "hours": None, "text": Outcome(WORLD, "y", "", {}, problem="no")}
     _, base, *lines = rows(ablation_table(outcome("default", GOOD), without))
-    assert base == ["nothing", "31.2", *["-"] * 6, "61"]
+    assert base == ["nothing", "31.2", *["-"] * 6, "123"]
     by_group = 100 * ((10 - 12.5) / 30 + (0 - 5) / 15 + (-2.5 - 1.5) / 4.5 + (5 - 7.5) / 20) / 4
-    assert lines[0] == ["pairs", "0.0", "-31.2", f"{by_group:+.1f}", "-25.0", "-25.0", "-75.0", "+0.0", "61"]
+    assert lines[0] == ["pairs", "0.0", "-31.2", f"{by_group:+.1f}", "-25.0", "-25.0", "-75.0", "+0.0", "123"]
     assert lines[1] == ["hours", "not run yet", *["-"] * 7]
     assert lines[2] == ["text", "failed", *["-"] * 7]
 
