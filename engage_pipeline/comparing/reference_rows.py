@@ -18,7 +18,7 @@ LANGUAGE = "language"
 COLUMNS = (*schema.NUMBERS, *schema.BINARY_FEATURES, LANGUAGE, "hour", "day_of_month")
 STOPPING_SHARE = 4
 """Chunks of the fine-tuning rows: one of so many tells when to stop."""
-_BATCH_ROWS = 65_536
+BATCH_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _read(path: Path, chosen: np.ndarray, languages: Sequence[str]) -> tuple[np.
     labels = np.empty((len(chosen), len(schema.TARGETS)), np.bool_)
     start = done = 0
     with pq.ParquetFile(path) as file:
-        for table in batches(file, _BATCH_ROWS, [*COLUMNS, *schema.TARGETS]):
+        for table in batches(file, BATCH_ROWS, [*COLUMNS, *schema.TARGETS]):
             first, last = np.searchsorted(chosen, (start, start + table.num_rows))
             rows = table.take(pa.array(chosen[first:last] - start))
             place = slice(done, done + rows.num_rows)

@@ -10,6 +10,7 @@ from dagster import DagsterInstance
 
 from engage_pipeline import schema
 from engage_pipeline.catalogue import ancestry
+from engage_pipeline.comparing import reference_rows
 from engage_pipeline.comparing.reference_rows import COLUMNS, matrix, read_rows
 from engage_pipeline.comparing.reference_trees import FEATURES, train, write_results
 from engage_pipeline.config import load_settings
@@ -23,8 +24,9 @@ from engage_pipeline_tests.samples import feature_table, tiny_settings
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> tuple[list[Path], Path]:
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Path], Path]:
     """Two training files and a validation file; a row is told by its number of author followers."""
+    monkeypatch.setattr(reference_rows, "BATCH_ROWS", 128)
     paths = [tmp_path / f"{name}.parquet" for name in ("one", "two", "validation")]
     for place, (path, rows) in enumerate(zip(paths, (700, 900, 400), strict=True)):
         table = feature_table(rows, place, validation=path.stem == "validation")
