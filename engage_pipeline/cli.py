@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from engage_pipeline.commands import data, models, pipeline
+from engage_pipeline.commands import comparing, data, models, pipeline
 from engage_pipeline.errors import UserError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ for command in (
     models.evaluate,
     models.rollback,
     models.promote,
+    comparing.compare,
     data.synthesize,
     data.settings,
 ):

@@ -124,7 +124,7 @@ def load_settings(path: Path | None = None, *, preset: str | None = None) -> Set
     chosen = path or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
     if chosen is None and DEFAULT_CONFIG.is_file():
         chosen = DEFAULT_CONFIG
-    values = {} if chosen is None else _read_yaml(chosen)
+    values = {} if chosen is None else read_yaml(chosen)
     if preset is not None:
         values["preset"] = preset
     folder = Path.cwd() if chosen is None else chosen.resolve().parent
@@ -137,12 +137,13 @@ def settings_from(values: Mapping[str, Any], *, folder: Path, source: str = "set
     if preset not in get_args(Preset):
         raise UserError(f"{source}: preset: {preset!r} is not one of {', '.join(get_args(Preset))}")
     try:
-        return Settings.model_validate(_overlay(PRESETS[preset], values), context={"folder": folder})
+        return Settings.model_validate(overlay(PRESETS[preset], values), context={"folder": folder})
     except ValidationError as error:
         raise UserError(f"{source}: {_first_problem(error)}") from error
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The settings that the file holds, unchecked. Raises UserError naming the file where it can't be read."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -156,11 +157,12 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def _overlay(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def overlay(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` laid over `base`, section by section."""
     merged = dict(base)
     for key, value in values.items():
         below = merged.get(key)
-        merged[key] = _overlay(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        merged[key] = overlay(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return merged
 
 

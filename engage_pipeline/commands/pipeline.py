@@ -13,20 +13,24 @@ from engage_pipeline.errors import UserError
 def run(
     config: Config = None,
     preset: PresetName = None,
-    target: Annotated[str | None, typer.Option(help="Only this asset and what it is made of.")] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="Only this asset and what it is made of; may be repeated.")
+    ] = None,
 ) -> None:
     """Make every asset that is missing or out of date, from tweet_parts to submission, and show the scores."""
-    if target is not None and target not in ARTIFACTS:
-        raise UserError(f"--target {target}: no such asset; there are {', '.join(ARTIFACTS)}")
+    targets = target or []
+    for name in targets:
+        if name not in ARTIFACTS:
+            raise UserError(f"--target {name}: no such asset; there are {', '.join(ARTIFACTS)}")
     from engage_pipeline.running import run_pipeline, summary
 
     pipeline = open_pipeline(config, preset)
     with open_instance() as instance:
-        made = run_pipeline(pipeline, instance, ARTIFACTS if target is None else ancestry(target))
-    if target is None:
+        made = run_pipeline(pipeline, instance, set().union(*map(ancestry, targets)) if targets else ARTIFACTS)
+    if not targets:
         typer.echo(summary(pipeline.store(), made))
     else:
-        typer.echo(f"{len(made)} artifacts made" if made else f"{target} is up to date")
+        typer.echo(f"{len(made)} artifacts made" if made else f"up to date: {', '.join(targets)}")
 
 
 def status(config: Config = None, preset: PresetName = None) -> None:

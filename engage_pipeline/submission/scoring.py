@@ -1,12 +1,16 @@
 """Scores a results.csv of any program against labels: what `engage evaluate` does."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engage_pipeline import metrics
 from engage_pipeline.config import Settings
-from engage_pipeline.submission.labels import read_labels, read_oracle
+from engage_pipeline.submission.labels import LabelledRows, read_labels, read_oracle
 from engage_pipeline.submission.matching import match
 from engage_pipeline.submission.results_file import read_predictions
 
@@ -36,18 +40,32 @@ class ScoreReport:
         return "\n\n".join(blocks + ([metrics.format_shares(self.share)] if self.share else []))
 
 
-def score_predictions(predictions: Path, labels: Path, oracle: Path | None, settings: Settings) -> ScoreReport:
+def score_predictions(
+    predictions: Path,
+    labels: Path,
+    oracle: Path | None,
+    settings: Settings,
+    chosen: Callable[[LabelledRows], NDArray[np.bool_]] | None = None,
+) -> ScoreReport:
     """Scores of `predictions` (SPEC section 8) against `labels`, over the author groups that `settings` names.
 
     `labels` is a Parquet file (tweet_id, engaging_user_id, engaged_with_user_follower_count and the four engagements)
     or a raw part with all 24 columns; `oracle` a Parquet file with the true probabilities, in the order of `labels`.
-    Raises UserError naming the file, the line or row, and the reason where they can't be read or don't fit together.
+    Only the rows of `labels` that are `chosen` (bool [n]) are scored, by default all. Raises UserError naming the file,
+    the line or row, and the reason where they can't be read or don't fit together.
     """
     given, rows = read_predictions(predictions), read_labels(labels, settings)
-    edges = settings.evaluation.follower_edges
     aligned = given.probabilities[match(given, rows)]
-    scores = metrics.score(rows.labels, aligned, rows.followers, edges=edges, source=str(predictions))
+    kept = np.full(len(aligned), True) if chosen is None else chosen(rows)
+    scores = _score(rows, aligned, kept, settings, predictions)
     if oracle is None:
-        return ScoreReport(len(aligned), scores)
-    true = metrics.score(rows.labels, read_oracle(oracle, rows), rows.followers, edges=edges, source=str(oracle))
-    return ScoreReport(len(aligned), scores, true, metrics.share_of_oracle(scores, true))
+        return ScoreReport(int(kept.sum()), scores)
+    true = _score(rows, read_oracle(oracle, rows), kept, settings, oracle)
+    return ScoreReport(int(kept.sum()), scores, true, metrics.share_of_oracle(scores, true))
+
+
+def _score(
+    rows: LabelledRows, probabilities: NDArray[np.float64], kept: NDArray[np.bool_], settings: Settings, source: Path
+) -> metrics.Scores:
+    edges = settings.evaluation.follower_edges
+    return metrics.score(rows.labels[kept], probabilities[kept], rows.followers[kept], edges=edges, source=str(source))

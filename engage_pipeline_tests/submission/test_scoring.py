@@ -67,6 +67,18 @@ def test_the_columns_are_those_of_the_challenge() -> None:
     assert RESULT_COLUMNS == ("tweet_id", "engaging_user_id", "reply", "retweet", "retweet_with_comment", "like")
 
 
+def test_only_the_chosen_rows_are_scored_whatever_the_order_of_the_lines(tmp_path: Path, chosen: Settings) -> None:
+    table, true = world(tmp_path)
+    guess = np.clip(true + 0.1, 0.01, 0.99)
+    results = write_results(tmp_path / "results.csv", table, guess, order=range(ROWS - 1, -1, -1))
+    kept = np.arange(ROWS) % 3 == 0
+    labels, oracle = tmp_path / "labels.parquet", tmp_path / "oracle.parquet"
+    report = score_predictions(results, labels, oracle, chosen, lambda rows: kept[: len(rows.labels)])
+    assert report.rows == kept.sum()
+    assert report.scores == expected(table.filter(pa.array(kept)), guess[kept])
+    assert report.oracle == expected(table.filter(pa.array(kept)), true[kept])
+
+
 def test_the_oracle_scores_its_own_share(tmp_path: Path, chosen: Settings) -> None:
     table, true = world(tmp_path)
     results = write_results(tmp_path / "results.csv", table, true)

@@ -1,0 +1,68 @@
+"""Child processes, so that wall time and peak memory are those of one run and of nothing else.
+
+The kernel counts the memory of the process that starts a child as the child's own until it runs, so whoever measures
+must stay small.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engage_pipeline.errors import UserError
+
+_ENGAGE = "from engage_pipeline.cli import main; main()"
+_PREFIX = "engage: "
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Wall time, CPU time of all threads, peak resident memory (MB) of a process, or of several one after another."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: int
+
+    def then(self, other: "Cost") -> "Cost":
+        """Of both, one after the other."""
+        cpu_seconds = self.cpu_seconds + other.cpu_seconds
+        return Cost(self.seconds + other.seconds, cpu_seconds, max(self.peak_mb, other.peak_mb))
+
+
+def run_engage(arguments: Sequence[str], log: Path, *, home: Path | None = None) -> Cost:
+    """Runs a command of `engage`; see run_python."""
+    return run_python(["-c", _ENGAGE, *arguments], log, home=home)
+
+
+def run_python(arguments: Sequence[str], log: Path, *, home: Path | None = None) -> Cost:
+    """Runs Python, with `home` as DAGSTER_HOME, and appends what it prints to `log`.
+
+    Raises UserError with the command's own last words where it fails.
+    """
+    environment = dict(os.environ) | ({} if home is None else {"DAGSTER_HOME": str(home.resolve())})
+    started = time.monotonic()
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own commands
+            [sys.executable, *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
+        )
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise UserError(f"{_last_words(log, process.returncode)} (see {log})")
+    return Cost(time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024)
+
+
+def _last_words(log: Path, status: int) -> str:
+    if status < 0:
+        return f"killed by signal {-status}"
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    said = [line.removeprefix(_PREFIX) for line in lines if line.startswith(_PREFIX)] or lines
+    return said[-1] if said else f"exit status {status}"

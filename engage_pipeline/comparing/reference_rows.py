@@ -1,0 +1,94 @@
+"""The rows that the reference trees are trained on, as one matrix of the reference's 88 numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from engage_pipeline import schema
+from engage_pipeline.batches import batches
+from engage_pipeline.errors import UserError
+from engage_pipeline.model.rows import read_columns
+
+LANGUAGE = "language"
+COLUMNS = (*schema.NUMBERS, *schema.BINARY_FEATURES, LANGUAGE, "hour", "day_of_month")
+STOPPING_SHARE = 4
+"""Chunks of the fine-tuning rows: one of so many tells when to stop."""
+BATCH_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """`matrix` float32 [n, 88] in the order of COLUMNS, `labels` bool [n, 4] in that of schema.TARGETS.
+
+    `stopping` bool [n]: whole chunks of the fine-tuning rows, whose counters know nothing of each other's labels
+    within a chunk. A language's code is its place in `languages`.
+    """
+
+    matrix: np.ndarray
+    labels: np.ndarray
+    stopping: np.ndarray
+    languages: Sequence[str]
+
+
+def read_rows(training: Sequence[Path], validation: Path, seed: int, most: int) -> TrainingRows:
+    """All fine-tuning rows of `validation`, and of the files `training` so many that there are `most` in all.
+
+    Training rows are drawn at random where there are more. Raises UserError where there are no fine-tuning rows.
+    """
+    split = read_columns(validation, [schema.SPLIT])[schema.SPLIT]
+    finetuning = np.flatnonzero(split != schema.HOLDOUT)
+    if not len(finetuning):
+        raise UserError(f"{validation}: no fine-tuning rows")
+    counts = [pq.read_metadata(path).num_rows for path in training]
+    drawn = _draw(sum(counts), max(most - len(finetuning), 0), seed)
+    starts = np.cumsum([0, *counts])
+    chosen = [drawn[(drawn >= low) & (drawn < low + n)] - low for low, n in zip(starts[:-1], counts, strict=True)]
+    paths = [*training, validation]
+    languages = _languages(paths)
+    pieces = [_read(path, rows, languages) for path, rows in zip(paths, [*chosen, finetuning], strict=True)]
+    matrices, labels = zip(*pieces, strict=True)
+    stopping = np.concatenate([np.zeros(len(drawn), bool), split[finetuning] % STOPPING_SHARE == 0])
+    return TrainingRows(np.concatenate(matrices), np.concatenate(labels), stopping, languages)
+
+
+def matrix(table: pa.Table, languages: Sequence[str]) -> np.ndarray:
+    """The float32 matrix of feature rows. A language that is missing or not in `languages` is NaN."""
+    values = np.empty((table.num_rows, len(COLUMNS)), np.float32)
+    for place, name in enumerate(COLUMNS):
+        column = table[name]
+        if name == LANGUAGE:
+            codes = pc.index_in(column, value_set=pa.array(languages, pa.string()))
+            column = pc.fill_null(codes.cast(pa.float32()), float("nan"))
+        values[:, place] = column.to_numpy()
+    return values
+
+
+def _draw(rows: int, most: int, seed: int) -> np.ndarray:
+    if rows <= most:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
+def _languages(paths: Sequence[Path]) -> list[str]:
+    found = {name for path in paths for name in pq.read_table(path, columns=[LANGUAGE])[LANGUAGE].unique().to_pylist()}
+    return sorted(found - {None})
+
+
+def _read(path: Path, chosen: np.ndarray, languages: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    values = np.empty((len(chosen), len(COLUMNS)), np.float32)
+    labels = np.empty((len(chosen), len(schema.TARGETS)), np.bool_)
+    start = done = 0
+    with pq.ParquetFile(path) as file:
+        for table in batches(file, BATCH_ROWS, [*COLUMNS, *schema.TARGETS]):
+            first, last = np.searchsorted(chosen, (start, start + table.num_rows))
+            rows = table.take(pa.array(chosen[first:last] - start))
+            place = slice(done, done + rows.num_rows)
+            values[place] = matrix(rows, languages)
+            labels[place] = np.column_stack([rows[target].to_numpy() for target in schema.TARGETS])
+            start, done = start + table.num_rows, place.stop
+    return values, labels
