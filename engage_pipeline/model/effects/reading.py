@@ -48,12 +48,10 @@ class _Piece:
     timestamps: np.ndarray
 
 
-def read_rows(
-    training: Sequence[Path], validation: Path, clusters: Clusters, settings: Settings, *, fitted: bool
-) -> FittedRows:
-    """The rows of the feature files of the training parts and of the validation rows; none of them if not `fitted`."""
+def read_rows(training: Sequence[Path], validation: Path, clusters: Clusters, settings: Settings) -> FittedRows:
+    """The rows of the feature files of the training parts and of the validation rows."""
     split = read_columns(validation, [schema.SPLIT])[schema.SPLIT]
-    windows = [list(training), [validation]] if fitted else []
+    windows = [list(training), [validation]]
     ends = [_window_end(paths) for paths in windows]
     pieces: list[_Piece] = []
     total = sum(pq.read_metadata(path).num_rows for paths in windows for path in paths)
@@ -61,19 +59,17 @@ def read_rows(
         for paths, end in zip(windows, ends, strict=True):
             pieces += [piece for path in paths for piece in _read(path, clusters, end, tracker)]
     folds = np.full(total, TRAINING_ROW, np.int64)
-    if fitted:
-        folds[total - len(split) :] = _validation_folds(split, settings.effects.folds)
-    timestamps = np.concatenate([np.zeros(0, np.int64), *(piece.timestamps for piece in pieces)])
+    folds[total - len(split) :] = _validation_folds(split, settings.effects.folds)
+    timestamps = np.concatenate([piece.timestamps for piece in pieces])
     weights = _weights(timestamps, settings.effects.half_life_days)
     weights[folds == HOLDOUT_ROW] = 0.0
-    empty = np.zeros((0, len(schema.TARGETS)), np.bool_)
     return FittedRows(
         concatenate([piece.rows for piece in pieces]),
-        np.concatenate([empty, *(piece.labels for piece in pieces)]),
+        np.concatenate([piece.labels for piece in pieces]),
         folds,
         weights,
         len(split),
-        ends[-1] if fitted else 0,
+        ends[-1],
     )
 
 

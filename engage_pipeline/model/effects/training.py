@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
@@ -59,11 +60,11 @@ def train_effects(
     nothing is fitted. Raises UserError where there is no row to fit to.
     """
     effects = effects_of(settings.features.families)
-    rows = read_rows(training, validation, clusters, settings, fitted=bool(effects))
     if not effects:
         EffectTables((), np.zeros(len(OUTCOMES)), {}, 0).save(output)
-        write_columns(no_effects(rows.n_validation), output)
+        write_columns(no_effects(pq.read_metadata(validation).num_rows), output)
         return {"effects": {}}
+    rows = read_rows(training, validation, clusters, settings)
     if not (rows.weights > 0).any():
         raise UserError(f"{validation}: no row to fit effects to")
     design, keys = build_design(rows.rows, effects, workspace / "all")
