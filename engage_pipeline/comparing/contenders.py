@@ -4,12 +4,11 @@ No pretrained weights are needed: the encoder of every contender is the demo pre
 of the comparison says otherwise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from engage_pipeline import sections
 from engage_pipeline.catalogue import ARTIFACTS, ancestry, digest, setting_values
 from engage_pipeline.comparing.reference_trees import FEATURES, PARAMETERS
 from engage_pipeline.comparing.worlds import RawFiles, World
@@ -19,7 +18,6 @@ from engage_pipeline.errors import UserError
 REFERENCE_TREES = "reference_trees"
 BASE = "default"
 """The preset that is taken apart and checked for leaks."""
-FAMILY_NAMES: tuple[str, ...] = getattr(sections, "FAMILY_NAMES", ())
 CODE_VERSION = 1
 """Rises when the same settings, world and pipeline would be measured otherwise."""
 _SET_HERE = ("preset", "working_dir", "recsys_data", "validation_part", "test_data", "deletions")
@@ -86,14 +84,14 @@ def contender(name: str) -> Contender:
 
 
 def ablations() -> dict[str, Contender]:
-    """By feature family: the base preset without it. Raises UserError where no family can be left out."""
-    if not FAMILY_NAMES:
+    """By feature family: the base preset without it. Raises UserError where there is none to leave out."""
+    features = getattr(settings_from({"preset": BASE}, folder=Path()), "features", None)
+    families = features.families if features else ()
+    if not families:
         raise UserError("--ablation: there is no feature family to leave out")
-    return {
-        family: Contender(
-            f"{BASE}-without-{family}",
-            BASE,
-            {"features": {"families": [name for name in FAMILY_NAMES if name != family]}},
-        )
-        for family in FAMILY_NAMES
-    }
+    return {left_out: _without(left_out, families) for left_out in families}
+
+
+def _without(left_out: str, families: Sequence[str]) -> Contender:
+    kept = [family for family in families if family != left_out]
+    return Contender(f"{BASE}-without-{left_out}", BASE, {"features": {"families": kept}})

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from engage_pipeline import catalogue
 from engage_pipeline.commands.comparing import parse_worlds
+from engage_pipeline.comparing import contenders
 from engage_pipeline.comparing.contenders import common_values, contender
 from engage_pipeline.comparing.worlds import RawFiles, Variant, World
 from engage_pipeline.config import settings_from
@@ -95,3 +97,18 @@ def test_worlds_are_every_size_with_every_seed_or_with_its_own():
 def test_what_is_no_size_or_seed_is_named(sizes: str, seeds: str):
     with pytest.raises(UserError, match=r"--(sizes|seeds): .* is not a whole number"):
         parse_worlds(sizes, seeds)
+
+
+@pytest.mark.parametrize("families", [("pairs", "hours", "text"), ()])
+def test_an_ablation_leaves_one_family_out_at_a_time(monkeypatch: pytest.MonkeyPatch, families: tuple[str, ...]):
+    settings = SimpleNamespace(features=SimpleNamespace(families=families))
+    monkeypatch.setattr(contenders, "settings_from", lambda *_, **__: settings)
+    if not families:
+        with pytest.raises(UserError, match="--ablation: there is no feature family"):
+            contenders.ablations()
+        return
+    found = contenders.ablations()
+    assert list(found) == list(families)
+    assert {one.preset for one in found.values()} == {"default"}
+    assert found["hours"].name == "default-without-hours"
+    assert found["hours"].values == {"features": {"families": ["pairs", "text"]}}
