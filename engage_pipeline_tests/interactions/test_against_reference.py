@@ -76,14 +76,15 @@ def assert_ordered(rows: Sequence[Row], columns: Sequence[str]) -> None:
     assert keys == sorted(keys)
 
 
-def write_everything(world: World, folder: Path, threads: int) -> None:
-    """Counts, similarity and features of `world`, as files in `folder`."""
-    settings = tiny_settings(folder, engine={"threads": threads, "memory_limit": "500MB"})
+def write_everything(world: World, folder: Path, threads: int, features: dict[str, Any] | None = None) -> None:
+    """Counts, similarity and features of `world`, as files in `folder`; `features` is that group of settings."""
+    engine = {"threads": threads, "memory_limit": "500MB"}
+    settings = tiny_settings(folder, engine=engine, features=features or {})
     parts = [write_typed(rows, folder / f"part{i}.parquet") for i, rows in enumerate(world.training)]
     validation = write_typed(world.validation, folder / "validation.parquet")
     test = write_typed(world.test, folder / "test.parquet", labelled=False)
     for name in ("training_counts", "validation_counts"):
-        (folder / name).mkdir()
+        (folder / name).mkdir(exist_ok=True)
     count_training(parts, folder / "training_counts", settings)
     count_validation([validation], folder / "validation_counts", settings)
     similar_authors(parts, folder / "similar.parquet", top_n=TOP_N, threshold=THRESHOLD, settings=settings)

@@ -10,11 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
+from engage_pipeline.feature_families import FAMILY_NAMES
 from engage_pipeline.interactions.features import Kind
 from engage_pipeline_tests.interactions.test_against_reference import write_everything
 from engage_pipeline_tests.interactions.test_counting import ROWS, exposure
 from engage_pipeline_tests.interactions.typed_parts import Row
 from engage_pipeline_tests.interactions.worlds import World
+
+KINDS: tuple[Kind, ...] = ("training", "validation", "test")
+COUNTED = {*schema.INTERACTION_FEATURES, *schema.EXPOSURE_FEATURES}
 
 
 def world_of(training: list[Row], validation: list[Row], test: list[Row]) -> World:
@@ -57,6 +61,69 @@ def test_keys_that_only_the_test_rows_have_count_nothing(tmp_path: Path) -> None
     write_everything(world_of(ROWS, ROWS, [stranger]), tmp_path, 2)
     (row,) = read(tmp_path, "test").to_pylist()
     assert not any(row[name] for name in (*schema.INTERACTION_FEATURES, *schema.EXPOSURE_FEATURES))
+
+
+def test_a_row_has_the_same_features_in_training_in_the_holdout_and_in_prediction(tmp_path: Path) -> None:
+    """The same rows, counted nowhere else: alone on their day, held out, and without labels."""
+    rows = [
+        exposure(100, "ana", "ben", 9, hashtags=["x", "y"], language="ja", tweet_type="Quote", present_media=["GIF"]),
+        exposure(101, "ben", "cal", 9, text_tokens=[101, 7, 8, 102], engaging_user_follower_count=77),
+        exposure(102, "zoe", "ana", 9, tweet_id="other", engagee_follows_engager=False),
+    ]
+    followed = [
+        exposure(200 + n, author, "ben", 2, engagee_follows_engager=True) for n, author in enumerate(["ana", "ben"])
+    ]
+    windows = ([*ROWS, *followed], [row | {schema.SPLIT: index % 3} for index, row in enumerate(ROWS)])
+    held_out = [row | {schema.SPLIT: schema.HOLDOUT} for row in rows]
+    worlds = {
+        "training": World([[*windows[0], *rows]], windows[1], []),
+        "validation": World([windows[0]], [*windows[1], *held_out], []),
+        "test": World([windows[0]], windows[1], rows),
+    }
+    found = {}
+    for kind, world in worlds.items():
+        (tmp_path / kind).mkdir()
+        write_everything(world, tmp_path / kind, 2)
+        table = read(tmp_path / kind, kind)
+        found[kind] = [row for row in table.to_pylist() if 100 <= row[schema.LINE_NUMBER] < 200]
+    names = [name for name in found["test"][0] if name != schema.ENGAGEMENT_DAY]
+    assert found["test"][0]["similar_jaccard_sum"] > 0
+    assert any(row["valid_tweet_like"] for row in found["test"])
+    for kind in ("training", "validation"):
+        assert [{name: row[name] for name in names} for row in found[kind]] == [
+            {name: row[name] for name in names} for row in found["test"]
+        ]
+
+
+def test_a_family_that_is_left_out_counts_nothing_and_changes_no_other(tmp_path: Path) -> None:
+    world = world_of([exposure(n, a, "ben", n % 3, "like", engagee_follows_engager=True, hashtags=["x"])
+                      for n, a in enumerate(["ana", "ben", "cal"] * 3)], ROWS, ROWS)  # fmt: skip
+    columns_of = {
+        "pair_counters": ("pair_", "valid_pair_"),
+        "author_counters": ("author_", "valid_author_"),
+        "viewer_counters": ("viewer_", "valid_viewer_"),
+        "language_counters": ("language_", "valid_language_"),
+        "hashtag_counters": ("hashtag_", "valid_hashtag_"),
+        "tweet_counters": ("valid_tweet_",),
+        "similar_authors": ("similar_",),
+        "reversed_roles": ("valid_reverse_pair_", "valid_viewer_as_author_", "valid_author_as_viewer_"),
+    }
+    reversed_roles = columns_of["reversed_roles"]
+    write_everything(world, tmp_path, 2)
+    whole = {kind: read(tmp_path, kind) for kind in KINDS}
+    for family, prefixes in columns_of.items():
+        write_everything(world, tmp_path, 2, {"families": [name for name in FAMILY_NAMES if name != family]})
+        silenced = 0
+        for kind in KINDS:
+            table = read(tmp_path, kind)
+            for name in table.column_names:
+                own = name.startswith(prefixes) and (family == "reversed_roles" or not name.startswith(reversed_roles))
+                if own and name in COUNTED:
+                    assert not any(table[name].to_pylist()), (family, name)
+                    silenced += any(whole[kind][name].to_pylist())
+                else:
+                    assert table[name].equals(whole[kind][name]), (family, name)
+        assert silenced, family
 
 
 def test_any_engagement_with_a_similar_author_counts_except_on_the_rows_own_day(tmp_path: Path) -> None:

@@ -97,7 +97,8 @@ def _validation_folds(split: np.ndarray, folds: int) -> np.ndarray:
 
 
 def _weights(timestamps: np.ndarray, half_life_days: float | None) -> np.ndarray:
-    """Half as much for every half-life before the newest tweet."""
-    if half_life_days is None or not len(timestamps):
+    """Half as much for every half-life before the end of the last window."""
+    if half_life_days is None:
         return np.ones(len(timestamps))
-    return np.asarray(0.5 ** ((timestamps.max() - timestamps) / (_DAY * half_life_days)))
+    days = np.maximum(end_of_window(timestamps) - timestamps.astype(np.float64), 0) / _DAY
+    return np.asarray(0.5 ** (days / half_life_days))

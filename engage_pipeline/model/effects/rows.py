@@ -99,7 +99,7 @@ class EffectRows:
             follows=1 + _numbers(table, "engagee_follows_engager"),
             n_hashtags=1 + np.minimum(_numbers(table, "n_hashtags"), MOST_HASHTAGS),
             has_link=1 + _numbers(table, "has_link"),
-            topic=1 + topics_of(table, tweet, clusters.topics),
+            topic=1 + topics_of(table, clusters.topics),
             viewer_community=1 + clusters.communities.of_viewers(viewer),
             author_community=1 + clusters.communities.of_authors(author),
             time_left=time_left(_numbers(table, schema.TWEET_TIMESTAMP), window_end),
@@ -113,20 +113,16 @@ def concatenate(pieces: Sequence[EffectRows]) -> EffectRows:
     )
 
 
-def topics_of(table: pa.Table, tweet: np.ndarray, topics: "TopicModel") -> np.ndarray:
-    """The topic of each row, int64 [n], -1 = none. A tweet, by fingerprint, that recurs is looked at once."""
-    _, first, place = np.unique(tweet, return_index=True, return_inverse=True)
-    if (tweet == MISSING).any():  # different tweets without an id
-        first, place = np.arange(len(tweet)), np.arange(len(tweet))
-    once = table.select(["text_tokens", "language"]).take(pa.array(first)).combine_chunks()
-    tokens = once["text_tokens"].combine_chunks()
+def topics_of(table: pa.Table, topics: "TopicModel") -> np.ndarray:
+    """The topic of each row, int64 [n], -1 = none."""
+    tokens = table["text_tokens"].combine_chunks()
     lengths = np.asarray(pc.fill_null(pc.list_value_length(tokens), 0), np.int64)
-    return topics.assign(np.asarray(tokens.flatten(), np.int32), lengths, once["language"]).astype(np.int64)[place]
+    return topics.assign(np.asarray(tokens.flatten(), np.int32), lengths, table["language"]).astype(np.int64)
 
 
 def time_left(timestamps: np.ndarray, window_end: int) -> np.ndarray:
     """The step of TIME_LEFT_HOURS, from 1, of the time from the tweet to the end; MISSING after the end."""
-    hours = (window_end - timestamps) / _HOUR
+    hours = (window_end - timestamps.astype(np.float64)) / _HOUR  # a stray timestamp may be any int64
     return np.where(hours < 0, MISSING, 1 + np.searchsorted(TIME_LEFT_HOURS, hours, side="right"))
 
 

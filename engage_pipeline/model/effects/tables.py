@@ -102,15 +102,17 @@ class EffectTables:
             known = {effect.name: effect for effect in EFFECTS}
             if tuple(values["outcomes"]) != OUTCOMES or set(values["effects"]) - set(known):
                 raise UserError(f"{path}: made for other effects; fit them again")
-            tables = tuple(_read_table(folder, known[name]) for name in values["effects"])
+            tables = tuple(_read_table(folder / table_file(name), known[name]) for name in values["effects"])
             return cls(tables, np.array(values["intercepts"]), values["deviations"], int(values["window_end"]))
         except FileNotFoundError as error:
-            raise UserError(f"{error.filename}: no such file") from error
+            raise UserError(f"{path}: no such file") from error
         except (ValueError, KeyError, TypeError, pa.ArrowInvalid) as error:
             raise UserError(f"{path}: not a description of effects") from error
 
 
-def _read_table(folder: Path, effect: Effect) -> Table:
-    table = pq.read_table(folder / table_file(effect.name))
+def _read_table(path: Path, effect: Effect) -> Table:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    table = pq.read_table(path)
     values = np.column_stack([table[name].to_numpy() for name in OUTCOMES]).astype(np.float32)
     return Table(effect, table["key"].to_numpy(), values.reshape(-1, len(OUTCOMES)))

@@ -97,7 +97,7 @@ def _fit_all(rows: FittedRows, design: Design, effects: Sequence[Effect], worksp
         np.zeros((n, len(OUTCOMES))),
         {effect.name: {} for effect in effects},
     )
-    engaged = np.flatnonzero(rows.labels.any(axis=1))
+    engaged = np.flatnonzero(rows.labels.any(axis=1) & (rows.folds != HOLDOUT_ROW))
     subsets = {ANY: (design, np.arange(len(design)))}
     given = (design.take(engaged, workspace / "engaged"), engaged)
     fits = len(OUTCOMES) * (2 + len(rows.folds_present()))

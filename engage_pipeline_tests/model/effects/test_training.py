@@ -1,0 +1,181 @@
+"""Effects of whole tables: what they know of rows they never saw, and what they must not know."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from engage_pipeline import schema
+from engage_pipeline.config import Settings
+from engage_pipeline.errors import UserError
+from engage_pipeline.feature_families import COUNTER_FAMILIES, EFFECT_FAMILIES
+from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, LOGITS, read_columns
+from engage_pipeline.model.effects.scoring import EffectScorer, load_clusters
+from engage_pipeline.model.effects.tables import EFFECTS_FILE
+from engage_pipeline.model.effects.training import train_effects
+from engage_pipeline_tests.model.bundles import quiet_settings, write_clusters
+from engage_pipeline_tests.samples import feature_table
+
+ROWS = 4000
+
+
+def people_table(seed: int, *, validation: bool, shuffled: bool = False) -> pa.Table:
+    """Rows whose likes and retweets depend on who sees whom, each person alike in every table."""
+    table = feature_table(ROWS, seed, validation=validation)
+    viewers, authors = (
+        np.array([int(name.removeprefix("user")) for name in table[column].to_pylist()])
+        for column in ("engaging_user_id", "engaged_with_user_id")
+    )
+    taste = np.random.default_rng(0).normal(0, 1.5, (ROWS, 2))
+    log_odds = taste[viewers, 0] + taste[authors, 1] - 0.5
+    rng = np.random.default_rng([seed, 2])
+    order = rng.permutation(ROWS) if shuffled else np.arange(ROWS)
+    for target, shift in zip(schema.TARGETS, (0.0, -1.0, -3.0, -2.0), strict=True):
+        labels = rng.random(ROWS) < 1 / (1 + np.exp(-(log_odds + shift)))
+        table = table.set_column(table.column_names.index(target), target, pa.array(labels[order]))
+    return table
+
+
+def fit(folder: Path, settings: Settings, *, shuffled: bool = False) -> tuple[dict, pa.Table, Path]:
+    """Facts, the validation rows, and the folder of the effects fitted to two parts and their fine-tuning rows."""
+    paths = [folder / "part-0.parquet", folder / "part-1.parquet"]
+    for seed, path in enumerate(paths):
+        pq.write_table(people_table(seed, validation=False, shuffled=shuffled), path, row_group_size=1500)
+    validation = people_table(7, validation=True, shuffled=shuffled)
+    pq.write_table(validation, folder / "validation.parquet", row_group_size=900)
+    output = folder / "effects"
+    output.mkdir()
+    write_clusters(validation, output, settings)
+    facts = train_effects(
+        paths, folder / "validation.parquet", load_clusters(output), output, folder / "work", settings
+    )
+    return facts, validation, output
+
+
+def rce(logits: np.ndarray, labels: np.ndarray) -> float:
+    loss = np.logaddexp(0, np.where(labels, -logits, logits)).mean()
+    rate = labels.mean()
+    return float(100 * (1 - loss / -(rate * np.log(rate) + (1 - rate) * np.log1p(-rate))))
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, pa.Table, Path]:
+    folder = tmp_path_factory.mktemp("effects")
+    return fit(folder, quiet_settings(folder))
+
+
+def test_fine_tuning_rows_are_scored_about_as_well_as_rows_never_seen(fitted: tuple[dict, pa.Table, Path]) -> None:
+    _, validation, folder = fitted
+    columns, new = read_columns(folder), people_table(8, validation=False)
+    published = EffectScorer.load(folder).columns(new)
+    split = validation[schema.SPLIT].to_numpy()
+    for target in ("like", "retweet"):
+        place = EFFECT_COLUMNS.index(LOGITS[schema.TARGETS.index(target)])
+        unseen = rce(published[:, place], new[target].to_numpy())
+        tuned = rce(columns[split >= 0, place], validation[target].to_numpy()[split >= 0])
+        assert unseen > 15
+        assert abs(tuned - unseen) < 5, target
+
+
+def test_holdout_rows_are_scored_by_the_published_effects(fitted: tuple[dict, pa.Table, Path]) -> None:
+    _, validation, folder = fitted
+    held_out = validation[schema.SPLIT].to_numpy() == schema.HOLDOUT
+    published = EffectScorer.load(folder).columns(validation)
+    columns = read_columns(folder)
+    np.testing.assert_allclose(columns[held_out], published[held_out], atol=1e-5)
+    assert not np.allclose(columns[~held_out], published[~held_out], atol=1e-2)
+
+
+def test_shuffled_labels_teach_nothing(tmp_path: Path) -> None:
+    """An effect that had seen its own row's label would score the fine-tuning rows far above the rate."""
+    _, validation, folder = fit(tmp_path, quiet_settings(tmp_path), shuffled=True)
+    columns, split = read_columns(folder), validation[schema.SPLIT].to_numpy()
+    for rows in (split >= 0, split == schema.HOLDOUT):
+        for place in range(2):
+            assert rce(columns[rows, place], validation[schema.TARGETS[place]].to_numpy()[rows]) < 1
+
+
+def test_holdout_labels_change_nothing(fitted: tuple[dict, pa.Table, Path], tmp_path: Path) -> None:
+    _, validation, folder = fitted
+    held_out = validation[schema.SPLIT].to_numpy() == schema.HOLDOUT
+    other = validation
+    for target in schema.TARGETS:
+        labels = validation[target].to_numpy()
+        turned = pa.array(np.where(held_out, ~labels, labels))
+        other = other.set_column(other.column_names.index(target), target, turned)
+    pq.write_table(other, tmp_path / "validation.parquet")
+    parts = [folder.parent / "part-0.parquet", folder.parent / "part-1.parquet"]
+    settings = quiet_settings(tmp_path)
+    train_effects(parts, tmp_path / "validation.parquet", load_clusters(folder), tmp_path, tmp_path / "work", settings)
+    for path in sorted(folder.glob("effect*")):
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+    assert np.array_equal(read_columns(tmp_path), read_columns(folder))
+
+
+def test_batches_change_nothing(fitted: tuple[dict, pa.Table, Path]) -> None:
+    _, validation, folder = fitted
+    scorer = EffectScorer.load(folder)
+    pieces = [scorer.columns(validation.slice(start, 700)) for start in range(0, ROWS, 700)]
+    assert np.array_equal(np.concatenate(pieces), scorer.columns(validation))
+
+
+def test_facts_tell_keys_and_deviations(fitted: tuple[dict, pa.Table, Path]) -> None:
+    facts, validation, _ = fitted
+    assert facts["rows"] == 2 * ROWS + np.count_nonzero(validation[schema.SPLIT].to_numpy() >= 0)
+    assert 900 < facts["effects"]["viewer"]["keys"] <= ROWS // 4 + 1
+    deviations = facts["effects"]["viewer"]["deviations"]
+    assert set(deviations) == {"any", *schema.TARGETS}
+    assert deviations["any"] > 0.5
+
+
+@pytest.mark.parametrize("left_out", EFFECT_FAMILIES)
+def test_a_family_that_is_left_out_is_not_fitted(left_out: str, tmp_path: Path) -> None:
+    families = [name for name in (*COUNTER_FAMILIES, *EFFECT_FAMILIES) if name != left_out]
+    settings = quiet_settings(tmp_path, features={"families": families}, effects={"sweeps": 1, "prior_rounds": 0})
+    table = feature_table(200, 3, validation=True)
+    pq.write_table(table, tmp_path / "validation.parquet")
+    write_clusters(table, tmp_path, settings)
+    train_effects([], tmp_path / "validation.parquet", load_clusters(tmp_path), tmp_path, tmp_path / "work", settings)
+    columns = dict(zip(EFFECT_COLUMNS, read_columns(tmp_path).T, strict=True))
+    for family in EFFECT_FAMILIES:
+        assert columns[f"{family}_any_logit"].any() == (family != left_out), family
+
+
+def test_without_effects_nothing_is_said(tmp_path: Path) -> None:
+    settings = quiet_settings(tmp_path, features={"families": list(COUNTER_FAMILIES)})
+    facts, validation, folder = fit(tmp_path, settings)
+    scorer = EffectScorer.load(folder)
+    assert facts == {"effects": {}}
+    assert not scorer.enabled
+    assert not scorer.columns(validation).any()
+    assert not read_columns(folder).any()
+
+
+def test_rows_count_less_the_older_they_are(tmp_path: Path) -> None:
+    """With a half-life of a few minutes only the newest rows say anything."""
+    (tmp_path / "even").mkdir()
+    (tmp_path / "decayed").mkdir()
+    deviations = [
+        fit(tmp_path / name, quiet_settings(tmp_path, effects={"half_life_days": days, "prior_rounds": 0}))[2]
+        for name, days in (("even", None), ("decayed", 0.003))
+    ]
+    even, decayed = (np.abs(read_columns(folder)[:, : len(LOGITS)]).std() for folder in deviations)
+    assert decayed < even / 2
+
+
+def test_damaged_or_foreign_effects_are_refused(fitted: tuple[dict, pa.Table, Path], tmp_path: Path) -> None:
+    _, _, folder = fitted
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "effect_pair.parquet").unlink()
+    with pytest.raises(UserError, match=r"effect_pair\.parquet: no such file"):
+        EffectScorer.load(tmp_path)
+    text = (folder / EFFECTS_FILE).read_text(encoding="utf-8")
+    (tmp_path / EFFECTS_FILE).write_text(text.replace('"pair"', '"pears"'), encoding="utf-8")
+    with pytest.raises(UserError, match="made for other effects"):
+        EffectScorer.load(tmp_path)
+    (tmp_path / EFFECTS_FILE).write_text("[1", encoding="utf-8")
+    with pytest.raises(UserError, match="not a description of effects"):
+        EffectScorer.load(tmp_path)
