@@ -84,14 +84,18 @@ ARTIFACTS: dict[str, Artifact] = {
             "interaction_features",
             Stage.INTERACTIONS,
             ("tweet_parts", *_FEATURE_INPUTS),
-            ("features",),
+            ("features.counters",),
             "3",
             partitioned=True,
         ),
         Artifact(
-            "validation_features", Stage.INTERACTIONS, ("validation_tweets", *_FEATURE_INPUTS), ("features",), "3"
+            "validation_features",
+            Stage.INTERACTIONS,
+            ("validation_tweets", *_FEATURE_INPUTS),
+            ("features.counters",),
+            "3",
         ),
-        Artifact("test_features", Stage.INTERACTIONS, ("test_tweets", *_FEATURE_INPUTS), ("features",), "3"),
+        Artifact("test_features", Stage.INTERACTIONS, ("test_tweets", *_FEATURE_INPUTS), ("features.counters",), "3"),
         Artifact(
             "finetuned_encoder",
             Stage.LANGUAGE,
@@ -135,14 +139,14 @@ ARTIFACTS: dict[str, Artifact] = {
             "engagement_effects",
             Stage.MODEL,
             ("interaction_features", "validation_features", "tweet_topics", "user_communities"),
-            ("effects", "features", "max_n_parts"),
+            ("effects", "features.effects", "max_n_parts"),
             "1",
         ),
         Artifact(
             "engagement_trees",
             Stage.MODEL,
             ("pretrained_network", "engagement_effects", "validation_features", "emde_sketches"),
-            ("trees", "features", "seed"),
+            ("trees", "features.effects", "seed"),
             "2",
         ),
         Artifact(
@@ -156,7 +160,7 @@ ARTIFACTS: dict[str, Artifact] = {
                 "validation_features",
                 "emde_sketches",
             ),
-            ("trees.enabled", "features"),
+            ("trees.enabled", "features.effects"),
             "2",
         ),
         Artifact(

@@ -2,9 +2,9 @@
 
 from typing import Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, computed_field, field_validator
 
-from engage_pipeline.feature_families import EFFECT_FAMILIES, FAMILY_NAMES
+from engage_pipeline.feature_families import COUNTER_FAMILIES, EFFECT_FAMILIES, FAMILY_NAMES
 from engage_pipeline.section import Section
 
 FamilyName = Literal[
@@ -40,9 +40,16 @@ class FeatureSettings(Section):
     def _in_order(cls, names: tuple[FamilyName, ...]) -> tuple[FamilyName, ...]:
         return tuple(name for name in FAMILY_NAMES if name in names)
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def counters(self) -> tuple[str, ...]:
+        """The families of counters that are on: what the tables of features depend on."""
+        return tuple(name for name in self.families if name in COUNTER_FAMILIES)
+
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def effects(self) -> tuple[str, ...]:
-        """The families of effects that are on."""
+        """The families of effects that are on: what the mixed model and what is above it depend on."""
         return tuple(name for name in self.families if name in EFFECT_FAMILIES)
 
 

@@ -68,9 +68,10 @@ READ_BY: dict[str, set[str]] = {
     "user_communities": {"communities", "seed"},
     "pretrained_network": {"network.hidden_size", "network.decay_per_day", "max_n_parts_in_memory", "seed"},
     "finetuned_network": {"network", "trees.enabled", "seed"},
-    "engagement_effects": {"effects", "features"},
-    "engagement_trees": {"trees", "features", "seed"},
-    "candidate_model": {"features", "trees.enabled"},
+    "interaction_features": {"features.counters"},
+    "engagement_effects": {"effects", "features.effects"},
+    "engagement_trees": {"trees", "features.effects", "seed"},
+    "candidate_model": {"features.effects", "trees.enabled"},
     "evaluation": {"evaluation"},
 }
 """Settings that the library function of an artifact reads itself."""

@@ -1,6 +1,7 @@
 """A whole comparison: which contenders meet on which worlds, what of it is still missing, and the page of tables."""
 
 import logging
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 from engage_pipeline.comparing.contenders import BASE, Contender, ablations, contender
 from engage_pipeline.comparing.outcomes import Outcome, read_outcome, write_outcome
 from engage_pipeline.comparing.page import page
-from engage_pipeline.comparing.runs import measure
+from engage_pipeline.comparing.runs import MADE, measure
 from engage_pipeline.comparing.tables import number_text
 from engage_pipeline.comparing.worlds import Variant, World, make_world
 from engage_pipeline.files import atomic_file, exclusive
@@ -60,10 +61,11 @@ def compare(folder: Path, plan: Plan, common: Mapping[str, Any], command: str) -
             for number, place in enumerate(missing, start=1):
                 world, one = jobs[place]
                 LOGGER.info("comparison: run %d of %d, %s on %s", number, len(missing), one.name, world.name)
-                outcome = outcomes[place] = _make(folder, world, one, common)
+                outcome = outcomes[place] = _make(folder, world, one, common, plan)
                 _write_page(folder, plan, outcomes, common, command)
                 tracker.advance(world.rows, _note(outcome))
         _write_page(folder, plan, outcomes, common, command)
+        shutil.rmtree(_base_folder(folder, plan.worlds[0]), ignore_errors=True)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
@@ -72,11 +74,28 @@ def _kept(folder: Path, world: World, one: Contender, common: Mapping[str, Any])
     return outcome if outcome and outcome.key == one.key(common, world) and outcome.problem is None else None
 
 
-def _make(folder: Path, world: World, one: Contender, common: Mapping[str, Any]) -> Outcome:
+def _make(folder: Path, world: World, one: Contender, common: Mapping[str, Any], plan: Plan) -> Outcome:
+    """An ablation begins with what the base preset made, where that is still there: most of it is the same."""
     raw = make_world(world, folder / "worlds")
-    outcome = measure(one, world, raw, folder / "runs" / world.name / one.name, common)
+    base = _base_folder(folder, world)
+    taken_apart = plan.ablation and world == plan.worlds[0]
+    ablated = taken_apart and one.name in {other.name for other in ablations().values()}
+    outcome = measure(
+        one,
+        world,
+        raw,
+        folder / "runs" / world.name / one.name,
+        common,
+        begin=base if ablated and base.is_dir() else None,
+        keep=taken_apart and one.name == BASE,
+    )
     write_outcome(folder / "outcomes", outcome)
     return outcome
+
+
+def _base_folder(folder: Path, world: World) -> Path:
+    """What the base preset made of `world`."""
+    return folder / "runs" / world.name / BASE / MADE
 
 
 def _write_page(

@@ -26,16 +26,36 @@ RESULTS = "results.csv"
 _INSTANCE = {"telemetry": {"enabled": False}, "nux": {"enabled": False}}
 
 
-def measure(contender: Contender, world: World, raw: RawFiles, folder: Path, common: Mapping[str, Any]) -> Outcome:
-    """Runs `contender` from nothing in `folder` and scores its results.csv, which stays with the log.
+MADE = "data"
+"""The folder of a run that holds what the pipeline made."""
+_DECIDED = ("model/candidate_model", "model/trained_model", "model/evaluation", "submission")
+"""What a run that begins with another's artifacts must make itself: a worse model would not replace the other's."""
 
-    What it made besides is removed once it is scored. A run that fails is an outcome too, with what it said.
+
+def measure(
+    contender: Contender,
+    world: World,
+    raw: RawFiles,
+    folder: Path,
+    common: Mapping[str, Any],
+    *,
+    begin: Path | None = None,
+    keep: bool = False,
+) -> Outcome:
+    """Runs `contender` in `folder` and scores its results.csv, which stays with the log.
+
+    It begins from nothing, or with the artifacts in `begin`, of which it makes again what its settings change. What it
+    made is removed once it is scored, unless it is to `keep`. A run that fails is an outcome too, with what it said.
     """
     key = contender.key(common, world)
     values = contender.shown(common)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    work = folder / "data"
+    work = folder / MADE
+    if begin is not None:
+        shutil.copytree(begin, work, symlinks=True)
+        for name in _DECIDED:
+            shutil.rmtree(work / name, ignore_errors=True)
     try:
         config = _write_yaml(folder / "config.yaml", contender.settings(common, raw, work))
         _write_yaml(folder / "dagster.yaml", _INSTANCE)
@@ -45,7 +65,8 @@ def measure(contender: Contender, world: World, raw: RawFiles, folder: Path, com
         report = score_predictions(folder / RESULTS, raw.labels, raw.oracle, settings, kept)
     except UserError as error:
         return Outcome(world, contender.name, key, values, problem=str(error))
-    shutil.rmtree(work)
+    if not keep:
+        shutil.rmtree(work)
     return Outcome(world, contender.name, key, values, cost, report.scores, report.oracle)
 
 
