@@ -10,7 +10,18 @@ import pytest
 from engage_pipeline_tests import worlds
 
 ENGAGE = str(Path(sys.executable).with_name("engage"))
-COMMANDS = ("synthesize", "run", "status", "register-parts", "predict", "evaluate", "explain", "settings", "forget")
+COMMANDS = (
+    "synthesize",
+    "run",
+    "status",
+    "register-parts",
+    "predict",
+    "evaluate",
+    "explain",
+    "settings",
+    "forget",
+    "compare",
+)
 
 
 def engage(*arguments: str, home: Path | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
