@@ -98,9 +98,7 @@ def engagement_table(outcomes: Sequence[Outcome]) -> str:
     rows = []
     for engagement in (*schema.TARGETS, MEAN):
         values = {outcome.contender: _engagement_values(outcome, engagement) for outcome in scored}
-        best = [
-            max((v for v in column if v is not None), default=None) for column in zip(*values.values(), strict=True)
-        ]
+        best = _best(list(values.values()))
         for preset, line in values.items():
             cells = [_cell(value, top, digits) for value, top, digits in zip(line, best, _SCORE_DIGITS, strict=True)]
             rows.append((engagement, preset, *cells))
