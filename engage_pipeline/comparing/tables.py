@@ -98,9 +98,7 @@ def engagement_table(outcomes: Sequence[Outcome]) -> str:
     rows = []
     for engagement in (*schema.TARGETS, MEAN):
         values = {outcome.contender: _engagement_values(outcome, engagement) for outcome in scored}
-        best = [
-            max((v for v in column if v is not None), default=None) for column in zip(*values.values(), strict=True)
-        ]
+        best = _best(list(values.values()))
         for preset, line in values.items():
             cells = [_cell(value, top, digits) for value, top, digits in zip(line, best, _SCORE_DIGITS, strict=True)]
             rows.append((engagement, preset, *cells))
@@ -128,6 +126,13 @@ def _score_values(scores: Scores, engagement: str) -> tuple[float | None, ...]:
     return (overall.ap, overall.rce, None, group.ap, group.rce, None)
 
 
+def _best(lines: Sequence[Sequence[float | None]]) -> list[float | None]:
+    """The highest value of each column; none where there is nothing to compare."""
+    if len(lines) < 2:
+        return [None] * len(lines[0]) if lines else []
+    return [max((value for value in column if value is not None), default=None) for column in zip(*lines, strict=True)]
+
+
 def _cell(value: float | None, best: float | None, digits: int) -> str:
     """Bold where it prints as the best does."""
     text = number_text(value, digits)
@@ -141,7 +146,7 @@ def group_table(outcomes: Sequence[Outcome]) -> str:
     rows = []
     for engagement in (*schema.TARGETS, MEAN):
         values = [_group_shares(outcome, engagement) for outcome in scored]
-        best = [max((v for v in column if v is not None), default=None) for column in zip(*values, strict=True)]
+        best = _best(values)
         for outcome, line in zip(scored, values, strict=True):
             cells = [_cell(value, top, 1) for value, top in zip(line, best, strict=True)]
             rows.append((engagement, outcome.contender, *cells))

@@ -62,6 +62,10 @@ def test_engagements_have_the_best_in_bold_and_the_oracle_below():
     assert lines["mean", "oracle"][1] == "22.50"
 
 
+def test_nothing_is_bold_where_there_is_nothing_to_compare():
+    assert "**" not in engagement_table([outcome("a", GOOD)]) + group_table([outcome("a", GOOD)])
+
+
 def test_groups_show_the_share_of_each_and_their_mean_without_those_the_oracle_is_bad_at():
     header, *lines = rows(group_table([outcome("a", GOOD), outcome("b", POOR)]))
     assert header == ["engagement", "preset", "<240", "240+"]
