@@ -86,6 +86,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "synerise": {
         "features": {"families": list(COUNTER_FAMILIES)},
         "network": {
+            "hidden_size": 1500,
             "batch_size": 256,
             "learning_rate": 1e-4,
             "schedule": "days",

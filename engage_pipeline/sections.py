@@ -69,7 +69,7 @@ class CommunitySettings(Section):
 class NetworkSettings(Section):
     """The residual network and its two schedules."""
 
-    hidden_size: int = Field(1500, ge=1, description="Width of the hidden layers.")
+    hidden_size: int = Field(512, ge=1, description="Width of the hidden layers.")
     embedding_size: int = Field(20, ge=1, description="Size of the language, hour and day embeddings.")
     batch_size: int = Field(512, ge=2, description="Rows a training step.")
     learning_rate: float = Field(1e-3, gt=0, description="Learning rate at the start of each schedule.")
