@@ -1,4 +1,4 @@
-"""Every kind of bad line in one part of a real world: each is rejected once with its bytes, the rest is as without it."""
+"""Every kind of bad line in one part of a world: each is rejected once with its bytes, the rest is as without it."""
 
 from collections import Counter
 from pathlib import Path
@@ -23,7 +23,17 @@ def changed(line: bytes, **values: bytes) -> bytes:
 def bad_lines(line: bytes) -> list[tuple[str, bytes]]:
     """The kind of reject and the bytes of a line for every fault, made of a good line."""
     integer, boolean, tokens = "engaging_user_follower_count", "engaging_user_is_verified", "text_tokens"
-    integers = [b"1.5", b"0x10", b"+5", b"1e3", b"1_000", b" 7", b"9223372036854775808", b"-9223372036854775809", b"NaN"]
+    integers = [
+        b"1.5",
+        b"0x10",
+        b"+5",
+        b"1e3",
+        b"1_000",
+        b" 7",
+        b"9223372036854775808",
+        b"-9223372036854775809",
+        b"NaN",
+    ]
     return [
         ("columns", line.rpartition(b"\x01")[0]),
         ("columns", line + b"\x01"),

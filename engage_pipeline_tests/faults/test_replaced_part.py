@@ -1,4 +1,4 @@
-"""A part that is replaced: a new data version, downstream stale, the old version readable until the new one is there."""
+"""A part that is replaced: a new data version, downstream stale, the old one readable until the new one is there."""
 
 from pathlib import Path
 
