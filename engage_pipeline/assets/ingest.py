@@ -32,7 +32,7 @@ def tweet_parts(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.Mat
     bytes. Good rows, rejected lines and blank lines add up to the lines of the file."""
     with user_errors():
         store = pipeline.store()
-        deletions = read_deletions(store.settings.deletions)
+        deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
 
     def make(key: str) -> Manifest:
         sources = raw_sources(store.settings, "tweet_parts", key)
@@ -82,7 +82,7 @@ def validation_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
     with user_errors():
         store = pipeline.store()
         (source,) = raw_sources(store.settings, "validation_tweets")
-        deletions = read_deletions(store.settings.deletions)
+        deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
 
     def make(draft: Draft) -> Shown:
         settings = store.settings
@@ -118,7 +118,7 @@ def test_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
     with user_errors():
         store = pipeline.store()
         sources = raw_sources(store.settings, "test_tweets")
-        deletions = read_deletions(store.settings.deletions)
+        deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
 
     def make(draft: Draft) -> None:
         reports = {}
