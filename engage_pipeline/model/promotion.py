@@ -99,8 +99,8 @@ def score_version(version: Version, features: Path, settings: Settings) -> Holdo
 def compare(candidate: HoldoutScore, current: HoldoutScore, tolerance: float) -> Decision:
     """The candidate is promoted unless its mean RCE is more than `tolerance` below that of the current model.
 
-    A current model that can't be scored is replaced; a candidate that can't be, where the current one can, is not. Where
-    the holdout rows can't tell, the current model stays.
+    A current model that can't be scored is replaced; a candidate that can't be, where the current one can, is not.
+    Where the holdout rows can't tell, the current model stays.
     """
     if current.problem == _CANT_TELL:
         return Decision(False, f"turned down: {_CANT_TELL}, so that nothing can be compared")
