@@ -14,14 +14,24 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 def _model_from_config_folder(name: str, info: ValidationInfo) -> str:
     """A local folder is relative to the configuration file too; any other name is the hub's, or `tiny`."""
-    folder = (info.context or {}).get("folder", Path.cwd()) / Path(name).expanduser()
+    folder = (info.context or {}).get("folder", Path.cwd()) / _expanded(Path(name))
     return os.path.normpath(folder) if name != "tiny" and folder.is_dir() else name
 
 
 def _from_config_folder(path: Path, info: ValidationInfo) -> Path:
     """Relative paths are relative to the folder of the configuration file, wherever the process was started."""
     base = (info.context or {}).get("folder", Path.cwd())
-    return Path(os.path.normpath(base / path.expanduser()))
+    return Path(os.path.normpath(base / _expanded(path)))
+
+
+def _expanded(path: Path) -> Path:
+    """`~` and `~user` as the home folder. Raises ValueError where there is none."""
+    if "\0" in str(path):
+        raise ValueError("a path has no byte 0")
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError("no such home folder") from error
 
 
 ConfigPath = Annotated[Path, AfterValidator(_from_config_folder)]

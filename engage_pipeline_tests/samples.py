@@ -1,6 +1,9 @@
 """Small inputs that several test modules share, made from a seed."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +27,15 @@ def tiny_settings(folder: Path, **values: object) -> Settings:
         "engine": {"threads": 2, "memory_limit": "1GB"},
     }
     return settings_from({**base, **values}, folder=folder)
+
+
+def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Changes the manifest.json in the folder of an artifact, which is left without a checksum: it would not fit."""
+    path = folder / "manifest.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    del values["sha256"]
+    change(values)
+    path.write_text(json.dumps(values), encoding="utf-8")
 
 
 def feature_table(rows: int, seed: int, *, labelled: bool = True, validation: bool = False) -> pa.Table:
