@@ -54,7 +54,7 @@ def check_part(folder: Path, content: bytes, *, labelled: bool) -> Counter[str]:
 
 def fuzz_parts(folder: Path, lines: int, seed: int) -> Counter[str]:
     """Reads parts with so many mutated lines in all, one in five of test parts, a good line beside every
-    tenth, and half of the parts cut off."""
+    tenth and at the end, and half of the parts cut off."""
     rng = random.Random(seed)
     total: Counter[str] = Counter()
     while total["mutated lines"] < lines:
@@ -62,6 +62,7 @@ def fuzz_parts(folder: Path, lines: int, seed: int) -> Counter[str]:
         count = min(LINES_A_PART, lines - total["mutated lines"])
         edits = [random_splices(rng) for _ in range(count)] + [[]] * (count // 10 + 1)
         rng.shuffle(edits)
+        edits.append([])
         content = mutated_part([rng.randrange(3000) for _ in edits], edits, labelled=labelled)
         content = content[: -rng.choice((0, 0, rng.randrange(1, 15), rng.randrange(1, len(content)))) or None]
         total += check_part(folder, content, labelled=labelled)
