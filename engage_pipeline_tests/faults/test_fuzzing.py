@@ -1,5 +1,8 @@
 """A share of the fuzzing campaigns: random bytes in parts, settings, results.csv and manifests; no lost line."""
 
+import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +64,11 @@ def test_many_mutated_manifests(tmp_path: Path) -> None:
     said = fuzz_manifests(tmp_path, FILES, seed=1)
     assert said.total() == 10 * FILES
     assert min(said["answered"], said["refused"]) > FILES
+
+
+@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="the extra `fuzz` is not installed")
+def test_the_guided_campaign_runs() -> None:
+    command = [sys.executable, "-m", "engage_pipeline_tests.fuzzing.guided", "-runs=150", "-seed=1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Done 150 runs" in done.stderr
