@@ -11,6 +11,9 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+_LONGEST_NAME, _LONGEST_PATH = 255, 2000
+"""Bytes, as Linux's file systems have them; the path with room for what is added to it."""
+
 
 def _model_from_config_folder(name: str, info: ValidationInfo) -> str:
     """A local folder is relative to the configuration file too; any other name is the hub's, or `tiny`."""
@@ -25,9 +28,14 @@ def _from_config_folder(path: Path, info: ValidationInfo) -> Path:
 
 
 def _expanded(path: Path) -> Path:
-    """`~` and `~user` as the home folder. Raises ValueError where there is none."""
-    if "\0" in str(path):
-        raise ValueError("a path has no byte 0")
+    """`~` and `~user` as the home folder. Raises ValueError where there is none, or for what no file system takes."""
+    encoded = os.fsencode(path)
+    if (
+        b"\0" in encoded
+        or len(encoded) > _LONGEST_PATH
+        or any(len(name) > _LONGEST_NAME for name in encoded.split(b"/"))
+    ):
+        raise ValueError("no path: a byte 0 in it, or too long")
     try:
         return path.expanduser()
     except RuntimeError as error:
