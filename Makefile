@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: setup run data/raw ui test lint bench
+.PHONY: setup run data/raw ui test lint audit bench
 
 setup: .venv/.installed
 
@@ -33,6 +33,10 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Known vulnerabilities of what is installed; skipped, saying why, where the data can't be reached.
+audit: setup
+	$(BIN)/python .ci/audit.py
 
 bench: setup
 	$(BIN)/python -m engage_pipeline_tests.benchmarks

@@ -18,16 +18,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from engage_pipeline import files, keeping
+from engage_pipeline import distrust, files, keeping
 from engage_pipeline.catalogue import ARTIFACTS, Artifact, ancestry, digest, relevant_settings, setting_value
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.manifests import Manifest, changed_setting, changed_version, check_key, label, read_manifest
 from engage_pipeline.publishing import MANIFEST, Sealed, publish_version
 from engage_pipeline.versions import Draft, Version
-
-DISTRUSTED = "distrusted.json"
-"""Names the version that failed a blocking check, and why. It means nothing once another version is published."""
 
 
 class ArtifactStore:
@@ -50,10 +47,10 @@ class ArtifactStore:
         """The manifest of the current version; None where nothing is published. Raises UserError if unreadable."""
         path = self.folder(name, key) / MANIFEST
         try:
-            return read_manifest(path.read_bytes())
+            return read_manifest(path.read_bytes(), path.parent)
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, KeyError) as error:
+        except ValueError as error:
             raise UserError(f"{path}: not a manifest; materialize {label(name, key)} again") from error
 
     def open(self, name: str, key: str | None = None) -> Version:
@@ -91,7 +88,7 @@ class ArtifactStore:
             return []
         folder = files.relative_folder(self.settings.recsys_data, self.root)
         manifests = (self.manifest("tweet_parts", path.name) for path in sorted(base.iterdir()) if path.is_dir())
-        found = {part.key: part.sources[0] for part in manifests if part and part.key}
+        found = {part.key: part.sources[0] for part in manifests if part and part.key and part.sources}
         return [
             key
             for key, source in found.items()
@@ -102,8 +99,7 @@ class ArtifactStore:
         """Marks the current version as one that failed a blocking check: it is not opened, and is made again."""
         manifest = self.manifest(name, key)
         if manifest is not None:
-            with files.atomic_file(self.folder(name, key) / DISTRUSTED) as path:
-                path.write_text(json.dumps({"directory": manifest.directory, "reason": reason}), encoding="utf-8")
+            distrust.write_mark(self.folder(name, key), manifest.directory, reason)
 
     def parts_of(self, name: str) -> list[str]:
         """The parts that the unpartitioned artifact `name` is made of: the first so many, as its setting says."""
@@ -142,6 +138,7 @@ class ArtifactStore:
             finally:
                 shutil.rmtree(draft.directory, ignore_errors=True)
             if draft.manifest is not None:
+                distrust.clear_damaged(folder)
                 keeping.forget_old(folder, draft.manifest, self._kept_count(name))
 
     def workspace(self, name: str, key: str | None = None) -> Path:
@@ -192,11 +189,8 @@ class ArtifactStore:
             return None
 
     def _distrusted(self, manifest: Manifest) -> str | None:
-        try:
-            mark = json.loads((self.folder(manifest.artifact, manifest.key) / DISTRUSTED).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return f"failed a check ({mark['reason']})" if mark["directory"] == manifest.directory else None
+        mark = distrust.read_mark(self.folder(manifest.artifact, manifest.key))
+        return f"failed a check ({mark.reason})" if mark and mark.counts_against(manifest.directory) else None
 
     def _changed_settings(self, manifest: Manifest) -> str | None:
         return changed_setting(manifest.settings, relevant_settings(manifest.artifact, self.settings))

@@ -61,15 +61,15 @@ _REPORTED = (
 ARTIFACTS: dict[str, Artifact] = {
     artifact.name: artifact
     for artifact in (
-        Artifact("tweet_parts", Stage.INGEST, (), ("ingest",), "2", partitioned=True),
+        Artifact("tweet_parts", Stage.INGEST, (), ("ingest",), "3", partitioned=True),
         Artifact(
             "validation_tweets",
             Stage.INGEST,
             (),
             ("ingest", "seed", "validation_percentage", "num_validation_chunks"),
-            "2",
+            "3",
         ),
-        Artifact("test_tweets", Stage.INGEST, (), ("ingest",), "1"),
+        Artifact("test_tweets", Stage.INGEST, (), ("ingest",), "2"),
         Artifact("interaction_counts", Stage.INTERACTIONS, ("tweet_parts",), ("max_n_parts",), "1"),
         Artifact(
             "author_similarity",

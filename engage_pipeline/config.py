@@ -48,6 +48,11 @@ class Settings(Section):
     deletions: ConfigPath = Field(
         Path("data/raw/deletions"), description="Folder of lists of deleted tweet ids and user ids, if there is one."
     )
+    follow_links: bool = Field(
+        False,
+        description="Take what is a link to a place outside of its folder, in `recsys_data`, `test_data` and "
+        "`deletions`; else it is refused.",
+    )
     max_n_parts: int | None = Field(None, ge=1, description="Training parts used, in order of name; null = all.")
     max_n_parts_in_memory: int = Field(4, ge=1, description="Training parts held at once.")
     authors_similarity_top_N: int = Field(  # noqa: N815 - the reference's name

@@ -57,8 +57,8 @@ def _distinct(folder: Path, current: str | None) -> dict[Path, Manifest]:
 
 def _trusted(folder: Path, path: Path) -> Manifest | None:
     try:
-        manifest = read_manifest(path.read_bytes())
-    except (OSError, ValueError, TypeError, KeyError):
+        manifest = read_manifest(path.read_bytes(), folder)
+    except (OSError, ValueError):
         return None
     return manifest if (folder / manifest.directory).is_dir() else None
 

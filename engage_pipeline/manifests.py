@@ -1,5 +1,6 @@
 """What is known of one published version of an artifact, and how it differs from what would be made now."""
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -7,10 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from engage_pipeline import files
 from engage_pipeline.errors import UserError
 
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_CHECKSUM = "sha256"
+"""Of the other fields. Manifests of earlier versions of the program have none."""
 
 
 def check_key(key: str) -> str:
@@ -43,8 +48,9 @@ class Manifest:
     facts: dict[str, Any]
 
     def to_json(self) -> str:
-        """The content of manifest.json."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False)
+        """The content of manifest.json: the fields, and a checksum of them."""
+        values = asdict(self)
+        return json.dumps({**values, _CHECKSUM: _checksum(values)}, indent=1, ensure_ascii=False)
 
 
 def label(name: str, key: str | None = None) -> str:
@@ -52,14 +58,35 @@ def label(name: str, key: str | None = None) -> str:
     return name if key is None else f"{name}/{key}"
 
 
-def read_manifest(content: bytes) -> Manifest:
-    """The manifest in the content of manifest.json. Raises ValueError, TypeError or KeyError if it holds none."""
+_MANIFEST = TypeAdapter(Manifest)
+
+
+def read_manifest(content: bytes, folder: Path) -> Manifest:
+    """The manifest in the content of a file in the folder of an artifact.
+
+    Raises ValueError where it holds none, was changed since it was written, is of another artifact, or names a file
+    outside of its folder.
+    """
+    manifest = _MANIFEST.validate_json(content, strict=True)
     values = json.loads(content)
-    values["sources"] = [files.SourceFile(**source) for source in values["sources"]]
-    values["files"] = {name: files.Fingerprint(**mark) for name, mark in values["files"].items()}
-    if any(Path(name).name != name for name in [*values["files"], values["directory"]]):
+    checksum = values.pop(_CHECKSUM, None)
+    if checksum is not None and checksum != _checksum(values):
+        raise ValueError("changed since it was written")
+    place = (folder.name, None) if manifest.key is None else (folder.parent.name, folder.name)
+    if (manifest.artifact, manifest.key) != place:
+        raise ValueError("of another artifact")
+    names = [*manifest.files, manifest.directory, manifest.previous or manifest.directory]
+    if not all(map(_is_file_name, [*names, *(source.name for source in manifest.sources)])):
         raise ValueError("a file outside its folder")
-    return Manifest(**values)
+    return manifest
+
+
+def _checksum(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _is_file_name(name: str) -> bool:
+    return Path(name).name == name and name not in {"", ".", ".."} and "\0" not in name
 
 
 def changed_version(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:

@@ -48,9 +48,9 @@ def raw_sources(settings: Settings, name: str, key: str | None = None) -> list[P
             raise UserError(listing.problems[key])
         return [path for part, path in listing.parts.items() if part == key]
     if name == "validation_tweets":
-        return [find_part(settings.validation_part)]
+        return [find_part(settings.validation_part, follow_links=settings.follow_links)]
     if name == "test_tweets":
-        return list(find_parts(settings.test_data).values())
+        return list(find_parts(settings.test_data, follow_links=settings.follow_links).values())
     if name == "finetuned_encoder" and Path(settings.encoder.model).is_dir():
         folder = Path(settings.encoder.model)
         return sorted([*folder.glob("*.safetensors"), *folder.glob("config.json")])
@@ -59,7 +59,7 @@ def raw_sources(settings: Settings, name: str, key: str | None = None) -> list[P
 
 def training_parts(settings: Settings) -> dict[str, Path]:
     """The raw training parts that the settings ask for, by part name, sorted. Raises UserError where there are none."""
-    found = find_parts(settings.recsys_data)
+    found = find_parts(settings.recsys_data, follow_links=settings.follow_links)
     return dict(list(found.items())[: settings.max_n_parts])
 
 
@@ -68,7 +68,7 @@ def training_listing(settings: Settings) -> Listing:
 
     Raises UserError where the folder is missing.
     """
-    listing = list_parts(settings.recsys_data)
+    listing = list_parts(settings.recsys_data, follow_links=settings.follow_links)
     return Listing(dict(list(listing.parts.items())[: settings.max_n_parts]), listing.problems)
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from engage_pipeline import files
-from engage_pipeline.artifacts import DISTRUSTED, ArtifactStore, Draft, Version
+from engage_pipeline import distrust, files
+from engage_pipeline.artifacts import ArtifactStore, Draft, Version
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.manifests import Manifest, label
@@ -106,13 +106,9 @@ def _seal(folder: Path, before: Manifest, draft: Draft) -> Manifest:
 
 def _pass_on_distrust(folder: Path, before: Manifest, manifest: Manifest) -> None:
     """What failed a check is not mended by being rewritten."""
-    try:
-        mark = json.loads((folder / DISTRUSTED).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
-    if mark["directory"] == before.directory:
-        with files.atomic_file(folder / DISTRUSTED) as path:
-            path.write_text(json.dumps({**mark, "directory": manifest.directory}), encoding="utf-8")
+    mark = distrust.read_mark(folder)
+    if mark is not None and mark.counts_against(before.directory):
+        distrust.write_mark(folder, manifest.directory, mark.reason)
 
 
 def _clear(folder: Path, manifest: Manifest | None) -> None:
@@ -120,5 +116,5 @@ def _clear(folder: Path, manifest: Manifest | None) -> None:
     for path in folder.iterdir():
         if path.is_dir() and (manifest is None or path.name != manifest.directory):
             shutil.rmtree(path)
-        elif path.name.startswith(".tmp-") or (manifest is None and path.name == DISTRUSTED):
+        elif path.name.startswith(".tmp-") or (manifest is None and path.name == distrust.DISTRUSTED):
             path.unlink()

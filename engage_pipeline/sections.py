@@ -10,12 +10,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from engage_pipeline.section import Section, Share
+from engage_pipeline.section import Section, Share, expanded_path
 
 
 def _model_from_config_folder(name: str, info: ValidationInfo) -> str:
     """A local folder is relative to the configuration file too; any other name is the hub's, or `tiny`."""
-    folder = (info.context or {}).get("folder", Path.cwd()) / Path(name).expanduser()
+    folder = (info.context or {}).get("folder", Path.cwd()) / expanded_path(Path(name))
     return os.path.normpath(folder) if name != "tiny" and folder.is_dir() else name
 
 

@@ -4,9 +4,14 @@ import fcntl
 import shutil
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from engage_pipeline_tests import worlds
+
+# How long an example takes is the machine's matter.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 LONGEST_FIRST = ("e2e/", "deploy/", "test_pipeline.py", "automation/", "ingest/", "language/")
 """Files that would hold back the end of a parallel run if they came last. e2e waits more than it works."""

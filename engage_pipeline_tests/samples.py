@@ -1,6 +1,9 @@
 """Small inputs that several test modules share, made from a seed."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -40,6 +43,15 @@ def _identities(rows: int, seed: int) -> dict[str, object]:
         "first_hashtag": [None if number == "tag0" else number for number in ids("tag", 5)],
         schema.TWEET_TIMESTAMP: (FIRST_DAY + 5) * 86_400 - rng.integers(1, 5 * 86_400, rows),
     }
+
+
+def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Changes the manifest.json in the folder of an artifact, which is left without a checksum: it would not fit."""
+    path = folder / "manifest.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    del values["sha256"]
+    change(values)
+    path.write_text(json.dumps(values), encoding="utf-8")
 
 
 def feature_table(rows: int, seed: int, *, labelled: bool = True, validation: bool = False) -> pa.Table:

@@ -1,6 +1,5 @@
 """The store: whole or not at all, undamaged or an error that names the asset, never a mixture."""
 
-import json
 import os
 import signal
 import subprocess
@@ -12,7 +11,7 @@ import pytest
 from engage_pipeline.artifacts import ArtifactStore, check_key
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
-from engage_pipeline_tests.samples import tiny_settings
+from engage_pipeline_tests.samples import edit_manifest, tiny_settings
 
 FILE = "rows.parquet"
 
@@ -107,14 +106,43 @@ def test_a_broken_manifest_is_one_clear_line(store: ArtifactStore, text: str) ->
     assert store.open("test_tweets").path(FILE).read_bytes() == b"abc"
 
 
-def test_a_manifest_cannot_name_a_file_outside(store: ArtifactStore) -> None:
+@pytest.mark.parametrize("name", ["../../secret", "..", ".", "", "/etc/passwd", "a/b", "a\0b"])
+@pytest.mark.parametrize("place", ["files", "directory", "previous"])
+def test_a_manifest_cannot_name_a_file_outside(store: ArtifactStore, name: str, place: str) -> None:
     publish(store, "test_tweets", b"abc")
-    path = store.folder("test_tweets") / "manifest.json"
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    manifest["files"]["../../secret"] = manifest["files"][FILE]
-    path.write_text(json.dumps(manifest), encoding="utf-8")
+    if (name, place) == ("", "previous"):
+        return  # none
+    edit_manifest(
+        store.folder("test_tweets"),
+        lambda values: (
+            values["files"].update({name: values["files"][FILE]}) if place == "files" else values.update({place: name})
+        ),
+    )
     with pytest.raises(UserError, match="not a manifest"):
         store.open("test_tweets")
+
+
+def test_a_manifest_that_was_changed_is_noticed(store: ArtifactStore) -> None:
+    publish(store, "test_tweets", b"abc")
+    path = store.folder("test_tweets") / "manifest.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"rows": 3', '"rows": 4'), encoding="utf-8")
+    with pytest.raises(UserError, match="not a manifest; materialize test_tweets again"):
+        store.open("test_tweets")
+
+
+def test_a_manifest_of_an_earlier_version_of_the_program_is_read(store: ArtifactStore) -> None:
+    publish(store, "test_tweets", b"abc")
+    edit_manifest(store.folder("test_tweets"), lambda values: values.update(rows=4))
+    assert store.open("test_tweets").manifest.rows == 4
+
+
+def test_a_manifest_of_another_artifact_is_refused(store: ArtifactStore) -> None:
+    publish(store, "test_tweets", b"abc")
+    publish(store, "validation_tweets", b"abc")
+    other = store.folder("test_tweets") / "manifest.json"
+    (store.folder("validation_tweets") / "manifest.json").write_bytes(other.read_bytes())
+    with pytest.raises(UserError, match="not a manifest; materialize validation_tweets again"):
+        store.open("validation_tweets")
 
 
 @pytest.mark.parametrize("key", ["../evil", "/etc", "a/b", "a'b", 'a"b', "a\nb", "*", "", ".", "..", "x" * 65, "é"])
@@ -192,6 +220,17 @@ def test_a_distrusted_version_is_not_opened_and_is_made_again(store: ArtifactSto
     assert store.open("test_tweets").manifest.rows == 4
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"directory": 1, "reason": "x"}'])
+def test_a_damaged_mark_counts_against_what_is_there_until_it_is_made_again(store: ArtifactStore, text: str) -> None:
+    publish(store, "test_tweets", b"rows")
+    (store.folder("test_tweets") / "distrusted.json").write_text(text, encoding="utf-8")
+    assert store.stale("test_tweets") == "failed a check (distrusted.json is damaged)"
+    with pytest.raises(UserError, match=r"distrusted\.json is damaged.*materialize it again"):
+        store.open("test_tweets")
+    publish(store, "test_tweets", b"rows")
+    assert store.open("test_tweets").manifest.rows == 4
+
+
 def test_two_runs_never_make_the_same_artifact(store: ArtifactStore) -> None:
     with (
         store.publish("test_tweets") as draft,
@@ -217,7 +256,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline_tests.samples import tiny_settings
+from engage_pipeline_tests.samples import edit_manifest, tiny_settings
 moment = sys.argv[2]
 rename = Path.rename
 def killed(self, target):

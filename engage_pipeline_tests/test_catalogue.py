@@ -18,7 +18,16 @@ FIXED_NAMES = {
     "trained_model",
     "submission",
 }
-NOT_CONTENT = {"preset", "working_dir", "recsys_data", "validation_part", "test_data", "deletions", "engine"} | {
+NOT_CONTENT = {
+    "preset",
+    "working_dir",
+    "recsys_data",
+    "validation_part",
+    "test_data",
+    "deletions",
+    "follow_links",
+    "engine",
+} | {
     "checks",
     "promotion",
     "automation",

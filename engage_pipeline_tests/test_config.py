@@ -90,6 +90,10 @@ def test_the_environment_names_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         ("a: [", "not a YAML file"),
         ("engine: {memory_limit: lots}", "engine.memory_limit"),
         ("evaluation: {follower_edges: [5, 1]}", "follower_edges must rise"),
+        ("working_dir: ~nobody_of_this_name/x", "working_dir: Value error, no such home folder"),
+        ('recsys_data: "a\\0b"', "recsys_data: Value error, no path"),
+        (f"encoder: {{model: {'x' * 300}}}", "encoder.model: Value error, no path"),
+        ('"a\\eb": 1', "a\\x1bb: no such setting"),
     ],
 )
 def test_a_mistake_is_named_in_one_line(tmp_path: Path, text: str, named: str) -> None:

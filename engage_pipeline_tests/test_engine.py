@@ -36,11 +36,36 @@ def test_parquet_files_are_read_under_a_name(settings: Settings) -> None:
         "SET enable_external_access = true",
         "SET allowed_directories = ['/']",
         "INSTALL httpfs",
+        "LOAD httpfs",
+        "SELECT * FROM read_csv('http://127.0.0.1:9/x')",
+        "SELECT * FROM 's3://bucket/x.parquet'",
+        "SELECT * FROM glob('/etc/*')",
+        "SELECT * FROM read_blob('/proc/self/environ')",
+        "EXPORT DATABASE '/tmp/engage-escape'",
+        "SET temp_directory = '/tmp'",
+        "RESET lock_configuration",
+        "CREATE SECRET (TYPE S3)",
+        "SELECT getenv('HOME')",
     ],
 )
 def test_nothing_outside_the_working_directory_can_be_reached(settings: Settings, attack: str) -> None:
     with Engine(settings) as engine, pytest.raises(duckdb.Error):
         engine.connection.execute(attack)
+
+
+@pytest.mark.parametrize("way", ["../outside", "link"])
+def test_neither_dots_nor_a_link_lead_out_of_it(settings: Settings, way: str) -> None:
+    outside = settings.working_dir.parent / "outside"
+    outside.mkdir()
+    (outside / "secret.txt").write_text("secret")
+    (settings.working_dir / "link").symlink_to(outside)
+    path = f"{settings.working_dir}/{way}"
+    with Engine(settings) as engine:
+        for attack in ("SELECT * FROM read_text($path)", "COPY (SELECT 1) TO $path"):
+            with pytest.raises(duckdb.PermissionException, match="Cannot access file"):
+                engine.connection.execute(attack, {"path": f"{path}/secret.txt"})
+    assert (outside / "secret.txt").read_text() == "secret"
+    assert [path.name for path in outside.iterdir()] == ["secret.txt"]
 
 
 def test_a_name_that_is_none_is_refused(settings: Settings) -> None:

@@ -11,6 +11,7 @@ from engage_pipeline.partitions import register_parts
 from engage_pipeline.resources import Pipeline
 from engage_pipeline.running import RANGE_END, RANGE_START
 from engage_pipeline_tests import worlds
+from engage_pipeline_tests.samples import edit_manifest
 
 pytestmark = pytest.mark.slow
 
@@ -97,8 +98,8 @@ def test_checks_pass_on_a_finished_world_and_fail_on_a_wrong_one(
     assert {check.check_name for check in done.get_asset_check_evaluations()} >= {"one_line_for_every_test_row"}
     assert all(check.passed for check in done.get_asset_check_evaluations())
     register_parts(instance, ["part-00000", "part-00001", "part-00002"])
-    manifest = world / "data" / "ingest" / "tweet_parts" / "part-00001" / "manifest.json"
-    manifest.write_text(manifest.read_text(encoding="utf-8").replace('"like": ', '"like": 1'), encoding="utf-8")
+    part = world / "data" / "ingest" / "tweet_parts" / "part-00001"
+    edit_manifest(part, lambda values: values["facts"]["positives"].update(like=1))
     wrong = job.execute_in_process(
         instance=instance, asset_selection=[dg.AssetKey("interaction_counts")], raise_on_error=False
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 
 from engage_pipeline import plots, schema
-from engage_pipeline.artifacts import Draft
+from engage_pipeline.artifacts import ArtifactStore, Draft
 from engage_pipeline.assets.definition import pipeline_asset
 from engage_pipeline.assets.making import Shown, make_one, make_parts, making, published, user_errors
 from engage_pipeline.config import Settings
@@ -18,7 +18,7 @@ from engage_pipeline.ingest.forgetting import FACT, enter_replaced
 from engage_pipeline.ingest.label_counts import label_counts
 from engage_pipeline.ingest.parts import part_name
 from engage_pipeline.ingest.reading import ingest_part
-from engage_pipeline.ingest.report import facts_of_parts
+from engage_pipeline.ingest.report import IngestReport, change_of_rows, facts_of_parts
 from engage_pipeline.ingest.side_files import write_side_files
 from engage_pipeline.ingest.split import validation_split
 from engage_pipeline.manifests import Manifest
@@ -32,7 +32,7 @@ def tweet_parts(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.Mat
     bytes. Good rows, rejected lines and blank lines add up to the lines of the file."""
     with user_errors():
         store = pipeline.store()
-        deletions = read_deletions(store.settings.deletions)
+        deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
 
     def make(key: str) -> Manifest:
         sources = raw_sources(store.settings, "tweet_parts", key)
@@ -53,6 +53,7 @@ def tweet_parts(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.Mat
             write_side_files(draft.path("tweets.parquet"), draft.directory, store.settings)
             draft.rows = report.rows
             draft.facts |= report.facts() | {FACT: deletions.digest}
+            draft.facts |= _change(store, "tweet_parts", key, report)
         return published(draft)
 
     def show(key: str) -> Shown:
@@ -60,6 +61,13 @@ def tweet_parts(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.Mat
         return _plots(version.path("tweets.parquet"), version.manifest.facts["reasons"], store.settings)
 
     return make_parts(context, "tweet_parts", make, show)
+
+
+def _change(store: ArtifactStore, name: str, key: str | None, *reports: IngestReport) -> dict[str, int]:
+    """How the rows of the raw parts that were read differ from those of the version that is published."""
+    current = store.current(name, key)
+    rows, forgotten = (sum(getattr(report, count) for report in reports) for count in ("rows", "forgotten"))
+    return change_of_rows(current.manifest if current else None, rows, forgotten)
 
 
 def _plots(tweets: Path, reasons: Mapping[str, int], settings: Settings) -> Shown:
@@ -74,7 +82,7 @@ def validation_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
     with user_errors():
         store = pipeline.store()
         (source,) = raw_sources(store.settings, "validation_tweets")
-        deletions = read_deletions(store.settings.deletions)
+        deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
 
     def make(draft: Draft) -> Shown:
         settings = store.settings
@@ -98,6 +106,7 @@ def validation_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
         write_side_files(draft.path("tweets.parquet"), draft.directory, settings)
         draft.rows = report.rows
         draft.facts |= report.facts() | {FACT: deletions.digest}
+        draft.facts |= _change(store, "validation_tweets", None, report)
         return _plots(draft.path("tweets.parquet"), report.reasons, settings)
 
     return make_one(store, "validation_tweets", make, [source])
@@ -109,7 +118,7 @@ def test_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
     with user_errors():
         store = pipeline.store()
         sources = raw_sources(store.settings, "test_tweets")
-        deletions = read_deletions(store.settings.deletions)
+        deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
 
     def make(draft: Draft) -> None:
         reports = {}
@@ -129,5 +138,6 @@ def test_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
         draft.rows = sum(report.rows for report in reports.values())
         draft.facts |= facts_of_parts({part: report.facts() for part, report in reports.items()})
         draft.facts[FACT] = deletions.digest
+        draft.facts |= _change(store, "test_tweets", None, *reports.values())
 
     return make_one(store, "test_tweets", make, sources)

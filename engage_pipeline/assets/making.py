@@ -14,7 +14,7 @@ import dagster as dg
 from engage_pipeline.artifacts import ArtifactStore, Draft
 from engage_pipeline.automation.dead_runs import mark_run
 from engage_pipeline.errors import UserError
-from engage_pipeline.manifests import Manifest, label
+from engage_pipeline.manifests import Manifest, check_key, label
 from engage_pipeline.memory import peak_memory_mb, release_memory, reset_peak_memory
 from engage_pipeline.plots import as_markdown
 
@@ -101,7 +101,7 @@ def make_parts(
     failed: dict[str, str] = {}
     for key in context.partition_keys:
         try:
-            manifest = make(key)
+            manifest = make(check_key(key))
             made[key], shown[key] = manifest, show(key)
         except UserError as error:
             LOGGER.error("%s", error)
@@ -109,7 +109,7 @@ def make_parts(
     if failed:
         for manifest in made.values():
             context.log_event(materialization(manifest, shown[str(manifest.key)]))
-        problems = "; ".join(f"{key}: {problem}" for key, problem in failed.items())
+        problems = "; ".join(f"{key if key.isprintable() else repr(key)}: {problem}" for key, problem in failed.items())
         raise dg.Failure(description=problems, allow_retries=False)
     for key, manifest in made.items():
         context.add_asset_metadata(_shown_first(shown[key], manifest), asset_key=name, partition_key=key)

@@ -5,6 +5,7 @@ import dagster as dg
 from engage_pipeline.artifacts import Draft
 from engage_pipeline.assets.definition import pipeline_asset
 from engage_pipeline.assets.making import make_one, user_errors
+from engage_pipeline.language.codes import CODES
 from engage_pipeline.resources import Pipeline
 
 
@@ -14,6 +15,7 @@ def submission(pipeline: Pipeline) -> dg.MaterializeResult:
     the order of the input."""
     from engage_pipeline.model.bundle import TrainedModel
     from engage_pipeline.submission.results import write_submission
+    from engage_pipeline.submission.unknown import count_unknown
 
     with user_errors():
         store = pipeline.store()
@@ -21,12 +23,10 @@ def submission(pipeline: Pipeline) -> dg.MaterializeResult:
     def make(draft: Draft) -> None:
         tweets, features = store.open("test_tweets"), store.open("test_features")
         files = [f"{part}.parquet" for part in tweets.manifest.facts["parts"]]
-        draft.facts |= write_submission(
-            TrainedModel.load(store.open("trained_model"), store.settings.engine.threads),
-            [tweets.path(file) for file in files],
-            [features.path(file) for file in files],
-            draft.path("results.csv"),
-        )
+        trained, rows = store.open("trained_model"), [features.path(file) for file in files]
+        model = TrainedModel.load(trained, store.settings.engine.threads)
+        draft.facts |= write_submission(model, [tweets.path(file) for file in files], rows, draft.path("results.csv"))
+        draft.facts["unknown"] = count_unknown(rows, model.finetuned.network.config.languages, trained.path(CODES))
         draft.rows = draft.facts["rows"]
 
     return make_one(store, "submission", make)

@@ -76,7 +76,7 @@ def forget(
     artifacts are in the outcome; UserError is raised where a list can't be read.
     """
     store = pipeline.store()
-    deletions = read_deletions(store.settings.deletions)
+    deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
     lock = (store.root / LEDGER).with_name(".forget.lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
     with files.exclusive(lock, "another run is forgetting deleted tweets and users"):

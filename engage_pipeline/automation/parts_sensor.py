@@ -70,7 +70,13 @@ def _tick(context: dg.SensorEvaluationContext, store: ArtifactStore, reader: Con
         now=now,
         stable_seconds=settings.automation.stable_seconds,
         parts_a_run=settings.max_n_parts_in_memory,
-        present=frozenset([*listing.parts, *listing.problems, *list_parts(settings.recsys_data).parts]),
+        present=frozenset(
+            [
+                *listing.parts,
+                *listing.problems,
+                *list_parts(settings.recsys_data, follow_links=settings.follow_links).parts,
+            ]
+        ),
         # Before the store is read: a run that ends in between has then published what it made.
         busy=_busy(context.instance, registered),
         stored=stored_parts(store),

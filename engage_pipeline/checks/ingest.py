@@ -17,6 +17,7 @@ Counted = tuple[int, int, str]
 """How many, of how many, and what more there is to say."""
 _DAYS_NAMED = 3
 _LABELLED = ("tweet_parts", "validation_tweets")
+_READ = (*_LABELLED, "test_tweets")
 
 
 @check("tweet_parts")
@@ -105,6 +106,22 @@ def no_part_comes_twice(store: ArtifactStore) -> Finding:
     return Finding(wrong, f"{len(marks)} parts differ", {"parts": len(marks)})
 
 
+def _no_rows_are_lost(asset: str) -> Look:
+    def no_rows_are_lost(store: ArtifactStore) -> Finding:
+        """No part has fewer rows than the version before it had, apart from those of deleted tweets or users."""
+        changes = {one.key: one.facts.get("rows_change", 0) for one in versions(store, asset)}
+        before = {one.key: one.facts.get("rows_before", 0) for one in versions(store, asset)}
+        wrong: dict[str | None, str] = {
+            key: f"{-change:,} rows fewer than the {before[key]:,} of the version before"
+            for key, change in changes.items()
+            if change < 0
+        }
+        total = sum(changes.values())
+        return Finding(wrong, f"{total:+,} rows since the versions before", {"change of rows": total})
+
+    return no_rows_are_lost
+
+
 @check("tweet_parts", blocking=False)
 def parts_share_few_rows(store: ArtifactStore) -> Finding:
     """No larger share of a part's rows than checks.max_duplicate_share is in a part before it too, by a sample."""
@@ -156,6 +173,7 @@ CHECKS = [
     *(check(asset)(_few_lines_are_rejected(asset)) for asset in _LABELLED),
     *(check(asset)(_few_rows_come_twice(asset)) for asset in _LABELLED),
     *(check(asset)(_days_are_in_the_window(asset)) for asset in _LABELLED),
+    *(check(asset, blocking=False)(_no_rows_are_lost(asset)) for asset in _READ),
     no_part_comes_twice,
     parts_share_few_rows,
     label_rates_are_stable,

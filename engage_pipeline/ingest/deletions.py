@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from engage_pipeline.catalogue import digest
 from engage_pipeline.errors import UserError
-from engage_pipeline.ingest.parts import UNFINISHED
+from engage_pipeline.ingest.parts import UNFINISHED, check_link
 from engage_pipeline.ingest.streams import PartStream, open_part
 
 TWEETS, USERS = "tweets", "users"
@@ -51,13 +51,13 @@ class Deletions:
 NO_DELETIONS = Deletions(pa.array([], pa.string()), pa.array([], pa.string()), (), None)
 
 
-def read_deletions(folder: Path) -> Deletions:
+def read_deletions(folder: Path, *, follow_links: bool = False) -> Deletions:
     """The lists in `folder`; NO_DELETIONS where there is no such folder or no list in it.
 
-    Raises UserError: not a folder, a file whose name says neither tweets nor users, a list that can't be read, a line
-    that is no id.
+    Raises UserError: not a folder, a file whose name says neither tweets nor users, a link that leads out of the folder
+    unless `follow_links`, a list that can't be read, a line that is no id.
     """
-    lists = _lists(folder)
+    lists = _lists(folder, follow_links=follow_links)
     if not lists:
         return NO_DELETIONS
     found: dict[str, list[pa.Array]] = {TWEETS: [], USERS: []}
@@ -71,7 +71,7 @@ def read_deletions(folder: Path) -> Deletions:
     return Deletions(tweets, users, tuple(contents), digest(contents) if len(tweets) + len(users) else None)
 
 
-def _lists(folder: Path) -> list[Path]:
+def _lists(folder: Path, *, follow_links: bool) -> list[Path]:
     if not folder.exists():
         return []
     if not folder.is_dir():
@@ -80,6 +80,7 @@ def _lists(folder: Path) -> list[Path]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith((".", "README")) or path.name.endswith(UNFINISHED):
             continue
+        check_link(path, folder, follow_links=follow_links)
         if not path.name.startswith((TWEETS, USERS)) or not path.is_file():
             raise UserError(f"{path}: is it a list of deleted tweets or users? Lists are files tweets* and users*")
         lists.append(path)

@@ -46,7 +46,7 @@ def waiting(store: ArtifactStore) -> set[str]:
 
     Raises UserError where a list can't be read.
     """
-    deletions = read_deletions(store.settings.deletions)
+    deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
     return {label(manifest.artifact, manifest.key) for manifest in _behind(store, deletions, {})}
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.ingest.endings import cut_off
 from engage_pipeline.ingest.rejects import Reject, RejectWriter
 from engage_pipeline.ingest.streams import PartStream, Readable, open_part
 from engage_pipeline.ingest.widths import ExpectedWidth
@@ -159,12 +160,16 @@ class _Checker:
         layout = _Layout(block if block.endswith(_NEWLINE) else block + _NEWLINE)
         self._width.watch(layout.separators[layout.lengths > 0])
         suspects = layout.suspects(self._width.separators)
-        kept = block if not len(suspects) else self._sort(layout, suspects)
+        cut = None if block.endswith(_NEWLINE) else cut_off(layout.last_line(), self._width.columns)
+        if cut:
+            suspects = np.union1d(suspects, len(layout.ends) - 1)
+        kept = block if not len(suspects) else self._sort(layout, suspects, cut)
         self.lines += len(layout.ends)
         return kept
 
-    def _sort(self, layout: "_Layout", suspects: Positions) -> bytes:
-        """The block without its blank and bad lines, which are counted and written to the rejects."""
+    def _sort(self, layout: "_Layout", suspects: Positions, cut: str | None) -> bytes:
+        """The block without its blank and bad lines, which are counted and written to the rejects. `cut` is what is
+        wrong with the end of the last one."""
         kept, dropped = [], []
         cursor = 0
         for index in suspects.tolist():
@@ -175,6 +180,7 @@ class _Checker:
             problem = _byte_problem(line) if line else ""
             if problem is None:
                 shortened, problem = self._width.fit(line, self.lines + index)
+                problem = problem or (cut if index == len(layout.ends) - 1 else None)
                 kept.append(shortened + _NEWLINE if problem is None else b"")
             if problem is not None:
                 dropped.append(self.lines + index)
@@ -208,6 +214,10 @@ class _Layout:
         if not self.block.isascii() and not _is_utf8(self.block):
             doubtful[self._lines_of(self._bytes >= 0x80)] = True
         return np.flatnonzero(doubtful)
+
+    def last_line(self) -> bytes:
+        """The last line, without its end."""
+        return self.block[int(self.starts[-1]) : int(self.ends[-1])]
 
     def _lines_of(self, at: npt.NDArray[np.bool_]) -> Positions:
         return np.unique(np.searchsorted(self.ends, np.flatnonzero(at)))

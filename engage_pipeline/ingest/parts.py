@@ -31,9 +31,10 @@ class Listing:
     problems: dict[str, str]
 
 
-def list_parts(folder: Path) -> Listing:
+def list_parts(folder: Path, *, follow_links: bool = False) -> Listing:
     """The parts of `folder`; files that don't begin with `part-` are none. One bad file does not hide the others.
 
+    A link that leads out of the folder is a bad file unless `follow_links` (the setting of that name) says otherwise.
     Raises UserError where there is no such folder.
     """
     if not folder.is_dir():
@@ -43,7 +44,7 @@ def list_parts(folder: Path) -> Listing:
     for path in sorted(folder.iterdir()):
         name = _stem(path)
         try:
-            if not _is_part(path, folder):
+            if not _is_part(path, folder, follow_links=follow_links):
                 continue
             if check_key(name) in found:
                 raise UserError(f"{folder}: {found[name].name} and {path.name} are both part {name}; remove one")
@@ -53,13 +54,13 @@ def list_parts(folder: Path) -> Listing:
     return Listing({name: path for name, path in sorted(found.items()) if name not in problems}, problems)
 
 
-def find_parts(folder: Path) -> dict[str, Path]:
+def find_parts(folder: Path, *, follow_links: bool = False) -> dict[str, Path]:
     """The parts of `folder` by name, sorted by name; files that don't begin with `part-` are none.
 
     Raises UserError: no such folder, no parts, a name that may not name a part, two files for one part, a link that
-    leads out of the folder or nowhere.
+    leads out of the folder, unless `follow_links`, or nowhere.
     """
-    listing = list_parts(folder)
+    listing = list_parts(folder, follow_links=follow_links)
     if listing.problems:
         raise UserError(next(iter(listing.problems.values())))
     if not listing.parts:
@@ -67,13 +68,13 @@ def find_parts(folder: Path) -> dict[str, Path]:
     return listing.parts
 
 
-def find_part(path: Path) -> Path:
+def find_part(path: Path, *, follow_links: bool = False) -> Path:
     """The one part that `path` means: that file, else `path`.gz, .zst or .lzo, else the only part of that folder.
 
     Raises UserError where there is no such part, or more than one.
     """
     if path.is_dir():
-        parts = find_parts(path)
+        parts = find_parts(path, follow_links=follow_links)
         if len(parts) > 1:
             raise UserError(f"{path}: holds {len(parts)} parts, one is expected; name the file")
         return next(iter(parts.values()))
@@ -95,13 +96,18 @@ def _stem(path: Path) -> str:
     return name
 
 
-def _is_part(path: Path, folder: Path) -> bool:
+def _is_part(path: Path, folder: Path, *, follow_links: bool) -> bool:
     if not path.name.startswith(PREFIX) or path.name.endswith(UNFINISHED):
         return False
-    if path.is_symlink():
-        target = path.resolve()
-        if not target.is_relative_to(folder.resolve()):
-            raise UserError(f"{path}: a link that leads out of its folder")
-        if not target.exists():
-            raise UserError(f"{path}: a link that leads nowhere")
+    check_link(path, folder, follow_links=follow_links)
     return path.is_file()
+
+
+def check_link(path: Path, folder: Path, *, follow_links: bool) -> None:
+    """Raises UserError where `path` is a link that leads nowhere, or out of `folder` unless `follow_links`."""
+    if not path.is_symlink():
+        return
+    if not follow_links and not path.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"{path}: a link that leads out of its folder (setting follow_links)")
+    if not path.exists():
+        raise UserError(f"{path}: a link that leads nowhere")

@@ -10,6 +10,7 @@ from duckdb import ColumnExpression, FunctionExpression
 
 from engage_pipeline.engine import Engine, statement
 from engage_pipeline.ingest.rejects import Example, RejectTally, shorten_ids
+from engage_pipeline.manifests import Manifest
 from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS, MEDIA, TWEET_TYPES, engagement_timestamp
 
 
@@ -52,6 +53,17 @@ def facts_of_parts(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The facts of an artifact that holds several raw parts, from the facts of each by name."""
     sums = {name: sum(facts.get(name, 0) for facts in parts.values()) for name in ("rejected", "forgotten")}
     return {**sums, "parts": dict(parts)}
+
+
+def change_of_rows(before: Manifest | None, rows: int, forgotten: int) -> dict[str, int]:
+    """The rows of the version before, and how many more there are now; rows of deleted tweets or users count in both.
+
+    Empty where there was no version before.
+    """
+    if before is None or before.rows is None:
+        return {}
+    change = rows + forgotten - before.rows - before.facts.get("forgotten", 0)
+    return {"rows_before": before.rows, "rows_change": change}
 
 
 def summarise(

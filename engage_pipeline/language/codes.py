@@ -22,11 +22,14 @@ def code_schema(depth: int) -> pa.Schema:
 def load_codes(path: Path) -> npt.NDArray[np.int32]:
     """The codes of codes.parquet as int32 [VOCABULARY_SIZE, depth]; NO_CODE in the rows of tokens without one.
 
-    Raises UserError where a token is no token of the vocabulary.
+    Raises UserError where the file holds no codes, or a token is no token of the vocabulary.
     """
-    table = pq.read_table(path)
-    column = table["codes"].combine_chunks()
-    tokens = table["token"].to_numpy()
+    try:
+        table = pq.read_table(path)
+        column = table["codes"].combine_chunks()
+        tokens = table["token"].to_numpy()
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise UserError(f"{path}: not the codes of tokens") from error
     if len(tokens) and not 0 <= tokens.min() <= tokens.max() < VOCABULARY_SIZE:
         raise UserError(f"{path}: holds tokens outside the vocabulary of {VOCABULARY_SIZE}")
     codes = np.full((VOCABULARY_SIZE, column.type.list_size), NO_CODE, dtype=np.int32)

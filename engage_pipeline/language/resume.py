@@ -66,16 +66,23 @@ def save_state(
 
 
 def load_state(state: Path, model: "PreTrainedModel", optimizer: "torch.optim.Optimizer") -> tuple[int, History]:
-    """Puts a kept state into the model and the optimizer; returns the steps done and the history."""
+    """Puts a kept state into the model and the optimizer; returns the steps done and the history.
+
+    Raises UserError naming the state where it can't be read.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     load_weights(model, state / _MODEL)
-    moments: dict[int, dict[str, Any]] = {}
-    for name, value in load_file(state / _OPTIMIZER).items():
-        index, moment = name.split(".", 1)
-        moments.setdefault(int(index), {})[moment] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
-    history = History(**json.loads((state / _HISTORY).read_text(encoding="utf-8")))
+    try:
+        moments: dict[int, dict[str, Any]] = {}
+        for name, value in load_file(state / _OPTIMIZER).items():
+            index, moment = name.split(".", 1)
+            moments.setdefault(int(index), {})[moment] = value
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+        history = History(**json.loads((state / _HISTORY).read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise UserError(f"{state}: not a state of this fine-tuning; remove it to start over") from error
     return _step(state), history
 
 

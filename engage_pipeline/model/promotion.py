@@ -26,6 +26,7 @@ CANDIDATE, CURRENT = "candidate", "model before"
 _OF_THE_MODEL = ("promoted_at", "rce_at_promotion", "split")
 _OF_ROLLBACKS = ("rolled_back_at", "rolled_back_from", "held_back")
 MEAN = "mean"
+_CANT_TELL = "no engagement has both kinds of holdout rows"
 
 
 @dataclass(frozen=True)
@@ -92,14 +93,17 @@ def score_version(version: Version, features: Path, settings: Settings) -> Holdo
     )
     rce = {name: one.overall.rce for name, one in scores.engagements.items()}
     mean = scores.overall_mean.rce
-    return HoldoutScore(rce, mean, "" if mean is not None else "no engagement has both kinds of holdout rows")
+    return HoldoutScore(rce, mean, "" if mean is not None else _CANT_TELL)
 
 
 def compare(candidate: HoldoutScore, current: HoldoutScore, tolerance: float) -> Decision:
     """The candidate is promoted unless its mean RCE is more than `tolerance` below that of the current model.
 
     A current model that can't be scored is replaced; a candidate that can't be, where the current one can, is not.
+    Where the holdout rows can't tell, the current model stays.
     """
+    if current.problem == _CANT_TELL:
+        return Decision(False, f"turned down: {_CANT_TELL}, so that nothing can be compared")
     if current.mean is None:
         return Decision(True, f"promoted: the model before can't be scored ({current.problem})")
     if candidate.mean is None:

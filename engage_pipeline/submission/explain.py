@@ -57,7 +57,7 @@ def explain(part: Path, row: int, settings: Settings, *, threads: int | None = N
     `threads` limits every library; None = engine.threads. Raises UserError naming the part: no such part or line, a
     line that is blank or would be rejected; and as `predict` does where the model or the counters are not there.
     """
-    part = find_part(part)
+    part = find_part(part, follow_links=settings.follow_links)
     line = read_line(part, row)
     threads = threads or settings.engine.threads
     settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"threads": threads})})

@@ -48,7 +48,7 @@ def read_labels(path: Path, settings: Settings) -> LabelledRows:
     the column and row (from 0) where a label is missing or no truth value.
     """
     raw = path.is_dir() or not _is_parquet(path)
-    table = _read_part(find_part(path), settings) if raw else _read_parquet(path)
+    table = _read_part(find_part(path, follow_links=settings.follow_links), settings) if raw else _read_parquet(path)
     _require(path, table, (*ID_COLUMNS, FOLLOWERS, *schema.TARGETS))
     if table.num_rows == 0:
         raise UserError(f"{path}: no rows to score")

@@ -67,7 +67,7 @@ def predict(inputs: Sequence[Path], output: Path, settings: Settings, *, threads
     not there, is damaged or was made with other settings.
     """
     started = time.monotonic()
-    parts = expand_inputs(inputs)
+    parts = expand_inputs(inputs, follow_links=settings.follow_links)
     if output.is_dir():
         raise UserError(f"{output}: is a folder")
     threads = threads or settings.engine.threads
@@ -79,7 +79,7 @@ def predict(inputs: Sequence[Path], output: Path, settings: Settings, *, threads
     return PredictReport(writer.rows, time.monotonic() - started, rejected)
 
 
-def expand_inputs(inputs: Sequence[Path]) -> list[Path]:
+def expand_inputs(inputs: Sequence[Path], *, follow_links: bool = False) -> list[Path]:
     """The part files of `inputs`, folders replaced by their parts in order of name.
 
     Raises UserError naming an input that is missing or given twice, or a folder without parts.
@@ -88,7 +88,7 @@ def expand_inputs(inputs: Sequence[Path]) -> list[Path]:
     for path in inputs:
         if not path.exists():
             raise UserError(f"{path}: no such file or folder")
-        for part in find_parts(path).values() if path.is_dir() else [path]:
+        for part in find_parts(path, follow_links=follow_links).values() if path.is_dir() else [path]:
             if part.resolve() in parts:
                 raise UserError(f"{part}: given twice")
             parts[part.resolve()] = part

@@ -29,7 +29,9 @@ BLOCKING = {
     "submission": {"one_line_for_every_test_row"},
 }
 WARNING = {
-    "tweet_parts": {"label_rates_are_stable", "parts_share_few_rows"},
+    "tweet_parts": {"label_rates_are_stable", "no_rows_are_lost", "parts_share_few_rows"},
+    "validation_tweets": {"no_rows_are_lost"},
+    "test_tweets": {"no_rows_are_lost"},
     "interaction_features": {"features_are_stable", "languages_are_shared"},
     "validation_features": {"features_are_like_training", "languages_are_known"},
     "test_features": {"features_are_like_training", "languages_are_known"},

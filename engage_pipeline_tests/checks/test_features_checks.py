@@ -1,6 +1,5 @@
 """Faults of counters and feature rows, and drift: what is told, and of which part."""
 
-import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +10,7 @@ from engage_pipeline import schema
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.checks.looking import distrusted, failed, look, raw_lines, write_lines
+from engage_pipeline_tests.samples import edit_manifest
 
 pytestmark = pytest.mark.slow
 LANGUAGE = schema.COLUMN_NAMES.index("language")
@@ -58,10 +58,8 @@ def test_a_finished_world_passes(finished_world: Path, asset: str) -> None:
 
 def test_validation_counts_that_do_not_add_up(world: Path) -> None:
     config = world / "config.yaml"
-    manifest = worlds.store_of(config).folder("validation_tweets") / "manifest.json"
-    values = json.loads(manifest.read_text(encoding="utf-8"))
-    values["facts"]["positives"]["reply"] += 1
-    manifest.write_text(json.dumps(values), encoding="utf-8")
+    folder = worlds.store_of(config).folder("validation_tweets")
+    edit_manifest(folder, lambda values: values["facts"]["positives"].update(reply=-1))
     found = failed(look(config, "validation_counts"))
     assert found.keys() == {"counts_cover_every_validation_row"}
     assert found["counts_cover_every_validation_row"].startswith("reply: ")
@@ -95,10 +93,7 @@ def test_parts_of_older_counts_are_not_compared(world: Path) -> None:
     (worlds.store_of(config).folder("interaction_features", "part-00002") / "manifest.json").unlink()
     seen = look(config, "interaction_features")["features_are_stable"]
     assert seen.metadata["parts compared"].value == 2
-    manifest = worlds.store_of(config).folder("interaction_counts") / "manifest.json"
-    values = json.loads(manifest.read_text(encoding="utf-8"))
-    values["version"] = "0" * 16
-    manifest.write_text(json.dumps(values), encoding="utf-8")
+    edit_manifest(worlds.store_of(config).folder("interaction_counts"), lambda values: values.update(version="0" * 16))
     seen = look(config, "interaction_features")["features_are_stable"]
     assert seen.metadata["parts compared"].value == 0
     assert seen.passed

@@ -42,13 +42,13 @@ def read_slowly(content: bytes, *, labelled: bool) -> SlowPart:
             continue
         part.widths.add(line.count(b"\x01") + 1)
         try:
-            part.rows.append(_row(line, number, labelled))
+            part.rows.append(_row(line, number, labelled, ended))
         except UnreadableLineError as problem:
             part.rejects.append((number, str(problem), line))
     return part
 
 
-def _row(line: bytes, number: int, labelled: bool) -> dict[str, Any]:
+def _row(line: bytes, number: int, labelled: bool, ended: bool) -> dict[str, Any]:
     if len(line) > 2_000_000:
         raise UnreadableLineError("length")
     if b"\r" in line:
@@ -59,13 +59,18 @@ def _row(line: bytes, number: int, labelled: bool) -> dict[str, Any]:
         fields = line.decode("utf-8").split("\x01")
     except UnicodeDecodeError:
         raise UnreadableLineError("encoding") from None
+    last, tweeted = fields[-1], fields[8] if labelled and len(fields) == 24 else "x"
+    whole = len(last) >= len(tweeted) and last != ""
     if not labelled and len(fields) == 24:
+        whole = True
         if any(fields[20:]):
             raise LabelsInTestPartError(str(number))
         fields = fields[:20]
     columns = COLUMNS if labelled else COLUMNS[:20]
     if len(fields) != len(columns):
         raise UnreadableLineError("columns")
+    if not ended and not whole:
+        raise UnreadableLineError("line end")
     row: dict[str, Any] = {LINE_NUMBER: number}
     for column, text in zip(columns, fields, strict=True):
         try:

@@ -195,7 +195,7 @@ def test_the_first_and_last_token_of_the_vocabulary_are_read(tmp_path: Path) -> 
 
 
 def test_an_empty_column_is_missing(tmp_path: Path) -> None:
-    _, tweets, _ = ingest(tmp_path, b"\x01" * 23)
+    _, tweets, _ = ingest(tmp_path, b"\x01" * 23 + b"\n")
     row = tweets.to_pylist()[0]
     lists = {column.name for column in schema.COLUMNS if column.kind in {schema.Kind.TOKENS, schema.Kind.STRINGS}}
     assert {name for name in schema.COLUMN_NAMES if row[name] == []} == lists
@@ -246,7 +246,7 @@ def test_text_is_taken_as_it_is(tmp_path: Path, text: str) -> None:
 def test_the_day_is_that_of_the_latest_engagement_else_of_the_tweet(
     tmp_path: Path, times: dict[str, bytes], day: int
 ) -> None:
-    _, tweets, _ = ingest(tmp_path, line_of(**times))
+    _, tweets, _ = ingest(tmp_path, line_of(**times) + b"\n")
     assert tweets["engagement_day"].to_pylist() == [day]
 
 

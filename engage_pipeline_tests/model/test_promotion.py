@@ -180,14 +180,15 @@ def test_a_candidate_that_gives_no_number_does_not_predict(bundles: dict[str, Pa
     assert predicting(store) == files_of(bundles["good"])
 
 
-def test_a_holdout_that_scores_nothing_promotes(bundles: dict[str, Path], tmp_path: Path) -> None:
+def test_a_holdout_that_scores_nothing_leaves_the_model_before(bundles: dict[str, Path], tmp_path: Path) -> None:
     table = TABLE
     for name in schema.TARGETS:
         table = set_column(table, name, np.zeros(table.num_rows, dtype=bool))
     store = make_store(tmp_path, table)
     decide(store, bundles["good"])
     made = decide(store, bundles["bad"])
-    assert made.facts["promoted"]
+    assert not made.facts["promoted"]
+    assert predicting(store) == files_of(bundles["good"])
     assert made.facts["rce"]["candidate"]["mean"] is None
     assert "no engagement has both kinds of holdout rows" in made.facts["decision"]
     assert "| mean | - | - |" in format_scores(made.facts)

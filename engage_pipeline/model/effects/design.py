@@ -48,9 +48,9 @@ def build_design(rows: EffectRows, effects: Sequence[Effect], folder: Path) -> t
 
 
 def _kept(codes: np.ndarray, folder: Path | None, name: str) -> np.ndarray:
-    if folder is None:
+    if folder is None or not len(codes):
         return codes
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.npy"
-    np.save(path, codes, allow_pickle=False)
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    path = folder / f"{name}.int32"
+    codes.tofile(path)
+    return np.memmap(path, np.int32, mode="r", shape=codes.shape)

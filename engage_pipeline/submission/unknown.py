@@ -1,0 +1,56 @@
+"""What the model meets in the test rows that it never saw: each falls into a bucket for the unknown, and is counted.
+
+What does not belong here: values that the challenge does not know (ingest), and what drifted (checks).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from engage_pipeline.batches import batches
+from engage_pipeline.language.codes import NO_CODE, load_codes
+
+BATCH_ROWS = 65_536
+_EXPOSURES = {key: (f"{key}_exposures", f"valid_{key}_exposures") for key in ("author", "viewer")}
+"""How often a key was shown in either window."""
+
+
+def count_unknown(features: Sequence[Path], languages: Sequence[str], codes: Path) -> dict[str, int]:
+    """Counts over the rows of `features` (schema.feature_schema): rows whose author or viewer no labelled row has,
+    rows of no language of the network (`languages`), tokens that are sketched, and those of them without a code.
+
+    `codes` is the file of the model's token codes. The first and last token of a tweet are never sketched.
+    """
+    known = pa.array(languages, pa.string())
+    has_code = load_codes(codes)[:, 0] != NO_CODE
+    counts = dict.fromkeys(
+        ("new_author_rows", "new_viewer_rows", "unknown_language_rows", "tokens", "unknown_tokens"), 0
+    )
+    columns = ["language", "text_tokens", *(name for names in _EXPOSURES.values() for name in names)]
+    for path in features:
+        with pq.ParquetFile(path) as file:
+            for table in batches(file, BATCH_ROWS, columns):
+                for key, names in _EXPOSURES.items():
+                    shown = sum(table[name].to_numpy() for name in names)
+                    counts[f"new_{key}_rows"] += int((shown == 0).sum())
+                counts["unknown_language_rows"] += table.num_rows - pc.sum(pc.is_in(table["language"], known)).as_py()
+                tokens = _sketched(table["text_tokens"])
+                counts["tokens"] += len(tokens)
+                counts["unknown_tokens"] += int((~has_code[tokens]).sum())
+    return counts
+
+
+def _sketched(lists: pa.ChunkedArray) -> npt.NDArray[np.int32]:
+    """All tokens but the first and last of each list."""
+    column = lists.combine_chunks()
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+    ends = np.cumsum(lengths)
+    inner = np.ones(int(lengths.sum()), bool)
+    inner[(ends - lengths)[lengths > 0]] = False
+    inner[(ends - 1)[lengths > 0]] = False
+    return np.asarray(column.flatten().to_numpy()[inner])

@@ -1,0 +1,91 @@
+"""The parts' reader under libFuzzer, which keeps what reaches new code. Needs the extra `fuzz` (atheris).
+
+    python -m engage_pipeline_tests.fuzzing.guided -max_total_time=600 [-seed=1] [corpus folder]
+
+The lines (lines, widths, endings) and the compression (streams) are instrumented; what columns hold is DuckDB's work,
+which is read by every run of parts.py. Each input is a whole file, held against the plain reader.
+"""
+
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["engage_pipeline.ingest"]):
+    from engage_pipeline.errors import UserError
+    from engage_pipeline.ingest.lines import check_lines, read_lines
+    from engage_pipeline.ingest.rejects import RejectWriter, read_rejects
+
+import numpy as np
+
+from engage_pipeline_tests.fuzzing.parts import good_lines
+from engage_pipeline_tests.ingest.slow_reader import LabelsInTestPartError, SlowPart, read_slowly
+
+STRUCTURAL = {"length", "carriage return", "NUL", "encoding", "columns", "line end"}
+SUFFIXES = ("", "", "", ".gz", ".zst")
+FILES_BETWEEN_FIGURES = 1000
+totals: Counter[str] = Counter()
+
+
+def check(folder: Path, data: bytes) -> None:
+    """Reads the content, whose first byte chooses the kind of part, and holds every line against the plain reader."""
+    labelled, suffix = bool(data[0] & 1), SUFFIXES[data[0] // 2 % len(SUFFIXES)]
+    content, part = data[1:], folder / f"part-00000{suffix}"
+    part.write_bytes(content)
+    totals["files"] += 1
+    if totals["files"] % FILES_BETWEEN_FIGURES == 0:
+        print(dict(totals), flush=True)
+    try:
+        with RejectWriter(folder / "rejects", part.name) as rejects:
+            checked = check_lines(part, labelled=labelled, copy=folder / "copy", rejects=rejects)
+        raw = list(read_lines(part, np.arange(checked.lines)))
+    except UserError as error:
+        assert str(error).isprintable()
+        totals["refused files"] += 1
+        return
+    if suffix:
+        totals["archives read"] += 1
+        return
+    found = [(reject.line, reject.kind, reject.raw) for reject in read_rejects(folder / "rejects")]
+    clean = checked.clean.read_bytes()
+    kept = clean.count(b"\n") + (not clean.endswith(b"\n") and bool(clean))
+    assert kept + len(found) + checked.blank == checked.lines == len(raw)
+    for name, count in (("lines", checked.lines), ("rejected", len(found)), ("blank", checked.blank)):
+        totals[name] += count
+    try:
+        slow = read_slowly(content, labelled=labelled)
+    except LabelsInTestPartError:
+        raise AssertionError("labels came in") from None
+    _compare(slow, found, checked.blank, checked.lines)
+
+
+def _compare(slow: SlowPart, found: list[tuple[int, str, bytes]], blank: int, lines: int) -> None:
+    assert (blank, lines) == (slow.blank, slow.lines)
+    assert found == [reject for reject in slow.rejects if reject[1] in STRUCTURAL]
+
+
+def seeds(folder: Path) -> None:
+    """A corpus to begin with: a few good lines of each kind."""
+    for labelled in (False, True):
+        for count in (1, 3):
+            content = b"\n".join(line[:400] for line in good_lines(labelled)[:count])
+            (folder / f"{labelled}-{count}").write_bytes(bytes([labelled]) + content + b"\n")
+            short = b"\n".join([b"\x01" * (23 if labelled else 19)] * count)
+            (folder / f"short-{labelled}-{count}").write_bytes(bytes([labelled]) + short)
+
+
+def main() -> None:
+    """Fuzzes until libFuzzer's options say stop, and ends the process."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, corpus = Path(name, "work"), Path(name, "seeds")
+        for made in (folder, corpus):
+            made.mkdir()
+        seeds(corpus)
+        atheris.Setup([*sys.argv, str(corpus)], lambda data: check(folder, data) if data else None)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
