@@ -8,7 +8,7 @@ import pytest
 
 from engage_pipeline_tests import worlds
 
-LONGEST_FIRST = ("e2e/", "deploy/", "test_pipeline.py", "automation/", "ingest/", "language/")
+LONGEST_FIRST = ("e2e/", "deploy/", "test_pipeline.py", "faults/", "automation/", "ingest/", "language/")
 """Files that would hold back the end of a parallel run if they came last. e2e waits more than it works."""
 
 
