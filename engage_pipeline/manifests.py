@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from engage_pipeline import files
+from engage_pipeline.catalogue import digest
 from engage_pipeline.errors import UserError
 
+_CHECKSUM = "checksum"
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -43,8 +45,9 @@ class Manifest:
     facts: dict[str, Any]
 
     def to_json(self) -> str:
-        """The content of manifest.json."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False)
+        """The content of manifest.json: the values, and a checksum over them."""
+        values = asdict(self)
+        return json.dumps({**values, _CHECKSUM: digest(values)}, indent=1, ensure_ascii=False)
 
 
 def label(name: str, key: str | None = None) -> str:
@@ -52,9 +55,23 @@ def label(name: str, key: str | None = None) -> str:
     return name if key is None else f"{name}/{key}"
 
 
+def split_label(text: str) -> tuple[str, str | None]:
+    """The artifact and the part that `label` was made of."""
+    name, _, key = text.partition("/")
+    return name, key or None
+
+
 def read_manifest(content: bytes) -> Manifest:
-    """The manifest in the content of manifest.json. Raises ValueError, TypeError or KeyError if it holds none."""
+    """The manifest in the content of manifest.json. Raises ValueError, TypeError or KeyError if it holds none.
+
+    The checksum, which earlier releases did not write, covers what no other check would notice: a figure, a version.
+    """
     values = json.loads(content)
+    if not isinstance(values, dict):
+        raise TypeError("no object")
+    checksum = values.pop(_CHECKSUM, None)
+    if checksum is not None and checksum != digest(values):
+        raise ValueError("it was changed after it was written")
     values["sources"] = [files.SourceFile(**source) for source in values["sources"]]
     values["files"] = {name: files.Fingerprint(**mark) for name, mark in values["files"].items()}
     if any(Path(name).name != name for name in [*values["files"], values["directory"]]):

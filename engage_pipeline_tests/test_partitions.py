@@ -98,7 +98,7 @@ def test_checks_pass_on_a_finished_world_and_fail_on_a_wrong_one(
     assert all(check.passed for check in done.get_asset_check_evaluations())
     register_parts(instance, ["part-00000", "part-00001", "part-00002"])
     manifest = world / "data" / "ingest" / "tweet_parts" / "part-00001" / "manifest.json"
-    manifest.write_text(manifest.read_text(encoding="utf-8").replace('"like": ', '"like": 1'), encoding="utf-8")
+    worlds.edit_manifest(manifest, lambda values: values["facts"]["positives"].update(like=10_000))
     wrong = job.execute_in_process(
         instance=instance, asset_selection=[dg.AssetKey("interaction_counts")], raise_on_error=False
     )

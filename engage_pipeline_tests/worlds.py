@@ -1,7 +1,8 @@
 """A tiny synthetic world with its configuration, for tests that run the pipeline for real."""
 
+import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,14 @@ def make_world(folder: Path, seed: int = 1) -> Path:
     synthesize(folder / "raw", rows=ROWS, users=USERS, parts=PARTS, seed=seed)
     shutil.copy(REPOSITORY / "dagster.yaml", folder)
     return write_config(folder)
+
+
+def edit_manifest(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Has `change` alter the values of a manifest.json, as if it had been published so."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    del values["checksum"]
+    change(values)
+    path.write_text(json.dumps(values), encoding="utf-8")
 
 
 def run(config: Path, target: str | None = None, instance: dg.DagsterInstance | None = None) -> list[Step]:

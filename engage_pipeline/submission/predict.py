@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from engage_pipeline import files
+from engage_pipeline import exhausted, files
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.batches import batches
 from engage_pipeline.config import Settings
@@ -72,7 +72,15 @@ def predict(inputs: Sequence[Path], output: Path, settings: Settings, *, threads
         raise UserError(f"{output}: is a folder")
     threads = threads or settings.engine.threads
     settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"threads": threads})})
-    with limited_threads(threads):
+
+    def needed() -> int:
+        return exhausted.size_estimate(0, 0, parts)
+
+    places = [output.resolve().parent, settings.working_dir]
+    with (
+        limited_threads(threads),
+        exhausted.told_when_exhausted("predict", places, needed, settings),
+    ):
         published = open_published(ArtifactStore(settings), threads)
         with files.atomic_file(output) as path, ResultsWriter(path) as writer:
             rejected = _predict_parts(parts, published, writer, settings)

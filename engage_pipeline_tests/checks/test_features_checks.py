@@ -1,6 +1,5 @@
 """Faults of counters and feature rows, and drift: what is told, and of which part."""
 
-import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -59,9 +58,7 @@ def test_a_finished_world_passes(finished_world: Path, asset: str) -> None:
 def test_validation_counts_that_do_not_add_up(world: Path) -> None:
     config = world / "config.yaml"
     manifest = worlds.store_of(config).folder("validation_tweets") / "manifest.json"
-    values = json.loads(manifest.read_text(encoding="utf-8"))
-    values["facts"]["positives"]["reply"] += 1
-    manifest.write_text(json.dumps(values), encoding="utf-8")
+    worlds.edit_manifest(manifest, lambda values: values["facts"]["positives"].update(reply=10_000))
     found = failed(look(config, "validation_counts"))
     assert found.keys() == {"counts_cover_every_validation_row"}
     assert found["counts_cover_every_validation_row"].startswith("reply: ")
@@ -96,9 +93,7 @@ def test_parts_of_older_counts_are_not_compared(world: Path) -> None:
     seen = look(config, "interaction_features")["features_are_stable"]
     assert seen.metadata["parts compared"].value == 2
     manifest = worlds.store_of(config).folder("interaction_counts") / "manifest.json"
-    values = json.loads(manifest.read_text(encoding="utf-8"))
-    values["version"] = "0" * 16
-    manifest.write_text(json.dumps(values), encoding="utf-8")
+    worlds.edit_manifest(manifest, lambda values: values.update(version="0" * 16))
     seen = look(config, "interaction_features")["features_are_stable"]
     assert seen.metadata["parts compared"].value == 0
     assert seen.passed

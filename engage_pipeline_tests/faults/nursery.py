@@ -2,8 +2,8 @@
 
 A nursery is a process that has imported what the assets import and has started no thread; its children are forks of it.
 A child notes its file events below working_dir: the moments at which the disk changes, from when its draft is there, so
-that what it sweeps before does not count. At the one it is told to, it kills itself by SIGKILL before the event happens;
-at any other time the test kills it.
+that what it sweeps before does not count. Before the one it is told to, it kills itself by SIGKILL; at any other time
+the test kills it.
 """
 
 import gc
@@ -86,7 +86,7 @@ class Nursery:
 @contextmanager
 def nursery(config: Path) -> Iterator[Nursery]:
     """A nursery for the configuration, until the block ends."""
-    log = config.with_name("nursery.log")
+    log = config.with_suffix(".log")
     command = [sys.executable, "-m", __name__, str(config)]
     with log.open("w") as errors:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
@@ -152,15 +152,15 @@ def _be_child(make: Callable[[str, str | None], str | None], root: Path, notes: 
 
     def note(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal seen
-        changes = event in _CHANGES or (
-            event == "open" and isinstance(arguments[2], int) and arguments[2] & os.O_ACCMODE
-        )
-        if changes and str(arguments[0]).startswith(f"{root}/"):
-            if seen or (event == "os.mkdir" and "/.tmp-" in str(arguments[0])):
-                if seen == task["die_before"]:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                seen += 1
-                os.write(descriptor, json.dumps([event, str(arguments[0])]).encode() + b"\n")
+        if not _changes_disk(event, arguments, root):
+            return
+        path = str(arguments[0])
+        if not seen and not (event == "os.mkdir" and "/.tmp-" in path):
+            return
+        if seen == task["die_before"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        seen += 1
+        os.write(descriptor, json.dumps([event, path]).encode() + b"\n")
 
     status = 1
     try:
@@ -174,6 +174,11 @@ def _be_child(make: Callable[[str, str | None], str | None], root: Path, notes: 
     finally:
         sys.stderr.flush()
         os._exit(status)
+
+
+def _changes_disk(event: str, arguments: tuple[Any, ...], root: Path) -> bool:
+    writes = event == "open" and isinstance(arguments[2], int) and bool(arguments[2] & os.O_ACCMODE)
+    return (writes or event in _CHANGES) and str(arguments[0]).startswith(f"{root}/")
 
 
 def _ended(pid: int, notes: Path, started: float) -> dict[str, Any]:
