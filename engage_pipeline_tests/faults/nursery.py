@@ -52,9 +52,9 @@ class Nursery:
     process: subprocess.Popen[str]
     log: Path
 
-    def start(self, asset: str, key: str | None = None, die_before: int | None = None, repeat: int = 1) -> int:
-        """Starts to make an artifact `repeat` times; returns the process id. It dies before the event of a number."""
-        return int(self._ask({"asset": asset, "key": key, "die_before": die_before, "repeat": repeat})["pid"])
+    def start(self, asset: str, key: str | None = None, die_before: int | None = None) -> int:
+        """Starts to make an artifact; returns the process id. It dies before the event of a number."""
+        return int(self._ask({"asset": asset, "key": key, "die_before": die_before})["pid"])
 
     def wait(self, pid: int) -> Ended:
         """How the child ended, once it has."""
@@ -166,9 +166,7 @@ def _be_child(make: Callable[[str, str | None], str | None], root: Path, notes: 
     try:
         descriptor = os.open(notes, os.O_WRONLY | os.O_APPEND)
         sys.addaudithook(note)
-        failure = None
-        for _ in range(task["repeat"]):
-            failure = failure or make(task["asset"], task["key"])
+        failure = make(task["asset"], task["key"])
         os.write(descriptor, json.dumps({"failure": failure}).encode() + b"\n")
         status = 0
     finally:

@@ -94,7 +94,7 @@ def test_every_one_of_100_in_a_manifest_is_caught(store: ArtifactStore, harm: Ca
 
 READERS = {
     "tweet_parts/tweets.parquet": "interaction_counts",
-    "interaction_counts/pair_counts.parquet": "validation_features",
+    "interaction_counts/pair.parquet": "validation_features",
     "trained_model/finetuned_network.safetensors": "submission",
     "trained_model/trees_like.txt": "submission",
     "trained_model/blend.json": "submission",
