@@ -1,10 +1,11 @@
 """Parts that arrive over time under `dagster dev`, and kills at random moments: in the end all is as after a clean run.
 
-In `make test` it is short. A campaign:
+It takes minutes, so that it runs when it is asked for:
 
     ENGAGE_SOAK=40,16 .venv/bin/python -m pytest engage_pipeline_tests/faults/test_soak.py -s
 
-for 40 parts and 16 kills: runs, and at half time the daemon, the code server and all else that `dagster dev` started.
+for 40 parts and up to 16 kills of runs. At half time the daemon, the code server and all else that `dagster dev`
+started are killed too, and it is started again.
 """
 
 import os
@@ -21,18 +22,24 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.artifacts import ArtifactStore
+from engage_pipeline.automation.dead_runs import PROCESS_TAG
 from engage_pipeline.synthetic import synthesize
 from engage_pipeline_tests import servers, worlds
 from engage_pipeline_tests.e2e.harness import ENDED, Dev, development
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
-PARTS, KILLS = (int(number) for number in os.environ.get("ENGAGE_SOAK", "4,2").split(","))
+ASKED = os.environ.get("ENGAGE_SOAK")
+PARTS, KILLS = (int(number) for number in (ASKED or "4,2").split(","))
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(5400),
+    pytest.mark.skipif(not ASKED, reason="takes minutes: ENGAGE_SOAK=40,16 asks for it"),
+]
 ROWS_A_PART = 300
 SERVERS = {"daemon": "dagster._daemon", "code server": "dagster api grpc"}
 WORKER = "multiprocessing.spawn"
 PARENT_TAG = "dagster/parent_run_id"
-LONGEST_RUN = 8.0
-"""Seconds within which a run's process is killed, if it is: it lives so long, from its start to its end."""
+LONGEST_WAIT = 6.0
+"""Seconds within which a run's process is killed: about as long as it lives."""
 MOST_GROWTH_MB = 60
 
 
@@ -78,11 +85,11 @@ class Soak:
         for pid in processes(dev, WORKER):
             if pid not in self.seen:
                 self.seen.add(pid)
-                if self.kills_left > len(self.doomed) and self.rng.random() < 0.8 and not self._is_second_try(dev):
-                    self.doomed[pid] = now + self.rng.uniform(0, LONGEST_RUN)
+                if self.kills_left > len(self.doomed):
+                    self.doomed[pid] = now + self.rng.uniform(0, LONGEST_WAIT)
         for pid in [pid for pid, due in self.doomed.items() if now >= due]:
             del self.doomed[pid]
-            with suppress(ProcessLookupError):
+            if command_line(pid) and not self._may_be_second_try(dev, pid):
                 os.kill(pid, signal.SIGKILL)
                 self.kills_left -= 1
                 self.killed += 1
@@ -92,9 +99,11 @@ class Soak:
         shutil.copy(part, unfinished)
         unfinished.rename(self.parts / part.name)
 
-    def _is_second_try(self, dev: Dev) -> bool:
-        """Whether a second attempt is under way: Dagster makes no third, a person does."""
-        return any(PARENT_TAG in run.tags for run in dev.runs() if run.status not in ENDED)
+    def _may_be_second_try(self, dev: Dev, pid: int) -> bool:
+        """Whether the process works on a second attempt, or may, as long as that has not noted its process: Dagster
+        makes no third attempt, a person does."""
+        second = [run for run in dev.runs() if PARENT_TAG in run.tags and run.status in {"STARTING", "STARTED"}]
+        return any(run.id not in run.tags.get(PROCESS_TAG, "") or f":{pid}:" in run.tags[PROCESS_TAG] for run in second)
 
     def until(self, dev: Dev, condition: Callable[[], bool], what: str) -> None:
         """Goes on until the condition holds."""
@@ -118,7 +127,7 @@ def is_quiet(dev: Dev) -> bool:
 
 def is_starting(dev: Dev) -> bool:
     """Whether a run has no process yet, which Dagster would wait for minutes for, or is the second try, the last."""
-    return any(run.status == "STARTING" or PARENT_TAG in run.tags for run in dev.runs() if run.status not in ENDED)
+    return any(run.status == "STARTING" or (run.status == "STARTED" and PARENT_TAG in run.tags) for run in dev.runs())
 
 
 def soak_until(soak: Soak, dev: Dev, condition: Callable[[], bool]) -> tuple[dict[str, int], dict[str, int]]:
@@ -177,6 +186,6 @@ def test_parts_that_arrive_between_kills_give_what_a_clean_run_gives(folder: Pat
     worlds.run(worlds.write_config(clean), "interaction_features")
     assert made(store) == made(worlds.store_of(clean / "config.yaml"))
     assert not [path for path in (folder / "data").rglob("*") if path.name.startswith((".tmp-", "duckdb_temp_"))]
-    assert soak.killed >= KILLS
+    assert soak.killed > KILLS // 2
     for before, after in growth:
         assert all(after[name] - before[name] < MOST_GROWTH_MB for name in SERVERS), (before, after)
