@@ -14,15 +14,23 @@ opened it. What does not belong here: what an artifact contains.
 import json
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from engage_pipeline import distrust, files, keeping
+from engage_pipeline import distrust, exhausted, files, keeping
 from engage_pipeline.catalogue import ARTIFACTS, Artifact, ancestry, digest, relevant_settings, setting_value
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
-from engage_pipeline.manifests import Manifest, changed_setting, changed_version, check_key, label, read_manifest
+from engage_pipeline.manifests import (
+    Manifest,
+    changed_setting,
+    changed_version,
+    check_key,
+    label,
+    read_manifest,
+    split_label,
+)
 from engage_pipeline.publishing import MANIFEST, Sealed, publish_version
 from engage_pipeline.versions import Draft, Version
 
@@ -121,8 +129,23 @@ class ArtifactStore:
         """A draft to write into, published when the block ends and discarded when it raises.
 
         Enter it before the inputs are opened: their versions are noted on entry. Raises UserError where another
-        process is making the same artifact.
+        process is making the same artifact, and where a disk is full.
         """
+
+        def needed() -> int:
+            return exhausted.size_estimate(
+                self._bytes([label(name, key)]), self._bytes(self._input_versions(ARTIFACTS[name], key)), sources
+            )
+
+        places = [self.folder(name, key)]
+        with (
+            exhausted.told_when_exhausted(label(name, key), places, needed, self.settings),
+            self._draft(name, key, sources) as draft,
+        ):
+            yield draft
+
+    @contextmanager
+    def _draft(self, name: str, key: str | None, sources: Sequence[Path]) -> Iterator[Draft]:
         folder = self.folder(name, key)
         folder.mkdir(parents=True, exist_ok=True)
         with files.exclusive(folder / ".lock", f"another run is making {label(name, key)}"):
@@ -205,6 +228,11 @@ class ArtifactStore:
                 manifest = self.manifest(name, input_key)
                 versions[label(name, input_key)] = manifest.version if manifest else "absent"
         return versions
+
+    def _bytes(self, labels: Iterable[str]) -> int:
+        """Bytes of the current versions."""
+        manifests = (self._readable_manifest(*split_label(text)) for text in labels)
+        return sum(mark.bytes for manifest in manifests if manifest for mark in manifest.files.values())
 
     def _seal(
         self,

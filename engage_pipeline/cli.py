@@ -10,6 +10,7 @@ import typer
 
 from engage_pipeline.commands import comparing, data, models, pipeline
 from engage_pipeline.errors import UserError
+from engage_pipeline.exhausted import in_words, is_full
 
 app = typer.Typer(
     help="Predicts how people engage with tweets.",
@@ -56,3 +57,8 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("engage: interrupted", err=True)
         sys.exit(130)
+    except Exception as error:
+        if not is_full(error):
+            raise
+        typer.echo(f"engage: {in_words(error)}", err=True)
+        sys.exit(1)

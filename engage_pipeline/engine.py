@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from engage_pipeline.config import Settings
+from engage_pipeline.spill import spill_folder
 
 Parameters = Mapping[str, Any]
 ROW_GROUP_ROWS = 122_880
@@ -36,7 +37,7 @@ class Engine:
 
     def __init__(self, settings: Settings, *, readable: Sequence[Path] = (), threads: int | None = None) -> None:
         """May read and write below working_dir, the spill folder and `readable` only."""
-        spill = settings.engine.temp_directory or settings.working_dir / ".spill"
+        spill = spill_folder(settings)
         spill.mkdir(parents=True, exist_ok=True)
         options: dict[str, Any] = {"temp_directory": str(spill), "memory_limit": settings.engine.memory_limit}
         if count := threads or settings.engine.threads:

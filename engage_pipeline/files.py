@@ -3,15 +3,18 @@
 import fcntl
 import hashlib
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from engage_pipeline.errors import UserError
 
 _BLOCK = 1 << 20
+_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -119,12 +122,35 @@ def atomic_file(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".tmp-{uuid.uuid4().hex[:12]}{path.suffix}")
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
+        put_in_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new folder `<prefix>…` below `parent`, removed at the end. What killed ones left of that name goes first."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.glob(f"{prefix}*"):
+        if (left / _LOCK).is_file():
+            with suppress(UserError), exclusive(left / _LOCK, "in use"):
+                shutil.rmtree(left, ignore_errors=True)
+    # Locked under another name first, so that nobody takes it for a leftover in between.
+    draft = Path(tempfile.mkdtemp(prefix=".tmp-", dir=parent))
+    with exclusive(draft / _LOCK, "in use"):
+        folder = draft.rename(parent / f"{prefix}{uuid.uuid4().hex[:12]}")
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def put_in_place(path: Path, target: Path) -> None:
+    """Moves a finished file over `target`, in the same file system, so that it survives a power cut."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    path.replace(target)
+    sync_folder(target.parent)
 
 
 @contextmanager

@@ -58,6 +58,12 @@ def label(name: str, key: str | None = None) -> str:
     return name if key is None else f"{name}/{key}"
 
 
+def split_label(text: str) -> tuple[str, str | None]:
+    """The artifact and the part that `label` was made of."""
+    name, _, key = text.partition("/")
+    return name, key or None
+
+
 _MANIFEST = TypeAdapter(Manifest)
 
 

@@ -3,6 +3,7 @@
 What does not belong here: what a manifest says (artifacts, rewriting), and what happens to earlier versions (keeping).
 """
 
+import shutil
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,17 +36,27 @@ def publish_version(
     """Makes the files in the folder `draft` the current version of the artifact in `folder`; returns its manifest.
 
     `describe` gives the manifest; `before_the_switch` is called when the files are in place and the manifest is not
-    replaced yet. A process that is killed leaves the version before or this one, whole.
+    replaced yet. A process that is killed leaves the version before or this one, whole; an error leaves the one before.
     """
     fingerprints = files.seal_folder(draft)
     version = digest({name: mark.sha256 for name, mark in fingerprints.items()})
     created = datetime.now(UTC).isoformat(timespec="seconds")
     manifest = describe(Sealed(version, f"{version}-{uuid.uuid4().hex[:6]}", created, fingerprints))
     draft.rename(folder / manifest.directory)
-    files.sync_folder(folder)
-    before_the_switch()
-    write_manifest(folder, manifest)
+    try:
+        files.sync_folder(folder)
+        before_the_switch()
+        write_manifest(folder, manifest)
+    except BaseException:
+        if not _names(folder / MANIFEST, manifest):
+            shutil.rmtree(folder / manifest.directory, ignore_errors=True)
+        raise
     return manifest
+
+
+def _names(path: Path, manifest: Manifest) -> bool:
+    """Whether the file names the version of `manifest`: it may, although what came after the renaming failed."""
+    return path.is_file() and path.read_text(encoding="utf-8", errors="replace") == manifest.to_json()
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

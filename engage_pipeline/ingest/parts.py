@@ -6,8 +6,8 @@ What belongs here: names and places of files. What does not: what is inside them
 from dataclasses import dataclass
 from pathlib import Path
 
-from engage_pipeline.artifacts import check_key
 from engage_pipeline.errors import UserError
+from engage_pipeline.manifests import check_key
 
 PREFIX = "part-"
 COMPRESSIONS = (".gz", ".zst", ".lzo")

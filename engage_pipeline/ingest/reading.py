@@ -11,6 +11,7 @@ import numpy.typing as npt
 from engage_pipeline.config import Settings
 from engage_pipeline.engine import Engine
 from engage_pipeline.errors import UserError
+from engage_pipeline.exhausted import is_exhausted
 from engage_pipeline.ingest.deleted_rows import DeletedRows, PartFiles
 from engage_pipeline.ingest.deletions import NO_DELETIONS, Deletions
 from engage_pipeline.ingest.fields import Order, TypedPart
@@ -67,6 +68,8 @@ def _written(typed: TypedPart, source: Path, tweets: Path, order: Order, split: 
     try:
         return typed.write(tweets, order, split)
     except duckdb.Error as error:
+        if is_exhausted(error):
+            raise
         raise UserError(f"{source}: can't be read: {' '.join(str(error).split())[:500]}") from error
 
 

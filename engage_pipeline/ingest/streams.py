@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -61,20 +61,25 @@ def open_part(path: Path) -> Iterator[PartStream]:
 
     Raises UserError: unreadable or empty file, damaged archive, a compression that its name does not tell, no lzop.
     """
-    try:
-        with path.open("rb") as file:
-            _check_start(path, file.read(8))
-            file.seek(0)
-            if path.suffix in _CODECS:
-                with pa.CompressedInputStream(pa.PythonFile(file, mode="r"), _CODECS[path.suffix]) as stream:
-                    yield PartStream(path, True, stream)
-            elif path.suffix == ".lzo":
-                with _lzop(path, file.fileno()) as stream:
-                    yield PartStream(path, True, stream)
-            else:
-                yield PartStream(path, False, file)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}") from error
+    with ExitStack() as stack:
+        try:
+            stream = _opened(path, stack)
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror or error}") from error
+        yield stream
+
+
+def _opened(path: Path, stack: ExitStack) -> PartStream:
+    """The open part, which `stack` closes."""
+    file = stack.enter_context(path.open("rb"))
+    _check_start(path, file.read(8))
+    file.seek(0)
+    if path.suffix in _CODECS:
+        unpacking = pa.CompressedInputStream(pa.PythonFile(file, mode="r"), _CODECS[path.suffix])
+        return PartStream(path, True, stack.enter_context(unpacking))
+    if path.suffix == ".lzo":
+        return PartStream(path, True, stack.enter_context(_lzop(path, file.fileno())))
+    return PartStream(path, False, file)
 
 
 def _check_start(path: Path, start: bytes) -> None:

@@ -42,12 +42,26 @@ def save_state(
     workspace: Path, step: int, model: "PreTrainedModel", optimizer: "torch.optim.Optimizer", history: History
 ) -> None:
     """Keeps the state after `step` and removes those before it. Raises UserError where a weight is not finite."""
-    from safetensors.torch import save_file
-
     check_finite(model, step)
     draft = workspace / _UNFINISHED
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
+    try:
+        _write_state(draft, model, optimizer, history)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    shutil.rmtree(workspace / f"{_PREFIX}{step}", ignore_errors=True)
+    draft.rename(workspace / f"{_PREFIX}{step}")
+    sync_folder(workspace)
+    for path in workspace.glob(f"{_PREFIX}*"):
+        if _step(path) != step:
+            shutil.rmtree(path)
+
+
+def _write_state(draft: Path, model: "PreTrainedModel", optimizer: "torch.optim.Optimizer", history: History) -> None:
+    from safetensors.torch import save_file
+
     save_weights(model, draft / _MODEL)
     moments = {
         f"{index}.{name}": value.detach().cpu().contiguous()
@@ -57,12 +71,6 @@ def save_state(
     save_file(moments, draft / _OPTIMIZER)
     (draft / _HISTORY).write_text(json.dumps(asdict(history)), encoding="utf-8")
     seal_folder(draft)
-    shutil.rmtree(workspace / f"{_PREFIX}{step}", ignore_errors=True)
-    draft.rename(workspace / f"{_PREFIX}{step}")
-    sync_folder(workspace)
-    for path in workspace.glob(f"{_PREFIX}*"):
-        if _step(path) != step:
-            shutil.rmtree(path)
 
 
 def load_state(state: Path, model: "PreTrainedModel", optimizer: "torch.optim.Optimizer") -> tuple[int, History]:

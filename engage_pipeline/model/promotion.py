@@ -77,7 +77,8 @@ def promote(store: ArtifactStore, draft: Draft) -> None:
         mean = scores[CANDIDATE].mean
         draft.facts |= {"promoted_at": now(), "rce_at_promotion": mean, "split": split}
     else:
-        copy_files(current, draft)
+        # Of the same content, the candidate's files: those of the model may be damaged, and are mended so.
+        copy_files(candidate if candidate.manifest.version == current.manifest.version else current, draft)
         draft.facts |= model_facts(current, *_OF_ROLLBACKS)
 
 

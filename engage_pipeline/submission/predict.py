@@ -9,14 +9,15 @@ slice by slice, and scored batch by batch.
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow.parquet as pq
 
-from engage_pipeline import files
+from engage_pipeline import exhausted, files
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.batches import batches
 from engage_pipeline.config import Settings
@@ -29,11 +30,14 @@ from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.progress import Progress, progress
 from engage_pipeline.submission.results import BATCH_ROWS, ResultsWriter, write_part
 from engage_pipeline.submission.threads import limited_threads
+from engage_pipeline.versions import Version
 
 LEAST_SLICE_ROWS, MOST_SLICE_ROWS = 32_768, 1_048_576
 COUNTS_A_ROW = 16
 """Rows of the counters that are read for each row of a slice, at least: joining a slice reads all counters once."""
 _BYTES_A_UNIT = 1024
+_SCRATCH = ".predict-"
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -72,10 +76,21 @@ def predict(inputs: Sequence[Path], output: Path, settings: Settings, *, threads
         raise UserError(f"{output}: is a folder")
     threads = threads or settings.engine.threads
     settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"threads": threads})})
-    with limited_threads(threads):
-        published = open_published(ArtifactStore(settings), threads)
-        with files.atomic_file(output) as path, ResultsWriter(path) as writer:
-            rejected = _predict_parts(parts, published, writer, settings)
+
+    def needed() -> int:
+        return exhausted.size_estimate(0, 0, parts)
+
+    places = [output.resolve().parent, settings.working_dir]
+    with (
+        limited_threads(threads),
+        exhausted.told_when_exhausted("predict", places, needed, settings),
+        files.scratch_folder(settings.working_dir, _SCRATCH) as scratch,
+        files.scratch_folder(output.parent, _SCRATCH) as beside,
+    ):
+        published = open_published(ArtifactStore(settings), threads, scratch)
+        with ResultsWriter(beside / output.name) as writer:
+            rejected = _predict_parts(parts, published, writer, scratch, settings)
+        files.put_in_place(beside / output.name, output)
     return PredictReport(writer.rows, time.monotonic() - started, rejected)
 
 
@@ -97,25 +112,56 @@ def expand_inputs(inputs: Sequence[Path], *, follow_links: bool = False) -> list
     return list(parts.values())
 
 
-def open_published(store: ArtifactStore, threads: int | None) -> Published:
-    """What is published. Raises UserError where some of it is not there, is damaged or was made otherwise."""
+def open_published(store: ArtifactStore, threads: int | None, scratch: Path | None = None) -> Published:
+    """What is published. Raises UserError where some of it is not there, is damaged or was made otherwise.
+
+    With a folder `scratch` in the same file system the counters stay readable there, however often they are published
+    anew while it lasts.
+    """
+
+    def directory(name: str) -> Path:
+        return _unless_replaced(store, name, lambda version: _held(version, scratch))
+
     counts = {
-        "training_counts": store.open("interaction_counts").directory(),
-        "similarity": store.open("author_similarity").path(SIMILAR_AUTHORS),
-        "validation_counts": store.open("validation_counts").directory(),
+        "training_counts": directory("interaction_counts"),
+        "similarity": directory("author_similarity") / SIMILAR_AUTHORS,
+        "validation_counts": directory("validation_counts"),
     }
-    model = TrainedModel.load(store.open("trained_model"), threads)
+    model = _unless_replaced(store, "trained_model", lambda version: TrainedModel.load(version, threads))
     return Published(model, counts, slice_rows([counts["training_counts"], counts["validation_counts"]]))
 
 
-def _predict_parts(parts: Sequence[Path], published: Published, writer: ResultsWriter, settings: Settings) -> int:
+def _unless_replaced(store: ArtifactStore, name: str, use: Callable[[Version], _T]) -> _T:
+    """`use` of the current version: once more if it became an old one meanwhile, whose files may be gone."""
+    while True:
+        version = store.open(name)
+        try:
+            return use(version)
+        except (UserError, FileNotFoundError):
+            if store.open(name).manifest.directory == version.manifest.directory:
+                raise
+
+
+def _held(version: Version, scratch: Path | None) -> Path:
+    """The folder of the version, or one of links to its files that outlives it."""
+    directory = version.directory()
+    if scratch is None:
+        return directory
+    links = Path(tempfile.mkdtemp(prefix=f"{version.manifest.artifact}-", dir=scratch))
+    for name in version.manifest.files:
+        (links / name).hardlink_to(directory / name)
+    return links
+
+
+def _predict_parts(
+    parts: Sequence[Path], published: Published, writer: ResultsWriter, scratch: Path, settings: Settings
+) -> int:
     """Predicts part after part; returns the rejected lines. Progress is measured in kibibytes of raw input."""
     rejected = 0
     sizes = [path.stat().st_size // _BYTES_A_UNIT for path in parts]
-    settings.working_dir.mkdir(parents=True, exist_ok=True)
     with progress("predict", sum(sizes), "KiB of parts") as tracker:
         for path, size in zip(parts, sizes, strict=True):
-            with tempfile.TemporaryDirectory(prefix=".predict-", dir=settings.working_dir) as folder:
+            with tempfile.TemporaryDirectory(dir=scratch) as folder:
                 rejected += _predict_part(
                     path, Path(folder), published, writer, _Share(tracker, writer, size), settings
                 )

@@ -61,12 +61,16 @@ def wait_until(condition: Callable[[], bool], what: str, every: float = 0.3) -> 
 
 @dataclass
 class Dev:
-    """`dagster dev` on the world in `folder`. `meant_to_fail` are runs that a test makes fail."""
+    """`dagster dev` on the world in `folder`. `meant_to_fail` are runs that a test makes fail.
+
+    Its processes are those of one `session`.
+    """
 
     folder: Path
     port: int
     log: Path
     meant_to_fail: set[str] = field(default_factory=set)
+    session: int = 0
 
     @property
     def url(self) -> str:
@@ -238,5 +242,6 @@ def development(folder: Path) -> Iterator[Dev]:
 
     with servers.running(
         command, log=dev.log, ready=ready, stop_with=signal.SIGINT, deadline=DEADLINE, env=environment, cwd=folder
-    ):
+    ) as process:
+        dev.session = process.pid
         yield dev

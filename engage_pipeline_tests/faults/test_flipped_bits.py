@@ -1,0 +1,120 @@
+"""A flipped bit or a cut tail in any published file: the manifest catches it, and the error says what to do."""
+
+import os
+import random
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from engage_pipeline import files
+from engage_pipeline.artifacts import ArtifactStore
+from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.errors import UserError
+from engage_pipeline.manifests import label
+from engage_pipeline.publishing import MANIFEST
+from engage_pipeline_tests import worlds
+from engage_pipeline_tests.faults.nursery import nursery
+
+TRIES = 100
+KINDS = {".parquet", ".safetensors", ".txt", ".json", ".csv", ".html"}
+
+
+@pytest.fixture(scope="module")
+def store(finished_world: Path, tmp_path_factory: pytest.TempPathFactory) -> ArtifactStore:
+    folder = tmp_path_factory.mktemp("flipped") / "world"
+    shutil.copytree(finished_world, folder)
+    return worlds.store_of(folder / "config.yaml")
+
+
+def published(store: ArtifactStore) -> Iterator[tuple[str, str | None, str]]:
+    """Artifact, part and name of every file of every current version."""
+    for name, artifact in ARTIFACTS.items():
+        for key in store.parts() if artifact.partitioned else [None]:
+            for file in store.open(name, key).manifest.files:
+                yield name, key, file
+
+
+def flip(path: Path, bit: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(bit // 8)
+        byte = file.read(1)[0] ^ (1 << bit % 8)
+        file.seek(bit // 8)
+        file.write(bytes([byte]))
+
+
+def cut(path: Path, size: int) -> None:
+    os.truncate(path, size)
+
+
+@pytest.mark.parametrize("harm", [flip, cut], ids=["flip", "cut"])
+def test_every_one_of_100_is_caught(
+    store: ArtifactStore, harm: Callable[[Path, int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(5)
+    by_kind: dict[str, list[tuple[str, str | None, str]]] = {}
+    for name, key, file in published(store):
+        by_kind.setdefault(Path(file).suffix, []).append((name, key, file))
+    assert set(by_kind) == KINDS
+    for number in range(TRIES):
+        name, key, file = rng.choice(by_kind[sorted(KINDS)[number % len(KINDS)]])
+        version = store.open(name, key)
+        path = version.path(file)
+        status, content = path.stat(), path.read_bytes()
+        harm(path, rng.randrange(8 * len(content) if harm is flip else len(content)))
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        # As in a process that has not looked at the file yet: a disk that decays changes no time.
+        monkeypatch.setattr(files, "_verified", set())
+        what = re.escape(f"{path}: damaged: ") + ".*" + re.escape(f"; materialize {label(name, key)} again")
+        with pytest.raises(UserError, match=f"^{what}$"):
+            store.open(name, key).path(file)
+        with pytest.raises(UserError, match=f"^{what}$"):
+            store.open(name, key).directory()
+        path.write_bytes(content)
+        monkeypatch.setattr(files, "_verified", set())
+        assert store.open(name, key).path(file) == path
+
+
+@pytest.mark.parametrize("harm", [flip, cut], ids=["flip", "cut"])
+def test_every_one_of_100_in_a_manifest_is_caught(store: ArtifactStore, harm: Callable[[Path, int], None]) -> None:
+    rng = random.Random(6)
+    for _ in range(TRIES):
+        name, key, _ = rng.choice(list(published(store)))
+        path = store.folder(name, key) / MANIFEST
+        content, before = path.read_bytes(), store.manifest(name, key)
+        harm(path, rng.randrange(8 * len(content) if harm is flip else len(content)))
+        with pytest.raises(UserError, match=f"{path}: not a manifest; materialize {label(name, key)} again"):
+            store.manifest(name, key)
+        assert store.stale(name, key) == "its manifest is damaged"
+        path.write_bytes(content)
+        assert store.manifest(name, key) == before
+
+
+READERS = {
+    "tweet_parts/tweets.parquet": "interaction_counts",
+    "interaction_counts/pair.parquet": "validation_features",
+    "trained_model/finetuned_network.safetensors": "submission",
+    "trained_model/trees_like.txt": "submission",
+    "trained_model/blend.json": "submission",
+    "test_features/part-00000.parquet": "submission",
+}
+
+
+@pytest.mark.slow
+def test_who_reads_it_stops_with_the_line_and_making_it_again_mends_it(store: ArtifactStore) -> None:
+    config = store.root.parent / "config.yaml"
+    with nursery(config) as children:
+        for place, reader in READERS.items():
+            name, _, file = place.partition("/")
+            key = "part-00001" if ARTIFACTS[name].partitioned else None
+            before = store.open(reader).manifest
+            path = store.open(name, key).path(file)
+            flip(path, 4 * path.stat().st_size)
+            problem = f"damaged: its SHA-256 differs from the manifest's; materialize {label(name, key)} again"
+            assert children.make(reader).failure == f"{reader}: {path}: {problem}"
+            assert store.manifest(reader) == before
+            assert children.make(name, key).failure is None
+            assert children.make(reader).failure is None
+            assert store.open(reader).manifest.version == before.version
