@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline.clustering import fit_centroids, nearest, unit_rows
 from engage_pipeline.config import Settings
+from engage_pipeline.errors import UserError
 from engage_pipeline.fingerprints import fingerprints
 from engage_pipeline.interactions.exposure_matrix import ABSENT, ExposureMatrix
 from engage_pipeline.progress import progress
@@ -54,8 +55,11 @@ class Communities:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads communities.parquet."""
-        table = pq.read_table(path, schema=SCHEMA)
+        """Reads communities.parquet. Raises UserError where that is something else."""
+        try:
+            table = pq.read_table(path, schema=SCHEMA)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: not a table of communities; materialize user_communities again") from error
         return cls(*(table[name].to_numpy() for name in SCHEMA.names))
 
     def of_authors(self, users: Fingerprints) -> Integers:

@@ -120,7 +120,7 @@ class TopicModel:
             arrays = load_file(folder / TOPICS)
             return cls(**{name: arrays[name] for name in _ARRAYS}, languages=tuple(languages))
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{folder}: holds no topics; materialize tweet_topics again") from error
+            raise UserError(f"{folder}: not a set of topics; materialize tweet_topics again") from error
 
 
 def language_numbers(languages: pa.Array | pa.ChunkedArray, known: Sequence[str]) -> Integers:

@@ -39,6 +39,8 @@ PLANTED = {
     "open('/tmp/x')": "S108",
 }
 LOOKS_AWAY = {
+    ("comparing/child.py", "S603"),  # this package itself, by the interpreter that runs
+    ("comparing/tables.py", "S101"),  # narrows types
     ("engine.py", "S608"),  # identifiers of this package's own schemas
     ("ingest/streams.py", "S603"),  # lzop, by its path, without a shell
     ("language/token_vectors.py", "S105"),  # a file's name, no password

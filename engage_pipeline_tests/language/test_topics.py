@@ -224,5 +224,5 @@ def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes | None) -> N
     if content is not None:
         (tmp_path / topics.LANGUAGES).write_text("[]", encoding="utf-8")
         (tmp_path / topics.TOPICS).write_bytes(content)
-    with pytest.raises(UserError, match="holds no topics; materialize tweet_topics"):
+    with pytest.raises(UserError, match="not a set of topics; materialize tweet_topics"):
         TopicModel.load(tmp_path)

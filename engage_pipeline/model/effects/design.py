@@ -52,5 +52,6 @@ def _kept(codes: np.ndarray, folder: Path | None, name: str) -> np.ndarray:
         return codes
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.int32"
-    codes.tofile(path)
+    with path.open("wb") as file:
+        file.write(np.ascontiguousarray(codes).data)
     return np.memmap(path, np.int32, mode="r", shape=codes.shape)
