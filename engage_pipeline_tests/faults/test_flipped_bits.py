@@ -94,11 +94,9 @@ def test_every_one_of_100_in_a_manifest_is_caught(store: ArtifactStore, harm: Ca
 
 READERS = {
     "tweet_parts/tweets.parquet": "interaction_counts",
-    "interaction_counts/pair.parquet": "validation_features",
     "trained_model/finetuned_network.safetensors": "submission",
-    "trained_model/trees_like.txt": "submission",
+    "engagement_trees/trees_like.txt": "candidate_model",
     "trained_model/blend.json": "submission",
-    "test_features/part-00000.parquet": "submission",
 }
 
 

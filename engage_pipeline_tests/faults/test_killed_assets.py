@@ -23,7 +23,7 @@ from engage_pipeline_tests.faults.nursery import Event, Nursery, nursery
 
 pytestmark = pytest.mark.slow
 ALL = os.environ.get("ENGAGE_KILLS") == "all"
-SHARES = [number / 20 for number in range(20)] if ALL else [0.4, 0.8]
+SHARES = [number / 20 for number in range(20)] if ALL else [0.5]
 
 
 @pytest.fixture(scope="module")
