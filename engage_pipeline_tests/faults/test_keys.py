@@ -129,6 +129,7 @@ def test_a_run_over_such_partitions_opens_nothing_for_them(ingested: Path, tmp_p
     environment = {
         **os.environ,
         "HOME": str(world / "home"),
+        "DAGSTER_HOME": str(world / "home"),
         "TMPDIR": str(world / "tmp"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
