@@ -140,7 +140,7 @@ def explain_row(model: TrainedModel, table: pa.Table) -> RowExplanation:
 def _effects(scorer: EffectScorer, table: pa.Table) -> EffectsAttribution:
     if not scorer.enabled:
         return no_attribution()
-    return attribute_effects(scorer.tables.intercepts, scorer.scores(table).families[0])
+    return attribute_effects(scorer.tables.intercepts, scorer.families(table)[0])
 
 
 def _blended(

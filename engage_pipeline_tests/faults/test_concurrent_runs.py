@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,24 +10,11 @@ import pytest
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.manifests import label
 from engage_pipeline_tests import servers, worlds
-from engage_pipeline_tests.faults.nursery import Nursery, nursery
+from engage_pipeline_tests.faults.nursery import Nursery
 
 pytestmark = pytest.mark.slow
 ROUNDS = 3
 CONTENDED = ["tweet_parts", "trained_model"]
-
-
-@pytest.fixture(scope="module")
-def config(finished_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("contended") / "world"
-    shutil.copytree(finished_world, folder)
-    return folder / "config.yaml"
-
-
-@pytest.fixture(scope="module")
-def children(config: Path) -> Iterator[Nursery]:
-    with nursery(config) as started:
-        yield started
 
 
 @pytest.mark.parametrize("name", CONTENDED)

@@ -5,11 +5,10 @@ twenty shares of the time instead.
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,25 +18,11 @@ from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.manifests import Manifest, label
 from engage_pipeline_tests import worlds
-from engage_pipeline_tests.faults.nursery import Event, Nursery, nursery
+from engage_pipeline_tests.faults.nursery import Event, Nursery
 
 pytestmark = pytest.mark.slow
 ALL = os.environ.get("ENGAGE_KILLS") == "all"
 SHARES = [number / 20 for number in range(20)] if ALL else [0.5]
-
-
-@pytest.fixture(scope="module")
-def config(finished_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the finished world for all tests of the module: each leaves it whole, which is what they test."""
-    folder = tmp_path_factory.mktemp("killed") / "world"
-    shutil.copytree(finished_world, folder)
-    return folder / "config.yaml"
-
-
-@pytest.fixture(scope="module")
-def children(config: Path) -> Iterator[Nursery]:
-    with nursery(config) as started:
-        yield started
 
 
 def manifests(store: ArtifactStore) -> dict[str, Manifest | None]:

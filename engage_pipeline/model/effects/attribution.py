@@ -39,7 +39,7 @@ class EffectsAttribution:
 
 
 def attribute_effects(intercepts: np.ndarray, families: np.ndarray) -> EffectsAttribution:
-    """The parts of the one row whose `families` [8, 5] add to the `intercepts` [5] (tables.Scores)."""
+    """The parts of the one row whose `families` [8, 5] add to the `intercepts` [5] (tables.EffectTables)."""
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     along = intercepts + (nodes[:, np.newaxis] + 1) / 2 * families.sum(axis=0)  # [nodes, 5]
     slope_any, slope_given = _slopes(along)

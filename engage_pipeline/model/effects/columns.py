@@ -20,7 +20,7 @@ EFFECT_COLUMNS = (*LOGITS, *OUTCOME_LOGITS, *FAMILY_LOGITS)
 
 
 def effect_columns(intercepts: np.ndarray, families: np.ndarray) -> np.ndarray:
-    """EFFECT_COLUMNS as float32 [n, 17], from intercepts [5] or [n, 5], and families [n, 8, 5] (tables.Scores)."""
+    """EFFECT_COLUMNS as float32 [n, 17], from intercepts [5] or [n, 5], and families [n, 8, 5] (tables)."""
     log_odds = intercepts + families.sum(axis=1)
     by_family = families[:, :, OUTCOMES.index(ANY)]
     return np.concatenate([engagement_log_odds(log_odds), log_odds, by_family], axis=1).astype(np.float32)

@@ -12,7 +12,7 @@ from engage_pipeline.interactions.communities import COMMUNITIES, Communities
 from engage_pipeline.language.topics import TopicModel
 from engage_pipeline.model.effects.columns import effect_columns, no_effects
 from engage_pipeline.model.effects.rows import Clusters, EffectRows
-from engage_pipeline.model.effects.tables import EFFECTS_FILE, EffectTables, Scores
+from engage_pipeline.model.effects.tables import EFFECTS_FILE, EffectTables
 
 _TOPICS = "topic*"
 
@@ -34,15 +34,15 @@ class EffectScorer:
         """Whether any family of effects is on."""
         return bool(self.tables.tables)
 
-    def scores(self, table: pa.Table) -> Scores:
-        """What the effects say of feature rows (schema.feature_schema), labelled or not."""
+    def families(self, table: pa.Table) -> np.ndarray:
+        """What each family adds to feature rows (schema.feature_schema), labelled or not: tables.EffectTables.score."""
         return self.tables.score(EffectRows.of(table, self.clusters, self.tables.window_end))
 
     def columns(self, table: pa.Table) -> np.ndarray:
         """The columns that the trees read: float32 [n, 17], all 0 where no effects are on."""
         if not self.enabled:
             return no_effects(table.num_rows)
-        return effect_columns(self.tables.intercepts, self.scores(table).families)
+        return effect_columns(self.tables.intercepts, self.families(table))
 
 
 def load_clusters(folder: Path) -> Clusters:

@@ -50,18 +50,6 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """What the effects say of n rows.
-
-    `log_odds` float64 [n, 5] in the order of OUTCOMES; `families` float64 [n, 8, 5] is what each of EFFECT_FAMILIES
-    adds to them, 0 where it is off.
-    """
-
-    log_odds: np.ndarray
-    families: np.ndarray
-
-
-@dataclass(frozen=True)
 class EffectTables:
     """The effects of a fit: tables in the order of EFFECTS, intercepts float64 [5] in that of OUTCOMES."""
 
@@ -70,13 +58,13 @@ class EffectTables:
     deviations: Mapping[str, Mapping[str, float]]
     window_end: int
 
-    def score(self, rows: EffectRows) -> Scores:
-        """What the effects say of `rows`."""
+    def score(self, rows: EffectRows) -> np.ndarray:
+        """What each of EFFECT_FAMILIES adds to the intercepts, float64 [n, 8, 5]; 0 where it is off."""
         families = np.zeros((len(rows), len(EFFECT_FAMILIES), len(OUTCOMES)))
         places = {name: place for place, name in enumerate(EFFECT_FAMILIES)}
         for table in self.tables:
             families[:, places[table.effect.family]] += table.of(rows)
-        return Scores(self.intercepts + families.sum(axis=1), families)
+        return families
 
     def save(self, folder: Path) -> None:
         """Writes effects.json and the tables into `folder`."""
