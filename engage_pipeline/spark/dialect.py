@@ -7,13 +7,16 @@ from engage_pipeline.engine import statement
 
 @cache
 def spark_statement(sql: str) -> str:
-    """The SELECT of the .sql file `sql` as Spark reads it: `$name` becomes `:name`, list places are counted from 0.
+    """The SELECT of the .sql file `sql` as Spark reads it."""
+    return translated(statement(sql))
 
-    Raises sqlglot.errors.UnsupportedError on what has no counterpart in Spark, rather than leaving it out.
+
+def translated(select: str) -> str:
+    """The SELECT in Spark's dialect: `$name` becomes `:name`, places in lists are counted from 0.
+
+    Raises sqlglot.errors.UnsupportedError on what is known to have no counterpart in Spark.
     """
     from sqlglot import ErrorLevel, transpile
 
-    (select,) = transpile(
-        statement(sql), read="duckdb", write="spark", unsupported_level=ErrorLevel.RAISE, comments=False
-    )
-    return str(select)
+    (found,) = transpile(select, read="duckdb", write="spark", unsupported_level=ErrorLevel.RAISE, comments=False)
+    return str(found)
