@@ -82,13 +82,13 @@ def _start(settings: Settings) -> "SparkSession":
         "spark.log.level": "ERROR",
         "spark.local.dir": str(folder),
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
-        "spark.pyspark.python": sys.executable,
         "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
     }
     if _LOOPBACK.fullmatch(master):
         options |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
     if master.startswith("local"):
         options["spark.driver.memory"] = f"{memory_bytes(settings.engine.memory_limit) >> 20}m"
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else executors run the first python3 of their PATH
     builder = SparkSession.builder.master(master).appName("engage_pipeline")
     session = builder.config(map=options).getOrCreate()
     stack.callback(session.stop)
