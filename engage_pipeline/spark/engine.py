@@ -6,6 +6,7 @@ the one file of an artifact, so that it looks as DuckDB's. All machines must see
 folder at the same path.
 """
 
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import count
@@ -57,13 +58,18 @@ class SparkEngine:
 
     def read(self, name: str, paths: Sequence[Path]) -> None:
         """Makes Parquet files readable as the table `name`."""
-        self._open([self._checked(path) for path in paths]).createOrReplaceTempView(identifier(name))
+        patterns = [_pattern(self._checked(path)) for path in paths]
+        # One footer tells the columns of one file; of several, each is asked, as their columns may differ.
+        found = self._session.read.option("mergeSchema", str(len(patterns) > 1).lower()).parquet(*patterns)
+        found.createOrReplaceTempView(identifier(name))
 
     def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
         """Computes the SELECT of the file `sql` into the table `name`: Parquet in the scratch folder."""
         # On disk, and not in the executors' memory: it outlives an executor, ends the plan that led to it, and tells
         # Spark how large it is.
-        self._open(self._store(self._select(sql, parameters))).createOrReplaceTempView(identifier(name))
+        rows = self._select(sql, parameters)
+        stored = self._session.read.schema(rows.schema).parquet(*map(_pattern, self._store(rows)))
+        stored.createOrReplaceTempView(identifier(name))
 
     def view(self, name: str, sql: str) -> None:
         """Gives the SELECT of the file `sql` the name `name`."""
@@ -87,16 +93,10 @@ class SparkEngine:
     def _select(self, sql: str, parameters: Parameters | None) -> "DataFrame":
         return self._session.sql(spark_statement(sql), args=dict(parameters) if parameters else None)
 
-    def _open(self, paths: Sequence[Path]) -> "DataFrame":
-        # One footer tells the columns of one file; of several, each is asked, as their columns may differ.
-        reader = self._session.read.option("mergeSchema", str(len(paths) > 1).lower())
-        # The paths are names, not patterns.
-        return reader.option("__globPaths__", "false").parquet(*(f"file://{path}" for path in paths))
-
     def _store(self, rows: "DataFrame") -> list[Path]:
         """Writes the rows to the scratch folder; the files in the order of the rows, at least one."""
         folder = self._scratch / str(next(self._numbers))
-        rows.write.parquet(f"file://{folder}")
+        rows.write.parquet(_url(folder))
         return sorted(folder.glob("part-*.parquet"))
 
     def _checked(self, path: Path) -> Path:
@@ -104,6 +104,17 @@ class SparkEngine:
         if not any(resolved.is_relative_to(folder) for folder in self._allowed):
             raise PermissionError(f"{path} is outside of what this engine may read and write")
         return resolved
+
+
+def _url(path: Path) -> str:
+    """The path in each machine's own file system, whatever Hadoop's default is. Spark decodes no percent signs."""
+    return f"file://{path}"
+
+
+def _pattern(path: Path) -> str:
+    """What Spark's readers, which take every path for a pattern, read this one file by."""
+    # Told not to (`__globPaths__`), they read several files of such names several times.
+    return re.sub(r"([\\{}\[\]*?])", r"\\\1", _url(path))
 
 
 def _sql_type(data_type: pa.DataType) -> str:
