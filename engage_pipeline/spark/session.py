@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import sys
+import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,11 @@ _SQL_OPTIONS = {
     "spark.sql.runSQLOnFiles": "false",  # no statement reads a file by its path
 }
 _UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+_THEIRS = {"pyspark", "py4j"}
+"""Whose errors tell why Spark does not start."""
+_running: list["SparkSession"] = []
+"""The first session of this process, once there is one: each thread would see another active session, or none."""
+_starting = threading.Lock()
 _LOOPBACK = re.compile(r"local.*|spark://(127\.\d+\.\d+\.\d+|localhost)(:\d+)?")
 
 
@@ -36,25 +42,22 @@ def open_session(settings: Settings) -> "SparkSession":
     process runs on already.
     """
     try:
-        import sqlglot  # noqa: F401 - said at once, not at the first statement
-        from pyspark.errors import PySparkException
-        from pyspark.sql import SparkSession
+        import pyspark  # noqa: F401 - said here, and not at the first use
+        import sqlglot  # noqa: F401
     except ImportError as error:
         raise UserError("engine.kind = spark: pip install 'engage_pipeline[spark]' is needed") from error
-    session = SparkSession.getActiveSession()
     master = settings.engine.spark_master
-    if session is None:
-        _require_java()
-        try:
-            session = _start(settings)
-        except (PySparkException, OSError) as error:
-            raise UserError(_no_start(master, error)) from error
-        except Exception as error:
-            # py4j's own errors are not of pyspark's kind, and come with the stack of the other side.
-            if type(error).__module__.partition(".")[0] != "py4j":
-                raise
-            raise UserError(_no_start(master, error)) from error
-    elif session.sparkContext.master != master:
+    with _starting:
+        if not _running:
+            _require_java()
+            try:
+                _running.append(_start(settings))
+            except Exception as error:
+                if type(error).__module__.partition(".")[0] not in _THEIRS:
+                    raise
+                raise UserError(_no_start(master, error)) from error
+    (session,) = _running
+    if session.sparkContext.master != master:
         raise UserError(f"engine.spark_master = {master}: this process runs on {session.sparkContext.master} already")
     own = session.newSession()
     for name, value in _SQL_OPTIONS.items():
@@ -74,24 +77,25 @@ def _start(settings: Settings) -> "SparkSession":
 
     master = settings.engine.spark_master
     stack = ExitStack()
-    atexit.register(stack.close)
     folder = stack.enter_context(files.scratch_folder(spill_folder(settings), SPARK_PREFIX))
     options: dict[str, bool | float | int | str | None] = {
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
-        "spark.local.dir": str(folder),
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
     }
     if _LOOPBACK.fullmatch(master):
         options |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
     if master.startswith("local"):
-        options["spark.driver.memory"] = f"{memory_bytes(settings.engine.memory_limit) >> 20}m"
+        memory = memory_bytes(settings.engine.memory_limit)
+        options |= {"spark.driver.memory": f"{memory >> 20}m", "spark.local.dir": str(folder)}
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else executors run the first python3 of their PATH
     builder = SparkSession.builder.master(master).appName("engage_pipeline")
-    session = builder.config(map=options).getOrCreate()
-    stack.callback(session.stop)
+    with stack:
+        session = builder.config(map=options).getOrCreate()
+        stack.callback(session.stop)
+        atexit.register(stack.pop_all().close)
     return session
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from engage_pipeline.config import Settings
 from engage_pipeline.duckdb_engine import DuckDBEngine
-from engage_pipeline.engine import statement
 from engage_pipeline_tests.samples import tiny_settings
 
 
@@ -72,18 +71,3 @@ def test_neither_dots_nor_a_link_lead_out_of_it(settings: Settings, way: str) ->
 def test_a_name_that_is_none_is_refused(settings: Settings) -> None:
     with DuckDBEngine(settings) as engine, pytest.raises(ValueError, match="does not name a table"):
         engine.define('x" AS SELECT 1; --', "interactions/exposures.sql")
-
-
-NO_SELECT = {"ingest/field_readers.sql", "ingest/write_tweets.sql"}
-"""Macros that read a field, and the COPY of a part. Ingest runs on DuckDB only, since read_csv is its own."""
-
-
-def test_every_sql_file_of_the_package_is_one_select() -> None:
-    package = Path(__file__).parents[1] / "engage_pipeline"
-    paths = [path for path in sorted(package.rglob("*.sql")) if str(path.relative_to(package)) not in NO_SELECT]
-    assert paths
-    for path in paths:
-        text = statement(str(path.relative_to(package)))
-        body = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
-        assert body.lstrip().upper().startswith(("SELECT", "WITH")), path
-        assert ";" not in body, path
