@@ -15,7 +15,7 @@ import dagster as dg
 PACKAGE = Path(__file__).parents[1]
 WORK: dict[str, tuple[str, ...]] = {
     "tweet_parts": (
-        "ingest/training_parts.py:publish_part",
+        "ingest/training_parts.py:part_publisher",
         "ingest/reading.py:ingest_part",
         "ingest/field_readers.sql",
     ),
