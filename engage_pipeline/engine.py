@@ -1,108 +1,82 @@
-"""Runs a .sql file over named Parquet inputs: DuckDB, closed to everything but the folders it is given.
+"""Runs a .sql file over named Parquet inputs: on DuckDB, or on Spark where one machine is too small.
 
-    with Engine(settings, readable=[store.root]) as engine:
+    with open_engine(settings, readable=[store.root]) as engine:
         engine.read("tweets", paths)                                  # Parquet files as a table
-        engine.define("exposures", "interactions/exposures.sql")      # one SELECT as a table of this connection
+        engine.define("exposures", "interactions/exposures.sql")      # one SELECT as a table of this engine
         engine.write("interactions/pair_counts.sql", output)          # one SELECT into a Parquet file
 
-Each .sql file holds one SELECT over such names, with bound `$parameters`. No statement is assembled from text that
-comes from data, settings or users.
+Each .sql file holds one SELECT over such names, with bound `$parameters`, in the portable subset of DuckDB's dialect.
+No statement is assembled from text that comes from data, settings or users. What does not belong here: how an engine
+does it (duckdb_engine, spark.engine), and ingest, which is DuckDB's own.
 """
 
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-import duckdb
 import pyarrow as pa
 
 from engage_pipeline.config import Settings
-from engage_pipeline.spill import spill_folder
 
 Parameters = Mapping[str, Any]
 ROW_GROUP_ROWS = 122_880
-_SQL_TYPES = {
-    pa.bool_(): "BOOLEAN",
-    pa.int8(): "TINYINT",
-    pa.int32(): "INTEGER",
-    pa.int64(): "BIGINT",
-    pa.float64(): "DOUBLE",
-    pa.string(): "VARCHAR",
-}
 
 
-class Engine:
-    """A DuckDB connection of its own: nothing is shared with other connections of the process."""
-
-    def __init__(self, settings: Settings, *, readable: Sequence[Path] = (), threads: int | None = None) -> None:
-        """May read and write below working_dir, the spill folder and `readable` only."""
-        spill = spill_folder(settings)
-        spill.mkdir(parents=True, exist_ok=True)
-        options: dict[str, Any] = {"temp_directory": str(spill), "memory_limit": settings.engine.memory_limit}
-        if count := threads or settings.engine.threads:
-            options["threads"] = count
-        self.connection = duckdb.connect(config=options)
-        allowed = sorted({str(path.resolve()) for path in (settings.working_dir, spill, *readable)})
-        self.connection.execute("SET TimeZone = 'UTC'")
-        self.connection.execute("SET enable_progress_bar = false")
-        self.connection.execute("SET allowed_directories = $allowed", {"allowed": allowed})
-        self.connection.execute("SET enable_external_access = false")
-        self.connection.execute("SET lock_configuration = true")
+class Engine(Protocol):
+    """Tables and views of one engine: nothing is shared with others of the process."""
 
     def __enter__(self) -> Self:
         """The engine itself."""
-        return self
+        ...
 
     def __exit__(self, *_: object) -> None:
-        """Closes the connection and frees its memory."""
-        self.connection.close()
+        """Frees what it holds: its tables are gone."""
+        ...
 
     def read(self, name: str, paths: Sequence[Path]) -> None:
         """Makes Parquet files of one schema readable as the table `name`, in place of an earlier view of that name."""
-        # The relation's view is not temporary, and a temporary one of the same name would hide it.
-        self.connection.execute(f'DROP VIEW IF EXISTS temp."{_identifier(name)}"')
-        files = [str(path.resolve()) for path in paths]
-        self.connection.read_parquet(files, union_by_name=True).create_view(name)
+        ...
 
     def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
-        """Computes the SELECT of the file `sql` into the table `name` of this connection."""
-        table = _identifier(name)
-        self.connection.execute(f'CREATE OR REPLACE TEMP TABLE "{table}" AS {statement(sql)}', parameters or {})
+        """Computes the SELECT of the file `sql` into the table `name` of this engine."""
+        ...
 
     def view(self, name: str, sql: str) -> None:
-        """Gives the SELECT of the file `sql` the name `name` without computing it: each use computes it anew.
+        """Gives the SELECT of the file `sql` the name `name` without computing it: each use computes it anew, from
+        what the names that it reads mean then.
 
         What was defined before over an earlier view of this name keeps its rows.
         """
-        self.connection.execute(f'CREATE OR REPLACE TEMP VIEW "{_identifier(name)}" AS {statement(sql)}')
+        ...
 
     def fetch(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
         """The rows of the SELECT of the file `sql`, in memory."""
-        return self.connection.sql(statement(sql), params=parameters or {}).to_arrow_table()
+        ...
 
     def write(self, sql: str, output: Path, parameters: Parameters | None = None) -> int:
         """Writes the rows of the SELECT of the file `sql` to the Parquet file `output`; returns how many."""
-        return self._copy(statement(sql), output, parameters or {})
+        ...
 
     def export(self, name: str, output: Path, schema: pa.Schema, order: Sequence[str]) -> int:
         """Writes the table or view `name` to the Parquet file `output`, with the columns, types and order of columns
         of `schema`, its rows ordered by the columns `order`; returns how many. The columns of `order` have no NULL."""
-        # DuckDB calls a column REQUIRED or OPTIONAL as the statistics of its input allow, so that files of one schema
-        # would differ. It does not see through a CASE: all become OPTIONAL, as in the schema.
-        present = f'"{_identifier(order[0])}" IS NOT NULL'
-        columns = ", ".join(
-            f'CASE WHEN {present} THEN CAST("{_identifier(f.name)}" AS {_sql_type(f.type)}) END AS "{f.name}"'
-            for f in schema
-        )
-        by = ", ".join(f'"{_identifier(column)}"' for column in order)
-        select = f'SELECT {columns} FROM "{_identifier(name)}" ORDER BY {by}'  # noqa: S608 - names of our schemas
-        return self._copy(select, output, {})
+        ...
 
-    def _copy(self, select: str, output: Path, parameters: Parameters) -> int:
-        options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
-        values = {**parameters, "output_path": str(output.resolve())}
-        return int(self.connection.execute(f"COPY ({select}) TO $output_path ({options})", values).fetchall()[0][0])
+
+def open_engine(settings: Settings, *, readable: Sequence[Path] = ()) -> Engine:
+    """The engine that `engine.kind` asks for. It may read and write below working_dir, the spill folder and `readable`.
+
+    Raises UserError where Spark is asked for and can't be had.
+    """
+    # Either costs time and memory to import, and one is enough.
+    if settings.engine.kind == "spark":
+        from engage_pipeline.spark.engine import SparkEngine
+
+        return SparkEngine(settings, readable=readable)
+    from engage_pipeline.duckdb_engine import DuckDBEngine
+
+    return DuckDBEngine(settings, readable=readable)
 
 
 def statement(sql: str) -> str:
@@ -110,13 +84,8 @@ def statement(sql: str) -> str:
     return resources.files("engage_pipeline").joinpath(sql).read_text(encoding="utf-8").rstrip().removesuffix(";")
 
 
-def _sql_type(data_type: pa.DataType) -> str:
-    if pa.types.is_list(data_type):
-        return f"{_SQL_TYPES[data_type.value_type]}[]"
-    return _SQL_TYPES[data_type]
-
-
-def _identifier(name: str) -> str:
+def identifier(name: str) -> str:
+    """`name`, if it can name a table or a column without being quoted otherwise. Raises ValueError where it can't."""
     if not name.isidentifier():
         raise ValueError(f"{name!r} does not name a table")
     return name

@@ -131,10 +131,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
     """A new folder `<prefix>…` below `parent`, removed at the end. What killed ones left of that name goes first."""
     parent.mkdir(parents=True, exist_ok=True)
-    for left in parent.glob(f"{prefix}*"):
-        if (left / _LOCK).is_file():
-            with suppress(UserError), exclusive(left / _LOCK, "in use"):
-                shutil.rmtree(left, ignore_errors=True)
+    remove_unlocked(parent, prefix)
     # Locked under another name first, so that nobody takes it for a leftover in between.
     draft = Path(tempfile.mkdtemp(prefix=".tmp-", dir=parent))
     with exclusive(draft / _LOCK, "in use"):
@@ -143,6 +140,14 @@ def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_unlocked(parent: Path, prefix: str) -> None:
+    """Removes the folders `<prefix>…` below `parent` that a killed process left."""
+    for left in parent.glob(f"{prefix}*"):
+        if (left / _LOCK).is_file():
+            with suppress(UserError), exclusive(left / _LOCK, "in use"):
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def put_in_place(path: Path, target: Path) -> None:

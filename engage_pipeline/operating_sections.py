@@ -1,7 +1,7 @@
 """The groups of settings that change no artifact: what checks tolerate, when something runs, where and how fast."""
 
 from datetime import date
-from typing import Self
+from typing import Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator, model_validator
@@ -85,10 +85,18 @@ class AutomationSettings(Section):
 class EngineSettings(Section):
     """Where and with how much the SQL runs."""
 
+    kind: Literal["duckdb", "spark"] = Field(
+        "duckdb", description="What runs the SQL: DuckDB on this machine, or Spark (see spark.md)."
+    )
+    spark_master: str = Field(
+        "local[*]",
+        pattern=r"^(local(\[(\*|[1-9]\d*)\])?|yarn|(spark|k8s)://\S+)$",
+        description="Where Spark runs: `local[4]` = 4 cores of this machine, `spark://host:7077`, `yarn`, `k8s://…`.",
+    )
     threads: int | None = Field(None, ge=1, description="Threads of DuckDB, torch and LightGBM; null = all cores.")
     memory_limit: str = Field(
         "70%",
         pattern=r"^\d+(\.\d+)?\s?(%|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$",
-        description="Memory of DuckDB before it spills to disk.",
+        description="Memory of DuckDB, or of Spark on this machine, before it spills to disk.",
     )
-    temp_directory: ConfigPath | None = Field(None, description="Where DuckDB spills; null = in working_dir.")
+    temp_directory: ConfigPath | None = Field(None, description="Where the engine spills; null = in working_dir.")

@@ -1,4 +1,4 @@
-"""What a killed process left in DuckDB's spill folder: rows, of which some may have been deleted since."""
+"""What a killed process left in the spill folder: rows, of which some may have been deleted since."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,15 +7,19 @@ from engage_pipeline import files
 from engage_pipeline.config import Settings
 
 _PATTERN = "duckdb_temp_*"
+SPARK_PREFIX = "spark_temp_"
+"""What the folders begin with in which Spark keeps tables and spills; each is locked as long as it is in use."""
 
 
 def spill_folder(settings: Settings) -> Path:
-    """Where DuckDB spills."""
+    """Where the engine spills."""
     return settings.engine.temp_directory or settings.working_dir / ".spill"
 
 
 def remove_spilled(settings: Settings) -> None:
-    """Removes DuckDB's files from the spill folder. Raises UserError where a run that may need them is at work."""
+    """Removes the files of killed processes from the spill folder. Raises UserError where a run that may need those of
+    DuckDB is at work."""
+    files.remove_unlocked(spill_folder(settings), SPARK_PREFIX)
     found = [path for path in spill_folder(settings).glob(_PATTERN) if path.is_file()]
     if not found:
         return

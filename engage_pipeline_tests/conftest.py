@@ -13,7 +13,7 @@ from engage_pipeline_tests import worlds
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-LONGEST_FIRST = ("e2e/", "deploy/", "test_pipeline.py", "faults/", "automation/", "ingest/", "language/")
+LONGEST_FIRST = ("e2e/", "spark/", "deploy/", "test_pipeline.py", "faults/", "automation/", "ingest/", "language/")
 """Files that would hold back the end of a parallel run if they came last. e2e waits more than it works."""
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.engine import Engine
+from engage_pipeline.duckdb_engine import DuckDBEngine
 from engage_pipeline.errors import UserError
 from engage_pipeline.spill import remove_spilled, spill_folder
 from engage_pipeline_tests.samples import tiny_settings
@@ -52,7 +52,7 @@ def test_a_file_that_a_process_has_open_stays(store: ArtifactStore) -> None:
 
 def test_the_engine_spills_where_we_look(tmp_path: Path) -> None:
     settings = tiny_settings(tmp_path / "data", engine={"threads": 1, "memory_limit": "30MB"})
-    with Engine(settings) as engine:
+    with DuckDBEngine(settings) as engine:
         engine.connection.execute(
             "CREATE TEMP TABLE numbers AS SELECT range AS n, md5(range::VARCHAR) AS t FROM range(1500000)"
         )

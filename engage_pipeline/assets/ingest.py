@@ -7,21 +7,21 @@ from pathlib import Path
 import dagster as dg
 
 from engage_pipeline import plots, schema
-from engage_pipeline.artifacts import ArtifactStore, Draft
+from engage_pipeline.artifacts import Draft
 from engage_pipeline.assets.definition import pipeline_asset
-from engage_pipeline.assets.making import Shown, make_one, make_parts, making, published, user_errors
+from engage_pipeline.assets.making import Shown, make_one, make_parts, user_errors
+from engage_pipeline.automation.dead_runs import mark_run
 from engage_pipeline.config import Settings
-from engage_pipeline.errors import UserError
 from engage_pipeline.footers import require_schema
 from engage_pipeline.ingest.deletions import read_deletions
 from engage_pipeline.ingest.forgetting import FACT, enter_replaced
 from engage_pipeline.ingest.label_counts import label_counts
 from engage_pipeline.ingest.parts import part_name
 from engage_pipeline.ingest.reading import ingest_part
-from engage_pipeline.ingest.report import IngestReport, change_of_rows, facts_of_parts
+from engage_pipeline.ingest.report import facts_of_parts
 from engage_pipeline.ingest.side_files import write_side_files
 from engage_pipeline.ingest.split import validation_split
-from engage_pipeline.manifests import Manifest
+from engage_pipeline.ingest.training_parts import change, part_publisher
 from engage_pipeline.plan import raw_sources
 from engage_pipeline.resources import Pipeline
 
@@ -32,42 +32,15 @@ def tweet_parts(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.Mat
     bytes. Good rows, rejected lines and blank lines add up to the lines of the file."""
     with user_errors():
         store = pipeline.store()
-        deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
-
-    def make(key: str) -> Manifest:
-        sources = raw_sources(store.settings, "tweet_parts", key)
-        if not sources:
-            raise UserError(f"{store.settings.recsys_data}: no part {key} among the parts that the settings ask for")
-        enter_replaced(store, "tweet_parts", key, deletions)
-        with making(store, "tweet_parts", key, sources) as draft:
-            report = ingest_part(
-                sources[0],
-                tweets=draft.path("tweets.parquet"),
-                rejects=draft.path("rejects.parquet"),
-                settings=store.settings,
-                labelled=True,
-                order="tweet",
-                deletions=deletions,
-            )
-            require_schema(draft.path("tweets.parquet"), schema.tweet_schema(labelled=True))
-            write_side_files(draft.path("tweets.parquet"), draft.directory, store.settings)
-            draft.rows = report.rows
-            draft.facts |= report.facts() | {FACT: deletions.digest}
-            draft.facts |= _change(store, "tweet_parts", key, report)
-        return published(draft)
+        # Before the first part is asked for: on Spark all of them are read here.
+        mark_run(context.instance, context.run)
+        make = part_publisher(store, context.partition_keys)
 
     def show(key: str) -> Shown:
         version = store.open("tweet_parts", key)
         return _plots(version.path("tweets.parquet"), version.manifest.facts["reasons"], store.settings)
 
     return make_parts(context, "tweet_parts", make, show)
-
-
-def _change(store: ArtifactStore, name: str, key: str | None, *reports: IngestReport) -> dict[str, int]:
-    """How the rows of the raw parts that were read differ from those of the version that is published."""
-    current = store.current(name, key)
-    rows, forgotten = (sum(getattr(report, count) for report in reports) for count in ("rows", "forgotten"))
-    return change_of_rows(current.manifest if current else None, rows, forgotten)
 
 
 def _plots(tweets: Path, reasons: Mapping[str, int], settings: Settings) -> Shown:
@@ -106,7 +79,7 @@ def validation_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
         write_side_files(draft.path("tweets.parquet"), draft.directory, settings)
         draft.rows = report.rows
         draft.facts |= report.facts() | {FACT: deletions.digest}
-        draft.facts |= _change(store, "validation_tweets", None, report)
+        draft.facts |= change(store, "validation_tweets", None, report)
         return _plots(draft.path("tweets.parquet"), report.reasons, settings)
 
     return make_one(store, "validation_tweets", make, [source])
@@ -138,6 +111,6 @@ def test_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
         draft.rows = sum(report.rows for report in reports.values())
         draft.facts |= facts_of_parts({part: report.facts() for part, report in reports.items()})
         draft.facts[FACT] = deletions.digest
-        draft.facts |= _change(store, "test_tweets", None, *reports.values())
+        draft.facts |= change(store, "test_tweets", None, *reports.values())
 
     return make_one(store, "test_tweets", make, sources)

@@ -9,13 +9,14 @@ import pyarrow.parquet as pq
 from engage_pipeline import plots, schema
 from engage_pipeline.artifacts import ArtifactStore, Draft
 from engage_pipeline.assets.definition import pipeline_asset
-from engage_pipeline.assets.making import Shown, make_one, make_parts, making, published, user_errors
+from engage_pipeline.assets.making import Shown, make_one, make_parts, user_errors
 from engage_pipeline.footers import require_schema
 from engage_pipeline.interactions import communities
 from engage_pipeline.interactions.counting import count_training, count_validation
 from engage_pipeline.interactions.features import Kind, write_features
 from engage_pipeline.interactions.profile import write_profile
 from engage_pipeline.interactions.similarity import similar_authors
+from engage_pipeline.making import making, published
 from engage_pipeline.manifests import Manifest
 from engage_pipeline.resources import Pipeline
 

@@ -1,8 +1,7 @@
-"""How every asset of this project is made: a measured draft, one clear line on failure, figures for Dagster."""
+"""How every asset of this project is made: one clear line on failure, figures for Dagster."""
 
 import json
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +13,8 @@ import dagster as dg
 from engage_pipeline.artifacts import ArtifactStore, Draft
 from engage_pipeline.automation.dead_runs import mark_run
 from engage_pipeline.errors import UserError
-from engage_pipeline.manifests import Manifest, check_key, label
-from engage_pipeline.memory import peak_memory_mb, release_memory, reset_peak_memory
+from engage_pipeline.making import making, published
+from engage_pipeline.manifests import Manifest, check_key
 from engage_pipeline.plots import as_markdown
 
 Shown = Mapping[str, bytes | str]
@@ -26,22 +25,6 @@ LONGEST_FIGURE = 2000
 ONLY_STALE = "engage/only_stale"
 """Tag of a run that passes over unpartitioned assets that are current; without it they are made again."""
 DATA_VERSION_TAG = "dagster/data_version"
-
-
-@contextmanager
-def making(store: ArtifactStore, name: str, key: str | None = None, sources: Sequence[Path] = ()) -> Iterator[Draft]:
-    """A draft of the artifact, with the seconds and the peak memory (MB, resident) that making it took as facts."""
-    LOGGER.info("%s: started", label(name, key))
-    started = time.monotonic()
-    reset_peak_memory()
-    try:
-        with store.publish(name, key, sources) as draft:
-            yield draft
-            draft.facts |= {"seconds": round(time.monotonic() - started, 2), "peak_mb": peak_memory_mb()}
-    finally:
-        release_memory()
-    rows = f", {draft.rows:,} rows" if draft.rows is not None else ""
-    LOGGER.info("%s: %.1f s%s, peak %d MB", label(name, key), draft.facts["seconds"], rows, draft.facts["peak_mb"])
 
 
 @contextmanager
@@ -125,13 +108,6 @@ def materialization(manifest: Manifest, shown: Shown = MappingProxyType({})) -> 
         metadata=_shown_first(shown, manifest),
         tags={DATA_VERSION_TAG: manifest.version},
     )
-
-
-def published(draft: Draft) -> Manifest:
-    """The manifest of a draft whose publication has ended."""
-    if draft.manifest is None:
-        raise RuntimeError("the draft is not published")
-    return draft.manifest
 
 
 def describe(manifest: Manifest) -> dict[str, Any]:

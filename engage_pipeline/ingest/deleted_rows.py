@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from duckdb import CaseExpression, ColumnExpression
 
-from engage_pipeline.engine import Engine
+from engage_pipeline.duckdb_engine import DuckDBEngine
 from engage_pipeline.ingest.deletions import Deletions
 from engage_pipeline.ingest.fields import Order, write_rows
 from engage_pipeline.ingest.rejects import RejectTally, RejectWriter, read_rejects, rejected_file
@@ -50,7 +50,7 @@ class Hits:
 class DeletedRows:
     """The rows and rejected lines that the lists of `deletions` hit, over one engine."""
 
-    def __init__(self, engine: Engine, deletions: Deletions) -> None:
+    def __init__(self, engine: DuckDBEngine, deletions: Deletions) -> None:
         """Gives the lists to the engine."""
         self._engine = engine
         self.digest = deletions.digest
@@ -88,7 +88,7 @@ class DeletedRows:
         self._engine.read("tweets", [part.tweets])
         self._engine.view("kept_tweets", "ingest/kept_tweets.sql")
         rows = self._engine.connection.table("kept_tweets")
-        # As in Engine.export: DuckDB would call columns REQUIRED whose statistics show no NULL.
+        # As in DuckDBEngine.export: DuckDB would call columns REQUIRED whose statistics show no NULL.
         present = ColumnExpression(LINE_NUMBER).isnotnull()
         columns = [CaseExpression(present, ColumnExpression(name)).alias(name) for name in rows.columns]
         in_order = rows.select(*columns).sort(*map(ColumnExpression, _SORTED_BY[order]))

@@ -15,7 +15,8 @@ import pyarrow as pa
 from duckdb import CaseExpression, ColumnExpression, ConstantExpression, Expression, FunctionExpression
 from duckdb.func import PythonUDFType
 
-from engage_pipeline.engine import Engine, statement
+from engage_pipeline.duckdb_engine import DuckDBEngine
+from engage_pipeline.engine import statement
 from engage_pipeline.ingest.lines import MAX_LINE_BYTES, CheckedLines, read_lines
 from engage_pipeline.ingest.rejects import Reject
 from engage_pipeline.schema import (
@@ -47,7 +48,7 @@ _ORDINAL, _PROBLEM = "ordinal", "problem"
 class TypedPart:
     """The rows of a part's clean lines, over a connection of their own."""
 
-    def __init__(self, engine: Engine, checked: CheckedLines, *, labelled: bool) -> None:
+    def __init__(self, engine: DuckDBEngine, checked: CheckedLines, *, labelled: bool) -> None:
         """Nothing is read yet."""
         self._connection = engine.connection
         self._labelled = labelled

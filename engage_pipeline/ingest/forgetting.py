@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engage_pipeline.artifacts import ArtifactStore, Draft, Version
-from engage_pipeline.engine import Engine
+from engage_pipeline.duckdb_engine import DuckDBEngine
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deleted_rows import DeletedRows, Hits, PartFiles
 from engage_pipeline.ingest.deletions import Deletions, read_deletions
@@ -62,7 +62,7 @@ def forget_rows(store: ArtifactStore, deletions: Deletions) -> Forgotten:
         return done
     enter_replaced_inputs(store)
     rows = sum(manifest.rows or 0 for manifest in behind)
-    with Engine(store.settings, readable=[store.root]) as engine, progress("forget", rows) as tracker:
+    with DuckDBEngine(store.settings, readable=[store.root]) as engine, progress("forget", rows) as tracker:
         deleted = DeletedRows(engine, deletions)
         for manifest in behind:
             name = label(manifest.artifact, manifest.key)
@@ -87,7 +87,7 @@ def enter_replaced(store: ArtifactStore, name: str, key: str | None, deletions: 
     if manifest is None or not deletions or manifest.facts.get(FACT) == deletions.digest:
         return
     version = Version(store.folder(name, key), manifest)
-    with Engine(store.settings, readable=[store.root]) as engine:
+    with DuckDBEngine(store.settings, readable=[store.root]) as engine:
         deleted = DeletedRows(engine, deletions)
         try:
             holding = any(deleted.find(files).lines for files in _parts(version).values())
@@ -112,7 +112,9 @@ def _behind(store: ArtifactStore, deletions: Deletions, problems: dict[str, str]
                 yield manifest
 
 
-def _forget(store: ArtifactStore, engine: Engine, deleted: DeletedRows, manifest: Manifest, done: Forgotten) -> None:
+def _forget(
+    store: ArtifactStore, engine: DuckDBEngine, deleted: DeletedRows, manifest: Manifest, done: Forgotten
+) -> None:
     """Looks through one artifact and rewrites it if anything in it is deleted."""
     name = label(manifest.artifact, manifest.key)
     version = Version(store.folder(manifest.artifact, manifest.key), manifest)
@@ -150,7 +152,7 @@ def _parts(version: Version) -> dict[str | None, PartFiles]:
 
 
 def _write_part(
-    engine: Engine,
+    engine: DuckDBEngine,
     deleted: DeletedRows,
     manifest: Manifest,
     part: str | None,

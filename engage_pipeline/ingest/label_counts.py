@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from engage_pipeline.config import Settings
-from engage_pipeline.engine import Engine
+from engage_pipeline.duckdb_engine import DuckDBEngine
 
 
 def label_counts(tweets: Path, settings: Settings) -> dict[str, list[int]]:
     """`engagement_day`, `rows` and the rows of each engagement, a value a day, of the labelled tweets `tweets`."""
-    with Engine(settings, readable=[tweets.parent]) as engine:
+    with DuckDBEngine(settings, readable=[tweets.parent]) as engine:
         engine.read("tweets", [tweets])
         counts = engine.fetch("ingest/label_counts.sql")
     return {name: counts[name].to_pylist() for name in counts.column_names}

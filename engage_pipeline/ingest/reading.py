@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engage_pipeline.config import Settings
-from engage_pipeline.engine import Engine
+from engage_pipeline.duckdb_engine import DuckDBEngine
 from engage_pipeline.errors import UserError
 from engage_pipeline.exhausted import is_exhausted
 from engage_pipeline.ingest.deleted_rows import DeletedRows, PartFiles
@@ -47,7 +47,7 @@ def ingest_part(
         with RejectWriter(spool, source.name) as broken:
             checked = check_lines(source, labelled=labelled, copy=copy, rejects=broken)
         _check_share(source, broken.tally, checked, settings)
-        with Engine(settings, readable=[checked.clean.parent, tweets.parent]) as engine:
+        with DuckDBEngine(settings, readable=[checked.clean.parent, tweets.parent]) as engine:
             typed = TypedPart(engine, checked, labelled=labelled)
             rows = _written(typed, source, tweets, order, split(checked.lines) if split else None)
             all_read = rows == checked.lines - len(checked.dropped)
@@ -83,7 +83,7 @@ def _write_rejects(source: Path, rejects: Path, spool: Path, typed: TypedPart | 
 
 
 def _without_deleted(
-    engine: Engine, deletions: Deletions, part: PartFiles, order: Order, tally: RejectTally
+    engine: DuckDBEngine, deletions: Deletions, part: PartFiles, order: Order, tally: RejectTally
 ) -> tuple[int, RejectTally]:
     """Takes what is deleted out of the part: how many lines, and the tally of the rejects that stay."""
     if not deletions:

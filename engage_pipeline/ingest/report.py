@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from duckdb import ColumnExpression, FunctionExpression
 
-from engage_pipeline.engine import Engine, statement
+from engage_pipeline.duckdb_engine import DuckDBEngine
+from engage_pipeline.engine import statement
 from engage_pipeline.ingest.rejects import Example, RejectTally, shorten_ids
 from engage_pipeline.manifests import Manifest
 from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS, MEDIA, TWEET_TYPES, engagement_timestamp
@@ -67,7 +68,7 @@ def change_of_rows(before: Manifest | None, rows: int, forgotten: int) -> dict[s
 
 
 def summarise(
-    engine: Engine, tweets: Path, tally: RejectTally, *, lines: int, blank: int, forgotten: int, labelled: bool
+    engine: DuckDBEngine, tweets: Path, tally: RejectTally, *, lines: int, blank: int, forgotten: int, labelled: bool
 ) -> IngestReport:
     """The report of the typed part `tweets`. Raises RuntimeError where its lines don't add up."""
     engine.read("tweets", [tweets])
@@ -95,5 +96,5 @@ def summarise(
     )
 
 
-def _unknown(engine: Engine, sql: str, known: tuple[str, ...]) -> dict[str, int]:
+def _unknown(engine: DuckDBEngine, sql: str, known: tuple[str, ...]) -> dict[str, int]:
     return dict(engine.connection.execute(statement(sql), {"known": list(known)}).fetchall())

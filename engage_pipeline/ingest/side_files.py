@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engage_pipeline.config import Settings
-from engage_pipeline.engine import Engine
+from engage_pipeline.duckdb_engine import DuckDBEngine
 from engage_pipeline.schema import ENGAGEMENT_DAY
 
 DAYS, SAMPLE = "days.parquet", "sample.parquet"
@@ -29,7 +29,7 @@ NO_DATE = 0
 
 def write_side_files(tweets: Path, folder: Path, settings: Settings) -> None:
     """Writes the two files of the typed tweets `tweets` into `folder`."""
-    with Engine(settings, readable=[tweets.parent, folder]) as engine:
+    with DuckDBEngine(settings, readable=[tweets.parent, folder]) as engine:
         engine.read("tweets", [tweets])
         engine.write("ingest/days.sql", folder / DAYS)
         engine.write("ingest/sample.sql", folder / SAMPLE, {"sample_rows": SAMPLE_ROWS})

@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow as pa
 
 from engage_pipeline.config import Settings
-from engage_pipeline.engine import Engine
+from engage_pipeline.engine import Engine, open_engine
 from engage_pipeline.progress import Progress, progress
 from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS, TRAINING_KEYS, VALIDATION_KEYS
 
@@ -97,7 +97,7 @@ def count_validation(tweets: Sequence[Path], output: Path, settings: Settings) -
 
 
 def _window(tweets: Sequence[Path], output: Path, settings: Settings) -> Engine:
-    engine = Engine(settings, readable=sorted({output, *(path.parent for path in tweets)}))
+    engine = open_engine(settings, readable=sorted({output, *(path.parent for path in tweets)}))
     engine.read("source", tweets)
     return engine
 

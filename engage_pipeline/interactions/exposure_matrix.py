@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from engage_pipeline.config import Settings
-from engage_pipeline.engine import Engine
+from engage_pipeline.engine import open_engine
 from engage_pipeline.interactions.counting import TRAINING_SCOPE, totals_file
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class ExposureMatrix:
     def write(cls, counts: Path, pairs: Path, users: int, settings: Settings) -> Self:
         """Sorts the pairs of the folder `counts` by viewer into the file `pairs`, which the matrix is read from."""
         counted = counts / totals_file(TRAINING_SCOPE, "pair")
-        with Engine(settings, readable=[counts, pairs.parent]) as engine:
+        with open_engine(settings, readable=[counts, pairs.parent]) as engine:
             engine.read("pair", [counted])
             engine.write("interactions/pairs_by_viewer.sql", pairs)
         return cls(pairs, _sums(pairs, "viewer", users), _sums(counted, "key", users))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from engage_pipeline.config import Settings
-from engage_pipeline.engine import Engine
+from engage_pipeline.engine import Engine, open_engine
 from engage_pipeline.interactions.counting import (
     FINETUNE_SCOPE,
     LABELLED_SCOPE,
@@ -57,7 +57,10 @@ def write_features(
     similar_authors. Ordered by engagement day and line, test rows by line alone. Returns the number of rows.
     """
     readable = [tweets.parent, output.parent, training_counts, similarity.parent, validation_counts]
-    with Engine(settings, readable=readable) as engine, progress(f"{kind}_features", _FAMILIES, "families") as done:
+    with (
+        open_engine(settings, readable=readable) as engine,
+        progress(f"{kind}_features", _FAMILIES, "families") as done,
+    ):
         engine.read("source", [tweets])
         engine.view("tweets", f"interactions/kinds/{kind}.sql")
         families = settings.features.families

@@ -18,7 +18,8 @@ from duckdb import ColumnExpression, ConstantExpression
 from numpy.typing import NDArray
 
 from engage_pipeline.config import Settings
-from engage_pipeline.engine import Engine, statement
+from engage_pipeline.duckdb_engine import DuckDBEngine
+from engage_pipeline.engine import statement
 from engage_pipeline.schema import BINARY_FEATURES, EXPOSURE_FEATURES, LINE_NUMBER, NUMBERS
 
 Profile = Mapping[str, Mapping[str, int]]
@@ -71,7 +72,7 @@ def added(profiles: Iterator[Profile] | list[Profile]) -> Profile:
 
 def _read(features: Path, settings: Settings) -> tuple[dict[str, NDArray[Any]], dict[str | None, int]]:
     """The columns of every so-many-th line, and the rows of each language."""
-    with Engine(settings, readable=[features.parent]) as engine:
+    with DuckDBEngine(settings, readable=[features.parent]) as engine:
         engine.read("features", [features])
         rows = engine.connection.table("features")
         step = max(1, -(-rows.count("*").fetchall()[0][0] // SAMPLE_ROWS))

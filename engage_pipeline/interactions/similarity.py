@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engage_pipeline.config import Settings
-from engage_pipeline.engine import Engine
+from engage_pipeline.engine import open_engine
 from engage_pipeline.progress import progress
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def read_followers(tweets: Sequence[Path], output: Path, settings: Settings) -> 
     """The follower sets of the rows in the Parquet files `tweets`."""
     from scipy.sparse import csr_array
 
-    with Engine(settings, readable=sorted({output.parent, *(path.parent for path in tweets)})) as engine:
+    with open_engine(settings, readable=sorted({output.parent, *(path.parent for path in tweets)})) as engine:
         engine.read("source", tweets)
         engine.define("followers", "interactions/followers.sql")
         engine.define("follower_authors", "interactions/follower_authors.sql")

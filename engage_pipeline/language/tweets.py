@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from engage_pipeline.config import Settings
-from engage_pipeline.engine import Engine
+from engage_pipeline.engine import open_engine
 from engage_pipeline.errors import UserError
 
 DISTINCT_TWEETS_SQL = "language/distinct_tweets.sql"
@@ -34,6 +34,6 @@ def tweets_with_language(tweets: Sequence[Path], *, max_tweets: int | None, sett
 
 
 def _fetch(sql: str, tweets: Sequence[Path], max_tweets: int | None, settings: Settings) -> pa.Table:
-    with Engine(settings, readable=sorted({path.parent for path in tweets})) as engine:
+    with open_engine(settings, readable=sorted({path.parent for path in tweets})) as engine:
         engine.read("tweets", tweets)
         return engine.fetch(sql, {"most": max_tweets or _NO_LIMIT})

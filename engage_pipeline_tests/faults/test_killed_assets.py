@@ -94,10 +94,10 @@ def test_a_kill_leaves_the_version_before_whole_and_the_next_run_succeeds(
 SPILLING = """
 import sys, time
 from pathlib import Path
-from engage_pipeline.engine import Engine
+from engage_pipeline.duckdb_engine import DuckDBEngine
 from engage_pipeline_tests.samples import tiny_settings
 settings = tiny_settings(Path(sys.argv[1]), engine={"threads": 1, "memory_limit": "30MB"})
-with Engine(settings) as engine:
+with DuckDBEngine(settings) as engine:
     engine.connection.execute(
         "CREATE TEMP TABLE numbers AS SELECT range AS n, md5(range::VARCHAR) AS t FROM range(1000000)"
     )

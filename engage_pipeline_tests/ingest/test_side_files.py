@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engage_pipeline.engine import Engine
+from engage_pipeline.duckdb_engine import DuckDBEngine
 from engage_pipeline.ingest.side_files import SAMPLE_ROWS, rows_outside, shared_rows, write_side_files
 from engage_pipeline_tests.samples import FIRST_DAY, tiny_settings
 
@@ -34,7 +34,7 @@ def written(folder: Path, rows: list[Row]) -> Path:
 
 
 def duplicates(folder: Path) -> int:
-    with Engine(tiny_settings(folder)) as engine:
+    with DuckDBEngine(tiny_settings(folder)) as engine:
         engine.read("tweets", [folder / "tweets.parquet"])
         (row,) = engine.fetch("ingest/duplicates.sql").to_pylist()
         return int(row["duplicates"])

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline.config import Settings
-from engage_pipeline.engine import Engine, statement
+from engage_pipeline.duckdb_engine import DuckDBEngine
 from engage_pipeline_tests.samples import tiny_settings
 
 
@@ -22,7 +22,7 @@ def test_parquet_files_are_read_under_a_name(settings: Settings) -> None:
     paths = [settings.working_dir / f"{index}.parquet" for index in range(2)]
     for index, path in enumerate(paths):
         pq.write_table(pa.table({"x": [index]}), path)
-    with Engine(settings) as engine:
+    with DuckDBEngine(settings) as engine:
         engine.read("numbers", paths)
         assert engine.connection.execute("SELECT sum(x) FROM numbers").fetchall() == [(1,)]
 
@@ -49,7 +49,7 @@ def test_parquet_files_are_read_under_a_name(settings: Settings) -> None:
     ],
 )
 def test_nothing_outside_the_working_directory_can_be_reached(settings: Settings, attack: str) -> None:
-    with Engine(settings) as engine, pytest.raises(duckdb.Error):
+    with DuckDBEngine(settings) as engine, pytest.raises(duckdb.Error):
         engine.connection.execute(attack)
 
 
@@ -60,7 +60,7 @@ def test_neither_dots_nor_a_link_lead_out_of_it(settings: Settings, way: str) ->
     (outside / "secret.txt").write_text("secret")
     (settings.working_dir / "link").symlink_to(outside)
     path = f"{settings.working_dir}/{way}"
-    with Engine(settings) as engine:
+    with DuckDBEngine(settings) as engine:
         for attack in ("SELECT * FROM read_text($path)", "COPY (SELECT 1) TO $path"):
             with pytest.raises(duckdb.PermissionException, match="Cannot access file"):
                 engine.connection.execute(attack, {"path": f"{path}/secret.txt"})
@@ -69,20 +69,5 @@ def test_neither_dots_nor_a_link_lead_out_of_it(settings: Settings, way: str) ->
 
 
 def test_a_name_that_is_none_is_refused(settings: Settings) -> None:
-    with Engine(settings) as engine, pytest.raises(ValueError, match="does not name a table"):
+    with DuckDBEngine(settings) as engine, pytest.raises(ValueError, match="does not name a table"):
         engine.define('x" AS SELECT 1; --', "interactions/exposures.sql")
-
-
-NO_SELECT = {"ingest/field_readers.sql", "ingest/write_tweets.sql"}
-"""Macros that read a field, and the COPY of a part. Ingest runs on DuckDB only, since read_csv is its own."""
-
-
-def test_every_sql_file_of_the_package_is_one_select() -> None:
-    package = Path(__file__).parents[1] / "engage_pipeline"
-    paths = [path for path in sorted(package.rglob("*.sql")) if str(path.relative_to(package)) not in NO_SELECT]
-    assert paths
-    for path in paths:
-        text = statement(str(path.relative_to(package)))
-        body = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
-        assert body.lstrip().upper().startswith(("SELECT", "WITH")), path
-        assert ";" not in body, path

@@ -1,0 +1,36 @@
+"""A draft of an artifact that is measured while it is made."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from engage_pipeline.artifacts import ArtifactStore, Draft
+from engage_pipeline.manifests import Manifest, label
+from engage_pipeline.memory import peak_memory_mb, release_memory, reset_peak_memory
+
+LOGGER = logging.getLogger("engage_pipeline")
+
+
+@contextmanager
+def making(store: ArtifactStore, name: str, key: str | None = None, sources: Sequence[Path] = ()) -> Iterator[Draft]:
+    """A draft of the artifact, with the seconds and the peak memory (MB, resident) that making it took as facts."""
+    LOGGER.info("%s: started", label(name, key))
+    started = time.monotonic()
+    reset_peak_memory()
+    try:
+        with store.publish(name, key, sources) as draft:
+            yield draft
+            draft.facts |= {"seconds": round(time.monotonic() - started, 2), "peak_mb": peak_memory_mb()}
+    finally:
+        release_memory()
+    rows = f", {draft.rows:,} rows" if draft.rows is not None else ""
+    LOGGER.info("%s: %.1f s%s, peak %d MB", label(name, key), draft.facts["seconds"], rows, draft.facts["peak_mb"])
+
+
+def published(draft: Draft) -> Manifest:
+    """The manifest of a draft whose publication has ended."""
+    if draft.manifest is None:
+        raise RuntimeError("the draft is not published")
+    return draft.manifest

@@ -1,0 +1,113 @@
+"""The Spark of this process: one driver, started when it is first needed, stopped when the process ends.
+
+What a deployment needs beyond `engine.spark_master` (memory of executors, credentials, images) stands in Spark's own
+spark-defaults.conf, in the folder that $SPARK_CONF_DIR names.
+"""
+
+import atexit
+import os
+import re
+import shutil
+import sys
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from engage_pipeline import files
+from engage_pipeline.config import Settings
+from engage_pipeline.errors import UserError
+from engage_pipeline.spill import SPARK_PREFIX, spill_folder
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_SQL_OPTIONS = {
+    "spark.sql.ansi.enabled": "true",  # as in DuckDB: an overflow is an error, a missing list has no size
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.runSQLOnFiles": "false",  # no statement reads a file by its path
+}
+_UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+_THEIRS = {"pyspark", "py4j"}
+"""Whose errors tell why Spark does not start."""
+_running: list["SparkSession"] = []
+"""The first session of this process, once there is one: each thread would see another active session, or none."""
+_starting = threading.Lock()
+_LOOPBACK = re.compile(r"local.*|spark://(127\.\d+\.\d+\.\d+|localhost)(:\d+)?")
+
+
+def open_session(settings: Settings) -> "SparkSession":
+    """A session of its own, without tables, on the master `engine.spark_master`.
+
+    Raises UserError: no pyspark or sqlglot, no Java, a master that can't be reached or is not the one that this
+    process runs on already.
+    """
+    try:
+        import pyspark  # noqa: F401 - said here, and not at the first use
+        import sqlglot  # noqa: F401
+    except ImportError as error:
+        raise UserError("engine.kind = spark: pip install 'engage_pipeline[spark]' is needed") from error
+    master = settings.engine.spark_master
+    with _starting:
+        if not _running:
+            _require_java()
+            try:
+                _running.append(_start(settings))
+            except Exception as error:
+                if type(error).__module__.partition(".")[0] not in _THEIRS:
+                    raise
+                raise UserError(_no_start(master, error)) from error
+    (session,) = _running
+    if session.sparkContext.master != master:
+        raise UserError(f"engine.spark_master = {master}: this process runs on {session.sparkContext.master} already")
+    own = session.newSession()
+    for name, value in _SQL_OPTIONS.items():
+        own.conf.set(name, value)
+    return own
+
+
+def _require_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    if shutil.which("java", path=f"{home}/bin" if home else None) is None:
+        place = f"none in JAVA_HOME = {home}" if home else "no `java` on the PATH, and JAVA_HOME is not set"
+        raise UserError(f"engine.kind = spark: a Java runtime (17 or newer) is needed: {place}")
+
+
+def _start(settings: Settings) -> "SparkSession":
+    from pyspark.sql import SparkSession
+
+    master = settings.engine.spark_master
+    stack = ExitStack()
+    folder = stack.enter_context(files.scratch_folder(spill_folder(settings), SPARK_PREFIX))
+    options: dict[str, bool | float | int | str | None] = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    }
+    if _LOOPBACK.fullmatch(master):
+        options |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+    if master.startswith("local"):
+        memory = memory_bytes(settings.engine.memory_limit)
+        options |= {"spark.driver.memory": f"{memory >> 20}m", "spark.local.dir": str(folder)}
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else executors run the first python3 of their PATH
+    builder = SparkSession.builder.master(master).appName("engage_pipeline")
+    with stack:
+        session = builder.config(map=options).getOrCreate()
+        stack.callback(session.stop)
+        atexit.register(stack.pop_all().close)
+    return session
+
+
+def memory_bytes(limit: str) -> int:
+    """What `engine.memory_limit` allows in bytes; a percentage is one of this machine's memory."""
+    unit = limit.lstrip("0123456789. ")
+    number = float(limit.removesuffix(unit))
+    if unit == "%":
+        return int(number / 100 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return int(number * _UNITS[unit.upper()])
+
+
+def _no_start(master: str, error: Exception) -> str:
+    reason = next((line for line in str(error).splitlines() if "xception" in line), str(error))
+    return f"engine.spark_master = {master}: Spark does not start: {' '.join(reason.split())[:300]}"

@@ -1,0 +1,111 @@
+"""What Spark needs is missing: one clear line. How much memory it gets."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engage_pipeline.engine import open_engine
+from engage_pipeline.spark.session import memory_bytes
+from engage_pipeline.spark.tasks import one_task
+from engage_pipeline_tests.spark.helpers import MASTER, spark_settings
+
+NO_JAVA = "engine.kind = spark: a Java runtime (17 or newer) is needed"
+OPEN = """
+import sys
+from pathlib import Path
+from engage_pipeline.errors import UserError
+from engage_pipeline_tests.spark.helpers import spark_settings
+from engage_pipeline.engine import open_engine
+for name in sys.argv[2:]:
+    sys.modules[name] = None
+try:
+    open_engine(spark_settings(Path(sys.argv[1])))
+except UserError as error:
+    print(error)
+"""
+
+
+def opened(folder: Path, *missing: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """A process that opens Spark without some modules, and prints its UserError."""
+    kept = {name: value for name, value in os.environ.items() if name != "JAVA_HOME"}
+    return subprocess.run(
+        [sys.executable, "-c", OPEN, str(folder), *missing],
+        env=kept | {"PYTHONPATH": str(Path(__file__).parents[2])} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("missing", "environment", "line"),
+    [
+        (["pyspark"], {}, "engine.kind = spark: pip install 'engage_pipeline[spark]' is needed"),
+        (["sqlglot"], {}, "engine.kind = spark: pip install 'engage_pipeline[spark]' is needed"),
+        (
+            [],
+            {"PATH": "/nowhere"},
+            f"{NO_JAVA}: no `java` on the PATH, and JAVA_HOME is not set",
+        ),
+        (
+            [],
+            {"JAVA_HOME": "/nowhere"},
+            f"{NO_JAVA}: none in JAVA_HOME = /nowhere",
+        ),
+    ],
+)
+def test_what_is_missing_is_one_clear_line(
+    tmp_path: Path, missing: list[str], environment: dict[str, str], line: str
+) -> None:
+    done = opened(tmp_path, *missing, **environment)
+    assert (done.stdout.strip(), done.stderr) == (line, "")
+
+
+def test_a_java_that_fails_is_one_clear_line(tmp_path: Path) -> None:
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text("#!/bin/sh\necho no such version >&2\nexit 1\n")
+    java.chmod(0o755)
+    done = opened(tmp_path, JAVA_HOME=str(tmp_path))
+    assert done.stdout.startswith(f"engine.spark_master = {MASTER}: Spark does not start: [JAVA_GATEWAY_EXITED]")
+    assert done.stdout.count("\n") == 1
+    assert not list((tmp_path / ".spill").glob("spark_temp_*"))
+
+
+def test_nothing_of_spark_is_imported_for_duckdb(tmp_path: Path) -> None:
+    code = OPEN.replace("spark_settings(", "tiny_settings(").replace(
+        "tests.spark.helpers import spark", "tests.samples import tiny"
+    )
+    code += "print([name for name in ('pyspark', 'sqlglot') if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [("1GB", 10**9), ("1.5 GiB", 3 * 2**29), ("20KB", 20_000), ("2TiB", 2**41), ("512MiB", 2**29)],
+)
+def test_a_memory_limit_in_bytes(limit: str, expected: int) -> None:
+    assert memory_bytes(limit) == expected
+
+
+def test_a_memory_limit_as_a_share_of_the_machine() -> None:
+    machine = 1024 * int(Path("/proc/meminfo").read_text().split("MemTotal:")[1].split()[0])
+    assert memory_bytes("25%") == pytest.approx(machine / 4, rel=0.01)
+
+
+@pytest.mark.parametrize(("limit", "share"), [("70%", "17.5000%"), ("1GB", "0.2500GB")])
+def test_tasks_share_the_memory(tmp_path: Path, limit: str, share: str) -> None:
+    settings = one_task(spark_settings(tmp_path, engine={"kind": "spark", "memory_limit": limit}), 4)
+    assert (settings.engine.kind, settings.engine.threads, settings.engine.memory_limit) == ("duckdb", 1, share)
+    with open_engine(settings):
+        pass
