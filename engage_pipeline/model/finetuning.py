@@ -11,6 +11,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.model.inputs import InputBuilder
 from engage_pipeline.model.network import load_network, save_network
 from engage_pipeline.model.network_scoring import NetworkScorer
+from engage_pipeline.model.processes import train_in_processes
 from engage_pipeline.model.rows import Rows, read_columns, read_rows
 from engage_pipeline.model.schedule import decaying, repeated
 from engage_pipeline.model.training import TrainingPlan, TrainingRun, make_accelerator, torch_threads
@@ -25,6 +26,14 @@ def finetune_network(
     a checkpoint in `workspace`. Returns the facts of `pretrain_network`, and `holdout`: AP and RCE of each engagement
     on the held-out rows before and after. Raises UserError as that does.
     """
+    arguments = pretrained, features, codes, output, workspace, settings
+    return train_in_processes("finetuned_network", settings.network.processes, _finetune, *arguments)
+
+
+def _finetune(
+    pretrained: Path, features: Path, codes: np.ndarray, output: Path, workspace: Path, settings: Settings
+) -> dict[str, Any]:
+    """What each process does; the main one writes the network and scores it."""
     accelerator = make_accelerator()
     with torch_threads(settings.engine.threads):
         network = load_network(pretrained)

@@ -124,7 +124,7 @@ class TrainingRun:
             self.optimizer.state.clear()
         batches = stretch.batches(self.settings.batch_size, [self.plan.seed, position.stretch])
         for batch in batches[position.batch :]:
-            loss = self._step(rows.take(self._share(batch)), stretch)
+            loss = self._step(rows.take(self._share(batch)), len(batch), stretch)
             position.batch, position.step, position.rows = (
                 position.batch + 1,
                 position.step + 1,
@@ -135,7 +135,8 @@ class TrainingRun:
             advance(len(batch), f"loss {loss:.4f}")
         position.stretch, position.batch = position.stretch + 1, 0
 
-    def _step(self, rows: Rows, stretch: Stretch) -> float:
+    def _step(self, rows: Rows, n_rows: int, stretch: Stretch) -> float:
+        """Trains on this process's `rows` of a batch of `n_rows`; returns the loss of the batch."""
         device = self.accelerator.device
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate(self.position.step, stretch)
@@ -143,19 +144,19 @@ class TrainingRun:
         labels = torch.from_numpy(rows.labels).to(device).float()
         with autocast(device, self.bare_network.config.precision):
             logits = self.network(known, categories)
-        losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(dim=0)  # [4]
-        shown = self.accelerator.reduce(losses.detach(), "mean").tolist()
+        losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none").sum(dim=0) / n_rows  # [4]
+        shown = self.accelerator.reduce(losses.detach(), "sum").tolist()
         if not all(math.isfinite(loss) for loss in shown):
             raise self._diverged(f"the loss became {sum(shown):.0f}", stretch)
-        self.accelerator.backward(losses.mean())
+        # Gradients are averaged over the processes; what they are of is a sum over all rows.
+        self.accelerator.backward(losses.mean() * self.accelerator.num_processes)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self._note(shown)
         return sum(shown) / len(shown)
 
     def _share(self, batch: np.ndarray) -> np.ndarray:
-        count = self.accelerator.num_processes
-        return batch if len(batch) < count else batch[self.accelerator.process_index :: count]
+        return batch[self.accelerator.process_index :: self.accelerator.num_processes]
 
     def _note(self, losses: Sequence[float]) -> None:
         """Adds the step's losses to the learning curve, whose points are means over equally many steps."""
