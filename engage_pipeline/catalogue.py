@@ -109,7 +109,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.LANGUAGE,
             ("finetuned_encoder", "tweet_parts"),
             ("encoder.parts", "encoder.max_tweets", "encoder.max_tokens", "encoder.checkpoint"),
-            "1",
+            "2",
             parts_setting="encoder.parts",
         ),
         Artifact("emde_sketches", Stage.LANGUAGE, ("token_sketches",), ("sketch_width", "sketch_depth", "seed"), "1"),
