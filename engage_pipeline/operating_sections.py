@@ -85,10 +85,10 @@ class AutomationSettings(Section):
 class EngineSettings(Section):
     """Where and with how much the SQL runs."""
 
-    threads: int | None = Field(None, ge=1, description="Threads of DuckDB, torch and LightGBM; null = all cores.")
-    processes: int = Field(
-        1, ge=1, description="Processes that share the tweets of token_sketches, each with its share of the threads."
+    threads: int | None = Field(
+        None, ge=1, description="Threads of DuckDB and LightGBM, and of torch when it predicts; null = all cores."
     )
+    processes: int = Field(1, ge=1, description="Processes that share the tweets of token_sketches.")
     memory_limit: str = Field(
         "70%",
         pattern=r"^\d+(\.\d+)?\s?(%|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$",

@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.encoders import check_tokens, load_encoder, quiet_transformers
-from engage_pipeline.language.processor import autocast, bf16_is_fast, device, torch_threads
+from engage_pipeline.language.processor import autocast, bf16_is_fast, device
 from engage_pipeline.language.ragged import Integers, TokenLists, batches_by_length
 from engage_pipeline.language.tweets import OCCURRENCES, distinct_tweets
 from engage_pipeline.progress import progress
 from engage_pipeline.ranks import ranked
-from engage_pipeline.shares import settings_of_one
+from engage_pipeline.training_threads import on_training_threads
 from engage_pipeline.workers import run_in_processes
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def token_vector_schema(dim: int) -> pa.Schema:
     )
 
 
+@on_training_threads(torch=True)
 def sketch_tokens(
     encoder: Path, tweets: Sequence[Path], output: Path, settings: Settings, *, bf16: bool | None = None
 ) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def sketch_tokens(
     UserError where `encoder.checkpoint` is not there.
     """
     bf16 = bf16_is_fast() if bf16 is None else bf16
-    with torch_threads(settings), quiet_transformers():
+    with quiet_transformers():
         model = load_encoder(encoder, settings.encoder.checkpoint)
         table = distinct_tweets(tweets, max_tweets=settings.encoder.max_tweets, settings=settings)
         lists = TokenLists.from_arrow(table["text_tokens"], settings.encoder.max_tokens)
@@ -112,11 +113,11 @@ def _sums_of_all(
     count = min(settings.engine.processes, len(share.batches))
     if count == 1:
         return sum_hidden_states(model, share, tokens, most, bf16=bf16)
-    one = settings_of_one(settings, count)
-    arguments = [(place, encoder, share.part(place, count), tokens, most, one, bf16) for place in range(count)]
+    arguments = [(place, encoder, share.part(place, count), tokens, most, settings, bf16) for place in range(count)]
     return np.sum(run_in_processes("token_sketches", _sums_of_part, arguments), axis=0)
 
 
+@on_training_threads(torch=True)
 def _sums_of_part(
     place: int, encoder: Path, share: TweetShare, tokens: Integers, most: int, settings: Settings, bf16: bool
 ) -> Integers:
@@ -125,7 +126,7 @@ def _sums_of_part(
 
     if torch.cuda.is_available():
         torch.cuda.set_device(place % torch.cuda.device_count())
-    with torch_threads(settings), quiet_transformers():
+    with quiet_transformers():
         model = load_encoder(encoder, settings.encoder.checkpoint)
         return sum_hidden_states(model, share, tokens, most, bf16=bf16)
 

@@ -16,9 +16,10 @@ from engage_pipeline.model.precision import resolve_precision
 from engage_pipeline.model.processes import train_in_processes
 from engage_pipeline.model.rows import Rows, concatenate, read_columns, read_rows
 from engage_pipeline.model.schedule import Stretch, cosine, day_by_day, decaying, shuffled
-from engage_pipeline.model.training import TrainingPlan, TrainingRun, make_accelerator, torch_threads
+from engage_pipeline.model.training import TrainingPlan, TrainingRun, make_accelerator
 from engage_pipeline.model.warm_start import COLD, WARM, ColdStart, NetworkBefore, warm_network
 from engage_pipeline.progress import LOGGER
+from engage_pipeline.training_threads import on_training_threads
 
 
 def pretrain_network(
@@ -43,6 +44,7 @@ def pretrain_network(
     return train_in_processes("pretrained_network", settings.network.processes, _pretrain, *arguments)
 
 
+@on_training_threads(torch=True)
 def _pretrain(
     features: Sequence[Path],
     codes: np.ndarray,
@@ -64,8 +66,7 @@ def _pretrain(
         workspace.mkdir(exist_ok=True)
     plan = _plan(features, languages, chosen.warm_epochs if WARM in start else chosen.epochs, settings)
     inputs = InputBuilder(codes, config.sketch_width, accelerator.device, config.base_rates)
-    with torch_threads(settings.engine.threads):
-        facts = TrainingRun(network, inputs, plan, chosen, workspace, accelerator).run()
+    facts = TrainingRun(network, inputs, plan, chosen, workspace, accelerator).run()
     if accelerator.is_main_process:
         save_network(network, output)
     return {**start, **facts}

@@ -5,8 +5,7 @@ What belongs here: steps, checkpoints, the learning curve. What does not: which 
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,17 +58,6 @@ def make_accelerator() -> Accelerator:
     """One that multiplies as autocast says, whatever another trainer of this process chose before."""
     AcceleratorState._reset_state(reset_partial_state=True)
     return Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="no")
-
-
-@contextmanager
-def torch_threads(count: int | None) -> Iterator[None]:
-    """Torch works on `count` threads inside the block; None = as it is."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class TrainingRun:
