@@ -53,6 +53,12 @@ class Settings(Section):
         description="Take what is a link to a place outside of its folder, in `recsys_data`, `test_data` and "
         "`deletions`; else it is refused.",
     )
+    training_threads: int = Field(
+        4,
+        ge=1,
+        description="Threads that train and fit the models, in each process, whatever `engine.threads` and the cores: "
+        "another number gives other last digits.",
+    )
     max_n_parts: int | None = Field(None, ge=1, description="Training parts used, in order of name; null = all.")
     max_n_parts_in_memory: int = Field(4, ge=1, description="Training parts held at once.")
     authors_similarity_top_N: int = Field(  # noqa: N815 - the reference's name

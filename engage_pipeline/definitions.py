@@ -14,6 +14,7 @@ from engage_pipeline.automation.parts_sensor import parts_sensor
 from engage_pipeline.checks import CHECKS
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.executors import chosen_executor
 from engage_pipeline.resources import Pipeline
 
 LOGGER = logging.getLogger("engage_pipeline")
@@ -34,8 +35,7 @@ def build_definitions(pipeline: Pipeline) -> dg.Definitions:
         sensors=[dead_runs, parts_sensor(settings.automation)],
         schedules=[nightly_schedule(settings.automation)],
         resources={"pipeline": pipeline},
-        # A step costs 0.3 s in this process and 3.5 s in one of its own; DuckDB, torch and LightGBM use the cores.
-        executor=dg.in_process_executor,
+        executor=chosen_executor(),
     )
 
 

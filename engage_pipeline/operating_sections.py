@@ -93,7 +93,10 @@ class EngineSettings(Section):
         pattern=r"^(local(\[(\*|[1-9]\d*)\])?|yarn|(spark|k8s)://\S+)$",
         description="Where Spark runs: `local[4]` = 4 cores of this machine, `spark://host:7077`, `yarn`, `k8s://…`.",
     )
-    threads: int | None = Field(None, ge=1, description="Threads of DuckDB, torch and LightGBM; null = all cores.")
+    threads: int | None = Field(
+        None, ge=1, description="Threads of DuckDB and LightGBM, and of torch when it predicts; null = all cores."
+    )
+    processes: int = Field(1, ge=1, description="Processes that share the tweets of token_sketches.")
     memory_limit: str = Field(
         "70%",
         pattern=r"^\d+(\.\d+)?\s?(%|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$",

@@ -14,6 +14,13 @@ from tqdm import tqdm
 
 LOGGER = logging.getLogger("engage_pipeline")
 SECONDS_BETWEEN_LINES = 10.0
+_bars = True
+
+
+def show_lines_only() -> None:
+    """From now on this process draws no bars: those of several processes would overwrite each other."""
+    global _bars  # noqa: PLW0603
+    _bars = False
 
 
 class Progress:
@@ -24,7 +31,9 @@ class Progress:
         self.name, self.total, self.unit = name, total, unit
         self.done = 0
         self._started = self._last = time.monotonic()
-        self._bar = tqdm(total=total, desc=name, unit=f" {unit}", leave=False) if sys.stderr.isatty() else None
+        self._bar = (
+            tqdm(total=total, desc=name, unit=f" {unit}", leave=False) if _bars and sys.stderr.isatty() else None
+        )
 
     def advance(self, count: int, note: str = "") -> Self:
         """Counts `count` more; `note` is shown beside, a loss for instance."""

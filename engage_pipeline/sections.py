@@ -96,6 +96,9 @@ class NetworkSettings(Section):
         "auto", description="`auto` = bf16 where the processor or GPU is fast at it."
     )
     save_steps: int = Field(500, ge=1, description="Steps between checkpoints to resume from.")
+    processes: int = Field(
+        1, ge=1, description="Processes that train together, each on its share of every batch; on GPUs one for each."
+    )
     warm_start: bool = Field(False, description="Start training from the weights of the last network of this shape.")
     warm_epochs: int = Field(1, ge=1, description="Passes over the training rows after such a start.")
 

@@ -13,6 +13,7 @@ import dagster as dg
 from engage_pipeline.artifacts import ArtifactStore, Draft
 from engage_pipeline.automation.dead_runs import mark_run
 from engage_pipeline.errors import UserError
+from engage_pipeline.executors import IN_PROCESS, executor_name
 from engage_pipeline.making import making, published
 from engage_pipeline.manifests import Manifest, check_key
 from engage_pipeline.plots import as_markdown
@@ -48,7 +49,7 @@ def make_one(
     """
     with user_errors():
         context = dg.AssetExecutionContext.get()
-        mark_run(context.instance, context.run)
+        _mark_run(context)
         if ONLY_STALE in context.run.tags and store.stale(name, None, sources) is None:
             return _unchanged(store, name)
         with making(store, name, None, sources) as draft:
@@ -57,6 +58,12 @@ def make_one(
     return dg.MaterializeResult(
         metadata=_shown_first(shown or {}, manifest), data_version=dg.DataVersion(manifest.version)
     )
+
+
+def _mark_run(context: dg.AssetExecutionContext) -> None:
+    """Notes that this process executes the run, unless each step has one of its own, which is soon gone."""
+    if executor_name() == IN_PROCESS:
+        mark_run(context.instance, context.run)
 
 
 def _unchanged(store: ArtifactStore, name: str) -> dg.MaterializeResult:
@@ -78,7 +85,7 @@ def make_parts(
     `show` returns what else is to be shown of a part that is published. Raises dg.Failure naming the failed parts
     after all of them were tried.
     """
-    mark_run(context.instance, context.run)
+    _mark_run(context)
     made: dict[str, Manifest] = {}
     shown: dict[str, Shown] = {}
     failed: dict[str, str] = {}

@@ -104,9 +104,7 @@ def engagement_trees(pipeline: Pipeline) -> dg.MaterializeResult:
 
     def make(draft: Draft) -> Shown:
         codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
-        pretrained = NetworkScorer.load(
-            store.open("pretrained_network").directory(), codes, threads=store.settings.engine.threads
-        )
+        pretrained = NetworkScorer.load(store.open("pretrained_network").directory(), codes)
         features = store.open("validation_features").path("features.parquet")
         effects = read_columns(store.open("engagement_effects").directory())
         draft.facts |= train_trees(features, pretrained, effects, draft.directory, store.settings)

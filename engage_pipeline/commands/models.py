@@ -60,13 +60,17 @@ def predict(
         list[Path] | None, typer.Argument(help="Further inputs, so that --input test/part-* works.")
     ] = None,
     threads: Threads = None,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes that share the parts, each with so many threads [default: 1].")
+    ] = 1,
     config: Config = None,
     preset: PresetName = None,
 ) -> None:
     """Predict test parts with the published model: the challenge's test phase. No Dagster, no network."""
     from engage_pipeline.submission.predict import predict as predict_parts
 
-    report = predict_parts([*inputs, *(more or [])], output, load_settings(config, preset=preset), threads=threads)
+    settings = load_settings(config, preset=preset)
+    report = predict_parts([*inputs, *(more or [])], output, settings, threads=threads, processes=processes)
     typer.echo(
         f"{output}: {report.rows:,} rows in {report.seconds:.1f} s, {report.rows_per_second:,.0f} rows a second, "
         f"{report.rejected:,} lines rejected"

@@ -23,6 +23,7 @@ from engage_pipeline.interactions.exposure_matrix import ABSENT, ExposureMatrix
 from engage_pipeline.progress import progress
 from engage_pipeline.ranks import ranked
 from engage_pipeline.subspace import leading_directions
+from engage_pipeline.training_threads import on_training_threads
 
 Integers = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -106,6 +107,7 @@ class Embedding:
         return unit_rows(sums * self.values**-1.5)
 
 
+@on_training_threads()
 def find_communities(counts: Path, output: Path, settings: Settings) -> dict[str, Any]:
     """Writes user, as_author, as_viewer of every user of the folder `counts` of interaction_counts to the file
     `output`, ordered by user, the fingerprint of the id.
@@ -113,15 +115,12 @@ def find_communities(counts: Path, output: Path, settings: Settings) -> dict[str
     Returns users, authors, viewers, communities, dimensions, and `shares`: for authors and viewers the rank of a
     community and its share of them, see `ranked`.
     """
-    from threadpoolctl import threadpool_limits
-
     users = _fingerprints_by_number(counts)
     pairs = output.with_name("pairs_by_viewer.parquet")
-    with threadpool_limits(settings.engine.threads):
-        matrix = ExposureMatrix.write(counts, pairs, len(users), settings)
-        embedding = embed(matrix, settings)
-        centroids = _fit(embedding, settings)
-        as_author, as_viewer = _assign(embedding, centroids)
+    matrix = ExposureMatrix.write(counts, pairs, len(users), settings)
+    embedding = embed(matrix, settings)
+    centroids = _fit(embedding, settings)
+    as_author, as_viewer = _assign(embedding, centroids)
     pairs.unlink()
     order = np.argsort(users, kind="stable")
     columns = [pa.array(values[order]) for values in (users, as_author[1:], as_viewer[1:])]

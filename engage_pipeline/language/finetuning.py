@@ -17,15 +17,17 @@ from engage_pipeline.language.encoders import (
     starting_encoder,
     step_file,
 )
-from engage_pipeline.language.processor import bf16_is_fast, device, torch_threads
+from engage_pipeline.language.processor import bf16_is_fast, device
 from engage_pipeline.language.ragged import Integers, TokenLists, training_batches
 from engage_pipeline.language.tweets import distinct_tweets
+from engage_pipeline.training_threads import on_training_threads
 
 LOSSES = "loss.json"
 _CURVE_POINTS = 200
 _SPLIT_STREAM = 1
 
 
+@on_training_threads(torch=True)
 def finetune_encoder(
     tweets: Sequence[Path], output: Path, workspace: Path, settings: Settings, *, bf16: bool | None = None
 ) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def finetune_encoder(
     table = distinct_tweets(tweets, max_tweets=encoder.max_tweets, settings=settings)
     lists = TokenLists.from_arrow(table["text_tokens"], encoder.max_tokens)
     training, heldout = (lists.take(rows) for rows in split(len(lists), encoder.heldout_share, settings.seed))
-    with torch_threads(settings), quiet_transformers():
+    with quiet_transformers():
         model: Any = starting_encoder(settings)
         model.to(device())
         check_architecture(model)

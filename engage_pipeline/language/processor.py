@@ -1,12 +1,9 @@
-"""What the encoder runs on: CPU or GPU, how many threads, bf16 or not."""
+"""What the encoder runs on: CPU or GPU, bf16 or not."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from engage_pipeline.config import Settings
 
 if TYPE_CHECKING:
     import torch
@@ -43,16 +40,3 @@ def autocast(*, bf16: bool) -> AbstractContextManager[object]:
     import torch
 
     return torch.autocast(device().type, dtype=torch.bfloat16, enabled=bf16)
-
-
-@contextmanager
-def torch_threads(settings: Settings) -> Iterator[None]:
-    """torch uses as many threads as `engine.threads` says within the block."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(settings.engine.threads or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -36,6 +36,11 @@ class TokenLists:
         """Some of the lists, in the order of `rows`."""
         return type(self)(self.values, self.starts[rows], self.lengths[rows])
 
+    def compact(self, rows: Integers) -> Self:
+        """Some of the lists, in the order of `rows`, with no token but theirs in `values`."""
+        taken = self.take(rows)
+        return type(self)(taken.flat()[0], np.cumsum(taken.lengths) - taken.lengths, taken.lengths)
+
     def flat(self) -> tuple[npt.NDArray[np.int32], Integers]:
         """All tokens, list after list [tokens], and the list that each belongs to [tokens]."""
         owners = np.repeat(np.arange(len(self)), self.lengths)

@@ -1,27 +1,33 @@
 """Token vectors: the mean of each token's last hidden states over every occurrence in the tweets."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline.config import Settings
+from engage_pipeline.errors import UserError
 from engage_pipeline.language.encoders import check_tokens, load_encoder, quiet_transformers
-from engage_pipeline.language.processor import autocast, bf16_is_fast, device, torch_threads
+from engage_pipeline.language.processor import autocast, bf16_is_fast, device
 from engage_pipeline.language.ragged import Integers, TokenLists, batches_by_length
 from engage_pipeline.language.tweets import OCCURRENCES, distinct_tweets
 from engage_pipeline.progress import progress
 from engage_pipeline.ranks import ranked
+from engage_pipeline.training_threads import on_training_threads
+from engage_pipeline.workers import run_in_processes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 TOKEN_VECTORS = "token_vectors.parquet"  # noqa: S105 - a file's name
 _PADDED_TOKENS = 4096
+UNITS = 2**24
+"""Hidden states are rounded to multiples of 1 / UNITS before they are added up: a layer's norm keeps them near 1."""
+_MOST_UNITS = 2**62
 
 
 def token_vector_schema(dim: int) -> pa.Schema:
@@ -35,6 +41,7 @@ def token_vector_schema(dim: int) -> pa.Schema:
     )
 
 
+@on_training_threads(torch=True)
 def sketch_tokens(
     encoder: Path, tweets: Sequence[Path], output: Path, settings: Settings, *, bf16: bool | None = None
 ) -> dict[str, Any]:
@@ -46,13 +53,19 @@ def sketch_tokens(
     UserError where `encoder.checkpoint` is not there.
     """
     bf16 = bf16_is_fast() if bf16 is None else bf16
-    with torch_threads(settings), quiet_transformers():
+    with quiet_transformers():
         model = load_encoder(encoder, settings.encoder.checkpoint)
         table = distinct_tweets(tweets, max_tweets=settings.encoder.max_tweets, settings=settings)
         lists = TokenLists.from_arrow(table["text_tokens"], settings.encoder.max_tokens)
         check_tokens(model, lists)
         rows = table[OCCURRENCES].to_numpy()
-        tokens, occurrences, vectors = mean_hidden_states(model, lists, rows, bf16=bf16)
+        flat, owners = lists.flat()
+        counts = np.bincount(flat, weights=rows[owners], minlength=model.config.vocab_size).astype(np.int64)
+        tokens = np.flatnonzero(counts)
+        occurrences = counts[tokens]
+        share = TweetShare(lists, rows, batches_by_length(lists.lengths, _PADDED_TOKENS))
+        sums = _sums_of_all(model, encoder, share, tokens, int(occurrences.max()), settings, bf16=bf16)
+    vectors = (sums / UNITS / occurrences[:, None]).astype(np.float32)
     dim = vectors.shape[1]
     columns = [
         pa.array(tokens, pa.int32()),
@@ -70,33 +83,78 @@ def sketch_tokens(
     }
 
 
-def mean_hidden_states(
-    model: "PreTrainedModel", tweets: TokenLists, rows: Integers, *, bf16: bool
-) -> tuple[Integers, Integers, npt.NDArray[np.float32]]:
-    """Tokens [n] in ascending order, how often each occurs [n], and its mean last hidden state [n, dim].
+@dataclass(frozen=True)
+class TweetShare:
+    """Tweets, how many rows show each [tweets], and the batches that they are read in."""
 
-    `rows` [tweets] is how often each tweet occurs. Sums are kept in float64 on the CPU, in a fixed order.
+    tweets: TokenLists
+    rows: Integers
+    batches: list[Integers]
+
+    def part(self, place: int, count: int) -> "TweetShare":
+        """Every `count`th batch from `place` on, and no tweet but theirs."""
+        batches = self.batches[place::count]
+        taken = np.concatenate(batches) if batches else np.zeros(0, np.int64)
+        ends = np.cumsum([len(batch) for batch in batches], dtype=np.int64)
+        return TweetShare(self.tweets.compact(taken), self.rows[taken], np.split(np.arange(len(taken)), ends[:-1]))
+
+
+def _sums_of_all(
+    model: "PreTrainedModel",
+    encoder: Path,
+    share: TweetShare,
+    tokens: Integers,
+    most: int,
+    settings: Settings,
+    *,
+    bf16: bool,
+) -> Integers:
+    """What `sum_hidden_states` gives, from as many processes as engine.processes says."""
+    count = min(settings.engine.processes, len(share.batches))
+    if count == 1:
+        return sum_hidden_states(model, share, tokens, most, bf16=bf16)
+    arguments = [(place, encoder, share.part(place, count), tokens, most, settings, bf16) for place in range(count)]
+    return np.sum(run_in_processes("token_sketches", _sums_of_part, arguments), axis=0)
+
+
+@on_training_threads(torch=True)
+def _sums_of_part(
+    place: int, encoder: Path, share: TweetShare, tokens: Integers, most: int, settings: Settings, bf16: bool
+) -> Integers:
+    """What each of several processes does; on GPUs each has its own."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.set_device(place % torch.cuda.device_count())
+    with quiet_transformers():
+        model = load_encoder(encoder, settings.encoder.checkpoint)
+        return sum_hidden_states(model, share, tokens, most, bf16=bf16)
+
+
+def sum_hidden_states(
+    model: "PreTrainedModel", share: TweetShare, tokens: Integers, most: int, *, bf16: bool
+) -> Integers:
+    """For each of `tokens` [n], ascending, the sum of its last hidden states, over all rows: int64 [n, dim], in UNITS.
+
+    Whole numbers add up to the same whatever the order, and however the tweets are shared among processes. Raises
+    UserError where a sum of `most` hidden states, the most of one token in all shares, may be too large for them.
     """
     import torch
 
-    flat, owners = tweets.flat()
-    occurrences = np.bincount(flat, weights=rows[owners], minlength=model.config.vocab_size).astype(np.int64)
-    tokens = np.flatnonzero(occurrences)
     places = torch.from_numpy(np.searchsorted(tokens, np.arange(model.config.vocab_size)))
+    room = _MOST_UNITS / most
     base = model.base_model.to(device()).eval()
-    sums: torch.Tensor | None = None
-    with torch.inference_mode(), progress("token_sketches", len(tweets), "tweets") as tracker:
-        for batch in batches_by_length(tweets.lengths, _PADDED_TOKENS):
-            ids, present, hidden = _hidden_states(base, tweets, batch, bf16=bf16)
-            weights = np.repeat(rows[batch], tweets.lengths[batch]).astype(np.float64)
-            if sums is None:
-                sums = torch.zeros(len(tokens), hidden.shape[1], dtype=torch.float64)
-            sums.index_add_(0, places[ids[present]], hidden.double() * torch.from_numpy(weights)[:, None])
+    sums = torch.zeros(len(tokens), model.config.hidden_size, dtype=torch.int64)
+    with torch.inference_mode(), progress("token_sketches", len(share.tweets), "tweets") as tracker:
+        for batch in share.batches:
+            ids, present, hidden = _hidden_states(base, share.tweets, batch, bf16=bf16)
+            units = (hidden.double() * UNITS).round_()
+            if not bool(units.abs().max() <= room):
+                raise UserError("token_sketches: the encoder's hidden states are too large, or not finite")
+            weights = torch.from_numpy(np.repeat(share.rows[batch], share.tweets.lengths[batch]))
+            sums.index_add_(0, places[ids[present]], units.long() * weights[:, None])
             tracker.advance(len(batch))
-    if sums is None:
-        raise ValueError("no tweets")
-    vectors = sums.numpy() / occurrences[tokens][:, None]
-    return tokens, occurrences[tokens], vectors.astype(np.float32)
+    return sums.numpy()
 
 
 def _hidden_states(base: Any, tweets: TokenLists, batch: Integers, *, bf16: bool) -> tuple[Any, Any, Any]:

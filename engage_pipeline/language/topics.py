@@ -23,6 +23,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.language.token_weights import TokenWeights, fit_weights
 from engage_pipeline.language.tweets import tweets_with_language
 from engage_pipeline.subspace import leading_directions
+from engage_pipeline.training_threads import on_training_threads
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -129,19 +130,17 @@ def language_numbers(languages: pa.Array | pa.ChunkedArray, known: Sequence[str]
     return np.asarray(pc.fill_null(found, len(known)), np.int32)
 
 
+@on_training_threads()
 def fit_topics(tweets: Sequence[Path], output: Path, settings: Settings) -> dict[str, Any]:
     """Fits topics to distinct tweets of the typed parts `tweets`; writes the model into the folder `output`.
 
     Returns tweets, tokens (kept), dimensions, topics, languages, and shares: of the tweets, by topic.
     """
-    from threadpoolctl import threadpool_limits
-
     table = tweets_with_language(tweets, max_tweets=settings.topics.max_tweets, settings=settings)
     lists = table["text_tokens"].combine_chunks()
     tokens = lists.flatten().to_numpy()
     lengths = pc.list_value_length(lists).to_numpy().astype(np.int64)
-    with threadpool_limits(settings.engine.threads):
-        model = fit_model(tokens, lengths, table["language"], settings)
+    model = fit_model(tokens, lengths, table["language"], settings)
     model.save(output)
     topics = model.assign(tokens, lengths, table["language"])
     sizes = np.bincount(topics[topics != NO_TOPIC], minlength=len(model.centroids))

@@ -46,6 +46,7 @@ from engage_pipeline.model.effects.scoring import EffectScorer, copy_effects
 from engage_pipeline.model.logistic import log_losses, sigmoid
 from engage_pipeline.model.tree_scoring import TreeScorer
 from engage_pipeline.progress import progress
+from engage_pipeline.training_threads import training_threads
 
 if TYPE_CHECKING:
     from engage_pipeline.model.network_scoring import NetworkScorer
@@ -140,12 +141,13 @@ def build_bundle(
     _copy_network(pretrained, output, PRETRAINED)
     copy_effects(effects, output)
     model = TrainedModel(*_load_models(output, settings.engine.threads), {})
-    logits, labels = _blend_rows(model, features, read_effects(effects), settings)
-    prior = MOSTLY_TREES if settings.features.effects else EQUAL
-    blend = {
-        target: choose_weights(logits["network"][:, i], logits["trees"][:, i], labels[:, i], prior)
-        for i, target in enumerate(schema.TARGETS)
-    }
+    with training_threads(settings, torch=True):
+        logits, labels = _blend_rows(model, features, read_effects(effects), settings)
+        prior = MOSTLY_TREES if settings.features.effects else EQUAL
+        blend = {
+            target: choose_weights(logits["network"][:, i], logits["trees"][:, i], labels[:, i], prior)
+            for i, target in enumerate(schema.TARGETS)
+        }
     write_blend(blend, output / BLEND)
     logits["blend"] = blend_logits(blend, logits["network"], logits["trees"])
     return {"trees": True, "blend_rows": len(labels), "engagements": _facts(blend, logits, labels)}

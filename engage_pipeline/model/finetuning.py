@@ -11,9 +11,11 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.model.inputs import InputBuilder
 from engage_pipeline.model.network import load_network, save_network
 from engage_pipeline.model.network_scoring import NetworkScorer
+from engage_pipeline.model.processes import train_in_processes
 from engage_pipeline.model.rows import Rows, read_columns, read_rows
 from engage_pipeline.model.schedule import decaying, repeated
-from engage_pipeline.model.training import TrainingPlan, TrainingRun, make_accelerator, torch_threads
+from engage_pipeline.model.training import TrainingPlan, TrainingRun, make_accelerator
+from engage_pipeline.training_threads import on_training_threads
 
 
 def finetune_network(
@@ -25,15 +27,23 @@ def finetune_network(
     a checkpoint in `workspace`. Returns the facts of `pretrain_network`, and `holdout`: AP and RCE of each engagement
     on the held-out rows before and after. Raises UserError as that does.
     """
+    arguments = pretrained, features, codes, output, workspace, settings
+    return train_in_processes("finetuned_network", settings.network.processes, _finetune, *arguments)
+
+
+@on_training_threads(torch=True)
+def _finetune(
+    pretrained: Path, features: Path, codes: np.ndarray, output: Path, workspace: Path, settings: Settings
+) -> dict[str, Any]:
+    """What each process does; the main one writes the network and scores it."""
     accelerator = make_accelerator()
-    with torch_threads(settings.engine.threads):
-        network = load_network(pretrained)
-        plan = _plan(finetuning_rows(features, network.config.languages, settings), settings)
-        inputs = InputBuilder(codes, network.config.sketch_width, accelerator.device, network.config.base_rates)
-        facts = TrainingRun(network, inputs, plan, settings.network, workspace, accelerator).run()
-        if accelerator.is_main_process:
-            save_network(network, output)
-            facts["holdout"] = _holdout_scores({"before": pretrained, "after": output}, features, codes)
+    network = load_network(pretrained)
+    plan = _plan(finetuning_rows(features, network.config.languages, settings), settings)
+    inputs = InputBuilder(codes, network.config.sketch_width, accelerator.device, network.config.base_rates)
+    facts = TrainingRun(network, inputs, plan, settings.network, workspace, accelerator).run()
+    if accelerator.is_main_process:
+        save_network(network, output)
+        facts["holdout"] = _holdout_scores({"before": pretrained, "after": output}, features, codes)
     return facts
 
 

@@ -23,6 +23,7 @@ from torch.nn import functional as F  # noqa: N812, TID253
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.model.batch_norm import BatchNorm
 from engage_pipeline.model.history import N_HISTORY_FEATURES
 from engage_pipeline.model.inputs import known_size
 
@@ -43,16 +44,6 @@ class NetworkConfig:
     """Of the training rows, in the order of TARGETS, where it reads smoothed rates; else empty."""
     precision: str = "fp32"
     """How it was trained: `fp32` or `bf16`."""
-
-
-class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation that trains on a batch of one row too: such a row has no variance, the running ones serve."""
-
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """[n, size] -> [n, size]."""
-        if self.training and len(input) == 1:
-            return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-        return super().forward(input)
 
 
 class EngagementNetwork(nn.Module):

@@ -13,11 +13,13 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.model.inputs import InputBuilder
 from engage_pipeline.model.network import EngagementNetwork, NetworkConfig, save_network
 from engage_pipeline.model.precision import resolve_precision
+from engage_pipeline.model.processes import train_in_processes
 from engage_pipeline.model.rows import Rows, concatenate, read_columns, read_rows
 from engage_pipeline.model.schedule import Stretch, cosine, day_by_day, decaying, shuffled
-from engage_pipeline.model.training import TrainingPlan, TrainingRun, make_accelerator, torch_threads
+from engage_pipeline.model.training import TrainingPlan, TrainingRun, make_accelerator
 from engage_pipeline.model.warm_start import COLD, WARM, ColdStart, NetworkBefore, warm_network
 from engage_pipeline.progress import LOGGER
+from engage_pipeline.training_threads import on_training_threads
 
 
 def pretrain_network(
@@ -36,8 +38,23 @@ def pretrain_network(
 
     Returns facts: rows, steps, seconds, rows_per_second, precision, curve (at most 200 points: step and loss of each
     engagement); with `before`, also warm_started_from, or cold_start (why not). Raises UserError where there are no
-    rows, or where the loss or a weight is not finite.
+    rows, where the loss or a weight is not finite, or where one of several processes was killed.
     """
+    arguments = features, codes, languages, output, workspace, settings, before
+    return train_in_processes("pretrained_network", settings.network.processes, _pretrain, *arguments)
+
+
+@on_training_threads(torch=True)
+def _pretrain(
+    features: Sequence[Path],
+    codes: np.ndarray,
+    languages: Sequence[str],
+    output: Path,
+    workspace: Path,
+    settings: Settings,
+    before: NetworkBefore | ColdStart | None,
+) -> dict[str, Any]:
+    """What each process does; the main one writes the network."""
     chosen = settings.network
     accelerator = make_accelerator()
     rates = base_rates(features)
@@ -49,8 +66,7 @@ def pretrain_network(
         workspace.mkdir(exist_ok=True)
     plan = _plan(features, languages, chosen.warm_epochs if WARM in start else chosen.epochs, settings)
     inputs = InputBuilder(codes, config.sketch_width, accelerator.device, config.base_rates)
-    with torch_threads(settings.engine.threads):
-        facts = TrainingRun(network, inputs, plan, chosen, workspace, accelerator).run()
+    facts = TrainingRun(network, inputs, plan, chosen, workspace, accelerator).run()
     if accelerator.is_main_process:
         save_network(network, output)
     return {**start, **facts}

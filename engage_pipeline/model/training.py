@@ -5,8 +5,7 @@ What belongs here: steps, checkpoints, the learning curve. What does not: which 
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,17 +60,6 @@ def make_accelerator() -> Accelerator:
     return Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="no")
 
 
-@contextmanager
-def torch_threads(count: int | None) -> Iterator[None]:
-    """Torch works on `count` threads inside the block; None = as it is."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 class TrainingRun:
     """One run of a plan, with its network, optimizer and position."""
 
@@ -124,7 +112,7 @@ class TrainingRun:
             self.optimizer.state.clear()
         batches = stretch.batches(self.settings.batch_size, [self.plan.seed, position.stretch])
         for batch in batches[position.batch :]:
-            loss = self._step(rows.take(self._share(batch)), stretch)
+            loss = self._step(rows.take(self._share(batch)), len(batch), stretch)
             position.batch, position.step, position.rows = (
                 position.batch + 1,
                 position.step + 1,
@@ -135,7 +123,8 @@ class TrainingRun:
             advance(len(batch), f"loss {loss:.4f}")
         position.stretch, position.batch = position.stretch + 1, 0
 
-    def _step(self, rows: Rows, stretch: Stretch) -> float:
+    def _step(self, rows: Rows, n_rows: int, stretch: Stretch) -> float:
+        """Trains on this process's `rows` of a batch of `n_rows`; returns the loss of the batch."""
         device = self.accelerator.device
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate(self.position.step, stretch)
@@ -143,19 +132,19 @@ class TrainingRun:
         labels = torch.from_numpy(rows.labels).to(device).float()
         with autocast(device, self.bare_network.config.precision):
             logits = self.network(known, categories)
-        losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(dim=0)  # [4]
-        shown = self.accelerator.reduce(losses.detach(), "mean").tolist()
+        losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none").sum(dim=0) / n_rows  # [4]
+        shown = self.accelerator.reduce(losses.detach(), "sum").tolist()
         if not all(math.isfinite(loss) for loss in shown):
             raise self._diverged(f"the loss became {sum(shown):.0f}", stretch)
-        self.accelerator.backward(losses.mean())
+        # Gradients are averaged over the processes; what they are of is a sum over all rows.
+        self.accelerator.backward(losses.mean() * self.accelerator.num_processes)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self._note(shown)
         return sum(shown) / len(shown)
 
     def _share(self, batch: np.ndarray) -> np.ndarray:
-        count = self.accelerator.num_processes
-        return batch if len(batch) < count else batch[self.accelerator.process_index :: count]
+        return batch[self.accelerator.process_index :: self.accelerator.num_processes]
 
     def _note(self, losses: Sequence[float]) -> None:
         """Adds the step's losses to the learning curve, whose points are means over equally many steps."""

@@ -24,6 +24,7 @@ from engage_pipeline.model.tree_inputs import CATEGORICAL, COLUMNS
 from engage_pipeline.model.tree_rows import LogitSource, TreeRows, read_tree_rows
 from engage_pipeline.model.tree_start import BelowTrees, Start, below_trees, fit_start
 from engage_pipeline.progress import Progress, progress
+from engage_pipeline.training_threads import on_training_threads
 
 TREES = "trees.json"
 LEAST_LABELS = 10
@@ -51,6 +52,7 @@ class Choice:
     curve: list[float] = field(default_factory=list)
 
 
+@on_training_threads(torch=True)
 def train_trees(
     features: Path, pretrained: LogitSource, effects: np.ndarray, output: Path, settings: Settings
 ) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from engage_pipeline.ingest.rejects import read_rejects
 from engage_pipeline.ingest.streams import open_part
 from engage_pipeline.interactions.features import write_features
 from engage_pipeline.model.explaining import RowExplanation, explain_row
-from engage_pipeline.submission.predict import open_published
+from engage_pipeline.submission.published import open_published
 from engage_pipeline.submission.threads import limited_threads
 
 _SEPARATOR = schema.FIELD_SEPARATOR.encode()

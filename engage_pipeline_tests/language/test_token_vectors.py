@@ -26,8 +26,9 @@ def folder(tmp_path: Path) -> Path:
 
 def sketch(folder: Path, name: str = "out", **values: object) -> tuple[dict, dict[int, tuple[int, np.ndarray]]]:
     (folder / name).mkdir(exist_ok=True)
-    bf16 = bool(values.pop("bf16", False))
+    bf16, processes = bool(values.pop("bf16", False)), values.pop("processes", 1)
     settings = encoder_settings(folder, folder / "encoder", **{"max_tokens": MAX_TOKENS, **values})
+    settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"processes": processes})})
     parts = [folder / "1.parquet", folder / "2.parquet"]
     facts = sketch_tokens(folder / "encoder", parts, folder / name, settings, bf16=bf16)
     table = pq.read_table(folder / name / "token_vectors.parquet")
@@ -80,6 +81,21 @@ def test_batching_does_not_matter(folder: Path, monkeypatch: pytest.MonkeyPatch,
     for token, (count, vector) in expected.items():
         assert found[token][0] == count
         np.testing.assert_allclose(found[token][1], vector, atol=2e-6)
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_bytes_of_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PADDED_TOKENS", 50)
+    sketch(folder, "one")
+    sketch(folder, "two", processes=2)
+    one, two = ((folder / name / "token_vectors.parquet").read_bytes() for name in ("one", "two"))
+    assert one == two
+
+
+def test_a_sum_that_would_not_fit_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_UNITS", 2**20)
+    with pytest.raises(UserError, match="hidden states are too large"):
+        sketch(folder)
 
 
 def test_max_tokens_and_max_tweets_have_an_effect(folder: Path) -> None:

@@ -19,9 +19,10 @@ from engage_pipeline.model.network import EngagementNetwork, load_network, save_
 from engage_pipeline.model.network_scoring import NetworkScorer
 from engage_pipeline.model.pretraining import _loader, pretrain_network
 from engage_pipeline.model.schedule import cosine, day_by_day, decaying, shuffled
-from engage_pipeline.model.training import TrainingPlan, TrainingRun, make_accelerator, torch_threads
+from engage_pipeline.model.training import TrainingPlan, TrainingRun, make_accelerator
 from engage_pipeline.model.warm_start import ColdStart, NetworkBefore, network_before, warm_network
 from engage_pipeline.predating import enter
+from engage_pipeline.training_threads import torch_threads
 from engage_pipeline_tests.model.network_samples import (
     LANGUAGES,
     make_codes,

@@ -17,9 +17,11 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.interactions.features import write_features
 from engage_pipeline.model.bundle import TrainedModel
-from engage_pipeline.submission import predict as predicting
-from engage_pipeline.submission import results
-from engage_pipeline.submission.predict import expand_inputs, predict, slice_rows, slices
+from engage_pipeline.submission import parts as predicting
+from engage_pipeline.submission import published, results
+from engage_pipeline.submission.parts import slices
+from engage_pipeline.submission.predict import expand_inputs, predict
+from engage_pipeline.submission.published import slice_rows
 from engage_pipeline_tests.model.bundles import quiet_settings
 from engage_pipeline_tests.samples import GOLDEN
 from engage_pipeline_tests.submission.published import counts, publish_golden_model
@@ -91,7 +93,7 @@ def test_slices_change_nothing(
     settings: Settings, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     predict([parts], tmp_path / "whole.csv", settings, threads=1)
-    monkeypatch.setattr(predicting, "slice_rows", lambda _: 500)
+    monkeypatch.setattr(published, "slice_rows", lambda _: 500)
     predict([parts / "part-00000.gz", parts / "part-00001"], tmp_path / "sliced.csv", settings, threads=1)
     ids, probabilities = read_results(tmp_path / "sliced.csv")
     whole_ids, whole = read_results(tmp_path / "whole.csv")
@@ -170,3 +172,16 @@ def test_what_is_not_published_or_damaged_is_named(settings: Settings, parts: Pa
     with pytest.raises(UserError, match=r"codes\.parquet: damaged"):
         predict([parts], tmp_path / "results.csv", copy)
     assert not (tmp_path / "results.csv").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_write_the_bytes_of_one(settings: Settings, parts: Path, tmp_path: Path) -> None:
+    """The second part is the larger one, and there are three: one process takes two that are no neighbours."""
+    (tmp_path / "part-00002").write_bytes((parts / "part-00001").read_bytes()[: -len(b"\n")])
+    inputs = [parts / "part-00000.gz", parts / "part-00001", tmp_path / "part-00002"]
+    alone = predict(inputs, tmp_path / "one.csv", settings, threads=1)
+    report = predict(inputs, tmp_path / "two.csv", settings, threads=1, processes=2)
+    assert (report.rows, report.rejected) == (alone.rows, alone.rejected)
+    assert (tmp_path / "two.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.csv", "part-00002", "two.csv"]
+    assert not list(settings.working_dir.glob(".predict-*"))

@@ -1,0 +1,66 @@
+"""Batch normalisation over the whole batch, however many processes share its rows.
+
+torch.nn.SyncBatchNorm does that on GPUs only.
+"""
+
+import torch  # noqa: TID253 - nothing light imports this module
+from torch import distributed, nn  # noqa: TID253
+from torch.nn import functional as F  # noqa: N812, TID253
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation that trains on a batch of one row too: such a row has no variance, the running ones serve."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """[n, size] -> [n, size]; n may be 0 where other processes have rows."""
+        if self.training and distributed.is_available() and distributed.is_initialized():
+            return self._over_all_processes(input)
+        if self.training and len(input) == 1:
+            return self._by_running_statistics(input)
+        return super().forward(input)
+
+    def _by_running_statistics(self, input: torch.Tensor) -> torch.Tensor:
+        return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+
+    def _over_all_processes(self, input: torch.Tensor) -> torch.Tensor:
+        rows = torch.tensor(len(input), device=input.device)
+        distributed.all_reduce(rows)
+        count = int(rows)
+        if count == 1:
+            return self._by_running_statistics(input)
+        values = input.float()
+        mean = SumOverProcesses.apply(values.sum(0)) / count
+        centred = values - mean
+        variance = SumOverProcesses.apply(centred.square().sum(0)) / count
+        self._note(mean.detach(), variance.detach() * (count / (count - 1)))
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return (centred * scale + self.bias).to(input.dtype)
+
+    def _note(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
+        """Moves the running statistics towards those of a batch; `variance` is the unbiased one."""
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            raise ValueError("no running statistics")
+        self.num_batches_tracked.add_(1)
+        momentum = self.momentum if self.momentum is not None else 1 / float(self.num_batches_tracked)
+        self.running_mean.lerp_(mean, momentum)
+        self.running_var.lerp_(variance, momentum)
+
+
+class SumOverProcesses(torch.autograd.Function):
+    """The sum of a tensor over all processes; the gradient of each term is that of the sum, over all processes too."""
+
+    @staticmethod
+    def forward(context: object, tensor: torch.Tensor) -> torch.Tensor:
+        """Any shape, the same in every process."""
+        return _summed(tensor)
+
+    @staticmethod
+    def backward(context: object, *gradients: torch.Tensor) -> torch.Tensor:
+        """The shape of forward's."""
+        return _summed(gradients[0])
+
+
+def _summed(tensor: torch.Tensor) -> torch.Tensor:
+    total = tensor.clone().contiguous()
+    distributed.all_reduce(total)
+    return total
