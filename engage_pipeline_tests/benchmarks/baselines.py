@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from engage_pipeline import schema
 from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS
 from engage_pipeline_tests.benchmarks import plain
-from engage_pipeline_tests.benchmarks.stages import Stage, Work
+from engage_pipeline_tests.benchmarks.stages.stage import Done, Stage, Work
 from engage_pipeline_tests.benchmarks.world import PART, World
 
 SAMPLE_ROWS = 20_000
@@ -29,9 +29,9 @@ COUNTED_COLUMNS = (
 def plain_ingest(world: World) -> Iterator[Work]:
     """Lines to typed values in memory; nothing is checked or written."""
 
-    def work() -> int:
+    def work() -> Done:
         with world.source("tweet_parts").open(encoding="utf-8", newline="\n") as file:
-            return len([plain.read_line(line) for line in islice(file, SAMPLE_ROWS)])
+            return Done(len([plain.read_line(line) for line in islice(file, SAMPLE_ROWS)]))
 
     yield work
 
@@ -41,11 +41,11 @@ def read_raw(world: World) -> Iterator[Work]:
     """The bytes of the part, read and dropped."""
     rows = pq.read_metadata(world.store.open("tweet_parts", PART).path("tweets.parquet")).num_rows
 
-    def work() -> int:
+    def work() -> Done:
         with world.source("tweet_parts").open("rb", buffering=0) as file:
             while file.read(READ_BYTES):
                 pass
-        return rows
+        return Done(rows)
 
     yield work
 
@@ -55,9 +55,9 @@ def plain_counts(world: World) -> Iterator[Work]:
     """The counters of the training rows, from typed rows that are in memory."""
     rows = _training_rows(world)
 
-    def work() -> int:
+    def work() -> Done:
         plain.Window().add(rows, schema.ENGAGEMENT_DAY)
-        return len(rows)
+        return Done(len(rows))
 
     yield work
 
@@ -68,8 +68,8 @@ def plain_features(world: World) -> Iterator[Work]:
     rows = _training_rows(world)
     of_row = feature_reader(world, rows)
 
-    def work() -> int:
-        return len([of_row(row) for row in rows])
+    def work() -> Done:
+        return Done(len([of_row(row) for row in rows]))
 
     yield work
 
@@ -103,10 +103,10 @@ def scan_all(world: World) -> Iterator[Work]:
     yield lambda: _scan(world, [schema.LINE_NUMBER, *schema.COLUMN_NAMES, schema.ENGAGEMENT_DAY])
 
 
-def _scan(world: World, columns: list[str]) -> int:
+def _scan(world: World, columns: list[str]) -> Done:
     tweets = world.store.open("tweet_parts", PART).path("tweets.parquet")
     with pq.ParquetFile(tweets) as file:
-        return sum(batch.num_rows for batch in file.iter_batches(columns=columns))
+        return Done(sum(batch.num_rows for batch in file.iter_batches(columns=columns)))
 
 
 PLAIN: dict[str, Stage] = {
