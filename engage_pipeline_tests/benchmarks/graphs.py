@@ -34,9 +34,10 @@ def draw_edges(graph: Graph) -> tuple[np.ndarray, np.ndarray]:
     authors, viewers = (_shares(rng, count) for count in (graph.authors, graph.viewers))
     codes = np.empty(0, np.int64)
     while len(codes) < graph.edges:
-        drawn = 2 * (graph.edges - len(codes))
-        author = np.searchsorted(authors, rng.random(drawn))
-        viewer = np.searchsorted(viewers, rng.random(drawn))
+        drawn = graph.edges + graph.edges // 10
+        # In order they are found faster than one here, one there.
+        author = np.searchsorted(authors, np.sort(rng.random(drawn)))
+        viewer = rng.permutation(np.searchsorted(viewers, np.sort(rng.random(drawn))))
         codes = np.unique(np.concatenate([codes, author * graph.viewers + viewer]))
     codes = np.sort(rng.choice(codes, graph.edges, replace=False))
     author, viewer = np.divmod(codes, graph.viewers)

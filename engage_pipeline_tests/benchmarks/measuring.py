@@ -15,13 +15,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from engage_pipeline_tests.benchmarks.baselines import LIMITS, PLAIN
-from engage_pipeline_tests.benchmarks.stages import STAGES
+from engage_pipeline_tests.benchmarks.kinds import KINDS, WORK
 from engage_pipeline_tests.benchmarks.world import World
 
 LEAST_SECONDS = 1.0
 """What a stage is held against is repeated for so long: some of it takes milliseconds."""
-KINDS = {"work": STAGES, "plain": PLAIN, "limit": LIMITS}
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def measure_here(kind: str, stage: str, world: World) -> Measurement:
         wall, cpu = time.perf_counter(), _cpu_seconds()
         done = work()
         rows = done.rows
-        while kind != "work" and time.perf_counter() - wall < LEAST_SECONDS:
+        while kind != WORK and time.perf_counter() - wall < LEAST_SECONDS:
             rows += work().rows
         cpu, wall = _cpu_seconds() - cpu, time.perf_counter() - wall
         peak = _peak_memory()

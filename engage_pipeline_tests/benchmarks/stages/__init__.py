@@ -41,6 +41,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "network_1500": ("interaction_features", "token_sketches"),
     "network_1500_fp32": ("interaction_features", "token_sketches"),
     "network_loss": ("network_1500", "network_1500_fp32", "validation_features"),
+    "score_1500": ("network_1500",),
     "engagement_effects": ("interaction_features", "validation_features", "tweet_topics", "user_communities"),
     "engagement_trees": ("network_demo", "engagement_effects"),
     "candidate_model": ("finetuned_network", "engagement_trees"),

