@@ -36,7 +36,7 @@ LEAST_SLICE_ROWS, MOST_SLICE_ROWS = 32_768, 1_048_576
 COUNTS_A_ROW = 16
 """Rows of the counters that are read for each row of a slice, at least: joining a slice reads all counters once."""
 _BYTES_A_UNIT = 1024
-_SCRATCH = ".predict-"
+SCRATCH = ".predict-"
 _T = TypeVar("_T")
 
 
@@ -84,8 +84,8 @@ def predict(inputs: Sequence[Path], output: Path, settings: Settings, *, threads
     with (
         limited_threads(threads),
         exhausted.told_when_exhausted("predict", places, needed, settings),
-        files.scratch_folder(settings.working_dir, _SCRATCH) as scratch,
-        files.scratch_folder(output.parent, _SCRATCH) as beside,
+        files.scratch_folder(settings.working_dir, SCRATCH) as scratch,
+        files.scratch_folder(output.parent, SCRATCH) as beside,
     ):
         published = open_published(ArtifactStore(settings), threads, scratch)
         with ResultsWriter(beside / output.name) as writer:

@@ -48,6 +48,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "trained_model": ("candidate_model",),
     "predict_quarter": ("trained_model",),
     "predict": ("trained_model",),
+    "one_row": ("trained_model",),
+    "one_row_1500": ("wide_model",),
     "wide_model": ("network_1500", "engagement_effects"),
     "predict_1500": ("wide_model",),
 }
