@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from engage_pipeline.memory import peak_memory_mb, release_memory, reset_peak_memory
 from engage_pipeline_tests.benchmarks.kinds import KINDS, WORK
 from engage_pipeline_tests.benchmarks.world import World
 
@@ -54,29 +55,21 @@ def measure_here(kind: str, stage: str, world: World) -> Measurement:
     pa.set_cpu_count(world.threads)
     pa.set_io_thread_count(world.threads)
     with KINDS[kind][stage](world) as work:
-        _reset_peak_memory()
+        release_memory()
+        resetpeak_memory_mb()
         wall, cpu = time.perf_counter(), _cpu_seconds()
         done = work()
         rows = done.rows
         while kind != WORK and time.perf_counter() - wall < LEAST_SECONDS:
             rows += work().rows
         cpu, wall = _cpu_seconds() - cpu, time.perf_counter() - wall
-        peak = _peak_memory()
+        peak = peak_memory_mb()
     return Measurement(rows, cpu, wall, peak, done.figures)
 
 
 def _cpu_seconds() -> float:
     times = os.times()
     return time.process_time() + times.children_user + times.children_system
-
-
-def _reset_peak_memory() -> None:
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def _peak_memory() -> int:
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(status.split("VmHWM:")[1].split()[0]) // 1024
 
 
 def main() -> None:
