@@ -56,7 +56,7 @@ def measure_here(kind: str, stage: str, world: World) -> Measurement:
     pa.set_io_thread_count(world.threads)
     with KINDS[kind][stage](world) as work:
         release_memory()
-        resetpeak_memory_mb()
+        reset_peak_memory()
         wall, cpu = time.perf_counter(), _cpu_seconds()
         done = work()
         rows = done.rows
