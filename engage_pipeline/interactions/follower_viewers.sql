@@ -1,3 +1,3 @@
--- Users who follow at least two authors, numbered from 0: who follows one only makes no two authors similar.
+-- Users who follow an author, numbered from 0.
 SELECT viewer, CAST(ROW_NUMBER() OVER (ORDER BY viewer) - 1 AS INT) AS number
-FROM (SELECT viewer FROM followers GROUP BY viewer HAVING COUNT(*) > 1) AS shared
+FROM (SELECT DISTINCT viewer FROM followers) AS viewers

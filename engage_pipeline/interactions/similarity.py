@@ -36,7 +36,7 @@ SCHEMA = pa.schema(
         pa.field("rank", pa.int32(), nullable=False),
     ]
 )
-MOST_PRODUCTS = 8_000_000
+MOST_PRODUCTS = 4_000_000
 """Multiply-adds of one block, and so the most entries of its product: about 60 bytes each on the way to scores."""
 
 
@@ -93,19 +93,36 @@ def similar_authors(
 
 def read_followers(tweets: Sequence[Path], output: Path, settings: Settings) -> Followers:
     """The follower sets of the rows in the Parquet files `tweets`."""
-    from scipy.sparse import csr_array
-
     with open_engine(settings, readable=sorted({output.parent, *(path.parent for path in tweets)})) as engine:
         engine.read("source", tweets)
-        engine.define("followers", "interactions/followers.sql")
+        engine.view("followers", "interactions/followers.sql")
         engine.define("follower_authors", "interactions/follower_authors.sql")
         engine.define("follower_viewers", "interactions/follower_viewers.sql")
-        authors = engine.fetch("interactions/follower_authors.sql")
+        authors = engine.fetch("interactions/follower_authors.sql")["author"].combine_chunks()
         edges = engine.fetch("interactions/follower_edges.sql")
     author, viewer = (edges[name].to_numpy() for name in ("author", "viewer"))
-    shape = (authors.num_rows, int(viewer.max(initial=-1)) + 1)
-    matrix = csr_array((np.ones(len(author), np.int32), (author, viewer)), shape=shape)
-    return Followers(authors["author"].combine_chunks(), authors["followers"].to_numpy(), matrix)
+    sizes = np.bincount(author, minlength=len(authors))
+    order = np.argsort(sizes, kind="stable")
+    return Followers(authors.take(pa.array(order)), sizes[order], _matrix(_inverse(order)[author], viewer, len(order)))
+
+
+def _inverse(order: Integers) -> npt.NDArray[np.int32]:
+    """The place of each number in `order`."""
+    place = np.empty(len(order), np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    return place
+
+
+def _matrix(author: npt.NDArray[np.int32], viewer: npt.NDArray[np.int32], authors: int) -> "csr_array":
+    """The follows as a matrix, without viewers who follow one author only: they make no two authors similar."""
+    from scipy.sparse import csr_array
+
+    follows = np.bincount(viewer, minlength=1)
+    shared = follows > 1
+    column = np.cumsum(shared, dtype=np.int32) - 1
+    kept = shared[viewer]
+    author, viewer = author[kept], column[viewer[kept]]
+    return csr_array((np.ones(len(author), np.int32), (author, viewer)), shape=(authors, int(shared.sum())))
 
 
 def similar_blocks(

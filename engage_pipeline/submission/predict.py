@@ -26,7 +26,7 @@ from engage_pipeline.submission.results import ResultsWriter
 from engage_pipeline.submission.threads import limited_threads
 from engage_pipeline.workers import run_in_processes
 
-_SCRATCH = ".predict-"
+SCRATCH = ".predict-"
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def predict(
     settings = settings_of_one(settings, len(shares), threads)
     with (
         _told_when_exhausted(output, parts, settings),
-        files.scratch_folder(settings.working_dir, _SCRATCH) as scratch,
-        files.scratch_folder(output.parent, _SCRATCH) as beside,
+        files.scratch_folder(settings.working_dir, SCRATCH) as scratch,
+        files.scratch_folder(output.parent, SCRATCH) as beside,
     ):
         held = hold_published(ArtifactStore(settings), scratch)
         if len(shares) == 1:

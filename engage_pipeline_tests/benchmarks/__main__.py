@@ -3,15 +3,21 @@
 import argparse
 import os
 import shlex
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from engage_pipeline_tests.benchmarks import report
-from engage_pipeline_tests.benchmarks.measuring import KINDS, Measurement, measure
+from engage_pipeline_tests.benchmarks.aims import Results
+from engage_pipeline_tests.benchmarks.kinds import WORK, measurable
+from engage_pipeline_tests.benchmarks.measuring import Measurement, measure
 from engage_pipeline_tests.benchmarks.stages import REPORTED, STAGES, with_needs
 from engage_pipeline_tests.benchmarks.world import World
+
+GROWTH_STAGES = ("ingest", "interaction_counts", "author_similarity", "interaction_features")
+GROWTH_MEMORY_LIMIT = "2GB"
 
 
 def stage_names(text: str) -> tuple[str, ...]:
@@ -22,14 +28,21 @@ def stage_names(text: str) -> tuple[str, ...]:
     return names
 
 
+def sizes(text: str) -> tuple[int, ...]:
+    """The numbers of a list with commas; none of the word `none`. Raises ArgumentTypeError for anything else."""
+    try:
+        return () if text == "none" else tuple(int(size) for size in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither `none` nor numbers of rows with commas") from error
+
+
 def run(world: World, names: tuple[str, ...]) -> dict[str, dict[str, Measurement]]:
     """Measures the stages `names`, and makes what they need. Prints to standard error what is measured."""
     world.make()
     measured: dict[str, dict[str, Measurement]] = {}
     for name in with_needs(names):
-        kinds = [kind for kind, stages in KINDS.items() if name in stages and (kind == "work" or name in names)]
         results = {}
-        for kind in kinds:
+        for kind in measurable(name) if name in names else [WORK]:
             print(f"{name}: {kind}", file=sys.stderr, flush=True)
             results[kind] = measure(kind, name, world)
         if name in names:
@@ -37,16 +50,42 @@ def run(world: World, names: tuple[str, ...]) -> dict[str, dict[str, Measurement
     return measured
 
 
+def grow(folder: Path, rows: Sequence[int], threads: int) -> dict[str, dict[int, Measurement]]:
+    """The work of the GROWTH_STAGES in worlds of so many rows, one after the other, under GROWTH_MEMORY_LIMIT."""
+    grown: dict[str, dict[int, Measurement]] = {name: {} for name in GROWTH_STAGES if rows}
+    for size in sorted(rows):
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            world = World(Path(place), size, threads, GROWTH_MEMORY_LIMIT)
+            world.make()
+            for name in with_needs(GROWTH_STAGES):
+                print(f"{name}: {size:,} rows", file=sys.stderr, flush=True)
+                work = measure(WORK, name, world)
+                if name in grown:
+                    grown[name][size] = work
+    return grown
+
+
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m engage_pipeline_tests.benchmarks", description=__doc__)
-    parser.add_argument("--rows", type=int, default=100_000, help="interactions of the world [default: %(default)s]")
+    parser.add_argument("--rows", type=int, default=1_500_000, help="interactions of the world [default: %(default)s]")
     parser.add_argument("--threads", type=int, default=1, help="threads of every library [default: %(default)s]")
     parser.add_argument("--stages", type=stage_names, default=REPORTED, help=f"of {','.join(STAGES)}")
-    parser.add_argument("--out", type=Path, help="page that the table is put into; else it is only printed")
+    parser.add_argument(
+        "--growth",
+        type=sizes,
+        default=(100_000, 400_000, 1_600_000, 6_400_000),
+        help="sizes of the worlds in which the stages of interactions are measured again, or `none`",
+    )
+    parser.add_argument("--out", type=Path, help="page that the tables are put into; else they are only printed")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="engage-bench-") as folder:
-        measured = run(World(Path(os.path.realpath(folder)), options.rows, options.threads), options.stages)
-    text = report.markdown(measured, shlex.join(["python", "-m", "engage_pipeline_tests.benchmarks", *arguments]))
+    with tempfile.TemporaryDirectory(prefix="engage-bench-") as name:
+        folder = Path(os.path.realpath(name))
+        (folder / "world").mkdir()
+        measured = run(World(folder / "world", options.rows, options.threads), options.stages)
+        shutil.rmtree(folder / "world")
+        growth = grow(folder, options.growth, options.threads)
+    command = shlex.join(["python", "-m", "engage_pipeline_tests.benchmarks", *arguments])
+    text = report.markdown(Results(options.rows, measured, growth), command)
     print(text)
     if options.out:
         report.write_into(options.out, text)

@@ -1,78 +1,94 @@
-"""The benchmarks run on a tiny world; the plain Python they are held against computes what the library does."""
+"""The benchmarks run on a tiny world, and report what they measured."""
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
-from engage_pipeline import schema
 from engage_pipeline_tests.benchmarks import __main__ as benchmarks
-from engage_pipeline_tests.benchmarks import baselines, plain, report
-from engage_pipeline_tests.benchmarks.measuring import measure_here
-from engage_pipeline_tests.benchmarks.stages import with_needs
-from engage_pipeline_tests.benchmarks.world import PART, World
+from engage_pipeline_tests.benchmarks import report
+from engage_pipeline_tests.benchmarks.aims import Outcome, Results, aims, outcomes
+from engage_pipeline_tests.benchmarks.kinds import KINDS
+from engage_pipeline_tests.benchmarks.measuring import Measurement
+from engage_pipeline_tests.benchmarks.stages import NEEDS, STAGES, with_needs
 
-ROWS = 2000
-TRAINING_ROWS = 1525
-"""Of ROWS, as synthesize documents."""
-FEATURE_STAGES = with_needs(("interaction_features",))
+ROWS, TRAINING_ROWS = 2000, 1525
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> World:
-    world = World(tmp_path_factory.mktemp("bench"), ROWS, 1)
-    world.make()
-    for stage in FEATURE_STAGES:
-        measure_here("work", stage, world)
-    return world
+def measurement(rows: int, cpu_seconds: float, peak_mib: int = 100, **figures: float) -> Measurement:
+    return Measurement(rows, cpu_seconds, cpu_seconds, peak_mib, figures)
 
 
 @pytest.mark.slow
 def test_the_command_measures_the_stages_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "performance.md"
     page.write_text("# Performance\n\nBefore.\n", encoding="utf-8")
-    benchmarks.main(["--rows", str(ROWS), "--stages", "ingest,interaction_features", "--out", str(page)])
-    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")][1:]
-    assert [row[:2] for row in rows] == [
-        [f"| {name}", f"{TRAINING_ROWS:,}"] for name in ("ingest", "interaction_features")
-    ]
-    assert all(row[6] and row[7] for row in rows)
+    benchmarks.main(["--rows", str(ROWS), "--stages", "ingest", "--growth", "none", "--out", str(page)])
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert rows[1][:2] == ["| ingest", f"{TRAINING_ROWS:,}"]
+    assert rows[1][6] and "Polars" in rows[1][7] and "reading the file" in rows[1][8]
     text = page.read_text(encoding="utf-8")
     assert text.startswith("# Performance\n\nBefore.\n")
-    assert "--rows 2000 --stages ingest,interaction_features" in text
+    assert "--rows 2000 --stages ingest --growth none" in text
 
 
-def test_an_unknown_stage_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.slow
+def test_growth_is_measured_in_a_world_of_each_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmarks, "GROWTH_STAGES", ("ingest",))
+    grown = benchmarks.grow(tmp_path, [400, 200], 1)
+    assert {name: {size: work.rows for size, work in steps.items()} for name, steps in grown.items()} == {
+        "ingest": {200: 153, 400: 305}
+    }
+    assert not list(tmp_path.iterdir())
+    page = report.markdown(Results(400, {}, grown), "make bench")
+    assert "| stage | 200 rows | 400 rows |" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--stages", "ingest,nothing"], "'nothing' is not one of ingest"), (["--growth", "1,x"], "'1,x' is neither")],
+)
+def test_a_wrong_argument_is_named(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        benchmarks.main(["--stages", "ingest,nothing"])
-    assert "'nothing' is not one of ingest" in capsys.readouterr().err
+        benchmarks.main(arguments)
+    assert message in capsys.readouterr().err
 
 
-def test_plain_features_equal_the_librarys(made: World) -> None:
-    tweets = pq.read_table(made.store.open("tweet_parts", PART).path("tweets.parquet")).to_pylist()
-    of_row = baselines.feature_reader(made, tweets)
-    found = {row[schema.LINE_NUMBER]: of_row(row) for row in tweets}
-    features = pq.read_table(made.store.open("interaction_features", PART).path("features.parquet")).to_pylist()
-    assert len(found) == len(features) == TRAINING_ROWS
-    for row in features:
-        expected = [row[name] for name in schema.INTERACTION_FEATURES]
-        assert found[row[schema.LINE_NUMBER]] == pytest.approx(expected, rel=1e-9)
-    sums = [sum(row[name] for row in features) for name in ("pair_like", "hashtag_like", "valid_viewer_negative")]
-    assert all(sums)
+def test_every_stage_comes_after_what_it_needs() -> None:
+    order = list(STAGES)
+    assert all(order.index(need) < order.index(name) for name, needs in NEEDS.items() for need in needs)
+    assert all(name in STAGES for stages in KINDS.values() for name in stages)
+    assert with_needs(("author_similarity",)) == ["ingest", "author_similarity"]
 
 
-def test_plain_lines_equal_the_librarys(made: World) -> None:
-    with made.source("tweet_parts").open(encoding="utf-8", newline="\n") as file:
-        read = [plain.read_line(line) for line in file]
-    for row in pq.read_table(made.store.open("tweet_parts", PART).path("tweets.parquet")).to_pylist():
-        assert read[row[schema.LINE_NUMBER]] == {name: row[name] for name in schema.COLUMN_NAMES}
+def test_aims_are_judged_by_rates_seconds_and_growth() -> None:
+    measured = {
+        "ingest": {"work": measurement(500_000, 2.5, times_smaller=8.1)},
+        "similarity_10m": {"work": measurement(10_000_000, 14.0, 1025)},
+        "interaction_counts": {"work": measurement(100, 1.0)},
+        "interaction_features": {"work": measurement(300, 1.0), "plain": measurement(10, 1.0)},
+    }
+    growth = {"interaction_features": {1000: measurement(750, 1.0), 4000: measurement(3000, 4.0)}}
+    found = {aim.aim: outcome for aim, outcome in outcomes(Results(1000, measured, growth))}
+    assert found == {
+        "250 000 rows/s": Outcome("200,000 rows/s", False),
+        "files 8 times smaller than the text": Outcome("8.1 times", True),
+        "350 000 rows/s at 1.5 M rows": Outcome("300 rows/s, 75 with the counters", None),
+        "300 000 rows/s at 6.4 M rows under memory_limit 2GB": Outcome("750 rows/s at 4,000, peak 100 MiB", None),
+        "linear": Outcome("time grows with rows to the power 1.00", True),
+        "20 times plain Python": Outcome("30.0 times", True),
+        "10 M edges in 15 s": Outcome("14.00 s (14.00 s wall)", True),
+        "10 M edges in 1 GB": Outcome("1,025 MiB", False),
+    }
 
 
-@pytest.mark.parametrize("stage", sorted(baselines.LIMITS))
-def test_limits_read_every_row(made: World, stage: str) -> None:
-    rows = measure_here("limit", stage, made).rows
-    assert rows >= TRAINING_ROWS
-    assert rows % TRAINING_ROWS == 0
+def test_every_aim_is_about_stages_that_are_reported() -> None:
+    figures = {"times_smaller": 9.0, "share": 0.3, "bf16": 0.3, "fp32": 0.3}
+    measured = {
+        name: {kind: measurement(100, 1.0, **figures) for kind, stages in KINDS.items() if name in stages}
+        for name in benchmarks.REPORTED
+    }
+    growth = {name: {1: measurement(1, 1.0), 2: measurement(2, 2.0)} for name in benchmarks.GROWTH_STAGES}
+    assert len(outcomes(Results(100, measured, growth))) == len(aims())
 
 
 def test_a_rerun_replaces_the_generated_part_only(tmp_path: Path) -> None:

@@ -1,0 +1,213 @@
+"""What the project wants of its speed, and whether a measurement meets it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import log
+from pathlib import Path
+
+from engage_pipeline_tests.benchmarks.kinds import PLAIN_WAY, WORK
+from engage_pipeline_tests.benchmarks.measuring import Measurement
+
+Measured = Mapping[str, Mapping[str, Measurement]]
+"""By stage, then by kind."""
+Growth = Mapping[str, Mapping[int, Measurement]]
+"""By stage, then by rows of the world."""
+LARGE, LARGEST = 1_000_000, 4_000_000
+"""Worlds of so many rows count as those of 1.5 and of 6.4 million that aims speak of."""
+_FLAT, _LINEAR = 1.25, 1.1
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that was measured, at `rows` rows."""
+
+    rows: int
+    measured: Measured
+    growth: Growth
+
+    def work(self, stage: str) -> Measurement:
+        """The work of a stage. Raises KeyError where it was not measured."""
+        return self.measured[stage][WORK]
+
+    def rate(self, stage: str, kind: str = WORK) -> float:
+        """Rows a second of one core. Raises KeyError where it was not measured."""
+        return self.measured[stage][kind].rows_a_second
+
+    def steps(self, stage: str) -> list[tuple[int, Measurement]]:
+        """The stage at growing sizes. Raises KeyError where there are not two."""
+        found = sorted(self.growth[stage].items())
+        if len(found) < 2:
+            raise KeyError(stage)
+        return found
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found, in words, and whether that is enough: None = can't be told from what was measured."""
+
+    found: str
+    met: bool | None
+
+
+@dataclass(frozen=True)
+class Aim:
+    """`judge` raises KeyError where what it needs was not measured."""
+
+    stage: str
+    aim: str
+    judge: Callable[[Results], Outcome]
+
+
+def at_least(stage: str, aim: float) -> Callable[[Results], Outcome]:
+    """Rows a second of one core."""
+    return lambda results: _rate(results.rate(stage), aim)
+
+
+def _rate(rate: float, aim: float) -> Outcome:
+    return Outcome(f"{rate:,.0f} rows/s", rate >= aim)
+
+
+def seconds(stage: str, aim: float) -> Callable[[Results], Outcome]:
+    """Seconds of CPU."""
+
+    def judge(results: Results) -> Outcome:
+        work = results.work(stage)
+        return Outcome(f"{work.cpu_seconds:.2f} s ({work.wall_seconds:.2f} s wall)", work.cpu_seconds <= aim)
+
+    return judge
+
+
+def a_row(stage: str, aim: float, unit: str = "µs") -> Callable[[Results], Outcome]:
+    """Time of CPU for one row, in microseconds or milliseconds."""
+
+    def judge(results: Results) -> Outcome:
+        spent = {"µs": 1e6, "ms": 1e3}[unit] / results.rate(stage)
+        return Outcome(f"{spent:,.1f} {unit} a row", spent <= aim)
+
+    return judge
+
+
+def peak(stage: str, mib: int) -> Callable[[Results], Outcome]:
+    """Peak resident memory, libraries included."""
+    return lambda results: Outcome(f"{results.work(stage).peak_mib:,} MiB", results.work(stage).peak_mib <= mib)
+
+
+def smaller_files(results: Results) -> Outcome:
+    """Text bytes for one of Parquet."""
+    times = results.work("ingest").figures["times_smaller"]
+    return Outcome(f"{times:.1f} times", times >= 8)
+
+
+def flat_memory(stage: str) -> Callable[[Results], Outcome]:
+    """The peak of the largest world against that of the next smaller one."""
+
+    def judge(results: Results) -> Outcome:
+        *_, (fewer, before), (more, after) = results.steps(stage)
+        words = f"{before.peak_mib:,} MiB at {fewer:,} rows, {after.peak_mib:,} at {more:,}"
+        return Outcome(words, after.peak_mib <= _FLAT * before.peak_mib)
+
+    return judge
+
+
+def flat_prediction(results: Results) -> Outcome:
+    """The peak of four times the rows."""
+    fewer, more = results.work("predict_quarter"), results.work("predict")
+    words = f"{fewer.peak_mib:,} MiB for {fewer.rows:,} rows, {more.peak_mib:,} for {more.rows:,}"
+    return Outcome(words, more.peak_mib <= _FLAT * fewer.peak_mib)
+
+
+def features(results: Results) -> Outcome:
+    """At the size of the run."""
+    rate = results.rate("interaction_features")
+    both = 1 / (1 / rate + 1 / results.rate("interaction_counts"))
+    words = f"{rate:,.0f} rows/s, {both:,.0f} with the counters"
+    return Outcome(words, rate >= 350_000 if results.rows >= LARGE else None)
+
+
+def largest_features(results: Results) -> Outcome:
+    """Of the largest world of the growth table."""
+    rows, work = results.steps("interaction_features")[-1]
+    words = f"{work.rows_a_second:,.0f} rows/s at {rows:,}, peak {work.peak_mib:,} MiB"
+    enough = work.rows_a_second >= 300_000 and work.peak_mib <= 2.5 * 1024
+    return Outcome(words, enough if rows >= LARGEST else None)
+
+
+def linear(stage: str) -> Callable[[Results], Outcome]:
+    """The exponent with which the time grows from the last but one size to the last."""
+
+    def judge(results: Results) -> Outcome:
+        *_, (fewer, before), (more, after) = results.steps(stage)
+        exponent = log(after.cpu_seconds / before.cpu_seconds) / log(more / fewer)
+        return Outcome(f"time grows with rows to the power {exponent:.2f}", exponent <= _LINEAR)
+
+    return judge
+
+
+def times(stage: str, kind: str, aim: float) -> Callable[[Results], Outcome]:
+    """The rate against another kind's."""
+
+    def judge(results: Results) -> Outcome:
+        ratio = results.rate(stage) / results.rate(stage, kind)
+        return Outcome(f"{ratio:.1f} times", ratio >= aim)
+
+    return judge
+
+
+def share_of_a_part(results: Results) -> Outcome:
+    """Of a full run's ingest, recount and features."""
+    share = results.work("one_part_of_eight").figures["share"]
+    return Outcome(f"{share:.0%}", share <= 0.35)
+
+
+def equal_quality(results: Results) -> Outcome:
+    """Log loss of bf16 against fp32."""
+    losses = results.work("network_loss").figures
+    worse = losses["bf16"] / losses["fp32"] - 1
+    return Outcome(f"log loss {losses['bf16']:.5f} (bf16), {losses['fp32']:.5f} (fp32): {worse:+.2%}", worse <= 0.002)
+
+
+def has_amx() -> bool:
+    """Whether the processor has matrix units for bf16."""
+    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    return "amx_bf16" in flags
+
+
+def aims() -> list[Aim]:
+    """All of them, some as this processor can meet them."""
+    units, training, prediction = ("with", 4000, 200) if has_amx() else ("without", 1300, 450)
+    return [
+        Aim("ingest", "250 000 rows/s", at_least("ingest", 250_000)),
+        Aim("ingest", "files 8 times smaller than the text", smaller_files),
+        Aim("ingest", "memory flat", flat_memory("ingest")),
+        Aim("65 features", "350 000 rows/s at 1.5 M rows", features),
+        Aim("65 features", "300 000 rows/s at 6.4 M rows under memory_limit 2GB", largest_features),
+        Aim("65 features", "linear", linear("interaction_features")),
+        Aim("65 features", "20 times plain Python", times("interaction_features", PLAIN_WAY, 20)),
+        Aim("one new part among eight", "at most 35 % of a full run", share_of_a_part),
+        Aim("similarity", "24 000 authors, 380 000 edges in 0.3 s", seconds("similarity_24000", 0.3)),
+        Aim("similarity", "10 M edges in 15 s", seconds("similarity_10m", 15)),
+        Aim("similarity", "10 M edges in 1 GB", peak("similarity_10m", 1024)),
+        Aim("similarity", "a hub with 1 M followers: no more time than 10 M edges", seconds("similarity_hub", 15)),
+        Aim("similarity", "a hub with 1 M followers: 1 GB", peak("similarity_hub", 1024)),
+        Aim("training, hidden 1500", f"{training:,} rows/s {units} AMX", at_least("network_1500", training)),
+        Aim("training, hidden 1500", "quality equal to fp32 (0.2 % of log loss)", equal_quality),
+        Aim("prediction, hidden 1500", f"{prediction} µs a row {units} AMX, all in", a_row("predict_1500", prediction)),
+        Aim("prediction", "memory flat", flat_prediction),
+        Aim("one row at a time, the demo's model", "3 ms", a_row("one_row", 3, "ms")),
+        Aim("one row at a time, hidden 1500", "3 ms", a_row("one_row_1500", 3, "ms")),
+        Aim("token sketches", "5 000 tweets/s with the demo encoder", at_least("token_sketches", 5000)),
+        Aim("token sketches", "120 tweets/s with the real size", at_least("token_sketches_768", 120)),
+        Aim("loading the definitions", "2.5 s", seconds("load_definitions", 2.5)),
+        Aim("a run with nothing to do", "20 s", seconds("run_again", 20)),
+    ]
+
+
+def outcomes(results: Results) -> list[tuple[Aim, Outcome]]:
+    """Of the aims for which enough was measured."""
+    found = []
+    for aim in aims():
+        try:
+            found.append((aim, aim.judge(results)))
+        except KeyError:
+            continue
+    return found
