@@ -14,7 +14,7 @@ import dagster as dg
 
 PACKAGE = Path(__file__).parents[1]
 WORK: dict[str, tuple[str, ...]] = {
-    "tweet_parts": ("ingest/reading.py:ingest_part", "ingest/field_readers.sql"),
+    "tweet_parts": ("ingest/reading.py:ingest_part", "ingest/sorted_lines.sql"),
     "validation_tweets": ("ingest/reading.py:ingest_part", "ingest/split.py:validation_split"),
     "test_tweets": ("ingest/reading.py:ingest_part",),
     "interaction_counts": ("interactions/counting.py:count_training", "interactions/counts_by_fold.sql"),

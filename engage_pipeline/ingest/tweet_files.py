@@ -1,0 +1,68 @@
+"""The Parquet file of typed tweets: its row groups, encodings and compression."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engage_pipeline.engine import ROW_GROUP_ROWS
+from engage_pipeline.schema import LINE_NUMBER
+
+_TOKENS = "text_tokens.list.element"
+_STEADY = (LINE_NUMBER, "engaging_user_account_creation", "like_timestamp")
+"""Integers that hardly recur."""
+
+
+class TweetWriter:
+    """Writes typed rows in the order in which they come; the same rows give the same bytes, however they are cut."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        """Creates the file; `schema` is a `tweet_schema`."""
+        self.rows = 0
+        self._path = path
+        self._schema = pa.schema([pa.field(field.name, field.type) for field in schema])
+        self._writer = pq.ParquetWriter(path, self._schema, store_schema=False, **_options(self._schema))
+        self._pending: list[pa.RecordBatch] = []
+        self._waiting = 0
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        """Adds rows that have the columns of the schema, in its order and of types that can be cast to its types."""
+        self._pending.append(rows.cast(self._schema))
+        self._waiting += len(rows)
+        while self._waiting >= ROW_GROUP_ROWS:
+            self._write_group(ROW_GROUP_ROWS)
+
+    def _write_group(self, rows: int) -> None:
+        """Writes so many rows in one piece: where pages end depends on the pieces."""
+        pending = pa.Table.from_batches(self._pending, self._schema)
+        self._writer.write_table(pending.slice(0, rows).combine_chunks(), row_group_size=rows)
+        self.rows += rows
+        self._waiting -= rows
+        self._pending = pending.slice(rows).to_batches()
+
+    def __enter__(self) -> Self:
+        """The writer itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        """Completes the file; after an error nothing is left of it."""
+        if kind is None and self._waiting:
+            self._write_group(self._waiting)
+        self._writer.close()
+        if kind is not None:
+            self._path.unlink(missing_ok=True)
+
+
+def _options(schema: pa.Schema) -> dict[str, Any]:
+    """Ids, times and counts recur among rows in order of tweets and are written as numbers into a dictionary. Tokens
+    are not: as 32-bit integers a tweet's repeated rows are the same bytes, which zstd finds."""
+    leaves = [f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name for field in schema]
+    return {
+        "compression": "zstd",
+        "compression_level": 1,
+        "use_dictionary": [leaf for leaf in leaves if leaf not in {_TOKENS, *_STEADY}],
+        "column_encoding": {name: "DELTA_BINARY_PACKED" for name in _STEADY if name in schema.names},
+        "dictionary_pagesize_limit": 16 << 20,
+    }
