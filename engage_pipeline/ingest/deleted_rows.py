@@ -21,12 +21,11 @@ from engage_pipeline.engine import Engine
 from engage_pipeline.ingest.deletions import Deletions
 from engage_pipeline.ingest.rejects import RejectTally, RejectWriter, read_rejects, rejected_file
 from engage_pipeline.ingest.sorting import Order
-from engage_pipeline.ingest.tweet_files import TweetWriter
+from engage_pipeline.ingest.tweet_files import PIECE_ROWS, TweetWriter
 from engage_pipeline.schema import LINE_NUMBER
 
 _SORTED_BY: dict[Order, tuple[str, ...]] = {"tweet": ("tweet_id", LINE_NUMBER), "line": (LINE_NUMBER,)}
 _REJECTS_AT_ONCE = 1000
-_ROWS_AT_ONCE = 8192
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class DeletedRows:
         rows = self._engine.connection.table("kept_tweets")
         in_order = rows.sort(*map(ColumnExpression, _SORTED_BY[order]))
         with TweetWriter(output.tweets, pq.read_schema(part.tweets)) as tweets:
-            for batch in in_order.to_arrow_reader(_ROWS_AT_ONCE):
+            for batch in in_order.to_arrow_reader(PIECE_ROWS):
                 tweets.write(batch)
         with RejectWriter(output.rejects, rejected_file(part.rejects)) as writer:
             for reject in read_rejects(part.rejects):

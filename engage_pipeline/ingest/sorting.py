@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from engage_pipeline.engine import Engine, statement
 from engage_pipeline.ingest.blocks import LineBlock
+from engage_pipeline.ingest.tweet_files import PIECE_ROWS
 
 Order = Literal["tweet", "line"]
 """What typed rows are sorted by: tweet_id and line_number, or line_number, in which they come anyway."""
-_ROWS_AT_ONCE = 8192
 _MAX_BYTES = 1 << 28
 _TWEET_ID = 2
 
@@ -23,7 +23,7 @@ def sorted_by_tweet(engine: Engine, blocks: Iterable[LineBlock], columns: int) -
     feed = _Feed(blocks, columns)
     engine.connection.register("lines", feed.reader)
     try:
-        for batch in engine.connection.sql(statement("ingest/sorted_lines.sql")).to_arrow_reader(_ROWS_AT_ONCE):
+        for batch in engine.connection.sql(statement("ingest/sorted_lines.sql")).to_arrow_reader(PIECE_ROWS):
             yield from _blocks(batch, columns)
     except duckdb.Error:
         if feed.failure is not None:

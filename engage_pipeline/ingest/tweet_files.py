@@ -13,6 +13,8 @@ from engage_pipeline.schema import LINE_NUMBER
 _TOKENS = "text_tokens.list.element"
 _STEADY = (LINE_NUMBER, "engaging_user_account_creation", "like_timestamp")
 """Integers that hardly recur."""
+PIECE_ROWS = ROW_GROUP_ROWS // 15
+"""Rows that come in batches of so many are taken as they are."""
 
 
 class TweetWriter:
@@ -24,23 +26,30 @@ class TweetWriter:
         self._path = path
         self._schema = pa.schema([pa.field(field.name, field.type) for field in schema])
         self._writer = pq.ParquetWriter(path, self._schema, store_schema=False, **_options(self._schema))
-        self._pending: list[pa.RecordBatch] = []
-        self._waiting = 0
+        self._rest: list[pa.RecordBatch] = []
+        self._rest_rows = 0
+        self._pieces: list[pa.RecordBatch] = []
 
     def write(self, rows: pa.RecordBatch) -> None:
         """Adds rows that have the columns of the schema, in its order and of types that can be cast to its types."""
-        self._pending.append(rows.cast(self._schema))
-        self._waiting += len(rows)
-        while self._waiting >= ROW_GROUP_ROWS:
-            self._write_group(ROW_GROUP_ROWS)
+        self._rest.append(rows.cast(self._schema))
+        self._rest_rows += len(rows)
+        while self._rest_rows >= PIECE_ROWS:
+            self._add_piece(PIECE_ROWS)
 
-    def _write_group(self, rows: int) -> None:
-        """Writes so many rows in one piece: where pages end depends on the pieces."""
-        pending = pa.Table.from_batches(self._pending, self._schema)
-        self._writer.write_table(pending.slice(0, rows).combine_chunks(), row_group_size=rows)
+    def _add_piece(self, rows: int) -> None:
+        """Takes the first rows in one piece: pieces are as long however the rows came, since pages end with them."""
+        rest = pa.Table.from_batches(self._rest, self._schema)
+        self._pieces += rest.slice(0, rows).combine_chunks().to_batches()
+        self._rest = rest.slice(rows).to_batches()
+        self._rest_rows -= rows
         self.rows += rows
-        self._waiting -= rows
-        self._pending = pending.slice(rows).to_batches()
+        if len(self._pieces) == ROW_GROUP_ROWS // PIECE_ROWS:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        self._writer.write_table(pa.Table.from_batches(self._pieces, self._schema), row_group_size=ROW_GROUP_ROWS)
+        self._pieces = []
 
     def __enter__(self) -> Self:
         """The writer itself."""
@@ -48,8 +57,11 @@ class TweetWriter:
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         """Completes the file; after an error nothing is left of it."""
-        if kind is None and self._waiting:
-            self._write_group(self._waiting)
+        if kind is None:
+            if self._rest_rows:
+                self._add_piece(self._rest_rows)
+            if self._pieces:
+                self._write_group()
         self._writer.close()
         if kind is not None:
             self._path.unlink(missing_ok=True)
