@@ -69,8 +69,8 @@ class TweetWriter:
 
 def _options(schema: pa.Schema) -> dict[str, Any]:
     """Ids, times and counts recur among rows in order of tweets and are written as numbers into a dictionary. Tokens
-    are split into their four bytes' streams, of which two are nearly constant; unlike in delta encoding or a dictionary,
-    the repeated rows of a tweet stay the same bytes, which zstd finds."""
+    are split into their four bytes' streams, of which two are nearly constant; unlike in delta encoding or a
+    dictionary, the repeated rows of a tweet stay the same bytes, which zstd finds."""
     leaves = [f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name for field in schema]
     encodings = {name: "DELTA_BINARY_PACKED" for name in _STEADY if name in schema.names}
     return {
