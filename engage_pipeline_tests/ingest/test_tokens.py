@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engage_pipeline.ingest.tokens import read_tokens
 
 PIECES = ["101", "0", "119546", "119547", "7", "12345678", "123456789", "00000000012", "-0", "-5", "+5", "1.5", "1e3",
-          "0x10", "1_000", " 5", "", "٣", "é", "/", ":", "99999999999", "\x02", "4294967301"]  # fmt: skip
+          "0x10", "1_000", " 5", "", "٣", "é", "/", ":", "99999999999", "\x02", "4294967301", "100000005"]  # fmt: skip
 TEXTS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("\t".join)
 
 
@@ -35,6 +35,11 @@ def check(texts: list[str | None]) -> None:
     assert [ids for ids, wrong in zip(lists.to_pylist(), bad, strict=True) if not wrong] == [
         ids for ids in wanted if ids is not None
     ]
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_one_odd_number_among_plain_ones(piece: str) -> None:
+    check(["101\t102", piece, f"101\t{piece}", f"{piece}\t102", None, f"1\t{piece}\t2", "103"])
 
 
 @given(texts=st.lists(TEXTS | st.none(), min_size=1, max_size=8))

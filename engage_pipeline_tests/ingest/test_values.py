@@ -22,10 +22,19 @@ def integer(text: str) -> int | None:
     return number if -(2**63) <= number < 2**63 else None
 
 
+@pytest.mark.parametrize("odd", ODD)
+def test_one_odd_integer_among_plain_ones(odd: str) -> None:
+    check(["12", odd, None, "7"])
+
+
 @given(texts=st.lists(DIGITS | st.sampled_from(ODD) | st.none(), min_size=1, max_size=8))
 def test_integers_are_read_as_python_reads_them(texts: list[str | None]) -> None:
+    check(texts)
+
+
+def check(texts: list[str | None]) -> None:
     numbers, bad = read_integers(pa.array(texts, pa.string()))
-    assert numbers.to_pylist() == [text and integer(text) if text is not None else None for text in texts]
+    assert numbers.to_pylist() == [None if text is None else integer(text) for text in texts]
     wrong = [text is not None and integer(text) is None for text in texts]
     assert (bad.tolist() if bad is not None else [False] * len(texts)) == wrong
 
