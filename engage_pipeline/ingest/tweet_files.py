@@ -11,8 +11,10 @@ from engage_pipeline.engine import ROW_GROUP_ROWS
 from engage_pipeline.schema import LINE_NUMBER
 
 _TOKENS = "text_tokens.list.element"
-_STEADY = (LINE_NUMBER, "engaging_user_account_creation", "like_timestamp")
-"""Integers that hardly recur."""
+_DELTAS = (LINE_NUMBER, "tweet_timestamp", "engaging_user_account_creation", "like_timestamp")
+"""Integers that hardly recur, or only in a row's neighbours."""
+_PLAIN = "tweet_id"
+"""Recurs in a row's neighbours only, where zstd finds it."""
 PIECE_ROWS = ROW_GROUP_ROWS // 15
 """Rows that come in batches of so many are taken as they are."""
 
@@ -68,15 +70,15 @@ class TweetWriter:
 
 
 def _options(schema: pa.Schema) -> dict[str, Any]:
-    """Ids, times and counts recur among rows in order of tweets and are written as numbers into a dictionary. Tokens
+    """Most ids, times and counts recur among the rows and are written as numbers into a dictionary. Tokens
     are split into their four bytes' streams, of which two are nearly constant; unlike in delta encoding or a
     dictionary, the repeated rows of a tweet stay the same bytes, which zstd finds."""
     leaves = [f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name for field in schema]
-    encodings = {name: "DELTA_BINARY_PACKED" for name in _STEADY if name in schema.names}
+    encodings = {name: "DELTA_BINARY_PACKED" for name in _DELTAS if name in schema.names}
     return {
         "compression": "zstd",
         "compression_level": 1,
-        "use_dictionary": [leaf for leaf in leaves if leaf not in {_TOKENS, *_STEADY}],
+        "use_dictionary": [leaf for leaf in leaves if leaf not in {_TOKENS, _PLAIN, *_DELTAS}],
         "column_encoding": {_TOKENS: "BYTE_STREAM_SPLIT", **encodings},
         "dictionary_pagesize_limit": 16 << 20,
     }
