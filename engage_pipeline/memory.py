@@ -6,9 +6,13 @@ import resource
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 LOGGER = logging.getLogger("engage_pipeline")
+
+_LARGE_BLOCK = 31 << 20
+"""It learns from none of more than 32 MiB."""
 
 
 def peak_memory_mb() -> int:
@@ -26,6 +30,15 @@ def reset_peak_memory() -> None:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:
         LOGGER.debug("the peak memory is that of the whole process so far")
+
+
+def reuse_memory() -> None:
+    """Lets glibc keep freed blocks of megabytes for the next ones of the size, at most 62 MB in all.
+
+    At first it gives them back at once, and every new one is a page fault every 4 KB, a third of the time of work that
+    goes block by block. It learns from a large block that was freed (mallopt(3), M_MMAP_THRESHOLD).
+    """
+    np.empty(_LARGE_BLOCK, dtype=np.uint8)
 
 
 def release_memory() -> None:

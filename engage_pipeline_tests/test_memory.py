@@ -30,3 +30,27 @@ def test_freed_memory_is_given_back() -> None:
     assert after < empty + 50
     assert peak >= held
     assert later_peak < empty + 60
+
+
+FAULTS = """
+import resource, sys
+from engage_pipeline.memory import reuse_memory
+
+if sys.argv[1] == "reuse":
+    reuse_memory()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    blocks = [bytearray(4 << 20) for _ in range(3)]
+    del blocks
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def test_freed_blocks_are_used_again() -> None:
+    ways = ("reuse", "plain")
+    command = [sys.executable, "-c", FAULTS]
+    reused, plain = (
+        int(subprocess.run([*command, way], capture_output=True, text=True, check=True).stdout) for way in ways
+    )
+    assert reused < 2 * 3 * 1024
+    assert plain > 5 * reused

@@ -17,7 +17,7 @@ WORK: dict[str, tuple[str, ...]] = {
     "tweet_parts": (
         "ingest/training_parts.py:part_publisher",
         "ingest/reading.py:ingest_part",
-        "ingest/field_readers.sql",
+        "ingest/sorted_lines.sql",
     ),
     "validation_tweets": ("ingest/reading.py:ingest_part", "ingest/split.py:validation_split"),
     "test_tweets": ("ingest/reading.py:ingest_part",),

@@ -14,12 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from duckdb import CaseExpression, ColumnExpression
+import pyarrow.parquet as pq
+from duckdb import ColumnExpression
 
 from engage_pipeline.duckdb_engine import DuckDBEngine
 from engage_pipeline.ingest.deletions import Deletions
-from engage_pipeline.ingest.fields import Order, write_rows
 from engage_pipeline.ingest.rejects import RejectTally, RejectWriter, read_rejects, rejected_file
+from engage_pipeline.ingest.sorting import Order
+from engage_pipeline.ingest.tweet_files import PIECE_ROWS, TweetWriter
 from engage_pipeline.schema import LINE_NUMBER
 
 _SORTED_BY: dict[Order, tuple[str, ...]] = {"tweet": ("tweet_id", LINE_NUMBER), "line": (LINE_NUMBER,)}
@@ -88,11 +90,10 @@ class DeletedRows:
         self._engine.read("tweets", [part.tweets])
         self._engine.view("kept_tweets", "ingest/kept_tweets.sql")
         rows = self._engine.connection.table("kept_tweets")
-        # As in DuckDBEngine.export: DuckDB would call columns REQUIRED whose statistics show no NULL.
-        present = ColumnExpression(LINE_NUMBER).isnotnull()
-        columns = [CaseExpression(present, ColumnExpression(name)).alias(name) for name in rows.columns]
-        in_order = rows.select(*columns).sort(*map(ColumnExpression, _SORTED_BY[order]))
-        write_rows(self._engine.connection, in_order, output.tweets)
+        in_order = rows.sort(*map(ColumnExpression, _SORTED_BY[order]))
+        with TweetWriter(output.tweets, pq.read_schema(part.tweets)) as tweets:
+            for batch in in_order.to_arrow_reader(PIECE_ROWS):
+                tweets.write(batch)
         with RejectWriter(output.rejects, rejected_file(part.rejects)) as writer:
             for reject in read_rejects(part.rejects):
                 if reject.line not in hits.rejected:

@@ -1,143 +1,96 @@
-"""The columns of clean lines as typed rows: the one place that reads CSV.
+"""The columns of whole lines as typed rows.
 
-What belongs here: casting, line numbers, the engagement day, the reasons for values that can't be read. What does not:
-lines that are no interactions at all (lines), files and their balance (reading).
+What belongs here: which column holds what, the engagement day, the reasons for values that can't be read. What does
+not: lines that are no interactions at all (lines), how a kind of value is read (values, tokens), files and their
+balance (reading).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from duckdb import CaseExpression, ColumnExpression, ConstantExpression, Expression, FunctionExpression
-from duckdb.func import PythonUDFType
+import pyarrow.compute as pc
 
-from engage_pipeline.duckdb_engine import DuckDBEngine
-from engage_pipeline.engine import statement
-from engage_pipeline.ingest.lines import MAX_LINE_BYTES, CheckedLines, read_lines
+from engage_pipeline.ingest.blocks import LineBlock
+from engage_pipeline.ingest.lines import read_lines
 from engage_pipeline.ingest.rejects import Reject
+from engage_pipeline.ingest.tokens import read_tokens
+from engage_pipeline.ingest.values import Flags, read_booleans, read_integers, read_lists
 from engage_pipeline.schema import (
     COLUMNS,
     ENGAGEMENT_DAY,
     ENGAGEMENTS,
     FIELD_SEPARATOR,
-    LINE_NUMBER,
     N_TEST_COLUMNS,
-    SPLIT,
     VOCABULARY_SIZE,
-    Column,
     Kind,
     engagement_timestamp,
     tweet_schema,
 )
 
-Order = Literal["tweet", "line"]
-_ORDERS: dict[Order, tuple[str, ...]] = {"tweet": ("tweet_id", LINE_NUMBER), "line": ()}
-"""What the rows are sorted by; they come in the order of their lines anyway."""
+Split = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int32]]
+_SECONDS_A_DAY = 86_400
 _EXPECTED = {
     Kind.TOKENS: f"no tab-separated token ids from 0 to {VOCABULARY_SIZE - 1}",
     Kind.INTEGER: "no integer of 64 bits",
     Kind.BOOLEAN: "neither true nor false",
 }
-_ORDINAL, _PROBLEM = "ordinal", "problem"
 
 
-class TypedPart:
-    """The rows of a part's clean lines, over a connection of their own."""
+class TypedRows:
+    """Reads the columns of lines, and remembers which lines have a value that can't be read."""
 
-    def __init__(self, engine: DuckDBEngine, checked: CheckedLines, *, labelled: bool) -> None:
-        """Nothing is read yet."""
-        self._connection = engine.connection
-        self._labelled = labelled
+    def __init__(self, *, labelled: bool, split: Split | None) -> None:
+        """With `split`, which gives the places of lines by their numbers, rows end in schema.SPLIT."""
+        self.schema = tweet_schema(labelled=labelled, validation=split is not None)
         self._columns = COLUMNS if labelled else COLUMNS[:N_TEST_COLUMNS]
-        self._connection.execute(statement("ingest/field_readers.sql"))
-        self._connection.execute("SET VARIABLE vocabulary_size = $size", {"size": VOCABULARY_SIZE})
-        self._register("line_of", checked.line_numbers, "BIGINT")
-        self._rows = self._numbered(checked.clean)
+        self.columns = len(self._columns)
+        self._times = [engagement_timestamp(engagement) for engagement in ENGAGEMENTS] if labelled else []
+        self._split = split
+        self._unreadable: dict[int, str] = {}
 
-    def write(self, output: Path, order: Order, split: npt.NDArray[np.int32] | None) -> int:
-        """Writes the rows whose every value can be read, in `tweet_schema`; returns how many."""
-        selected = [self._output_column(name) for name in tweet_schema(labelled=self._labelled).names]
-        if split is not None:
-            self._register("split_of", lambda lines: split[lines], "INTEGER")
-            selected.append(FunctionExpression("split_of", _line_number()).alias(SPLIT))
-        rows = self._rows.filter(ColumnExpression(_PROBLEM).isnull()).select(*selected)
-        if keys := _ORDERS[order]:
-            rows = rows.sort(*map(ColumnExpression, keys))
-        return write_rows(self._connection, rows, output)
+    def of(self, block: LineBlock) -> pa.RecordBatch:
+        """The rows, in `schema`, of the lines whose every value can be read, in their order."""
+        values: dict[str, pa.Array] = {}
+        problems: list[tuple[str, Flags]] = []
+        for index, column in enumerate(self._columns):
+            values[column.name], bad = _read(block, index, column.kind)
+            if bad is not None and bad.any():
+                problems.append((column.name, bad))
+        days, beyond = self._days(values, len(block))
+        if beyond.any():
+            problems.append((ENGAGEMENT_DAY, beyond))
+        arrays = [pa.array(block.numbers), *values.values(), days]
+        if self._split is not None:
+            arrays.append(pa.array(self._split(block.numbers), pa.int32()))
+        rows = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+        return self._without(rows, block, problems) if problems else rows
 
     def rejects(self, part: Path) -> Iterator[Reject]:
-        """The lines of `part` with a value that can't be read, ascending."""
-        bad = self._rows.filter(ColumnExpression(_PROBLEM).isnotnull())
-        found = bad.select(_line_number().alias(LINE_NUMBER), ColumnExpression(_PROBLEM)).fetchnumpy()
-        lines = np.asarray(found[LINE_NUMBER], dtype=np.int64)
-        for line, problem, raw in zip(lines.tolist(), found[_PROBLEM], read_lines(part, lines), strict=True):
-            yield Reject(line, self._reason(problem, raw), raw)
+        """The lines of `part` with a value that can't be read, ascending, once all its lines went through `of`."""
+        lines = np.array(sorted(self._unreadable), dtype=np.int64)
+        for line, raw in zip(lines.tolist(), read_lines(part, lines), strict=True):
+            yield Reject(line, self._reason(self._unreadable[line], raw), raw)
 
-    def _register(self, name: str, look_up: Any, result: str) -> None:
-        def function(values: Any) -> pa.Array:
-            return pa.array(look_up(values.to_numpy()))
+    def _days(self, values: dict[str, pa.Array], rows: int) -> tuple[pa.Int32Array, Flags]:
+        """The day of the latest engagement, else of the tweet, else 0, and which are beyond 32 bits."""
+        times = [values[name] for name in self._times]
+        latest = [pc.max_element_wise(*times)] if times else []
+        seconds = pc.coalesce(*latest, values["tweet_timestamp"], pa.scalar(0, pa.int64()))
+        days = seconds.to_numpy(zero_copy_only=False) // _SECONDS_A_DAY
+        limits = np.iinfo(np.int32)
+        return pa.array(days.astype(np.int32)), (days < limits.min) | (days > limits.max)
 
-        self._connection.create_function(name, function, ["BIGINT"], result, type=PythonUDFType.ARROW)
-
-    def _numbered(self, clean: Path) -> duckdb.DuckDBPyRelation:
-        """Raw and typed columns, the first column that can't be read, and the ordinal of each line.
-
-        The ordinal is a window over all rows in the order of the file (DuckDB keeps it). It stands above the casts,
-        because then a filter on their outcome is not evaluated below it, which would cast everything twice.
-        """
-        raw = self._connection.read_csv(
-            str(clean.resolve()),
-            header=False,
-            auto_detect=False,
-            sep=FIELD_SEPARATOR,
-            quotechar="",
-            escapechar="",
-            strict_mode=True,
-            compression="none",
-            max_line_size=MAX_LINE_BYTES + 2,
-            columns={_raw(column): "VARCHAR" for column in self._columns},
-        )
-        values = [
-            FunctionExpression(f"read_{column.kind.value}", ColumnExpression(_raw(column))).alias(column.name)
-            for column in self._columns
-        ]
-        typed = raw.select(duckdb.StarExpression(), *values).select(duckdb.StarExpression(), self._day())
-        return typed.select(duckdb.StarExpression(), self._problem()).project(
-            f"*, row_number() OVER () - 1 AS {_ORDINAL}"
-        )
-
-    def _day(self) -> Expression:
-        """The day of the latest engagement, else of the tweet, else 0."""
-        tweeted = ColumnExpression("tweet_timestamp")
-        times = [ColumnExpression(engagement_timestamp(engagement)) for engagement in ENGAGEMENTS]
-        latest = [FunctionExpression("greatest", *times)] if self._labelled else []
-        seconds = duckdb.CoalesceOperator(*latest, tweeted, ConstantExpression(0))
-        return FunctionExpression("day_of", seconds).alias(ENGAGEMENT_DAY)
-
-    def _problem(self) -> Expression:
-        """The name of the first column that is there but can't be read; NULL where all can."""
-        checks = [
-            (ColumnExpression(_raw(column)).isnotnull() & ColumnExpression(column.name).isnull(), column.name)
-            for column in self._columns
-            if column.kind in _EXPECTED
-        ]
-        checks.append((ColumnExpression(ENGAGEMENT_DAY).isnull(), ENGAGEMENT_DAY))
-        problem: Expression = ConstantExpression(None)
-        for failed, name in reversed(checks):
-            problem = CaseExpression(failed, ConstantExpression(name)).otherwise(problem)
-        return problem.alias(_PROBLEM)
-
-    def _output_column(self, name: str) -> Expression:
-        kinds = {column.name: column.kind for column in self._columns}
-        if name == LINE_NUMBER:
-            return _line_number().alias(name)
-        if kinds.get(name) in {Kind.TOKENS, Kind.STRINGS}:
-            return duckdb.CoalesceOperator(ColumnExpression(name), FunctionExpression("list_value")).alias(name)
-        return ColumnExpression(name)
+    def _without(self, rows: pa.RecordBatch, block: LineBlock, problems: list[tuple[str, Flags]]) -> pa.RecordBatch:
+        """The rows without a problem; of the others the first is remembered."""
+        good = np.ones(len(block), dtype=np.bool_)
+        for name, bad in problems:
+            for line in block.numbers[bad & good].tolist():
+                self._unreadable[line] = name
+            good &= ~bad
+        return rows.filter(pa.array(good))
 
     def _reason(self, problem: str, raw: bytes) -> str:
         fields = dict(zip((column.name for column in self._columns), raw.decode().split(FIELD_SEPARATOR), strict=False))
@@ -147,16 +100,13 @@ class TypedPart:
         return f"{problem}: {fields[problem][:100]!r} is {_EXPECTED[kind]}"
 
 
-def write_rows(connection: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, output: Path) -> int:
-    """Writes `rows` to the Parquet file `output` as all typed tweets are written; returns how many."""
-    rows.create_view("tweet_rows")
-    copied = connection.execute(statement("ingest/write_tweets.sql"), {"output_path": str(output.resolve())})
-    return int(copied.fetchall()[0][0])
-
-
-def _raw(column: Column) -> str:
-    return f"raw_{column.name}"
-
-
-def _line_number() -> Expression:
-    return FunctionExpression("line_of", ColumnExpression(_ORDINAL))
+def _read(block: LineBlock, index: int, kind: Kind) -> tuple[pa.Array, Flags | None]:
+    """The values of a column, and which can't be read; None where all can."""
+    if kind is Kind.TOKENS:
+        return read_tokens(block.column_with_end(index))
+    texts = block.column(index)
+    if kind is Kind.INTEGER:
+        return read_integers(texts)
+    if kind is Kind.BOOLEAN:
+        return read_booleans(texts)
+    return (read_lists(texts) if kind is Kind.STRINGS else texts), None

@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ from hypothesis import strategies as st
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest import lines as lines_module
-from engage_pipeline.ingest.lines import CheckedLines, check_lines, read_lines
+from engage_pipeline.ingest.blocks import LineBlock
+from engage_pipeline.ingest.lines import PartLines, read_lines
 from engage_pipeline.ingest.rejects import Reject, RejectWriter, read_rejects
 from engage_pipeline_tests.ingest.slow_reader import read_slowly
 
@@ -16,31 +18,57 @@ WIDE = "\x01".join("é€😀" * 8).encode() + b"\n"
 TEST = b"\x01".join(b"%d" % number for number in range(20))
 
 
-def check(folder: Path, content: bytes, *, labelled: bool = True) -> tuple[CheckedLines, list[Reject], bytes]:
+@dataclass(frozen=True)
+class Checked:
+    """What is left of a part: its lines in one piece, their numbers, and all lines' and the blank lines' count."""
+
+    clean: bytes
+    numbers: list[int]
+    lines: int
+    blank: int
+    rejects: list[Reject]
+
+
+def check(folder: Path, content: bytes, *, labelled: bool = True) -> Checked:
     (folder / "part-00000").write_bytes(content)
     with RejectWriter(folder / "rejects", "part-00000") as rejects:
-        checked = check_lines(folder / "part-00000", labelled=labelled, copy=folder / "copy", rejects=rejects)
-    return checked, list(read_rejects(folder / "rejects")), checked.clean.read_bytes()
+        lines = PartLines(folder / "part-00000", labelled=labelled, rejects=rejects)
+        blocks = list(lines.blocks())
+    for block in blocks:
+        assert_places_are_right(block)
+    clean = b"".join(bytes(block.data) for block in blocks)
+    numbers = [number for block in blocks for number in block.numbers.tolist()]
+    return Checked(clean, numbers, lines.lines, lines.blank, list(read_rejects(folder / "rejects")))
+
+
+def assert_places_are_right(block: LineBlock) -> None:
+    fields = [line.split(b"\x01") for line in bytes(block.data).removesuffix(b"\n").split(b"\n")]
+    assert len(block) == len(fields)
+    for index in range(len(fields[0])):
+        assert block.column(index).to_pylist() == [line[index].decode() or None for line in fields]
+        end = "\n" if index + 1 == len(fields[0]) else "\x01"
+        wanted = [line[index].decode() + end if line[index] else None for line in fields]
+        assert block.column_with_end(index).to_pylist() == wanted
 
 
 @pytest.mark.parametrize(
-    ("content", "lines"), [(GOOD, 1), (GOOD + b"\n", 1), ((GOOD + b"\n") * 50_000, 50_000), (WIDE * 3 + GOOD, 4)]
+    ("content", "lines"), [(GOOD, 1), (GOOD + b"\n", 1), ((GOOD + b"\n") * 20_000, 20_000), (WIDE * 3 + GOOD, 4)]
 )
-def test_a_clean_plain_part_is_not_copied(tmp_path: Path, content: bytes, lines: int) -> None:
-    checked, rejects, _ = check(tmp_path, content)
-    assert checked.clean == tmp_path / "part-00000"
-    assert not (tmp_path / "copy").exists()
-    assert (checked.lines, checked.blank, len(checked.dropped), rejects) == (lines, 0, 0, [])
+def test_every_line_of_a_clean_part_is_taken(tmp_path: Path, content: bytes, lines: int) -> None:
+    checked = check(tmp_path, content)
+    assert checked.clean == content.removesuffix(b"\n") + b"\n"
+    assert (checked.numbers, checked.lines) == (list(range(lines)), lines)
+    assert (checked.blank, checked.rejects) == (0, [])
 
 
-def test_the_copy_begins_with_the_clean_blocks_before_the_first_bad_line(tmp_path: Path) -> None:
-    start = b"".join(GOOD + b"%d\n" % number for number in range(100_000))  # more than one block
+def test_the_blocks_before_and_after_a_bad_line_are_taken_whole(tmp_path: Path) -> None:
+    start = b"".join(GOOD + b"%d\n" % number for number in range(40_000))  # more than one block
     assert len(start) > lines_module._BLOCK_BYTES
-    checked, rejects, clean = check(tmp_path, start + b"short\n\n" + GOOD + b"\n")
-    assert clean == start + GOOD + b"\n"
-    assert checked.dropped.tolist() == [100_000, 100_001]
-    assert (checked.lines, checked.blank) == (100_003, 1)
-    assert rejects == [Reject(100_000, "columns: 1 instead of 24", b"short")]
+    checked = check(tmp_path, start + b"short\n\n" + GOOD + b"\n")
+    assert checked.clean == start + GOOD + b"\n"
+    assert checked.numbers == [*range(40_000), 40_002]
+    assert (checked.lines, checked.blank) == (40_003, 1)
+    assert checked.rejects == [Reject(40_000, "columns: 1 instead of 24", b"short")]
 
 
 @pytest.mark.parametrize(
@@ -58,21 +86,20 @@ def test_the_copy_begins_with_the_clean_blocks_before_the_first_bad_line(tmp_pat
     ],
 )
 def test_a_bad_line_is_rejected_with_its_bytes(tmp_path: Path, bad: bytes, raw: bytes, reason: str) -> None:
-    checked, rejects, clean = check(tmp_path, GOOD + b"\n" + bad + b"\n" + GOOD + b"\n")
-    assert rejects == [Reject(1, reason, raw)]
-    assert clean == GOOD + b"\n" + GOOD + b"\n"
-    assert checked.dropped.tolist() == [1]
+    checked = check(tmp_path, GOOD + b"\n" + bad + b"\n" + GOOD + b"\n")
+    assert checked.rejects == [Reject(1, reason, raw)]
+    assert checked.clean == GOOD + b"\n" + GOOD + b"\n"
+    assert checked.numbers == [0, 2]
 
 
 def test_windows_line_ends_and_a_byte_order_mark_vanish(tmp_path: Path) -> None:
-    checked, rejects, clean = check(tmp_path, b"\xef\xbb\xbf" + (GOOD + b"\r\n") * 3 + b"\r\n" + GOOD + b"\r\n")
-    assert clean == (GOOD + b"\n") * 4
-    assert (checked.lines, checked.blank, checked.dropped.tolist(), rejects) == (5, 1, [3], [])
+    checked = check(tmp_path, b"\xef\xbb\xbf" + (GOOD + b"\r\n") * 3 + b"\r\n" + GOOD + b"\r\n")
+    assert checked == Checked((GOOD + b"\n") * 4, [0, 1, 2, 4], lines=5, blank=1, rejects=[])
 
 
 def test_a_test_line_may_end_in_empty_labels_but_not_in_labels(tmp_path: Path) -> None:
-    _, rejects, clean = check(tmp_path, TEST + b"\x01\x01\x01\x01\n" + TEST + b"\n", labelled=False)
-    assert (clean, rejects) == ((TEST + b"\n") * 2, [])
+    checked = check(tmp_path, TEST + b"\x01\x01\x01\x01\n" + TEST + b"\n", labelled=False)
+    assert (checked.clean, checked.rejects) == ((TEST + b"\n") * 2, [])
     with pytest.raises(UserError, match=r"part-00000: line 1 \(from 0\) has labels; a test part must have none"):
         check(tmp_path, TEST + b"\n" + TEST + b"\x01\x015\x01\x01\n", labelled=False)
     with pytest.raises(UserError, match=r"line 0 \(from 0\) has labels"):
@@ -117,22 +144,15 @@ def test_blocks_of_any_size_give_the_same_lines(
     folder = tmp_path_factory.mktemp("lines")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines_module, "_BLOCK_BYTES", block)
-        checked, rejects, _ = check(folder, content)
+        checked = check(folder, content)
         every = np.arange(slow.lines)
         raw = list(read_lines(folder / "part-00000", every))
     structural = {"length", "carriage return", "NUL", "encoding", "columns"}
     assert (checked.lines, checked.blank) == (slow.lines, slow.blank)
-    assert [(r.line, r.kind, r.raw) for r in rejects] == [one for one in slow.rejects if one[1] in structural]
+    assert [(r.line, r.kind, r.raw) for r in checked.rejects] == [one for one in slow.rejects if one[1] in structural]
     assert {line: raw[line] for line, _, _ in slow.rejects} == {line: text for line, _, text in slow.rejects}
-    kept = np.setdiff1d(every, checked.dropped)
-    assert checked.line_numbers(np.arange(len(kept))).tolist() == kept.tolist()
-
-
-@given(dropped=st.sets(st.integers(0, 60)), lines=st.integers(1, 60))
-def test_line_numbers_skip_the_dropped_lines(dropped: set[int], lines: int) -> None:
-    checked = CheckedLines(Path("x"), 100, 0, np.array(sorted(dropped), dtype=np.int64))
-    expected = [line for line in range(200) if line not in dropped][:lines]
-    assert checked.line_numbers(np.arange(lines)).tolist() == expected
+    structurally_bad = {line for line, kind, _ in slow.rejects if kind in structural}
+    assert checked.numbers == [line for line, text in enumerate(raw) if text and line not in structurally_bad]
 
 
 def test_only_the_lines_asked_for_are_read(tmp_path: Path) -> None:

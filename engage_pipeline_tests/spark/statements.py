@@ -3,8 +3,8 @@
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "engage_pipeline"
-DUCKDB_ONLY = {"ingest/field_readers.sql", "ingest/write_tweets.sql"}
-"""Macros that read a field, and the COPY of a part: ingest speaks DuckDB, whose read_csv has no counterpart (ADR 3)."""
+DUCKDB_ONLY = {"ingest/sorted_lines.sql"}
+"""Sorts the lines of a part as they stream out of the reader: ingest runs DuckDB in its own process (ADR 3)."""
 
 
 def portable_statements() -> list[str]:

@@ -16,8 +16,8 @@ from engage_pipeline.feature_families import FAMILY_NAMES
 from engage_pipeline.ingest.one_line import read_line
 from engage_pipeline.interactions.features import write_features
 from engage_pipeline.interactions.one_row import RowFeatures
-from engage_pipeline.submission.predict import open_published
 from engage_pipeline.submission.predictor import Predictor
+from engage_pipeline.submission.published import open_published
 
 BORN_LATER = "engaging_user_account_creation"
 

@@ -1,0 +1,71 @@
+"""What the text of a column means: integers, booleans and lists of text, a column at a time.
+
+A missing text is a missing value. Arrow reads more than what is allowed (0x10, for one): it is given only plain digits,
+and what is anything else is read strictly, a value at a time.
+"""
+
+import re
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engage_pipeline.schema import LIST_SEPARATOR
+
+Flags = npt.NDArray[np.bool_]
+_STRICT = re.compile("-?[0-9]+", re.ASCII)
+_SAFE_DIGITS = 18
+"""So many digits fit in 64 bits."""
+_INT64 = np.iinfo(np.int64)
+
+
+def read_integers(texts: pa.StringArray) -> tuple[pa.Int64Array, Flags | None]:
+    """The integers, int64 (n,), and which texts are none of 64 bits, which become null; None where all are."""
+    bounds, data = bytes_of(texts)
+    # One byte below "0" wraps round, so that one comparison finds all that is no digit.
+    if (data - np.uint8(ord("0"))).max(initial=0) <= 9 and np.diff(bounds).max(initial=0) <= _SAFE_DIGITS:
+        return texts.cast(pa.int64()), None
+    values = [_strict(text) for text in texts.to_pylist()]
+    numbers = pa.array(values, pa.int64())
+    return numbers, flags(pc.and_(texts.is_valid(), numbers.is_null()))
+
+
+def _strict(text: str | None) -> int | None:
+    # Python refuses to read thousands of digits; leading zeros are none of the value.
+    if text is None or not _STRICT.fullmatch(text) or len(text.lstrip("-").lstrip("0")) > _SAFE_DIGITS + 1:
+        return None
+    digits = text.lstrip("-").lstrip("0") or "0"
+    number = -int(digits) if text.startswith("-") else int(digits)
+    return number if _INT64.min <= number <= _INT64.max else None
+
+
+def read_booleans(texts: pa.StringArray) -> tuple[pa.BooleanArray, Flags | None]:
+    """The booleans, (n,), and which texts are neither `true` nor `false`, which become null; None where all are."""
+    true = pc.equal(texts, "true")
+    bad = pc.invert(pc.or_(true, pc.equal(texts, "false")))
+    if not pc.any(bad).as_py():
+        return true, None
+    return pc.if_else(bad, None, true), flags(pc.fill_null(bad, False))
+
+
+def read_lists(texts: pa.StringArray) -> pa.ListArray:
+    """The tab-separated texts in each text, list<string> (n,); empty where it is missing."""
+    if texts.null_count == len(texts):
+        return pa.ListArray.from_arrays(np.zeros(len(texts) + 1, dtype=np.int32), pa.array([], pa.string()))
+    lists = pc.split_pattern(texts, LIST_SEPARATOR)
+    return pa.ListArray.from_arrays(lists.offsets, lists.values)
+
+
+def flags(array: pa.BooleanArray) -> Flags:
+    """Booleans without nulls as numpy has them."""
+    return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def bytes_of(texts: pa.StringArray) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+    """Where each text begins among all bytes of the texts, and where the last ends, (n + 1,); and these bytes."""
+    _, bounds, data = texts.buffers()
+    if not len(texts) or data is None:
+        return np.zeros(len(texts) + 1, dtype=np.int32), np.empty(0, dtype=np.uint8)
+    places = np.frombuffer(bounds, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return places - places[0], np.frombuffer(data, dtype=np.uint8)[places[0] : places[-1]]
