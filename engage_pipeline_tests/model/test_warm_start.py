@@ -78,9 +78,9 @@ def test_a_warm_start_is_the_training_gone_on(
     inputs = InputBuilder(make_codes(), network.config.sketch_width, accelerator.device, network.config.base_rates)
     plan = TrainingPlan("by hand", stretches, rate, _loader(LANGUAGES), 20210)
     (tmp_path / "by-hand").mkdir()
-    settings = network_settings(tmp_path).network
-    with torch_threads(1):
-        expected = TrainingRun(network, inputs, plan, settings, tmp_path / "by-hand", accelerator).run()
+    settings = network_settings(tmp_path)
+    with torch_threads(settings.training_threads):
+        expected = TrainingRun(network, inputs, plan, settings.network, tmp_path / "by-hand", accelerator).run()
     save_network(network, tmp_path / "by-hand")
     assert weights(found) == weights(tmp_path / "by-hand") != weights(before)
     assert facts["warm_started_from"] == "v1"
