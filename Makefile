@@ -9,7 +9,7 @@ setup: .venv/.installed
 
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
 	touch $@
 
 run: setup data/raw
@@ -39,4 +39,4 @@ audit: setup
 	$(BIN)/python .ci/audit.py
 
 bench: setup
-	$(BIN)/python -m engage_pipeline_tests.benchmarks
+	$(BIN)/python -m engage_pipeline_tests.benchmarks --out docs/performance.md

@@ -61,7 +61,7 @@ class RowFeatures:
             _put(values, f"{schema.VALIDATION_PREFIX}{key}", found[key])
         for name, counts in self._reversed(author, viewer).items():
             _put(values, f"{schema.VALIDATION_PREFIX}{name}", counts)
-        return pa.table([pa.array([values[field.name]], field.type) for field in _SCHEMA], schema=_SCHEMA)
+        return pa.Table.from_pylist([values], schema=_SCHEMA)
 
     def _counts(self, window: Window, row: Mapping[str, Any], author: str | None, viewer: str | None) -> dict:
         totals, author_number, viewer_number = window.totals, window.users.of(author), window.users.of(viewer)

@@ -87,16 +87,23 @@ class TrainedModel:
         rows, float32 [n, 17], where the published ones have seen their labels. Raises UserError naming the row where a
         logit is no number.
         """
-        logits = {"network": self.finetuned.logits(table).astype(np.float64)}
+        logits = {name: found.astype(np.float64) for name, found in self._networks(table).items()}
         _check_finite("network", logits["network"], table)
-        if self.trees is not None and self.pretrained is not None and self.effects is not None:
-            logits["pretrained"] = self.pretrained.logits(table).astype(np.float64)
+        if self.trees is not None and self.effects is not None:
             _check_finite("pretrained network", logits["pretrained"], table)
             effects = self.effects.columns(table) if effects is None else effects
             if self.effects.enabled:
                 logits["effects"] = effects[:, : len(EFFECT_LOGITS)].astype(np.float64)
             logits["trees"] = self.trees.logits(table, logits["pretrained"], effects)
         return logits
+
+    def _networks(self, table: pa.Table) -> dict[str, np.ndarray]:
+        from engage_pipeline.model.network_scoring import logits_of_both
+
+        if self.pretrained is None:
+            return {"network": self.finetuned.logits(table)}
+        network, pretrained = logits_of_both(self.finetuned, self.pretrained, table)
+        return {"network": network, "pretrained": pretrained}
 
     def components(self, table: pa.Table) -> dict[str, np.ndarray]:
         """The logits of `unblended`, and `blend`: those of the model."""

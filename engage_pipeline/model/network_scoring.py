@@ -8,7 +8,7 @@ import pyarrow as pa
 import torch  # noqa: TID253 - nothing light imports this module
 
 from engage_pipeline import schema
-from engage_pipeline.model.inputs import InputBuilder
+from engage_pipeline.model.inputs import InputBuilder, Inputs
 from engage_pipeline.model.network import EngagementNetwork, load_network
 from engage_pipeline.model.precision import autocast, fast_at_bf16
 from engage_pipeline.model.rows import Rows, rows_from_table
@@ -21,7 +21,7 @@ class NetworkScorer:
 
     def __init__(self, network: EngagementNetwork, codes: np.ndarray) -> None:
         """`codes` are those that the network was trained with, int32 [vocabulary, depth]."""
-        self.network = network.eval()
+        self.network, self.codes = network.eval(), codes
         self.device = torch.device("cpu")
         self.inputs = InputBuilder(codes, network.config.sketch_width, self.device, network.config.base_rates)
         self.precision = network.config.precision if fast_at_bf16(self.device) else "fp32"
@@ -50,9 +50,32 @@ class NetworkScorer:
             result[batch] = self._logits(rows.take(batch))
         return result
 
+    def reads_like(self, other: "NetworkScorer") -> bool:
+        """Whether both networks read the same input of a row."""
+        mine, theirs = self.network.config, other.network.config
+        alike = mine.languages == theirs.languages and mine.sketch_width == theirs.sketch_width
+        return alike and mine.base_rates == theirs.base_rates and self.codes is other.codes
+
     def _logits(self, rows: Rows) -> np.ndarray:
+        return self._logits_from(self.inputs.build(rows))
+
+    def _logits_from(self, inputs: Inputs) -> np.ndarray:
         with torch.inference_mode(), autocast(self.device, self.precision):
-            return self.network(*self.inputs.build(rows)).numpy()
+            return self.network(*inputs).numpy()
+
+
+def logits_of_both(first: NetworkScorer, second: NetworkScorer, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """What `logits` of each gives, float32 [n, 4]; the input is built once where both read the same."""
+    if not first.reads_like(second):
+        return first.logits(table), second.logits(table)
+    rows = rows_from_table(table, first.network.config.languages, labelled=False)
+    results = tuple(np.empty((len(rows), len(schema.TARGETS)), np.float32) for _ in range(2))
+    for start in range(0, len(rows), BATCH_ROWS):
+        batch = np.arange(start, min(start + BATCH_ROWS, len(rows)))
+        inputs = first.inputs.build(rows.take(batch))
+        for result, scorer in zip(results, (first, second), strict=True):
+            result[batch] = scorer._logits_from(inputs)
+    return results[0], results[1]
 
 
 def _round_weights(network: EngagementNetwork) -> None:

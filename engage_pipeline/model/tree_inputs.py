@@ -103,14 +103,14 @@ class TreeInputs:
         (count + prior_weight * base_rate) / (exposures + prior_weight): SPEC section 9.
         """
         columns = iter(range(matrix.shape[1]))
-        for name in (*schema.NUMBERS, *schema.EXPOSURE_FEATURES):
-            matrix[:, next(columns)] = _numbers(table, name)
+        numbers = {name: _numbers(table, name) for name in (*schema.NUMBERS, *schema.EXPOSURE_FEATURES)}
+        for values in numbers.values():
+            matrix[:, next(columns)] = values
         for counter, exposures, outcome in RATES.values():
             prior = self.prior_weight * self.base_rates[outcome]
-            rate = (_numbers(table, counter) + prior) / (_numbers(table, exposures) + self.prior_weight)
-            matrix[:, next(columns)] = rate
+            matrix[:, next(columns)] = (numbers[counter] + prior) / (numbers[exposures] + self.prior_weight)
         for above, below in RATIOS.values():
-            matrix[:, next(columns)] = (_from_zero(table, above) + 1) / (_from_zero(table, below) + 1)
+            matrix[:, next(columns)] = (np.maximum(numbers[above], 0) + 1) / (np.maximum(numbers[below], 0) + 1)
         for name in (*schema.BINARY_FEATURES, HOUR, DAY_OF_MONTH):
             matrix[:, next(columns)] = _numbers(table, name)
         matrix[:, next(columns)] = self._language_categories(table)
@@ -131,10 +131,6 @@ class TreeInputs:
 
 def _numbers(table: pa.Table, name: str) -> np.ndarray:
     return _to_numpy(table[name].cast(pa.float64()) if pa.types.is_integer(table[name].type) else table[name])
-
-
-def _from_zero(table: pa.Table, name: str) -> np.ndarray:
-    return np.maximum(_numbers(table, name), 0)
 
 
 def _to_numpy(column: pa.ChunkedArray) -> np.ndarray:

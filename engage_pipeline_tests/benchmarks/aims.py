@@ -15,6 +15,7 @@ Growth = Mapping[str, Mapping[int, Measurement]]
 LARGE, LARGEST = 1_000_000, 4_000_000
 """Worlds of so many rows count as those of 1.5 and of 6.4 million that aims speak of."""
 _FLAT, _LINEAR = 1.25, 1.1
+_FEATURES = "interaction_features"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,20 @@ def at_least(stage: str, aim: float) -> Callable[[Results], Outcome]:
 
 def _rate(rate: float, aim: float) -> Outcome:
     return Outcome(f"{rate:,.0f} rows/s", rate >= aim)
+
+
+def at_full_size(judge: Callable[[Results], Outcome]) -> Callable[[Results], Outcome]:
+    """What can't be told in a small world, where what a stage costs at all weighs most."""
+    return lambda results: _told(judge(results), results.rows >= LARGE)
+
+
+def with_large_growth(stage: str, judge: Callable[[Results], Outcome]) -> Callable[[Results], Outcome]:
+    """What can't be told before the largest size of the growth table."""
+    return lambda results: _told(judge(results), results.steps(stage)[-1][0] >= LARGEST)
+
+
+def _told(outcome: Outcome, enough: bool) -> Outcome:
+    return outcome if enough else Outcome(outcome.found, None)
 
 
 def seconds(stage: str, aim: float) -> Callable[[Results], Outcome]:
@@ -121,7 +136,7 @@ def features(results: Results) -> Outcome:
     rate = results.rate("interaction_features")
     both = 1 / (1 / rate + 1 / results.rate("interaction_counts"))
     words = f"{rate:,.0f} rows/s, {both:,.0f} with the counters"
-    return Outcome(words, rate >= 350_000 if results.rows >= LARGE else None)
+    return Outcome(words, rate >= 350_000)
 
 
 def largest_features(results: Results) -> Outcome:
@@ -129,7 +144,7 @@ def largest_features(results: Results) -> Outcome:
     rows, work = results.steps("interaction_features")[-1]
     words = f"{work.rows_a_second:,.0f} rows/s at {rows:,}, peak {work.peak_mib:,} MiB"
     enough = work.rows_a_second >= 300_000 and work.peak_mib <= 2.5 * 1024
-    return Outcome(words, enough if rows >= LARGEST else None)
+    return Outcome(words, enough)
 
 
 def linear(stage: str) -> Callable[[Results], Outcome]:
@@ -176,13 +191,17 @@ def aims() -> list[Aim]:
     """All of them, some as this processor can meet them."""
     units, training, prediction = ("with", 4000, 200) if has_amx() else ("without", 1300, 450)
     return [
-        Aim("ingest", "250 000 rows/s", at_least("ingest", 250_000)),
-        Aim("ingest", "files 8 times smaller than the text", smaller_files),
-        Aim("ingest", "memory flat", flat_memory("ingest")),
-        Aim("65 features", "350 000 rows/s at 1.5 M rows", features),
-        Aim("65 features", "300 000 rows/s at 6.4 M rows under memory_limit 2GB", largest_features),
-        Aim("65 features", "linear", linear("interaction_features")),
-        Aim("65 features", "20 times plain Python", times("interaction_features", PLAIN_WAY, 20)),
+        Aim("ingest", "250 000 rows/s", at_full_size(at_least("ingest", 250_000))),
+        Aim("ingest", "files 8 times smaller than the text", at_full_size(smaller_files)),
+        Aim("ingest", "memory flat", with_large_growth("ingest", flat_memory("ingest"))),
+        Aim("65 features", "350 000 rows/s at 1.5 M rows", at_full_size(features)),
+        Aim(
+            "65 features",
+            "300 000 rows/s at 6.4 M rows under memory_limit 2GB",
+            with_large_growth(_FEATURES, largest_features),
+        ),
+        Aim("65 features", "linear", with_large_growth(_FEATURES, linear(_FEATURES))),
+        Aim("65 features", "20 times plain Python", at_full_size(times(_FEATURES, PLAIN_WAY, 20))),
         Aim("one new part among eight", "at most 35 % of a full run", share_of_a_part),
         Aim("similarity", "24 000 authors, 380 000 edges in 0.3 s", seconds("similarity_24000", 0.3)),
         Aim("similarity", "10 M edges in 15 s", seconds("similarity_10m", 15)),

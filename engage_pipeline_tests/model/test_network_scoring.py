@@ -4,7 +4,7 @@ import torch  # noqa: TID253 - it is what is tested
 
 from engage_pipeline.model.inputs import InputBuilder
 from engage_pipeline.model.network import EngagementNetwork, NetworkConfig, save_network
-from engage_pipeline.model.network_scoring import BATCH_ROWS, NetworkScorer
+from engage_pipeline.model.network_scoring import BATCH_ROWS, NetworkScorer, logits_of_both
 from engage_pipeline.model.precision import fast_at_bf16, resolve_precision
 from engage_pipeline.model.rows import rows_from_table
 from engage_pipeline_tests.model.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes, set_column
@@ -30,6 +30,26 @@ def test_equals_the_network_row_by_row(tmp_path, precision, tolerance):
         row = rows_from_table(table.slice(place, 1), LANGUAGES, labelled=False)
         expected = network(*inputs.build(row)).detach().numpy()[0]
         np.testing.assert_allclose(logits[place], expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("rates", "languages", "shifted", "alike"),
+    [
+        ((), LANGUAGES, False, True),
+        ((0.4, 0.1, 0.01, 0.03), LANGUAGES, False, False),
+        ((), LANGUAGES[::-1], False, False),
+        ((), LANGUAGES, True, False),
+    ],
+)
+def test_two_networks_give_what_each_gives_alone(rates, languages, shifted, alike):
+    codes = make_codes()
+    first = NetworkScorer(make_network("fp32"), codes)
+    config = NetworkConfig(languages, DEPTH, WIDTH, 8, 4, base_rates=rates)
+    second = NetworkScorer(EngagementNetwork(config), np.roll(codes, 1, axis=0) if shifted else codes)
+    assert first.reads_like(second) == alike
+    table = feature_table(BATCH_ROWS + 20, 3, labelled=False)
+    for found, scorer in zip(logits_of_both(first, second, table), (first, second), strict=True):
+        np.testing.assert_array_equal(found, scorer.logits(table))
 
 
 def test_scores_rows_of_an_unseen_language_and_none_at_all(tmp_path):

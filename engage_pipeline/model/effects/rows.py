@@ -84,14 +84,14 @@ class EffectRows:
     @classmethod
     def of(cls, table: pa.Table, clusters: Clusters, window_end: int) -> Self:
         """The fields of the rows of `table`, which has COLUMNS; `window_end` in Unix seconds UTC."""
-        tweet, viewer, author, hashtag = (fingerprints(table[name]) for name in schema.IDENTITY_COLUMNS)
+        tweet, viewer, author, hashtag, language = _fingerprints(table, (*schema.IDENTITY_COLUMNS, "language"))
         hour = _numbers(table, "hour")
         return cls(
             viewer=viewer,
             author=author,
             tweet=tweet,
             hashtag=hashtag,
-            language=fingerprints(table["language"]),
+            language=language,
             tweet_type=1 + _code(table, ("is_quote", "is_retweet", "is_top_level")),
             media=1 + _code(table, ("has_gif", "has_photo", "has_video")),
             hour=1 + hour,
@@ -135,6 +135,13 @@ def end_of_window(timestamps: np.ndarray) -> int:
         return 0
     place = min(int(_ALMOST_ALL * len(timestamps)), len(timestamps) - 1)
     return int(np.partition(timestamps, place)[place]) // _DAY * _DAY + _DAY
+
+
+def _fingerprints(table: pa.Table, names: Sequence[str]) -> list[np.ndarray]:
+    """Those of several columns, int64 [n] each: all in one pass, for what a call costs counts where rows are few."""
+    chunks = [chunk for name in names for chunk in table[name].chunks]
+    found = fingerprints(pa.chunked_array(chunks, pa.string()))
+    return np.split(found, len(names))
 
 
 def _code(table: pa.Table, flags: Sequence[str]) -> np.ndarray:

@@ -13,7 +13,7 @@ from engage_pipeline.synthetic import synthesize
 from engage_pipeline_tests.benchmarks.stages.stage import Done, Stage, Work
 from engage_pipeline_tests.benchmarks.world import World
 
-RUN_ROWS, RUN_USERS, RUN_PARTS = 12_000, 1200, 4
+RUN_ROWS, RUN_USERS, RUN_PARTS = 4000, 400, 4
 
 
 @contextmanager
