@@ -165,8 +165,8 @@ def trained_model(pipeline: Pipeline) -> dg.MaterializeResult:
 
 @pipeline_asset(kinds={"html", "scikit-learn"})
 def evaluation(pipeline: Pipeline) -> dg.MaterializeResult:
-    """Scores of the candidate's network, trees and blend on the holdout, overall and by author group, and the report as
-    one HTML file. Where another model predicts, because the candidate was turned down, it is scored beside them."""
+    """Scores of the candidate's network, effects, trees and blend on the holdout, overall and by author group, and the
+    report as one HTML file. Where another model predicts, because the candidate was turned down, it is scored too."""
     from engage_pipeline.metrics import format_markdown
     from engage_pipeline.model.bundle import TrainedModel
     from engage_pipeline.model.evaluation import (

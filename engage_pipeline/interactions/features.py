@@ -1,8 +1,9 @@
 """The rows that a model reads: tweets with the counts of both windows, similar authors and their own profile.
 
 Each family of features is a table with one row a line, made by one .sql file from the rows' numbers (`numbered`) and
-the counts of a window; features.sql joins the families back to the tweets. A family that features.families leaves out
-is an empty table. What does not belong here: how a window is counted (counting), who is similar to whom (similarity).
+the counts of a window. training_counters.sql and validation_counters.sql join the families of a window, features.sql
+joins both to the tweets. A family that features.families leaves out is an empty table. What does not belong here: how a
+window is counted (counting), who is similar to whom (similarity).
 """
 
 from collections.abc import Collection
@@ -70,7 +71,9 @@ def write_features(
             engine.define("similar_engagements", "interactions/no_counts.sql")
             engine.define("similar_sums", "interactions/no_scores.sql")
         done.advance(2, SIMILAR)
+        engine.define("training_counters", "interactions/training_counters.sql")
         _count_in_validation(engine, validation_counts, families, done, kind)
+        engine.define("validation_counters", "interactions/validation_counters.sql")
         engine.view("profiles", "interactions/profiles.sql")
         engine.view("features", "interactions/features.sql")
         schema = feature_schema(labelled=kind != "test", validation=kind == "validation")

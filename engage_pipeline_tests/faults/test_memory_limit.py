@@ -18,7 +18,7 @@ from engage_pipeline_tests.samples import tiny_settings
 pytestmark = pytest.mark.slow
 ROWS = 300_000
 AMPLE = 8000
-LIMITS = {"tweets": 200, "features": 400}
+LIMITS = {"tweets": 200, "features": 300}
 """MB for each step; without a limit they take about 550 and 1100."""
 
 STEPS = """

@@ -17,6 +17,7 @@ from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.cli import app
 from engage_pipeline.config import Settings, load_settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.feature_families import COUNTER_FAMILIES
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.explaining import explain_row
 from engage_pipeline.model.families import FAMILIES, FEATURES
@@ -25,6 +26,7 @@ from engage_pipeline.submission.explanation_json import to_json, write_json
 from engage_pipeline.submission.explanation_text import LEAST_SHOWN, to_text
 from engage_pipeline.submission.explanation_words import describe
 from engage_pipeline.submission.predict import predict
+from engage_pipeline_tests import worlds
 from engage_pipeline_tests.model.bundles import quiet_settings
 from engage_pipeline_tests.model.network_samples import set_column
 from engage_pipeline_tests.samples import GOLDEN
@@ -64,6 +66,37 @@ def test_probabilities_are_those_of_predict(settings: Settings, part: Path, tmp_
         for explanation in explained.explanation.engagements:
             assert abs(explanation.residual) < 0.05  # bfloat16, where the processor is fast at it
     assert not list(settings.working_dir.glob(".explain-*"))
+
+
+def without(features: pa.Table, family: str) -> pa.Table:
+    """`features` as if the family had counted nothing."""
+    for name, feature in FEATURES.items():
+        if feature.family == family and feature.columns == (name,):
+            features = set_column(features, name, [0] * len(features))
+    return features
+
+
+@pytest.mark.slow
+def test_taking_the_dominating_counters_away_moves_the_logit_back(world: Path) -> None:
+    # Where effects are on, they leave the counters hardly anything to say.
+    config = worlds.write_config(world, features={"families": list(COUNTER_FAMILIES)}, promotion={"tolerance": 100.0})
+    worlds.run(config, "trained_model")
+    worlds.run(config, "test_features")
+    store = worlds.store_of(config)
+    model = TrainedModel.load(store.open("trained_model"), threads=1)
+    table = pq.read_table(store.open("test_features").path("part-00000.parquet"))
+    claimed, moved = [], []
+    for row in range(0, 120, 3):
+        features = table.slice(row, 1)
+        for place, explanation in enumerate(explain_row(model, features).engagements):
+            effect = next(effect for effect in explanation.effects() if effect.family.key)
+            if abs(effect.contribution) > 0.06:
+                other = model.components(without(features, effect.family.name))["blend"][0, place]
+                claimed.append(effect.contribution)
+                moved.append(explanation.logit - other)
+    assert len(claimed) > 10
+    assert (np.sign(claimed) == np.sign(moved)).mean() > 0.9
+    assert np.corrcoef(claimed, moved)[0, 1] > 0.8
 
 
 def without_tweet(features: pa.Table) -> pa.Table:
