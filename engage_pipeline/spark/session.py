@@ -109,5 +109,9 @@ def memory_bytes(limit: str) -> int:
 
 
 def _no_start(master: str, error: Exception) -> str:
-    reason = next((line for line in str(error).splitlines() if "xception" in line), str(error))
+    text = str(error)
+    if "stopped SparkContext" in text:
+        reason = "no master answers there"  # said in the log alone; what is raised is only that it is over
+    else:
+        reason = next((line for line in text.splitlines() if "xception" in line), text).lstrip(": ")
     return f"engine.spark_master = {master}: Spark does not start: {' '.join(reason.split())[:300]}"
