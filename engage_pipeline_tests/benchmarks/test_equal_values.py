@@ -180,7 +180,7 @@ def test_one_tweet_at_a_time_gives_the_librarys_vectors() -> None:
     from transformers import DistilBertConfig, DistilBertForMaskedLM
 
     from engage_pipeline.language.ragged import TokenLists
-    from engage_pipeline.language.token_vectors import mean_hidden_states
+    from engage_pipeline.language.token_vectors import UNITS, TweetShare, sum_hidden_states
     from engage_pipeline_tests.benchmarks.alternatives.one_tweet import token_vectors
 
     torch.manual_seed(1)
@@ -189,7 +189,11 @@ def test_one_tweet_at_a_time_gives_the_librarys_vectors() -> None:
     lengths = np.array([len(tokens) for tokens in tweets_of])
     flat = np.concatenate(tweets_of).astype(np.int32)
     lists = TokenLists(flat, np.cumsum(lengths) - lengths, lengths)
-    tokens, _, vectors = mean_hidden_states(model, lists, np.array(rows), bf16=False)
+    shown = np.bincount(np.concatenate([np.repeat(t, n) for t, n in zip(tweets_of, rows, strict=True)]))
+    tokens = np.flatnonzero(shown)
+    share = TweetShare(lists, np.array(rows), [np.arange(len(rows))])
+    sums = sum_hidden_states(model, share, tokens, int(shown.max()), bf16=False)
+    vectors = sums / UNITS / shown[tokens][:, None]
     found = token_vectors(model, tweets_of, rows)
     assert sorted(found) == tokens.tolist()
     for token, vector in zip(tokens.tolist(), vectors, strict=True):

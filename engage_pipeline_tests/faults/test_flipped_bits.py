@@ -95,7 +95,7 @@ def test_every_one_of_100_in_a_manifest_is_caught(store: ArtifactStore, harm: Ca
 READERS = {
     "tweet_parts/tweets.parquet": "interaction_counts",
     "trained_model/finetuned_network.safetensors": "submission",
-    "engagement_trees/trees_like.txt": "candidate_model",
+    "engagement_trees/trees.json": "candidate_model",
     "trained_model/blend.json": "submission",
 }
 
