@@ -2,22 +2,20 @@
 
     python -m engage_pipeline_tests.benchmarks.beyond_memory --folder FOLDER --rows 20000000 --memory-limit 4GB
 
-The rows are synthesized in shards, each a world of its own with its own users, one training part a shard. What FOLDER
-holds already is kept, so that a run that was stopped goes on; the assets are made by `engage run`, a process a target.
+With `--engine spark` the same on Spark, `local[threads]`. The rows are synthesized in shards, each a world of its own
+with its own users, one training part a shard. What FOLDER holds already is kept, so that a run that was stopped goes
+on; the assets are made by `engage run`, a process a target.
 """
 
 import argparse
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -26,6 +24,7 @@ from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.config import load_settings
 from engage_pipeline.spill import spill_folder
 from engage_pipeline.synthetic import synthesize
+from engage_pipeline_tests import servers
 from engage_pipeline_tests.benchmarks.world import ROWS_A_USER
 from engage_pipeline_tests.worlds import REPOSITORY
 
@@ -35,24 +34,61 @@ TARGETS = ("tweet_parts", "interaction_counts", "author_similarity", "validation
 ENGAGE = "import sys; sys.argv[0] = 'engage'; from engage_pipeline.cli import main; main()"
 
 
+_PARTITIONED = ("tweet_parts", "interaction_features")
+_A_LOOK = 0.2
+"""Seconds between two looks at a process."""
+
+
+@dataclass
+class Watched:
+    """What a process and all that it started took, looked at five times a second (Linux)."""
+
+    session: int
+    spill: Path
+    cpu_of: dict[int, float] = field(default_factory=dict)
+    peak_mb: int = 0
+    spilled: int = 0
+
+    def look(self) -> None:
+        """Adds what is seen now: seconds of CPU by process, resident memory and spilled bytes of all together."""
+        resident = 0
+        for pid in servers.alive_in_session(self.session):
+            try:
+                fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            except OSError:
+                continue
+            self.cpu_of[pid] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            resident += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+        self.peak_mb = max(self.peak_mb, resident // 2**20)
+        self.spilled = max(self.spilled, _bytes_below(self.spill))
+
+
+def _bytes_below(folder: Path) -> int:
+    found = 0
+    for path in folder.rglob("*"):
+        try:
+            found += path.lstat().st_size
+        except OSError:
+            continue
+    return found
+
+
 @dataclass(frozen=True)
 class Figures:
-    """Training rows, seconds of CPU and wall, peak resident memory (MB), most that was spilled and size (bytes)."""
+    """Training rows, seconds of wall, what was seen of the process, and the bytes of what it made."""
 
     target: str
     rows: int
-    cpu_seconds: float
     wall_seconds: float
-    peak_mb: int
-    spilled: int
+    seen: Watched
     size: int
 
     def line(self) -> str:
         """A row of the table."""
-        rate = self.rows / max(self.cpu_seconds, 1e-9)
+        cpu = sum(self.seen.cpu_of.values())
         return (
-            f"| {self.target} | {self.cpu_seconds:,.0f} | {self.wall_seconds:,.0f} | {rate:,.0f} | {self.peak_mb:,} "
-            f"| {self.spilled / 1e9:.1f} | {self.size / 1e9:.2f} |"
+            f"| {self.target} | {cpu:,.0f} | {self.wall_seconds:,.0f} | {self.rows / max(cpu, _A_LOOK):,.0f} "
+            f"| {self.seen.peak_mb:,} | {self.seen.spilled / 1e9:.1f} | {self.size / 1e9:.2f} |"
         )
 
 
@@ -79,14 +115,14 @@ def make_shards(folder: Path, rows: int, shard_rows: int) -> int:
     return sum(path.stat().st_size for path in (folder / "raw" / "train").iterdir())
 
 
-def write_config(folder: Path, memory_limit: str, threads: int) -> Path:
-    """config.yaml and dagster.yaml of the run."""
+def write_config(folder: Path, engine: dict[str, object]) -> Path:
+    """config.yaml and dagster.yaml of the run; `engine` is that section of the settings."""
     values = {
         "preset": "demo",
         "recsys_data": "raw/train",
         "validation_part": "raw/validation/part-00000",
         "test_data": "raw/test",
-        "engine": {"threads": threads, "memory_limit": memory_limit},
+        "engine": engine,
     }
     shutil.copy(REPOSITORY / "dagster.yaml", folder)
     path = folder / "config.yaml"
@@ -95,51 +131,27 @@ def write_config(folder: Path, memory_limit: str, threads: int) -> Path:
 
 
 def make(config: Path, target: str) -> Figures:
-    """Makes the target with `engage run` and measures the process."""
+    """Makes the target with `engage run` and measures it. Raises CalledProcessError where it fails."""
     store = ArtifactStore(load_settings(config))
     environment = {**os.environ, "DAGSTER_HOME": str(config.parent), "TQDM_DISABLE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    with _watched(spill_folder(store.settings)) as spilled:
-        command = [sys.executable, "-c", ENGAGE, "run", "--config", str(config), "--target", target]
-        subprocess.run(command, check=True, env=environment, stdout=sys.stderr)
-    wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-c", ENGAGE, "run", "--config", str(config), "--target", target]
+    started = time.monotonic()
+    process = subprocess.Popen(command, env=environment, stdout=sys.stderr, start_new_session=True)
+    seen = Watched(process.pid, spill_folder(store.settings))
+    while process.poll() is None:
+        seen.look()
+        time.sleep(_A_LOOK)
+    wall = time.monotonic() - started
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
     made = [store.open(target, key).manifest for key in (store.parts() if target in _PARTITIONED else [None])]
     return Figures(
         target,
         sum(store.open("tweet_parts", key).manifest.rows or 0 for key in store.parts()),
-        after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
         wall,
-        max(manifest.facts["peak_mb"] for manifest in made),
-        spilled[0],
+        seen,
         sum(file.bytes for manifest in made for file in manifest.files.values()),
     )
-
-
-_PARTITIONED = ("tweet_parts", "interaction_features")
-
-
-@contextmanager
-def _watched(spill: Path) -> Iterator[list[int]]:
-    """The most bytes that the spill folder held, looked at ten times a second."""
-    most, over = [0], threading.Event()
-
-    def watch() -> None:
-        while not over.wait(0.1):
-            found = 0
-            for path in spill.glob("duckdb_temp_*"):
-                try:
-                    found += path.stat().st_size
-                except FileNotFoundError:
-                    continue
-            most[0] = max(most[0], found)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield most
-    finally:
-        over.set()
-        watcher.join()
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -148,12 +160,14 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--rows", type=int, default=20_000_000, help="training rows [default: %(default)s]")
     parser.add_argument("--shard-rows", type=int, default=1_250_000, help="rows of a part [default: %(default)s]")
     parser.add_argument("--memory-limit", default="4GB", help="engine.memory_limit [default: %(default)s]")
+    parser.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb", help="[default: %(default)s]")
     parser.add_argument("--threads", type=int, default=2, help="engine.threads [default: %(default)s]")
     options = parser.parse_args(arguments)
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     text_bytes = make_shards(folder, options.rows, options.shard_rows)
-    config = write_config(folder, options.memory_limit, options.threads)
+    engine = {"kind": options.engine, "threads": options.threads, "memory_limit": options.memory_limit}
+    config = write_config(folder, engine | {"spark_master": f"local[{options.threads}]"})
     print(f"{text_bytes / 1e9:.2f} GB of text\n\n{HEADER}")
     for target in TARGETS:
         print(make(config, target).line(), flush=True)
