@@ -27,6 +27,7 @@ SMALL = {
     "encoder": {"tiny_dim": 8, "tiny_layers": 1, "max_tweets": 100, "max_tokens": 12},
     "network": {"hidden_size": 8, "epochs": 1},
     "trees": {"n_estimators": 10},
+    "training_threads": 1,
     "engine": {"threads": 1, "memory_limit": "1GB"},
 }
 
