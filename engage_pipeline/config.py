@@ -111,6 +111,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "trees": {"enabled": False},
     },
     "demo": {
+        "training_threads": 2,
         "sketch_width": 64,
         "sketch_depth": 8,
         "encoder": {
