@@ -168,7 +168,8 @@ def main(arguments: Sequence[str]) -> None:
     text_bytes = make_shards(folder, options.rows, options.shard_rows)
     engine = {"kind": options.engine, "threads": options.threads, "memory_limit": options.memory_limit}
     config = write_config(folder, engine | {"spark_master": f"local[{options.threads}]"})
-    print(f"{text_bytes / 1e9:.2f} GB of text\n\n{HEADER}")
+    size = f"{options.rows:,} rows on {options.engine}, {options.threads} threads, memory_limit {options.memory_limit}"
+    print(f"### {size}\n\n{text_bytes / 1e9:.2f} GB of text\n\n{HEADER}", flush=True)
     for target in TARGETS:
         print(make(config, target).line(), flush=True)
 

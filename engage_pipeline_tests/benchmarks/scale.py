@@ -1,0 +1,232 @@
+"""What a run of many rows takes, from the rates on the page of measurements.
+
+    python -m engage_pipeline_tests.benchmarks.scale --rates docs/performance.md --out docs/scale.md
+
+Hours follow Amdahl's law, `cpu (serial + (1 - serial) / cores)`, where `cpu` grows with the rows and `serial` is what
+kept the measured run from using all its threads: `wall = cpu (serial + (1 - serial) / threads)`. On Spark what a run
+costs at all, and what a row adds, come from runs of two sizes.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engage_pipeline.sections import TreeSettings
+from engage_pipeline_tests.benchmarks import report
+from engage_pipeline_tests.benchmarks.beyond_memory import HEADER, TARGETS
+
+SIZES = (1_000_000, 10_000_000, 100_000_000, 750_000_000, 1_000_000_000)
+DUCKDB_CORES = (2, 16, 64)
+SPARK_CORES = (16, 64, 256, 1024)
+SCORED_SHARE = 12 / 76
+"""Validation rows, and test rows, for one training row in a synthetic world."""
+MOST_TREE_ROWS = TreeSettings().max_rows
+MODEL_STAGES = {
+    "token_sketches_768": "token sketches, DistilBERT's size, of the distinct tweets",
+    "network_1500": "a network of hidden 1500, one pass over the training rows",
+    "engagement_effects": "engagement effects, of the training rows",
+    "engagement_trees": f"trees, of the validation rows, at most {MOST_TREE_ROWS:,}",
+    "predict_1500": "prediction of the test rows, hidden 1500",
+}
+"""Of the table of stages, in the order of a run."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What `engage run --target` took at one size: CPU and wall seconds of `threads` threads, peak MB, GB written."""
+
+    cpu: float
+    wall: float
+    threads: int
+    peak_mb: int
+    spilled_gb: float
+    disk_gb: float
+
+    @property
+    def serial(self) -> float:
+        """The share of the CPU time that no second thread shortens, of Amdahl's law; between 0 and 1."""
+        if self.threads == 1:
+            return 1.0
+        return min(max((self.threads * self.wall / self.cpu - 1) / (self.threads - 1), 0.0), 1.0)
+
+
+Run = Mapping[str, Target]
+"""By the name of the target."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Runs by engine and rows, rows a second of one core by stage, distinct tweets a row, and text by rows of a run."""
+
+    runs: Mapping[str, Mapping[int, Run]]
+    stages: Mapping[str, float]
+    tweets_a_row: float
+    text_gb: Mapping[int, float]
+
+    def core_hours(self, stage: str, rows: int) -> float:
+        """Of one of MODEL_STAGES, for so many training rows."""
+        work = {
+            "token_sketches_768": self.tweets_a_row * rows,
+            "engagement_trees": min(SCORED_SHARE * rows, MOST_TREE_ROWS or rows),
+            "predict_1500": SCORED_SHARE * rows,
+        }
+        return work.get(stage, rows) / self.stages[stage] / 3600
+
+
+def hours(cpu: float, serial: float, cores: int) -> float:
+    """Amdahl's law; `cpu` in seconds."""
+    return cpu * (serial + (1 - serial) / cores) / 3600
+
+
+def cpu_seconds(runs: Mapping[int, Run], target: str, rows: int) -> float:
+    """A straight line through the smallest and the largest run; through zero and the run where there is one."""
+    smallest, largest = min(runs), max(runs)
+    if smallest == largest:
+        return runs[largest][target].cpu * rows / largest
+    a_row = (runs[largest][target].cpu - runs[smallest][target].cpu) / (largest - smallest)
+    return max(runs[largest][target].cpu + a_row * (rows - largest), 0.0)
+
+
+def run_hours(runs: Mapping[int, Run], rows: int, cores: int) -> float:
+    """All targets one after the other; the serial share is that of the largest run."""
+    largest = runs[max(runs)]
+    return sum(hours(cpu_seconds(runs, name, rows), target.serial, cores) for name, target in largest.items())
+
+
+_RUN = re.compile(r"^### (?P<rows>[\d,]+) rows on (?P<engine>\w+), (?P<threads>\d+) threads\b")
+_RUN_COLUMNS = HEADER.splitlines()[0].count("|") - 1
+_STAGE_COLUMNS = report.HEADER[0].count("|") - 1
+_TEXT = re.compile(r"^(?P<gb>[\d.]+) GB of text$")
+
+
+def read_rates(page: str) -> Rates:
+    """The tables of `make bench` and of `beyond_memory`. Raises ValueError naming what the page lacks."""
+    runs: dict[str, dict[int, dict[str, Target]]] = {}
+    stages: dict[str, tuple[int, float]] = {}
+    text: dict[int, float] = {}
+    rows = threads = 0
+    current: dict[str, Target] = {}
+    for line in page.splitlines():
+        cells = [cell.strip() for cell in line.strip().removeprefix("|").removesuffix("|").split("|")]
+        if found := _RUN.match(line):
+            rows, threads = _number(found["rows"]), int(found["threads"])
+            current = runs.setdefault(found["engine"], {}).setdefault(rows, {})
+        elif found := _TEXT.match(line):
+            text[rows] = float(found["gb"])
+        elif cells[0] in TARGETS and len(cells) == _RUN_COLUMNS:
+            current[cells[0]] = _target(cells[1:], threads)
+        elif len(cells) == _STAGE_COLUMNS and cells[1].replace(",", "").isdigit():
+            stages[cells[0]] = _number(cells[1]), _number(cells[4])
+    for engine in ("duckdb", "spark"):
+        _check_runs(engine, runs.get(engine, {}))
+    if missing := {"ingest", "token_sketches", *MODEL_STAGES} - set(stages):
+        raise ValueError(f"the table of stages lacks {min(missing)}")
+    tweets_a_row = stages["token_sketches"][0] / stages["ingest"][0]
+    return Rates(runs, {name: rate for name, (_, rate) in stages.items()}, tweets_a_row, text)
+
+
+def _target(cells: Sequence[str], threads: int) -> Target:
+    cpu, wall, _, peak_mb, spilled, disk = cells
+    return Target(_number(cpu), _number(wall), threads, _number(peak_mb), float(spilled), float(disk))
+
+
+def _number(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+def _check_runs(engine: str, runs: Mapping[int, Run]) -> None:
+    if not runs:
+        raise ValueError(f"there is no table of a run on {engine}")
+    for rows, run in runs.items():
+        if missing := [name for name in TARGETS if name not in run]:
+            raise ValueError(f"the run of {rows:,} rows on {engine} lacks {missing[0]}")
+
+
+def markdown(rates: Rates) -> str:
+    """The page's tables."""
+    duckdb, spark = rates.runs["duckdb"], rates.runs["spark"]
+    sections = [
+        _grid("### Hours of the interactions stage on DuckDB, one machine", duckdb, DUCKDB_CORES),
+        _grid("### Hours of the interactions stage on Spark, cores of all workers", spark, SPARK_CORES),
+        [_cheaper(duckdb, spark)],
+        _space(rates),
+        _models(rates),
+        _serial_shares(rates),
+    ]
+    return "\n\n".join("\n".join(section) for section in sections)
+
+
+def _grid(title: str, runs: Mapping[int, Run], cores: Sequence[int]) -> list[str]:
+    lines = [title, "", f"| rows | {' | '.join(f'{n:,} cores' for n in cores)} |", f"|--:|{'--:|' * len(cores)}"]
+    for rows in SIZES:
+        lines.append(f"| {rows:,} | {' | '.join(f'{run_hours(runs, rows, n):,.2f}' for n in cores)} |")
+    return lines
+
+
+def _cheaper(duckdb: Mapping[int, Run], spark: Mapping[int, Run]) -> str:
+    rows = SIZES[-1]
+    ratio = sum(cpu_seconds(spark, name, rows) for name in TARGETS) / sum(
+        cpu_seconds(duckdb, name, rows) for name in TARGETS
+    )
+    return f"At {rows:,} rows Spark takes {ratio:.1f} times the CPU time of DuckDB."
+
+
+def _space(rates: Rates) -> list[str]:
+    rows, run = max(rates.runs["duckdb"].items())
+    written = sum(target.disk_gb for target in run.values())
+    columns = {
+        "text": rates.text_gb.get(rows, 0.0),
+        "parts": run["tweet_parts"].disk_gb,
+        "features": run["interaction_features"].disk_gb,
+        "counts and the rest": written - run["tweet_parts"].disk_gb - run["interaction_features"].disk_gb,
+        "spilled while running": max(target.spilled_gb for target in run.values()),
+    }
+    lines = ["### Disk, GB", "", f"| rows | {' | '.join(columns)} |", f"|--:|{'--:|' * len(columns)}"]
+    for size in SIZES:
+        lines.append(f"| {size:,} | {' | '.join(f'{gb * size / rows:,.1f}' for gb in columns.values())} |")
+    return lines
+
+
+def _models(rates: Rates) -> list[str]:
+    lines = [
+        "### Core hours of the models",
+        "",
+        f"| stage | rows/s per core | {' | '.join(f'{size:,}' for size in SIZES)} |",
+        f"|---|--:|{'--:|' * len(SIZES)}",
+    ]
+    for name, title in MODEL_STAGES.items():
+        cells = " | ".join(f"{rates.core_hours(name, size):,.1f}" for size in SIZES)
+        lines.append(f"| {title} | {rates.stages[name]:,.0f} | {cells} |")
+    return lines
+
+
+def _serial_shares(rates: Rates) -> list[str]:
+    lines = ["### What was measured", "", "| engine | rows | target | CPU s | serial share |", "|---|--:|---|--:|--:|"]
+    for engine, runs in rates.runs.items():
+        for rows, run in sorted(runs.items()):
+            lines += [
+                f"| {engine} | {rows:,} | {name} | {target.cpu:,.0f} | {target.serial:.0%} |"
+                for name, target in run.items()
+            ]
+    return lines
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m engage_pipeline_tests.benchmarks.scale")
+    parser.add_argument("--rates", type=Path, default=Path("docs/performance.md"), help="[default: %(default)s]")
+    parser.add_argument("--out", type=Path, help="page that the tables are put into; else they are only printed")
+    options = parser.parse_args(arguments)
+    try:
+        text = markdown(read_rates(options.rates.read_text(encoding="utf-8")))
+    except ValueError as error:
+        parser.error(f"{options.rates}: {error}")
+    print(text)
+    if options.out:
+        report.write_into(options.out, text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

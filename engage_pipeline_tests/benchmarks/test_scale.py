@@ -1,0 +1,79 @@
+"""The cost model against arithmetic by hand."""
+
+from pathlib import Path
+
+import pytest
+
+from engage_pipeline_tests.benchmarks import report, scale
+from engage_pipeline_tests.benchmarks.beyond_memory import HEADER, TARGETS
+
+STAGES = {"ingest": (1000, 100.0), "token_sketches": (250, 10.0)} | dict.fromkeys(scale.MODEL_STAGES, (7, 50.0))
+
+
+def run(title: str, cpu: float, wall: float) -> str:
+    rows = [f"| {name} | {cpu:,.0f} | {wall:,.0f} | 9 | 1,500 | 0.5 | 2.00 |" for name in TARGETS]
+    return "\n".join([f"### {title}, memory_limit 4GB", "", "4.00 GB of text", "", HEADER, *rows, ""])
+
+
+def page(*runs: str) -> str:
+    stages = [f"| {name} | {rows:,} | 1.0 | 1.0 | {rate:,.0f} | 9 |  |  |  |" for name, (rows, rate) in STAGES.items()]
+    return "\n".join(["# Performance", *report.HEADER, *stages, "", *runs])
+
+
+DUCKDB = run("1,000,000 rows on duckdb, 2 threads", 3_600, 1_800)
+SPARK = (
+    run("1,000,000 rows on spark, 2 threads", 7_200, 5_400),
+    run("3,000,000 rows on spark, 2 threads", 14_400, 10_800),
+)
+RATES = scale.read_rates(page(DUCKDB, *SPARK))
+
+
+def test_what_was_measured_with_all_threads_busy_has_no_serial_share() -> None:
+    assert RATES.runs["duckdb"][1_000_000]["tweet_parts"].serial == 0
+    # wall / cpu = 0.75 = serial + (1 - serial) / 2
+    assert RATES.runs["spark"][3_000_000]["tweet_parts"].serial == pytest.approx(0.5)
+
+
+def test_duckdb_takes_time_by_the_row_and_cores_share_it() -> None:
+    duckdb = RATES.runs["duckdb"]
+    assert scale.cpu_seconds(duckdb, "tweet_parts", 10_000_000) == 36_000
+    assert scale.run_hours(duckdb, 10_000_000, 4) == pytest.approx(len(TARGETS) * 10 / 4)
+
+
+def test_spark_takes_what_two_sizes_tell_and_its_serial_share_remains() -> None:
+    spark = RATES.runs["spark"]
+    # 7 200 s at 1 million and 14 400 at 3: 3 600 at all and 3 600 a million
+    assert scale.cpu_seconds(spark, "tweet_parts", 9_000_000) == pytest.approx(36_000)
+    assert scale.run_hours(spark, 9_000_000, 5) == pytest.approx(len(TARGETS) * 10 * (0.5 + 0.5 / 5))
+
+
+def test_models_work_on_their_own_rows() -> None:
+    assert RATES.core_hours("token_sketches_768", 720_000) == pytest.approx(720_000 * 0.25 / 50 / 3600)
+    assert RATES.core_hours("network_1500", 720_000) == pytest.approx(4)
+    assert RATES.core_hours("predict_1500", 720_000) == pytest.approx(4 * 12 / 76)
+    assert RATES.core_hours("engagement_trees", 10**12) == pytest.approx(5_000_000 / 50 / 3600)
+
+
+def test_the_page_has_a_row_for_each_size_and_the_disk_of_all_targets(tmp_path: Path) -> None:
+    (tmp_path / "rates.md").write_text(page(DUCKDB, *SPARK), encoding="utf-8")
+    scale.main(["--rates", str(tmp_path / "rates.md"), "--out", str(tmp_path / "scale.md")])
+    text = (tmp_path / "scale.md").read_text(encoding="utf-8")
+    assert "| 1,000,000 | 2.50 | 0.31 | 0.08 |" in text  # 5 targets of one hour, on 2, 16 and 64 cores
+    assert "| 10,000,000 | 40.0 | 20.0 | 20.0 | 60.0 | 5.0 |" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (page(DUCKDB), "there is no table of a run on spark"),
+        (page(DUCKDB, *SPARK).replace("| tweet_parts |", "| parts |"), "lacks tweet_parts"),
+        (page(DUCKDB, *SPARK).replace("| network_1500 |", "| network |"), "lacks network_1500"),
+    ],
+)
+def test_what_the_page_lacks_is_named(
+    tmp_path: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rates.md").write_text(text, encoding="utf-8")
+    with pytest.raises(SystemExit):
+        scale.main(["--rates", str(tmp_path / "rates.md")])
+    assert message in capsys.readouterr().err
