@@ -154,7 +154,7 @@ def markdown(rates: Rates) -> str:
         [_cheaper(duckdb, spark)],
         _space(rates),
         _models(rates),
-        _serial_shares(rates),
+        _measured(rates),
     ]
     return "\n\n".join("\n".join(section) for section in sections)
 
@@ -203,12 +203,17 @@ def _models(rates: Rates) -> list[str]:
     return lines
 
 
-def _serial_shares(rates: Rates) -> list[str]:
-    lines = ["### What was measured", "", "| engine | rows | target | CPU s | serial share |", "|---|--:|---|--:|--:|"]
+def _measured(rates: Rates) -> list[str]:
+    lines = [
+        "### What was measured",
+        "",
+        "| engine | rows | target | CPU s | serial share | peak MB |",
+        "|---|--:|---|--:|--:|--:|",
+    ]
     for engine, runs in rates.runs.items():
         for rows, run in sorted(runs.items()):
             lines += [
-                f"| {engine} | {rows:,} | {name} | {target.cpu:,.0f} | {target.serial:.0%} |"
+                f"| {engine} | {rows:,} | {name} | {target.cpu:,.0f} | {target.serial:.0%} | {target.peak_mb:,} |"
                 for name, target in run.items()
             ]
     return lines

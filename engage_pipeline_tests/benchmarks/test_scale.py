@@ -60,6 +60,7 @@ def test_the_page_has_a_row_for_each_size_and_the_disk_of_all_targets(tmp_path: 
     text = (tmp_path / "scale.md").read_text(encoding="utf-8")
     assert "| 1,000,000 | 2.50 | 0.31 | 0.08 |" in text  # 5 targets of one hour, on 2, 16 and 64 cores
     assert "| 10,000,000 | 40.0 | 20.0 | 20.0 | 60.0 | 5.0 |" in text
+    assert "| spark | 3,000,000 | tweet_parts | 14,400 | 50% | 1,500 |" in text
 
 
 @pytest.mark.parametrize(
