@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: setup run data/raw ui test lint audit bench
+.PHONY: setup run data/raw ui test test-long lint audit bench
 
 setup: .venv/.installed
 
@@ -26,8 +26,14 @@ data/raw: setup
 ui: setup
 	$(BIN)/dagster dev --host 127.0.0.1 --port 3000
 
+TEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
 test: setup
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(TEST) -m 'not long'
+
+# What takes minutes each: a cluster, the daemon day after day, the same world twice.
+test-long: setup
+	$(TEST) -m long
 
 lint: setup
 	$(BIN)/ruff check .

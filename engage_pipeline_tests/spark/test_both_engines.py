@@ -26,7 +26,7 @@ from engage_pipeline_tests.spark.helpers import spark_settings
 from engage_pipeline_tests.spark.statements import portable_statements
 from engage_pipeline_tests.spark.twin import Twin
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 ROWS = 250
 TIMES = (0, -1, 1, 2**37, -(2**35), 951_782_399, 951_782_400)
