@@ -1,6 +1,7 @@
 """Measures the stages on a synthetic world: `python -m engage_pipeline_tests.benchmarks --help`."""
 
 import argparse
+import contextlib
 import os
 import shlex
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 from engage_pipeline_tests.benchmarks import report
 from engage_pipeline_tests.benchmarks.aims import Results
 from engage_pipeline_tests.benchmarks.kinds import WORK, measurable
-from engage_pipeline_tests.benchmarks.measuring import Measurement, measure
+from engage_pipeline_tests.benchmarks.measuring import Measurement, measure_once
 from engage_pipeline_tests.benchmarks.stages import REPORTED, STAGES, with_needs
 from engage_pipeline_tests.benchmarks.world import World
 
@@ -36,32 +37,40 @@ def sizes(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"{text!r} is neither `none` nor numbers of rows with commas") from error
 
 
-def run(world: World, names: tuple[str, ...]) -> dict[str, dict[str, Measurement]]:
-    """Measures the stages `names`, and makes what they need. Prints to standard error what is measured."""
+def run(world: World, names: tuple[str, ...], kept: Path) -> dict[str, dict[str, Measurement]]:
+    """Measures the stages `names`, and makes what they need. Prints to standard error what is measured.
+
+    What is noted in the folder `kept` is not measured again.
+    """
     world.make()
     measured: dict[str, dict[str, Measurement]] = {}
     for name in with_needs(names):
         results = {}
         for kind in measurable(name) if name in names else [WORK]:
             print(f"{name}: {kind}", file=sys.stderr, flush=True)
-            results[kind] = measure(kind, name, world)
+            results[kind] = measure_once(kind, name, world, kept)
         if name in names:
             measured[name] = results
     return measured
 
 
 def grow(folder: Path, rows: Sequence[int], threads: int) -> dict[str, dict[int, Measurement]]:
-    """The work of the GROWTH_STAGES in worlds of so many rows, one after the other, under GROWTH_MEMORY_LIMIT."""
+    """The work of the GROWTH_STAGES in worlds of so many rows, one after the other, under GROWTH_MEMORY_LIMIT.
+
+    A world is removed from `folder` once it is measured.
+    """
     grown: dict[str, dict[int, Measurement]] = {name: {} for name in GROWTH_STAGES if rows}
     for size in sorted(rows):
-        with tempfile.TemporaryDirectory(dir=folder) as place:
-            world = World(Path(place), size, threads, GROWTH_MEMORY_LIMIT)
-            world.make()
-            for name in with_needs(GROWTH_STAGES):
-                print(f"{name}: {size:,} rows", file=sys.stderr, flush=True)
-                work = measure(WORK, name, world)
-                if name in grown:
-                    grown[name][size] = work
+        place = folder / f"world-{size}"
+        place.mkdir(exist_ok=True)
+        world = World(place, size, threads, GROWTH_MEMORY_LIMIT)
+        world.make()
+        for name in with_needs(GROWTH_STAGES):
+            print(f"{name}: {size:,} rows", file=sys.stderr, flush=True)
+            work = measure_once(WORK, name, world, folder)
+            if name in grown:
+                grown[name][size] = work
+        shutil.rmtree(place)
     return grown
 
 
@@ -77,13 +86,17 @@ def main(arguments: Sequence[str]) -> None:
         help="sizes of the worlds in which the stages of interactions are measured again, or `none`",
     )
     parser.add_argument("--out", type=Path, help="page that the tables are put into; else they are only printed")
+    parser.add_argument(
+        "--folder", type=Path, help="kept, so that a run that was stopped goes on; else a temporary one"
+    )
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="engage-bench-") as name:
-        folder = Path(os.path.realpath(name))
-        (folder / "world").mkdir()
-        measured = run(World(folder / "world", options.rows, options.threads), options.stages)
-        shutil.rmtree(folder / "world")
-        growth = grow(folder, options.growth, options.threads)
+    with contextlib.ExitStack() as stack:
+        folder = options.folder or stack.enter_context(tempfile.TemporaryDirectory(prefix="engage-bench-"))
+        folder = Path(os.path.realpath(folder))
+        for name in ("world", "growth"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        measured = run(World(folder / "world", options.rows, options.threads), options.stages, folder)
+        growth = grow(folder / "growth", options.growth, options.threads)
     command = shlex.join(["python", "-m", "engage_pipeline_tests.benchmarks", *arguments])
     text = report.markdown(Results(options.rows, measured, growth), command)
     print(text)

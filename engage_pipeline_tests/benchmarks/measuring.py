@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from engage_pipeline.files import atomic_file
 from engage_pipeline.memory import peak_memory_mb, release_memory, reset_peak_memory
 from engage_pipeline_tests.benchmarks.kinds import KINDS, WORK
 from engage_pipeline_tests.benchmarks.world import World
@@ -48,6 +49,17 @@ def measure(kind: str, stage: str, world: World) -> Measurement:
     command = [sys.executable, "-m", "engage_pipeline_tests.benchmarks.measuring", *arguments]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     return Measurement(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def measure_once(kind: str, stage: str, world: World, kept: Path) -> Measurement:
+    """What `measure` gives, or gave before: it is noted in the folder `kept`."""
+    note = kept / f"{world.rows}-{world.threads}-{stage}-{kind}.json"
+    if note.exists():
+        return Measurement(**json.loads(note.read_text(encoding="utf-8")))
+    found = measure(kind, stage, world)
+    with atomic_file(note) as path:
+        path.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    return found
 
 
 def measure_here(kind: str, stage: str, world: World) -> Measurement:

@@ -87,7 +87,7 @@ def _growth(growth: Growth) -> list[str]:
 def machine() -> str:
     """Processor, cores, memory and versions."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    cores = len(os.sched_getaffinity(0))
+    cores = os.cpu_count()
     versions = ", ".join(f"{name} {_version(name)}" for name in LIBRARIES)
     units = "with AMX" if has_amx() else "without AMX"
     python = platform.python_version()

@@ -32,13 +32,24 @@ def test_the_command_measures_the_stages_asked_for(tmp_path: Path, capsys: pytes
 
 
 @pytest.mark.slow
+def test_a_run_that_was_stopped_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--rows", str(ROWS), "--growth", "none", "--folder", str(tmp_path), "--stages"]
+    benchmarks.main([*arguments, "ingest"])
+    first = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("| ingest |"))
+    benchmarks.main([*arguments, "ingest,interaction_counts"])
+    second = capsys.readouterr().out.splitlines()
+    assert first in second  # CPU seconds and peak memory are those of the first time
+    assert any(line.startswith("| interaction_counts |") for line in second)
+
+
+@pytest.mark.slow
 def test_growth_is_measured_in_a_world_of_each_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benchmarks, "GROWTH_STAGES", ("ingest",))
     grown = benchmarks.grow(tmp_path, [400, 200], 1)
     assert {name: {size: work.rows for size, work in steps.items()} for name, steps in grown.items()} == {
         "ingest": {200: 153, 400: 305}
     }
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("world-*"))
     page = report.markdown(Results(400, {}, grown), "make bench")
     assert "| stage | 200 rows | 400 rows |" in page
 

@@ -1,5 +1,6 @@
 """The world that a benchmark measures on: synthetic parts in a folder, settings, and the artifacts made of them."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,6 +43,7 @@ class World:
             "test_data": "raw/test",
             "encoder": {"model": "tiny", "epochs": 0, "max_tweets": SKETCHED_TWEETS},
             "engine": {"threads": self.threads, "memory_limit": self.memory_limit},
+            "training_threads": self.threads,
         }
         return settings_from(overlay(chosen, values), folder=self.folder)
 
@@ -68,8 +70,12 @@ class World:
         return path
 
     def make(self) -> None:
-        """Writes the raw parts."""
-        synthesize(self.folder / "raw", rows=self.rows, users=max(self.rows // ROWS_A_USER, 10), parts=1, seed=SEED)
+        """Writes the raw parts, if they are not there."""
+        raw, half = self.folder / "raw", self.folder / ".raw"
+        if not raw.exists():
+            shutil.rmtree(half, ignore_errors=True)
+            synthesize(half, rows=self.rows, users=max(self.rows // ROWS_A_USER, 10), parts=1, seed=SEED)
+            half.rename(raw)
 
 
 def _repeated(part: Path) -> Iterator[bytes]:
