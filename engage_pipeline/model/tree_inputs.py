@@ -130,7 +130,8 @@ class TreeInputs:
 
 
 def _numbers(table: pa.Table, name: str) -> np.ndarray:
-    return _to_numpy(table[name].cast(pa.float64()) if pa.types.is_integer(table[name].type) else table[name])
+    values = _to_numpy(table[name])
+    return values.astype(np.float64) if values.dtype.kind == "i" else values
 
 
 def _to_numpy(column: pa.ChunkedArray) -> np.ndarray:
