@@ -46,3 +46,4 @@ audit: setup
 
 bench: setup
 	$(BIN)/python -m engage_pipeline_tests.benchmarks --out docs/performance.md
+	$(BIN)/python -m engage_pipeline_tests.benchmarks.scale --out docs/scale.md

@@ -2,9 +2,10 @@
 
     python -m engage_pipeline_tests.benchmarks.scale --rates docs/performance.md --out docs/scale.md
 
-Hours follow Amdahl's law, `cpu (serial + (1 - serial) / cores)`, where `cpu` grows with the rows and `serial` is what
-kept the measured run from using all its threads: `wall = cpu (serial + (1 - serial) / threads)`. On Spark what a run
-costs at all, and what a row adds, come from runs of two sizes.
+A target takes `fixed + cpu_a_row rows (serial + (1 - serial) / cores)` seconds: Amdahl's law, where the serial share is
+what kept the measured run from using all its threads, `wall = cpu (serial + (1 - serial) / threads)`. Of an engine with
+runs of two sizes, what lies between them tells the row, and the rest is the fixed part, which no core shortens; of an
+engine with one run nothing is fixed.
 """
 
 import argparse
@@ -42,15 +43,7 @@ class Target:
     wall: float
     threads: int
     peak_mb: int
-    spilled_gb: float
     disk_gb: float
-
-    @property
-    def serial(self) -> float:
-        """The share of the CPU time that no second thread shortens, of Amdahl's law; between 0 and 1."""
-        if self.threads == 1:
-            return 1.0
-        return min(max((self.threads * self.wall / self.cpu - 1) / (self.threads - 1), 0.0), 1.0)
 
 
 Run = Mapping[str, Target]
@@ -76,24 +69,52 @@ class Rates:
         return work.get(stage, rows) / self.stages[stage] / 3600
 
 
-def hours(cpu: float, serial: float, cores: int) -> float:
-    """Amdahl's law; `cpu` in seconds."""
-    return cpu * (serial + (1 - serial) / cores) / 3600
+@dataclass(frozen=True)
+class Line:
+    """How a target grows: wall and CPU seconds that it takes at all, CPU seconds a row, and their serial share."""
+
+    fixed_wall: float
+    fixed_cpu: float
+    cpu_a_row: float
+    serial: float
+
+    def hours(self, rows: int, cores: int) -> float:
+        """Wall time."""
+        return (self.fixed_wall + self.cpu_a_row * rows * (self.serial + (1 - self.serial) / cores)) / 3600
+
+    def cpu_seconds(self, rows: int) -> float:
+        """Of all cores."""
+        return self.fixed_cpu + self.cpu_a_row * rows
 
 
-def cpu_seconds(runs: Mapping[int, Run], target: str, rows: int) -> float:
-    """A straight line through the smallest and the largest run; through zero and the run where there is one."""
-    smallest, largest = min(runs), max(runs)
-    if smallest == largest:
-        return runs[largest][target].cpu * rows / largest
-    a_row = (runs[largest][target].cpu - runs[smallest][target].cpu) / (largest - smallest)
-    return max(runs[largest][target].cpu + a_row * (rows - largest), 0.0)
+def line(runs: Mapping[int, Run], target: str) -> Line:
+    """Through the smallest and the largest run; through zero and the run where there is one."""
+    few, many = min(runs), max(runs)
+    large = runs[many][target]
+    if few == many:
+        return Line(0, 0, large.cpu / many, _serial(large.cpu, large.wall, large.threads))
+    small = runs[few][target]
+    cpu, wall = large.cpu - small.cpu, large.wall - small.wall
+    if cpu <= 0:
+        return Line(large.wall, large.cpu, 0, 0)
+    serial = _serial(cpu, wall, large.threads)
+    grown = many / (many - few)
+    return Line(max(large.wall - wall * grown, 0), max(large.cpu - cpu * grown, 0), cpu / (many - few), serial)
+
+
+def _serial(cpu: float, wall: float, threads: int) -> float:
+    """The share of Amdahl's law, between 0 and 1."""
+    return 1.0 if threads == 1 else min(max((threads * wall / cpu - 1) / (threads - 1), 0.0), 1.0)
 
 
 def run_hours(runs: Mapping[int, Run], rows: int, cores: int) -> float:
-    """All targets one after the other; the serial share is that of the largest run."""
-    largest = runs[max(runs)]
-    return sum(hours(cpu_seconds(runs, name, rows), target.serial, cores) for name, target in largest.items())
+    """All targets one after the other."""
+    return sum(line(runs, name).hours(rows, cores) for name in TARGETS)
+
+
+def run_cpu_seconds(runs: Mapping[int, Run], rows: int) -> float:
+    """Of all targets."""
+    return sum(line(runs, name).cpu_seconds(rows) for name in TARGETS)
 
 
 _RUN = re.compile(r"^### (?P<rows>[\d,]+) rows on (?P<engine>\w+), (?P<threads>\d+) threads\b")
@@ -129,8 +150,8 @@ def read_rates(page: str) -> Rates:
 
 
 def _target(cells: Sequence[str], threads: int) -> Target:
-    cpu, wall, _, peak_mb, spilled, disk = cells
-    return Target(_number(cpu), _number(wall), threads, _number(peak_mb), float(spilled), float(disk))
+    cpu, wall, _, peak_mb, _, disk = cells
+    return Target(_number(cpu), _number(wall), threads, _number(peak_mb), float(disk))
 
 
 def _number(text: str) -> int:
@@ -168,9 +189,7 @@ def _grid(title: str, runs: Mapping[int, Run], cores: Sequence[int]) -> list[str
 
 def _cheaper(duckdb: Mapping[int, Run], spark: Mapping[int, Run]) -> str:
     rows = SIZES[-1]
-    ratio = sum(cpu_seconds(spark, name, rows) for name in TARGETS) / sum(
-        cpu_seconds(duckdb, name, rows) for name in TARGETS
-    )
+    ratio = run_cpu_seconds(spark, rows) / run_cpu_seconds(duckdb, rows)
     return f"At {rows:,} rows Spark takes {ratio:.1f} times the CPU time of DuckDB."
 
 
@@ -182,7 +201,6 @@ def _space(rates: Rates) -> list[str]:
         "parts": run["tweet_parts"].disk_gb,
         "features": run["interaction_features"].disk_gb,
         "counts and the rest": written - run["tweet_parts"].disk_gb - run["interaction_features"].disk_gb,
-        "spilled while running": max(target.spilled_gb for target in run.values()),
     }
     lines = ["### Disk, GB", "", f"| rows | {' | '.join(columns)} |", f"|--:|{'--:|' * len(columns)}"]
     for size in SIZES:
@@ -205,17 +223,16 @@ def _models(rates: Rates) -> list[str]:
 
 def _measured(rates: Rates) -> list[str]:
     lines = [
-        "### What was measured",
+        "### What is reckoned with",
         "",
-        "| engine | rows | target | CPU s | serial share | peak MB |",
-        "|---|--:|---|--:|--:|--:|",
+        "| engine | target | fixed s | CPU s a million rows | serial share | largest run's peak MB |",
+        "|---|---|--:|--:|--:|--:|",
     ]
     for engine, runs in rates.runs.items():
-        for rows, run in sorted(runs.items()):
-            lines += [
-                f"| {engine} | {rows:,} | {name} | {target.cpu:,.0f} | {target.serial:.0%} | {target.peak_mb:,} |"
-                for name, target in run.items()
-            ]
+        for name in TARGETS:
+            grown, peak = line(runs, name), runs[max(runs)][name].peak_mb
+            figures = f"{grown.fixed_wall:,.0f} | {1e6 * grown.cpu_a_row:,.1f} | {grown.serial:.0%} | {peak:,}"
+            lines.append(f"| {engine} | {name} | {figures} |")
     return lines
 
 

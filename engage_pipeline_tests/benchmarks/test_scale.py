@@ -29,22 +29,27 @@ RATES = scale.read_rates(page(DUCKDB, *SPARK))
 
 
 def test_what_was_measured_with_all_threads_busy_has_no_serial_share() -> None:
-    assert RATES.runs["duckdb"][1_000_000]["tweet_parts"].serial == 0
-    # wall / cpu = 0.75 = serial + (1 - serial) / 2
-    assert RATES.runs["spark"][3_000_000]["tweet_parts"].serial == pytest.approx(0.5)
+    assert scale.line(RATES.runs["duckdb"], "tweet_parts").serial == 0
+    # 2 million rows more took 7 200 s of CPU and 5 400 of wall: 0.75 = serial + (1 - serial) / 2
+    assert scale.line(RATES.runs["spark"], "tweet_parts").serial == pytest.approx(0.5)
 
 
 def test_duckdb_takes_time_by_the_row_and_cores_share_it() -> None:
     duckdb = RATES.runs["duckdb"]
-    assert scale.cpu_seconds(duckdb, "tweet_parts", 10_000_000) == 36_000
+    assert scale.run_cpu_seconds(duckdb, 10_000_000) == len(TARGETS) * 36_000
     assert scale.run_hours(duckdb, 10_000_000, 4) == pytest.approx(len(TARGETS) * 10 / 4)
 
 
-def test_spark_takes_what_two_sizes_tell_and_its_serial_share_remains() -> None:
+def test_on_spark_two_sizes_tell_what_is_fixed_and_what_cores_share() -> None:
     spark = RATES.runs["spark"]
-    # 7 200 s at 1 million and 14 400 at 3: 3 600 at all and 3 600 a million
-    assert scale.cpu_seconds(spark, "tweet_parts", 9_000_000) == pytest.approx(36_000)
-    assert scale.run_hours(spark, 9_000_000, 5) == pytest.approx(len(TARGETS) * 10 * (0.5 + 0.5 / 5))
+    # 1 and 3 million rows took 7 200 and 14 400 s of CPU, 5 400 and 10 800 of wall: fixed are 3 600 and 2 700
+    assert scale.run_cpu_seconds(spark, 9_000_000) == pytest.approx(len(TARGETS) * 36_000)
+    assert scale.run_hours(spark, 9_000_000, 5) == pytest.approx(len(TARGETS) * (0.75 + 9 * (0.5 + 0.5 / 5)))
+
+
+def test_what_takes_no_more_time_for_more_rows_is_fixed() -> None:
+    runs = scale.read_rates(page(DUCKDB, SPARK[0], SPARK[0].replace("1,000,000 rows", "2,000,000 rows"))).runs
+    assert scale.line(runs["spark"], "tweet_parts") == scale.Line(5_400, 7_200, 0, 0)
 
 
 def test_models_work_on_their_own_rows() -> None:
@@ -59,8 +64,8 @@ def test_the_page_has_a_row_for_each_size_and_the_disk_of_all_targets(tmp_path: 
     scale.main(["--rates", str(tmp_path / "rates.md"), "--out", str(tmp_path / "scale.md")])
     text = (tmp_path / "scale.md").read_text(encoding="utf-8")
     assert "| 1,000,000 | 2.50 | 0.31 | 0.08 |" in text  # 5 targets of one hour, on 2, 16 and 64 cores
-    assert "| 10,000,000 | 40.0 | 20.0 | 20.0 | 60.0 | 5.0 |" in text
-    assert "| spark | 3,000,000 | tweet_parts | 14,400 | 50% | 1,500 |" in text
+    assert "| 10,000,000 | 40.0 | 20.0 | 20.0 | 60.0 |" in text
+    assert "| spark | tweet_parts | 2,700 | 3,600.0 | 50% | 1,500 |" in text
 
 
 @pytest.mark.parametrize(
