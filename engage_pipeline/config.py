@@ -56,8 +56,8 @@ class Settings(Section):
     training_threads: int = Field(
         4,
         ge=1,
-        description="Threads that train and fit the models, in each process, whatever `engine.threads` and the cores: "
-        "another number gives other last digits.",
+        description="Threads that train encoder and networks, in each process, whatever `engine.threads` and the "
+        "cores: another number gives other last digits.",
     )
     max_n_parts: int | None = Field(None, ge=1, description="Training parts used, in order of name; null = all.")
     max_n_parts_in_memory: int = Field(4, ge=1, description="Training parts held at once.")

@@ -1,13 +1,14 @@
-"""As many threads for whatever is fitted as the settings say, whatever the cores: what is learned depends on it.
+"""How many threads fit what is learned, whatever the cores of the machine: what is learned depends on it.
 
 torch and BLAS cut their sums by thread, so another number of threads gives other last digits, and training makes them
-grow. The setting `training_threads` is therefore one that artifacts depend on, and neither engine.threads nor the cores
-of the machine count. More threads than cores cost a tenth more time, fewer leave cores idle while the networks train.
+grow. torch works on as many threads as the setting `training_threads` says, on which artifacts therefore depend; more
+of them than cores cost a tenth more time, fewer leave cores idle while the networks train. BLAS works on one: its
+threads spin while they wait, and four of them on one core took seven times as long as one.
 """
 
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -18,15 +19,12 @@ _T = TypeVar("_T")
 
 
 @contextmanager
-def training_threads(settings: Settings, *, torch: bool = False) -> Iterator[None]:
-    """BLAS works on `training_threads` threads within the block, and with `torch` so does torch."""
+def one_blas_thread() -> Iterator[None]:
+    """BLAS works on one thread within the block, or within the function that this decorates."""
     import scipy.linalg  # noqa: F401 - brings a BLAS of its own, which is limited only once it is loaded
     from threadpoolctl import threadpool_limits
 
-    with ExitStack() as stack:
-        stack.enter_context(threadpool_limits(settings.training_threads, user_api="blas"))
-        if torch:
-            stack.enter_context(torch_threads(settings.training_threads))
+    with threadpool_limits(1, user_api="blas"):
         yield
 
 
@@ -43,18 +41,21 @@ def torch_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def on_training_threads(*, torch: bool = False) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
+@contextmanager
+def training_threads(settings: Settings) -> Iterator[None]:
+    """torch works on `training_threads` threads within the block, and BLAS on one."""
+    with one_blas_thread(), torch_threads(settings.training_threads):
+        yield
+
+
+def on_training_threads(function: Callable[_P, _T]) -> Callable[_P, _T]:
     """Decorates a function that has a parameter `settings`: all of it is done within `training_threads`."""
+    signature = inspect.signature(function)
 
-    def decorate(function: Callable[_P, _T]) -> Callable[_P, _T]:
-        signature = inspect.signature(function)
+    @wraps(function)
+    def limited(*values: _P.args, **named: _P.kwargs) -> _T:
+        settings: Any = signature.bind(*values, **named).arguments["settings"]
+        with training_threads(settings):
+            return function(*values, **named)
 
-        @wraps(function)
-        def limited(*values: _P.args, **named: _P.kwargs) -> _T:
-            settings: Any = signature.bind(*values, **named).arguments["settings"]
-            with training_threads(settings, torch=torch):
-                return function(*values, **named)
-
-        return limited
-
-    return decorate
+    return limited

@@ -23,7 +23,7 @@ from engage_pipeline.interactions.exposure_matrix import ABSENT, ExposureMatrix
 from engage_pipeline.progress import progress
 from engage_pipeline.ranks import ranked
 from engage_pipeline.subspace import leading_directions
-from engage_pipeline.training_threads import on_training_threads
+from engage_pipeline.training_threads import one_blas_thread
 
 Integers = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -107,7 +107,7 @@ class Embedding:
         return unit_rows(sums * self.values**-1.5)
 
 
-@on_training_threads()
+@one_blas_thread()
 def find_communities(counts: Path, output: Path, settings: Settings) -> dict[str, Any]:
     """Writes user, as_author, as_viewer of every user of the folder `counts` of interaction_counts to the file
     `output`, ordered by user, the fingerprint of the id.

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.codes import CODES, code_schema
-from engage_pipeline.training_threads import on_training_threads
+from engage_pipeline.training_threads import one_blas_thread
 
 EMDE = "emde.safetensors"
 PLANES = 16
@@ -118,7 +118,7 @@ def middle(values: Doubles) -> Doubles:
     return (ordered[:, last] + ordered[:, following]) / 2
 
 
-@on_training_threads()
+@one_blas_thread()
 def code_tokens(token_vectors: Path, output: Path, settings: Settings) -> dict[str, Any]:
     """Fits a coder on token_vectors.parquet; writes codes.parquet (token, codes) and emde.safetensors into `output`.
 

@@ -27,7 +27,7 @@ _CURVE_POINTS = 200
 _SPLIT_STREAM = 1
 
 
-@on_training_threads(torch=True)
+@on_training_threads
 def finetune_encoder(
     tweets: Sequence[Path], output: Path, workspace: Path, settings: Settings, *, bf16: bool | None = None
 ) -> dict[str, Any]:

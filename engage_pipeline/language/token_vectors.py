@@ -41,7 +41,7 @@ def token_vector_schema(dim: int) -> pa.Schema:
     )
 
 
-@on_training_threads(torch=True)
+@on_training_threads
 def sketch_tokens(
     encoder: Path, tweets: Sequence[Path], output: Path, settings: Settings, *, bf16: bool | None = None
 ) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _sums_of_all(
     return np.sum(run_in_processes("token_sketches", _sums_of_part, arguments), axis=0)
 
 
-@on_training_threads(torch=True)
+@on_training_threads
 def _sums_of_part(
     place: int, encoder: Path, share: TweetShare, tokens: Integers, most: int, settings: Settings, bf16: bool
 ) -> Integers:

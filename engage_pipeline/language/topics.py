@@ -23,7 +23,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.language.token_weights import TokenWeights, fit_weights
 from engage_pipeline.language.tweets import tweets_with_language
 from engage_pipeline.subspace import leading_directions
-from engage_pipeline.training_threads import on_training_threads
+from engage_pipeline.training_threads import one_blas_thread
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -130,7 +130,7 @@ def language_numbers(languages: pa.Array | pa.ChunkedArray, known: Sequence[str]
     return np.asarray(pc.fill_null(found, len(known)), np.int32)
 
 
-@on_training_threads()
+@one_blas_thread()
 def fit_topics(tweets: Sequence[Path], output: Path, settings: Settings) -> dict[str, Any]:
     """Fits topics to distinct tweets of the typed parts `tweets`; writes the model into the folder `output`.
 

@@ -148,7 +148,7 @@ def build_bundle(
     _copy_network(pretrained, output, PRETRAINED)
     copy_effects(effects, output)
     model = TrainedModel(*_load_models(output, settings.engine.threads), {})
-    with training_threads(settings, torch=True):
+    with training_threads(settings):
         logits, labels = _blend_rows(model, features, read_effects(effects), settings)
         prior = MOSTLY_TREES if settings.features.effects else EQUAL
         blend = {

@@ -31,7 +31,7 @@ def finetune_network(
     return train_in_processes("finetuned_network", settings.network.processes, _finetune, *arguments)
 
 
-@on_training_threads(torch=True)
+@on_training_threads
 def _finetune(
     pretrained: Path, features: Path, codes: np.ndarray, output: Path, workspace: Path, settings: Settings
 ) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def pretrain_network(
     return train_in_processes("pretrained_network", settings.network.processes, _pretrain, *arguments)
 
 
-@on_training_threads(torch=True)
+@on_training_threads
 def _pretrain(
     features: Sequence[Path],
     codes: np.ndarray,

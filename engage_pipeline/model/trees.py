@@ -52,7 +52,7 @@ class Choice:
     curve: list[float] = field(default_factory=list)
 
 
-@on_training_threads(torch=True)
+@on_training_threads
 def train_trees(
     features: Path, pretrained: LogitSource, effects: np.ndarray, output: Path, settings: Settings
 ) -> dict[str, Any]:

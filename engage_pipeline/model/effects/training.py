@@ -27,7 +27,7 @@ from engage_pipeline.model.effects.reading import HOLDOUT_ROW, TRAINING_ROW, Fit
 from engage_pipeline.model.effects.rows import Clusters
 from engage_pipeline.model.effects.tables import EffectTables, Table
 from engage_pipeline.progress import Progress, progress
-from engage_pipeline.training_threads import on_training_threads
+from engage_pipeline.training_threads import one_blas_thread
 
 _SAMPLE_BITS = 20
 
@@ -46,7 +46,7 @@ class Found:
     deviations: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-@on_training_threads()
+@one_blas_thread()
 def train_effects(
     training: Sequence[Path],
     validation: Path,
