@@ -26,7 +26,7 @@ data/raw: setup
 ui: setup
 	$(BIN)/dagster dev --host 127.0.0.1 --port 3000
 
-TEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+TEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=15
 
 test: setup
 	$(TEST) -m 'not long'

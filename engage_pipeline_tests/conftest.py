@@ -49,5 +49,5 @@ def finished_world(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> 
 def world(finished_world: Path, tmp_path: Path) -> Path:
     """A copy of the finished world of the test's own; its raw parts are the same files at another place."""
     folder = tmp_path / "world"
-    shutil.copytree(finished_world, folder)
+    worlds.copy_world(finished_world, folder)
     return folder

@@ -33,6 +33,13 @@ TINY: dict[str, Any] = {
 }
 
 
+def copy_world(source: Path, folder: Path) -> None:
+    """Copies a finished world without what those who work in it at this moment keep there for a while."""
+    shutil.copytree(
+        source, folder, ignore=shutil.ignore_patterns(".predict-*", ".explain-*", ".spill"), dirs_exist_ok=True
+    )
+
+
 def overlaid(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """`values` over `base`, section by section."""
     merged = dict(base)

@@ -112,7 +112,7 @@ class Done:
 def done(finished_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
     """A finished world after the job `forget`. Shared: copy it before changing anything."""
     world = tmp_path_factory.mktemp("forgotten") / "world"
-    shutil.copytree(finished_world, world)
+    worlds.copy_world(finished_world, world)
     lists, before = delete(world), versions(world)
     assert traces(world / "data", lists.ids)
     instance = dg.DagsterInstance.ephemeral()

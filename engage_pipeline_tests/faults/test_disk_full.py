@@ -46,7 +46,7 @@ def disk(finished_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     folder = tmp_path_factory.mktemp("full") / "world"
     shutil.copytree(finished_world, folder, ignore=shutil.ignore_patterns("data"))
     with small_disk(folder / "data", 100_000_000) as disk:
-        shutil.copytree(finished_world / "data", disk.path, dirs_exist_ok=True)
+        worlds.copy_world(finished_world / "data", disk.path)
         yield disk
 
 

@@ -3,7 +3,6 @@
 import os
 import random
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,7 +24,7 @@ KINDS = {".parquet", ".safetensors", ".txt", ".json", ".csv", ".html"}
 @pytest.fixture(scope="module")
 def store(finished_world: Path, tmp_path_factory: pytest.TempPathFactory) -> ArtifactStore:
     folder = tmp_path_factory.mktemp("flipped") / "world"
-    shutil.copytree(finished_world, folder)
+    worlds.copy_world(finished_world, folder)
     return worlds.store_of(folder / "config.yaml")
 
 

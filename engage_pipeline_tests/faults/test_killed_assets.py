@@ -20,7 +20,7 @@ from engage_pipeline.manifests import Manifest, label
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.nursery import Event, Nursery
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 ALL = os.environ.get("ENGAGE_KILLS") == "all"
 SHARES = [number / 20 for number in range(20)] if ALL else [0.5]
 

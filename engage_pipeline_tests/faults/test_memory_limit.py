@@ -15,7 +15,7 @@ from engage_pipeline.interactions.counting import count_training
 from engage_pipeline_tests.faults.large_parts import write_raw_part
 from engage_pipeline_tests.samples import tiny_settings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 ROWS = 300_000
 AMPLE = 8000
 LIMITS = {"tweets": 200, "features": 300}
