@@ -11,7 +11,7 @@ engine with one run nothing is fixed.
 import argparse
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,8 +170,8 @@ def markdown(rates: Rates) -> str:
     """The page's tables."""
     duckdb, spark = rates.runs["duckdb"], rates.runs["spark"]
     sections = [
-        _grid("### Hours of the interactions stage on DuckDB, one machine", duckdb, DUCKDB_CORES),
-        _grid("### Hours of the interactions stage on Spark, cores of all workers", spark, SPARK_CORES),
+        _grid("Hours of the interactions stage on DuckDB, one machine", duckdb, DUCKDB_CORES),
+        _grid("Hours of the interactions stage on Spark, cores of all workers", spark, SPARK_CORES),
         [_cheaper(duckdb, spark)],
         _space(rates),
         _models(rates),
@@ -180,11 +180,17 @@ def markdown(rates: Rates) -> str:
     return "\n\n".join("\n".join(section) for section in sections)
 
 
+def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], *, texts: int = 1) -> list[str]:
+    """A Markdown table under its title; the first `texts` columns are words, the others numbers."""
+    names = list(columns)
+    marks = ["---"] * texts + ["--:"] * (len(names) - texts)
+    cells = (f"| {' | '.join(row)} |" for row in (names, *rows))
+    return [f"### {title}", "", next(cells), f"|{'|'.join(marks)}|", *cells]
+
+
 def _grid(title: str, runs: Mapping[int, Run], cores: Sequence[int]) -> list[str]:
-    lines = [title, "", f"| rows | {' | '.join(f'{n:,} cores' for n in cores)} |", f"|--:|{'--:|' * len(cores)}"]
-    for rows in SIZES:
-        lines.append(f"| {rows:,} | {' | '.join(f'{run_hours(runs, rows, n):,.2f}' for n in cores)} |")
-    return lines
+    rows = ([f"{rows:,}", *(f"{run_hours(runs, rows, n):,.2f}" for n in cores)] for rows in SIZES)
+    return _table(title, ["rows", *(f"{n:,} cores" for n in cores)], rows, texts=0)
 
 
 def _cheaper(duckdb: Mapping[int, Run], spark: Mapping[int, Run]) -> str:
@@ -202,38 +208,27 @@ def _space(rates: Rates) -> list[str]:
         "features": run["interaction_features"].disk_gb,
         "counts and the rest": written - run["tweet_parts"].disk_gb - run["interaction_features"].disk_gb,
     }
-    lines = ["### Disk, GB", "", f"| rows | {' | '.join(columns)} |", f"|--:|{'--:|' * len(columns)}"]
-    for size in SIZES:
-        lines.append(f"| {size:,} | {' | '.join(f'{gb * size / rows:,.1f}' for gb in columns.values())} |")
-    return lines
+    sizes = ([f"{size:,}", *(f"{gb * size / rows:,.1f}" for gb in columns.values())] for size in SIZES)
+    return _table("Disk, GB", ["rows", *columns], sizes, texts=0)
 
 
 def _models(rates: Rates) -> list[str]:
-    lines = [
-        "### Core hours of the models",
-        "",
-        f"| stage | rows/s per core | {' | '.join(f'{size:,}' for size in SIZES)} |",
-        f"|---|--:|{'--:|' * len(SIZES)}",
-    ]
-    for name, title in MODEL_STAGES.items():
-        cells = " | ".join(f"{rates.core_hours(name, size):,.1f}" for size in SIZES)
-        lines.append(f"| {title} | {rates.stages[name]:,.0f} | {cells} |")
-    return lines
+    rows = (
+        [title, f"{rates.stages[name]:,.0f}", *(f"{rates.core_hours(name, size):,.1f}" for size in SIZES)]
+        for name, title in MODEL_STAGES.items()
+    )
+    return _table("Core hours of the models", ["stage", "rows/s per core", *(f"{size:,}" for size in SIZES)], rows)
 
 
 def _measured(rates: Rates) -> list[str]:
-    lines = [
-        "### What is reckoned with",
-        "",
-        "| engine | target | fixed s | CPU s a million rows | serial share | largest run's peak MB |",
-        "|---|---|--:|--:|--:|--:|",
-    ]
+    rows = []
     for engine, runs in rates.runs.items():
         for name in TARGETS:
             grown, peak = line(runs, name), runs[max(runs)][name].peak_mb
-            figures = f"{grown.fixed_wall:,.0f} | {1e6 * grown.cpu_a_row:,.1f} | {grown.serial:.0%} | {peak:,}"
-            lines.append(f"| {engine} | {name} | {figures} |")
-    return lines
+            figures = f"{grown.fixed_wall:,.0f}", f"{1e6 * grown.cpu_a_row:,.1f}", f"{grown.serial:.0%}", f"{peak:,}"
+            rows.append([engine, name, *figures])
+    columns = "engine", "target", "fixed s", "CPU s a million rows", "serial share", "largest run's peak MB"
+    return _table("What is reckoned with", columns, rows, texts=2)
 
 
 def main(arguments: Sequence[str]) -> None:
