@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.feature_families import COUNTER_FAMILIES
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.explaining import explain_row
-from engage_pipeline.model.families import FAMILIES, FEATURES
+from engage_pipeline.model.families import FAMILIES, FEATURES, Family
 from engage_pipeline.submission.explain import explain
 from engage_pipeline.submission.explanation_json import to_json, write_json
 from engage_pipeline.submission.explanation_text import LEAST_SHOWN, to_text
@@ -76,24 +77,43 @@ def without(features: pa.Table, family: str) -> pa.Table:
     return features
 
 
-@pytest.mark.slow
-def test_taking_the_dominating_counters_away_moves_the_logit_back(world: Path) -> None:
-    # Where effects are on, they leave the counters hardly anything to say.
-    config = worlds.write_config(world, features={"families": list(COUNTER_FAMILIES)}, promotion={"tolerance": 100.0})
-    worlds.run(config, "trained_model")
-    worlds.run(config, "test_features")
-    store = worlds.store_of(config)
+def claims(
+    store: ArtifactStore,
+    *,
+    chosen: Callable[[Family], bool],
+    least: float,
+    without: Callable[[pa.Table, Family], pa.Table],
+) -> tuple[list[float], list[float]]:
+    """What the first chosen family of a row is said to do to its logits, and what they move without the family.
+
+    Of every third of the first 120 test rows, where that is more than `least`.
+    """
     model = TrainedModel.load(store.open("trained_model"), threads=1)
     table = pq.read_table(store.open("test_features").path("part-00000.parquet"))
     claimed, moved = [], []
     for row in range(0, 120, 3):
         features = table.slice(row, 1)
         for place, explanation in enumerate(explain_row(model, features).engagements):
-            effect = next(effect for effect in explanation.effects() if effect.family.key)
-            if abs(effect.contribution) > 0.06:
-                other = model.components(without(features, effect.family.name))["blend"][0, place]
+            effect = next(effect for effect in explanation.effects() if chosen(effect.family))
+            if abs(effect.contribution) > least:
+                other = model.components(without(features, effect.family))["blend"][0, place]
                 claimed.append(effect.contribution)
                 moved.append(explanation.logit - other)
+    return claimed, moved
+
+
+@pytest.mark.slow
+def test_taking_the_dominating_counters_away_moves_the_logit_back(world: Path) -> None:
+    # Where effects are on, they leave the counters hardly anything to say.
+    config = worlds.write_config(world, features={"families": list(COUNTER_FAMILIES)}, promotion={"tolerance": 100.0})
+    worlds.run(config, "trained_model")
+    worlds.run(config, "test_features")
+    claimed, moved = claims(
+        worlds.store_of(config),
+        chosen=lambda family: bool(family.key),
+        least=0.06,
+        without=lambda features, family: without(features, family.name),
+    )
     assert len(claimed) > 10
     assert (np.sign(claimed) == np.sign(moved)).mean() > 0.9
     assert np.corrcoef(claimed, moved)[0, 1] > 0.8
@@ -105,17 +125,12 @@ def without_tweet(features: pa.Table) -> pa.Table:
 
 
 def test_taking_the_tweet_away_moves_the_logit_back_by_its_effect(settings: Settings) -> None:
-    store = ArtifactStore(settings)
-    model = TrainedModel.load(store.open("trained_model"), threads=1)
-    table = pq.read_table(store.open("test_features").path("part-00000.parquet"))
-    claimed, moved = [], []
-    for row in range(0, 120, 3):
-        features = table.slice(row, 1)
-        for place, explanation in enumerate(explain_row(model, features).engagements):
-            effect = next(effect for effect in explanation.effects() if effect.family.name == "tweet_effects")
-            if abs(effect.contribution) > 0.03:
-                claimed.append(effect.contribution)
-                moved.append(explanation.logit - model.components(without_tweet(features))["blend"][0, place])
+    claimed, moved = claims(
+        ArtifactStore(settings),
+        chosen=lambda family: family.name == "tweet_effects",
+        least=0.03,
+        without=lambda features, _: without_tweet(features),
+    )
     assert len(claimed) > 10
     assert (np.sign(claimed) == np.sign(moved)).mean() > 0.9
     assert np.corrcoef(claimed, moved)[0, 1] > 0.9
