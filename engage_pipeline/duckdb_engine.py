@@ -2,6 +2,7 @@
 stands at `engine.Engine`."""
 
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,16 +11,8 @@ import pyarrow as pa
 
 from engage_pipeline.config import Settings
 from engage_pipeline.engine import ROW_GROUP_ROWS, Parameters, identifier, statement
+from engage_pipeline.schema import LINE_NUMBER
 from engage_pipeline.spill import spill_folder
-
-_SQL_TYPES = {
-    pa.bool_(): "BOOLEAN",
-    pa.int8(): "TINYINT",
-    pa.int32(): "INTEGER",
-    pa.int64(): "BIGINT",
-    pa.float64(): "DOUBLE",
-    pa.string(): "VARCHAR",
-}
 
 
 class DuckDBEngine:
@@ -62,10 +55,23 @@ class DuckDBEngine:
 
     def read(self, name: str, paths: Sequence[Path]) -> None:
         """Makes Parquet files of one schema readable as the table `name`, in place of an earlier view of that name."""
+        files = [str(path.resolve()) for path in paths]
+        self._name(name, self.connection.read_parquet(files, union_by_name=True))
+
+    def read_apart(self, name: str, paths: Sequence[Path], firsts: Sequence[int]) -> None:
+        """As `read`, with firsts[i] added to the line_number of the rows of paths[i]."""
+        rows = [
+            self.connection.read_parquet(str(path.resolve())).project(
+                f"* REPLACE ({LINE_NUMBER} + {int(first)} AS {LINE_NUMBER})"
+            )
+            for path, first in zip(paths, firsts, strict=True)
+        ]
+        self._name(name, reduce(duckdb.DuckDBPyRelation.union, rows))
+
+    def _name(self, name: str, rows: duckdb.DuckDBPyRelation) -> None:
         # The relation's view is not temporary, and a temporary one of the same name would hide it.
         self.connection.execute(f'DROP VIEW IF EXISTS temp."{identifier(name)}"')
-        files = [str(path.resolve()) for path in paths]
-        self.connection.read_parquet(files, union_by_name=True).create_view(name)
+        rows.create_view(name)
 
     def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
         """Computes the SELECT of the file `sql` into the table `name` of this connection."""
@@ -87,27 +93,7 @@ class DuckDBEngine:
         """Writes the rows of the SELECT of the file `sql` to the Parquet file `output`; returns how many."""
         return self._copy(statement(sql), output, parameters or {})
 
-    def export(self, name: str, output: Path, schema: pa.Schema, order: Sequence[str]) -> int:
-        """Writes the table or view `name` to the Parquet file `output`, with the columns, types and order of columns
-        of `schema`, its rows ordered by the columns `order`; returns how many. The columns of `order` have no NULL."""
-        # DuckDB calls a column REQUIRED or OPTIONAL as the statistics of its input allow, so that files of one schema
-        # would differ. It does not see through a CASE: all become OPTIONAL, as in the schema.
-        present = f'"{identifier(order[0])}" IS NOT NULL'
-        columns = ", ".join(
-            f'CASE WHEN {present} THEN CAST("{identifier(f.name)}" AS {_sql_type(f.type)}) END AS "{f.name}"'
-            for f in schema
-        )
-        by = ", ".join(f'"{identifier(column)}"' for column in order)
-        select = f'SELECT {columns} FROM "{identifier(name)}" ORDER BY {by}'  # noqa: S608 - names of our schemas
-        return self._copy(select, output, {})
-
     def _copy(self, select: str, output: Path, parameters: Parameters) -> int:
         options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
         values = {**parameters, "output_path": str(output.resolve())}
         return int(self.connection.execute(f"COPY ({select}) TO $output_path ({options})", values).fetchall()[0][0])
-
-
-def _sql_type(data_type: pa.DataType) -> str:
-    if pa.types.is_list(data_type):
-        return f"{_SQL_TYPES[data_type.value_type]}[]"
-    return _SQL_TYPES[data_type]

@@ -38,6 +38,10 @@ class Engine(Protocol):
         """Makes Parquet files of one schema readable as the table `name`, in place of an earlier view of that name."""
         ...
 
+    def read_apart(self, name: str, paths: Sequence[Path], firsts: Sequence[int]) -> None:
+        """As `read`, with firsts[i] added to the line_number of the rows of paths[i]: so that no two rows share one."""
+        ...
+
     def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
         """Computes the SELECT of the file `sql` into the table `name` of this engine."""
         ...
@@ -56,11 +60,6 @@ class Engine(Protocol):
 
     def write(self, sql: str, output: Path, parameters: Parameters | None = None) -> int:
         """Writes the rows of the SELECT of the file `sql` to the Parquet file `output`; returns how many."""
-        ...
-
-    def export(self, name: str, output: Path, schema: pa.Schema, order: Sequence[str]) -> int:
-        """Writes the table or view `name` to the Parquet file `output`, with the columns, types and order of columns
-        of `schema`, its rows ordered by the columns `order`; returns how many. The columns of `order` have no NULL."""
         ...
 
 

@@ -15,14 +15,17 @@ LOGGER = logging.getLogger("engage_pipeline")
 
 @contextmanager
 def making(store: ArtifactStore, name: str, key: str | None = None, sources: Sequence[Path] = ()) -> Iterator[Draft]:
-    """A draft of the artifact, with the seconds and the peak memory (MB, resident) that making it took as facts."""
+    """A draft of the artifact, with the seconds and the peak memory (MB, resident) that making it took as facts.
+
+    `seconds` stand where they are already known, of a draft that is made together with others.
+    """
     LOGGER.info("%s: started", label(name, key))
     started = time.monotonic()
     reset_peak_memory()
     try:
         with store.publish(name, key, sources) as draft:
             yield draft
-            draft.facts |= {"seconds": round(time.monotonic() - started, 2), "peak_mb": peak_memory_mb()}
+            draft.facts = {"seconds": round(time.monotonic() - started, 2), "peak_mb": peak_memory_mb()} | draft.facts
     finally:
         release_memory()
     rows = f", {draft.rows:,} rows" if draft.rows is not None else ""

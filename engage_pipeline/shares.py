@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engage_pipeline.config import Settings
 
+_UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 _LIMIT = re.compile(r"([\d.]+)\s?(\D+)")
 
 
@@ -43,3 +44,12 @@ def shared_limit(limit: str, processes: int) -> str:
     if found is None:
         raise ValueError(f"{limit!r} is no limit of memory")
     return f"{float(found[1]) / processes:.4f}{found[2]}"
+
+
+def memory_bytes(limit: str) -> int:
+    """What `engine.memory_limit` allows in bytes; a percentage is one of this machine's memory."""
+    unit = limit.lstrip("0123456789. ")
+    number = float(limit.removesuffix(unit))
+    if unit == "%":
+        return int(number / 100 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return int(number * _UNITS[unit.upper()])

@@ -9,6 +9,8 @@ from engage_pipeline.config import Settings
 _PATTERN = "duckdb_temp_*"
 SPARK_PREFIX = "spark_temp_"
 """What the folders begin with in which Spark keeps tables and spills; each is locked as long as it is in use."""
+PIECES_PREFIX = "pieces_temp_"
+"""The same of the folders that hold the pieces of a part while its features are written."""
 
 
 def spill_folder(settings: Settings) -> Path:
@@ -19,7 +21,8 @@ def spill_folder(settings: Settings) -> Path:
 def remove_spilled(settings: Settings) -> None:
     """Removes the files of killed processes from the spill folder. Raises UserError where a run that may need those of
     DuckDB is at work."""
-    files.remove_unlocked(spill_folder(settings), SPARK_PREFIX)
+    for prefix in (SPARK_PREFIX, PIECES_PREFIX):
+        files.remove_unlocked(spill_folder(settings), prefix)
     found = [path for path in spill_folder(settings).glob(_PATTERN) if path.is_file()]
     if not found:
         return

@@ -1,41 +1,17 @@
 """Assets of the interactions stage: counters, author similarity, and the rows that a model reads."""
 
-from pathlib import Path
-from typing import TypedDict
-
 import dagster as dg
 import pyarrow.parquet as pq
 
 from engage_pipeline import plots, schema
-from engage_pipeline.artifacts import ArtifactStore, Draft
+from engage_pipeline.artifacts import Draft
 from engage_pipeline.assets.definition import pipeline_asset
 from engage_pipeline.assets.making import Shown, make_one, make_parts, user_errors
-from engage_pipeline.footers import require_schema
 from engage_pipeline.interactions import communities
 from engage_pipeline.interactions.counting import count_training, count_validation
-from engage_pipeline.interactions.features import Kind, write_features
-from engage_pipeline.interactions.profile import write_profile
+from engage_pipeline.interactions.part_features import part_publisher, write_parts
 from engage_pipeline.interactions.similarity import similar_authors
-from engage_pipeline.making import making, published
-from engage_pipeline.manifests import Manifest
 from engage_pipeline.resources import Pipeline
-
-
-class Counts(TypedDict):
-    """What every row's features are joined from."""
-
-    training_counts: Path
-    similarity: Path
-    validation_counts: Path
-
-
-def open_counts(store: ArtifactStore) -> Counts:
-    """The published counters and the similarity graph, checked."""
-    return {
-        "training_counts": store.open("interaction_counts").directory(),
-        "similarity": store.open("author_similarity").path("similar_authors.parquet"),
-        "validation_counts": store.open("validation_counts").directory(),
-    }
 
 
 @pipeline_asset(kinds={"duckdb", "parquet"})
@@ -107,28 +83,13 @@ def validation_counts(pipeline: Pipeline) -> dg.MaterializeResult:
     return make_one(store, "validation_counts", make)
 
 
-def _write_rows(store: ArtifactStore, draft: Draft, tweets: Path, name: str, kind: Kind, counts: Counts) -> int:
-    """Writes the rows `<name>.parquet` and their profile `<name>.profile.parquet`; returns how many."""
-    features = draft.path(f"{name}.parquet")
-    rows = write_features(tweets, features, kind=kind, settings=store.settings, **counts)
-    require_schema(features, schema.feature_schema(labelled=kind != "test", validation=kind == "validation"))
-    write_profile(features, draft.path(f"{name}.profile.parquet"), store.settings)
-    return rows
-
-
 @pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.feature_schema(labelled=True))
 def interaction_features(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.MaterializeResult:
     """The rows of one training part as a model reads them: counters without the row's own day, similar authors, the
     validation window's counters, profile numbers, flags, tokens and labels."""
     with user_errors():
         store = pipeline.store()
-
-    def make(key: str) -> Manifest:
-        with making(store, "interaction_features", key) as draft:
-            tweets = store.open("tweet_parts", key).path("tweets.parquet")
-            draft.rows = _write_rows(store, draft, tweets, "features", "training", open_counts(store))
-        return published(draft)
-
+        make = part_publisher(store, context.partition_keys)
     return make_parts(context, "interaction_features", make)
 
 
@@ -140,7 +101,7 @@ def validation_features(pipeline: Pipeline) -> dg.MaterializeResult:
 
     def make(draft: Draft) -> None:
         tweets = store.open("validation_tweets").path("tweets.parquet")
-        draft.rows = _write_rows(store, draft, tweets, "features", "validation", open_counts(store))
+        draft.rows = write_parts(store, [(tweets, draft.path("features.parquet"))], "validation")
 
     return make_one(store, "validation_features", make)
 
@@ -153,10 +114,7 @@ def test_features(pipeline: Pipeline) -> dg.MaterializeResult:
 
     def make(draft: Draft) -> None:
         tweets = store.open("test_tweets")
-        counts = open_counts(store)
-        draft.rows = sum(
-            _write_rows(store, draft, tweets.path(f"{part}.parquet"), part, "test", counts)
-            for part in tweets.manifest.facts["parts"]
-        )
+        names = [f"{part}.parquet" for part in tweets.manifest.facts["parts"]]
+        draft.rows = write_parts(store, [(tweets.path(name), draft.path(name)) for name in names], "test")
 
     return make_one(store, "test_features", make)

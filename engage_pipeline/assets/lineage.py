@@ -21,7 +21,7 @@ from engage_pipeline.interactions.counting import (
     count_tables,
     totals_file,
 )
-from engage_pipeline.interactions.features import REVERSED_ROLES
+from engage_pipeline.interactions.family_counts import REVERSED_ROLES
 
 Source = tuple[str, str]
 """Asset and column."""

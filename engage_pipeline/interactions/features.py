@@ -1,151 +1,149 @@
 """The rows that a model reads: tweets with the counts of both windows, similar authors and their own profile.
 
-Each family of features is a table with one row a line, made by one .sql file from the rows' numbers (`numbered`) and
-the counts of a window. training_counters.sql and validation_counters.sql join the families of a window, features.sql
-joins both to the tweets. A family that features.families leaves out is an empty table. What does not belong here: how a
-window is counted (counting), who is similar to whom (similarity).
+The engine looks the counts of each family up (family_counts, *.sql), for as many rows at once as memory allows: several
+parts together, since looking up reads all counters of the window, or a piece of a large one (pieces). In memory they
+are put together, column by column, and written in order (counter_columns, feature_rows). The reasons stand in
+docs/adr/0011-features-side-by-side.md.
 """
 
-from collections.abc import Collection
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain, groupby
 from pathlib import Path
-from typing import Literal
+from typing import Unpack
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engage_pipeline import files
 from engage_pipeline.config import Settings
-from engage_pipeline.engine import Engine, open_engine
-from engage_pipeline.interactions.counting import (
-    FINETUNE_SCOPE,
-    LABELLED_SCOPE,
-    TRAINING_NUMBERS,
-    TRAINING_SCOPE,
-    VALIDATION_NUMBERS,
-    by_fold_file,
-    number_exposures,
-    totals_file,
-)
+from engage_pipeline.engine import open_engine
+from engage_pipeline.interactions.counter_columns import CounterColumns
+from engage_pipeline.interactions.family_counts import FAMILIES, Counts, Kind, look_up
+from engage_pipeline.interactions.feature_rows import Write, feature_file, write_rows
+from engage_pipeline.interactions.pieces import Piece, Sizes, cut, groups, side_by_side
 from engage_pipeline.progress import Progress, progress
-from engage_pipeline.schema import (
-    ENGAGEMENT_DAY,
-    LINE_NUMBER,
-    REVERSED_KEYS,
-    TRAINING_KEYS,
-    VALIDATION_KEYS,
-    feature_schema,
-)
-
-Kind = Literal["training", "validation", "test"]
-REVERSED_ROLES = dict(zip(REVERSED_KEYS, ("pair", "author", "viewer"), strict=True))
-"""The key that is looked up once author and viewer have changed places."""
-SIMILAR, REVERSED = "similar_authors", "reversed_roles"
-_SEVERAL_A_ROW = frozenset({"hashtag"})
-_FAMILIES = len(TRAINING_KEYS) + 2 + len(VALIDATION_KEYS) + len(REVERSED_KEYS) + 2
+from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER, feature_schema
+from engage_pipeline.shares import shared_limit
+from engage_pipeline.spill import PIECES_PREFIX, spill_folder
 
 
-def write_features(
-    tweets: Path,
-    output: Path,
-    *,
-    kind: Kind,
-    training_counts: Path,
-    similarity: Path,
-    validation_counts: Path,
-    settings: Settings,
-) -> int:
+@dataclass(frozen=True)
+class Written:
+    """A part whose features are written: its rows, and the seconds that went into them, a share of what parts share."""
+
+    rows: int
+    seconds: float
+
+
+def write_features(tweets: Path, output: Path, *, kind: Kind, settings: Settings, **counts: Unpack[Counts]) -> int:
     """Writes schema.feature_schema of the rows in the Parquet file `tweets` to the Parquet file `output`.
 
     `tweets` holds schema.tweet_schema, for validation rows SPLIT too; its line numbers must differ from each other.
-    `training_counts` and `validation_counts` are the folders that counting wrote, `similarity` the file of
-    similar_authors. Ordered by engagement day and line, test rows by line alone. Returns the number of rows.
+    Ordered by engagement day and line, test rows by line alone. Returns the number of rows.
     """
-    readable = [tweets.parent, output.parent, training_counts, similarity.parent, validation_counts]
+    (written,) = write_features_of_parts([(tweets, output)], kind=kind, settings=settings, **counts)
+    return written.rows
+
+
+def write_features_of_parts(
+    parts: Sequence[tuple[Path, Path]], *, kind: Kind, settings: Settings, **counts: Unpack[Counts]
+) -> Generator[Written]:
+    """Does for each pair of `tweets` and `output` what write_features does, and tells of each once it is whole.
+
+    The counters are read once for as many parts as engine.memory_limit allows.
+    """
+    schema = feature_schema(labelled=kind != "test", validation=kind == "validation")
+    aside = settings.engine.threads != 1
+    rows = sum(pq.read_metadata(tweets).num_rows for tweets, _ in parts)
+    looking = _Looking(kind, counts, _with_half_of_the_memory(settings))
     with (
-        open_engine(settings, readable=readable) as engine,
-        progress(f"{kind}_features", _FAMILIES, "families") as done,
+        files.scratch_folder(spill_folder(settings), PIECES_PREFIX) as folder,
+        progress(f"{kind}_features", rows, "rows") as done,
     ):
-        engine.read("source", [tweets])
-        engine.view("tweets", f"interactions/kinds/{kind}.sql")
-        families = settings.features.families
-        _count_in_training(engine, training_counts, families, done, leave_out=kind == "training")
-        if SIMILAR in families:
-            _count_similar(engine, training_counts, similarity, leave_out=kind == "training")
-        else:
-            engine.define("similar_engagements", "interactions/no_counts.sql")
-            engine.define("similar_sums", "interactions/no_scores.sql")
-        done.advance(2, SIMILAR)
-        engine.define("training_counters", "interactions/training_counters.sql")
-        _count_in_validation(engine, validation_counts, families, done, kind)
-        engine.define("validation_counters", "interactions/validation_counters.sql")
-        engine.view("profiles", "interactions/profiles.sql")
-        engine.view("features", "interactions/features.sql")
-        schema = feature_schema(labelled=kind != "test", validation=kind == "validation")
+        sizes = Sizes.within(settings)
         order = [LINE_NUMBER] if kind == "test" else [ENGAGEMENT_DAY, LINE_NUMBER]
-        rows = engine.export("features", output, schema, order)
-        done.advance(2)
-    return rows
+        pieces = chain.from_iterable(
+            cut(tweets, part, order, sizes.piece, folder) for part, (tweets, _) in enumerate(parts)
+        )
+        counted = chain.from_iterable(map(looking.up, groups(pieces, sizes.at_once)))
+        for part, found in groupby(counted, key=lambda counted: counted.piece.part):
+            with feature_file(parts[part][1], schema, aside=aside) as write:
+                written = [_write(write, schema, looking, counted, folder, done) for counted in found]
+            yield Written(sum(each.rows for each in written), sum(each.seconds for each in written))
 
 
-def counter_family(key: str) -> str:
-    """The family in features.families that a key of section 3 or 4 of the specification belongs to."""
-    return REVERSED if key in REVERSED_KEYS else f"{key}_counters"
+def _with_half_of_the_memory(settings: Settings) -> Settings:
+    """For the engine; Sizes uses the other half."""
+    limit = shared_limit(settings.engine.memory_limit, 2)
+    return settings.model_copy(update={"engine": settings.engine.model_copy(update={"memory_limit": limit})})
 
 
-def _count_in_training(
-    engine: Engine, counts: Path, families: Collection[str], done: Progress, *, leave_out: bool
-) -> None:
-    engine.view("window_tweets", "interactions/windows/own_day.sql")
-    _number_rows(engine, counts, TRAINING_NUMBERS)
-    for key in TRAINING_KEYS:
-        if counter_family(key) in families:
-            _count_key(engine, f"training_{key}", key, counts, TRAINING_SCOPE, leave_out=leave_out)
-        else:
-            engine.define(f"training_{key}", "interactions/no_counts.sql")
-        done.advance(1, key)
+def _write(
+    write: Write, schema: pa.Schema, looking: "_Looking", counted: "_Counted", folder: Path, done: Progress
+) -> Written:
+    started = time.monotonic()
+    piece = counted.piece
+    write_rows(
+        write, schema, looking.at_profiles(piece), piece.places, counted.counters.of_rows(counted.start, piece.rows)
+    )
+    if piece.tweets.parent == folder:
+        piece.tweets.unlink()
+    done.advance(piece.rows)
+    return Written(piece.rows, counted.seconds + time.monotonic() - started)
 
 
-def _count_similar(engine: Engine, counts: Path, similarity: Path, *, leave_out: bool) -> None:
-    engine.read("similarity", [similarity])
-    engine.define("similar_scores", "interactions/similar_scores.sql")
-    _open_counts(engine, counts, TRAINING_SCOPE, "pair", leave_out=leave_out)
-    engine.define("engaged_pairs", "interactions/engaged_pairs.sql")
-    for family in ("similar_engagements", "similar_sums"):
-        engine.define(family, f"interactions/{family}.sql")
+@dataclass(frozen=True)
+class _Counted:
+    """A piece and what is counted for its rows: they begin at the row `start` of the counters. It took `seconds`."""
+
+    piece: Piece
+    counters: CounterColumns
+    start: int
+    seconds: float
 
 
-def _count_in_validation(engine: Engine, counts: Path, families: Collection[str], done: Progress, kind: Kind) -> None:
-    scope = LABELLED_SCOPE if kind == "test" else FINETUNE_SCOPE
-    leave_out = kind == "validation"
-    engine.view("window_tweets", "interactions/windows/own_chunk.sql")
-    _number_rows(engine, counts, VALIDATION_NUMBERS)
-    for name in (*VALIDATION_KEYS, *REVERSED_KEYS):
-        if name in REVERSED_KEYS:
-            engine.view("roles", "interactions/roles/reversed.sql")
-        if counter_family(name) in families:
-            key = REVERSED_ROLES.get(name, name)
-            _count_key(engine, f"validation_{name}", key, counts, scope, leave_out=leave_out)
-        else:
-            engine.define(f"validation_{name}", "interactions/no_counts.sql")
-        done.advance(1, name)
+@dataclass(frozen=True)
+class _Looking:
+    """Has an engine of `settings` look up what pieces of one kind are to be given."""
 
+    kind: Kind
+    counts: Counts
+    settings: Settings
 
-def _number_rows(engine: Engine, counts: Path, names: tuple[str, ...]) -> None:
-    for name in names:
-        engine.read(name, [counts / f"{name}.parquet"])
-    number_exposures(engine)
+    def up(self, group: Sequence[Piece]) -> Iterator[_Counted]:
+        """Each of the pieces with its counters, which were looked up for all of them at once."""
+        started = time.monotonic()
+        firsts, places = side_by_side(group)
+        rows = sum(piece.rows for piece in group)
+        counters = CounterColumns(places, rows)
+        families = frozenset(self.settings.features.families)
+        paths = [piece.tweets for piece in group]
+        counts = self.counts
+        folders = [counts["training_counts"], counts["similarity"].parent, counts["validation_counts"]]
+        with (
+            open_engine(self.settings, readable=[*{path.parent for path in paths}, *folders]) as engine,
+            progress(f"{self.kind}_counters", FAMILIES, "families") as done,
+        ):
+            engine.read_apart("source", paths, firsts)
+            engine.view("tweets", self._kind_of_rows)
+            for family, found in look_up(engine, counts, self.kind, families):
+                counters.put(family, found)
+                done.advance(1, family)
+        a_row = (time.monotonic() - started) / max(rows, 1)
+        starts = accumulate((piece.rows for piece in group), initial=0)
+        for piece, start in zip(group, starts, strict=False):
+            yield _Counted(piece, counters, start, piece.rows * a_row)
+        counters.clear()
 
+    def at_profiles(self, piece: Piece) -> pa.Table:
+        """What each row of the piece itself tells, in no order."""
+        with open_engine(self.settings, readable=[piece.tweets.parent]) as engine:
+            engine.read("source", [piece.tweets])
+            engine.view("tweets", self._kind_of_rows)
+            return engine.fetch("interactions/profiles.sql")
 
-def _count_key(engine: Engine, family: str, key: str, counts: Path, scope: str, *, leave_out: bool) -> None:
-    """Defines `family`: the counts of each row's key, one row a line."""
-    engine.view("keys", f"interactions/keys/{key}.sql")
-    _open_counts(engine, counts, scope, key, leave_out=leave_out)
-    if key in _SEVERAL_A_ROW:
-        engine.view("left_out", "interactions/left_out.sql")
-        engine.define(family, "interactions/sum_by_line.sql")
-    else:
-        engine.define(family, "interactions/left_out.sql")
-
-
-def _open_counts(engine: Engine, counts: Path, scope: str, key: str, *, leave_out: bool) -> None:
-    engine.read("totals", [counts / totals_file(scope, key)])
-    if leave_out:
-        engine.read("by_fold", [counts / by_fold_file(scope, key)])
-    else:
-        engine.view("by_fold", "interactions/no_folds.sql")
+    @property
+    def _kind_of_rows(self) -> str:
+        return f"interactions/kinds/{self.kind}.sql"

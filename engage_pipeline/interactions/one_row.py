@@ -1,4 +1,4 @@
-"""The features of one row at a time, from counters in memory: what features.sql gives a test row.
+"""The features of one row at a time, from counters in memory: what write_features gives a test row.
 
     rows = RowFeatures(settings, **published.counts)
     table = rows.table(read_line(line))
@@ -22,7 +22,7 @@ from engage_pipeline.interactions.counting import (
     TRAINING_SCOPE,
     VALIDATION_NUMBERS,
 )
-from engage_pipeline.interactions.features import REVERSED_ROLES, SIMILAR, counter_family
+from engage_pipeline.interactions.family_counts import REVERSED_ROLES, SIMILAR, counter_family
 from engage_pipeline.interactions.lookup import NOTHING, Counts, SimilarAuthors, Window, engagements
 
 _DAY = 86_400

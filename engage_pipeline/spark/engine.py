@@ -9,6 +9,7 @@ folder at the same path.
 import re
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import reduce
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -18,6 +19,7 @@ import pyarrow as pa
 from engage_pipeline import files
 from engage_pipeline.config import Settings
 from engage_pipeline.engine import Parameters, identifier
+from engage_pipeline.schema import LINE_NUMBER
 from engage_pipeline.spark.dialect import spark_statement
 from engage_pipeline.spark.joining import join_files, read_files
 from engage_pipeline.spark.session import open_session
@@ -25,15 +27,6 @@ from engage_pipeline.spill import SPARK_PREFIX, spill_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-_SQL_TYPES = {
-    pa.bool_(): "boolean",
-    pa.int8(): "tinyint",
-    pa.int32(): "int",
-    pa.int64(): "bigint",
-    pa.float64(): "double",
-    pa.string(): "string",
-}
 
 
 class SparkEngine:
@@ -63,6 +56,16 @@ class SparkEngine:
         found = self._session.read.option("mergeSchema", str(len(patterns) > 1).lower()).parquet(*patterns)
         found.createOrReplaceTempView(identifier(name))
 
+    def read_apart(self, name: str, paths: Sequence[Path], firsts: Sequence[int]) -> None:
+        """As `read`, with firsts[i] added to the line_number of the rows of paths[i]."""
+        reader = self._session.read
+        rows = [
+            found.withColumn(LINE_NUMBER, found[LINE_NUMBER] + first)
+            for path, first in zip(paths, firsts, strict=True)
+            for found in [reader.parquet(_pattern(self._checked(path)))]
+        ]
+        reduce(lambda some, others: some.unionByName(others), rows).createOrReplaceTempView(identifier(name))
+
     def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
         """Computes the SELECT of the file `sql` into the table `name`: Parquet in the scratch folder."""
         # On disk, and not in the executors' memory: it outlives an executor, ends the plan that led to it, and tells
@@ -83,12 +86,6 @@ class SparkEngine:
     def write(self, sql: str, output: Path, parameters: Parameters | None = None) -> int:
         """Writes the rows of the SELECT of the file `sql` to the Parquet file `output`."""
         return join_files(self._store(self._select(sql, parameters)), self._checked(output))
-
-    def export(self, name: str, output: Path, schema: pa.Schema, order: Sequence[str]) -> int:
-        """Writes the table or view `name` to the Parquet file `output`, as `schema` and `order` say."""
-        rows = self._session.table(identifier(name))
-        columns = [rows[identifier(field.name)].cast(_sql_type(field.type)).alias(field.name) for field in schema]
-        return join_files(self._store(rows.select(*columns).orderBy(*order)), self._checked(output))
 
     def _select(self, sql: str, parameters: Parameters | None) -> "DataFrame":
         return self._session.sql(spark_statement(sql), args=dict(parameters) if parameters else None)
@@ -115,9 +112,3 @@ def _pattern(path: Path) -> str:
     """What Spark's readers, which take every path for a pattern, read this one file by."""
     # Told not to (`__globPaths__`), they read several files of such names several times.
     return re.sub(r"([\\{}\[\]*?])", r"\\\1", _url(path))
-
-
-def _sql_type(data_type: pa.DataType) -> str:
-    if pa.types.is_list(data_type):
-        return f"array<{_SQL_TYPES[data_type.value_type]}>"
-    return _SQL_TYPES[data_type]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from engage_pipeline import files
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.shares import memory_bytes
 from engage_pipeline.spill import SPARK_PREFIX, spill_folder
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ _SQL_OPTIONS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.runSQLOnFiles": "false",  # no statement reads a file by its path
 }
-_UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 _THEIRS = {"pyspark", "py4j"}
 """Whose errors tell why Spark does not start."""
 _running: list["SparkSession"] = []
@@ -97,15 +97,6 @@ def _start(settings: Settings) -> "SparkSession":
         stack.callback(session.stop)
         atexit.register(stack.pop_all().close)
     return session
-
-
-def memory_bytes(limit: str) -> int:
-    """What `engine.memory_limit` allows in bytes; a percentage is one of this machine's memory."""
-    unit = limit.lstrip("0123456789. ")
-    number = float(limit.removesuffix(unit))
-    if unit == "%":
-        return int(number / 100 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    return int(number * _UNITS[unit.upper()])
 
 
 def _no_start(master: str, error: Exception) -> str:

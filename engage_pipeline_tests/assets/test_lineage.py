@@ -18,7 +18,8 @@ from engage_pipeline import schema
 from engage_pipeline.assets.lineage import TWEETS, Lineage, column_lineage, in_words
 from engage_pipeline.definitions import defs
 from engage_pipeline.interactions.counting import COUNTS, count_training, count_validation
-from engage_pipeline.interactions.features import Kind, write_features
+from engage_pipeline.interactions.family_counts import Kind
+from engage_pipeline.interactions.features import write_features
 from engage_pipeline.interactions.similarity import similar_authors
 from engage_pipeline_tests.interactions.dense_rows import dense_rows
 from engage_pipeline_tests.interactions.typed_parts import write_typed

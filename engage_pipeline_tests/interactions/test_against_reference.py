@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from engage_pipeline import schema
 from engage_pipeline.interactions.counting import count_training, count_validation
-from engage_pipeline.interactions.features import Kind, write_features
+from engage_pipeline.interactions.family_counts import Kind
+from engage_pipeline.interactions.features import write_features
 from engage_pipeline.interactions.similarity import similar_authors
 from engage_pipeline_tests.interactions import reference
 from engage_pipeline_tests.interactions.typed_parts import Row, write_typed

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 
 from engage_pipeline.interactions.communities import COMMUNITIES, find_communities
 from engage_pipeline.interactions.counting import count_training, count_validation
-from engage_pipeline.interactions.features import Kind, write_features
+from engage_pipeline.interactions.family_counts import Kind
+from engage_pipeline.interactions.features import write_features
 from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS, similar_authors
 from engage_pipeline_tests.benchmarks.graphs import GRAPHS, write_graph
 from engage_pipeline_tests.benchmarks.stages.stage import Done, Stage, Work
