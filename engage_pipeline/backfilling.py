@@ -31,7 +31,7 @@ class Backfill:
 def backfill(pipeline: Pipeline, instance: dg.DagsterInstance, asset: str, patterns: Sequence[str]) -> Backfill:
     """Makes the parts of `asset` whose names match one of `patterns` (`part-0001?`); without patterns the stale ones.
 
-    Runs of neighbouring parts, at most `max_n_parts_in_memory` each. A failed part loses no other. Raises UserError:
+    Runs of neighbouring parts, at most plan.parts_a_run each. A failed part loses no other. Raises UserError:
     an asset without parts, a pattern that matches none.
     """
     if asset not in ARTIFACTS or not ARTIFACTS[asset].partitioned:
@@ -42,7 +42,7 @@ def backfill(pipeline: Pipeline, instance: dg.DagsterInstance, asset: str, patte
     register_parts(instance, [str(step.key) for step in steps])
     close_dead_runs(instance)
     definitions = build_definitions(pipeline)
-    runs = batches(instance, steps, store.settings.max_n_parts_in_memory)
+    runs = batches(instance, steps, store.settings)
     failures = [failure for run in runs if (failure := materialize(definitions, instance, run))]
     return Backfill(tuple(steps), len(runs), tuple(failures))
 

@@ -24,7 +24,7 @@ def build_definitions(pipeline: Pipeline) -> dg.Definitions:
     """Everything that Dagster knows, on the settings of `pipeline`."""
     settings = _settings(pipeline)
     assets = [
-        kept_fresh(backfilled(asset, settings.max_n_parts_in_memory), settings.automation)
+        kept_fresh(backfilled(asset, settings), settings.automation)
         for asset in dg.load_assets_from_modules([ingest, interactions, language, model, submission])
         if isinstance(asset, dg.AssetsDefinition)
     ]

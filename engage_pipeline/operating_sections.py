@@ -102,4 +102,10 @@ class EngineSettings(Section):
         pattern=r"^\d+(\.\d+)?\s?(%|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$",
         description="Memory of DuckDB, or of Spark on this machine, before it spills to disk.",
     )
+    parts_at_once: int = Field(
+        64,
+        ge=1,
+        description="Training parts whose features one run makes: the counters are read once for as many of them as "
+        "`memory_limit` allows.",
+    )
     temp_directory: ConfigPath | None = Field(None, description="Where the engine spills; null = in working_dir.")

@@ -37,6 +37,12 @@ class Step:
     reason: str
 
 
+def parts_a_run(settings: Settings, artifact: str) -> int:
+    """How many parts of an artifact one run makes at most. Features of many read the counters of the window once."""
+    parts = settings.max_n_parts_in_memory
+    return max(parts, settings.engine.parts_at_once) if artifact == "interaction_features" else parts
+
+
 def raw_sources(settings: Settings, name: str, key: str | None = None) -> list[Path]:
     """The files outside the store that an artifact is made of: raw parts, or the weights of a local encoder.
 

@@ -10,6 +10,7 @@ import dagster as dg
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.automation.dead_runs import PROCESS_TAG, close_dead_runs, executed_here
 from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.config import Settings
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
 from engage_pipeline.manifests import label
@@ -17,7 +18,7 @@ from engage_pipeline.metrics import format_table
 from engage_pipeline.model.evaluation import read_scores
 from engage_pipeline.model.promotion import shown_time
 from engage_pipeline.partitions import PARTS, RANGE_END, RANGE_START, register_parts
-from engage_pipeline.plan import SEGMENTS, Step, plan_segment, raw_sources, training_parts
+from engage_pipeline.plan import SEGMENTS, Step, parts_a_run, plan_segment, raw_sources, training_parts
 from engage_pipeline.resources import Pipeline
 
 LOGGER = logging.getLogger("engage_pipeline")
@@ -55,7 +56,7 @@ def run_pipeline(
             steps = [step for step in steps if store.current(step.artifact, step.key) is not None]
         for step in steps:
             LOGGER.info("%s: to be made (%s)", label(step.artifact, step.key), step.reason)
-        runs = batches(instance, steps, settings.max_n_parts_in_memory)
+        runs = batches(instance, steps, settings)
         failures = [failure for run in runs if (failure := materialize(definitions, instance, run, tags))]
         if failures:
             raise UserError("; ".join(failures))
@@ -92,10 +93,11 @@ def _which_model(store: ArtifactStore) -> list[str]:
     ]
 
 
-def batches(instance: dg.DagsterInstance, steps: Sequence[Step], parts: int) -> list[list[Step]]:
-    """Steps that one Dagster run can make: the unpartitioned ones together, else at most `parts` neighbouring parts."""
+def batches(instance: dg.DagsterInstance, steps: Sequence[Step], settings: Settings) -> list[list[Step]]:
+    """Steps that one Dagster run can make: the unpartitioned ones together, else so many neighbouring parts."""
     if not steps or steps[0].key is None:
         return [list(steps)] if steps else []
+    parts = parts_a_run(settings, steps[0].artifact)
     order = {key: index for index, key in enumerate(instance.get_dynamic_partitions(str(PARTS.name)))}
     ordered = sorted(steps, key=lambda step: order[str(step.key)])
     ranges = groupby(enumerate(ordered), key=lambda pair: order[str(pair[1].key)] - pair[0])

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline.shares import settings_of_one, shared_by_size, shared_limit
+from engage_pipeline.shares import memory_bytes, settings_of_one, shared_by_size, shared_limit
 from engage_pipeline_tests.samples import tiny_settings
 
 
@@ -34,3 +34,16 @@ def test_memory_and_cores_are_divided(tmp_path: Path) -> None:
     assert settings_of_one(settings, 3, threads=5).engine.threads == 5
     assert settings_of_one(settings, 1) == settings
     assert shared_limit("70%", 2) == "35.0000%"
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [("1GB", 10**9), ("1.5 GiB", 3 * 2**29), ("20KB", 20_000), ("2TiB", 2**41), ("512MiB", 2**29)],
+)
+def test_a_memory_limit_in_bytes(limit: str, expected: int) -> None:
+    assert memory_bytes(limit) == expected
+
+
+def test_a_memory_limit_as_a_share_of_the_machine() -> None:
+    machine = 1024 * int(Path("/proc/meminfo").read_text().split("MemTotal:")[1].split()[0])
+    assert memory_bytes("25%") == pytest.approx(machine / 4, rel=0.01)

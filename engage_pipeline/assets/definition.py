@@ -10,7 +10,9 @@ import pyarrow as pa
 from engage_pipeline.assets.lineage import Lineage, as_metadata, column_lineage, in_words, table_schemas
 from engage_pipeline.assets.references import code_references
 from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.config import Settings
 from engage_pipeline.partitions import PARTS
+from engage_pipeline.plan import parts_a_run
 
 OWNER = "team:engagement"
 
@@ -45,10 +47,11 @@ def _declared(function: Callable[..., Any], kinds: set[str], schema: pa.Schema |
     )(function)
 
 
-def backfilled(asset: dg.AssetsDefinition, parts: int) -> dg.AssetsDefinition:
-    """The asset with runs of at most `parts` neighbouring parts in a backfill, if it has parts."""
+def backfilled(asset: dg.AssetsDefinition, settings: Settings) -> dg.AssetsDefinition:
+    """The asset with runs of at most plan.parts_a_run neighbouring parts in a backfill, if it has parts."""
     if not any(ARTIFACTS[key.to_user_string()].partitioned for key in asset.keys):
         return asset
+    parts = parts_a_run(settings, asset.key.to_user_string())
     with warnings.catch_warnings():
         # Backfill policies are beta in Dagster 1.13, which is the version that pyproject.toml admits.
         warnings.simplefilter("ignore", dg.BetaWarning)

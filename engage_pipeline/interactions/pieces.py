@@ -100,13 +100,17 @@ def side_by_side(group: Sequence[Piece]) -> tuple[list[int], Places]:
     """
     firsts = list(accumulate((len(piece.places) for piece in group), initial=0))[:-1]
     starts = list(accumulate((piece.rows for piece in group), initial=0))[:-1]
-    return firsts, np.concatenate([piece.places + start for piece, start in zip(group, starts, strict=True)])
+    return firsts, np.concatenate([_shifted(piece.places, start) for piece, start in zip(group, starts, strict=True)])
 
 
 def _by_line(lines: npt.NDArray[np.int64], ranks: Places) -> Places:
     places = np.full(int(lines.max(initial=-1)) + 1, _NOWHERE, np.int32)
     places[lines] = ranks
     return places
+
+
+def _shifted(places: Places, start: int) -> Places:
+    return np.where(places == _NOWHERE, _NOWHERE, places + np.int32(start))
 
 
 def _distribute(tweets: Path, targets: Places, prefix: Path) -> list[Path]:

@@ -1,4 +1,7 @@
-"""A memory limit far below what the data take: DuckDB spills, the result is the same, the process stays near it."""
+"""A memory limit far below what the data take: the result is the same, the process stays near it.
+
+What DuckDB sorts as a whole spills; features are made of a part piece by piece.
+"""
 
 import hashlib
 import json
@@ -19,6 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.long]
 ROWS = 300_000
 AMPLE = 8000
 LIMITS = {"tweets": 200, "features": 300}
+SPILLED = {"tweets": 1_000_000, "features": -1}
 """MB for each step; without a limit they take about 550 and 1100."""
 
 STEPS = """
@@ -105,7 +109,7 @@ def test_it_spills_and_gives_the_same(ample: tuple[Path, dict[str, dict[str, Any
     print(step, limit, "MB:", figures, "without:", without[step], file=sys.stderr)
     assert without[step]["spilled"] == 0
     assert without[step]["peak"] > 2 * limit
-    assert figures["spilled"] > 1_000_000
+    assert figures["spilled"] > SPILLED[step]
     assert figures["peak"] <= 1.3 * limit + 300
     assert content(tmp_path / "limited", step) == content(inputs, step)
 

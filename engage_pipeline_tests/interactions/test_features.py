@@ -1,6 +1,7 @@
 """Feature rows: bytes that do not depend on threads, dates against datetime, and parts without rows."""
 
 import hashlib
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,14 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from engage_pipeline import schema
 from engage_pipeline.feature_families import FAMILY_NAMES
 from engage_pipeline.interactions.family_counts import Kind
+from engage_pipeline.interactions.pieces import Sizes
 from engage_pipeline_tests.interactions.test_against_reference import write_everything
 from engage_pipeline_tests.interactions.test_counting import ROWS, exposure
 from engage_pipeline_tests.interactions.typed_parts import Row
-from engage_pipeline_tests.interactions.worlds import World
+from engage_pipeline_tests.interactions.worlds import World, worlds
 
 KINDS: tuple[Kind, ...] = ("training", "validation", "test")
 COUNTED = {*schema.INTERACTION_FEATURES, *schema.EXPOSURE_FEATURES}
@@ -54,6 +57,21 @@ def test_absurd_timestamps_do_not_stop_a_part(tmp_path: Path, time: int) -> None
 def test_a_part_without_rows_gives_a_file_without_rows(tmp_path: Path) -> None:
     write_everything(world_of(ROWS, ROWS, []), tmp_path, 2)
     assert read(tmp_path, "test").num_rows == 0
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(worlds())
+def test_a_part_in_pieces_is_the_whole_part(world: World) -> None:
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        folders = [Path(name, each) for each in ("whole", "in_pieces")]
+        for folder in folders:
+            folder.mkdir()
+        write_everything(world, folders[0], 2)
+        patch.setattr(Sizes, "within", lambda settings: Sizes(piece=3, at_once=7))
+        write_everything(world, folders[1], 1)
+        for kind in KINDS:
+            whole, in_pieces = (read(folder, kind) for folder in folders)
+            assert in_pieces.equals(whole)
 
 
 def test_keys_that_only_the_test_rows_have_count_nothing(tmp_path: Path) -> None:

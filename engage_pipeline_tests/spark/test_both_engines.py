@@ -120,8 +120,7 @@ def test_what_is_empty_or_of_another_kind(windows: dict[str, Path], files: dict[
             twin.read(name, [counts / f"{name}.parquet"])
         number_exposures(twin)
         twin.read("totals", [counts / "labelled_pair.parquet"])
-        for name in ("no_counts", "no_scores", "no_folds"):
-            twin.define(name, f"interactions/{name}.sql")
+        twin.define("no_folds", "interactions/no_folds.sql")
 
 
 def test_pairs_of_communities(windows: dict[str, Path], folder: Path, settings: Settings) -> None:

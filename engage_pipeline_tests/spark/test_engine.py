@@ -59,17 +59,27 @@ def test_the_kind_decides(tmp_path: Path) -> None:
             assert isinstance(engine, expected)
 
 
-def test_a_view_is_computed_anew_and_a_table_is_not(engine: Engine, settings: Settings) -> None:
-    engine.read("pair", [table(settings.working_dir / "1.parquet", [1, 2])])
-    engine.view("seen", "interactions/pairs_by_viewer.sql")
-    engine.define("kept", "interactions/pairs_by_viewer.sql")
-    engine.read("pair", [table(settings.working_dir / "2.parquet", [3])])
-    schema = pa.schema([("viewer", pa.int64()), ("exposures", pa.int8())])
-    for name, expected in (("seen", [3]), ("kept", [1, 2])):
-        output = settings.working_dir / f"{name}.parquet"
-        assert engine.export(name, output, schema, ["viewer"]) == len(expected)
-        assert pq.read_table(output).to_pydict() == {"viewer": expected, "exposures": expected}
-        assert pq.read_schema(output).equals(schema)
+@pytest.mark.parametrize(("way", "expected"), [("view", [3]), ("define", [1, 2])])
+def test_a_view_is_computed_anew_and_a_table_is_not(
+    engine: Engine, settings: Settings, way: str, expected: list[int]
+) -> None:
+    engine.read("source", [table(settings.working_dir / "1.parquet", [1, 2])])
+    getattr(engine, way)("by_fold", "interactions/windows/labelled.sql")
+    engine.read("source", [table(settings.working_dir / "2.parquet", [3])])
+    assert keys(engine.fetch("interactions/count_totals.sql")) == expected
+
+
+def test_rows_of_files_that_are_read_apart_share_no_line(engine: Engine, settings: Settings) -> None:
+    paths = [settings.working_dir / f"{name}.parquet" for name in "abc"]
+    for path, lines in zip(paths, ([4, 0], [], [0]), strict=True):
+        columns = {"line_number": pa.array(lines, pa.int64()), "key": pa.array([path.stem] * len(lines), pa.string())}
+        pq.write_table(pa.table(columns), path)
+    for order in ([0, 1, 2], [2]):
+        engine.read_apart("source", [paths[place] for place in order], [10 * place for place in order])
+        found = engine.fetch("interactions/windows/labelled.sql")
+        assert found.schema.field("line_number").type == pa.int64()
+        rows = sorted(zip(found["line_number"].to_pylist(), found["key"].to_pylist(), strict=True))
+        assert rows == [row for row in [(0, "a"), (4, "a"), (20, "c")] if order != [2] or row[1] == "c"]
 
 
 def test_files_whose_columns_differ_are_united(engine: Engine, settings: Settings) -> None:
@@ -98,7 +108,7 @@ def test_no_rows_are_a_file_with_the_columns(engine: Engine, settings: Settings)
     assert keys(engine.fetch("interactions/pairs_by_viewer.sql")) == []
 
 
-@pytest.mark.parametrize("way", ["read", "write", "export"])
+@pytest.mark.parametrize("way", ["read", "read_apart", "write"])
 def test_nothing_outside_of_its_folders_is_reached(
     engine: Engine, settings: Settings, tmp_path: Path, way: str
 ) -> None:
@@ -114,10 +124,10 @@ def test_nothing_outside_of_its_folders_is_reached(
         with pytest.raises(Exception, match=r"outside of what|Cannot access file") as caught:
             if way == "read":
                 engine.read("other", [path])
-            elif way == "write":
-                engine.write("interactions/pairs_by_viewer.sql", path)
+            elif way == "read_apart":
+                engine.read_apart("other", [path], [0])
             else:
-                engine.export("pair", path, pa.schema([("viewer", pa.int64())]), ["viewer"])
+                engine.write("interactions/pairs_by_viewer.sql", path)
         assert not isinstance(caught.value, UserError)
     assert outside.read_bytes() == before
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.engine import open_engine
-from engage_pipeline.spark.session import memory_bytes
 from engage_pipeline.spark.tasks import one_task
 from engage_pipeline_tests.spark.helpers import MASTER, spark_settings
 
@@ -88,19 +87,6 @@ def test_nothing_of_spark_is_imported_for_duckdb(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize(
-    ("limit", "expected"),
-    [("1GB", 10**9), ("1.5 GiB", 3 * 2**29), ("20KB", 20_000), ("2TiB", 2**41), ("512MiB", 2**29)],
-)
-def test_a_memory_limit_in_bytes(limit: str, expected: int) -> None:
-    assert memory_bytes(limit) == expected
-
-
-def test_a_memory_limit_as_a_share_of_the_machine() -> None:
-    machine = 1024 * int(Path("/proc/meminfo").read_text().split("MemTotal:")[1].split()[0])
-    assert memory_bytes("25%") == pytest.approx(machine / 4, rel=0.01)
 
 
 @pytest.mark.parametrize(("limit", "share"), [("70%", "17.5000%"), ("1GB", "0.2500GB")])

@@ -36,6 +36,10 @@ class Twin:
         for engine in self._engines:
             engine.read(name, paths)
 
+    def read_apart(self, name: str, paths: Sequence[Path], firsts: Sequence[int]) -> None:
+        for engine in self._engines:
+            engine.read_apart(name, paths, firsts)
+
     def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
         for engine in self._engines:
             engine.define(name, sql, parameters)
@@ -56,13 +60,6 @@ class Twin:
         assert self._duckdb.write(sql, output, parameters) == self._spark.write(sql, beside, parameters)
         equal_files(output, beside)
         self.compared.add(sql)
-        return pq.read_metadata(output).num_rows
-
-    def export(self, name: str, output: Path, schema: pa.Schema, order: Sequence[str]) -> int:
-        beside = output.with_name(f"spark-{output.name}")
-        assert self._duckdb.export(name, output, schema, order) == self._spark.export(name, beside, schema, order)
-        equal_files(output, beside)
-        assert pq.read_schema(beside).equals(pq.read_schema(output))
         return pq.read_metadata(output).num_rows
 
     def _compare(self, sql: str, parameters: Parameters | None) -> None:
