@@ -132,9 +132,10 @@ def _count_scope(
 
 
 def number_exposures(engine: Engine) -> None:
-    """Defines `numbered`, and over it `roles`, from the view `window_tweets` and the numbers of a window."""
+    """Defines `numbered`, and over it `tagged` and `roles`, from the view `window_tweets` and a window's numbers."""
     engine.view("exposures", "interactions/exposures.sql")
     engine.define("numbered", "interactions/numbered.sql")
+    engine.define("tagged", "interactions/tagged.sql")  # so that the engine knows how few there are
     engine.view("roles", "interactions/roles/shown.sql")
 
 

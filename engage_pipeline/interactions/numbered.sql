@@ -5,6 +5,7 @@ SELECT
     authors.number AS author,
     viewers.number AS viewer,
     languages.number AS language,
+    exposures.hashtags,
     exposures."like",
     exposures.reply,
     exposures.retweet,
