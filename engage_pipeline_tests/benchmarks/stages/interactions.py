@@ -1,5 +1,6 @@
 """Stages of the interactions: counters, similar authors, communities, features."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -12,9 +13,12 @@ from engage_pipeline.interactions.counting import count_training, count_validati
 from engage_pipeline.interactions.family_counts import Kind
 from engage_pipeline.interactions.features import write_features
 from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS, similar_authors
+from engage_pipeline_tests.benchmarks.crowds import write_crowd
 from engage_pipeline_tests.benchmarks.graphs import GRAPHS, write_graph
 from engage_pipeline_tests.benchmarks.stages.stage import Done, Stage, Work
 from engage_pipeline_tests.benchmarks.world import PART, World
+
+CROWD = 8
 
 
 @contextmanager
@@ -101,6 +105,29 @@ def _features(name: str, key: str | None, tweets_of: str, kind: Kind, world: Wor
     return stage()
 
 
+@contextmanager
+def crowded_features(world: World) -> Iterator[Work]:
+    """The features of the training rows where CROWD times as many rows were counted as these."""
+    store, folder = world.store, world.folder / "crowd"
+    crowded = {}
+    for name in ("interaction_counts", "validation_counts"):
+        crowded[name] = folder / name
+        crowded[name].mkdir(parents=True)
+        write_crowd(store.open(name).directory(), crowded[name], CROWD)
+    work = partial(
+        write_features,
+        store.open("tweet_parts", PART).path("tweets.parquet"),
+        folder / "features.parquet",
+        kind="training",
+        settings=store.settings,
+        training_counts=crowded["interaction_counts"],
+        similarity=store.open("author_similarity").path(SIMILAR_AUTHORS),
+        validation_counts=crowded["validation_counts"],
+    )
+    yield lambda: Done(work())
+    shutil.rmtree(folder)
+
+
 STAGES: dict[str, Stage] = {
     "interaction_counts": interaction_counts,
     "author_similarity": author_similarity,
@@ -110,5 +137,6 @@ STAGES: dict[str, Stage] = {
     "validation_counts": validation_counts,
     "interaction_features": partial(_features, "interaction_features", PART, "tweet_parts", "training"),
     "validation_features": partial(_features, "validation_features", None, "validation_tweets", "validation"),
+    "crowded_features": crowded_features,
     "user_communities": user_communities,
 }
