@@ -124,10 +124,10 @@ def test_slices_of_many_batches_hold_every_row_too(tmp_path: Path, monkeypatch: 
 
 def test_slices_grow_with_the_counters_within_limits(tmp_path: Path) -> None:
     assert slice_rows([tmp_path]) == 32_768
-    for name, rows in (("a", 400_000), ("b", 240_000)):
+    for name, rows in (("a", 1_600_000), ("b", 960_000)):
         pq.write_table(pa.table({"n": pa.nulls(rows)}), tmp_path / f"{name}.parquet")
     assert slice_rows([tmp_path]) == 40_000
-    assert slice_rows([tmp_path] * 100) == 1_048_576
+    assert slice_rows([tmp_path] * 500) == 16_777_216
 
 
 def test_temporary_files_are_gone_after_success_and_failure(settings: Settings, parts: Path, tmp_path: Path) -> None:
