@@ -181,10 +181,19 @@ def equal_quality(results: Results) -> Outcome:
     return Outcome(f"log loss {losses['bf16']:.5f} (bf16), {losses['fp32']:.5f} (fp32): {worse:+.2%}", worse <= 0.002)
 
 
+VECTOR_UNITS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 and bf16", "avx512f": "AVX-512", "avx2": "AVX2"}
+"""By the flag of the processor, the best first."""
+
+
+def vector_units() -> str:
+    """The best that the processor has for products of matrices."""
+    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    return next((name for flag, name in VECTOR_UNITS.items() if flag in flags), "no vector units")
+
+
 def has_amx() -> bool:
     """Whether the processor has matrix units for bf16."""
-    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
-    return "amx_bf16" in flags
+    return vector_units() == "AMX"
 
 
 def aims() -> list[Aim]:

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from engage_pipeline.files import atomic_file
-from engage_pipeline_tests.benchmarks.aims import Growth, Results, has_amx, outcomes
+from engage_pipeline_tests.benchmarks.aims import Growth, Results, outcomes, vector_units
 from engage_pipeline_tests.benchmarks.alternatives.stages import ALTERNATIVES
 from engage_pipeline_tests.benchmarks.kinds import ALTERNATIVE, LIMIT, PLAIN_WAY, WORK
 from engage_pipeline_tests.benchmarks.limits import LIMITS
@@ -87,11 +87,10 @@ def _growth(growth: Growth) -> list[str]:
 def machine() -> str:
     """Processor, cores, memory and versions."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    cores = os.cpu_count()
+    cores = f"{os.cpu_count()} cores with {vector_units()}"
     versions = ", ".join(f"{name} {_version(name)}" for name in LIBRARIES)
-    units = "with AMX" if has_amx() else "without AMX"
     python = platform.python_version()
-    return f"Machine: {_processor()}, {cores} cores, {units}, {memory:.0f} GiB; Python {python}, {versions}."
+    return f"Machine: {_processor()}, {cores}, {memory:.0f} GiB; Python {python}, {versions}."
 
 
 def _version(name: str) -> str:
