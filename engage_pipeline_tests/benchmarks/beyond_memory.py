@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,11 +66,10 @@ class Watched:
 
 def _bytes_below(folder: Path) -> int:
     found = 0
-    for path in folder.rglob("*"):
-        try:
-            found += path.lstat().st_size
-        except OSError:
-            continue
+    for parent, _, names in os.walk(folder):  # passes over folders that go meanwhile
+        for name in names:
+            with suppress(OSError):
+                found += Path(parent, name).lstat().st_size
     return found
 
 
