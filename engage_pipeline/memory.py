@@ -1,7 +1,9 @@
-"""The resident memory of this process: its peak, and what allocators keep for later, given back to the system."""
+"""The memory of this machine, and the resident memory of this process: its peak, and what allocators keep for later,
+given back to the system."""
 
 import ctypes
 import logging
+import os
 import resource
 import sys
 from pathlib import Path
@@ -13,6 +15,28 @@ LOGGER = logging.getLogger("engage_pipeline")
 
 _LARGE_BLOCK = 31 << 20
 """It learns from none of more than 32 MiB."""
+
+
+def machine_memory(groups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+    """Bytes of memory of this machine, or of the container that this process is in where it is allowed less (Linux)."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        lines = own.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return physical
+    limits = [limit for line in lines for limit in _limits(groups, *line.split(":", 2)[1:])]
+    return min([physical, *limits])
+
+
+def _limits(groups: Path, controllers: str, path: str) -> list[int]:
+    """What a control group of the process and those above it are allowed, in bytes; version 2 has no controllers."""
+    if controllers and "memory" not in controllers.split(","):
+        return []
+    base, name = (groups / "memory", "memory.limit_in_bytes") if controllers else (groups, "memory.max")
+    inner = base / path.lstrip("/")
+    files = [folder / name for folder in (inner, *inner.parents) if folder.is_relative_to(base)]
+    texts = [file.read_text(encoding="ascii").strip() for file in files if file.is_file()]
+    return [int(text) for text in texts if text != "max"]
 
 
 def peak_memory_mb() -> int:

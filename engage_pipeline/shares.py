@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engage_pipeline.config import Settings
+from engage_pipeline.memory import machine_memory
 
 _UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 _LIMIT = re.compile(r"([\d.]+)\s?(\D+)")
@@ -51,5 +52,5 @@ def memory_bytes(limit: str) -> int:
     unit = limit.lstrip("0123456789. ")
     number = float(limit.removesuffix(unit))
     if unit == "%":
-        return int(number / 100 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        return int(number / 100 * machine_memory())
     return int(number * _UNITS[unit.upper()])

@@ -1,7 +1,12 @@
-"""Memory that was freed is given back between the steps of one process."""
+"""The memory of a container is what its control groups allow; freed memory is given back between a process's steps."""
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+from engage_pipeline.memory import machine_memory
 
 CODE = """
 import pyarrow as pa
@@ -54,3 +59,33 @@ def test_freed_blocks_are_used_again() -> None:
     )
     assert reused < 2 * 3 * 1024
     assert plain > 5 * reused
+
+
+@pytest.mark.parametrize(
+    ("own", "limits", "expected"),
+    [
+        ("0::/", {}, None),
+        ("0::/", {"memory.max": "3000"}, 3000),
+        ("0::/", {"memory.max": "max"}, None),
+        ("0::/a/b", {"a/b/memory.max": "max", "a/memory.max": "500", "memory.max": "3000"}, 500),
+        ("0::/elsewhere", {"memory.max": "3000"}, 3000),  # as a container sees its own group
+        ("1:cpu:/a", {"memory/a/memory.limit_in_bytes": "500"}, None),
+        ("4:hugetlb,memory:/a\n0::/", {"memory/a/memory.limit_in_bytes": "500"}, 500),
+        ("4:memory:/a", {"memory/memory.limit_in_bytes": "9223372036854771712"}, None),
+    ],
+)
+def test_a_container_has_the_memory_that_its_groups_allow(
+    tmp_path: Path, own: str, limits: dict[str, str], expected: int | None
+) -> None:
+    for name, text in limits.items():
+        (tmp_path / "groups" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "groups" / name).write_text(f"{text}\n")
+    (tmp_path / "own").write_text(f"{own}\n")
+    physical = 1024 * int(Path("/proc/meminfo").read_text().split("MemTotal:")[1].split()[0])
+    found = machine_memory(tmp_path / "groups", tmp_path / "own")
+    assert found == pytest.approx(expected or physical, rel=0.01)
+
+
+def test_without_control_groups_it_is_the_machines(tmp_path: Path) -> None:
+    physical = 1024 * int(Path("/proc/meminfo").read_text().split("MemTotal:")[1].split()[0])
+    assert machine_memory(tmp_path, tmp_path / "none") == pytest.approx(physical, rel=0.01)

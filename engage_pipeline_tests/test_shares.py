@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from engage_pipeline.memory import machine_memory
 from engage_pipeline.shares import memory_bytes, settings_of_one, shared_by_size, shared_limit
 from engage_pipeline_tests.samples import tiny_settings
 
@@ -45,5 +46,4 @@ def test_a_memory_limit_in_bytes(limit: str, expected: int) -> None:
 
 
 def test_a_memory_limit_as_a_share_of_the_machine() -> None:
-    machine = 1024 * int(Path("/proc/meminfo").read_text().split("MemTotal:")[1].split()[0])
-    assert memory_bytes("25%") == pytest.approx(machine / 4, rel=0.01)
+    assert memory_bytes("25%") == pytest.approx(machine_memory() / 4, rel=0.01)
