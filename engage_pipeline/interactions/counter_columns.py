@@ -7,10 +7,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from engage_pipeline import schema
+from engage_pipeline.interactions.lookup import SCORE_UNITS
 from engage_pipeline.schema import LINE_NUMBER
 
-_SCORE_UNIT = 1e12
-"""Similarity scores are added as integers of 1e-12, see similar_scores.sql."""
 _COUNTERS = (*schema.INTERACTION_FEATURES, *schema.EXPOSURE_FEATURES)
 _FRACTIONS = frozenset(schema.SIMILARITY_FEATURES)
 
@@ -39,7 +38,7 @@ class CounterColumns:
             column = self._columns.get(f"{family}_{count}")
             if column is not None:
                 values = counts[count].to_numpy()
-                column[at] = values / _SCORE_UNIT if column.dtype == np.float64 else values
+                column[at] = values / SCORE_UNITS if column.dtype == np.float64 else values
 
     def of_rows(self, start: int, rows: int) -> Columns:
         """So many rows from `start` on, without a copy."""

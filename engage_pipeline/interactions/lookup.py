@@ -20,7 +20,7 @@ from engage_pipeline.interactions.counting import COUNTS, LANGUAGES, totals_file
 
 Counts = list[int]
 NOTHING: Counts = [0] * len(COUNTS)
-_SCORE_UNITS = 1e12
+SCORE_UNITS = 1e12
 """Similarity scores are added as integers of 1e-12, as in similar_scores.sql."""
 
 
@@ -93,7 +93,7 @@ class SimilarAuthors:
         order = np.argsort(author, kind="stable")
         self.author = author[order]
         self.similar = users.of_all(table["similar"])[order]
-        self.scores = np.round(table["jaccard"].to_numpy()[order] * _SCORE_UNITS).astype(np.int64)
+        self.scores = np.round(table["jaccard"].to_numpy()[order] * SCORE_UNITS).astype(np.int64)
 
     def of(self, author: int | None) -> list[tuple[int, int]]:
         """Number and score (in 1e-12) of each."""
@@ -107,4 +107,4 @@ def engagements(similar: Sequence[tuple[int, int]], pairs: Totals, viewer: int |
     """SIMILARITY_FEATURES: a viewer's engagements with the `similar` authors by score, and the sum of the scores."""
     counts = [(score, pairs.of(author, viewer)) for author, score in similar]
     sums = [sum(score * found[place] for score, found in counts) for place in range(4)]
-    return [total / _SCORE_UNITS for total in (*sums, sum(score for _, score in similar))]
+    return [total / SCORE_UNITS for total in (*sums, sum(score for _, score in similar))]

@@ -16,6 +16,7 @@ from engage_pipeline.footers import require_schema
 from engage_pipeline.interactions.family_counts import Counts, Kind
 from engage_pipeline.interactions.features import write_features_of_parts
 from engage_pipeline.interactions.profile import write_profile
+from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS
 from engage_pipeline.making import making, published
 from engage_pipeline.manifests import Manifest
 
@@ -26,7 +27,7 @@ def open_counts(store: ArtifactStore) -> Counts:
     """The published counters and the similarity graph, checked."""
     return {
         "training_counts": store.open("interaction_counts").directory(),
-        "similarity": store.open("author_similarity").path("similar_authors.parquet"),
+        "similarity": store.open("author_similarity").path(SIMILAR_AUTHORS),
         "validation_counts": store.open("validation_counts").directory(),
     }
 
