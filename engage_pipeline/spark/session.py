@@ -38,8 +38,8 @@ _LOOPBACK = re.compile(r"local.*|spark://(127\.\d+\.\d+\.\d+|localhost)(:\d+)?")
 def open_session(settings: Settings) -> "SparkSession":
     """A session of its own, without tables, on the master `engine.spark_master`.
 
-    Raises UserError: no pyspark or sqlglot, no Java, a master that can't be reached or is not the one that this
-    process runs on already.
+    Raises UserError: no pyspark or sqlglot, no Java, a spill folder with a comma in its name, a master that can't be
+    reached or is not the one that this process runs on already.
     """
     try:
         import pyspark  # noqa: F401 - said here, and not at the first use
@@ -76,8 +76,11 @@ def _start(settings: Settings) -> "SparkSession":
     from pyspark.sql import SparkSession
 
     master = settings.engine.spark_master
+    spill = spill_folder(settings)
+    if "," in str(spill):
+        raise UserError(f"{spill}: Spark takes a comma for the end of a folder's name: set engine.temp_directory")
     stack = ExitStack()
-    folder = stack.enter_context(files.scratch_folder(spill_folder(settings), SPARK_PREFIX))
+    folder = stack.enter_context(files.scratch_folder(spill, SPARK_PREFIX))
     options: dict[str, bool | float | int | str | None] = {
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",

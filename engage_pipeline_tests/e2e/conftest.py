@@ -1,6 +1,5 @@
 """A tiny world under `dagster dev`."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from engage_pipeline_tests.e2e.harness import Dev, development
 def dev(finished_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
     """`dagster dev` on a copy of the finished world, of which Dagster has no events yet; it acts as often as it can."""
     folder = tmp_path_factory.mktemp("dev") / "world"
-    shutil.copytree(finished_world, folder)
+    worlds.copy_world(finished_world, folder)
     often = {"sensor_seconds": 1, "stable_seconds": 1, "nightly_cron": "* * * * *"}
     # Whether a tiny model is better than another is chance: any may replace another.
     worlds.write_config(folder, automation=often, promotion={"tolerance": 1e6})

@@ -1,6 +1,5 @@
 """Worlds of a module's own to be broken, and processes that make their artifacts and can be killed."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def ingested(ingested_world: Path, tmp_path: Path) -> Path:
 def config(finished_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the finished world for all tests of a module: each leaves it whole, which is what they test."""
     folder = tmp_path_factory.mktemp("faulty") / "world"
-    shutil.copytree(finished_world, folder)
+    worlds.copy_world(finished_world, folder)
     return folder / "config.yaml"
 
 

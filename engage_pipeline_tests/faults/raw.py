@@ -1,6 +1,5 @@
 """A world whose parts are ingested, and faults put into its raw files."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ def part_of(config: Path, name: str = "part-00001", kind: str = "train") -> Path
 
 def copy_of(config: Path, folder: Path) -> Path:
     """The configuration of a copy of the world in `folder`."""
-    shutil.copytree(config.parent, folder)
+    worlds.copy_world(config.parent, folder)
     return folder / config.name
 
 

@@ -6,7 +6,6 @@ fitted on as many threads as the setting `training_threads` says, whatever engin
 
 import csv
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,7 +53,7 @@ def probabilities(path: Path) -> np.ndarray:
 @pytest.fixture(scope="module")
 def config(finished_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("again") / "world"
-    shutil.copytree(finished_world, folder)
+    worlds.copy_world(finished_world, folder)
     return folder / "config.yaml"
 
 

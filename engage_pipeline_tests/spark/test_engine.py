@@ -29,7 +29,11 @@ def settings_of(kind: str, folder: Path) -> Settings:
     # Spark takes some of this for a pattern, and URLs take some for an escape.
     odd = folder / "a b[1] {x,y} 50%20 Ä"
     odd.mkdir(exist_ok=True)
-    return tiny_settings(odd) if kind == "duckdb" else spark_settings(odd)
+    if kind == "duckdb":
+        return tiny_settings(odd)
+    spill = folder / "spill [1] {x} 50%20 Ä"  # no comma, see test_session
+    settings = spark_settings(odd)
+    return settings.model_copy(update={"engine": settings.engine.model_copy(update={"temp_directory": spill})})
 
 
 @pytest.fixture(params=["duckdb", "spark"])

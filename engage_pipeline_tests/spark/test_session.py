@@ -74,6 +74,15 @@ def test_a_java_that_fails_is_one_clear_line(tmp_path: Path) -> None:
     assert not list((tmp_path / ".spill").glob("spark_temp_*"))
 
 
+def test_a_comma_in_the_spill_folder_is_one_clear_line(tmp_path: Path) -> None:
+    """Spark would spill into folders named by what stands on either side of it, the second below the current one."""
+    folder = tmp_path / "a,b"
+    done = opened(folder)
+    line = f"{folder}/.spill: Spark takes a comma for the end of a folder's name: set engine.temp_directory"
+    assert (done.stdout.strip(), done.stderr) == (line, "")
+    assert not list(tmp_path.iterdir())
+
+
 def test_nothing_of_spark_is_imported_for_duckdb(tmp_path: Path) -> None:
     code = OPEN.replace("spark_settings(", "tiny_settings(").replace(
         "tests.spark.helpers import spark", "tests.samples import tiny"

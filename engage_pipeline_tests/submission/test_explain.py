@@ -37,8 +37,8 @@ ROWS = (0, 233)
 
 
 @pytest.fixture(scope="module")
-def settings(finished_world: Path) -> Settings:
-    return load_settings(finished_world / "config.yaml")
+def settings(own_world: Path) -> Settings:
+    return load_settings(own_world / "config.yaml")
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,8 @@ BORN_LATER = "engaging_user_account_creation"
 
 
 @pytest.fixture(scope="module")
-def settings(finished_world: Path) -> Settings:
-    return load_settings(finished_world / "config.yaml")
+def settings(own_world: Path) -> Settings:
+    return load_settings(own_world / "config.yaml")
 
 
 @pytest.fixture(scope="module")
