@@ -119,6 +119,7 @@ def test_a_kill_of_the_whole_run_loses_nothing_that_was_finished(world: Path, na
     assert worlds.run(config) == []
 
 
+@pytest.mark.long
 def test_the_reference_s_preset_runs_from_end_to_end(world: Path) -> None:
     config = worlds.write_config(world, preset="synerise", encoder={"model": "tiny"})
     worlds.run(config)

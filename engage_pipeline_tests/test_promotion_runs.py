@@ -74,6 +74,7 @@ def test_a_worse_model_is_turned_down_and_everyone_is_told(world: Path) -> None:
     assert worlds.run(config) == []
 
 
+@pytest.mark.long
 def test_a_rollback_stays(world: Path, engage: Engage) -> None:
     store = worlds.store_of(world / "config.yaml")
     good, csv = store.open("trained_model").manifest, results(store)

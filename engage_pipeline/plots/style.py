@@ -107,7 +107,7 @@ def _png(figure: Any) -> bytes:
     image = Image.frombuffer("RGBA", figure.canvas.get_width_height(), figure.canvas.buffer_rgba()).convert("RGB")
     indexed = image.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
-    indexed.save(buffer, format="PNG", optimize=True, dpi=(DPI, DPI))
+    indexed.save(buffer, format="PNG", dpi=(DPI, DPI))
     return buffer.getvalue()
 
 

@@ -126,6 +126,7 @@ def test_no_deleted_id_stays_in_any_file(done: Done) -> None:
     assert traces(done.world / "data", done.lists.ids) == {}
 
 
+@pytest.mark.long
 def test_all_is_as_if_made_of_raw_parts_without_the_rows(done: Done, tmp_path: Path) -> None:
     shutil.copytree(done.world / "raw", tmp_path / "raw")
     for path in raw_parts(tmp_path):
@@ -186,6 +187,7 @@ def test_dagster_shows_what_predates_without_making_it_again(done: Done) -> None
     assert checks(done.instance) == {name: name not in dates for name in ARTIFACTS}
 
 
+@pytest.mark.long
 def test_the_next_training_clears_what_predates(done: Done, tmp_path: Path) -> None:
     world = tmp_path / "world"
     shutil.copytree(done.world, world)
@@ -205,6 +207,7 @@ def without(world: Path, *stages: str) -> Path:
     return world
 
 
+@pytest.mark.long
 def test_killed_in_the_middle_it_goes_on(done: Done, world: Path) -> None:
     others = [f"interactions/{name}" for name in COUNTED if name != "validation_counts"]
     without(world, "language", "model", "submission", *others)

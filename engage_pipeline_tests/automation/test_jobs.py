@@ -41,6 +41,7 @@ def made_parts(instance: dg.DagsterInstance, name: str) -> list[str]:
     return sorted(str(record.partition_key) for record in records if record.partition_key)
 
 
+@pytest.mark.long
 def test_everything_makes_all_from_raw_parts_and_a_second_time_nothing(
     tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
@@ -61,6 +62,7 @@ def test_everything_makes_all_from_raw_parts_and_a_second_time_nothing(
     assert event.asset_materialization.metadata["unchanged"].value is True
 
 
+@pytest.mark.long
 def test_retraining_takes_what_is_ingested_and_leaves_a_broken_part_out(
     world: Path, instance: dg.DagsterInstance
 ) -> None:

@@ -15,7 +15,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from engage_pipeline.catalogue import ARTIFACTS, Stage
 from engage_pipeline_tests.e2e.harness import DEADLINE, Dev, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1500)]
 PROGRAMS = ("chromium", "chromedriver")
 FLAGS = (
     "--headless=new",

@@ -60,6 +60,7 @@ def shifted_clock(folder: Path) -> dict[str, str]:
     return {"LD_PRELOAD": str(library)}
 
 
+@pytest.mark.long
 def test_another_time_zone_and_a_wrong_clock_change_no_byte(finished_world: Path, tmp_path: Path) -> None:
     clock = shifted_clock(tmp_path)
     world = tmp_path / "world"

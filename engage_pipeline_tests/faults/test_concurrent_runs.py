@@ -12,7 +12,7 @@ from engage_pipeline.manifests import label
 from engage_pipeline_tests import servers, worlds
 from engage_pipeline_tests.faults.nursery import Nursery
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 ROUNDS = 3
 CONTENDED = ["tweet_parts", "trained_model"]
 

@@ -100,6 +100,7 @@ READERS = {
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_who_reads_it_stops_with_the_line_and_making_it_again_mends_it(store: ArtifactStore) -> None:
     config = store.root.parent / "config.yaml"
     with nursery(config) as children:

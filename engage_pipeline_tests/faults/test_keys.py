@@ -118,6 +118,7 @@ TRACED = [
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not can_trace(), reason="strace is not installed, or may not be used")
 def test_a_run_over_such_partitions_opens_nothing_for_them(ingested: Path, tmp_path: Path) -> None:
     """Keys added to Dagster by hand, past register_parts. All that is written lies in the world, and no path is of a

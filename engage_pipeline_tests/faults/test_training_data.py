@@ -29,6 +29,7 @@ def everybody_likes_and_nobody_quotes(part: Path, *, day_of_one_row: bool = Fals
     write_lines(part, lines)
 
 
+@pytest.mark.long
 def test_labels_of_one_class_a_day_of_one_row_and_a_validation_part_without_positives(world: Path) -> None:
     config = worlds.write_config(world, network={"schedule": "days"})
     before = worlds.store_of(config).manifest("trained_model")

@@ -16,7 +16,7 @@ from engage_pipeline.model.checkpoint import CHECKPOINT_FILE
 from engage_pipeline.model.pretraining import pretrain_network
 from engage_pipeline_tests.model.network_samples import LANGUAGES, make_codes, network_settings, write_parts
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 EPOCHS = 6
 """72 steps: long enough to be killed in the middle."""
 
