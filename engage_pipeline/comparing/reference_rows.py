@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.batches import batches
+from engage_pipeline.categories import category_column
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.rows import read_columns
 
@@ -60,11 +60,10 @@ def matrix(table: pa.Table, languages: Sequence[str]) -> np.ndarray:
     """The float32 matrix of feature rows. A language that is missing or not in `languages` is NaN."""
     values = np.empty((table.num_rows, len(COLUMNS)), np.float32)
     for place, name in enumerate(COLUMNS):
-        column = table[name]
         if name == LANGUAGE:
-            codes = pc.index_in(column, value_set=pa.array(languages, pa.string()))
-            column = pc.fill_null(codes.cast(pa.float32()), float("nan"))
-        values[:, place] = column.to_numpy()
+            values[:, place] = category_column(table[name], languages)
+        else:
+            values[:, place] = table[name].to_numpy()
     return values
 
 

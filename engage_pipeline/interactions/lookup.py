@@ -1,6 +1,6 @@
 """The counters of a window in memory, looked up by key: what one row at a time is given its features from.
 
-About 32 bytes a counted key and 40 a user, hashtag or tweet. What belongs here: tables and their search. What does
+About 32 bytes a counted key and 48 a user, hashtag or tweet. What belongs here: tables and their search. What does
 not: which features a row has (one_row), and the join that serves whole parts (features).
 """
 
@@ -22,6 +22,7 @@ Counts = list[int]
 NOTHING: Counts = [0] * len(COUNTS)
 SCORE_UNITS = 1e12
 """Similarity scores are added as integers of 1e-12, as in similar_scores.sql."""
+_HEAD_BYTES = 8
 
 
 class Numbers:
@@ -30,17 +31,35 @@ class Numbers:
     def __init__(self, path: Path) -> None:
         """Reads `id`, whose rows stand in the order of their numbers."""
         self.ids = pq.read_table(path, columns=["id"])["id"].cast(pa.large_string()).combine_chunks()
+        self._heads = _heads(self.ids)
 
     def of(self, identity: str | None) -> int | None:
         """The number of an id; None where it is missing or unknown."""
         if identity is None:
             return None
-        place = bisect_left(range(len(self.ids)), identity, key=lambda row: self.ids[row].as_py())
-        return place + 1 if place < len(self.ids) and self.ids[place].as_py() == identity else None
+        head = np.uint64(int.from_bytes(identity.encode()[:_HEAD_BYTES].ljust(_HEAD_BYTES, b"\0")))
+        first, last = (int(self._heads.searchsorted(head, side)) for side in ("left", "right"))
+        place = bisect_left(range(last), identity, lo=first, key=lambda row: self.ids[row].as_py())
+        return place + 1 if place < last and self.ids[place].as_py() == identity else None
 
     def of_all(self, identities: pa.ChunkedArray) -> npt.NDArray[np.int64]:
         """The numbers of ids that are all known, int64 [n]."""
         return pc.index_in(identities.cast(pa.large_string()), value_set=self.ids).to_numpy().astype(np.int64) + 1
+
+
+def _heads(ids: pa.LargeStringArray) -> npt.NDArray[np.uint64]:
+    """The first bytes of each id as a number, zeros behind shorter ones: rising as the ids are."""
+    heads = np.zeros(len(ids), np.uint64)
+    _, offsets, data = ids.buffers()
+    if data is None:
+        return heads
+    ends = np.frombuffer(offsets, np.int64)[ids.offset : ids.offset + len(ids) + 1]
+    texts = np.frombuffer(data, np.uint8)
+    for place in range(_HEAD_BYTES):
+        heads <<= np.uint64(8)
+        longer = np.flatnonzero(np.diff(ends) > place)
+        heads[longer] |= texts[ends[longer] + place]
+    return heads
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,11 @@ _CYCLE = 12_622_780_800
 _NEGATIVE, _EXPOSURES = COUNTS.index("negative"), COUNTS.index("exposures")
 _ENGAGED = [(engagement, COUNTS.index(engagement)) for engagement in schema.ENGAGEMENTS]
 _SCHEMA = schema.feature_schema(labelled=False)
+_OF_KIND = {
+    kind: [(place, field.name) for place, field in enumerate(_SCHEMA) if field.type == kind]
+    for kind in dict.fromkeys(_SCHEMA.types)
+}
+"""Place and name of the columns of each type."""
 
 
 class RowFeatures:
@@ -61,7 +66,7 @@ class RowFeatures:
             _put(values, f"{schema.VALIDATION_PREFIX}{key}", found[key])
         for name, counts in self._reversed(author, viewer).items():
             _put(values, f"{schema.VALIDATION_PREFIX}{name}", counts)
-        return pa.Table.from_pylist([values], schema=_SCHEMA)
+        return _one_row(values)
 
     def _counts(self, window: Window, row: Mapping[str, Any], author: str | None, viewer: str | None) -> dict:
         totals, author_number, viewer_number = window.totals, window.users.of(author), window.users.of(viewer)
@@ -87,6 +92,16 @@ class RowFeatures:
             on = (numbers["author"], numbers["viewer"]) if key == "pair" else (numbers[key],)
             found[name] = totals[key].of(*on) if counter_family(name) in self.families else NOTHING
         return found
+
+
+def _one_row(values: Mapping[str, Any]) -> pa.Table:
+    """The table of one row: the columns are cut from one array of each type, as each call costs more than a value."""
+    columns: list[pa.Array | None] = [None] * len(_SCHEMA)
+    for kind, own in _OF_KIND.items():
+        side_by_side = pa.array([values[name] for _, name in own], kind)
+        for index, (place, _) in enumerate(own):
+            columns[place] = side_by_side.slice(index, 1)
+    return pa.Table.from_batches([pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)])
 
 
 def _put(values: dict[str, Any], key: str, counts: Counts) -> None:

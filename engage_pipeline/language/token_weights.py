@@ -1,6 +1,7 @@
 """Tweets as sparse rows of weighted tokens: log(1 + count) times the token's inverse document frequency."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,10 +45,16 @@ class TokenWeights:
         weights /= np.maximum(np.sqrt(squares), np.finfo(np.float32).tiny)[owners]
         return csr_array((weights, columns, starts), shape=(len(lengths), kept))
 
-    def _known(self, values: Tokens, lengths: Integers) -> tuple[Integers, Integers]:
-        """Of every inner token that is known its tweet and its column: int64 [known] each."""
+    @cached_property
+    def _places(self) -> Integers:
+        """The column of each token, up to one beyond the last; _UNKNOWN where it has none."""
         places = np.full(int(self.tokens.max(initial=-1)) + 2, _UNKNOWN, np.int64)
         places[self.tokens] = np.arange(len(self.tokens))
+        return places
+
+    def _known(self, values: Tokens, lengths: Integers) -> tuple[Integers, Integers]:
+        """Of every inner token that is known its tweet and its column: int64 [known] each."""
+        places = self._places
         # Seen as unsigned, a negative token is one beyond the last as well.
         columns = places[np.minimum(values.view(np.uint32), len(places) - 1)]
         ends = np.cumsum(lengths)[lengths > 0]

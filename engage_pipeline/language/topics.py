@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engage_pipeline.categories import category_numbers
 from engage_pipeline.clustering import fit_centroids, unit_rows
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
@@ -60,7 +61,7 @@ class TopicModel:
         `tokens` int32 holds `lengths` [n] int64 of each, the special first and last one included. A language that was
         not seen, or none, has the mean of all. The topic of a tweet depends on no other tweet.
         """
-        language = language_numbers(languages, self.languages)
+        language = category_numbers(languages, self.languages)
         ends = np.cumsum(lengths)
         topics = np.empty(len(lengths), np.int32)
         start = 0
@@ -124,12 +125,6 @@ class TopicModel:
             raise UserError(f"{folder}: not a set of topics; materialize tweet_topics again") from error
 
 
-def language_numbers(languages: pa.Array | pa.ChunkedArray, known: Sequence[str]) -> Integers:
-    """The place of each language among the `known`; after the last where it is none of them, or null: int32 [n]."""
-    found = pc.index_in(languages.cast(pa.string()), value_set=pa.array(known, pa.string()), skip_nulls=True)
-    return np.asarray(pc.fill_null(found, len(known)), np.int32)
-
-
 @one_blas_thread()
 def fit_topics(tweets: Sequence[Path], output: Path, settings: Settings) -> dict[str, Any]:
     """Fits topics to distinct tweets of the typed parts `tweets`; writes the model into the folder `output`.
@@ -164,7 +159,7 @@ def fit_model(
     directions, _ = leading_directions(lambda: [rows], kept, settings.topics.dimensions, seed=settings.seed)
     known = tuple(sorted(languages.drop_null().unique().to_pylist()))
     tweets = np.flatnonzero(np.diff(rows.indptr))
-    rows, language = rows[tweets], language_numbers(languages, known)[tweets]
+    rows, language = rows[tweets], category_numbers(languages, known)[tweets]
     means = _means(rows @ directions, language, len(known))
     unclustered = np.zeros((0, directions.shape[1]), np.float32)
     model = TopicModel(weights.tokens, weights.inverse_frequencies, directions, means, unclustered, known)

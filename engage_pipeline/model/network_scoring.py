@@ -8,10 +8,11 @@ import pyarrow as pa
 import torch  # noqa: TID253 - nothing light imports this module
 
 from engage_pipeline import schema
+from engage_pipeline.model.first_layer import SparseFirstLayer
 from engage_pipeline.model.inputs import InputBuilder, Inputs
 from engage_pipeline.model.network import EngagementNetwork, load_network
 from engage_pipeline.model.precision import autocast, fast_at_bf16
-from engage_pipeline.model.rows import Rows, rows_from_table
+from engage_pipeline.model.rows import Rows, empty_rows, rows_from_table
 
 BATCH_ROWS = 512
 
@@ -27,6 +28,7 @@ class NetworkScorer:
         self.precision = network.config.precision if fast_at_bf16(self.device) else "fp32"
         if self.precision == "bf16":
             _round_weights(network)
+        self.first_of_one = SparseFirstLayer(network.first_known, self.inputs.build(empty_rows(1)).known)
 
     @classmethod
     def load(cls, folder: Path, codes: np.ndarray, *, threads: int | None = None, prefix: str = "") -> Self:
@@ -61,7 +63,10 @@ class NetworkScorer:
 
     def _logits_from(self, inputs: Inputs) -> np.ndarray:
         with torch.inference_mode(), autocast(self.device, self.precision):
-            return self.network(*inputs).numpy()
+            known, categories = inputs
+            first_known = self.first_of_one if len(known) == 1 else self.network.first_known
+            first = first_known(known) + self.network.first_embedded(self.network.embed(categories))
+            return self.network.above_first(first).numpy()
 
 
 def logits_of_both(first: NetworkScorer, second: NetworkScorer, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
+from engage_pipeline.categories import category_numbers
 from engage_pipeline.errors import UserError
+from engage_pipeline.model.matrices import column_values, flag_matrix, number_matrix
 
 CATEGORIES = ("language", "hour", "day_of_month")
 INPUT_COLUMNS = (*schema.NUMBERS, *schema.EXPOSURE_FEATURES, *schema.BINARY_FEATURES, *CATEGORIES, "text_tokens")
@@ -59,6 +60,19 @@ class Rows:
         return Rows(tokens=self.tokens[shift + np.arange(len(shift))], lengths=lengths, **others)
 
 
+def empty_rows(count: int) -> Rows:
+    """`count` rows without tokens, counts, flags and labels, in the first language."""
+    return Rows(
+        numbers=np.zeros((count, len(schema.NUMBERS))),
+        exposures=np.zeros((count, len(schema.EXPOSURE_FEATURES)), np.int32),
+        flags=np.zeros((count, len(schema.BINARY_FEATURES)), np.bool_),
+        categories=np.zeros((count, len(CATEGORIES)), np.int64),
+        tokens=np.zeros(0, np.int32),
+        lengths=np.zeros(count, np.int64),
+        labels=np.zeros((count, 0), np.bool_),
+    )
+
+
 def concatenate(pieces: Sequence[Rows]) -> Rows:
     """All rows of `pieces` (at least one), in order."""
     return Rows(**{field.name: np.concatenate([getattr(p, field.name) for p in pieces]) for field in fields(Rows)})
@@ -72,16 +86,15 @@ def rows_from_table(table: pa.Table, languages: Sequence[str], *, labelled: bool
     """
     tokens = table["text_tokens"].combine_chunks()
     tokens = tokens.combine_chunks() if isinstance(tokens, pa.ChunkedArray) else tokens
-    language = pc.fill_null(pc.index_in(table["language"], pa.array(languages, pa.string())), len(languages))
-    clock = [_column(table, name) for name in CATEGORIES[1:]]
+    clock = [column_values(table, name) for name in CATEGORIES[1:]]
     return Rows(
-        numbers=_matrix(table, schema.NUMBERS, np.float64),
-        exposures=_matrix(table, schema.EXPOSURE_FEATURES, np.int32),
-        flags=_matrix(table, schema.BINARY_FEATURES, np.bool_),
-        categories=np.stack([np.asarray(language, np.int64), *clock], axis=1).astype(np.int64),
+        numbers=number_matrix(table, schema.NUMBERS, np.float64),
+        exposures=number_matrix(table, schema.EXPOSURE_FEATURES, np.int32),
+        flags=flag_matrix(table, schema.BINARY_FEATURES),
+        categories=np.stack([category_numbers(table["language"], languages), *clock], axis=1).astype(np.int64),
         tokens=np.array(tokens.flatten(), np.int32),
         lengths=np.asarray(pc.fill_null(pc.list_value_length(tokens), 0), np.int64),
-        labels=_matrix(table, schema.TARGETS if labelled else (), np.bool_),
+        labels=flag_matrix(table, schema.TARGETS if labelled else ()),
     )
 
 
@@ -129,20 +142,6 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     """Whole columns of a Parquet file as arrays. Raises UserError naming the file where one is missing or has nulls."""
     try:
         table = pq.read_table(path, columns=list(names))
-        return {name: _column(table, name) for name in names}
+        return {name: column_values(table, name) for name in names}
     except (ValueError, KeyError) as error:
         raise UserError(f"{path}: {error}") from error
-
-
-def _matrix(table: pa.Table, names: Sequence[str], dtype: Any) -> np.ndarray:
-    matrix = np.empty((table.num_rows, len(names)), dtype)
-    for place, name in enumerate(names):
-        matrix[:, place] = _column(table, name)
-    return matrix
-
-
-def _column(table: pa.Table, name: str) -> np.ndarray:
-    column = table[name]
-    if column.null_count:
-        raise ValueError(f"column {name} has {column.null_count} nulls")
-    return column.to_numpy()

@@ -10,11 +10,12 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from engage_pipeline import schema
+from engage_pipeline.categories import category_column
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS
+from engage_pipeline.model.matrices import flag_matrix, number_matrix
 
 LANGUAGE = "language"
 HOUR = "hour"
@@ -64,6 +65,12 @@ COLUMNS = (
 """Columns of the matrix, in order."""
 CATEGORICAL = (LANGUAGE,)
 
+_NUMBERS = (*schema.NUMBERS, *schema.EXPOSURE_FEATURES)
+_COUNTED = [_NUMBERS.index(counter) for counter, _, _ in RATES.values()]
+_SHOWN = [_NUMBERS.index(exposures) for _, exposures, _ in RATES.values()]
+_ABOVE = [_NUMBERS.index(above) for above, _ in RATIOS.values()]
+_BELOW = [_NUMBERS.index(below) for _, below in RATIOS.values()]
+
 
 @dataclass(frozen=True)
 class TreeInputs:
@@ -102,40 +109,29 @@ class TreeInputs:
         `effects` [n, 17] are EFFECT_COLUMNS. Source of the smoothed rate
         (count + prior_weight * base_rate) / (exposures + prior_weight): SPEC section 9.
         """
-        columns = iter(range(matrix.shape[1]))
-        numbers = {name: _numbers(table, name) for name in (*schema.NUMBERS, *schema.EXPOSURE_FEATURES)}
-        for values in numbers.values():
-            matrix[:, next(columns)] = values
-        for counter, exposures, outcome in RATES.values():
-            prior = self.prior_weight * self.base_rates[outcome]
-            matrix[:, next(columns)] = (numbers[counter] + prior) / (numbers[exposures] + self.prior_weight)
-        for above, below in RATIOS.values():
-            matrix[:, next(columns)] = (np.maximum(numbers[above], 0) + 1) / (np.maximum(numbers[below], 0) + 1)
-        for name in (*schema.BINARY_FEATURES, HOUR, DAY_OF_MONTH):
-            matrix[:, next(columns)] = _numbers(table, name)
-        matrix[:, next(columns)] = self._language_categories(table)
-        for target in range(len(LOGITS)):
-            matrix[:, next(columns)] = logits[:, target]
-        matrix[:, -effects.shape[1] :] = effects
+        numbers = number_matrix(table, _NUMBERS, np.float64)
+        priors = self.prior_weight * np.array([self.base_rates[outcome] for _, _, outcome in RATES.values()])
+        positive = np.maximum(numbers, 0)
+        blocks = (
+            numbers,
+            (numbers[:, _COUNTED] + priors) / (numbers[:, _SHOWN] + self.prior_weight),
+            (positive[:, _ABOVE] + 1) / (positive[:, _BELOW] + 1),
+            flag_matrix(table, schema.BINARY_FEATURES),
+            number_matrix(table, (HOUR, DAY_OF_MONTH), np.int64),
+            category_column(table[LANGUAGE], self.languages)[:, np.newaxis],
+            logits,
+            effects,
+        )
+        start = 0
+        for block in blocks:
+            matrix[:, start : start + block.shape[1]] = block
+            start += block.shape[1]
 
     def matrix(self, table: pa.Table, logits: np.ndarray, effects: np.ndarray) -> np.ndarray:
         """A new matrix, float32 [table.num_rows, len(COLUMNS)], filled as `fill` says."""
         matrix = np.empty((table.num_rows, len(self.columns)), np.float32)
         self.fill(matrix, table, logits, effects)
         return matrix
-
-    def _language_categories(self, table: pa.Table) -> np.ndarray:
-        categories = pc.index_in(table[LANGUAGE], value_set=pa.array(self.languages, pa.string()))
-        return _to_numpy(categories.cast(pa.float32()).fill_null(float("nan")))
-
-
-def _numbers(table: pa.Table, name: str) -> np.ndarray:
-    values = _to_numpy(table[name])
-    return values.astype(np.float64) if values.dtype.kind == "i" else values
-
-
-def _to_numpy(column: pa.ChunkedArray) -> np.ndarray:
-    return column.to_numpy()
 
 
 def _first_difference(columns: tuple[str, ...]) -> str:

@@ -23,13 +23,16 @@ def test_equals_the_network_row_by_row(tmp_path, precision, tolerance):
     network = make_network(precision)
     save_network(network, tmp_path)
     table = feature_table(BATCH_ROWS + 20, 3, labelled=False)
-    logits = NetworkScorer.load(tmp_path, make_codes(), threads=1).logits(table)
+    scorer = NetworkScorer.load(tmp_path, make_codes(), threads=1)
+    logits = scorer.logits(table)
     assert logits.dtype == np.float32
     inputs = InputBuilder(make_codes(), WIDTH, CPU)
     for place in (0, 1, BATCH_ROWS, BATCH_ROWS + 19):
         row = rows_from_table(table.slice(place, 1), LANGUAGES, labelled=False)
         expected = network(*inputs.build(row)).detach().numpy()[0]
         np.testing.assert_allclose(logits[place], expected, rtol=0, atol=tolerance)
+        np.testing.assert_allclose(scorer.logits_of(row)[0], expected, rtol=0, atol=tolerance)
+    np.testing.assert_array_equal(scorer.logits(table), logits)  # a single row in between changes nothing
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ A deviation is the prior standard deviation of an effect in log-odds before it i
 expect of people, pairs and tweets where nothing is known yet.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +50,16 @@ EFFECTS: tuple[Effect, ...] = (
     Effect("tags_links", "context_effects", ("n_hashtags", "has_link"), 0.2),
     Effect("time_left", "censoring_effects", ("time_left",), 0.3),
 )
+
+
+def keys_of(effects: Sequence[Effect], rows: EffectRows) -> np.ndarray:
+    """`Effect.keys` of several effects, int64 [effects, n], in few calls: with few rows it is the calls that cost."""
+    keys = np.empty((len(effects), len(rows)), np.int64)
+    for size in {len(effect.fields) for effect in effects}:
+        places = [place for place, effect in enumerate(effects) if len(effect.fields) == size]
+        fields = zip(*(effects[place].fields for place in places), strict=True)
+        keys[places] = combined(*(np.stack([getattr(rows, name) for name in names]) for names in fields))
+    return keys
 
 
 def effects_of(families: Collection[str]) -> tuple[Effect, ...]:

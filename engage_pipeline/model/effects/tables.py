@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.feature_families import EFFECT_FAMILIES
-from engage_pipeline.model.effects.effects import EFFECTS, Effect, families_of
+from engage_pipeline.model.effects.effects import EFFECTS, Effect, families_of, keys_of
 from engage_pipeline.model.effects.outcomes import OUTCOMES
 from engage_pipeline.model.effects.rows import EffectRows
 
@@ -39,11 +39,10 @@ class Table:
     keys: np.ndarray
     values: np.ndarray
 
-    def of(self, rows: EffectRows) -> np.ndarray:
-        """The values of each row, float32 [n, 5]; 0 where its key is missing or was never seen."""
+    def of(self, keys: np.ndarray) -> np.ndarray:
+        """The values of rows by the key of each, float32 [n, 5]; 0 where it is missing or was never seen."""
         if not len(self.keys):
-            return np.zeros((len(rows), len(OUTCOMES)), np.float32)
-        keys = self.effect.keys(rows)
+            return np.zeros((len(keys), len(OUTCOMES)), np.float32)
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         known = self.keys[places] == keys
         return np.where(known[:, np.newaxis], self.values[places], np.float32(0))
@@ -62,8 +61,9 @@ class EffectTables:
         """What each of EFFECT_FAMILIES adds to the intercepts, float64 [n, 8, 5]; 0 where it is off."""
         families = np.zeros((len(rows), len(EFFECT_FAMILIES), len(OUTCOMES)))
         places = {name: place for place, name in enumerate(EFFECT_FAMILIES)}
-        for table in self.tables:
-            families[:, places[table.effect.family]] += table.of(rows)
+        keys = keys_of([table.effect for table in self.tables], rows)
+        for table, own in zip(self.tables, keys, strict=True):
+            families[:, places[table.effect.family]] += table.of(own)
         return families
 
     def save(self, folder: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.fingerprints import MISSING, fingerprints
-from engage_pipeline.model.effects.effects import EFFECTS, effects_of, families_of
+from engage_pipeline.model.effects.effects import EFFECTS, effects_of, families_of, keys_of
 from engage_pipeline.model.effects.rows import COLUMNS, Clusters, EffectRows, end_of_window, time_left
 from engage_pipeline.model.effects.scoring import load_clusters
 from engage_pipeline_tests.model.bundles import quiet_settings, write_clusters
@@ -59,8 +59,15 @@ def test_a_row_has_the_same_keys_alone_and_among_others(table: pa.Table, cluster
     rows = EffectRows.of(table, clusters, END)
     for place in (0, 17, 299):
         alone = EffectRows.of(table.slice(place, 1), clusters, END)
-        for effect in EFFECTS:
-            assert effect.keys(alone)[0] == effect.keys(rows)[place]
+        for effect, keys in zip(EFFECTS, keys_of(EFFECTS, alone), strict=True):
+            assert effect.keys(alone)[0] == effect.keys(rows)[place] == keys[0]
+
+
+def test_keys_of_several_effects_are_those_of_each(table: pa.Table, clusters: Clusters) -> None:
+    rows = EffectRows.of(table, clusters, END)
+    for effects in (EFFECTS, EFFECTS[:2], EFFECTS[2:3], ()):
+        expected = [effect.keys(rows).tolist() for effect in effects]
+        assert keys_of(effects, rows).tolist() == expected
 
 
 def test_no_field_depends_on_labels_split_or_engagement_day(table: pa.Table) -> None:

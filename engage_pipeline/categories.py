@@ -1,0 +1,26 @@
+"""Texts as numbers: the place of each among those that a model knows."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def category_numbers(texts: pa.Array | pa.ChunkedArray, known: Sequence[str]) -> npt.NDArray[np.int32]:
+    """The place of each text among the `known`, int32 [n]; after the last where it is none of them, or null."""
+    found = pc.index_in(texts.cast(pa.string()), value_set=_value_set(tuple(known)), skip_nulls=True)
+    return np.asarray(pc.fill_null(found, len(known)), np.int32)
+
+
+def category_column(texts: pa.Array | pa.ChunkedArray, known: Sequence[str]) -> npt.NDArray[np.float32]:
+    """The same as the trees read it, float32 [n]: NaN where it is none of them, or null."""
+    numbers = category_numbers(texts, known)
+    return np.where(numbers < len(known), numbers, np.float32(np.nan))
+
+
+@lru_cache(maxsize=8)
+def _value_set(known: tuple[str, ...]) -> pa.Array:
+    return pa.array(known, pa.string())

@@ -1,0 +1,44 @@
+"""Columns of a feature table side by side, row-major: how rows enter the networks and the trees."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+
+def number_matrix(table: pa.Table, names: Sequence[str], dtype: Any) -> np.ndarray:
+    """The number columns `names` as `dtype` [n, len(names)]; all in one call, for with few rows the calls cost.
+
+    Raises ValueError naming a column with nulls.
+    """
+    chosen = table.select(list(names))
+    try:
+        pieces = [batch.to_tensor(row_major=True).to_numpy() for batch in chosen.to_batches()]
+    except pa.ArrowTypeError:
+        for name in names:
+            _refuse_nulls(name, table[name])
+        raise
+    if len(pieces) == 1:
+        return pieces[0].astype(dtype, copy=False)
+    return np.concatenate([np.empty((0, len(names)), dtype), *pieces], dtype=dtype, casting="unsafe")
+
+
+def flag_matrix(table: pa.Table, names: Sequence[str]) -> np.ndarray:
+    """The boolean columns `names` as bool [n, len(names)]. Raises ValueError naming a column with nulls."""
+    matrix = np.empty((table.num_rows, len(names)), np.bool_)
+    for place, name in enumerate(names):
+        matrix[:, place] = column_values(table, name)
+    return matrix
+
+
+def column_values(table: pa.Table, name: str) -> np.ndarray:
+    """A column as an array [n]. Raises ValueError where it has nulls."""
+    column = table[name]
+    _refuse_nulls(name, column)
+    return column.to_numpy()
+
+
+def _refuse_nulls(name: str, column: pa.ChunkedArray) -> None:
+    if column.null_count:
+        raise ValueError(f"column {name} has {column.null_count} nulls")
