@@ -20,10 +20,10 @@ def make_scorer(base_rates=(0.4, 0.1, 0.02, 0.03), precision="fp32") -> NetworkS
     """Of a network with random weights in every place, and norms that have seen rows."""
     torch.manual_seed(3)
     network = EngagementNetwork(NetworkConfig(LANGUAGES, DEPTH, WIDTH, 24, 4, base_rates))
-    scorer = NetworkScorer(network, make_codes())
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
+        scorer = NetworkScorer(network, make_codes())
         network.train()
         for seed in range(20):
             rows = rows_from_table(feature_table(64, seed, labelled=False), LANGUAGES, labelled=False)
