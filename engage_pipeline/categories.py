@@ -8,10 +8,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_FEW = 8
+"""Texts that are looked up one by one: Arrow reads all that is known at each call."""
+
 
 def category_numbers(texts: pa.Array | pa.ChunkedArray, known: Sequence[str]) -> npt.NDArray[np.int32]:
     """The place of each text among the `known`, int32 [n]; after the last where it is none of them, or null."""
-    found = pc.index_in(texts.cast(pa.string()), value_set=_value_set(tuple(known)), skip_nulls=True)
+    if len(texts) <= _FEW:
+        places = _places(tuple(known))
+        return np.array([places.get(text, len(known)) for text in texts.to_pylist()], np.int32)
+    found = pc.index_in(texts.cast(pa.string()), value_set=pa.array(known, pa.string()), skip_nulls=True)
     return np.asarray(pc.fill_null(found, len(known)), np.int32)
 
 
@@ -22,5 +28,5 @@ def category_column(texts: pa.Array | pa.ChunkedArray, known: Sequence[str]) -> 
 
 
 @lru_cache(maxsize=8)
-def _value_set(known: tuple[str, ...]) -> pa.Array:
-    return pa.array(known, pa.string())
+def _places(known: tuple[str, ...]) -> dict[str | None, int]:
+    return {text: place for place, text in enumerate(known)}

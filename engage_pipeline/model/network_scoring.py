@@ -1,5 +1,6 @@
 """A saved network at work: from feature rows to logits."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -47,9 +48,8 @@ class NetworkScorer:
     def logits_of(self, rows: Rows) -> np.ndarray:
         """Logits float32 [n, 4] of rows that are in memory."""
         result = np.empty((len(rows), len(schema.TARGETS)), np.float32)
-        for start in range(0, len(rows), BATCH_ROWS):
-            batch = np.arange(start, min(start + BATCH_ROWS, len(rows)))
-            result[batch] = self._logits(rows.take(batch))
+        for place, batch in _batches(rows):
+            result[place] = self._logits_from(self.inputs.build(batch))
         return result
 
     def reads_like(self, other: "NetworkScorer") -> bool:
@@ -57,9 +57,6 @@ class NetworkScorer:
         mine, theirs = self.network.config, other.network.config
         alike = mine.languages == theirs.languages and mine.sketch_width == theirs.sketch_width
         return alike and mine.base_rates == theirs.base_rates and self.codes is other.codes
-
-    def _logits(self, rows: Rows) -> np.ndarray:
-        return self._logits_from(self.inputs.build(rows))
 
     def _logits_from(self, inputs: Inputs) -> np.ndarray:
         with torch.inference_mode(), autocast(self.device, self.precision):
@@ -75,12 +72,21 @@ def logits_of_both(first: NetworkScorer, second: NetworkScorer, table: pa.Table)
         return first.logits(table), second.logits(table)
     rows = rows_from_table(table, first.network.config.languages, labelled=False)
     results = tuple(np.empty((len(rows), len(schema.TARGETS)), np.float32) for _ in range(2))
-    for start in range(0, len(rows), BATCH_ROWS):
-        batch = np.arange(start, min(start + BATCH_ROWS, len(rows)))
-        inputs = first.inputs.build(rows.take(batch))
+    for place, batch in _batches(rows):
+        inputs = first.inputs.build(batch)
         for result, scorer in zip(results, (first, second), strict=True):
-            result[batch] = scorer._logits_from(inputs)
+            result[place] = scorer._logits_from(inputs)
     return results[0], results[1]
+
+
+def _batches(rows: Rows) -> Iterator[tuple[slice, Rows]]:
+    """The rows in batches, and where they stand; without a copy where they are one."""
+    if 0 < len(rows) <= BATCH_ROWS:
+        yield slice(None), rows
+        return
+    for start in range(0, len(rows), BATCH_ROWS):
+        place = slice(start, min(start + BATCH_ROWS, len(rows)))
+        yield place, rows.take(np.arange(place.start, place.stop))
 
 
 def _round_weights(network: EngagementNetwork) -> None:

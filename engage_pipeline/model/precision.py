@@ -1,6 +1,6 @@
 """In which number format matrices are multiplied: bfloat16 where the processor or GPU is fast at it, else float32."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch  # noqa: TID253 - nothing light imports this module
@@ -23,4 +23,4 @@ def resolve_precision(setting: str, device: torch.device) -> str:
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
     """A context in which matrices are multiplied in `precision`; weights and sums stay float32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
