@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline_tests.benchmarks import report, scale
+from engage_pipeline_tests.benchmarks import cost_model, report, scale
 from engage_pipeline_tests.benchmarks.beyond_memory import HEADER, TARGETS
+from engage_pipeline_tests.benchmarks.cost_model import Rates
+from engage_pipeline_tests.benchmarks.rates import read_rates
 
 STAGES = (
     {"ingest": (1000, 100.0), "token_sketches": (250, 10.0)}
@@ -33,26 +35,32 @@ SPARK = (
     run("1,000,000 rows on spark, 2 threads", 7_200, 5_400),
     run("3,000,000 rows on spark, 2 threads", 14_400, 10_800),
 )
-RATES = scale.read_rates(page(DUCKDB, *SPARK))
+
+
+def rates_on(text: str) -> Rates:
+    return read_rates(text, scale.MODEL_STAGES)
+
+
+RATES = rates_on(page(DUCKDB, *SPARK))
 
 
 def test_what_was_measured_with_all_threads_busy_has_no_serial_share() -> None:
-    assert scale.line(RATES.runs["duckdb"], "tweet_parts").serial == 0
+    assert cost_model.line_through(RATES.runs["duckdb"], "tweet_parts").serial == 0
     # 2 million rows more took 7 200 s of CPU and 5 400 of wall: 0.75 = serial + (1 - serial) / 2
-    assert scale.line(RATES.runs["spark"], "tweet_parts").serial == pytest.approx(0.5)
+    assert cost_model.line_through(RATES.runs["spark"], "tweet_parts").serial == pytest.approx(0.5)
 
 
 def test_duckdb_takes_time_by_the_row_and_cores_share_it() -> None:
     duckdb = RATES.lines("duckdb")
-    assert scale.run_cpu_seconds(duckdb, 10_000_000, 1) == len(TARGETS) * 36_000
-    assert scale.run_hours(duckdb, 10_000_000, 4, 1) == pytest.approx(len(TARGETS) * 10 / 4)
+    assert cost_model.run_cpu_seconds(duckdb, 10_000_000, 1) == len(TARGETS) * 36_000
+    assert cost_model.run_hours(duckdb, 10_000_000, 4, 1) == pytest.approx(len(TARGETS) * 10 / 4)
 
 
 def test_the_counters_are_read_anew_for_as_many_rows_as_memory_holds() -> None:
     # Among 8 times as many, a row took 0.017 s instead of 0.01: 0.001 s to read the counters of a row.
     alone, among_many = (stage_line("crowded_features", 7, rate) for rate in (100.0, 1 / 0.017))
     text = page(DUCKDB, *SPARK).replace(alone, among_many)
-    rates = scale.read_rates(text)
+    rates = rates_on(text)
     assert rates.reading["duckdb"] == pytest.approx(0.001, rel=0.01)
     # On Spark, 2 million rows more took 7 200 s: as much a row as on DuckDB.
     assert rates.reading["spark"] == pytest.approx(rates.reading["duckdb"])
@@ -64,19 +72,19 @@ def test_the_counters_are_read_anew_for_as_many_rows_as_memory_holds() -> None:
 
 
 def test_rows_at_once_are_a_share_of_the_limit() -> None:
-    assert scale.rows_at_once("4GB") == 2_500_000
+    assert cost_model.rows_at_once("4GB") == 2_500_000
 
 
 def test_on_spark_two_sizes_tell_what_is_fixed_and_what_cores_share() -> None:
     spark = RATES.lines("spark")
     # 1 and 3 million rows took 7 200 and 14 400 s of CPU, 5 400 and 10 800 of wall: fixed are 3 600 and 2 700
-    assert scale.run_cpu_seconds(spark, 9_000_000, 1) == pytest.approx(len(TARGETS) * 36_000)
-    assert scale.run_hours(spark, 9_000_000, 5, 1) == pytest.approx(len(TARGETS) * (0.75 + 9 * (0.5 + 0.5 / 5)))
+    assert cost_model.run_cpu_seconds(spark, 9_000_000, 1) == pytest.approx(len(TARGETS) * 36_000)
+    assert cost_model.run_hours(spark, 9_000_000, 5, 1) == pytest.approx(len(TARGETS) * (0.75 + 9 * (0.5 + 0.5 / 5)))
 
 
 def test_what_takes_no_more_time_for_more_rows_is_fixed() -> None:
-    runs = scale.read_rates(page(DUCKDB, SPARK[0], SPARK[0].replace("1,000,000 rows", "2,000,000 rows"))).runs
-    assert scale.line(runs["spark"], "tweet_parts") == scale.Line(5_400, 7_200, 0, 0)
+    runs = rates_on(page(DUCKDB, SPARK[0], SPARK[0].replace("1,000,000 rows", "2,000,000 rows"))).runs
+    assert cost_model.line_through(runs["spark"], "tweet_parts") == cost_model.Line(5_400, 7_200, 0, 0)
 
 
 def test_models_work_on_their_own_rows() -> None:
