@@ -9,24 +9,33 @@ from torch import nn  # noqa: TID253
 from torch.nn import functional as F  # noqa: N812, TID253
 
 
+def lay_out_by_input(linear: nn.Linear) -> None:
+    """From now on the weights of `linear` stand input by input, as a SparseFirstLayer reads them."""
+    linear.weight = nn.Parameter(linear.weight.detach().t().contiguous().t(), requires_grad=False)
+
+
 class SparseFirstLayer:
-    """`linear` at work on rows that differ from the row `empty` in few places."""
+    """`linear` at work on rows that differ from the row `empty` in few places, rounded as `linear` rounds.
+
+    float32 weights that `lay_out_by_input` has seen are shared, others copied.
+    """
 
     def __init__(self, linear: nn.Linear, empty: torch.Tensor) -> None:
-        """`empty` float32 [1, k] is the input of a row without tokens, counts and flags.
-
-        The weights of `linear` are from now on kept input by input, not copied.
-        """
-        columns = linear.weight.detach().t().contiguous()
-        linear.weight = nn.Parameter(columns.t(), requires_grad=False)
-        self.columns, self.empty = columns, empty
+        """`empty` float32 [1, k] is the input of a row without tokens, counts and flags."""
+        self.dtype = linear.weight.dtype
+        self.columns = linear.weight.detach().float().t().contiguous()
+        self.empty = self._rounded(empty)
         bias = torch.zeros(len(linear.weight)) if linear.bias is None else linear.bias.detach()
-        self.of_empty = empty @ columns.float() + bias.float()
+        with torch.autocast(empty.device.type, enabled=False):
+            self.of_empty = self.empty @ self.columns + bias.float()
 
     def __call__(self, known: torch.Tensor) -> torch.Tensor:
-        """known float32 [1, k] -> what `linear` gives, float32 [1, size]."""
-        difference = (known - self.empty)[0]
+        """known float32 [1, k] -> what `linear` gives, [1, size]."""
+        difference = (self._rounded(known) - self.empty)[0]
         places = difference.nonzero().flatten()
-        weights = difference[places].to(self.columns.dtype)
-        start = places.new_zeros(1)
-        return self.of_empty + F.embedding_bag(places, self.columns, start, mode="sum", per_sample_weights=weights)
+        weights, start = difference[places], places.new_zeros(1)
+        added = F.embedding_bag(places, self.columns, start, mode="sum", per_sample_weights=weights)
+        return (self.of_empty + added).to(self.dtype)
+
+    def _rounded(self, known: torch.Tensor) -> torch.Tensor:
+        return known.to(self.dtype).float()

@@ -1,6 +1,7 @@
 """A saved network at work: from feature rows to logits."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 import torch  # noqa: TID253 - nothing light imports this module
 
 from engage_pipeline import schema
-from engage_pipeline.model.first_layer import SparseFirstLayer
+from engage_pipeline.model.first_layer import SparseFirstLayer, lay_out_by_input
 from engage_pipeline.model.inputs import InputBuilder, Inputs
 from engage_pipeline.model.network import EngagementNetwork, load_network
 from engage_pipeline.model.precision import autocast, fast_at_bf16
@@ -29,7 +30,8 @@ class NetworkScorer:
         self.precision = network.config.precision if fast_at_bf16(self.device) else "fp32"
         if self.precision == "bf16":
             _round_weights(network)
-        self.first_of_one = SparseFirstLayer(network.first_known, self.inputs.build(empty_rows(1)).known)
+        else:
+            lay_out_by_input(network.first_known)
 
     @classmethod
     def load(cls, folder: Path, codes: np.ndarray, *, threads: int | None = None, prefix: str = "") -> Self:
@@ -58,10 +60,14 @@ class NetworkScorer:
         alike = mine.languages == theirs.languages and mine.sketch_width == theirs.sketch_width
         return alike and mine.base_rates == theirs.base_rates and self.codes is other.codes
 
+    @cached_property
+    def _first_of_one(self) -> SparseFirstLayer:
+        return SparseFirstLayer(self.network.first_known, self.inputs.build(empty_rows(1)).known)
+
     def _logits_from(self, inputs: Inputs) -> np.ndarray:
         with torch.inference_mode(), autocast(self.device, self.precision):
             known, categories = inputs
-            first_known = self.first_of_one if len(known) == 1 else self.network.first_known
+            first_known = self._first_of_one if len(known) == 1 else self.network.first_known
             first = first_known(known) + self.network.first_embedded(self.network.embed(categories))
             return self.network.above_first(first).numpy()
 

@@ -3,7 +3,7 @@
 import pytest
 import torch  # noqa: TID253 - it is what is tested
 
-from engage_pipeline.model.first_layer import SparseFirstLayer
+from engage_pipeline.model.first_layer import SparseFirstLayer, lay_out_by_input
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -15,17 +15,21 @@ def test_gives_what_the_layer_gives(bias: bool, differing: int) -> None:
     known[0, torch.randperm(200)[:differing]] += torch.randn(differing)
     with torch.inference_mode():
         expected = linear(known)
+        lay_out_by_input(linear)
         sparse = SparseFirstLayer(linear, empty)
         torch.testing.assert_close(sparse(known), expected, rtol=0, atol=1e-5)
         torch.testing.assert_close(linear(known), expected, rtol=0, atol=1e-5)
     assert linear.weight.data_ptr() == sparse.columns.data_ptr()
 
 
-def test_weights_that_are_rounded_stay_so() -> None:
-    linear = torch.nn.Linear(50, 8).to(torch.bfloat16)
-    rounded = linear.weight.detach().float().clone()
-    known = torch.randn(1, 50)
+@pytest.mark.parametrize("seed", range(5))
+def test_of_a_rounded_layer_input_weights_and_result_are_rounded(seed: int) -> None:
+    torch.manual_seed(seed)
+    linear, empty = torch.nn.Linear(300, 64).to(torch.bfloat16), torch.rand(1, 300)
+    known = torch.where(torch.rand(1, 300) < 0.2, torch.randn(1, 300), empty)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        found = SparseFirstLayer(linear, empty)(known)
     with torch.inference_mode():
-        found = SparseFirstLayer(linear, torch.zeros(1, 50))(known)
-        expected = known.bfloat16().float() @ rounded.t() + linear.bias.float()
-    torch.testing.assert_close(found, expected, rtol=0, atol=0.05)
+        exact = known.bfloat16().double() @ linear.weight.double().t() + linear.bias.double()
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.double(), exact, rtol=2**-8, atol=1e-5)
