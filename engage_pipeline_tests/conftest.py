@@ -51,3 +51,18 @@ def world(finished_world: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "world"
     worlds.copy_world(finished_world, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def ingested_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a tiny world whose three training parts are ingested. Copy it (`ingested`) before changing anything."""
+    folder = tmp_path_factory.mktemp("ingested")
+    worlds.run(worlds.make_world(folder), "tweet_parts")
+    return folder
+
+
+@pytest.fixture
+def ingested(ingested_world: Path, tmp_path: Path) -> Path:
+    """The configuration of a world whose three parts are ingested; the test's own copy."""
+    worlds.copy_world(ingested_world, tmp_path / "world")
+    return tmp_path / "world" / "config.yaml"

@@ -2,7 +2,6 @@
 
 import gzip
 import random
-import shutil
 from datetime import date
 from pathlib import Path
 
@@ -20,20 +19,6 @@ TWEET, VIEWER = (schema.COLUMN_NAMES.index(name) for name in ("tweet_id", "engag
 TIMES = [i for i, name in enumerate(schema.COLUMN_NAMES) if name.endswith("_timestamp")]
 LIKE = schema.COLUMN_NAMES.index(schema.engagement_timestamp("like"))
 IN_2030 = 1_900_000_000
-
-
-@pytest.fixture(scope="module")
-def ingested_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ingested")
-    worlds.run(worlds.make_world(folder), "tweet_parts")
-    return folder
-
-
-@pytest.fixture
-def ingested(ingested_world: Path, tmp_path: Path) -> Path:
-    """The configuration of a world whose three parts are ingested; the test's own copy."""
-    shutil.copytree(ingested_world, tmp_path / "world")
-    return tmp_path / "world" / "config.yaml"
 
 
 def raw(config: Path, name: str) -> Path:

@@ -18,18 +18,9 @@ from engage_pipeline_tests import worlds
 KEYS = ["part-00000", "part-00001", "part-00002"]
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A world with the features of its parts."""
-    folder = tmp_path_factory.mktemp("world")
-    worlds.run(worlds.make_world(folder), "interaction_features")
-    return folder
-
-
 @pytest.fixture
-def store(finished: Path, tmp_path: Path) -> ArtifactStore:
-    worlds.copy_world(finished, tmp_path / "world")
-    return worlds.store_of(tmp_path / "world" / "config.yaml")
+def store(world: Path) -> ArtifactStore:
+    return worlds.store_of(world / "config.yaml")
 
 
 def version(store: ArtifactStore, key: str) -> dict[str, Any]:
