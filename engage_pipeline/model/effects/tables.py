@@ -43,9 +43,10 @@ class Table:
         """The values of rows by the key of each, float32 [n, 5]; 0 where it is missing or was never seen."""
         if not len(self.keys):
             return np.zeros((len(keys), len(OUTCOMES)), np.float32)
-        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        known = self.keys[places] == keys
-        return np.where(known[:, np.newaxis], self.values[places], np.float32(0))
+        places = self.keys.searchsorted(keys)
+        found = self.values.take(places, axis=0, mode="clip")
+        found[self.keys.take(places, mode="clip") != keys] = 0
+        return found
 
 
 @dataclass(frozen=True)
