@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline_tests.benchmarks import __main__ as benchmarks
-from engage_pipeline_tests.benchmarks import report
+from engage_pipeline_tests.benchmarks import measuring, report
 from engage_pipeline_tests.benchmarks.aims import Outcome, Results, aims, outcomes
 from engage_pipeline_tests.benchmarks.kinds import KINDS
 from engage_pipeline_tests.benchmarks.measuring import Measurement
 from engage_pipeline_tests.benchmarks.stages import NEEDS, STAGES, with_needs
+from engage_pipeline_tests.benchmarks.world import World
 
 ROWS, TRAINING_ROWS = 2000, 1525
 
@@ -43,6 +44,24 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.slow
+def test_a_stage_beside_another_is_as_much_dearer_as_the_middle_pair_in_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = {"alone": iter([2.0, 1, 1, 2, 1, 4]), "among": iter([1.5, 9.0, 2.4, 1.0, 6.0])}  # 1.5, 9, 1.2, 1, 1.5
+    asked = []
+
+    def measured(kind: str, stage: str, world: World) -> Measurement:
+        asked.append(stage)
+        return Measurement(100, next(seconds[stage]), 3.0, len(asked))
+
+    monkeypatch.setattr(measuring, "measure", measured)
+    world = World(tmp_path, 100, 1, "1GB")
+    for _ in range(2):
+        found = measuring.measure_beside("among", "alone", world, tmp_path)
+        assert found == Measurement(100, 2.0 * 1.5, 3.0 * 1.5, len(asked))
+    assert asked == ["alone", *["alone", "among"] * measuring.PAIRS]
+
+
 def test_growth_is_measured_in_a_world_of_each_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benchmarks, "GROWTH_STAGES", ("ingest",))
     grown = benchmarks.grow(tmp_path, [400, 200], 1)
