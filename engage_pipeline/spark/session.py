@@ -38,8 +38,8 @@ _LOOPBACK = re.compile(r"local.*|spark://(127\.\d+\.\d+\.\d+|localhost)(:\d+)?")
 def open_session(settings: Settings) -> "SparkSession":
     """A session of its own, without tables, on the master `engine.spark_master`.
 
-    Raises UserError: no pyspark or sqlglot, no Java, a spill folder with a comma in its name, a master that can't be
-    reached or is not the one that this process runs on already.
+    Raises UserError: no pyspark or sqlglot, no Java, on a local master a spill folder with a comma in its name, a master
+    that can't be reached or is not the one that this process runs on already.
     """
     try:
         import pyspark  # noqa: F401 - said here, and not at the first use
@@ -77,7 +77,8 @@ def _start(settings: Settings) -> "SparkSession":
 
     master = settings.engine.spark_master
     spill = spill_folder(settings)
-    if "," in str(spill):
+    local = master.startswith("local")
+    if local and "," in str(spill):  # a cluster's workers spill into folders of their own
         raise UserError(f"{spill}: Spark takes a comma for the end of a folder's name: set engine.temp_directory")
     stack = ExitStack()
     folder = stack.enter_context(files.scratch_folder(spill, SPARK_PREFIX))
@@ -90,7 +91,7 @@ def _start(settings: Settings) -> "SparkSession":
     }
     if _LOOPBACK.fullmatch(master):
         options |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
-    if master.startswith("local"):
+    if local:
         memory = memory_bytes(settings.engine.memory_limit)
         options |= {"spark.driver.memory": f"{memory >> 20}m", "spark.local.dir": str(folder)}
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else executors run the first python3 of their PATH

@@ -59,7 +59,9 @@ def test_a_part_without_rows_gives_a_file_without_rows(tmp_path: Path) -> None:
     assert read(tmp_path, "test").num_rows == 0
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@pytest.mark.slow
+@pytest.mark.long
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(worlds())
 def test_a_part_in_pieces_is_the_whole_part(world: World) -> None:
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
