@@ -38,8 +38,8 @@ _LOOPBACK = re.compile(r"local.*|spark://(127\.\d+\.\d+\.\d+|localhost)(:\d+)?")
 def open_session(settings: Settings) -> "SparkSession":
     """A session of its own, without tables, on the master `engine.spark_master`.
 
-    Raises UserError: no pyspark or sqlglot, no Java, on a local master a spill folder with a comma in its name, a master
-    that can't be reached or is not the one that this process runs on already.
+    Raises UserError: no pyspark or sqlglot, no Java, on a local master a spill folder with a comma in its name, a
+    master that can't be reached or is not the one that this process runs on already.
     """
     try:
         import pyspark  # noqa: F401 - said here, and not at the first use
