@@ -14,16 +14,18 @@ opened it. What does not belong here: what an artifact contains.
 import json
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
-from engage_pipeline import distrust, exhausted, files, keeping
+from engage_pipeline import exhausted, files, keeping, rules
 from engage_pipeline.catalogue import ARTIFACTS, Artifact, ancestry, digest, relevant_settings, setting_value
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.manifests import (
     Manifest,
+    Verdict,
     changed_setting,
     changed_version,
     check_key,
@@ -31,17 +33,21 @@ from engage_pipeline.manifests import (
     read_manifest,
     split_label,
 )
-from engage_pipeline.publishing import MANIFEST, Sealed, publish_version
+from engage_pipeline.publishing import MANIFEST, Sealed, publish_version, write_manifest
 from engage_pipeline.versions import Draft, Version
 
 
 class ArtifactStore:
-    """The artifacts of one working directory under one set of settings."""
+    """The artifacts of one working directory under one set of settings.
 
-    def __init__(self, settings: Settings) -> None:
-        """Nothing is created or read until it is needed."""
+    A version that fails a rule of its artifact is not opened, whoever made it, and is made again.
+    """
+
+    def __init__(self, settings: Settings, rules_of: Callable[[str], rules.Rules] = rules.stage_rules) -> None:
+        """Nothing is created or read until it is needed. `rules_of` gives what must hold of an artifact's versions."""
         self.settings = settings
         self.root = settings.working_dir
+        self.rules_of = rules_of
 
     def folder(self, name: str, key: str | None = None) -> Path:
         """The folder of an artifact, or of one part of it."""
@@ -68,14 +74,14 @@ class ArtifactStore:
             raise UserError(f"{label(name, key)} is not there yet: materialize it first")
         if changed := self._changed_settings(manifest):
             raise UserError(f"{label(name, key)} was made with other settings ({changed}): materialize it again")
-        if reason := self._distrusted(manifest):
+        if reason := self._failed(manifest):
             raise UserError(f"{label(name, key)} {reason}: mend the cause and materialize it again")
         return Version(self.folder(name, key), manifest)
 
     def current(self, name: str, key: str | None = None) -> Version | None:
-        """The current version, whatever its settings; None where there is none that can be read and is trusted."""
+        """The current version, whatever its settings; None where none can be read and passes its rules."""
         manifest = self._readable_manifest(name, key)
-        if manifest is None or self._distrusted(manifest):
+        if manifest is None or self._failed(manifest):
             return None
         return Version(self.folder(name, key), manifest)
 
@@ -103,11 +109,20 @@ class ArtifactStore:
             if source.folder == folder and (self.settings.recsys_data / source.name).exists()
         ]
 
-    def distrust(self, name: str, key: str | None, reason: str) -> None:
-        """Marks the current version as one that failed a blocking check: it is not opened, and is made again."""
-        manifest = self.manifest(name, key)
-        if manifest is not None:
-            distrust.write_mark(self.folder(name, key), manifest.directory, reason)
+    def verdict(self, manifest: Manifest) -> Verdict:
+        """Whether the version of `manifest` holds to the rules of now. Judged anew, and noted in the manifest, where
+        what the noted verdict rests on has changed."""
+        own = self.rules_of(manifest.artifact)
+        if manifest.verdict is not None and rules.holds_still(self, manifest.verdict, own):
+            return manifest.verdict
+        return self.judge_again(manifest)
+
+    def judge_again(self, manifest: Manifest) -> Verdict:
+        """The same, looked at now; noted in the manifest."""
+        version = Version(self.folder(manifest.artifact, manifest.key), manifest)
+        verdict = rules.judge(self, version, self.rules_of(manifest.artifact))
+        self._note(manifest, verdict)
+        return verdict
 
     def parts_of(self, name: str) -> list[str]:
         """The parts that the unpartitioned artifact `name` is made of: the first so many, as its setting says."""
@@ -161,7 +176,6 @@ class ArtifactStore:
             finally:
                 shutil.rmtree(draft.directory, ignore_errors=True)
             if draft.manifest is not None:
-                distrust.clear_damaged(folder)
                 keeping.forget_old(folder, draft.manifest, self._kept_count(name))
 
     def workspace(self, name: str, key: str | None = None) -> Path:
@@ -189,16 +203,19 @@ class ArtifactStore:
         manifest = self._readable_manifest(name, key)
         if manifest is None:
             return "its manifest is damaged"
-        code = None
         if manifest.code_version != artifact.code_version:
-            code = f"code version {manifest.code_version} → {artifact.code_version}"
+            return f"code version {manifest.code_version} → {artifact.code_version}"
         return (
-            self._distrusted(manifest)
-            or code
+            self._failed(manifest)
             or self._changed_settings(manifest)
             or changed_version(manifest.inputs, self._input_versions(artifact, key))
             or files.changed_source(manifest.sources, sources, self.root)
         )
+
+    def judged(self, manifest: Manifest, draft: Draft) -> Manifest:
+        """The manifest of a sealed draft with the verdict on it."""
+        version = Version(draft.directory.parent, replace(manifest, directory=draft.directory.name))
+        return replace(manifest, verdict=rules.judge(self, version, self.rules_of(manifest.artifact)))
 
     def _kept_count(self, name: str) -> int:
         setting = ARTIFACTS[name].kept_setting
@@ -211,9 +228,18 @@ class ArtifactStore:
         except UserError:
             return None
 
-    def _distrusted(self, manifest: Manifest) -> str | None:
-        mark = distrust.read_mark(self.folder(manifest.artifact, manifest.key))
-        return f"failed a check ({mark.reason})" if mark and mark.counts_against(manifest.directory) else None
+    def _failed(self, manifest: Manifest) -> str | None:
+        problems = rules.failures(self.verdict(manifest))
+        return f"failed a check ({problems})" if problems else None
+
+    def _note(self, manifest: Manifest, verdict: Verdict) -> None:
+        """Writes the verdict down if the version is the current one still and this process may: else it is judged
+        anew by the next that asks."""
+        folder = self.folder(manifest.artifact, manifest.key)
+        with suppress(UserError, OSError), files.exclusive(folder / ".lock", "in use"):
+            current = self.manifest(manifest.artifact, manifest.key)
+            if current is not None and current.directory == manifest.directory and current.verdict != verdict:
+                write_manifest(folder, replace(current, verdict=verdict))
 
     def _changed_settings(self, manifest: Manifest) -> str | None:
         return changed_setting(manifest.settings, relevant_settings(manifest.artifact, self.settings))
@@ -244,7 +270,7 @@ class ArtifactStore:
         sources: list[files.SourceFile],
     ) -> Manifest:
         def describe(sealed: Sealed) -> Manifest:
-            return Manifest(
+            manifest = Manifest(
                 artifact=name,
                 key=key,
                 version=sealed.version,
@@ -259,9 +285,10 @@ class ArtifactStore:
                 files=sealed.files,
                 facts=json.loads(json.dumps(draft.facts)),
             )
+            return self.judged(manifest, draft)
 
         def keep_the_one_before() -> None:
-            if before is not None and self._kept_count(name) > 1 and not self._distrusted(before):
+            if before is not None and self._kept_count(name) > 1 and not self._failed(before):
                 keeping.remember(self.folder(name, key), before)
 
         return publish_version(self.folder(name, key), draft.directory, describe, keep_the_one_before)

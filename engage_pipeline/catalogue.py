@@ -69,7 +69,7 @@ ARTIFACTS: dict[str, Artifact] = {
             ("ingest", "seed", "validation_percentage", "num_validation_chunks"),
             "3",
         ),
-        Artifact("test_tweets", Stage.INGEST, (), ("ingest",), "2"),
+        Artifact("test_tweets", Stage.INGEST, (), ("ingest",), "3"),
         Artifact("interaction_counts", Stage.INTERACTIONS, ("tweet_parts",), ("max_n_parts",), "1"),
         Artifact(
             "author_similarity",

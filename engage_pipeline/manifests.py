@@ -26,11 +26,25 @@ def check_key(key: str) -> str:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What a version was held to before anyone used it: `problems` by rule, empty where it holds.
+
+    `limits` are the settings that the rules went by; `compared` maps other artifacts to the versions it was compared
+    with.
+    """
+
+    limits: dict[str, Any]
+    compared: dict[str, str]
+    problems: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What is known of one published version of an artifact.
 
     `files` maps a file's name to its bytes and SHA-256; `inputs` maps `<artifact>` or `<artifact>/<part>` to the
-    version that was read; `sources` are the raw files it was made of; `facts` are figures for people.
+    version that was read; `sources` are the raw files it was made of; `facts` are figures for people; `verdict` is None
+    in manifests of earlier versions of the program.
     """
 
     artifact: str
@@ -46,6 +60,7 @@ class Manifest:
     sources: list[files.SourceFile]
     files: dict[str, files.Fingerprint]
     facts: dict[str, Any]
+    verdict: Verdict | None = None
 
     def to_json(self) -> str:
         """The content of manifest.json: the fields, and a checksum of them."""

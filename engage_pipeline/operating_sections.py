@@ -8,9 +8,18 @@ from pydantic import Field, field_validator, model_validator
 
 from engage_pipeline.section import ConfigPath, Section, Share
 
+Engagement = Literal["like", "reply", "retweet", "retweet_with_comment"]
+PLAUSIBLE_RATES: dict[Engagement, tuple[float, float]] = {
+    "like": (0.1, 0.8),
+    "reply": (0.003, 0.2),
+    "retweet": (0.01, 0.4),
+    "retweet_with_comment": (0.0007, 0.07),
+}
+"""A few times less and more than in the challenge's data: 39.7 %, 2.9 %, 8.75 % and 0.70 %."""
+
 
 class CheckSettings(Section):
-    """What the asset checks tolerate. The first four stop what is downstream; the others only warn."""
+    """What the asset checks tolerate. Those before `drift_psi` stop what is downstream; the others only warn."""
 
     max_duplicate_share: Share = Field(
         0.001, description="A part with a larger share of rows whose tweet and viewer occurred before is not used."
@@ -20,11 +29,24 @@ class CheckSettings(Section):
     max_outside_share: Share = Field(
         0.0, description="A part with a larger share of rows outside these days, or without any time, is not used."
     )
+    max_shared_share: Share = Field(
+        0.01,
+        description="A training, validation or test part with a larger share of rows that are in a part of another of "
+        "these three is not used: a model must not be judged by rows that it has learned from.",
+    )
+    allow_missing_engagements: tuple[Engagement, ...] = Field(
+        (), description="Engagements that no training row needs to have; without any other one nothing is trained."
+    )
     drift_psi: float = Field(
         0.25, gt=0, description="Warn of a part whose features have a larger population stability index."
     )
     label_rate_change: float = Field(
         0.25, gt=0, description="Warn of a part whose rate of an engagement differs by a larger share, beyond chance."
+    )
+    label_rates: dict[Engagement, tuple[Share, Share]] = Field(
+        PLAUSIBLE_RATES,
+        description="Warn if the share of rows with an engagement lies outside these bounds, in the training or the "
+        "validation rows; an engagement without bounds is not judged.",
     )
     calibration_error: Share = Field(
         0.02, description="Warn if predicted and observed rate differ by more on the holdout, in any tenth of the rows."

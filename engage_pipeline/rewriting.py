@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from engage_pipeline import distrust, files
+from engage_pipeline import files
 from engage_pipeline.artifacts import ArtifactStore, Draft, Version
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
@@ -45,7 +45,7 @@ def rewrite(store: ArtifactStore, name: str, key: str | None = None) -> Iterator
         draft.directory.mkdir()
         try:
             yield Version(folder, before), draft
-            draft.manifest = _seal(folder, before, draft)
+            draft.manifest = _seal(store, folder, before, draft)
         finally:
             shutil.rmtree(draft.directory, ignore_errors=True)
         _clear(folder, draft.manifest)
@@ -86,9 +86,9 @@ def _locked(store: ArtifactStore, name: str, key: str | None) -> Any:
     return files.exclusive(store.folder(name, key) / ".lock", f"another run is making {label(name, key)}")
 
 
-def _seal(folder: Path, before: Manifest, draft: Draft) -> Manifest:
+def _seal(store: ArtifactStore, folder: Path, before: Manifest, draft: Draft) -> Manifest:
     def describe(sealed: Sealed) -> Manifest:
-        return replace(
+        manifest = replace(
             before,
             version=sealed.version,
             directory=sealed.directory,
@@ -98,17 +98,9 @@ def _seal(folder: Path, before: Manifest, draft: Draft) -> Manifest:
             files=sealed.files,
             facts=json.loads(json.dumps(draft.facts)),
         )
+        return store.judged(manifest, draft)
 
-    manifest = publish_version(folder, draft.directory, describe)
-    _pass_on_distrust(folder, before, manifest)
-    return manifest
-
-
-def _pass_on_distrust(folder: Path, before: Manifest, manifest: Manifest) -> None:
-    """What failed a check is not mended by being rewritten."""
-    mark = distrust.read_mark(folder)
-    if mark is not None and mark.counts_against(before.directory):
-        distrust.write_mark(folder, manifest.directory, mark.reason)
+    return publish_version(folder, draft.directory, describe)
 
 
 def _clear(folder: Path, manifest: Manifest | None) -> None:
@@ -116,5 +108,5 @@ def _clear(folder: Path, manifest: Manifest | None) -> None:
     for path in folder.iterdir():
         if path.is_dir() and (manifest is None or path.name != manifest.directory):
             shutil.rmtree(path)
-        elif path.name.startswith(".tmp-") or (manifest is None and path.name == distrust.DISTRUSTED):
+        elif path.name.startswith(".tmp-"):
             path.unlink()

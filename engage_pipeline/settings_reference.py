@@ -92,6 +92,8 @@ def _text(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_text(one)}' for key, one in value.items())}}}"
     return str(list(value)) if isinstance(value, tuple) else str(value)
 
 
@@ -105,6 +107,9 @@ def _type_name(annotation: Any) -> str:
         return " or ".join(_type_name(choice) for choice in get_args(annotation))
     if origin is tuple:
         return "list of " + _type_name(get_args(annotation)[0])
+    if origin is dict:
+        key, value = get_args(annotation)
+        return f"map of {_type_name(key)} to {_type_name(value)}"
     names = {NoneType: "null", date: "date", int: "integer", float: "number", bool: "true or false", str: "text"}
     return names.get(annotation, "path")
 

@@ -44,6 +44,10 @@ class Version:
             raise UserError(f"{path}: {problem}; materialize {label(self.manifest.artifact, self.manifest.key)} again")
         return path
 
+    def unread(self, name: str) -> Path:
+        """The file `name`, not hashed: for a look at its footer, where the whole would take minutes."""
+        return self.folder / self.manifest.directory / name
+
     def directory(self) -> Path:
         """The folder of the version, every file of it checked."""
         for name in self.manifest.files:

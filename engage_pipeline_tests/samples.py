@@ -9,7 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from engage_pipeline import schema
+from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.config import Settings, settings_from
+from engage_pipeline.rules import Rule
 
 GOLDEN = Path(__file__).parent / "golden"
 FIRST_DAY = 18_662  # 2021-02-04
@@ -28,6 +30,11 @@ def tiny_settings(folder: Path, **values: object) -> Settings:
         "engine": {"threads": 2, "memory_limit": "1GB"},
     }
     return settings_from({**base, **values}, folder=folder)
+
+
+def bare_store(settings: Settings, *rules: Rule) -> ArtifactStore:
+    """A store for tests of its mechanics: its artifacts may hold anything that the `rules` allow."""
+    return ArtifactStore(settings, lambda _: rules)
 
 
 def _identities(rows: int, seed: int) -> dict[str, object]:

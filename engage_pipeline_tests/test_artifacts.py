@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline.artifacts import ArtifactStore, check_key
+from engage_pipeline import files
+from engage_pipeline.artifacts import ArtifactStore, Version, check_key
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
-from engage_pipeline_tests.samples import edit_manifest, tiny_settings
+from engage_pipeline.rules import Outcome, rule
+from engage_pipeline_tests.samples import bare_store, edit_manifest, tiny_settings
 
 FILE = "rows.parquet"
 
@@ -36,7 +38,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def store(settings: Settings) -> ArtifactStore:
-    return ArtifactStore(settings)
+    return bare_store(settings)
 
 
 def test_what_was_published_is_read_back(store: ArtifactStore) -> None:
@@ -155,7 +157,7 @@ def test_a_part_name_that_may_not_become_a_path_is_refused(store: ArtifactStore,
 
 def test_an_artifact_of_other_settings_is_not_opened(store: ArtifactStore, settings: Settings) -> None:
     publish(store, "emde_sketches", b"codes")
-    other = ArtifactStore(settings.model_copy(update={"sketch_depth": 5}))
+    other = bare_store(settings.model_copy(update={"sketch_depth": 5}))
     with pytest.raises(UserError, match=r"made with other settings \(sketch_depth: 4 → 5\)"):
         other.open("emde_sketches")
 
@@ -163,7 +165,7 @@ def test_an_artifact_of_other_settings_is_not_opened(store: ArtifactStore, setti
 def test_a_nested_setting_is_named(store: ArtifactStore, settings: Settings) -> None:
     publish(store, "test_tweets", b"rows")
     ingest = settings.ingest.model_copy(update={"max_rejected_share": 0.5})
-    other = ArtifactStore(settings.model_copy(update={"ingest": ingest}))
+    other = bare_store(settings.model_copy(update={"ingest": ingest}))
     assert other.stale("test_tweets") == "ingest.max_rejected_share: 0.01 → 0.5"
 
 
@@ -185,7 +187,7 @@ def test_stale_follows_inputs_sources_and_settings(store: ArtifactStore, setting
 def test_only_as_many_parts_count_as_the_settings_say(store: ArtifactStore, settings: Settings) -> None:
     ingest_part(store, "part-0")
     ingest_part(store, "part-1")
-    one = ArtifactStore(settings.model_copy(update={"max_n_parts": 1}))
+    one = bare_store(settings.model_copy(update={"max_n_parts": 1}))
     assert [store.parts_of("interaction_counts"), one.parts_of("interaction_counts")] == [
         ["part-0", "part-1"],
         ["part-0"],
@@ -195,7 +197,7 @@ def test_only_as_many_parts_count_as_the_settings_say(store: ArtifactStore, sett
 
 def test_parts_of_another_folder_do_not_mix_in(store: ArtifactStore, settings: Settings, tmp_path: Path) -> None:
     ingest_part(store, "part-0")
-    other = ArtifactStore(settings.model_copy(update={"recsys_data": tmp_path / "elsewhere"}))
+    other = bare_store(settings.model_copy(update={"recsys_data": tmp_path / "elsewhere"}))
     assert store.parts() == ["part-0"]
     assert other.parts() == []
 
@@ -209,26 +211,117 @@ def test_a_part_whose_file_is_gone_is_left_out(store: ArtifactStore, settings: S
     assert store.stale("interaction_counts") == "tweet_parts/part-0 changed"
 
 
-def test_a_distrusted_version_is_not_opened_and_is_made_again(store: ArtifactStore) -> None:
+@rule("{rows} rows", compared_with=("validation_tweets",))
+def few_rows(store: ArtifactStore, version: Version) -> Outcome:
+    """There are no more rows than checks.drift_psi says."""
+    rows = version.manifest.rows or 0
+    return Outcome(f"{rows} rows" if rows > store.settings.checks.drift_psi else "", {"rows": rows})
+
+
+def ruled(store: ArtifactStore, limit: float) -> ArtifactStore:
+    checks = store.settings.checks.model_copy(update={"drift_psi": limit})
+    return ArtifactStore(
+        store.settings.model_copy(update={"checks": checks}),
+        lambda name: [few_rows] if name in {"test_tweets", "trained_model"} else [],
+    )
+
+
+def noted(store: ArtifactStore, name: str = "test_tweets") -> dict[str, str]:
+    manifest = store.manifest(name)
+    assert manifest is not None
+    assert manifest.verdict is not None
+    return manifest.verdict.problems
+
+
+def test_a_version_that_fails_a_rule_is_never_opened_and_is_made_again(store: ArtifactStore) -> None:
+    store = ruled(store, 3)
     publish(store, "test_tweets", b"rows")
-    store.distrust("test_tweets", None, "3 of 4 rows")
-    assert store.stale("test_tweets") == "failed a check (3 of 4 rows)"
-    with pytest.raises(UserError, match=r"test_tweets failed a check \(3 of 4 rows\)"):
+    assert noted(store) == {"few_rows": "4 rows"}
+    assert store.stale("test_tweets") == "failed a check (4 rows)"
+    assert store.current("test_tweets") is None
+    with pytest.raises(
+        UserError, match=r"test_tweets failed a check \(4 rows\): mend the cause and materialize it again"
+    ):
         store.open("test_tweets")
-    publish(store, "test_tweets", b"rows")
+    publish(store, "test_tweets", b"row")
     assert store.stale("test_tweets") is None
-    assert store.open("test_tweets").manifest.rows == 4
+    assert store.open("test_tweets").manifest.rows == 3
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"directory": 1, "reason": "x"}'])
-def test_a_damaged_mark_counts_against_what_is_there_until_it_is_made_again(store: ArtifactStore, text: str) -> None:
+def test_the_verdict_is_published_with_the_version(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads the manifest first after its renaming finds the verdict in it."""
+    store, found = ruled(store, 3), []
+    rename = Path.replace
+
+    def read_at_once(path: Path, target: Path) -> Path:
+        renamed = rename(path, target)
+        found.append(noted(store))
+        return renamed
+
+    monkeypatch.setattr(Path, "replace", read_at_once)
     publish(store, "test_tweets", b"rows")
-    (store.folder("test_tweets") / "distrusted.json").write_text(text, encoding="utf-8")
-    assert store.stale("test_tweets") == "failed a check (distrusted.json is damaged)"
-    with pytest.raises(UserError, match=r"distrusted\.json is damaged.*materialize it again"):
-        store.open("test_tweets")
+    assert found == [{"few_rows": "4 rows"}]
+
+
+def test_a_version_is_judged_again_under_other_limits_and_that_is_noted(store: ArtifactStore) -> None:
+    publish(ruled(store, 9), "test_tweets", b"rows")
+    strict = ruled(store, 3)
+    assert strict.stale("test_tweets") == "failed a check (4 rows)"
+    assert noted(store) == {"few_rows": "4 rows"}
+    assert ruled(store, 9).stale("test_tweets") is None
+    assert noted(store) == {"few_rows": ""}
+
+
+def test_a_version_is_judged_again_when_what_it_was_compared_with_is_another(store: ArtifactStore) -> None:
+    store = ruled(store, 9)
     publish(store, "test_tweets", b"rows")
-    assert store.open("test_tweets").manifest.rows == 4
+    before = store.manifest("test_tweets")
+    publish(store, "validation_tweets", b"other")
+    store.open("test_tweets")
+    after = store.manifest("test_tweets")
+    assert before is not None
+    assert after is not None
+    assert before.verdict is not None
+    assert after.verdict is not None
+    assert before.verdict.compared == {"validation_tweets": "absent"}
+    assert after.verdict.compared == {"validation_tweets": store.open("validation_tweets").manifest.version}
+    assert (before.directory, before.created) == (after.directory, after.created)
+
+
+def test_a_version_without_a_verdict_or_with_one_by_other_rules_is_judged_when_it_is_opened(
+    store: ArtifactStore,
+) -> None:
+    publish(ruled(store, 9), "test_tweets", b"rows")
+    for verdict in (None, {"limits": {}, "compared": {}, "problems": {}}):
+        edit_manifest(store.folder("test_tweets"), lambda values, verdict=verdict: values.update(verdict=verdict))
+        with pytest.raises(UserError, match="failed a check"):
+            ruled(store, 3).open("test_tweets")
+        assert noted(store) == {"few_rows": "4 rows"}
+
+
+def test_a_reader_that_may_not_write_judges_all_the_same(store: ArtifactStore) -> None:
+    publish(ruled(store, 9), "test_tweets", b"rows")
+    with files.exclusive(store.folder("test_tweets") / ".lock", "in use"):
+        assert ruled(store, 3).stale("test_tweets") == "failed a check (4 rows)"
+    assert noted(store) == {"few_rows": ""}
+
+
+def test_a_version_that_can_not_be_looked_at_fails(store: ArtifactStore) -> None:
+    @rule("")
+    def rows_are_there(store: ArtifactStore, version: Version) -> Outcome:
+        """The rows can be read."""
+        return Outcome("", {"bytes": len(version.path(FILE).read_bytes()), "rows": version.manifest.facts["rows"]})
+
+    store = bare_store(store.settings, rows_are_there)
+    with store.publish("test_tweets") as draft:
+        draft.path("other.parquet").write_bytes(b"")
+    assert "no such file in its manifest" in str(store.stale("test_tweets"))
+    with pytest.raises(KeyError):
+        publish(store, "validation_tweets", b"rows")
+    publish(bare_store(store.settings), "validation_tweets", b"rows")
+    edit_manifest(store.folder("validation_tweets"), lambda values: values.update(code_version="0"))
+    with pytest.raises(UserError, match="an earlier version of the program made it, without the figure 'rows'"):
+        store.open("validation_tweets")
 
 
 def test_two_runs_never_make_the_same_artifact(store: ArtifactStore) -> None:
@@ -246,7 +339,7 @@ def test_a_workspace_outlives_a_failure_and_not_a_change(store: ArtifactStore, s
         (store.workspace("emde_sketches") / "step-1").write_bytes(b"1")
         raise RuntimeError
     assert (store.workspace("emde_sketches") / "step-1").exists()
-    other = ArtifactStore(settings.model_copy(update={"sketch_depth": 5}))
+    other = bare_store(settings.model_copy(update={"sketch_depth": 5}))
     assert not (other.workspace("emde_sketches") / "step-1").exists()
     publish(other, "emde_sketches", b"codes")
     assert not list(store.folder("emde_sketches").glob(".work-*"))
@@ -255,8 +348,7 @@ def test_a_workspace_outlives_a_failure_and_not_a_change(store: ArtifactStore, s
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline_tests.samples import edit_manifest, tiny_settings
+from engage_pipeline_tests.samples import bare_store, edit_manifest, tiny_settings
 moment = sys.argv[2]
 rename = Path.rename
 def killed(self, target):
@@ -264,7 +356,7 @@ def killed(self, target):
         os.kill(os.getpid(), signal.SIGKILL)
     rename(self, target)
     os.kill(os.getpid(), signal.SIGKILL)
-with ArtifactStore(tiny_settings(Path(sys.argv[1]))).publish("test_tweets") as draft:
+with bare_store(tiny_settings(Path(sys.argv[1]))).publish("test_tweets") as draft:
     draft.path("rows.parquet").write_bytes(b"new")
     if moment == "while writing":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -274,7 +366,7 @@ with ArtifactStore(tiny_settings(Path(sys.argv[1]))).publish("test_tweets") as d
 
 @pytest.mark.parametrize("moment", ["while writing", "before rename", "after rename"])
 def test_a_killed_process_leaves_the_old_version_and_the_next_run_sweeps(tmp_path: Path, moment: str) -> None:
-    store = ArtifactStore(tiny_settings(tmp_path))
+    store = bare_store(tiny_settings(tmp_path))
     publish(store, "test_tweets", b"old")
     killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), moment], check=False, env=dict(os.environ))
     assert killed.returncode == -signal.SIGKILL

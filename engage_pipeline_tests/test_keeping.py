@@ -8,15 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline.artifacts import ArtifactStore
+from engage_pipeline.artifacts import ArtifactStore, Version
 from engage_pipeline.errors import UserError
-from engage_pipeline_tests.samples import tiny_settings
+from engage_pipeline.rules import Outcome, rule
+from engage_pipeline_tests.samples import bare_store, tiny_settings
 
 NAME = "trained_model"
 
 
+@rule("")
+def never(store: ArtifactStore, version: Version) -> Outcome:
+    """Nothing passes."""
+    return Outcome("wrong", {})
+
+
 def store_keeping(folder: Path, keep: int) -> ArtifactStore:
-    return ArtifactStore(tiny_settings(folder, promotion={"keep": keep}))
+    return bare_store(tiny_settings(folder, promotion={"keep": keep}))
 
 
 def publish(store: ArtifactStore, *contents: str, name: str = NAME) -> None:
@@ -92,9 +99,9 @@ def test_a_damaged_manifest_loses_no_kept_version(tmp_path: Path) -> None:
 def test_a_version_that_failed_a_check_is_not_kept(tmp_path: Path) -> None:
     store = store_keeping(tmp_path, 5)
     publish(store, "a", "b")
-    store.distrust(NAME, None, "wrong")
-    assert store.current(NAME) is None
-    publish(store, "c")
+    refusing = ArtifactStore(store.settings, lambda _: [never])
+    assert refusing.current(NAME) is None
+    publish(refusing, "c")
     assert contents(store) == ["c", "a"]
 
 

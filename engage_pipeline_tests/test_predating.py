@@ -8,14 +8,14 @@ import pytest
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.errors import UserError
 from engage_pipeline.predating import LEDGER, enter, enter_replaced_inputs, predating
-from engage_pipeline_tests.samples import tiny_settings
+from engage_pipeline_tests.samples import bare_store, tiny_settings
 
 CHAIN = ("interaction_counts", "interaction_features", "pretrained_network", "finetuned_network")
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
-    store = ArtifactStore(tiny_settings(tmp_path / "data", recsys_data=str(tmp_path / "raw")))
+    store = bare_store(tiny_settings(tmp_path / "data", recsys_data=str(tmp_path / "raw")))
     (tmp_path / "raw").mkdir()
     for key in ("part-0", "part-1"):
         (tmp_path / "raw" / key).write_bytes(key.encode())

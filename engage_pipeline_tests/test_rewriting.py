@@ -4,17 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline.artifacts import ArtifactStore
+from engage_pipeline.artifacts import ArtifactStore, Version
 from engage_pipeline.errors import UserError
 from engage_pipeline.rewriting import keys_on_disk, note_facts, purge, remove, remove_workspace, rewrite
-from engage_pipeline_tests.samples import tiny_settings
+from engage_pipeline.rules import Outcome, rule
+from engage_pipeline_tests.samples import bare_store, tiny_settings
 
 FILE = "rows.parquet"
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
-    return ArtifactStore(tiny_settings(tmp_path / "data", recsys_data=str(tmp_path / "raw")))
+    return bare_store(tiny_settings(tmp_path / "data", recsys_data=str(tmp_path / "raw")))
 
 
 def publish(store: ArtifactStore, name: str, content: bytes, key: str | None = None, *sources: Path) -> None:
@@ -53,7 +54,7 @@ def test_a_rewritten_version_stays_one_of_its_sources_and_settings(store: Artifa
     publish(store, "test_tweets", b"one", None, raw)
     before = store.open("test_tweets").manifest
     ingest = store.settings.ingest.model_copy(update={"max_rejected_share": 0.5})
-    other = ArtifactStore(store.settings.model_copy(update={"ingest": ingest}))
+    other = bare_store(store.settings.model_copy(update={"ingest": ingest}))
     rewritten(other, b"o")
     after = store.open("test_tweets").manifest
     assert (after.settings, after.sources, after.inputs, after.code_version) == (
@@ -78,10 +79,18 @@ def test_a_raising_block_leaves_the_version_as_it_was(store: ArtifactStore) -> N
 
 
 def test_what_failed_a_check_is_not_mended_by_being_rewritten(store: ArtifactStore) -> None:
+    @rule("")
+    def no_row_is_left(store: ArtifactStore, version: Version) -> Outcome:
+        """There are no rows."""
+        rows = version.manifest.rows or 0
+        return Outcome(f"{rows} rows" if rows else "", {})
+
+    store = bare_store(store.settings, no_row_is_left)
     publish(store, "test_tweets", b"rows")
-    store.distrust("test_tweets", None, "3 of 4 rows")
     rewritten(store, b"row")
-    assert store.stale("test_tweets") == "failed a check (3 of 4 rows)"
+    assert store.stale("test_tweets") == "failed a check (3 rows)"
+    rewritten(store, b"")
+    assert store.stale("test_tweets") is None
 
 
 def test_facts_are_added_without_a_new_version(store: ArtifactStore) -> None:

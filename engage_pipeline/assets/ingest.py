@@ -19,7 +19,7 @@ from engage_pipeline.ingest.label_counts import label_counts
 from engage_pipeline.ingest.parts import part_name
 from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.ingest.report import facts_of_parts
-from engage_pipeline.ingest.side_files import write_side_files
+from engage_pipeline.ingest.side_files import SAMPLE, write_side_files, write_test_sample
 from engage_pipeline.ingest.split import validation_split
 from engage_pipeline.ingest.training_parts import change, part_publisher
 from engage_pipeline.plan import raw_sources
@@ -108,6 +108,7 @@ def test_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
                 deletions=deletions,
             )
             require_schema(draft.path(f"{part}.parquet"), schema.tweet_schema(labelled=False))
+            write_test_sample(draft.path(f"{part}.parquet"), draft.path(f"{part}.{SAMPLE}"), store.settings)
         draft.rows = sum(report.rows for report in reports.values())
         draft.facts |= facts_of_parts({part: report.facts() for part, report in reports.items()})
         draft.facts[FACT] = deletions.digest

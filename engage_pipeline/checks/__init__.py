@@ -1,18 +1,16 @@
 """Asset checks. A blocking one stops what is downstream, in the same run and in later ones; the others warn.
 
-What must hold for an artifact to be published at all (the balance of lines, the columns) is asserted where it is made,
-because a check comes after publication.
+The blocking ones report the verdict that a version got when it was published (rules): nobody opens one that failed,
+whether its check has run or not.
 """
 
-from engage_pipeline.checks import columns, deletions, drift, ingest, interactions, model, promotion, submission
+from engage_pipeline.checks import deletions, drift, ingest, model, promotion, verdicts
 
 CHECKS = [
-    *columns.CHECKS,
+    *verdicts.CHECKS,
     *ingest.CHECKS,
-    *interactions.CHECKS,
     *drift.CHECKS,
     *model.CHECKS,
     *promotion.CHECKS,
-    *submission.CHECKS,
     *deletions.CHECKS,
 ]

@@ -43,7 +43,7 @@ def part_profiles(store: ArtifactStore) -> dict[str, Path]:
     }
 
 
-@check("interaction_features", blocking=False)
+@check("interaction_features")
 def features_are_stable(store: ArtifactStore) -> Finding:
     """No feature of a part has a population stability index above checks.drift_psi, beyond chance, against the other
     parts."""
@@ -89,7 +89,7 @@ def _named(index: dict[str, float]) -> str:
     return f"population stability index of {named}" + (f" and {more} features more" if more > 0 else "")
 
 
-@check("interaction_features", blocking=False)
+@check("interaction_features")
 def languages_are_shared(store: ArtifactStore) -> Finding:
     """No part has more rows than chance explains in a language that no other part has."""
     found = {
@@ -131,6 +131,6 @@ _WINDOWS = ("validation_features", "test_features")
 CHECKS = [
     features_are_stable,
     languages_are_shared,
-    *(check(asset, blocking=False)(_features_are_like_training(asset)) for asset in _WINDOWS),
-    *(check(asset, blocking=False)(_languages_are_known(asset)) for asset in _WINDOWS),
+    *(check(asset)(_features_are_like_training(asset)) for asset in _WINDOWS),
+    *(check(asset)(_languages_are_known(asset)) for asset in _WINDOWS),
 ]

@@ -27,22 +27,25 @@ class Finding:
 Look = Callable[[ArtifactStore], Finding]
 
 
-def check(asset: str, *, blocking: bool = True) -> Callable[[Look], dg.AssetChecksDefinition]:
-    """Declares a check of `asset` named like the decorated function, whose docstring becomes its description.
+def check(
+    asset: str, *, name: str = "", description: str = "", blocking: bool = False
+) -> Callable[[Look], dg.AssetChecksDefinition]:
+    """Declares a check of `asset`, named like the decorated function, whose docstring is its description, unless others
+    are given.
 
-    What fails a blocking check is distrusted: no later run opens it, and the next `engage run` makes it again. A check
-    of an asset with parts looks at all of them each time, because Dagster counts its last result only.
+    A check of an asset with parts looks at all of them each time, because Dagster counts its last result only.
     """
 
     def declare(function: Look) -> dg.AssetChecksDefinition:
-        @dg.asset_check(asset=asset, name=function.__name__, blocking=blocking, description=function.__doc__)
+        @dg.asset_check(
+            asset=asset,
+            name=name or function.__name__,
+            blocking=blocking,
+            description=description or function.__doc__,
+        )
         def look(pipeline: Pipeline) -> dg.AssetCheckResult:
             with user_errors():
-                store = pipeline.store()
-                found = function(store)
-            if blocking:
-                for key, problem in found.problems.items():
-                    store.distrust(asset, key, problem)
+                found = function(pipeline.store())
             return _result(found, blocking=blocking)
 
         return look

@@ -15,7 +15,7 @@ from engage_pipeline.model.evaluation import FOLLOWERS, PREDICTIONS, SCORES
 from engage_pipeline.model.fairness import STANDARD_ERRORS, Gap, Group, calibration_gaps, group_gaps, rce_with_error
 
 
-@check("evaluation", blocking=False)
+@check("evaluation")
 def beats_the_constant_rate(store: ArtifactStore) -> Finding:
     """The model's relative cross entropy on the holdout is positive for every engagement that can be scored."""
     scores = _scores(store)
@@ -27,7 +27,7 @@ def beats_the_constant_rate(store: ArtifactStore) -> Finding:
     return Finding(problem("; ".join(weak)), "it does", figures)
 
 
-@check("evaluation", blocking=False)
+@check("evaluation")
 def probabilities_are_calibrated(store: ArtifactStore) -> Finding:
     """In every tenth of the holdout rows, by probability, predicted and observed rate differ by no more than
     checks.calibration_error and three standard errors."""
@@ -54,7 +54,7 @@ def probabilities_are_calibrated(store: ArtifactStore) -> Finding:
     return Finding(problem("; ".join(wrong)), "they are", figures, {"the worst tenth of each engagement": table})
 
 
-@check("evaluation", blocking=False)
+@check("evaluation")
 def author_groups_are_served_alike(store: ArtifactStore) -> Finding:
     """No author group's RCE lies more than checks.fairness_rce points below that of all rows, and none's predicted and
     observed rate differ by a larger share than checks.group_calibration; each beyond three standard errors."""

@@ -4,7 +4,7 @@ from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.checks.finding import Finding, check, problem
 
 
-@check("trained_model", blocking=False)
+@check("trained_model")
 def new_model_is_not_worse(store: ArtifactStore) -> Finding:
     """The candidate predicts: on the holdout it is not worse than the model before by more than the tolerance."""
     facts = store.open("trained_model").manifest.facts

@@ -20,7 +20,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deleted_rows import DeletedRows, Hits, PartFiles
 from engage_pipeline.ingest.deletions import Deletions, read_deletions
 from engage_pipeline.ingest.report import facts_of_parts, summarise
-from engage_pipeline.ingest.side_files import write_side_files
+from engage_pipeline.ingest.side_files import SAMPLE, write_side_files, write_test_sample
 from engage_pipeline.manifests import Manifest, label
 from engage_pipeline.predating import enter, enter_replaced_inputs
 from engage_pipeline.progress import progress
@@ -133,12 +133,20 @@ def _forget(
             raise UserError(f"{name} was made anew meanwhile: forget again")
         for part, files in parts.items():
             _write_part(engine, deleted, manifest, part, files, hits[part], draft)
-        if None in parts:
-            write_side_files(draft.path("tweets.parquet"), draft.directory, store.settings)
+        _write_side_files(parts, draft, store)
         draft.facts |= {FACT: deleted.digest, "seconds": round(time.monotonic() - started, 2)}
     done.lines[name] = lines
     if draft.manifest is not None:
         done.rewritten.append(draft.manifest)
+
+
+def _write_side_files(parts: Mapping[str | None, PartFiles], draft: Draft, store: ArtifactStore) -> None:
+    for part, part_files in parts.items():
+        tweets = draft.path(part_files.tweets.name)
+        if part is None:
+            write_side_files(tweets, draft.directory, store.settings)
+        else:
+            write_test_sample(tweets, draft.path(f"{part}.{SAMPLE}"), store.settings)
 
 
 def _parts(version: Version) -> dict[str | None, PartFiles]:

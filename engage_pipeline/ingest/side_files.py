@@ -5,6 +5,8 @@
 | `days.parquet` | engagement_day (int32), rows (int64), ascending; day 0 = rows without any time |
 | `sample.parquet` | pair (string): tweet and viewer of the SAMPLE_ROWS rows that come first in the order of this text |
 
+Of test parts there are samples alone, `<part>.sample.parquet`.
+
 What does not belong here: what is concluded from them (comparing).
 """
 
@@ -32,7 +34,18 @@ def write_side_files(tweets: Path, folder: Path, settings: Settings) -> None:
     with DuckDBEngine(settings, readable=[tweets.parent, folder]) as engine:
         engine.read("tweets", [tweets])
         engine.write("ingest/days.sql", folder / DAYS)
-        engine.write("ingest/sample.sql", folder / SAMPLE, {"sample_rows": SAMPLE_ROWS})
+        _write_sample(engine, folder / SAMPLE)
+
+
+def write_test_sample(tweets: Path, sample: Path, settings: Settings) -> None:
+    """Writes the sample of the typed tweets `tweets` of a test part."""
+    with DuckDBEngine(settings, readable=[tweets.parent, sample.parent]) as engine:
+        engine.read("tweets", [tweets])
+        _write_sample(engine, sample)
+
+
+def _write_sample(engine: DuckDBEngine, path: Path) -> None:
+    engine.write("ingest/sample.sql", path, {"sample_rows": SAMPLE_ROWS})
 
 
 def rows_outside(days: Path, first: date, last: date) -> dict[str, int]:

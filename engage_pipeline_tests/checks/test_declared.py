@@ -2,7 +2,7 @@
 
 import pytest
 
-from engage_pipeline.checks import columns, drift, ingest, interactions, model, submission
+from engage_pipeline.checks import drift, ingest, model, verdicts
 
 BLOCKING = {
     "tweet_parts": {
@@ -12,6 +12,7 @@ BLOCKING = {
         "few_rows_come_twice",
         "lines_add_up",
         "no_part_comes_twice",
+        "no_row_is_in_another_window",
     },
     "validation_tweets": {
         "columns_are_as_declared",
@@ -19,9 +20,10 @@ BLOCKING = {
         "few_lines_are_rejected",
         "few_rows_come_twice",
         "holdout_has_its_share",
+        "no_row_is_in_another_window",
     },
-    "test_tweets": {"columns_are_as_declared"},
-    "interaction_counts": {"counts_cover_every_row"},
+    "test_tweets": {"columns_are_as_declared", "no_row_is_in_another_window"},
+    "interaction_counts": {"counts_cover_every_row", "every_engagement_occurs", "no_part_is_counted_twice"},
     "validation_counts": {"counts_cover_every_validation_row"},
     "interaction_features": {"columns_are_as_declared", "every_row_has_features"},
     "validation_features": {"columns_are_as_declared", "every_row_has_features"},
@@ -29,8 +31,8 @@ BLOCKING = {
     "submission": {"one_line_for_every_test_row"},
 }
 WARNING = {
-    "tweet_parts": {"label_rates_are_stable", "no_rows_are_lost", "parts_share_few_rows"},
-    "validation_tweets": {"no_rows_are_lost"},
+    "tweet_parts": {"label_rates_are_plausible", "label_rates_are_stable", "no_rows_are_lost", "parts_share_few_rows"},
+    "validation_tweets": {"label_rates_are_plausible", "no_rows_are_lost"},
     "test_tweets": {"no_rows_are_lost"},
     "interaction_features": {"features_are_stable", "languages_are_shared"},
     "validation_features": {"features_are_like_training", "languages_are_known"},
@@ -38,10 +40,7 @@ WARNING = {
     "evaluation": {"author_groups_are_served_alike", "beats_the_constant_rate", "probabilities_are_calibrated"},
 }
 SPECS = [
-    spec
-    for module in (columns, ingest, interactions, drift, model, submission)
-    for declared in module.CHECKS
-    for spec in declared.check_specs
+    spec for module in (drift, ingest, model, verdicts) for declared in module.CHECKS for spec in declared.check_specs
 ]
 
 

@@ -45,7 +45,6 @@ ENTRANCES: dict[str, Callable[[ArtifactStore, str], object]] = {
     "open": lambda store, key: store.open("tweet_parts", key),
     "publish": lambda store, key: store.publish("tweet_parts", key).__enter__(),
     "workspace": lambda store, key: store.workspace("interaction_features", key),
-    "distrust": lambda store, key: store.distrust("tweet_parts", key, "reason"),
     "stale": lambda store, key: store.stale("tweet_parts", key),
     "purge": lambda store, key: purge(store, "tweet_parts", key),
     "remove": lambda store, key: remove(store, "tweet_parts", key),

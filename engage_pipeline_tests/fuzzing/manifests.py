@@ -1,4 +1,4 @@
-"""Mutated manifests, marks and entries of kept versions: read, or refused with the asset to materialize again."""
+"""Mutated manifests and entries of kept versions: read, or refused with the asset to materialize again."""
 
 import json
 import random
@@ -7,30 +7,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.distrust import DISTRUSTED
 from engage_pipeline.errors import UserError
 from engage_pipeline.status import status_table
 from engage_pipeline_tests.fuzzing.splices import random_splices, replace_value, spliced
-from engage_pipeline_tests.samples import tiny_settings
+from engage_pipeline_tests.samples import bare_store, tiny_settings
 
 PART, FILE = "part-00000", "tweets.parquet"
 
 
 def publish(folder: Path) -> dict[str, bytes]:
     """A store with a part and a model with one before it; the content of each file that says what is published."""
-    store = ArtifactStore(tiny_settings(folder / "data", recsys_data=str(folder / "raw")))
+    store = bare_store(tiny_settings(folder / "data", recsys_data=str(folder / "raw")))
     (folder / "raw").mkdir(parents=True)
     (folder / "raw" / PART).write_bytes(b"raw")
     with store.publish("tweet_parts", PART, [folder / "raw" / PART]) as draft:
         draft.path(FILE).write_bytes(b"rows")
         draft.rows, draft.facts = 4, {"rows": 4, "seconds": 1.0, "peak_mb": 10}
-    store.distrust("tweet_parts", PART, "it failed")
     for content in (b"one", b"two"):
         with store.publish("trained_model") as draft:
             draft.path("weights").write_bytes(content)
     base = store.root
     paths = [path for path in base.rglob("*.json") if path.parent.name in {PART, "trained_model"}]
-    assert {path.name for path in paths} == {"manifest.json", DISTRUSTED, "kept-00000001.json"}
+    assert {path.name for path in paths} == {"manifest.json", "kept-00000001.json"}
     return {str(path.relative_to(base)): path.read_bytes() for path in sorted(paths)}
 
 
@@ -51,7 +49,7 @@ def check_manifest(folder: Path, name: str, content: bytes, original: bytes) -> 
     Raises AssertionError where a file outside of the artifact is named, or an error has more than one line, and
     whatever else the store raises.
     """
-    store = ArtifactStore(tiny_settings(folder / "data", recsys_data=str(folder / "raw")))
+    store = bare_store(tiny_settings(folder / "data", recsys_data=str(folder / "raw")))
     path = store.root / name
     path.write_bytes(content)
     said: Counter[str] = Counter()
@@ -92,7 +90,7 @@ def _ask(question: Callable[[], object]) -> Counter[str]:
 
 
 def fuzz_manifests(folder: Path, files: int, seed: int) -> Counter[str]:
-    """Asks the store about so many mutated manifests, marks and entries, by bytes and by values."""
+    """Asks the store about so many mutated manifests and entries, by bytes and by values."""
     rng = random.Random(seed)
     originals = publish(folder)
     said: Counter[str] = Counter()

@@ -12,7 +12,7 @@ from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.ingest import looking
 from engage_pipeline.ingest.looking import ContentReader, look, look_at_all, stored_parts
 from engage_pipeline.manifests import Manifest
-from engage_pipeline_tests.samples import tiny_settings
+from engage_pipeline_tests.samples import bare_store, tiny_settings
 
 BLOCK = 1 << 12
 
@@ -106,7 +106,7 @@ def publish(store: ArtifactStore, part: str, source: Path) -> Manifest:
 
 
 def test_the_stored_parts_are_those_whose_manifest_can_be_read(tmp_path: Path) -> None:
-    store = ArtifactStore(tiny_settings(tmp_path))
+    store = bare_store(tiny_settings(tmp_path))
     assert stored_parts(store) == {}
     source = blocks(tmp_path / "part-1", 1)
     manifest = publish(store, "part-1", source)

@@ -1,0 +1,208 @@
+"""What must hold of the typed tweets of a part, before counts, encoder or model read them.
+
+The rules read manifests, footers and small files only, whatever the size of a part.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engage_pipeline import schema
+from engage_pipeline.errors import UserError
+from engage_pipeline.footers import schema_difference
+from engage_pipeline.ingest.comparing import same_content
+from engage_pipeline.ingest.side_files import DAYS, SAMPLE, rows_outside, shared_rows
+from engage_pipeline.manifests import Manifest, label
+from engage_pipeline.rules import Outcome, Rule, Rules, rule
+from engage_pipeline.versions import Version
+
+if TYPE_CHECKING:
+    from engage_pipeline.artifacts import ArtifactStore
+
+_DAYS_NAMED = 3
+_NO_ROWS = (".rejects.parquet", ".profile.parquet", f".{SAMPLE}")
+_WINDOWS = ("validation_tweets", "test_tweets")
+
+
+def columns_are_as_declared(declared: pa.Schema) -> Rule:
+    """The rule that every file of rows has the columns of `declared`."""
+
+    @rule("in {files} files")
+    def columns_are_as_declared(store: "ArtifactStore", version: Version) -> Outcome:
+        """The columns of every file of rows have the declared names, order and types."""
+        names = tables(version.manifest)
+        differences = [schema_difference(version.unread(name), declared) for name in names]
+        problem = next((difference for difference in differences if difference), "")
+        return Outcome(problem, {"files": len(names)})
+
+    return columns_are_as_declared
+
+
+def tables(manifest: Manifest) -> list[str]:
+    """The files that hold the rows: of test rows one a part."""
+    if manifest.artifact.startswith("test_"):
+        return [name for name in sorted(manifest.files) if not name.endswith(_NO_ROWS)]
+    return ["features.parquet" if manifest.artifact.endswith("_features") else "tweets.parquet"]
+
+
+@rule("they do in {lines:,} lines")
+def lines_add_up(store: "ArtifactStore", version: Version) -> Outcome:
+    """Good rows, rejected lines, blank lines and lines of deleted tweets or users add up to the lines of the part."""
+    facts = version.manifest.facts
+    rows, rejected, blank, lines = (facts[name] for name in ("rows", "rejected", "blank", "lines"))
+    forgotten = facts.get("forgotten", 0)
+    problem = ""
+    if rows + rejected + blank + forgotten != lines:
+        counts = f"{rows:,} rows + {rejected:,} rejected + {blank:,} blank + {forgotten:,} forgotten"
+        problem = f"{counts} are not {lines:,} lines"
+    return Outcome(problem, {"lines": lines})
+
+
+@rule("{lines are rejected:,} of {of:,} lines are rejected")
+def few_lines_are_rejected(store: "ArtifactStore", version: Version) -> Outcome:
+    """No larger share of the lines is rejected than ingest.max_rejected_share."""
+    facts, share = version.manifest.facts, store.settings.ingest.max_rejected_share
+    return _limited("lines are rejected", facts["rejected"], facts["lines"], "ingest.max_rejected_share", share)
+
+
+@rule("{rows come twice:,} of {of:,} rows come twice")
+def few_rows_come_twice(store: "ArtifactStore", version: Version) -> Outcome:
+    """No larger share of the rows than checks.max_duplicate_share has tweet and viewer of an earlier row of the
+    part."""
+    facts, share = version.manifest.facts, store.settings.checks.max_duplicate_share
+    return _limited("rows come twice", facts["duplicates"], facts["rows"], "checks.max_duplicate_share", share)
+
+
+@rule("{rows lie outside:,} of {of:,} rows lie outside")
+def days_are_in_the_window(store: "ArtifactStore", version: Version) -> Outcome:
+    """No larger share of the rows than checks.max_outside_share lies outside checks.first_day to checks.last_day, or
+    has no time at all."""
+    limits = store.settings.checks
+    last = limits.last_day or datetime.fromisoformat(version.manifest.created).date()
+    outside = rows_outside(version.path(DAYS), limits.first_day, last)
+    named = ", ".join(f"{day} ({rows:,})" for day, rows in islice(outside.items(), _DAYS_NAMED))
+    more = f" and {len(outside) - _DAYS_NAMED} days more" if len(outside) > _DAYS_NAMED else ""
+    return _limited(
+        "rows lie outside",
+        sum(outside.values()),
+        version.manifest.rows or 0,
+        "checks.max_outside_share",
+        limits.max_outside_share,
+        f" {limits.first_day} to {last}: {named}{more}",
+    )
+
+
+def _limited(what: str, found: int, whole: int, setting: str, share: float, more: str = "") -> Outcome:
+    """The share of `what` held to the value `share` of `setting`."""
+    problem = f"{found:,} of {whole:,} {what}{more} ({setting} = {share:g})" if found > share * whole else ""
+    return Outcome(problem, {what: found, "of": whole})
+
+
+@rule("{parts} parts differ")
+def no_part_comes_twice(store: "ArtifactStore", version: Version) -> Outcome:
+    """No part has the content of another one that is used, before or after it was read."""
+    manifest = version.manifest
+    marks = {str(other.key): content_marks(other) for other in _parts_before(store, manifest)}
+    earlier = same_content({**marks, str(manifest.key): content_marks(manifest)}).get(str(manifest.key))
+    problem = f"the same content as {earlier}: remove one of the two" if earlier and manifest.rows else ""
+    return Outcome(problem, {"parts": 1})
+
+
+def content_marks(manifest: Manifest) -> set[str]:
+    """The SHA-256 of the rows of a part and of its raw file: two parts that share one have the same content."""
+    return {manifest.files["tweets.parquet"].sha256, *(source.sha256 for source in manifest.sources)}
+
+
+def _parts_before(store: "ArtifactStore", manifest: Manifest) -> Iterator[Manifest]:
+    """The other parts that are used already; of those that were never judged the ones with an earlier name."""
+    for key in store.parts():
+        other = store.manifest("tweet_parts", key)
+        if other is None or other.key == manifest.key or not other.rows or "tweets.parquet" not in other.files:
+            continue
+        noted = other.verdict and other.verdict.problems.get("no_part_comes_twice")
+        if noted == "" or (noted is None and str(other.key) < str(manifest.key)):
+            yield other
+
+
+@rule("{sampled rows shared:,} of {sampled rows:,} sampled rows are shared", compared_with=_WINDOWS)
+def no_row_is_in_another_window(store: "ArtifactStore", version: Version) -> Outcome:
+    """No larger share of the rows than checks.max_shared_share is in a part of another window, by a sample: a model
+    must not be judged by rows that it has learned from."""
+    own, limit = version.manifest, store.settings.checks.max_shared_share
+    others = {label(other.manifest.artifact, other.manifest.key): other for other in _other_windows(store, own)}
+    samples = {f"{name} {file}": one.path(file) for name, one in others.items() for file in _samples(one.manifest)}
+    problem, shared, sampled = "", 0, 0
+    for file in _samples(own):
+        found, whole, where = shared_rows({**samples, "": version.path(file)}).get("", (0, 0, ""))
+        shared, sampled = shared + found, sampled + whole
+        if found > limit * whole:
+            part = file.removesuffix(SAMPLE).removesuffix(".")
+            problem = problem or (
+                f"{part + ': ' if part else ''}{found:,} of {whole:,} sampled rows are in {where.split()[0]} too "
+                f"(checks.max_shared_share = {limit:g}): remove one of the two"
+            )
+    return Outcome(problem, {"sampled rows shared": shared, "sampled rows": sampled})
+
+
+def _other_windows(store: "ArtifactStore", own: Manifest) -> Iterator[Version]:
+    """What is published of the other two windows, apart from damaged manifests: their own artifact tells of these."""
+    names: list[tuple[str, str | None]] = [(name, None) for name in _WINDOWS if name != own.artifact]
+    if own.artifact != "tweet_parts":
+        names += [("tweet_parts", key) for key in store.parts()]
+    for name, key in names:
+        try:
+            manifest = store.manifest(name, key)
+        except UserError:
+            continue
+        if manifest is not None:
+            yield Version(store.folder(name, key), manifest)
+
+
+def _samples(manifest: Manifest) -> list[str]:
+    """The files with sampled rows: of test rows one a part."""
+    return [name for name in sorted(manifest.files) if name == SAMPLE or name.endswith(f".{SAMPLE}")]
+
+
+@rule("{held out:,} of {rows:,} rows are held out")
+def holdout_has_its_share(store: "ArtifactStore", version: Version) -> Outcome:
+    """The held-out share of the validation rows is the setting's, within five standard deviations, and there are rows
+    to fine-tune on and rows that are held out."""
+    held_out, rows = _held_out(version.path("tweets.parquet"))
+    share = store.settings.validation_percentage
+    figures = {"held out": held_out, "rows": rows}
+    if not 0 < held_out < rows:
+        what = "to fine-tune on" if held_out else "held out"
+        return Outcome(f"none of the {rows:,} rows is {what} (validation_percentage = {share:g})", figures)
+    passed = abs(held_out - rows * share) <= 5 * (rows * share * (1 - share)) ** 0.5
+    return Outcome("" if passed else f"{held_out:,} of {rows:,} rows are held out", figures)
+
+
+def _held_out(tweets: Path) -> tuple[int, int]:
+    split = pq.read_table(tweets, columns=[schema.SPLIT])[schema.SPLIT].to_numpy()
+    return int((split == schema.HOLDOUT).sum()), len(split)
+
+
+_OF_LABELLED = (few_lines_are_rejected, few_rows_come_twice, days_are_in_the_window, no_row_is_in_another_window)
+RULES: dict[str, Rules] = {
+    "tweet_parts": (
+        columns_are_as_declared(schema.tweet_schema(labelled=True)),
+        lines_add_up,
+        *_OF_LABELLED,
+        no_part_comes_twice,
+    ),
+    "validation_tweets": (
+        columns_are_as_declared(schema.tweet_schema(labelled=True, validation=True)),
+        *_OF_LABELLED,
+        holdout_has_its_share,
+    ),
+    "test_tweets": (
+        columns_are_as_declared(schema.tweet_schema(labelled=False)),
+        no_row_is_in_another_window,
+    ),
+}
+"""By artifact."""

@@ -1,0 +1,22 @@
+"""What must hold of results.csv before it is handed out."""
+
+from typing import TYPE_CHECKING
+
+from engage_pipeline.rules import Outcome, Rules, rule
+from engage_pipeline.versions import Version
+
+if TYPE_CHECKING:
+    from engage_pipeline.artifacts import ArtifactStore
+
+
+@rule("{lines:,} lines for the rows of the test parts")
+def one_line_for_every_test_row(store: "ArtifactStore", version: Version) -> Outcome:
+    """results.csv has one line for every test row."""
+    manifest, tweets = version.manifest, store.manifest("test_tweets")
+    lines, rows = manifest.rows or 0, tweets.rows or 0 if tweets else 0
+    compared = tweets is not None and manifest.inputs["test_tweets"] == tweets.version
+    return Outcome(f"{lines:,} lines for {rows:,} rows" if compared and lines != rows else "", {"lines": lines})
+
+
+RULES: dict[str, Rules] = {"submission": (one_line_for_every_test_row,)}
+"""By artifact."""
