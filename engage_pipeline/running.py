@@ -128,16 +128,19 @@ def materialize(
 
 def _failure(result: dg.ExecuteInProcessResult) -> str:
     """The first failed step's own words; an unforeseen error keeps its type and goes to the log with its trace."""
+    failed = [(event.step_key, event.step_failure_data) for event in result.all_node_events if event.is_step_failure]
+    for step, failure in failed:
+        if failure.user_failure_data is not None:
+            return f"{step}: {failure.user_failure_data.description}"
     checks = [check for check in result.get_asset_check_evaluations() if not check.passed and check.blocking]
     if checks:
-        return f"{checks[0].asset_key.to_user_string()}: check {checks[0].check_name} failed: {checks[0].description}"
-    for event in result.all_node_events:
-        if event.is_step_failure:
-            failure = event.step_failure_data
-            if failure.user_failure_data is not None:
-                return f"{event.step_key}: {failure.user_failure_data.description}"
-            if failure.error is not None:
-                cause = failure.error.cause or failure.error
-                LOGGER.error("%s", cause.to_string())
-                return f"{event.step_key}: {cause.message.strip()}"
+        return "; ".join(
+            f"{check.asset_key.to_user_string()}: check {check.check_name} failed: {check.description}"
+            for check in checks
+        )
+    for step, failure in failed:
+        if failure.error is not None:
+            cause = failure.error.cause or failure.error
+            LOGGER.error("%s", cause.to_string())
+            return f"{step}: {cause.message.strip()}"
     return f"run {result.run_id} failed: see its log in the Dagster UI"

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import dagster as dg
@@ -9,7 +10,7 @@ import pyarrow as pa
 
 from engage_pipeline.assets.lineage import Lineage, as_metadata, column_lineage, in_words, table_schemas
 from engage_pipeline.assets.references import code_references
-from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.catalogue import ARTIFACTS, Artifact
 from engage_pipeline.config import Settings
 from engage_pipeline.partitions import PARTS
 from engage_pipeline.plan import parts_a_run
@@ -44,7 +45,26 @@ def _declared(function: Callable[..., Any], kinds: set[str], schema: pa.Schema |
         description=" ".join((function.__doc__ or "").split()),
         partitions_def=PARTS if artifact.partitioned else None,
         pool=artifact.stage.value,
-    )(function)
+    )(_with_its_checks_told(artifact, function))
+
+
+def _with_its_checks_told(artifact: Artifact, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, but when it fails, its checks are told of: Dagster does not start them, and would call them failed."""
+
+    @wraps(function)
+    def make(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            from engage_pipeline.checks.reporting import evaluations
+
+            why = error.description if isinstance(error, dg.Failure) else type(error).__name__
+            context = dg.AssetExecutionContext.get()
+            for evaluation in evaluations(context, artifact, f"{artifact.name} failed: {why}"):
+                context.log_event(evaluation)
+            raise
+
+    return make
 
 
 def backfilled(asset: dg.AssetsDefinition, settings: Settings) -> dg.AssetsDefinition:

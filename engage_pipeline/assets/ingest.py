@@ -22,8 +22,10 @@ from engage_pipeline.ingest.report import facts_of_parts
 from engage_pipeline.ingest.side_files import SAMPLE, write_side_files, write_test_sample
 from engage_pipeline.ingest.split import validation_split
 from engage_pipeline.ingest.training_parts import change, part_publisher
+from engage_pipeline.manifests import Manifest
 from engage_pipeline.plan import raw_sources
 from engage_pipeline.resources import Pipeline
+from engage_pipeline.versions import Version
 
 
 @pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.tweet_schema(labelled=True))
@@ -36,8 +38,8 @@ def tweet_parts(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.Mat
         mark_run(context.instance, context.run)
         make = part_publisher(store, context.partition_keys)
 
-    def show(key: str) -> Shown:
-        version = store.open("tweet_parts", key)
+    def show(manifest: Manifest) -> Shown:
+        version = Version(store.folder("tweet_parts", manifest.key), manifest)
         return _plots(version.path("tweets.parquet"), version.manifest.facts["reasons"], store.settings)
 
     return make_parts(context, "tweet_parts", make, show)

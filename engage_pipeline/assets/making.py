@@ -17,6 +17,7 @@ from engage_pipeline.executors import IN_PROCESS, executor_name
 from engage_pipeline.making import making, published
 from engage_pipeline.manifests import Manifest, check_key
 from engage_pipeline.plots import as_markdown
+from engage_pipeline.rules import failures
 
 Shown = Mapping[str, bytes | str]
 """What is shown of an artifact beside its facts, or in place of one, by label: PNG plots or Markdown."""
@@ -78,7 +79,7 @@ def make_parts(
     context: dg.AssetExecutionContext,
     name: str,
     make: Callable[[str], Manifest],
-    show: Callable[[str], Shown] = lambda key: {},
+    show: Callable[[Manifest], Shown] = lambda manifest: {},
 ) -> dg.MaterializeResult:
     """Makes every part of this run, each with its own figures. A failed part does not lose the others' work.
 
@@ -92,19 +93,25 @@ def make_parts(
     for key in context.partition_keys:
         try:
             manifest = make(check_key(key))
-            made[key], shown[key] = manifest, show(key)
+            made[key], shown[key] = manifest, show(manifest)
         except UserError as error:
             LOGGER.error("%s", error)
             failed[key] = str(error)
     if failed:
         for manifest in made.values():
             context.log_event(materialization(manifest, shown[str(manifest.key)]))
+        failed |= {key: problem for key, manifest in made.items() if (problem := _failed_check(manifest))}
         problems = "; ".join(f"{key if key.isprintable() else repr(key)}: {problem}" for key, problem in failed.items())
         raise dg.Failure(description=problems, allow_retries=False)
     for key, manifest in made.items():
         context.add_asset_metadata(_shown_first(shown[key], manifest), asset_key=name, partition_key=key)
     versions = [manifest.version for manifest in made.values()]
     return dg.MaterializeResult(data_version=dg.DataVersion(versions[0]) if len(versions) == 1 else None)
+
+
+def _failed_check(manifest: Manifest) -> str:
+    problems = failures(manifest.verdict) if manifest.verdict else ""
+    return f"failed a check ({problems})" if problems else ""
 
 
 def materialization(manifest: Manifest, shown: Shown = MappingProxyType({})) -> dg.AssetMaterialization:

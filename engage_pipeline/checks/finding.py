@@ -25,6 +25,8 @@ class Finding:
 
 
 Look = Callable[[ArtifactStore], Finding]
+LOOKS: dict[str, dict[str, tuple[Look, bool]]] = {}
+"""What looks, by asset and name of the check, and whether the check blocks."""
 
 
 def check(
@@ -37,6 +39,8 @@ def check(
     """
 
     def declare(function: Look) -> dg.AssetChecksDefinition:
+        LOOKS.setdefault(asset, {})[name or function.__name__] = (function, blocking)
+
         @dg.asset_check(
             asset=asset,
             name=name or function.__name__,
@@ -46,14 +50,15 @@ def check(
         def look(pipeline: Pipeline) -> dg.AssetCheckResult:
             with user_errors():
                 found = function(pipeline.store())
-            return _result(found, blocking=blocking)
+            return result_of(found, blocking=blocking)
 
         return look
 
     return declare
 
 
-def _result(found: Finding, *, blocking: bool) -> dg.AssetCheckResult:
+def result_of(found: Finding, *, blocking: bool) -> dg.AssetCheckResult:
+    """What Dagster is told of a finding."""
     lines = [problem if key is None else f"{key}: {problem}" for key, problem in found.problems.items()]
     shown = {
         name: dg.MetadataValue.md(as_markdown(value, name) if isinstance(value, bytes) else value)

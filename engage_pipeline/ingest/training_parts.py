@@ -39,7 +39,10 @@ def part_publisher(store: ArtifactStore, keys: Sequence[str]) -> Callable[[str],
     def outcome(key: str) -> Manifest:
         if problem := problems[key]:
             raise UserError(problem)
-        return store.open(ARTIFACT, key).manifest
+        manifest = store.manifest(ARTIFACT, key)
+        if manifest is None:
+            raise UserError(f"{ARTIFACT}/{key}: was removed while it was made")
+        return manifest
 
     return outcome
 
