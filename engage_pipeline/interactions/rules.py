@@ -20,7 +20,7 @@ def counts_cover_every_row(store: "ArtifactStore", version: Version) -> Outcome:
     """The rows and the positives that were counted are those that the parts were read with."""
     counted = _counted(version)
     parts = _inputs(store, version)
-    if parts is None:  # the parts were read anew since: these counts are out of date, and nothing can be compared
+    if not parts:  # they were read anew since: these counts are out of date, and nothing can be compared
         return Outcome("", counted)
     read = {"rows": sum(part.facts["rows"] for part in parts)}
     read |= {name: sum(part.facts["positives"][name] for part in parts) for name in schema.ENGAGEMENTS}
@@ -56,7 +56,7 @@ def counts_cover_every_validation_row(store: "ArtifactStore", version: Version) 
     facts = version.manifest.facts
     counted = {name: facts[name] for name in ("rows", *schema.ENGAGEMENTS)}
     inputs = _inputs(store, version)
-    if inputs is None:
+    if not inputs:
         return Outcome("", counted)
     read = inputs[0].facts
     return Outcome(_differences(counted, {"rows": read["rows"], **read["positives"]}), counted)

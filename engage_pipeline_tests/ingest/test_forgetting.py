@@ -22,7 +22,7 @@ from engage_pipeline.ingest.forgetting import FACT, Forgotten, enter_replaced, f
 from engage_pipeline.ingest.parts import find_parts
 from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.ingest.report import facts_of_parts
-from engage_pipeline.ingest.side_files import write_side_files
+from engage_pipeline.ingest.side_files import write_side_files, write_test_sample
 from engage_pipeline.ingest.split import validation_split
 from engage_pipeline.predating import LEDGER, predating
 from engage_pipeline.synthetic import synthesize
@@ -101,6 +101,7 @@ def ingest(store: ArtifactStore) -> None:
             tweets, rejects = draft.path(f"{part}.parquet"), draft.path(f"{part}.rejects.parquet")
             options: dict[str, Any] = {"settings": store.settings, "labelled": False, "order": "line"}
             facts[part] = ingest_part(source, tweets=tweets, rejects=rejects, deletions=deletions, **options).facts()
+            write_test_sample(tweets, draft.path(f"{part}.sample.parquet"), store.settings)
         draft.rows = sum(figures["rows"] for figures in facts.values())
         draft.facts |= {**facts_of_parts(facts), FACT: deletions.digest}
 

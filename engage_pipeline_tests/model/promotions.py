@@ -14,7 +14,7 @@ from engage_pipeline.model.bundle import TrainedModel, build_bundle
 from engage_pipeline.model.promotion import promote
 from engage_pipeline.predating import enter
 from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
-from engage_pipeline_tests.samples import feature_table
+from engage_pipeline_tests.samples import bare_store, feature_table
 
 TABLE = feature_table(3000, 8, validation=True)
 HELD_OUT = TABLE.filter(pa.array(TABLE[schema.SPLIT].to_numpy() == schema.HOLDOUT))
@@ -51,7 +51,7 @@ def shift_outputs(bundle: Path, by: float) -> None:
 def make_store(folder: Path, table: pa.Table = TABLE, *, raw: Path | None = None, **values: object) -> ArtifactStore:
     """A store with validation_features of `table`, and `values` as settings; with validation_tweets of the file `raw`,
     which is written, if it is given."""
-    store = ArtifactStore(quiet_settings(folder, **values))
+    store = bare_store(quiet_settings(folder, **values))
     if raw is not None:
         publish_validation(store, raw)
     with store.publish("validation_features") as draft:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.promotion import HoldoutScore, compare, format_scores
 from engage_pipeline.operating_sections import PromotionSettings
@@ -27,6 +26,7 @@ from engage_pipeline_tests.model.promotions import (
     publish_validation,
     shift_outputs,
 )
+from engage_pipeline_tests.samples import bare_store
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_a_larger_tolerance_makes_nothing_stale_and_holds_when_it_is_decided_aga
     store = make_store(tmp_path)
     decide(store, bundles["good"])
     decide(store, bundles["bad"])
-    tolerant = ArtifactStore(store.settings.model_copy(update={"promotion": PromotionSettings(tolerance=99)}))
+    tolerant = bare_store(store.settings.model_copy(update={"promotion": PromotionSettings(tolerance=99)}))
     assert tolerant.stale("trained_model") is None
     assert tolerant.open("trained_model")
     again = make_store(tmp_path, promotion={"tolerance": 99})

@@ -24,6 +24,7 @@ from engage_pipeline_tests.model.promotions import (
     predicting,
     publish_candidate,
 )
+from engage_pipeline_tests.samples import bare_store
 
 TOLERANT = {"tolerance": 1000}
 
@@ -46,7 +47,7 @@ def decided(bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) 
 def store(decided: Path, tmp_path: Path) -> ArtifactStore:
     """A copy of that directory, without tolerance from now on."""
     shutil.copytree(decided, tmp_path / "data")
-    return ArtifactStore(quiet_settings(tmp_path / "data", promotion={"tolerance": 0}))
+    return bare_store(quiet_settings(tmp_path / "data", promotion={"tolerance": 0}))
 
 
 def versions(store: ArtifactStore) -> list[str]:
@@ -109,7 +110,7 @@ def test_mistakes_are_named(store: ArtifactStore) -> None:
 
 
 def test_an_ambiguous_beginning_is_named(tmp_path: Path) -> None:
-    store = ArtifactStore(quiet_settings(tmp_path, promotion={"keep": 20}))
+    store = bare_store(quiet_settings(tmp_path, promotion={"keep": 20}))
     for content in range(17):  # one more than there are hexadecimal digits
         with store.publish("trained_model") as draft:
             draft.path("blend.json").write_text(str(content), encoding="utf-8")
@@ -121,7 +122,7 @@ def test_an_ambiguous_beginning_is_named(tmp_path: Path) -> None:
 
 def test_without_any_model_there_is_nothing_to_roll_back_to(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing to roll back to"):
-        roll_back(ArtifactStore(quiet_settings(tmp_path)))
+        roll_back(bare_store(quiet_settings(tmp_path)))
     assert not list(tmp_path.iterdir())
 
 
@@ -233,9 +234,9 @@ def test_promoting_a_turned_down_candidate_keeps_its_score(store: ArtifactStore,
 KILLED = """
 import os, signal, sys, shutil
 from pathlib import Path
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.model.rollback import roll_back
 from engage_pipeline_tests.model.bundles import quiet_settings
+from engage_pipeline_tests.samples import bare_store
 moment = sys.argv[2]
 copyfile, replace = shutil.copyfile, Path.replace
 def die(): os.kill(os.getpid(), signal.SIGKILL)
@@ -247,7 +248,7 @@ def replaced(self, target):
     replace(self, target)
     if moment == "after the manifest" and target.name == "manifest.json": die()
 shutil.copyfile, Path.replace = copied, replaced
-roll_back(ArtifactStore(quiet_settings(Path(sys.argv[1]))))
+roll_back(bare_store(quiet_settings(Path(sys.argv[1]))))
 """
 
 

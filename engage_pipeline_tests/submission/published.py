@@ -31,7 +31,7 @@ def publish_golden_model(folder: Path, settings: Settings) -> None:
     split = partial(validation_split, seed=1, holdout_share=0.1, chunks=10)
     validation = ingest(GOLDEN / "validation" / "part-00000.gz", folder, settings, split)
     with store.publish("validation_counts") as draft:
-        count_validation([validation], draft.directory, settings)
+        draft.facts |= count_validation([validation], draft.directory, settings)
     features = folder / "validation_features.parquet"
     write_features(validation, features, kind="validation", settings=settings, **counts(store))
     inputs = make_inputs(pq.read_table(features), folder / "inputs", settings)
