@@ -61,13 +61,13 @@ _REPORTED = (
 ARTIFACTS: dict[str, Artifact] = {
     artifact.name: artifact
     for artifact in (
-        Artifact("tweet_parts", Stage.INGEST, (), ("ingest",), "3", partitioned=True),
+        Artifact("tweet_parts", Stage.INGEST, (), ("ingest",), "4", partitioned=True),
         Artifact(
             "validation_tweets",
             Stage.INGEST,
             (),
             ("ingest", "seed", "validation_percentage", "num_validation_chunks"),
-            "3",
+            "4",
         ),
         Artifact("test_tweets", Stage.INGEST, (), ("ingest",), "3"),
         Artifact("interaction_counts", Stage.INTERACTIONS, ("tweet_parts",), ("max_n_parts",), "1"),
@@ -138,7 +138,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.MODEL,
             ("interaction_features", "interaction_counts", "emde_sketches"),
             (*_PRETRAINING, "max_n_parts", "max_n_parts_in_memory", "seed", "training_threads"),
-            "1",
+            "2",
         ),
         Artifact(
             "finetuned_network",
@@ -152,7 +152,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.MODEL,
             ("interaction_features", "validation_features", "tweet_topics", "user_communities"),
             ("effects", "features.effects", "max_n_parts"),
-            "2",
+            "3",
         ),
         Artifact(
             "engagement_trees",

@@ -40,6 +40,15 @@ class SourceFile:
     sha256: str
 
 
+@dataclass(frozen=True)
+class Identity:
+    """What changes when a file is replaced or written to: inode, size in bytes, modification time."""
+
+    inode: int
+    bytes: int
+    mtime_ns: int
+
+
 _verified: set[tuple[str, int, int, int, str]] = set()
 """Files that this process has found undamaged: path, inode, size, time, SHA-256."""
 
@@ -59,6 +68,39 @@ def describe_source(path: Path, root: Path) -> SourceFile:
         )
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
+
+
+def identity(path: Path) -> Identity:
+    """The identity of a file. Raises UserError where there is none."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+    return Identity(status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@contextmanager
+def unchanged(path: Path, since: Identity) -> Iterator[None]:
+    """A block that reads the file `path`, which had the identity `since` before.
+
+    Raises UserError where it has another one at the end of the block, or when the block fails: whatever was read, and
+    whatever was wrong with it, may be of two files.
+    """
+    try:
+        yield
+    except Exception:
+        _require_unchanged(path, since)
+        raise
+    _require_unchanged(path, since)
+
+
+def _require_unchanged(path: Path, since: Identity) -> None:
+    try:
+        same = identity(path) == since
+    except UserError:
+        same = False
+    if not same:
+        raise UserError(f"{path}: replaced or changed while it was read; nothing was published of it, start again")
 
 
 def relative_folder(folder: Path, root: Path) -> str:

@@ -85,6 +85,9 @@ SUBMISSION_ENGAGEMENTS = ("reply", "retweet", "retweet_with_comment", "like")
 MEDIA = ("GIF", "Photo", "Video")
 TWEET_TYPES = ("Quote", "Retweet", "TopLevel", "Reply")
 
+MAX_TEXT_BYTES = 200
+"""An id has 32 bytes, as has a hashed value, and other texts fewer: a longer one is none of the challenge's."""
+
 LINE_NUMBER = "line_number"
 """0-based line of the row in its raw part (int64): with the part's name, the identity of a row."""
 ENGAGEMENT_DAY = "engagement_day"

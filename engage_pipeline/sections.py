@@ -76,7 +76,8 @@ class NetworkSettings(Section):
     weight_decay: float = Field(0.01, ge=0, description="Weight decay of AdamW.")
     schedule: Literal["days", "shuffled"] = Field(
         "shuffled",
-        description="`days`: engagement days in order, the optimizer started anew for each (the reference); "
+        description="`days`: engagement days in order, the optimizer started anew for each (the reference), rows "
+        "of stray days left out; "
         "`shuffled`: all days mixed, one optimizer, cosine decay.",
     )
     epochs: int = Field(2, ge=1, description="Passes over the training rows (`shuffled`) or over each day (`days`).")

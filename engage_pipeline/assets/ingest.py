@@ -12,12 +12,14 @@ from engage_pipeline.assets.definition import pipeline_asset
 from engage_pipeline.assets.making import Shown, make_one, make_parts, user_errors
 from engage_pipeline.automation.dead_runs import mark_run
 from engage_pipeline.config import Settings
+from engage_pipeline.files import identity
 from engage_pipeline.footers import require_schema
 from engage_pipeline.ingest.deletions import read_deletions
 from engage_pipeline.ingest.forgetting import FACT, enter_replaced
 from engage_pipeline.ingest.label_counts import label_counts
 from engage_pipeline.ingest.parts import part_name
 from engage_pipeline.ingest.reading import ingest_part
+from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.report import facts_of_parts
 from engage_pipeline.ingest.side_files import SAMPLE, write_side_files, write_test_sample
 from engage_pipeline.ingest.split import validation_split
@@ -58,6 +60,7 @@ def validation_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
         store = pipeline.store()
         (source,) = raw_sources(store.settings, "validation_tweets")
         deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
+        since = identity(source)
 
     def make(draft: Draft) -> Shown:
         settings = store.settings
@@ -76,6 +79,8 @@ def validation_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
                 chunks=settings.num_validation_chunks,
             ),
             deletions=deletions,
+            kept=kept_rejects(store.folder("validation_tweets")),
+            since=since,
         )
         require_schema(draft.path("tweets.parquet"), schema.tweet_schema(labelled=True, validation=True))
         write_side_files(draft.path("tweets.parquet"), draft.directory, settings)
@@ -94,6 +99,7 @@ def test_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
         store = pipeline.store()
         sources = raw_sources(store.settings, "test_tweets")
         deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
+        since = {source: identity(source) for source in sources}
 
     def make(draft: Draft) -> None:
         reports = {}
@@ -108,6 +114,8 @@ def test_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
                 labelled=False,
                 order="line",
                 deletions=deletions,
+                kept=kept_rejects(store.folder("test_tweets")),
+                since=since[source],
             )
             require_schema(draft.path(f"{part}.parquet"), schema.tweet_schema(labelled=False))
             write_test_sample(draft.path(f"{part}.parquet"), draft.path(f"{part}.{SAMPLE}"), store.settings)

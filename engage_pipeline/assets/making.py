@@ -35,7 +35,12 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from None
+        raise dg.Failure(description=str(error), metadata=_details(error), allow_retries=False) from None
+
+
+def _details(error: UserError) -> dict[str, dg.MetadataValue]:
+    """The figures of a mistake as Dagster metadata."""
+    return {name: dg.MetadataValue.json(value) for name, value in error.details.items()}
 
 
 def make_one(
@@ -89,20 +94,21 @@ def make_parts(
     _mark_run(context)
     made: dict[str, Manifest] = {}
     shown: dict[str, Shown] = {}
-    failed: dict[str, str] = {}
+    failed: dict[str, UserError] = {}
     for key in context.partition_keys:
         try:
             manifest = make(check_key(key))
             made[key], shown[key] = manifest, show(manifest)
         except UserError as error:
             LOGGER.error("%s", error)
-            failed[key] = str(error)
+            failed[key] = error
     if failed:
         for manifest in made.values():
             context.log_event(materialization(manifest, shown[str(manifest.key)]))
         failed |= {key: problem for key, manifest in made.items() if (problem := _failed_check(manifest))}
         problems = "; ".join(f"{key if key.isprintable() else repr(key)}: {problem}" for key, problem in failed.items())
-        raise dg.Failure(description=problems, allow_retries=False)
+        details = {f"{key}: {name}": one for key, problem in failed.items() for name, one in _details(problem).items()}
+        raise dg.Failure(description=problems, metadata=details, allow_retries=False)
     for key, manifest in made.items():
         context.add_asset_metadata(_shown_first(shown[key], manifest), asset_key=name, partition_key=key)
     versions = [manifest.version for manifest in made.values()]

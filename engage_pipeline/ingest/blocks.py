@@ -11,6 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from engage_pipeline.schema import COLUMNS, FIELD_SEPARATOR, N_TEST_COLUMNS
+
+NO_LABELS = FIELD_SEPARATOR.encode() * (len(COLUMNS) - N_TEST_COLUMNS)
+"""What a test line ends in where it has the four columns of the labels, which must be empty."""
 Positions = npt.NDArray[np.int64]
 
 
@@ -19,12 +23,14 @@ class LineBlock:
     """`n` lines, one after the other in `data`, which holds nothing else and fewer than 2^31 bytes.
 
     `ends`, int (n, columns), are the positions in `data` of the byte behind each column: a separator, for the last one
-    the line end. `numbers`, int64 (n,), are the numbers of the lines in the part, from 0.
+    the line end. `numbers`, int64 (n,), are the numbers of the lines in the part, from 0. `shortened`, bool (n,), are
+    the lines that end in NO_LABELS in the part and not here; None where there are none.
     """
 
     data: bytes | pa.Buffer
     ends: npt.NDArray[np.signedinteger]
     numbers: Positions
+    shortened: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         """How many lines."""
@@ -34,6 +40,15 @@ class LineBlock:
     def starts(self) -> npt.NDArray[np.signedinteger]:
         """Where each line begins: shape (n,)."""
         return np.concatenate([[0], self.ends[:-1, -1] + 1])
+
+    def line(self, place: int) -> bytes:
+        """The bytes, without line end, that one line has in the part."""
+        end = b"" if self.shortened is None or not self.shortened[place] else NO_LABELS
+        return bytes(memoryview(self.data)[int(self.starts[place]) : int(self.ends[place, -1])]) + end
+
+    def longest(self, index: int) -> int:
+        """The bytes of the longest text of one column."""
+        return int((self.ends[:, index] - self._begins[:, index]).max(initial=0))
 
     def column(self, index: int) -> pa.StringArray:
         """The text of one column; null where it is empty."""

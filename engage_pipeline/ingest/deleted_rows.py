@@ -4,7 +4,7 @@ What belongs here: which rows and lines go, and files without them. What does no
 artifacts are looked through (forgetting).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from duckdb import ColumnExpression
 
 from engage_pipeline.duckdb_engine import DuckDBEngine
+from engage_pipeline.files import atomic_file
 from engage_pipeline.ingest.deletions import Deletions
 from engage_pipeline.ingest.rejects import RejectTally, RejectWriter, read_rejects, rejected_file
 from engage_pipeline.ingest.sorting import Order
@@ -94,11 +95,15 @@ class DeletedRows:
         with TweetWriter(output.tweets, pq.read_schema(part.tweets)) as tweets:
             for batch in in_order.to_arrow_reader(PIECE_ROWS):
                 tweets.write(batch)
-        with RejectWriter(output.rejects, rejected_file(part.rejects)) as writer:
-            for reject in read_rejects(part.rejects):
-                if reject.line not in hits.rejected:
-                    writer.append(reject)
-        return writer.tally
+        return _rejects_without(part.rejects, hits.rejected, output.rejects)
+
+    def remove_rejects(self, rejects: Path) -> int:
+        """Replaces a file of rejected lines by one without the deleted, at once; returns how many these are."""
+        found = self.in_rejects(rejects)
+        if found:
+            with atomic_file(rejects) as kept:
+                _rejects_without(rejects, found, kept)
+        return len(found)
 
     def remove_in_place(self, part: PartFiles, hits: Hits, order: Order) -> RejectTally:
         """The same for files that nobody reads yet."""
@@ -111,6 +116,15 @@ class DeletedRows:
             kept.tweets.unlink(missing_ok=True)
             kept.rejects.unlink(missing_ok=True)
         return tally
+
+
+def _rejects_without(rejects: Path, lines: Collection[int], output: Path) -> RejectTally:
+    """Writes the rejects without those of some `lines`; the tally of those that stay."""
+    with RejectWriter(output, rejected_file(rejects)) as writer:
+        for reject in read_rejects(rejects):
+            if reject.line not in lines:
+                writer.append(reject)
+    return writer.tally
 
 
 class _Windows:

@@ -18,10 +18,10 @@ from engage_pipeline.catalogue import digest
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.parts import UNFINISHED, check_link
 from engage_pipeline.ingest.streams import PartStream, open_part
+from engage_pipeline.schema import MAX_TEXT_BYTES
 
 TWEETS, USERS = "tweets", "users"
 _BLOCK_BYTES = 4 << 20
-_MAX_ID_BYTES = 200
 _BOM = b"\xef\xbb\xbf"
 _NO_ID = r"""[\s\p{Z}\p{C},;"'|]"""
 """What can't stand in an id. A list with more than one column would else match nothing, and nothing be deleted."""
@@ -121,7 +121,7 @@ def _checked(path: Path, lines: list[bytes], first: int) -> pa.Array:
     except pa.ArrowInvalid:
         number = next(number for number, line in enumerate(lines, first) if not _is_utf8(line))
         raise UserError(f"{path}: line {number}: invalid UTF-8") from None
-    wrong = pc.or_(pc.match_substring_regex(ids, _NO_ID), pc.greater(pc.binary_length(ids), _MAX_ID_BYTES))
+    wrong = pc.or_(pc.match_substring_regex(ids, _NO_ID), pc.greater(pc.binary_length(ids), MAX_TEXT_BYTES))
     place = pc.index(wrong, True).as_py()
     if place >= 0:
         raise UserError(f"{path}: line {first + place}: {ids[place].as_py()[:50]!r} is not one id")

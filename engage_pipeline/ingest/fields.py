@@ -5,8 +5,7 @@ not: lines that are no interactions at all (lines), how a kind of value is read 
 balance (reading).
 """
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engage_pipeline.ingest.blocks import LineBlock
-from engage_pipeline.ingest.lines import read_lines
-from engage_pipeline.ingest.rejects import Reject
+from engage_pipeline.ingest.rejects import Reject, RejectWriter
 from engage_pipeline.ingest.tokens import read_tokens
-from engage_pipeline.ingest.values import Flags, read_booleans, read_integers, read_lists
+from engage_pipeline.ingest.values import Flags, read_booleans, read_integers, read_lists, too_long
 from engage_pipeline.schema import (
     COLUMNS,
     ENGAGEMENT_DAY,
     ENGAGEMENTS,
     FIELD_SEPARATOR,
+    MAX_TEXT_BYTES,
     N_TEST_COLUMNS,
     VOCABULARY_SIZE,
     Kind,
@@ -36,20 +35,22 @@ _EXPECTED = {
     Kind.TOKENS: f"no tab-separated token ids from 0 to {VOCABULARY_SIZE - 1}",
     Kind.INTEGER: "no integer of 64 bits",
     Kind.BOOLEAN: "neither true nor false",
+    Kind.STRING: f"longer than {MAX_TEXT_BYTES} bytes",
+    Kind.STRINGS: f"a list with a text longer than {MAX_TEXT_BYTES} bytes",
 }
 
 
 class TypedRows:
-    """Reads the columns of lines, and remembers which lines have a value that can't be read."""
+    """Reads the columns of lines. Those with a value that can't be read go to the rejects, in no order."""
 
-    def __init__(self, *, labelled: bool, split: Split | None) -> None:
+    def __init__(self, *, labelled: bool, split: Split | None, rejects: RejectWriter) -> None:
         """With `split`, which gives the places of lines by their numbers, rows end in schema.SPLIT."""
         self.schema = tweet_schema(labelled=labelled, validation=split is not None)
         self._columns = COLUMNS if labelled else COLUMNS[:N_TEST_COLUMNS]
         self.columns = len(self._columns)
         self._times = [engagement_timestamp(engagement) for engagement in ENGAGEMENTS] if labelled else []
         self._split = split
-        self._unreadable: dict[int, str] = {}
+        self._rejects = rejects
 
     def of(self, block: LineBlock) -> pa.RecordBatch:
         """The rows, in `schema`, of the lines whose every value can be read, in their order."""
@@ -68,12 +69,6 @@ class TypedRows:
         rows = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
         return self._without(rows, block, problems) if problems else rows
 
-    def rejects(self, part: Path) -> Iterator[Reject]:
-        """The lines of `part` with a value that can't be read, ascending, once all its lines went through `of`."""
-        lines = np.array(sorted(self._unreadable), dtype=np.int64)
-        for line, raw in zip(lines.tolist(), read_lines(part, lines), strict=True):
-            yield Reject(line, self._reason(self._unreadable[line], raw), raw)
-
     def _days(self, values: dict[str, pa.Array], rows: int) -> tuple[pa.Int32Array, Flags]:
         """The day of the latest engagement, else of the tweet, else 0, and which are beyond 32 bits."""
         times = [values[name] for name in self._times]
@@ -84,11 +79,12 @@ class TypedRows:
         return pa.array(days.astype(np.int32)), (days < limits.min) | (days > limits.max)
 
     def _without(self, rows: pa.RecordBatch, block: LineBlock, problems: list[tuple[str, Flags]]) -> pa.RecordBatch:
-        """The rows without a problem; of the others the first is remembered."""
+        """The rows without a problem; the others are rejected for their first."""
         good = np.ones(len(block), dtype=np.bool_)
         for name, bad in problems:
-            for line in block.numbers[bad & good].tolist():
-                self._unreadable[line] = name
+            for place in np.flatnonzero(bad & good).tolist():
+                raw = block.line(place)
+                self._rejects.append(Reject(int(block.numbers[place]), self._reason(name, raw), raw))
             good &= ~bad
         return rows.filter(pa.array(good))
 
@@ -105,8 +101,10 @@ def _read(block: LineBlock, index: int, kind: Kind) -> tuple[pa.Array, Flags | N
     if kind is Kind.TOKENS:
         return read_tokens(block.column_with_end(index))
     texts = block.column(index)
+    is_long = block.longest(index) > MAX_TEXT_BYTES
     if kind is Kind.INTEGER:
         return read_integers(texts)
     if kind is Kind.BOOLEAN:
         return read_booleans(texts)
-    return (read_lists(texts) if kind is Kind.STRINGS else texts), None
+    values = read_lists(texts) if kind is Kind.STRINGS else texts
+    return values, too_long(values) if is_long else None

@@ -68,6 +68,16 @@ class PartLines:
             raise UserError(f"{self._part}: the file is empty")
 
 
+def count_lines(part: Path) -> int:
+    """All lines of a part, counted by their ends alone. Raises UserError: unreadable or damaged file."""
+    lines, last = 0, _NEWLINE
+    with open_part(part) as stream:
+        while data := stream.read(_BLOCK_BYTES):
+            lines += data.count(_NEWLINE)
+            last = data[-1:]
+    return lines + (last != _NEWLINE)
+
+
 def read_lines(part: Path, numbers: Positions) -> Iterator[bytes]:
     """The exact bytes, without line end, of the lines with these ascending `numbers`."""
     seen = 0
@@ -122,26 +132,28 @@ class _Checker:
         cut = None if block.endswith(_NEWLINE) else cut_off(layout.last_line(), self._width.columns)
         if cut:
             suspects = np.union1d(suspects, len(layout.ends) - 1)
-        first = self.lines
-        numbers = np.arange(first, first + len(layout.ends))
+        numbers = np.arange(self.lines, self.lines + len(layout.ends))
+        self.lines += len(layout.ends)
+        shortened = None
         if len(suspects):
-            kept, dropped = self._sort(layout, suspects, cut)
+            kept, dropped, short = self._sort(layout, suspects, numbers, cut)
             if not kept:
-                self.lines += len(layout.ends)
                 return None
+            if short:
+                shortened = np.delete(np.isin(numbers, short), dropped)
             numbers = np.delete(numbers, dropped)
-            self.lines += len(layout.ends)
             layout = _Layout(kept)
-        else:
-            self.lines += len(layout.ends)
-        return LineBlock(layout.block, layout.marks.reshape(-1, self._width.columns), numbers)
+        return LineBlock(layout.block, layout.marks.reshape(-1, self._width.columns), numbers, shortened)
 
-    def _sort(self, layout: "_Layout", suspects: Positions, cut: str | None) -> tuple[bytes, list[int]]:
-        """The block without its blank and bad lines, which are counted and written to the rejects, and their indices.
+    def _sort(
+        self, layout: "_Layout", suspects: Positions, numbers: Positions, cut: str | None
+    ) -> tuple[bytes, list[int], list[int]]:
+        """The block without its blank and bad lines, which are counted and written to the rejects, and their indices;
+        and the numbers of the lines that were shortened.
 
         `cut` is what is wrong with the end of the last one.
         """
-        kept, dropped = [], []
+        kept, dropped, short = [], [], []
         cursor = 0
         for index in suspects.tolist():
             start, end = int(layout.starts[index]), int(layout.ends[index])
@@ -150,16 +162,18 @@ class _Checker:
             cursor = end + 1
             problem = _byte_problem(line) if line else ""
             if problem is None:
-                shortened, problem = self._width.fit(line, self.lines + index)
+                fitted, problem = self._width.fit(line, int(numbers[index]))
                 problem = problem or (cut if index == len(layout.ends) - 1 else None)
-                kept.append(shortened + _NEWLINE if problem is None else b"")
+                kept.append(fitted + _NEWLINE if problem is None else b"")
+                if len(fitted) < len(line):
+                    short.append(int(numbers[index]))
             if problem is not None:
                 dropped.append(index)
             if problem:
-                self._rejects.append(Reject(self.lines + index, problem, line))
+                self._rejects.append(Reject(int(numbers[index]), problem, line))
         self.blank += int((layout.lengths == 0).sum())
         kept.append(layout.block[cursor:])
-        return b"".join(kept), dropped
+        return b"".join(kept), dropped, short
 
 
 class _Layout:

@@ -12,6 +12,7 @@ from engage_pipeline.schema import (
     COLUMNS,
     FIELD_SEPARATOR,
     LIST_SEPARATOR,
+    MAX_TEXT_BYTES,
     N_TEST_COLUMNS,
     VOCABULARY_SIZE,
     Column,
@@ -47,10 +48,11 @@ def _value(column: Column, field: str) -> Any:
         return []
     if not field:
         return None
-    if column.kind is Kind.STRINGS:
-        return field.split(LIST_SEPARATOR)
-    if column.kind is Kind.STRING:
-        return field
+    if column.kind in {Kind.STRINGS, Kind.STRING}:
+        texts = field.split(LIST_SEPARATOR) if column.kind is Kind.STRINGS else [field]
+        if any(len(text.encode()) > MAX_TEXT_BYTES for text in texts):
+            raise UserError(f"a row is rejected: {column.name}: {field[:100]!r} is longer than {MAX_TEXT_BYTES} bytes")
+        return texts if column.kind is Kind.STRINGS else field
     found: Any
     if column.kind is Kind.BOOLEAN:
         found = _BOOLEANS.get(field)

@@ -3,10 +3,10 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Protocol, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -71,25 +71,43 @@ class RejectTally:
             text = reject.raw[: 4 * _EXAMPLE_CHARACTERS].decode(errors="replace")[:_EXAMPLE_CHARACTERS]
             self.examples.append(Example(reject.line, reject.reason, text))
 
+    def shown_examples(self) -> list[dict[str, Any]]:
+        """The examples as JSON types for people, ids shortened: they are shown, logged and copied to places that no
+        deletion reaches."""
+        return [
+            {**asdict(example), "reason": shorten_ids(example.reason), "text": shorten_ids(example.text)}
+            for example in self.examples
+        ]
+
+
+class Limit(Protocol):
+    """Whether a part may have more rejected lines (reject_limit.RejectLimit)."""
+
+    def check(self, rejected: int, /) -> None:
+        """Raises where so many are too many."""
+
 
 class RejectWriter:
     """Writes the rejects of the raw file called `file`, in the order in which they come, in little memory."""
 
-    def __init__(self, path: Path, file: str) -> None:
-        """Creates `path`: without rejects it holds no rows."""
+    def __init__(self, path: Path, file: str, limit: Limit | None = None) -> None:
+        """Creates `path`: without rejects it holds no rows. `limit` is asked about each reject, once it is counted."""
         self.path, self.file = path, file
+        self._limit = limit
         self.tally = RejectTally()
         self._writer = pq.ParquetWriter(path, REJECT_SCHEMA, compression="zstd")
         self._pending: list[Reject] = []
         self._pending_bytes = 0
 
     def append(self, reject: Reject) -> None:
-        """Adds one reject."""
+        """Adds one reject. Raises what `limit` raises."""
         self.tally.add(reject)
         self._pending.append(reject)
         self._pending_bytes += len(reject.raw) + 200
         if self._pending_bytes >= _BUFFER_BYTES:
             self._flush()
+        if self._limit:
+            self._limit.check(self.tally.count)
 
     def _flush(self) -> None:
         columns = [

@@ -10,7 +10,7 @@ from duckdb import ColumnExpression, FunctionExpression
 
 from engage_pipeline.duckdb_engine import DuckDBEngine
 from engage_pipeline.engine import statement
-from engage_pipeline.ingest.rejects import Example, RejectTally, shorten_ids
+from engage_pipeline.ingest.rejects import Example, RejectTally
 from engage_pipeline.manifests import Manifest
 from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS, MEDIA, TWEET_TYPES, engagement_timestamp
 
@@ -43,11 +43,7 @@ class IngestReport:
         """The report as JSON types for people: days as dates, and the ids in examples shortened, because facts are
         shown, logged and copied to places that no deletion reaches."""
         days = "none" if self.days is None else " to ".join(str(np.datetime64(day, "D")) for day in self.days)
-        examples = [
-            {**asdict(example), "reason": shorten_ids(example.reason), "text": shorten_ids(example.text)}
-            for example in self.examples
-        ]
-        return {**asdict(self), "days": days, "examples": examples}
+        return {**asdict(self), "days": days, "examples": RejectTally(examples=list(self.examples)).shown_examples()}
 
 
 def facts_of_parts(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

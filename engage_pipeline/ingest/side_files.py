@@ -22,11 +22,11 @@ import pyarrow.parquet as pq
 from engage_pipeline.config import Settings
 from engage_pipeline.duckdb_engine import DuckDBEngine
 from engage_pipeline.schema import ENGAGEMENT_DAY
+from engage_pipeline.stray_days import NO_DATE
 
 DAYS, SAMPLE = "days.parquet", "sample.parquet"
 SAMPLE_ROWS = 2048
 """A part with fewer rows in its sample is in it whole."""
-NO_DATE = 0
 
 
 def write_side_files(tweets: Path, folder: Path, settings: Settings) -> None:

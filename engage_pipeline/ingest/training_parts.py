@@ -10,10 +10,12 @@ from engage_pipeline import schema
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.files import identity
 from engage_pipeline.footers import require_schema
 from engage_pipeline.ingest.deletions import Deletions, read_deletions
 from engage_pipeline.ingest.forgetting import FACT, enter_replaced
 from engage_pipeline.ingest.reading import ingest_part
+from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.report import IngestReport, change_of_rows
 from engage_pipeline.ingest.side_files import write_side_files
 from engage_pipeline.making import making, published
@@ -59,6 +61,7 @@ def publish_part(store: ArtifactStore, deletions: Deletions, key: str) -> Manife
     if not sources:
         raise UserError(f"{store.settings.recsys_data}: no part {key} among the parts that the settings ask for")
     enter_replaced(store, ARTIFACT, key, deletions)
+    since = identity(sources[0])
     with making(store, ARTIFACT, key, sources) as draft:
         report = ingest_part(
             sources[0],
@@ -68,6 +71,8 @@ def publish_part(store: ArtifactStore, deletions: Deletions, key: str) -> Manife
             labelled=True,
             order="tweet",
             deletions=deletions,
+            kept=kept_rejects(store.folder(ARTIFACT, key)),
+            since=since,
         )
         require_schema(draft.path("tweets.parquet"), schema.tweet_schema(labelled=True))
         write_side_files(draft.path("tweets.parquet"), draft.directory, store.settings)

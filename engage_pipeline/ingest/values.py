@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engage_pipeline.schema import LIST_SEPARATOR
+from engage_pipeline.schema import LIST_SEPARATOR, MAX_TEXT_BYTES
 
 Flags = npt.NDArray[np.bool_]
 _STRICT = re.compile("-?[0-9]+", re.ASCII)
@@ -55,6 +55,16 @@ def read_lists(texts: pa.StringArray) -> pa.ListArray:
         return pa.ListArray.from_arrays(np.zeros(len(texts) + 1, dtype=np.int32), pa.array([], pa.string()))
     lists = pc.split_pattern(texts, LIST_SEPARATOR)
     return pa.ListArray.from_arrays(lists.offsets, lists.values)
+
+
+def too_long(values: pa.StringArray | pa.ListArray) -> Flags:
+    """Which values, (n,), are a text of more than MAX_TEXT_BYTES, or a list that holds one."""
+    if pa.types.is_string(values.type):
+        return flags(pc.fill_null(pc.greater(pc.binary_length(values), MAX_TEXT_BYTES), False))
+    long = np.flatnonzero(too_long(values.values))
+    found = np.zeros(len(values), dtype=np.bool_)
+    found[np.searchsorted(values.offsets.to_numpy(), long, side="right") - 1] = True
+    return found
 
 
 def flags(array: pa.BooleanArray) -> Flags:

@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.ingest.blocks import NO_LABELS
 from engage_pipeline.schema import COLUMNS, FIELD_SEPARATOR, N_TEST_COLUMNS
 
 _SEPARATOR = FIELD_SEPARATOR.encode()
 _ENOUGH_LINES = 1000
-_NO_LABELS = _SEPARATOR * (len(COLUMNS) - N_TEST_COLUMNS)
 
 
 class ExpectedWidth:
@@ -54,7 +54,7 @@ class ExpectedWidth:
         if columns == self.columns:
             return line, None
         if columns == len(COLUMNS) and not self._labelled:
-            if not line.endswith(_NO_LABELS):
+            if not line.endswith(NO_LABELS):
                 raise UserError(f"{self._part}: line {number} (from 0) has labels; a test part must have none")
-            return line.removesuffix(_NO_LABELS), None
+            return line.removesuffix(NO_LABELS), None
         return line, f"columns: {columns} instead of {self.columns}"

@@ -5,7 +5,8 @@ batches. What does not belong here: reading rows, or taking a step.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.rows import read_columns
+from engage_pipeline.stray_days import in_window
 
 WARMUP_SHARE = 0.05
 
@@ -62,15 +64,27 @@ def day_ranges(path: Path) -> dict[int, RowRange]:
 
 
 def day_by_day(paths: Sequence[Path], epochs: int, parts_at_once: int) -> list[Stretch]:
-    """The reference's schedule: the days in order, `epochs` passes over each, an optimizer and a decay for each day."""
+    """The reference's schedule: the days in order, `epochs` passes over each, an optimizer and a decay for each day.
+
+    Rows of stray days are left out: each such day would take a decay from all days behind it.
+    """
     by_part = [day_ranges(path) for path in paths]
     stretches = []
-    for n_decays, day in enumerate(sorted({day for ranges in by_part for day in ranges})):
+    for n_decays, day in enumerate(_days_in_window(by_part)):
         ranges = [part[day] for part in by_part if day in part]
         name = str(np.datetime64(day, "D"))
         passes = epochs * _groups(name, ranges, parts_at_once, n_decays)
         stretches += [replace(passes[0], fresh_optimizer=True), *passes[1:]]
     return stretches
+
+
+def _days_in_window(by_part: Sequence[Mapping[int, RowRange]]) -> list[int]:
+    rows: Counter[int] = Counter()
+    for ranges in by_part:
+        rows.update({day: one.stop - one.start for day, one in ranges.items()})
+    days = np.array(sorted(rows), np.int64)
+    found: list[int] = days[in_window(days, np.array([rows[day] for day in days.tolist()]))].tolist()
+    return found
 
 
 def shuffled(paths: Sequence[Path], epochs: int, parts_at_once: int, seed: int) -> list[Stretch]:

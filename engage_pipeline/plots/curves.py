@@ -17,6 +17,7 @@ from engage_pipeline.plots.style import (
     plain_axis,
     say_nothing_to_draw,
 )
+from engage_pipeline.stray_days import in_window
 
 Point = tuple[float, float]
 SECONDS_PER_DAY = 86_400
@@ -99,12 +100,12 @@ def label_rates(
 
 
 def label_rates_by_day(counts: Mapping[str, Sequence[int]]) -> bytes:
-    """`label_rates` of `engagement_day`, `rows` and the rows of each engagement, a value a day each."""
-    rates = {
-        name: [count / max(1, rows) for count, rows in zip(counts[name], counts["rows"], strict=True)]
-        for name in schema.TARGETS
-    }
-    return label_rates(counts[schema.ENGAGEMENT_DAY], rates)
+    """`label_rates` of `engagement_day`, `rows` and the rows of each engagement, a value a day each; without stray
+    days."""
+    days, rows = np.array(counts[schema.ENGAGEMENT_DAY], np.int64), np.array(counts["rows"], np.int64)
+    shown = in_window(days, rows)
+    rates = {name: (np.array(counts[name])[shown] / np.maximum(1, rows[shown])).tolist() for name in schema.TARGETS}
+    return label_rates(days[shown].tolist(), rates)
 
 
 def _date(day: int) -> str:

@@ -86,7 +86,7 @@ def _row(line: bytes, number: int, labelled: bool, ended: bool) -> dict[str, Any
 
 def _value(kind: Kind, text: str) -> Any:
     if kind is Kind.STRINGS:
-        return text.split("\t") if text else []
+        return [_text(one) for one in text.split("\t")] if text else []
     if kind is Kind.TOKENS:
         tokens = [_integer(token) for token in text.split("\t")] if text else []
         if any(not 0 <= token < VOCABULARY_SIZE for token in tokens):
@@ -98,7 +98,11 @@ def _value(kind: Kind, text: str) -> Any:
         return _integer(text)
     if kind is Kind.BOOLEAN:
         return {"true": True, "false": False}[text] if text in {"true", "false"} else _fail()
-    return text
+    return _text(text)
+
+
+def _text(text: str) -> str:
+    return text if len(text.encode("utf-8")) <= 200 else _fail()
 
 
 def _integer(text: str) -> int:

@@ -333,7 +333,9 @@ def large_part(lines: int) -> tuple[bytes, np.ndarray]:
     kind = rng.choice(4, lines, p=[0.997, 0.001, 0.001, 0.001])
     kind[5000:5010] = [1, 1, 2, 3, 1, 2, 2, 3, 3, 1]
     tweets = rng.permutation(lines) // 3
-    template = line_of(hashtags=b"x" * 400, tweet_id=b"<tweet>", engaged_with_user_follower_count=b"<line>")
+    template = line_of(
+        hashtags=b"\t".join([b"x" * 99] * 4), tweet_id=b"<tweet>", engaged_with_user_follower_count=b"<line>"
+    )
     before, rest = template.split(b"<tweet>")
     between, after = rest.split(b"<line>")
     bad = {1: b"", 2: b"broken\xff", 3: line_of(reply_timestamp=b"1.5")}
@@ -432,7 +434,8 @@ def test_a_cut_off_archive_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_the_longest_line_is_read_and_a_longer_one_rejected(tmp_path: Path) -> None:
-    long = line_of(hashtags=b"x" * (2_000_000 - len(line_of(hashtags=b""))))
+    tags = (b"x" * 99 + b"\t") * 20_000
+    long = line_of(hashtags=tags[: 2_000_000 - len(line_of(hashtags=b""))])
     assert len(long) == 2_000_000
     content = b"\n".join([GOOD, long, long[:-10] + b"0" * 11, b"y" * 3_000_000, long, GOOD])
     report, tweets, rejects = ingest(tmp_path, content, ingest={"max_rejected_share": 0.5})

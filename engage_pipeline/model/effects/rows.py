@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from engage_pipeline import schema
 from engage_pipeline.fingerprints import MISSING, fingerprints
+from engage_pipeline.stray_days import in_window
 
 if TYPE_CHECKING:
     from engage_pipeline.interactions.communities import Communities
@@ -127,14 +128,17 @@ def time_left(timestamps: np.ndarray, window_end: int) -> np.ndarray:
 
 
 def end_of_window(timestamps: np.ndarray) -> int:
-    """The end of the UTC day by which almost all tweets were written: Unix seconds; stray timestamps don't count.
+    """The end of the UTC day by which almost all tweets were written: Unix seconds; stray days don't count.
 
-    `timestamps` int64 [n] in Unix seconds; 0 where there are none.
+    `timestamps` int64 [n] in Unix seconds, 0 where a tweet has none; 0 where there are no tweets.
     """
     if not len(timestamps):
         return 0
-    place = min(int(_ALMOST_ALL * len(timestamps)), len(timestamps) - 1)
-    return int(np.partition(timestamps, place)[place]) // _DAY * _DAY + _DAY
+    days, rows = np.unique(timestamps // _DAY, return_counts=True)
+    window = in_window(days, rows)
+    until = np.cumsum(rows[window])
+    day = days[window][np.searchsorted(until, int(_ALMOST_ALL * until[-1]), side="right")]
+    return (int(day) + 1) * _DAY
 
 
 def _fingerprints(table: pa.Table, names: Sequence[str]) -> list[np.ndarray]:
