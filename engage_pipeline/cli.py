@@ -32,6 +32,7 @@ for command in (
     models.promote,
     comparing.compare,
     data.synthesize,
+    data.rejects,
     data.settings,
 ):
     app.command()(command)

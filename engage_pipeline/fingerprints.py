@@ -43,19 +43,25 @@ def combined(*columns: np.ndarray) -> np.ndarray:
 
 
 def _fnv(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """FNV-1a, one byte of every text at a time; of a few texts one after the other, which then are fewer steps."""
-    if len(starts) <= _FEW:
-        texts = (data[start : start + length].tobytes() for start, length in zip(starts, lengths, strict=True))
-        return np.array([_fnv_of(text) for text in texts], np.uint64)
-    result = np.full(len(starts), _OFFSET, np.uint64)
-    for place in range(int(lengths.max(initial=0))):
-        longer = slice(None) if place < lengths.min() else np.flatnonzero(lengths > place)
-        result[longer] = (result[longer] ^ data[starts[longer] + place]) * _PRIME
+    """FNV-1a, uint64 [n], in time that grows with the bytes: one byte at a time of all texts that are so long, the
+    longest first; of the few longest their rest one after the other, which then are fewer steps."""
+    order = np.argsort(-lengths, kind="stable")
+    starts, lengths = starts[order], lengths[order]
+    hashes = np.full(len(starts), _OFFSET, np.uint64)
+    together = int(lengths[_FEW]) if len(lengths) > _FEW else 0
+    longer = np.searchsorted(-lengths, -np.arange(together))  # [together]: how many texts have more bytes than place
+    for place, count in enumerate(longer.tolist()):
+        hashes[:count] = (hashes[:count] ^ data[starts[:count] + place]) * _PRIME
+    for index, (start, length) in enumerate(zip(starts[:_FEW].tolist(), lengths[:_FEW].tolist(), strict=True)):
+        hashes[index] = _fnv_of(data[start + together : start + length].tobytes(), int(hashes[index]))
+    result = np.empty_like(hashes)
+    result[order] = hashes
     return result
 
 
-def _fnv_of(text: bytes) -> int:
-    value, prime = int(_OFFSET), int(_PRIME)
+def _fnv_of(text: bytes, value: int) -> int:
+    """The FNV-1a `value` of what stands before `text`, with `text`."""
+    prime = int(_PRIME)
     for byte in text:
         value = (value ^ byte) * prime & _WORD
     return value

@@ -28,8 +28,8 @@ class CheckSettings(Section):
     last_day: date | None = Field(None, description="Last plausible engagement day (UTC); null = the day of ingest.")
     max_outside_share: Share = Field(
         0.01,
-        description="A part with a larger share of rows outside these days, or without any time, is not used. Fewer are "
-        "counted and used, but left out where work goes by day (docs/reliability.md).",
+        description="A part with a larger share of rows outside these days, or without any time, is not used. Fewer "
+        "are counted and used, but left out where work goes by day (docs/reliability.md).",
     )
     max_shared_share: Share = Field(
         0.01,

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import dagster as dg
 
@@ -44,6 +45,7 @@ class Outcome:
 
     deletions: Deletions
     forgotten: Forgotten
+    folder: Path
     made: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     predating: dict[str, str] = field(default_factory=dict)
@@ -53,7 +55,8 @@ class Outcome:
     def to_text(self) -> str:
         """Some lines: what was rewritten, made again and removed, and what is left to do."""
         if not self.deletions:
-            return "no deletions: the folder `deletions` holds no ids"
+            there = "holds no ids" if self.folder.is_dir() else "is not there"
+            return f"no deletions: the folder {self.folder} {there} (setting deletions)"
         lines = [f"deletions: {self.deletions}; {self.forgotten.looked_through} artifacts looked through"]
         lines += [f"  {name}: {count:,} lines forgotten" for name, count in self.forgotten.lines.items()]
         lines += [f"made again: {', '.join(self.made)}"] if self.made else []
@@ -80,7 +83,7 @@ def forget(
     lock = (store.root / LEDGER).with_name(".forget.lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
     with files.exclusive(lock, "another run is forgetting deleted tweets and users"):
-        outcome = Outcome(deletions, forget_rows(store, deletions))
+        outcome = Outcome(deletions, forget_rows(store, deletions), store.settings.deletions)
         if deletions:
             _forget_everywhere(pipeline, instance, outcome, report or instance.report_runless_asset_event, started_by)
     outcome.problems += outcome.forgotten.problems.values()

@@ -1,9 +1,11 @@
-"""Commands about data and settings: synthesize, settings."""
+"""Commands about data and settings: synthesize, rejects, settings."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from engage_pipeline.commands.options import Config, PresetName, open_pipeline
 
 
 def synthesize(
@@ -17,6 +19,19 @@ def synthesize(
     from engage_pipeline.synthetic import synthesize as make_world
 
     make_world(out, rows=rows, users=users, parts=parts, seed=seed)
+
+
+def rejects(
+    part: Annotated[str, typer.Argument(help="Training part, validation_tweets, test_tweets or test_tweets/<part>.")],
+    config: Config = None,
+    preset: PresetName = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many lines.")] = 20,
+) -> None:
+    """Show the rejected lines of a part, also of one that failed: file, line, reason, bytes."""
+    from engage_pipeline.ingest.rejects_shown import rejects_text
+
+    for line in rejects_text(open_pipeline(config, preset).store(), part, limit):
+        typer.echo(line)
 
 
 def settings() -> None:

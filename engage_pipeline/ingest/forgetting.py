@@ -17,8 +17,10 @@ from typing import Any
 from engage_pipeline.artifacts import ArtifactStore, Draft, Version
 from engage_pipeline.duckdb_engine import DuckDBEngine
 from engage_pipeline.errors import UserError
+from engage_pipeline.files import exclusive
 from engage_pipeline.ingest.deleted_rows import DeletedRows, Hits, PartFiles
 from engage_pipeline.ingest.deletions import Deletions, read_deletions
+from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.report import facts_of_parts, summarise
 from engage_pipeline.ingest.side_files import SAMPLE, write_side_files, write_test_sample
 from engage_pipeline.manifests import Manifest, label
@@ -57,6 +59,8 @@ def forget_rows(store: ArtifactStore, deletions: Deletions) -> Forgotten:
     a kill: it goes on where it was.
     """
     done = Forgotten()
+    if deletions:
+        _forget_failed(store, deletions, done)
     behind = list(_behind(store, deletions, done.problems))
     if not behind:
         return done
@@ -73,6 +77,25 @@ def forget_rows(store: ArtifactStore, deletions: Deletions) -> Forgotten:
                 done.problems[name] = str(error)
             tracker.advance(manifest.rows or 0, name)
     return done
+
+
+def _forget_failed(store: ArtifactStore, deletions: Deletions, done: Forgotten) -> None:
+    """Takes deleted lines out of the rejects that failed attempts left: they belong to no version."""
+    kept = [(name, key) for name in INGESTED for key in keys_on_disk(store, name)]
+    kept = [(name, key) for name, key in kept if kept_rejects(store.folder(name, key)).is_file()]
+    if not kept:
+        return
+    with DuckDBEngine(store.settings, readable=[store.root]) as engine:
+        deleted = DeletedRows(engine, deletions)
+        for name, key in kept:
+            folder, made = store.folder(name, key), label(name, key)
+            try:
+                with exclusive(folder / ".lock", f"another run is making {made}"):
+                    lines = deleted.remove_rejects(kept_rejects(folder))
+            except UserError as error:
+                done.problems[made] = str(error)
+            else:
+                done.lines |= {f"{made}, rejected lines of a failed attempt": lines} if lines else {}
 
 
 def enter_replaced(store: ArtifactStore, name: str, key: str | None, deletions: Deletions) -> None:

@@ -3,7 +3,10 @@
 What belongs here: names and places of files. What does not: what is inside them (streams, lines, reading).
 """
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from engage_pipeline.errors import UserError
@@ -11,8 +14,11 @@ from engage_pipeline.manifests import check_key
 
 PREFIX = "part-"
 COMPRESSIONS = (".gz", ".zst", ".lzo")
-UNFINISHED = (".crc", ".md5", ".sha1", ".sha256", ".sha512", ".tmp", ".temp", ".part", ".partial", ".crdownload", "~")
-"""Endings of checksums, and of files that an editor, a browser or a transfer has not finished."""
+INDEXES = (".index", ".crc", ".md5", ".sha1", ".sha256", ".sha512")
+UNFINISHED = (*INDEXES, ".tmp", ".temp", ".part", ".partial", ".crdownload", "~")
+"""Endings of indexes and checksums, and of files that an editor, a browser or a transfer has not finished."""
+LOGGER = logging.getLogger("engage_pipeline")
+_NAMED = 3
 
 
 def part_name(path: Path) -> str:
@@ -34,6 +40,7 @@ class Listing:
 def list_parts(folder: Path, *, follow_links: bool = False) -> Listing:
     """The parts of `folder`; files that don't begin with `part-` are none. One bad file does not hide the others.
 
+    What is no part is told in one log line, once a process for the same files: a sensor lists a folder again and again.
     A link that leads out of the folder is a bad file unless `follow_links` (the setting of that name) says otherwise.
     Raises UserError where there is no such folder.
     """
@@ -41,17 +48,27 @@ def list_parts(folder: Path, *, follow_links: bool = False) -> Listing:
         raise UserError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
     found: dict[str, Path] = {}
     problems: dict[str, str] = {}
+    others = []
     for path in sorted(folder.iterdir()):
         name = _stem(path)
         try:
             if not _is_part(path, folder, follow_links=follow_links):
+                others.append(path.name)
                 continue
             if check_key(name) in found:
                 raise UserError(f"{folder}: {found[name].name} and {path.name} are both part {name}; remove one")
             found[name] = path
         except UserError as error:
             problems.setdefault(name, str(error))
+    if others:
+        _tell_once(folder, tuple(others))
     return Listing({name: path for name, path in sorted(found.items()) if name not in problems}, problems)
+
+
+@lru_cache(maxsize=256)
+def _tell_once(folder: Path, names: Sequence[str]) -> None:
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    LOGGER.info("%s: not parts, passed over: %s%s", folder, ", ".join(map(repr, names[:_NAMED])), more)
 
 
 def find_parts(folder: Path, *, follow_links: bool = False) -> dict[str, Path]:
@@ -79,6 +96,8 @@ def find_part(path: Path, *, follow_links: bool = False) -> Path:
             raise UserError(f"{path}: holds {len(parts)} parts, one is expected; name the file")
         return next(iter(parts.values()))
     if path.is_file():
+        if path.name.endswith(INDEXES):
+            raise UserError(f"{path}: an index or a checksum, not a part; name the file beside it")
         return path
     candidates = [path.with_name(path.name + ending) for ending in COMPRESSIONS]
     existing = [candidate for candidate in candidates if candidate.is_file()]
