@@ -1,7 +1,7 @@
 """A raw part becomes a typed Parquet file and a file of rejected lines, and every line is accounted for."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,7 +129,8 @@ def _write_tweets(tweets: Path, lines: PartLines, typed: TypedRows, order: Order
         blocks = lines.blocks()
         if order == "tweet":
             engine = stack.enter_context(DuckDBEngine(settings, large_buffers=True))
-            blocks = sorted_by_tweet(engine, blocks, typed.columns)
+            # Closed before the engine, also where the reading is given up half-way.
+            blocks = stack.enter_context(closing(sorted_by_tweet(engine, blocks, typed.columns)))
         writer = stack.enter_context(TweetWriter(tweets, typed.schema))
         for block in blocks:
             writer.write(typed.of(block))
