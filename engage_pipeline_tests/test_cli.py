@@ -19,6 +19,7 @@ COMMANDS = (
     "evaluate",
     "explain",
     "settings",
+    "rejects",
     "forget",
     "compare",
 )
