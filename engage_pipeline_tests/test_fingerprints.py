@@ -1,5 +1,7 @@
 """Fingerprints against FNV-1a and SplitMix64 in plain Python."""
 
+import sys
+
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +40,32 @@ def test_equal_the_plain_hash_of_each_text_wherever_it_stands(texts: list[str | 
     assert fingerprints(array).tolist() == expected
     assert fingerprints(array[first:]).tolist() == expected[first:]
     assert fingerprints(pa.chunked_array([array[:first], array[first:]])).tolist() == expected
+
+
+def test_one_long_text_among_short_ones_takes_no_step_of_all_for_each_of_its_bytes() -> None:
+    def calls(length: int) -> int:
+        """Function calls, those into numpy counted too: one a step."""
+        made = 0
+
+        def count(frame: object, event: str, argument: object) -> None:
+            nonlocal made
+            made += event in {"call", "c_call"}
+
+        texts = pa.array([*("ab" * (number % 17) for number in range(300)), "x" * length])
+        sys.setprofile(count)
+        try:
+            fingerprints(texts)
+        finally:
+            sys.setprofile(None)
+        return made
+
+    assert calls(200_000) == calls(2_000)
+
+
+@given(st.lists(st.integers(0, 300), min_size=9, max_size=40))
+def test_texts_of_any_lengths_together(lengths: list[int]) -> None:
+    texts = ["".join(chr(97 + (place * length) % 26) for place in range(length)) for length in lengths]
+    assert fingerprints(pa.array(texts, pa.string())).tolist() == [plain(text) for text in texts]
 
 
 def test_known_values_of_fnv_1a_lie_beneath() -> None:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deletions import NO_DELETIONS, read_deletions
 
+FOLDERS_OF_THE_CHALLENGE = ("tsv_deleted_user_id", "tsv_deleted_engaged_with_tweet_id")
+
 
 def write(folder: Path, **lists: bytes) -> Path:
     folder.mkdir(exist_ok=True)
@@ -76,6 +78,39 @@ def test_a_file_that_says_neither_tweets_nor_users_is_named(tmp_path: Path) -> N
     write(tmp_path, **{"deleted.txt": b"a\n"})
     with pytest.raises(UserError, match=r"deleted\.txt: is it a list"):
         read_deletions(tmp_path)
+
+
+USER, TWEET = "0123456789abcdef" * 2, "FEDCBA9876543210" * 2
+
+
+def test_the_folders_of_the_challenge_are_read(tmp_path: Path) -> None:
+    users, tweets = (write(tmp_path / name, _SUCCESS=b"") for name in FOLDERS_OF_THE_CHALLENGE)
+    write(users, **{"part-00000": USER.encode() + b"\n", "part-00000.crc": b"?", "part-00001.gz": gzip.compress(b"")})
+    write(tweets, **{"part-00000.lzo.index": b"\0", "part-00007": TWEET.encode(), ".part-00007.crc": b"?"})
+    write(tmp_path, users=b"0" * 32, _SUCCESS=b"")
+    assert ids(tmp_path) == ([TWEET], ["0" * 32, USER])
+    assert read_deletions(tmp_path).lists == (
+        "tsv_deleted_engaged_with_tweet_id/part-00007",
+        "tsv_deleted_user_id/part-00000",
+        "tsv_deleted_user_id/part-00001.gz",
+        "users",
+    )
+    (tmp_path / "tsv_deleted_users").mkdir()
+    with pytest.raises(UserError, match=r"tsv_deleted_users: is it a list .* tsv_deleted_engaged_with_tweet_id and"):
+        read_deletions(tmp_path)
+
+
+def test_an_id_that_is_not_one_of_the_challenge_is_reported_once_with_file_and_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = [USER.encode()[:-1], USER.encode() + b"0", b"g" * 32]
+    write(tmp_path, users=b"\n".join([USER.encode(), b"", TWEET.encode(), *odd]), tweets=TWEET.encode())
+    for _ in range(2):
+        assert len(ids(tmp_path)[1]) == 5
+    told = (
+        f"line 4: '{odd[0].decode()}' is not an id of 32 hexadecimal digits: it deletes only what is called exactly so"
+    )
+    assert caplog.messages == [f"{tmp_path / 'users'}: {told}"]
 
 
 def test_what_is_no_list_is_passed_over(tmp_path: Path) -> None:

@@ -92,6 +92,30 @@ def test_a_bad_line_is_rejected_with_its_bytes(tmp_path: Path, bad: bytes, raw: 
     assert checked.numbers == [0, 2]
 
 
+CUT = "line end: there is none, so that the last column may be cut off"
+
+
+@pytest.mark.parametrize(
+    ("last", "reason"),
+    [
+        (GOOD.removesuffix(b"23"), CUT),  # the time of a like, which is as long as that of its tweet
+        (GOOD.removesuffix(b"\x0123"), "columns: 23 instead of 24"),
+        (b"\xff" + GOOD.removesuffix(b"23"), "encoding: invalid UTF-8"),
+        (GOOD, None),
+    ],
+)
+def test_a_last_line_that_may_be_cut_off_is_rejected_with_its_reason(
+    tmp_path: Path, last: bytes, reason: str | None
+) -> None:
+    checked = check(tmp_path, GOOD.removesuffix(b"23") + b"\n" + GOOD + b"\n" + last)
+    assert checked.rejects == ([Reject(2, reason, last)] if reason else [])
+    assert checked.numbers == ([0, 1] if reason else [0, 1, 2])
+    ended = check(tmp_path, GOOD + b"\nshort\n" + last + b"\n")
+    assert [reject.reason for reject in ended.rejects if reject.line == 2] == (
+        [reason] if reason not in {CUT, None} else []
+    )
+
+
 def test_windows_line_ends_and_a_byte_order_mark_vanish(tmp_path: Path) -> None:
     checked = check(tmp_path, b"\xef\xbb\xbf" + (GOOD + b"\r\n") * 3 + b"\r\n" + GOOD + b"\r\n")
     assert checked == Checked((GOOD + b"\n") * 4, [0, 1, 2, 4], lines=5, blank=1, rejects=[])

@@ -28,6 +28,26 @@ def test_what_is_no_part_is_passed_over(tmp_path: Path) -> None:
     assert list(find_parts(folder)) == ["part-00000"]
 
 
+def test_the_challenge_s_index_files_are_no_parts_and_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    indexed = [name for number in range(3) for name in (f"part-0000{number}.lzo", f"part-0000{number}.lzo.index")]
+    folder = fill(tmp_path, *indexed, "_SUCCESS", ".part-00000.lzo.crc", "part-00001.lzo.crc")
+    caplog.set_level("INFO", "engage_pipeline")
+    for _ in range(3):
+        assert list(find_parts(folder)) == ["part-00000", "part-00001", "part-00002"]
+        assert list_parts(folder).problems == {}
+    assert caplog.messages == [
+        f"{folder}: not parts, passed over: '.part-00000.lzo.crc', '_SUCCESS', 'part-00000.lzo.index' and 3 more"
+    ]
+    (folder / "_SUCCESS").unlink()
+    find_parts(folder)
+    assert len(caplog.messages) == 2
+    assert find_part(folder / "part-00001") == folder / "part-00001.lzo"
+    with pytest.raises(UserError, match=r"part-00001\.lzo\.index: an index or a checksum, not a part"):
+        find_part(folder / "part-00001.lzo.index")
+
+
 def test_two_files_for_one_part_are_an_error_naming_both(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"part-00000 and part-00000\.gz are both part part-00000"):
         find_parts(fill(tmp_path, "part-00000", "part-00000.gz"))

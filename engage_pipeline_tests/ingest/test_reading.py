@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.ingest.one_line import read_line
 from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.ingest.rejects import REJECT_SCHEMA
 from engage_pipeline.ingest.report import IngestReport
@@ -264,10 +265,43 @@ def test_the_days_of_a_test_part_are_its_tweets(tmp_path: Path) -> None:
     assert report.positives == {}
 
 
+def test_the_first_and_last_day_of_32_bits_are_read_and_those_beyond_rejected(tmp_path: Path) -> None:
+    first, last = -(2**31) * 86_400, 2**31 * 86_400 - 1
+    seconds = [first - 1, first, last, last + 1]
+    lines = [line_of(like_timestamp=b"", retweet_timestamp=b"", tweet_timestamp=b"%d" % second) for second in seconds]
+    _, tweets, rejects = ingest(tmp_path, b"\n".join(lines) + b"\n", ingest={"max_rejected_share": 0.5})
+    assert tweets["engagement_day"].to_pylist() == [-(2**31), 2**31 - 1]
+    assert rejects["line_number"].to_pylist() == [0, 3]
+    assert all(reason.startswith("engagement_day: ") for reason in rejects["reason"].to_pylist())
+
+
+TEXT_COLUMNS = [column for column in schema.COLUMNS if column.kind in {schema.Kind.STRING, schema.Kind.STRINGS}]
+
+
+@pytest.mark.parametrize("column", TEXT_COLUMNS, ids=lambda column: column.name)
+def test_an_id_of_more_than_200_bytes_is_rejected_like_other_bad_values(tmp_path: Path, column: schema.Column) -> None:
+    longest, longer, letters = b"x" * 200, b"x" * 201, ("é" * 101).encode()
+    listed = column.kind is schema.Kind.STRINGS
+    texts = [longest, longer, letters, *([longest + b"\t\t" + longest, b"a\t" + longer] if listed else [])]
+    lines = [line_of(**{column.name: text}) for text in texts]
+    good = [True, False, False, *([True, False] if listed else [])]
+    report, tweets, rejects = ingest(tmp_path, b"\n".join(lines) + b"\n", ingest={"max_rejected_share": 0.8})
+    assert tweets["line_number"].to_pylist() == np.flatnonzero(good).tolist()
+    assert rejects["raw"].to_pylist() == [line for line, is_good in zip(lines, good, strict=True) if not is_good]
+    assert set(report.reasons) == {column.name}
+    assert rejects["reason"][0].as_py().endswith("longer than 200 bytes")
+    for line, is_good in zip(lines, good, strict=True):
+        if is_good:
+            assert len(read_line(line)) == 20
+        else:
+            with pytest.raises(UserError, match=f"a row is rejected: {column.name}: .* is longer than 200 bytes"):
+                read_line(line)
+
+
 # --- random parts ---------------------------------------------------------------------------------------------------
 
 ODD = [b"", b"1.5", b"0x10", b"+5", b"1e3", b"1_000", b"99999999999999999999", b"-7", b"true", b"101\t102", b"\xff",
-       b"\0", b"\r", b'"', b"\\", b"a,b", "é😀".encode(), b"119546", b"119547", b"9223372036854775807"]  # fmt: skip
+       b"\0", b"\r", b'"', b"\\", b"a,b", b"i" * 200, b"i" * 201, b"a\t" + b"i" * 201, "é😀".encode(), b"119546", b"119547", b"9223372036854775807"]  # fmt: skip
 
 
 @st.composite
@@ -452,7 +486,8 @@ def test_too_many_rejects_fail_the_part_with_the_first_example(tmp_path: Path, b
     ingest(tmp_path / "enough", b"\n".join(lines), ingest={"max_rejected_share": 0.02})
     with pytest.raises(
         UserError,
-        match=r"part-00000: 2 of 100 lines .* 0\.019; the first is line 17 \(from 0\): (columns|like)",
+        match=r"part-00000: 2 of 100 lines .*\((columns|like_timestamp) 2\).* 0\.019; "
+        r"the first is line 17 \(from 0\): (columns|like).*; then line 30 \(from 0\): (columns|like)",
     ):
         ingest(tmp_path / "few", b"\n".join(lines), ingest={"max_rejected_share": 0.019})
 
