@@ -71,6 +71,7 @@ def test_a_row_of_the_future_and_one_without_any_time(ingested: Path) -> None:
     for column in TIMES:
         lines[9][column] = ""
     write_lines(raw(ingested, "part-00002"), lines)
+    worlds.write_config(ingested.parent, checks={"max_outside_share": 0.001})
     last = date.today().isoformat()
     with pytest.raises(UserError, match="days_are_in_the_window") as raised:
         ingest(ingested)
@@ -79,6 +80,25 @@ def test_a_row_of_the_future_and_one_without_any_time(ingested: Path) -> None:
     assert "no date (1)" in str(raised.value)
     assert distrusted(ingested, "tweet_parts") == {"part-00002"}
     assert others_are_open(ingested, "part-00002")
+
+
+def test_rows_outside_the_window_are_used_up_to_the_share_of_rejected_lines(ingested: Path) -> None:
+    lines = raw_lines(raw(ingested, "part-00002"))
+    assert len(lines) == 1017
+    for fields in lines[:11]:
+        for column in TIMES[1:]:
+            fields[column] = ""
+    for fields in lines[:10]:
+        fields[LIKE] = "-1"
+    write_lines(raw(ingested, "part-00002"), lines)
+    ingest(ingested)
+    found = look(ingested, "tweet_parts")
+    assert failed(found) == {}
+    assert found["days_are_in_the_window"].metadata["rows lie outside"].value == 10
+    lines[10][LIKE] = "-1"
+    write_lines(raw(ingested, "part-00002"), lines)
+    with pytest.raises(UserError, match=r"part-00002: .*11 of 1,017 rows lie outside 2006-03-21 to .*1969-12-31 \(1"):
+        ingest(ingested)
 
 
 def test_the_window_is_the_setting_s(ingested: Path) -> None:
@@ -133,6 +153,7 @@ def test_the_validation_part_is_held_to_the_same(ingested: Path) -> None:
     lines = raw_lines(part)
     lines[0][LIKE] = str(IN_2030)
     write_lines(part, [*lines, lines[1]])
+    worlds.write_config(ingested.parent, checks={"max_outside_share": 0.001})
     with pytest.raises(UserError, match="validation_tweets"):
         worlds.run(ingested, "validation_tweets")
     assert failed(look(ingested, "validation_tweets")).keys() == {"days_are_in_the_window", "few_rows_come_twice"}
