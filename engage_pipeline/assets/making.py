@@ -94,20 +94,21 @@ def make_parts(
     _mark_run(context)
     made: dict[str, Manifest] = {}
     shown: dict[str, Shown] = {}
-    failed: dict[str, UserError] = {}
+    failed: dict[str, str] = {}
+    details: dict[str, dg.MetadataValue] = {}
     for key in context.partition_keys:
         try:
             manifest = make(check_key(key))
             made[key], shown[key] = manifest, show(manifest)
         except UserError as error:
             LOGGER.error("%s", error)
-            failed[key] = error
+            failed[key] = str(error)
+            details |= {f"{key}: {name}": one for name, one in _details(error).items()}
     if failed:
         for manifest in made.values():
             context.log_event(materialization(manifest, shown[str(manifest.key)]))
         failed |= {key: problem for key, manifest in made.items() if (problem := _failed_check(manifest))}
         problems = "; ".join(f"{key if key.isprintable() else repr(key)}: {problem}" for key, problem in failed.items())
-        details = {f"{key}: {name}": one for key, problem in failed.items() for name, one in _details(problem).items()}
         raise dg.Failure(description=problems, metadata=details, allow_retries=False)
     for key, manifest in made.items():
         context.add_asset_metadata(_shown_first(shown[key], manifest), asset_key=name, partition_key=key)

@@ -16,7 +16,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.forgetting import INGESTED
 from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.rejects import read_rejects, rejected_file
-from engage_pipeline.manifests import split_label
+from engage_pipeline.manifests import Manifest, split_label
 from engage_pipeline.rewriting import keys_on_disk
 from engage_pipeline.versions import Version
 
@@ -39,7 +39,8 @@ def rejects_text(store: ArtifactStore, part: str, limit: int) -> Iterator[str]:
     """
     found = _find(store, part)
     total = sum(pq.read_metadata(path).num_rows for path in found.paths)
-    yield f"{part}: {total:,} rejected lines {found.of}" + (f", the first {limit:,}" if limit < total else "")
+    lines = "line" if total == 1 else "lines"
+    yield f"{part}: {total:,} rejected {lines} {found.of}" + (f", the first {limit:,}" if limit < total else "")
     yield from islice((line for path in found.paths for line in _lines(path)), limit)
 
 
@@ -50,6 +51,11 @@ def _lines(path: Path) -> Iterator[str]:
         more = f"… ({len(reject.raw):,} bytes)" if len(reject.raw) > _RAW_CHARACTERS else ""
         reason = reject.reason if reject.reason.isprintable() else repr(reject.reason)[1:-1]
         yield f"{file}, line {reject.line} (from 0): {reason} | {shown}{more}"
+
+
+def _of_lines(manifest: Manifest) -> str:
+    parts = manifest.facts.get("parts", {"": manifest.facts})
+    return f"of {sum(figures['lines'] for figures in parts.values()):,} lines"
 
 
 def _find(store: ArtifactStore, part: str) -> _Found:
@@ -71,4 +77,4 @@ def _find(store: ArtifactStore, part: str) -> _Found:
         files = [file for file in files if file == f"{inner}.rejects.parquet"]
     if not files:
         raise UserError(f"{part}: no part {inner} in {name}")
-    return _Found(tuple(version.path(file) for file in files), f"of {manifest.facts.get('lines', 'all')} lines")
+    return _Found(tuple(version.path(file) for file in files), _of_lines(manifest))

@@ -1,6 +1,6 @@
 """Lines in the order of their tweets: DuckDB sorts them, and spills what its memory limit can't hold."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Literal
 
 import duckdb
@@ -18,7 +18,9 @@ _MAX_BYTES = 1 << 28
 _TWEET_ID = 2
 
 
-def sorted_by_tweet(engine: DuckDBEngine, blocks: Iterable[LineBlock], columns: int) -> Iterator[LineBlock]:
+def sorted_by_tweet(
+    engine: DuckDBEngine, blocks: Iterable[LineBlock], columns: int
+) -> Generator[LineBlock, None, None]:
     """The lines of all `blocks`, which have `columns` columns, ordered by tweet_id (by its bytes; missing ones last)
     and line number. Raises what reading the blocks raises."""
     feed = _Feed(blocks, columns)

@@ -109,7 +109,7 @@ def test_the_command_shows_lines_of_failed_and_of_published_parts(ingested: Path
     shown = engage("rejects", "part-00000", "--config", config, home=home)
     number = lines.count(b"\n")
     assert shown.stdout.splitlines() == [
-        f"part-00000: 1 rejected lines of {number + 1} lines",
+        f"part-00000: 1 rejected line of {number + 1:,} lines",
         f"part-00000, line {number} (from 0): encoding: invalid UTF-8 | torn \\xff\\x01\\x1b[31m",
     ]
     for wrong in ("part-00007", "../../etc", "validation_tweets", "test_tweets/part-9"):
@@ -118,12 +118,13 @@ def test_the_command_shows_lines_of_failed_and_of_published_parts(ingested: Path
 
 def test_test_parts_are_shown_too(ingested: Path, capsys: pytest.CaptureFixture[str]) -> None:
     test = part_of(ingested, "part-00000", "test")
+    lines = test.read_bytes().count(b"\n") + 1
     test.write_bytes(test.read_bytes() + b"torn\n")
     worlds.run(ingested, "test_tweets")
     for name in ("test_tweets", "test_tweets/part-00000"):
         rejects_command(name, ingested)
         title, row = capsys.readouterr().out.splitlines()
-        assert title.startswith(f"{name}: 1 rejected lines")
+        assert title == f"{name}: 1 rejected line of {lines} lines"
         assert row.endswith("columns: 1 instead of 20 | torn")
     with pytest.raises(UserError, match="no part part-9 in test_tweets"):
         rejects_command("test_tweets/part-9", ingested)
