@@ -4,6 +4,7 @@
         manifest.json            names the current version: replaced by one rename
         <version>-<random>/      its files, never changed after they were published
         .tmp-<random>/           a version being written; swept by the next run if its own was killed
+        failed-rejects.parquet   bad lines of a raw part that could not be read (ingest/rejected_part.py)
         kept-<number>.json       earlier versions to return to, of artifacts that keep some (keeping.py)
 
 A reader follows manifest.json, so it sees the old version or the new one, never a mixture, and never meets a
