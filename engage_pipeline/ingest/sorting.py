@@ -21,8 +21,8 @@ _TWEET_ID = 2
 def sorted_by_tweet(
     engine: DuckDBEngine, blocks: Iterable[LineBlock], columns: int
 ) -> Generator[LineBlock, None, None]:
-    """The lines of all `blocks`, none of them shortened, which have `columns` columns, ordered by tweet_id (by its bytes;
-    missing ones last) and line number. Raises what reading the blocks raises."""
+    """The lines of all `blocks`, none of them shortened, which have `columns` columns, ordered by tweet_id (by its
+    bytes; missing ones last) and line number. Raises what reading the blocks raises."""
     feed = _Feed(blocks, columns)
     engine.connection.register("lines", feed.reader)
     try:
