@@ -115,6 +115,13 @@ def test_a_last_line_that_may_be_cut_off_is_rejected_with_its_reason(
     assert others == ([reason] if reason not in {CUT, None} else [])
 
 
+def test_a_cut_off_end_says_nothing_of_other_lines_that_are_looked_at_singly(tmp_path: Path) -> None:
+    """Lines that end in empty labels, which are cut off, are such lines."""
+    content = TEST + b"\x01\x01\x01\x01\n" + TEST.removesuffix(b"19")
+    checked = check(tmp_path, content, labelled=False)
+    assert (checked.numbers, checked.rejects) == ([0], [Reject(1, CUT, TEST.removesuffix(b"19"))])
+
+
 def test_windows_line_ends_and_a_byte_order_mark_vanish(tmp_path: Path) -> None:
     checked = check(tmp_path, b"\xef\xbb\xbf" + (GOOD + b"\r\n") * 3 + b"\r\n" + GOOD + b"\r\n")
     assert checked == Checked((GOOD + b"\n") * 4, [0, 1, 2, 4], lines=5, blank=1, rejects=[])

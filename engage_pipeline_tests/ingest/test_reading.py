@@ -298,6 +298,12 @@ def test_an_id_of_more_than_200_bytes_is_rejected_like_other_bad_values(tmp_path
                 read_line(line)
 
 
+def test_201_bytes_are_too_many_where_no_text_is_longer(tmp_path: Path) -> None:
+    content = GOOD + b"\n" + line_of(tweet_id=b"x" * 201) + b"\n"
+    report, _, _ = ingest(tmp_path, content, ingest={"max_rejected_share": 0.5})
+    assert report.reasons == {"tweet_id": 1}
+
+
 # --- random parts ---------------------------------------------------------------------------------------------------
 
 ODD = [b"", b"1.5", b"0x10", b"+5", b"1e3", b"1_000", b"99999999999999999999", b"-7", b"true", b"101\t102", b"\xff",
