@@ -151,7 +151,7 @@ class _Checker:
         """The block without its blank and bad lines, which are counted and written to the rejects, and their indices;
         and the numbers of the lines that were shortened.
 
-        `cut` is what is wrong with the end of the last one.
+        `cut` is what is wrong with the end of a line without line end: such a line is a block of its own.
         """
         kept, dropped, short = [], [], []
         cursor = 0
@@ -163,7 +163,7 @@ class _Checker:
             problem = _byte_problem(line) if line else ""
             if problem is None:
                 fitted, problem = self._width.fit(line, int(numbers[index]))
-                problem = problem or (cut if index == len(layout.ends) - 1 else None)
+                problem = problem or cut
                 kept.append(fitted + _NEWLINE if problem is None else b"")
                 if len(fitted) < len(line):
                     short.append(int(numbers[index]))
