@@ -180,7 +180,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.MODEL,
             ("candidate_model", "validation_features"),
             (),
-            "1",
+            "2",
             kept_setting="promotion.keep",
         ),
         Artifact(
@@ -196,7 +196,7 @@ ARTIFACTS: dict[str, Artifact] = {
                 *_REPORTED,
             ),
             ("evaluation", "trees.enabled", "max_n_parts"),
-            "2",
+            "3",
         ),
         Artifact("submission", Stage.SUBMISSION, ("trained_model", "test_features", "test_tweets"), (), "1"),
     )
