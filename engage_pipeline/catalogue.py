@@ -82,8 +82,8 @@ ARTIFACTS: dict[str, Artifact] = {
             "user_communities",
             Stage.INTERACTIONS,
             ("interaction_counts",),
-            ("communities", "seed"),
-            "2",
+            ("communities", "features.communities", "seed"),
+            "3",
         ),
         Artifact("validation_counts", Stage.INTERACTIONS, ("validation_tweets",), (), "1"),
         Artifact(
@@ -107,7 +107,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.LANGUAGE,
             ("tweet_parts",),
             (*_ENCODER_TRAINING, "seed", "training_threads"),
-            "1",
+            "2",
             parts_setting="encoder.parts",
         ),
         Artifact(
@@ -115,7 +115,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.LANGUAGE,
             ("finetuned_encoder", "tweet_parts"),
             ("encoder.parts", "encoder.max_tweets", "encoder.max_tokens", "encoder.checkpoint", "training_threads"),
-            "2",
+            "3",
             parts_setting="encoder.parts",
         ),
         Artifact(
@@ -129,8 +129,8 @@ ARTIFACTS: dict[str, Artifact] = {
             "tweet_topics",
             Stage.LANGUAGE,
             ("tweet_parts",),
-            ("topics", "encoder.parts", "seed"),
-            "2",
+            ("topics", "features.topics", "encoder.parts", "seed"),
+            "3",
             parts_setting="encoder.parts",
         ),
         Artifact(
@@ -138,7 +138,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.MODEL,
             ("interaction_features", "interaction_counts", "emde_sketches"),
             (*_PRETRAINING, "max_n_parts", "max_n_parts_in_memory", "seed", "training_threads"),
-            "1",
+            "2",
         ),
         Artifact(
             "finetuned_network",
@@ -173,7 +173,7 @@ ARTIFACTS: dict[str, Artifact] = {
                 "emde_sketches",
             ),
             ("trees.enabled", "features.effects", "training_threads"),
-            "2",
+            "3",
         ),
         Artifact(
             "trained_model",

@@ -8,7 +8,6 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.checks.promotion import look_at_decision
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.deciding import CANT_TELL, HoldoutScore, judge_first
 from engage_pipeline.model.predicting import lacks_model, predicting_model
@@ -64,9 +63,6 @@ def test_nothing_predicts_and_one_line_says_why(refused: ArtifactStore, tmp_path
     for use in (predicting_model, lambda s: open_published(s, 1), lambda s: hold_published(s, tmp_path)):
         with pytest.raises(UserError, match=re.escape(line)):
             use(refused)
-    found = look_at_decision(refused)
-    assert found.problems == {None: refused.open("trained_model").manifest.facts["decision"]}
-    assert found.figures["candidate, mean"] == pytest.approx(-163.89, abs=0.01)
 
 
 def test_there_is_nothing_to_list_or_to_return_to(refused: ArtifactStore) -> None:
