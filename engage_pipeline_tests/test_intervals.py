@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engage_pipeline import metrics, schema
+from engage_pipeline.metrics import intervals
 from engage_pipeline.metrics.intervals import DRAWS, ap_draws, drawn_viewers, interval, mean_draws, rce_draws
 
 EDGES = (240, 588)
@@ -35,6 +36,15 @@ def test_a_draw_is_the_score_of_its_rows_written_out() -> None:
             else:
                 assert np.isnan(rce[draw, place])
                 assert np.isnan(ap[draw, place])
+
+
+def test_large_tables_take_fewer_draws_for_ap(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, probabilities, viewers = rows(60, 25)
+    all_draws = ap_draws(labels, probabilities, viewers)
+    for most, expected in ((60 * 40 + 1, 40), (1, 25), (60 * 1000, DRAWS)):
+        monkeypatch.setattr(intervals, "ROWS_OF_DRAWS", most)
+        found = ap_draws(labels, probabilities, viewers)
+        assert np.array_equal(found, all_draws[:expected], equal_nan=True)
 
 
 def test_draws_spread_as_the_normal_approximation_says() -> None:
