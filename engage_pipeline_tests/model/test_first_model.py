@@ -53,11 +53,14 @@ def test_it_stays_a_candidate(refused: ArtifactStore, bundles: dict[str, Path]) 
     assert f"| mean | {mean:.2f} |" in format_scores(made.facts)
 
 
-def test_nothing_predicts_and_one_line_says_why(refused: ArtifactStore, tmp_path: Path) -> None:
+def test_nothing_predicts_and_one_line_says_why(
+    refused: ArtifactStore, bundles: dict[str, Path], tmp_path: Path
+) -> None:
     candidate = refused.open("candidate_model").manifest.version[:8]
     line = (
-        f"no model predicts yet: the candidate {candidate} was turned down: mean RCE -163.89 on the holdout, and a "
-        "first model must beat the constant rate, which has 0; `engage promote` takes it nevertheless"
+        f"no model predicts yet: the candidate {candidate} was turned down: mean RCE "
+        f"{mean_rce(bundles['worse']):.2f} on the holdout, and a first model must beat the constant rate, which has 0; "
+        "`engage promote` takes it nevertheless"
     )
     assert lacks_model(refused) == line
     for use in (predicting_model, lambda s: open_published(s, 1), lambda s: hold_published(s, tmp_path)):
