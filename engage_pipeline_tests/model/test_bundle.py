@@ -10,7 +10,7 @@ from engage_pipeline import schema
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.codes import load_codes
-from engage_pipeline.model.blend import MOSTLY_TREES, choose_weights, read_blend, shrink_weights, shrink_weights
+from engage_pipeline.model.blend import MOSTLY_TREES, choose_weights, read_blend, shrink_weights
 from engage_pipeline.model.bundle import LEAST_PROBABILITY, TrainedModel, build_bundle, to_probabilities
 from engage_pipeline.model.effects.columns import read_columns
 from engage_pipeline.model.effects.scoring import EffectScorer
