@@ -242,6 +242,8 @@ def test_promoting_the_model_given_up_by_a_rollback_keeps_its_score(
     assert predicting(store) == files_of(bundles["worse"])
     assert made.facts["rce_at_promotion"] == pytest.approx(mean_rce(bundles["worse"]))
     assert kept_models(store)[0].rce == made.facts["rce_at_promotion"]
+    roll_back(store)  # of a promotion by hand, which judged nothing
+    assert promote_by_hand(store).facts["rce_at_promotion"] == made.facts["rce_at_promotion"]
 
 
 def test_promoting_a_candidate_that_never_predicted_keeps_its_score_over_a_rollback(
