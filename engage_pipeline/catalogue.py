@@ -82,8 +82,8 @@ ARTIFACTS: dict[str, Artifact] = {
             "user_communities",
             Stage.INTERACTIONS,
             ("interaction_counts",),
-            ("communities", "seed"),
-            "2",
+            ("communities", "features.communities", "seed"),
+            "3",
         ),
         Artifact("validation_counts", Stage.INTERACTIONS, ("validation_tweets",), (), "1"),
         Artifact(
@@ -107,7 +107,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.LANGUAGE,
             ("tweet_parts",),
             (*_ENCODER_TRAINING, "seed", "training_threads"),
-            "1",
+            "2",
             parts_setting="encoder.parts",
         ),
         Artifact(
@@ -115,7 +115,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.LANGUAGE,
             ("finetuned_encoder", "tweet_parts"),
             ("encoder.parts", "encoder.max_tweets", "encoder.max_tokens", "encoder.checkpoint", "training_threads"),
-            "2",
+            "3",
             parts_setting="encoder.parts",
         ),
         Artifact(
@@ -129,8 +129,8 @@ ARTIFACTS: dict[str, Artifact] = {
             "tweet_topics",
             Stage.LANGUAGE,
             ("tweet_parts",),
-            ("topics", "encoder.parts", "seed"),
-            "2",
+            ("topics", "features.topics", "encoder.parts", "seed"),
+            "3",
             parts_setting="encoder.parts",
         ),
         Artifact(
@@ -173,14 +173,14 @@ ARTIFACTS: dict[str, Artifact] = {
                 "emde_sketches",
             ),
             ("trees.enabled", "features.effects", "training_threads"),
-            "2",
+            "3",
         ),
         Artifact(
             "trained_model",
             Stage.MODEL,
             ("candidate_model", "validation_features"),
             (),
-            "1",
+            "2",
             kept_setting="promotion.keep",
         ),
         Artifact(
@@ -196,7 +196,7 @@ ARTIFACTS: dict[str, Artifact] = {
                 *_REPORTED,
             ),
             ("evaluation", "trees.enabled", "max_n_parts"),
-            "2",
+            "3",
         ),
         Artifact("submission", Stage.SUBMISSION, ("trained_model", "test_features", "test_tweets"), (), "1"),
     )

@@ -25,4 +25,7 @@ EFFECT_FAMILIES = {
     "context_effects": "hashtag, type, media, links, language, hour, whether the viewer follows the author",
     "censoring_effects": "how much time is left to the end of the window",
 }
+TOPIC_READERS = ("topic_effects",)
+COMMUNITY_READERS = ("topic_effects", "community_effects")
+"""The families whose effects have keys of topics, and of communities: without them neither is looked for."""
 FAMILY_NAMES = (*COUNTER_FAMILIES, *EFFECT_FAMILIES)

@@ -4,7 +4,13 @@ from typing import Literal, get_args
 
 from pydantic import Field, computed_field, field_validator
 
-from engage_pipeline.feature_families import COUNTER_FAMILIES, EFFECT_FAMILIES, FAMILY_NAMES
+from engage_pipeline.feature_families import (
+    COMMUNITY_READERS,
+    COUNTER_FAMILIES,
+    EFFECT_FAMILIES,
+    FAMILY_NAMES,
+    TOPIC_READERS,
+)
 from engage_pipeline.section import Section
 
 FamilyName = Literal[
@@ -51,6 +57,18 @@ class FeatureSettings(Section):
     def effects(self) -> tuple[str, ...]:
         """The families of effects that are on: what the mixed model and what is above it depend on."""
         return tuple(name for name in self.families if name in EFFECT_FAMILIES)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def topics(self) -> bool:
+        """Whether any family that is on reads topics."""
+        return any(name in self.families for name in TOPIC_READERS)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def communities(self) -> bool:
+        """Whether any family that is on reads communities."""
+        return any(name in self.families for name in COMMUNITY_READERS)
 
 
 class EffectSettings(Section):

@@ -65,7 +65,15 @@ class PromotionSettings(Section):
     """When a newly trained model replaces the one that predicts."""
 
     tolerance: float = Field(
-        0.5, ge=0, description="Points of holdout RCE, mean of the engagements, that the new model may be worse by."
+        0.5,
+        ge=0,
+        description="Points of holdout RCE, mean of the engagements, that the new model may be worse by. It is turned "
+        "down if the whole 95 % interval of the paired difference lies below that.",
+    )
+    least_first_rce: float | None = Field(
+        0.0,
+        description="A first model predicts only if its mean RCE on the holdout is above this; 0 = better than the "
+        "constant rate; null = whatever it scores.",
     )
     keep: int = Field(5, ge=1, description="Models kept, the one that predicts counted, to roll back to.")
 

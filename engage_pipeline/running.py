@@ -16,12 +16,14 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.manifests import label
 from engage_pipeline.metrics import format_table
 from engage_pipeline.model.evaluation import read_scores
+from engage_pipeline.model.predicting import lacks_model
 from engage_pipeline.model.promotion import shown_time
 from engage_pipeline.partitions import PARTS, RANGE_END, RANGE_START, register_parts
 from engage_pipeline.plan import SEGMENTS, Step, parts_a_run, plan_segment, raw_sources, training_parts
 from engage_pipeline.resources import Pipeline
 
 LOGGER = logging.getLogger("engage_pipeline")
+SUBMISSION = "submission"
 STARTED_BY_TAG = "engage/started_by"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -54,6 +56,7 @@ def run_pipeline(
         steps = plan_segment(store, [name for name in names if name in wanted])
         if only_made:
             steps = [step for step in steps if store.current(step.artifact, step.key) is not None]
+        steps = _that_can_be_made(store, steps)
         for step in steps:
             LOGGER.info("%s: to be made (%s)", label(step.artifact, step.key), step.reason)
         runs = batches(instance, steps, settings)
@@ -65,7 +68,7 @@ def run_pipeline(
 
 
 def summary(store: ArtifactStore, made: Sequence[Step]) -> str:
-    """The scores of the holdout and the places of results.csv and the report."""
+    """The scores of the holdout and the places of results.csv, where there is one, and the report."""
     scores = read_scores(store.open("evaluation").path("scores.json"))
     seconds = sum(store.open(step.artifact, step.key).manifest.facts["seconds"] for step in made)
     return "\n".join(
@@ -74,22 +77,34 @@ def summary(store: ArtifactStore, made: Sequence[Step]) -> str:
             "",
             format_table(scores),
             "",
-            *_which_model(store),
-            f"results: {store.open('submission').path('results.csv')}",
+            *_results(store),
             f"report:  {store.open('evaluation').path('report.html')}",
         ]
     )
 
 
-def _which_model(store: ArtifactStore) -> list[str]:
-    """Says so where results.csv is not the candidate's."""
+def _that_can_be_made(store: ArtifactStore, steps: Sequence[Step]) -> list[Step]:
+    """The steps without the submission where no model predicts, which is then said."""
+    missing = lacks_model(store)
+    if missing is not None and any(step.artifact == SUBMISSION for step in steps):
+        LOGGER.warning("%s: not made: %s", SUBMISSION, missing)
+        return [step for step in steps if step.artifact != SUBMISSION]
+    return list(steps)
+
+
+def _results(store: ArtifactStore) -> list[str]:
+    """Where results.csv is, and whose it is where it is not the candidate's; or why there is none."""
+    if (missing := lacks_model(store)) is not None:
+        return [f"no results.csv: {missing}"]
+    results = f"results: {store.open(SUBMISSION).path('results.csv')}"
     candidate, trained = store.open("candidate_model").manifest, store.open("trained_model").manifest
     if candidate.version == trained.version:
-        return []
+        return [results]
     return [
         f"The new model does not predict. {trained.facts['decision']}.",
         f"results.csv is that of the model promoted on {shown_time(trained.facts['promoted_at'])}: `predicting` above.",
         "",
+        results,
     ]
 
 

@@ -41,7 +41,7 @@ class Column:
 FIELD_SEPARATOR = "\x01"
 LIST_SEPARATOR = "\t"
 
-CLS_TOKEN, SEP_TOKEN, MASK_TOKEN, PAD_TOKEN = 101, 102, 103, 0
+UNKNOWN_TOKEN, CLS_TOKEN, SEP_TOKEN, MASK_TOKEN, PAD_TOKEN = 100, 101, 102, 103, 0
 VOCABULARY_SIZE = 119_547
 """Tokens of `bert-base-multilingual-cased`, which `text_tokens` are ids of."""
 

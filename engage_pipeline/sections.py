@@ -37,7 +37,13 @@ class EncoderSettings(Section):
     parts: int = Field(1, ge=1, description="Training parts that the encoder is fine-tuned on and sketched from.")
     max_tweets: int | None = Field(None, ge=10, description="At most so many distinct tweets; null = all of the parts.")
     epochs: int = Field(1, ge=0, description="Fine-tuning epochs; 0 = take the encoder as it is.")
-    max_tokens: int = Field(100, ge=4, le=512, description="Tweets are cut or zero-padded to so many tokens.")
+    max_tokens: int = Field(
+        100,
+        ge=4,
+        le=512,
+        description="The encoder is fine-tuned on tweets cut or zero-padded to so many tokens. Token vectors are taken "
+        "from uncut tweets; those of `tiny`, which knows no later places, from cut ones.",
+    )
     batch_size: int = Field(16, ge=1, description="Tweets a fine-tuning step.")
     learning_rate: float = Field(5e-5, gt=0, description="Peak learning rate of fine-tuning.")
     warmup_steps: int = Field(1000, ge=0, description="Steps of linear warm-up.")

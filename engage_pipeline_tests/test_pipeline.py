@@ -10,11 +10,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.catalogue import ARTIFACTS, ancestry
+from engage_pipeline.feature_families import COUNTER_FAMILIES, FAMILY_NAMES
+from engage_pipeline.language.topics import TopicModel
 from engage_pipeline.manifests import label
+from engage_pipeline.model.effects.scoring import EffectScorer
 from engage_pipeline.plan import Step
 from engage_pipeline_tests import worlds
 
@@ -120,6 +124,27 @@ def test_a_kill_of_the_whole_run_loses_nothing_that_was_finished(world: Path, na
 
 
 @pytest.mark.long
+def test_topics_and_communities_are_looked_for_only_where_something_reads_them(world: Path) -> None:
+    """Without effects that have such keys both assets are made of nothing, and what is above them opens them."""
+    config = worlds.write_config(world, features={"families": list(COUNTER_FAMILIES)})
+    worlds.run(config, "candidate_model")
+    store = worlds.store_of(config)
+    topics, communities = (store.open(name) for name in ("tweet_topics", "user_communities"))
+    assert topics.manifest.facts["topics"] == communities.manifest.facts["communities"] == 0
+    assert len(TopicModel.load(topics.directory()).centroids) == 0
+    assert pq.read_metadata(communities.path("communities.parquet")).num_rows == 0
+    effects = EffectScorer.load(store.open("candidate_model").directory())
+    assert not effects.enabled
+    assert len(effects.clusters.communities.user) == 0
+    for left_out, made in (("topic_effects", (0, True)), ("community_effects", (True, True))):
+        families = [name for name in FAMILY_NAMES if name != left_out]
+        config = worlds.write_config(world, features={"families": families})
+        found = {"tweet_topics": "topics", "user_communities": "communities"}
+        for (name, fact), expected in zip(found.items(), made, strict=True):
+            worlds.run(config, name)
+            assert bool(worlds.store_of(config).open(name).manifest.facts[fact]) == bool(expected)
+
+
 def test_the_reference_s_preset_runs_from_end_to_end(world: Path) -> None:
     config = worlds.write_config(world, preset="synerise", encoder={"model": "tiny"})
     worlds.run(config)

@@ -1,6 +1,7 @@
 """Promotion and rollback in the whole pipeline: what is made, what users are told, and that it stays."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import pytest
 
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.cli import app
+from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.evaluation import read_scores
 from engage_pipeline.plan import Step
-from engage_pipeline.running import summary
+from engage_pipeline.resources import Pipeline
+from engage_pipeline.running import materialize, summary
 from engage_pipeline_tests import worlds
+from engage_pipeline_tests.checks.looking import look
 
 pytestmark = pytest.mark.slow
 Engage = Callable[..., str]
@@ -72,6 +76,41 @@ def test_a_worse_model_is_turned_down_and_everyone_is_told(world: Path) -> None:
     assert f"The new model does not predict. {now.facts['decision']}." in text
     assert "results.csv is that of the model promoted on 20" in text
     assert worlds.run(config) == []
+
+
+def test_a_first_model_below_the_constant_rate_predicts_nothing(world: Path, engage: Engage) -> None:
+    """The run makes all but results.csv, says why in one line, and promises nothing; a person may overrule it."""
+    for name in ("model/candidate_model", "model/trained_model", "model/evaluation", "submission"):
+        shutil.rmtree(world / "data" / name)
+    config = worlds.write_config(world, **BAD, promotion={"least_first_rce": 0.0})
+    with pytest.raises(
+        UserError, match=r"^submission: no model predicts yet: the candidate \w{8} was turned down: mean"
+    ):
+        engage("run")
+    store = worlds.store_of(config)
+    decision = store.open("trained_model").manifest.facts["decision"]
+    assert store.manifest("submission") is None
+    text = summary(store, [])
+    assert "no results.csv: no model predicts yet: the candidate" in text
+    assert decision in text
+    assert "results: " not in text
+    assert decision in store.open("evaluation").path("report.html").read_text(encoding="utf-8")
+    found = look(config, "trained_model")["new_model_is_not_worse"]
+    assert (found.passed, found.severity, found.description) == (False, dg.AssetCheckSeverity.WARN, decision)
+    assert engage("rollback").startswith("no model predicts yet: the candidate")
+    assert worlds.run(config) == []  # what the jobs of the schedule do: nothing is made again and again
+    with dg.DagsterInstance.ephemeral() as instance:
+        pipeline = build_definitions(Pipeline(config=str(config)))
+        failure = materialize(pipeline, instance, [Step("submission", None, "by hand")])
+    assert failure is not None
+    assert failure.startswith("submission: no model predicts yet: the candidate")
+    with pytest.raises(UserError, match=r"^no model predicts yet"):
+        engage("predict", "--input", str(world / "raw" / "test"), "--output", str(world / "out.csv"))
+    assert not (world / "out.csv").exists()
+
+    engage("promote")
+    assert sorted(names(worlds.run(config))) == ["evaluation", "submission"]
+    assert "results: " in summary(worlds.store_of(config), [])
 
 
 @pytest.mark.long

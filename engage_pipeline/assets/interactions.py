@@ -54,11 +54,17 @@ def author_similarity(pipeline: Pipeline) -> dg.MaterializeResult:
 
 @pipeline_asset(kinds={"sklearn", "parquet"}, schema=communities.SCHEMA)
 def user_communities(pipeline: Pipeline) -> dg.MaterializeResult:
-    """Communities of users, as authors and as viewers: clusters of who is shown whom, found without any label."""
+    """Communities of users, as authors and as viewers: clusters of who is shown whom, found without any label.
+    None where no feature family that is on reads them."""
     with user_errors():
         store = pipeline.store()
 
     def make(draft: Draft) -> Shown:
+        if not store.settings.features.communities:
+            pq.write_table(communities.SCHEMA.empty_table(), draft.path(communities.COMMUNITIES))
+            draft.facts |= {"communities": 0, "why": "no family of features.families reads communities"}
+            draft.rows = 0
+            return {}
         counts = store.open("interaction_counts").directory()
         draft.facts |= communities.find_communities(counts, draft.path(communities.COMMUNITIES), store.settings)
         draft.rows = draft.facts["users"]

@@ -6,7 +6,7 @@ from engage_pipeline import plots
 from engage_pipeline.artifacts import Draft
 from engage_pipeline.assets.definition import pipeline_asset
 from engage_pipeline.assets.making import Shown, make_one, user_errors
-from engage_pipeline.language.topics import fit_topics
+from engage_pipeline.language.topics import TopicModel, fit_topics
 from engage_pipeline.plan import raw_sources
 from engage_pipeline.resources import Pipeline
 
@@ -69,11 +69,15 @@ def emde_sketches(pipeline: Pipeline) -> dg.MaterializeResult:
 @pipeline_asset(kinds={"sklearn"})
 def tweet_topics(pipeline: Pipeline) -> dg.MaterializeResult:
     """Topics of tweets: clusters of what their tokens are about, beyond the language, and what gives a new tweet its
-    topic."""
+    topic. None where no feature family that is on reads them."""
     with user_errors():
         store = pipeline.store()
 
     def make(draft: Draft) -> Shown:
+        if not store.settings.features.topics:
+            TopicModel.none().save(draft.directory)
+            draft.facts |= {"topics": 0, "why": "no family of features.families reads topics"}
+            return {}
         tweets = store.part_paths("tweet_topics", "tweets.parquet")
         draft.facts |= fit_topics(tweets, draft.directory, store.settings)
         shares = enumerate(sorted(draft.facts["shares"], reverse=True), start=1)

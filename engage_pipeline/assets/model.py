@@ -148,7 +148,8 @@ def candidate_model(pipeline: Pipeline) -> dg.MaterializeResult:
 @pipeline_asset(kinds={"torch", "lightgbm"})
 def trained_model(pipeline: Pipeline) -> dg.MaterializeResult:
     """The model that predicts: the candidate, unless it scores worse on the holdout than the model that predicts
-    already by more than `promotion.tolerance`. The last few of them are kept: `engage rollback` returns to one."""
+    already by more than `promotion.tolerance`, beyond noise. A first candidate must beat the constant rate, else no
+    model predicts. The last few of them are kept: `engage rollback` returns to one."""
     from engage_pipeline.model.promotion import format_scores, promote
 
     with user_errors():
@@ -174,6 +175,7 @@ def evaluation(pipeline: Pipeline) -> dg.MaterializeResult:
         evaluation_plots,
         read_scores,
     )
+    from engage_pipeline.model.predicting import holds_model
     from engage_pipeline.model.report_inputs import report_inputs
 
     with user_errors():
@@ -182,7 +184,7 @@ def evaluation(pipeline: Pipeline) -> dg.MaterializeResult:
     def make(draft: Draft) -> Shown:
         candidate, trained = store.open("candidate_model"), store.open("trained_model")
         model, predicting = TrainedModel.load(candidate, store.settings.engine.threads), None
-        if trained.manifest.version != candidate.manifest.version:
+        if trained.manifest.version != candidate.manifest.version and holds_model(trained.manifest):
             predicting = TrainedModel.load(trained, store.settings.engine.threads)
         pretrained = store.open("pretrained_network").directory()
         draft.facts |= evaluate_model(

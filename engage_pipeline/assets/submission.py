@@ -14,6 +14,7 @@ def submission(pipeline: Pipeline) -> dg.MaterializeResult:
     """results.csv: the probabilities of reply, retweet, retweet with comment and like, one line for every test row in
     the order of the input."""
     from engage_pipeline.model.bundle import TrainedModel
+    from engage_pipeline.model.predicting import predicting_model
     from engage_pipeline.submission.results import write_submission
     from engage_pipeline.submission.unknown import count_unknown
 
@@ -23,7 +24,7 @@ def submission(pipeline: Pipeline) -> dg.MaterializeResult:
     def make(draft: Draft) -> None:
         tweets, features = store.open("test_tweets"), store.open("test_features")
         files = [f"{part}.parquet" for part in tweets.manifest.facts["parts"]]
-        trained, rows = store.open("trained_model"), [features.path(file) for file in files]
+        trained, rows = predicting_model(store), [features.path(file) for file in files]
         model = TrainedModel.load(trained, store.settings.engine.threads)
         draft.facts |= write_submission(model, [tweets.path(file) for file in files], rows, draft.path("results.csv"))
         draft.facts["unknown"] = count_unknown(rows, model.finetuned.network.config.languages, trained.path(CODES))

@@ -6,7 +6,8 @@ from engage_pipeline.checks.finding import Finding, check, problem
 
 @check("trained_model")
 def new_model_is_not_worse(store: ArtifactStore) -> Finding:
-    """The candidate predicts: on the holdout it is not worse than the model before by more than the tolerance."""
+    """The candidate predicts: on the holdout it is not worse than the model before by more than the tolerance, beyond
+    noise; a first one beats the constant rate."""
     facts = store.open("trained_model").manifest.facts
     figures = {
         f"{model}, {name}": value

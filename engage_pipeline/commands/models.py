@@ -26,14 +26,16 @@ def rollback(
 ) -> None:
     """Have an earlier model predict again; without --to or --previous, list the models that are kept."""
     from engage_pipeline.artifacts import ArtifactStore
-    from engage_pipeline.model.rollback import format_models, kept_models, roll_back, short
+    from engage_pipeline.model.predicting import lacks_model, short
+    from engage_pipeline.model.rollback import format_models, kept_models, roll_back
 
     store = ArtifactStore(load_settings(config, preset=preset))
     if to is not None and previous:
         raise UserError("give --to or --previous, not both")
     if to is None and not previous:
         models = kept_models(store)
-        typer.echo(format_models(models) if models else "no model is kept: `engage run` makes the first")
+        none = lacks_model(store) or "no model is kept: `engage run` makes the first"
+        typer.echo(format_models(models) if models else none)
         return
     with open_instance() as instance:
         manifest = roll_back(store, to)
@@ -44,7 +46,8 @@ def rollback(
 def promote(config: Config = None, preset: PresetName = None) -> None:
     """Have the newly trained model predict although it was turned down, or given up by a rollback."""
     from engage_pipeline.artifacts import ArtifactStore
-    from engage_pipeline.model.rollback import promote_by_hand, short
+    from engage_pipeline.model.predicting import short
+    from engage_pipeline.model.rollback import promote_by_hand
 
     store = ArtifactStore(load_settings(config, preset=preset))
     with open_instance() as instance:

@@ -22,15 +22,20 @@ def run(
     for name in targets:
         if name not in ARTIFACTS:
             raise UserError(f"--target {name}: no such asset; there are {', '.join(ARTIFACTS)}")
+    from engage_pipeline.model.predicting import lacks_model
     from engage_pipeline.running import run_pipeline, summary
 
     pipeline = open_pipeline(config, preset)
     with open_instance() as instance:
-        made = run_pipeline(pipeline, instance, set().union(*map(ancestry, targets)) if targets else ARTIFACTS)
+        wanted = set().union(*map(ancestry, targets)) if targets else ARTIFACTS.keys()
+        made = run_pipeline(pipeline, instance, wanted)
+    missing = lacks_model(pipeline.store()) if "submission" in wanted else None
     if not targets:
         typer.echo(summary(pipeline.store(), made))
-    else:
+    elif made or missing is None:
         typer.echo(f"{len(made)} artifacts made" if made else f"up to date: {', '.join(targets)}")
+    if missing is not None:
+        raise UserError(f"submission: {missing}")
 
 
 def status(config: Config = None, preset: PresetName = None) -> None:

@@ -41,14 +41,15 @@ class Contender:
         return overlay(common, self.values)
 
     def settings(self, common: Mapping[str, Any], raw: RawFiles, working_dir: Path) -> dict[str, Any]:
-        """The settings file of its run."""
-        places = {
+        """The settings file of its run, whose model predicts whatever it scores: the score is what is asked for."""
+        places: dict[str, Any] = {
             "preset": self.preset,
             "working_dir": str(working_dir.resolve()),
             "recsys_data": str(raw.train.resolve()),
             "validation_part": str(raw.validation.resolve()),
             "test_data": str(raw.test.resolve()),
             "deletions": str((working_dir / "deletions").resolve()),
+            "promotion": {"least_first_rce": None},
         }
         return overlay(self.shown(common), places)
 

@@ -43,6 +43,16 @@ def starting_encoder(settings: Settings) -> "PreTrainedModel":
     return model
 
 
+def longest_tweet(model: "PreTrainedModel", settings: Settings) -> int | None:
+    """The tokens of a tweet that the encoder has learned places for; None = any number.
+
+    A pretrained encoder knows all of its places, `tiny` only those that it was fine-tuned on: `max_tokens`.
+    """
+    if settings.encoder.model == TINY:
+        return settings.encoder.max_tokens
+    return getattr(model.config, "max_position_embeddings", None)
+
+
 def load_encoder(folder: Path, checkpoint: int | None = None) -> "PreTrainedModel":
     """The masked language model in a folder of a published encoder: its end, or the one of the step `checkpoint`.
 

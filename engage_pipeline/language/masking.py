@@ -4,11 +4,12 @@ import numpy as np
 import numpy.typing as npt
 
 from engage_pipeline.language.ragged import Integers
-from engage_pipeline.schema import CLS_TOKEN, MASK_TOKEN, PAD_TOKEN, SEP_TOKEN
+from engage_pipeline.schema import CLS_TOKEN, MASK_TOKEN, PAD_TOKEN, SEP_TOKEN, UNKNOWN_TOKEN
 
 IGNORED = -100
 """Label of a place whose token is not to be predicted: torch's and transformers' convention."""
 _MASKED, _RANDOM = 0.8, 0.1
+_NEVER_CHOSEN = (PAD_TOKEN, UNKNOWN_TOKEN, CLS_TOKEN, SEP_TOKEN, MASK_TOKEN)
 
 
 def mask_tokens(
@@ -21,10 +22,10 @@ def mask_tokens(
 ) -> tuple[Integers, Integers]:
     """Hides tokens of `ids` [rows, places]; returns the encoder's input and the labels, both [rows, places] int64.
 
-    Each token but padding, [CLS] and [SEP] is chosen with `probability`. A chosen one becomes [MASK] in 80 % of the
-    cases and a random token of the vocabulary in 10 %, and stays in 10 %; its label is the token it was.
+    Each token but padding, [UNK], [CLS], [SEP] and [MASK] is chosen with `probability`. A chosen one becomes [MASK] in
+    80 % of the cases and a random token of the vocabulary in 10 %, and stays in 10 %; its label is the token it was.
     """
-    maskable = present & ~np.isin(ids, (PAD_TOKEN, CLS_TOKEN, SEP_TOKEN))
+    maskable = present & ~np.isin(ids, _NEVER_CHOSEN)
     chosen = maskable & (rng.random(ids.shape) < probability)
     fate = rng.random(ids.shape)
     substitutes = rng.integers(0, vocabulary_size, ids.shape)

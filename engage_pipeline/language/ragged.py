@@ -22,11 +22,13 @@ class TokenLists:
     lengths: Integers
 
     @classmethod
-    def from_arrow(cls, column: pa.ChunkedArray, max_tokens: int) -> Self:
-        """The lists of `column`, each cut to its first `max_tokens` tokens."""
+    def from_arrow(cls, column: pa.ChunkedArray, max_tokens: int | None) -> Self:
+        """The lists of `column`, each cut to its first `max_tokens` tokens; None = uncut."""
         lists = column.combine_chunks()
         offsets = lists.offsets.to_numpy().astype(np.int64)
-        return cls(lists.values.to_numpy(zero_copy_only=False), offsets[:-1], np.minimum(np.diff(offsets), max_tokens))
+        lengths = np.diff(offsets)
+        cut = lengths if max_tokens is None else np.minimum(lengths, max_tokens)
+        return cls(lists.values.to_numpy(zero_copy_only=False), offsets[:-1], cut)
 
     def __len__(self) -> int:
         """How many lists there are."""

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
-from engage_pipeline.language.encoders import check_tokens, load_encoder, quiet_transformers
+from engage_pipeline.language.encoders import check_tokens, load_encoder, longest_tweet, quiet_transformers
 from engage_pipeline.language.processor import autocast, bf16_is_fast, device
 from engage_pipeline.language.ragged import Integers, TokenLists, batches_by_length
 from engage_pipeline.language.tweets import OCCURRENCES, distinct_tweets
@@ -47,16 +47,16 @@ def sketch_tokens(
 ) -> dict[str, Any]:
     """Writes token_vectors.parquet into `output`: token, occurrences, vector (the mean last hidden state, fp32).
 
-    `encoder` is the folder of a published encoder, `tweets` are typed parts. Every row of a tweet counts, cut to
-    `max_tokens`; the encoder is deterministic, so each distinct tweet is read once and weighted by its rows. `bf16`
-    None means where it is fast. Returns tweets, rows, tokens, dim, frequencies (see `ranked`). Raises
-    UserError where `encoder.checkpoint` is not there.
+    `encoder` is the folder of a published encoder, `tweets` are typed parts. Every row of a tweet counts, whole, as far
+    as the encoder has places for its tokens (encoders.longest_tweet); the encoder is deterministic, so each distinct
+    tweet is read once and weighted by its rows. `bf16` None means where it is fast. Returns tweets, rows, tokens, dim,
+    frequencies (see `ranked`). Raises UserError where `encoder.checkpoint` is not there.
     """
     bf16 = bf16_is_fast() if bf16 is None else bf16
     with quiet_transformers():
         model = load_encoder(encoder, settings.encoder.checkpoint)
         table = distinct_tweets(tweets, max_tweets=settings.encoder.max_tweets, settings=settings)
-        lists = TokenLists.from_arrow(table["text_tokens"], settings.encoder.max_tokens)
+        lists = TokenLists.from_arrow(table["text_tokens"], longest_tweet(model, settings))
         check_tokens(model, lists)
         rows = table[OCCURRENCES].to_numpy()
         flat, owners = lists.flat()

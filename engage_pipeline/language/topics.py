@@ -92,6 +92,12 @@ class TopicModel:
         known = np.diff(rows.indptr) > 0
         return np.where(known, np.argmax(scores, axis=1), NO_TOPIC).astype(np.int32)
 
+    @classmethod
+    def none(cls) -> Self:
+        """A model without topics: every tweet has NO_TOPIC."""
+        tokens, numbers, vectors = np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros((0, 1), np.float32)
+        return cls(tokens, numbers, vectors, np.zeros((1, 1), np.float32), vectors, ())
+
     @cached_property
     def _weights(self) -> TokenWeights:
         return TokenWeights(self.token_ids, self.inverse_frequencies)

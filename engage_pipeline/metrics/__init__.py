@@ -1,10 +1,20 @@
 """The challenge's scores, and how they are printed."""
 
+from engage_pipeline.metrics.intervals import (
+    DRAWS,
+    interval,
+    mean_draws,
+    rce_draws,
+    sums_by_viewer,
+    viewer_numbers,
+    with_intervals,
+)
 from engage_pipeline.metrics.scores import (
     CLIP,
     Average,
     EngagementScores,
     EngagementShare,
+    Interval,
     OracleShare,
     Score,
     Scores,
@@ -18,9 +28,11 @@ from engage_pipeline.metrics.scores import (
     share_of_oracle,
 )
 from engage_pipeline.metrics.tables import (
+    INTERVAL,
     METRICS,
     ScoreRow,
     format_groups,
+    format_interval,
     format_markdown,
     format_shares,
     format_table,
@@ -30,10 +42,13 @@ from engage_pipeline.metrics.tables import (
 
 __all__ = [
     "CLIP",
+    "DRAWS",
+    "INTERVAL",
     "METRICS",
     "Average",
     "EngagementScores",
     "EngagementShare",
+    "Interval",
     "OracleShare",
     "Score",
     "ScoreRow",
@@ -43,13 +58,20 @@ __all__ = [
     "first_improbable",
     "follower_groups",
     "format_groups",
+    "format_interval",
     "format_markdown",
     "format_shares",
     "format_table",
     "format_value",
     "group_names",
+    "interval",
+    "mean_draws",
+    "rce_draws",
     "relative_cross_entropy",
     "score",
     "score_rows",
     "share_of_oracle",
+    "sums_by_viewer",
+    "viewer_numbers",
+    "with_intervals",
 ]

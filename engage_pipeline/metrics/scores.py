@@ -25,25 +25,34 @@ CLIP = 1e-15
 Labels = NDArray[np.bool_]
 Probabilities = NDArray[np.float64]
 Followers = NDArray[np.int64]
+Interval = tuple[float, float]
+"""The lower and the upper end of a 95 % bootstrap interval (intervals)."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """Scores of some rows for one engagement. `ap` is in [0, 1], `rce` in percent; both null for a `reason`."""
+    """Scores of some rows for one engagement. `ap` is in [0, 1], `rce` in percent; both null for a `reason`.
+
+    The intervals are null where they were not computed.
+    """
 
     rows: int
     positives: int
     ap: float | None
     rce: float | None
     reason: str | None = None
+    ap_interval: Interval | None = None
+    rce_interval: Interval | None = None
 
 
 @dataclass(frozen=True)
 class Average:
-    """Means of scores, taken over those that are not null; null where all of them are."""
+    """Means of scores, taken over those that are not null; null where all of them are. Intervals as in Score."""
 
     ap: float | None
     rce: float | None
+    ap_interval: Interval | None = None
+    rce_interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -73,11 +82,13 @@ class Scores:
         """The scores that `to_json` gave."""
         engagements = {
             name: EngagementScores(
-                Score(**one["overall"]), tuple(Score(**group) for group in one["groups"]), Average(**one["group_mean"])
+                Score(**_tupled(one["overall"])),
+                tuple(Score(**_tupled(group)) for group in one["groups"]),
+                Average(**_tupled(one["group_mean"])),
             )
             for name, one in values["engagements"].items()
         }
-        means = Average(**values["overall_mean"]), Average(**values["group_mean"])
+        means = Average(**_tupled(values["overall_mean"])), Average(**_tupled(values["group_mean"]))
         return cls(tuple(values["edges"]), engagements, *means)
 
     def nulls(self) -> list[str]:
@@ -236,6 +247,11 @@ def first_improbable(probabilities: Probabilities) -> tuple[int, int] | None:
         return None
     row = int(rows.argmax())
     return row, int(wrong[row].argmax())
+
+
+def _tupled(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Intervals, which JSON makes lists, as tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def _average(scores: Iterable[Score | Average]) -> Average:

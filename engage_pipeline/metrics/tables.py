@@ -6,10 +6,12 @@ What does not belong here: the scores themselves (scores) and the HTML report (m
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from engage_pipeline.metrics.scores import Average, OracleShare, Score, Scores, group_names
+from engage_pipeline.metrics.scores import Average, Interval, OracleShare, Score, Scores, group_names
 
 MISSING = "-"
 """Stands for a score that is null."""
+INTERVAL = "95 % interval"
+"""Names the row of a table that holds the intervals of the row above."""
 METRICS = {"ap": "AP", "rce": "RCE"}
 _DIGITS = {"ap": 4, "rce": 2}
 _WIDTH = 7
@@ -20,12 +22,22 @@ class ScoreRow:
     """One line of a score table: a metric of one engagement, or of their mean, for each model.
 
     `rows` tells which rows were scored: `all rows`, or `by group` = the mean over the author follower groups.
+    `intervals` are those of the values, or empty where none is known.
     """
 
     metric: str
     engagement: str
     rows: str
     values: tuple[float | None, ...]
+    intervals: tuple[Interval | None, ...] = ()
+
+    def interval_cells(self) -> list[str]:
+        """The intervals as text, MISSING where null."""
+        return [format_interval(one, self.metric) for one in self.intervals]
+
+    def half_widths(self) -> list[str]:
+        """Half of each interval's width, which takes less room on a terminal."""
+        return [format_value(one and (one[1] - one[0]) / 2, self.metric) for one in self.intervals]
 
     def cells(self) -> list[str]:
         """The values as text, MISSING where null."""
@@ -45,13 +57,23 @@ def format_value(value: float | None, metric: str) -> str:
     return MISSING if value is None else f"{value:z.{_DIGITS[metric]}f}"
 
 
+def format_interval(interval: Interval | None, metric: str) -> str:
+    """Both ends, such as `17.90 to 20.10`."""
+    return MISSING if interval is None else " to ".join(format_value(end, metric) for end in interval)
+
+
 def score_rows(scores: Mapping[str, Scores]) -> list[ScoreRow]:
     """AP, then RCE; within each the engagements and their mean; each over all rows and by group."""
     return [
-        ScoreRow(metric, engagement, rows, tuple(getattr(case, metric) for case in cases))
+        ScoreRow(metric, engagement, rows, tuple(getattr(case, metric) for case in cases), _intervals(cases, metric))
         for metric in METRICS
         for engagement, rows, cases in _cases(list(scores.values()))
     ]
+
+
+def _intervals(cases: Sequence[Score | Average], metric: str) -> tuple[Interval | None, ...]:
+    intervals = tuple(getattr(case, f"{metric}_interval") for case in cases)
+    return intervals if any(intervals) else ()
 
 
 def _cases(models: list[Scores]) -> Iterator[tuple[str, str, list[Score] | list[Average]]]:
@@ -63,7 +85,10 @@ def _cases(models: list[Scores]) -> Iterator[tuple[str, str, list[Score] | list[
 
 
 def format_table(scores: Mapping[str, Scores]) -> str:
-    """AP and RCE of the models in columns, in plain text; a line for each score that is null follows."""
+    """AP and RCE of the models in columns, in plain text; a line for each score that is null follows.
+
+    Below a score that has an interval stands half the width of that.
+    """
     widths = [max(_WIDTH, len(name)) for name in scores]
     blocks = []
     for metric, title in METRICS.items():
@@ -72,6 +97,8 @@ def format_table(scores: Mapping[str, Scores]) -> str:
             if row.metric == metric:
                 name = row.engagement if row.rows == "all rows" else ""
                 lines.append(f"{name:<20}  {row.rows}" + _aligned(row.cells(), widths))
+                if row.intervals:
+                    lines.append(f"{'':<20}  {'± 95 %':<8}" + _aligned(row.half_widths(), widths))
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks + _notes(scores))
 
@@ -90,6 +117,9 @@ def format_markdown(scores: Mapping[str, Scores]) -> str:
         best = row.best()
         cells = [f"**{cell}**" if i in best else cell for i, cell in enumerate(row.cells())]
         lines.append(f"| {METRICS[row.metric]} | {row.engagement} | {row.rows} | {' | '.join(cells)} |")
+        if row.intervals:
+            bounds = " | ".join(row.interval_cells())
+            lines.append(f"| {METRICS[row.metric]} | {row.engagement} | {INTERVAL} | {bounds} |")
     return "\n".join(["\n".join(lines), *(f"\n{note}" for note in _notes(scores))])
 
 

@@ -5,18 +5,21 @@
 The weights maximise the posterior of the blend rows (the last chunk, which neither model was trained on) under a
 prior of fixed weights without recalibration, so that a few rows change little and many rows decide. The prior weights
 are equal, unless the trees read effects: they then know most of what the network knows, and more.
+
+Then they are shrunk towards the better of the two models alone, as far as the blend's gain over it is not more than
+noise on viewers that the weights were not fitted to. So a blend that helps only by chance is not published.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from engage_pipeline import schema
+from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.logistic import fit_logistic, gaussian_precision
+from engage_pipeline.model.logistic import fit_logistic, gaussian_precision, log_losses
 
 BLEND = "blend.json"
 SHIFT_DEVIATION = 0.1
@@ -25,6 +28,8 @@ SLOPE_DEVIATION = 0.1
 """Prior standard deviation of network_weight + trees_weight around 1."""
 SHARE_DEVIATION = 0.25
 """Prior standard deviation of the network's share of the weights, relative to the smaller of the two prior weights."""
+FOLDS = 5
+"""Of the viewers of the blend rows: the weights fitted to four tell the gain on the fifth."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,33 @@ class Weights:
         """The blended logits, float64, of logits of one shape."""
         return self.intercept + self.network * network.astype(np.float64) + self.trees * trees.astype(np.float64)
 
+    def towards(self, other: "Weights", share: float) -> "Weights":
+        """These weights moved `share` of the way to `other`."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Weights(*((1 - share) * own + share * its for own, its in pairs))
+
 
 NETWORK_ONLY = Weights(0.0, 1.0, 0.0)
+TREES_ONLY = Weights(0.0, 0.0, 1.0)
 EQUAL = Weights(0.0, 0.5, 0.5)
 MOSTLY_TREES = Weights(0.0, 0.1, 0.9)
 Blend = Mapping[str, Weights]
 """The weights by engagement."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The weights of one engagement: `share` of the way from the better model alone (`alone`) to the fitted weights.
+
+    `gain` is the log loss (nats a row) that the fitted weights save, on viewers that they were not fitted to, and
+    `error` its standard error.
+    """
+
+    weights: Weights
+    alone: str
+    share: float
+    gain: float
+    error: float
 
 
 def choose_weights(network: np.ndarray, trees: np.ndarray, labels: np.ndarray, prior: Weights = EQUAL) -> Weights:
@@ -65,6 +91,40 @@ def choose_weights(network: np.ndarray, trees: np.ndarray, labels: np.ndarray, p
         least=(None, 0.0, 0.0),
     )
     return Weights(*(float(value) for value in found))
+
+
+def shrink_weights(
+    network: np.ndarray, trees: np.ndarray, labels: np.ndarray, viewers: np.ndarray, prior: Weights = EQUAL
+) -> Chosen:
+    """The weights of `choose_weights`, shrunk towards the better model alone; arguments as there, `viewers` int [n].
+
+    `viewers` are numbers from 0 on. The share of the way is 1 - (error / gain)², at least 0: none where the gain is
+    within one standard error, three quarters at two. Where there are too few viewers to tell, the better model alone.
+    """
+    if not len(labels):
+        return Chosen(prior, "", 1.0, 0.0, 0.0)
+    own = {"network": log_losses(network, labels), "trees": log_losses(trees, labels)}
+    saved, error = _mean_and_error(own["trees"] - own["network"], viewers)
+    alone = "network" if saved > (error if prior.trees > prior.network else 0.0) else "trees"
+    start = NETWORK_ONLY if alone == "network" else TREES_ONLY
+    if viewers.max() + 1 < 2 * FOLDS:
+        return Chosen(start, alone, 0.0, 0.0, 0.0)
+    losses = np.empty(len(labels))
+    for fold in range(FOLDS):
+        new = viewers % FOLDS == fold
+        found = choose_weights(network[~new], trees[~new], labels[~new], prior)
+        losses[new] = log_losses(found.apply(network[new], trees[new]), labels[new])
+    gain, error = _mean_and_error(own[alone] - losses, viewers)
+    share = max(0.0, 1 - (error / gain) ** 2) if gain > 0 else 0.0
+    fitted = choose_weights(network, trees, labels, prior)
+    return Chosen(start.towards(fitted, share), alone, share, gain, error)
+
+
+def _mean_and_error(values: np.ndarray, viewers: np.ndarray) -> tuple[float, float]:
+    """The mean of `values` [n] and its standard error, where rows of one viewer go together."""
+    mean = float(values.mean())
+    sums = metrics.sums_by_viewer((values - mean)[:, None], viewers)
+    return mean, float(np.sqrt(np.square(sums).sum()) / len(values))
 
 
 def blend_logits(blend: Blend, network: np.ndarray, trees: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engage_pipeline import schema
+from engage_pipeline import metrics, schema
 from engage_pipeline.artifacts import Version
 from engage_pipeline.batches import batches
 from engage_pipeline.config import Settings
@@ -34,10 +34,11 @@ from engage_pipeline.model.blend import (
     EQUAL,
     MOSTLY_TREES,
     NETWORK_ONLY,
+    Chosen,
     Weights,
     blend_logits,
-    choose_weights,
     read_blend,
+    shrink_weights,
     write_blend,
 )
 from engage_pipeline.model.effects.columns import LOGITS as EFFECT_LOGITS
@@ -149,15 +150,16 @@ def build_bundle(
     copy_effects(effects, output)
     model = TrainedModel(*_load_models(output, settings.engine.threads), {})
     with training_threads(settings):
-        logits, labels = _blend_rows(model, features, read_effects(effects), settings)
+        logits, labels, viewers = _blend_rows(model, features, read_effects(effects), settings)
         prior = MOSTLY_TREES if settings.features.effects else EQUAL
-        blend = {
-            target: choose_weights(logits["network"][:, i], logits["trees"][:, i], labels[:, i], prior)
+        chosen = {
+            target: shrink_weights(logits["network"][:, i], logits["trees"][:, i], labels[:, i], viewers, prior)
             for i, target in enumerate(schema.TARGETS)
         }
+    blend = {target: one.weights for target, one in chosen.items()}
     write_blend(blend, output / BLEND)
     logits["blend"] = blend_logits(blend, logits["network"], logits["trees"])
-    return {"trees": True, "blend_rows": len(labels), "engagements": _facts(blend, logits, labels)}
+    return {"trees": True, "blend_rows": len(labels), "engagements": _facts(chosen, logits, labels)}
 
 
 def _load_models(
@@ -183,20 +185,23 @@ def _copy_network(source: Path, output: Path, prefix: str) -> None:
 
 def _blend_rows(
     model: TrainedModel, features: Path, effects: np.ndarray, settings: Settings
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Logits of the network and the trees, and labels, of the rows of the last chunk.
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """Logits of the network and the trees, labels, and viewers as numbers, of the rows of the last chunk.
 
     `effects` are EFFECT_COLUMNS of all rows of `features`, fitted without their labels.
     """
     names = ("network", "trees")
     logits: dict[str, list[np.ndarray]] = {name: [np.empty((0, len(schema.TARGETS)))] for name in names}
     labels = [np.empty((0, len(schema.TARGETS)), bool)]
+    viewers = [pa.array([], pa.string())]
     for table, members in _last_chunk(features, settings):
         components = model.unblended(table, effects[members])
         for name in names:
             logits[name].append(components[name])
         labels.append(np.column_stack([table[target].to_numpy() for target in schema.TARGETS]))
-    return {name: np.concatenate(pieces) for name, pieces in logits.items()}, np.concatenate(labels)
+        viewers += table["engaging_user_id"].cast(pa.string()).chunks
+    joined = {name: np.concatenate(pieces) for name, pieces in logits.items()}
+    return joined, np.concatenate(labels), metrics.viewer_numbers(pa.chunked_array(viewers))
 
 
 def _last_chunk(features: Path, settings: Settings) -> Iterator[tuple[pa.Table, np.ndarray]]:
@@ -211,18 +216,22 @@ def _last_chunk(features: Path, settings: Settings) -> Iterator[tuple[pa.Table, 
             tracker.advance(table.num_rows)
 
 
-def _facts(blend: dict[str, Weights], logits: dict[str, np.ndarray], labels: np.ndarray) -> dict[str, Any]:
+def _facts(chosen: dict[str, Chosen], logits: dict[str, np.ndarray], labels: np.ndarray) -> dict[str, Any]:
     if not len(labels):
         return {}
     losses = {name: log_losses(values, labels).mean(axis=0) for name, values in logits.items()}
     return {
         target: {
-            "intercept": blend[target].intercept,
-            "network_weight": blend[target].network,
-            "trees_weight": blend[target].trees,
+            "intercept": one.weights.intercept,
+            "network_weight": one.weights.network,
+            "trees_weight": one.weights.trees,
+            "best_alone": one.alone,
+            "share_of_blend": one.share,
+            "gain": one.gain,
+            "gain_error": one.error,
             "log_loss": {name: float(loss[i]) for name, loss in losses.items()},
         }
-        for i, target in enumerate(schema.TARGETS)
+        for i, (target, one) in enumerate(chosen.items())
     }
 
 

@@ -3,7 +3,7 @@
 | file | what |
 |---|---|
 | `scores.json` | the scores of each model, overall and by follower group, and which is the candidate: `main_model` |
-| `holdout_predictions.parquet` | line, author's followers, labels, probabilities: `<model>_<engagement>` |
+| `holdout_predictions.parquet` | line, viewer, author's followers, labels, probabilities: `<model>_<engagement>` |
 | `report.html` | the same for people, with plots |
 
 What does not belong here: how a model scores (bundle), what a score is (metrics), how it is shown (report).
@@ -39,6 +39,9 @@ SCORES, PREDICTIONS, REPORT = "scores.json", "holdout_predictions.parquet", "rep
 MODELS = ("pretrained", "network", "effects", "trees", "blend")
 """Of the candidate: the network before and after fine-tuning, the effects, the trees that read both, and the blend."""
 CONSTANT = "constant"
+VIEWER = "viewer"
+"""Numbers the viewers of the holdout rows from 0 on: who they are need not be known to draw them with replacement."""
+VIEWER_ID = "engaging_user_id"
 FOLLOWERS = "engaged_with_user_follower_count"
 BATCH_ROWS = 16_384
 
@@ -50,10 +53,12 @@ Predict = Callable[[pa.Table], Mapping[str, NDArray[np.float64]]]
 class Holdout:
     """The scored rows: line numbers int64 [n], labels bool [n, 4], followers int64 [n], probabilities by model.
 
-    `rates` are the mean labels of the fine-tuning rows, float64 [4]: what is known without a model.
+    `viewers` int64 [n] numbers the viewers from 0 on. `rates` are the mean labels of the fine-tuning rows, float64 [4]:
+    what is known without a model.
     """
 
     line_numbers: NDArray[np.int64]
+    viewers: NDArray[np.int64]
     labels: NDArray[np.bool_]
     followers: NDArray[np.int64]
     probabilities: dict[str, NDArray[np.float64]]
@@ -77,10 +82,10 @@ def evaluate_model(
     """
     holdout = score_holdout(features, predict)
     edges = settings.evaluation.follower_edges
-    scores = {
-        name: metrics.score(holdout.labels, values, holdout.followers, edges=edges, source=name)
-        for name, values in holdout.probabilities.items()
-    }
+    scores = {}
+    for name, values in holdout.probabilities.items():
+        found = metrics.score(holdout.labels, values, holdout.followers, edges=edges, source=name)
+        scores[name] = metrics.with_intervals(found, holdout.labels, values, holdout.viewers)
     _write_scores(output / SCORES, scores)
     _write_predictions(output / PREDICTIONS, holdout)
     facts = pipeline or PipelineFacts()
@@ -159,7 +164,7 @@ def score_holdout(features: Path, predict: Predict) -> Holdout:
         positives, rows = positives + _labels(others).sum(axis=0), rows + others.num_rows
         chosen = table.filter(held_out)
         if chosen.num_rows:
-            pieces.append((chosen.select([schema.LINE_NUMBER, FOLLOWERS, *schema.TARGETS]), predict(chosen)))
+            pieces.append((chosen.select([schema.LINE_NUMBER, VIEWER_ID, FOLLOWERS, *schema.TARGETS]), predict(chosen)))
     if not pieces:
         raise UserError(f"{features}: no holdout row: raise validation_percentage, or give more validation rows")
     table = pa.concat_tables([piece for piece, _ in pieces])
@@ -168,6 +173,7 @@ def score_holdout(features: Path, predict: Predict) -> Holdout:
     probabilities[CONSTANT] = np.tile(rates, (table.num_rows, 1))
     return Holdout(
         table[schema.LINE_NUMBER].to_numpy(),
+        metrics.viewer_numbers(table[VIEWER_ID]),
         _labels(table),
         pc.fill_null(table[FOLLOWERS], 0).to_numpy(),
         probabilities,
@@ -188,7 +194,8 @@ def _labels(table: pa.Table) -> NDArray[np.bool_]:
 
 
 def _write_predictions(path: Path, holdout: Holdout) -> None:
-    columns: dict[str, NDArray[Any]] = {schema.LINE_NUMBER: holdout.line_numbers, FOLLOWERS: holdout.followers}
+    columns: dict[str, NDArray[Any]] = {schema.LINE_NUMBER: holdout.line_numbers, VIEWER: holdout.viewers}
+    columns[FOLLOWERS] = holdout.followers
     columns |= dict(zip(schema.TARGETS, holdout.labels.T, strict=True))
     for model, values in holdout.probabilities.items():
         columns |= {f"{model}_{name}": column for name, column in zip(schema.TARGETS, values.T, strict=True)}
@@ -200,6 +207,7 @@ def _row_table(holdout: Holdout) -> Table:
     counts = holdout.labels.sum(axis=0)
     rows = [
         ("holdout rows", f"{len(holdout.labels):,}"),
+        ("their viewers", f"{len(np.unique(holdout.viewers)):,}"),
         ("fine-tuning rows", f"{holdout.finetuning_rows:,}"),
     ]
     for place, name in enumerate(schema.TARGETS):
@@ -212,11 +220,14 @@ def _row_table(holdout: Holdout) -> Table:
 
 
 def _facts(holdout: Holdout, scores: Mapping[str, metrics.Scores]) -> dict[str, Any]:
-    def pair(case: metrics.Score | metrics.Average) -> dict[str, float | None]:
-        return {"ap": case.ap, "rce": case.rce}
+    def pair(case: metrics.Score | metrics.Average) -> dict[str, Any]:
+        known = {"ap": case.ap, "rce": case.rce, "ap_interval": case.ap_interval, "rce_interval": case.rce_interval}
+        return {name: value for name, value in known.items() if value is not None or name in metrics.METRICS}
 
     return {
         "rows": len(holdout.labels),
+        "viewers": len(np.unique(holdout.viewers)),
+        "bootstrap_draws": metrics.DRAWS,
         "positives": dict(zip(schema.TARGETS, holdout.labels.sum(axis=0).tolist(), strict=True)),
         "main_model": main_model(scores),
         "scores": {

@@ -29,6 +29,8 @@ from engage_pipeline.model.inputs import known_size
 
 WEIGHTS_FILE, CONFIG_FILE = "network.safetensors", "network.json"
 N_HOURS, N_DAYS = 24, 31
+EMBEDDING_DEVIATION = 0.01
+"""Of the normal distribution that embeddings begin with, truncated at two of it."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ class EngagementNetwork(nn.Module):
 
 def _embedding(count: int, size: int) -> nn.Embedding:
     table = nn.Embedding(count, size)
-    nn.init.trunc_normal_(table.weight, std=0.01)
+    # torch takes the bounds as values, not as deviations
+    nn.init.trunc_normal_(table.weight, std=EMBEDDING_DEVIATION, a=-2 * EMBEDDING_DEVIATION, b=2 * EMBEDDING_DEVIATION)
     return table
 
 

@@ -1,61 +1,46 @@
 """trained_model: whether the candidate predicts from now on, or the model that predicts already.
 
 Either way the version that is published holds the files of a bundle (see bundle), so its version is that of the model
-it is a copy of. Its facts say what was decided and why, with both scores, and carry on what is known of the model that
-predicts: since when, and how it scored then. What does not belong here: a person's decision (rollback).
+it is a copy of; only where the first candidate is turned down does it hold no model (predicting). Its facts say what
+was decided and why, with both scores, and carry on what is known of the model that predicts: since when, and how it
+scored then. What does not belong here: the rule (deciding), and a person's decision (rollback).
 """
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from engage_pipeline import metrics, schema
 from engage_pipeline.artifacts import ArtifactStore, Draft, Version
-from engage_pipeline.config import Settings
-from engage_pipeline.errors import UserError
-from engage_pipeline.model.bundle import TrainedModel
-from engage_pipeline.model.evaluation import score_holdout
+from engage_pipeline.model.deciding import (
+    CANDIDATE,
+    MEAN,
+    Decision,
+    HoldoutScore,
+    compare,
+    difference,
+    judge_first,
+    score_version,
+)
+from engage_pipeline.model.predicting import MODEL, current_model, write_no_model
+from engage_pipeline.operating_sections import PromotionSettings
 from engage_pipeline.predating import predating, read_ledger
 
-MODEL, CANDIDATE_MODEL = "trained_model", "candidate_model"
-CANDIDATE, CURRENT = "candidate", "model before"
-"""How the two that compete are called in facts and tables."""
+CANDIDATE_MODEL = "candidate_model"
+CURRENT = "model before"
+"""How the one that competes with the candidate is called in facts and tables."""
 _OF_THE_MODEL = ("promoted_at", "rce_at_promotion", "split")
 _OF_ROLLBACKS = ("rolled_back_at", "rolled_back_from", "held_back")
-MEAN = "mean"
-_CANT_TELL = "no engagement has both kinds of holdout rows"
-
-
-@dataclass(frozen=True)
-class HoldoutScore:
-    """RCE on the holdout rows, percent, by engagement; `mean` over those that have one, else None for a `problem`."""
-
-    rce: Mapping[str, float | None]
-    mean: float | None
-    problem: str = ""
-
-    def figures(self) -> dict[str, float | None]:
-        """By engagement, and the mean."""
-        return {**self.rce, MEAN: self.mean}
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Whether the candidate predicts from now on, and why, in words."""
-
-    promoted: bool
-    words: str
 
 
 def promote(store: ArtifactStore, draft: Draft) -> None:
     """Fills `draft`, of trained_model, with the candidate's files or those of the model that predicts, and its facts.
 
-    Raises UserError where the candidate is not there or damaged.
+    Where the first candidate is turned down it holds no model. Raises UserError where the candidate is not there or
+    damaged.
     """
-    candidate, current = store.open(CANDIDATE_MODEL), store.current(MODEL)
+    candidate, current = store.open(CANDIDATE_MODEL), current_model(store)
     candidate.directory()
     features = store.open("validation_features").path("features.parquet")
     scores = {CANDIDATE: score_version(candidate, features, store.settings)}
@@ -64,7 +49,7 @@ def promote(store: ArtifactStore, draft: Draft) -> None:
         scores[CURRENT] = scores[CANDIDATE] if same else score_version(current, features, store.settings)
     split = holdout_split(store)
     deleted = None if current is None or CANDIDATE_MODEL in predating(store) else deleted_since(store, current)
-    decision = _decide(candidate, current, scores, split, deleted, store.settings.promotion.tolerance)
+    decision = _decide(candidate, current, scores, split, deleted, store.settings.promotion)
     draft.facts |= {
         "promoted": decision.promoted,
         "decision": decision.words,
@@ -72,7 +57,11 @@ def promote(store: ArtifactStore, draft: Draft) -> None:
         "tolerance": store.settings.promotion.tolerance,
         "rce": {name: score.figures() for name, score in scores.items()},
     }
-    if current is None or (decision.promoted and current.manifest.version != candidate.manifest.version):
+    if CURRENT in scores and (found := difference(scores[CANDIDATE], scores[CURRENT])) is not None:
+        draft.facts["rce_difference"] = found.facts()
+    if current is None and not decision.promoted:
+        write_no_model(draft)
+    elif current is None or (decision.promoted and current.manifest.version != candidate.manifest.version):
         copy_files(candidate, draft)
         mean = scores[CANDIDATE].mean
         draft.facts |= {"promoted_at": now(), "rce_at_promotion": mean, "split": split}
@@ -82,67 +71,33 @@ def promote(store: ArtifactStore, draft: Draft) -> None:
         draft.facts |= model_facts(current, *_OF_ROLLBACKS)
 
 
-def score_version(version: Version, features: Path, settings: Settings) -> HoldoutScore:
-    """The model of a bundle on the holdout rows of `features`. A model that can't be scored has a problem instead."""
-    try:
-        model = TrainedModel.load(version, settings.engine.threads)
-        holdout = score_holdout(features, lambda table: {CANDIDATE: model.probabilities(table)})
-    except UserError as error:
-        return HoldoutScore(dict.fromkeys(schema.TARGETS), None, str(error))
-    scores = metrics.score(
-        holdout.labels, holdout.probabilities[CANDIDATE], holdout.followers, edges=settings.evaluation.follower_edges
-    )
-    rce = {name: one.overall.rce for name, one in scores.engagements.items()}
-    mean = scores.overall_mean.rce
-    return HoldoutScore(rce, mean, "" if mean is not None else _CANT_TELL)
-
-
-def compare(candidate: HoldoutScore, current: HoldoutScore, tolerance: float) -> Decision:
-    """The candidate is promoted unless its mean RCE is more than `tolerance` below that of the current model.
-
-    A current model that can't be scored is replaced; a candidate that can't be, where the current one can, is not.
-    Where the holdout rows can't tell, the current model stays.
-    """
-    if current.problem == _CANT_TELL:
-        return Decision(False, f"turned down: {_CANT_TELL}, so that nothing can be compared")
-    if current.mean is None:
-        return Decision(True, f"promoted: the model before can't be scored ({current.problem})")
-    if candidate.mean is None:
-        return Decision(False, f"turned down: it can't be scored ({candidate.problem})")
-    scores = f"mean RCE {candidate.mean:.2f} on the holdout"
-    if candidate.mean < current.mean - tolerance:
-        return Decision(
-            False, f"turned down: {scores}, more than {tolerance:g} below the {current.mean:.2f} of the model before"
-        )
-    return Decision(True, f"promoted: {scores}, {current.mean:.2f} the model before")
-
-
 def _decide(
     candidate: Version,
     current: Version | None,
     scores: Mapping[str, HoldoutScore],
     split: Mapping[str, Any],
     deleted: str | None,
-    tolerance: float,
+    rule: PromotionSettings,
 ) -> Decision:
     if current is None:
-        return Decision(True, "promoted: no model predicted before")
+        return judge_first(scores[CANDIDATE], rule.least_first_rce)
     if candidate.manifest.version == current.manifest.version:
         return Decision(True, "unchanged: the candidate is the model that predicts already")
     facts = current.manifest.facts
     if candidate.manifest.version in facts.get("held_back", ()):
         return Decision(False, f"held back: it was given up for another model on {shown_time(facts['rolled_back_at'])}")
-    if deleted is not None and scores[CANDIDATE].mean is not None:
+    if deleted is not None and scores[CANDIDATE].beats_the_constant():
         return Decision(
             True, f"promoted without comparison: {shown_time(deleted)} rows were deleted that the model before had seen"
         )
-    if scores[CURRENT].mean is not None and _drawn_anew(facts.get("split"), split):
+    redrawn = scores[CURRENT].mean is not None and _drawn_anew(facts.get("split"), split)
+    if redrawn and scores[CANDIDATE].beats_the_constant():
         return Decision(
             True,
             "promoted without comparison: the holdout rows were drawn anew from the same validation part, "
             "so that the model before was trained on some of them",
         )
-    return compare(scores[CANDIDATE], scores[CURRENT], tolerance)
+    return compare(scores[CANDIDATE], scores[CURRENT], rule.tolerance)
 
 
 def _drawn_anew(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
@@ -178,11 +133,15 @@ def copy_files(version: Version, draft: Draft) -> None:
 
 
 def format_scores(facts: Mapping[str, Any]) -> str:
-    """The scores that were compared, as a Markdown table."""
-    rce = facts["rce"]
-    lines = [f"| RCE on the holdout | {' | '.join(rce)} |", "|---|" + "---:|" * len(rce)]
+    """The scores that were compared, as a Markdown table, with the interval of their difference."""
+    rce, differences = facts["rce"], facts.get("rce_difference")
+    heads = [*rce, *(["difference", metrics.INTERVAL] if differences else [])]
+    lines = [f"| RCE on the holdout | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
     for name in (*schema.TARGETS, MEAN):
         cells = [metrics.format_value(figures[name], "rce") for figures in rce.values()]
+        if differences:
+            one = differences.get(name, {"rce": None, "interval": None})
+            cells += [metrics.format_value(one["rce"], "rce"), metrics.format_interval(one["interval"], "rce")]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join([facts["decision"], "", *lines])
 

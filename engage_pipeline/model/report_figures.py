@@ -130,7 +130,19 @@ def holdout_table(holdout: Mapping[str, Mapping[str, Mapping[str, float | None]]
     return Table("The network on the holdout before and after fine-tuning.", columns, rows)
 
 
-BLEND_COLUMNS = ("engagement", "network", "trees", "intercept", "loss of the network", "of the trees", "of the blend")
+BLEND_COLUMNS = (
+    "engagement",
+    "network",
+    "trees",
+    "intercept",
+    "loss of the network",
+    "of the trees",
+    "of the blend",
+    "best alone",
+    "gain over it",
+    "standard error",
+    "share kept",
+)
 
 
 def blend_table(engagements: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -140,9 +152,17 @@ def blend_table(engagements: Mapping[str, Mapping[str, Any]]) -> Table:
             name,
             *(f"{one[weight]:.3f}" for weight in ("network_weight", "trees_weight", "intercept")),
             *(f"{one['log_loss'][model]:.5f}" for model in ("network", "trees", "blend")),
+            one["best_alone"],
+            f"{one['gain']:.5f}",
+            f"{one['gain_error']:.5f}",
+            f"{one['share_of_blend']:.2f}",
         ]
         for name, one in engagements.items()
     ]
     return Table(
-        "Weights of the logits, and log loss (nats a row) on the rows they were chosen on.", BLEND_COLUMNS, rows
+        "Weights of the logits, and log loss (nats a row) on the rows they were chosen on. The weights lie between the "
+        "better model alone and the fitted blend: the nearer to the former, the less the gain on new viewers exceeds "
+        "its standard error.",
+        BLEND_COLUMNS,
+        rows,
     )

@@ -2,7 +2,17 @@
 
 from collections.abc import Mapping
 
-from engage_pipeline.metrics import METRICS, Scores, format_value, group_names, score_rows
+from engage_pipeline.metrics import (
+    DRAWS,
+    INTERVAL,
+    METRICS,
+    Average,
+    Scores,
+    format_interval,
+    format_value,
+    group_names,
+    score_rows,
+)
 from engage_pipeline.model.report import SUMMARY, Cell, Group, Headline, Section, Table
 
 PREDICTING = "predicting"
@@ -10,7 +20,8 @@ PREDICTING = "predicting"
 EXPLANATION = (
     "AP, average precision: 1 is a perfect ranking, the share of positives is chance. RCE, relative cross entropy in "
     "percent: 0 is as good as always giving the mean rate of the scored rows, 100 is perfect, below 0 is worse. By "
-    "group is the mean over the authors' follower groups."
+    "group is the mean over the authors' follower groups. 95 % intervals: the middle of "
+    f"{DRAWS} scores of viewers drawn with replacement, each with all of its rows."
 )
 
 
@@ -26,12 +37,18 @@ def headline(scores: Mapping[str, Scores], decision: str) -> Headline:
     one = scores[main]
     rows = next(iter(one.engagements.values())).overall.rows
     cards = {
-        f"{title}, {which}": format_value(getattr(mean, metric), metric)
+        f"{title}, {which}": _with_interval(mean, metric)
         for mean, which in ((one.overall_mean, "all rows"), (one.group_mean, "by group"))
         for metric, title in METRICS.items()
     }
     line = f"{rows:,} held-out rows, which no model was trained on. Models: {', '.join(scores)}."
     return Headline(line, decision, cards, f"Means of the four engagements, model {main}:")
+
+
+def _with_interval(mean: Average, metric: str) -> str:
+    interval = getattr(mean, f"{metric}_interval")
+    value = format_value(getattr(mean, metric), metric)
+    return value if interval is None else f"{value} ({format_interval(interval, metric)})"
 
 
 def summary_section(scores: Mapping[str, Scores], data: Table) -> Section:
@@ -58,6 +75,8 @@ def _score_table(scores: Mapping[str, Scores], metric: str) -> Table:
                 begins.add(len(rows))
             name = Cell(row.engagement if overall else row.rows, muted=not overall)
             rows.append([name, *(Cell(text, best=i in row.best()) for i, text in enumerate(row.cells()))])
+            if row.intervals:
+                rows.append([Cell(INTERVAL, muted=True), *map(Cell, row.interval_cells())])
     caption = f"{METRICS[metric]} of each model on all rows and by group; the best is bold."
     return Table(caption, ("engagement", *scores), rows, frozenset(begins))
 

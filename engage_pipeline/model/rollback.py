@@ -12,11 +12,10 @@ from engage_pipeline.artifacts import ArtifactStore, Draft, Manifest, Version
 from engage_pipeline.errors import UserError
 from engage_pipeline.metrics import format_value
 from engage_pipeline.model.bundle import TrainedModel
+from engage_pipeline.model.deciding import CANDIDATE, MEAN
+from engage_pipeline.model.predicting import MODEL, current_model, holds_model, short
 from engage_pipeline.model.promotion import (
-    CANDIDATE,
     CANDIDATE_MODEL,
-    MEAN,
-    MODEL,
     copy_files,
     deleted_since,
     holdout_split,
@@ -24,8 +23,6 @@ from engage_pipeline.model.promotion import (
     now,
     shown_time,
 )
-
-SHOWN_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -53,9 +50,9 @@ class KeptModel:
 
 def kept_models(store: ArtifactStore) -> list[KeptModel]:
     """The model that predicts and those kept to return to, the latest promoted first."""
-    current = store.current(MODEL)
+    current = current_model(store)
     models = [KeptModel(current, predicts=True)] if current else []
-    models += [KeptModel(version, predicts=False) for version in store.kept(MODEL)]
+    models += [KeptModel(version, predicts=False) for version in store.kept(MODEL) if holds_model(version.manifest)]
     return sorted(models, key=lambda model: model.promoted_at, reverse=True)
 
 
@@ -99,6 +96,8 @@ def roll_back(store: ArtifactStore, version: str | None = None) -> Manifest:
             "rolled_back_from": before,
             "held_back": sorted({one for one in (before, judged) if one} - {chosen.version}),
         }
+        if (figures := _candidate_figures(current, judged)) is not None:
+            draft.facts["rce"] = {CANDIDATE: figures}
         copy_files(chosen.source, draft)
     return _published(draft)
 
@@ -113,24 +112,31 @@ def promote_by_hand(store: ArtifactStore) -> Manifest:
         current = store.current(MODEL)
         if current is not None and current.manifest.version == candidate.manifest.version:
             raise UserError(f"the candidate {short(candidate.manifest.version)} predicts already")
-        facts = current.manifest.facts if current else {}
-        known = facts.get("rce", {}) if facts.get("candidate") == candidate.manifest.version else {}
         time = now()
         draft.facts |= {
             "promoted": True,
             "decision": f"promoted by hand on {shown_time(time)}",
             "candidate": candidate.manifest.version,
             "promoted_at": time,
-            "rce_at_promotion": known.get(CANDIDATE, {}).get(MEAN),
+            "rce_at_promotion": _recorded_score(store, current, candidate.manifest.version),
             "split": holdout_split(store),
         }
         copy_files(candidate, draft)
     return _published(draft)
 
 
-def short(version: str) -> str:
-    """The beginning of a version, as it is shown."""
-    return version[:SHOWN_DIGITS]
+def _candidate_figures(current: Version | None, candidate: str | None) -> dict[str, float | None] | None:
+    """The RCE by engagement, and the mean, that the last decision noted of the candidate; None where it noted none."""
+    facts = current.manifest.facts if current else {}
+    return facts.get("rce", {}).get(CANDIDATE) if facts.get("candidate") == candidate else None
+
+
+def _recorded_score(store: ArtifactStore, current: Version | None, candidate: str) -> float | None:
+    """The mean RCE of the candidate when it was judged or promoted last; None where no one noted it."""
+    figures = _candidate_figures(current, candidate)
+    if figures is not None:
+        return figures[MEAN]
+    return next((model.rce for model in kept_models(store) if model.version == candidate), None)
 
 
 def _published(draft: Draft) -> Manifest:

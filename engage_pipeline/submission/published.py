@@ -12,6 +12,7 @@ from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.errors import UserError
 from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.bundle import TrainedModel
+from engage_pipeline.model.predicting import predicting_model
 from engage_pipeline.versions import Version
 
 LEAST_SLICE_ROWS, MOST_SLICE_ROWS = 32_768, 16_777_216
@@ -45,8 +46,10 @@ class Held:
 def hold_published(store: ArtifactStore, scratch: Path) -> Held:
     """Links in the folder `scratch`, in the same file system, to what is published now.
 
-    Raises UserError where some of it is not there, is damaged or was made with other settings.
+    Raises UserError where some of it is not there, is damaged or was made with other settings, and where no model
+    predicts yet.
     """
+    predicting_model(store)
     names = ("trained_model", "interaction_counts", "author_similarity", "validation_counts")
     folders = {name: _unless_replaced(store, name, lambda version: _linked(version, scratch)) for name in names}
     return Held(folders["trained_model"], _counts(folders))
@@ -54,6 +57,7 @@ def hold_published(store: ArtifactStore, scratch: Path) -> Held:
 
 def open_published(store: ArtifactStore, threads: int | None) -> Published:
     """What is published now, for work so short that it is not replaced twice meanwhile. Raises as hold_published."""
+    predicting_model(store)
     names = ("interaction_counts", "author_similarity", "validation_counts")
     folders = {name: _unless_replaced(store, name, Version.directory) for name in names}
     model = _unless_replaced(store, "trained_model", lambda version: TrainedModel.load(version, threads))

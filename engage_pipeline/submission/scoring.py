@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from engage_pipeline import metrics
@@ -68,4 +69,7 @@ def _score(
     rows: LabelledRows, probabilities: NDArray[np.float64], kept: NDArray[np.bool_], settings: Settings, source: Path
 ) -> metrics.Scores:
     edges = settings.evaluation.follower_edges
-    return metrics.score(rows.labels[kept], probabilities[kept], rows.followers[kept], edges=edges, source=str(source))
+    labels, values = rows.labels[kept], probabilities[kept]
+    scores = metrics.score(labels, values, rows.followers[kept], edges=edges, source=str(source))
+    viewers = metrics.viewer_numbers(rows.ids["engaging_user_id"].filter(pa.array(kept)))
+    return metrics.with_intervals(scores, labels, values, viewers)

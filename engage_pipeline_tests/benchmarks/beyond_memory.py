@@ -123,6 +123,7 @@ def write_config(folder: Path, engine: dict[str, object]) -> Path:
         "validation_part": "raw/validation/part-00000",
         "test_data": "raw/test",
         "engine": engine,
+        "promotion": {"least_first_rce": None},
     }
     shutil.copy(REPOSITORY / "dagster.yaml", folder)
     path = folder / "config.yaml"

@@ -5,6 +5,8 @@ from engage_pipeline.language.masking import IGNORED, mask_tokens
 from engage_pipeline.schema import CLS_TOKEN, MASK_TOKEN, SEP_TOKEN
 
 ROWS, PLACES, VOCABULARY = 2000, 40, 5000
+NEVER_PREDICTED = (0, 100, 101, 102, 103)
+"""[PAD], [UNK], [CLS], [SEP], [MASK] of multilingual BERT's vocabulary."""
 
 
 @pytest.fixture
@@ -12,6 +14,8 @@ def tweets() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     ids = rng.integers(200, VOCABULARY, (ROWS, PLACES))
     ids[:, 0] = CLS_TOKEN
+    ids[:, 1:][rng.random((ROWS, PLACES - 1)) < 0.1] = 100
+    ids[:, 1:][rng.random((ROWS, PLACES - 1)) < 0.05] = 103
     lengths = rng.integers(3, PLACES + 1, ROWS)
     ids[np.arange(ROWS), lengths - 1] = SEP_TOKEN
     present = np.arange(PLACES) < lengths[:, None]
@@ -26,7 +30,8 @@ def masks(tweets: tuple[np.ndarray, np.ndarray], probability: float, seed: int =
 def test_special_tokens_and_padding_are_never_labels_nor_changed(tweets: tuple[np.ndarray, np.ndarray]) -> None:
     ids, _ = tweets
     inputs, labels = masks(tweets, 0.9)
-    special = np.isin(ids, (0, CLS_TOKEN, SEP_TOKEN))
+    special = np.isin(ids, NEVER_PREDICTED)
+    assert (ids == 100).sum() > 1000
     assert (labels[special] == IGNORED).all()
     assert (inputs[special] == ids[special]).all()
 
@@ -44,7 +49,7 @@ def test_shares_of_the_masks(tweets: tuple[np.ndarray, np.ndarray], probability:
     ids, _ = tweets
     inputs, labels = masks(tweets, probability)
     chosen = labels != IGNORED
-    maskable = ~np.isin(ids, (0, CLS_TOKEN, SEP_TOKEN))
+    maskable = ~np.isin(ids, NEVER_PREDICTED)
     assert chosen.sum() / maskable.sum() == pytest.approx(probability, abs=0.01)
     assert (inputs[chosen] == MASK_TOKEN).mean() == pytest.approx(0.8, abs=0.02)
     assert (inputs[chosen] == ids[chosen]).mean() == pytest.approx(0.1, abs=0.015)

@@ -22,7 +22,8 @@ FEATURES = "features.parquet"
 
 
 def make_bundles(folder: Path) -> dict[str, Path]:
-    """Bundles by name: `good` has trees; `bad` and `worse` are two untrained networks, the latter far off."""
+    """Bundles by name: `good` has trees; `bad` is the same, too high in every logit, but still better than the constant
+    rate; `worse` is an untrained network far off."""
     settings = quiet_settings(folder)
     inputs = make_inputs(TABLE, folder / "inputs", settings)
     none = folder / "no-trees"
@@ -32,10 +33,19 @@ def make_bundles(folder: Path) -> dict[str, Path]:
     for path in bundles.values():
         path.mkdir()
     build_bundle(bundles["good"], **inputs, settings=settings)
-    build_bundle(bundles["bad"], **(inputs | {"trees": none}), settings=settings)
+    shutil.copytree(bundles["good"], bundles["bad"], dirs_exist_ok=True)
+    shift_blend(bundles["bad"], 0.35)
     build_bundle(bundles["worse"], **(inputs | {"trees": none}), settings=settings)
     shift_outputs(bundles["worse"], 3.0)
     return bundles
+
+
+def shift_blend(bundle: Path, by: float) -> None:
+    """Adds `by` to each blended logit."""
+    blend = json.loads((bundle / "blend.json").read_text(encoding="utf-8"))
+    edit_json(
+        bundle / "blend.json", **{name: {**one, "intercept": one["intercept"] + by} for name, one in blend.items()}
+    )
 
 
 def shift_outputs(bundle: Path, by: float) -> None:

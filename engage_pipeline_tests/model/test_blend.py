@@ -10,10 +10,13 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.blend import (
     EQUAL,
+    MOSTLY_TREES,
+    TREES_ONLY,
     Weights,
     blend_logits,
     choose_weights,
     read_blend,
+    shrink_weights,
     write_blend,
 )
 from engage_pipeline.model.logistic import log_losses, sigmoid
@@ -82,6 +85,76 @@ def test_overconfidence_is_mended_by_many_rows() -> None:
     network, trees, labels = two_models(50_000, 4, (0.0, 0.0))
     found = choose_weights(2 * network, 2 * trees, labels)
     assert found.network + found.trees == pytest.approx(0.5, abs=0.03)
+
+
+def expected_loss(weights: Weights, network: np.ndarray, trees: np.ndarray, truth: np.ndarray) -> float:
+    """The mean log loss over the labels that the true logits give: free of the labels' noise."""
+    logits = weights.apply(network, trees)
+    chance = sigmoid(truth)
+    return float(np.mean(chance * np.logaddexp(0, -logits) + (1 - chance) * np.logaddexp(0, logits)))
+
+
+@pytest.mark.parametrize("prior", [EQUAL, MOSTLY_TREES])
+def test_a_blend_that_helps_by_chance_alone_is_shrunk_to_the_better_model(prior: Weights) -> None:
+    """The network is the trees' logit with noise: in truth nothing is gained by it, whatever 400 rows seem to say."""
+    before, after = [], []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        truth = rng.normal(-2, 1, 20_400)
+        labels = rng.random(20_400) < sigmoid(truth)
+        trees = truth + rng.normal(0, 0.4, 20_400)
+        network = trees + rng.normal(0, 0.8, 20_400)
+        few, new = slice(400), slice(400, None)
+        fitted = choose_weights(network[few], trees[few], labels[few], prior)
+        chosen = shrink_weights(network[few], trees[few], labels[few], np.arange(400), prior).weights
+        best = expected_loss(TREES_ONLY, network[new], trees[new], truth[new])
+        before.append(expected_loss(fitted, network[new], trees[new], truth[new]) - best)
+        after.append(expected_loss(chosen, network[new], trees[new], truth[new]) - best)
+    lost_before, lost_after = (np.maximum(one, 0) for one in (before, after))
+    assert (lost_before > 1e-12).sum() >= 9
+    assert (lost_after > 1e-12).sum() <= 1
+    assert lost_after.sum() < 0.2 * lost_before.sum()
+
+
+def test_a_blend_that_helps_is_kept() -> None:
+    network, trees, labels = two_models(20_000, 6, (1.0, 1.0))
+    viewers = np.arange(20_000) // 4
+    chosen = shrink_weights(network, trees, labels, viewers)
+    fitted = choose_weights(network, trees, labels)
+    assert chosen.share > 0.95
+    assert chosen.gain > 4 * chosen.error > 0
+    assert chosen.weights.network == pytest.approx(fitted.network, abs=0.05)
+    blended = log_losses(chosen.weights.apply(network, trees), labels).mean()
+    assert blended < min(log_losses(one, labels).mean() for one in (network, trees)) - 3 * chosen.error
+
+
+def test_the_share_by_hand() -> None:
+    network, trees, labels = two_models(2000, 7, (0.8, 0.8))
+    viewers = np.random.default_rng(0).permutation(np.arange(2000) % 500)
+    chosen = shrink_weights(network, trees, labels, viewers)
+    better = min(("network", network), ("trees", trees), key=lambda one: log_losses(one[1], labels).mean())
+    assert chosen.alone == better[0]
+    saved = np.zeros(2000)
+    for fold in range(5):
+        rest, new = viewers % 5 != fold, viewers % 5 == fold
+        weights = choose_weights(network[rest], trees[rest], labels[rest])
+        saved[new] = (log_losses(better[1], labels) - log_losses(weights.apply(network, trees), labels))[new]
+    sums = [(saved[viewers == viewer] - saved.mean()).sum() for viewer in range(500)]
+    error = np.sqrt(sum(one**2 for one in sums)) / 2000
+    assert (chosen.gain, chosen.error) == pytest.approx((saved.mean(), error))
+    assert chosen.share == pytest.approx(max(0.0, 1 - (error / saved.mean()) ** 2))
+    fitted = choose_weights(network, trees, labels)
+    alone = Weights(0.0, float(better[0] == "network"), float(better[0] == "trees"))
+    for name in ("intercept", "network", "trees"):
+        middle = (1 - chosen.share) * getattr(alone, name) + chosen.share * getattr(fitted, name)
+        assert getattr(chosen.weights, name) == pytest.approx(middle)
+
+
+def test_too_few_viewers_tell_nothing() -> None:
+    network, trees, labels = two_models(9, 8, (0.5, 0.5))
+    assert shrink_weights(network, trees, labels, np.arange(9), MOSTLY_TREES).weights in (TREES_ONLY, Weights(0, 1, 0))
+    assert shrink_weights(network, trees, labels, np.zeros(9, int)).share == 0.0
+    assert shrink_weights(network[:0], trees[:0], labels[:0], np.zeros(0, int), MOSTLY_TREES).weights == MOSTLY_TREES
 
 
 def test_logits_by_hand(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from engage_pipeline import schema
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.codes import load_codes
-from engage_pipeline.model.blend import MOSTLY_TREES, choose_weights, read_blend
+from engage_pipeline.model.blend import MOSTLY_TREES, choose_weights, read_blend, shrink_weights
 from engage_pipeline.model.bundle import LEAST_PROBABILITY, TrainedModel, build_bundle, to_probabilities
 from engage_pipeline.model.effects.columns import read_columns
 from engage_pipeline.model.effects.scoring import EffectScorer
@@ -70,12 +70,18 @@ def test_the_blend_is_chosen_on_the_last_chunk_only(inputs: dict[str, Path], tmp
     assert facts["blend_rows"] == last.num_rows
     honest = read_columns(inputs["effects"])[members]
     components = TrainedModel.load(tmp_path / "bundle", threads=1).unblended(last, honest)
+    ids = last["engaging_user_id"].to_pylist()
+    viewers = np.array([list(dict.fromkeys(ids)).index(viewer) for viewer in ids])
     for i, target in enumerate(schema.TARGETS):
-        labels = last[target].to_numpy()
-        expected = choose_weights(components["network"][:, i], components["trees"][:, i], labels, MOSTLY_TREES)
+        labels, logits = last[target].to_numpy(), [components[name][:, i] for name in ("network", "trees")]
+        fitted = choose_weights(*logits, labels, MOSTLY_TREES)
+        chosen = shrink_weights(*logits, labels, viewers, MOSTLY_TREES)
         found = facts["engagements"][target]
-        assert found["network_weight"] == pytest.approx(expected.network, abs=1e-5)
-        assert found["intercept"] == pytest.approx(expected.intercept, abs=1e-5)
+        share, alone = found["share_of_blend"], found["best_alone"]
+        assert (share, alone) == (pytest.approx(chosen.share, abs=1e-5), chosen.alone)
+        network = share * fitted.network + (1 - share) * (alone == "network")
+        assert found["network_weight"] == pytest.approx(network, abs=1e-5)
+        assert found["intercept"] == pytest.approx(share * fitted.intercept, abs=1e-5)
 
 
 def test_disabled_trees_leave_the_finetuned_network(inputs: dict[str, Path], tmp_path: Path) -> None:

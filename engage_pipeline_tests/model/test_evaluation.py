@@ -22,6 +22,9 @@ from engage_pipeline_tests.samples import feature_table
 TABLE = feature_table(3000, 8, validation=True)
 HELD_OUT = TABLE.filter(pa.array(TABLE[schema.SPLIT].to_numpy() == schema.HOLDOUT))
 OTHERS = TABLE.filter(pa.array(TABLE[schema.SPLIT].to_numpy() != schema.HOLDOUT))
+IDS = HELD_OUT["engaging_user_id"].to_pylist()
+VIEWERS = np.array([list(dict.fromkeys(IDS)).index(viewer) for viewer in IDS])
+"""By the order in which they occur."""
 FILES = ["holdout_predictions.parquet", "report.html", "scores.json"]
 
 
@@ -65,7 +68,9 @@ def test_scores_are_those_of_the_holdout_rows(plain: tuple[Path, dict]) -> None:
     followers = HELD_OUT["engaged_with_user_follower_count"].to_numpy()
     rates = np.tile(labels_of(OTHERS).mean(axis=0), (HELD_OUT.num_rows, 1))
     for name, values in {**predict(HELD_OUT), "constant": rates}.items():
-        expected = metrics.score(labels_of(HELD_OUT), values, followers, edges=(1, 2))
+        plain_scores = metrics.score(labels_of(HELD_OUT), values, followers, edges=(1, 2))
+        expected = metrics.with_intervals(plain_scores, labels_of(HELD_OUT), values, VIEWERS)
+        assert facts["scores"][name]["mean"]["rce_interval"] == expected.overall_mean.rce_interval
         assert scores[name] == expected
         assert facts["scores"][name]["reply"]["rce"] == expected.engagements["reply"].overall.rce
         assert facts["scores"][name]["mean_by_group"]["ap"] == expected.group_mean.ap
@@ -78,6 +83,8 @@ def test_scores_are_those_of_the_holdout_rows(plain: tuple[Path, dict]) -> None:
 def test_predictions_are_kept_row_by_row(plain: tuple[Path, dict]) -> None:
     kept = pq.read_table(plain[0] / "holdout_predictions.parquet")
     assert kept[schema.LINE_NUMBER].equals(HELD_OUT[schema.LINE_NUMBER])
+    assert kept["viewer"].to_pylist() == VIEWERS.tolist()
+    assert "engaging_user_id" not in kept.column_names
     for place, name in enumerate(schema.TARGETS):
         assert kept[name].equals(HELD_OUT[name])
         assert np.array_equal(kept[f"trees_{name}"].to_numpy(), predict(HELD_OUT)["trees"][:, place])

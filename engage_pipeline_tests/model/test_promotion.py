@@ -55,9 +55,14 @@ def test_a_better_candidate_is_promoted(bundles: dict[str, Path], tmp_path: Path
     assert rce["model before"] == first.facts["rce"]["candidate"]
     assert made.facts["promoted"]
     assert made.facts["promoted_at"] > first.facts["promoted_at"]
+    difference = made.facts["rce_difference"]["mean"]
+    assert difference["rce"] == pytest.approx(mean_rce(bundles["good"]) - mean_rce(bundles["bad"]))
+    low, high = difference["interval"]
+    assert low < difference["rce"] < high
     assert made.facts["decision"] == (
         f"promoted: mean RCE {mean_rce(bundles['good']):.2f} on the holdout, "
-        f"{mean_rce(bundles['bad']):.2f} the model before"
+        f"{mean_rce(bundles['bad']):.2f} the model before "
+        f"(difference {difference['rce']:.2f}, 95 % interval {low:.2f} to {high:.2f})"
     )
 
 
@@ -77,11 +82,31 @@ def test_a_worse_candidate_is_turned_down(bundles: dict[str, Path], tmp_path: Pa
 
 
 def test_the_tolerance_decides(bundles: dict[str, Path], tmp_path: Path) -> None:
-    difference = mean_rce(bundles["good"]) - mean_rce(bundles["bad"])
-    for place, (tolerance, promoted) in enumerate([(difference - 0.01, False), (difference + 0.01, True)]):
+    """What counts of the paired difference is the end of its interval that is best for the candidate."""
+    store = make_store(tmp_path / "first")
+    decide(store, bundles["good"])
+    highest = decide(store, bundles["bad"]).facts["rce_difference"]["mean"]["interval"][1]
+    for place, (tolerance, promoted) in enumerate([(-highest - 0.01, False), (-highest + 0.01, True)]):
         store = make_store(tmp_path / str(place), promotion={"tolerance": tolerance})
         decide(store, bundles["good"])
-        assert decide(store, bundles["bad"]).facts["promoted"] == promoted
+        made = decide(store, bundles["bad"])
+        assert made.facts["promoted"] == promoted
+        assert ("within noise of the tolerance" in made.facts["decision"]) == promoted
+
+
+def test_noise_is_that_of_the_paired_rows_and_no_excuse_for_a_model_below_the_constant() -> None:
+    """Draws of both models, so that the two swing together: the difference is far more certain than the scores."""
+    swing = np.linspace(-8, 8, 101)[:, None] + np.zeros(4)
+
+    def drawn(mean: float, own: float) -> HoldoutScore:
+        return HoldoutScore(dict.fromkeys(schema.TARGETS, mean), mean, "", mean + swing + own * swing[::-1] / 8)
+
+    assert not compare(drawn(10.0, 0.1), drawn(12.0, 0.0), 0.5).promoted
+    unsure = compare(drawn(10.0, 3.0), drawn(12.0, 0.0), 0.5)
+    assert unsure.promoted
+    assert "within noise of the tolerance 0.5" in unsure.words
+    assert not compare(drawn(-1.0, 3.0), drawn(1.0, 0.0), 0.5).promoted
+    assert compare(drawn(-1.0, 3.0), drawn(-1.2, 0.0), 0.5).promoted
 
 
 def test_a_larger_tolerance_makes_nothing_stale_and_holds_when_it_is_decided_again(
@@ -184,8 +209,8 @@ def test_a_holdout_that_scores_nothing_leaves_the_model_before(bundles: dict[str
     table = TABLE
     for name in schema.TARGETS:
         table = set_column(table, name, np.zeros(table.num_rows, dtype=bool))
+    decide(make_store(tmp_path), bundles["good"])
     store = make_store(tmp_path, table)
-    decide(store, bundles["good"])
     made = decide(store, bundles["bad"])
     assert not made.facts["promoted"]
     assert predicting(store) == files_of(bundles["good"])
@@ -273,7 +298,10 @@ def test_the_last_models_that_predicted_are_kept(bundles: dict[str, Path], tmp_p
 def test_the_table_shows_both_scores(bundles: dict[str, Path], tmp_path: Path) -> None:
     store = make_store(tmp_path)
     decide(store, bundles["good"])
-    lines = format_scores(decide(store, bundles["bad"]).facts).splitlines()
+    facts = decide(store, bundles["bad"]).facts
+    lines = format_scores(facts).splitlines()
+    bad, good = mean_rce(bundles["bad"]), mean_rce(bundles["good"])
+    low, high = facts["rce_difference"]["mean"]["interval"]
     assert lines[0].startswith("turned down")
-    assert lines[2] == "| RCE on the holdout | candidate | model before |"
-    assert lines[-1] == f"| mean | {mean_rce(bundles['bad']):.2f} | {mean_rce(bundles['good']):.2f} |"
+    assert lines[2] == "| RCE on the holdout | candidate | model before | difference | 95 % interval |"
+    assert lines[-1] == f"| mean | {bad:.2f} | {good:.2f} | {bad - good:.2f} | {low:.2f} to {high:.2f} |"

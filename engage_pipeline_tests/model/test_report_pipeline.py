@@ -107,7 +107,9 @@ def test_nothing_is_shown_of_what_is_not_known() -> None:
 def test_the_model_s_tables_show_the_facts() -> None:
     losses = {"network": 0.5, "trees": 0.25, "blend": 0.125}
     one = {"intercept": 0.1, "network_weight": 0.6, "trees_weight": 0.4, "log_loss": losses}
-    assert blend_table({"like": one}).rows == [["like", "0.600", "0.400", "0.100", "0.50000", "0.25000", "0.12500"]]
+    one |= {"best_alone": "trees", "gain": 0.125, "gain_error": 0.0625, "share_of_blend": 0.75}
+    weights, found = ["0.600", "0.400", "0.100"], ["trees", "0.12500", "0.06250", "0.75"]
+    assert blend_table({"like": one}).rows == [["like", *weights, "0.50000", "0.25000", "0.12500", *found]]
     known = {name: {"ap": 0.5, "rce": 12.0} for name in schema.TARGETS}
     unknown = {name: {"ap": None, "rce": None} for name in schema.TARGETS}
     table = holdout_table({"before": known, "after": unknown})

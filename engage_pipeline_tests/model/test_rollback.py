@@ -23,6 +23,7 @@ from engage_pipeline_tests.model.promotions import (
     mean_rce,
     predicting,
     publish_candidate,
+    shift_blend,
 )
 from engage_pipeline_tests.samples import bare_store
 
@@ -141,7 +142,7 @@ def test_a_model_of_other_columns_is_not_returned_to(tmp_path: Path, bundles: di
     older = tmp_path / "older"
     shutil.copytree(bundles["good"], older)
     edit_json(older / "trees.json", columns=["n_tokens"])
-    store = make_store(tmp_path / "data", promotion=TOLERANT)
+    store = make_store(tmp_path / "data", promotion={**TOLERANT, "least_first_rce": None})
     decide(store, older)
     decide(store, bundles["bad"])
     with pytest.raises(UserError, match="trees read column 'n_tokens'"):
@@ -229,6 +230,32 @@ def test_promoting_a_turned_down_candidate_keeps_its_score(store: ArtifactStore,
     roll_back(store, versions(store)[-1])
     assert not decide(store, bundles["bad"]).facts["promoted"]
     assert promote_by_hand(store).facts["rce_at_promotion"] == pytest.approx(mean_rce(bundles["bad"]))
+
+
+def test_promoting_the_model_given_up_by_a_rollback_keeps_its_score(
+    store: ArtifactStore, bundles: dict[str, Path]
+) -> None:
+    """Its score was noted when it was promoted, although the decision that noted it is no longer the last one."""
+    roll_back(store)
+    roll_back(store)
+    made = promote_by_hand(store)
+    assert predicting(store) == files_of(bundles["worse"])
+    assert made.facts["rce_at_promotion"] == pytest.approx(mean_rce(bundles["worse"]))
+    assert kept_models(store)[0].rce == made.facts["rce_at_promotion"]
+    roll_back(store)  # of a promotion by hand, which judged nothing
+    assert promote_by_hand(store).facts["rce_at_promotion"] == made.facts["rce_at_promotion"]
+
+
+def test_promoting_a_candidate_that_never_predicted_keeps_its_score_over_a_rollback(
+    store: ArtifactStore, bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(bundles["bad"], other)
+    shift_blend(other, 0.01)
+    roll_back(store, versions(store)[-1])
+    assert not decide(store, other).facts["promoted"]
+    roll_back(store, versions(store)[1])
+    assert promote_by_hand(store).facts["rce_at_promotion"] == pytest.approx(mean_rce(other))
 
 
 KILLED = """

@@ -55,7 +55,10 @@ def write_results(path: Path, table: pa.Table, probabilities: np.ndarray, order:
 def expected(table: pa.Table, probabilities: np.ndarray) -> metrics.Scores:
     labels = np.column_stack([table[name].to_numpy() for name in schema.TARGETS])
     followers = np.array([count or 0 for count in table["engaged_with_user_follower_count"].to_pylist()])
-    return metrics.score(labels, probabilities, followers, edges=EDGES)
+    ids = [viewer or "" for viewer in table["engaging_user_id"].to_pylist()]
+    places = {viewer: place for place, viewer in enumerate(dict.fromkeys(ids))}
+    scores = metrics.score(labels, probabilities, followers, edges=EDGES)
+    return metrics.with_intervals(scores, labels, probabilities, np.array([places[viewer] for viewer in ids]))
 
 
 @pytest.fixture
@@ -99,6 +102,7 @@ def test_the_constant_has_no_share(tmp_path: Path, chosen: Settings) -> None:
     text = report.to_text()
     assert "400 rows" in text
     assert "% of the oracle RCE" in text
+    assert "± 95 %" in text
     assert max(map(len, text.splitlines())) <= 80
     assert report.to_json()["share"]["overall_mean"] == 0.0
 

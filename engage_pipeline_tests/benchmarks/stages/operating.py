@@ -41,6 +41,7 @@ def run_again(world: World) -> Iterator[Work]:
         "test_data": "raw/test",
         "encoder": {"max_tweets": 500},
         "engine": {"threads": world.threads},
+        "promotion": {"least_first_rce": None},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     home = folder / "home"

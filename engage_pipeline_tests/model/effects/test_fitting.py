@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from engage_pipeline.model.effects.design import Design
 from engage_pipeline.model.effects.fitting import Fit, fit_effects
 from engage_pipeline_tests.model.effects.designs import Planted, planted
 
@@ -76,6 +77,17 @@ def test_labels_of_one_kind_give_finite_effects(label: bool) -> None:
     odds = fit.log_odds(world.design)
     assert np.isfinite(odds).all()
     assert ((odds > 3) if label else (odds < -3)).all()
+
+
+def test_no_step_is_longer_than_two_in_log_odds() -> None:
+    """Rows that are all but certain the other way have hardly any curvature: Newton's step would be thousands."""
+    design = Design([np.array([1, 1, 2, 0], np.int32)], [3], 4)
+    start = Fit(-30.0, [np.array([0.0, 0.0, 0.0])])
+    for label, sign in ((True, 1.0), (False, -1.0)):
+        begin = Fit(-30.0 * sign, start.effects)
+        fit = fit_effects(np.full(4, label), design, [100.0], sweeps=1, start=begin)
+        assert fit.intercept == -30.0 * sign + 2.0 * sign
+        assert fit.effects[0].tolist() == [0.0, 2.0 * sign, 2.0 * sign]
 
 
 def test_effects_predict_new_rows_better_than_the_rate() -> None:

@@ -1,11 +1,17 @@
 """The fields of rows, by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
+from engage_pipeline.feature_families import COMMUNITY_READERS, TOPIC_READERS
 from engage_pipeline.fingerprints import MISSING, fingerprints
+from engage_pipeline.interactions.communities import COMMUNITIES, SCHEMA
+from engage_pipeline.language.topics import TopicModel
 from engage_pipeline.model.effects.effects import EFFECTS, effects_of, families_of, keys_of
 from engage_pipeline.model.effects.rows import COLUMNS, Clusters, EffectRows, end_of_window, time_left
 from engage_pipeline.model.effects.scoring import load_clusters
@@ -27,6 +33,22 @@ def clusters(table: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Clust
     folder = tmp_path_factory.mktemp("clusters")
     write_clusters(table, folder, quiet_settings(folder))
     return load_clusters(folder)
+
+
+def test_without_topics_and_communities_no_row_has_one(table: pa.Table, tmp_path: Path) -> None:
+    TopicModel.none().save(tmp_path)
+    pq.write_table(SCHEMA.empty_table(), tmp_path / COMMUNITIES)
+    rows = EffectRows.of(table, load_clusters(tmp_path), END)
+    for field in ("topic", "viewer_community", "author_community"):
+        assert set(getattr(rows, field).tolist()) == {MISSING}, field
+
+
+def test_the_families_that_read_clusters_are_those_whose_effects_have_them_as_keys() -> None:
+    def readers(*words: str) -> set[str]:
+        return {one.family for one in EFFECTS if any(word in field for field in one.fields for word in words)}
+
+    assert readers("topic") == set(TOPIC_READERS)
+    assert readers("community") == set(COMMUNITY_READERS)
 
 
 def test_fields_of_a_row(table: pa.Table, clusters: Clusters) -> None:

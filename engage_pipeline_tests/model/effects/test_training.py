@@ -12,10 +12,14 @@ from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.feature_families import COUNTER_FAMILIES, EFFECT_FAMILIES
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, LOGITS, read_columns
+from engage_pipeline.model.effects.priors import learn_deviations
+from engage_pipeline.model.effects.reading import HOLDOUT_ROW, TRAINING_ROW
 from engage_pipeline.model.effects.scoring import EffectScorer, load_clusters
 from engage_pipeline.model.effects.tables import EFFECTS_FILE
-from engage_pipeline.model.effects.training import train_effects
+from engage_pipeline.model.effects.training import _Fitter, train_effects
+from engage_pipeline.progress import Progress
 from engage_pipeline_tests.model.bundles import quiet_settings, write_clusters
+from engage_pipeline_tests.model.effects.designs import Planted, planted
 from engage_pipeline_tests.samples import feature_table
 
 ROWS = 4000
@@ -128,6 +132,48 @@ def test_facts_tell_keys_and_deviations(fitted: tuple[dict, pa.Table, Path]) -> 
     deviations = facts["effects"]["viewer"]["deviations"]
     assert set(deviations) == {"any", *schema.TARGETS}
     assert deviations["any"] > 0.5
+
+
+DEVIATIONS = (0.8, 0.4, 1.5)
+
+
+def fitter(labels: np.ndarray, world: Planted, folds: np.ndarray, settings: Settings) -> _Fitter:
+    return _Fitter(world.design, labels, folds, np.ones(len(labels)), settings)
+
+
+def test_the_fit_without_a_fold_has_not_seen_its_labels_not_even_at_its_start(tmp_path: Path) -> None:
+    world, settings = planted(11, 3000, (60, 40, 8), DEVIATIONS), quiet_settings(tmp_path, effects={"sweeps": 2})
+    folds = np.random.default_rng(1).integers(-2, 3, 3000)  # two of them the training and the holdout rows
+    tracker = Progress("fits", 8, "fits")
+    fits = dict(fitter(world.labels, world, folds, settings).fits(DEVIATIONS, [0, 1, 2], tracker))
+    assert list(fits) == [0, 1, 2, HOLDOUT_ROW]
+    for fold, fit in fits.items():
+        turned = np.where(folds == fold, ~world.labels, world.labels)
+        other = dict(fitter(turned, world, folds, settings).fits(DEVIATIONS, [0, 1, 2], tracker))[fold]
+        assert other.intercept == fit.intercept
+        assert all(np.array_equal(one, two) for one, two in zip(other.effects, fit.effects, strict=True))
+        seen = np.where(folds == TRAINING_ROW, ~world.labels, world.labels)
+        others = dict(fitter(seen, world, folds, settings).fits(DEVIATIONS, [0, 1, 2], tracker))
+        assert others[fold].intercept != fit.intercept
+
+
+def test_deviations_are_learned_on_every_other_fold_alone(tmp_path: Path) -> None:
+    """Training rows are in no fold, so the effects are not new to them; nor is the holdout part of it."""
+    world, settings = planted(12, 3000, (60, 40, 8), DEVIATIONS), quiet_settings(tmp_path)
+    folds = np.random.default_rng(2).integers(-2, 4, 3000)
+    found = fitter(world.labels, world, folds, settings).learn_deviations(np.zeros(3000, np.int64), DEVIATIONS)
+    kept = [row for row in range(3000) if folds[row] != -2]
+    new = np.array([folds[row] in (1, 3) for row in kept])
+    chosen = settings.effects
+    expected = learn_deviations(
+        world.labels[kept],
+        world.design.take(np.array(kept)),
+        DEVIATIONS,
+        new,
+        sweeps=chosen.sweeps,
+        rounds=chosen.prior_rounds,
+    )
+    assert found == expected
 
 
 @pytest.mark.parametrize("left_out", EFFECT_FAMILIES)
