@@ -3,7 +3,7 @@
 import dagster as dg
 import pyarrow.parquet as pq
 
-from engage_pipeline import plots
+from engage_pipeline import plots, promoted_counters
 from engage_pipeline.artifacts import Draft
 from engage_pipeline.assets.definition import pipeline_asset
 from engage_pipeline.assets.making import Shown, make_one, user_errors
@@ -139,6 +139,7 @@ def candidate_model(pipeline: Pipeline) -> dg.MaterializeResult:
             codes_path=store.open("emde_sketches").path("codes.parquet"),
             settings=store.settings,
         )
+        draft.facts |= promoted_counters.judged_on(store)
         engagements = draft.facts.get("engagements", {})
         return {"weights of the blend": blend_table(engagements).to_markdown()} if engagements else {}
 

@@ -23,8 +23,9 @@ from engage_pipeline.ingest.deletions import Deletions, read_deletions
 from engage_pipeline.ingest.forgetting import INGESTED, Forgotten, forget_rows, raw_files
 from engage_pipeline.manifests import label
 from engage_pipeline.predating import LEDGER, enter, predating
+from engage_pipeline.promoted_counters import MODEL, published_now
 from engage_pipeline.resources import Pipeline
-from engage_pipeline.rewriting import keys_on_disk, purge, remove, remove_workspace
+from engage_pipeline.rewriting import keys_on_disk, note_facts, purge, remove, remove_workspace
 from engage_pipeline.spill import remove_spilled
 
 LOGGER = logging.getLogger("engage_pipeline")
@@ -120,6 +121,7 @@ def _make_again(pipeline: Pipeline, instance: dg.DagsterInstance, outcome: Outco
     before = len(outcome.problems)
     with _problems(outcome):
         _make(pipeline, instance, COUNTED, outcome, started_by)
+        _read_published_counters(pipeline.store())
     if len(outcome.problems) > before:
         return
     for name in OF_A_MODEL:
@@ -129,6 +131,13 @@ def _make_again(pipeline: Pipeline, instance: dg.DagsterInstance, outcome: Outco
             with _problems(outcome):
                 remove(pipeline.store(), name)
                 outcome.removed.append(f"{name} (it can't be made now: {error})")
+
+
+def _read_published_counters(store: ArtifactStore) -> None:
+    """Has the model that predicts read the counters of now: the older ones, which count deleted rows, are removed."""
+    model = store.current(MODEL)
+    if model is not None:
+        note_facts(store, model, published_now(store))
 
 
 def _make(

@@ -1,8 +1,9 @@
 """trained_model: whether the candidate predicts from now on, or the model that predicts already.
 
 Either way the version that is published holds the files of a bundle (see bundle), so its version is that of the model
-it is a copy of. Its facts say what was decided and why, with both scores, and carry on what is known of the model that
-predicts: since when, and how it scored then. What does not belong here: a person's decision (rollback).
+it is a copy of. Its facts say what was decided and why, with both scores and the counters that they rest on, and carry
+on what is known of the model that predicts: since when, and how it scored then. What does not belong here: a person's
+decision (rollback).
 """
 
 import shutil
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engage_pipeline import metrics, schema
+from engage_pipeline import metrics, promoted_counters, schema
 from engage_pipeline.artifacts import ArtifactStore, Draft, Version
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
@@ -71,6 +72,7 @@ def promote(store: ArtifactStore, draft: Draft) -> None:
         "candidate": candidate.manifest.version,
         "tolerance": store.settings.promotion.tolerance,
         "rce": {name: score.figures() for name, score in scores.items()},
+        **promoted_counters.judged_on(store),
     }
     if current is None or (decision.promoted and current.manifest.version != candidate.manifest.version):
         copy_files(candidate, draft)

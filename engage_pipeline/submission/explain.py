@@ -51,11 +51,14 @@ class ExplainedRow:
     model_version: str
 
 
-def explain(part: Path, row: int, settings: Settings, *, threads: int | None = None) -> ExplainedRow:
+def explain(
+    part: Path, row: int, settings: Settings, *, threads: int | None = None, allow_mixed: bool = False
+) -> ExplainedRow:
     """Explains the line number `row` (from 0) of `part`, a test part or a labelled one, whose labels are not used.
 
     `threads` limits every library; None = engine.threads. Raises UserError naming the part: no such part or line, a
-    line that is blank or would be rejected; and as `predict` does where the model or the counters are not there.
+    line that is blank or would be rejected; and as `predict` does where the model or the counters are not there, which
+    takes `allow_mixed` too.
     """
     part = find_part(part, follow_links=settings.follow_links)
     line = read_line(part, row)
@@ -68,15 +71,13 @@ def explain(part: Path, row: int, settings: Settings, *, threads: int | None = N
         tempfile.TemporaryDirectory(prefix=".explain-", dir=settings.working_dir) as folder,
     ):
         tweets, labels = _read_tweet(line, where, Path(folder), settings)
-        store = ArtifactStore(settings)
-        published = open_published(store, threads)
+        published = open_published(ArtifactStore(settings), threads, allow_mixed=allow_mixed)
         path = Path(folder, "features.parquet")
         write_features(tweets, path, kind="test", settings=settings, **published.counts)
         features = _numbered(pq.read_table(path), row)
         explanation = explain_row(published.model, features)
         tweet = pq.read_table(tweets, columns=list(schema.COLUMN_NAMES[: schema.N_TEST_COLUMNS])).to_pylist()[0]
-        version = store.open("trained_model").manifest.version
-    return ExplainedRow(part, row, tweet, labels, features.to_pylist()[0], explanation, version)
+    return ExplainedRow(part, row, tweet, labels, features.to_pylist()[0], explanation, published.version)
 
 
 def read_line(part: Path, row: int) -> bytes:

@@ -44,14 +44,21 @@ class PredictReport:
 
 
 def predict(
-    inputs: Sequence[Path], output: Path, settings: Settings, *, threads: int | None = None, processes: int = 1
+    inputs: Sequence[Path],
+    output: Path,
+    settings: Settings,
+    *,
+    threads: int | None = None,
+    processes: int = 1,
+    allow_mixed: bool = False,
 ) -> PredictReport:
     """Writes the results.csv `output` for the test parts `inputs`: files, or folders of parts.
 
     Parts follow each other as given, those of a folder by name; a line for every row, in order. `threads` limits
     every library, in each process; None = engine.threads. Of several `processes` each takes whole parts, and its share
     of engine.memory_limit. Raises UserError before any work where an input is missing or the model is not there, is
-    damaged or was made with other settings.
+    damaged or was made with other settings, or, unless `allow_mixed`, where the counters that it was promoted with are
+    gone.
     """
     started = time.monotonic()
     parts = expand_inputs(inputs, follow_links=settings.follow_links)
@@ -64,7 +71,7 @@ def predict(
         files.scratch_folder(settings.working_dir, SCRATCH) as scratch,
         files.scratch_folder(output.parent, SCRATCH) as beside,
     ):
-        held = hold_published(ArtifactStore(settings), scratch)
+        held = hold_published(ArtifactStore(settings), scratch, allow_mixed=allow_mixed)
         if len(shares) == 1:
             rows, rejected = _predict_here(parts, beside / output.name, held, scratch, settings)
         else:
