@@ -4,7 +4,7 @@ No header, no quotes, probabilities with nine decimals. What belongs here: from 
 What does not: where tweets and features come from (predict, the assets), and how a results.csv is read (results_file).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -105,8 +105,17 @@ def write_submission(
         return writer.facts()
 
 
-def write_part(writer: ResultsWriter, model: ProbabilitySource, tweets: Path, features: Path) -> Iterator[int]:
-    """Writes the lines of one part, batch by batch; yields the rows of each batch. Raises as write_submission does."""
+def write_part(
+    writer: ResultsWriter,
+    model: ProbabilitySource,
+    tweets: Path,
+    features: Path,
+    look: Callable[[pa.Table], None] = lambda table: None,
+) -> Iterator[int]:
+    """Writes the lines of one part, batch by batch; yields the rows of each batch. Raises as write_submission does.
+
+    `look` is given the features of each batch.
+    """
     with pq.ParquetFile(tweets) as tweet_file, pq.ParquetFile(features) as feature_file:
         counts = tweet_file.metadata.num_rows, feature_file.metadata.num_rows
         if counts[0] != counts[1]:
@@ -116,6 +125,7 @@ def write_part(writer: ResultsWriter, model: ProbabilitySource, tweets: Path, fe
             if not id_rows[schema.LINE_NUMBER].equals(table[schema.LINE_NUMBER]):
                 raise UserError(f"{features}: its rows are not those of {tweets}")
             writer.write(id_rows, model.probabilities(table))
+            look(table)
             yield table.num_rows
 
 
