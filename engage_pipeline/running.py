@@ -20,6 +20,7 @@ from engage_pipeline.model.evaluation import read_scores
 from engage_pipeline.model.promotion import shown_time
 from engage_pipeline.partitions import PARTS, RANGE_END, RANGE_START, register_parts
 from engage_pipeline.plan import SEGMENTS, Step, parts_a_run, plan_segment, training_parts
+from engage_pipeline.plurals import counted
 from engage_pipeline.preflight import require_ready
 from engage_pipeline.resources import Pipeline
 
@@ -74,7 +75,7 @@ def summary(store: ArtifactStore, made: Sequence[Step]) -> str:
     seconds = sum(store.open(step.artifact, step.key).manifest.facts["seconds"] for step in made)
     return "\n".join(
         [
-            f"{len(made)} artifacts made in {seconds:.0f} s" if made else "everything is up to date",
+            f"{counted(len(made), 'artifact')} made in {seconds:.0f} s" if made else "everything is up to date",
             "",
             format_table(scores),
             "",

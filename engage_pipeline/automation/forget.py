@@ -22,6 +22,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deletions import Deletions, read_deletions
 from engage_pipeline.ingest.forgetting import INGESTED, Forgotten, forget_rows, raw_files
 from engage_pipeline.manifests import label
+from engage_pipeline.plurals import counted
 from engage_pipeline.predating import LEDGER, enter, predating
 from engage_pipeline.promoted_counters import MODEL, published_now
 from engage_pipeline.resources import Pipeline
@@ -55,8 +56,8 @@ class Outcome:
         """Some lines: what was rewritten, made again and removed, and what is left to do."""
         if not self.deletions:
             return "no deletions: the folder `deletions` holds no ids"
-        lines = [f"deletions: {self.deletions}; {self.forgotten.looked_through} artifacts looked through"]
-        lines += [f"  {name}: {count:,} lines forgotten" for name, count in self.forgotten.lines.items()]
+        lines = [f"deletions: {self.deletions}; {counted(self.forgotten.looked_through, 'artifact')} looked through"]
+        lines += [f"  {name}: {counted(count, 'line')} forgotten" for name, count in self.forgotten.lines.items()]
         lines += [f"made again: {', '.join(self.made)}"] if self.made else []
         lines += [f"removed: {text}" for text in self.removed]
         if self.predating:
@@ -64,7 +65,7 @@ class Outcome:
             lines += [f"  {name}: {date[:10]}" for name, date in self.predating.items()]
         if self.raw_files:
             lines.append("raw files hold deleted lines still; they are yours to keep or to delete:")
-            lines += [f"  {path}: {count:,} lines" for path, count in self.raw_files.items()]
+            lines += [f"  {path}: {counted(count, 'line')}" for path, count in self.raw_files.items()]
         return "\n".join(lines)
 
 

@@ -24,6 +24,7 @@ from engage_pipeline.interactions.drift import (
     worst_in_words,
 )
 from engage_pipeline.interactions.profile import LANGUAGE, added, read_profile
+from engage_pipeline.plurals import counted
 
 PROFILE = ".profile.parquet"
 _ROWS_SHOWN = 50
@@ -61,7 +62,7 @@ def features_are_stable(store: ArtifactStore) -> Finding:
     cells = [(part, name, f"{value:.3f}") for value, part, name in worst[:_ROWS_SHOWN]]
     table = as_table(("part", "feature", "index"), cells)
     shown: Shown = {"drift": plots.drift(index, limit=limit), "furthest features": table}
-    return Finding(wrong, f"{len(index)} parts compared", figures, shown)
+    return Finding(wrong, f"{counted(len(index), 'part')} compared", figures, shown)
 
 
 def _features_are_like_training(asset: str) -> Look:
@@ -96,7 +97,9 @@ def languages_are_shared(store: ArtifactStore) -> Finding:
         rest = {name: rows for name, count in total.items() if (rows := count - languages.get(name, 0))}
         if rest and (unseen := improbable_languages(languages, rest)):
             wrong[part] = f"languages of no other part: {rows_in_words(unseen)}"
-    return Finding(wrong, f"{len(total)} languages in {len(found)} parts", {"languages": len(total)})
+    return Finding(
+        wrong, f"{counted(len(total), 'language')} in {counted(len(found), 'part')}", {"languages": len(total)}
+    )
 
 
 def _languages_are_known(asset: str) -> Look:
@@ -112,7 +115,7 @@ def _languages_are_known(asset: str) -> Look:
         if unseen:
             shown["unknown"] = as_table(("language", "rows"), list(unseen.items())[:_ROWS_SHOWN])
         figures = {"languages": len(languages), "rows in unknown languages": sum(unseen.values())}
-        return Finding(wrong, f"{len(unseen)} unknown languages", figures, shown)
+        return Finding(wrong, counted(len(unseen), "unknown language"), figures, shown)
 
     return languages_are_known
 

@@ -11,6 +11,7 @@ import typer
 from engage_pipeline.commands.options import Config, PresetName, Threads, open_instance
 from engage_pipeline.config import load_settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.plurals import counted
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -78,10 +79,9 @@ def predict(
     report = predict_parts(
         [*inputs, *(more or [])], output, settings, threads=threads, processes=processes, allow_mixed=allow_mixed
     )
-    typer.echo(
-        f"{output}: {report.rows:,} rows in {report.seconds:.1f} s, {report.rows_per_second:,.0f} rows a second, "
-        f"{report.rejected:,} lines rejected"
-    )
+    rows, rejected = counted(report.rows, "row"), counted(report.rejected, "line")
+    speed = f"{report.rows_per_second:,.0f} rows a second"
+    typer.echo(f"{output}: {rows} in {report.seconds:.1f} s, {speed}, {rejected} rejected")
 
 
 def explain(

@@ -27,6 +27,7 @@ from engage_pipeline.ingest.rejects import read_rejects
 from engage_pipeline.ingest.streams import open_part
 from engage_pipeline.interactions.features import write_features
 from engage_pipeline.model.explaining import RowExplanation, explain_row
+from engage_pipeline.plurals import counted
 from engage_pipeline.submission.published import open_published
 from engage_pipeline.submission.threads import limited_threads
 
@@ -88,7 +89,7 @@ def read_line(part: Path, row: int) -> bytes:
     line = next(read_lines(part, np.array([row], dtype=np.int64)), None) if row >= 0 else None
     if line is None:
         lines = _count_lines(part)
-        raise UserError(f"{part}: no row {row}: it has {lines:,} lines, rows 0 to {lines - 1:,}")
+        raise UserError(f"{part}: no row {row}: it has {counted(lines, 'line')}, rows 0 to {lines - 1:,}")
     if not line:
         raise UserError(f"{part}: row {row} is a blank line")
     return line

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from engage_pipeline import schema
 from engage_pipeline.batches import batches
 from engage_pipeline.errors import UserError
+from engage_pipeline.plurals import counted
 from engage_pipeline.progress import progress
 from engage_pipeline.submission.results_file import ID_COLUMNS, RESULT_COLUMNS
 
@@ -119,7 +120,7 @@ def write_part(
     with pq.ParquetFile(tweets) as tweet_file, pq.ParquetFile(features) as feature_file:
         counts = tweet_file.metadata.num_rows, feature_file.metadata.num_rows
         if counts[0] != counts[1]:
-            raise UserError(f"{features}: {counts[1]:,} rows instead of the {counts[0]:,} of {tweets}")
+            raise UserError(f"{features}: {counted(counts[1], 'row')} instead of the {counts[0]:,} of {tweets}")
         ids = batches(tweet_file, BATCH_ROWS, [schema.LINE_NUMBER, *ID_COLUMNS])
         for id_rows, table in zip(ids, batches(feature_file, BATCH_ROWS), strict=True):
             if not id_rows[schema.LINE_NUMBER].equals(table[schema.LINE_NUMBER]):

@@ -72,7 +72,11 @@ def test_every_difference_is_one_line(
     language, drift, viewers = report.warnings
     assert language == f"{rows:,} of {rows:,} rows are in languages of no training row: {'F' * 32} ({rows:,} rows)"
     assert drift.startswith("the rows are unlike the training rows: population stability index of ")
-    assert " hour " in drift
+    worst = drift.removeprefix("the rows are unlike the training rows: population stability index of ").split(", ")
+    assert {name.split()[0] for name in worst} == {
+        f"{user}_account_age_days" for user in ("engaged_with_user", "engaging_user")
+    } | {"language"}
+    assert drift.endswith(" and 1 more feature (checks.drift_psi = 0.25)")  # the hour
     assert viewers == f"{rows:,} of {rows:,} rows are of viewers that no labelled row has (checks.new_user_share = 0.5)"
     assert [record.getMessage() for record in caplog.records] == [f"warning: {line}" for line in report.warnings]
 
