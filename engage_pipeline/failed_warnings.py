@@ -10,6 +10,7 @@ import dagster as dg
 
 from engage_pipeline.artifacts import ArtifactStore, Manifest
 from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.checks.reporting import NOT_LOOKED_AT
 from engage_pipeline.errors import UserError
 from engage_pipeline.plurals import counted
 
@@ -20,18 +21,26 @@ _LONGEST = 500
 class FailedWarnings:
     """The warnings whose last outcome is a failure."""
 
-    def __init__(self, evaluations: Iterable[dg.AssetCheckEvaluation] = ()) -> None:
-        """Notes these outcomes, in their order."""
+    def __init__(self) -> None:
+        """None yet."""
         self._found: dict[tuple[str, str], str] = {}
+
+    def note_all(self, evaluations: Iterable[dg.AssetCheckEvaluation]) -> None:
+        """Notes these outcomes, in their order."""
         for evaluation in evaluations:
             self.note(evaluation)
 
     def note(self, evaluation: dg.AssetCheckEvaluation) -> None:
-        """Takes the outcome of a check in place of its outcome before; one that stops the run is left out."""
+        """Takes the outcome of a check in place of its outcome before.
+
+        Left out are one that stops the run, and one that looked at nothing because its asset failed.
+        """
         key = evaluation.asset_key.to_user_string(), evaluation.check_name
         self._found.pop(key, None)
-        if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.WARN:
-            self._found[key] = " ".join((evaluation.description or "failed").split())
+        words = " ".join((evaluation.description or "failed").split())
+        warns = evaluation.severity is dg.AssetCheckSeverity.WARN and not words.startswith(NOT_LOOKED_AT)
+        if warns and not evaluation.passed:
+            self._found[key] = words
 
     def lines(self) -> list[str]:
         """A line for each, and their number; empty where there are none."""

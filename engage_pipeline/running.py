@@ -132,8 +132,8 @@ def materialize(
         tags=tags,
         raise_on_error=False,
     )
-    for evaluation in result.get_asset_check_evaluations() if warnings is not None else ():
-        warnings.note(evaluation)
+    if warnings is not None:
+        warnings.note_all(result.get_asset_check_evaluations())
     return None if result.success else _failure(result)
 
 
