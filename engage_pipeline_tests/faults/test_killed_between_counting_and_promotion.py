@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from engage_pipeline import schema
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.cli import app
 from engage_pipeline.config import load_settings
@@ -21,7 +22,6 @@ from engage_pipeline.promoted_counters import COUNTERS
 from engage_pipeline.submission.explain import explain
 from engage_pipeline.submission.predict import predict
 from engage_pipeline.submission.predictor import Predictor
-from engage_pipeline.synthetic import synthesize
 from engage_pipeline_tests import worlds
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
@@ -39,10 +39,19 @@ BEFORE_THE_DECISION = "/trained_model/.tmp-"
 BEFORE_NEW_FEATURES = "/validation_features/.tmp-"
 
 
-def add_part(config: Path, name: str, seed: int) -> None:
-    """A training part of another world: whatever is counted changes."""
-    synthesize(config.parent / name, rows=600, users=worlds.USERS, parts=1, seed=seed)
-    shutil.copy(config.parent / name / "train" / "part-00000", config.parent / "raw" / "train" / name)
+def add_part(config: Path, name: str, source: str) -> None:
+    """A training part whose viewers like what they saw in the part `source` in new tweets: their counters change."""
+    train = config.parent / "raw" / "train"
+    tweet, written, liked = (
+        schema.COLUMN_NAMES.index(name) for name in ("tweet_id", "tweet_timestamp", "like_timestamp")
+    )
+    lines = []
+    for line in (train / source).read_text(encoding="utf-8").splitlines()[::2]:
+        fields = line.split(schema.FIELD_SEPARATOR)
+        fields[tweet] = fields[tweet][::-1]
+        fields[liked] = fields[written]
+        lines.append(schema.FIELD_SEPARATOR.join(fields))
+    (train / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def run_and_die(config: Path, place: str) -> None:
@@ -99,8 +108,11 @@ def test_the_old_model_never_reads_the_new_counters(finished_world: Path, tmp_pa
     before, results = counters(store), submitted(store)
     expected = csv(config), one_row(config).tolist(), explained(config)
 
-    for number, place in enumerate((BEFORE_THE_DECISION, BEFORE_NEW_FEATURES), 3):
-        add_part(config, f"part-0000{number}", seed=number)
+    for name, source, place in (
+        ("part-00003", "part-00000", BEFORE_THE_DECISION),
+        ("part-00004", "part-00001", BEFORE_NEW_FEATURES),
+    ):
+        add_part(config, name, source)
         run_and_die(config, place)
         now = counters(store)
         assert now["interaction_counts"] != before["interaction_counts"]
@@ -129,7 +141,7 @@ def test_counters_that_are_gone_are_named_and_mixed_only_if_asked_for(finished_w
     config = tmp_path / "config.yaml"
     store = worlds.store_of(config)
     before, expected = counters(store)["interaction_counts"], csv(config)
-    add_part(config, "part-00003", seed=3)
+    add_part(config, "part-00003", "part-00000")
     run_and_die(config, BEFORE_THE_DECISION)
     (kept,) = store.kept("interaction_counts")
     shutil.rmtree(kept.folder / kept.manifest.directory)
