@@ -5,7 +5,6 @@ What belongs here: the order of the steps, and what Dagster is told. What does n
 what predates a deletion (predating).
 """
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -29,7 +28,6 @@ from engage_pipeline.resources import Pipeline
 from engage_pipeline.rewriting import keys_on_disk, note_facts, purge, remove, remove_workspace
 from engage_pipeline.spill import remove_spilled
 
-LOGGER = logging.getLogger("engage_pipeline")
 COUNTED = tuple(name for name, artifact in ARTIFACTS.items() if artifact.stage is Stage.INTERACTIONS)
 OF_A_MODEL = ("evaluation", "submission")
 WITH_ROWS = (*INGESTED, *COUNTED, *OF_A_MODEL)
@@ -174,7 +172,6 @@ def _problems(outcome: Outcome) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        LOGGER.error("%s", error)
         outcome.problems.append(str(error))
 
 
