@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from engage_pipeline import exhausted, files, keeping, rules
+from engage_pipeline import exhausted, files, keeping, promoted_counters, rules
 from engage_pipeline.catalogue import ARTIFACTS, Artifact, ancestry, digest, relevant_settings, setting_value
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
@@ -177,7 +177,8 @@ class ArtifactStore:
             finally:
                 shutil.rmtree(draft.directory, ignore_errors=True)
             if draft.manifest is not None:
-                keeping.forget_old(folder, draft.manifest, self._kept_count(name))
+                pinned = promoted_counters.pinned(self, name)
+                keeping.forget_old(folder, draft.manifest, self._kept_count(name), pinned)
 
     def workspace(self, name: str, key: str | None = None) -> Path:
         """A folder for checkpoints that outlives a killed run and is removed once the artifact is published.
@@ -211,6 +212,7 @@ class ArtifactStore:
             or self._changed_settings(manifest)
             or changed_version(manifest.inputs, self._input_versions(artifact, key))
             or files.changed_source(manifest.sources, sources, self.root)
+            or promoted_counters.changed(self, manifest)
         )
 
     def judged(self, manifest: Manifest, draft: Draft) -> Manifest:
@@ -289,7 +291,9 @@ class ArtifactStore:
             return self.judged(manifest, draft)
 
         def keep_the_one_before() -> None:
-            if before is not None and self._kept_count(name) > 1 and not self._failed(before):
+            if before is None or self._failed(before):
+                return
+            if self._kept_count(name) > 1 or before.version in promoted_counters.pinned(self, name):
                 keeping.remember(self.folder(name, key), before)
 
         return publish_version(self.folder(name, key), draft.directory, describe, keep_the_one_before)

@@ -11,6 +11,7 @@ from engage_pipeline.automation.dead_runs import close_dead_runs
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
+from engage_pipeline.failed_warnings import FailedWarnings
 from engage_pipeline.partitions import register_parts
 from engage_pipeline.plan import Step, plan_segment, training_parts
 from engage_pipeline.resources import Pipeline
@@ -28,11 +29,17 @@ class Backfill:
     failures: tuple[str, ...]
 
 
-def backfill(pipeline: Pipeline, instance: dg.DagsterInstance, asset: str, patterns: Sequence[str]) -> Backfill:
+def backfill(
+    pipeline: Pipeline,
+    instance: dg.DagsterInstance,
+    asset: str,
+    patterns: Sequence[str],
+    warnings: FailedWarnings | None = None,
+) -> Backfill:
     """Makes the parts of `asset` whose names match one of `patterns` (`part-0001?`); without patterns the stale ones.
 
-    Runs of neighbouring parts, at most plan.parts_a_run each. A failed part loses no other. Raises UserError:
-    an asset without parts, a pattern that matches none.
+    Runs of neighbouring parts, at most plan.parts_a_run each. A failed part loses no other. `warnings` is told how the
+    checks end. Raises UserError: an asset without parts, a pattern that matches none.
     """
     if asset not in ARTIFACTS or not ARTIFACTS[asset].partitioned:
         having = ", ".join(name for name, artifact in ARTIFACTS.items() if artifact.partitioned)
@@ -43,7 +50,7 @@ def backfill(pipeline: Pipeline, instance: dg.DagsterInstance, asset: str, patte
     close_dead_runs(instance)
     definitions = build_definitions(pipeline)
     runs = batches(instance, steps, store.settings)
-    failures = [failure for run in runs if (failure := materialize(definitions, instance, run))]
+    failures = [failure for run in runs if (failure := materialize(definitions, instance, run, warnings=warnings))]
     return Backfill(tuple(steps), len(runs), tuple(failures))
 
 

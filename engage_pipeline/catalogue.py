@@ -169,10 +169,11 @@ ARTIFACTS: dict[str, Artifact] = {
                 "finetuned_network",
                 "engagement_effects",
                 "engagement_trees",
+                "interaction_features",
                 "validation_features",
                 "emde_sketches",
             ),
-            ("trees.enabled", "features.effects", "training_threads"),
+            ("trees.enabled", "features.effects", "max_n_parts", "training_threads"),
             "3",
         ),
         Artifact(

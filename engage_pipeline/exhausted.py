@@ -74,10 +74,11 @@ def _told(
         limit = settings.engine.memory_limit
         return f"{what}: engine.memory_limit = {limit} is too little for it, spilling included: raise it"
     spilled = any(saying in str(error) for saying in _SPILLED)
-    place = spill_folder(settings) if spilled else min(places, key=_free)
+    place = spill_folder(settings) if spilled else min(places, key=free_bytes)
     advice = ", another disk as engine.temp_directory or more engine.memory_limit" if spilled else ""
+    needs = "spills" if spilled else "needs"
     return (
-        f"{place}: the disk is full ({in_units(_free(place))} free): {what} {'spills' if spilled else 'needs'} about "
+        f"{place}: the disk is full ({in_units(free_bytes(place))} free): {what} {needs} about "
         f"{in_units(needed())} there; make so much space{advice}, and start it again"
     )
 
@@ -112,7 +113,7 @@ def unpacked_bytes(path: Path) -> int:
     return size * _UNPACKED if path.suffix in COMPRESSIONS else size
 
 
-def _free(place: Path) -> int:
+def free_bytes(place: Path) -> int:
     """Free bytes of the file system in which `place` is or would be."""
     while not place.exists():
         place = place.parent

@@ -8,6 +8,7 @@ folder that is half removed. Later entries of the same content stand for the ear
 """
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from engage_pipeline import files
@@ -28,12 +29,15 @@ def kept_manifests(folder: Path, current: str | None) -> list[Manifest]:
     return list(_distinct(folder, current).values())
 
 
-def forget_old(folder: Path, manifest: Manifest, count: int) -> None:
-    """Keeps the `count` latest contents, that of the current `manifest` counted, and the version before it.
+def forget_old(folder: Path, manifest: Manifest, count: int, pinned: Collection[str] = ()) -> None:
+    """Keeps the `count` latest contents, that of the current `manifest` counted, the versions `pinned`, and the one
+    before the current one.
 
     Every other folder goes, and with them the workspace, which a published artifact no longer needs.
     """
-    entries = dict(list(_distinct(folder, manifest.version).items())[: count - 1])
+    found = _distinct(folder, manifest.version)
+    entries = dict(list(found.items())[: count - 1])
+    entries |= {path: entry for path, entry in found.items() if entry.version in pinned}
     for path in folder.glob(_ENTRIES):
         if path not in entries:
             path.unlink()

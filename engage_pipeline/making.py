@@ -9,6 +9,7 @@ from pathlib import Path
 from engage_pipeline.artifacts import ArtifactStore, Draft
 from engage_pipeline.manifests import Manifest, label
 from engage_pipeline.memory import peak_memory_mb, release_memory, reset_peak_memory
+from engage_pipeline.plurals import counted
 
 LOGGER = logging.getLogger("engage_pipeline")
 
@@ -28,7 +29,7 @@ def making(store: ArtifactStore, name: str, key: str | None = None, sources: Seq
             draft.facts = {"seconds": round(time.monotonic() - started, 2), "peak_mb": peak_memory_mb()} | draft.facts
     finally:
         release_memory()
-    rows = f", {draft.rows:,} rows" if draft.rows is not None else ""
+    rows = f", {counted(draft.rows, 'row')}" if draft.rows is not None else ""
     LOGGER.info("%s: %.1f s%s, peak %d MB", label(name, key), draft.facts["seconds"], rows, draft.facts["peak_mb"])
 
 

@@ -20,9 +20,14 @@ _CHECKSUM = "sha256"
 
 def check_key(key: str) -> str:
     """`key`, if it may name a part. Raises UserError otherwise: part names become paths."""
-    if not _KEY.fullmatch(key) or key in {".", ".."}:
+    if not is_key(key):
         raise UserError(f"part {key!r}: a part's name is 1 to 64 of the characters A-Z a-z 0-9 . _ -")
     return key
+
+
+def is_key(key: str) -> bool:
+    """Whether `key` may name a part."""
+    return _KEY.fullmatch(key) is not None and key not in {".", ".."}
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,9 @@ class CheckSettings(Section):
     drift_psi: float = Field(
         0.25, gt=0, description="Warn of a part whose features have a larger population stability index."
     )
+    new_user_share: Share = Field(
+        0.5, description="Warn of rows to predict of which a larger share has a viewer, or author, of no labelled row."
+    )
     label_rate_change: float = Field(
         0.25, gt=0, description="Warn of a part whose rate of an engagement differs by a larger share, beyond chance."
     )

@@ -1,6 +1,6 @@
 """The training parts as Dagster partitions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import dagster as dg
 
@@ -27,3 +27,14 @@ def register_parts(instance: dg.DagsterInstance, keys: Iterable[str]) -> Sequenc
     if added:
         instance.add_dynamic_partitions(str(PARTS.name), added)
     return added
+
+
+def prune_parts(instance: dg.DagsterInstance, present: Collection[str]) -> Sequence[str]:
+    """Removes the partitions that are not among the parts `present`; returns their keys.
+
+    Nothing on the disk is touched, and a part is registered again once its file is back.
+    """
+    gone = [key for key in instance.get_dynamic_partitions(str(PARTS.name)) if key not in present]
+    for key in gone:
+        instance.delete_dynamic_partition(str(PARTS.name), key)
+    return gone

@@ -78,6 +78,17 @@ def training_listing(settings: Settings) -> Listing:
     return Listing(dict(list(listing.parts.items())[: settings.max_n_parts]), listing.problems)
 
 
+def parts_with_files(settings: Settings) -> set[str]:
+    """The training parts of which there is a file, whatever is wrong with it, and whether the settings ask for it.
+
+    Raises UserError where the folder is missing or holds no part: its disk is not mounted.
+    """
+    listing = list_parts(settings.recsys_data, follow_links=settings.follow_links)
+    if not listing.parts and not listing.problems:
+        training_parts(settings)
+    return {*listing.parts, *listing.problems}
+
+
 def plan_segment(store: ArtifactStore, names: Sequence[str]) -> list[Step]:
     """The steps of one segment, in order: what would come out otherwise if it were made now."""
     steps = []

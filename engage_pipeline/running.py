@@ -13,13 +13,16 @@ from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.config import Settings
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
+from engage_pipeline.failed_warnings import FailedWarnings
 from engage_pipeline.manifests import label
 from engage_pipeline.metrics import format_table
 from engage_pipeline.model.evaluation import read_scores
 from engage_pipeline.model.predicting import lacks_model
 from engage_pipeline.model.promotion import shown_time
 from engage_pipeline.partitions import PARTS, RANGE_END, RANGE_START, register_parts
-from engage_pipeline.plan import SEGMENTS, Step, parts_a_run, plan_segment, raw_sources, training_parts
+from engage_pipeline.plan import SEGMENTS, Step, parts_a_run, plan_segment, training_parts
+from engage_pipeline.plurals import counted
+from engage_pipeline.preflight import require_ready
 from engage_pipeline.resources import Pipeline
 
 LOGGER = logging.getLogger("engage_pipeline")
@@ -35,16 +38,18 @@ def run_pipeline(
     *,
     started_by: str | None = None,
     only_made: bool = False,
+    warnings: FailedWarnings | None = None,
 ) -> list[Step]:
     """Makes what is stale of the artifacts `wanted`; returns what was made, in order.
 
     `started_by` is the id of the Dagster run that asks for it. With `only_made`, what was never made is left out.
-    Raises UserError, before any work, where a raw file is missing, and with the reason where an asset fails.
+    `warnings` is told how the checks end.
+    Raises UserError, before any work, where something that it needs is missing (preflight), and with the reason where
+    an asset fails.
     """
     settings = pipeline.settings()
+    require_ready(pipeline.store(), wanted)
     definitions = build_definitions(pipeline)
-    for name in {"validation_tweets", "test_tweets"}.intersection(wanted):
-        raw_sources(settings, name)
     if "tweet_parts" in wanted:
         register_parts(instance, training_parts(settings))
     close_dead_runs(instance)
@@ -60,7 +65,7 @@ def run_pipeline(
         for step in steps:
             LOGGER.info("%s: to be made (%s)", label(step.artifact, step.key), step.reason)
         runs = batches(instance, steps, settings)
-        failures = [failure for run in runs if (failure := materialize(definitions, instance, run, tags))]
+        failures = [failure for run in runs if (failure := materialize(definitions, instance, run, tags, warnings))]
         if failures:
             raise UserError("; ".join(failures))
         done += steps
@@ -73,7 +78,7 @@ def summary(store: ArtifactStore, made: Sequence[Step]) -> str:
     seconds = sum(store.open(step.artifact, step.key).manifest.facts["seconds"] for step in made)
     return "\n".join(
         [
-            f"{len(made)} artifacts made in {seconds:.0f} s" if made else "everything is up to date",
+            f"{counted(len(made), 'artifact')} made in {seconds:.0f} s" if made else "everything is up to date",
             "",
             format_table(scores),
             "",
@@ -121,9 +126,13 @@ def batches(instance: dg.DagsterInstance, steps: Sequence[Step], settings: Setti
 
 
 def materialize(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, steps: Sequence[Step], tags: Mapping[str, str] = {}
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    steps: Sequence[Step],
+    tags: Mapping[str, str] = {},
+    warnings: FailedWarnings | None = None,
 ) -> str | None:
-    """Makes the steps in one run; returns what went wrong, if anything did."""
+    """Makes the steps in one run; returns what went wrong, if anything did. `warnings` is told how the checks end."""
     run_id = str(uuid.uuid4())
     # A dead run of ours is made good by the next plan, not started again by the daemon.
     tags = {PROCESS_TAG: executed_here(run_id), "dagster/max_retries": "0", **tags}
@@ -138,6 +147,8 @@ def materialize(
         tags=tags,
         raise_on_error=False,
     )
+    if warnings is not None:
+        warnings.note_all(result.get_asset_check_evaluations())
     return None if result.success else _failure(result)
 
 

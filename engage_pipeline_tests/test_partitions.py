@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from engage_pipeline.cli import app
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
 from engage_pipeline.partitions import register_parts
@@ -80,7 +81,98 @@ def test_a_part_that_is_not_there_fails_with_its_name(config: Path, instance: dg
     register_parts(instance, ["part-00777"])
     failed = execute(config, instance, "ingest_parts", partition_key="part-00777")
     (event,) = [event for event in failed.all_node_events if event.is_step_failure]
-    assert "no part part-00777" in str(event.step_failure_data.user_failure_data)
+    said = str(event.step_failure_data.user_failure_data)
+    assert "no part part-00777" in said
+    assert "its file is gone (engage register-parts --prune)" in said
+
+
+def skipped(instance: dg.DagsterInstance, asset: str = "tweet_parts") -> dict[str, str]:
+    """Why parts were passed over, of those whose last materialization says so."""
+    found: dict[str, str] = {}
+    for event in reversed(instance.fetch_materializations(dg.AssetKey(asset), limit=100).records):
+        made = event.asset_materialization
+        assert made is not None
+        found.pop(str(made.partition), None)
+        if "skipped" in made.metadata:
+            assert set(made.metadata) == {"skipped"}
+            found[str(made.partition)] = str(made.metadata["skipped"].value)
+    return found
+
+
+def test_a_backfill_of_all_passes_over_parts_whose_file_is_gone(config: Path, instance: dg.DagsterInstance) -> None:
+    register_parts(instance, ["part-00000", "part-00001", "part-00002", "part-00777"])
+    tags = {RANGE_START: "part-00000", RANGE_END: "part-00777", "dagster/backfill": "all"}
+    assert execute(config, instance, "ingest_parts", tags=tags).success
+    gone = config.parent / "raw" / "train"
+    reason = f"skipped: its file is gone from {gone} (engage register-parts --prune)"
+    assert skipped(instance) == {"part-00777": reason}
+    store = worlds.store_of(config)
+    assert store.parts() == ["part-00000", "part-00001", "part-00002"]
+    assert not store.folder("tweet_parts", "part-00777").exists()
+
+    (gone / "part-00001").unlink()
+    kept = store.open("tweet_parts", "part-00001").manifest
+    alone = {"dagster/backfill": "all"}  # a run of a backfill may hold but the one
+    assert execute(config, instance, "ingest_parts", partition_key="part-00001", tags=alone).success
+    assert skipped(instance) == {"part-00001": reason, "part-00777": reason}
+    assert store.open("tweet_parts", "part-00001").manifest == kept
+
+    (gone / "part-00000").write_bytes(b"")
+    failed = execute(config, instance, "ingest_parts", tags=tags)
+    (event,) = [event for event in failed.all_node_events if event.is_step_failure]
+    description = str(event.step_failure_data.user_failure_data)
+    assert "part-00000" in description
+    assert "part-00777" not in description
+    assert set(skipped(instance)) == {"part-00001", "part-00777"}
+
+
+def test_features_pass_over_parts_whose_file_is_gone(world: Path, instance: dg.DagsterInstance) -> None:
+    config = world / "config.yaml"
+    register_parts(instance, ["part-00000", "part-00001", "part-00002"])
+    (world / "raw" / "train" / "part-00001").unlink()
+    for name in ("interaction_counts", "author_similarity"):
+        worlds.run(config, name)
+    job = build_definitions(Pipeline(config=str(config))).resolve_implicit_global_asset_job_def()
+    tags = {RANGE_START: "part-00000", RANGE_END: "part-00002", "dagster/backfill": "all"}
+    asset = [dg.AssetKey("interaction_features")]
+    assert job.execute_in_process(instance=instance, asset_selection=asset, tags=tags).success
+    assert set(skipped(instance, "interaction_features")) == {"part-00001"}
+    store = worlds.store_of(config)
+    assert [store.stale("interaction_features", key) for key in store.parts()] == [None, None]
+
+
+def test_vanished_parts_are_unregistered_by_command_and_come_back(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(config.parent))
+    raw = config.parent / "raw" / "train"
+
+    def register(*options: str) -> list[str]:
+        capsys.readouterr()
+        app(["register-parts", *options, "--config", str(config)], standalone_mode=False)
+        return capsys.readouterr().out.splitlines()
+
+    def registered() -> list[str]:
+        with dg.DagsterInstance.from_config(str(config.parent)) as instance:
+            return list(instance.get_dynamic_partitions("part"))
+
+    assert register() == ["3 parts added, 0 were there: part-00000, part-00001, part-00002"]
+    (raw / "part-00001").rename(config.parent / "away")
+    assert register() == ["0 parts added, 2 were there: part-00000, part-00002"]
+    assert registered() == ["part-00000", "part-00001", "part-00002"]
+    assert register("--prune")[1:] == ["1 part without a file removed: part-00001"]
+    assert registered() == ["part-00000", "part-00002"]
+    assert register("--prune")[1:] == ["0 parts without a file removed"]
+    (config.parent / "away").rename(raw / "part-00001")
+    worlds.write_config(config.parent, max_n_parts=1)
+    assert register("--prune")[1:] == ["0 parts without a file removed"]  # a file that no setting asks for is there
+    worlds.write_config(config.parent)
+    assert register()[0].startswith("1 part added, 2 were there: ")
+    for path in raw.iterdir():
+        path.rename(config.parent / path.name)
+    with pytest.raises(UserError, match="no parts"):  # the disk is not mounted
+        register("--prune")
+    assert len(registered()) == 3
 
 
 def test_a_key_that_may_not_become_a_path_is_not_registered(instance: dg.DagsterInstance) -> None:

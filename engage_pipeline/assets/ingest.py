@@ -9,7 +9,7 @@ import dagster as dg
 from engage_pipeline import plots, schema
 from engage_pipeline.artifacts import Draft
 from engage_pipeline.assets.definition import pipeline_asset
-from engage_pipeline.assets.making import Shown, make_one, make_parts, user_errors
+from engage_pipeline.assets.making import Shown, make_one, make_parts, parts_of_run, user_errors
 from engage_pipeline.automation.dead_runs import mark_run
 from engage_pipeline.config import Settings
 from engage_pipeline.files import identity
@@ -38,13 +38,14 @@ def tweet_parts(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.Mat
         store = pipeline.store()
         # Before the first part is asked for: on Spark all of them are read here.
         mark_run(context.instance, context.run)
-        make = part_publisher(store, context.partition_keys)
+        parts = parts_of_run(context, store)
+        make = part_publisher(store, parts.keys)
 
     def show(manifest: Manifest) -> Shown:
         version = Version(store.folder("tweet_parts", manifest.key), manifest)
         return _plots(version.path("tweets.parquet"), version.manifest.facts["reasons"], store.settings)
 
-    return make_parts(context, "tweet_parts", make, show)
+    return make_parts(context, "tweet_parts", parts, make, show)
 
 
 def _plots(tweets: Path, reasons: Mapping[str, int], settings: Settings) -> Shown:

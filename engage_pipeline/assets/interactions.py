@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 from engage_pipeline import plots, schema
 from engage_pipeline.artifacts import Draft
 from engage_pipeline.assets.definition import pipeline_asset
-from engage_pipeline.assets.making import Shown, make_one, make_parts, user_errors
+from engage_pipeline.assets.making import Shown, make_one, make_parts, parts_of_run, user_errors
 from engage_pipeline.interactions import communities
 from engage_pipeline.interactions.counting import count_training, count_validation
 from engage_pipeline.interactions.part_features import part_publisher, write_parts
@@ -95,8 +95,9 @@ def interaction_features(context: dg.AssetExecutionContext, pipeline: Pipeline) 
     validation window's counters, profile numbers, flags, tokens and labels."""
     with user_errors():
         store = pipeline.store()
-        make = part_publisher(store, context.partition_keys)
-    return make_parts(context, "interaction_features", make)
+        parts = parts_of_run(context, store)
+        make = part_publisher(store, parts.keys)
+    return make_parts(context, "interaction_features", parts, make)
 
 
 @pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.feature_schema(labelled=True, validation=True))

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +16,8 @@ from engage_pipeline.automation.dead_runs import mark_run
 from engage_pipeline.errors import UserError
 from engage_pipeline.executors import IN_PROCESS, executor_name
 from engage_pipeline.making import making, published
-from engage_pipeline.manifests import Manifest, check_key
+from engage_pipeline.manifests import Manifest, check_key, is_key
+from engage_pipeline.plan import parts_with_files
 from engage_pipeline.plots import as_markdown
 from engage_pipeline.rules import failures
 
@@ -26,7 +28,8 @@ LONGEST_FIGURE = 2000
 """Characters of JSON."""
 ONLY_STALE = "engage/only_stale"
 """Tag of a run that passes over unpartitioned assets that are current; without it they are made again."""
-DATA_VERSION_TAG = "dagster/data_version"
+DATA_VERSION_TAG, BACKFILL_TAG = "dagster/data_version", "dagster/backfill"
+SKIPPED = "skipped"
 
 
 @contextmanager
@@ -80,40 +83,71 @@ def _unchanged(store: ArtifactStore, name: str) -> dg.MaterializeResult:
     )
 
 
+@dataclass(frozen=True)
+class RunParts:
+    """The parts of a run: those to be made, in the run's order, and why the others are passed over."""
+
+    keys: list[str]
+    skipped: dict[str, str]
+
+
+def parts_of_run(context: dg.AssetExecutionContext, store: ArtifactStore) -> RunParts:
+    """Passes over the parts whose raw file is gone, which a backfill of *All* asks for too.
+
+    A single part that a person chose is not passed over: making it fails, and says so. Raises UserError where the
+    folder of the parts is gone.
+    """
+    keys = list(context.partition_keys)
+    if len(keys) == 1 and BACKFILL_TAG not in context.run.tags:
+        return RunParts(keys, {})
+    present = parts_with_files(store.settings)
+    gone = [key for key in keys if is_key(key) and key not in present]
+    reason = f"skipped: its file is gone from {store.settings.recsys_data} (engage register-parts --prune)"
+    for key in gone:
+        LOGGER.warning("%s: %s", key, reason)
+    return RunParts([key for key in keys if key not in gone], dict.fromkeys(gone, reason))
+
+
 def make_parts(
     context: dg.AssetExecutionContext,
     name: str,
+    parts: RunParts,
     make: Callable[[str], Manifest],
     show: Callable[[Manifest], Shown] = lambda manifest: {},
 ) -> dg.MaterializeResult:
     """Makes every part of this run, each with its own figures. A failed part does not lose the others' work.
 
     `show` returns what else is to be shown of a part that is published. Raises dg.Failure naming the failed parts
-    after all of them were tried.
+    after all of them were tried. A part that is passed over counts as materialized, with the reason as its only figure:
+    Dagster takes a backfill for failed in which a partition was asked for and not materialized.
     """
     _mark_run(context)
     made: dict[str, Manifest] = {}
     shown: dict[str, Shown] = {}
     failed: dict[str, str] = {}
     details: dict[str, dg.MetadataValue] = {}
-    for key in context.partition_keys:
+    for key in parts.keys:
         try:
             manifest = make(check_key(key))
             made[key], shown[key] = manifest, show(manifest)
         except UserError as error:
-            LOGGER.error("%s", error)
             failed[key] = str(error)
             details |= {f"{key}: {name}": one for name, one in _details(error).items()}
     if failed:
         for manifest in made.values():
             context.log_event(materialization(manifest, shown[str(manifest.key)]))
+        for key, reason in parts.skipped.items():
+            context.log_event(dg.AssetMaterialization(name, partition=key, metadata={SKIPPED: reason}))
         failed |= {key: problem for key, manifest in made.items() if (problem := _failed_check(manifest))}
         problems = "; ".join(f"{key if key.isprintable() else repr(key)}: {problem}" for key, problem in failed.items())
         raise dg.Failure(description=problems, metadata=details, allow_retries=False)
     for key, manifest in made.items():
         context.add_asset_metadata(_shown_first(shown[key], manifest), asset_key=name, partition_key=key)
+    for key, reason in parts.skipped.items():
+        context.add_asset_metadata({SKIPPED: reason}, asset_key=name, partition_key=key)
     versions = [manifest.version for manifest in made.values()]
-    return dg.MaterializeResult(data_version=dg.DataVersion(versions[0]) if len(versions) == 1 else None)
+    alone = len(versions) == 1 and not parts.skipped
+    return dg.MaterializeResult(data_version=dg.DataVersion(versions[0]) if alone else None)
 
 
 def _failed_check(manifest: Manifest) -> str:

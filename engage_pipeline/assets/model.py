@@ -3,10 +3,12 @@
 import dagster as dg
 import pyarrow.parquet as pq
 
-from engage_pipeline import plots
+from engage_pipeline import plots, promoted_counters
 from engage_pipeline.artifacts import Draft
 from engage_pipeline.assets.definition import pipeline_asset
 from engage_pipeline.assets.making import Shown, make_one, user_errors
+from engage_pipeline.interactions.drift import COMPARABLE_FEATURES
+from engage_pipeline.interactions.profile import write_summary
 from engage_pipeline.resources import Pipeline
 
 
@@ -122,7 +124,7 @@ def engagement_trees(pipeline: Pipeline) -> dg.MaterializeResult:
 def candidate_model(pipeline: Pipeline) -> dg.MaterializeResult:
     """The model just trained: network, trees, token codes and the weights of their blend, which are chosen on rows
     neither was trained on. It predicts once it is promoted."""
-    from engage_pipeline.model.bundle import build_bundle
+    from engage_pipeline.model.bundle import TRAINING_PROFILE, build_bundle
     from engage_pipeline.model.report_figures import blend_table
 
     with user_errors():
@@ -139,6 +141,9 @@ def candidate_model(pipeline: Pipeline) -> dg.MaterializeResult:
             codes_path=store.open("emde_sketches").path("codes.parquet"),
             settings=store.settings,
         )
+        profiles = store.part_paths("candidate_model", "features.profile.parquet", "interaction_features")
+        write_summary(profiles, COMPARABLE_FEATURES, draft.path(TRAINING_PROFILE))
+        draft.facts |= promoted_counters.judged_on(store)
         engagements = draft.facts.get("engagements", {})
         return {"weights of the blend": blend_table(engagements).to_markdown()} if engagements else {}
 

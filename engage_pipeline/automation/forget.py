@@ -5,7 +5,6 @@ What belongs here: the order of the steps, and what Dagster is told. What does n
 what predates a deletion (predating).
 """
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,12 +22,13 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deletions import Deletions, read_deletions
 from engage_pipeline.ingest.forgetting import INGESTED, Forgotten, forget_rows, raw_files
 from engage_pipeline.manifests import label
+from engage_pipeline.plurals import counted
 from engage_pipeline.predating import LEDGER, enter, predating
+from engage_pipeline.promoted_counters import MODEL, published_now
 from engage_pipeline.resources import Pipeline
-from engage_pipeline.rewriting import keys_on_disk, purge, remove, remove_workspace
+from engage_pipeline.rewriting import keys_on_disk, note_facts, purge, remove, remove_workspace
 from engage_pipeline.spill import remove_spilled
 
-LOGGER = logging.getLogger("engage_pipeline")
 COUNTED = tuple(name for name, artifact in ARTIFACTS.items() if artifact.stage is Stage.INTERACTIONS)
 OF_A_MODEL = ("evaluation", "submission")
 WITH_ROWS = (*INGESTED, *COUNTED, *OF_A_MODEL)
@@ -57,8 +57,8 @@ class Outcome:
         if not self.deletions:
             there = "holds no ids" if self.folder.is_dir() else "is not there"
             return f"no deletions: the folder {self.folder} {there} (setting deletions)"
-        lines = [f"deletions: {self.deletions}; {self.forgotten.looked_through} artifacts looked through"]
-        lines += [f"  {name}: {count:,} lines forgotten" for name, count in self.forgotten.lines.items()]
+        lines = [f"deletions: {self.deletions}; {counted(self.forgotten.looked_through, 'artifact')} looked through"]
+        lines += [f"  {name}: {counted(count, 'line')} forgotten" for name, count in self.forgotten.lines.items()]
         lines += [f"made again: {', '.join(self.made)}"] if self.made else []
         lines += [f"removed: {text}" for text in self.removed]
         if self.predating:
@@ -66,7 +66,7 @@ class Outcome:
             lines += [f"  {name}: {date[:10]}" for name, date in self.predating.items()]
         if self.raw_files:
             lines.append("raw files hold deleted lines still; they are yours to keep or to delete:")
-            lines += [f"  {path}: {count:,} lines" for path, count in self.raw_files.items()]
+            lines += [f"  {path}: {counted(count, 'line')}" for path, count in self.raw_files.items()]
         return "\n".join(lines)
 
 
@@ -123,6 +123,7 @@ def _make_again(pipeline: Pipeline, instance: dg.DagsterInstance, outcome: Outco
     before = len(outcome.problems)
     with _problems(outcome):
         _make(pipeline, instance, COUNTED, outcome, started_by)
+        _read_published_counters(pipeline.store())
     if len(outcome.problems) > before:
         return
     for name in OF_A_MODEL:
@@ -132,6 +133,13 @@ def _make_again(pipeline: Pipeline, instance: dg.DagsterInstance, outcome: Outco
             with _problems(outcome):
                 remove(pipeline.store(), name)
                 outcome.removed.append(f"{name} (it can't be made now: {error})")
+
+
+def _read_published_counters(store: ArtifactStore) -> None:
+    """Has the model that predicts read the counters of now: the older ones, which count deleted rows, are removed."""
+    model = store.current(MODEL)
+    if model is not None:
+        note_facts(store, model, published_now(store))
 
 
 def _make(
@@ -167,7 +175,6 @@ def _problems(outcome: Outcome) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        LOGGER.error("%s", error)
         outcome.problems.append(str(error))
 
 

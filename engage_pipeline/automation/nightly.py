@@ -6,6 +6,7 @@ from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.retraining import changes_since_training
 from engage_pipeline.operating_sections import AutomationSettings
+from engage_pipeline.plurals import counted
 from engage_pipeline.resources import Pipeline
 
 JOB = "retrain"
@@ -20,7 +21,8 @@ def nightly_decision(store: ArtifactStore, *, running: bool) -> tuple[bool, str]
     if changes is None:
         return False, "there is no model yet: start the first training with the job `everything` or `engage run`"
     if not changes:
-        return False, f"no part has changed since the last training ({len(store.parts_of('pretrained_network'))} parts)"
+        parts = counted(len(store.parts_of("pretrained_network")), "part")
+        return False, f"no part has changed since the last training ({parts})"
     return True, str(changes)
 
 

@@ -18,13 +18,16 @@ from engage_pipeline.interactions.drift import (
     drifted_parts,
     improbable_languages,
     part_drift,
+    rows_in_words,
     unseen_languages,
     window_drift,
+    worst_in_words,
 )
 from engage_pipeline.interactions.profile import LANGUAGE, added, read_profile
+from engage_pipeline.plurals import counted
 
 PROFILE = ".profile.parquet"
-_FEATURES_NAMED, _LANGUAGES_NAMED, _ROWS_SHOWN = 3, 5, 50
+_ROWS_SHOWN = 50
 
 
 def profiles(store: ArtifactStore, manifest: Manifest) -> list[Path]:
@@ -50,7 +53,7 @@ def features_are_stable(store: ArtifactStore) -> Finding:
     limit = store.settings.checks.drift_psi
     paths = part_profiles(store)
     drifted = drifted_parts(paths, limit)
-    wrong: dict[str | None, str] = {part: _named(index) for part, index in drifted.items()}
+    wrong: dict[str | None, str] = {part: worst_in_words(index) for part, index in drifted.items()}
     index = part_drift(paths)
     worst = sorted(((value, part, name) for part, row in index.items() for name, value in row.items()), reverse=True)
     figures = {"parts compared": len(index), "largest index": worst[0][0] if worst else 0.0}
@@ -59,7 +62,7 @@ def features_are_stable(store: ArtifactStore) -> Finding:
     cells = [(part, name, f"{value:.3f}") for value, part, name in worst[:_ROWS_SHOWN]]
     table = as_table(("part", "feature", "index"), cells)
     shown: Shown = {"drift": plots.drift(index, limit=limit), "furthest features": table}
-    return Finding(wrong, f"{len(index)} parts compared", figures, shown)
+    return Finding(wrong, f"{counted(len(index), 'part')} compared", figures, shown)
 
 
 def _features_are_like_training(asset: str) -> Look:
@@ -76,17 +79,10 @@ def _features_are_like_training(asset: str) -> Look:
         beyond = {name: value for name, value in index.items() if value > limit + found[name][1]}
         table = as_table(("feature", "index"), [(name, f"{value:.3f}") for name, value in index.items()])
         shown: Shown = {"drift": plots.drift({asset: index}, limit=limit), "features": table}
-        wrong: dict[str | None, str] = {None: _named(beyond)} if beyond else {}
+        wrong: dict[str | None, str] = {None: worst_in_words(beyond)} if beyond else {}
         return Finding(wrong, f"{len(index)} features are", {"largest index": max(index.values())}, shown)
 
     return features_are_like_training
-
-
-def _named(index: dict[str, float]) -> str:
-    """The features that lie furthest out, with their index."""
-    named = ", ".join(f"{name} {value:.2f}" for name, value in list(index.items())[:_FEATURES_NAMED])
-    more = len(index) - _FEATURES_NAMED
-    return f"population stability index of {named}" + (f" and {more} features more" if more > 0 else "")
 
 
 @check("interaction_features")
@@ -100,8 +96,10 @@ def languages_are_shared(store: ArtifactStore) -> Finding:
     for part, languages in found.items():
         rest = {name: rows for name, count in total.items() if (rows := count - languages.get(name, 0))}
         if rest and (unseen := improbable_languages(languages, rest)):
-            wrong[part] = f"languages of no other part: {_rows_by_language(unseen)}"
-    return Finding(wrong, f"{len(total)} languages in {len(found)} parts", {"languages": len(total)})
+            wrong[part] = f"languages of no other part: {rows_in_words(unseen)}"
+    return Finding(
+        wrong, f"{counted(len(total), 'language')} in {counted(len(found), 'part')}", {"languages": len(total)}
+    )
 
 
 def _languages_are_known(asset: str) -> Look:
@@ -112,19 +110,14 @@ def _languages_are_known(asset: str) -> Look:
         paths = [path for one in versions(store, asset) for path in profiles(store, one)]
         languages = added([read_profile(path) for path in paths])[LANGUAGE]
         unseen, beyond = unseen_languages(languages, known), improbable_languages(languages, known)
-        wrong: dict[str | None, str] = {None: f"not in training: {_rows_by_language(beyond)}"} if beyond else {}
+        wrong: dict[str | None, str] = {None: f"not in training: {rows_in_words(beyond)}"} if beyond else {}
         shown: dict[str, str] = {}
         if unseen:
             shown["unknown"] = as_table(("language", "rows"), list(unseen.items())[:_ROWS_SHOWN])
         figures = {"languages": len(languages), "rows in unknown languages": sum(unseen.values())}
-        return Finding(wrong, f"{len(unseen)} unknown languages", figures, shown)
+        return Finding(wrong, counted(len(unseen), "unknown language"), figures, shown)
 
     return languages_are_known
-
-
-def _rows_by_language(rows: dict[str, int]) -> str:
-    named = ", ".join(f"{name} ({count:,} rows)" for name, count in list(rows.items())[:_LANGUAGES_NAMED])
-    return named + (f" and {len(rows) - _LANGUAGES_NAMED} more" if len(rows) > _LANGUAGES_NAMED else "")
 
 
 _WINDOWS = ("validation_features", "test_features")

@@ -6,6 +6,7 @@ from engage_pipeline.checks.finding import Finding, Look, as_table, check, probl
 from engage_pipeline.checks.versions import small_file, versions
 from engage_pipeline.ingest.comparing import rate_shifts
 from engage_pipeline.ingest.side_files import SAMPLE, shared_rows
+from engage_pipeline.plurals import counted
 
 _LABELLED = ("tweet_parts", "validation_tweets")
 _READ = (*_LABELLED, "test_tweets")
@@ -17,7 +18,7 @@ def _no_rows_are_lost(asset: str) -> Look:
         changes = {one.key: one.facts.get("rows_change", 0) for one in versions(store, asset)}
         before = {one.key: one.facts.get("rows_before", 0) for one in versions(store, asset)}
         wrong: dict[str | None, str] = {
-            key: f"{-change:,} rows fewer than the {before[key]:,} of the version before"
+            key: f"{counted(-change, 'row')} fewer than the {before[key]:,} of the version before"
             for key, change in changes.items()
             if change < 0
         }

@@ -12,6 +12,8 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.predating import predating
 from engage_pipeline.resources import Pipeline
 
+NOT_LOOKED_AT = "not looked at: "
+
 
 def evaluations(context: dg.AssetExecutionContext, artifact: Artifact, why: str) -> Iterator[dg.AssetCheckEvaluation]:
     """An evaluation for each check that the run was to make. Checks of an asset with parts look at the parts that are
@@ -31,7 +33,7 @@ def evaluations(context: dg.AssetExecutionContext, artifact: Artifact, why: str)
 def _evaluation(store: ArtifactStore | None, key: dg.AssetKey, name: str, why: str) -> dg.AssetCheckEvaluation:
     asset = key.to_user_string()
     look, blocking = LOOKS.get(asset, {}).get(name, (None, False))
-    found = dg.AssetCheckResult(passed=False, description=f"not looked at: {why}", severity=dg.AssetCheckSeverity.WARN)
+    found = dg.AssetCheckResult(passed=False, description=f"{NOT_LOOKED_AT}{why}", severity=dg.AssetCheckSeverity.WARN)
     if store is not None:
         try:
             found = _look(store, asset, look, blocking=blocking)

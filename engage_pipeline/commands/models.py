@@ -11,11 +11,16 @@ import typer
 from engage_pipeline.commands.options import Config, PresetName, Threads, open_instance
 from engage_pipeline.config import load_settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.plurals import counted
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
     from engage_pipeline.manifests import Manifest
+
+Mixed = Annotated[
+    bool, typer.Option("--allow-mixed", help="With the published counters if those of the model's promotion are gone.")
+]
 
 
 def rollback(
@@ -66,6 +71,7 @@ def predict(
     processes: Annotated[
         int, typer.Option(min=1, help="Processes that share the parts, each with so many threads [default: 1].")
     ] = 1,
+    allow_mixed: Mixed = False,
     config: Config = None,
     preset: PresetName = None,
 ) -> None:
@@ -73,11 +79,12 @@ def predict(
     from engage_pipeline.submission.predict import predict as predict_parts
 
     settings = load_settings(config, preset=preset)
-    report = predict_parts([*inputs, *(more or [])], output, settings, threads=threads, processes=processes)
-    typer.echo(
-        f"{output}: {report.rows:,} rows in {report.seconds:.1f} s, {report.rows_per_second:,.0f} rows a second, "
-        f"{report.rejected:,} lines rejected"
+    report = predict_parts(
+        [*inputs, *(more or [])], output, settings, threads=threads, processes=processes, allow_mixed=allow_mixed
     )
+    rows, rejected = counted(report.rows, "row"), counted(report.rejected, "line")
+    speed = f"{report.rows_per_second:,.0f} rows a second"
+    typer.echo(f"{output}: {rows} in {report.seconds:.1f} s, {speed}, {rejected} rejected")
 
 
 def explain(
@@ -85,6 +92,7 @@ def explain(
     row: Annotated[int, typer.Option(help="Line of the part, counted from 0 as line_number in every table is.")],
     json: Annotated[Path | None, typer.Option("--json", help="Write everything, unrounded, to this file too.")] = None,
     threads: Threads = None,
+    allow_mixed: Mixed = False,
     config: Config = None,
     preset: PresetName = None,
 ) -> None:
@@ -97,7 +105,8 @@ def explain(
     from engage_pipeline.submission.explanation_text import to_text
 
     with _without_log_lines():
-        explained = explain_line(part, row, load_settings(config, preset=preset), threads=threads)
+        settings = load_settings(config, preset=preset)
+        explained = explain_line(part, row, settings, threads=threads, allow_mixed=allow_mixed)
     typer.echo(to_text(explained))
     if json is not None:
         write_json(explained, json)

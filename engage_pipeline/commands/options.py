@@ -27,6 +27,11 @@ def open_pipeline(config: Path | None, preset: str | None) -> "Pipeline":
     return pipeline
 
 
+def has_instance() -> bool:
+    """Whether there is an instance that `open_instance` would open."""
+    return bool(os.environ.get("DAGSTER_HOME")) or Path("dagster.yaml").is_file()
+
+
 def open_instance() -> "DagsterInstance":
     """The instance of $DAGSTER_HOME, else of the current folder where it holds a dagster.yaml."""
     from dagster import DagsterInstance

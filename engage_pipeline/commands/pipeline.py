@@ -1,13 +1,20 @@
 """Commands that make artifacts: run, status, backfill, register-parts, forget."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engage_pipeline.catalogue import ARTIFACTS, ancestry
-from engage_pipeline.commands.options import Config, PresetName, open_instance, open_pipeline
+from engage_pipeline.commands.options import Config, PresetName, has_instance, open_instance, open_pipeline
 from engage_pipeline.config import load_settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.plurals import counted
+
+if TYPE_CHECKING:
+    from engage_pipeline.artifacts import ArtifactStore
+    from engage_pipeline.failed_warnings import FailedWarnings
 
 
 def run(
@@ -26,16 +33,16 @@ def run(
     from engage_pipeline.running import run_pipeline, summary
 
     pipeline = open_pipeline(config, preset)
-    with open_instance() as instance:
-        wanted = set().union(*map(ancestry, targets)) if targets else ARTIFACTS.keys()
-        made = run_pipeline(pipeline, instance, wanted)
-    missing = lacks_model(pipeline.store()) if "submission" in wanted else None
-    if not targets:
-        typer.echo(summary(pipeline.store(), made))
-    elif made or missing is None:
-        typer.echo(f"{len(made)} artifacts made" if made else f"up to date: {', '.join(targets)}")
-    if missing is not None:
-        raise UserError(f"submission: {missing}")
+    wanted = set().union(*map(ancestry, targets)) if targets else ARTIFACTS.keys()
+    with open_instance() as instance, _shown_warnings() as warnings:
+        made = run_pipeline(pipeline, instance, wanted, warnings=warnings)
+        missing = lacks_model(pipeline.store()) if "submission" in wanted else None
+        if not targets:
+            typer.echo(summary(pipeline.store(), made))
+        elif made or missing is None:
+            typer.echo(f"{counted(len(made), 'artifact')} made" if made else f"up to date: {', '.join(targets)}")
+        if missing is not None:
+            raise UserError(f"submission: {missing}")
 
 
 def status(config: Config = None, preset: PresetName = None) -> None:
@@ -43,7 +50,10 @@ def status(config: Config = None, preset: PresetName = None) -> None:
     from engage_pipeline.artifacts import ArtifactStore
     from engage_pipeline.status import status_table
 
-    typer.echo(status_table(ArtifactStore(load_settings(config, preset=preset))))
+    store = ArtifactStore(load_settings(config, preset=preset))
+    typer.echo(status_table(store))
+    for line in _stored_warnings(store):
+        typer.echo(line)
 
 
 def backfill(
@@ -56,24 +66,36 @@ def backfill(
     from engage_pipeline.backfilling import backfill as backfill_parts
 
     pipeline = open_pipeline(config, preset)
-    with open_instance() as instance:
-        done = backfill_parts(pipeline, instance, asset, parts or [])
-    if done.failures:
-        raise UserError("; ".join(done.failures))
-    typer.echo(
-        f"{len(done.steps)} parts of {asset} made in {done.runs} runs" if done.steps else f"{asset} is up to date"
-    )
+    with open_instance() as instance, _shown_warnings() as warnings:
+        done = backfill_parts(pipeline, instance, asset, parts or [], warnings)
+        if done.failures:
+            raise UserError("; ".join(done.failures))
+        made = f"{counted(len(done.steps), 'part')} of {asset} made in {counted(done.runs, 'run')}"
+        typer.echo(made if done.steps else f"{asset} is up to date")
 
 
-def register_parts(config: Config = None, preset: PresetName = None) -> None:
+def register_parts(
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove the partitions of parts whose raw file is gone, too.")
+    ] = False,
+    config: Config = None,
+    preset: PresetName = None,
+) -> None:
     """Add the parts found in `recsys_data` as partitions, so that the UI can materialize and backfill them."""
     from engage_pipeline import partitions
-    from engage_pipeline.plan import training_parts
+    from engage_pipeline.plan import parts_with_files, training_parts
 
-    parts = training_parts(load_settings(config, preset=preset))
+    settings = load_settings(config, preset=preset)
+    parts = training_parts(settings)
     with open_instance() as instance:
         added = partitions.register_parts(instance, parts)
-    typer.echo(f"{len(added)} parts added, {len(parts) - len(added)} were there: {', '.join(parts)}")
+        pruned = partitions.prune_parts(instance, parts_with_files(settings)) if prune else []
+    there = len(parts) - len(added)
+    were = "was" if there == 1 else "were"
+    typer.echo(f"{counted(len(added), 'part')} added, {there:,} {were} there: {', '.join(parts)}")
+    if prune:
+        names = f": {', '.join(pruned)}" if pruned else ""
+        typer.echo(f"{counted(len(pruned), 'part')} without a file removed{names}")
 
 
 def forget(config: Config = None, preset: PresetName = None) -> None:
@@ -86,3 +108,29 @@ def forget(config: Config = None, preset: PresetName = None) -> None:
     typer.echo(outcome.to_text())
     if outcome.problems:
         raise UserError(f"not all is forgotten: {'; '.join(outcome.problems)}")
+
+
+@contextmanager
+def _shown_warnings() -> Iterator["FailedWarnings"]:
+    """Prints what checks warned of when the block ends, whether it was a success or not."""
+    from engage_pipeline.failed_warnings import FailedWarnings
+
+    warnings = FailedWarnings()
+    try:
+        yield warnings
+    finally:
+        for line in warnings.lines():
+            typer.echo(line)
+
+
+def _stored_warnings(store: "ArtifactStore") -> list[str]:
+    """The warnings of the current versions, where Dagster has stored any; a store that can't be read is one line."""
+    if not has_instance():
+        return []
+    from engage_pipeline.failed_warnings import stored_warnings
+
+    try:
+        with open_instance() as instance:
+            return stored_warnings(store, instance).lines()
+    except Exception as error:  # the table is there without Dagster
+        return [f"what checks warned of can't be read from Dagster: {' '.join(str(error).split())[:200]}"]

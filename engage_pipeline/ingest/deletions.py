@@ -22,6 +22,7 @@ from engage_pipeline.catalogue import digest
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.parts import UNFINISHED, check_link, list_parts
 from engage_pipeline.ingest.streams import PartStream, open_part
+from engage_pipeline.plurals import counted
 from engage_pipeline.schema import MAX_TEXT_BYTES
 
 TWEETS, USERS = "tweets", "users"
@@ -55,7 +56,8 @@ class Deletions:
 
     def __str__(self) -> str:
         """The sizes, for people."""
-        return f"{len(self.tweets):,} tweets and {len(self.users):,} users in {len(self.lists)} lists"
+        tweets, users = counted(len(self.tweets), "tweet"), counted(len(self.users), "user")
+        return f"{tweets} and {users} in {counted(len(self.lists), 'list')}"
 
 
 NO_DELETIONS = Deletions(pa.array([], pa.string()), pa.array([], pa.string()), (), None)

@@ -73,7 +73,6 @@ def forget_rows(store: ArtifactStore, deletions: Deletions) -> Forgotten:
             try:
                 _forget(store, engine, deleted, manifest, done)
             except UserError as error:
-                LOGGER.error("%s", error)
                 done.problems[name] = str(error)
             tracker.advance(manifest.rows or 0, name)
     return done

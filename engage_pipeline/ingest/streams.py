@@ -91,11 +91,17 @@ def _check_start(path: Path, start: bytes) -> None:
                 raise UserError(f"{path}: is {format_name}, not text; parts are plain, .gz, .zst or .lzo, named so")
 
 
-@contextmanager
-def _lzop(path: Path, descriptor: int) -> Iterator[Readable]:
-    program = shutil.which("lzop")
+def require_lzop(path: Path) -> str:
+    """The program that reads a part of this name; empty where none is needed. Raises UserError where it is missing."""
+    program = shutil.which("lzop") if path.suffix == ".lzo" else ""
     if program is None:
         raise UserError(f"{path}: to read .lzo install Debian's package lzop, or decompress the part first")
+    return program
+
+
+@contextmanager
+def _lzop(path: Path, descriptor: int) -> Iterator[Readable]:
+    program = require_lzop(path)
     os.lseek(descriptor, 0, os.SEEK_SET)  # the process starts where the descriptor stands, not where a buffer does
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(  # noqa: S603 - a fixed command without a shell

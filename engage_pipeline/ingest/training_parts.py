@@ -20,7 +20,7 @@ from engage_pipeline.ingest.report import IngestReport, change_of_rows
 from engage_pipeline.ingest.side_files import write_side_files
 from engage_pipeline.making import making, published
 from engage_pipeline.manifests import Manifest
-from engage_pipeline.plan import raw_sources
+from engage_pipeline.plan import parts_with_files, raw_sources
 
 ARTIFACT = "tweet_parts"
 
@@ -59,7 +59,9 @@ def publish_part(store: ArtifactStore, deletions: Deletions, key: str) -> Manife
     reasons, no such part among those that the settings ask for, another run that makes it."""
     sources = raw_sources(store.settings, ARTIFACT, key)
     if not sources:
-        raise UserError(f"{store.settings.recsys_data}: no part {key} among the parts that the settings ask for")
+        gone = key not in parts_with_files(store.settings)
+        why = "its file is gone (engage register-parts --prune)" if gone else "max_n_parts leaves it out"
+        raise UserError(f"{store.settings.recsys_data}: no part {key} among the parts that the settings ask for: {why}")
     enter_replaced(store, ARTIFACT, key, deletions)
     since = identity(sources[0])
     with making(store, ARTIFACT, key, sources) as draft:

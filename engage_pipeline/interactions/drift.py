@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from engage_pipeline.interactions.profile import HOUR, LANGUAGE, MISSING, OTHERS, Profile, added, read_profile
 from engage_pipeline.outliers import Kept, outliers
+from engage_pipeline.plurals import counted
 from engage_pipeline.schema import BINARY_FEATURES, PROFILE_NUMBERS
 
 Counts = NDArray[np.float64]
@@ -24,6 +25,7 @@ COMPARABLE_FEATURES = (*PROFILE_NUMBERS, *BINARY_FEATURES, HOUR, LANGUAGE)
 EMPTY_BIN = 0.5
 """Rows added to each bin, so that a bin that is empty on one side has a logarithm."""
 IMPROBABLE = 1e-6
+_FEATURES_NAMED, _LANGUAGES_NAMED = 3, 5
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,12 @@ def drifted_parts(profiles: Mapping[str, Path], limit: float) -> dict[str, dict[
 def window_drift(window: Sequence[Path], training: Sequence[Path]) -> dict[str, tuple[float, float]]:
     """Of each of COMPARABLE_FEATURES: the index of the rows of `window` against the training rows, from the profiles
     of both, and how much of it chance explains."""
-    table = tabulated([_comparable(added([read_profile(path) for path in paths])) for paths in (window, training)])
+    return profile_drift(*(added([read_profile(path) for path in paths]) for paths in (window, training)))
+
+
+def profile_drift(window: Profile, training: Profile) -> dict[str, tuple[float, float]]:
+    """The same of the profiles themselves."""
+    table = tabulated([_comparable(profile) for profile in (window, training)])
     ours, theirs = table.counts[:1], table.counts[1:]
     index, noise = stability_index(ours, theirs, table.starts)[0], chance(ours, theirs, table.starts)[0]
     return dict(zip(table.features, zip(index.tolist(), noise.tolist(), strict=True), strict=True))
@@ -146,3 +153,16 @@ def improbable_languages(window: Mapping[str, int], known: Mapping[str, int]) ->
     """
     share = sum(window.values()) / max(1, sum(window.values()) + sum(known.values()))
     return {name: rows for name, rows in unseen_languages(window, known).items() if share**rows < IMPROBABLE}
+
+
+def worst_in_words(index: Mapping[str, float]) -> str:
+    """The first features of `index`, worst first, with their population stability index."""
+    named = ", ".join(f"{name} {value:.2f}" for name, value in list(index.items())[:_FEATURES_NAMED])
+    more = len(index) - _FEATURES_NAMED
+    return f"population stability index of {named}" + (f" and {counted(more, 'more feature')}" if more > 0 else "")
+
+
+def rows_in_words(rows: Mapping[str, int]) -> str:
+    """The first languages of `rows`, with their rows."""
+    named = ", ".join(f"{name} ({counted(count, 'row')})" for name, count in list(rows.items())[:_LANGUAGES_NAMED])
+    return named + (f" and {len(rows) - _LANGUAGES_NAMED} more" if len(rows) > _LANGUAGES_NAMED else "")

@@ -7,7 +7,7 @@ What does not belong here: what a difference between profiles means (drift).
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +41,31 @@ _ZERO, _NEGATIVE = _GREATEST + 1, _GREATEST + 2
 def write_profile(features: Path, output: Path, settings: Settings) -> None:
     """Writes the profile of the rows in the Parquet file `features` (schema.feature_schema) to the file `output`."""
     sampled, languages = _read(features, settings)
-    counts: dict[str, Mapping[str, int]] = {name: _number_bins(sampled[name]) for name in _BINNED}
-    for name in BINARY_FEATURES:
-        true = int(np.count_nonzero(sampled[name]))
-        counts[name] = {"false": len(sampled[name]) - true, "true": true}
-    counts[HOUR] = {str(hour): rows for hour, rows in enumerate(np.bincount(sampled[HOUR]).tolist())}
-    counts[LANGUAGE] = _commonest(languages)
-    cells = [(feature, name, rows) for feature, bins in counts.items() for name, rows in bins.items() if rows]
+    _write({**binned(sampled), LANGUAGE: _commonest(languages)}, output)
+
+
+def write_summary(profiles: Iterable[Path], features: Collection[str], output: Path) -> None:
+    """Writes the profile of the rows of several, of the chosen `features` alone, to the file `output`."""
+    total = added([read_profile(path) for path in profiles])
+    _write({name: dict(sorted(bins.items())) for name, bins in sorted(total.items()) if name in features}, output)
+
+
+def binned(values: Mapping[str, NDArray[Any]]) -> Profile:
+    """The profile of columns, by name: numbers in half octaves, flags and hours by value."""
+    counts: dict[str, Mapping[str, int]] = {}
+    for name, column in values.items():
+        if name in BINARY_FEATURES:
+            true = int(np.count_nonzero(column))
+            counts[name] = {"false": len(column) - true, "true": true}
+        elif name == HOUR:
+            counts[name] = {str(hour): rows for hour, rows in enumerate(np.bincount(column).tolist())}
+        else:
+            counts[name] = _number_bins(column)
+    return counts
+
+
+def _write(profile: Profile, output: Path) -> None:
+    cells = [(feature, name, rows) for feature, bins in profile.items() for name, rows in bins.items() if rows]
     records = [dict(zip(_SCHEMA.names, cell, strict=True)) for cell in cells]
     pq.write_table(pa.Table.from_pylist(records, schema=_SCHEMA), output, compression="zstd")
 

@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.language.encoder_files import CONFIG, REMEDY, TINY, WEIGHTS, local_folder, require_positions
 from engage_pipeline.language.ragged import TokenLists
 from engage_pipeline.schema import VOCABULARY_SIZE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-TINY = "tiny"
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 _TINY_HEADS = 4
 _TINY_POSITIONS = 512
-_REMEDY = f"give a local folder with {CONFIG} and {WEIGHTS}, or `{TINY}`"
 
 
 def step_file(step: int) -> str:
@@ -36,10 +34,8 @@ def starting_encoder(settings: Settings) -> "PreTrainedModel":
     with quiet_transformers():
         model = _tiny_encoder(settings) if settings.encoder.model == TINY else _pretrained(settings.encoder.model)
     positions = getattr(model.config, "max_position_embeddings", None)
-    if positions is not None and positions < settings.encoder.max_tokens:
-        raise UserError(
-            f"encoder.max_tokens: {settings.encoder.max_tokens}, but {settings.encoder.model} reads {positions} tokens"
-        )
+    if positions is not None:
+        require_positions(positions, settings)
     return model
 
 
@@ -157,18 +153,13 @@ def _pretrained(name: str) -> "PreTrainedModel":
     from safetensors import SafetensorError
     from transformers import AutoModelForMaskedLM
 
-    folder = Path(name).expanduser()
-    local = folder.is_dir()
-    if local and not list(folder.glob("*.safetensors")):
-        raise UserError(f"encoder.model: {name}: no {WEIGHTS} in it, and pickled weights are refused; {_REMEDY}")
-    if not local and (folder.is_absolute() or name.startswith((".", "~"))):
-        raise UserError(f"encoder.model: {name}: no such folder; {_REMEDY}")
+    folder = local_folder(name)
     try:
         model = AutoModelForMaskedLM.from_pretrained(
-            folder if local else name, use_safetensors=True, trust_remote_code=False, local_files_only=local
+            folder or name, use_safetensors=True, trust_remote_code=False, local_files_only=folder is not None
         )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        raise UserError(f"encoder.model: {name} can't be loaded ({_first_line(error)}); {_REMEDY}") from error
+        raise UserError(f"encoder.model: {name} can't be loaded ({_first_line(error)}); {REMEDY}") from error
     return model.float()
 
 

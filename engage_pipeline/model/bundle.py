@@ -8,6 +8,7 @@
 | `trees.json` | the trees' columns, or that they are disabled |
 | `trees_*.txt`, `pretrained_network.*` | the trees and the network whose logits they read, unless disabled |
 | `effects.json`, `effect_*.parquet`, `topics.*`, `communities.parquet` | the effects that the trees read |
+| `training_profile.parquet` | what the training rows are like: rows to predict are compared with it |
 
 Only this module knows which model feeds which. How each of them scores is in network_scoring, effects.scoring,
 tree_scoring and blend.
@@ -52,6 +53,7 @@ from engage_pipeline.training_threads import training_threads
 if TYPE_CHECKING:
     from engage_pipeline.model.network_scoring import NetworkScorer
 
+TRAINING_PROFILE = "training_profile.parquet"
 PRETRAINED, FINETUNED = "pretrained_", "finetuned_"
 LEAST_PROBABILITY = 1e-6
 """Probabilities are kept this far from 0 and 1."""

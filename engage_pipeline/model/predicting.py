@@ -5,10 +5,10 @@ Such a version holds NO_MODEL alone, and its facts say why. Nothing can be predi
 
 from engage_pipeline.artifacts import ArtifactStore, Draft, Manifest, Version
 from engage_pipeline.errors import UserError
+from engage_pipeline.promoted_counters import short
 
 MODEL = "trained_model"
 NO_MODEL = "no_model.json"
-SHOWN_DIGITS = 8
 
 
 def holds_model(manifest: Manifest) -> bool:
@@ -48,8 +48,3 @@ def no_model_line(manifest: Manifest) -> str:
         f"no model predicts yet: the candidate {short(str(facts['candidate']))} was {facts['decision']}; "
         "`engage promote` takes it nevertheless"
     )
-
-
-def short(version: str) -> str:
-    """The beginning of a version, as it is shown."""
-    return version[:SHOWN_DIGITS]

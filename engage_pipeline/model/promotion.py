@@ -2,8 +2,9 @@
 
 Either way the version that is published holds the files of a bundle (see bundle), so its version is that of the model
 it is a copy of; only where the first candidate is turned down does it hold no model (predicting). Its facts say what
-was decided and why, with both scores, and carry on what is known of the model that predicts: since when, and how it
-scored then. What does not belong here: the rule (deciding), and a person's decision (rollback).
+was decided and why, with both scores and the counters that they rest on, and carry on what is known of the model that
+predicts: since when, and how it scored then. What does not belong here: the rule (deciding), and a person's decision
+(rollback).
 """
 
 import shutil
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from engage_pipeline import metrics, schema
+from engage_pipeline import metrics, promoted_counters, schema
 from engage_pipeline.artifacts import ArtifactStore, Draft, Version
 from engage_pipeline.model.deciding import (
     CANDIDATE,
@@ -56,6 +57,7 @@ def promote(store: ArtifactStore, draft: Draft) -> None:
         "candidate": candidate.manifest.version,
         "tolerance": store.settings.promotion.tolerance,
         "rce": {name: score.figures() for name, score in scores.items()},
+        **promoted_counters.judged_on(store),
     }
     if CURRENT in scores and (found := difference(scores[CANDIDATE], scores[CURRENT])) is not None:
         draft.facts["rce_difference"] = found.facts()

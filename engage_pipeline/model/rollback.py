@@ -6,8 +6,9 @@ input versions that the last decision was made on, so that a candidate that was 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from engage_pipeline import files
+from engage_pipeline import files, promoted_counters
 from engage_pipeline.artifacts import ArtifactStore, Draft, Manifest, Version
 from engage_pipeline.errors import UserError
 from engage_pipeline.metrics import format_value
@@ -87,10 +88,12 @@ def roll_back(store: ArtifactStore, version: str | None = None) -> Manifest:
             before, draft.inputs = current.manifest.version, current.manifest.inputs
             judged = current.manifest.facts.get("candidate", before)
         time = now()
+        counters, aside = _counters_of(store, chosen.source.manifest, current)
         draft.facts |= {
             **model_facts(chosen.source),
+            **counters,
             "promoted": chosen.version == judged,
-            "decision": f"rolled back to {short(chosen.version)} on {shown_time(time)}",
+            "decision": f"rolled back to {short(chosen.version)} on {shown_time(time)}{aside}",
             "candidate": judged,
             "rolled_back_at": time,
             "rolled_back_from": before,
@@ -113,13 +116,15 @@ def promote_by_hand(store: ArtifactStore) -> Manifest:
         if current is not None and current.manifest.version == candidate.manifest.version:
             raise UserError(f"the candidate {short(candidate.manifest.version)} predicts already")
         time = now()
+        counters, aside = _counters_of(store, candidate.manifest, current)
         draft.facts |= {
             "promoted": True,
-            "decision": f"promoted by hand on {shown_time(time)}",
+            "decision": f"promoted by hand on {shown_time(time)}{aside}",
             "candidate": candidate.manifest.version,
             "promoted_at": time,
             "rce_at_promotion": _recorded_score(store, current, candidate.manifest.version),
             "split": holdout_split(store),
+            **counters,
         }
         copy_files(candidate, draft)
     return _published(draft)
@@ -143,6 +148,18 @@ def _published(draft: Draft) -> Manifest:
     if draft.manifest is None:
         raise RuntimeError("the draft is not published")
     return draft.manifest
+
+
+def _counters_of(store: ArtifactStore, chosen: Manifest, current: Version | None) -> tuple[dict[str, Any], str]:
+    """The counters that the model reads from now on, as a fact: those it read when it was last decided on; where they
+    are gone, those of the model before it. Then it is said."""
+    try:
+        found = promoted_counters.find_counters(store, chosen)
+        return promoted_counters.as_fact({name: one.manifest.version for name, one in found.items()}), ""
+    except UserError:
+        others = promoted_counters.counters_of(store, current.manifest) if current else {}
+        aside = ", with the counters of the model before it, as its own are gone" if others else ""
+        return promoted_counters.as_fact(others), aside
 
 
 def _published_candidate(store: ArtifactStore) -> str | None:

@@ -11,6 +11,7 @@ import shutil
 import sys
 import threading
 from contextlib import ExitStack
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from engage_pipeline import files
@@ -41,15 +42,10 @@ def open_session(settings: Settings) -> "SparkSession":
     Raises UserError: no pyspark or sqlglot, no Java, on a local master a spill folder with a comma in its name, a
     master that can't be reached or is not the one that this process runs on already.
     """
-    try:
-        import pyspark  # noqa: F401 - said here, and not at the first use
-        import sqlglot  # noqa: F401
-    except ImportError as error:
-        raise UserError("engine.kind = spark: pip install 'engage_pipeline[spark]' is needed") from error
+    require_spark()
     master = settings.engine.spark_master
     with _starting:
         if not _running:
-            _require_java()
             try:
                 _running.append(_start(settings))
             except Exception as error:
@@ -63,6 +59,14 @@ def open_session(settings: Settings) -> "SparkSession":
     for name, value in _SQL_OPTIONS.items():
         own.conf.set(name, value)
     return own
+
+
+def require_spark() -> None:
+    """Raises UserError where pyspark or sqlglot is not installed, or there is no Java."""
+    if find_spec("pyspark") is None or find_spec("sqlglot") is None:
+        raise UserError("engine.kind = spark: pip install 'engage_pipeline[spark]' is needed")
+    if not _running:
+        _require_java()
 
 
 def _require_java() -> None:

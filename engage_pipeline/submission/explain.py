@@ -27,6 +27,7 @@ from engage_pipeline.ingest.rejects import read_rejects
 from engage_pipeline.ingest.streams import open_part
 from engage_pipeline.interactions.features import write_features
 from engage_pipeline.model.explaining import RowExplanation, explain_row
+from engage_pipeline.plurals import counted
 from engage_pipeline.submission.published import open_published
 from engage_pipeline.submission.threads import limited_threads
 
@@ -51,11 +52,14 @@ class ExplainedRow:
     model_version: str
 
 
-def explain(part: Path, row: int, settings: Settings, *, threads: int | None = None) -> ExplainedRow:
+def explain(
+    part: Path, row: int, settings: Settings, *, threads: int | None = None, allow_mixed: bool = False
+) -> ExplainedRow:
     """Explains the line number `row` (from 0) of `part`, a test part or a labelled one, whose labels are not used.
 
     `threads` limits every library; None = engine.threads. Raises UserError naming the part: no such part or line, a
-    line that is blank or would be rejected; and as `predict` does where the model or the counters are not there.
+    line that is blank or would be rejected; and as `predict` does where the model or the counters are not there, which
+    takes `allow_mixed` too.
     """
     part = find_part(part, follow_links=settings.follow_links)
     line = read_line(part, row)
@@ -68,15 +72,13 @@ def explain(part: Path, row: int, settings: Settings, *, threads: int | None = N
         tempfile.TemporaryDirectory(prefix=".explain-", dir=settings.working_dir) as folder,
     ):
         tweets, labels = _read_tweet(line, where, Path(folder), settings)
-        store = ArtifactStore(settings)
-        published = open_published(store, threads)
+        published = open_published(ArtifactStore(settings), threads, allow_mixed=allow_mixed)
         path = Path(folder, "features.parquet")
         write_features(tweets, path, kind="test", settings=settings, **published.counts)
         features = _numbered(pq.read_table(path), row)
         explanation = explain_row(published.model, features)
         tweet = pq.read_table(tweets, columns=list(schema.COLUMN_NAMES[: schema.N_TEST_COLUMNS])).to_pylist()[0]
-        version = store.open("trained_model").manifest.version
-    return ExplainedRow(part, row, tweet, labels, features.to_pylist()[0], explanation, version)
+    return ExplainedRow(part, row, tweet, labels, features.to_pylist()[0], explanation, published.version)
 
 
 def read_line(part: Path, row: int) -> bytes:
@@ -87,7 +89,7 @@ def read_line(part: Path, row: int) -> bytes:
     line = next(read_lines(part, np.array([row], dtype=np.int64)), None) if row >= 0 else None
     if line is None:
         lines = _count_lines(part)
-        raise UserError(f"{part}: no row {row}: it has {lines:,} lines, rows 0 to {lines - 1:,}")
+        raise UserError(f"{part}: no row {row}: it has {counted(lines, 'line')}, rows 0 to {lines - 1:,}")
     if not line:
         raise UserError(f"{part}: row {row} is a blank line")
     return line

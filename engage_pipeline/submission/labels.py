@@ -18,6 +18,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.parts import find_part, part_name
 from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.metrics import first_improbable
+from engage_pipeline.plurals import counted
 from engage_pipeline.submission.results_file import ID_COLUMNS
 
 FOLLOWERS = "engaged_with_user_follower_count"
@@ -66,7 +67,7 @@ def read_oracle(path: Path, rows: LabelledRows) -> NDArray[np.float64]:
     table = _read_parquet(path)
     _require(path, table, schema.TARGETS)
     if table.num_rows != len(rows.labels):
-        raise UserError(f"{path}: {table.num_rows} rows for the {len(rows.labels)} of {rows.path}")
+        raise UserError(f"{path}: {counted(table.num_rows, 'row')} for the {len(rows.labels)} of {rows.path}")
     identity = _identity(path, table)
     if rows.identity is not None and identity is not None:
         for name in _IDENTITY_TYPES:

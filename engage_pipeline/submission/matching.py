@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.plurals import counted
 from engage_pipeline.submission.labels import LabelledRows
 from engage_pipeline.submission.results_file import ID_COLUMNS, Predictions
 
@@ -57,7 +58,7 @@ def _repeated(keys: pa.Array) -> tuple[int, int] | None:
 def _first_difference(predictions: Predictions, rows: LabelledRows) -> str:
     count, wanted = predictions.ids.num_rows, rows.ids.num_rows
     if count != wanted:
-        return f" ({count} lines, {wanted} rows)"
+        return f" ({counted(count, 'line')}, {counted(wanted, 'row')})"
     same = [pc.equal(predictions.ids[name], rows.ids[name]) for name in ID_COLUMNS]
     return f" (line {pc.index(pc.and_(*same), False).as_py() + 1} is the first that differs)"
 

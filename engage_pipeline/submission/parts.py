@@ -18,25 +18,31 @@ from engage_pipeline.interactions.features import write_features
 from engage_pipeline.progress import Progress, progress
 from engage_pipeline.submission.published import Published
 from engage_pipeline.submission.results import BATCH_ROWS, ResultsWriter, write_part
+from engage_pipeline.submission.seen_rows import SeenRows
 
 _BYTES_A_UNIT = 1024
 
 
 def predict_parts(
-    parts: Sequence[Path], published: Published, writer: ResultsWriter, scratch: Path, settings: Settings
+    parts: Sequence[Path],
+    published: Published,
+    writer: ResultsWriter,
+    seen: SeenRows,
+    scratch: Path,
+    settings: Settings,
 ) -> int:
     """Writes the lines of each part; returns the rejected ones. Progress is measured in kibibytes of raw input.
 
-    Temporary files lie in the folder `scratch`. Raises UserError naming a part that can't be read.
+    The rows are counted in `seen`. Temporary files lie in the folder `scratch`. Raises UserError naming a part that
+    can't be read.
     """
     rejected = 0
     sizes = [path.stat().st_size // _BYTES_A_UNIT for path in parts]
     with progress("predict", sum(sizes), "KiB of parts") as tracker:
         for path, size in zip(parts, sizes, strict=True):
             with tempfile.TemporaryDirectory(dir=scratch) as folder:
-                rejected += _predict_part(
-                    path, Path(folder), published, writer, _Share(tracker, writer, size), settings
-                )
+                share = _Share(tracker, writer, size)
+                rejected += _predict_part(path, Path(folder), published, writer, seen, share, settings)
     return rejected
 
 
@@ -60,7 +66,13 @@ class _Share:
 
 
 def _predict_part(
-    source: Path, folder: Path, published: Published, writer: ResultsWriter, share: _Share, settings: Settings
+    source: Path,
+    folder: Path,
+    published: Published,
+    writer: ResultsWriter,
+    seen: SeenRows,
+    share: _Share,
+    settings: Settings,
 ) -> int:
     tweets, features = folder / "tweets.parquet", folder / "features.parquet"
     report = ingest_part(
@@ -69,7 +81,7 @@ def _predict_part(
     share.rows = report.rows
     for piece in slices(tweets, folder / "slice.parquet", published.slice_rows):
         write_features(piece, features, kind="test", settings=settings, **published.counts)
-        for rows in write_part(writer, published.model, piece, features):
+        for rows in write_part(writer, published.model, piece, features, seen.add):
             share.advance(rows)
     return report.rejected
 

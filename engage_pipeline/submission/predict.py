@@ -7,6 +7,7 @@ temporary files below working_dir that are gone at the end. Memory does not grow
 slice by slice, and scored batch by batch. Several processes share the parts among them.
 """
 
+import logging
 import shutil
 import time
 from collections.abc import Sequence
@@ -19,23 +20,29 @@ from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.parts import find_parts
+from engage_pipeline.interactions.profile import read_profile
+from engage_pipeline.model.bundle import TRAINING_PROFILE
 from engage_pipeline.shares import settings_of_one, shared_by_size
 from engage_pipeline.submission.parts import predict_parts
 from engage_pipeline.submission.published import Held, hold_published
 from engage_pipeline.submission.results import ResultsWriter
+from engage_pipeline.submission.seen_rows import SeenRows
 from engage_pipeline.submission.threads import limited_threads
 from engage_pipeline.workers import run_in_processes
 
+LOGGER = logging.getLogger("engage_pipeline")
 SCRATCH = ".predict-"
 
 
 @dataclass(frozen=True)
 class PredictReport:
-    """What was predicted: lines of results.csv, wall-clock seconds, and lines of the parts that could not be read."""
+    """What was predicted: lines of results.csv, wall-clock seconds, lines of the parts that could not be read, and in
+    what the rows are unlike the training rows, a line each."""
 
     rows: int
     seconds: float
     rejected: int
+    warnings: tuple[str, ...] = ()
 
     @property
     def rows_per_second(self) -> float:
@@ -44,14 +51,21 @@ class PredictReport:
 
 
 def predict(
-    inputs: Sequence[Path], output: Path, settings: Settings, *, threads: int | None = None, processes: int = 1
+    inputs: Sequence[Path],
+    output: Path,
+    settings: Settings,
+    *,
+    threads: int | None = None,
+    processes: int = 1,
+    allow_mixed: bool = False,
 ) -> PredictReport:
     """Writes the results.csv `output` for the test parts `inputs`: files, or folders of parts.
 
     Parts follow each other as given, those of a folder by name; a line for every row, in order. `threads` limits
     every library, in each process; None = engine.threads. Of several `processes` each takes whole parts, and its share
     of engine.memory_limit. Raises UserError before any work where an input is missing or the model is not there, is
-    damaged or was made with other settings.
+    damaged or was made with other settings, or, unless `allow_mixed`, where the counters that it was promoted with are
+    gone.
     """
     started = time.monotonic()
     parts = expand_inputs(inputs, follow_links=settings.follow_links)
@@ -64,13 +78,17 @@ def predict(
         files.scratch_folder(settings.working_dir, SCRATCH) as scratch,
         files.scratch_folder(output.parent, SCRATCH) as beside,
     ):
-        held = hold_published(ArtifactStore(settings), scratch)
+        held = hold_published(ArtifactStore(settings), scratch, allow_mixed=allow_mixed)
         if len(shares) == 1:
-            rows, rejected = _predict_here(parts, beside / output.name, held, scratch, settings)
+            rejected, seen = _predict_here(parts, beside / output.name, held, scratch, settings)
         else:
-            rows, rejected = _predict_apart(shares, beside, output.name, held, scratch, settings)
+            rejected, seen = _predict_apart(shares, beside, output.name, held, scratch, settings)
+        profile = held.model / TRAINING_PROFILE
+        warnings = seen.differences(read_profile(profile) if profile.exists() else None, settings)
         files.put_in_place(beside / output.name, output)
-    return PredictReport(rows, time.monotonic() - started, rejected)
+    for warning in warnings:
+        LOGGER.warning("warning: %s", warning)
+    return PredictReport(seen.rows, time.monotonic() - started, rejected, tuple(warnings))
 
 
 def _told_when_exhausted(output: Path, parts: Sequence[Path], settings: Settings) -> AbstractContextManager[None]:
@@ -80,44 +98,46 @@ def _told_when_exhausted(output: Path, parts: Sequence[Path], settings: Settings
 
 def _predict_here(
     parts: Sequence[Path], output: Path, held: Held, scratch: Path, settings: Settings
-) -> tuple[int, int]:
-    """Predicts the parts in this process into the new file `output`; returns its lines, and the rejected ones."""
-    threads = settings.engine.threads
+) -> tuple[int, SeenRows]:
+    """Predicts the parts in this process into the new file `output`; returns the rejected lines, and the rows seen."""
+    threads, seen = settings.engine.threads, SeenRows()
     with limited_threads(threads):
         published = held.load(threads)
         with ResultsWriter(output) as writer:
-            rejected = predict_parts(parts, published, writer, scratch, settings)
-    return writer.rows, rejected
+            rejected = predict_parts(parts, published, writer, seen, scratch, settings)
+    return rejected, seen
 
 
 def _predict_apart(
     shares: Sequence[dict[int, Path]], beside: Path, name: str, held: Held, scratch: Path, settings: Settings
-) -> tuple[int, int]:
+) -> tuple[int, SeenRows]:
     """Predicts each share in a process of its own, and joins the results in the order of the parts."""
     arguments = [(share, beside, held, scratch, settings) for share in shares]
-    counts = run_in_processes("predict", _predict_share, arguments)
+    outcomes = run_in_processes("predict", _predict_share, arguments)
     with (beside / name).open("wb") as whole:
         for place in sorted(place for share in shares for place in share):
             piece = beside / _piece(place)
             with piece.open("rb") as file:
                 shutil.copyfileobj(file, whole)
             piece.unlink()
-    return sum(rows for rows, _ in counts), sum(rejected for _, rejected in counts)
+    seen = SeenRows()
+    for _, other in outcomes:
+        seen.merge(other)
+    return sum(rejected for rejected, _ in outcomes), seen
 
 
 def _predict_share(
     share: dict[int, Path], beside: Path, held: Held, scratch: Path, settings: Settings
-) -> tuple[int, int]:
-    """Predicts parts, each into a file of its own in the folder `beside`; returns the lines, and the rejected ones."""
-    threads = settings.engine.threads
-    lines = rejected = 0
+) -> tuple[int, SeenRows]:
+    """Predicts parts, each into a file of its own in the folder `beside`; returns the rejected lines, and the rows."""
+    threads, seen = settings.engine.threads, SeenRows()
+    rejected = 0
     with _told_when_exhausted(beside, list(share.values()), settings), limited_threads(threads):
         published = held.load(threads)
         for place, path in share.items():
             with ResultsWriter(beside / _piece(place)) as writer:
-                rejected += predict_parts([path], published, writer, scratch, settings)
-            lines += writer.rows
-    return lines, rejected
+                rejected += predict_parts([path], published, writer, seen, scratch, settings)
+    return rejected, seen
 
 
 def _piece(place: int) -> str:

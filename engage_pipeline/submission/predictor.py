@@ -30,11 +30,11 @@ class Predictor:
     features: RowFeatures
 
     @classmethod
-    def open(cls, settings: Settings, *, threads: int | None = None) -> Self:
-        """Opens what is published; `threads` as in predict. Raises UserError where some of it is not there, is damaged
-        or was made with other settings."""
+    def open(cls, settings: Settings, *, threads: int | None = None, allow_mixed: bool = False) -> Self:
+        """Opens what is published; `threads` and `allow_mixed` as in predict. Raises UserError where some of it is not
+        there, is damaged or was made with other settings."""
         with files.scratch_folder(settings.working_dir, SCRATCH) as scratch:
-            held = hold_published(ArtifactStore(settings), scratch)
+            held = hold_published(ArtifactStore(settings), scratch, allow_mixed=allow_mixed)
             published = held.load(threads or settings.engine.threads)
             return cls(published.model, RowFeatures(settings, **published.counts))
 

@@ -4,7 +4,7 @@ No header, no quotes, probabilities with nine decimals. What belongs here: from 
 What does not: where tweets and features come from (predict, the assets), and how a results.csv is read (results_file).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from engage_pipeline import schema
 from engage_pipeline.batches import batches
 from engage_pipeline.errors import UserError
+from engage_pipeline.plurals import counted
 from engage_pipeline.progress import progress
 from engage_pipeline.submission.results_file import ID_COLUMNS, RESULT_COLUMNS
 
@@ -105,17 +106,27 @@ def write_submission(
         return writer.facts()
 
 
-def write_part(writer: ResultsWriter, model: ProbabilitySource, tweets: Path, features: Path) -> Iterator[int]:
-    """Writes the lines of one part, batch by batch; yields the rows of each batch. Raises as write_submission does."""
+def write_part(
+    writer: ResultsWriter,
+    model: ProbabilitySource,
+    tweets: Path,
+    features: Path,
+    look: Callable[[pa.Table], None] = lambda table: None,
+) -> Iterator[int]:
+    """Writes the lines of one part, batch by batch; yields the rows of each batch. Raises as write_submission does.
+
+    `look` is given the features of each batch.
+    """
     with pq.ParquetFile(tweets) as tweet_file, pq.ParquetFile(features) as feature_file:
         counts = tweet_file.metadata.num_rows, feature_file.metadata.num_rows
         if counts[0] != counts[1]:
-            raise UserError(f"{features}: {counts[1]:,} rows instead of the {counts[0]:,} of {tweets}")
+            raise UserError(f"{features}: {counted(counts[1], 'row')} instead of the {counts[0]:,} of {tweets}")
         ids = batches(tweet_file, BATCH_ROWS, [schema.LINE_NUMBER, *ID_COLUMNS])
         for id_rows, table in zip(ids, batches(feature_file, BATCH_ROWS), strict=True):
             if not id_rows[schema.LINE_NUMBER].equals(table[schema.LINE_NUMBER]):
                 raise UserError(f"{features}: its rows are not those of {tweets}")
             writer.write(id_rows, model.probabilities(table))
+            look(table)
             yield table.num_rows
 
 

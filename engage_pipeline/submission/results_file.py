@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.metrics import first_improbable
+from engage_pipeline.plurals import counted
 
 ID_COLUMNS = ("tweet_id", "engaging_user_id")
 RESULT_COLUMNS = (*ID_COLUMNS, *schema.SUBMISSION_ENGAGEMENTS)
@@ -90,7 +91,7 @@ def _line_problem(line: str) -> str | None:
     if fields == [""]:
         return "empty line"
     if len(fields) != len(RESULT_COLUMNS):
-        return f"{len(fields)} fields instead of {len(RESULT_COLUMNS)}"
+        return f"{counted(len(fields), 'field')} instead of {len(RESULT_COLUMNS)}"
     values = zip(schema.SUBMISSION_ENGAGEMENTS, fields[len(ID_COLUMNS) :], strict=True)
     return next((reason for name, text in values if (reason := _value_problem(name, text))), None)
 

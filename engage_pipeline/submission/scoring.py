@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engage_pipeline import metrics
 from engage_pipeline.config import Settings
+from engage_pipeline.plurals import counted
 from engage_pipeline.submission.labels import LabelledRows, read_labels, read_oracle
 from engage_pipeline.submission.matching import match
 from engage_pipeline.submission.results_file import read_predictions
@@ -37,7 +38,7 @@ class ScoreReport:
     def to_text(self) -> str:
         """The report for a terminal of 80 columns."""
         models = {"predictions": self.scores} | ({"oracle": self.oracle} if self.oracle else {})
-        blocks = [f"{self.rows:,} rows", metrics.format_groups(self.scores), metrics.format_table(models)]
+        blocks = [counted(self.rows, "row"), metrics.format_groups(self.scores), metrics.format_table(models)]
         return "\n\n".join(blocks + ([metrics.format_shares(self.share)] if self.share else []))
 
 

@@ -16,7 +16,7 @@ from engage_pipeline.batches import batches
 from engage_pipeline.language.codes import NO_CODE, load_codes
 
 BATCH_ROWS = 65_536
-_EXPOSURES = {key: (f"{key}_exposures", f"valid_{key}_exposures") for key in ("author", "viewer")}
+EXPOSURES = {key: (f"{key}_exposures", f"valid_{key}_exposures") for key in ("author", "viewer")}
 """How often a key was shown in either window."""
 
 
@@ -31,11 +31,11 @@ def count_unknown(features: Sequence[Path], languages: Sequence[str], codes: Pat
     counts = dict.fromkeys(
         ("new_author_rows", "new_viewer_rows", "unknown_language_rows", "tokens", "unknown_tokens"), 0
     )
-    columns = ["language", "text_tokens", *(name for names in _EXPOSURES.values() for name in names)]
+    columns = ["language", "text_tokens", *(name for names in EXPOSURES.values() for name in names)]
     for path in features:
         with pq.ParquetFile(path) as file:
             for table in batches(file, BATCH_ROWS, columns):
-                for key, names in _EXPOSURES.items():
+                for key, names in EXPOSURES.items():
                     shown = sum(table[name].to_numpy() for name in names)
                     counts[f"new_{key}_rows"] += int((shown == 0).sum())
                 counts["unknown_language_rows"] += table.num_rows - pc.sum(pc.is_in(table["language"], known)).as_py()

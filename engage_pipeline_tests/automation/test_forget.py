@@ -28,6 +28,7 @@ from engage_pipeline.resources import Pipeline
 from engage_pipeline.rewriting import keys_on_disk
 from engage_pipeline.running import run_pipeline
 from engage_pipeline.status import status_table
+from engage_pipeline.submission.predict import predict
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.traces import traces
 
@@ -124,6 +125,17 @@ def done(finished_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Done
 
 def test_no_deleted_id_stays_in_any_file(done: Done) -> None:
     assert traces(done.world / "data", done.lists.ids) == {}
+
+
+def test_the_model_reads_the_counters_of_now(done: Done, tmp_path: Path) -> None:
+    """Those it was promoted with count deleted rows, and are gone."""
+    store = store_of(done.world)
+    assert store.kept("interaction_counts") == []
+    counted = store.open("interaction_counts").manifest.version
+    assert counted != done.before["interaction_counts"]
+    assert store.open("trained_model").manifest.facts["counters"]["interaction_counts"] == counted
+    report = predict([store.settings.test_data], tmp_path / "results.csv", store.settings, threads=1)
+    assert report.rows == len(lines_of(done.world / "raw" / "test" / "part-00000"))
 
 
 @pytest.mark.long

@@ -108,6 +108,14 @@ class Dev:
         parameters = {"assetSelection": [{"path": [asset]}], "partitionNames": list(parts)}
         return str(self._order(queries.BACKFILL, parameters=parameters)["backfillId"])
 
+    def add_part(self, part: str) -> None:
+        """Registers a part, as by the button."""
+        self._order(queries.ADD_PART, repository=REPOSITORY, part=part)
+
+    def delete_part(self, part: str) -> None:
+        """Deletes the partition of a part, as by the button."""
+        self._order(queries.DELETE_PARTS, repository=REPOSITORY, parts=[part])
+
     def ended_backfill(self, backfill: str) -> str:
         """The backfill's status once it has ended."""
         wait_until(lambda: self._backfill_status(backfill).startswith("COMPLETED_"), f"backfill {backfill}")

@@ -63,6 +63,21 @@ mutation Backfill($parameters: LaunchBackfillParams!) {
   }
 }
 """
+ADD_PART = """
+mutation Add($repository: RepositorySelector!, $part: String!) {
+  addDynamicPartition(repositorySelector: $repository, partitionsDefName: "part", partitionKey: $part) {
+    __typename ... on UnauthorizedError { message } ... on PythonError { message }
+    ... on DuplicateDynamicPartitionError { message: partitionName }
+  }
+}
+"""
+DELETE_PARTS = """
+mutation Delete($repository: RepositorySelector!, $parts: [String!]!) {
+  deleteDynamicPartitions(repositorySelector: $repository, partitionsDefName: "part", partitionKeys: $parts) {
+    __typename ... on UnauthorizedError { message } ... on PythonError { message }
+  }
+}
+"""
 BACKFILL_STATUS = """
 query BackfillStatus($id: String!) {
   partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } ... on PythonError { message } }

@@ -136,6 +136,25 @@ def test_a_part_that_fails_in_a_backfill_loses_no_other_and_is_retried_alone(dev
 
 
 @stories.story()
+def test_a_backfill_of_all_passes_over_a_vanished_part(dev: Dev) -> None:
+    """A partition without a file: the daemon takes the backfill for a success, and the button deletes the partition."""
+    wait_until(lambda: dev.registered()[:3] == OLD, "the partitions of the old parts")
+    gone = "part-00990"
+    dev.add_part(gone)
+    backfill = dev.backfill(ASSET, [OLD[1], gone])
+    assert dev.ended_backfill(backfill) == "COMPLETED_SUCCESS"
+    (made,) = dev.materializations(ASSET, gone)
+    assert made.figures == {"skipped": f"skipped: its file is gone from {dev.parts} (engage register-parts --prune)"}
+    assert not dev.store().folder(ASSET, gone).exists()
+    alone = dev.ended(dev.launch(ASSET, part=gone))
+    dev.meant_to_fail.add(alone.id)
+    assert alone.status == "FAILURE"
+    assert "its file is gone" in " ".join(dev.failures(alone.id))
+    dev.delete_part(gone)
+    assert gone not in dev.registered()
+
+
+@stories.story()
 def test_two_runs_on_one_part_come_one_after_the_other(dev: Dev) -> None:
     part = OLD[2]
     wait_until(lambda: part in dev.registered(), f"the partition {part}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from engage_pipeline import promoted_counters
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.config import Settings
 from engage_pipeline.ingest.reading import ingest_part
@@ -37,6 +38,7 @@ def publish_golden_model(folder: Path, settings: Settings) -> None:
     inputs = make_inputs(pq.read_table(features), folder / "inputs", settings)
     with store.publish("trained_model") as draft:
         build_bundle(draft.directory, **inputs, settings=settings)
+        draft.facts |= promoted_counters.published_now(store)
 
 
 def counts(store: ArtifactStore) -> dict[str, Path]:

@@ -7,6 +7,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from engage_pipeline import promoted_counters
 from engage_pipeline.config import Settings
 from engage_pipeline_tests.benchmarks.stages.networks import wide_folder, wide_inputs, wide_settings
 from engage_pipeline_tests.benchmarks.stages.stage import Done, Stage, Work
@@ -72,6 +73,7 @@ def wide_model(world: World) -> Iterator[Work]:
             )
         with store.publish("trained_model") as draft:
             copy_files(store.open("candidate_model"), draft)
+            draft.facts |= promoted_counters.published_now(store)
         return Done(0)
 
     yield work

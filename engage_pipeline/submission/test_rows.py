@@ -1,0 +1,40 @@
+"""The rows of a submission: test tweets, and their features by the counters that the model was judged on."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from engage_pipeline import files
+from engage_pipeline.artifacts import ArtifactStore, Version
+from engage_pipeline.interactions.features import write_features_of_parts
+from engage_pipeline.promoted_counters import made_of
+from engage_pipeline.submission.predict import SCRATCH
+from engage_pipeline.submission.published import counts_in
+
+LOGGER = logging.getLogger("engage_pipeline")
+
+
+def tweet_files(store: ArtifactStore) -> list[Path]:
+    """The Parquet files of test_tweets, one a part, in the order of results.csv."""
+    tweets = store.open("test_tweets")
+    return [tweets.path(f"{part}.parquet") for part in tweets.manifest.facts["parts"]]
+
+
+@contextmanager
+def feature_files(
+    store: ArtifactStore, tweets: Sequence[Path], counters: Mapping[str, Version]
+) -> Iterator[list[Path]]:
+    """The features of the rows of each of `tweets`: those of test_features where they were joined from `counters`,
+    else temporary ones, which are gone when the block ends."""
+    features = store.open("test_features")
+    if made_of(features.manifest) == {name: version.manifest.version for name, version in counters.items()}:
+        yield [features.path(path.name) for path in tweets]
+        return
+    LOGGER.info("submission: test_features are of other counters than the model was promoted with: joined once more")
+    counts = counts_in({name: version.directory() for name, version in counters.items()})
+    with files.scratch_folder(store.root, SCRATCH) as scratch:
+        parts = [(path, scratch / path.name) for path in tweets]
+        for _ in write_features_of_parts(parts, kind="test", settings=store.settings, **counts):
+            pass
+        yield [output for _, output in parts]
