@@ -44,10 +44,7 @@ def ranges(pyproject: Path) -> dict[str, SpecifierSet]:
     """The versions that pyproject.toml allows of each package that it names, in all of its lists together."""
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
     found: dict[str, SpecifierSet] = {}
-    for line in [
-        *project["dependencies"],
-        *(line for lines in project["optional-dependencies"].values() for line in lines),
-    ]:
+    for line in chain(project["dependencies"], *project["optional-dependencies"].values()):
         wanted = Requirement(line)
         name = canonicalize_name(wanted.name)
         found[name] = found.get(name, SpecifierSet()) & wanted.specifier
