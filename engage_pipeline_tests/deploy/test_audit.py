@@ -100,5 +100,5 @@ def test_without_a_network_it_is_skipped_with_the_reason() -> None:
 
 
 def test_ci_runs_it() -> None:
-    assert "make audit" in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert "make audit" in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
     assert "\t$(BIN)/python .ci/audit.py" in (REPOSITORY / "Makefile").read_text(encoding="utf-8").splitlines()
