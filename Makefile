@@ -9,7 +9,7 @@ setup: .venv/.installed
 
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
+	$(BIN)/python -m pip install --quiet $(PIP_OPTIONS) --editable '.[dev,bench]'
 	touch $@
 
 run: setup data/raw

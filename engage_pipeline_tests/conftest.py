@@ -4,15 +4,18 @@ import fcntl
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import hypothesis
 import pytest
-from xdist.scheduler import LoadFileScheduling
 
 from engage_pipeline_tests import worlds
-from engage_pipeline_tests.ordering import OneDaemonScheduling, in_random_order, longest_first
+from engage_pipeline_tests.ordering import (
+    in_random_order,
+    longest_first,
+    pytest_xdist_make_scheduler,
+)
 
+__all__ = ["pytest_xdist_make_scheduler"]
 # How long an example takes is the machine's matter.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
@@ -32,11 +35,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Longest files first, or what a seed says."""
     seed = config.getoption("order_seed")
     items[:] = longest_first(items, Path(__file__).parent) if seed is None else in_random_order(items, seed)
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
-    """With `--dist loadfile`: a file is one worker's, and so is what shares one `dagster dev`."""
-    return OneDaemonScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def made_once(factory: pytest.TempPathFactory, worker_id: str, name: str, make: Callable[[Path], object]) -> Path:

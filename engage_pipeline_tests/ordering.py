@@ -7,14 +7,29 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
 _T = TypeVar("_T")
-LONGEST_FIRST = ("e2e/", "spark/", "deploy/", "test_pipeline.py", "faults/", "automation/", "ingest/", "language/")
+LONGEST_FIRST = (
+    "e2e/",
+    "spark/",
+    "faults/test_killed_assets.py",
+    "deploy/",
+    "comparing/",
+    "test_pipeline.py",
+    "test_settings_have_effect.py",
+    "test_promotion_runs.py",
+    "faults/",
+    "automation/",
+    "ingest/",
+    "language/",
+)
 """Files that would hold back the end of a parallel run if they came last. e2e waits more than it works."""
+TOGETHER = ("e2e", "spark")
+"""Folders whose tests share a `dagster dev` or a Spark driver, which each worker would start anew."""
 
 
 def longest_first(items: Sequence[pytest.Item], base: Path) -> list[pytest.Item]:
@@ -45,12 +60,17 @@ def in_random_order(items: Iterable[pytest.Item], seed: int) -> list[pytest.Item
     return [item for one in tests for item in sorted(one, key=lambda item: item.get_closest_marker("last") is not None)]
 
 
-class OneDaemonScheduling(LoadFileScheduling):
-    """Files are distributed over the workers, those of e2e together: they wait more than they work.
+class FolderScheduling(LoadFileScheduling):
+    """Files are distributed over the workers, those of a folder of TOGETHER all to one.
 
-    On a worker each they would start a `dagster dev` each, and all workers would wait at once.
+    Those of e2e wait more than they work: on a worker each, all workers would wait at once.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         scope: str = super()._split_scope(nodeid)
-        return "e2e" if "/e2e/" in scope else scope
+        return next((folder for folder in TOGETHER if f"/{folder}/" in f"/{scope}"), scope)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """With `--dist loadfile`: FolderScheduling."""
+    return FolderScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
