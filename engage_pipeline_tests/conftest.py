@@ -17,7 +17,7 @@ from engage_pipeline_tests.ordering import (
 
 __all__ = ["pytest_xdist_make_scheduler"]
 # How long an example takes is the machine's matter.
-hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
 
 
