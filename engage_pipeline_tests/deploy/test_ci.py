@@ -10,13 +10,15 @@ import pytest
 from engage_pipeline_tests.worlds import REPOSITORY
 
 STEPS = ("setup", "test-all", "lint", "audit")
+CACHED = 'test -z "$$PYTHONDONTWRITEBYTECODE"'
+"""Else each of hundreds of processes would compile what pip has not."""
 
 
 def run_ci(folder: Path, failing: str, installed: bool = True) -> "subprocess.CompletedProcess[str]":
     """The script in a folder whose Makefile notes its targets, on a machine that has all packages, or none."""
     (folder / ".ci").mkdir()
     shutil.copy(REPOSITORY / ".ci" / "run", folder / ".ci")
-    recipes = [f"{step}:\n\t@echo {step} is run\n\t@test {step} != '{failing}'\n" for step in STEPS]
+    recipes = [f"{step}:\n\t@echo {step} is run\n\t@{CACHED} && test {step} != '{failing}'\n" for step in STEPS]
     (folder / "Makefile").write_text("".join(recipes), encoding="utf-8")
     programs = folder / "programs"
     programs.mkdir()
@@ -24,7 +26,7 @@ def run_ci(folder: Path, failing: str, installed: bool = True) -> "subprocess.Co
     for name, answer in answers.items():
         (programs / name).write_text(f"#!/bin/sh\n{answer}\n", encoding="utf-8")
         (programs / name).chmod(0o755)
-    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
     command = [str(folder / ".ci" / "run")]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
