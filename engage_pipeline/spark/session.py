@@ -88,7 +88,7 @@ def _silence_error_loggers() -> None:
     for name in _ERROR_LOGGERS:
         logger = PySparkLogger.getLogger(name)
         logger.disabled = True
-        logger.addHandler = MethodType(logging.Logger.addHandler, logger)
+        logger.addHandler = MethodType(logging.Logger.addHandler, logger)  # type: ignore[method-assign]
 
 
 def _start(settings: Settings) -> "SparkSession":
