@@ -3,13 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: setup run data/raw ui test test-long lint audit bench
+.PHONY: setup run data/raw ui test test-long test-all lint audit bench
 
 setup: .venv/.installed
 
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
+	$(BIN)/python -m pip install --quiet $(PIP_OPTIONS) --editable '.[dev,bench]'
 	touch $@
 
 run: setup data/raw
@@ -26,7 +26,9 @@ data/raw: setup
 ui: setup
 	$(BIN)/dagster dev --host 127.0.0.1 --port 3000
 
-TEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=15
+# SEED=7 runs the tests in the random order of that seed.
+TEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=15 \
+  $(if $(SEED),--order-seed $(SEED))
 
 test: setup
 	$(TEST) -m 'not long'
@@ -34,6 +36,10 @@ test: setup
 # What takes minutes each: a cluster, the daemon day after day, the same world twice.
 test-long: setup
 	$(TEST) -m long
+
+# Both at once: while the long ones wait, for a daemon or a cluster, the others run.
+test-all: setup
+	$(TEST)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,38 +1,46 @@
-"""Fixtures that several test modules share, and the order of the files."""
+"""Fixtures that several test modules share, and the order of the tests."""
 
 import fcntl
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 from engage_pipeline_tests import worlds
+from engage_pipeline_tests.ordering import (
+    in_random_order,
+    longest_first,
+    pytest_xdist_make_scheduler,
+)
 
+__all__ = ["pytest_xdist_make_scheduler"]
 # How long an example takes is the machine's matter.
-hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
 
-LONGEST_FIRST = ("e2e/", "spark/", "deploy/", "test_pipeline.py", "faults/", "automation/", "ingest/", "language/")
-"""Files that would hold back the end of a parallel run if they came last. e2e waits more than it works."""
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--order-seed", type=int, metavar="N", help="run the tests in a random order of this seed")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Longest files first, each file in its own order."""
-    base = Path(__file__).parent
-
-    def place(item: pytest.Item) -> int:
-        name = item.path.relative_to(base).as_posix()
-        return next((index for index, start in enumerate(LONGEST_FIRST) if name.startswith(start)), len(LONGEST_FIRST))
-
-    items.sort(key=place)
+def pytest_report_header(config: pytest.Config) -> str | None:
+    seed = config.getoption("order_seed")
+    return None if seed is None else f"random order: --order-seed {seed}"
 
 
-@pytest.fixture(scope="session")
-def finished_world(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """Folder of a tiny world after a whole run, one for all workers. Copy it (`world`) before changing anything."""
-    base = tmp_path_factory.getbasetemp()
-    shared = (base if worker_id == "master" else base.parent) / "finished-world"
+@pytest.hookimpl(tryfirst=True)  # before pytest brings together what shares a parametrized fixture
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Longest files first, or what a seed says."""
+    seed = config.getoption("order_seed")
+    items[:] = longest_first(items, Path(__file__).parent) if seed is None else in_random_order(items, seed)
+
+
+def made_once(factory: pytest.TempPathFactory, worker_id: str, name: str, make: Callable[[Path], object]) -> Path:
+    """The folder `name` as `make` fills it, once for all workers of a run: the others wait for it."""
+    base = factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / name
     shared.mkdir(exist_ok=True)
     with (shared / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -40,9 +48,17 @@ def finished_world(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> 
         if not (shared / "made").exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            worlds.run(worlds.make_world(folder))
+            make(folder)
             (shared / "made").touch()
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished_world(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Folder of a tiny world after a whole run, one for all workers. Copy it (`world`) before changing anything."""
+    return made_once(
+        tmp_path_factory, worker_id, "finished-world", lambda folder: worlds.run(worlds.make_world(folder))
+    )
 
 
 @pytest.fixture
@@ -54,11 +70,13 @@ def world(finished_world: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def ingested_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ingested_world(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Folder of a tiny world whose three training parts are ingested. Copy it (`ingested`) before changing anything."""
-    folder = tmp_path_factory.mktemp("ingested")
-    worlds.run(worlds.make_world(folder), "tweet_parts")
-    return folder
+
+    def make(folder: Path) -> None:
+        worlds.run(worlds.make_world(folder), "tweet_parts")
+
+    return made_once(tmp_path_factory, worker_id, "ingested-world", make)
 
 
 @pytest.fixture

@@ -13,28 +13,31 @@ import pyarrow as pa
 from pathlib import Path
 from engage_pipeline.memory import peak_memory_mb, release_memory, reset_peak_memory
 
-def resident():
-    return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) // 1024
+def resident(kind="RssAnon"):  # without pages of files, which come and go with what else the machine does
+    return int(Path("/proc/self/status").read_text().split(f"{kind}:")[1].split()[0]) // 1024
 
 empty = resident()
 keep = [bytearray(2000) for _ in range(200_000)]
 kept_apart = keep[::4000]
 del keep
 held = resident()
+full = resident("VmRSS")
 release_memory()
-print(empty, held, resident(), peak_memory_mb())
+print(empty, held, resident(), full, peak_memory_mb())
 reset_peak_memory()
 print(peak_memory_mb())
 """
 
 
 def test_freed_memory_is_given_back() -> None:
+    """Most of what was taken, whatever a process takes for itself and what it keeps in part-filled pages."""
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
-    empty, held, after, peak, later_peak = map(int, done.stdout.split())
-    assert held > empty + 200
-    assert after < empty + 50
-    assert peak >= held
-    assert later_peak < empty + 60
+    empty, held, after, full, peak, later_peak = map(int, done.stdout.split())
+    taken = held - empty
+    assert taken > 200
+    assert held - after > 0.8 * taken
+    assert peak >= full
+    assert later_peak < peak - 0.5 * taken
 
 
 FAULTS = """

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from engage_pipeline.manifests import label
 from engage_pipeline.model.effects.scoring import EffectScorer
 from engage_pipeline.plan import Step
 from engage_pipeline_tests import worlds
+from engage_pipeline_tests.dying import dying_engage
 
 pytestmark = pytest.mark.slow
 ENGAGE = str(Path(sys.executable).with_name("engage"))
@@ -106,15 +106,11 @@ def test_a_kill_of_the_whole_run_loses_nothing_that_was_finished(world: Path, na
     (folder / "manifest.json").unlink()
     finished = {parent: store.manifest(parent, None) for parent in ancestry(name) if not ARTIFACTS[parent].partitioned}
     finished.pop(name, None)
-    process = subprocess.Popen(
-        [ENGAGE, "run", "--config", str(config)], env={**os.environ, "DAGSTER_HOME": str(world)}, stderr=subprocess.PIPE
-    )
-    while not list(folder.glob(".tmp-*")):
-        assert process.poll() is None, process.stderr.read().decode() if process.stderr else ""
-        time.sleep(0.002)
-    process.kill()
-    _, log = process.communicate()
-    assert process.returncode == -signal.SIGKILL, log
+    command = dying_engage("open", f"{folder}/.tmp-*/*", "run", "--config", str(config))
+    environment = {**os.environ, "DAGSTER_HOME": str(world)}
+    killed = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert len(list(folder.glob(".tmp-*"))) == 1
     assert store.manifest(name, key) is None
     made = worlds.run(config)
     assert names(made)[0] == label(name, key)

@@ -15,7 +15,7 @@ def test_lines_tell_count_rate_and_time_left(caplog: pytest.LogCaptureFixture, m
     with caplog.at_level(logging.INFO, "engage_pipeline"), progress("sketches", 400, "tweets") as tracker:
         tracker.advance(100)
         tracker.advance(100, "loss 0.5")
-    assert [record.message for record in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records] == [
         "sketches: 100 of 400 tweets, 50 a second, 6 s left",
         "sketches: 200 of 400 tweets, 50 a second, 4 s left, loss 0.5",
         "sketches: 200 tweets in 4.0 s",

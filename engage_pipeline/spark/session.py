@@ -5,6 +5,7 @@ spark-defaults.conf, in the folder that $SPARK_CONF_DIR names.
 """
 
 import atexit
+import logging
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import sys
 import threading
 from contextlib import ExitStack
 from importlib.util import find_spec
+from types import MethodType
 from typing import TYPE_CHECKING
 
 from engage_pipeline import files
@@ -30,6 +32,8 @@ _SQL_OPTIONS = {
 }
 _THEIRS = {"pyspark", "py4j"}
 """Whose errors tell why Spark does not start."""
+_ERROR_LOGGERS = ("DataFrameQueryContextLogger", "SQLQueryContextLogger")
+"""PySpark's own, to which it writes each error that it raises."""
 _running: list["SparkSession"] = []
 """The first session of this process, once there is one: each thread would see another active session, or none."""
 _starting = threading.Lock()
@@ -46,6 +50,7 @@ def open_session(settings: Settings) -> "SparkSession":
     master = settings.engine.spark_master
     with _starting:
         if not _running:
+            _silence_error_loggers()
             try:
                 _running.append(_start(settings))
             except Exception as error:
@@ -74,6 +79,20 @@ def _require_java() -> None:
     if shutil.which("java", path=f"{home}/bin" if home else None) is None:
         place = f"none in JAVA_HOME = {home}" if home else "no `java` on the PATH, and JAVA_HOME is not set"
         raise UserError(f"engine.kind = spark: a Java runtime (17 or newer) is needed: {place}")
+
+
+def _silence_error_loggers() -> None:
+    """Keeps pyspark from writing each error to stderr as JSON with the Java stack, and from formatting others' lines.
+
+    The exception that it raises says the same. These loggers give every handler that is added to them a JSON formatter,
+    also one that is added to all loggers of the process and formats the lines of the package.
+    """
+    from pyspark.logger import PySparkLogger
+
+    for name in _ERROR_LOGGERS:
+        logger = PySparkLogger.getLogger(name)
+        logger.disabled = True
+        logger.addHandler = MethodType(logging.Logger.addHandler, logger)  # type: ignore[method-assign]
 
 
 def _start(settings: Settings) -> "SparkSession":

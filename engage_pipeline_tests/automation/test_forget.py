@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from engage_pipeline.running import run_pipeline
 from engage_pipeline.status import status_table
 from engage_pipeline.submission.predict import predict
 from engage_pipeline_tests import worlds
+from engage_pipeline_tests.dying import dying_engage
 from engage_pipeline_tests.traces import traces
 
 pytestmark = pytest.mark.slow
@@ -224,17 +224,16 @@ def test_killed_in_the_middle_it_goes_on(done: Done, world: Path) -> None:
     others = [f"interactions/{name}" for name in COUNTED if name != "validation_counts"]
     without(world, "language", "model", "submission", *others)
     delete(world)
-    command = [ENGAGE, "forget", "--config", str(world / "config.yaml")]
+    arguments = ["forget", "--config", str(world / "config.yaml")]
     environment = {**os.environ, "DAGSTER_HOME": str(world)}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
-    while not list((world / "data" / "interactions" / "validation_counts").glob(".tmp-*")):
-        assert process.poll() is None, process.stderr.read().decode() if process.stderr else ""
-        time.sleep(0.002)
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    folder = world / "data" / "interactions" / "validation_counts"
+    dying = dying_engage("open", f"{folder}/.tmp-*/*", *arguments)
+    killed = subprocess.run(dying, env=environment, check=False, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert len(list(folder.glob(".tmp-*"))) == 1
     assert traces(world / "data", done.lists.ids)
     assert set(predating(store_of(world))) == {"validation_counts"}
+    command = [ENGAGE, *arguments]
     finished = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     assert traces(world / "data", done.lists.ids) == {}
     assert versions(world).items() <= versions(done.world).items()

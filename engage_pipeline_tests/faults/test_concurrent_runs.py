@@ -1,6 +1,7 @@
 """Processes at one artifact at the same time: one makes it, the others are refused; a reader sees one version."""
 
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,11 @@ import pytest
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.manifests import label
 from engage_pipeline_tests import servers, worlds
+from engage_pipeline_tests.dying import dying_engage
 from engage_pipeline_tests.faults.nursery import Nursery
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
+ENGAGE = str(Path(sys.executable).with_name("engage"))
 ROUNDS = 3
 CONTENDED = ["tweet_parts", "trained_model"]
 
@@ -105,23 +108,18 @@ def test_predictions_are_of_one_model_while_models_are_published(config: Path, t
     assert not list(store.root.glob(".predict-*"))
 
 
-def predict_command(config: Path, output: Path) -> subprocess.Popen[str]:
-    command = [str(Path(sys.executable).with_name("engage")), "predict", "--threads", "1", "--config", str(config)]
-    command += ["--input", str(config.parent / "raw" / "test"), "--output", str(output)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
-
-
 def test_what_a_killed_prediction_left_is_swept_by_the_next(config: Path, tmp_path: Path) -> None:
     store = worlds.store_of(config)
 
     def left() -> list[Path]:
         return [*store.root.glob(".predict-*"), *tmp_path.glob(".predict-*")]
 
-    with predict_command(config, tmp_path / "results.csv") as process:
-        servers.wait_until(lambda: len(left()) == 2, "the temporary folders", every=0.01)
-        process.kill()
+    output = tmp_path / "results.csv"
+    arguments = ["predict", "--threads", "1", "--config", str(config), "--output", str(output)]
+    arguments += ["--input", str(config.parent / "raw" / "test")]
+    killed = subprocess.run(dying_engage("os.rename", str(output), *arguments), capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert len(left()) == 2
-    with predict_command(config, tmp_path / "results.csv") as process:
-        assert process.wait() == 0
+    subprocess.run([ENGAGE, *arguments], capture_output=True, check=True)
     assert left() == []
     assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]

@@ -19,11 +19,14 @@ from engage_pipeline_tests.faults.large_parts import write_raw_part
 from engage_pipeline_tests.samples import tiny_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
-ROWS = 300_000
+ROWS = 600_000
 AMPLE = 8000
 LIMITS = {"tweets": 200, "features": 300}
+"""MB for each step."""
+SHARES = {"tweets": 0.85, "features": 0.65}
+"""How much of what a step takes with ample memory it takes at most under the limit: both are of this machine and run.
+They were 0.70 (408 of 581 MB) and 0.48 (412 of 867 MB); on half of the rows neither makes a difference yet."""
 SPILLED = {"tweets": 1_000_000, "features": -1}
-"""MB for each step; without a limit they take about 550 and 1100."""
 
 STEPS = """
 import json, sys, threading, time
@@ -72,13 +75,14 @@ def between():
 threading.Thread(target=watch, daemon=True).start()
 for step in sys.argv[4:]:
     reset_peak_memory()
+    before = peak_memory_mb()
     globals()[step]()
-    print(json.dumps({"step": step, "peak": peak_memory_mb(), "spilled": spilled}), flush=True)
+    print(json.dumps({"step": step, "taken": peak_memory_mb() - before, "spilled": spilled}), flush=True)
 """
 
 
 def run(inputs: Path, output: Path, limit: int, *steps: str) -> dict[str, dict[str, Any]]:
-    """The peak memory (MB) of each step and what was spilled (bytes), in a process of their own."""
+    """What each step takes at its peak (MB) and what was spilled (bytes), in a process of their own."""
     output.mkdir(exist_ok=True)
     command = [sys.executable, "-c", STEPS, str(inputs), str(output), str(limit), *steps]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -98,7 +102,8 @@ def ample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, dic
     """What the steps write with ample memory, and the memory that they take then."""
     folder = tmp_path_factory.mktemp("ample")
     write_raw_part(folder / "part-00000", ROWS)
-    return folder, run(folder, folder, AMPLE, "tweets", "between", "validation_counts", "features")
+    figures = run(folder, folder, AMPLE, "tweets", "between", "validation_counts")
+    return folder, figures | run(folder, folder, AMPLE, "features")  # anew, as under a limit
 
 
 @pytest.mark.parametrize("step", LIMITS)
@@ -108,9 +113,9 @@ def test_it_spills_and_gives_the_same(ample: tuple[Path, dict[str, dict[str, Any
     figures = run(inputs, tmp_path / "limited", limit, step)[step]
     print(step, limit, "MB:", figures, "without:", without[step], file=sys.stderr)
     assert without[step]["spilled"] == 0
-    assert without[step]["peak"] > 2 * limit
     assert figures["spilled"] > SPILLED[step]
-    assert figures["peak"] <= 1.3 * limit + 300
+    assert figures["taken"] < SHARES[step] * without[step]["taken"]
+    assert figures["taken"] <= 1.3 * limit + 300
     assert content(tmp_path / "limited", step) == content(inputs, step)
 
 

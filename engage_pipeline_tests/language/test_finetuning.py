@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +30,11 @@ KILLED = """
 import sys, json
 from pathlib import Path
 from engage_pipeline.language.finetuning import finetune_encoder
+from engage_pipeline_tests.dying import kill_before
 from engage_pipeline_tests.language.corpora import encoder_settings
 folder, model, encoder = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
 settings = encoder_settings(folder, model, **encoder)
+kill_before("os.mkdir", "*/.tmp-resume", times=2)  # the first state is kept, the second begun
 finetune_encoder([folder / "tweets.parquet"], folder / "lost", folder / "work", settings, bf16=False)
 """
 
@@ -135,14 +136,11 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been_killed(folder: Path
     empty_work(folder)
     (folder / "work").mkdir()
     command = [sys.executable, "-c", KILLED, str(folder), str(folder / "encoder"), json.dumps(encoder)]
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
-    while not list((folder / "work").glob("resume-*")):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    state = max((folder / "work").glob("resume-*"), key=lambda path: int(path.name.removeprefix("resume-")))
-    assert int(state.name.removeprefix("resume-")) < whole["steps"]
+    killed = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(Path.cwd())}, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (state,) = (folder / "work").glob("resume-*")
+    assert state.name == "resume-7"
+    assert whole["steps"] > 14
 
     history = json.loads((state / "history.json").read_text())
     assert history["heldout_before"] == pytest.approx(whole["heldout_loss_before"])

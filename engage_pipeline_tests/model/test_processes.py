@@ -2,18 +2,19 @@
 
 import multiprocessing
 import os
-import signal
-import threading
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch  # noqa: TID253 - it is what is tested
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.model import processes
 from engage_pipeline.model.checkpoint import CHECKPOINT_FILE
 from engage_pipeline.model.pretraining import pretrain_network
+from engage_pipeline.workers import run_in_processes
+from engage_pipeline_tests.dying import kill_before
 from engage_pipeline_tests.model.network_samples import LANGUAGES, make_codes, network_settings, write_parts
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
@@ -58,25 +59,26 @@ def test_two_processes_learn_as_one_with_the_same_batches(parts, unbroken, tmp_p
     assert losses(alone)[:20].std(dim=0).min() > 0.01
 
 
-def kill_one_when(saved: Path) -> threading.Thread:
-    """Kills the second of our training processes once the file is there."""
-
-    def watch() -> None:
-        while not saved.is_file():
-            time.sleep(0.002)
-        (worker,) = (each for each in multiprocessing.active_children() if each.name.endswith(" 2"))
-        os.kill(int(worker.pid or 0), signal.SIGKILL)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    return thread
+def train_until_the_second_is_killed(meeting: str, rank: int, *values: Any) -> dict:
+    """A share of the training, in a process of its own; the first kills the second at its second checkpoint."""
+    Path(f"{meeting}-{rank}").write_text(str(os.getpid()))
+    if rank == 0:
+        kill_before("os.rename", f"*/{CHECKPOINT_FILE}", 2, lambda: int(Path(f"{meeting}-1").read_text()))
+    return processes._train(meeting, rank, *values)
 
 
 def test_a_killed_process_is_told_of_and_a_second_launch_ends_as_an_unbroken_one(parts, unbroken, tmp_path):
-    killer = kill_one_when(tmp_path / "workspace" / CHECKPOINT_FILE)
-    with pytest.raises(UserError, match=r"^pretrained_network: process 2 of 2 was killed \(SIGKILL\).*start it again$"):
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(UserError, match=r"^pretrained_network: process 2 of 2 was killed \(SIGKILL\).*start it again$"),
+    ):
+        patch.setattr(
+            processes,
+            "run_in_processes",
+            lambda what, _, shares: run_in_processes(what, train_until_the_second_is_killed, shares),
+        )
         pretrain(tmp_path, parts, processes=2)
-    killer.join()
+    assert (tmp_path / "workspace" / CHECKPOINT_FILE).is_file()
     assert not multiprocessing.active_children()
     assert not list((tmp_path / "output").iterdir())
     weights, facts = pretrain(tmp_path, parts, processes=2)

@@ -161,6 +161,7 @@ def test_profile(both: None, files: dict[str, Path], settings: Settings) -> None
         assert twin.fetch("interactions/language_rows.sql").num_rows
 
 
+@pytest.mark.last
 def test_no_statement_of_the_package_is_left_out() -> None:
-    """Runs last: what the tests above compared is every .sql file but those that speak DuckDB."""
+    """What the tests above compared is every .sql file but those that speak DuckDB."""
     assert sorted(Twin.compared) == portable_statements()

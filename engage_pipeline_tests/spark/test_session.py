@@ -1,6 +1,7 @@
 """What Spark needs is missing: one clear line. How much memory it gets."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,29 @@ try:
     open_engine(spark_settings(Path(sys.argv[1])))
 except UserError as error:
     print(error)
+"""
+
+LINES = """
+import logging, sys
+from pathlib import Path
+from engage_pipeline import cli
+from engage_pipeline.engine import open_engine
+from engage_pipeline.progress import LOGGER
+from engage_pipeline_tests.spark.helpers import spark_settings
+cli._show_log_lines()
+everywhere = logging.StreamHandler(sys.stdout)  # on every logger that keeps its lines to itself, as pytest has one
+everywhere.setFormatter(logging.Formatter("everywhere: %(message)s"))
+with open_engine(spark_settings(Path(sys.argv[1]))) as engine:
+    for attempt in range(2):
+        for statement in ("SELECT of FROM nothing", "SELECT raise_error('thrown')"):
+            try:
+                engine._session.sql(statement).collect()
+            except Exception as error:
+                print("raised", type(error).__name__)
+        loggers = [one for one in logging.Logger.manager.loggerDict.values() if isinstance(one, logging.Logger)]
+        for logger in [LOGGER, *(one for one in loggers if not one.propagate)]:
+            logger.addHandler(everywhere)
+        LOGGER.info("ours %d", attempt)
 """
 
 
@@ -96,6 +120,18 @@ def test_nothing_of_spark_is_imported_for_duckdb(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_log_lines_stay_ours_after_spark_has_failed(tmp_path: Path) -> None:
+    """PySpark logs what it raises, as JSON, by loggers that give their formatter to every handler they get."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", LINES, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    raised = ["raised AnalysisException", "raised SparkRuntimeException"]
+    assert done.stdout.splitlines() == [*raised, "everywhere: ours 0", *raised, "everywhere: ours 1"]
+    ours = [line for line in done.stderr.splitlines() if "ours" in line]
+    assert [re.fullmatch(r"\d\d:\d\d:\d\d ours (\d)", line)[1] for line in ours] == ["0", "1"]
+    assert [line[:80] for line in done.stderr.splitlines() if line.startswith("{")] == []
 
 
 @pytest.mark.parametrize(("limit", "share"), [("70%", "17.5000%"), ("1GB", "0.2500GB")])
