@@ -10,6 +10,7 @@ from pathlib import Path
 
 from engage_pipeline.config import Settings
 from engage_pipeline.ingest.reading import ingest_part
+from engage_pipeline.ingest.side_files import write_side_files
 from engage_pipeline.ingest.split import validation_split
 from engage_pipeline.interactions.counting import count_training
 from engage_pipeline.interactions.features import write_features
@@ -43,9 +44,11 @@ def _ingest(name: str, key: str | None, world: World) -> AbstractContextManager[
                     order="tweet",
                     split=split if key is None else None,
                 )
+                draft.facts |= report.facts()
                 return Done(report.rows, {"times_smaller": source.stat().st_size / tweets.stat().st_size})
 
             yield work
+            write_side_files(draft.path("tweets.parquet"), draft.directory, settings)  # which checks look at
 
     return stage()
 

@@ -26,7 +26,12 @@ def interaction_counts(world: World) -> Iterator[Work]:
     """Counters of the training rows."""
     with world.store.publish("interaction_counts") as draft:
         tweets = world.store.part_paths("interaction_counts", "tweets.parquet")
-        yield lambda: Done(count_training(tweets, draft.directory, world.store.settings)["rows"])
+
+        def work() -> Done:
+            draft.facts |= count_training(tweets, draft.directory, world.store.settings)
+            return Done(draft.facts["rows"])
+
+        yield work
 
 
 @contextmanager
@@ -34,7 +39,12 @@ def validation_counts(world: World) -> Iterator[Work]:
     """Counters of the validation rows."""
     with world.store.publish("validation_counts") as draft:
         tweets = [world.store.open("validation_tweets").path("tweets.parquet")]
-        yield lambda: Done(count_validation(tweets, draft.directory, world.store.settings)["rows"])
+
+        def work() -> Done:
+            draft.facts |= count_validation(tweets, draft.directory, world.store.settings)
+            return Done(draft.facts["rows"])
+
+        yield work
 
 
 @contextmanager
