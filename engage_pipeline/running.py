@@ -7,6 +7,7 @@ from itertools import groupby
 
 import dagster as dg
 
+from engage_pipeline import stopping
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.automation.dead_runs import PROCESS_TAG, close_dead_runs, executed_here
 from engage_pipeline.catalogue import ARTIFACTS
@@ -123,6 +124,7 @@ def materialize(
         tags=tags,
         raise_on_error=False,
     )
+    stopping.stop_if_told()  # Dagster makes a failed run of it
     return None if result.success else _failure(result)
 
 

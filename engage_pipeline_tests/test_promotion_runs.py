@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.cli import app
+from engage_pipeline.commands.app import app
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.evaluation import read_scores
 from engage_pipeline.plan import Step

@@ -11,6 +11,7 @@ import typer
 from engage_pipeline.commands.options import Config, PresetName, Threads, open_instance
 from engage_pipeline.config import load_settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.outputs import find_output
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -55,7 +56,7 @@ def promote(config: Config = None, preset: PresetName = None) -> None:
 
 def predict(
     inputs: Annotated[list[Path], typer.Option("--input", help="Test parts or folders of them; may be repeated.")],
-    output: Annotated[Path, typer.Option(help="Where results.csv is written.")],
+    output: Annotated[Path, typer.Option(help="Where results.csv is written; - is standard output.")],
     more: Annotated[
         list[Path] | None, typer.Argument(help="Further inputs, so that --input test/part-* works.")
     ] = None,
@@ -73,14 +74,18 @@ def predict(
     report = predict_parts([*inputs, *(more or [])], output, settings, threads=threads, processes=processes)
     typer.echo(
         f"{output}: {report.rows:,} rows in {report.seconds:.1f} s, {report.rows_per_second:,.0f} rows a second, "
-        f"{report.rejected:,} lines rejected"
+        f"{report.rejected:,} lines rejected",
+        err=find_output(output).is_stdout,
     )
 
 
 def explain(
     part: Annotated[Path, typer.Option("--input", help="A raw part: test, or with labels, which are only shown.")],
     row: Annotated[int, typer.Option(help="Line of the part, counted from 0 as line_number in every table is.")],
-    json: Annotated[Path | None, typer.Option("--json", help="Write everything, unrounded, to this file too.")] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option("--json", help="Write everything, unrounded, to this file too; - instead of the text."),
+    ] = None,
     threads: Threads = None,
     config: Config = None,
     preset: PresetName = None,
@@ -93,11 +98,13 @@ def explain(
     from engage_pipeline.submission.explanation_json import write_json
     from engage_pipeline.submission.explanation_text import to_text
 
+    output = None if json is None else find_output(json)
     with _without_log_lines():
         explained = explain_line(part, row, load_settings(config, preset=preset), threads=threads)
-    typer.echo(to_text(explained))
-    if json is not None:
-        write_json(explained, json)
+    if output is None or not output.is_stdout:
+        typer.echo(to_text(explained))
+    if output is not None:
+        write_json(explained, output)
 
 
 def evaluate(
