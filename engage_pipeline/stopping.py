@@ -3,7 +3,7 @@
 The first signal is raised in the main thread as KeyboardInterrupt, so that temporary files go and locks are freed;
 whatever libraries make of that exception, nothing more is shown. Where that takes longer than SECONDS_TO_END, or at a
 second signal, the process ends as it is: everything is published atomically, so a killed process loses nothing else.
-The standard library only, because it is loaded before everything else.
+Nothing heavy is imported here, because it is loaded before everything else.
 """
 
 import contextlib
@@ -16,6 +16,9 @@ import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
+from typing import NoReturn
+
+from engage_pipeline.errors import UserError
 
 LINE = "engage: stopped; what is finished stays, start again"
 SECONDS_TO_END = 3.0
@@ -24,6 +27,7 @@ _MOST = 4096
 _reader: socket.socket | None = None
 """Holds a byte for each signal, written by the interpreter whatever handler is set, and never taken out."""
 _ending = threading.Lock()
+_last_words: str | None = None
 
 
 def watch() -> None:
@@ -57,13 +61,26 @@ def stop_if_told() -> None:
         raise KeyboardInterrupt
 
 
+def give_up(problem: str) -> NoReturn:
+    """Ends the command in the same way, with a problem that leaves nothing else to do, and exit status 1.
+
+    Raises UserError where no signals are watched.
+    """
+    global _last_words  # noqa: PLW0603
+    if _reader is None:
+        raise UserError(problem)
+    _last_words = f"engage: {problem}"
+    signal.raise_signal(signal.SIGTERM)
+    raise KeyboardInterrupt
+
+
 def end_if_told() -> None:
     """Ends the process with the line and the exit status, where a signal came."""
     if signals := received():
         if not _ending.acquire(blocking=False):
             time.sleep(SECONDS_TO_END)  # the other thread is at it
-        _say(LINE)
-        os._exit(128 + signals[0])
+        _say(_last_words or LINE)
+        os._exit(1 if _last_words else 128 + signals[0])
 
 
 def ignore() -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engage_pipeline.commands.options import Config, PresetName, Threads, open_instance
+from engage_pipeline.commands.history import open_instance
+from engage_pipeline.commands.options import Config, PresetName, Threads
 from engage_pipeline.config import load_settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.outputs import find_output

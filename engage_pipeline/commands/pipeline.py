@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from engage_pipeline.catalogue import ARTIFACTS, ancestry
-from engage_pipeline.commands.options import Config, PresetName, open_instance, open_pipeline
+from engage_pipeline.commands.history import open_instance
+from engage_pipeline.commands.options import Config, PresetName, open_pipeline
 from engage_pipeline.config import load_settings
 from engage_pipeline.errors import UserError
 
