@@ -105,7 +105,5 @@ def _patiently(connection: sqlite3.Connection, statement: Callable[[], _T]) -> _
 
 
 def _path(connection: sqlite3.Connection) -> str:
-    # Without a lock: the connection knows the name of its file.
-    return str(
-        next((row[2] for row in sqlite3.Cursor(connection).execute("PRAGMA database_list")), "Dagster's history")
-    )
+    # Needs no lock: the connection knows the name of its file.
+    return next(str(row[2]) for row in sqlite3.Cursor(connection).execute("PRAGMA database_list"))

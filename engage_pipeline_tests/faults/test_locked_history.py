@@ -1,4 +1,4 @@
-"""Dagster's SQLite files locked by another process: the command says that it waits, goes on, or gives up in one line."""
+"""Dagster's SQLite files locked by another process: the command waits and says so, goes on, or gives up in one line."""
 
 import os
 import shutil

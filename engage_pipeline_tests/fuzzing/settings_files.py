@@ -40,8 +40,8 @@ LONGEST_MESSAGE = 400
 ODD_VALUES = (
     "2021-02-30", "2021-13-01", "2021-02-04 25:00:00", "0000-00-00", "9" * 5000, "-" + "9" * 4000, "0x" + "f" * 6000,
     ".inf", "-.inf", ".nan", "1.0e+999", "1e999", "{}1{}", "[]1[]", "!!int ''", "!!float x", "!!bool x",
-    "!!timestamp x", "!!binary '%'", "*nothing", "&a [*a]", "&a {x: *a}", "!!set {a, a}", "{b: 1, b: 2}", "[" * 2000, "{a: " * 500,
-    "x" * 100_000, "? [a]",
+    "!!timestamp x", "!!binary '%'", "*nothing", "&a [*a]", "&a {x: *a}", "!!set {a, a}", "{b: 1, b: 2}", "[" * 2000,
+    "{a: " * 500, "x" * 100_000, "? [a]",
 )  # fmt: skip
 """Values as they are written, that YAML or Python stumbles over."""
 LAUGHTER = (
