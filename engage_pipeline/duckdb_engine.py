@@ -102,7 +102,7 @@ class DuckDBEngine:
 
 
 def _pattern(path: Path) -> str:
-    """What DuckDB, which takes every path for a pattern, reads this one file by. Raises UserError where nothing does."""
+    """What DuckDB, which takes every path for a pattern, reads this one file by. Raises UserError where it can't."""
     text = str(path.resolve())
     if "\\" in text and re.search(r"[*?[]", text):
         raise UserError(f"{text}: DuckDB can't read a path with a backslash and one of * ? [ in it: use another folder")

@@ -26,23 +26,31 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _MOST = 4096
 _reader: socket.socket | None = None
 """Holds a byte for each signal, written by the interpreter whatever handler is set, and never taken out."""
+_terminal = 2
+_WAKE = signal.SIGUSR2
 _ending = threading.Lock()
 _last_words: str | None = None
 
 
 def watch() -> None:
-    """From now on this process stops as said above. Call it once, in the main thread, first of all."""
-    global _reader
+    """From now on this process stops as said above. Call it once, in the main thread, first of all.
+
+    Programs that this process starts never see SIGINT: Ctrl-C goes to all of them, and is this one's to handle.
+    """
+    global _reader, _terminal  # noqa: PLW0603
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # in the background of a script
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     _reader, writer = socket.socketpair()
     writer.setblocking(False)
     signal.set_wakeup_fd(writer.detach(), warn_on_full_buffer=False)
-    threading.Thread(target=_end_in_time, name="stopping", daemon=True).start()
     if sys.stderr is not None:
+        _terminal = os.dup(2)  # Dagster redirects the descriptor itself
         sys.stderr = _Hushed(sys.stderr.buffer, sys.stderr.encoding, "backslashreplace", line_buffering=True)
     for number in SIGNALS:
-        if signal.getsignal(number) is signal.SIG_IGN:  # in the background of a script, or below nohup
-            signal.pthread_sigmask(signal.SIG_BLOCK, [number])
         signal.signal(number, _raise_once)
+    signal.signal(_WAKE, lambda number, frame: None)
+    listened = [number for number in SIGNALS if not (ignored and number == signal.SIGINT)]
+    threading.Thread(target=_end_in_time, args=[listened], name="stopping", daemon=True).start()
 
 
 def received() -> list[int]:
@@ -91,7 +99,7 @@ def ignore() -> None:
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Processes started inside the block never see the signals: they end with the process that started them."""
+    """Processes started inside the block see neither signal: they end with the process that started them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
@@ -104,11 +112,14 @@ def _raise_once(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
 
-def _end_in_time() -> None:
-    """Ends the process where the main thread does not: it may be inside a native call, or have lost the exception."""
+def _end_in_time(listened: list[signal.Signals]) -> None:
+    """Receives the signals for the main thread, and ends the process where that does not: it may be inside a native
+    call, or have lost the exception."""
     assert _reader is not None  # noqa: S101
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, listened)
     while not received():
         _reader.recv(1, socket.MSG_PEEK)
+    signal.pthread_kill(threading.main_thread().ident or 0, _WAKE)  # out of a system call that waits
     deadline = time.monotonic() + SECONDS_TO_END
     while time.monotonic() < deadline and len(received()) < 2:
         time.sleep(0.02)
@@ -117,7 +128,7 @@ def _end_in_time() -> None:
 
 def _say(line: str) -> None:
     with contextlib.suppress(OSError):
-        os.write(2, f"{line}\n".encode())
+        os.write(_terminal, f"{line}\n".encode())
 
 
 class _Hushed(io.TextIOWrapper):
