@@ -113,7 +113,7 @@ def engage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
 def assert_one_line(done: Done, path: Path) -> None:
     assert done.returncode in {1, 2}, done.stderr
     assert "Traceback" not in done.stderr
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("engage: ")]
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith(("engage: ", "Error: "))]
     assert str(path) in line
 
 
