@@ -91,11 +91,10 @@ def test_a_folder_whose_name_is_a_pattern(home: Path, engage: Commands, tmp_path
         {"PYTHONIOENCODING": "latin-1"},
         {"PYTHONIOENCODING": "ascii"},
         {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        {"LC_ALL": "C", "PYTHONUTF8": "0"},
     ],
     ids=str,
 )
-@pytest.mark.parametrize("command", ["settings", "status", "rollback", "evaluate", "--help"])
+@pytest.mark.parametrize("command", ["settings", "status", "evaluate"])
 def test_a_terminal_that_knows_few_letters(
     home: Path, monkeypatch: pytest.MonkeyPatch, command: str, environment: dict[str, str]
 ) -> None:
@@ -103,7 +102,7 @@ def test_a_terminal_that_knows_few_letters(
         monkeypatch.setenv(name, value)
     config = home / "é→.yaml"
     shutil.copy(home / "config.yaml", os.fsencode(config))
-    arguments = [] if command in {"settings", "--help"} else ["--config", str(config)]
+    arguments = [] if command in {"settings"} else ["--config", str(config)]
     if command == "evaluate":
         results = worlds.store_of(home / "config.yaml").open("submission").path("results.csv")
         arguments += ["--predictions", str(results), "--labels", str(home / "raw" / "test_labels.parquet")]
