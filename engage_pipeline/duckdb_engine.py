@@ -40,7 +40,9 @@ class DuckDBEngine:
         if count := threads or settings.engine.threads:
             options["threads"] = count
         self.connection = duckdb.connect(config=options)
-        allowed = sorted({str(path.resolve()) for path in (settings.working_dir, spill, *readable)})
+        folders = (settings.working_dir, spill, *readable)
+        # A path is held against them as it is written, before what is a pattern in it is looked up.
+        allowed = sorted({str(path.resolve()) for path in folders} | {_pattern(path) for path in folders})
         self.connection.execute("SET TimeZone = 'UTC'")
         self.connection.execute("SET enable_progress_bar = false")
         self.connection.execute("SET allowed_directories = $allowed", {"allowed": allowed})
