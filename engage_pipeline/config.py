@@ -28,9 +28,11 @@ from engage_pipeline.sections import (
     TopicSettings,
     TreeSettings,
 )
+from engage_pipeline.settings_yaml import read_tree, shortened, shown, yaml_problem
 
 CONFIG_VARIABLE = "ENGAGE_CONFIG"
 DEFAULT_CONFIG = Path("config.yaml")
+_MOST_BYTES = 200_000
 Preset = Literal["synerise", "default", "demo"]
 
 
@@ -147,8 +149,8 @@ def load_settings(path: Path | None = None, *, preset: str | None = None) -> Set
 def settings_from(values: Mapping[str, Any], *, folder: Path, source: str = "settings") -> Settings:
     """`values` laid over their preset and checked; relative paths are taken from `folder`."""
     preset = values.get("preset", "default")
-    if preset not in get_args(Preset):
-        raise UserError(f"{source}: preset: {preset!r} is not one of {', '.join(get_args(Preset))}")
+    if not isinstance(preset, str) or preset not in get_args(Preset):
+        raise UserError(f"{source}: preset: {shown(preset)} is not one of {', '.join(get_args(Preset))}")
     try:
         return Settings.model_validate(overlay(PRESETS[preset], values), context={"folder": folder})
     except ValidationError as error:
@@ -158,11 +160,16 @@ def settings_from(values: Mapping[str, Any], *, folder: Path, source: str = "set
 def read_yaml(path: Path) -> dict[str, Any]:
     """The settings that the file holds, unchecked. Raises UserError naming the file where it can't be read."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
+    if len(content) > _MOST_BYTES:
+        raise UserError(f"{path}: more than {_MOST_BYTES:,} bytes: not a settings file")
+    try:
+        values = read_tree(content.decode("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from error
+        raise UserError(f"{path}{yaml_problem(error)}") from error
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -181,7 +188,8 @@ def overlay(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any
 
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
-    name = ".".join(str(step) for step in problem["loc"]) or "settings"
+    name = shortened(".".join(map(str, problem["loc"])), 100) or "settings"
     if problem["type"] == "extra_forbidden":
         return f"{name}: no such setting"
-    return f"{name}: {problem['msg']} (found {problem['input']!r})"
+    said = shortened(problem["msg"].removeprefix("Value error, "), 200)
+    return f"{name}: {said} (found {shown(problem['input'])})"

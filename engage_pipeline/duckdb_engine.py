@@ -1,6 +1,7 @@
 """DuckDB as the engine: one machine, closed to everything but the folders it is given. The meaning of each method
 stands at `engine.Engine`."""
 
+import re
 from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from engage_pipeline.config import Settings
 from engage_pipeline.engine import ROW_GROUP_ROWS, Parameters, identifier, statement
+from engage_pipeline.errors import UserError
 from engage_pipeline.schema import LINE_NUMBER
 from engage_pipeline.spill import spill_folder
 
@@ -38,7 +40,9 @@ class DuckDBEngine:
         if count := threads or settings.engine.threads:
             options["threads"] = count
         self.connection = duckdb.connect(config=options)
-        allowed = sorted({str(path.resolve()) for path in (settings.working_dir, spill, *readable)})
+        folders = (settings.working_dir, spill, *readable)
+        # A path is held against them as it is written, before what is a pattern in it is looked up.
+        allowed = sorted({str(path.resolve()) for path in folders} | {_pattern(path) for path in folders})
         self.connection.execute("SET TimeZone = 'UTC'")
         self.connection.execute("SET enable_progress_bar = false")
         self.connection.execute("SET allowed_directories = $allowed", {"allowed": allowed})
@@ -55,13 +59,13 @@ class DuckDBEngine:
 
     def read(self, name: str, paths: Sequence[Path]) -> None:
         """Makes Parquet files of one schema readable as the table `name`, in place of an earlier view of that name."""
-        files = [str(path.resolve()) for path in paths]
+        files = [_pattern(path) for path in paths]
         self._name(name, self.connection.read_parquet(files, union_by_name=True))
 
     def read_apart(self, name: str, paths: Sequence[Path], firsts: Sequence[int]) -> None:
         """As `read`, with firsts[i] added to the line_number of the rows of paths[i]."""
         rows = [
-            self.connection.read_parquet(str(path.resolve())).project(
+            self.connection.read_parquet(_pattern(path)).project(
                 f"* REPLACE ({LINE_NUMBER} + {int(first)} AS {LINE_NUMBER})"
             )
             for path, first in zip(paths, firsts, strict=True)
@@ -97,3 +101,11 @@ class DuckDBEngine:
         options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
         values = {**parameters, "output_path": str(output.resolve())}
         return int(self.connection.execute(f"COPY ({select}) TO $output_path ({options})", values).fetchall()[0][0])
+
+
+def _pattern(path: Path) -> str:
+    """What DuckDB, which takes every path for a pattern, reads this one file by. Raises UserError where it can't."""
+    text = str(path.resolve())
+    if "\\" in text and re.search(r"[*?[]", text):
+        raise UserError(f"{text}: DuckDB can't read a path with a backslash and one of * ? [ in it: use another folder")
+    return re.sub(r"[*?[]", r"[\g<0>]", text)

@@ -14,6 +14,7 @@ from pathlib import Path
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.parts import COMPRESSIONS
+from engage_pipeline.refusals import not_permitted
 from engage_pipeline.spill import spill_folder
 
 _SAYINGS = (
@@ -52,7 +53,8 @@ def is_exhausted(error: BaseException) -> bool:
 def told_when_exhausted(
     what: str, places: Sequence[Path], needed: Callable[[], int], settings: Settings
 ) -> Iterator[None]:
-    """Raises UserError in place of an error that says that a disk is full or DuckDB's memory too little; others pass.
+    """Raises UserError in place of an error that says that a disk is full, DuckDB's memory too little, or that a path
+    may not be read or written; others pass.
 
     `what` is being made in the folders `places` and needs about `needed()` bytes of free space there, or as much where
     DuckDB spills. Of several places the one with the least free space is told.
@@ -62,9 +64,11 @@ def told_when_exhausted(
     except UserError:
         raise
     except Exception as error:
-        if not is_exhausted(error):
-            raise
-        raise UserError(_told(error, what, places, needed, settings)) from error
+        if is_exhausted(error):
+            raise UserError(_told(error, what, places, needed, settings)) from error
+        if words := not_permitted(error):
+            raise UserError(words) from error
+        raise
 
 
 def _told(

@@ -165,6 +165,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         put_in_place(temporary, path)
+    except OSError as error:
+        if error.filename in {None, str(temporary)}:  # Arrow's errors name nothing
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -5,7 +5,8 @@ orchestrator's run wants it. The next segment is planned when the one before is 
 unchanged stops the recomputation below it. What does not belong here: running anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,12 @@ def _segments() -> list[tuple[str, ...]]:
     return [tuple(name for name in places if places[name] == place) for place in sorted(set(places.values()))]
 
 
+_RAW = {
+    "recsys_data": "the folder of the training parts",
+    "validation_part": "the validation part, which has labels",
+    "test_data": "the folder of the test parts (of a split of your own, if the challenge's are not there)",
+}
+"""What the settings of raw files name."""
 SEGMENTS = _segments()
 """Every artifact once, after all of its inputs."""
 
@@ -54,9 +61,11 @@ def raw_sources(settings: Settings, name: str, key: str | None = None) -> list[P
             raise UserError(listing.problems[key])
         return [path for part, path in listing.parts.items() if part == key]
     if name == "validation_tweets":
-        return [find_part(settings.validation_part, follow_links=settings.follow_links)]
+        with _naming("validation_part", settings):
+            return [find_part(settings.validation_part, follow_links=settings.follow_links)]
     if name == "test_tweets":
-        return list(find_parts(settings.test_data, follow_links=settings.follow_links).values())
+        with _naming("test_data", settings):
+            return list(find_parts(settings.test_data, follow_links=settings.follow_links).values())
     if name == "finetuned_encoder" and Path(settings.encoder.model).is_dir():
         folder = Path(settings.encoder.model)
         return sorted([*folder.glob("*.safetensors"), *folder.glob("config.json")])
@@ -65,7 +74,8 @@ def raw_sources(settings: Settings, name: str, key: str | None = None) -> list[P
 
 def training_parts(settings: Settings) -> dict[str, Path]:
     """The raw training parts that the settings ask for, by part name, sorted. Raises UserError where there are none."""
-    found = find_parts(settings.recsys_data, follow_links=settings.follow_links)
+    with _naming("recsys_data", settings):
+        found = find_parts(settings.recsys_data, follow_links=settings.follow_links)
     return dict(list(found.items())[: settings.max_n_parts])
 
 
@@ -74,7 +84,8 @@ def training_listing(settings: Settings) -> Listing:
 
     Raises UserError where the folder is missing.
     """
-    listing = list_parts(settings.recsys_data, follow_links=settings.follow_links)
+    with _naming("recsys_data", settings):
+        listing = list_parts(settings.recsys_data, follow_links=settings.follow_links)
     return Listing(dict(list(listing.parts.items())[: settings.max_n_parts]), listing.problems)
 
 
@@ -87,6 +98,18 @@ def parts_with_files(settings: Settings) -> set[str]:
     if not listing.parts and not listing.problems:
         training_parts(settings)
     return {*listing.parts, *listing.problems}
+
+
+@contextmanager
+def _naming(setting: str, settings: Settings) -> Iterator[None]:
+    """Adds to an error about raw files that are not there which setting says where they are."""
+    try:
+        yield
+    except UserError as error:
+        path = getattr(settings, setting)
+        if path.is_dir() and any(path.iterdir()):
+            raise
+        raise UserError(f"{error}; set {setting} to {_RAW[setting]}") from error
 
 
 def plan_segment(store: ArtifactStore, names: Sequence[str]) -> list[Step]:

@@ -7,6 +7,7 @@ from itertools import groupby
 
 import dagster as dg
 
+from engage_pipeline import stopping
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.automation.dead_runs import PROCESS_TAG, close_dead_runs, executed_here
 from engage_pipeline.catalogue import ARTIFACTS
@@ -147,6 +148,7 @@ def materialize(
         tags=tags,
         raise_on_error=False,
     )
+    stopping.stop_if_told()  # Dagster makes a failed run of it
     if warnings is not None:
         warnings.note_all(result.get_asset_check_evaluations())
     return None if result.success else _failure(result)

@@ -7,7 +7,7 @@ from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.forgetting import waiting
 from engage_pipeline.manifests import label
-from engage_pipeline.plan import SEGMENTS, raw_sources
+from engage_pipeline.plan import SEGMENTS, raw_sources, training_listing
 from engage_pipeline.predating import predating
 
 
@@ -21,6 +21,10 @@ def status_table(store: ArtifactStore) -> str:
             rows += [_row(store, name, key, deletions) for key in keys]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     notes = [deletions[""]] if "" in deletions else []
+    try:
+        training_listing(store.settings)
+    except UserError as error:  # then no part of it stands above
+        notes.append(str(error))
     return "\n".join([*(_line(row, widths) for row in rows), *notes])
 
 

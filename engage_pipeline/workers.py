@@ -1,7 +1,8 @@
 """Work that several processes of this machine do at once, and what becomes of it when one of them dies.
 
 Each process is started anew (not forked: threads of torch, DuckDB and Arrow don't survive a fork) and ends with its
-work, or with the process that started it, however that ended. What does not belong here: what they work on.
+work, or with the process that started it, however that ended: Ctrl-C and SIGTERM reach that one alone. What does not
+belong here: what they work on.
 """
 
 import logging
@@ -16,7 +17,7 @@ from multiprocessing import connection, get_context, parent_process
 from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar
 
-from engage_pipeline import progress
+from engage_pipeline import progress, stopping
 from engage_pipeline.errors import UserError
 
 LOGGER = logging.getLogger("engage_pipeline")
@@ -39,7 +40,8 @@ def run_in_processes(what: str, function: Callable[..., _T], arguments: Sequence
         for place, values in enumerate(arguments):
             receiver, sender = context.Pipe(duplex=False)
             process = context.Process(target=_work, args=(sender, function, values), name=f"{what} {place + 1}")
-            process.start()
+            with stopping.held_back():
+                process.start()
             sender.close()  # so that the end of the process ends the pipe
             processes.append(process)
             receivers[receiver] = place

@@ -93,9 +93,9 @@ def test_the_environment_names_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         ("engine: {spark_master: 'local[0]'}", "engine.spark_master"),
         ("engine: {spark_master: spark}", "engine.spark_master"),
         ("evaluation: {follower_edges: [5, 1]}", "follower_edges must rise"),
-        ("working_dir: ~nobody_of_this_name/x", "working_dir: Value error, no such home folder"),
-        ('recsys_data: "a\\0b"', "recsys_data: Value error, no path"),
-        (f"encoder: {{model: {'x' * 300}}}", "encoder.model: Value error, no path"),
+        ("working_dir: ~nobody_of_this_name/x", "working_dir: no such home folder"),
+        ('recsys_data: "a\\0b"', "recsys_data: no path"),
+        (f"encoder: {{model: {'x' * 300}}}", "encoder.model: no path"),
         ('"a\\eb": 1', "a\\x1bb: no such setting"),
     ],
 )
@@ -108,13 +108,62 @@ def test_a_mistake_is_named_in_one_line(tmp_path: Path, text: str, named: str) -
     assert "\n" not in str(caught.value)
 
 
+LAUGHTER = "x0: &x0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"x{level}: &x{level} [{', '.join([f'*x{level - 1}'] * 9)}]\n" for level in range(1, 7)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seed: 3\nchecks: {first_day: 2021-02-30}", ", line 2: '2021-02-30': day is out of range for month"),
+        ("seed: 3\n\nmax_n_parts: " + "9" * 5000, ", line 3: '9999"),
+        ("max_n_parts: 0x" + "f" * 6000, ", line 1: '0xfff"),
+        (
+            "evaluation: {follower_edges: [1, 99999999999999999999]}",
+            ", line 1: '99999999999999999999': too large a numb",
+        ),
+        ("seed: " + "[" * 5000, ", line 1: nested more than 20 deep"),
+        ("seed: " + "{a: " * 5000 + "1" + "}" * 5000, ", line 1: nested more than 20 deep"),
+        (LAUGHTER + "seed: *x6\n", ", line 5: aliases repeat too much"),
+        ("seed: &a [*a]", ", line 1: an alias that contains itself"),
+        ("seed: [" + "1, " * 5000 + "1]", ": seed: Input should be a valid integer (found [1, 1, 1, ...])"),
+        ("seed: " + "x" * 100_000, ": seed: a whole number is needed (found 'xxx"),
+        ("x" * 1000 + ": 1", ": xxx"),
+        ("preset: " + "x" * 100_000, ": preset: 'xxx"),
+        ("# " + "x" * 300_000, ": more than 200,000 bytes: not a settings file"),
+        ("checks: {drift_psi: .inf}", ": checks.drift_psi: Input should be a finite number (found inf)"),
+        ("network: {learning_rate: .nan}", ": network.learning_rate: Input should be a finite number (found nan)"),
+        ("network: {learning_rate: 1e999}", ": network.learning_rate: Input should be a finite number (found '1e999')"),
+        ("seed: 1\nsketch_depth: 3\nseed: 1", ", line 3: 'seed' is given twice"),
+        ("network:\n  batch_size: 3\n  batch_size: 4", ", line 3: 'batch_size' is given twice"),
+        ("seed: !!int ''", ", line 1: '': string index out of range"),
+    ],
+    ids=lambda value: value[:24],
+)
+def test_what_yaml_stumbles_over_is_one_short_line(tmp_path: Path, text: str, said: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(UserError) as caught:
+        load_settings(path)
+    assert str(caught.value).startswith(f"{path}{said}")
+    assert len(str(caught.value)) < len(str(path)) + 400
+    assert str(caught.value).isprintable()
+
+
+def test_an_alias_may_repeat_a_value(tmp_path: Path) -> None:
+    text = "working_dir: &here data\ntest_data: *here\nnetwork: {<<: {batch_size: 3}, hidden_size: 4}\n"
+    settings = load_settings(write(tmp_path, text))
+    assert settings.test_data == settings.working_dir == tmp_path / "data"
+    assert (settings.network.batch_size, settings.network.hidden_size) == (3, 4)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere\.yaml: No such file"):
         load_settings(tmp_path / "nowhere.yaml")
 
 
 def test_a_yaml_tag_is_not_executed(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not a YAML file"):
+    with pytest.raises(UserError, match="could not determine a constructor for the tag"):
         load_settings(write(tmp_path, "working_dir: !!python/object/apply:os.system ['true']"))
 
 

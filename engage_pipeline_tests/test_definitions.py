@@ -23,7 +23,8 @@ def test_loading_the_definitions_imports_nothing_heavy() -> None:
 
 
 def test_help_of_the_command_imports_neither_dagster_nor_torch() -> None:
-    code = "import sys, engage_pipeline.cli; print([n for n in ('dagster', 'torch', 'duckdb') if n in sys.modules])"
+    names = "('dagster', 'torch', 'duckdb')"
+    code = f"import sys, engage_pipeline.commands.app; print([n for n in {names} if n in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
 

@@ -9,6 +9,7 @@ import pytest
 
 from engage_pipeline.config import Settings
 from engage_pipeline.duckdb_engine import DuckDBEngine
+from engage_pipeline.errors import UserError
 from engage_pipeline_tests.samples import tiny_settings
 
 
@@ -25,6 +26,25 @@ def test_parquet_files_are_read_under_a_name(settings: Settings) -> None:
     with DuckDBEngine(settings) as engine:
         engine.read("numbers", paths)
         assert engine.connection.execute("SELECT sum(x) FROM numbers").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("name", ["w[ab]", "w*", "w?", "[", "{a,b}", "w\\x"])
+def test_a_folder_named_like_a_pattern_is_that_folder(tmp_path: Path, name: str) -> None:
+    """The others have a file of the same name, which DuckDB would take in its place or beside it."""
+    for number, folder in enumerate((name, "wa", "wb", "wx", "a", "b")):
+        (tmp_path / folder).mkdir()
+        pq.write_table(pa.table({"x": [number], "line_number": [0]}), tmp_path / folder / "x.parquet")
+    with DuckDBEngine(tiny_settings(tmp_path / name)) as engine:
+        engine.read("numbers", [tmp_path / name / "x.parquet"])
+        engine.read_apart("apart", [tmp_path / name / "x.parquet"], [5])
+        assert engine.connection.execute("SELECT x FROM numbers").fetchall() == [(0,)]
+        assert engine.connection.execute("SELECT x, line_number FROM apart").fetchall() == [(0, 5)]
+
+
+def test_a_path_that_duckdb_can_not_be_told_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "w\\[a]").mkdir()
+    with pytest.raises(UserError, match="backslash"):
+        DuckDBEngine(tiny_settings(tmp_path / "w\\[a]"))
 
 
 @pytest.mark.parametrize(

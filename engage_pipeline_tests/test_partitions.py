@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from engage_pipeline.cli import app
+from engage_pipeline.commands.app import app
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
 from engage_pipeline.partitions import register_parts

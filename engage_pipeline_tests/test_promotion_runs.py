@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.cli import app
+from engage_pipeline.commands.app import app
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.evaluation import read_scores

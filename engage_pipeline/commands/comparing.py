@@ -1,7 +1,6 @@
 """The command that compares presets on synthetic worlds: compare."""
 
 import shlex
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,8 +40,6 @@ def compare(
     from engage_pipeline.comparing.comparison import compare as run_comparison
     from engage_pipeline.comparing.contenders import common_values
 
-    # The run that is going on ends with this process, and does not write on below a later comparison.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     plan = Plan(parse_worlds(sizes, seeds), parse_names(presets), ablation, leakage)
     outcomes = run_comparison(out, plan, common_values(config), shlex.join(["engage", *sys.argv[1:]]))
     typer.echo(out / PAGE)

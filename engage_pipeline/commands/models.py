@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engage_pipeline.commands.options import Config, PresetName, Threads, open_instance
+from engage_pipeline.commands.history import open_instance
+from engage_pipeline.commands.options import Config, PresetName, Threads
 from engage_pipeline.config import load_settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.outputs import find_output
 from engage_pipeline.plurals import counted
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def promote(config: Config = None, preset: PresetName = None) -> None:
 
 def predict(
     inputs: Annotated[list[Path], typer.Option("--input", help="Test parts or folders of them; may be repeated.")],
-    output: Annotated[Path, typer.Option(help="Where results.csv is written.")],
+    output: Annotated[Path, typer.Option(help="Where results.csv is written; - is standard output.")],
     more: Annotated[
         list[Path] | None, typer.Argument(help="Further inputs, so that --input test/part-* works.")
     ] = None,
@@ -84,13 +86,17 @@ def predict(
     )
     rows, rejected = counted(report.rows, "row"), counted(report.rejected, "line")
     speed = f"{report.rows_per_second:,.0f} rows a second"
-    typer.echo(f"{output}: {rows} in {report.seconds:.1f} s, {speed}, {rejected} rejected")
+    said = f"{output}: {rows} in {report.seconds:.1f} s, {speed}, {rejected} rejected"
+    typer.echo(said, err=find_output(output).is_stdout)
 
 
 def explain(
     part: Annotated[Path, typer.Option("--input", help="A raw part: test, or with labels, which are only shown.")],
     row: Annotated[int, typer.Option(help="Line of the part, counted from 0 as line_number in every table is.")],
-    json: Annotated[Path | None, typer.Option("--json", help="Write everything, unrounded, to this file too.")] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option("--json", help="Write everything, unrounded, to this file too; - instead of the text."),
+    ] = None,
     threads: Threads = None,
     allow_mixed: Mixed = False,
     config: Config = None,
@@ -104,12 +110,14 @@ def explain(
     from engage_pipeline.submission.explanation_json import write_json
     from engage_pipeline.submission.explanation_text import to_text
 
+    output = None if json is None else find_output(json)
     with _without_log_lines():
         settings = load_settings(config, preset=preset)
         explained = explain_line(part, row, settings, threads=threads, allow_mixed=allow_mixed)
-    typer.echo(to_text(explained))
-    if json is not None:
-        write_json(explained, json)
+    if output is None or not output.is_stdout:
+        typer.echo(to_text(explained))
+    if output is not None:
+        write_json(explained, output)
 
 
 def evaluate(

@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from engage_pipeline import stopping
 from engage_pipeline.errors import UserError
 
 _ENGAGE = "from engage_pipeline.cli import main; main()"
@@ -52,6 +54,9 @@ def run_python(arguments: Sequence[str], log: Path, *, home: Path | None = None)
             _, status, usage = os.wait4(process.pid, 0)
         except BaseException:
             process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(stopping.SECONDS_TO_END)
+            process.kill()
             process.wait()
             raise
     process.returncode = os.waitstatus_to_exitcode(status)

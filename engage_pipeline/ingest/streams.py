@@ -105,7 +105,11 @@ def _lzop(path: Path, descriptor: int) -> Iterator[Readable]:
     os.lseek(descriptor, 0, os.SEEK_SET)  # the process starts where the descriptor stands, not where a buffer does
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(  # noqa: S603 - a fixed command without a shell
-            [program, "-dc"], stdin=descriptor, stdout=subprocess.PIPE, stderr=complaints
+            [program, "-dc"],
+            stdin=descriptor,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            process_group=0,  # Ctrl-C must not look like a damaged archive
         )
         try:
             yield _LzopOutput(process, complaints)

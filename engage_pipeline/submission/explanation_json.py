@@ -2,25 +2,19 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from engage_pipeline import files, schema
-from engage_pipeline.errors import UserError
+from engage_pipeline import schema
 from engage_pipeline.model.explaining import Explanation
 from engage_pipeline.model.families import FEATURES, TEXT_TOKENS
+from engage_pipeline.outputs import Output
 from engage_pipeline.submission import explanation_words as words
 from engage_pipeline.submission.explain import ExplainedRow
 
 
-def write_json(explained: ExplainedRow, path: Path) -> None:
-    """Writes to_json to `path`, atomically. Raises UserError where that can't be written."""
-    text = json.dumps(to_json(explained), indent=1, ensure_ascii=False, allow_nan=False)
-    try:
-        with files.atomic_file(path) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}") from error
+def write_json(explained: ExplainedRow, output: Output) -> None:
+    """Writes to_json to `output`. Raises UserError where that can't be written."""
+    output.write_text(json.dumps(to_json(explained), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def to_json(explained: ExplainedRow) -> dict[str, Any]:

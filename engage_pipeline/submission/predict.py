@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from engage_pipeline import exhausted, files
 from engage_pipeline.artifacts import ArtifactStore
@@ -22,6 +23,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.parts import find_parts
 from engage_pipeline.interactions.profile import read_profile
 from engage_pipeline.model.bundle import TRAINING_PROFILE
+from engage_pipeline.outputs import find_output
 from engage_pipeline.shares import settings_of_one, shared_by_size
 from engage_pipeline.submission.parts import predict_parts
 from engage_pipeline.submission.published import Held, hold_published
@@ -32,6 +34,7 @@ from engage_pipeline.workers import run_in_processes
 
 LOGGER = logging.getLogger("engage_pipeline")
 SCRATCH = ".predict-"
+_WHOLE = "results.csv"
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ def predict(
 ) -> PredictReport:
     """Writes the results.csv `output` for the test parts `inputs`: files, or folders of parts.
 
+    A pipe, a device or `-` (standard output) is written to, a regular file appears whole (outputs).
+
     Parts follow each other as given, those of a folder by name; a line for every row, in order. `threads` limits
     every library, in each process; None = engine.threads. Of several `processes` each takes whole parts, and its share
     of engine.memory_limit. Raises UserError before any work where an input is missing or the model is not there, is
@@ -68,38 +73,40 @@ def predict(
     gone.
     """
     started = time.monotonic()
+    place = find_output(output)
     parts = expand_inputs(inputs, follow_links=settings.follow_links)
-    if output.is_dir():
-        raise UserError(f"{output}: is a folder")
     shares = shared_by_size(parts, processes)
     settings = settings_of_one(settings, len(shares), threads)
+    folder = settings.working_dir if place.target is None else place.target.parent
     with (
-        _told_when_exhausted(output, parts, settings),
+        _told_when_exhausted(folder, parts, settings),
         files.scratch_folder(settings.working_dir, SCRATCH) as scratch,
-        files.scratch_folder(output.parent, SCRATCH) as beside,
+        files.scratch_folder(folder, SCRATCH) as beside,
     ):
         held = hold_published(ArtifactStore(settings), scratch, allow_mixed=allow_mixed)
-        if len(shares) == 1:
-            rejected, seen = _predict_here(parts, beside / output.name, held, scratch, settings)
-        else:
-            rejected, seen = _predict_apart(shares, beside, output.name, held, scratch, settings)
+        with place.stream() if place.target is None else (beside / _WHOLE).open("wb") as file:
+            if len(shares) == 1:
+                rejected, seen = _predict_here(parts, file, held, scratch, settings)
+            else:
+                rejected, seen = _predict_apart(shares, beside, file, held, scratch, settings)
         profile = held.model / TRAINING_PROFILE
         warnings = seen.differences(read_profile(profile) if profile.exists() else None, settings)
-        files.put_in_place(beside / output.name, output)
+        if place.target is not None:
+            files.put_in_place(beside / _WHOLE, place.target)
     for warning in warnings:
         LOGGER.warning("warning: %s", warning)
     return PredictReport(seen.rows, time.monotonic() - started, rejected, tuple(warnings))
 
 
-def _told_when_exhausted(output: Path, parts: Sequence[Path], settings: Settings) -> AbstractContextManager[None]:
-    places = [output.resolve().parent, settings.working_dir]
+def _told_when_exhausted(folder: Path, parts: Sequence[Path], settings: Settings) -> AbstractContextManager[None]:
+    places = [folder, settings.working_dir]
     return exhausted.told_when_exhausted("predict", places, lambda: exhausted.size_estimate(0, 0, parts), settings)
 
 
 def _predict_here(
-    parts: Sequence[Path], output: Path, held: Held, scratch: Path, settings: Settings
+    parts: Sequence[Path], output: IO[bytes], held: Held, scratch: Path, settings: Settings
 ) -> tuple[int, SeenRows]:
-    """Predicts the parts in this process into the new file `output`; returns the rejected lines, and the rows seen."""
+    """Predicts the parts in this process into the open file `output`; returns the rejected lines, and the rows seen."""
     threads, seen = settings.engine.threads, SeenRows()
     with limited_threads(threads):
         published = held.load(threads)
@@ -109,17 +116,16 @@ def _predict_here(
 
 
 def _predict_apart(
-    shares: Sequence[dict[int, Path]], beside: Path, name: str, held: Held, scratch: Path, settings: Settings
+    shares: Sequence[dict[int, Path]], beside: Path, output: IO[bytes], held: Held, scratch: Path, settings: Settings
 ) -> tuple[int, SeenRows]:
     """Predicts each share in a process of its own, and joins the results in the order of the parts."""
     arguments = [(share, beside, held, scratch, settings) for share in shares]
     outcomes = run_in_processes("predict", _predict_share, arguments)
-    with (beside / name).open("wb") as whole:
-        for place in sorted(place for share in shares for place in share):
-            piece = beside / _piece(place)
-            with piece.open("rb") as file:
-                shutil.copyfileobj(file, whole)
-            piece.unlink()
+    for place in sorted(place for share in shares for place in share):
+        piece = beside / _piece(place)
+        with piece.open("rb") as file:
+            shutil.copyfileobj(file, output)
+        piece.unlink()
     seen = SeenRows()
     for _, other in outcomes:
         seen.merge(other)

@@ -7,7 +7,7 @@ What does not: where tweets and features come from (predict, the assets), and ho
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import IO, Any, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
@@ -42,13 +42,13 @@ class ResultsWriter:
     `lowest` and `highest` are the extremes of all probabilities, `total` their sums in the order of schema.TARGETS.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Creates the file."""
+    def __init__(self, output: Path | IO[bytes]) -> None:
+        """Creates the file, or begins in the open one, which it leaves open."""
         self.rows = 0
         self.lowest, self.highest = 1.0, 0.0
         self.total = np.zeros(len(schema.TARGETS))
         options = pc_csv.WriteOptions(include_header=False, quoting_style="none")
-        self._writer = pc_csv.CSVWriter(path, _LINE, write_options=options)
+        self._writer = pc_csv.CSVWriter(output, _LINE, write_options=options)
 
     def __enter__(self) -> Self:
         """The writer itself."""
@@ -57,7 +57,7 @@ class ResultsWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Closes the file."""
+        """Ends the last line."""
         self._writer.close()
 
     def write(self, ids: pa.Table, probabilities: np.ndarray) -> None:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from engage_pipeline import schema
 from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.cli import app
+from engage_pipeline.commands.app import app
 from engage_pipeline.config import load_settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.rollback import roll_back

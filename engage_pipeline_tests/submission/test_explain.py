@@ -15,15 +15,16 @@ from typer.testing import CliRunner
 
 from engage_pipeline import schema
 from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.cli import app
+from engage_pipeline.commands.app import app
 from engage_pipeline.config import Settings, load_settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.feature_families import COUNTER_FAMILIES
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.explaining import explain_row
 from engage_pipeline.model.families import FAMILIES, FEATURES, Family
+from engage_pipeline.outputs import find_output
 from engage_pipeline.submission.explain import explain
-from engage_pipeline.submission.explanation_json import to_json, write_json
+from engage_pipeline.submission.explanation_json import to_json
 from engage_pipeline.submission.explanation_text import LEAST_SHOWN, to_text
 from engage_pipeline.submission.explanation_words import describe
 from engage_pipeline.submission.predict import predict
@@ -210,8 +211,8 @@ def test_the_text_is_short_and_the_json_whole(settings: Settings, part: Path, tm
         if feature["feature"] == "viewer_like_rate"
     )
     assert rate["made_of"] == {name: values["features"][name] for name in ("viewer_like", "viewer_exposures")}
-    with pytest.raises(UserError, match="directory"):
-        write_json(explain(part, 17, settings, threads=1), tmp_path)
+    with pytest.raises(UserError, match="is a folder"):
+        find_output(tmp_path)
 
 
 def test_words_for_families() -> None:

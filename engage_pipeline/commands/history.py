@@ -1,0 +1,114 @@
+"""Dagster's history, which the commands work on: where it is, and what happens when another process has locked it.
+
+What does not belong here: a Postgres server's, which locks rows and not files.
+"""
+
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from engage_pipeline import stopping
+from engage_pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+LOGGER = logging.getLogger("engage_pipeline")
+SECONDS = 60.0
+"""How long a locked database is waited for."""
+_SECONDS_A_TRY = 2.0
+_PAUSE = 0.1
+_T = TypeVar("_T")
+
+
+def has_instance() -> bool:
+    """Whether there is an instance that `open_instance` would open."""
+    return bool(os.environ.get("DAGSTER_HOME")) or Path("dagster.yaml").is_file()
+
+
+def open_instance() -> "DagsterInstance":
+    """The instance of $DAGSTER_HOME, else of the current folder where it holds a dagster.yaml.
+
+    Raises UserError where there is none, or its dagster.yaml is wrong.
+    """
+    home = os.environ.get("DAGSTER_HOME")
+    if not home:
+        if not Path("dagster.yaml").is_file():
+            raise UserError(
+                "DAGSTER_HOME is not set, and the current folder holds no dagster.yaml: start the command where it is, "
+                "or set DAGSTER_HOME to that folder"
+            )
+        os.environ["DAGSTER_HOME"] = home = str(Path.cwd())
+    if not Path(home).is_absolute() or not Path(home).is_dir():
+        wrong = "no such folder" if Path(home).is_absolute() else "not an absolute path"
+        raise UserError(f"DAGSTER_HOME={home}: {wrong}; set it to the folder that holds dagster.yaml")
+    from dagster import DagsterInstance
+    from dagster._core.errors import DagsterError
+    from yaml import YAMLError
+
+    _be_patient()
+    try:
+        return DagsterInstance.get()
+    except (DagsterError, YAMLError) as error:
+        raise UserError(f"{Path(home, 'dagster.yaml')}: {' '.join(str(error).split())[:300]}") from error
+
+
+def _be_patient() -> None:
+    """Has every SQLite connection of this process wait for locks, with a line that says so."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    if not event.contains(Engine, "do_connect", _connect_patiently):
+        event.listen(Engine, "do_connect", _connect_patiently)
+
+
+def _connect_patiently(dialect: Any, record: Any, arguments: list[Any], parameters: dict[str, Any]) -> None:
+    if dialect.name == "sqlite":
+        parameters |= {"timeout": _SECONDS_A_TRY, "factory": _PatientConnection}
+
+
+class _PatientCursor(sqlite3.Cursor):
+    """A statement that finds the database locked has done nothing, and is tried again."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> "_PatientCursor":
+        return _patiently(self.connection, lambda: super(_PatientCursor, self).execute(sql, parameters))
+
+    def executemany(self, sql: str, parameters: Any, /) -> "_PatientCursor":
+        return _patiently(self.connection, lambda: super(_PatientCursor, self).executemany(sql, parameters))
+
+
+class _PatientConnection(sqlite3.Connection):
+    def cursor(self, factory: Any = _PatientCursor) -> Any:
+        return super().cursor(factory)
+
+    def commit(self) -> None:
+        _patiently(self, super().commit)
+
+
+def _patiently(connection: sqlite3.Connection, statement: Callable[[], _T]) -> _T:
+    started: float | None = None
+    while True:
+        try:
+            return statement()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+        path = _path(connection)
+        if started is None:
+            started = time.monotonic()
+            LOGGER.warning("%s: locked by another process: waiting, at most %d s", path, SECONDS)
+        if time.monotonic() - started >= SECONDS:
+            stopping.give_up(
+                f"{path}: locked by another process for {SECONDS:.0f} s; what is finished stays: end that process, or "
+                "start again later"
+            )
+        time.sleep(_PAUSE)
+
+
+def _path(connection: sqlite3.Connection) -> str:
+    # Needs no lock: the connection knows the name of its file.
+    return next(str(row[2]) for row in sqlite3.Cursor(connection).execute("PRAGMA database_list"))
