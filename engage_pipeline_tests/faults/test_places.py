@@ -77,7 +77,11 @@ def test_a_folder_whose_name_is_a_pattern(home: Path, engage: Commands, tmp_path
     for other in ("wa", "wb", "wx", "x", "y"):
         worlds.copy_world(home / "data", tmp_path / other / "data")
     shutil.copytree(home, folder, ignore=ignored)
-    done = engage.run(["run", "--target", "author_similarity", "--target", "test_features"], folder)
+    history = tmp_path / "history"  # Dagster's own takes no question mark
+    history.mkdir()
+    shutil.copy(home / "dagster.yaml", history)
+    arguments = ["run", "--target", "author_similarity", "--target", "test_features"]
+    done = engage.run(arguments, folder, {"DAGSTER_HOME": str(history)})
     assert done.returncode == 0, done.stderr
     made, known = (worlds.store_of(place / "config.yaml") for place in (folder, home))
     for artifact in ("interaction_counts", "author_similarity", "test_features"):
