@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: setup run data/raw ui test test-long lint audit bench
+.PHONY: setup run data/raw ui test test-long mutants lint audit bench
 
 setup: .venv/.installed
 
@@ -34,6 +34,10 @@ test: setup
 # What takes minutes each: a cluster, the daemon day after day, the same world twice.
 test-long: setup
 	$(TEST) -m long
+
+# Some four hundred faults put into the product one at a time: do its tests notice? Goes on where it was stopped.
+mutants: setup
+	nice $(BIN)/python -m engage_pipeline_tests.mutants
 
 lint: setup
 	$(BIN)/ruff check .
