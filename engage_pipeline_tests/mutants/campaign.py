@@ -67,21 +67,22 @@ class Campaign:
         keys = [self._key(mutation) for mutation in mutations]
         waiting = [place for place, key in enumerate(keys) if self._record.find(key) is None]
         found = {place: outcome for place, key in enumerate(keys) if (outcome := self._record.find(key))}
-        if waiting:
-            for job in range(jobs):
-                copy_sources(self._root, self._folder / str(job))
-                self._copies.put(self._folder / str(job))
-            self._check_tests([mutations[place] for place in waiting])
-            progress = _Progress(len(waiting))
-            with ThreadPoolExecutor(jobs) as pool:
-                for place, outcome in zip(
-                    waiting, pool.map(self._judge, [mutations[place] for place in waiting]), strict=True
-                ):
-                    found[place] = outcome
-                    if outcome.status != NOT_APPLIED:
-                        self._record.add(keys[place], outcome)
-                    progress.tell(mutations[place], outcome)
+        self._make_copies(jobs)
+        progress = _Progress(len(waiting))
+        with ThreadPoolExecutor(jobs) as pool:
+            chosen = [mutations[place] for place in waiting]
+            for place, outcome in zip(waiting, pool.map(self._judge, chosen), strict=True):
+                found[place] = outcome
+                if outcome.status != NOT_APPLIED:
+                    self._record.add(keys[place], outcome)
+                progress.tell(mutations[place], outcome)
+        self._check_killers([outcome for outcome in found.values() if outcome.status == KILLED])
         return [found[place] for place in range(len(mutations))]
+
+    def _make_copies(self, count: int) -> None:
+        for number in range(count):
+            copy_sources(self._root, self._folder / str(number))
+            self._copies.put(self._folder / str(number))
 
     def _key(self, mutation: Mutation) -> str:
         return "" if mutation.problem(self._root) else mutation.key(self._root)
@@ -98,10 +99,10 @@ class Campaign:
         finally:
             self._copies.put(scratch)
 
-    def _check_tests(self, mutations: Sequence[Mutation]) -> None:
-        """A test that fails anyway would kill everything."""
-        tests = sorted({test for one in mutations if not one.problem(self._root) for test in one.test_ids})
-        print(f"{len(tests)} tests and test files without a mutation", flush=True)
+    def _check_killers(self, killed: Sequence[Outcome]) -> None:
+        """A test that fails anyway kills nothing."""
+        tests = sorted({outcome.detail.partition("[")[0] for outcome in killed if "::" in outcome.detail})
+        print(f"{len(tests)} tests that killed one, without a mutation", flush=True)
         with self._copy() as scratch:
             status, output = run_tests(scratch, tests, 10 * SECONDS) if tests else (0, "")
         if status != 0:

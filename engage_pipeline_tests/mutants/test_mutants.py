@@ -69,10 +69,10 @@ def test_killed_and_survived_are_told_apart_and_kept(tmp_path: Path) -> None:
     assert outcomes[0].detail == "engage_pipeline_tests/test_sums.py::test_add"
     assert outcomes[2].detail == "the old text occurs 0 times"
     assert (root / "engage_pipeline/sums.py").read_text(encoding="utf-8").count("return a + b") == 1
-    # Without a folder for copies nothing can be run: what is known is taken from the record.
+    (tmp_path / "second").mkdir()
     known = [SMALL[0], SMALL[1], SMALL[3]]
-    again = Campaign(root, Record(tmp_path / "record"), tmp_path / "none").run(known, jobs=1)
-    assert again == [outcomes[0], outcomes[1], outcomes[3]]
+    again = Campaign(root, Record(tmp_path / "record"), tmp_path / "second").run(known, jobs=1)
+    assert again == [outcomes[0], outcomes[1], outcomes[3]], "with the same seconds: they were not run again"
 
 
 def test_tests_that_never_end_have_noticed(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ MUTATIONS = [
     *mutations(
         "interactions",
         "interactions/family_counts.py",
-        "interactions/test_features.py interactions/test_golden.py",
+        "interactions/test_golden.py interactions/test_against_reference.py",
         (
             'scope = LABELLED_SCOPE if kind == "test" else FINETUNE_SCOPE',
             'scope = LABELLED_SCOPE if kind != "training" else FINETUNE_SCOPE',
@@ -88,7 +88,7 @@ MUTATIONS = [
     *mutations(
         "interactions",
         "interactions/counter_columns.py",
-        "interactions/test_features.py interactions/test_golden.py",
+        "interactions/test_golden.py interactions/test_against_reference.py",
         ("values / SCORE_UNITS if column.dtype == np.float64", "values if column.dtype == np.float64"),
     ),
     *mutations(

@@ -2,8 +2,8 @@
 
 from engage_pipeline_tests.mutants.mutation import mutations
 
-COUNTING = "interactions/test_counting.py interactions/test_golden.py"
-FEATURES = "interactions/test_features.py interactions/test_golden.py"
+COUNTING = "interactions/test_counting.py"
+FEATURES = "interactions/test_golden.py interactions/test_against_reference.py"
 
 MUTATIONS = [
     *mutations(
@@ -140,7 +140,7 @@ MUTATIONS = [
     *mutations(
         "SQL",
         "interactions/profiles.sql",
-        FEATURES,
+        "interactions/test_features.py::test_hour_and_day_of_month_agree_with_datetime " + FEATURES,
         (
             "engaging_user_account_creation AS DOUBLE)) / 86400), 0",
             "engaging_user_account_creation AS DOUBLE)) / 86400), 1",
