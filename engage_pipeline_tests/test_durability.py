@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline_tests.samples import tiny_settings
+from engage_pipeline_tests.samples import bare_store, tiny_settings
 from engage_pipeline_tests.test_artifacts import FILE, publish
 
 NOTED = """
@@ -82,7 +81,7 @@ with store.publish("test_tweets") as draft:
 def test_a_version_reaches_the_disk_before_its_name_does(tmp_path: Path) -> None:
     events, status = noted(tmp_path, PUBLISHING)
     assert status == 0
-    store = ArtifactStore(tiny_settings(tmp_path))
+    store = bare_store(tiny_settings(tmp_path))
     folder = str(store.folder("test_tweets").relative_to(tmp_path))
     directory = f"{folder}/{store.open('test_tweets').manifest.directory}"
     in_place, draft = renames(events, directory)
@@ -101,7 +100,7 @@ def test_an_entry_of_a_kept_version_reaches_the_disk_before_the_version_is_repla
     events, _ = noted(
         tmp_path, "publish(store, 'trained_model', b'a'); events.clear(); publish(store, 'trained_model', b'b')"
     )
-    folder = str(ArtifactStore(tiny_settings(tmp_path)).folder("trained_model").relative_to(tmp_path))
+    folder = str(bare_store(tiny_settings(tmp_path)).folder("trained_model").relative_to(tmp_path))
     entered, entry = renames(events, f"{folder}/kept-00000001.json")
     switched, _ = renames(events, f"{folder}/manifest.json")
     assert place(events, "sync", entry) < entered < switched
@@ -127,7 +126,7 @@ def test_a_file_is_put_in_place_after_its_content_is_on_the_disk(tmp_path: Path)
 )
 def test_an_error_at_any_moment_leaves_one_whole_version(tmp_path: Path, moment: str, content: bytes) -> None:
     """Such as Ctrl-C: once the manifest names the new version, its files must not be taken away."""
-    store = ArtifactStore(tiny_settings(tmp_path))
+    store = bare_store(tiny_settings(tmp_path))
     publish(store, "test_tweets", b"old")
     _, status = noted(tmp_path, "armed = True; publish(store, 'test_tweets', b'new')", moment)
     assert status != 0
