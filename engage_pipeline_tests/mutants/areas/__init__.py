@@ -1,6 +1,7 @@
 """The mutations, a module an area."""
 
 from engage_pipeline_tests.mutants.areas import (
+    checks,
     effects,
     forgetting,
     ingest,
@@ -8,6 +9,7 @@ from engage_pipeline_tests.mutants.areas import (
     language,
     model,
     sql,
+    store,
     submission,
 )
 
@@ -19,5 +21,7 @@ MUTATIONS = [
     *effects.MUTATIONS,
     *model.MUTATIONS,
     *language.MUTATIONS,
+    *store.MUTATIONS,
+    *checks.MUTATIONS,
     *submission.MUTATIONS,
 ]

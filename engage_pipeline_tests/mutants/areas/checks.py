@@ -55,6 +55,16 @@ MUTATIONS = [
         ("if compared and lines != rows", "if compared and lines < rows"),
     ),
     *mutations(
+        "checks",
+        "model/fairness.py",
+        "model/test_fairness.py",
+        ("STANDARD_ERRORS = 3.0", "STANDARD_ERRORS = 30.0"),
+        ("abs(self.predicted - self.observed)", "(self.predicted - self.observed)"),
+        ("if rate in {0.0, 1.0}:", "if rate == 0.0:"),
+        ("(loss - ratio * naive) ** 2", "(loss - naive) ** 2"),
+        ("groups == number", "groups <= number"),
+    ),
+    *mutations(
         "promotion",
         "model/promotion.py",
         "model/test_promotion.py",

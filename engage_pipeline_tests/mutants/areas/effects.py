@@ -120,7 +120,7 @@ MUTATIONS = [
     *mutations(
         "effects",
         "model/folds.py",
-        "model/test_trees.py model/effects/test_training.py",
+        "model/test_folds.py",
         ("if len(names) >= folds", "if len(names) > folds"),
         ("return chunk % folds if", "return chunk if"),
         ("np.arange(len(chunks)) % folds", "np.zeros(len(chunks), np.int64)"),
