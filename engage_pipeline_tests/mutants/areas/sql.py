@@ -61,7 +61,7 @@ MUTATIONS = [
         "SQL",
         "interactions/sum_by_line.sql",
         FEATURES,
-        ("SUM(negative)", "MAX(negative)"),
+        ("SUM(reply)", "MAX(reply)"),
         ("SUM(retweet)", "MAX(retweet)"),
         ("SUM(exposures)", "MAX(exposures)"),
     ),
