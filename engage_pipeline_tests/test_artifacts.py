@@ -73,6 +73,8 @@ def test_the_version_is_that_of_the_content(store: ArtifactStore) -> None:
     second = store.open("test_tweets").manifest
     publish(store, "test_tweets", b"other")
     assert first.version == second.version != store.open("test_tweets").manifest.version
+    publish(store, "test_tweets", b"emas")
+    assert first.version != store.open("test_tweets").manifest.version, "of as many bytes"
     assert first.directory != second.directory
 
 

@@ -68,7 +68,8 @@ MUTATIONS = [
     *mutations(
         "SQL",
         "interactions/engaged_pairs.sql",
-        FEATURES,
+        "interactions/test_features.py::test_any_engagement_with_a_similar_author_counts_except_on_the_rows_own_day "
+        + FEATURES,
         (" + totals.retweet_with_comment > 0", " > 0"),
         (
             "    AND totals.key IN (SELECT similar_author FROM similar_scores)",
