@@ -136,3 +136,11 @@ def test_an_error_at_any_moment_leaves_one_whole_version(tmp_path: Path, moment:
     assert folders <= {manifest.directory, manifest.previous}
     publish(store, "test_tweets", b"next")
     assert store.open("test_tweets").path(FILE).read_bytes() == b"next"
+
+
+def test_a_first_publication_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+    _, status = noted(tmp_path, "armed = True; publish(store, 'test_tweets', b'new')", "before the manifest is renamed")
+    assert status in {130, -2}, "it ends as by Ctrl-C, not by an error of its own"
+    store = bare_store(tiny_settings(tmp_path))
+    assert store.manifest("test_tweets") is None
+    assert [path.name for path in store.folder("test_tweets").iterdir() if path.is_dir()] == []
