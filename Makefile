@@ -35,7 +35,7 @@ test: setup
 test-long: setup
 	$(TEST) -m long
 
-# Some four hundred faults put into the product one at a time: do its tests notice? Goes on where it was stopped.
+# Hundreds of faults put into a copy of the product, one at a time: do its tests notice? Goes on where it was stopped.
 mutants: setup
 	nice $(BIN)/python -m engage_pipeline_tests.mutants
 

@@ -64,7 +64,7 @@ MUTATIONS = [
             "!= (source.bytes, source.mtime_ns) and sha256(path) == source.sha256:",
             "test_artifacts.py",
         ),
-        ('        return "other raw files"', "        return None", "test_artifacts.py test_rewriting.py"),
+        ('        return "other raw files"', "        return None", "test_files.py"),
         (
             "    identity = (str(path), status.st_ino, status.st_size, status.st_mtime_ns, expected.sha256)",
             "    identity = (str(path), 0, status.st_size, 0, expected.sha256)",
