@@ -140,6 +140,14 @@ def test_a_manifest_of_an_earlier_version_of_the_program_is_read(store: Artifact
     assert store.open("test_tweets").manifest.rows == 4
 
 
+@pytest.mark.parametrize("change", [{"rows": "4"}, {"rows": 4.0}, {"created": 5}, {"rows": True}])
+def test_a_manifest_with_a_value_of_another_type_is_refused(store: ArtifactStore, change: dict[str, object]) -> None:
+    publish(store, "test_tweets", b"abcd")
+    edit_manifest(store.folder("test_tweets"), lambda values: values.update(change))
+    with pytest.raises(UserError, match="not a manifest"):
+        store.open("test_tweets")
+
+
 def test_a_manifest_of_another_artifact_is_refused(store: ArtifactStore) -> None:
     publish(store, "test_tweets", b"abc")
     publish(store, "validation_tweets", b"abc")
