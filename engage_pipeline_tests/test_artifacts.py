@@ -57,6 +57,24 @@ def test_a_raising_block_publishes_nothing_and_leaves_nothing(store: ArtifactSto
     assert not list(store.folder("test_tweets").glob(".tmp-*"))
 
 
+def test_what_a_killed_process_left_is_swept_before_anything_is_written(store: ArtifactStore) -> None:
+    folder = store.folder("test_tweets")
+    (folder / ".tmp-draft").mkdir(parents=True)
+    (folder / ".tmp-draft" / "rows").write_bytes(b"half")
+    (folder / ".tmp-0123.json").write_bytes(b"half a manifest")
+    with pytest.raises(RuntimeError), store.publish("test_tweets") as draft:
+        assert list(folder.glob(".tmp-*")) == [draft.directory]
+        raise RuntimeError
+    assert list(folder.glob(".tmp-*")) == []
+
+
+def test_an_artifact_without_parts_is_asked_for_none_and_one_with_parts_for_one(store: ArtifactStore) -> None:
+    with pytest.raises(ValueError, match="test_tweets: it has no parts"):
+        store.folder("test_tweets", "part-00000")
+    with pytest.raises(ValueError, match="tweet_parts: a part is needed"):
+        store.folder("tweet_parts")
+
+
 def test_a_reader_keeps_its_version_while_the_next_is_published(store: ArtifactStore) -> None:
     publish(store, "test_tweets", b"one")
     reader = store.open("test_tweets")
@@ -210,6 +228,9 @@ def test_parts_of_another_folder_do_not_mix_in(store: ArtifactStore, settings: S
     other = bare_store(settings.model_copy(update={"recsys_data": tmp_path / "elsewhere"}))
     assert store.parts() == ["part-0"]
     assert other.parts() == []
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "part-0").write_bytes(b"raw")
+    assert other.parts() == [], "the file of the same name there was not read"
 
 
 def test_a_part_whose_file_is_gone_is_left_out(store: ArtifactStore, settings: Settings) -> None:
