@@ -303,6 +303,17 @@ def test_a_version_is_judged_again_under_other_limits_and_that_is_noted(store: A
     assert noted(store) == {"few_rows": ""}
 
 
+def test_a_verdict_on_a_version_that_was_replaced_meanwhile_is_not_noted_of_the_next(store: ArtifactStore) -> None:
+    store = ruled(store, 3)
+    publish(store, "test_tweets", b"rows")
+    before = store.manifest("test_tweets")
+    assert before is not None
+    publish(store, "test_tweets", b"row")
+    assert store.judge_again(before).problems == {"few_rows": "4 rows"}
+    assert noted(store) == {"few_rows": ""}
+    assert store.stale("test_tweets") is None
+
+
 def test_a_version_is_judged_again_when_what_it_was_compared_with_is_another(store: ArtifactStore) -> None:
     store = ruled(store, 9)
     publish(store, "test_tweets", b"rows")

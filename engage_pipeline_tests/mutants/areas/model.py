@@ -139,7 +139,6 @@ MUTATIONS = [
         "model/test_retraining.py",
         ("if now[key] != trained[key]", "if now[key] is None"),
         ("removed=tuple(sorted(trained.keys() - now.keys()))", "removed=()"),
-        ("features.inputs[label(TWEETS, key)] != tweets.version", "features.inputs[label(TWEETS, key)] == ''"),
     ),
     *mutations(
         "scores",
