@@ -1,26 +1,20 @@
-"""Folds by hand: whole chunks where there are enough of them."""
+"""Which fold a fine-tuning row is in, by hand."""
 
 import numpy as np
 import pytest
 
 from engage_pipeline.model.folds import folds_of
 
-CHUNKS = [5, 9, 5, 7, 9, 7]
-
 
 @pytest.mark.parametrize(
-    ("folds", "expected"),
+    ("chunks", "folds", "expected"),
     [
-        (1, [0, 0, 0, 0, 0, 0]),
-        (2, [0, 0, 0, 1, 0, 1]),
-        (3, [0, 2, 0, 1, 2, 1]),
-        (4, [0, 1, 2, 3, 0, 1]),
-        (6, [0, 1, 2, 3, 4, 5]),
+        ([5, 5, 2, 2, 9, 9], 3, [1, 1, 0, 0, 2, 2]),  # exactly as many chunks as folds: whole chunks
+        ([0, 1, 2, 3, 0, 1, 2, 3], 2, [0, 1, 0, 1, 0, 1, 0, 1]),
+        ([0, 1, 2, 3, 4], 3, [0, 1, 2, 0, 1]),
+        ([7, 7, 8, 8, 8, 7], 3, [0, 1, 2, 0, 1, 2]),  # fewer: row by row
+        ([], 3, []),
     ],
 )
-def test_as_many_chunks_as_folds_are_enough(folds: int, expected: list[int]) -> None:
-    assert folds_of(np.array(CHUNKS), folds).tolist() == expected
-
-
-def test_without_rows_there_are_no_folds() -> None:
-    assert folds_of(np.zeros(0, np.int64), 3).tolist() == []
+def test_folds_by_hand(chunks: list[int], folds: int, expected: list[int]) -> None:
+    assert folds_of(np.array(chunks, np.int64), folds).tolist() == expected

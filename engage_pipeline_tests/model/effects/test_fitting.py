@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from engage_pipeline.model.effects.design import Design
 from engage_pipeline.model.effects.fitting import Fit, fit_effects
 from engage_pipeline_tests.model.effects.designs import Planted, planted
 
@@ -89,17 +88,3 @@ def test_effects_predict_new_rows_better_than_the_rate() -> None:
     rate = world.labels[~new].mean()
     constant = -np.where(world.labels[rows], np.log(rate), np.log1p(-rate))
     assert losses.mean() < constant.mean() - 0.8 * (constant.mean() - best.mean())
-
-
-def test_no_step_is_larger_than_two_log_odds() -> None:
-    """A hundred rows that were thought certain and are not: unbounded, a step of Newton's would be of thousands."""
-    design = Design([np.ones(100, np.int32)], [2], 100)
-    start = Fit(0.0, [np.array([0.0, 12.0])])
-    fit = fit_effects(np.zeros(100, np.bool_), design, [10.0], sweeps=1, start=start)
-    assert (fit.intercept, fit.effects[0].tolist()) == (-2.0, [0.0, 10.0])
-    mirrored = Fit(0.0, [np.array([0.0, -12.0])])
-    fit = fit_effects(np.ones(100, np.bool_), design, [10.0], sweeps=1, start=mirrored)
-    assert (fit.intercept, fit.effects[0].tolist()) == (2.0, [0.0, -10.0])
-    fit = fit_effects(np.ones(100, np.bool_), design, [10.0], sweeps=100, start=mirrored)
-    assert np.isfinite(fit.intercept)
-    assert (fit.log_odds(design) > 5).all()
