@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: setup run data/raw ui test test-long mutants lint audit bench
+.PHONY: setup run data/raw ui test test-long lint audit bench
 
 setup: .venv/.installed
 
@@ -35,10 +35,6 @@ test: setup
 test-long: setup
 	$(TEST) -m long
 
-# Hundreds of faults put into a copy of the product, one at a time: do its tests notice? Goes on where it was stopped.
-mutants: setup
-	nice $(BIN)/python -m engage_pipeline_tests.mutants
-
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -51,3 +47,8 @@ audit: setup
 bench: setup
 	$(BIN)/python -m engage_pipeline_tests.benchmarks --out docs/performance.md
 	$(BIN)/python -m engage_pipeline_tests.benchmarks.scale --out docs/scale.md
+
+# Hundreds of faults put into a copy of the product, one at a time: do its tests notice? Goes on where it was stopped.
+.PHONY: mutants
+mutants: setup
+	nice $(BIN)/python -m engage_pipeline_tests.mutants

@@ -81,10 +81,6 @@ MUTATIONS = [
         ("- {chosen.version}", ""),
         ("if date := deleted_since(store, chosen.source):", "if date := None:"),
         (
-            'facts.get("rce", {}) if facts.get("candidate") == candidate.manifest.version else {}',
-            'facts.get("rce", {})',
-        ),
-        (
             "before, draft.inputs = current.manifest.version, current.manifest.inputs",
             "before = current.manifest.version",
         ),

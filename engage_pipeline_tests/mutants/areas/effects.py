@@ -89,7 +89,6 @@ MUTATIONS = [
         ("np.where(hours < 0, MISSING", "np.where(hours < -1, MISSING"),
         ("HOURS_A_BAND = 4", "HOURS_A_BAND = 5"),
         ("topic=1 + topics_of", "topic=2 + topics_of"),
-        ("// _DAY * _DAY + _DAY", "// _DAY * _DAY"),
         ("_numbers(table, name) << bit", "_numbers(table, name) << 0"),
         ("clusters.communities.of_authors(author)", "clusters.communities.of_viewers(author)"),
         ("_ALMOST_ALL = 0.999", "_ALMOST_ALL = 1.0"),

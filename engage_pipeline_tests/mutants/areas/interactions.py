@@ -103,7 +103,6 @@ MUTATIONS = [
         "test_fingerprints.py",
         ("missing |= column == MISSING", "missing = column == MISSING"),
         ("np.where(values == MISSING, np.uint64(1), values)", "values"),
-        ("np.flatnonzero(lengths > place)", "np.flatnonzero(lengths > place + 1)"),
     ),
     *mutations(
         "interactions",
