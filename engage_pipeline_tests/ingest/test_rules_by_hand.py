@@ -124,6 +124,9 @@ def test_the_same_content_under_another_name(store: ArtifactStore) -> None:
     }
     publish(store, "tweet_parts", "part-00003", b"one", rows=0)
     assert problem(store, no_part_comes_twice, "tweet_parts", "part-00003") == ""
+    publish(store, "tweet_parts", "part-00001", b"one", rows=0)
+    publish(store, "tweet_parts", "part-00003", b"one")
+    assert problem(store, no_part_comes_twice, "tweet_parts", "part-00003") == "", "a part without rows is no twin"
     marks = [content_marks(store.open("tweet_parts", key).manifest) for key in ("part-00001", "part-00003")]
     assert len(marks[0] & marks[1]) == 2, "the raw file and its rows"
 
