@@ -383,6 +383,7 @@ def test_a_workspace_outlives_a_failure_and_not_a_change(store: ArtifactStore, s
     assert (store.workspace("emde_sketches") / "step-1").exists()
     other = bare_store(settings.model_copy(update={"sketch_depth": 5}))
     assert not (other.workspace("emde_sketches") / "step-1").exists()
+    assert len(list(store.folder("emde_sketches").glob(".work-*"))) == 1, "that of the settings before is gone"
     publish(other, "emde_sketches", b"codes")
     assert not list(store.folder("emde_sketches").glob(".work-*"))
 
