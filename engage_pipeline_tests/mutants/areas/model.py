@@ -6,14 +6,14 @@ MUTATIONS = [
     *mutations(
         "blend",
         "model/blend.py",
-        "model/test_blend.py",
+        "model/test_blend.py model/test_blend_prior.py",
         ("SHIFT_DEVIATION = 0.1", "SHIFT_DEVIATION = 0.3"),
         ("SLOPE_DEVIATION = 0.1", "SLOPE_DEVIATION = 0.3"),
         ("SHARE_DEVIATION = 0.25", "SHARE_DEVIATION = 0.5"),
         (
             "[0.0, prior.trees, -prior.network]",
             "[0.0, prior.network, -prior.trees]",
-            "model/test_blend.py model/test_bundle.py",
+            "model/test_blend_prior.py",
         ),
         ("least=(None, 0.0, 0.0)", "least=(None, None, None)"),
         ("    if not len(labels):\n        return prior\n", ""),
@@ -23,7 +23,7 @@ MUTATIONS = [
     *mutations(
         "blend",
         "model/logistic.py",
-        "model/test_blend.py",
+        "model/test_blend_prior.py model/test_blend.py",
         ("np.where(labels, -logits, logits)", "np.where(labels, logits, -logits)"),
         ("inputs.T @ (sigmoid(logits) - labels) + pull", "inputs.T @ (sigmoid(logits) - labels)"),
         ("(weights - mean) @ pull / 2", "(weights - mean) @ pull"),
@@ -32,7 +32,7 @@ MUTATIONS = [
     *mutations(
         "blend",
         "model/bundle.py",
-        "model/test_bundle.py",
+        "model/test_bundle_rows.py model/test_bundle.py",
         ("== settings.num_validation_chunks - 1)", ">= 0)"),
         ("start + chosen", "chosen"),
         ("LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)", "LEAST_PROBABILITY, 1)"),
