@@ -19,7 +19,7 @@ MUTATIONS = [
     *mutations(
         "effects",
         "model/effects/fitting.py",
-        "model/effects/test_fitting.py",
+        "model/effects/test_one_sweep.py model/effects/test_fitting.py",
         ("LARGEST_STEP = 2.0", "LARGEST_STEP = 200.0"),
         ("LARGEST_STEP = 2.0", "LARGEST_STEP = 0.02"),
         ("    step[0] = 0.0  # rows without a key\n", ""),
@@ -31,7 +31,7 @@ MUTATIONS = [
         (
             "np.log(rows - positives + 0.5)",
             "np.log(rows + 0.5)",
-            "model/effects/test_fitting.py model/effects/test_training.py",
+            "model/effects/test_one_sweep.py",
         ),
         ("[u.copy() for u in start.effects]", "list(start.effects)"),
     ),
