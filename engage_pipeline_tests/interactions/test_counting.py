@@ -149,17 +149,21 @@ def test_the_validation_window_has_two_scopes(tmp_path: Path) -> None:
     assert not (counts / "labelled_tweet_by_fold.parquet").exists()
 
 
+NAMES, LANGUAGES = ["ana", "ben", None, "cal", "dot"], ["en", None, "ja"]
+
+
 def random_exposures(seed: int, rows: int) -> list[Row]:
-    """Rows of few users, tags and days, so that most keys recur on a day, with every engagement and with none."""
+    """Rows of few users, tags and days, so that most keys recur on a day, with every engagement and with none; some
+    lack an author, a viewer or a language."""
     rng = np.random.default_rng(seed)
     return [
         exposure(
             line,
-            rng.choice(["ana", "ben", "cal"]),
-            rng.choice(["ana", "ben", "dot"]),
+            NAMES[rng.integers(0, 4)],
+            NAMES[rng.integers(1, 5)],
             int(rng.integers(0, 3)),
             *[name for name in schema.ENGAGEMENTS if rng.random() < 0.3],
-            language=rng.choice(["en", "ja", "pt"], p=[0.2, 0.5, 0.3]),
+            language=LANGUAGES[rng.integers(0, 3)],
             hashtags=rng.choice(["x", "y"], rng.integers(0, 3)).tolist(),
         )
         for line in range(rows)
@@ -179,7 +183,7 @@ def counted_plainly(rows: list[Row], key: str) -> dict[tuple, list[int]]:
             "hashtag": [(tag, viewer) for tag in row["hashtags"]],
         }[key]
         engaged = [name for name in schema.ENGAGEMENTS if row[schema.engagement_timestamp(name)] is not None]
-        for one in keys:
+        for one in (one for one in keys if None not in one):
             found.setdefault((*one, row[schema.ENGAGEMENT_DAY]), Counter()).update(
                 [*(engaged or ["negative"]), "exposures"]
             )
@@ -210,3 +214,13 @@ def test_days_and_figures_are_those_of_plain_python(tmp_path: Path) -> None:
         assert dict(zip(days["engagement_day"], days[name], strict=True)) == wanted
         assert facts[name] == len(lines)
     assert sum(days["rows"]) == facts["rows"] == len(rows)
+
+
+def test_every_id_has_one_number_and_the_numbers_are_dense(tmp_path: Path) -> None:
+    rows = random_exposures(3, 200)
+    count_training([write_typed(rows, tmp_path / "part.parquet")], tmp_path, tiny_settings(tmp_path))
+    wanted = {"user_numbers": {"ana", "ben", "cal", "dot"}, "hashtag_numbers": {"x", "y"}, "languages": {"en", "ja"}}
+    for file, ids in wanted.items():
+        table = pq.read_table(tmp_path / f"{file}.parquet").to_pydict()
+        assert sorted(table["language" if file == "languages" else "id"]) == sorted(ids)
+        assert sorted(table["number"]) == list(range(1, len(ids) + 1))

@@ -61,7 +61,6 @@ MUTATIONS = [
             "self._fit(self.folds != HOLDOUT_ROW, deviations, sweeps, None)",
         ),
         ("kept = (self.folds != fold) & (self.folds != HOLDOUT_ROW)", "kept = self.folds != HOLDOUT_ROW"),
-        ("kept = (self.folds != fold) & (self.folds != HOLDOUT_ROW)", "kept = self.folds != fold"),
         ("rows.labels.any(axis=1) & (rows.folds != HOLDOUT_ROW)", "rows.labels.any(axis=1)"),
         ("new = (self.folds[sample] >= 0)", "new = (self.folds[sample] >= -1)"),
         ("np.flatnonzero(drawn & (self.folds != HOLDOUT_ROW))", "np.flatnonzero(drawn)"),

@@ -112,8 +112,7 @@ MUTATIONS = [
         "SQL",
         "interactions/tagged.sql",
         FEATURES,
-        ("INNER JOIN hashtag_numbers", "LEFT JOIN hashtag_numbers"),
-        (" AND viewer IS NOT NULL", ""),
+        (" AND viewer IS NOT NULL", "", COUNTING),
     ),
     *mutations("SQL", "interactions/keys/pair.sql", FEATURES, (" AND viewer IS NOT NULL", " AND viewer > 1")),
     *mutations("SQL", "interactions/keys/author.sql", FEATURES, ("0 AS viewer", "viewer")),
@@ -130,7 +129,6 @@ MUTATIONS = [
         "interactions/kinds/validation.sql",
         FEATURES,
         ("split >= 0", "split > 0"),
-        ("split >= 0", "split >= -1", FEATURES),
     ),
     *mutations(
         "SQL",
