@@ -8,7 +8,7 @@ MUTATIONS = [
     *mutations(
         "effects",
         "model/effects/design.py",
-        "model/effects/test_rows.py model/effects/test_training.py",
+        "model/effects/test_design.py",
         ("missing = int(np.searchsorted(found, MISSING))", "missing = 0"),
         (
             "order = np.concatenate([[missing], np.delete(np.arange(len(found)), missing)])",
@@ -95,7 +95,7 @@ MUTATIONS = [
     *mutations(
         "effects",
         "model/effects/effects.py",
-        "model/effects/test_rows.py model/effects/test_training.py",
+        "model/effects/test_design.py",
         ("keys[places] = combined", "keys[::1][places] = 0 * combined"),
         (
             'Effect("pair", "pair_effects", ("viewer", "author"), 0.8)',
