@@ -83,10 +83,10 @@ MUTATIONS = [
     *mutations(
         "effects",
         "model/effects/rows.py",
-        "model/effects/test_rows.py",
+        "model/effects/test_rows.py model/effects/test_keys.py",
         ('TIME_LEFT_HOURS, hours, side="right"', 'TIME_LEFT_HOURS, hours, side="left"'),
         ("np.where(hours < 0, MISSING", "np.where(hours < -1, MISSING"),
-        ("HOURS_A_BAND = 4", "HOURS_A_BAND = 5", "model/effects/test_hours.py"),
+        ("HOURS_A_BAND = 4", "HOURS_A_BAND = 5", "model/effects/test_keys.py"),
         ("topic=1 + topics_of", "topic=2 + topics_of"),
         ("_numbers(table, name) << bit", "_numbers(table, name) << 0"),
         ("clusters.communities.of_authors(author)", "clusters.communities.of_viewers(author)"),
@@ -95,7 +95,7 @@ MUTATIONS = [
     *mutations(
         "effects",
         "model/effects/effects.py",
-        "model/effects/test_rows.py",
+        "model/effects/test_keys.py model/effects/test_rows.py",
         ("keys[places] = combined", "keys[::1][places] = 0 * combined"),
         (
             'Effect("pair", "pair_effects", ("viewer", "author"), 0.8)',

@@ -6,7 +6,7 @@ MUTATIONS = [
     *mutations(
         "submission",
         "submission/results.py",
-        "submission/test_results.py",
+        "submission/test_one_too_many.py submission/test_results.py",
         (
             "schema.TARGETS.index(engagement) for engagement in schema.SUBMISSION_ENGAGEMENTS",
             "i for i, _ in enumerate(schema.SUBMISSION_ENGAGEMENTS)",
@@ -22,7 +22,7 @@ MUTATIONS = [
     *mutations(
         "submission",
         "submission/results_file.py",
-        "submission/test_scoring.py",
+        "submission/test_one_too_many.py submission/test_scoring.py",
         ("None if 0 <= float(stripped) <= 1", "None if 0 < float(stripped) <= 1"),
         ("enumerate(_lines(path), start=1)", "enumerate(_lines(path), start=0)"),
         ("if len(line) == _LONGEST_LINE:", "if len(line) > 2 * _LONGEST_LINE:"),
@@ -31,7 +31,6 @@ MUTATIONS = [
             "np.column_stack([table[name].to_numpy() for name in schema.SUBMISSION_ENGAGEMENTS])",
         ),
         ("ignore_empty_lines=False", "ignore_empty_lines=True"),
-        ("row + 1, reason", "row, reason"),
     ),
     *mutations(
         "submission",
@@ -46,7 +45,7 @@ MUTATIONS = [
     *mutations(
         "submission",
         "submission/labels.py",
-        "submission/test_scoring.py",
+        "submission/test_one_too_many.py submission/test_scoring.py",
         ("(values != 0) & (values != 1)", "values > 1"),
         ("if table.num_rows != len(rows.labels):", "if table.num_rows < len(rows.labels):"),
         ("if table.num_rows == 0:", "if table.num_rows < 0:"),
