@@ -1,11 +1,11 @@
 """Fields and keys that one row alone does not show: every hour, both roles of a user, what a key is made of."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from engage_pipeline.fingerprints import MISSING
 from engage_pipeline.interactions.communities import Communities
 from engage_pipeline.model.effects.effects import EFFECTS
 from engage_pipeline.model.effects.rows import Clusters, EffectRows
@@ -52,6 +52,8 @@ def test_a_key_of_two_fields_depends_on_both_and_on_nothing_else(clusters: Clust
     rows = EffectRows.of(TABLE, clusters, END)
     effect = next(one for one in EFFECTS if one.name == name)
     before = effect.keys(rows)
+    known = before != MISSING
+    assert known.any()
     for field in vars(rows):
         changed = replace(rows, **{field: getattr(rows, field) + 1_000_003})
-        assert (effect.keys(changed) != before).all() == (field in PAIRED[name]), field
+        assert (effect.keys(changed) != before)[known].all() == (field in PAIRED[name]), field
