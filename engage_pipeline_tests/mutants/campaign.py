@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from engage_pipeline_tests.mutants.fresh_pytest import run_tests
@@ -64,17 +65,14 @@ class Campaign:
 
     def run(self, mutations: Sequence[Mutation], jobs: int) -> list[Outcome]:
         """The outcome of each. Raises RuntimeError where a test fails without any mutation."""
-        keys = [self._key(mutation) for mutation in mutations]
-        waiting = [place for place, key in enumerate(keys) if self._record.find(key) is None]
-        found = {place: outcome for place, key in enumerate(keys) if (outcome := self._record.find(key))}
+        found = {place: known for place, one in enumerate(mutations) if (known := self.known(one))}
+        waiting = [place for place in range(len(mutations)) if place not in found]
         self._make_copies(jobs)
         progress = _Progress(len(waiting))
         with ThreadPoolExecutor(jobs) as pool:
             chosen = [mutations[place] for place in waiting]
             for place, outcome in zip(waiting, pool.map(self._judge, chosen), strict=True):
-                found[place] = outcome
-                if outcome.status != NOT_APPLIED:
-                    self._record.add(keys[place], outcome)
+                found[place] = self._noted(mutations[place], outcome)
                 progress.tell(mutations[place], outcome)
         self._check_killers([outcome for outcome in found.values() if outcome.status == KILLED])
         return [found[place] for place in range(len(mutations))]
@@ -84,8 +82,21 @@ class Campaign:
             copy_sources(self._root, self._folder / str(number))
             self._copies.put(self._folder / str(number))
 
-    def _key(self, mutation: Mutation) -> str:
-        return "" if mutation.problem(self._root) else mutation.key(self._root)
+    def known(self, mutation: Mutation) -> Outcome | None:
+        """The recorded outcome, if neither the mutated file nor the tests that it rests on have changed since."""
+        if mutation.problem(self._root):
+            return None
+        outcome = self._record.find(mutation.key(self._root))
+        holds = outcome and outcome.tests == mutation.tests_digest(self._root, outcome.killer)
+        return outcome if holds else None
+
+    def _noted(self, mutation: Mutation, outcome: Outcome) -> Outcome:
+        """The outcome with what it rests on, recorded unless the mutation could not be applied."""
+        if outcome.status == NOT_APPLIED:
+            return outcome
+        noted = replace(outcome, tests=mutation.tests_digest(self._root, outcome.killer))
+        self._record.add(mutation.key(self._root), noted)
+        return noted
 
     def _judge(self, mutation: Mutation) -> Outcome:
         with self._copy() as scratch:
@@ -101,7 +112,7 @@ class Campaign:
 
     def _check_killers(self, killed: Sequence[Outcome]) -> None:
         """A test that fails anyway kills nothing."""
-        tests = sorted({outcome.detail.partition("[")[0] for outcome in killed if "::" in outcome.detail})
+        tests = sorted({outcome.killer.partition("[")[0] for outcome in killed if outcome.killer})
         print(f"{len(tests)} tests that killed one, without a mutation", flush=True)
         with self._copy() as scratch:
             status, output = run_tests(scratch, tests, 10 * SECONDS) if tests else (0, "")

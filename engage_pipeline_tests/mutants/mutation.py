@@ -1,5 +1,6 @@
 """What a mutation is, and how it is put into a copy of the sources."""
 
+import ast
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,11 +60,15 @@ class Mutation:
         return None
 
     def key(self, root: Path) -> str:
-        """A digest of the mutation, of the file that it changes and of its tests: an outcome holds for this key."""
-        content = [self.file, self.old, self.new, self.tests]
-        files = [root / PACKAGE / self.file, *(root / test for test in self.test_files)]
-        content += [path.read_text(encoding="utf-8") for path in files]
-        return hashlib.sha256("\0".join(content).encode()).hexdigest()[:16]
+        """A digest of the mutation and of the file that it changes."""
+        content = (root / PACKAGE / self.file).read_text(encoding="utf-8")
+        return _digest(self.file, self.old, self.new, content)
+
+    def tests_digest(self, root: Path, killer: str | None) -> str:
+        """A digest of the test `killer`, a node id; where it is None or not there, of all tests that are named."""
+        if killer is not None and (source := _function(root, killer)) is not None:
+            return _digest(source)
+        return _digest(self.tests, *((root / test).read_text(encoding="utf-8") for test in self.test_files))
 
     @contextmanager
     def applied(self, root: Path) -> Iterator[None]:
@@ -75,6 +80,20 @@ class Mutation:
             yield
         finally:
             path.write_text(source, encoding="utf-8")
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+
+
+def _function(root: Path, test: str) -> str | None:
+    """The source of a test function; None where there is none of that name."""
+    path, _, name = test.partition("::")
+    if not (root / path).is_file():
+        return None
+    source = (root / path).read_text(encoding="utf-8")
+    found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    return next((ast.get_source_segment(source, one) for one in found if one.name == name.partition("[")[0]), None)
 
 
 def mutations(area: str, file: str, tests: str, *changes: tuple[str, str] | tuple[str, str, str]) -> list[Mutation]:

@@ -15,11 +15,20 @@ LEAST_KILLED = 0.95
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a mutation: `status`, the test that failed or the reason, and the seconds it took."""
+    """What became of a mutation: `status`, the test that failed or the reason, and the seconds it took.
+
+    `tests` is the digest of what it rests on beside the mutated file: of the test that failed, or of all that did not.
+    """
 
     status: str
     detail: str
     seconds: float
+    tests: str = ""
+
+    @property
+    def killer(self) -> str | None:
+        """The test that failed."""
+        return self.detail if self.status == KILLED and "::" in self.detail else None
 
 
 class Record:

@@ -90,11 +90,27 @@ def test_a_test_that_fails_anyway_stops_the_campaign(tmp_path: Path) -> None:
         Campaign(root, Record(tmp_path / "record"), tmp_path / "copies").run(SMALL[:1], jobs=1)
 
 
-def test_a_changed_file_or_test_makes_an_outcome_worthless(tmp_path: Path) -> None:
+def test_an_outcome_holds_until_the_file_or_the_test_that_it_rests_on_changes(tmp_path: Path) -> None:
     root = small_repository(tmp_path)
-    before = SMALL[0].key(root)
-    (root / "engage_pipeline_tests/test_sums.py").write_text("# other\n", encoding="utf-8")
-    assert SMALL[0].key(root) != before
+    source, tests = root / "engage_pipeline/sums.py", root / "engage_pipeline_tests/test_sums.py"
+    killer = "engage_pipeline_tests/test_sums.py::test_add"
+    record = Record(tmp_path / "record")
+    campaign = Campaign(root, record, tmp_path)
+    for mutation, status, detail in ((SMALL[0], KILLED, killer), (SMALL[1], SURVIVED, "test_sums.py")):
+        rests_on = mutation.tests_digest(root, killer if status == KILLED else None)
+        record.add(mutation.key(root), Outcome(status, detail, 1.0, rests_on))
+    killed, survived = SMALL[:2]
+    assert campaign.known(killed)
+    assert campaign.known(survived)
+    more = tests.read_text(encoding="utf-8") + "\n\ndef test_more():\n    pass\n"
+    tests.write_text(more, encoding="utf-8")
+    assert campaign.known(killed), "the test that killed it is as it was"
+    assert campaign.known(survived) is None, "the new test may kill it"
+    tests.write_text(more.replace("== 3", ">= 0"), encoding="utf-8")
+    assert campaign.known(killed) is None
+    tests.write_text(more, encoding="utf-8")
+    source.write_text(source.read_text(encoding="utf-8") + "# more\n", encoding="utf-8")
+    assert campaign.known(killed) is None
 
 
 def test_a_cut_off_line_of_the_record_is_passed_over(tmp_path: Path) -> None:
