@@ -34,7 +34,7 @@ MUTATIONS = [
     *mutations(
         "interactions",
         "interactions/pieces.py",
-        "interactions/test_pieces.py",
+        "interactions/test_pieces.py interactions/test_edges_by_hand.py",
         ("if len(lines) <= most_rows:", "if len(lines) < most_rows:"),
         ("+ piece.rows > rows:", "+ piece.rows >= rows:"),
         ("ranks[inside] - number * most_rows", "ranks[inside]"),
@@ -43,7 +43,7 @@ MUTATIONS = [
     *mutations(
         "interactions",
         "interactions/similarity.py",
-        "interactions/test_similarity.py",
+        "interactions/test_similarity.py interactions/test_edges_by_hand.py",
         ("kept = (jaccard >= threshold)", "kept = (jaccard > threshold)"),
         ("place, top_n - 1)", "place, top_n)"),
         ("shared = follows > 1", "shared = follows > 2"),
@@ -54,7 +54,7 @@ MUTATIONS = [
     *mutations(
         "interactions",
         "interactions/drift.py",
-        "interactions/test_drift.py",
+        "interactions/test_drift.py interactions/test_edges_by_hand.py",
         ("index - limit - chance(", "index - limit + 0 * chance("),
         ("(p - q) * (np.log(p) - np.log(q))", "p * (np.log(p) - np.log(q))"),
         ("+ 3 * np.sqrt(", "+ 30 * np.sqrt("),
@@ -79,7 +79,7 @@ MUTATIONS = [
     *mutations(
         "interactions",
         "interactions/communities.py",
-        "interactions/test_communities.py",
+        "interactions/test_communities.py interactions/test_edges_by_hand.py",
         ("np.argsort(-matrix.authors, kind=", "np.argsort(matrix.authors, kind="),
         ("np.where(self.user[places] == users, role[places]", "np.where(self.user[places] <= users, role[places]"),
         ("self.values**-1.5", "self.values**-0.5"),
