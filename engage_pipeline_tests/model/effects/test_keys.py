@@ -3,12 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from engage_pipeline import schema
 from engage_pipeline.fingerprints import MISSING
 from engage_pipeline.interactions.communities import Communities
 from engage_pipeline.model.effects.effects import EFFECTS
-from engage_pipeline.model.effects.rows import Clusters, EffectRows
+from engage_pipeline.model.effects.reading import read_rows
+from engage_pipeline.model.effects.rows import Clusters, EffectRows, end_of_window
 from engage_pipeline.model.effects.scoring import load_clusters
 from engage_pipeline_tests.model.bundles import quiet_settings, write_clusters
 from engage_pipeline_tests.model.network_samples import set_column
@@ -57,3 +60,13 @@ def test_a_key_of_two_fields_depends_on_both_and_on_nothing_else(clusters: Clust
     for field in vars(rows):
         changed = replace(rows, **{field: getattr(rows, field) + 1_000_003})
         assert (effect.keys(changed) != before)[known].all() == (field in PAIRED[name]), field
+
+
+def test_the_window_that_counts_is_that_of_the_rows_to_predict(clusters: Clusters, tmp_path: Path) -> None:
+    training, validation = tmp_path / "training.parquet", tmp_path / "validation.parquet"
+    times = TABLE[schema.TWEET_TIMESTAMP].to_numpy()
+    pq.write_table(TABLE, training)
+    pq.write_table(set_column(TABLE, schema.TWEET_TIMESTAMP, (times + 30 * 86_400).tolist()), validation)
+    rows = read_rows([training], validation, clusters, quiet_settings(tmp_path))
+    assert rows.window_end == end_of_window(times) + 30 * 86_400
+    assert rows.rows.time_left[:24].tolist() == rows.rows.time_left[24:].tolist(), "each by the end of its own window"
