@@ -1,6 +1,7 @@
 """Fields and keys that one row alone does not show: every hour, both roles of a user, what a key is made of."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
