@@ -53,3 +53,8 @@ audit: setup
 bench: setup
 	$(BIN)/python -m engage_pipeline_tests.benchmarks --out docs/performance.md
 	$(BIN)/python -m engage_pipeline_tests.benchmarks.scale --out docs/scale.md
+
+# Hundreds of faults put into a copy of the product, one at a time: do its tests notice? Goes on where it was stopped.
+.PHONY: mutants
+mutants: setup
+	nice $(BIN)/python -m engage_pipeline_tests.mutants

@@ -57,6 +57,24 @@ def test_a_raising_block_publishes_nothing_and_leaves_nothing(store: ArtifactSto
     assert not list(store.folder("test_tweets").glob(".tmp-*"))
 
 
+def test_what_a_killed_process_left_is_swept_before_anything_is_written(store: ArtifactStore) -> None:
+    folder = store.folder("test_tweets")
+    (folder / ".tmp-draft").mkdir(parents=True)
+    (folder / ".tmp-draft" / "rows").write_bytes(b"half")
+    (folder / ".tmp-0123.json").write_bytes(b"half a manifest")
+    with pytest.raises(RuntimeError), store.publish("test_tweets") as draft:
+        assert list(folder.glob(".tmp-*")) == [draft.directory]
+        raise RuntimeError
+    assert list(folder.glob(".tmp-*")) == []
+
+
+def test_an_artifact_without_parts_is_asked_for_none_and_one_with_parts_for_one(store: ArtifactStore) -> None:
+    with pytest.raises(ValueError, match="test_tweets: it has no parts"):
+        store.folder("test_tweets", "part-00000")
+    with pytest.raises(ValueError, match="tweet_parts: a part is needed"):
+        store.folder("tweet_parts")
+
+
 def test_a_reader_keeps_its_version_while_the_next_is_published(store: ArtifactStore) -> None:
     publish(store, "test_tweets", b"one")
     reader = store.open("test_tweets")
@@ -73,6 +91,8 @@ def test_the_version_is_that_of_the_content(store: ArtifactStore) -> None:
     second = store.open("test_tweets").manifest
     publish(store, "test_tweets", b"other")
     assert first.version == second.version != store.open("test_tweets").manifest.version
+    publish(store, "test_tweets", b"emas")
+    assert first.version != store.open("test_tweets").manifest.version, "of as many bytes"
     assert first.directory != second.directory
 
 
@@ -138,6 +158,14 @@ def test_a_manifest_of_an_earlier_version_of_the_program_is_read(store: Artifact
     assert store.open("test_tweets").manifest.rows == 4
 
 
+@pytest.mark.parametrize("change", [{"rows": "4"}, {"rows": 4.0}, {"created": 5}, {"rows": True}])
+def test_a_manifest_with_a_value_of_another_type_is_refused(store: ArtifactStore, change: dict[str, object]) -> None:
+    publish(store, "test_tweets", b"abcd")
+    edit_manifest(store.folder("test_tweets"), lambda values: values.update(change))
+    with pytest.raises(UserError, match="not a manifest"):
+        store.open("test_tweets")
+
+
 def test_a_manifest_of_another_artifact_is_refused(store: ArtifactStore) -> None:
     publish(store, "test_tweets", b"abc")
     publish(store, "validation_tweets", b"abc")
@@ -200,6 +228,9 @@ def test_parts_of_another_folder_do_not_mix_in(store: ArtifactStore, settings: S
     other = bare_store(settings.model_copy(update={"recsys_data": tmp_path / "elsewhere"}))
     assert store.parts() == ["part-0"]
     assert other.parts() == []
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "part-0").write_bytes(b"raw")
+    assert other.parts() == [], "the file of the same name there was not read"
 
 
 def test_a_part_whose_file_is_gone_is_left_out(store: ArtifactStore, settings: Settings) -> None:
@@ -272,6 +303,17 @@ def test_a_version_is_judged_again_under_other_limits_and_that_is_noted(store: A
     assert noted(store) == {"few_rows": ""}
 
 
+def test_a_verdict_on_a_version_that_was_replaced_meanwhile_is_not_noted_of_the_next(store: ArtifactStore) -> None:
+    store = ruled(store, 3)
+    publish(store, "test_tweets", b"rows")
+    before = store.manifest("test_tweets")
+    assert before is not None
+    publish(store, "test_tweets", b"row")
+    assert store.judge_again(before).problems == {"few_rows": "4 rows"}
+    assert noted(store) == {"few_rows": ""}
+    assert store.stale("test_tweets") is None
+
+
 def test_a_version_is_judged_again_when_what_it_was_compared_with_is_another(store: ArtifactStore) -> None:
     store = ruled(store, 9)
     publish(store, "test_tweets", b"rows")
@@ -341,6 +383,7 @@ def test_a_workspace_outlives_a_failure_and_not_a_change(store: ArtifactStore, s
     assert (store.workspace("emde_sketches") / "step-1").exists()
     other = bare_store(settings.model_copy(update={"sketch_depth": 5}))
     assert not (other.workspace("emde_sketches") / "step-1").exists()
+    assert len(list(store.folder("emde_sketches").glob(".work-*"))) == 1, "that of the settings before is gone"
     publish(other, "emde_sketches", b"codes")
     assert not list(store.folder("emde_sketches").glob(".work-*"))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from engage_pipeline import keeping
 from engage_pipeline.artifacts import ArtifactStore, Version
 from engage_pipeline.errors import UserError
 from engage_pipeline.rules import Outcome, rule
@@ -60,6 +61,17 @@ def test_the_same_content_again_pushes_none_out(tmp_path: Path) -> None:
     assert contents(store) == ["c", "b", "a"]
     publish(store, "d")
     assert contents(store) == ["d", "c", "b"]
+
+
+def test_an_entry_that_a_killed_publication_left_pushes_none_out(tmp_path: Path) -> None:
+    store = store_keeping(tmp_path, 3)
+    publish(store, "a", "b")
+    current = store.manifest(NAME)
+    assert current is not None
+    keeping.remember(store.folder(NAME), current)
+    assert contents(store) == ["b", "a"]
+    publish(store, "c")
+    assert contents(store) == ["c", "b", "a"]
 
 
 def test_a_reader_of_the_version_before_is_not_disturbed(tmp_path: Path) -> None:

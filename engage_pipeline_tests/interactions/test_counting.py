@@ -1,8 +1,10 @@
 """Counts of a window, on rows small enough to count by hand."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -145,3 +147,80 @@ def test_the_validation_window_has_two_scopes(tmp_path: Path) -> None:
     assert read_counts(counts, "finetune_tweet", "tweet_numbers") == {("t",): [2, 1, 0, 1, 2, 5]}
     assert read_counts(counts, "labelled_tweet", "tweet_numbers") == {("t",): [2, 1, 1, 1, 2, 6]}
     assert not (counts / "labelled_tweet_by_fold.parquet").exists()
+
+
+NAMES, LANGUAGES = ["ana", "ben", None, "cal", "dot"], ["en", None, "ja"]
+
+
+def random_exposures(seed: int, rows: int) -> list[Row]:
+    """Rows of few users, tags and days, so that most keys recur on a day, with every engagement and with none; some
+    lack an author, a viewer or a language."""
+    rng = np.random.default_rng(seed)
+    return [
+        exposure(
+            line,
+            NAMES[rng.integers(0, 4)],
+            NAMES[rng.integers(1, 5)],
+            int(rng.integers(0, 3)),
+            *[name for name in schema.ENGAGEMENTS if rng.random() < 0.3],
+            language=LANGUAGES[rng.integers(0, 3)],
+            hashtags=rng.choice(["x", "y"], rng.integers(0, 3)).tolist(),
+        )
+        for line in range(rows)
+    ]
+
+
+def counted_plainly(rows: list[Row], key: str) -> dict[tuple, list[int]]:
+    """What `read_counts` should read of a key by fold, row by row."""
+    found: dict[tuple, Counter[str]] = {}
+    for row in rows:
+        viewer = row["engaging_user_id"]
+        keys = {
+            "pair": [(row["engaged_with_user_id"], viewer)],
+            "author": [(row["engaged_with_user_id"],)],
+            "viewer": [(viewer,)],
+            "language": [(row["language"], viewer)],
+            "hashtag": [(tag, viewer) for tag in row["hashtags"]],
+        }[key]
+        engaged = [name for name in schema.ENGAGEMENTS if row[schema.engagement_timestamp(name)] is not None]
+        for one in (one for one in keys if None not in one):
+            found.setdefault((*one, row[schema.ENGAGEMENT_DAY]), Counter()).update(
+                [*(engaged or ["negative"]), "exposures"]
+            )
+    return {one: [counts[name] for name in COUNTS] for one, counts in found.items()}
+
+
+@pytest.mark.parametrize("key", schema.TRAINING_KEYS)
+def test_every_count_is_that_of_plain_python(tmp_path: Path, key: str) -> None:
+    rows = random_exposures(1, 200)
+    count_training([write_typed(rows, tmp_path / "part.parquet")], tmp_path, tiny_settings(tmp_path))
+    numbers = {"language": "languages", "hashtag": "hashtag_numbers"}.get(key, "user_numbers")
+    by_fold = counted_plainly(rows, key)
+    totals: dict[tuple, list[int]] = {}
+    for one, counts in by_fold.items():
+        before = totals.get(one[:-1], [0] * len(COUNTS))
+        totals[one[:-1]] = [a + b for a, b in zip(before, counts, strict=True)]
+    assert read_counts(tmp_path, f"{key}_by_fold", numbers) == by_fold
+    assert read_counts(tmp_path, key, numbers) == totals
+
+
+def test_days_and_figures_are_those_of_plain_python(tmp_path: Path) -> None:
+    rows = random_exposures(2, 200)
+    facts = count_training([write_typed(rows, tmp_path / "part.parquet")], tmp_path, tiny_settings(tmp_path))
+    days = pq.read_table(tmp_path / "days.parquet").to_pydict()
+    for name in schema.ENGAGEMENTS:
+        lines = [row for row in rows if row[schema.engagement_timestamp(name)] is not None]
+        wanted = Counter(row[schema.ENGAGEMENT_DAY] for row in lines)
+        assert dict(zip(days["engagement_day"], days[name], strict=True)) == wanted
+        assert facts[name] == len(lines)
+    assert sum(days["rows"]) == facts["rows"] == len(rows)
+
+
+def test_every_id_has_one_number_and_the_numbers_are_dense(tmp_path: Path) -> None:
+    rows = random_exposures(3, 200)
+    count_training([write_typed(rows, tmp_path / "part.parquet")], tmp_path, tiny_settings(tmp_path))
+    wanted = {"user_numbers": {"ana", "ben", "cal", "dot"}, "hashtag_numbers": {"x", "y"}, "languages": {"en", "ja"}}
+    for file, ids in wanted.items():
+        table = pq.read_table(tmp_path / f"{file}.parquet").to_pydict()
+        assert sorted(table["language" if file == "languages" else "id"]) == sorted(ids)
+        assert sorted(table["number"]) == list(range(1, len(ids) + 1))

@@ -36,7 +36,9 @@ def test_hour_and_day_of_month_agree_with_datetime(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     leap_days = [int(datetime(year, month, 29, 23, 59, 59, tzinfo=UTC).timestamp()) for year in (1972, 2000, 2024)
                  for month in (2, 12)]  # fmt: skip
-    times = [*rng.integers(-(2**35), 2**37, 3000).tolist(), *leap_days, *(second + 1 for second in leap_days)]
+    ends = [int(datetime(year, 2, 28, 23, 59, 59, tzinfo=UTC).timestamp()) for year in range(1700, 2900, 100)]
+    last = [*leap_days, *ends]
+    times = [*rng.integers(-(2**35), 2**37, 3000).tolist(), *last, *(second + 1 for second in last)]
     rows = [exposure(line, "ana", "ben", 0, tweet_timestamp=time) for line, time in enumerate(times)]
     write_everything(world_of(ROWS, ROWS, rows), tmp_path, 2)
     dates = [datetime.fromtimestamp(time, UTC) for time in times]

@@ -60,3 +60,10 @@ def test_shares_of_the_masks(tweets: tuple[np.ndarray, np.ndarray], probability:
 def test_masks_follow_the_random_stream(tweets: tuple[np.ndarray, np.ndarray]) -> None:
     assert (masks(tweets, 0.15, 1)[0] == masks(tweets, 0.15, 1)[0]).all()
     assert (masks(tweets, 0.15, 1)[0] != masks(tweets, 0.15, 2)[0]).any()
+
+
+def test_a_random_token_may_be_any_of_the_vocabulary(tweets: tuple[np.ndarray, np.ndarray]) -> None:
+    inputs, labels = masks(tweets, 0.9)
+    random = inputs[(labels != IGNORED) & (inputs != MASK_TOKEN) & (inputs != tweets[0])]
+    counts, _ = np.histogram(random, bins=5, range=(0, VOCABULARY))
+    assert counts.min() > 0.15 * len(random), "each fifth of the vocabulary has about a fifth of them"

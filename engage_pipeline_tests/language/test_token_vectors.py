@@ -130,3 +130,12 @@ def test_the_set_checkpoint_is_sketched(folder: Path) -> None:
     assert not np.allclose(before[101][1], after[101][1], atol=1e-3)
     with pytest.raises(UserError, match=r"encoder\.checkpoint: no checkpoint of step 50; there are: 40"):
         sketch(folder, checkpoint=50)
+
+
+def test_hidden_states_that_are_no_numbers_are_refused(folder: Path) -> None:
+    model = load_encoder(folder / "encoder")
+    with torch.no_grad():
+        next(model.parameters()).fill_(float("nan"))
+    save_weights(model, folder / "encoder" / step_file(40))
+    with pytest.raises(UserError, match="too large, or not finite"):
+        sketch(folder, checkpoint=40)

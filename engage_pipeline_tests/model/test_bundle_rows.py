@@ -1,0 +1,70 @@
+"""Which rows a bundle blends on, which effects its trees read, and rows for which it gives no number."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from engage_pipeline import schema
+from engage_pipeline.errors import UserError
+from engage_pipeline.model.bundle import BATCH_ROWS, TrainedModel, _check_finite, _last_chunk, build_bundle
+from engage_pipeline.model.effects.columns import EFFECT_COLUMNS
+from engage_pipeline.model.tree_scoring import TreeScorer
+from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
+from engage_pipeline_tests.samples import feature_table
+
+TABLE = feature_table(1200, 31, validation=True)
+UNSEEN = feature_table(200, 32, labelled=False)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("inputs")
+    return make_inputs(TABLE, folder, quiet_settings(folder))
+
+
+def test_rows_of_the_last_chunk_come_with_their_places_in_the_file(tmp_path: Path) -> None:
+    rows = 2 * BATCH_ROWS + 100
+    split = np.random.default_rng(0).integers(-1, 10, rows).astype(np.int32)
+    pq.write_table(pa.table({schema.SPLIT: split, "place": np.arange(rows)}), tmp_path / "features.parquet")
+    found = list(_last_chunk(tmp_path / "features.parquet", quiet_settings(tmp_path)))
+    assert len(found) == 3
+    places = np.concatenate([members for _, members in found])
+    assert np.array_equal(places, np.flatnonzero(split == 9))
+    for table, members in found:
+        assert np.array_equal(table["place"].to_numpy(), members)
+
+
+def test_the_trees_read_the_effects_that_they_are_given(inputs: dict[str, Path], tmp_path: Path) -> None:
+    build_bundle(tmp_path, **inputs, settings=quiet_settings(tmp_path))
+    model = TrainedModel.load(tmp_path, threads=1)
+    given = np.random.default_rng(1).normal(-2, 1, (len(UNSEEN), len(EFFECT_COLUMNS))).astype(np.float32)
+    logits = model.unblended(UNSEEN, given)
+    assert np.array_equal(logits["effects"], given[:, :4])
+    assert np.array_equal(logits["trees"], TreeScorer.load(tmp_path).logits(UNSEEN, logits["pretrained"], given))
+    assert not np.array_equal(logits["trees"], model.unblended(UNSEEN)["trees"])
+
+
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_logit_that_is_no_number_is_enough(place: int, value: float) -> None:
+    logits = np.zeros((len(UNSEEN), 4))
+    _check_finite("model", logits, UNSEEN)
+    logits[[5, 8], place] = value
+    line = UNSEEN[schema.LINE_NUMBER][5].as_py()
+    with pytest.raises(UserError, match=rf"line number {line}: the model gives no number \(2 such rows\)"):
+        _check_finite("model", logits, UNSEEN)
+
+
+def test_a_pretrained_network_that_gives_no_number_is_named(inputs: dict[str, Path], tmp_path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    build_bundle(tmp_path, **inputs, settings=quiet_settings(tmp_path))
+    path = tmp_path / "pretrained_network.safetensors"
+    weights = load_file(path)
+    floats = {name: values * np.nan for name, values in weights.items() if values.dtype.kind == "f"}
+    save_file(weights | floats, path)
+    with pytest.raises(UserError, match="the pretrained network gives no number"):
+        TrainedModel.load(tmp_path, threads=1).probabilities(UNSEEN)

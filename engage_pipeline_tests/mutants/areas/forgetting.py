@@ -1,0 +1,80 @@
+"""Mutations of deletions and of the watch over the raw parts."""
+
+from engage_pipeline_tests.mutants.mutation import mutations
+
+MUTATIONS = [
+    *mutations(
+        "forgetting",
+        "ingest/deletions.py",
+        "ingest/test_deletions.py",
+        ("if first == 1 else block.split", "if first == 0 else block.split"),
+        ("first += len(lines) - 1", "first += len(lines)"),
+        ("content.update(block)", "content.update(b'')"),
+        ('ids.filter(pc.not_equal(ids, ""))', "ids"),
+        ("rest = data[end:]", "rest = b''"),
+    ),
+    *mutations(
+        "forgetting",
+        "ingest/deleted_rows.py",
+        "ingest/test_forgetting.py",
+        ("range(len(run) - length + 1)", "range(len(run) - length)"),
+        ("letters.update(np.unique(_bytes_of(array)).tolist())", "letters = set(np.unique(_bytes_of(array)).tolist())"),
+        ("return self.rows + len(self.rejected)", "return self.rows"),
+    ),
+    *mutations(
+        "forgetting",
+        "ingest/deleted_tweets.sql",
+        "ingest/test_forgetting.py",
+        ("    OR engaging_user_id IN (SELECT id FROM deleted_user_ids)", ""),
+        ("    OR engaged_with_user_id IN (SELECT id FROM deleted_user_ids)\n", ""),
+    ),
+    *mutations(
+        "forgetting",
+        "ingest/kept_tweets.sql",
+        "ingest/test_forgetting.py",
+        ("        FALSE\n", "        TRUE\n"),
+        ("        OR engaged_with_user_id IN (SELECT id FROM deleted_user_ids)\n", ""),
+    ),
+    *mutations(
+        "forgetting",
+        "ingest/deleted_candidates.sql",
+        "ingest/test_forgetting.py",
+        ("\n    OR id IN (SELECT id FROM deleted_user_ids)", ""),
+    ),
+    *mutations(
+        "forgetting",
+        "ingest/forgetting.py",
+        "ingest/test_forgetting.py",
+        ("manifest is not None and manifest.facts.get(FACT) != deletions.digest", "manifest is not None"),
+        ('forgotten = before.get("forgotten", 0) + hits.lines', "forgotten = hits.lines"),
+        ("            holding = True", "            holding = False"),
+        ("    enter(store, [manifest])\n    started", "    started"),
+        ('"line" if part else "tweet"', '"tweet"'),
+        ("if current.manifest.directory != manifest.directory:", "if current.manifest.version == manifest.version:"),
+    ),
+    *mutations(
+        "forgetting",
+        "ingest/watching.py",
+        "ingest/test_watching.py",
+        (
+            "return situation.now - since >= situation.stable_seconds",
+            "return situation.now - since > situation.stable_seconds",
+        ),
+        ("since = min(before.since, situation.now)", "since = before.since"),
+        ("if name in situation.busy:", "if name not in situation.busy:"),
+        ("asked.run_key not in situation.lost", "True"),
+        ("len(runs[-1]) < at_most", "len(runs[-1]) <= at_most"),
+        ("place[runs[-1][-1]] + 1 == place[name]", "place[runs[-1][-1]] < place[name]"),
+        ("if name not in situation.present}", "}"),
+        ("(before is None or unchanged)", "True"),
+        ("written = seen.mtime_ns / 1e9", "written = 0.0"),
+    ),
+    *mutations(
+        "forgetting",
+        "ingest/looking.py",
+        "ingest/test_looking.py",
+        ("if after == before else after", "if True else after"),
+        ("state.identity != status", "state.offset < 0"),
+        ("if self._clock() >= deadline:", "if False:"),
+    ),
+]
