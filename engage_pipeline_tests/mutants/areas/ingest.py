@@ -18,8 +18,8 @@ MUTATIONS = [
         ("waiting += len(data) - end", "waiting = len(data) - end"),
         ("self.blank += int((layout.lengths == 0).sum())", "self.blank += len(dropped)"),
         (
-            "problem = problem or (cut if index == len(layout.ends) - 1 else None)",
-            "problem = problem or cut",
+            "                problem = problem or cut\n",
+            "",
             "ingest/test_lines.py ingest/test_reading.py",
         ),
         ("            if problem:\n", "            if problem and not cut:\n", "ingest/test_reading.py"),
