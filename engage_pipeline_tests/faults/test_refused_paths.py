@@ -40,6 +40,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "backfill": [],
     "register-parts": [],
     "forget": [],
+    "rejects": ["part-00000"],
     "rollback": [],
     "promote": [],
     "predict": ["--input", "raw/test", "--output", "results.csv"],

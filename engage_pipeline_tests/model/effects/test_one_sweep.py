@@ -38,3 +38,12 @@ def test_the_prior_pulls_back_what_stands_already() -> None:
     fit = fit_effects(np.array([True, False]), design, [1.0], sweeps=1, start=start)
     assert fit.intercept == pytest.approx(-1.0), "log-odds of 0 fit one of two"
     assert fit.effects[0].tolist() == pytest.approx([0.0, 1.0 - 1.0 / 1.5])
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_rows_that_were_thought_certain_and_are_not_move_their_key_by_two(sign: int) -> None:
+    """Unbounded, a step of Newton's would be of thousands."""
+    design = Design([np.ones(100, np.int32)], [2], 100)
+    start = Fit(0.0, [np.array([0.0, 12.0 * sign])])
+    fit = fit_effects(np.full(100, sign < 0), design, [10.0], sweeps=1, start=start)
+    assert (fit.intercept, fit.effects[0].tolist()) == (-2.0 * sign, [0.0, 10.0 * sign])
