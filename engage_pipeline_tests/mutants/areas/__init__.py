@@ -2,12 +2,14 @@
 
 from engage_pipeline_tests.mutants.areas import (
     checks,
+    deciding,
     effects,
     forgetting,
     ingest,
     interactions,
     language,
     model,
+    rejected,
     sql,
     store,
     submission,
@@ -15,11 +17,13 @@ from engage_pipeline_tests.mutants.areas import (
 
 MUTATIONS = [
     *ingest.MUTATIONS,
+    *rejected.MUTATIONS,
     *forgetting.MUTATIONS,
     *sql.MUTATIONS,
     *interactions.MUTATIONS,
     *effects.MUTATIONS,
     *model.MUTATIONS,
+    *deciding.MUTATIONS,
     *language.MUTATIONS,
     *store.MUTATIONS,
     *checks.MUTATIONS,

@@ -1,0 +1,68 @@
+"""Mutations of who predicts: promotion, its intervals, the shrunk blend, the counters of a model."""
+
+from engage_pipeline_tests.mutants.mutation import mutations
+
+MUTATIONS = [
+    *mutations(
+        "promotion",
+        "model/deciding.py",
+        "model/test_promotion.py model/test_first_model.py",
+        ("self.mean is not None and self.mean > 0", "self.mean is not None and self.mean >= 0"),
+        ("if candidate.mean <= least:", "if candidate.mean < least:"),
+        (
+            "    if least is None:\n        return Decision(True",
+            "    if least is not None:\n        return Decision(True",
+        ),
+        ("if allowed < -tolerance:", "if allowed < tolerance:"),
+        ("if allowed < -tolerance:", "if allowed <= -tolerance:"),
+        ("allowed = found.highest if candidate.beats_the_constant() else found.mean", "allowed = found.highest"),
+        ("allowed = found.highest if candidate.beats_the_constant() else found.mean", "allowed = found.mean"),
+        ("draws = candidate.draws - current.draws", "draws = current.draws - candidate.draws"),
+        (
+            "return self.mean if self.interval is None else self.interval[1]",
+            "return self.mean if self.interval is None else self.interval[0]",
+        ),
+        (
+            "        return Decision(True, f\"promoted: the model before can't be scored",
+            "        return Decision(False, f\"promoted: the model before can't be scored",
+        ),
+        ("Difference(candidate.mean - current.mean, interval", "Difference(current.mean - candidate.mean, interval"),
+    ),
+    *mutations(
+        "promotion",
+        "model/promotion.py",
+        "model/test_promotion.py model/test_first_model.py",
+        ("if current is None and not decision.promoted:", "if False:"),
+        ('before != now and before.get("part") == now.get("part")', "before != now"),
+        ('if candidate.manifest.version in facts.get("held_back", ()):', "if False:", "model/test_rollback.py"),
+        ("if deleted is not None and scores[CANDIDATE].beats_the_constant():", "if deleted is not None:"),
+        ("if redrawn and scores[CANDIDATE].beats_the_constant():", "if redrawn and False:"),
+        ("None if current is None or CANDIDATE_MODEL in predating(store) else", "None if current is None else"),
+    ),
+    *mutations(
+        "blend",
+        "model/blend.py",
+        "model/test_blend.py",
+        ("1 - (error / gain) ** 2", "1 - (error / gain)"),
+        ("if viewers.max() + 1 < 2 * FOLDS:", "if viewers.max() + 1 < 0:"),
+        (
+            "found = choose_weights(network[~new], trees[~new], labels[~new], prior)",
+            "found = choose_weights(network, trees, labels, prior)",
+        ),
+        ("(1 - share) * own + share * its", "share * own + (1 - share) * its"),
+        ("max(0.0, 1 - (error / gain) ** 2) if gain > 0 else 0.0", "1 - (error / gain) ** 2"),
+    ),
+    *mutations(
+        "language",
+        "language/masking.py",
+        "language/test_masking.py",
+        ("_NEVER_CHOSEN = (PAD_TOKEN, UNKNOWN_TOKEN, CLS_TOKEN,", "_NEVER_CHOSEN = (PAD_TOKEN, CLS_TOKEN,"),
+        ("CLS_TOKEN, SEP_TOKEN, MASK_TOKEN)\n", "CLS_TOKEN, MASK_TOKEN)\n"),
+    ),
+    *mutations(
+        "language",
+        "language/ragged.py",
+        "language/test_ragged.py",
+        ("np.minimum(lengths, max_tokens)", "lengths"),
+    ),
+]

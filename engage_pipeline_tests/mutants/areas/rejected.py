@@ -1,0 +1,59 @@
+"""Mutations of what is done with bad lines: limits, long texts, what is kept of a part that fails."""
+
+from engage_pipeline_tests.mutants.mutation import mutations
+
+READING = "ingest/test_reading.py"
+
+MUTATIONS = [
+    *mutations(
+        "ingest",
+        "ingest/lines.py",
+        "ingest/test_lines.py",
+        ("np.arange(self.lines, self.lines + len(layout.ends))", "np.arange(len(layout.ends))"),
+        ("if len(fitted) < len(line):", "if len(fitted) > len(line):", "ingest/test_lines.py ingest/test_reading.py"),
+    ),
+    *mutations(
+        "ingest",
+        "ingest/widths.py",
+        "ingest/test_lines.py",
+        ("if not line.endswith(NO_LABELS):", "if False:"),
+        ("return line.removesuffix(NO_LABELS), None", "return line, None"),
+    ),
+    *mutations(
+        "ingest",
+        "ingest/fields.py",
+        READING,
+        ("np.flatnonzero(bad & good)", "np.flatnonzero(bad)"),
+        ("block.longest(index) > MAX_TEXT_BYTES", "block.longest(index) > 10 * MAX_TEXT_BYTES"),
+    ),
+    *mutations(
+        "ingest",
+        "ingest/reading.py",
+        READING,
+        ("            if read.too_many:\n", "            if read.too_many and read.stopped:\n"),
+        ("            if not read.rows:\n", "            if read.rows is None:\n"),
+        (".sort(LINE_NUMBER)", ""),
+        ("bounded(in_order) if read.too_many else in_order", "in_order"),
+    ),
+    *mutations(
+        "ingest",
+        "ingest/reject_limit.py",
+        READING,
+        ("return rejected > self._share * lines", "return rejected >= self._share * lines"),
+        ("max(int(self._share * self.lines), rejected + 1)", "max(int(2 * self._share * self.lines), rejected + 1)"),
+    ),
+    *mutations(
+        "forgetting",
+        "ingest/deletions.py",
+        "ingest/test_deletions.py",
+        ("elif path.name.startswith((TWEETS, USERS)) and path.is_file():", "elif path.is_file():"),
+        ('pc.equal(ids, "")))', 'pc.equal(ids, " ")))'),
+    ),
+    *mutations(
+        "interactions",
+        "fingerprints.py",
+        "test_fingerprints.py",
+        ("data[start + together : start + length]", "data[start : start + length]"),
+        ("result[order] = hashes", "result[:] = hashes"),
+    ),
+]
