@@ -28,7 +28,7 @@ ui: setup
 
 # SEED=7 runs the tests in the random order of that seed.
 TEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=15 \
-  $(if $(SEED),--order-seed $(SEED))
+  $(if $(SEED),--order-seed=$(SEED))
 
 test: setup
 	$(TEST) -m 'not long'
