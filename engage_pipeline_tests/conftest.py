@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     seed = config.getoption("order_seed")
-    return None if seed is None else f"random order: --order-seed {seed}"
+    return None if seed is None else f"random order: --order-seed={seed}"
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest brings together what shares a parametrized fixture

@@ -229,7 +229,7 @@ def test_a_broken_settings_file_or_a_missing_folder_is_one_line_and_loses_nothin
     assert "\n" not in message
     assert watch.cursor == cursor
     configure(watch.config.parent, recsys_data="raw/nowhere")
-    assert watch.told().endswith("raw/nowhere: no such folder")
+    assert watch.told().endswith("raw/nowhere: no such folder; set recsys_data to the folder of the training parts")
     configure(watch.config.parent)
     assert watch.told() == "3 parts ingested"
 
