@@ -21,7 +21,7 @@ from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.large_parts import write_raw_part
 from engage_pipeline_tests.faults.nursery import Nursery, nursery
 from engage_pipeline_tests.faults.small_disks import PAGE, SmallDisk, small_disk
-from engage_pipeline_tests.samples import GOLDEN, tiny_settings
+from engage_pipeline_tests.samples import GOLDEN, bare_store, tiny_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 ENGAGE = str(Path(sys.executable).with_name("engage"))
@@ -145,7 +145,7 @@ def test_a_disk_that_fills_while_duckdb_spills(tmp_path: Path) -> None:
     source = write_raw_part(tmp_path / "part-00000", 300_000)
     with small_disk(tmp_path / "spill", 280_000_000) as disk:
         engine = {"threads": 1, "memory_limit": "200MB", "temp_directory": str(disk.path)}
-        store = ArtifactStore(tiny_settings(tmp_path / "data", engine=engine))
+        store = bare_store(tiny_settings(tmp_path / "data", engine=engine))
         disk.leave(10_000_000)
         with pytest.raises(UserError) as raised:
             ingest(store, source)
@@ -178,7 +178,7 @@ def test_a_packed_part_is_not_called_damaged_when_its_copy_fills_the_disk(tmp_pa
 
 def test_a_manifest_that_finds_no_space_takes_its_version_away(tmp_path: Path) -> None:
     with small_disk(tmp_path / "data", 1_000_000) as disk:
-        store = ArtifactStore(tiny_settings(disk.path))
+        store = bare_store(tiny_settings(disk.path))
         with store.publish("test_tweets") as draft:
             draft.path("rows").write_bytes(b"old")
         before = store.open("test_tweets").manifest
