@@ -50,7 +50,7 @@ def watch() -> None:
         signal.signal(number, _raise_once)
     signal.signal(_WAKE, lambda number, frame: None)
     listened = [number for number in SIGNALS if not (ignored and number == signal.SIGINT)]
-    threading.Thread(target=_end_in_time, args=[listened], name="stopping", daemon=True).start()
+    threading.Thread(target=_end_in_time, args=[_reader, listened], name="stopping", daemon=True).start()
 
 
 def received() -> list[int]:
@@ -112,13 +112,12 @@ def _raise_once(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
 
-def _end_in_time(listened: list[signal.Signals]) -> None:
+def _end_in_time(reader: socket.socket, listened: list[signal.Signals]) -> None:
     """Receives the signals for the main thread, and ends the process where that does not: it may be inside a native
     call, or have lost the exception."""
-    assert _reader is not None  # noqa: S101
     signal.pthread_sigmask(signal.SIG_UNBLOCK, listened)
     while not received():
-        _reader.recv(1, socket.MSG_PEEK)
+        reader.recv(1, socket.MSG_PEEK)
     signal.pthread_kill(threading.main_thread().ident or 0, _WAKE)  # out of a system call that waits
     deadline = time.monotonic() + SECONDS_TO_END
     while time.monotonic() < deadline and len(received()) < 2:

@@ -25,12 +25,20 @@ COMMANDS = (
 )
 
 
-def engage(*arguments: str, home: Path | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def engage(
+    *arguments: str, home: Path | None = None, cwd: Path | None = None, encoding: str | None = None
+) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name not in {"DAGSTER_HOME", "ENGAGE_CONFIG"}}
     if home:
         environment["DAGSTER_HOME"] = str(home)
     return subprocess.run(
-        [ENGAGE, *arguments], capture_output=True, text=True, check=False, env=environment, cwd=cwd or home
+        [ENGAGE, *arguments],
+        capture_output=True,
+        text=True,
+        encoding=encoding,
+        check=False,
+        env=environment,
+        cwd=cwd or home,
     )
 
 

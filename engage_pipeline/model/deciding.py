@@ -98,6 +98,10 @@ def difference(candidate: HoldoutScore, current: HoldoutScore) -> Difference | N
     """How the two differ on the same rows; None where one of them has no score."""
     if candidate.mean is None or current.mean is None:
         return None
+    return _difference(candidate, current, candidate.mean - current.mean)
+
+
+def _difference(candidate: HoldoutScore, current: HoldoutScore, mean: float) -> Difference:
     draws = None
     if candidate.draws is not None and current.draws is not None:
         draws = candidate.draws - current.draws
@@ -107,7 +111,7 @@ def difference(candidate: HoldoutScore, current: HoldoutScore) -> Difference | N
         if one is not None and other is not None:
             engagements[name] = (one - other, None if draws is None else metrics.interval(draws[:, place]))
     interval = None if draws is None else metrics.interval(metrics.mean_draws(draws))
-    return Difference(candidate.mean - current.mean, interval, engagements)
+    return Difference(mean, interval, engagements)
 
 
 def judge_first(candidate: HoldoutScore, least: float | None) -> Decision:
@@ -140,8 +144,7 @@ def compare(candidate: HoldoutScore, current: HoldoutScore, tolerance: float) ->
         return Decision(True, f"promoted: the model before can't be scored ({current.problem})")
     if candidate.mean is None:
         return Decision(False, f"turned down: it can't be scored ({candidate.problem})")
-    found = difference(candidate, current)
-    assert found is not None  # noqa: S101 - both have a score
+    found = _difference(candidate, current, candidate.mean - current.mean)
     scores = f"mean RCE {candidate.mean:.2f} on the holdout"
     allowed = found.highest if candidate.beats_the_constant() else found.mean
     if allowed < -tolerance:

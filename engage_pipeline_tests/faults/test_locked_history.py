@@ -98,7 +98,7 @@ def test_one_that_is_released_is_waited_for(home: Path) -> None:
         locker.communicate()
         out, _ = process.communicate()
     assert process.returncode == 0
-    assert out.startswith("2 parts added, 1 were there")
+    assert out.startswith("2 parts added, 1 was there")
 
 
 def test_a_run_waits_in_its_middle(home: Path) -> None:

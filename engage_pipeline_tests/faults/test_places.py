@@ -110,7 +110,7 @@ def test_a_terminal_that_knows_few_letters(
     if command == "evaluate":
         results = worlds.store_of(home / "config.yaml").open("submission").path("results.csv")
         arguments += ["--predictions", str(results), "--labels", str(home / "raw" / "test_labels.parquet")]
-    done = engage_anew(command, *arguments, cwd=home)
+    done = engage_anew(command, *arguments, cwd=home, encoding="latin-1")  # whatever the bytes
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout
