@@ -119,7 +119,7 @@ def test_a_share_of_rejected_lines_that_was_lowered_since(ingested: Path) -> Non
     found = failed(look(ingested, "tweet_parts"))
     assert found == {
         "few_lines_are_rejected": "part-00000: 1 of 1,016 lines are rejected (ingest.max_rejected_share = 0.0005)",
-        "no_rows_are_lost": "part-00000: 1 rows fewer than the 1,016 of the version before",
+        "no_rows_are_lost": "part-00000: 1 row fewer than the 1,016 of the version before",
     }
     assert distrusted(ingested, "tweet_parts") == {"part-00000"}
 
