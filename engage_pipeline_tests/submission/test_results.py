@@ -125,7 +125,7 @@ def test_rows_that_differ_are_an_error(tmp_path: Path) -> None:
     others, fewer = write_files(tmp_path, "q", [*range(99), 200], group=50)[1], write_files(tmp_path, "r", [1], group=5)
     with pytest.raises(UserError, match=r"q\.features\.parquet: its rows are not those of"):
         write_submission(HashedProbabilities(), [tweets], [others], tmp_path / "results.csv")
-    with pytest.raises(UserError, match=r"r\.features\.parquet: 1 rows instead of the 100"):
+    with pytest.raises(UserError, match=r"r\.features\.parquet: 1 row instead of the 100"):
         write_submission(HashedProbabilities(), [tweets], [fewer[1]], tmp_path / "results.csv")
     assert features.is_file()
 

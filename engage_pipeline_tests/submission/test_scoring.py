@@ -211,7 +211,7 @@ def test_quotes_are_letters(tmp_path: Path) -> None:
         (b"\xef\xbb\xbf", ": empty file"),
         (b"\n", ", line 1: empty line"),
         (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xff", ", line 1: not UTF-8 text"),
-        (b"\x00" * 100, ", line 1: 1 fields instead of 6"),
+        (b"\x00" * 100, ", line 1: 1 field instead of 6"),
         (b"x" * 3_000_000, ", line 1: longer than 1,048,576 characters"),
         (LINE.encode() + b"\n\n", ", line 2: empty line"),
     ],
