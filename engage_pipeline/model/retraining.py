@@ -27,7 +27,8 @@ class PartChanges:
         """Such as `2 parts added (part-00004, part-00005), 1 removed (part-00001)`."""
         named = {"added": self.added, "changed": self.changed, "removed": self.removed}
         counts = [f"{len(keys)} {what} ({_named(keys)})" for what, keys in named.items() if keys]
-        return ", ".join(counts).replace(" ", " parts ", 1) if counts else "no part changed"
+        noun = " part " if counts and counts[0].startswith("1 ") else " parts "
+        return ", ".join(counts).replace(" ", noun, 1) if counts else "no part changed"
 
 
 def part_changes(trained: Mapping[str, str], now: Mapping[str, str | None]) -> PartChanges:

@@ -54,7 +54,7 @@ def test_it_skips_until_a_part_changes_and_says_which(world: Path, instance: dg.
     assert not tick(config, instance).run_requests
     worlds.run(config, "tweet_parts")
     (request,) = tick(config, instance).run_requests or []
-    assert request.tags["engage/reason"] == "1 parts added (part-00009)"
+    assert request.tags["engage/reason"] == "1 part added (part-00009)"
     assert not nightly_decision(worlds.store_of(config), running=True)[0]
 
 
