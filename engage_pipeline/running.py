@@ -11,10 +11,10 @@ from engage_pipeline import stopping
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.automation.dead_runs import PROCESS_TAG, close_dead_runs, executed_here
 from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.checks.failed_warnings import FailedWarnings
 from engage_pipeline.config import Settings
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
-from engage_pipeline.failed_warnings import FailedWarnings
 from engage_pipeline.manifests import label
 from engage_pipeline.metrics import format_table
 from engage_pipeline.model.evaluation import read_scores

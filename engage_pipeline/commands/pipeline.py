@@ -15,7 +15,7 @@ from engage_pipeline.plurals import counted
 
 if TYPE_CHECKING:
     from engage_pipeline.artifacts import ArtifactStore
-    from engage_pipeline.failed_warnings import FailedWarnings
+    from engage_pipeline.checks.failed_warnings import FailedWarnings
 
 
 def run(
@@ -114,7 +114,7 @@ def forget(config: Config = None, preset: PresetName = None) -> None:
 @contextmanager
 def _shown_warnings() -> Iterator["FailedWarnings"]:
     """Prints what checks warned of when the block ends, whether it was a success or not."""
-    from engage_pipeline.failed_warnings import FailedWarnings
+    from engage_pipeline.checks.failed_warnings import FailedWarnings
 
     warnings = FailedWarnings()
     try:
@@ -128,7 +128,7 @@ def _stored_warnings(store: "ArtifactStore") -> list[str]:
     """The warnings of the current versions, where Dagster has stored any; a store that can't be read is one line."""
     if not has_instance():
         return []
-    from engage_pipeline.failed_warnings import stored_warnings
+    from engage_pipeline.checks.failed_warnings import stored_warnings
 
     try:
         with open_instance() as instance:

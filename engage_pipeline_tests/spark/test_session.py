@@ -30,11 +30,11 @@ except UserError as error:
 LINES = """
 import logging, sys
 from pathlib import Path
-from engage_pipeline import cli
+from engage_pipeline.commands import app
 from engage_pipeline.engine import open_engine
 from engage_pipeline.progress import LOGGER
 from engage_pipeline_tests.spark.helpers import spark_settings
-cli._show_log_lines()
+app._show_log_lines()
 everywhere = logging.StreamHandler(sys.stdout)  # on every logger that keeps its lines to itself, as pytest has one
 everywhere.setFormatter(logging.Formatter("everywhere: %(message)s"))
 with open_engine(spark_settings(Path(sys.argv[1]))) as engine:
