@@ -28,6 +28,8 @@ LONGEST_FIRST = (
     "language/",
 )
 """Files that would hold back the end of a parallel run if they came last. e2e waits more than it works."""
+STORIES = ("e2e/", "deploy/test_postgres.py")
+"""What one `dagster dev` or one Postgres server goes through, chapter by chapter: kept in the order of the files."""
 TOGETHER = ("e2e", "spark")
 """Folders whose tests share a `dagster dev` or a Spark driver, which each worker would start anew."""
 
@@ -45,7 +47,7 @@ def longest_first(items: Sequence[pytest.Item], base: Path) -> list[pytest.Item]
 def in_random_order(items: Iterable[pytest.Item], seed: int) -> list[pytest.Item]:
     """Folders in random order, in each the files, in each the tests, so that fixtures of a module are made once.
 
-    Tests marked `last` stay behind the others of their file.
+    Tests marked `last` stay behind the others of their file, and STORIES in their own order.
     """
     draw = random.Random(seed)
 
@@ -54,10 +56,16 @@ def in_random_order(items: Iterable[pytest.Item], seed: int) -> list[pytest.Item
         return draw.sample(listed, len(listed))
 
     folders: dict[Path, dict[Path, list[pytest.Item]]] = defaultdict(lambda: defaultdict(list))
+    stories: list[pytest.Item] = []
+    base = Path(__file__).parent
     for item in items:
-        folders[item.path.parent][item.path].append(item)
+        if item.path.is_relative_to(base) and item.path.relative_to(base).as_posix().startswith(STORIES):
+            stories.append(item)
+        else:
+            folders[item.path.parent][item.path].append(item)
     tests = [shuffled(folders[folder][path]) for folder in shuffled(folders) for path in shuffled(folders[folder])]
-    return [item for one in tests for item in sorted(one, key=lambda item: item.get_closest_marker("last") is not None)]
+    last = [sorted(one, key=lambda item: item.get_closest_marker("last") is not None) for one in tests]
+    return stories + [item for one in last for item in one]
 
 
 class FolderScheduling(LoadFileScheduling):

@@ -18,10 +18,10 @@ FILES = ["ingest/test_values.py", "ingest/test_lines.py", "synthetic/test_text.p
 LAST = "engage_pipeline_tests/spark/test_both_engines.py::test_no_statement_of_the_package_is_left_out"
 
 
-def collected(*options: str) -> list[str]:
+def collected(*options: str, files: list[str] = FILES) -> list[str]:
     """The tests of some files, in the order in which they would run."""
     command = [sys.executable, "-m", "pytest", "-n", "0", "--collect-only", "-q", "-p", "no:cacheprovider", *options]
-    paths = [f"engage_pipeline_tests/{name}" for name in FILES]
+    paths = [f"engage_pipeline_tests/{name}" for name in files]
     done = subprocess.run([*command, *paths], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     return [line for line in done.stdout.splitlines() if "::" in line]
@@ -41,6 +41,14 @@ def test_a_seed_shuffles_files_and_the_tests_in_them(orders: dict[str, list[str]
     files = [[name for name, _ in groupby(test.split("::")[0] for test in order)] for order in (plain, one, other)]
     assert all(len(order) == len(FILES) for order in files)  # each file in one go
     assert len({tuple(order) for order in files}) > 1
+
+
+def test_a_story_is_told_in_its_order() -> None:
+    paths = ["deploy/test_postgres.py", "ingest/test_values.py"]
+    plain, shuffled = (collected(*options, files=paths) for options in ((), ("--order-seed=1",)))
+    told = [[test for test in order if "test_postgres" in test] for order in (plain, shuffled)]
+    assert told[0] == told[1]
+    assert plain != shuffled
 
 
 def test_what_looks_at_the_others_of_its_file_stays_behind_them(orders: dict[str, list[str]]) -> None:
