@@ -26,7 +26,8 @@ def run_ci(folder: Path, failing: str, installed: bool = True) -> "subprocess.Co
     for name, answer in answers.items():
         (programs / name).write_text(f"#!/bin/sh\n{answer}\n", encoding="utf-8")
         (programs / name).chmod(0o755)
-    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
+    outer = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    environment = {**outer, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
     command = [str(folder / ".ci" / "run")]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
