@@ -73,7 +73,8 @@ def stop_at(moment: Moment, arguments: Sequence[str], folder: Path) -> Stopped:
     environment["STOP_AT"] = json.dumps({**asdict(moment), "reached": str(reached)})
     # As from a terminal: what runs in a script's background is started with SIGINT ignored.
     process = subprocess.Popen(
-        ["env", "--default-signal=INT,TERM", ENGAGE, *arguments], cwd=folder, env=environment, text=True, start_new_session=True,
+        ["env", "--default-signal=INT,TERM", ENGAGE, *arguments],
+        cwd=folder, env=environment, text=True, start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
