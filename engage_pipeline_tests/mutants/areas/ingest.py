@@ -178,6 +178,7 @@ MUTATIONS = [
         "ingest",
         "ingest/tweet_files.py",
         "ingest/test_tweet_files.py",
+        ("while self._rest_rows >= PIECE_ROWS:", "while self._rest_rows > PIECE_ROWS:"),
         ("while self._rest_rows >= PIECE_ROWS:", "if self._rest_rows >= PIECE_ROWS:"),
         (
             "            self._path.unlink(missing_ok=True)",
