@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,3 +91,8 @@ def test_a_combination_without_one_of_its_parts_is_missing() -> None:
     known = fingerprints(pa.array(["a", "b", None]))
     other = fingerprints(pa.array([None, "b", "c"]))
     assert (combined(known, other) == MISSING).tolist() == [True, False, True]
+
+
+def test_no_combination_of_known_parts_is_missing() -> None:
+    """(offset ^ offset) * prime = 0, which SplitMix64 keeps: the only part alone that would come out as MISSING."""
+    assert combined(np.array([signed(0xCBF29CE484222325)])).tolist() == [1]

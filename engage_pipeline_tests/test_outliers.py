@@ -31,6 +31,10 @@ def test_of_two_the_last() -> None:
     assert far_from_the_others([1, 100], 10) == [1]
 
 
+def test_what_is_just_tolerated_does_not_differ() -> None:
+    assert far_from_the_others([1, 11], 10) == []
+
+
 def test_nothing_to_compare_with() -> None:
     assert far_from_the_others([1], 10) == []
     assert far_from_the_others([], 10) == []

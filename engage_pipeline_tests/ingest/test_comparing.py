@@ -18,6 +18,10 @@ def test_the_later_part_of_the_same_content_is_named_with_the_first() -> None:
     assert same_content(marks) == {"c": "a", "d": "a", "e": "a"}
 
 
+def test_of_two_earlier_parts_with_the_same_content_the_first_is_named() -> None:
+    assert same_content({"a": {"raw 1"}, "b": {"typed 2"}, "c": {"raw 1", "typed 2"}}) == {"c": "a"}
+
+
 def test_the_z_of_a_shift_by_hand() -> None:
     rows = {"a": 1000, "b": 2000, "c": 3000}
     positives = {"a": {"like": 700, "reply": 30}, "b": {"like": 800, "reply": 60}, "c": {"like": 1200, "reply": 90}}

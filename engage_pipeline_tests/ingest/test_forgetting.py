@@ -21,6 +21,7 @@ from engage_pipeline.ingest.deletions import Deletions, read_deletions
 from engage_pipeline.ingest.forgetting import FACT, Forgotten, enter_replaced, forget_rows, raw_files, waiting
 from engage_pipeline.ingest.parts import find_parts
 from engage_pipeline.ingest.reading import ingest_part
+from engage_pipeline.ingest.rejects import read_rejects
 from engage_pipeline.ingest.report import facts_of_parts
 from engage_pipeline.ingest.side_files import write_side_files, write_test_sample
 from engage_pipeline.ingest.split import validation_split
@@ -291,6 +292,23 @@ def test_rejected_lines_that_hold_an_id_go_too(raw: Path, tmp_path: Path) -> Non
     assert raw_files(rewritten) == hit
     kept = [pq.read_table(path).num_rows for path in rewritten.root.rglob("*rejects.parquet")]
     assert sum(kept) > 5
+
+
+@pytest.mark.parametrize(("column", "tweets", "users"), [(TWEET, ["F" * 32], []), (VIEWER, [], ["F" * 32])])
+def test_an_ingest_of_a_part_of_which_only_a_rejected_line_is_deleted(
+    raw: Path, tmp_path: Path, column: int, tweets: list[str], users: list[str]
+) -> None:
+    lines = lines_of(raw / "train" / "part-00000")[:20]
+    lines[3] = with_field(with_field(lines[3], 0, b"1o1"), column, b"F" * 32)
+    lines[7] = with_field(lines[7], 0, b"1o2")
+    (tmp_path / "part-00000").write_bytes(b"\n".join(lines) + b"\n")
+    store = store_in(tmp_path, raw)
+    deletions = delete(store, tweets, users)
+    _ingest_labelled(store, "tweet_parts", "part-00000", tmp_path / "part-00000", deletions)
+    version = store.open("tweet_parts", "part-00000")
+    facts = version.manifest.facts
+    assert (facts["rows"], facts["rejected"], facts["forgotten"]) == (18, 1, 1)
+    assert [reject.line for reject in read_rejects(version.path("rejects.parquet"))] == [7]
 
 
 def test_facts_never_hold_whole_ids(raw: Path, tmp_path: Path) -> None:

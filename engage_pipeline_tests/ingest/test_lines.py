@@ -145,6 +145,16 @@ def test_a_part_of_another_kind_fails_with_one_line(tmp_path: Path) -> None:
         check(tmp_path, b"a,b,c\n" * 10)
 
 
+def test_a_first_line_of_another_width_says_nothing_of_the_part(tmp_path: Path) -> None:
+    checked = check(tmp_path, TEST + b"\n" + GOOD + b"\n")
+    assert (checked.numbers, checked.rejects) == ([1], [Reject(0, "columns: 20 instead of 24", TEST)])
+
+
+def test_every_line_of_a_test_part_may_end_in_empty_labels(tmp_path: Path) -> None:
+    checked = check(tmp_path, (TEST + b"\x01\x01\x01\x01\n") * 3, labelled=False)
+    assert (checked.clean, checked.rejects) == ((TEST + b"\n") * 3, [])
+
+
 @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf"])
 def test_an_empty_part_is_an_error(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(UserError, match="part-00000: the file is empty"):

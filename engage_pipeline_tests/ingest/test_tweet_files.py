@@ -53,6 +53,25 @@ def test_the_bytes_do_not_depend_on_how_the_rows_come(tmp_path: Path, monkeypatc
     assert (tmp_path / "odd").read_bytes() == whole
 
 
+@pytest.mark.parametrize("count", [1, 100, 101])
+def test_no_row_is_lost_at_the_end_of_a_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(tweet_files, "PIECE_ROWS", 100)
+    with TweetWriter(tmp_path / "tweets", SCHEMA) as writer:
+        writer.write(rows(count))
+    assert writer.rows == count
+    assert pq.read_table(tmp_path / "tweets").equals(pa.Table.from_batches([rows(count)]))
+
+
+@pytest.mark.parametrize(("count", "taken"), [(99, 0), (100, 100), (250, 200)])
+def test_no_more_rows_wait_than_lack_to_a_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, taken: int
+) -> None:
+    monkeypatch.setattr(tweet_files, "PIECE_ROWS", 100)
+    with TweetWriter(tmp_path / "tweets", SCHEMA) as writer:
+        writer.write(rows(count))
+        assert writer.rows == taken
+
+
 def test_an_error_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(KeyError), TweetWriter(tmp_path / "tweets", SCHEMA) as writer:
         writer.write(rows(10))

@@ -175,6 +175,19 @@ def test_touched_or_replaced_with_the_same_bytes_is_read_once_and_not_ingested_a
     assert world.read == ["part-1", "part-1"]
 
 
+def test_a_file_put_back_with_size_and_time_of_the_stored_one_counts_as_ingested_once_it_is_seen_unchanged() -> None:
+    world = World()
+    world.write("part-1", "A")
+    world.settle()
+    stored = world.files["part-1"]
+    world.write("part-1", "another")
+    world.look(1)
+    world.files["part-1"] = stored
+    assert world.look(1).states == {"part-1": State.UNSTABLE}
+    assert world.look(1).states == {"part-1": State.INGESTED}
+    assert world.read == ["part-1"]
+
+
 def test_what_is_stored_already_is_registered_without_reading_it() -> None:
     world = world_with("part-1", "part-2")
     for name in world.files:

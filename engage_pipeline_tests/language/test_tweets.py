@@ -1,9 +1,11 @@
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.language.tweets import distinct_tweets
+from engage_pipeline.language.tweets import distinct_tweets, tweets_with_language
 from engage_pipeline_tests.language.corpora import write_tweets
 from engage_pipeline_tests.samples import tiny_settings
 
@@ -36,6 +38,19 @@ def test_one_id_with_two_texts_is_two_tweets(tmp_path: Path) -> None:
     table = distinct_tweets([path], max_tweets=None, settings=tiny_settings(tmp_path))
     assert table["text_tokens"].to_pylist() == [[101, 4, 102], [101, 5, 102]]
     assert table["occurrences"].to_pylist() == [1, 2]
+
+
+def test_a_tweet_of_one_token_is_a_tweet(tmp_path: Path) -> None:
+    path = write_tweets(tmp_path / "1.parquet", [("a", [7]), ("b", [])])
+    assert distinct_tweets([path], max_tweets=None, settings=tiny_settings(tmp_path))["tweet_id"].to_pylist() == ["a"]
+
+
+def test_of_two_languages_of_a_tweet_the_first_by_name_is_kept(tmp_path: Path) -> None:
+    columns = {"tweet_id": ["a", "a", "b"], "text_tokens": [[7], [7], []], "language": ["pt", "en", "en"]}
+    pq.write_table(pa.table(columns), tmp_path / "1.parquet")
+    for parts in ([tmp_path / "1.parquet"], [tmp_path / "1.parquet"] * 2):
+        table = tweets_with_language(parts, max_tweets=None, settings=tiny_settings(tmp_path))
+        assert table.to_pydict() == {"tweet_id": ["a"], "text_tokens": [[7]], "language": ["en"]}
 
 
 def test_parts_without_text_are_refused(tmp_path: Path) -> None:

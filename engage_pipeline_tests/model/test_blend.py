@@ -157,6 +157,15 @@ def test_too_few_viewers_tell_nothing() -> None:
     assert shrink_weights(network[:0], trees[:0], labels[:0], np.zeros(0, int), MOSTLY_TREES).weights == MOSTLY_TREES
 
 
+@pytest.mark.parametrize(("viewers", "told"), [(9, False), (10, True)])
+def test_two_viewers_a_fold_are_the_fewest_that_tell(viewers: int, told: bool) -> None:
+    """The network is far off, so that the trees alone and every blend save far more than chance does."""
+    truth = np.random.default_rng(9).normal(0, 2, 2000)
+    labels = np.random.default_rng(10).random(2000) < sigmoid(truth)
+    chosen = shrink_weights(truth + 2, truth - 2, labels, np.arange(2000) % viewers)
+    assert (chosen.share > 0) == (chosen.gain > 0) == told
+
+
 def test_logits_by_hand(tmp_path: Path) -> None:
     blend = {target: Weights(0.1 * i, 0.25, 0.5) for i, target in enumerate(schema.TARGETS)}
     network = np.array([[4.0, 8.0, 12.0, 16.0]], np.float32)

@@ -53,6 +53,11 @@ def test_it_stays_a_candidate(refused: ArtifactStore, bundles: dict[str, Path]) 
     assert f"| mean | {mean:.2f} |" in format_scores(made.facts)
 
 
+@pytest.mark.parametrize(("mean", "beats"), [(-0.01, False), (0.0, False), (0.01, True), (None, False)])
+def test_a_mean_of_zero_is_that_of_the_constant_rate(mean: float | None, beats: bool) -> None:
+    assert HoldoutScore(dict.fromkeys(schema.TARGETS), mean).beats_the_constant() == beats
+
+
 def test_nothing_predicts_and_one_line_says_why(
     refused: ArtifactStore, bundles: dict[str, Path], tmp_path: Path
 ) -> None:

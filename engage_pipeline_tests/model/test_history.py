@@ -51,3 +51,11 @@ def test_a_key_never_shown_has_zeros():
     n = len(schema.EXPOSURE_FEATURES)
     zeros = history_features(torch.zeros(2, 73, dtype=torch.float64), torch.zeros(2, n), tuple(BASE.values()))
     assert zeros.abs().max() == 0
+
+
+def test_a_rate_of_one_has_finite_log_odds():
+    numbers, exposures = torch.zeros(1, 73, dtype=torch.float64), torch.zeros(1, len(schema.EXPOSURE_FEATURES))
+    numbers[0, schema.NUMBERS.index("pair_like")] = exposures[0, schema.EXPOSURE_FEATURES.index("pair_exposures")] = 1e9
+    found = history_features(numbers, exposures, tuple(BASE.values()))[0, 0].item()
+    # (1e9 + 20 * 0.4) / (1e9 + 20) = 1 - 1.2e-8, more than the highest rate 1 - 1e-6, whose odds are 999999 to 1
+    assert abs(found - (math.log(999_999) - math.log(0.4 / 0.6))) < 1e-5

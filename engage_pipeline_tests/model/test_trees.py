@@ -183,6 +183,16 @@ def test_a_start_with_effects_has_the_highest_posterior() -> None:
     )
 
 
+@pytest.mark.parametrize("wrong", ["network", "effects"])
+def test_no_slope_of_a_start_with_effects_is_negative(wrong: str) -> None:
+    rng = np.random.default_rng(14)
+    right, other = rng.normal(-1, 2, (2, 300))
+    labels = rng.random(300) < 1 / (1 + np.exp(2 * other - right))
+    found = fit_start(BelowTrees(other, right) if wrong == "network" else BelowTrees(right, other), labels)
+    slopes = [found.pretrained_slope, found.effects_slope]
+    assert min(slopes) == slopes[wrong == "effects"] == 0
+
+
 def test_effects_that_know_the_label_are_believed(tmp_path: Path) -> None:
     table = feature_table(3000, 21, validation=True)
     labels = table["reply"].to_numpy()
@@ -322,6 +332,8 @@ def test_columns_by_hand() -> None:
         "valid_tweet_exposures": 8,
         "engaged_with_user_follower_count": 99,
         "engaged_with_user_following_count": 9,
+        "engaged_with_user_account_age_days": 5,
+        "engaging_user_account_age_days": -3,
         "hour": 23,
     }.items():
         table = replaced(table, name, [value])
@@ -335,6 +347,7 @@ def test_columns_by_hand() -> None:
     assert row["author_like_rate"] == pytest.approx((3 + 20 * 0.25) / (10 + 20))
     assert row["valid_tweet_negative_rate"] == pytest.approx((6 + 20 * 0.5) / (8 + 20))
     assert row["author_followers_per_following"] == 10
+    assert row["author_age_per_viewer_age"] == 6  # an age below 0, of an account made after the tweet, counts as 0
     assert row["hour"] == 23
     assert row[LANGUAGE] == 1
     assert [row[name] for name in LOGITS] == pytest.approx([0.1, 0.2, 0.3, 0.4])

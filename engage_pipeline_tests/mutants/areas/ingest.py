@@ -8,7 +8,7 @@ MUTATIONS = [
         "ingest/lines.py",
         "ingest/test_lines.py",
         ("(self.lengths > MAX_LINE_BYTES)", "(self.lengths > 2 * MAX_LINE_BYTES)"),
-        ("| (self.lengths == 0)", ""),
+        ("(self.separators != separators) |", "(self.separators < separators) |"),
         ('for byte in (b"\\r", b"\\0"):', 'for byte in (b"\\r",):'),
         ("self._bytes >= 0x80", "self._bytes > 0xF0"),
         ("if len(line) > MAX_LINE_BYTES:", "if len(line) > 2 * MAX_LINE_BYTES:"),
@@ -37,7 +37,7 @@ MUTATIONS = [
         "ingest/widths.py",
         "ingest/test_lines.py",
         ("if len(self._watched) != 1:", "if len(self._watched) < 1:"),
-        ("(found == len(COLUMNS) and not self._labelled)", "found == len(COLUMNS)", "ingest/test_lines.py"),
+        ("found == self.columns or (found == len(COLUMNS) and not self._labelled)", "found == self.columns"),
     ),
     *mutations(
         "ingest",
@@ -70,9 +70,9 @@ MUTATIONS = [
         ("all(0 <= one < VOCABULARY_SIZE for one in ids)", "all(0 <= one <= VOCABULARY_SIZE for one in ids)"),
         ("(lengths > _WORD)", "(lengths > 9)"),
         ("odd = (lengths < 1) |", "odd ="),
-        ("_OUTER = np.uint64(100 + (1_000_000 << 32))", "_OUTER = np.uint64(100 + (1_000_001 << 32))"),
+        ("_OUTER = np.uint64(100 + (1_000_000 << 32))", "_OUTER = np.uint64(101 + (1_000_000 << 32))"),
         ("flags[there] = bad", "flags[there] = False"),
-        ("strict or [], strict is None", "strict or [], not strict", "ingest/test_tokens.py"),
+        ("strict or [], strict is None", "strict or [], True"),
     ),
     *mutations(
         "ingest",
@@ -179,6 +179,7 @@ MUTATIONS = [
         "ingest/tweet_files.py",
         "ingest/test_tweet_files.py",
         ("while self._rest_rows >= PIECE_ROWS:", "while self._rest_rows > PIECE_ROWS:"),
+        ("while self._rest_rows >= PIECE_ROWS:", "if self._rest_rows >= PIECE_ROWS:"),
         (
             "            self._path.unlink(missing_ok=True)",
             "            pass",

@@ -52,7 +52,7 @@ MUTATIONS = [
             "np.flatnonzero(folds >= 0), np.flatnonzero(folds == fold)",
         ),
         (".set_init_score(logits)", ".set_init_score(0 * logits)"),
-        ('"[num_threads: 0]"', '"[num_threads: 1]"'),
+        ('"[num_threads: 0]"', 'r"\\g<0>"'),
         ("_constant_loss(labels[rest], labels[fold])", "_constant_loss(labels[fold], labels[fold])"),
         ("np.log(positives + 0.5)", "np.log(positives)"),
         ('"deterministic": True', '"deterministic": False'),
@@ -60,7 +60,7 @@ MUTATIONS = [
     *mutations(
         "trees",
         "model/tree_rows.py",
-        "model/test_trees.py",
+        "model/test_tree_rows.py model/test_trees.py",
         ("(split >= 0) & (split < last)", "split >= 0"),
         ("(split >= 0) & (split < last)", "split < last"),
         ("effects[members])", "effects[: len(members)])"),
