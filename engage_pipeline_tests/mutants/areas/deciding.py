@@ -26,7 +26,10 @@ MUTATIONS = [
             "        return Decision(True, f\"promoted: the model before can't be scored",
             "        return Decision(False, f\"promoted: the model before can't be scored",
         ),
-        ("Difference(candidate.mean - current.mean, interval", "Difference(current.mean - candidate.mean, interval"),
+        (
+            "found = _difference(candidate, current, candidate.mean - current.mean)",
+            "found = _difference(candidate, current, current.mean - candidate.mean)",
+        ),
     ),
     *mutations(
         "promotion",
