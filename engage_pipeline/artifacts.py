@@ -25,6 +25,7 @@ from engage_pipeline.catalogue import ARTIFACTS, Artifact, ancestry, digest, rel
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.manifests import (
+    ABSENT,
     Manifest,
     Verdict,
     changed_setting,
@@ -255,7 +256,7 @@ class ArtifactStore:
                 keys = [key] if artifact.partitioned else self.parts_of(artifact.name)
             for input_key in keys:
                 manifest = self.manifest(name, input_key)
-                versions[label(name, input_key)] = manifest.version if manifest else "absent"
+                versions[label(name, input_key)] = manifest.version if manifest else ABSENT
         return versions
 
     def _bytes(self, labels: Iterable[str]) -> int:

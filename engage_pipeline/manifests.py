@@ -14,6 +14,8 @@ from engage_pipeline import files
 from engage_pipeline.errors import UserError
 
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,64}")
+ABSENT = "absent"
+"""The version of an input that was not there."""
 _CHECKSUM = "sha256"
 """Of the other fields. Manifests of earlier versions of the program have none."""
 

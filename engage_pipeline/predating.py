@@ -21,14 +21,12 @@ from engage_pipeline import files
 from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
-from engage_pipeline.manifests import Manifest, label
+from engage_pipeline.manifests import ABSENT, Manifest, label
 from engage_pipeline.plan import SEGMENTS
 from engage_pipeline.rewriting import keys_on_disk
 
 LEDGER = Path("deletions", "ledger.json")
 """Below working_dir."""
-ABSENT = "absent"
-"""The version of an input that was not there."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from engage_pipeline.catalogue import ARTIFACTS, Stage
 from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
-from engage_pipeline.manifests import Manifest, Verdict
+from engage_pipeline.manifests import ABSENT, Manifest, Verdict
 from engage_pipeline.versions import Version
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _MODULES = {stage: f"engage_pipeline.{stage.value}.rules" for stage in (Stage.INGEST, Stage.INTERACTIONS)} | {
     Stage.SUBMISSION: "engage_pipeline.submission.rules"
 }
-ABSENT = "absent"
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,3 @@ def versions(store: ArtifactStore, asset: str) -> Iterator[Manifest]:
 def small_file(store: ArtifactStore, manifest: Manifest, name: str) -> Path:
     """A file of this version, hashed whole: for small ones."""
     return Version(store.folder(manifest.artifact, manifest.key), manifest).path(name)
-
-
-def unread_file(store: ArtifactStore, manifest: Manifest, name: str) -> Path:
-    """A file of this version, not hashed: for a look at its footer, where the whole would take minutes."""
-    return store.folder(manifest.artifact, manifest.key) / manifest.directory / name

@@ -17,6 +17,7 @@ from engage_pipeline.ingest.forgetting import INGESTED
 from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.rejects import read_rejects, rejected_file
 from engage_pipeline.manifests import Manifest, split_label
+from engage_pipeline.plurals import counted
 from engage_pipeline.rewriting import keys_on_disk
 from engage_pipeline.versions import Version
 
@@ -39,8 +40,7 @@ def rejects_text(store: ArtifactStore, part: str, limit: int) -> Iterator[str]:
     """
     found = _find(store, part)
     total = sum(pq.read_metadata(path).num_rows for path in found.paths)
-    lines = "line" if total == 1 else "lines"
-    yield f"{part}: {total:,} rejected {lines} {found.of}" + (f", the first {limit:,}" if limit < total else "")
+    yield f"{part}: {counted(total, 'rejected line')} {found.of}" + (f", the first {limit:,}" if limit < total else "")
     yield from islice((line for path in found.paths for line in _lines(path)), limit)
 
 
