@@ -134,7 +134,7 @@ MUTATIONS = [
         ("inputs if draft.inputs is None else draft.inputs", "inputs", "test_keeping.py"),
         ("previous=before.directory if before else None", "previous=None", "test_artifacts.py test_keeping.py"),
         (
-            'manifest.version if manifest else ABSENT',
+            "manifest.version if manifest else ABSENT",
             'manifest.version if manifest else ""',
             "test_predating.py test_plan.py",
         ),
