@@ -17,6 +17,7 @@ from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.config import load_settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.preflight import expected_steps, require_ready
+from engage_pipeline.spark import session
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.small_disks import small_disk
 
@@ -145,6 +146,7 @@ def test_lzop_is_asked_for_where_a_part_needs_it(config: Path, monkeypatch: pyte
 def test_java_is_asked_for_where_spark_is_to_be_used(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(config.parent))
     monkeypatch.setenv("JAVA_HOME", str(config.parent / "nowhere"))
+    monkeypatch.setattr(session, "_running", [])  # another test's session in this process would be used
     said = refused(store_of(config.parent, engine={"kind": "spark"}))
     assert said.startswith("engine.kind = spark: ")
     assert str(config.parent / "nowhere") in said or "pip install" in said
