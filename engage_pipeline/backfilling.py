@@ -6,16 +6,16 @@ from fnmatch import fnmatchcase
 
 import dagster as dg
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.automation.dead_runs import close_dead_runs
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.checks.failed_warnings import FailedWarnings
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
 from engage_pipeline.partitions import register_parts
-from engage_pipeline.plan import Step, plan_segment, training_parts
 from engage_pipeline.resources import Pipeline
 from engage_pipeline.running import batches, materialize
+from engage_pipeline.store.plan import Step, plan_segment, training_parts
+from engage_pipeline.store.store import ArtifactStore
 
 ASKED_FOR = "asked for"
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from engage_pipeline.config import Settings
-from engage_pipeline.sections import EncoderSettings, NetworkSettings
+from engage_pipeline.settings.computing import EncoderSettings, NetworkSettings
+from engage_pipeline.settings.settings import Settings
 
 
 class Stage(StrEnum):

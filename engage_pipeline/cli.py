@@ -5,7 +5,7 @@ The commands themselves stand in `commands`, and are loaded when signals are wat
 
 import sys
 
-from engage_pipeline import stopping
+from engage_pipeline.machine import stopping
 
 
 def main() -> None:

@@ -12,10 +12,10 @@ from engage_pipeline.automation.jobs import JOBS
 from engage_pipeline.automation.nightly import nightly_schedule
 from engage_pipeline.automation.parts_sensor import parts_sensor
 from engage_pipeline.checks import CHECKS
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.executors import chosen_executor
 from engage_pipeline.resources import Pipeline
+from engage_pipeline.settings.settings import Settings
 
 LOGGER = logging.getLogger("engage_pipeline")
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import dagster as dg
 
-from engage_pipeline.artifacts import check_key
+from engage_pipeline.store.store import check_key
 
 PARTITION, RANGE_START, RANGE_END = (
     "dagster/partition",

@@ -8,14 +8,20 @@ Only what the run will make is asked about. What does not belong here: what is f
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
-from engage_pipeline.exhausted import free_bytes, in_units, unpacked_bytes
 from engage_pipeline.ingest.deletions import read_deletions
 from engage_pipeline.ingest.streams import require_lzop
-from engage_pipeline.manifests import label
-from engage_pipeline.plan import SEGMENTS, Step, raw_sources, training_listing, training_parts
+from engage_pipeline.machine.full_disk import free_bytes, in_units, unpacked_bytes
+from engage_pipeline.store.manifests import label
+from engage_pipeline.store.plan import (
+    SEGMENTS,
+    Step,
+    raw_sources,
+    training_listing,
+    training_parts,
+)
+from engage_pipeline.store.store import ArtifactStore
 
 INGESTED = ("tweet_parts", "validation_tweets", "test_tweets")
 _TYPED = 4
@@ -40,7 +46,7 @@ def require_ready(store: ArtifactStore, wanted: Collection[str]) -> None:
 
         require_encoder(settings)
     if steps and settings.engine.kind == "spark":
-        from engage_pipeline.spark.session import require_spark
+        from engage_pipeline.engines.spark.session import require_spark
 
         require_spark()
     _require_space(store, steps)

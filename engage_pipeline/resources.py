@@ -4,8 +4,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.config import Settings, load_settings
+from engage_pipeline.settings.settings import Settings, load_settings
+from engage_pipeline.store.store import ArtifactStore
 
 
 class Pipeline(dg.ConfigurableResource):

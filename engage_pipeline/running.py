@@ -7,24 +7,30 @@ from itertools import groupby
 
 import dagster as dg
 
-from engage_pipeline import stopping
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.automation.dead_runs import PROCESS_TAG, close_dead_runs, executed_here
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.checks.failed_warnings import FailedWarnings
-from engage_pipeline.config import Settings
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
-from engage_pipeline.manifests import label
+from engage_pipeline.machine import stopping
 from engage_pipeline.metrics import format_table
 from engage_pipeline.model.evaluation import read_scores
 from engage_pipeline.model.predicting import lacks_model
 from engage_pipeline.model.promotion import shown_time
 from engage_pipeline.partitions import PARTS, RANGE_END, RANGE_START, register_parts
-from engage_pipeline.plan import SEGMENTS, Step, parts_a_run, plan_segment, training_parts
 from engage_pipeline.plurals import counted
 from engage_pipeline.preflight import require_ready
 from engage_pipeline.resources import Pipeline
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.manifests import label
+from engage_pipeline.store.plan import (
+    SEGMENTS,
+    Step,
+    parts_a_run,
+    plan_segment,
+    training_parts,
+)
+from engage_pipeline.store.store import ArtifactStore
 
 LOGGER = logging.getLogger("engage_pipeline")
 SUBMISSION = "submission"

@@ -15,12 +15,12 @@ from xdist.scheduler import LoadFileScheduling
 _T = TypeVar("_T")
 LONGEST_FIRST = (
     "e2e/",
-    "spark/",
+    "engines/spark/",
     "faults/test_killed_assets.py",
     "deploy/",
     "comparing/",
     "test_pipeline.py",
-    "test_settings_have_effect.py",
+    "settings/test_settings_have_effect.py",
     "test_promotion_runs.py",
     "faults/",
     "automation/",
@@ -30,7 +30,7 @@ LONGEST_FIRST = (
 """Files that would hold back the end of a parallel run if they came last. e2e waits more than it works."""
 STORIES = ("e2e/", "deploy/test_postgres.py")
 """What one `dagster dev` or one Postgres server goes through, chapter by chapter: kept in the order of the files."""
-TOGETHER = ("e2e", "spark")
+TOGETHER = ("e2e", "engines/spark")
 """Folders whose tests share a `dagster dev` or a Spark driver, which each worker would start anew."""
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from engage_pipeline import schema
-from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.config import Settings, settings_from
-from engage_pipeline.rules import Rule
+from engage_pipeline.settings.settings import Settings, settings_from
+from engage_pipeline.store.rules import Rule
+from engage_pipeline.store.store import ArtifactStore
 
 GOLDEN = Path(__file__).parent / "golden"
 FIRST_DAY = 18_662  # 2021-02-04

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from engage_pipeline.catalogue import ARTIFACTS, ancestry, relevant_settings
-from engage_pipeline.config import Settings
-from engage_pipeline.plan import SEGMENTS
-from engage_pipeline.section import Section
+from engage_pipeline.settings.section import Section
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.plan import SEGMENTS
 from engage_pipeline_tests.samples import tiny_settings
 
 FIXED_NAMES = {

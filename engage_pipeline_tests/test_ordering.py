@@ -14,8 +14,13 @@ import pytest
 from engage_pipeline_tests import conftest, ordering
 from engage_pipeline_tests.worlds import REPOSITORY
 
-FILES = ["ingest/test_values.py", "ingest/test_lines.py", "synthetic/test_text.py", "spark/test_both_engines.py"]
-LAST = "engage_pipeline_tests/spark/test_both_engines.py::test_no_statement_of_the_package_is_left_out"
+FILES = [
+    "ingest/test_values.py",
+    "ingest/test_lines.py",
+    "synthetic/test_text.py",
+    "engines/spark/test_both_engines.py",
+]
+LAST = "engage_pipeline_tests/engines/spark/test_both_engines.py::test_no_statement_of_the_package_is_left_out"
 
 
 def collected(*options: str, files: list[str] = FILES) -> list[str]:

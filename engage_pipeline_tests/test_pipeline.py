@@ -14,11 +14,11 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.catalogue import ARTIFACTS, ancestry
-from engage_pipeline.feature_families import COUNTER_FAMILIES, FAMILY_NAMES
 from engage_pipeline.language.topics import TopicModel
-from engage_pipeline.manifests import label
 from engage_pipeline.model.effects.scoring import EffectScorer
-from engage_pipeline.plan import Step
+from engage_pipeline.settings.families import COUNTER_FAMILIES, FAMILY_NAMES
+from engage_pipeline.store.manifests import label
+from engage_pipeline.store.plan import Step
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.dying import dying_engage
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import save_file
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import ARTIFACTS
-from engage_pipeline.config import load_settings
+from engage_pipeline.engines.spark import session
 from engage_pipeline.errors import UserError
 from engage_pipeline.preflight import expected_steps, require_ready
-from engage_pipeline.spark import session
+from engage_pipeline.settings.settings import load_settings
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.small_disks import small_disk
 
@@ -77,7 +77,7 @@ def test_an_encoder_in_the_cache_or_a_folder_is_found(config: Path, tmp_path: Pa
     (snapshot.parents[1] / "refs").mkdir()
     (snapshot.parents[1] / "refs" / "main").write_text("0" * 40)
     write_encoder(snapshot)
-    looking = "import sys; from pathlib import Path; from engage_pipeline.config import load_settings; "
+    looking = "import sys; from pathlib import Path; from engage_pipeline.settings.settings import load_settings; "
     looking += "from engage_pipeline.language.encoder_files import require_encoder as look; "
     looking += "look(load_settings(Path(sys.argv[1]))); print('torch' in sys.modules)"
     config = worlds.write_config(config.parent, encoder={"model": "some/encoder"})

@@ -8,14 +8,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.commands.app import app
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.evaluation import read_scores
-from engage_pipeline.plan import Step
 from engage_pipeline.resources import Pipeline
 from engage_pipeline.running import materialize, summary
+from engage_pipeline.store.plan import Step
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.checks.looking import look
 

@@ -8,12 +8,12 @@ from typing import Any
 import dagster as dg
 import yaml
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import ARTIFACTS, ancestry
-from engage_pipeline.config import load_settings
-from engage_pipeline.plan import Step
 from engage_pipeline.resources import Pipeline
 from engage_pipeline.running import run_pipeline
+from engage_pipeline.settings.settings import load_settings
+from engage_pipeline.store.plan import Step
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.synthetic import synthesize
 
 REPOSITORY = Path(__file__).parents[1]

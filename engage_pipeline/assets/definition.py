@@ -11,9 +11,9 @@ import pyarrow as pa
 from engage_pipeline.assets.lineage import Lineage, as_metadata, column_lineage, in_words, table_schemas
 from engage_pipeline.assets.references import code_references
 from engage_pipeline.catalogue import ARTIFACTS, Artifact
-from engage_pipeline.config import Settings
 from engage_pipeline.partitions import PARTS
-from engage_pipeline.plan import parts_a_run
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.plan import parts_a_run
 
 OWNER = "team:engagement"
 

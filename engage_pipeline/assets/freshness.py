@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from engage_pipeline.operating_sections import AutomationSettings
+from engage_pipeline.settings.operating import AutomationSettings
 
 WAITED_FOR = frozenset({"tweet_parts", "trained_model", "evaluation", "submission"})
 """New data, the model, how good it is, its predictions."""

@@ -7,27 +7,27 @@ from pathlib import Path
 import dagster as dg
 
 from engage_pipeline import plots, schema
-from engage_pipeline.artifacts import Draft
 from engage_pipeline.assets.definition import pipeline_asset
 from engage_pipeline.assets.making import Shown, make_one, make_parts, parts_of_run, user_errors
 from engage_pipeline.automation.dead_runs import mark_run
-from engage_pipeline.config import Settings
-from engage_pipeline.files import identity
-from engage_pipeline.footers import require_schema
+from engage_pipeline.files.atomic import identity
+from engage_pipeline.files.parquet import require_schema
+from engage_pipeline.files.raw_parts import part_name
 from engage_pipeline.ingest.deletions import read_deletions
 from engage_pipeline.ingest.forgetting import FACT, enter_replaced
 from engage_pipeline.ingest.label_counts import label_counts
-from engage_pipeline.ingest.parts import part_name
 from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.report import facts_of_parts
 from engage_pipeline.ingest.side_files import SAMPLE, write_side_files, write_test_sample
 from engage_pipeline.ingest.split import validation_split
 from engage_pipeline.ingest.training_parts import change, part_publisher
-from engage_pipeline.manifests import Manifest
-from engage_pipeline.plan import raw_sources
 from engage_pipeline.resources import Pipeline
-from engage_pipeline.versions import Version
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.manifests import Manifest
+from engage_pipeline.store.plan import raw_sources
+from engage_pipeline.store.store import Draft
+from engage_pipeline.store.versions import Version
 
 
 @pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.tweet_schema(labelled=True))

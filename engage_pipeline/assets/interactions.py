@@ -4,7 +4,6 @@ import dagster as dg
 import pyarrow.parquet as pq
 
 from engage_pipeline import plots, schema
-from engage_pipeline.artifacts import Draft
 from engage_pipeline.assets.definition import pipeline_asset
 from engage_pipeline.assets.making import Shown, make_one, make_parts, parts_of_run, user_errors
 from engage_pipeline.interactions import communities
@@ -12,6 +11,7 @@ from engage_pipeline.interactions.counting import count_training, count_validati
 from engage_pipeline.interactions.part_features import part_publisher, write_parts
 from engage_pipeline.interactions.similarity import similar_authors
 from engage_pipeline.resources import Pipeline
+from engage_pipeline.store.store import Draft
 
 
 @pipeline_asset(kinds={"duckdb", "parquet"})

@@ -3,12 +3,12 @@
 import dagster as dg
 
 from engage_pipeline import plots
-from engage_pipeline.artifacts import Draft
 from engage_pipeline.assets.definition import pipeline_asset
 from engage_pipeline.assets.making import Shown, make_one, user_errors
 from engage_pipeline.language.topics import TopicModel, fit_topics
-from engage_pipeline.plan import raw_sources
 from engage_pipeline.resources import Pipeline
+from engage_pipeline.store.plan import raw_sources
+from engage_pipeline.store.store import Draft
 
 
 @pipeline_asset(kinds={"transformers", "torch"})

@@ -11,15 +11,19 @@ from typing import Any
 
 import dagster as dg
 
-from engage_pipeline.artifacts import ArtifactStore, Draft
 from engage_pipeline.automation.dead_runs import mark_run
 from engage_pipeline.errors import UserError
 from engage_pipeline.executors import IN_PROCESS, executor_name
-from engage_pipeline.making import making, published
-from engage_pipeline.manifests import Manifest, check_key, is_key
-from engage_pipeline.plan import parts_with_files
+from engage_pipeline.files.raw_parts import (
+    check_key,
+    is_key,
+)
 from engage_pipeline.plots import as_markdown
-from engage_pipeline.rules import failures
+from engage_pipeline.store.manifests import Manifest
+from engage_pipeline.store.measured import making, published
+from engage_pipeline.store.plan import parts_with_files
+from engage_pipeline.store.rules import failures
+from engage_pipeline.store.store import ArtifactStore, Draft
 
 Shown = Mapping[str, bytes | str]
 """What is shown of an artifact beside its facts, or in place of one, by label: PNG plots or Markdown."""

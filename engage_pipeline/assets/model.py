@@ -3,13 +3,14 @@
 import dagster as dg
 import pyarrow.parquet as pq
 
-from engage_pipeline import plots, promoted_counters
-from engage_pipeline.artifacts import Draft
+from engage_pipeline import plots
 from engage_pipeline.assets.definition import pipeline_asset
 from engage_pipeline.assets.making import Shown, make_one, user_errors
 from engage_pipeline.interactions.drift import COMPARABLE_FEATURES
 from engage_pipeline.interactions.profile import write_summary
 from engage_pipeline.resources import Pipeline
+from engage_pipeline.store import promoted_counters
+from engage_pipeline.store.store import Draft
 
 
 @pipeline_asset(kinds={"torch"})

@@ -2,12 +2,12 @@
 
 import dagster as dg
 
-from engage_pipeline import promoted_counters
-from engage_pipeline.artifacts import Draft
 from engage_pipeline.assets.definition import pipeline_asset
 from engage_pipeline.assets.making import make_one, user_errors
 from engage_pipeline.language.codes import CODES
 from engage_pipeline.resources import Pipeline
+from engage_pipeline.store import promoted_counters
+from engage_pipeline.store.store import Draft
 
 
 @pipeline_asset(kinds={"csv"})

@@ -2,7 +2,7 @@
 left to be trained anew.
 
 What belongs here: the order of the steps, and what Dagster is told. What does not: which rows go (ingest.forgetting),
-what predates a deletion (predating).
+what predates a deletion (store.deletion_ledger).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,22 +12,28 @@ from pathlib import Path
 
 import dagster as dg
 
-from engage_pipeline import files
-from engage_pipeline.artifacts import MANIFEST, ArtifactStore
 from engage_pipeline.assets.making import materialization, user_errors
 from engage_pipeline.automation.dead_runs import mark_run
 from engage_pipeline.catalogue import ARTIFACTS, Stage
 from engage_pipeline.checks.deletions import CHECK, judge
 from engage_pipeline.errors import UserError
+from engage_pipeline.files import atomic
 from engage_pipeline.ingest.deletions import Deletions, read_deletions
 from engage_pipeline.ingest.forgetting import INGESTED, Forgotten, forget_rows, raw_files
-from engage_pipeline.manifests import label
+from engage_pipeline.machine.spill import remove_spilled
 from engage_pipeline.plurals import counted
-from engage_pipeline.predating import LEDGER, enter, predating
-from engage_pipeline.promoted_counters import MODEL, published_now
 from engage_pipeline.resources import Pipeline
-from engage_pipeline.rewriting import keys_on_disk, note_facts, purge, remove, remove_workspace
-from engage_pipeline.spill import remove_spilled
+from engage_pipeline.store.deletion_ledger import LEDGER, enter, predating
+from engage_pipeline.store.manifests import label
+from engage_pipeline.store.promoted_counters import MODEL, published_now
+from engage_pipeline.store.rewriting import (
+    keys_on_disk,
+    note_facts,
+    purge,
+    remove,
+    remove_workspace,
+)
+from engage_pipeline.store.store import MANIFEST, ArtifactStore
 
 COUNTED = tuple(name for name, artifact in ARTIFACTS.items() if artifact.stage is Stage.INTERACTIONS)
 OF_A_MODEL = ("evaluation", "submission")
@@ -82,7 +88,7 @@ def forget(
     deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
     lock = (store.root / LEDGER).with_name(".forget.lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with files.exclusive(lock, "another run is forgetting deleted tweets and users"):
+    with atomic.exclusive(lock, "another run is forgetting deleted tweets and users"):
         outcome = Outcome(deletions, forget_rows(store, deletions), store.settings.deletions)
         if deletions:
             _forget_everywhere(pipeline, instance, outcome, report or instance.report_runless_asset_event, started_by)

@@ -2,12 +2,12 @@
 
 import dagster as dg
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.retraining import changes_since_training
-from engage_pipeline.operating_sections import AutomationSettings
 from engage_pipeline.plurals import counted
 from engage_pipeline.resources import Pipeline
+from engage_pipeline.settings.operating import AutomationSettings
+from engage_pipeline.store.store import ArtifactStore
 
 JOB = "retrain"
 _UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]

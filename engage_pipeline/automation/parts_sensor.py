@@ -8,18 +8,18 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.errors import UserError
-from engage_pipeline.files import relative_folder
+from engage_pipeline.files.atomic import relative_folder
+from engage_pipeline.files.raw_parts import list_parts
 from engage_pipeline.ingest.looking import ContentReader, look_at_all, stored_parts
-from engage_pipeline.ingest.parts import list_parts
 from engage_pipeline.ingest.sightings import Cursor, read_cursor
 from engage_pipeline.ingest.watch_report import report
 from engage_pipeline.ingest.watching import Decision, PartRun, Situation, decide, parts_to_read
-from engage_pipeline.operating_sections import AutomationSettings
 from engage_pipeline.partitions import PARTITION, PARTS, RANGE_END, RANGE_START
-from engage_pipeline.plan import training_listing
 from engage_pipeline.resources import Pipeline
+from engage_pipeline.settings.operating import AutomationSettings
+from engage_pipeline.store.plan import training_listing
+from engage_pipeline.store.store import ArtifactStore
 
 SENSOR = "new_parts"
 JOB = "ingest_parts"

@@ -11,8 +11,8 @@ import dagster as dg
 from engage_pipeline.assets.making import user_errors
 from engage_pipeline.automation.dead_runs import mark_run
 from engage_pipeline.catalogue import ARTIFACTS, Stage
-from engage_pipeline.manifests import label
 from engage_pipeline.resources import Pipeline
+from engage_pipeline.store.manifests import label
 
 READ = ("validation_tweets", "test_tweets")
 FEATURES = (*READ, *(name for name, artifact in ARTIFACTS.items() if artifact.stage is Stage.INTERACTIONS))

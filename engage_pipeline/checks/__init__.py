@@ -1,7 +1,7 @@
 """Asset checks. A blocking one stops what is downstream, in the same run and in later ones; the others warn.
 
-The blocking ones report the verdict that a version got when it was published (rules): nobody opens one that failed,
-whether its check has run or not.
+The blocking ones report the verdict that a version got when it was published (store.rules): nobody opens one that
+failed, whether its check has run or not.
 """
 
 from engage_pipeline.checks import deletions, drift, ingest, model, promotion, verdicts

@@ -10,8 +10,8 @@ import dagster as dg
 
 from engage_pipeline.assets.making import user_errors
 from engage_pipeline.catalogue import ARTIFACTS
-from engage_pipeline.predating import predating
 from engage_pipeline.resources import Pipeline
+from engage_pipeline.store.deletion_ledger import predating
 
 CHECK = "predates_no_deletion"
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from engage_pipeline import plots
-from engage_pipeline.artifacts import ArtifactStore, Manifest
 from engage_pipeline.assets.making import Shown
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.checks.finding import Finding, Look, as_table, check
@@ -25,6 +24,7 @@ from engage_pipeline.interactions.drift import (
 )
 from engage_pipeline.interactions.profile import LANGUAGE, added, read_profile
 from engage_pipeline.plurals import counted
+from engage_pipeline.store.store import ArtifactStore, Manifest
 
 PROFILE = ".profile.parquet"
 _ROWS_SHOWN = 50

@@ -8,11 +8,11 @@ from datetime import datetime
 
 import dagster as dg
 
-from engage_pipeline.artifacts import ArtifactStore, Manifest
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.checks.reporting import NOT_LOOKED_AT
 from engage_pipeline.errors import UserError
 from engage_pipeline.plurals import counted
+from engage_pipeline.store.store import ArtifactStore, Manifest
 
 _LONGEST = 500
 """Characters of a line."""

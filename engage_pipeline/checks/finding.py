@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.assets.making import Shown, user_errors
 from engage_pipeline.plots import as_markdown
 from engage_pipeline.resources import Pipeline
+from engage_pipeline.store.store import ArtifactStore
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """Warnings of the ingest stage. They read manifests and small files only, whatever the number of parts."""
 
 from engage_pipeline import schema
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.checks.finding import Finding, Look, as_table, check, problem
 from engage_pipeline.checks.versions import small_file, versions
 from engage_pipeline.ingest.comparing import rate_shifts
 from engage_pipeline.ingest.side_files import SAMPLE, shared_rows
 from engage_pipeline.plurals import counted
+from engage_pipeline.store.store import ArtifactStore
 
 _LABELLED = ("tweet_parts", "validation_tweets")
 _READ = (*_LABELLED, "test_tweets")

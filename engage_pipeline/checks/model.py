@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engage_pipeline import schema
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.checks.finding import Finding, as_table, check, problem
 from engage_pipeline.model.evaluation import FOLLOWERS, PREDICTIONS, SCORES
 from engage_pipeline.model.fairness import STANDARD_ERRORS, Gap, Group, calibration_gaps, group_gaps, rce_with_error
+from engage_pipeline.store.store import ArtifactStore
 
 
 @check("evaluation")

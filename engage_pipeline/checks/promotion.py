@@ -1,7 +1,7 @@
 """Check of the model that predicts: whether the candidate was turned down."""
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.checks.finding import Finding, check, problem
+from engage_pipeline.store.store import ArtifactStore
 
 
 @check("trained_model")

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import Artifact
 from engage_pipeline.checks.deletions import CHECK, judge
 from engage_pipeline.checks.finding import LOOKS, Look, result_of
 from engage_pipeline.errors import UserError
-from engage_pipeline.predating import predating
 from engage_pipeline.resources import Pipeline
+from engage_pipeline.store.deletion_ledger import predating
+from engage_pipeline.store.store import ArtifactStore
 
 NOT_LOOKED_AT = "not looked at: "
 

@@ -2,12 +2,12 @@
 
 from collections import Counter, defaultdict
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.checks.finding import Finding, Look, as_table, check
 from engage_pipeline.checks.versions import versions
-from engage_pipeline.rules import Rule, outcome_of, stage_rules
-from engage_pipeline.versions import Version
+from engage_pipeline.store.rules import Rule, outcome_of, stage_rules
+from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline.store.versions import Version
 
 
 def _verdict_on(asset: str, rule: Rule) -> Look:

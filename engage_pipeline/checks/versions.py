@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from engage_pipeline.artifacts import ArtifactStore, Manifest, Version
 from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.store.store import ArtifactStore, Manifest, Version
 
 
 def versions(store: ArtifactStore, asset: str) -> Iterator[Manifest]:

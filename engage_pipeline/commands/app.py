@@ -9,9 +9,9 @@ import sys
 
 import typer
 
-from engage_pipeline import exhausted, refusals
 from engage_pipeline.commands import comparing, data, models, pipeline
 from engage_pipeline.errors import UserError
+from engage_pipeline.machine import full_disk, refusals
 
 app = typer.Typer(
     help="Predicts how people engage with tweets.",
@@ -52,7 +52,7 @@ def run_command() -> int:
         typer.echo(f"engage: {error}", err=True)
         return 1
     except Exception as error:
-        words = exhausted.in_words(error) if exhausted.is_full(error) else refusals.in_words(error)
+        words = full_disk.in_words(error) if full_disk.is_full(error) else refusals.in_words(error)
         if words is None:
             raise
         typer.echo(f"engage: {words}", err=True)

@@ -36,6 +36,6 @@ def rejects(
 
 def settings() -> None:
     """Print every setting with default and meaning, as Markdown."""
-    from engage_pipeline.settings_reference import settings_markdown
+    from engage_pipeline.settings.reference_page import settings_markdown
 
     typer.echo(settings_markdown())

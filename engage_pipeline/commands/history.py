@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from engage_pipeline import stopping
 from engage_pipeline.errors import UserError
+from engage_pipeline.machine import stopping
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance

@@ -10,15 +10,15 @@ import typer
 
 from engage_pipeline.commands.history import open_instance
 from engage_pipeline.commands.options import Config, PresetName, Threads
-from engage_pipeline.config import load_settings
 from engage_pipeline.errors import UserError
-from engage_pipeline.outputs import find_output
+from engage_pipeline.files.outputs import find_output
 from engage_pipeline.plurals import counted
+from engage_pipeline.settings.settings import load_settings
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-    from engage_pipeline.manifests import Manifest
+    from engage_pipeline.store.manifests import Manifest
 
 Mixed = Annotated[
     bool, typer.Option("--allow-mixed", help="With the published counters if those of the model's promotion are gone.")
@@ -32,9 +32,9 @@ def rollback(
     preset: PresetName = None,
 ) -> None:
     """Have an earlier model predict again; without --to or --previous, list the models that are kept."""
-    from engage_pipeline.artifacts import ArtifactStore
     from engage_pipeline.model.predicting import lacks_model, short
     from engage_pipeline.model.rollback import format_models, kept_models, roll_back
+    from engage_pipeline.store.store import ArtifactStore
 
     store = ArtifactStore(load_settings(config, preset=preset))
     if to is not None and previous:
@@ -52,9 +52,9 @@ def rollback(
 
 def promote(config: Config = None, preset: PresetName = None) -> None:
     """Have the newly trained model predict although it was turned down, or given up by a rollback."""
-    from engage_pipeline.artifacts import ArtifactStore
     from engage_pipeline.model.predicting import short
     from engage_pipeline.model.rollback import promote_by_hand
+    from engage_pipeline.store.store import ArtifactStore
 
     store = ArtifactStore(load_settings(config, preset=preset))
     with open_instance() as instance:

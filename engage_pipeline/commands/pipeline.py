@@ -9,13 +9,13 @@ import typer
 from engage_pipeline.catalogue import ARTIFACTS, ancestry
 from engage_pipeline.commands.history import has_instance, open_instance
 from engage_pipeline.commands.options import Config, PresetName, open_pipeline
-from engage_pipeline.config import load_settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.plurals import counted
+from engage_pipeline.settings.settings import load_settings
 
 if TYPE_CHECKING:
-    from engage_pipeline.artifacts import ArtifactStore
     from engage_pipeline.checks.failed_warnings import FailedWarnings
+    from engage_pipeline.store.store import ArtifactStore
 
 
 def run(
@@ -48,8 +48,8 @@ def run(
 
 def status(config: Config = None, preset: PresetName = None) -> None:
     """Show every artifact: rows, seconds, peak memory, and why it would be made again."""
-    from engage_pipeline.artifacts import ArtifactStore
     from engage_pipeline.status import status_table
+    from engage_pipeline.store.store import ArtifactStore
 
     store = ArtifactStore(load_settings(config, preset=preset))
     typer.echo(status_table(store))
@@ -84,7 +84,7 @@ def register_parts(
 ) -> None:
     """Add the parts found in `recsys_data` as partitions, so that the UI can materialize and backfill them."""
     from engage_pipeline import partitions
-    from engage_pipeline.plan import parts_with_files, training_parts
+    from engage_pipeline.store.plan import parts_with_files, training_parts
 
     settings = load_settings(config, preset=preset)
     parts = training_parts(settings)

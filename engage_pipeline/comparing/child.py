@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from engage_pipeline import stopping
 from engage_pipeline.errors import UserError
+from engage_pipeline.machine import stopping
 
 _ENGAGE = "from engage_pipeline.cli import main; main()"
 _PREFIX = "engage: "

@@ -13,7 +13,7 @@ from engage_pipeline.comparing.page import page
 from engage_pipeline.comparing.runs import MADE, measure
 from engage_pipeline.comparing.tables import number_text
 from engage_pipeline.comparing.worlds import Variant, World, make_world
-from engage_pipeline.files import atomic_file, exclusive
+from engage_pipeline.files.atomic import atomic_file, exclusive
 from engage_pipeline.progress import progress
 
 LOGGER = logging.getLogger("engage_pipeline")

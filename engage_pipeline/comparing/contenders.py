@@ -12,8 +12,14 @@ from typing import Any, get_args
 from engage_pipeline.catalogue import ARTIFACTS, ancestry, digest, setting_values
 from engage_pipeline.comparing.reference_trees import FEATURES, PARAMETERS
 from engage_pipeline.comparing.worlds import RawFiles, World
-from engage_pipeline.config import PRESETS, Preset, overlay, read_yaml, settings_from
 from engage_pipeline.errors import UserError
+from engage_pipeline.settings.settings import (
+    PRESETS,
+    Preset,
+    overlay,
+    read_yaml,
+    settings_from,
+)
 
 REFERENCE_TREES = "reference_trees"
 BASE = "default"

@@ -7,7 +7,7 @@ from typing import Any
 
 from engage_pipeline.comparing.child import Cost
 from engage_pipeline.comparing.worlds import Variant, World
-from engage_pipeline.files import atomic_file
+from engage_pipeline.files.atomic import atomic_file
 from engage_pipeline.metrics import OracleShare, Scores, share_of_oracle
 
 

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
-from engage_pipeline.batches import batches
-from engage_pipeline.categories import category_column
 from engage_pipeline.errors import UserError
+from engage_pipeline.files.parquet import batches
 from engage_pipeline.model.rows import read_columns
+from engage_pipeline.numerics.categories import category_column
 
 LANGUAGE = "language"
 COLUMNS = (*schema.NUMBERS, *schema.BINARY_FEATURES, LANGUAGE, "hour", "day_of_month")

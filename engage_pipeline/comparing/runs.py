@@ -10,15 +10,15 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.comparing.child import Cost, run_engage, run_python
 from engage_pipeline.comparing.contenders import REFERENCE_TREES, Contender
 from engage_pipeline.comparing.outcomes import Outcome
 from engage_pipeline.comparing.variants import seen_viewers
 from engage_pipeline.comparing.worlds import RawFiles, Variant, World
-from engage_pipeline.config import Settings, load_settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.settings.settings import Settings, load_settings
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.labels import LabelledRows
 from engage_pipeline.submission.scoring import score_predictions
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from engage_pipeline import schema
-from engage_pipeline.files import atomic_file
+from engage_pipeline.files.atomic import atomic_file
 
 STRANGERS_SHARE = 5
 """One viewer of so many is a stranger."""

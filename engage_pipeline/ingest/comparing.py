@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engage_pipeline.outliers import Kept, outliers
+from engage_pipeline.numerics.outliers import Kept, outliers
 
 SURE_OF_A_SHIFT = 5.0
 """Standard errors beyond which a rate is taken to differ: by chance once in two million comparisons."""

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from duckdb import ColumnExpression
 
-from engage_pipeline.duckdb_engine import DuckDBEngine
-from engage_pipeline.files import atomic_file
+from engage_pipeline.engines.duckdb import DuckDBEngine
+from engage_pipeline.files.atomic import atomic_file
 from engage_pipeline.ingest.deletions import Deletions
 from engage_pipeline.ingest.rejects import RejectTally, RejectWriter, read_rejects, rejected_file
 from engage_pipeline.ingest.sorting import Order

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from engage_pipeline.catalogue import digest
 from engage_pipeline.errors import UserError
-from engage_pipeline.ingest.parts import UNFINISHED, check_link, list_parts
+from engage_pipeline.files.raw_parts import UNFINISHED, check_link, list_parts
 from engage_pipeline.ingest.streams import PartStream, open_part
 from engage_pipeline.plurals import counted
 from engage_pipeline.schema import MAX_TEXT_BYTES

@@ -14,19 +14,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engage_pipeline.artifacts import ArtifactStore, Draft, Version
-from engage_pipeline.duckdb_engine import DuckDBEngine
+from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.errors import UserError
-from engage_pipeline.files import exclusive
+from engage_pipeline.files.atomic import exclusive
 from engage_pipeline.ingest.deleted_rows import DeletedRows, Hits, PartFiles
 from engage_pipeline.ingest.deletions import Deletions, read_deletions
 from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.report import facts_of_parts, summarise
 from engage_pipeline.ingest.side_files import SAMPLE, write_side_files, write_test_sample
-from engage_pipeline.manifests import Manifest, label
-from engage_pipeline.predating import enter, enter_replaced_inputs
 from engage_pipeline.progress import progress
-from engage_pipeline.rewriting import keys_on_disk, note_facts, rewrite
+from engage_pipeline.store.deletion_ledger import enter, enter_replaced_inputs
+from engage_pipeline.store.manifests import Manifest, label
+from engage_pipeline.store.rewriting import keys_on_disk, note_facts, rewrite
+from engage_pipeline.store.store import ArtifactStore, Draft, Version
 
 LOGGER = logging.getLogger("engage_pipeline")
 INGESTED = ("tweet_parts", "validation_tweets", "test_tweets")

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from engage_pipeline.config import Settings
-from engage_pipeline.duckdb_engine import DuckDBEngine
+from engage_pipeline.engines.duckdb import DuckDBEngine
+from engage_pipeline.settings.settings import Settings
 
 
 def label_counts(tweets: Path, settings: Settings) -> dict[str, list[int]]:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.watching import Observed, Stored
 from engage_pipeline.progress import progress
+from engage_pipeline.store.store import ArtifactStore
 
 _BLOCK = 1 << 23
 

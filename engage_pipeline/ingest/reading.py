@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from engage_pipeline.config import Settings
-from engage_pipeline.duckdb_engine import DuckDBEngine
+from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.errors import UserError
-from engage_pipeline.files import Identity, identity, unchanged
+from engage_pipeline.files.atomic import Identity, identity, unchanged
 from engage_pipeline.ingest.deleted_rows import DeletedRows, PartFiles
 from engage_pipeline.ingest.deletions import NO_DELETIONS, Deletions
 from engage_pipeline.ingest.fields import TypedRows
@@ -22,8 +21,9 @@ from engage_pipeline.ingest.rejects import Reject, RejectTally, RejectWriter
 from engage_pipeline.ingest.report import IngestReport, summarise
 from engage_pipeline.ingest.sorting import Order, sorted_by_tweet
 from engage_pipeline.ingest.tweet_files import TweetWriter
-from engage_pipeline.memory import reuse_memory
+from engage_pipeline.machine.memory import reuse_memory
 from engage_pipeline.schema import LINE_NUMBER
+from engage_pipeline.settings.settings import Settings
 
 _REJECTS_AT_ONCE = 1000
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from engage_pipeline import files
 from engage_pipeline.errors import UserError
+from engage_pipeline.files import atomic
 from engage_pipeline.ingest.rejects import Reject, RejectTally, shorten_ids
 
 KEPT_REJECTS = "failed-rejects.parquet"
@@ -53,7 +53,7 @@ def bounded(rejects: Iterator[Reject]) -> Iterator[Reject]:
 
 def keep(rejects: Path, kept: Path) -> None:
     """Moves the file of rejected lines to where it is kept, whole or not at all."""
-    with files.atomic_file(kept) as temporary:
+    with atomic.atomic_file(kept) as temporary:
         rejects.replace(temporary)
 
 

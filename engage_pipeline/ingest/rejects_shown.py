@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.forgetting import INGESTED
 from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.rejects import read_rejects, rejected_file
-from engage_pipeline.manifests import Manifest, split_label
 from engage_pipeline.plurals import counted
-from engage_pipeline.rewriting import keys_on_disk
-from engage_pipeline.versions import Version
+from engage_pipeline.store.manifests import Manifest, split_label
+from engage_pipeline.store.rewriting import keys_on_disk
+from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline.store.versions import Version
 
 _RAW_CHARACTERS = 500
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from duckdb import ColumnExpression, FunctionExpression
 
-from engage_pipeline.duckdb_engine import DuckDBEngine
-from engage_pipeline.engine import statement
+from engage_pipeline.engines.duckdb import DuckDBEngine
+from engage_pipeline.engines.engine import statement
 from engage_pipeline.ingest.rejects import Example, RejectTally
-from engage_pipeline.manifests import Manifest
 from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS, MEDIA, TWEET_TYPES, engagement_timestamp
+from engage_pipeline.store.manifests import Manifest
 
 
 @dataclass(frozen=True)

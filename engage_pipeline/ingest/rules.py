@@ -14,15 +14,20 @@ import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.footers import schema_difference
+from engage_pipeline.files.parquet import schema_difference
 from engage_pipeline.ingest.comparing import same_content
 from engage_pipeline.ingest.side_files import DAYS, SAMPLE, rows_outside, shared_rows
-from engage_pipeline.manifests import Manifest, label
-from engage_pipeline.rules import Outcome, Rule, Rules, rule
-from engage_pipeline.versions import Version
+from engage_pipeline.store.manifests import Manifest, label
+from engage_pipeline.store.rules import (
+    Outcome,
+    Rule,
+    Rules,
+    rule,
+)
+from engage_pipeline.store.versions import Version
 
 if TYPE_CHECKING:
-    from engage_pipeline.artifacts import ArtifactStore
+    from engage_pipeline.store.store import ArtifactStore
 
 _DAYS_NAMED = 3
 _NO_ROWS = (".rejects.parquet", ".profile.parquet", f".{SAMPLE}")

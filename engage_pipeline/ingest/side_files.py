@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from engage_pipeline.config import Settings
-from engage_pipeline.duckdb_engine import DuckDBEngine
+from engage_pipeline.engines.duckdb import DuckDBEngine
+from engage_pipeline.numerics.stray_days import NO_DATE
 from engage_pipeline.schema import ENGAGEMENT_DAY
-from engage_pipeline.stray_days import NO_DATE
+from engage_pipeline.settings.settings import Settings
 
 DAYS, SAMPLE = "days.parquet", "sample.parquet"
 SAMPLE_ROWS = 2048

@@ -7,8 +7,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from engage_pipeline.duckdb_engine import DuckDBEngine
-from engage_pipeline.engine import statement
+from engage_pipeline.engines.duckdb import DuckDBEngine
+from engage_pipeline.engines.engine import statement
 from engage_pipeline.ingest.blocks import LineBlock
 from engage_pipeline.ingest.tweet_files import PIECE_ROWS
 

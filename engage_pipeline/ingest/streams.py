@@ -16,7 +16,7 @@ from typing import IO, Protocol
 import pyarrow as pa
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.ingest.parts import COMPRESSIONS
+from engage_pipeline.files.raw_parts import COMPRESSIONS
 
 _CODECS = {".gz": "gzip", ".zst": "zstd"}
 _MAGIC = {

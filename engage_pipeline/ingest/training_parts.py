@@ -7,20 +7,20 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from engage_pipeline import schema
-from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
-from engage_pipeline.files import identity
-from engage_pipeline.footers import require_schema
+from engage_pipeline.files.atomic import identity
+from engage_pipeline.files.parquet import require_schema
 from engage_pipeline.ingest.deletions import Deletions, read_deletions
 from engage_pipeline.ingest.forgetting import FACT, enter_replaced
 from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.report import IngestReport, change_of_rows
 from engage_pipeline.ingest.side_files import write_side_files
-from engage_pipeline.making import making, published
-from engage_pipeline.manifests import Manifest
-from engage_pipeline.plan import parts_with_files, raw_sources
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.manifests import Manifest
+from engage_pipeline.store.measured import making, published
+from engage_pipeline.store.plan import parts_with_files, raw_sources
+from engage_pipeline.store.store import ArtifactStore
 
 ARTIFACT = "tweet_parts"
 
@@ -34,7 +34,7 @@ def part_publisher(store: ArtifactStore, keys: Sequence[str]) -> Callable[[str],
     deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
     if store.settings.engine.kind == "duckdb":
         return partial(publish_part, store, deletions)
-    from engage_pipeline.spark.tasks import map_tasks
+    from engage_pipeline.engines.spark.tasks import map_tasks
 
     problems = map_tasks(_publish, keys, store.settings)
 

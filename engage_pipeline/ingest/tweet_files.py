@@ -7,7 +7,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engage_pipeline.engine import ROW_GROUP_ROWS
+from engage_pipeline.engines.engine import ROW_GROUP_ROWS
 from engage_pipeline.schema import LINE_NUMBER
 
 _TOKENS = "text_tokens.list.element"

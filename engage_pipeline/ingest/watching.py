@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from engage_pipeline.catalogue import digest
-from engage_pipeline.files import SourceFile
+from engage_pipeline.files.atomic import SourceFile
 from engage_pipeline.ingest.sightings import Asked, Cursor, Seen
 
 

@@ -15,15 +15,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engage_pipeline.clustering import fit_centroids, nearest, unit_rows
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
-from engage_pipeline.fingerprints import fingerprints
 from engage_pipeline.interactions.exposure_matrix import ABSENT, ExposureMatrix
+from engage_pipeline.machine.threads import one_blas_thread
+from engage_pipeline.numerics.clustering import fit_centroids, nearest, ranked, unit_rows
+from engage_pipeline.numerics.fingerprints import fingerprints
+from engage_pipeline.numerics.singular_vectors import leading_directions
 from engage_pipeline.progress import progress
-from engage_pipeline.ranks import ranked
-from engage_pipeline.subspace import leading_directions
-from engage_pipeline.training_threads import one_blas_thread
+from engage_pipeline.settings.settings import Settings
 
 Integers = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]

@@ -20,10 +20,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from engage_pipeline.config import Settings
-from engage_pipeline.engine import Engine, open_engine
+from engage_pipeline.engines.engine import Engine
+from engage_pipeline.engines.opening import open_engine
 from engage_pipeline.progress import Progress, progress
 from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS, TRAINING_KEYS, VALIDATION_KEYS
+from engage_pipeline.settings.settings import Settings
 
 TRAINING_SCOPE = ""
 FINETUNE_SCOPE = "finetune_"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engage_pipeline.interactions.profile import HOUR, LANGUAGE, MISSING, OTHERS, Profile, added, read_profile
-from engage_pipeline.outliers import Kept, outliers
+from engage_pipeline.numerics.outliers import Kept, outliers
 from engage_pipeline.plurals import counted
 from engage_pipeline.schema import BINARY_FEATURES, PROFILE_NUMBERS
 

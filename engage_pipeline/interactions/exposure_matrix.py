@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from engage_pipeline.config import Settings
-from engage_pipeline.engine import open_engine
+from engage_pipeline.engines.opening import open_engine
 from engage_pipeline.interactions.counting import TRAINING_SCOPE, totals_file
+from engage_pipeline.settings.settings import Settings
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

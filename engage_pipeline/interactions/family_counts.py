@@ -11,7 +11,7 @@ from typing import Literal, TypedDict
 
 import pyarrow as pa
 
-from engage_pipeline.engine import Engine
+from engage_pipeline.engines.engine import Engine
 from engage_pipeline.interactions.counting import (
     FINETUNE_SCOPE,
     LABELLED_SCOPE,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engage_pipeline.engine import ROW_GROUP_ROWS
+from engage_pipeline.engines.engine import ROW_GROUP_ROWS
 from engage_pipeline.interactions.counter_columns import Columns
 from engage_pipeline.interactions.list_column import ListColumn
 from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER

@@ -16,17 +16,17 @@ from typing import Unpack
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engage_pipeline import files
-from engage_pipeline.config import Settings
-from engage_pipeline.engine import open_engine
+from engage_pipeline.engines.opening import open_engine
+from engage_pipeline.files import atomic
 from engage_pipeline.interactions.counter_columns import CounterColumns
 from engage_pipeline.interactions.family_counts import FAMILIES, Counts, Kind, look_up
 from engage_pipeline.interactions.feature_rows import Write, feature_file, write_rows
 from engage_pipeline.interactions.pieces import Piece, Sizes, cut, groups, side_by_side
+from engage_pipeline.machine.shares import shared_limit
+from engage_pipeline.machine.spill import PIECES_PREFIX, spill_folder
 from engage_pipeline.progress import Progress, progress
 from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER, feature_schema
-from engage_pipeline.shares import shared_limit
-from engage_pipeline.spill import PIECES_PREFIX, spill_folder
+from engage_pipeline.settings.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def write_features_of_parts(
     rows = sum(pq.read_metadata(tweets).num_rows for tweets, _ in parts)
     looking = _Looking(kind, counts, _with_half_of_the_memory(settings))
     with (
-        files.scratch_folder(spill_folder(settings), PIECES_PREFIX) as folder,
+        atomic.scratch_folder(spill_folder(settings), PIECES_PREFIX) as folder,
         progress(f"{kind}_features", rows, "rows") as done,
     ):
         sizes = Sizes.within(settings)

@@ -14,7 +14,6 @@ from typing import Any
 import pyarrow as pa
 
 from engage_pipeline import schema
-from engage_pipeline.config import Settings
 from engage_pipeline.interactions.counting import (
     COUNTS,
     LABELLED_SCOPE,
@@ -24,6 +23,7 @@ from engage_pipeline.interactions.counting import (
 )
 from engage_pipeline.interactions.family_counts import REVERSED_ROLES, SIMILAR, counter_family
 from engage_pipeline.interactions.lookup import NOTHING, Counts, SimilarAuthors, Window, engagements
+from engage_pipeline.settings.settings import Settings
 
 _DAY = 86_400
 _CYCLE = 12_622_780_800

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engage_pipeline import schema
-from engage_pipeline.artifacts import ArtifactStore, Draft
 from engage_pipeline.errors import UserError
-from engage_pipeline.footers import require_schema
+from engage_pipeline.files.parquet import require_schema
 from engage_pipeline.interactions.family_counts import Counts, Kind
 from engage_pipeline.interactions.features import write_features_of_parts
 from engage_pipeline.interactions.profile import write_profile
 from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS
-from engage_pipeline.making import making, published
-from engage_pipeline.manifests import Manifest
+from engage_pipeline.store.manifests import Manifest
+from engage_pipeline.store.measured import making, published
+from engage_pipeline.store.store import ArtifactStore, Draft
 
 ARTIFACT = "interaction_features"
 

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from engage_pipeline.batches import batches
-from engage_pipeline.config import Settings
-from engage_pipeline.engine import ROW_GROUP_ROWS
+from engage_pipeline.engines.engine import ROW_GROUP_ROWS
+from engage_pipeline.files.parquet import batches
+from engage_pipeline.machine.shares import memory_bytes
 from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER
-from engage_pipeline.shares import memory_bytes
+from engage_pipeline.settings.settings import Settings
 
 _MOST_GROUPS = 32
 """Row groups of a piece: the largest of the challenge's parts, of 3 million rows, are one where memory allows."""

@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 from duckdb import ColumnExpression, ConstantExpression
 from numpy.typing import NDArray
 
-from engage_pipeline.config import Settings
-from engage_pipeline.duckdb_engine import DuckDBEngine
-from engage_pipeline.engine import statement
+from engage_pipeline.engines.duckdb import DuckDBEngine
+from engage_pipeline.engines.engine import statement
 from engage_pipeline.schema import BINARY_FEATURES, EXPOSURE_FEATURES, LINE_NUMBER, NUMBERS
+from engage_pipeline.settings.settings import Settings
 
 Profile = Mapping[str, Mapping[str, int]]
 """Rows by bin, by feature."""

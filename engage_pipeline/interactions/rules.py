@@ -7,12 +7,17 @@ import pyarrow.parquet as pq
 from engage_pipeline import schema
 from engage_pipeline.ingest.comparing import same_content
 from engage_pipeline.ingest.rules import columns_are_as_declared, content_marks
-from engage_pipeline.manifests import Manifest, label, split_label
-from engage_pipeline.rules import Outcome, Rule, Rules, rule
-from engage_pipeline.versions import Version
+from engage_pipeline.store.manifests import Manifest, label, split_label
+from engage_pipeline.store.rules import (
+    Outcome,
+    Rule,
+    Rules,
+    rule,
+)
+from engage_pipeline.store.versions import Version
 
 if TYPE_CHECKING:
-    from engage_pipeline.artifacts import ArtifactStore
+    from engage_pipeline.store.store import ArtifactStore
 
 
 @rule("{rows:,} rows")

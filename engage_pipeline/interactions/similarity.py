@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from engage_pipeline.config import Settings
-from engage_pipeline.engine import open_engine
+from engage_pipeline.engines.opening import open_engine
 from engage_pipeline.progress import progress
+from engage_pipeline.settings.settings import Settings
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

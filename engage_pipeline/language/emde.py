@@ -16,10 +16,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.codes import CODES, code_schema
-from engage_pipeline.training_threads import one_blas_thread
+from engage_pipeline.machine.threads import one_blas_thread
+from engage_pipeline.settings.settings import Settings
 
 EMDE = "emde.safetensors"
 PLANES = 16

@@ -6,8 +6,8 @@ What does not belong here: loading (encoders). torch is not imported.
 import json
 from pathlib import Path
 
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.settings.settings import Settings
 
 TINY = "tiny"
 CONFIG, WEIGHTS = "config.json", "model.safetensors"

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.encoder_files import CONFIG, REMEDY, TINY, WEIGHTS, local_folder, require_positions
 from engage_pipeline.language.ragged import TokenLists
 from engage_pipeline.schema import VOCABULARY_SIZE
+from engage_pipeline.settings.settings import Settings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

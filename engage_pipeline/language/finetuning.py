@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.encoders import (
     check_tokens,
@@ -17,10 +16,14 @@ from engage_pipeline.language.encoders import (
     starting_encoder,
     step_file,
 )
-from engage_pipeline.language.processor import bf16_is_fast, device
 from engage_pipeline.language.ragged import Integers, TokenLists, training_batches
 from engage_pipeline.language.tweets import distinct_tweets
-from engage_pipeline.training_threads import on_training_threads
+from engage_pipeline.machine.precision import (
+    bf16_is_fast,
+    torch_device,
+)
+from engage_pipeline.machine.threads import on_training_threads
+from engage_pipeline.settings.settings import Settings
 
 LOSSES = "loss.json"
 _CURVE_POINTS = 200
@@ -49,7 +52,7 @@ def finetune_encoder(
     training, heldout = (lists.take(rows) for rows in split(len(lists), encoder.heldout_share, settings.seed))
     with quiet_transformers():
         model: Any = starting_encoder(settings)
-        model.to(device())
+        model.to(torch_device())
         check_architecture(model)
         check_tokens(model, lists)
         steps = training_batches(

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel  # noqa: TID253
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.masking import IGNORED
-from engage_pipeline.language.processor import autocast
+from engage_pipeline.machine.precision import autocast
 
 _BLOCK = 4096
 

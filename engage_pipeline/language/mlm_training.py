@@ -15,16 +15,16 @@ from accelerate.state import AcceleratorState, GradientState  # noqa: TID253
 from torch.utils.data import DataLoader, Dataset  # noqa: TID253
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments  # noqa: TID253
 
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
-from engage_pipeline.files import atomic_file
+from engage_pipeline.files.atomic import atomic_file
 from engage_pipeline.language.encoders import save_weights, step_file
 from engage_pipeline.language.masked_loss import masked_loss
 from engage_pipeline.language.masking import IGNORED, mask_tokens
 from engage_pipeline.language.ragged import Integers, TokenLists, batches_by_length
 from engage_pipeline.language.resume import History, check_finite, diverged, last_state, load_state, save_state
 from engage_pipeline.progress import Progress, progress
-from engage_pipeline.sections import EncoderSettings
+from engage_pipeline.settings.computing import EncoderSettings
+from engage_pipeline.settings.settings import Settings
 
 Batch = dict[str, torch.Tensor]
 _HELDOUT_STREAM = 2**32 - 1

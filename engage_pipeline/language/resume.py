@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.files import seal_folder, sync_folder
+from engage_pipeline.files.atomic import seal_folder, sync_folder
 from engage_pipeline.language.encoders import load_weights, save_weights
 
 if TYPE_CHECKING:

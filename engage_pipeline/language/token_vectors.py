@@ -9,16 +9,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.encoders import check_tokens, load_encoder, longest_tweet, quiet_transformers
-from engage_pipeline.language.processor import autocast, bf16_is_fast, device
 from engage_pipeline.language.ragged import Integers, TokenLists, batches_by_length
 from engage_pipeline.language.tweets import OCCURRENCES, distinct_tweets
+from engage_pipeline.machine.precision import (
+    autocast,
+    bf16_is_fast,
+    torch_device,
+)
+from engage_pipeline.machine.threads import on_training_threads
+from engage_pipeline.machine.workers import run_in_processes
+from engage_pipeline.numerics.clustering import ranked
 from engage_pipeline.progress import progress
-from engage_pipeline.ranks import ranked
-from engage_pipeline.training_threads import on_training_threads
-from engage_pipeline.workers import run_in_processes
+from engage_pipeline.settings.settings import Settings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -143,7 +147,7 @@ def sum_hidden_states(
 
     places = torch.from_numpy(np.searchsorted(tokens, np.arange(model.config.vocab_size)))
     room = _MOST_UNITS / most
-    base = model.base_model.to(device()).eval()
+    base = model.base_model.to(torch_device()).eval()
     sums = torch.zeros(len(tokens), model.config.hidden_size, dtype=torch.int64)
     with torch.inference_mode(), progress("token_sketches", len(share.tweets), "tweets") as tracker:
         for batch in share.batches:

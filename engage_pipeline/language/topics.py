@@ -17,14 +17,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engage_pipeline.categories import category_numbers
-from engage_pipeline.clustering import fit_centroids, unit_rows
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.token_weights import TokenWeights, fit_weights
 from engage_pipeline.language.tweets import tweets_with_language
-from engage_pipeline.subspace import leading_directions
-from engage_pipeline.training_threads import one_blas_thread
+from engage_pipeline.machine.threads import one_blas_thread
+from engage_pipeline.numerics.categories import category_numbers
+from engage_pipeline.numerics.clustering import fit_centroids, unit_rows
+from engage_pipeline.numerics.singular_vectors import leading_directions
+from engage_pipeline.settings.settings import Settings
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

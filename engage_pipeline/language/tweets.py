@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from engage_pipeline.config import Settings
-from engage_pipeline.engine import open_engine
+from engage_pipeline.engines.opening import open_engine
 from engage_pipeline.errors import UserError
+from engage_pipeline.settings.settings import Settings
 
 DISTINCT_TWEETS_SQL = "language/distinct_tweets.sql"
 TWEETS_WITH_LANGUAGE_SQL = "language/tweets_with_language.sql"

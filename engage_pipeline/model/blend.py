@@ -19,7 +19,7 @@ import numpy as np
 
 from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.logistic import fit_logistic, gaussian_precision, log_losses
+from engage_pipeline.numerics.logistic import fit_logistic, gaussian_precision, log_losses
 
 BLEND = "blend.json"
 SHIFT_DEVIATION = 0.1

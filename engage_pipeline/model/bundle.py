@@ -25,11 +25,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import metrics, schema
-from engage_pipeline.artifacts import Version
-from engage_pipeline.batches import batches
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.files.parquet import batches
 from engage_pipeline.language.codes import CODES, load_codes
+from engage_pipeline.machine.threads import training_threads
 from engage_pipeline.model.blend import (
     BLEND,
     EQUAL,
@@ -45,10 +44,11 @@ from engage_pipeline.model.blend import (
 from engage_pipeline.model.effects.columns import LOGITS as EFFECT_LOGITS
 from engage_pipeline.model.effects.columns import read_columns as read_effects
 from engage_pipeline.model.effects.scoring import EffectScorer, copy_effects
-from engage_pipeline.model.logistic import log_losses, sigmoid
 from engage_pipeline.model.tree_scoring import TreeScorer
+from engage_pipeline.numerics.logistic import log_losses, sigmoid
 from engage_pipeline.progress import progress
-from engage_pipeline.training_threads import training_threads
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.store import Version
 
 if TYPE_CHECKING:
     from engage_pipeline.model.network_scoring import NetworkScorer

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.files import atomic_file
+from engage_pipeline.files.atomic import atomic_file
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 

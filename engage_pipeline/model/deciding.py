@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engage_pipeline import metrics, schema
-from engage_pipeline.artifacts import Version
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.evaluation import score_holdout
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.store import Version
 
 CANDIDATE = "candidate"
 MEAN = "mean"

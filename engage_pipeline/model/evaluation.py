@@ -22,15 +22,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engage_pipeline import metrics, schema
-from engage_pipeline.batches import batches
 from engage_pipeline.catalogue import relevant_settings
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.files.parquet import batches
 from engage_pipeline.model.report import Table, table_of, write_report
 from engage_pipeline.model.report_figures import model_section, quality_plots, quality_section
 from engage_pipeline.model.report_pipeline import PipelineFacts, data_section, interactions_section, text_section
 from engage_pipeline.model.report_scores import PREDICTING, headline, main_model, summary_section
 from engage_pipeline.progress import progress
+from engage_pipeline.settings.settings import Settings
 
 if TYPE_CHECKING:
     from engage_pipeline.model.bundle import TrainedModel

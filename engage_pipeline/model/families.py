@@ -11,9 +11,9 @@ how much it moved a logit (explaining), or the words for it (submission/explanat
 from dataclasses import dataclass
 
 from engage_pipeline import schema
-from engage_pipeline.feature_families import EFFECT_FAMILIES
 from engage_pipeline.model.effects.columns import FAMILY_LOGITS
 from engage_pipeline.model.tree_inputs import DAY_OF_MONTH, HOUR, LANGUAGE, RATES, RATIOS
+from engage_pipeline.settings.families import EFFECT_FAMILIES
 
 TEXT_TOKENS = "text_tokens"
 SIMILAR = "similar"

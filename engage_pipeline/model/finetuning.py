@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from engage_pipeline import metrics, schema
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.machine.threads import on_training_threads
 from engage_pipeline.model.inputs import InputBuilder
 from engage_pipeline.model.network import load_network, save_network
 from engage_pipeline.model.network_scoring import NetworkScorer
@@ -15,7 +15,7 @@ from engage_pipeline.model.processes import train_in_processes
 from engage_pipeline.model.rows import Rows, read_columns, read_rows
 from engage_pipeline.model.schedule import decaying, repeated
 from engage_pipeline.model.training import TrainingPlan, TrainingRun, make_accelerator
-from engage_pipeline.training_threads import on_training_threads
+from engage_pipeline.settings.settings import Settings
 
 
 def finetune_network(

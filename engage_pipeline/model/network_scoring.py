@@ -10,10 +10,10 @@ import pyarrow as pa
 import torch  # noqa: TID253 - nothing light imports this module
 
 from engage_pipeline import schema
+from engage_pipeline.machine.precision import autocast, bf16_is_fast
 from engage_pipeline.model.first_layer import SparseFirstLayer, lay_out_by_input
 from engage_pipeline.model.inputs import InputBuilder, Inputs
 from engage_pipeline.model.network import EngagementNetwork, load_network
-from engage_pipeline.model.precision import autocast, fast_at_bf16
 from engage_pipeline.model.rows import Rows, empty_rows, rows_from_table
 
 BATCH_ROWS = 512
@@ -27,7 +27,7 @@ class NetworkScorer:
         self.network, self.codes = network.eval(), codes
         self.device = torch.device("cpu")
         self.inputs = InputBuilder(codes, network.config.sketch_width, self.device, network.config.base_rates)
-        self.precision = network.config.precision if fast_at_bf16(self.device) else "fp32"
+        self.precision = network.config.precision if bf16_is_fast(self.device) else "fp32"
         if self.precision == "bf16":
             _round_weights(network)
         else:
@@ -65,7 +65,7 @@ class NetworkScorer:
         return SparseFirstLayer(self.network.first_known, self.inputs.build(empty_rows(1)).known)
 
     def _logits_from(self, inputs: Inputs) -> np.ndarray:
-        with torch.inference_mode(), autocast(self.device, self.precision):
+        with torch.inference_mode(), autocast(self.device, bf16=self.precision == "bf16"):
             known, categories = inputs
             first_known = self._first_of_one if len(known) == 1 else self.network.first_known
             first = first_known(known) + self.network.first_embedded(self.network.embed(categories))

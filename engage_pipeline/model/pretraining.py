@@ -8,18 +8,18 @@ import numpy as np
 import torch  # noqa: TID253 - nothing light imports this module
 
 from engage_pipeline import schema
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.machine.precision import resolve_precision
+from engage_pipeline.machine.threads import on_training_threads
 from engage_pipeline.model.inputs import InputBuilder
 from engage_pipeline.model.network import EngagementNetwork, NetworkConfig, save_network
-from engage_pipeline.model.precision import resolve_precision
 from engage_pipeline.model.processes import train_in_processes
 from engage_pipeline.model.rows import Rows, concatenate, read_columns, read_rows
 from engage_pipeline.model.schedule import Stretch, cosine, day_by_day, decaying, shuffled
 from engage_pipeline.model.training import TrainingPlan, TrainingRun, make_accelerator
 from engage_pipeline.model.warm_start import COLD, WARM, ColdStart, NetworkBefore, warm_network
 from engage_pipeline.progress import LOGGER
-from engage_pipeline.training_threads import on_training_threads
+from engage_pipeline.settings.settings import Settings
 
 
 def pretrain_network(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.workers import run_in_processes
+from engage_pipeline.machine.workers import run_in_processes
 
 Facts = dict[str, Any]
 

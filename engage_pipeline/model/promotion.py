@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from engage_pipeline import metrics, promoted_counters, schema
-from engage_pipeline.artifacts import ArtifactStore, Draft, Version
+from engage_pipeline import metrics, schema
 from engage_pipeline.model.deciding import (
     CANDIDATE,
     MEAN,
@@ -25,8 +24,10 @@ from engage_pipeline.model.deciding import (
     score_version,
 )
 from engage_pipeline.model.predicting import MODEL, current_model, write_no_model
-from engage_pipeline.operating_sections import PromotionSettings
-from engage_pipeline.predating import predating, read_ledger
+from engage_pipeline.settings.operating import PromotionSettings
+from engage_pipeline.store import promoted_counters
+from engage_pipeline.store.deletion_ledger import predating, read_ledger
+from engage_pipeline.store.store import ArtifactStore, Draft, Version
 
 CANDIDATE_MODEL = "candidate_model"
 CURRENT = "model before"

@@ -14,7 +14,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from engage_pipeline.files import atomic_file
+from engage_pipeline.files.atomic import atomic_file
 from engage_pipeline.plots import as_data_uri
 
 TITLE = "Engagement prediction: evaluation"

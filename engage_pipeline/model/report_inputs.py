@@ -6,11 +6,11 @@ Facts that change without the content, such as seconds and memory, are not shown
 
 import pyarrow.parquet as pq
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.interactions.counting import DAYS
 from engage_pipeline.interactions.drift import part_drift
 from engage_pipeline.model.report_pipeline import PipelineFacts
+from engage_pipeline.store.store import ArtifactStore
 
 EVALUATION = "evaluation"
 PROFILE = "features.profile.parquet"

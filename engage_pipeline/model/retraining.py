@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.manifests import label
+from engage_pipeline.store.manifests import label
+from engage_pipeline.store.store import ArtifactStore
 
 FEATURES = "interaction_features"
 TWEETS = "tweet_parts"

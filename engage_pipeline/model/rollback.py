@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engage_pipeline import files, promoted_counters
-from engage_pipeline.artifacts import ArtifactStore, Draft, Manifest, Version
 from engage_pipeline.errors import UserError
+from engage_pipeline.files import atomic
 from engage_pipeline.metrics import format_value
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.deciding import CANDIDATE, MEAN
@@ -23,6 +22,13 @@ from engage_pipeline.model.promotion import (
     model_facts,
     now,
     shown_time,
+)
+from engage_pipeline.store import promoted_counters
+from engage_pipeline.store.store import (
+    ArtifactStore,
+    Draft,
+    Manifest,
+    Version,
 )
 
 
@@ -191,5 +197,5 @@ def _beginning_with(version: str, models: Sequence[KeptModel]) -> KeptModel:
 def _check_files(model: KeptModel) -> None:
     for name, mark in model.source.manifest.files.items():
         path = model.source.folder / model.source.manifest.directory / name
-        if problem := files.damage(path, mark):
+        if problem := atomic.damage(path, mark):
             raise UserError(f"{path}: {problem}; model {model.version} can't be rolled back to")

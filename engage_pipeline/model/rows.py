@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
-from engage_pipeline.categories import category_numbers
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.matrices import column_values, flag_matrix, number_matrix
+from engage_pipeline.numerics.categories import category_numbers
 
 CATEGORIES = ("language", "hour", "day_of_month")
 INPUT_COLUMNS = (*schema.NUMBERS, *schema.EXPOSURE_FEATURES, *schema.BINARY_FEATURES, *CATEGORIES, "text_tokens")

@@ -15,7 +15,7 @@ import numpy as np
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.rows import read_columns
-from engage_pipeline.stray_days import in_window
+from engage_pipeline.numerics.stray_days import in_window
 
 WARMUP_SHARE = 0.05
 

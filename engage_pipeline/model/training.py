@@ -18,14 +18,14 @@ from torch.nn import functional as F  # noqa: N812, TID253
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.machine.precision import autocast
 from engage_pipeline.model.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
 from engage_pipeline.model.inputs import InputBuilder
 from engage_pipeline.model.network import EngagementNetwork
-from engage_pipeline.model.precision import autocast
 from engage_pipeline.model.rows import Rows
 from engage_pipeline.model.schedule import Stretch
 from engage_pipeline.progress import progress
-from engage_pipeline.sections import NetworkSettings
+from engage_pipeline.settings.computing import NetworkSettings
 
 MOST_CURVE_POINTS = 200
 
@@ -130,7 +130,7 @@ class TrainingRun:
             group["lr"] = self.plan.learning_rate(self.position.step, stretch)
         known, categories = self.inputs.build(rows)
         labels = torch.from_numpy(rows.labels).to(device).float()
-        with autocast(device, self.bare_network.config.precision):
+        with autocast(device, bf16=self.bare_network.config.precision == "bf16"):
             logits = self.network(known, categories)
         losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none").sum(dim=0) / n_rows  # [4]
         shown = self.accelerator.reduce(losses.detach(), "sum").tolist()

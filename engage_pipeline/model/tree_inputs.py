@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 from engage_pipeline import schema
-from engage_pipeline.categories import category_column
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS
 from engage_pipeline.model.matrices import flag_matrix, number_matrix
+from engage_pipeline.numerics.categories import category_column
 
 LANGUAGE = "language"
 HOUR = "hour"

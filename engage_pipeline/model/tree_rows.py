@@ -15,12 +15,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
-from engage_pipeline.batches import batches
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.files.parquet import batches
 from engage_pipeline.model.folds import folds_of
 from engage_pipeline.model.tree_inputs import COLUMNS, LANGUAGE, NEGATIVE, TreeInputs
 from engage_pipeline.progress import progress
+from engage_pipeline.settings.settings import Settings
 
 BATCH_ROWS = 16_384
 LEAST_LANGUAGE_ROWS = 20

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engage_pipeline.config import Settings
 from engage_pipeline.model.effects.columns import LOGITS as EFFECT_LOGITS
-from engage_pipeline.model.logistic import fit_logistic, gaussian_precision
 from engage_pipeline.model.tree_inputs import COLUMNS, LOGITS
+from engage_pipeline.numerics.logistic import fit_logistic, gaussian_precision
+from engage_pipeline.settings.settings import Settings
 
 SHIFT_DEVIATION, SLOPE_DEVIATION, SHARE_DEVIATION = 0.5, 0.25, 0.2
 """Prior standard deviations of what the start adds to the mean logit, of the sum of its slopes around 1, and of the

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from engage_pipeline import schema
-from engage_pipeline.config import Settings
-from engage_pipeline.model.logistic import log_losses
+from engage_pipeline.machine.threads import on_training_threads
 from engage_pipeline.model.tree_inputs import CATEGORICAL, COLUMNS
 from engage_pipeline.model.tree_rows import LogitSource, TreeRows, read_tree_rows
 from engage_pipeline.model.tree_start import BelowTrees, Start, below_trees, fit_start
+from engage_pipeline.numerics.logistic import log_losses
 from engage_pipeline.progress import Progress, progress
-from engage_pipeline.training_threads import on_training_threads
+from engage_pipeline.settings.settings import Settings
 
 TREES = "trees.json"
 LEAST_LABELS = 10

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
-from engage_pipeline.predating import predating
+from engage_pipeline.store.deletion_ledger import predating
+from engage_pipeline.store.store import ArtifactStore
 
 if TYPE_CHECKING:
     from engage_pipeline.model.network import EngagementNetwork, NetworkConfig

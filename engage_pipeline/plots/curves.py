@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from engage_pipeline import schema
+from engage_pipeline.numerics.stray_days import in_window
 from engage_pipeline.plots.style import (
     Axes,
     count_axis,
@@ -17,7 +18,6 @@ from engage_pipeline.plots.style import (
     plain_axis,
     say_nothing_to_draw,
 )
-from engage_pipeline.stray_days import in_window
 
 Point = tuple[float, float]
 SECONDS_PER_DAY = 86_400

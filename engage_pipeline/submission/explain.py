@@ -17,19 +17,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
-from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.files.raw_parts import find_part
 from engage_pipeline.ingest.lines import read_lines
-from engage_pipeline.ingest.parts import find_part
 from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.ingest.rejects import read_rejects
 from engage_pipeline.ingest.streams import open_part
 from engage_pipeline.interactions.features import write_features
+from engage_pipeline.machine.threads import limited_threads
 from engage_pipeline.model.explaining import RowExplanation, explain_row
 from engage_pipeline.plurals import counted
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.published import open_published
-from engage_pipeline.submission.threads import limited_threads
 
 _SEPARATOR = schema.FIELD_SEPARATOR.encode()
 _BLOCK_BYTES = 4 << 20

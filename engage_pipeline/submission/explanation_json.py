@@ -5,9 +5,9 @@ from dataclasses import asdict
 from typing import Any
 
 from engage_pipeline import schema
+from engage_pipeline.files.outputs import Output
 from engage_pipeline.model.explaining import Explanation
 from engage_pipeline.model.families import FEATURES, TEXT_TOKENS
-from engage_pipeline.outputs import Output
 from engage_pipeline.submission import explanation_words as words
 from engage_pipeline.submission.explain import ExplainedRow
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engage_pipeline import schema
-from engage_pipeline.feature_families import EFFECT_FAMILIES
 from engage_pipeline.model.families import SIMILAR, VALIDATION, Family
+from engage_pipeline.settings.families import EFFECT_FAMILIES
 
 _DONE = {"like": "liked", "retweet": "retweeted", "retweet_with_comment": "quoted", "reply": "replied to"}
 _CONTENT = {

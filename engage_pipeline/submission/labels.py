@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engage_pipeline import schema
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
-from engage_pipeline.ingest.parts import find_part, part_name
+from engage_pipeline.files.raw_parts import find_part, part_name
 from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.metrics import first_improbable
 from engage_pipeline.plurals import counted
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline.submission.results_file import ID_COLUMNS
 
 FOLLOWERS = "engaged_with_user_follower_count"

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from engage_pipeline.batches import batches
-from engage_pipeline.config import Settings
+from engage_pipeline.files.parquet import batches
 from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.interactions.features import write_features
 from engage_pipeline.progress import Progress, progress
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline.submission.published import Published
 from engage_pipeline.submission.results import BATCH_ROWS, ResultsWriter, write_part
 from engage_pipeline.submission.seen_rows import SeenRows

@@ -16,21 +16,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from engage_pipeline import exhausted, files
-from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
-from engage_pipeline.ingest.parts import find_parts
+from engage_pipeline.files import atomic
+from engage_pipeline.files.outputs import find_output
+from engage_pipeline.files.raw_parts import find_parts
 from engage_pipeline.interactions.profile import read_profile
+from engage_pipeline.machine import full_disk
+from engage_pipeline.machine.shares import settings_of_one, shared_by_size
+from engage_pipeline.machine.threads import limited_threads
+from engage_pipeline.machine.workers import run_in_processes
 from engage_pipeline.model.bundle import TRAINING_PROFILE
-from engage_pipeline.outputs import find_output
-from engage_pipeline.shares import settings_of_one, shared_by_size
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.parts import predict_parts
 from engage_pipeline.submission.published import Held, hold_published
 from engage_pipeline.submission.results import ResultsWriter
 from engage_pipeline.submission.seen_rows import SeenRows
-from engage_pipeline.submission.threads import limited_threads
-from engage_pipeline.workers import run_in_processes
 
 LOGGER = logging.getLogger("engage_pipeline")
 SCRATCH = ".predict-"
@@ -64,7 +65,7 @@ def predict(
 ) -> PredictReport:
     """Writes the results.csv `output` for the test parts `inputs`: files, or folders of parts.
 
-    A pipe, a device or `-` (standard output) is written to, a regular file appears whole (outputs).
+    A pipe, a device or `-` (standard output) is written to, a regular file appears whole (files.outputs).
 
     Parts follow each other as given, those of a folder by name; a line for every row, in order. `threads` limits
     every library, in each process; None = engine.threads. Of several `processes` each takes whole parts, and its share
@@ -80,8 +81,8 @@ def predict(
     folder = settings.working_dir if place.target is None else place.target.parent
     with (
         _told_when_exhausted(folder, parts, settings),
-        files.scratch_folder(settings.working_dir, SCRATCH) as scratch,
-        files.scratch_folder(folder, SCRATCH) as beside,
+        atomic.scratch_folder(settings.working_dir, SCRATCH) as scratch,
+        atomic.scratch_folder(folder, SCRATCH) as beside,
     ):
         held = hold_published(ArtifactStore(settings), scratch, allow_mixed=allow_mixed)
         with place.stream() if place.target is None else (beside / _WHOLE).open("wb") as file:
@@ -92,7 +93,7 @@ def predict(
         profile = held.model / TRAINING_PROFILE
         warnings = seen.differences(read_profile(profile) if profile.exists() else None, settings)
         if place.target is not None:
-            files.put_in_place(beside / _WHOLE, place.target)
+            atomic.put_in_place(beside / _WHOLE, place.target)
     for warning in warnings:
         LOGGER.warning("warning: %s", warning)
     return PredictReport(seen.rows, time.monotonic() - started, rejected, tuple(warnings))
@@ -100,7 +101,7 @@ def predict(
 
 def _told_when_exhausted(folder: Path, parts: Sequence[Path], settings: Settings) -> AbstractContextManager[None]:
     places = [folder, settings.working_dir]
-    return exhausted.told_when_exhausted("predict", places, lambda: exhausted.size_estimate(0, 0, parts), settings)
+    return full_disk.told_when_exhausted("predict", places, lambda: full_disk.size_estimate(0, 0, parts), settings)
 
 
 def _predict_here(

@@ -12,12 +12,12 @@ from typing import Self
 
 import numpy as np
 
-from engage_pipeline import files
-from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.config import Settings
+from engage_pipeline.files import atomic
 from engage_pipeline.ingest.one_line import read_line
 from engage_pipeline.interactions.one_row import RowFeatures
 from engage_pipeline.model.bundle import TrainedModel
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.predict import SCRATCH
 from engage_pipeline.submission.published import hold_published
 
@@ -33,7 +33,7 @@ class Predictor:
     def open(cls, settings: Settings, *, threads: int | None = None, allow_mixed: bool = False) -> Self:
         """Opens what is published; `threads` and `allow_mixed` as in predict. Raises UserError where some of it is not
         there, is damaged or was made with other settings."""
-        with files.scratch_folder(settings.working_dir, SCRATCH) as scratch:
+        with atomic.scratch_folder(settings.working_dir, SCRATCH) as scratch:
             held = hold_published(ArtifactStore(settings), scratch, allow_mixed=allow_mixed)
             published = held.load(threads or settings.engine.threads)
             return cls(published.model, RowFeatures(settings, **published.counts))

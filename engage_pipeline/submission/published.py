@@ -1,7 +1,7 @@
 """What predicting reads of what is published: the model, and the counters that it was judged on.
 
 These counters may be older than the published ones: a run that died between counting and promotion leaves new counters
-beside the old model (promoted_counters).
+beside the old model (store.promoted_counters).
 """
 
 import logging
@@ -13,14 +13,19 @@ from typing import TypeVar
 
 import pyarrow.parquet as pq
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.errors import UserError
 from engage_pipeline.interactions.family_counts import Counts
 from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.predicting import predicting_model
-from engage_pipeline.promoted_counters import COUNTERS, CountersGoneError, find_counters, short
-from engage_pipeline.versions import Version
+from engage_pipeline.store.promoted_counters import (
+    COUNTERS,
+    CountersGoneError,
+    find_counters,
+    short,
+)
+from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline.store.versions import Version
 
 LOGGER = logging.getLogger("engage_pipeline")
 

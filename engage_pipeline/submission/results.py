@@ -16,8 +16,8 @@ import pyarrow.csv as pc_csv
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
-from engage_pipeline.batches import batches
 from engage_pipeline.errors import UserError
+from engage_pipeline.files.parquet import batches
 from engage_pipeline.plurals import counted
 from engage_pipeline.progress import progress
 from engage_pipeline.submission.results_file import ID_COLUMNS, RESULT_COLUMNS

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from engage_pipeline.rules import Outcome, Rules, rule
-from engage_pipeline.versions import Version
+from engage_pipeline.store.rules import Outcome, Rules, rule
+from engage_pipeline.store.versions import Version
 
 if TYPE_CHECKING:
-    from engage_pipeline.artifacts import ArtifactStore
+    from engage_pipeline.store.store import ArtifactStore
 
 
 @rule("{lines:,} lines for the rows of the test parts")

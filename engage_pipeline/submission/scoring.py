@@ -10,8 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engage_pipeline import metrics
-from engage_pipeline.config import Settings
 from engage_pipeline.plurals import counted
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline.submission.labels import LabelledRows, read_labels, read_oracle
 from engage_pipeline.submission.matching import match
 from engage_pipeline.submission.results_file import read_predictions

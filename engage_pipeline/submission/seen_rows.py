@@ -11,7 +11,6 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engage_pipeline.config import Settings
 from engage_pipeline.interactions.drift import (
     COMPARABLE_FEATURES,
     improbable_languages,
@@ -21,6 +20,7 @@ from engage_pipeline.interactions.drift import (
 )
 from engage_pipeline.interactions.family_counts import counter_family
 from engage_pipeline.interactions.profile import LANGUAGE, MISSING, MOST_VALUES, OTHERS, Profile, binned
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline.submission.unknown import EXPOSURES
 
 SAMPLE_ROWS = 2048

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from engage_pipeline import files
-from engage_pipeline.artifacts import ArtifactStore, Version
+from engage_pipeline.files import atomic
 from engage_pipeline.interactions.features import write_features_of_parts
-from engage_pipeline.promoted_counters import made_of
+from engage_pipeline.store.promoted_counters import made_of
+from engage_pipeline.store.store import ArtifactStore, Version
 from engage_pipeline.submission.predict import SCRATCH
 from engage_pipeline.submission.published import counts_in
 
@@ -33,7 +33,7 @@ def feature_files(
         return
     LOGGER.info("submission: test_features are of other counters than the model was promoted with: joined once more")
     counts = counts_in({name: version.directory() for name, version in counters.items()})
-    with files.scratch_folder(store.root, SCRATCH) as scratch:
+    with atomic.scratch_folder(store.root, SCRATCH) as scratch:
         parts = [(path, scratch / path.name) for path in tweets]
         for _ in write_features_of_parts(parts, kind="test", settings=store.settings, **counts):
             pass

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from engage_pipeline.batches import batches
+from engage_pipeline.files.parquet import batches
 from engage_pipeline.language.codes import NO_CODE, load_codes
 
 BATCH_ROWS = 65_536

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
-from engage_pipeline.files import atomic_file
+from engage_pipeline.files.atomic import atomic_file
 from engage_pipeline.progress import Progress
 from engage_pipeline.synthetic.draws import random_ids
 from engage_pipeline.synthetic.exposures import Exposures

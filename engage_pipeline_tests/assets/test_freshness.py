@@ -11,10 +11,10 @@ from dagster._core.workspace.load_target import ModuleTarget
 from dagster._daemon.controller import create_daemon_of_type
 from dagster._daemon.freshness import FreshnessDaemon
 
-from engage_pipeline.config import settings_from
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
 from engage_pipeline.resources import Pipeline
+from engage_pipeline.settings.settings import settings_from
 from engage_pipeline_tests import worlds
 
 WAITED_FOR = ("tweet_parts", "trained_model", "evaluation", "submission")

@@ -13,20 +13,21 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from engage_pipeline import files, schema
-from engage_pipeline.artifacts import ArtifactStore
+from engage_pipeline import schema
 from engage_pipeline.automation.forget import COUNTED, Outcome, forget
 from engage_pipeline.catalogue import ARTIFACTS, Stage
 from engage_pipeline.checks.deletions import CHECK
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
+from engage_pipeline.files import atomic
 from engage_pipeline.ingest.forgetting import INGESTED
-from engage_pipeline.manifests import label
-from engage_pipeline.predating import predating
 from engage_pipeline.resources import Pipeline
-from engage_pipeline.rewriting import keys_on_disk
 from engage_pipeline.running import run_pipeline
 from engage_pipeline.status import status_table
+from engage_pipeline.store.deletion_ledger import predating
+from engage_pipeline.store.manifests import label
+from engage_pipeline.store.rewriting import keys_on_disk
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.predict import predict
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.dying import dying_engage
@@ -268,7 +269,7 @@ def test_two_do_not_forget_at_once(world: Path) -> None:
     delete(world)
     lock = world / "data" / "deletions" / ".forget.lock"
     lock.parent.mkdir()
-    with files.exclusive(lock, "held"), pytest.raises(UserError, match="another run is forgetting"):
+    with atomic.exclusive(lock, "held"), pytest.raises(UserError, match="another run is forgetting"):
         forgotten_in(world)
 
 

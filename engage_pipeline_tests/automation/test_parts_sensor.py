@@ -7,15 +7,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from engage_pipeline import files
 from engage_pipeline.automation import parts_sensor as sensor_module
 from engage_pipeline.automation.parts_sensor import LOST_SECONDS, parts_sensor
 from engage_pipeline.definitions import build_definitions
+from engage_pipeline.files import atomic
 from engage_pipeline.ingest.sightings import Cursor, read_cursor
-from engage_pipeline.operating_sections import AutomationSettings
 from engage_pipeline.partitions import register_parts
 from engage_pipeline.resources import Pipeline
 from engage_pipeline.running import RANGE_END, RANGE_START
+from engage_pipeline.settings.operating import AutomationSettings
 from engage_pipeline_tests import worlds
 
 PARTS = ["part-00000", "part-00001", "part-00002"]
@@ -292,7 +292,7 @@ def test_a_new_part_alone_is_a_run_of_its_partition_as_the_daemon_resolves_it(wa
             done = watch.definitions.resolve_sensor_def("new_parts").evaluate_tick(context)
     (request,) = done.run_requests or []
     assert request.tags["dagster/partition"] == "part-00000"
-    assert request.run_key == f"part-00000:{files.sha256(watch.parts / 'part-00000')[:16]}:new"
+    assert request.run_key == f"part-00000:{atomic.sha256(watch.parts / 'part-00000')[:16]}:new"
 
 
 def test_a_request_that_no_run_came_of_is_made_again_after_a_while(

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import yaml
 
-from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.config import load_settings
-from engage_pipeline.spill import spill_folder
+from engage_pipeline.machine.spill import spill_folder
+from engage_pipeline.settings.settings import load_settings
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.synthetic import synthesize
 from engage_pipeline_tests import servers
 from engage_pipeline_tests.benchmarks.world import ROWS_A_USER

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engage_pipeline.config import settings_from
 from engage_pipeline.interactions.pieces import Sizes
-from engage_pipeline.sections import TreeSettings
+from engage_pipeline.settings.computing import TreeSettings
+from engage_pipeline.settings.settings import settings_from
 from engage_pipeline_tests.benchmarks.beyond_memory import TARGETS
 
 FEATURES = "interaction_features"

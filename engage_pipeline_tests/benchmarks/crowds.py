@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
-from engage_pipeline.engine import ROW_GROUP_ROWS
+from engage_pipeline.engines.engine import ROW_GROUP_ROWS
 
 _NUMBERS = """
 SELECT CASE WHEN i = 0 THEN id ELSE md5(id || i) END AS id, CAST(number * $times + i AS INT) AS number

@@ -71,7 +71,7 @@ def _products(operations: Callable[[World], float], world: World) -> Iterator[Wo
     """torch.mm, in bf16 where the processor is fast at it: as many rows as its operations would do."""
     import torch
 
-    from engage_pipeline.model.precision import resolve_precision
+    from engage_pipeline.machine.precision import resolve_precision
 
     precision = resolve_precision("auto", torch.device("cpu"))
     kind = torch.bfloat16 if precision == "bf16" else torch.float32

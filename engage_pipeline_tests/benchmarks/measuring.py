@@ -16,8 +16,8 @@ from statistics import median
 
 import pyarrow as pa
 
-from engage_pipeline.files import atomic_file
-from engage_pipeline.memory import peak_memory_mb, release_memory, reset_peak_memory
+from engage_pipeline.files.atomic import atomic_file
+from engage_pipeline.machine.memory import peak_memory_mb, release_memory, reset_peak_memory
 from engage_pipeline_tests.benchmarks.kinds import KINDS, WORK
 from engage_pipeline_tests.benchmarks.world import World
 

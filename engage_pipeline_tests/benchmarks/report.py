@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from engage_pipeline.files import atomic_file
+from engage_pipeline.files.atomic import atomic_file
 from engage_pipeline_tests.benchmarks.aims import Growth, Results, outcomes, vector_units
 from engage_pipeline_tests.benchmarks.alternatives.stages import ALTERNATIVES
 from engage_pipeline_tests.benchmarks.kinds import ALTERNATIVE, LIMIT, PLAIN_WAY, WORK

@@ -115,8 +115,8 @@ def test_twins_that_no_rule_of_parts_has_seen_together_are_not_counted(ingested:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.config import load_settings
+from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline.settings.settings import load_settings
 from engage_pipeline.ingest.deletions import NO_DELETIONS
 from engage_pipeline.ingest.training_parts import publish_part
 replace = Path.replace

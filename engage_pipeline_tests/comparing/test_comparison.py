@@ -13,9 +13,9 @@ import yaml
 from engage_pipeline.comparing.comparison import Plan, compare
 from engage_pipeline.comparing.contenders import common_values
 from engage_pipeline.comparing.worlds import World, make_world
-from engage_pipeline.config import settings_from
 from engage_pipeline.errors import UserError
-from engage_pipeline.files import exclusive
+from engage_pipeline.files.atomic import exclusive
+from engage_pipeline.settings.settings import settings_from
 from engage_pipeline.submission.scoring import score_predictions
 from engage_pipeline_tests.comparing.test_tables import rows
 

@@ -11,9 +11,9 @@ from engage_pipeline.commands.comparing import parse_worlds
 from engage_pipeline.comparing import contenders
 from engage_pipeline.comparing.contenders import common_values, contender
 from engage_pipeline.comparing.worlds import RawFiles, Variant, World
-from engage_pipeline.config import settings_from
 from engage_pipeline.errors import UserError
-from engage_pipeline.feature_families import FAMILY_NAMES
+from engage_pipeline.settings.families import FAMILY_NAMES
+from engage_pipeline.settings.settings import settings_from
 
 WORLD = World(1000, 1)
 RAW = RawFiles(*(Path(name) for name in ("/w/train", "/w/validation/part-00000", "/w/test", "/w/labels", "/w/oracle")))

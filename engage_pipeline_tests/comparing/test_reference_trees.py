@@ -13,10 +13,10 @@ from engage_pipeline.catalogue import ancestry
 from engage_pipeline.comparing import reference_rows
 from engage_pipeline.comparing.reference_rows import COLUMNS, matrix, read_rows
 from engage_pipeline.comparing.reference_trees import FEATURES, train, write_results
-from engage_pipeline.config import load_settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.resources import Pipeline
 from engage_pipeline.running import run_pipeline
+from engage_pipeline.settings.settings import load_settings
 from engage_pipeline.submission.scoring import score_predictions
 from engage_pipeline.synthetic import synthesize
 from engage_pipeline_tests import worlds

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from engage_pipeline.config import load_settings
+from engage_pipeline.settings.settings import load_settings
 from engage_pipeline_tests.deploy.deployed import DEPLOY, PROGRAMS, compose
 from engage_pipeline_tests.worlds import REPOSITORY
 

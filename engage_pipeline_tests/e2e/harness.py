@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.config import CONFIG_VARIABLE
+from engage_pipeline.settings.settings import CONFIG_VARIABLE
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import servers, worlds
 from engage_pipeline_tests.e2e import queries
 

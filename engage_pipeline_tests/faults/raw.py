@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from engage_pipeline.manifests import Manifest
+from engage_pipeline.store.manifests import Manifest
 from engage_pipeline_tests import worlds
 
 

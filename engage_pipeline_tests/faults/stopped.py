@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from engage_pipeline.stopping import LINE
+from engage_pipeline.machine.stopping import LINE
 
 ENGAGE = str(Path(sys.executable).with_name("engage"))
 _LOG_LINE = re.compile(r"\d\d:\d\d:\d\d \S.*")

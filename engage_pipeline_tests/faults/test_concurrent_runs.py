@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.catalogue import ARTIFACTS
-from engage_pipeline.manifests import label
+from engage_pipeline.store.manifests import label
 from engage_pipeline_tests import servers, worlds
 from engage_pipeline_tests.dying import dying_engage
 from engage_pipeline_tests.faults.nursery import Nursery
@@ -45,8 +45,8 @@ def test_two_processes_never_make_the_same_artifact(config: Path, children: Nurs
 PUBLISHER = """
 import shutil, sys, time
 from pathlib import Path
-from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.config import load_settings
+from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline.settings.settings import load_settings
 store = ArtifactStore(load_settings(Path(sys.argv[1])))
 bundles, counts = [Path(path) for path in sys.argv[2:4]], store.open("interaction_counts").directory()
 held = Path(sys.argv[1]).with_name("counts")
@@ -63,7 +63,7 @@ while True:
 READER = """
 import sys
 from pathlib import Path
-from engage_pipeline.config import load_settings
+from engage_pipeline.settings.settings import load_settings
 from engage_pipeline.submission.predict import predict
 settings, output = load_settings(Path(sys.argv[1])), Path(sys.argv[2])
 for number in range(int(sys.argv[3])):

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline import files
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
+from engage_pipeline.files import atomic
 from engage_pipeline.ingest.reading import ingest_part
-from engage_pipeline.manifests import Manifest, label
+from engage_pipeline.store.manifests import Manifest, label
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.large_parts import write_raw_part
 from engage_pipeline_tests.faults.nursery import Nursery, nursery
@@ -67,7 +67,7 @@ def temporary(folder: Path) -> list[Path]:
 
 def is_whole(store: ArtifactStore, name: str, key: str | None, manifest: Manifest | None) -> bool:
     """Whether `manifest` is the current one still, and its files are as published."""
-    files._verified.clear()
+    atomic._verified.clear()
     return store.manifest(name, key) == manifest and store.open(name, key).directory().is_dir()
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline import files
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
-from engage_pipeline.manifests import label
-from engage_pipeline.publishing import MANIFEST
+from engage_pipeline.files import atomic
+from engage_pipeline.store.manifests import label
+from engage_pipeline.store.publishing import MANIFEST
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.nursery import nursery
 
@@ -65,14 +65,14 @@ def test_every_one_of_100_is_caught(
         harm(path, rng.randrange(8 * len(content) if harm is flip else len(content)))
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
         # As in a process that has not looked at the file yet: a disk that decays changes no time.
-        monkeypatch.setattr(files, "_verified", set())
+        monkeypatch.setattr(atomic, "_verified", set())
         what = re.escape(f"{path}: damaged: ") + ".*" + re.escape(f"; materialize {label(name, key)} again")
         with pytest.raises(UserError, match=f"^{what}$"):
             store.open(name, key).path(file)
         with pytest.raises(UserError, match=f"^{what}$"):
             store.open(name, key).directory()
         path.write_bytes(content)
-        monkeypatch.setattr(files, "_verified", set())
+        monkeypatch.setattr(atomic, "_verified", set())
         assert store.open(name, key).path(file) == path
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.backfilling import backfill
 from engage_pipeline.errors import UserError
-from engage_pipeline.ingest.parts import part_name
+from engage_pipeline.files.raw_parts import part_name
 from engage_pipeline.partitions import register_parts
 from engage_pipeline.resources import Pipeline
-from engage_pipeline.rewriting import purge, remove
+from engage_pipeline.store.rewriting import purge, remove
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.opened import audited, can_trace, trace
 from engage_pipeline_tests.faults.raw import ingest, part_of

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline import files
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import ARTIFACTS
-from engage_pipeline.manifests import Manifest, label
+from engage_pipeline.files import atomic
+from engage_pipeline.store.manifests import Manifest, label
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.nursery import Event, Nursery
 
@@ -65,7 +65,7 @@ def test_a_kill_leaves_the_version_before_whole_and_the_next_run_succeeds(
     assert current is not None
 
     def is_replaced() -> bool:
-        files._verified.clear()
+        atomic._verified.clear()
         now = store.open(name, key)
         assert now.directory().is_dir()
         assert now.manifest.files == current.files
@@ -96,7 +96,7 @@ def test_a_kill_leaves_the_version_before_whole_and_the_next_run_succeeds(
 SPILLING = """
 import sys, time
 from pathlib import Path
-from engage_pipeline.duckdb_engine import DuckDBEngine
+from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline_tests.samples import tiny_settings
 settings = tiny_settings(Path(sys.argv[1]), engine={"threads": 1, "memory_limit": "30MB"})
 with DuckDBEngine(settings) as engine:

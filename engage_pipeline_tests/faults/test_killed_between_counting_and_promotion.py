@@ -13,12 +13,12 @@ import pytest
 from typer.testing import CliRunner
 
 from engage_pipeline import schema
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.commands.app import app
-from engage_pipeline.config import load_settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.rollback import roll_back
-from engage_pipeline.promoted_counters import COUNTERS
+from engage_pipeline.settings.settings import load_settings
+from engage_pipeline.store.promoted_counters import COUNTERS
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.explain import explain
 from engage_pipeline.submission.predict import predict
 from engage_pipeline.submission.predictor import Predictor
@@ -91,9 +91,9 @@ def submit(config: Path) -> None:
     import dagster as dg
 
     from engage_pipeline.definitions import build_definitions
-    from engage_pipeline.plan import Step
     from engage_pipeline.resources import Pipeline
     from engage_pipeline.running import materialize
+    from engage_pipeline.store.plan import Step
 
     definitions = build_definitions(Pipeline(config=str(config)))
     with dg.DagsterInstance.ephemeral() as instance:

@@ -6,7 +6,7 @@ import pytest
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deletions import read_deletions
-from engage_pipeline.plan import raw_sources
+from engage_pipeline.store.plan import raw_sources
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.opened import audited
 from engage_pipeline_tests.faults.raw import ingest, manifest_of, part_of, rows_of

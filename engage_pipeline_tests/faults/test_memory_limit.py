@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.errors import UserError
 from engage_pipeline.interactions.counting import count_training
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.faults.large_parts import write_raw_part
 from engage_pipeline_tests.samples import tiny_settings
 
@@ -36,7 +36,7 @@ from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.interactions.counting import count_training, count_validation
 from engage_pipeline.interactions.features import write_features
 from engage_pipeline.interactions.similarity import similar_authors
-from engage_pipeline.memory import peak_memory_mb, reset_peak_memory
+from engage_pipeline.machine.memory import peak_memory_mb, reset_peak_memory
 from engage_pipeline_tests.samples import tiny_settings
 
 inputs, output, limit = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.outputs import find_output
+from engage_pipeline.files.outputs import find_output
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.forked import Commands, commands
 

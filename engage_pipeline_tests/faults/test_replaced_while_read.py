@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.files import sha256
+from engage_pipeline.files.atomic import sha256
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.raw import ingest, manifest_of, part_of
 from engage_pipeline_tests.ingest.test_reading import GOOD, line_of

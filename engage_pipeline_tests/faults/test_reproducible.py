@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import ARTIFACTS, Stage
-from engage_pipeline.files import Fingerprint
-from engage_pipeline.manifests import label
-from engage_pipeline.plan import SEGMENTS
+from engage_pipeline.files.atomic import Fingerprint
+from engage_pipeline.store.manifests import label
+from engage_pipeline.store.plan import SEGMENTS
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.predict import predict
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.nursery import Nursery, nursery

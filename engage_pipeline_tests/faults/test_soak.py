@@ -21,8 +21,8 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.automation.dead_runs import PROCESS_TAG
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.synthetic import synthesize
 from engage_pipeline_tests import servers, worlds
 from engage_pipeline_tests.e2e.harness import ENDED, Dev, development

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline.stopping import LINE
+from engage_pipeline.machine.stopping import LINE
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.stopped import Moment, assert_one_line, stop_at
 
@@ -21,7 +21,7 @@ MOMENTS = {
     "loading Arrow": Moment("pyarrow/__init__.py", "<module>", 1, signal.SIGTERM),
     "reading a part": Moment("engage_pipeline/ingest/reading.py", "ingest_part"),
     "the second part": Moment("engage_pipeline/ingest/reading.py", "ingest_part", 2, signal.SIGTERM),
-    "publishing": Moment("engage_pipeline/files.py", "seal_folder"),
+    "publishing": Moment("engage_pipeline/files/atomic.py", "seal_folder"),
     "opening the history": Moment(SQL, "do_execute", 1),
     "asking for a run": Moment(SQL, "do_execute", 30, signal.SIGTERM),
     "writing an event": Moment(SQL, "do_execute", 150),
@@ -111,7 +111,7 @@ def test_processes_that_predict_end_with_the_command(world: Path, number: int) -
 
 def test_one_that_does_not_unwind_ends_all_the_same() -> None:
     """The exception is lost, as in a callback of a library, and the command goes on: not for long."""
-    script = "import engage_pipeline.stopping as s, os, signal, threading\n"
+    script = "import engage_pipeline.machine.stopping as s, os, signal, threading\n"
     script += "s.watch()\ntry: os.kill(os.getpid(), signal.SIGTERM)\nexcept KeyboardInterrupt: pass\n"
     script += "threading.Event().wait()\n"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from engage_pipeline.config import Settings, load_settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.settings.settings import Settings, load_settings
 from engage_pipeline_tests.fuzzing.splices import random_splices, replace_value, spliced
 
 VALID = b"""\

@@ -15,17 +15,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.errors import UserError
+from engage_pipeline.files.raw_parts import find_parts
 from engage_pipeline.ingest.deletions import Deletions, read_deletions
 from engage_pipeline.ingest.forgetting import FACT, Forgotten, enter_replaced, forget_rows, raw_files, waiting
-from engage_pipeline.ingest.parts import find_parts
 from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.ingest.rejects import read_rejects
 from engage_pipeline.ingest.report import facts_of_parts
 from engage_pipeline.ingest.side_files import write_side_files, write_test_sample
 from engage_pipeline.ingest.split import validation_split
-from engage_pipeline.predating import LEDGER, predating
+from engage_pipeline.store.deletion_ledger import LEDGER, predating
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.synthetic import synthesize
 from engage_pipeline_tests.samples import tiny_settings
 from engage_pipeline_tests.traces import traces

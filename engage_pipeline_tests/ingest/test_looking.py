@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.ingest import looking
 from engage_pipeline.ingest.looking import ContentReader, look, look_at_all, stored_parts
-from engage_pipeline.manifests import Manifest
+from engage_pipeline.store.manifests import Manifest
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.samples import bare_store, tiny_settings
 
 BLOCK = 1 << 12

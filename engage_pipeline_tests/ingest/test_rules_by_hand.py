@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.ingest.rules import (
     content_marks,
     days_are_in_the_window,
@@ -21,7 +20,8 @@ from engage_pipeline.ingest.rules import (
     no_row_is_in_another_window,
     tables,
 )
-from engage_pipeline.rules import Rule
+from engage_pipeline.store.rules import Rule
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.samples import FIRST_DAY, bare_store, tiny_settings
 
 FACTS = {"lines": 100, "rows": 90, "rejected": 5, "blank": 3, "forgotten": 2, "duplicates": 0}

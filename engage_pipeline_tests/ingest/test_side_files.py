@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engage_pipeline.duckdb_engine import DuckDBEngine
+from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.ingest.side_files import SAMPLE_ROWS, rows_outside, shared_rows, write_side_files
 from engage_pipeline_tests.samples import FIRST_DAY, tiny_settings
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engage_pipeline.duckdb_engine import DuckDBEngine
+from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest import sorting
 from engage_pipeline.ingest.blocks import LineBlock

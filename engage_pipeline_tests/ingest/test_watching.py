@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engage_pipeline.files import SourceFile
+from engage_pipeline.files.atomic import SourceFile
 from engage_pipeline.ingest.sightings import Asked, Cursor, Seen, read_cursor
 from engage_pipeline.ingest.watch_report import report
 from engage_pipeline.ingest.watching import Decision, Observed, Situation, State, Stored, decide, parts_to_read

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score  # noqa: TID253 - nothing light imports tests
 
-from engage_pipeline.config import Settings
-from engage_pipeline.fingerprints import fingerprints
 from engage_pipeline.interactions import communities
 from engage_pipeline.interactions.communities import NO_COMMUNITY, SCHEMA, Communities, embed, find_communities
 from engage_pipeline.interactions.counting import count_training
 from engage_pipeline.interactions.exposure_matrix import ABSENT, ExposureMatrix
+from engage_pipeline.numerics.fingerprints import fingerprints
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.interactions.test_counting import exposure
 from engage_pipeline_tests.interactions.typed_parts import write_typed
 from engage_pipeline_tests.samples import tiny_settings

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from engage_pipeline import schema
-from engage_pipeline.feature_families import FAMILY_NAMES
 from engage_pipeline.interactions.family_counts import Kind
 from engage_pipeline.interactions.pieces import Sizes
+from engage_pipeline.settings.families import FAMILY_NAMES
 from engage_pipeline_tests.interactions.test_against_reference import write_everything
 from engage_pipeline_tests.interactions.test_counting import ROWS, exposure
 from engage_pipeline_tests.interactions.typed_parts import Row

@@ -8,11 +8,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.errors import UserError
 from engage_pipeline.interactions import features, part_features
 from engage_pipeline.interactions.part_features import part_publisher
-from engage_pipeline.manifests import Manifest
+from engage_pipeline.store.manifests import Manifest
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
 
 KEYS = ["part-00000", "part-00001", "part-00002"]

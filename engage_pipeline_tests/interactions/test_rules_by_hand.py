@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.interactions.rules import RULES
-from engage_pipeline.rules import Rule
+from engage_pipeline.store.rules import Rule
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.rules import RULES as SUBMISSION_RULES
 from engage_pipeline_tests.samples import bare_store, tiny_settings
 

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engage_pipeline.config import Settings
 from engage_pipeline.schema import CLS_TOKEN, SEP_TOKEN
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.samples import tiny_settings
 
 VOCABULARY = 400

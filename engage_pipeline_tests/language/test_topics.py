@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score  # noqa: TID253 - nothing light imports tests
 
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.language import topics
 from engage_pipeline.language.token_weights import TokenWeights, fit_weights
 from engage_pipeline.language.topics import NO_TOPIC, TopicModel, fit_model, fit_topics
 from engage_pipeline.schema import CLS_TOKEN, SEP_TOKEN
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.samples import tiny_settings
 
 TOPICS, N_LANGUAGES, WORDS = 6, 4, 40

@@ -7,8 +7,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from engage_pipeline.config import Settings
-from engage_pipeline.fingerprints import fingerprints
 from engage_pipeline.interactions.communities import COMMUNITIES, SCHEMA
 from engage_pipeline.language.codes import code_schema, load_codes
 from engage_pipeline.language.topics import fit_model
@@ -16,6 +14,8 @@ from engage_pipeline.model.effects.columns import read_columns
 from engage_pipeline.model.effects.scoring import load_clusters
 from engage_pipeline.model.effects.training import train_effects
 from engage_pipeline.model.trees import train_trees
+from engage_pipeline.numerics.fingerprints import fingerprints
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.samples import tiny_settings
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
-from engage_pipeline.config import Settings
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.samples import feature_table, tiny_settings
 
 LANGUAGES = ("en", "ja", "pt")  # the sample rows speak "es" too

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
-from engage_pipeline.artifacts import ArtifactStore, Manifest
 from engage_pipeline.model.bundle import TrainedModel, build_bundle
 from engage_pipeline.model.promotion import promote
-from engage_pipeline.predating import enter
+from engage_pipeline.store.deletion_ledger import enter
+from engage_pipeline.store.store import ArtifactStore, Manifest
 from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
 from engage_pipeline_tests.samples import bare_store, feature_table
 

@@ -19,7 +19,7 @@ from engage_pipeline.model.blend import (
     shrink_weights,
     write_blend,
 )
-from engage_pipeline.model.logistic import log_losses, sigmoid
+from engage_pipeline.numerics.logistic import log_losses, sigmoid
 
 
 def slow_objective(intercept: float, network_weight: float, trees_weight: float, rows: list) -> float:

@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import check_grad  # noqa: TID253 - it judges what is tested
 
 from engage_pipeline.model.blend import EQUAL, MOSTLY_TREES, Weights, choose_weights
-from engage_pipeline.model.logistic import _negative_log_posterior, gaussian_precision
+from engage_pipeline.numerics.logistic import _negative_log_posterior, gaussian_precision
 
 
 def slow_objective(weights: np.ndarray, rows: np.ndarray, labels: np.ndarray, prior: Weights) -> float:

@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.codes import load_codes
 from engage_pipeline.model.blend import MOSTLY_TREES, choose_weights, read_blend, shrink_weights
@@ -16,6 +15,7 @@ from engage_pipeline.model.effects.columns import read_columns
 from engage_pipeline.model.effects.scoring import EffectScorer
 from engage_pipeline.model.network_scoring import NetworkScorer
 from engage_pipeline.model.tree_scoring import TreeScorer
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
 from engage_pipeline_tests.samples import feature_table
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.deciding import CANT_TELL, HoldoutScore, judge_first
 from engage_pipeline.model.predicting import lacks_model, predicting_model
 from engage_pipeline.model.promotion import format_scores
 from engage_pipeline.model.rollback import kept_models, promote_by_hand, roll_back
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.published import hold_published, open_published
 from engage_pipeline_tests.model.network_samples import set_column
 from engage_pipeline_tests.model.promotions import (

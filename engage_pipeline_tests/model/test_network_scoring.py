@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch  # noqa: TID253 - it is what is tested
 
+from engage_pipeline.machine.precision import bf16_is_fast, resolve_precision
 from engage_pipeline.model.inputs import InputBuilder
 from engage_pipeline.model.network import EngagementNetwork, NetworkConfig, save_network
 from engage_pipeline.model.network_scoring import BATCH_ROWS, NetworkScorer, logits_of_both
-from engage_pipeline.model.precision import fast_at_bf16, resolve_precision
 from engage_pipeline.model.rows import rows_from_table
 from engage_pipeline_tests.model.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes, set_column
 from engage_pipeline_tests.samples import feature_table
@@ -66,5 +66,5 @@ def test_scores_rows_of_an_unseen_language_and_none_at_all(tmp_path):
 
 
 def test_auto_is_bf16_only_where_it_is_fast():
-    assert resolve_precision("auto", CPU) == ("bf16" if fast_at_bf16(CPU) else "fp32")
+    assert resolve_precision("auto", CPU) == ("bf16" if bf16_is_fast(CPU) else "fp32")
     assert [resolve_precision(name, CPU) for name in ("fp32", "bf16")] == ["fp32", "bf16"]

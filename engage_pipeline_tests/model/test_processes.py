@@ -10,10 +10,10 @@ import torch  # noqa: TID253 - it is what is tested
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.machine.workers import run_in_processes
 from engage_pipeline.model import processes
 from engage_pipeline.model.checkpoint import CHECKPOINT_FILE
 from engage_pipeline.model.pretraining import pretrain_network
-from engage_pipeline.workers import run_in_processes
 from engage_pipeline_tests.dying import kill_before
 from engage_pipeline_tests.model.network_samples import LANGUAGES, make_codes, network_settings, write_parts
 

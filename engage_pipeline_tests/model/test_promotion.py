@@ -9,8 +9,8 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.promotion import HoldoutScore, compare, format_scores
-from engage_pipeline.operating_sections import PromotionSettings
-from engage_pipeline.predating import predating
+from engage_pipeline.settings.operating import PromotionSettings
+from engage_pipeline.store.deletion_ledger import predating
 from engage_pipeline_tests.model.network_samples import set_column
 from engage_pipeline_tests.model.promotions import (
     TABLE,

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.artifacts import ArtifactStore, Version
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.model.report import Section
 from engage_pipeline.model.report_figures import blend_table, holdout_table, model_section
 from engage_pipeline.model.report_inputs import report_inputs
 from engage_pipeline.model.report_pipeline import PipelineFacts, data_section, interactions_section, text_section
+from engage_pipeline.store.store import ArtifactStore, Version
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.model.report_pages import Page, assert_whole
 

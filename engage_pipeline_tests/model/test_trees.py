@@ -9,9 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
-from engage_pipeline.feature_families import COUNTER_FAMILIES, FAMILY_NAMES
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, no_effects
 from engage_pipeline.model.effects.columns import LOGITS as EFFECT_LOGITS
 from engage_pipeline.model.tree_inputs import COLUMNS, LANGUAGE, LOGITS, TreeInputs
@@ -19,6 +17,8 @@ from engage_pipeline.model.tree_rows import LogitSource
 from engage_pipeline.model.tree_scoring import TreeScorer
 from engage_pipeline.model.tree_start import BelowTrees, fit_start
 from engage_pipeline.model.trees import LEAST_LABELS, train_trees, trees_file
+from engage_pipeline.settings.families import COUNTER_FAMILIES, FAMILY_NAMES
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests import samples
 from engage_pipeline_tests.samples import feature_table
 

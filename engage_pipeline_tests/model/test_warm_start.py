@@ -12,8 +12,8 @@ import pytest
 import torch  # noqa: TID253
 from safetensors.torch import load_file
 
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.machine.threads import torch_threads
 from engage_pipeline.model.inputs import InputBuilder
 from engage_pipeline.model.network import EngagementNetwork, load_network, save_network
 from engage_pipeline.model.network_scoring import NetworkScorer
@@ -21,8 +21,8 @@ from engage_pipeline.model.pretraining import _loader, pretrain_network
 from engage_pipeline.model.schedule import cosine, day_by_day, decaying, shuffled
 from engage_pipeline.model.training import TrainingPlan, TrainingRun, make_accelerator
 from engage_pipeline.model.warm_start import ColdStart, NetworkBefore, network_before, warm_network
-from engage_pipeline.predating import enter
-from engage_pipeline.training_threads import torch_threads
+from engage_pipeline.store.deletion_ledger import enter
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.model.network_samples import (
     LANGUAGES,
     make_codes,

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from engage_pipeline import promoted_counters
-from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.config import Settings
 from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.ingest.split import validation_split
 from engage_pipeline.interactions.counting import count_training, count_validation
 from engage_pipeline.interactions.features import write_features
 from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.bundle import build_bundle
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store import promoted_counters
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.model.bundles import make_inputs
 from engage_pipeline_tests.samples import GOLDEN
 

@@ -14,15 +14,15 @@ import pytest
 from typer.testing import CliRunner
 
 from engage_pipeline import schema
-from engage_pipeline.artifacts import ArtifactStore
 from engage_pipeline.commands.app import app
-from engage_pipeline.config import Settings, load_settings
 from engage_pipeline.errors import UserError
-from engage_pipeline.feature_families import COUNTER_FAMILIES
+from engage_pipeline.files.outputs import find_output
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.explaining import explain_row
 from engage_pipeline.model.families import FAMILIES, FEATURES, Family
-from engage_pipeline.outputs import find_output
+from engage_pipeline.settings.families import COUNTER_FAMILIES
+from engage_pipeline.settings.settings import Settings, load_settings
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.explain import explain
 from engage_pipeline.submission.explanation_json import to_json
 from engage_pipeline.submission.explanation_text import LEAST_SHOWN, to_text

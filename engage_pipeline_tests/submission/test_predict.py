@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.interactions.features import write_features
 from engage_pipeline.model.bundle import TrainedModel
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission import parts as predicting
 from engage_pipeline.submission import published, results
 from engage_pipeline.submission.parts import slices

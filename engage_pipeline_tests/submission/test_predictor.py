@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.config import Settings, load_settings
 from engage_pipeline.errors import UserError
-from engage_pipeline.feature_families import FAMILY_NAMES
 from engage_pipeline.ingest.one_line import read_line
 from engage_pipeline.interactions.features import write_features
 from engage_pipeline.interactions.one_row import RowFeatures
+from engage_pipeline.settings.families import FAMILY_NAMES
+from engage_pipeline.settings.settings import Settings, load_settings
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.predictor import Predictor
 from engage_pipeline.submission.published import open_published
 

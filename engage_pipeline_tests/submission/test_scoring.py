@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engage_pipeline import metrics, schema
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline.submission.results_file import RESULT_COLUMNS, read_predictions
 from engage_pipeline.submission.scoring import score_predictions
 from engage_pipeline_tests.samples import tiny_settings

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.artifacts import ArtifactStore
-from engage_pipeline.config import Settings, load_settings
 from engage_pipeline.interactions.drift import COMPARABLE_FEATURES
 from engage_pipeline.interactions.profile import LANGUAGE, MOST_VALUES, OTHERS, read_profile, write_profile
+from engage_pipeline.settings.settings import Settings, load_settings
+from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.predict import predict
 from engage_pipeline.submission.seen_rows import SAMPLE_ROWS, SeenRows
 from engage_pipeline_tests.samples import feature_table, tiny_settings

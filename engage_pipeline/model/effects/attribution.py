@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engage_pipeline.feature_families import EFFECT_FAMILIES
 from engage_pipeline.model.effects.columns import FAMILY_LOGITS, LOGITS, OUTCOME_LOGITS
 from engage_pipeline.model.effects.outcomes import OUTCOMES, engagement_log_odds
 from engage_pipeline.model.families import FEATURE_NAMES
-from engage_pipeline.model.logistic import sigmoid
+from engage_pipeline.numerics.logistic import sigmoid
+from engage_pipeline.settings.families import EFFECT_FAMILIES
 
 _NODES = 32
 """Of the Gauss-Legendre rule: the integrand is smooth, so that the parts miss less than 1e-6."""

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
-from engage_pipeline.feature_families import EFFECT_FAMILIES
 from engage_pipeline.model.effects.outcomes import ANY, OUTCOMES, engagement_log_odds
+from engage_pipeline.settings.families import EFFECT_FAMILIES
 
 VALIDATION = "validation_effects.parquet"
 LOGITS = tuple(f"effects_{target}_logit" for target in schema.TARGETS)

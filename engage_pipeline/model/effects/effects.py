@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engage_pipeline.feature_families import EFFECT_FAMILIES
-from engage_pipeline.fingerprints import combined
 from engage_pipeline.model.effects.rows import EffectRows
+from engage_pipeline.numerics.fingerprints import combined
+from engage_pipeline.settings.families import EFFECT_FAMILIES
 
 
 @dataclass(frozen=True)

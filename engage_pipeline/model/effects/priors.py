@@ -13,7 +13,7 @@ import numpy as np
 
 from engage_pipeline.model.effects.design import Design
 from engage_pipeline.model.effects.fitting import Fit, fit_effects
-from engage_pipeline.model.logistic import fit_logistic
+from engage_pipeline.numerics.logistic import fit_logistic
 
 INTERCEPT_DEVIATION, SLOPE_DEVIATION = 1.0, 0.3
 """Of the prior of the regression: around the fitted intercept, and around slopes of 1."""

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
-from engage_pipeline.batches import batches
-from engage_pipeline.config import Settings
+from engage_pipeline.files.parquet import batches
 from engage_pipeline.model.effects.rows import COLUMNS, Clusters, EffectRows, concatenate, end_of_window
 from engage_pipeline.model.folds import folds_of
 from engage_pipeline.model.rows import read_columns
 from engage_pipeline.progress import Progress, progress
+from engage_pipeline.settings.settings import Settings
 
 BATCH_ROWS = 65_536
 TRAINING_ROW, HOLDOUT_ROW = -1, -2

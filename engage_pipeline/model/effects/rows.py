@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engage_pipeline import schema
-from engage_pipeline.fingerprints import MISSING, fingerprints
-from engage_pipeline.stray_days import in_window
+from engage_pipeline.numerics.fingerprints import MISSING, fingerprints
+from engage_pipeline.numerics.stray_days import in_window
 
 if TYPE_CHECKING:
     from engage_pipeline.interactions.communities import Communities

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
-from engage_pipeline.feature_families import EFFECT_FAMILIES
+from engage_pipeline.machine.threads import one_blas_thread
 from engage_pipeline.model.effects.columns import effect_columns, no_effects, write_columns
 from engage_pipeline.model.effects.design import Design, build_design
 from engage_pipeline.model.effects.effects import Effect, effects_of
@@ -27,7 +26,8 @@ from engage_pipeline.model.effects.reading import HOLDOUT_ROW, TRAINING_ROW, Fit
 from engage_pipeline.model.effects.rows import Clusters
 from engage_pipeline.model.effects.tables import EffectTables, Table
 from engage_pipeline.progress import Progress, progress
-from engage_pipeline.training_threads import one_blas_thread
+from engage_pipeline.settings.families import EFFECT_FAMILIES
+from engage_pipeline.settings.settings import Settings
 
 _SAMPLE_BITS = 20
 

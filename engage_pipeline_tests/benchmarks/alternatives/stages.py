@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
-from engage_pipeline.config import Settings
 from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.benchmarks.graphs import GRAPHS, draw_edges
 from engage_pipeline_tests.benchmarks.stages.language import wide_encoder
 from engage_pipeline_tests.benchmarks.stages.networks import wide_folder, wide_inputs

@@ -8,13 +8,13 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-from engage_pipeline.config import Settings
 from engage_pipeline.ingest.reading import ingest_part
 from engage_pipeline.ingest.side_files import write_side_files
 from engage_pipeline.ingest.split import validation_split
 from engage_pipeline.interactions.counting import count_training
 from engage_pipeline.interactions.features import write_features
 from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.benchmarks.stages.stage import Done, Stage, Work
 from engage_pipeline_tests.benchmarks.world import PART, World
 

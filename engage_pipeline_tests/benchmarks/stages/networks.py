@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
-from engage_pipeline.config import Settings
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.benchmarks.stages.language import read_codes, read_languages
 from engage_pipeline_tests.benchmarks.stages.stage import Done, Stage, Work
 from engage_pipeline_tests.benchmarks.world import PART, World
@@ -114,8 +114,8 @@ def wide_folder(world: World, precision: str) -> Path:
 @contextmanager
 def network_loss(world: World) -> Iterator[Work]:
     """Log loss (nats, mean of the engagements) of both full networks on validation rows, each in its own precision."""
-    from engage_pipeline.model.logistic import log_losses
     from engage_pipeline.model.network_scoring import NetworkScorer
+    from engage_pipeline.numerics.logistic import log_losses
 
     _, codes = wide_inputs(world)
     with pq.ParquetFile(world.store.open("validation_features").path("features.parquet")) as file:

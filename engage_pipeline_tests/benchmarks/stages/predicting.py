@@ -7,8 +7,8 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from engage_pipeline import promoted_counters
-from engage_pipeline.config import Settings
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store import promoted_counters
 from engage_pipeline_tests.benchmarks.stages.networks import wide_folder, wide_inputs, wide_settings
 from engage_pipeline_tests.benchmarks.stages.stage import Done, Stage, Work
 from engage_pipeline_tests.benchmarks.world import World
@@ -39,12 +39,12 @@ def _published_settings(world: World) -> Settings:
 @contextmanager
 def wide_model(world: World) -> Iterator[Work]:
     """Publishes a model with networks of the full size in place of the demo's: twice the one that was trained."""
-    from engage_pipeline.artifacts import ArtifactStore
     from engage_pipeline.model.bundle import build_bundle
     from engage_pipeline.model.effects.columns import read_columns
     from engage_pipeline.model.network_scoring import NetworkScorer
     from engage_pipeline.model.promotion import copy_files
     from engage_pipeline.model.trees import train_trees
+    from engage_pipeline.store.store import ArtifactStore
 
     settings = _published_settings(world)
     store, (features_drawn, codes) = ArtifactStore(settings), wide_inputs(world)
@@ -96,8 +96,8 @@ def predict_1500(world: World) -> Iterator[Work]:
 
 def _one_row(settings_of: Callable[[World], Settings], world: World) -> AbstractContextManager[Work]:
     """Raw rows to probabilities one after the other, as a service is asked for them; opening is not counted."""
+    from engage_pipeline.machine.threads import limited_threads
     from engage_pipeline.submission.predictor import Predictor
-    from engage_pipeline.submission.threads import limited_threads
 
     @contextmanager
     def stage() -> Iterator[Work]:

@@ -8,13 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.feature_families import COMMUNITY_READERS, TOPIC_READERS
-from engage_pipeline.fingerprints import MISSING, fingerprints
 from engage_pipeline.interactions.communities import COMMUNITIES, SCHEMA
 from engage_pipeline.language.topics import TopicModel
 from engage_pipeline.model.effects.effects import EFFECTS, effects_of, families_of, keys_of
 from engage_pipeline.model.effects.rows import COLUMNS, Clusters, EffectRows, end_of_window, time_left
 from engage_pipeline.model.effects.scoring import load_clusters
+from engage_pipeline.numerics.fingerprints import MISSING, fingerprints
+from engage_pipeline.settings.families import COMMUNITY_READERS, TOPIC_READERS
 from engage_pipeline_tests.model.bundles import quiet_settings, write_clusters
 from engage_pipeline_tests.model.network_samples import set_column
 from engage_pipeline_tests.samples import FIRST_DAY, feature_table

@@ -8,9 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.config import Settings
 from engage_pipeline.errors import UserError
-from engage_pipeline.feature_families import COUNTER_FAMILIES, EFFECT_FAMILIES
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, LOGITS, read_columns
 from engage_pipeline.model.effects.priors import learn_deviations
 from engage_pipeline.model.effects.reading import HOLDOUT_ROW, TRAINING_ROW
@@ -18,6 +16,8 @@ from engage_pipeline.model.effects.scoring import EffectScorer, load_clusters
 from engage_pipeline.model.effects.tables import EFFECTS_FILE
 from engage_pipeline.model.effects.training import _Fitter, train_effects
 from engage_pipeline.progress import Progress
+from engage_pipeline.settings.families import COUNTER_FAMILIES, EFFECT_FAMILIES
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.model.bundles import quiet_settings, write_clusters
 from engage_pipeline_tests.model.effects.designs import Planted, planted
 from engage_pipeline_tests.samples import feature_table

@@ -131,8 +131,8 @@ MUTATIONS = [
     ),
     *mutations(
         "ingest",
-        "ingest/parts.py",
-        "ingest/test_parts.py",
+        "files/raw_parts.py",
+        "files/test_raw_parts.py",
         ("if check_key(name) in found:", "if check_key(name) is None:"),
         ("or path.name.endswith(UNFINISHED)", ""),
         (

@@ -22,7 +22,7 @@ MUTATIONS = [
     ),
     *mutations(
         "blend",
-        "model/logistic.py",
+        "numerics/logistic.py",
         "model/test_blend_prior.py model/test_blend.py",
         ("np.where(labels, -logits, logits)", "np.where(labels, logits, -logits)"),
         ("inputs.T @ (sigmoid(logits) - labels) + pull", "inputs.T @ (sigmoid(logits) - labels)"),
@@ -143,7 +143,7 @@ MUTATIONS = [
     *mutations(
         "scores",
         "metrics/scores.py",
-        "test_metrics.py",
+        "metrics/test_metrics.py",
         ('side="right")', 'side="left")'),
         ("(probabilities >= 0) & (probabilities <= 1)", "probabilities <= 1"),
         ("CLIP = 1e-15", "CLIP = 1e-6"),

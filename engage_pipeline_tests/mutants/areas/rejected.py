@@ -51,8 +51,8 @@ MUTATIONS = [
     ),
     *mutations(
         "interactions",
-        "fingerprints.py",
-        "test_fingerprints.py",
+        "numerics/fingerprints.py",
+        "numerics/test_fingerprints.py",
         ("data[start + together : start + length]", "data[start : start + length]"),
         ("result[order] = hashes", "result[:] = hashes"),
     ),

@@ -95,8 +95,8 @@ MUTATIONS = [
     ),
     *mutations(
         "submission",
-        "shares.py",
-        "test_shares.py",
+        "machine/shares.py",
+        "machine/test_shares.py",
         ("key=lambda place: -sizes[place]", "key=lambda place: sizes[place]"),
         ("float(found[1]) / processes", "float(found[1])"),
         ("(loads[share], len(shares[share]))", "loads[share]"),

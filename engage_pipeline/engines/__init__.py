@@ -1,0 +1,1 @@
+"""What runs the SQL: the protocol of an engine, DuckDB, and Spark."""

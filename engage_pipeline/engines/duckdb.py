@@ -1,0 +1,116 @@
+"""DuckDB as the engine: one machine, closed to everything but the folders it is given. The meaning of each method
+stands at `engine.Engine`."""
+
+import re
+from collections.abc import Sequence
+from functools import reduce
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from engage_pipeline.engines.engine import (
+    ROW_GROUP_ROWS,
+    Parameters,
+    identifier,
+    statement,
+)
+from engage_pipeline.errors import UserError
+from engage_pipeline.machine.spill import spill_folder
+from engage_pipeline.schema import LINE_NUMBER
+from engage_pipeline.settings.settings import Settings
+
+
+class DuckDBEngine:
+    """A DuckDB connection of its own: nothing is shared with other connections of the process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        readable: Sequence[Path] = (),
+        threads: int | None = None,
+        large_buffers: bool = False,
+    ) -> None:
+        """May read and write below working_dir, the spill folder and `readable` only.
+
+        With `large_buffers` text leaves as Arrow's large types, for batches of more than 2 GiB.
+        """
+        spill = spill_folder(settings)
+        spill.mkdir(parents=True, exist_ok=True)
+        options: dict[str, Any] = {"temp_directory": str(spill), "memory_limit": settings.engine.memory_limit}
+        if large_buffers:
+            options["arrow_large_buffer_size"] = True
+        if count := threads or settings.engine.threads:
+            options["threads"] = count
+        self.connection = duckdb.connect(config=options)
+        folders = (settings.working_dir, spill, *readable)
+        # A path is held against them as it is written, before what is a pattern in it is looked up.
+        allowed = sorted({str(path.resolve()) for path in folders} | {_pattern(path) for path in folders})
+        self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection.execute("SET enable_progress_bar = false")
+        self.connection.execute("SET allowed_directories = $allowed", {"allowed": allowed})
+        self.connection.execute("SET enable_external_access = false")
+        self.connection.execute("SET lock_configuration = true")
+
+    def __enter__(self) -> Self:
+        """The engine itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes the connection and frees its memory."""
+        self.connection.close()
+
+    def read(self, name: str, paths: Sequence[Path]) -> None:
+        """Makes Parquet files of one schema readable as the table `name`, in place of an earlier view of that name."""
+        files = [_pattern(path) for path in paths]
+        self._name(name, self.connection.read_parquet(files, union_by_name=True))
+
+    def read_apart(self, name: str, paths: Sequence[Path], firsts: Sequence[int]) -> None:
+        """As `read`, with firsts[i] added to the line_number of the rows of paths[i]."""
+        rows = [
+            self.connection.read_parquet(_pattern(path)).project(
+                f"* REPLACE ({LINE_NUMBER} + {int(first)} AS {LINE_NUMBER})"
+            )
+            for path, first in zip(paths, firsts, strict=True)
+        ]
+        self._name(name, reduce(duckdb.DuckDBPyRelation.union, rows))
+
+    def _name(self, name: str, rows: duckdb.DuckDBPyRelation) -> None:
+        # The relation's view is not temporary, and a temporary one of the same name would hide it.
+        self.connection.execute(f'DROP VIEW IF EXISTS temp."{identifier(name)}"')
+        rows.create_view(name)
+
+    def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
+        """Computes the SELECT of the file `sql` into the table `name` of this connection."""
+        table = identifier(name)
+        self.connection.execute(f'CREATE OR REPLACE TEMP TABLE "{table}" AS {statement(sql)}', parameters or {})
+
+    def view(self, name: str, sql: str) -> None:
+        """Gives the SELECT of the file `sql` the name `name` without computing it: each use computes it anew.
+
+        What was defined before over an earlier view of this name keeps its rows.
+        """
+        self.connection.execute(f'CREATE OR REPLACE TEMP VIEW "{identifier(name)}" AS {statement(sql)}')
+
+    def fetch(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
+        """The rows of the SELECT of the file `sql`, in memory."""
+        return self.connection.sql(statement(sql), params=parameters or {}).to_arrow_table()
+
+    def write(self, sql: str, output: Path, parameters: Parameters | None = None) -> int:
+        """Writes the rows of the SELECT of the file `sql` to the Parquet file `output`; returns how many."""
+        return self._copy(statement(sql), output, parameters or {})
+
+    def _copy(self, select: str, output: Path, parameters: Parameters) -> int:
+        options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
+        values = {**parameters, "output_path": str(output.resolve())}
+        return int(self.connection.execute(f"COPY ({select}) TO $output_path ({options})", values).fetchall()[0][0])
+
+
+def _pattern(path: Path) -> str:
+    """What DuckDB, which takes every path for a pattern, reads this one file by. Raises UserError where it can't."""
+    text = str(path.resolve())
+    if "\\" in text and re.search(r"[*?[]", text):
+        raise UserError(f"{text}: DuckDB can't read a path with a backslash and one of * ? [ in it: use another folder")
+    return re.sub(r"[*?[]", r"[\g<0>]", text)

@@ -1,0 +1,117 @@
+"""Spark as the engine: the heavy SQL on as many machines as the master has. The meaning of each method stands at
+`engine.Engine`.
+
+Executors write beside each other into a folder below the spill folder, and the driver joins their files in order into
+the one file of an artifact, so that it looks as DuckDB's. All machines must see the working directory and the spill
+folder at the same path.
+"""
+
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import reduce
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import pyarrow as pa
+
+from engage_pipeline.engines.engine import (
+    Parameters,
+    identifier,
+)
+from engage_pipeline.engines.spark.dialect import spark_statement
+from engage_pipeline.engines.spark.joining import join_files, read_files
+from engage_pipeline.engines.spark.session import open_session
+from engage_pipeline.files import atomic
+from engage_pipeline.machine.spill import SPARK_PREFIX, spill_folder
+from engage_pipeline.schema import LINE_NUMBER
+from engage_pipeline.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+class SparkEngine:
+    """A Spark session of its own: nothing is shared with other sessions of the process but the driver."""
+
+    def __init__(self, settings: Settings, *, readable: Sequence[Path] = ()) -> None:
+        """May read and write below working_dir, the spill folder and `readable` only. Raises UserError: no Spark."""
+        spill = spill_folder(settings)
+        self._allowed = [path.resolve() for path in (settings.working_dir, spill, *readable)]
+        self._session = open_session(settings)
+        self._stack = ExitStack()
+        self._scratch = self._stack.enter_context(atomic.scratch_folder(spill, SPARK_PREFIX))
+        self._numbers = count()
+
+    def __enter__(self) -> Self:
+        """The engine itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Removes its tables."""
+        self._stack.close()
+
+    def read(self, name: str, paths: Sequence[Path]) -> None:
+        """Makes Parquet files readable as the table `name`."""
+        patterns = [_pattern(self._checked(path)) for path in paths]
+        # One footer tells the columns of one file; of several, each is asked, as their columns may differ.
+        found = self._session.read.option("mergeSchema", str(len(patterns) > 1).lower()).parquet(*patterns)
+        found.createOrReplaceTempView(identifier(name))
+
+    def read_apart(self, name: str, paths: Sequence[Path], firsts: Sequence[int]) -> None:
+        """As `read`, with firsts[i] added to the line_number of the rows of paths[i]."""
+        reader = self._session.read
+        rows = [
+            found.withColumn(LINE_NUMBER, found[LINE_NUMBER] + first)
+            for path, first in zip(paths, firsts, strict=True)
+            for found in [reader.parquet(_pattern(self._checked(path)))]
+        ]
+        reduce(lambda some, others: some.unionByName(others), rows).createOrReplaceTempView(identifier(name))
+
+    def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
+        """Computes the SELECT of the file `sql` into the table `name`: Parquet in the scratch folder."""
+        # On disk, and not in the executors' memory: it outlives an executor, ends the plan that led to it, and tells
+        # Spark how large it is.
+        rows = self._select(sql, parameters)
+        stored = self._session.read.schema(rows.schema).parquet(*map(_pattern, self._store(rows)))
+        stored.createOrReplaceTempView(identifier(name))
+
+    def view(self, name: str, sql: str) -> None:
+        """Gives the SELECT of the file `sql` the name `name`."""
+        # As text: a view of a DataFrame would keep the meaning that the names in it have now.
+        self._session.sql(f"CREATE OR REPLACE TEMPORARY VIEW `{identifier(name)}` AS {spark_statement(sql)}")
+
+    def fetch(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
+        """The rows of the SELECT of the file `sql`, in memory."""
+        return read_files(self._store(self._select(sql, parameters)))
+
+    def write(self, sql: str, output: Path, parameters: Parameters | None = None) -> int:
+        """Writes the rows of the SELECT of the file `sql` to the Parquet file `output`."""
+        return join_files(self._store(self._select(sql, parameters)), self._checked(output))
+
+    def _select(self, sql: str, parameters: Parameters | None) -> "DataFrame":
+        return self._session.sql(spark_statement(sql), args=dict(parameters) if parameters else None)
+
+    def _store(self, rows: "DataFrame") -> list[Path]:
+        """Writes the rows to the scratch folder; the files in the order of the rows, at least one."""
+        folder = self._scratch / str(next(self._numbers))
+        rows.write.parquet(_url(folder))
+        return sorted(folder.glob("part-*.parquet"))
+
+    def _checked(self, path: Path) -> Path:
+        resolved = path.resolve()
+        if not any(resolved.is_relative_to(folder) for folder in self._allowed):
+            raise PermissionError(f"{path} is outside of what this engine may read and write")
+        return resolved
+
+
+def _url(path: Path) -> str:
+    """The path in each machine's own file system, whatever Hadoop's default is. Spark decodes no percent signs."""
+    return f"file://{path}"
+
+
+def _pattern(path: Path) -> str:
+    """What Spark's readers, which take every path for a pattern, read this one file by."""
+    # Told not to (`__globPaths__`), they read several files of such names several times.
+    return re.sub(r"([\\{}\[\]*?])", r"\\\1", _url(path))

@@ -1,0 +1,124 @@
+"""Where a command writes what it was asked for: a file, a pipe, a device, or standard output (`-`).
+
+A regular file appears whole or not at all, and what a symbolic link leads to is replaced, not the link. Pipes and
+character devices are written to as they are. What does not belong here: artifacts, which are folders of the store.
+"""
+
+import io
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.files import atomic
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+STDOUT = Path("-")
+_DESCRIPTOR = re.compile(r"/proc/(self|thread-self|\d+)(/task/\d+)?/fd/\d+")
+_BUFFER = 1 << 20
+_MOST_LINKS = 40
+"""As many as Linux follows."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """A checked place to write to. `target` is the regular file that is made; None = a stream, written from the start.
+
+    `is_stdout`: then nothing else may be printed there.
+    """
+
+    path: Path
+    target: Path | None
+    is_stdout: bool = False
+
+    @contextmanager
+    def stream(self) -> Iterator[IO[bytes]]:
+        """The open stream. Opening a pipe waits for who reads it. Raises UserError where it can't be written to."""
+        try:
+            sys.stdout.flush()
+            raw = _Stream(self.path, os.dup(1) if self.is_stdout else os.open(self.path, os.O_WRONLY | os.O_NOCTTY))
+        except OSError as error:
+            raise UserError(f"{self.path}: {error.strerror or error}") from error
+        with io.BufferedWriter(raw, _BUFFER) as file:
+            yield file
+
+    def write_text(self, text: str) -> None:
+        """Writes all of it as UTF-8. Raises UserError where that can't be written."""
+        if self.target is None:
+            with self.stream() as file:
+                file.write(text.encode("utf-8"))
+            return
+        try:
+            with atomic.atomic_file(self.target) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"{self.path}: {error.strerror or error}") from error
+
+
+class _Stream(io.FileIO):
+    """An open descriptor whose errors name the place."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        super().__init__(descriptor, "wb")
+        self._path = path
+
+    def write(self, data: "Buffer", /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError as error:
+            raise UserError(f"{self._path}: whoever read it has ended (broken pipe)") from error
+        except OSError as error:
+            raise UserError(f"{self._path}: {error.strerror or error}") from error
+
+
+def find_output(path: Path) -> Output:
+    """What kind of place `path` is. Raises UserError for a folder, a socket, a block device, a loop of links."""
+    if path == STDOUT:
+        return Output(path, None, is_stdout=True)
+    try:
+        target = _behind_links(path)
+        found = None if target is None else _status(target)
+        if target is not None and (found is None or stat.S_ISREG(found.st_mode)):
+            return Output(path, None, is_stdout=True) if found and _is_stdout(found) else Output(path, target)
+        found = path.stat()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from error
+    if stat.S_ISDIR(found.st_mode):
+        raise UserError(f"{path}: is a folder")
+    if stat.S_ISSOCK(found.st_mode) or stat.S_ISBLK(found.st_mode):
+        raise UserError(f"{path}: is a {'socket' if stat.S_ISSOCK(found.st_mode) else 'disk'}, nothing to write to")
+    return Output(path, None, is_stdout=_is_stdout(found))
+
+
+def _behind_links(path: Path) -> Path | None:
+    """The file that `path` means, there or not; None for an open descriptor of a process, such as /dev/stdout."""
+    for _ in range(_MOST_LINKS):
+        path = path.parent.resolve() / path.name
+        if _DESCRIPTOR.fullmatch(str(path)):
+            return None
+        if not path.is_symlink():
+            return path
+        path = path.parent / path.readlink()
+    raise UserError(f"{path}: too many links")
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _is_stdout(found: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(found, os.fstat(1))
+    except OSError:
+        return False

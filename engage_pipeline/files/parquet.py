@@ -1,0 +1,56 @@
+"""Parquet files: their rows in batches, in memory that does not grow with the file, and their declared columns."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def batches(file: pq.ParquetFile, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """Tables of `rows` rows each, the last one of what is left, in the order of the file; None = all columns.
+
+    Row groups are read one at a time: over a whole file, pyarrow's own iteration holds the bytes of every group.
+    """
+    held: list[pa.RecordBatch] = []
+    missing = rows
+    for group in range(file.num_row_groups):
+        for batch in file.iter_batches(rows, row_groups=[group], columns=columns):
+            held.append(batch.slice(0, missing))
+            missing -= held[-1].num_rows
+            if missing == 0:
+                yield pa.Table.from_batches(held).combine_chunks()
+                rest = batch.slice(held[-1].num_rows)
+                held = [rest] if rest.num_rows else []
+                missing = rows - rest.num_rows
+    if held:
+        yield pa.Table.from_batches(held).combine_chunks()
+
+
+def schema_difference(path: Path, expected: pa.Schema) -> str | None:
+    """How names, order or types of the columns of the file `path` differ from `expected`; None where they don't.
+
+    A file that is no Parquet file, or is not there, differs too.
+    """
+    try:
+        found = pq.read_schema(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        return f"{path.name}: no Parquet file ({' '.join(str(error).split())[:100]})"
+    for wanted in expected:
+        place = found.get_field_index(wanted.name)
+        if place < 0:
+            return f"{path.name}: no column {wanted.name}"
+        if found.field(place).type != wanted.type:
+            return f"{path.name}: {wanted.name} is {found.field(place).type}, not {wanted.type}"
+    if extra := [name for name in found.names if name not in expected.names]:
+        return f"{path.name}: column {extra[0]} is not known"
+    if found.names != expected.names:
+        first = next(name for name, wanted in zip(found.names, expected.names, strict=False) if name != wanted)
+        return f"{path.name}: column {first} is out of order"
+    return None
+
+
+def require_schema(path: Path, expected: pa.Schema) -> None:
+    """Raises RuntimeError where the columns of the file `path` differ from `expected`: it must not be published."""
+    if difference := schema_difference(path, expected):
+        raise RuntimeError(f"{path.parent}: {difference}")

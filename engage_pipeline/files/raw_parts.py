@@ -1,0 +1,145 @@
+"""Which raw files are parts, and what they are called.
+
+What belongs here: names and places of files. What does not: what is inside them (streams, lines, reading).
+"""
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from engage_pipeline.errors import UserError
+
+PREFIX = "part-"
+COMPRESSIONS = (".gz", ".zst", ".lzo")
+INDEXES = (".index", ".crc", ".md5", ".sha1", ".sha256", ".sha512")
+UNFINISHED = (*INDEXES, ".tmp", ".temp", ".part", ".partial", ".crdownload", "~")
+"""Endings of indexes and checksums, and of files that an editor, a browser or a transfer has not finished."""
+_KEY = re.compile(r"[A-Za-z0-9._-]{1,64}")
+LOGGER = logging.getLogger("engage_pipeline")
+_NAMED = 3
+
+
+def check_key(key: str) -> str:
+    """`key`, if it may name a part. Raises UserError otherwise: part names become paths."""
+    if not is_key(key):
+        raise UserError(f"part {key!r}: a part's name is 1 to 64 of the characters A-Z a-z 0-9 . _ -")
+    return key
+
+
+def is_key(key: str) -> bool:
+    """Whether `key` may name a part."""
+    return _KEY.fullmatch(key) is not None and key not in {".", ".."}
+
+
+def part_name(path: Path) -> str:
+    """The part's name: the file's without its compression. Raises UserError where it may not name a part."""
+    return check_key(_stem(path))
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The parts of a folder by name, sorted, and why other files named like one can't be taken.
+
+    A problem is keyed by the name of the part that the file would be.
+    """
+
+    parts: dict[str, Path]
+    problems: dict[str, str]
+
+
+def list_parts(folder: Path, *, follow_links: bool = False) -> Listing:
+    """The parts of `folder`; files that don't begin with `part-` are none. One bad file does not hide the others.
+
+    What is no part is told in one log line, once a process for the same files: a sensor lists a folder again and again.
+    A link that leads out of the folder is a bad file unless `follow_links` (the setting of that name) says otherwise.
+    Raises UserError where there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
+    found: dict[str, Path] = {}
+    problems: dict[str, str] = {}
+    others = []
+    for path in sorted(folder.iterdir()):
+        name = _stem(path)
+        try:
+            if not _is_part(path, folder, follow_links=follow_links):
+                others.append(path.name)
+                continue
+            if check_key(name) in found:
+                raise UserError(f"{folder}: {found[name].name} and {path.name} are both part {name}; remove one")
+            found[name] = path
+        except UserError as error:
+            problems.setdefault(name, str(error))
+    if others:
+        _tell_once(folder, tuple(others))
+    return Listing({name: path for name, path in sorted(found.items()) if name not in problems}, problems)
+
+
+@lru_cache(maxsize=256)
+def _tell_once(folder: Path, names: Sequence[str]) -> None:
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    LOGGER.info("%s: not parts, passed over: %s%s", folder, ", ".join(map(repr, names[:_NAMED])), more)
+
+
+def find_parts(folder: Path, *, follow_links: bool = False) -> dict[str, Path]:
+    """The parts of `folder` by name, sorted by name; files that don't begin with `part-` are none.
+
+    Raises UserError: no such folder, no parts, a name that may not name a part, two files for one part, a link that
+    leads out of the folder, unless `follow_links`, or nowhere.
+    """
+    listing = list_parts(folder, follow_links=follow_links)
+    if listing.problems:
+        raise UserError(next(iter(listing.problems.values())))
+    if not listing.parts:
+        raise UserError(f"{folder}: no parts (files {PREFIX}00000, {PREFIX}00001 …, plain, .gz, .zst or .lzo)")
+    return listing.parts
+
+
+def find_part(path: Path, *, follow_links: bool = False) -> Path:
+    """The one part that `path` means: that file, else `path`.gz, .zst or .lzo, else the only part of that folder.
+
+    Raises UserError where there is no such part, or more than one.
+    """
+    if path.is_dir():
+        parts = find_parts(path, follow_links=follow_links)
+        if len(parts) > 1:
+            raise UserError(f"{path}: holds {len(parts)} parts, one is expected; name the file")
+        return next(iter(parts.values()))
+    if path.is_file():
+        if path.name.endswith(INDEXES):
+            raise UserError(f"{path}: an index or a checksum, not a part; name the file beside it")
+        return path
+    candidates = [path.with_name(path.name + ending) for ending in COMPRESSIONS]
+    existing = [candidate for candidate in candidates if candidate.is_file()]
+    if not existing:
+        raise UserError(f"{path}: no such part, and no {', '.join(COMPRESSIONS)} of it")
+    if len(existing) > 1:
+        raise UserError(f"{path}: {' and '.join(file.name for file in existing)} are the same part; remove one")
+    return existing[0]
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    for ending in COMPRESSIONS:
+        name = name.removesuffix(ending)
+    return name
+
+
+def _is_part(path: Path, folder: Path, *, follow_links: bool) -> bool:
+    if not path.name.startswith(PREFIX) or path.name.endswith(UNFINISHED):
+        return False
+    check_link(path, folder, follow_links=follow_links)
+    return path.is_file()
+
+
+def check_link(path: Path, folder: Path, *, follow_links: bool) -> None:
+    """Raises UserError where `path` is a link that leads nowhere, or out of `folder` unless `follow_links`."""
+    if not path.is_symlink():
+        return
+    if not follow_links and not path.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"{path}: a link that leads out of its folder (setting follow_links)")
+    if not path.exists():
+        raise UserError(f"{path}: a link that leads nowhere")

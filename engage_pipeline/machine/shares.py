@@ -1,0 +1,56 @@
+"""What each of several processes gets: files, threads and memory."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from engage_pipeline.machine.memory import machine_memory
+from engage_pipeline.settings.settings import Settings
+
+_UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+_LIMIT = re.compile(r"([\d.]+)\s?(\D+)")
+
+
+def shared_by_size(paths: Sequence[Path], processes: int) -> list[dict[int, Path]]:
+    """At most so many shares of the files, as even in bytes as can be, none empty: place in `paths` -> path.
+
+    The largest file goes first, to whom has least; a share is in the order of `paths`.
+    """
+    shares: list[dict[int, Path]] = [{} for _ in range(min(processes, len(paths)))]
+    sizes = [path.stat().st_size for path in paths]
+    loads = [0] * len(shares)
+    for place in sorted(range(len(paths)), key=lambda place: -sizes[place]):
+        # Of shares that have as little the one with the fewest files, so that none stays empty.
+        least = min(range(len(shares)), key=lambda share: (loads[share], len(shares[share])))
+        shares[least][place] = paths[place]
+        loads[least] += sizes[place]
+    return [dict(sorted(share.items())) for share in shares]
+
+
+def settings_of_one(settings: Settings, processes: int, threads: int | None = None) -> Settings:
+    """What one of so many processes works with: `threads`, else engine.threads, else its share of the cores; and its
+    share of engine.memory_limit."""
+    engine = settings.engine
+    threads = threads or engine.threads
+    if processes > 1:
+        threads = threads or max(1, len(os.sched_getaffinity(0)) // processes)
+        engine = engine.model_copy(update={"memory_limit": shared_limit(engine.memory_limit, processes)})
+    return settings.model_copy(update={"engine": engine.model_copy(update={"threads": threads})})
+
+
+def shared_limit(limit: str, processes: int) -> str:
+    """A `processes`th of a limit such as `70%` or `4GB`."""
+    found = _LIMIT.fullmatch(limit)
+    if found is None:
+        raise ValueError(f"{limit!r} is no limit of memory")
+    return f"{float(found[1]) / processes:.4f}{found[2]}"
+
+
+def memory_bytes(limit: str) -> int:
+    """What `engine.memory_limit` allows in bytes; a percentage is one of this machine's memory."""
+    unit = limit.lstrip("0123456789. ")
+    number = float(limit.removesuffix(unit))
+    if unit == "%":
+        return int(number / 100 * machine_memory())
+    return int(number * _UNITS[unit.upper()])

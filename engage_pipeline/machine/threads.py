@@ -1,0 +1,90 @@
+"""How many threads torch, BLAS and pyarrow work on.
+
+What is learned depends on it, whatever the cores of the machine:
+
+torch and BLAS cut their sums by thread, so another number of threads gives other last digits, and training makes them
+grow. torch works on as many threads as the setting `training_threads` says, on which artifacts therefore depend; more
+of them than cores cost a tenth more time, fewer leave cores idle while the networks train. BLAS works on one: its
+threads spin while they wait, and four of them on one core took seven times as long as one.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import pyarrow as pa
+
+from engage_pipeline.settings.settings import Settings
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """BLAS works on one thread within the block, or within the function that this decorates."""
+    import scipy.linalg  # noqa: F401 - brings a BLAS of its own, which is limited only once it is loaded
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """torch works on `count` threads within the block."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def training_threads(settings: Settings) -> Iterator[None]:
+    """torch works on `training_threads` threads within the block, and BLAS on one."""
+    with one_blas_thread(), torch_threads(settings.training_threads):
+        yield
+
+
+def on_training_threads(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Decorates a function that has a parameter `settings`: all of it is done within `training_threads`."""
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def limited(*values: _P.args, **named: _P.kwargs) -> _T:
+        settings: Any = signature.bind(*values, **named).arguments["settings"]
+        with training_threads(settings):
+            return function(*values, **named)
+
+    return limited
+
+
+@contextmanager
+def limited_threads(threads: int | None) -> Iterator[None]:
+    """Inside the block pyarrow and torch use at most `threads` threads each; None = as they are.
+
+    DuckDB and LightGBM take their number with each call.
+    """
+    if threads is None:
+        yield
+        return
+    import torch
+
+    before = pa.cpu_count(), pa.io_thread_count(), torch.get_num_threads()
+    with suppress(RuntimeError):  # torch refuses once it has worked in parallel
+        torch.set_num_interop_threads(threads)
+    pa.set_cpu_count(threads)
+    pa.set_io_thread_count(threads)
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        pa.set_cpu_count(before[0])
+        pa.set_io_thread_count(before[1])
+        torch.set_num_threads(before[2])

@@ -1,0 +1,1 @@
+"""Small mathematics without a home in a stage."""

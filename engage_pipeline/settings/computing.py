@@ -1,0 +1,149 @@
+"""The groups of settings that change what is computed, each a pydantic model: names, types, ranges, defaults, meanings.
+
+A field's description is its documentation. What does not belong here: how a settings file is read (settings.settings),
+and what changes no artifact (settings.operating).
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+
+from engage_pipeline.settings.section import Section, Share, expanded_path
+
+
+def _model_from_config_folder(name: str, info: ValidationInfo) -> str:
+    """A local folder is relative to the configuration file too; any other name is the hub's, or `tiny`."""
+    folder = (info.context or {}).get("folder", Path.cwd()) / expanded_path(Path(name))
+    return os.path.normpath(folder) if name != "tiny" and folder.is_dir() else name
+
+
+class IngestSettings(Section):
+    """How raw parts are read."""
+
+    max_rejected_share: Share = Field(0.01, description="A part with a larger share of rejected lines fails.")
+
+
+class EncoderSettings(Section):
+    """The text encoder: masked-language-model fine-tuning and the token vectors taken from it."""
+
+    model: Annotated[str, AfterValidator(_model_from_config_folder)] = Field(
+        "distilbert-base-multilingual-cased",
+        description="Hub name or local folder of the encoder; `tiny` makes a small DistilBERT from nothing.",
+    )
+    tiny_dim: int = Field(64, ge=8, description="Hidden size of the `tiny` encoder.", multiple_of=4)
+    tiny_layers: int = Field(2, ge=1, description="Layers of the `tiny` encoder.")
+    parts: int = Field(1, ge=1, description="Training parts that the encoder is fine-tuned on and sketched from.")
+    max_tweets: int | None = Field(None, ge=10, description="At most so many distinct tweets; null = all of the parts.")
+    epochs: int = Field(1, ge=0, description="Fine-tuning epochs; 0 = take the encoder as it is.")
+    max_tokens: int = Field(
+        100,
+        ge=4,
+        le=512,
+        description="The encoder is fine-tuned on tweets cut or zero-padded to so many tokens. Token vectors are taken "
+        "from uncut tweets; those of `tiny`, which knows no later places, from cut ones.",
+    )
+    batch_size: int = Field(16, ge=1, description="Tweets a fine-tuning step.")
+    learning_rate: float = Field(5e-5, gt=0, description="Peak learning rate of fine-tuning.")
+    warmup_steps: int = Field(1000, ge=0, description="Steps of linear warm-up.")
+    weight_decay: float = Field(0.01, ge=0, description="Weight decay of fine-tuning.")
+    mask_probability: float = Field(0.15, gt=0, lt=1, description="Share of the tokens that are masked.")
+    heldout_share: float = Field(0.02, gt=0, lt=1, description="Share of the tweets held out for the loss.")
+    save_steps: int = Field(100_000, ge=1, description="Steps between checkpoints.")
+    checkpoint: int | None = Field(
+        None, ge=1, description="Sketch from the checkpoint of this step; null = from the end of fine-tuning."
+    )
+
+
+class TopicSettings(Section):
+    """The topics of tweets: clusters of their tokens."""
+
+    count: int = Field(48, ge=1, description="Topics; fewer where the tweets are fewer.")
+    dimensions: int = Field(64, ge=1, description="Numbers in the vector of a tweet that is given a topic.")
+    max_tweets: int = Field(40_000, ge=1, description="At most so many distinct tweets of `encoder.parts` are read.")
+
+
+class CommunitySettings(Section):
+    """The communities of users: clusters of who is shown whom."""
+
+    count: int | None = Field(None, ge=2, description="Communities; null = 1.5 times the square root of the users.")
+    dimensions: int = Field(64, ge=1, description="Numbers in the vector of a user who is given a community.")
+    max_authors: int = Field(200_000, ge=1, description="At most so many authors, the most shown, span the vectors.")
+
+
+class NetworkSettings(Section):
+    """The residual network and its two schedules."""
+
+    hidden_size: int = Field(512, ge=1, description="Width of the hidden layers.")
+    embedding_size: int = Field(20, ge=1, description="Size of the language, hour and day embeddings.")
+    batch_size: int = Field(512, ge=2, description="Rows a training step.")
+    learning_rate: float = Field(1e-3, gt=0, description="Learning rate at the start of each schedule.")
+    weight_decay: float = Field(0.01, ge=0, description="Weight decay of AdamW.")
+    schedule: Literal["days", "shuffled"] = Field(
+        "shuffled",
+        description="`days`: engagement days in order, the optimizer started anew for each (the reference), rows "
+        "of stray days left out; "
+        "`shuffled`: all days mixed, one optimizer, cosine decay.",
+    )
+    epochs: int = Field(2, ge=1, description="Passes over the training rows (`shuffled`) or over each day (`days`).")
+    decay_per_day: float = Field(0.96, gt=0, le=1, description="Factor on the learning rate after each day (`days`).")
+    finetuning_learning_rate: float | None = Field(
+        2e-4, gt=0, description="Learning rate at the start of fine-tuning; null = learning_rate."
+    )
+    finetuning_epochs: int = Field(2, ge=0, description="Passes over the fine-tuning rows.")
+    finetuning_decay: float = Field(0.5, gt=0, le=1, description="Factor on the learning rate after each such pass.")
+    start_at_base_rates: bool = Field(
+        True, description="Set the output bias to the logits of the base rates before training."
+    )
+    smoothed_rates: bool = Field(
+        True, description="Read also how often each key was engaged with of how often it was shown (not the reference)."
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="`auto` = bf16 where the processor or GPU is fast at it."
+    )
+    save_steps: int = Field(500, ge=1, description="Steps between checkpoints to resume from.")
+    processes: int = Field(
+        1, ge=1, description="Processes that train together, each on its share of every batch; on GPUs one for each."
+    )
+    warm_start: bool = Field(False, description="Start training from the weights of the last network of this shape.")
+    warm_epochs: int = Field(1, ge=1, description="Passes over the training rows after such a start.")
+
+
+class TreeSettings(Section):
+    """The LightGBM trees of the second stage, and how they are blended with the network."""
+
+    enabled: bool = Field(True, description="Train trees on the fine-tuning rows and blend them with the network.")
+    n_estimators: int = Field(300, ge=1, description="Most trees an engagement; early stopping may take fewer.")
+    learning_rate: float = Field(0.05, gt=0, le=1, description="Shrinkage of each tree.")
+    num_leaves: int = Field(31, ge=2, description="Most leaves a tree.")
+    min_child_samples: int = Field(100, ge=1, description="Fewest rows a leaf.")
+    feature_fraction: float = Field(0.3, gt=0, le=1, description="Share of the features that each tree sees.")
+    reg_lambda: float = Field(20.0, ge=0, description="L2 regularisation of the leaves.")
+    early_stopping_rounds: int = Field(
+        30, ge=1, description="Stop when the out-of-fold loss has not improved for so long."
+    )
+    folds: int = Field(4, ge=2, description="Folds of the fine-tuning rows that tell how many trees to take.")
+    prior_weight: float = Field(
+        20.0, gt=0, description="Exposures that the base rate counts for in the smoothed rates that the trees read."
+    )
+    max_rows: int | None = Field(
+        5_000_000,
+        ge=1,
+        description="At most so many fine-tuning rows, drawn at random; null = all. 1 KB of memory each.",
+    )
+
+
+class EvaluationSettings(Section):
+    """How scores are computed."""
+
+    follower_edges: tuple[int, ...] = Field(
+        (240, 588, 1331, 3996),
+        description="Author groups by follower count; a value on an edge belongs to the upper group.",
+    )
+
+    @model_validator(mode="after")
+    def _edges_rise(self) -> Self:
+        if list(self.follower_edges) != sorted(set(self.follower_edges)):
+            raise ValueError("follower_edges must rise")
+        return self

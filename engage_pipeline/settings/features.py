@@ -1,0 +1,89 @@
+"""The groups of settings that say what the models know of a row: feature families, and the mixed model's effects."""
+
+from typing import Literal, get_args
+
+from pydantic import Field, computed_field, field_validator
+
+from engage_pipeline.settings.families import (
+    COMMUNITY_READERS,
+    COUNTER_FAMILIES,
+    EFFECT_FAMILIES,
+    FAMILY_NAMES,
+    TOPIC_READERS,
+)
+from engage_pipeline.settings.section import Section
+
+FamilyName = Literal[
+    "pair_counters",
+    "author_counters",
+    "viewer_counters",
+    "language_counters",
+    "hashtag_counters",
+    "tweet_counters",
+    "similar_authors",
+    "reversed_roles",
+    "people_effects",
+    "pair_effects",
+    "tweet_effects",
+    "habit_effects",
+    "topic_effects",
+    "community_effects",
+    "context_effects",
+    "censoring_effects",
+]
+
+
+class FeatureSettings(Section):
+    """Which feature families the models read."""
+
+    families: tuple[FamilyName, ...] = Field(
+        get_args(FamilyName),
+        description="Feature families that the models read; what is left out is neither counted nor fitted.",
+    )
+
+    @field_validator("families")
+    @classmethod
+    def _in_order(cls, names: tuple[FamilyName, ...]) -> tuple[FamilyName, ...]:
+        return tuple(name for name in FAMILY_NAMES if name in names)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def counters(self) -> tuple[str, ...]:
+        """The families of counters that are on: what the tables of features depend on."""
+        return tuple(name for name in self.families if name in COUNTER_FAMILIES)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def effects(self) -> tuple[str, ...]:
+        """The families of effects that are on: what the mixed model and what is above it depend on."""
+        return tuple(name for name in self.families if name in EFFECT_FAMILIES)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def topics(self) -> bool:
+        """Whether any family that is on reads topics."""
+        return any(name in self.families for name in TOPIC_READERS)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def communities(self) -> bool:
+        """Whether any family that is on reads communities."""
+        return any(name in self.families for name in COMMUNITY_READERS)
+
+
+class EffectSettings(Section):
+    """The mixed model: an effect for each viewer, author, pair, topic … of the feature families that are on."""
+
+    sweeps: int = Field(8, ge=1, description="Newton steps through all effects.")
+    prior_rounds: int = Field(2, ge=0, description="How often the deviations of the effects are learned anew.")
+    prior_rows: int = Field(
+        1_000_000, ge=1, description="At most about so many rows, all of some viewers, teach the deviations."
+    )
+    folds: int = Field(
+        4,
+        ge=2,
+        description="Folds of the fine-tuning rows: the trees read effects that were learned without the row's.",
+    )
+    half_life_days: float | None = Field(
+        None, gt=0, description="Days after which a row counts half as much; null = all alike."
+    )

@@ -1,0 +1,146 @@
+"""The groups of settings that change no artifact: what checks tolerate, when something runs, where and how fast."""
+
+from datetime import date
+from typing import Literal, Self
+from zoneinfo import available_timezones
+
+from pydantic import Field, field_validator, model_validator
+
+from engage_pipeline.settings.section import ConfigPath, Section, Share
+
+Engagement = Literal["like", "reply", "retweet", "retweet_with_comment"]
+PLAUSIBLE_RATES: dict[Engagement, tuple[float, float]] = {
+    "like": (0.1, 0.8),
+    "reply": (0.003, 0.2),
+    "retweet": (0.01, 0.4),
+    "retweet_with_comment": (0.0007, 0.07),
+}
+"""A few times less and more than in the challenge's data: 39.7 %, 2.9 %, 8.75 % and 0.70 %."""
+
+
+class CheckSettings(Section):
+    """What the asset checks tolerate. Those before `drift_psi` stop what is downstream; the others only warn."""
+
+    max_duplicate_share: Share = Field(
+        0.001, description="A part with a larger share of rows whose tweet and viewer occurred before is not used."
+    )
+    first_day: date = Field(date(2006, 3, 21), description="First engagement day that is plausible (UTC).")
+    last_day: date | None = Field(None, description="Last plausible engagement day (UTC); null = the day of ingest.")
+    max_outside_share: Share = Field(
+        0.01,
+        description="A part with a larger share of rows outside these days, or without any time, is not used. Fewer "
+        "are counted and used, but left out where work goes by day (docs/reliability.md).",
+    )
+    max_shared_share: Share = Field(
+        0.01,
+        description="A training, validation or test part with a larger share of rows that are in a part of another of "
+        "these three is not used: a model must not be judged by rows that it has learned from.",
+    )
+    allow_missing_engagements: tuple[Engagement, ...] = Field(
+        (), description="Engagements that no training row needs to have; without any other one nothing is trained."
+    )
+    drift_psi: float = Field(
+        0.25, gt=0, description="Warn of a part whose features have a larger population stability index."
+    )
+    new_user_share: Share = Field(
+        0.5, description="Warn of rows to predict of which a larger share has a viewer, or author, of no labelled row."
+    )
+    label_rate_change: float = Field(
+        0.25, gt=0, description="Warn of a part whose rate of an engagement differs by a larger share, beyond chance."
+    )
+    label_rates: dict[Engagement, tuple[Share, Share]] = Field(
+        PLAUSIBLE_RATES,
+        description="Warn if the share of rows with an engagement lies outside these bounds, in the training or the "
+        "validation rows; an engagement without bounds is not judged.",
+    )
+    calibration_error: Share = Field(
+        0.02, description="Warn if predicted and observed rate differ by more on the holdout, in any tenth of the rows."
+    )
+    fairness_rce: float = Field(
+        10.0, ge=0, description="Warn if an author group's RCE lies so many points below that of all rows."
+    )
+    group_calibration: float = Field(
+        0.1, gt=0, description="Warn if predicted and observed rate of an author group differ by a larger share."
+    )
+
+
+class PromotionSettings(Section):
+    """When a newly trained model replaces the one that predicts."""
+
+    tolerance: float = Field(
+        0.5,
+        ge=0,
+        description="Points of holdout RCE, mean of the engagements, that the new model may be worse by. It is turned "
+        "down if the whole 95 % interval of the paired difference lies below that.",
+    )
+    least_first_rce: float | None = Field(
+        0.0,
+        description="A first model predicts only if its mean RCE on the holdout is above this; 0 = better than the "
+        "constant rate; null = whatever it scores.",
+    )
+    keep: int = Field(5, ge=1, description="Models kept, the one that predicts counted, to roll back to.")
+
+
+class AutomationSettings(Section):
+    """When the daemon of `make ui` acts by itself."""
+
+    sensor_seconds: int = Field(30, ge=1, description="Seconds between two looks at `recsys_data`.")
+    stable_seconds: int = Field(
+        60, ge=0, description="A part is taken when its file has kept its size and time for so many seconds."
+    )
+    nightly_cron: str = Field(
+        "0 3 * * *", pattern=r"^\S+( \S+){4}$", description="When to refresh and retrain if parts have changed (cron)."
+    )
+    timezone: str = Field("UTC", description="Time zone of `nightly_cron`.")
+    freshness_warn_hours: int | None = Field(
+        48, ge=1, description="Warn if the newest part, model, evaluation or submission is so old; null = never."
+    )
+    freshness_fail_hours: int | None = Field(
+        192,
+        ge=1,
+        description="Show it as failing when it is so old; null = no freshness policies. With the defaults nightly "
+        "parts are fresh, and weekly ones warn, but do not fail.",
+    )
+
+    @model_validator(mode="after")
+    def _warning_comes_first(self) -> Self:
+        warn, fail = self.freshness_warn_hours, self.freshness_fail_hours
+        if warn is not None and fail is not None and warn >= fail:
+            raise ValueError("freshness_warn_hours must be less than freshness_fail_hours")
+        return self
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("no such time zone")
+        return value
+
+
+class EngineSettings(Section):
+    """Where and with how much the SQL runs."""
+
+    kind: Literal["duckdb", "spark"] = Field(
+        "duckdb", description="What runs the SQL: DuckDB on this machine, or Spark (see spark.md)."
+    )
+    spark_master: str = Field(
+        "local[*]",
+        pattern=r"^(local(\[(\*|[1-9]\d*)\])?|yarn|(spark|k8s)://\S+)$",
+        description="Where Spark runs: `local[4]` = 4 cores of this machine, `spark://host:7077`, `yarn`, `k8s://…`.",
+    )
+    threads: int | None = Field(
+        None, ge=1, description="Threads of DuckDB and LightGBM, and of torch when it predicts; null = all cores."
+    )
+    processes: int = Field(1, ge=1, description="Processes that share the tweets of token_sketches.")
+    memory_limit: str = Field(
+        "70%",
+        pattern=r"^\d+(\.\d+)?\s?(%|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$",
+        description="Memory of DuckDB, or of Spark on this machine, before it spills to disk.",
+    )
+    parts_at_once: int = Field(
+        64,
+        ge=1,
+        description="Training parts whose features one run makes: the counters are read once for as many of them as "
+        "`memory_limit` allows.",
+    )
+    temp_directory: ConfigPath | None = Field(None, description="Where the engine spills; null = in working_dir.")

@@ -1,0 +1,136 @@
+"""docs/settings.md, made from the settings model: `engage settings > docs/settings.md`."""
+
+from collections.abc import Iterator
+from datetime import date
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from engage_pipeline.settings.section import Section
+from engage_pipeline.settings.settings import PRESETS, Settings
+
+REFERENCE_NAMES = {
+    **{
+        name: f"`{name}`"
+        for name in (
+            "working_dir",
+            "recsys_data",
+            "validation_part",
+            "max_n_parts",
+            "max_n_parts_in_memory",
+            "authors_similarity_top_N",
+            "authors_similarity_threshold",
+            "validation_percentage",
+            "num_validation_chunks",
+            "sketch_width",
+            "sketch_depth",
+        )
+    },
+    "encoder.parts": "encoder: parts",
+    "encoder.epochs": "encoder: epochs",
+    "encoder.max_tokens": "encoder: max tokens",
+    "encoder.batch_size": "encoder: batch size",
+    "encoder.save_steps": "encoder: save steps",
+    "encoder.checkpoint": "encoder: checkpoint to sketch from",
+    "network.hidden_size": "training: hidden size",
+    "network.batch_size": "training: batch size",
+    "network.learning_rate": "training: learning rate",
+    "network.decay_per_day": "training: decay per day file",
+    "network.finetuning_decay": "training: decay per fine-tuning epoch",
+    "network.finetuning_epochs": "training: fine-tuning epochs",
+}
+"""What the reference calls a setting (SPEC section 2). The others are ours."""
+
+_HEADER = """# Settings
+
+Settings are read from the file that `--config` names, else `$ENGAGE_CONFIG`, else `config.yaml` in the current folder.
+Relative paths are relative to that file. A file written for the reference works unchanged: its eleven keys keep their
+names at the top level. An unknown key, a wrong type or a value out of range is an error that names it.
+
+`preset` chooses the defaults that the other settings are laid over: `default` is the best we know, `synerise` the
+reference to the letter, `demo` the default on a tiny encoder. A preset's own values stand below in the last column.
+
+This page is made by `engage settings`; a test holds it to the code.
+"""
+
+
+def settings_markdown() -> str:
+    """The whole page."""
+    lines = [_HEADER]
+    sections: list[tuple[str, type[BaseModel], str]] = [("", Settings, "Top level"), *_sections()]
+    for prefix, model, title in sections:
+        lines += [f"## {title}", "", "| setting | type | default | meaning | in the reference | presets |"]
+        lines.append("|---|---|---|---|---|---|")
+        lines += [_row(prefix, name, info) for name, info in model.model_fields.items() if not _is_section(info)]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _sections() -> Iterator[tuple[str, type[BaseModel], str]]:
+    for name, info in Settings.model_fields.items():
+        if _is_section(info):
+            assert isinstance(info.annotation, type)  # noqa: S101 - narrows the type for the checker
+            yield f"{name}.", info.annotation, f"`{name}`: {(info.description or '').rstrip('.').lower()}"
+
+
+def _is_section(info: FieldInfo) -> bool:
+    return isinstance(info.annotation, type) and issubclass(info.annotation, Section)
+
+
+def _row(prefix: str, name: str, info: FieldInfo) -> str:
+    full = prefix + name
+    reference = REFERENCE_NAMES.get(full, "—")
+    cells = [f"`{full}`", _type_name(info.annotation) + _limits(info), f"`{_text(info.default)}`"]
+    cells += [info.description or "", reference, _in_presets(full)]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_text(one)}' for key, one in value.items())}}}"
+    return str(list(value)) if isinstance(value, tuple) else str(value)
+
+
+def _type_name(annotation: Any) -> str:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _type_name(get_args(annotation)[0])
+    if origin is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(annotation))
+    if origin in (Union, UnionType):
+        return " or ".join(_type_name(choice) for choice in get_args(annotation))
+    if origin is tuple:
+        return "list of " + _type_name(get_args(annotation)[0])
+    if origin is dict:
+        key, value = get_args(annotation)
+        return f"map of {_type_name(key)} to {_type_name(value)}"
+    names = {NoneType: "null", date: "date", int: "integer", float: "number", bool: "true or false", str: "text"}
+    return names.get(annotation, "path")
+
+
+def _limits(info: FieldInfo) -> str:
+    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+    found = [
+        f"{sign} {getattr(limit, name)}"
+        for limit in info.metadata
+        for name, sign in signs.items()
+        if getattr(limit, name, None) is not None
+    ]
+    return f" ({', '.join(found)})" if found else ""
+
+
+def _in_presets(name: str) -> str:
+    found = []
+    for preset, values in PRESETS.items():
+        value: Any = values
+        for step in name.split("."):
+            value = value.get(step) if isinstance(value, dict) else None
+        if value is not None:
+            found.append(f"{preset}: `{_text(value)}`")
+    return ", ".join(found) or " "

@@ -1,0 +1,205 @@
+"""The settings: one pydantic model, read from one YAML file, laid over a preset.
+
+The eleven settings of the reference keep their names at the top level, so that a file written for it works unchanged.
+The groups of settings are in computing.py, features.py and operating.py; docs/settings.md is generated from all.
+What belongs here: names, types, ranges, defaults and presets. What does not: which artifact depends on which setting
+(catalogue).
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import Field, ValidationError
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.settings.computing import (
+    CommunitySettings,
+    EncoderSettings,
+    EvaluationSettings,
+    IngestSettings,
+    NetworkSettings,
+    TopicSettings,
+    TreeSettings,
+)
+from engage_pipeline.settings.families import COUNTER_FAMILIES
+from engage_pipeline.settings.features import EffectSettings, FeatureSettings
+from engage_pipeline.settings.operating import (
+    AutomationSettings,
+    CheckSettings,
+    EngineSettings,
+    PromotionSettings,
+)
+from engage_pipeline.settings.section import ConfigPath, Section
+from engage_pipeline.settings.yaml_file import (
+    read_tree,
+    shortened,
+    shown,
+    yaml_problem,
+)
+
+CONFIG_VARIABLE = "ENGAGE_CONFIG"
+DEFAULT_CONFIG = Path("config.yaml")
+_MOST_BYTES = 200_000
+Preset = Literal["synerise", "default", "demo"]
+
+
+class Settings(Section):
+    """Everything that can be set. Frozen: a run sees one version of it."""
+
+    preset: Preset = Field("default", description="Which defaults the other settings are laid over.")
+    seed: int = Field(20210, ge=0, lt=2**31, description="Seed of every random choice.")
+    working_dir: ConfigPath = Field(Path("data"), description="Where the artifacts of the five stages are kept.")
+    recsys_data: ConfigPath = Field(Path("data/raw/train"), description="Folder of the training parts.")
+    validation_part: ConfigPath = Field(
+        Path("data/raw/validation/part-00000"), description="The validation part (a file, `.gz`, `.zst` or `.lzo` too)."
+    )
+    test_data: ConfigPath = Field(Path("data/raw/test"), description="Folder of the test parts.")
+    deletions: ConfigPath = Field(
+        Path("data/raw/deletions"), description="Folder of lists of deleted tweet ids and user ids, if there is one."
+    )
+    follow_links: bool = Field(
+        False,
+        description="Take what is a link to a place outside of its folder, in `recsys_data`, `test_data` and "
+        "`deletions`; else it is refused.",
+    )
+    training_threads: int = Field(
+        4,
+        ge=1,
+        description="Threads that train encoder and networks, in each process, whatever `engine.threads` and the "
+        "cores: another number gives other last digits.",
+    )
+    max_n_parts: int | None = Field(None, ge=1, description="Training parts used, in order of name; null = all.")
+    max_n_parts_in_memory: int = Field(4, ge=1, description="Training parts held at once.")
+    authors_similarity_top_N: int = Field(  # noqa: N815 - the reference's name
+        10, ge=1, description="Similar authors kept for each author, the author itself counted."
+    )
+    authors_similarity_threshold: float = Field(0.1, gt=0, le=1, description="Least Jaccard similarity of two authors.")
+    validation_percentage: float = Field(
+        0.1, gt=0, lt=1, description="Share of the validation part that is held out; the rest fine-tunes."
+    )
+    num_validation_chunks: int = Field(
+        10, ge=2, description="Chunks of the fine-tuning rows: each is counted without its own rows."
+    )
+    sketch_width: int = Field(256, ge=2, le=65536, description="Codes a depth of the text sketch.")
+    sketch_depth: int = Field(20, ge=1, description="Independent codes a token.")
+    ingest: IngestSettings = Field(default_factory=IngestSettings, description="How raw parts are read.")
+    features: FeatureSettings = Field(default_factory=FeatureSettings, description="What the models know of a row.")
+    effects: EffectSettings = Field(default_factory=EffectSettings, description="The mixed model.")
+    encoder: EncoderSettings = Field(default_factory=EncoderSettings, description="The text encoder.")
+    topics: TopicSettings = Field(default_factory=TopicSettings, description="The topics of tweets.")
+    communities: CommunitySettings = Field(default_factory=CommunitySettings, description="The communities of users.")
+    network: NetworkSettings = Field(default_factory=NetworkSettings, description="The network.")
+    trees: TreeSettings = Field(default_factory=TreeSettings, description="The trees.")
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings, description="The scores.")
+    engine: EngineSettings = Field(default_factory=EngineSettings, description="Where the SQL runs.")
+    checks: CheckSettings = Field(default_factory=CheckSettings, description="What the asset checks tolerate.")
+    promotion: PromotionSettings = Field(
+        default_factory=PromotionSettings, description="When a new model replaces the one that predicts."
+    )
+    automation: AutomationSettings = Field(
+        default_factory=AutomationSettings, description="When the daemon acts by itself."
+    )
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "synerise": {
+        "features": {"families": list(COUNTER_FAMILIES)},
+        "network": {
+            "hidden_size": 1500,
+            "batch_size": 256,
+            "learning_rate": 1e-4,
+            "schedule": "days",
+            "epochs": 1,
+            "finetuning_learning_rate": None,
+            "finetuning_epochs": 1,
+            "start_at_base_rates": False,
+            "smoothed_rates": False,
+            "precision": "fp32",
+        },
+        "trees": {"enabled": False},
+    },
+    "demo": {
+        "training_threads": 2,
+        "sketch_width": 64,
+        "sketch_depth": 8,
+        "encoder": {
+            "model": "tiny",
+            "max_tweets": 6000,
+            "max_tokens": 48,
+            "batch_size": 64,
+            "learning_rate": 1e-3,
+            "warmup_steps": 20,
+        },
+        "network": {"hidden_size": 256},
+        "trees": {"num_leaves": 15},
+    },
+}
+"""What each preset changes of the defaults above. `synerise` is the reference to the letter."""
+
+
+def load_settings(path: Path | None = None, *, preset: str | None = None) -> Settings:
+    """The settings of `path`, else of $ENGAGE_CONFIG, else of ./config.yaml where it exists, else the defaults.
+
+    `preset` overrides the file's. Raises UserError naming the file, the key and what is wrong with it.
+    """
+    chosen = path or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+    if chosen is None and DEFAULT_CONFIG.is_file():
+        chosen = DEFAULT_CONFIG
+    values = {} if chosen is None else read_yaml(chosen)
+    if preset is not None:
+        values["preset"] = preset
+    folder = Path.cwd() if chosen is None else chosen.resolve().parent
+    return settings_from(values, folder=folder, source=str(chosen or "settings"))
+
+
+def settings_from(values: Mapping[str, Any], *, folder: Path, source: str = "settings") -> Settings:
+    """`values` laid over their preset and checked; relative paths are taken from `folder`."""
+    preset = values.get("preset", "default")
+    if not isinstance(preset, str) or preset not in get_args(Preset):
+        raise UserError(f"{source}: preset: {shown(preset)} is not one of {', '.join(get_args(Preset))}")
+    try:
+        return Settings.model_validate(overlay(PRESETS[preset], values), context={"folder": folder})
+    except ValidationError as error:
+        raise UserError(f"{source}: {_first_problem(error)}") from error
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The settings that the file holds, unchecked. Raises UserError naming the file where it can't be read."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+    if len(content) > _MOST_BYTES:
+        raise UserError(f"{path}: more than {_MOST_BYTES:,} bytes: not a settings file")
+    try:
+        values = read_tree(content.decode("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}{yaml_problem(error)}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected `key: value` lines, found {type(values).__name__}")
+    return values
+
+
+def overlay(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` laid over `base`, section by section."""
+    merged = dict(base)
+    for key, value in values.items():
+        below = merged.get(key)
+        merged[key] = overlay(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    name = shortened(".".join(map(str, problem["loc"])), 100) or "settings"
+    if problem["type"] == "extra_forbidden":
+        return f"{name}: no such setting"
+    said = shortened(problem["msg"].removeprefix("Value error, "), 200)
+    return f"{name}: {said} (found {shown(problem['input'])})"

@@ -1,0 +1,179 @@
+"""Which artifacts still predate a deletion: were made, directly or not, of rows that have been deleted since.
+
+    working_dir/deletions/ledger.json     label → version → when something in it was deleted, and its folder's name
+
+An entry says that this version of this artifact holds deleted rows, or was made of a version that does. Versions are
+hashes of the content, so a version that is made again of clean inputs is clean although it is in the ledger: an
+artifact is judged by its inputs. One without inputs is judged by its entry, if it is the very folder that was entered;
+so is a model that goes on predicting in place of a new one. The ledger holds no ids. What does not belong here:
+finding and removing the rows (ingest).
+"""
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.errors import UserError
+from engage_pipeline.files import atomic
+from engage_pipeline.store.manifests import ABSENT, Manifest, label
+from engage_pipeline.store.plan import SEGMENTS
+from engage_pipeline.store.rewriting import keys_on_disk
+from engage_pipeline.store.store import ArtifactStore
+
+LEDGER = Path("deletions", "ledger.json")
+"""Below working_dir."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """When a version was found to hold deleted rows (ISO 8601, UTC), and the name of its folder."""
+
+    date: str
+    directory: str
+
+
+Ledger = dict[str, dict[str, Entry]]
+
+
+def predating(store: ArtifactStore) -> dict[str, str]:
+    """The artifacts that predate a deletion, by label, in the order of the graph, with the first such deletion's date.
+
+    Raises UserError where the ledger can't be read.
+    """
+    ledger = read_ledger(store)
+    return _judged(_manifests(store), ledger) if ledger else {}
+
+
+def enter(store: ArtifactStore, holding: Sequence[Manifest]) -> None:
+    """Enters versions that hold deleted rows, and whatever was made of them, into the ledger.
+
+    To be called before such a version is replaced: afterwards nothing tells any more what was made of it. Without a
+    version, what was made of those entered before.
+    """
+    with _ledger(store) as (ledger, now):
+        for manifest in holding:
+            _add(ledger, label(manifest.artifact, manifest.key), manifest.version, Entry(now, manifest.directory))
+        if holding:
+            _enter_replaced_inputs(store, ledger, now)
+        _enter_made(store, ledger)
+
+
+def enter_replaced_inputs(store: ArtifactStore) -> None:
+    """When lists are new: enters every input that is not the current version any more, and what was made of it.
+
+    Nobody can look whether it held what is deleted now, so it counts as if it did.
+    """
+    with _ledger(store) as (ledger, now):
+        _enter_replaced_inputs(store, ledger, now)
+        _enter_made(store, ledger)
+
+
+def read_ledger(store: ArtifactStore) -> Ledger:
+    """The ledger; empty where nothing was deleted yet. Raises UserError where it can't be read."""
+    path = store.root / LEDGER
+    try:
+        content = json.loads(path.read_bytes())
+        return {name: {version: Entry(**entry) for version, entry in found.items()} for name, found in content.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: not the ledger of deletions; restore it from a backup") from error
+
+
+def _manifests(store: ArtifactStore) -> dict[str, Manifest]:
+    """The current manifest of every artifact and part there is, by label, inputs first; not those that are damaged."""
+    found = {}
+    for name in (name for names in SEGMENTS for name in names):
+        for key in keys_on_disk(store, name):
+            manifest = None
+            with suppress(UserError):
+                manifest = store.manifest(name, key)
+            if manifest is not None:
+                found[label(name, key)] = manifest
+    return found
+
+
+def _judged(manifests: Mapping[str, Manifest], ledger: Ledger) -> dict[str, str]:
+    """The first date that each current version predates, by label, for those that predate one."""
+    found: dict[str, str] = {}
+    for name, manifest in manifests.items():
+        dates = list(_input_dates(manifest, manifests, ledger, found))
+        own = ledger.get(name, {}).get(manifest.version)
+        same_folder = own is not None and not manifest.inputs and own.directory == manifest.directory
+        if own is not None and (same_folder or _carried_over(manifest)):
+            dates.append(own.date)
+        if dates:
+            found[name] = min(dates)
+    return found
+
+
+def _carried_over(manifest: Manifest) -> bool:
+    """Whether a version holds the content of an earlier one instead of what its inputs give: a model that was kept."""
+    return ARTIFACTS[manifest.artifact].kept_setting is not None and manifest.version not in manifest.inputs.values()
+
+
+def _input_dates(
+    manifest: Manifest, manifests: Mapping[str, Manifest], ledger: Ledger, found: Mapping[str, str]
+) -> Iterator[str]:
+    """The dates that the inputs of a version predate."""
+    for name, version in manifest.inputs.items():
+        current = manifests.get(name)
+        if current is not None and current.version == version:
+            if name in found:
+                yield found[name]
+        elif (entry := ledger.get(name, {}).get(version)) is not None:
+            yield entry.date
+
+
+def _enter_replaced_inputs(store: ArtifactStore, ledger: Ledger, now: str) -> None:
+    manifests = _manifests(store)
+    for manifest in [*manifests.values(), *_kept(store)]:
+        for name, version in manifest.inputs.items():
+            current = manifests.get(name)
+            if version != ABSENT and (current is None or current.version != version):
+                _add(ledger, name, version, Entry(now, ""))
+
+
+def _enter_made(store: ArtifactStore, ledger: Ledger) -> None:
+    """Enters what was made of entered versions: current versions, and earlier ones that one may return to."""
+    manifests = _manifests(store)
+    judged = _judged(manifests, ledger)
+    for name, date in judged.items():
+        _add(ledger, name, manifests[name].version, Entry(date, manifests[name].directory))
+    for manifest in _kept(store):
+        dates = list(_input_dates(manifest, manifests, ledger, judged))
+        if dates:
+            _add(ledger, manifest.artifact, manifest.version, Entry(min(dates), manifest.directory))
+
+
+def _kept(store: ArtifactStore) -> Iterator[Manifest]:
+    for name, artifact in ARTIFACTS.items():
+        if artifact.kept_setting is not None:
+            yield from (version.manifest for version in store.kept(name))
+
+
+def _add(ledger: Ledger, name: str, version: str, entry: Entry) -> None:
+    """Adds an entry. If the version is entered, its first deletion counts, and the folder that lies there now."""
+    before = ledger.setdefault(name, {}).get(version)
+    ledger[name][version] = Entry(before.date if before else entry.date, entry.directory)
+
+
+@contextmanager
+def _ledger(store: ArtifactStore) -> Iterator[tuple[Ledger, str]]:
+    """The ledger to add to, and the time of now. Waits for its turn, a moment; writes what the block has added."""
+    path = store.root / LEDGER
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (path.parent / ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        for leftover in path.parent.glob(".tmp-*"):
+            leftover.unlink()
+        ledger = read_ledger(store)
+        yield ledger, datetime.now(UTC).isoformat(timespec="seconds")
+        content = {name: {version: asdict(one) for version, one in found.items()} for name, found in ledger.items()}
+        with atomic.atomic_file(path) as draft:
+            draft.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")

@@ -1,0 +1,72 @@
+"""Earlier versions of an artifact that are kept to return to, and the removal of those that are not.
+
+    kept-00000007.json      the manifest of a version that was current once; the higher the number, the later
+
+An entry is written before its version stops being the current one, and removed before its folder is. A process killed
+in between leaves an entry of the version that is current still, or a folder without an entry; never an entry of a
+folder that is half removed. Later entries of the same content stand for the earlier ones.
+"""
+
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from engage_pipeline.files import atomic
+from engage_pipeline.store.manifests import Manifest, read_manifest
+
+_ENTRIES = "kept-*.json"
+
+
+def remember(folder: Path, manifest: Manifest) -> None:
+    """Writes an entry of the version that is current in `folder` and is about to be replaced."""
+    last = max((_number(path) for path in folder.glob(_ENTRIES)), default=0)
+    with atomic.atomic_file(folder / f"kept-{last + 1:08d}.json") as path:
+        path.write_text(manifest.to_json(), encoding="utf-8")
+
+
+def kept_manifests(folder: Path, current: str | None) -> list[Manifest]:
+    """The versions kept in `folder`, the latest first, each content once and none that of the version `current`."""
+    return list(_distinct(folder, current).values())
+
+
+def forget_old(folder: Path, manifest: Manifest, count: int, pinned: Collection[str] = ()) -> None:
+    """Keeps the `count` latest contents, that of the current `manifest` counted, the versions `pinned`, and the one
+    before the current one.
+
+    Every other folder goes, and with them the workspace, which a published artifact no longer needs.
+    """
+    found = _distinct(folder, manifest.version)
+    entries = dict(list(found.items())[: count - 1])
+    entries |= {path: entry for path, entry in found.items() if entry.version in pinned}
+    for path in folder.glob(_ENTRIES):
+        if path not in entries:
+            path.unlink()
+    kept = {manifest.directory, manifest.previous} | {entry.directory for entry in entries.values()}
+    for path in folder.iterdir():
+        if path.is_dir() and path.name not in kept:
+            shutil.rmtree(path)
+
+
+def _distinct(folder: Path, current: str | None) -> dict[Path, Manifest]:
+    """The entries that can be trusted, the latest first: the latest one of each content but that of `current`."""
+    found: dict[Path, Manifest] = {}
+    seen = {current}
+    for path in sorted(folder.glob(_ENTRIES), key=_number, reverse=True):
+        manifest = _trusted(folder, path)
+        if manifest is not None and manifest.version not in seen:
+            seen.add(manifest.version)
+            found[path] = manifest
+    return found
+
+
+def _trusted(folder: Path, path: Path) -> Manifest | None:
+    try:
+        manifest = read_manifest(path.read_bytes(), folder)
+    except (OSError, ValueError):
+        return None
+    return manifest if (folder / manifest.directory).is_dir() else None
+
+
+def _number(path: Path) -> int:
+    digits = path.stem.removeprefix("kept-")
+    return int(digits) if digits.isdecimal() else 0

@@ -1,0 +1,121 @@
+"""What must hold of a version before anyone uses it, and how a version is held to it.
+
+A stage that has rules says them in its module `rules`. A version is judged before its manifest is written, and again
+when the limits, the rules or the versions that it is compared with have changed since. The verdict is a part of its
+manifest, so that no version is ever current without one. What does not belong here: what a rule looks at (the stages),
+and how an outcome is shown (checks).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from engage_pipeline.catalogue import ARTIFACTS, Stage
+from engage_pipeline.errors import UserError
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.manifests import ABSENT, Manifest, Verdict
+from engage_pipeline.store.versions import Version
+
+if TYPE_CHECKING:
+    from engage_pipeline.store.store import ArtifactStore
+
+_MODULES = {stage: f"engage_pipeline.{stage.value}.rules" for stage in (Stage.INGEST, Stage.INTERACTIONS)} | {
+    Stage.SUBMISSION: "engage_pipeline.submission.rules"
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a rule found of one version: what is wrong, in one line (empty = nothing), and figures by name."""
+
+    problem: str
+    figures: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that must hold of every version of an artifact.
+
+    `summary` is a format string over the figures. `compared_with` are artifacts without parts: a verdict holds only as
+    long as their versions are those that the version was compared with.
+    """
+
+    name: str
+    description: str
+    summary: str
+    look: "Callable[[ArtifactStore, Version], Outcome]"
+    compared_with: tuple[str, ...] = ()
+
+
+Rules = Sequence[Rule]
+
+
+def rule(
+    summary: str, *, compared_with: tuple[str, ...] = ()
+) -> "Callable[[Callable[[ArtifactStore, Version], Outcome]], Rule]":
+    """Makes the decorated function a rule named like it, whose docstring says what must hold."""
+
+    def make(look: "Callable[[ArtifactStore, Version], Outcome]") -> Rule:
+        return Rule(look.__name__, " ".join((look.__doc__ or "").split()), summary, look, compared_with)
+
+    return make
+
+
+def stage_rules(name: str) -> Rules:
+    """The rules of the artifact `name`, as its stage says them."""
+    module = _MODULES.get(ARTIFACTS[name].stage)
+    rules: Rules = () if module is None else import_module(module).RULES.get(name, ())
+    return rules
+
+
+def judge(store: "ArtifactStore", version: Version, rules: Rules) -> Verdict:
+    """Holds a version, published or about to be, to the `rules` under the settings of the store."""
+    problems = {one.name: outcome_of(store, version, one).problem for one in rules}
+    return Verdict(limits(store.settings), _compared(store, rules), problems)
+
+
+def outcome_of(store: "ArtifactStore", version: Version, one: Rule) -> Outcome:
+    """What one rule finds. A version that can't be looked at is one with a problem."""
+    try:
+        return one.look(store, version)
+    except UserError as error:
+        return Outcome(str(error), {})
+    except KeyError as error:
+        if version.manifest.code_version == ARTIFACTS[version.manifest.artifact].code_version:
+            raise
+        return Outcome(f"an earlier version of the program made it, without the figure {error}", {})
+
+
+def holds_still(store: "ArtifactStore", verdict: Verdict | None, rules: Rules) -> bool:
+    """Whether nothing that the verdict rests on has changed since, apart from the version, which never does."""
+    return (
+        verdict is not None
+        and verdict.problems.keys() == {one.name for one in rules}
+        and verdict.limits == limits(store.settings)
+        and verdict.compared == _compared(store, rules)
+    )
+
+
+def limits(settings: Settings) -> dict[str, Any]:
+    """The settings that rules may hold a version to, as JSON types."""
+    checks: dict[str, Any] = settings.checks.model_dump(mode="json")
+    return {**checks, "ingest.max_rejected_share": settings.ingest.max_rejected_share}
+
+
+def failures(verdict: Verdict) -> str:
+    """What is wrong, in one line; empty where nothing is."""
+    return "; ".join(problem for problem in verdict.problems.values() if problem)
+
+
+def _compared(store: "ArtifactStore", rules: Rules) -> dict[str, str]:
+    names = sorted({name for one in rules for name in one.compared_with})
+    return {name: _version(store, name) for name in names}
+
+
+def _version(store: "ArtifactStore", name: str) -> str:
+    try:
+        manifest: Manifest | None = store.manifest(name)
+    except UserError:
+        return ABSENT
+    return manifest.version if manifest else ABSENT

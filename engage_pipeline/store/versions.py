@@ -1,0 +1,55 @@
+"""A version of an artifact: as a draft that is being written, and published, open for reading."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.files import atomic
+from engage_pipeline.store.manifests import Manifest, label
+
+
+@dataclass
+class Draft:
+    """A version being written. Set `rows` and `facts`; after publication `manifest` tells what was published.
+
+    `inputs` are set where the version was made of other input versions than those found when the draft was opened.
+    """
+
+    directory: Path
+    rows: int | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, str] | None = None
+    manifest: Manifest | None = None
+
+    def path(self, name: str) -> Path:
+        """Where the file `name` of this version is to be written."""
+        return self.directory / name
+
+
+@dataclass(frozen=True)
+class Version:
+    """A published version, open for reading."""
+
+    folder: Path
+    manifest: Manifest
+
+    def path(self, name: str) -> Path:
+        """The undamaged file `name`. Raises UserError naming the file and the asset to materialize again."""
+        path = self.folder / self.manifest.directory / name
+        problem: str | None = "no such file in its manifest"
+        if name in self.manifest.files:
+            problem = atomic.damage(path, self.manifest.files[name])
+        if problem:
+            raise UserError(f"{path}: {problem}; materialize {label(self.manifest.artifact, self.manifest.key)} again")
+        return path
+
+    def unread(self, name: str) -> Path:
+        """The file `name`, not hashed: for a look at its footer, where the whole would take minutes."""
+        return self.folder / self.manifest.directory / name
+
+    def directory(self) -> Path:
+        """The folder of the version, every file of it checked."""
+        for name in self.manifest.files:
+            self.path(name)
+        return self.folder / self.manifest.directory

@@ -1,0 +1,220 @@
+"""Both engines mean the same by each method, reach the same files, and leave nothing behind."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from engage_pipeline.engines.duckdb import DuckDBEngine
+from engage_pipeline.engines.engine import Engine
+from engage_pipeline.engines.opening import open_engine
+from engage_pipeline.engines.spark.engine import SparkEngine
+from engage_pipeline.errors import UserError
+from engage_pipeline.ingest.training_parts import part_publisher
+from engage_pipeline.machine.spill import remove_spilled, spill_folder
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline.synthetic import synthesize
+from engage_pipeline_tests.engines.spark.helpers import spark_settings
+from engage_pipeline_tests.samples import tiny_settings
+
+pytestmark = pytest.mark.slow
+
+COUNTS = ["like", "reply", "retweet", "retweet_with_comment", "negative"]
+
+
+def settings_of(kind: str, folder: Path) -> Settings:
+    # Spark takes some of this for a pattern, and URLs take some for an escape.
+    odd = folder / "a b[1] {x,y} 50%20 Ä"
+    odd.mkdir(exist_ok=True)
+    if kind == "duckdb":
+        return tiny_settings(odd)
+    spill = folder / "spill [1] {x} 50%20 Ä"  # no comma, see test_session
+    settings = spark_settings(odd)
+    return settings.model_copy(update={"engine": settings.engine.model_copy(update={"temp_directory": spill})})
+
+
+@pytest.fixture(params=["duckdb", "spark"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    return settings_of(request.param, tmp_path)
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    with open_engine(settings) as engine:
+        yield engine
+
+
+def table(path: Path, keys: list[int]) -> Path:
+    columns = {name: pa.array([1] * len(keys), pa.int32()) for name in COUNTS}
+    pq.write_table(pa.table({"viewer": keys, "key": [key + 10 for key in keys], "exposures": keys} | columns), path)
+    return path
+
+
+def keys(found: pa.Table) -> list[int]:
+    return sorted(found["viewer"].to_pylist())
+
+
+def test_the_kind_decides(tmp_path: Path) -> None:
+    for kind, expected in (("duckdb", DuckDBEngine), ("spark", SparkEngine)):
+        with open_engine(settings_of(kind, tmp_path)) as engine:
+            assert isinstance(engine, expected)
+
+
+@pytest.mark.parametrize(("way", "expected"), [("view", [3]), ("define", [1, 2])])
+def test_a_view_is_computed_anew_and_a_table_is_not(
+    engine: Engine, settings: Settings, way: str, expected: list[int]
+) -> None:
+    engine.read("source", [table(settings.working_dir / "1.parquet", [1, 2])])
+    getattr(engine, way)("by_fold", "interactions/windows/labelled.sql")
+    engine.read("source", [table(settings.working_dir / "2.parquet", [3])])
+    assert keys(engine.fetch("interactions/count_totals.sql")) == expected
+
+
+def test_rows_of_files_that_are_read_apart_share_no_line(engine: Engine, settings: Settings) -> None:
+    paths = [settings.working_dir / f"{name}.parquet" for name in "abc"]
+    for path, lines in zip(paths, ([4, 0], [], [0]), strict=True):
+        columns = {"line_number": pa.array(lines, pa.int64()), "key": pa.array([path.stem] * len(lines), pa.string())}
+        pq.write_table(pa.table(columns), path)
+    for order in ([0, 1, 2], [2]):
+        engine.read_apart("source", [paths[place] for place in order], [10 * place for place in order])
+        found = engine.fetch("interactions/windows/labelled.sql")
+        assert found.schema.field("line_number").type == pa.int64()
+        rows = sorted(zip(found["line_number"].to_pylist(), found["key"].to_pylist(), strict=True))
+        assert rows == [row for row in [(0, "a"), (4, "a"), (20, "c")] if order != [2] or row[1] == "c"]
+
+
+def test_files_whose_columns_differ_are_united(engine: Engine, settings: Settings) -> None:
+    paths = [table(settings.working_dir / "1.parquet", [1]), settings.working_dir / "2.parquet"]
+    pq.write_table(pa.table({"key": [7], "viewer": [2]}), paths[1])
+    engine.read("pair", paths)
+    found = engine.fetch("interactions/pairs_by_viewer.sql").to_pydict()
+    assert found == {"viewer": [1, 2], "author": [11, 7], "exposures": [1, None]}
+
+
+def test_rows_are_written_in_order_from_many_tasks(engine: Engine, settings: Settings) -> None:
+    numbers = [number * 7919 % 5003 for number in range(5003)]
+    paths = [table(settings.working_dir / f"{i}.parquet", numbers[i::3]) for i in range(3)]
+    engine.read("pair", paths)
+    output = settings.working_dir / "out.parquet"
+    assert engine.write("interactions/pairs_by_viewer.sql", output) == 5003
+    assert pq.read_table(output)["viewer"].to_pylist() == list(range(5003))
+    assert pq.ParquetFile(output).metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+def test_no_rows_are_a_file_with_the_columns(engine: Engine, settings: Settings) -> None:
+    engine.read("pair", [table(settings.working_dir / "1.parquet", [])])
+    output = settings.working_dir / "out.parquet"
+    assert engine.write("interactions/pairs_by_viewer.sql", output) == 0
+    assert pq.read_schema(output).names == ["viewer", "author", "exposures"]
+    assert keys(engine.fetch("interactions/pairs_by_viewer.sql")) == []
+
+
+@pytest.mark.parametrize("way", ["read", "read_apart", "write"])
+def test_nothing_outside_of_its_folders_is_reached(
+    engine: Engine, settings: Settings, tmp_path: Path, way: str
+) -> None:
+    outside = table(tmp_path / "outside.parquet", [1])
+    (settings.working_dir / "link").symlink_to(tmp_path)
+    engine.read("pair", [table(settings.working_dir / "1.parquet", [1])])
+    before = outside.read_bytes()
+    for path in (
+        outside,
+        settings.working_dir / ".." / "outside.parquet",
+        settings.working_dir / "link" / "outside.parquet",
+    ):
+        with pytest.raises(Exception, match=r"outside of what|Cannot access file") as caught:
+            if way == "read":
+                engine.read("other", [path])
+            elif way == "read_apart":
+                engine.read_apart("other", [path], [0])
+            else:
+                engine.write("interactions/pairs_by_viewer.sql", path)
+        assert not isinstance(caught.value, UserError)
+    assert outside.read_bytes() == before
+
+
+def test_a_folder_that_is_readable_is(settings: Settings, tmp_path: Path) -> None:
+    path = table(tmp_path / "outside.parquet", [4])
+    with open_engine(settings, readable=[tmp_path]) as engine:
+        engine.read("pair", [path])
+        assert keys(engine.fetch("interactions/pairs_by_viewer.sql")) == [4]
+
+
+@pytest.mark.parametrize("name", ['x" AS SELECT 1; --', "x` AS SELECT 1; --", "", "a b"])
+def test_a_name_that_is_none_is_refused(engine: Engine, settings: Settings, name: str) -> None:
+    path = table(settings.working_dir / "1.parquet", [1])
+    engine.read("pair", [path])
+    with pytest.raises(ValueError, match="does not name a table"):
+        engine.read(name, [path])
+    with pytest.raises(ValueError, match="does not name a table"):
+        engine.define(name, "interactions/pairs_by_viewer.sql")
+    with pytest.raises(ValueError, match="does not name a table"):
+        engine.view(name, "interactions/pairs_by_viewer.sql")
+
+
+def test_engines_do_not_see_each_other(settings: Settings) -> None:
+    path = table(settings.working_dir / "1.parquet", [1])
+    with open_engine(settings) as one, open_engine(settings) as other:
+        one.read("pair", [path])
+        with pytest.raises(Exception, match="pair"):
+            other.fetch("interactions/pairs_by_viewer.sql")
+
+
+def test_spark_reads_no_file_by_its_path(tmp_path: Path) -> None:
+    settings = settings_of("spark", tmp_path)
+    path = table(settings.working_dir / "1.parquet", [1])
+    with SparkEngine(settings) as engine, pytest.raises(Exception, match="TABLE_OR_VIEW_NOT_FOUND"):
+        engine._session.sql(f"SELECT * FROM parquet.`{path}`")  # noqa: S608
+
+
+def test_the_tables_of_spark_go_with_it_and_those_of_a_killed_one_when_asked(tmp_path: Path) -> None:
+    settings = settings_of("spark", tmp_path)
+    spill = spill_folder(settings)
+    with SparkEngine(settings) as engine:
+        engine.read("pair", [table(settings.working_dir / "1.parquet", [1])])
+        engine.define("kept", "interactions/pairs_by_viewer.sql")
+        (held,) = {path.parents[1] for path in spill.rglob("*.parquet")}
+        killed = held.with_name("spark_temp_killed")
+        killed.mkdir()
+        (killed / ".lock").touch()
+        (killed / "rows.parquet").write_bytes(b"rows")
+        remove_spilled(settings)
+        assert not killed.exists()
+        assert keys(engine.fetch("interactions/pairs_by_viewer.sql")) == [1]
+        assert list(held.rglob("*.parquet"))
+    assert not held.exists()
+
+
+def test_another_master_than_that_of_the_process_is_one_clear_line(tmp_path: Path) -> None:
+    with SparkEngine(spark_settings(tmp_path)):
+        pass
+    other = spark_settings(tmp_path, engine={"kind": "spark", "spark_master": "local[1]"})
+    with pytest.raises(UserError, match=r"^engine.spark_master = local\[1\]: this process runs on local\[2\] already$"):
+        SparkEngine(other)
+
+
+def test_each_thread_of_the_process_gets_an_engine(tmp_path: Path) -> None:
+    settings = settings_of("spark", tmp_path)
+
+    def read(number: int) -> list[int]:
+        with SparkEngine(settings) as engine:
+            engine.read("pair", [table(settings.working_dir / f"{number}.parquet", [number])])
+            return keys(engine.fetch("interactions/pairs_by_viewer.sql"))
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(read, range(3))) == [[0], [1], [2]]
+
+
+def test_a_bad_part_does_not_hold_the_others_up(tmp_path: Path) -> None:
+    synthesize(tmp_path / "raw", rows=300, users=40, parts=2, seed=5)
+    store = ArtifactStore(spark_settings(tmp_path / "data", recsys_data=str(tmp_path / "raw" / "train")))
+    (tmp_path / "raw" / "train" / "part-00002").write_bytes(b"nothing of the kind\n")
+    publish = part_publisher(store, ["part-00000", "part-00001", "part-00002", "part-00003"])
+    assert [publish(f"part-0000{number}").key for number in range(2)] == ["part-00000", "part-00001"]
+    for part, problem in (("part-00002", "part-00002"), ("part-00003", "no part part-00003 among the parts")):
+        with pytest.raises(UserError, match=problem):
+            publish(part)

@@ -1,0 +1,122 @@
+"""Files on disk: replaced whole or not at all, scratch folders of living and of killed processes, damage noticed."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.files.atomic import (
+    Fingerprint,
+    atomic_file,
+    changed_source,
+    damage,
+    describe_source,
+    exclusive,
+    remove_unlocked,
+    scratch_folder,
+    sha256,
+)
+
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from engage_pipeline.files.atomic import scratch_folder
+with scratch_folder(Path(sys.argv[1]), ".spill-") as folder:
+    (folder / "block").write_bytes(b"1")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_is_replaced_when_the_block_ends_and_never_when_it_raises(tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "results.csv"
+    with atomic_file(path) as draft:
+        draft.write_bytes(b"one")
+        assert not path.exists()
+        assert draft.parent == path.parent
+    assert path.read_bytes() == b"one"
+    with pytest.raises(RuntimeError), atomic_file(path) as draft:
+        draft.write_bytes(b"half")
+        raise RuntimeError
+    assert path.read_bytes() == b"one"
+    assert names(path.parent) == ["results.csv"]
+
+
+def test_a_scratch_folder_is_removed_at_the_end_also_by_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), scratch_folder(tmp_path, ".spill-") as folder:
+        (folder / "block").write_bytes(b"1")
+        assert folder.name.startswith(".spill-")
+        raise RuntimeError
+    assert names(tmp_path) == []
+
+
+def test_the_scratch_folder_of_a_killed_process_is_swept_by_the_next_and_that_of_a_living_one_is_not(
+    tmp_path: Path,
+) -> None:
+    killed = subprocess.run([sys.executable, "-c", DYING, str(tmp_path)], check=False, env=dict(os.environ))
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = names(tmp_path)
+    with scratch_folder(tmp_path, ".spill-") as folder:
+        assert names(tmp_path) == [folder.name]
+        assert folder.name != left
+        (folder / "block").write_bytes(b"1")
+        with scratch_folder(tmp_path, ".spill-") as second:
+            assert names(tmp_path) == sorted([folder.name, second.name])
+        remove_unlocked(tmp_path, ".spill-")
+        assert (folder / "block").read_bytes() == b"1"
+    assert names(tmp_path) == []
+
+
+def test_a_folder_of_the_user_s_that_is_called_alike_stays(tmp_path: Path) -> None:
+    (tmp_path / ".spill-mine").mkdir()
+    remove_unlocked(tmp_path, ".spill-")
+    assert names(tmp_path) == [".spill-mine"]
+
+
+def test_one_holds_a_lock_at_a_time(tmp_path: Path) -> None:
+    with (
+        exclusive(tmp_path / "lock", "in use"),
+        pytest.raises(UserError, match="in use"),
+        exclusive(tmp_path / "lock", "in use"),
+    ):
+        pass
+    with exclusive(tmp_path / "lock", "in use"):
+        pass
+
+
+@pytest.mark.parametrize("content", [b"abcdX", b"Xbcde", b"abcdef", b"abcd", b""])
+def test_a_file_that_was_undamaged_before_is_looked_at_again_when_it_changed(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "rows"
+    path.write_bytes(b"abcde")
+    published = Fingerprint(5, sha256(path))
+    assert damage(path, published) is None
+    path.unlink()
+    assert damage(path, published) == "No such file or directory"
+    path.write_bytes(content)
+    assert str(damage(path, published)).startswith("damaged: ")
+    path.write_bytes(b"abcde")
+    assert damage(path, published) is None
+
+
+def test_a_raw_file_is_unchanged_while_its_content_is_whatever_its_time(tmp_path: Path) -> None:
+    path = tmp_path / "raw" / "part-00000"
+    path.parent.mkdir()
+    path.write_bytes(b"rows")
+    recorded = [describe_source(path, tmp_path)]
+    assert (recorded[0].folder, recorded[0].name, recorded[0].bytes) == ("raw", "part-00000", 4)
+    assert changed_source(recorded, [path], tmp_path) is None
+    os.utime(path, ns=(1, 1))
+    assert changed_source(recorded, [path], tmp_path) is None
+    path.write_bytes(b"ROWS")
+    assert changed_source(recorded, [path], tmp_path) == "part-00000 was replaced"
+    for others in ([], [path, path], [tmp_path / "part-00000"]):
+        assert changed_source(recorded, others, tmp_path) == "other raw files"
+    with pytest.raises(UserError, match="no part: No such file"):
+        describe_source(tmp_path / "no part", tmp_path)

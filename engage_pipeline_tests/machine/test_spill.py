@@ -1,0 +1,60 @@
+"""DuckDB's spilled rows go, unless a run may need them."""
+
+from pathlib import Path
+
+import pytest
+
+from engage_pipeline.engines.duckdb import DuckDBEngine
+from engage_pipeline.errors import UserError
+from engage_pipeline.machine.spill import remove_spilled, spill_folder
+from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline_tests.samples import tiny_settings
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return ArtifactStore(tiny_settings(tmp_path / "data"))
+
+
+def spill(store: ArtifactStore) -> Path:
+    path = spill_folder(store.settings) / "duckdb_temp_storage_DEFAULT-0.tmp"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"rows")
+    return path
+
+
+def test_what_a_killed_run_left_goes_and_other_files_stay(store: ArtifactStore) -> None:
+    left = spill(store)
+    other = left.with_name("notes.txt")
+    other.write_bytes(b"mine")
+    remove_spilled(store.settings)
+    assert not left.exists()
+    assert other.exists()
+
+
+def test_nothing_goes_while_a_run_is_at_work(store: ArtifactStore) -> None:
+    left = spill(store)
+    with pytest.raises(RuntimeError), store.publish("test_tweets"):
+        with pytest.raises(UserError, match=r"kept, because a run is at work in .*test_tweets"):
+            remove_spilled(store.settings)
+        raise RuntimeError
+    assert left.exists()
+    remove_spilled(store.settings)
+    assert not left.exists()
+
+
+def test_a_file_that_a_process_has_open_stays(store: ArtifactStore) -> None:
+    left = spill(store)
+    with left.open("rb"):
+        remove_spilled(store.settings)
+    assert left.exists()
+
+
+def test_the_engine_spills_where_we_look(tmp_path: Path) -> None:
+    settings = tiny_settings(tmp_path / "data", engine={"threads": 1, "memory_limit": "30MB"})
+    with DuckDBEngine(settings) as engine:
+        engine.connection.execute(
+            "CREATE TEMP TABLE numbers AS SELECT range AS n, md5(range::VARCHAR) AS t FROM range(1500000)"
+        )
+        engine.connection.execute("SELECT t FROM numbers ORDER BY t LIMIT 1 OFFSET 1000000").fetchall()
+        assert list(spill_folder(settings).glob("duckdb_temp_*"))
