@@ -14,9 +14,9 @@ from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
 from engage_pipeline.machine import stopping
 from engage_pipeline.metrics import format_table
-from engage_pipeline.model.evaluation import read_scores
-from engage_pipeline.model.predicting import lacks_model
-from engage_pipeline.model.promotion import shown_time
+from engage_pipeline.model.evaluation.holdout import read_scores
+from engage_pipeline.model.promotion.predicting import lacks_model
+from engage_pipeline.model.promotion.promotion import shown_time
 from engage_pipeline.partitions import PARTS, RANGE_END, RANGE_START, register_parts
 from engage_pipeline.plurals import counted
 from engage_pipeline.preflight import require_ready

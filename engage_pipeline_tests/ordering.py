@@ -21,7 +21,7 @@ LONGEST_FIRST = (
     "comparing/",
     "test_pipeline.py",
     "settings/test_settings_have_effect.py",
-    "test_promotion_runs.py",
+    "model/promotion/test_promotion_runs.py",
     "faults/",
     "automation/",
     "ingest/",

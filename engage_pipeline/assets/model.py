@@ -18,8 +18,8 @@ def pretrained_network(pipeline: Pipeline) -> dg.MaterializeResult:
     """The residual network trained on the rows of the training parts, day by day or shuffled as the settings say; from
     random weights, or with `network.warm_start` from those of the network before."""
     from engage_pipeline.language.codes import load_codes
-    from engage_pipeline.model.pretraining import pretrain_network
-    from engage_pipeline.model.warm_start import network_before
+    from engage_pipeline.model.network.pretraining import pretrain_network
+    from engage_pipeline.model.network.warm_start import network_before
 
     with user_errors():
         store = pipeline.store()
@@ -41,8 +41,8 @@ def finetuned_network(pipeline: Pipeline) -> dg.MaterializeResult:
     """The network trained further on the fine-tuning rows of the validation part, scored on the holdout before and
     after."""
     from engage_pipeline.language.codes import load_codes
-    from engage_pipeline.model.finetuning import finetune_network
-    from engage_pipeline.model.report_figures import holdout_table
+    from engage_pipeline.model.evaluation.figures import holdout_table
+    from engage_pipeline.model.network.finetuning import finetune_network
 
     with user_errors():
         store = pipeline.store()
@@ -99,8 +99,8 @@ def engagement_trees(pipeline: Pipeline) -> dg.MaterializeResult:
     fitted without their labels."""
     from engage_pipeline.language.codes import load_codes
     from engage_pipeline.model.effects.columns import read_columns
-    from engage_pipeline.model.network_scoring import NetworkScorer
-    from engage_pipeline.model.trees import train_trees
+    from engage_pipeline.model.network.scoring import NetworkScorer
+    from engage_pipeline.model.trees.training import train_trees
 
     with user_errors():
         store = pipeline.store()
@@ -126,7 +126,7 @@ def candidate_model(pipeline: Pipeline) -> dg.MaterializeResult:
     """The model just trained: network, trees, token codes and the weights of their blend, which are chosen on rows
     neither was trained on. It predicts once it is promoted."""
     from engage_pipeline.model.bundle import TRAINING_PROFILE, build_bundle
-    from engage_pipeline.model.report_figures import blend_table
+    from engage_pipeline.model.evaluation.figures import blend_table
 
     with user_errors():
         store = pipeline.store()
@@ -156,7 +156,7 @@ def trained_model(pipeline: Pipeline) -> dg.MaterializeResult:
     """The model that predicts: the candidate, unless it scores worse on the holdout than the model that predicts
     already by more than `promotion.tolerance`, beyond noise. A first candidate must beat the constant rate, else no
     model predicts. The last few of them are kept: `engage rollback` returns to one."""
-    from engage_pipeline.model.promotion import format_scores, promote
+    from engage_pipeline.model.promotion.promotion import format_scores, promote
 
     with user_errors():
         store = pipeline.store()
@@ -174,15 +174,15 @@ def evaluation(pipeline: Pipeline) -> dg.MaterializeResult:
     report as one HTML file. Where another model predicts, because the candidate was turned down, it is scored too."""
     from engage_pipeline.metrics import format_markdown
     from engage_pipeline.model.bundle import TrainedModel
-    from engage_pipeline.model.evaluation import (
+    from engage_pipeline.model.evaluation.holdout import (
         PREDICTIONS,
         bundle_predictor,
         evaluate_model,
         evaluation_plots,
         read_scores,
     )
-    from engage_pipeline.model.predicting import holds_model
-    from engage_pipeline.model.report_inputs import report_inputs
+    from engage_pipeline.model.evaluation.pipeline_facts import report_inputs
+    from engage_pipeline.model.promotion.predicting import holds_model
 
     with user_errors():
         store = pipeline.store()

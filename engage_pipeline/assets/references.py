@@ -35,13 +35,16 @@ WORK: dict[str, tuple[str, ...]] = {
     "token_sketches": ("language/token_vectors.py:sketch_tokens",),
     "emde_sketches": ("language/emde.py:code_tokens",),
     "tweet_topics": ("language/topics.py:fit_topics", "language/topics.py:TopicModel"),
-    "pretrained_network": ("model/pretraining.py:pretrain_network", "model/network.py:EngagementNetwork"),
-    "finetuned_network": ("model/finetuning.py:finetune_network", "model/network.py:EngagementNetwork"),
+    "pretrained_network": (
+        "model/network/pretraining.py:pretrain_network",
+        "model/network/network.py:EngagementNetwork",
+    ),
+    "finetuned_network": ("model/network/finetuning.py:finetune_network", "model/network/network.py:EngagementNetwork"),
     "engagement_effects": ("model/effects/training.py:train_effects", "model/effects/fitting.py:fit_effects"),
-    "engagement_trees": ("model/trees.py:train_trees",),
+    "engagement_trees": ("model/trees/training.py:train_trees",),
     "candidate_model": ("model/bundle.py:build_bundle",),
-    "trained_model": ("model/promotion.py:promote",),
-    "evaluation": ("model/evaluation.py:evaluate_model", "model/report.html"),
+    "trained_model": ("model/promotion/promotion.py:promote",),
+    "evaluation": ("model/evaluation/holdout.py:evaluate_model", "model/evaluation/report.html"),
     "submission": ("submission/results.py:write_submission",),
 }
 """By asset: files of this package, or what is defined in one of them."""

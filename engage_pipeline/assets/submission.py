@@ -16,7 +16,7 @@ def submission(pipeline: Pipeline) -> dg.MaterializeResult:
     the order of the input. Where the test features are of other counters than those that the model was promoted with,
     the rows are joined with these once more."""
     from engage_pipeline.model.bundle import TrainedModel
-    from engage_pipeline.model.predicting import predicting_model
+    from engage_pipeline.model.promotion.predicting import predicting_model
     from engage_pipeline.submission.results import write_submission
     from engage_pipeline.submission.test_rows import feature_files, tweet_files
     from engage_pipeline.submission.unknown import count_unknown

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.retraining import changes_since_training
+from engage_pipeline.model.promotion.retraining import changes_since_training
 from engage_pipeline.plurals import counted
 from engage_pipeline.resources import Pipeline
 from engage_pipeline.settings.operating import AutomationSettings

@@ -10,8 +10,15 @@ from numpy.typing import NDArray
 
 from engage_pipeline import schema
 from engage_pipeline.checks.finding import Finding, as_table, check, problem
-from engage_pipeline.model.evaluation import FOLLOWERS, PREDICTIONS, SCORES
-from engage_pipeline.model.fairness import STANDARD_ERRORS, Gap, Group, calibration_gaps, group_gaps, rce_with_error
+from engage_pipeline.model.evaluation.fairness import (
+    STANDARD_ERRORS,
+    Gap,
+    Group,
+    calibration_gaps,
+    group_gaps,
+    rce_with_error,
+)
+from engage_pipeline.model.evaluation.holdout import FOLLOWERS, PREDICTIONS, SCORES
 from engage_pipeline.store.store import ArtifactStore
 
 

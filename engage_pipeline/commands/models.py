@@ -32,8 +32,8 @@ def rollback(
     preset: PresetName = None,
 ) -> None:
     """Have an earlier model predict again; without --to or --previous, list the models that are kept."""
-    from engage_pipeline.model.predicting import lacks_model, short
-    from engage_pipeline.model.rollback import format_models, kept_models, roll_back
+    from engage_pipeline.model.promotion.predicting import lacks_model, short
+    from engage_pipeline.model.promotion.rollback import format_models, kept_models, roll_back
     from engage_pipeline.store.store import ArtifactStore
 
     store = ArtifactStore(load_settings(config, preset=preset))
@@ -52,8 +52,8 @@ def rollback(
 
 def promote(config: Config = None, preset: PresetName = None) -> None:
     """Have the newly trained model predict although it was turned down, or given up by a rollback."""
-    from engage_pipeline.model.predicting import short
-    from engage_pipeline.model.rollback import promote_by_hand
+    from engage_pipeline.model.promotion.predicting import short
+    from engage_pipeline.model.promotion.rollback import promote_by_hand
     from engage_pipeline.store.store import ArtifactStore
 
     store = ArtifactStore(load_settings(config, preset=preset))

@@ -30,7 +30,7 @@ def run(
     for name in targets:
         if name not in ARTIFACTS:
             raise UserError(f"--target {name}: no such asset; there are {', '.join(ARTIFACTS)}")
-    from engage_pipeline.model.predicting import lacks_model
+    from engage_pipeline.model.promotion.predicting import lacks_model
     from engage_pipeline.running import run_pipeline, summary
 
     pipeline = open_pipeline(config, preset)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
-from engage_pipeline.model.rows import read_columns
+from engage_pipeline.model.network.rows import read_columns
 from engage_pipeline.numerics.categories import category_column
 
 LANGUAGE = "language"

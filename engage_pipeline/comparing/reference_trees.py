@@ -20,7 +20,7 @@ from engage_pipeline import schema
 from engage_pipeline.comparing.reference_rows import COLUMNS, LANGUAGE, TrainingRows, matrix, read_rows
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import atomic_file
-from engage_pipeline.model.trees import LEAST_LABELS, constant_logit
+from engage_pipeline.model.trees.training import LEAST_LABELS, constant_logit
 from engage_pipeline.numerics.logistic import log_losses, sigmoid
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings, load_settings

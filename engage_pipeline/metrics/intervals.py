@@ -2,7 +2,7 @@
 
 Rows of one viewer resemble each other, so rows drawn one by one would give intervals that are too narrow. Every call
 draws the same viewers for the same `viewers`, so the draws of two models are paired and may be subtracted. What does
-not belong here: the scores themselves (scores), and what is decided by them (model.promotion, model.blend).
+not belong here: the scores themselves (scores), and what is decided by them (model.promotion.promotion, model.blend).
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Score tables: several models side by side, as plain text for the terminal and as Markdown.
 
-What does not belong here: the scores themselves (scores) and the HTML report (model.report).
+What does not belong here: the scores themselves (scores) and the HTML report (model.evaluation.report).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

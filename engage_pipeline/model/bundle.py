@@ -44,14 +44,14 @@ from engage_pipeline.model.blend import (
 from engage_pipeline.model.effects.columns import LOGITS as EFFECT_LOGITS
 from engage_pipeline.model.effects.columns import read_columns as read_effects
 from engage_pipeline.model.effects.scoring import EffectScorer, copy_effects
-from engage_pipeline.model.tree_scoring import TreeScorer
+from engage_pipeline.model.trees.scoring import TreeScorer
 from engage_pipeline.numerics.logistic import log_losses, sigmoid
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import Version
 
 if TYPE_CHECKING:
-    from engage_pipeline.model.network_scoring import NetworkScorer
+    from engage_pipeline.model.network.scoring import NetworkScorer
 
 TRAINING_PROFILE = "training_profile.parquet"
 PRETRAINED, FINETUNED = "pretrained_", "finetuned_"
@@ -101,7 +101,7 @@ class TrainedModel:
         return logits
 
     def _networks(self, table: pa.Table) -> dict[str, np.ndarray]:
-        from engage_pipeline.model.network_scoring import logits_of_both
+        from engage_pipeline.model.network.scoring import logits_of_both
 
         if self.pretrained is None:
             return {"network": self.finetuned.logits(table)}
@@ -167,7 +167,7 @@ def build_bundle(
 def _load_models(
     folder: Path, threads: int | None
 ) -> "tuple[NetworkScorer, NetworkScorer | None, EffectScorer | None, TreeScorer | None]":
-    from engage_pipeline.model.network_scoring import NetworkScorer
+    from engage_pipeline.model.network.scoring import NetworkScorer
 
     if not (folder / CODES).is_file():
         raise UserError(f"{folder / CODES}: no such file")

@@ -3,7 +3,7 @@
 A model is judged by features that were joined from certain versions of the counters. The facts of candidate_model and
 trained_model name these versions, and the store keeps them as long as one of these models is there, the kept ones
 counted. Counters that were published since, by a run that has not come to its decision, are not read. What does not
-belong here: the decision (model.promotion), and what reads the counters (submission.published).
+belong here: the decision (model.promotion.promotion), and what reads the counters (submission.published).
 """
 
 from typing import TYPE_CHECKING

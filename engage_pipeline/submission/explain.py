@@ -25,7 +25,7 @@ from engage_pipeline.ingest.rejects import read_rejects
 from engage_pipeline.ingest.streams import open_part
 from engage_pipeline.interactions.features import write_features
 from engage_pipeline.machine.threads import limited_threads
-from engage_pipeline.model.explaining import RowExplanation, explain_row
+from engage_pipeline.model.explanation.row import RowExplanation, explain_row
 from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import ArtifactStore

@@ -6,8 +6,8 @@ from typing import Any
 
 from engage_pipeline import schema
 from engage_pipeline.files.outputs import Output
-from engage_pipeline.model.explaining import Explanation
-from engage_pipeline.model.families import FEATURES, TEXT_TOKENS
+from engage_pipeline.model.explanation.families import FEATURES, TEXT_TOKENS
+from engage_pipeline.model.explanation.row import Explanation
 from engage_pipeline.submission import explanation_words as words
 from engage_pipeline.submission.explain import ExplainedRow
 

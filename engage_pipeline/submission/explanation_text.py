@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engage_pipeline import schema
-from engage_pipeline.model.explaining import Explanation, FamilyEffect, probability_of
-from engage_pipeline.model.families import FAMILIES, Family
-from engage_pipeline.model.tree_inputs import NEGATIVE
+from engage_pipeline.model.explanation.families import FAMILIES, Family
+from engage_pipeline.model.explanation.row import Explanation, FamilyEffect, probability_of
+from engage_pipeline.model.trees.inputs import NEGATIVE
 from engage_pipeline.submission import explanation_words as words
 from engage_pipeline.submission.explain import ExplainedRow
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engage_pipeline import schema
-from engage_pipeline.model.families import SIMILAR, VALIDATION, Family
+from engage_pipeline.model.explanation.families import SIMILAR, VALIDATION, Family
 from engage_pipeline.settings.families import EFFECT_FAMILIES
 
 _DONE = {"like": "liked", "retweet": "retweeted", "retweet_with_comment": "quoted", "reply": "replied to"}

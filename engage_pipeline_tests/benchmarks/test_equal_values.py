@@ -9,9 +9,9 @@ import torch  # noqa: TID253
 
 from engage_pipeline import schema
 from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS
-from engage_pipeline.model.inputs import InputBuilder
-from engage_pipeline.model.network import EngagementNetwork, NetworkConfig
-from engage_pipeline.model.rows import Rows, rows_from_table
+from engage_pipeline.model.network.inputs import InputBuilder
+from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
+from engage_pipeline.model.network.rows import Rows, rows_from_table
 from engage_pipeline_tests.benchmarks.alternatives.stages import polars_features
 from engage_pipeline_tests.benchmarks.graphs import Graph, draw_edges, write_graph
 from engage_pipeline_tests.benchmarks.kinds import KINDS

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.model.evaluation import FOLLOWERS, PREDICTIONS
+from engage_pipeline.model.evaluation.holdout import FOLLOWERS, PREDICTIONS
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.checks.looking import distrusted, failed, look
 

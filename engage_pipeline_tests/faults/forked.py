@@ -21,7 +21,7 @@ _LOADED = (
     "engage_pipeline.backfilling",
     "engage_pipeline.comparing.comparison",
     "engage_pipeline.definitions",
-    "engage_pipeline.model.rollback",
+    "engage_pipeline.model.promotion.rollback",
     "engage_pipeline.submission.explain",
     "engage_pipeline.submission.predict",
     "engage_pipeline.submission.scoring",

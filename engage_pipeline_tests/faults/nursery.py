@@ -24,7 +24,7 @@ Event = tuple[str, str]
 _CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
 _PRELOADED = (
     "engage_pipeline.language.mlm_training",
-    "engage_pipeline.model.training",
+    "engage_pipeline.model.network.training",
     "engage_pipeline.model.bundle",
     "lightgbm",
     "matplotlib.pyplot",

@@ -74,7 +74,7 @@ READERS, READS = 2, 8
 
 def test_predictions_are_of_one_model_while_models_are_published(config: Path, tmp_path: Path) -> None:
     from engage_pipeline.submission.predict import predict
-    from engage_pipeline_tests.model.promotions import shift_outputs
+    from engage_pipeline_tests.model.promotion.promotions import shift_outputs
 
     store = worlds.store_of(config)
     bundles, expected = [tmp_path / "one", tmp_path / "other"], set()

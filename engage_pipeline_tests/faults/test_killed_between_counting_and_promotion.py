@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from engage_pipeline import schema
 from engage_pipeline.commands.app import app
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.rollback import roll_back
+from engage_pipeline.model.promotion.rollback import roll_back
 from engage_pipeline.settings.settings import load_settings
 from engage_pipeline.store.promoted_counters import COUNTERS
 from engage_pipeline.store.store import ArtifactStore

@@ -12,7 +12,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.language.encoders import CONFIG, WEIGHTS, load_encoder, save_encoder, starting_encoder, step_file
 from engage_pipeline.language.resume import History, load_state, save_state
 from engage_pipeline.model.bundle import TrainedModel, build_bundle
-from engage_pipeline.model.checkpoint import CHECKPOINT_FILE, load_checkpoint
+from engage_pipeline.model.network.checkpoint import CHECKPOINT_FILE, load_checkpoint
 from engage_pipeline_tests.faults.opened import audited
 from engage_pipeline_tests.language.corpora import encoder_settings, small_encoder
 from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings

@@ -33,8 +33,8 @@ MOMENTS = {
     "making an event": Moment("dagster/_core/events/__init__.py", "from_step", 5),
 }
 LATER = {
-    "training the network": ("model/pretrained_network", Moment("model/training.py", "_step")),
-    "growing trees": ("model/engagement_trees", Moment("model/trees.py", "report", 3, signal.SIGTERM)),
+    "training the network": ("model/pretrained_network", Moment("model/network/training.py", "_step")),
+    "growing trees": ("model/engagement_trees", Moment("model/trees/training.py", "report", 3, signal.SIGTERM)),
     "drawing the report": ("model/evaluation", Moment("engage_pipeline/plots/style.py", "_figure")),
 }
 """What is made again, and a moment of it."""

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.model.effects.rows import end_of_window
-from engage_pipeline.model.schedule import day_by_day
+from engage_pipeline.model.effects.fields import end_of_window
+from engage_pipeline.model.network.schedule import day_by_day
 from engage_pipeline.plots import curves
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.checks.looking import failed, look, raw_lines, write_lines

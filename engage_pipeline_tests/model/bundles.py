@@ -13,7 +13,7 @@ from engage_pipeline.language.topics import fit_model
 from engage_pipeline.model.effects.columns import read_columns
 from engage_pipeline.model.effects.scoring import load_clusters
 from engage_pipeline.model.effects.training import train_effects
-from engage_pipeline.model.trees import train_trees
+from engage_pipeline.model.trees.training import train_trees
 from engage_pipeline.numerics.fingerprints import fingerprints
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.samples import tiny_settings
@@ -37,7 +37,7 @@ def write_network(folder: Path, seed: int, settings: Settings) -> None:
     """A network that was never trained, its outputs near the base rates."""
     import torch
 
-    from engage_pipeline.model.network import EngagementNetwork, NetworkConfig, save_network
+    from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig, save_network
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -51,7 +51,7 @@ def write_network(folder: Path, seed: int, settings: Settings) -> None:
 
 def make_inputs(validation_features: pa.Table, folder: Path, settings: Settings) -> dict[str, Path]:
     """The arguments of build_bundle below `folder`: networks, codes, effects and trees of `validation_features`."""
-    from engage_pipeline.model.network_scoring import NetworkScorer
+    from engage_pipeline.model.network.scoring import NetworkScorer
 
     names = ("pretrained", "finetuned", "effects", "trees")
     paths = {name: folder / name for name in names}

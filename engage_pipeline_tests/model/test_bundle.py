@@ -13,8 +13,8 @@ from engage_pipeline.model.blend import MOSTLY_TREES, choose_weights, read_blend
 from engage_pipeline.model.bundle import LEAST_PROBABILITY, TrainedModel, build_bundle, to_probabilities
 from engage_pipeline.model.effects.columns import read_columns
 from engage_pipeline.model.effects.scoring import EffectScorer
-from engage_pipeline.model.network_scoring import NetworkScorer
-from engage_pipeline.model.tree_scoring import TreeScorer
+from engage_pipeline.model.network.scoring import NetworkScorer
+from engage_pipeline.model.trees.scoring import TreeScorer
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
 from engage_pipeline_tests.samples import feature_table

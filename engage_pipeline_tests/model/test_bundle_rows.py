@@ -11,7 +11,7 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.bundle import BATCH_ROWS, TrainedModel, _check_finite, _last_chunk, build_bundle
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS
-from engage_pipeline.model.tree_scoring import TreeScorer
+from engage_pipeline.model.trees.scoring import TreeScorer
 from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
 from engage_pipeline_tests.samples import feature_table
 

@@ -18,8 +18,8 @@ from engage_pipeline.commands.app import app
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.outputs import find_output
 from engage_pipeline.model.bundle import TrainedModel
-from engage_pipeline.model.explaining import explain_row
-from engage_pipeline.model.families import FAMILIES, FEATURES, Family
+from engage_pipeline.model.explanation.families import FAMILIES, FEATURES, Family
+from engage_pipeline.model.explanation.row import explain_row
 from engage_pipeline.settings.families import COUNTER_FAMILIES
 from engage_pipeline.settings.settings import Settings, load_settings
 from engage_pipeline.store.store import ArtifactStore
@@ -30,7 +30,7 @@ from engage_pipeline.submission.explanation_words import describe
 from engage_pipeline.submission.predict import predict
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.model.bundles import quiet_settings
-from engage_pipeline_tests.model.network_samples import set_column
+from engage_pipeline_tests.model.network.network_samples import set_column
 from engage_pipeline_tests.samples import GOLDEN
 from engage_pipeline_tests.submission.published import publish_golden_model
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from engage_pipeline.model.effects.effects import Effect
-from engage_pipeline.model.effects.rows import EffectRows
+from engage_pipeline.model.effects.fields import EffectRows
 from engage_pipeline.numerics.fingerprints import MISSING
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engage_pipeline.model.effects.rows import EffectRows
+from engage_pipeline.model.effects.fields import EffectRows
 from engage_pipeline.numerics.fingerprints import combined
 from engage_pipeline.settings.families import EFFECT_FAMILIES
 

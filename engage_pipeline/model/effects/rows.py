@@ -1,157 +1,110 @@
-"""The fields of rows that make the keys of effects, taken from feature rows.
-
-A field is int64: a fingerprint, or a small number counted from 1; MISSING where it is not known. What belongs here:
-what a field is. What does not: which fields an effect is made of (effects).
-"""
+"""Reads the rows that the effects are fitted to, batch by batch, from feature files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from engage_pipeline import schema
-from engage_pipeline.numerics.fingerprints import MISSING, fingerprints
-from engage_pipeline.numerics.stray_days import in_window
-
-if TYPE_CHECKING:
-    from engage_pipeline.interactions.communities import Communities
-    from engage_pipeline.language.topics import TopicModel
-
-COLUMNS = (
-    *schema.IDENTITY_COLUMNS,
-    schema.TWEET_TIMESTAMP,
-    "language",
-    "text_tokens",
-    "n_hashtags",
-    "hour",
-    "engagee_follows_engager",
-    "has_gif",
-    "has_photo",
-    "has_video",
-    "has_link",
-    "is_quote",
-    "is_retweet",
-    "is_top_level",
+from engage_pipeline.files.parquet import batches
+from engage_pipeline.model.effects.fields import (
+    COLUMNS,
+    Clusters,
+    EffectRows,
+    concatenate,
+    end_of_window,
 )
-"""What is read of a feature row (schema.feature_schema)."""
-HOURS_A_BAND = 4
-MOST_HASHTAGS = 5
-TIME_LEFT_HOURS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 24)
-"""Edges of the steps in which the chance shrinks that an engagement still falls into the window."""
-_DAY, _HOUR = 86_400, 3_600
-_ALMOST_ALL = 0.999
+from engage_pipeline.model.network.rows import read_columns
+from engage_pipeline.model.validation_roles import folds_of
+from engage_pipeline.progress import Progress, progress
+from engage_pipeline.settings.settings import Settings
+
+BATCH_ROWS = 65_536
+TRAINING_ROW, HOLDOUT_ROW = -1, -2
+"""Folds of the rows that are in no fold."""
+_DAY = 86_400
 
 
 @dataclass(frozen=True)
-class Clusters:
-    """What gives a row its topic and its communities."""
+class FittedRows:
+    """n rows, those of the training parts first: labels bool [n, 4], folds int64 [n], weights float64 [n].
 
-    topics: "TopicModel"
-    communities: "Communities"
+    The last `n_validation` are validation rows, in the order of their file: a fold from 0 on, or HOLDOUT_ROW with
+    weight 0. `window_end` is the end of their window, Unix seconds.
+    """
+
+    rows: EffectRows
+    labels: np.ndarray
+    folds: np.ndarray
+    weights: np.ndarray
+    n_validation: int
+    window_end: int
+
+    def folds_present(self) -> list[int]:
+        """The folds of the fine-tuning rows, in order."""
+        return [int(fold) for fold in np.unique(self.folds) if fold >= 0]
 
 
 @dataclass(frozen=True)
-class EffectRows:
-    """n rows, each field int64 [n]."""
-
-    viewer: np.ndarray
-    author: np.ndarray
-    tweet: np.ndarray
-    hashtag: np.ndarray
-    language: np.ndarray
-    tweet_type: np.ndarray
-    media: np.ndarray
-    hour: np.ndarray
-    hours: np.ndarray
-    follows: np.ndarray
-    n_hashtags: np.ndarray
-    has_link: np.ndarray
-    topic: np.ndarray
-    viewer_community: np.ndarray
-    author_community: np.ndarray
-    time_left: np.ndarray
-
-    def __len__(self) -> int:
-        """How many rows."""
-        return len(self.viewer)
-
-    def take(self, index: np.ndarray) -> Self:
-        """The rows at the positions `index`."""
-        return type(self)(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
-
-    @classmethod
-    def of(cls, table: pa.Table, clusters: Clusters, window_end: int) -> Self:
-        """The fields of the rows of `table`, which has COLUMNS; `window_end` in Unix seconds UTC."""
-        tweet, viewer, author, hashtag, language = _fingerprints(table, (*schema.IDENTITY_COLUMNS, "language"))
-        hour = _numbers(table, "hour")
-        return cls(
-            viewer=viewer,
-            author=author,
-            tweet=tweet,
-            hashtag=hashtag,
-            language=language,
-            tweet_type=1 + _code(table, ("is_quote", "is_retweet", "is_top_level")),
-            media=1 + _code(table, ("has_gif", "has_photo", "has_video")),
-            hour=1 + hour,
-            hours=1 + hour // HOURS_A_BAND,
-            follows=1 + _numbers(table, "engagee_follows_engager"),
-            n_hashtags=1 + np.minimum(_numbers(table, "n_hashtags"), MOST_HASHTAGS),
-            has_link=1 + _numbers(table, "has_link"),
-            topic=1 + topics_of(table, clusters.topics),
-            viewer_community=1 + clusters.communities.of_viewers(viewer),
-            author_community=1 + clusters.communities.of_authors(author),
-            time_left=time_left(_numbers(table, schema.TWEET_TIMESTAMP), window_end),
-        )
+class _Piece:
+    rows: EffectRows
+    labels: np.ndarray
+    timestamps: np.ndarray
 
 
-def concatenate(pieces: Sequence[EffectRows]) -> EffectRows:
-    """All rows of `pieces` (at least one), in order."""
-    return EffectRows(
-        **{field.name: np.concatenate([getattr(piece, field.name) for piece in pieces]) for field in fields(EffectRows)}
+def read_rows(training: Sequence[Path], validation: Path, clusters: Clusters, settings: Settings) -> FittedRows:
+    """The rows of the feature files of the training parts and of the validation rows."""
+    split = read_columns(validation, [schema.SPLIT])[schema.SPLIT]
+    windows = [list(training), [validation]]
+    ends = [_window_end(paths) for paths in windows]
+    pieces: list[_Piece] = []
+    total = sum(pq.read_metadata(path).num_rows for paths in windows for path in paths)
+    with progress("rows of the effects", total) as tracker:
+        for paths, end in zip(windows, ends, strict=True):
+            pieces += [piece for path in paths for piece in _read(path, clusters, end, tracker)]
+    folds = np.full(total, TRAINING_ROW, np.int64)
+    folds[total - len(split) :] = _validation_folds(split, settings.effects.folds)
+    timestamps = np.concatenate([piece.timestamps for piece in pieces])
+    weights = _weights(timestamps, settings.effects.half_life_days)
+    weights[folds == HOLDOUT_ROW] = 0.0
+    return FittedRows(
+        concatenate([piece.rows for piece in pieces]),
+        np.concatenate([piece.labels for piece in pieces]),
+        folds,
+        weights,
+        len(split),
+        ends[-1],
     )
 
 
-def topics_of(table: pa.Table, topics: "TopicModel") -> np.ndarray:
-    """The topic of each row, int64 [n], -1 = none."""
-    tokens = table["text_tokens"].combine_chunks()
-    lengths = np.asarray(pc.fill_null(pc.list_value_length(tokens), 0), np.int64)
-    return topics.assign(np.asarray(tokens.flatten(), np.int32), lengths, table["language"]).astype(np.int64)
+def _window_end(paths: Sequence[Path]) -> int:
+    columns = [read_columns(path, [schema.TWEET_TIMESTAMP])[schema.TWEET_TIMESTAMP] for path in paths]
+    return end_of_window(np.concatenate([np.zeros(0, np.int64), *columns]))
 
 
-def time_left(timestamps: np.ndarray, window_end: int) -> np.ndarray:
-    """The step of TIME_LEFT_HOURS, from 1, of the time from the tweet to the end; MISSING after the end."""
-    hours = (window_end - timestamps.astype(np.float64)) / _HOUR  # a stray timestamp may be any int64
-    return np.where(hours < 0, MISSING, 1 + np.searchsorted(TIME_LEFT_HOURS, hours, side="right"))
+def _read(path: Path, clusters: Clusters, end: int, tracker: Progress) -> list[_Piece]:
+    pieces = []
+    with pq.ParquetFile(path) as file:
+        for table in batches(file, BATCH_ROWS, [*COLUMNS, *schema.TARGETS]):
+            labels = np.column_stack([table[target].to_numpy() for target in schema.TARGETS])
+            timestamps = table[schema.TWEET_TIMESTAMP].to_numpy()
+            pieces.append(_Piece(EffectRows.of(table, clusters, end), labels, timestamps))
+            tracker.advance(table.num_rows)
+    return pieces
 
 
-def end_of_window(timestamps: np.ndarray) -> int:
-    """The end of the UTC day by which almost all tweets were written: Unix seconds; stray days don't count.
-
-    `timestamps` int64 [n] in Unix seconds, 0 where a tweet has none; 0 where there are no tweets.
-    """
-    if not len(timestamps):
-        return 0
-    days, rows = np.unique(timestamps // _DAY, return_counts=True)
-    window = in_window(days, rows)
-    until = np.cumsum(rows[window])
-    day = days[window][np.searchsorted(until, int(_ALMOST_ALL * until[-1]), side="right")]
-    return (int(day) + 1) * _DAY
+def _validation_folds(split: np.ndarray, folds: int) -> np.ndarray:
+    held_out = split == schema.HOLDOUT
+    found = np.full(len(split), HOLDOUT_ROW, np.int64)
+    found[~held_out] = folds_of(split[~held_out], folds)
+    return found
 
 
-def _fingerprints(table: pa.Table, names: Sequence[str]) -> list[np.ndarray]:
-    """Those of several columns, int64 [n] each: all in one pass, for what a call costs counts where rows are few."""
-    chunks = [chunk for name in names for chunk in table[name].chunks]
-    found = fingerprints(pa.chunked_array(chunks, pa.string()))
-    return np.split(found, len(names))
-
-
-def _code(table: pa.Table, flags: Sequence[str]) -> np.ndarray:
-    """The flags as the bits of one number, int64 [n]."""
-    return sum((_numbers(table, name) << bit for bit, name in enumerate(flags)), np.zeros(table.num_rows, np.int64))
-
-
-def _numbers(table: pa.Table, name: str) -> np.ndarray:
-    return table[name].to_numpy().astype(np.int64)
+def _weights(timestamps: np.ndarray, half_life_days: float | None) -> np.ndarray:
+    """Half as much for every half-life before the end of the last window."""
+    if half_life_days is None:
+        return np.ones(len(timestamps))
+    days = np.maximum(end_of_window(timestamps) - timestamps.astype(np.float64), 0) / _DAY
+    return np.asarray(0.5 ** (days / half_life_days))

@@ -11,7 +11,7 @@ import pyarrow as pa
 from engage_pipeline.interactions.communities import COMMUNITIES, Communities
 from engage_pipeline.language.topics import TopicModel
 from engage_pipeline.model.effects.columns import effect_columns, no_effects
-from engage_pipeline.model.effects.rows import Clusters, EffectRows
+from engage_pipeline.model.effects.fields import Clusters, EffectRows
 from engage_pipeline.model.effects.tables import EFFECTS_FILE, EffectTables
 
 _TOPICS = "topic*"

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.effects.effects import EFFECTS, Effect, families_of, keys_of
+from engage_pipeline.model.effects.fields import EffectRows
 from engage_pipeline.model.effects.outcomes import OUTCOMES
-from engage_pipeline.model.effects.rows import EffectRows
 from engage_pipeline.settings.families import EFFECT_FAMILIES
 
 EFFECTS_FILE = "effects.json"

@@ -5,7 +5,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from engage_pipeline.model.network import EngagementNetwork
+from engage_pipeline.model.network.network import EngagementNetwork
 
 SLOPE = 0.01
 OPSET = 17

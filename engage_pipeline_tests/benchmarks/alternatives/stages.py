@@ -133,10 +133,10 @@ def score_1500(world: World) -> Iterator[Work]:
     """ONNX Runtime, fp32, on the library's input, batches of 512."""
     import torch
 
-    from engage_pipeline.model.inputs import InputBuilder
-    from engage_pipeline.model.network import load_network
-    from engage_pipeline.model.network_scoring import BATCH_ROWS
-    from engage_pipeline.model.rows import read_rows
+    from engage_pipeline.model.network.inputs import InputBuilder
+    from engage_pipeline.model.network.network import load_network
+    from engage_pipeline.model.network.rows import read_rows
+    from engage_pipeline.model.network.scoring import BATCH_ROWS
     from engage_pipeline_tests.benchmarks.alternatives.onnx_way import session
 
     network = load_network(wide_folder(world, "auto"))

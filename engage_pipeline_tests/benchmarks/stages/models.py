@@ -36,8 +36,8 @@ def engagement_effects(world: World) -> Iterator[Work]:
 def engagement_trees(world: World) -> Iterator[Work]:
     """The trees of the four engagements, folds and all; its rows are the fine-tuning rows."""
     from engage_pipeline.model.effects.columns import read_columns
-    from engage_pipeline.model.network_scoring import NetworkScorer
-    from engage_pipeline.model.trees import train_trees
+    from engage_pipeline.model.network.scoring import NetworkScorer
+    from engage_pipeline.model.trees.training import train_trees
 
     store = world.store
     with store.publish("engagement_trees") as draft:
@@ -77,7 +77,7 @@ def candidate_model(world: World) -> Iterator[Work]:
 @contextmanager
 def trained_model(world: World) -> Iterator[Work]:
     """The candidate, promoted."""
-    from engage_pipeline.model.promotion import promote
+    from engage_pipeline.model.promotion.promotion import promote
 
     with world.store.publish("trained_model") as draft:
 

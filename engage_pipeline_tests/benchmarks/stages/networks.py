@@ -24,7 +24,7 @@ JUDGED_ROWS = 16_384
 @contextmanager
 def network_demo(world: World) -> Iterator[Work]:
     """The demo's network (hidden 256, sketch 8 x 64) on the training rows; every pass counts its rows."""
-    from engage_pipeline.model.pretraining import pretrain_network
+    from engage_pipeline.model.network.pretraining import pretrain_network
 
     store = world.store
     with store.publish("pretrained_network") as draft, store.workspace("pretrained_network") as workspace:
@@ -41,7 +41,7 @@ def network_demo(world: World) -> Iterator[Work]:
 @contextmanager
 def finetuned_network(world: World) -> Iterator[Work]:
     """The demo's network trained further on the validation rows."""
-    from engage_pipeline.model.finetuning import finetune_network
+    from engage_pipeline.model.network.finetuning import finetune_network
 
     store = world.store
     with store.publish("finetuned_network") as draft, store.workspace("finetuned_network") as workspace:
@@ -91,7 +91,7 @@ def _draw(source: Path, output: Path, most: int) -> None:
 
 def _network_1500(precision: str, world: World) -> AbstractContextManager[Work]:
     """Trains it and keeps it, with the sketch of the full size. How well it does is told by network_loss."""
-    from engage_pipeline.model.pretraining import pretrain_network
+    from engage_pipeline.model.network.pretraining import pretrain_network
 
     @contextmanager
     def stage() -> Iterator[Work]:
@@ -114,7 +114,7 @@ def wide_folder(world: World, precision: str) -> Path:
 @contextmanager
 def network_loss(world: World) -> Iterator[Work]:
     """Log loss (nats, mean of the engagements) of both full networks on validation rows, each in its own precision."""
-    from engage_pipeline.model.network_scoring import NetworkScorer
+    from engage_pipeline.model.network.scoring import NetworkScorer
     from engage_pipeline.numerics.logistic import log_losses
 
     _, codes = wide_inputs(world)
@@ -135,7 +135,7 @@ def network_loss(world: World) -> Iterator[Work]:
 @contextmanager
 def score_1500(world: World) -> Iterator[Work]:
     """The full network's logits of rows in a table, input and all."""
-    from engage_pipeline.model.network_scoring import NetworkScorer
+    from engage_pipeline.model.network.scoring import NetworkScorer
 
     path, codes = wide_inputs(world)
     scorer = NetworkScorer.load(wide_folder(world, "auto"), codes)

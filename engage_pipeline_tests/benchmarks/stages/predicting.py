@@ -41,9 +41,9 @@ def wide_model(world: World) -> Iterator[Work]:
     """Publishes a model with networks of the full size in place of the demo's: twice the one that was trained."""
     from engage_pipeline.model.bundle import build_bundle
     from engage_pipeline.model.effects.columns import read_columns
-    from engage_pipeline.model.network_scoring import NetworkScorer
-    from engage_pipeline.model.promotion import copy_files
-    from engage_pipeline.model.trees import train_trees
+    from engage_pipeline.model.network.scoring import NetworkScorer
+    from engage_pipeline.model.promotion.promotion import copy_files
+    from engage_pipeline.model.trees.training import train_trees
     from engage_pipeline.store.store import ArtifactStore
 
     settings = _published_settings(world)

@@ -8,7 +8,7 @@ import pytest
 
 from engage_pipeline.model.effects.design import build_design
 from engage_pipeline.model.effects.effects import EFFECTS
-from engage_pipeline.model.effects.rows import EffectRows
+from engage_pipeline.model.effects.fields import EffectRows
 from engage_pipeline.numerics.fingerprints import MISSING
 
 VIEWERS = np.array([3, MISSING, -8, 3, 11, MISSING, -2, 40, 41, -8])

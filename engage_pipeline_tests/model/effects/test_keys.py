@@ -10,12 +10,12 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.interactions.communities import Communities
 from engage_pipeline.model.effects.effects import EFFECTS
-from engage_pipeline.model.effects.reading import read_rows
-from engage_pipeline.model.effects.rows import Clusters, EffectRows, end_of_window
+from engage_pipeline.model.effects.fields import Clusters, EffectRows, end_of_window
+from engage_pipeline.model.effects.rows import read_rows
 from engage_pipeline.model.effects.scoring import load_clusters
 from engage_pipeline.numerics.fingerprints import MISSING
 from engage_pipeline_tests.model.bundles import quiet_settings, write_clusters
-from engage_pipeline_tests.model.network_samples import set_column
+from engage_pipeline_tests.model.network.network_samples import set_column
 from engage_pipeline_tests.samples import FIRST_DAY, feature_table
 
 END = (FIRST_DAY + 5) * 86_400

@@ -56,8 +56,8 @@ MUTATIONS = [
     ),
     *mutations(
         "checks",
-        "model/fairness.py",
-        "model/test_fairness.py",
+        "model/evaluation/fairness.py",
+        "model/evaluation/test_fairness.py",
         ("STANDARD_ERRORS = 3.0", "STANDARD_ERRORS = 30.0"),
         ("abs(self.predicted - self.observed)", "(self.predicted - self.observed)"),
         ("if rate in {0.0, 1.0}:", "if rate == 0.0:"),
@@ -66,13 +66,13 @@ MUTATIONS = [
     ),
     *mutations(
         "promotion",
-        "model/promotion.py",
-        "model/test_promotion.py",
+        "model/promotion/promotion.py",
+        "model/promotion/test_promotion.py",
     ),
     *mutations(
         "promotion",
-        "model/rollback.py",
-        "model/test_rollback.py",
+        "model/promotion/rollback.py",
+        "model/promotion/test_rollback.py",
         ("key=lambda model: model.promoted_at, reverse=True", "key=lambda model: model.promoted_at"),
         ("models[places[0] + 1 :]", "models[places[0] :]"),
         ("    _check_files(chosen)\n", ""),

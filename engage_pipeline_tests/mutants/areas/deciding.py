@@ -5,8 +5,8 @@ from engage_pipeline_tests.mutants.mutation import mutations
 MUTATIONS = [
     *mutations(
         "promotion",
-        "model/deciding.py",
-        "model/test_promotion.py model/test_first_model.py",
+        "model/promotion/decision.py",
+        "model/promotion/test_promotion.py model/promotion/test_first_model.py",
         ("self.mean is not None and self.mean > 0", "self.mean is not None and self.mean >= 0"),
         ("if candidate.mean <= least:", "if candidate.mean < least:"),
         (
@@ -33,11 +33,15 @@ MUTATIONS = [
     ),
     *mutations(
         "promotion",
-        "model/promotion.py",
-        "model/test_promotion.py model/test_first_model.py",
+        "model/promotion/promotion.py",
+        "model/promotion/test_promotion.py model/promotion/test_first_model.py",
         ("if current is None and not decision.promoted:", "if False:"),
         ('before != now and before.get("part") == now.get("part")', "before != now"),
-        ('if candidate.manifest.version in facts.get("held_back", ()):', "if False:", "model/test_rollback.py"),
+        (
+            'if candidate.manifest.version in facts.get("held_back", ()):',
+            "if False:",
+            "model/promotion/test_rollback.py",
+        ),
         ("if deleted is not None and scores[CANDIDATE].beats_the_constant():", "if deleted is not None:"),
         ("if redrawn and scores[CANDIDATE].beats_the_constant():", "if redrawn and False:"),
         ("None if current is None or CANDIDATE_MODEL in predating(store) else", "None if current is None else"),

@@ -71,9 +71,13 @@ MUTATIONS = [
     ),
     *mutations(
         "effects",
-        "model/effects/reading.py",
+        "model/effects/rows.py",
         TRAINING,
-        ("    weights[folds == HOLDOUT_ROW] = 0.0\n", "", "model/effects/test_training.py model/effects/test_rows.py"),
+        (
+            "    weights[folds == HOLDOUT_ROW] = 0.0\n",
+            "",
+            "model/effects/test_training.py model/effects/test_fields.py",
+        ),
         ("if fold >= 0]", "if fold > 0]"),
         ("ends[-1],\n    )", "ends[0],\n    )", "model/effects/test_keys.py"),
         ("0.5 ** (days / half_life_days)", "0.5 ** (half_life_days / days)"),
@@ -81,8 +85,8 @@ MUTATIONS = [
     ),
     *mutations(
         "effects",
-        "model/effects/rows.py",
-        "model/effects/test_rows.py model/effects/test_keys.py",
+        "model/effects/fields.py",
+        "model/effects/test_fields.py model/effects/test_keys.py",
         ('TIME_LEFT_HOURS, hours, side="right"', 'TIME_LEFT_HOURS, hours, side="left"'),
         ("np.where(hours < 0, MISSING", "np.where(hours < -1, MISSING"),
         ("HOURS_A_BAND = 4", "HOURS_A_BAND = 5", "model/effects/test_keys.py"),
@@ -94,7 +98,7 @@ MUTATIONS = [
     *mutations(
         "effects",
         "model/effects/effects.py",
-        "model/effects/test_keys.py model/effects/test_rows.py",
+        "model/effects/test_keys.py model/effects/test_fields.py",
         ("keys[places] = combined", "keys[::1][places] = 0 * combined"),
         (
             'Effect("pair", "pair_effects", ("viewer", "author"), 0.8)',
@@ -116,8 +120,8 @@ MUTATIONS = [
     ),
     *mutations(
         "effects",
-        "model/folds.py",
-        "model/test_folds.py",
+        "model/validation_roles.py",
+        "model/test_validation_roles.py",
         ("if len(names) >= folds", "if len(names) > folds"),
         ("return chunk % folds if", "return chunk if"),
         ("np.arange(len(chunks)) % folds", "np.zeros(len(chunks), np.int64)"),

@@ -73,7 +73,7 @@ MUTATIONS = [
     *mutations(
         "language",
         "language/codes.py",
-        "language/test_emde.py model/test_tweet_sketch.py",
+        "language/test_emde.py model/network/test_tweet_sketch.py",
         ("tokens.max() < VOCABULARY_SIZE", "tokens.max() <= VOCABULARY_SIZE"),
         ("column.type.list_size), NO_CODE,", "column.type.list_size), 0,"),
     ),

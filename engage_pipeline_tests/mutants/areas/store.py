@@ -162,7 +162,7 @@ MUTATIONS = [
         (
             "        for name in self.manifest.files:\n            self.path(name)\n",
             "",
-            "store/test_store.py model/test_promotion.py",
+            "store/test_store.py model/promotion/test_promotion.py",
         ),
         ('problem: str | None = "no such file in its manifest"', "problem: str | None = None"),
     ),

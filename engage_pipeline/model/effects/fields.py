@@ -1,0 +1,157 @@
+"""The fields of rows that make the keys of effects, taken from feature rows.
+
+A field is int64: a fingerprint, or a small number counted from 1; MISSING where it is not known. What belongs here:
+what a field is. What does not: which fields an effect is made of (effects).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engage_pipeline import schema
+from engage_pipeline.numerics.fingerprints import MISSING, fingerprints
+from engage_pipeline.numerics.stray_days import in_window
+
+if TYPE_CHECKING:
+    from engage_pipeline.interactions.communities import Communities
+    from engage_pipeline.language.topics import TopicModel
+
+COLUMNS = (
+    *schema.IDENTITY_COLUMNS,
+    schema.TWEET_TIMESTAMP,
+    "language",
+    "text_tokens",
+    "n_hashtags",
+    "hour",
+    "engagee_follows_engager",
+    "has_gif",
+    "has_photo",
+    "has_video",
+    "has_link",
+    "is_quote",
+    "is_retweet",
+    "is_top_level",
+)
+"""What is read of a feature row (schema.feature_schema)."""
+HOURS_A_BAND = 4
+MOST_HASHTAGS = 5
+TIME_LEFT_HOURS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 24)
+"""Edges of the steps in which the chance shrinks that an engagement still falls into the window."""
+_DAY, _HOUR = 86_400, 3_600
+_ALMOST_ALL = 0.999
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """What gives a row its topic and its communities."""
+
+    topics: "TopicModel"
+    communities: "Communities"
+
+
+@dataclass(frozen=True)
+class EffectRows:
+    """n rows, each field int64 [n]."""
+
+    viewer: np.ndarray
+    author: np.ndarray
+    tweet: np.ndarray
+    hashtag: np.ndarray
+    language: np.ndarray
+    tweet_type: np.ndarray
+    media: np.ndarray
+    hour: np.ndarray
+    hours: np.ndarray
+    follows: np.ndarray
+    n_hashtags: np.ndarray
+    has_link: np.ndarray
+    topic: np.ndarray
+    viewer_community: np.ndarray
+    author_community: np.ndarray
+    time_left: np.ndarray
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return len(self.viewer)
+
+    def take(self, index: np.ndarray) -> Self:
+        """The rows at the positions `index`."""
+        return type(self)(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+    @classmethod
+    def of(cls, table: pa.Table, clusters: Clusters, window_end: int) -> Self:
+        """The fields of the rows of `table`, which has COLUMNS; `window_end` in Unix seconds UTC."""
+        tweet, viewer, author, hashtag, language = _fingerprints(table, (*schema.IDENTITY_COLUMNS, "language"))
+        hour = _numbers(table, "hour")
+        return cls(
+            viewer=viewer,
+            author=author,
+            tweet=tweet,
+            hashtag=hashtag,
+            language=language,
+            tweet_type=1 + _code(table, ("is_quote", "is_retweet", "is_top_level")),
+            media=1 + _code(table, ("has_gif", "has_photo", "has_video")),
+            hour=1 + hour,
+            hours=1 + hour // HOURS_A_BAND,
+            follows=1 + _numbers(table, "engagee_follows_engager"),
+            n_hashtags=1 + np.minimum(_numbers(table, "n_hashtags"), MOST_HASHTAGS),
+            has_link=1 + _numbers(table, "has_link"),
+            topic=1 + topics_of(table, clusters.topics),
+            viewer_community=1 + clusters.communities.of_viewers(viewer),
+            author_community=1 + clusters.communities.of_authors(author),
+            time_left=time_left(_numbers(table, schema.TWEET_TIMESTAMP), window_end),
+        )
+
+
+def concatenate(pieces: Sequence[EffectRows]) -> EffectRows:
+    """All rows of `pieces` (at least one), in order."""
+    return EffectRows(
+        **{field.name: np.concatenate([getattr(piece, field.name) for piece in pieces]) for field in fields(EffectRows)}
+    )
+
+
+def topics_of(table: pa.Table, topics: "TopicModel") -> np.ndarray:
+    """The topic of each row, int64 [n], -1 = none."""
+    tokens = table["text_tokens"].combine_chunks()
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(tokens), 0), np.int64)
+    return topics.assign(np.asarray(tokens.flatten(), np.int32), lengths, table["language"]).astype(np.int64)
+
+
+def time_left(timestamps: np.ndarray, window_end: int) -> np.ndarray:
+    """The step of TIME_LEFT_HOURS, from 1, of the time from the tweet to the end; MISSING after the end."""
+    hours = (window_end - timestamps.astype(np.float64)) / _HOUR  # a stray timestamp may be any int64
+    return np.where(hours < 0, MISSING, 1 + np.searchsorted(TIME_LEFT_HOURS, hours, side="right"))
+
+
+def end_of_window(timestamps: np.ndarray) -> int:
+    """The end of the UTC day by which almost all tweets were written: Unix seconds; stray days don't count.
+
+    `timestamps` int64 [n] in Unix seconds, 0 where a tweet has none; 0 where there are no tweets.
+    """
+    if not len(timestamps):
+        return 0
+    days, rows = np.unique(timestamps // _DAY, return_counts=True)
+    window = in_window(days, rows)
+    until = np.cumsum(rows[window])
+    day = days[window][np.searchsorted(until, int(_ALMOST_ALL * until[-1]), side="right")]
+    return (int(day) + 1) * _DAY
+
+
+def _fingerprints(table: pa.Table, names: Sequence[str]) -> list[np.ndarray]:
+    """Those of several columns, int64 [n] each: all in one pass, for what a call costs counts where rows are few."""
+    chunks = [chunk for name in names for chunk in table[name].chunks]
+    found = fingerprints(pa.chunked_array(chunks, pa.string()))
+    return np.split(found, len(names))
+
+
+def _code(table: pa.Table, flags: Sequence[str]) -> np.ndarray:
+    """The flags as the bits of one number, int64 [n]."""
+    return sum((_numbers(table, name) << bit for bit, name in enumerate(flags)), np.zeros(table.num_rows, np.int64))
+
+
+def _numbers(table: pa.Table, name: str) -> np.ndarray:
+    return table[name].to_numpy().astype(np.int64)

@@ -1,0 +1,173 @@
+"""The report's sections on the model: how it learned and what it looks at, and how good its probabilities are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engage_pipeline import plots, schema
+from engage_pipeline.metrics import METRICS, Scores, format_value
+from engage_pipeline.model.evaluation.report import (
+    Figure,
+    Group,
+    Section,
+    Table,
+)
+from engage_pipeline.model.evaluation.scores_section import group_tables
+from engage_pipeline.plots.style import CONSTANT
+
+Labels = NDArray[np.bool_]
+Probabilities = Mapping[str, NDArray[np.float64]]
+"""By model [n, 4], in the order of TARGETS."""
+
+
+def quality_section(labels: Labels, probabilities: Probabilities, scores: Mapping[str, Scores]) -> Section:
+    """For each engagement precision and recall, calibration, RCE by author group. `labels` [n, 4] as TARGETS."""
+    fairness = Group("By follower group of the author", tables=group_tables(scores))
+    groups = [
+        Group(name, figures=_quality_figures(name, own, models, scores))
+        for name, (own, models) in _by_engagement(labels, probabilities).items()
+    ]
+    return Section("Quality", [fairness, *groups])
+
+
+def quality_plots(labels: Labels, probabilities: Probabilities) -> dict[str, bytes]:
+    """Calibration, and precision and recall, of all engagements in one PNG each."""
+    cases = _by_engagement(labels, probabilities)
+    own = {name: labels for name, (labels, _) in cases.items()}
+    models = {name: models for name, (_, models) in cases.items()}
+    return {
+        "calibration": plots.calibrations(own, models, title="Share of positives against predicted probability"),
+        "precision and recall": plots.precision_recalls(own, models, title="Precision against recall"),
+    }
+
+
+def _by_engagement(
+    labels: Labels, probabilities: Probabilities
+) -> dict[str, tuple[NDArray[np.bool_], dict[str, NDArray[np.float64]]]]:
+    """Labels [n] and each model's probabilities [n] by engagement, without the constant."""
+    return {
+        name: (labels[:, i], {model: values[:, i] for model, values in probabilities.items() if model != CONSTANT})
+        for i, name in enumerate(schema.TARGETS)
+    }
+
+
+def _quality_figures(name: str, labels: Labels, models: Probabilities, scores: Mapping[str, Scores]) -> list[Figure]:
+    drawn = (
+        (
+            plots.precision_recall(labels, models, title=f"{name}: precision and recall"),
+            "Precision against recall; the grey line is the share of positives.",
+        ),
+        (
+            plots.calibration(labels, models, title=f"{name}: calibration"),
+            "Share of positives against mean predicted probability, in bins of equally many rows, with 95 % "
+            "intervals. On the diagonal, probabilities mean what they say.",
+        ),
+        (
+            plots.group_scores(scores, name, title=f"{name}: RCE by follower group"),
+            "Relative cross entropy of each model by the number of the author's followers.",
+        ),
+    )
+    return [Figure(name, caption, png) for png, caption in drawn]
+
+
+def model_section(facts: Mapping[str, Mapping[str, Any]]) -> Section:
+    """Learning curves of the networks and of the trees, what the trees look at, and the weights of the blend, from the
+    facts of the artifacts."""
+    trees = facts.get("engagement_trees", {}).get("engagements", {})
+    blend = facts.get("candidate_model", {}).get("engagements", {})
+    holdout = facts.get("finetuned_network", {}).get("holdout", {})
+    learning = [*_network_figures(facts), *_tree_curves(trees)]
+    importance = [
+        Figure(
+            f"Importance for {name}",
+            f"Share of each column in the gain of the most important columns of the trees, for {name}.",
+            plots.feature_importance(gain, title=f"Trees: what decides {name}", top=15),
+        )
+        for name, one in trees.items()
+        if (gain := one.get("gain"))
+    ]
+    return Section(
+        "Model",
+        [
+            Group("Learning", tables=[holdout_table(holdout)] if holdout else [], figures=learning),
+            Group("What the trees look at", figures=importance),
+            Group("The blend of network and trees", tables=[blend_table(blend)] if blend else []),
+        ],
+    )
+
+
+def _network_figures(facts: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
+    titles = {"pretrained_network": "training rows", "finetuned_network": "fine-tuning rows"}
+    return [
+        Figure(
+            f"Network, {title}",
+            f"Loss over the steps on {title}.",
+            plots.network_curve(curve, title=f"Network: {title}"),
+        )
+        for artifact, title in titles.items()
+        if (curve := facts.get(artifact, {}).get("curve"))
+    ]
+
+
+def _tree_curves(trees: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
+    curves = {
+        name: [(trees_grown, 100 * (loss / one["curve"][0] - 1)) for trees_grown, loss in enumerate(one["curve"])]
+        for name, one in trees.items()
+        if one.get("curve")
+    }
+    if not curves:
+        return []
+    title, label = "Trees: out-of-fold loss", "change of the log loss, %"
+    png = plots.learning_curves(curves, title=title, x_label="trees", y_label=label)
+    caption = "Log loss on rows that the trees were not grown on, after each tree, against the network's logits alone."
+    return [Figure("Trees", caption, png)]
+
+
+def holdout_table(holdout: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> Table:
+    """AP and RCE of the network on the holdout, before and after fine-tuning (the keys of `holdout`)."""
+    rows = [
+        [name, *(format_value(one[name][metric], metric) for metric in METRICS for one in holdout.values())]
+        for name in schema.TARGETS
+    ]
+    columns = ("engagement", *(f"{title} {when}" for title in METRICS.values() for when in holdout))
+    return Table("The network on the holdout before and after fine-tuning.", columns, rows)
+
+
+BLEND_COLUMNS = (
+    "engagement",
+    "network",
+    "trees",
+    "intercept",
+    "loss of the network",
+    "of the trees",
+    "of the blend",
+    "best alone",
+    "gain over it",
+    "standard error",
+    "share kept",
+)
+
+
+def blend_table(engagements: Mapping[str, Mapping[str, Any]]) -> Table:
+    """The weights of the blend by engagement, and the log loss on the rows that they were chosen on."""
+    rows = [
+        [
+            name,
+            *(f"{one[weight]:.3f}" for weight in ("network_weight", "trees_weight", "intercept")),
+            *(f"{one['log_loss'][model]:.5f}" for model in ("network", "trees", "blend")),
+            one["best_alone"],
+            f"{one['gain']:.5f}",
+            f"{one['gain_error']:.5f}",
+            f"{one['share_of_blend']:.2f}",
+        ]
+        for name, one in engagements.items()
+    ]
+    return Table(
+        "Weights of the logits, and log loss (nats a row) on the rows they were chosen on. The weights lie between the "
+        "better model alone and the fitted blend: the nearer to the former, the less the gain on new viewers exceeds "
+        "its standard error.",
+        BLEND_COLUMNS,
+        rows,
+    )

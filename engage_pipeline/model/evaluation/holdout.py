@@ -1,0 +1,251 @@
+"""evaluation: the models side by side on the holdout rows, which none of them was trained on.
+
+| file | what |
+|---|---|
+| `scores.json` | the scores of each model, overall and by follower group, and which is the candidate: `main_model` |
+| `holdout_predictions.parquet` | line, viewer, author's followers, labels, probabilities: `<model>_<engagement>` |
+| `report.html` | the same for people, with plots |
+
+What does not belong here: how a model scores (bundle), what a score is (metrics), how it is shown (report).
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from engage_pipeline import metrics, schema
+from engage_pipeline.catalogue import relevant_settings
+from engage_pipeline.errors import UserError
+from engage_pipeline.files.parquet import batches
+from engage_pipeline.model.evaluation.figures import model_section, quality_plots, quality_section
+from engage_pipeline.model.evaluation.pipeline_section import (
+    PipelineFacts,
+    data_section,
+    interactions_section,
+    text_section,
+)
+from engage_pipeline.model.evaluation.report import Table, table_of, write_report
+from engage_pipeline.model.evaluation.scores_section import (
+    PREDICTING,
+    headline,
+    main_model,
+    summary_section,
+)
+from engage_pipeline.progress import progress
+from engage_pipeline.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from engage_pipeline.model.bundle import TrainedModel
+
+SCORES, PREDICTIONS, REPORT = "scores.json", "holdout_predictions.parquet", "report.html"
+MODELS = ("pretrained", "network", "effects", "trees", "blend")
+"""Of the candidate: the network before and after fine-tuning, the effects, the trees that read both, and the blend."""
+CONSTANT = "constant"
+VIEWER = "viewer"
+"""Numbers the viewers of the holdout rows from 0 on: who they are need not be known to draw them with replacement."""
+VIEWER_ID = "engaging_user_id"
+FOLLOWERS = "engaged_with_user_follower_count"
+BATCH_ROWS = 16_384
+
+Predict = Callable[[pa.Table], Mapping[str, NDArray[np.float64]]]
+"""From feature rows to the probabilities [n, 4] of each model."""
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """The scored rows: line numbers int64 [n], labels bool [n, 4], followers int64 [n], probabilities by model.
+
+    `viewers` int64 [n] numbers the viewers from 0 on. `rates` are the mean labels of the fine-tuning rows, float64 [4]:
+    what is known without a model.
+    """
+
+    line_numbers: NDArray[np.int64]
+    viewers: NDArray[np.int64]
+    labels: NDArray[np.bool_]
+    followers: NDArray[np.int64]
+    probabilities: dict[str, NDArray[np.float64]]
+    rates: NDArray[np.float64]
+    finetuning_rows: int
+
+
+def evaluate_model(
+    features: Path,
+    predict: Predict,
+    output: Path,
+    settings: Settings,
+    *,
+    pipeline: PipelineFacts | None = None,
+    decision: str = "",
+) -> dict[str, Any]:
+    """Scores the holdout rows of `features` (validation_features) and writes the three files into `output`.
+
+    `pipeline` is what the report tells of the artifacts before. `decision` says in words whether the candidate
+    predicts. Returns facts: rows, positives, AP and RCE by model. Raises UserError where there is no holdout row.
+    """
+    holdout = score_holdout(features, predict)
+    edges = settings.evaluation.follower_edges
+    scores = {}
+    for name, values in holdout.probabilities.items():
+        found = metrics.score(holdout.labels, values, holdout.followers, edges=edges, source=name)
+        scores[name] = metrics.with_intervals(found, holdout.labels, values, holdout.viewers)
+    _write_scores(output / SCORES, scores)
+    _write_predictions(output / PREDICTIONS, holdout)
+    facts = pipeline or PipelineFacts()
+    write_report(
+        output / REPORT,
+        headline=headline(scores, decision),
+        sections=[
+            summary_section(scores, _row_table(holdout)),
+            data_section(facts),
+            interactions_section(facts),
+            text_section(facts),
+            model_section(facts.artifacts),
+            quality_section(holdout.labels, holdout.probabilities, scores),
+        ],
+        settings=relevant_settings("evaluation", settings),
+    )
+    return _facts(holdout, scores)
+
+
+def evaluation_plots(predictions: Path) -> dict[str, bytes]:
+    """Calibration, and precision and recall, of the models in `holdout_predictions.parquet`, each in one PNG."""
+    table = pq.read_table(predictions)
+    suffix = f"_{schema.TARGETS[0]}"
+    models = [name.removesuffix(suffix) for name in table.column_names if name.endswith(suffix)]
+    probabilities = {
+        model: np.column_stack([table[f"{model}_{target}"].to_numpy() for target in schema.TARGETS]) for model in models
+    }
+    return quality_plots(_labels(table), probabilities)
+
+
+def read_scores(path: Path) -> dict[str, metrics.Scores]:
+    """The scores by model that `evaluate_model` wrote into `scores.json`."""
+    models = json.loads(path.read_text(encoding="utf-8"))["models"]
+    return {name: metrics.Scores.from_json(one) for name, one in models.items()}
+
+
+def _write_scores(path: Path, scores: Mapping[str, metrics.Scores]) -> None:
+    values = {"main_model": main_model(scores), "models": {name: one.to_json() for name, one in scores.items()}}
+    path.write_text(json.dumps(values, indent=1, allow_nan=False), encoding="utf-8")
+
+
+def bundle_predictor(
+    model: "TrainedModel", pretrained: Path | None = None, predicting: "TrainedModel | None" = None
+) -> Predict:
+    """The models of a bundle. Without trees its blend is the network itself and is left out.
+
+    Such a bundle lacks the network before fine-tuning: it is then taken from the folder `pretrained`. `predicting` is
+    the model that predicts, where it is another one: it comes last.
+    """
+    from engage_pipeline.model.bundle import to_probabilities
+    from engage_pipeline.model.network.scoring import NetworkScorer
+
+    before = None
+    if model.trees is None and pretrained is not None:
+        before = NetworkScorer.load(pretrained, model.finetuned.inputs.codes.numpy())
+
+    def predict(table: pa.Table) -> dict[str, NDArray[np.float64]]:
+        logits = model.components(table)
+        if model.trees is None:
+            del logits["blend"]
+        if before is not None:
+            logits["pretrained"] = before.logits(table).astype(np.float64)
+        found = {name: to_probabilities(logits[name]) for name in MODELS if name in logits}
+        return found if predicting is None else {**found, PREDICTING: predicting.probabilities(table)}
+
+    return predict
+
+
+def score_holdout(features: Path, predict: Predict) -> Holdout:
+    """The probabilities of each model on the holdout rows, read in batches, and of the constant."""
+    pieces: list[tuple[pa.Table, Mapping[str, NDArray[np.float64]]]] = []
+    positives, rows = np.zeros(len(schema.TARGETS), dtype=np.int64), 0
+    for table in _batches(features):
+        held_out = pc.equal(table[schema.SPLIT], schema.HOLDOUT)
+        others = table.select(schema.TARGETS).filter(pc.invert(held_out))
+        positives, rows = positives + _labels(others).sum(axis=0), rows + others.num_rows
+        chosen = table.filter(held_out)
+        if chosen.num_rows:
+            pieces.append((chosen.select([schema.LINE_NUMBER, VIEWER_ID, FOLLOWERS, *schema.TARGETS]), predict(chosen)))
+    if not pieces:
+        raise UserError(f"{features}: no holdout row: raise validation_percentage, or give more validation rows")
+    table = pa.concat_tables([piece for piece, _ in pieces])
+    rates = positives / max(rows, 1)
+    probabilities = {name: np.concatenate([found[name] for _, found in pieces]) for name in pieces[0][1]}
+    probabilities[CONSTANT] = np.tile(rates, (table.num_rows, 1))
+    return Holdout(
+        table[schema.LINE_NUMBER].to_numpy(),
+        metrics.viewer_numbers(table[VIEWER_ID]),
+        _labels(table),
+        pc.fill_null(table[FOLLOWERS], 0).to_numpy(),
+        probabilities,
+        rates,
+        rows,
+    )
+
+
+def _batches(features: Path) -> Iterator[pa.Table]:
+    with pq.ParquetFile(features) as file, progress("evaluation", file.metadata.num_rows) as tracker:
+        for table in batches(file, BATCH_ROWS):
+            yield table
+            tracker.advance(table.num_rows)
+
+
+def _labels(table: pa.Table) -> NDArray[np.bool_]:
+    return np.column_stack([table[name].to_numpy() for name in schema.TARGETS])
+
+
+def _write_predictions(path: Path, holdout: Holdout) -> None:
+    columns: dict[str, NDArray[Any]] = {schema.LINE_NUMBER: holdout.line_numbers, VIEWER: holdout.viewers}
+    columns[FOLLOWERS] = holdout.followers
+    columns |= dict(zip(schema.TARGETS, holdout.labels.T, strict=True))
+    for model, values in holdout.probabilities.items():
+        columns |= {f"{model}_{name}": column for name, column in zip(schema.TARGETS, values.T, strict=True)}
+    pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+def _row_table(holdout: Holdout) -> Table:
+    """Which rows were scored, and what the constant model knows."""
+    counts = holdout.labels.sum(axis=0)
+    rows = [
+        ("holdout rows", f"{len(holdout.labels):,}"),
+        ("their viewers", f"{len(np.unique(holdout.viewers)):,}"),
+        ("fine-tuning rows", f"{holdout.finetuning_rows:,}"),
+    ]
+    for place, name in enumerate(schema.TARGETS):
+        share = counts[place] / len(holdout.labels)
+        rows += [
+            (f"{name} on holdout rows", f"{counts[place]:,} ({share:.2%})"),
+            (f"{name} on fine-tuning rows", f"{holdout.rates[place]:.2%}"),
+        ]
+    return table_of("The rows. The constant model gives the rate of the fine-tuning rows to every row.", rows)
+
+
+def _facts(holdout: Holdout, scores: Mapping[str, metrics.Scores]) -> dict[str, Any]:
+    def pair(case: metrics.Score | metrics.Average) -> dict[str, Any]:
+        known = {"ap": case.ap, "rce": case.rce, "ap_interval": case.ap_interval, "rce_interval": case.rce_interval}
+        return {name: value for name, value in known.items() if value is not None or name in metrics.METRICS}
+
+    return {
+        "rows": len(holdout.labels),
+        "viewers": len(np.unique(holdout.viewers)),
+        "bootstrap_draws": metrics.DRAWS,
+        "positives": dict(zip(schema.TARGETS, holdout.labels.sum(axis=0).tolist(), strict=True)),
+        "main_model": main_model(scores),
+        "scores": {
+            model: {
+                **{name: pair(case.overall) for name, case in one.engagements.items()},
+                "mean": pair(one.overall_mean),
+                "mean_by_group": pair(one.group_mean),
+            }
+            for model, one in scores.items()
+        },
+    }

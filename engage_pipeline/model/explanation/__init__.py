@@ -1,0 +1,1 @@
+"""What a prediction is made of: contributions of the network, the trees and the effects."""

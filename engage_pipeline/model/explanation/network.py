@@ -1,0 +1,120 @@
+"""What moved a network's logits for one row: integrated gradients, from a row without history to this one.
+
+    contribution of input j = (x_j - b_j) * mean of the derivatives of the logit by x_j on the line from b to x
+
+They sum to logit(x) - logit(b) (M. Sundararajan, A. Taly, Q. Yan, Axiomatic Attribution for Deep Networks, arXiv
+1703.01365). The line runs through what the network multiplies, not through the numbers before: a counter of 300 has
+Fourier features that turn round and round on the way there from 0, and an hour has no half.
+"""
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import torch  # noqa: TID253 - nothing light imports this module
+
+from engage_pipeline import schema
+from engage_pipeline.model.explanation.families import FEATURE_NAMES, TEXT_TOKENS
+from engage_pipeline.model.network.fourier import FEATURES_PER_NUMBER, N_SCALES
+from engage_pipeline.model.network.inputs import known_size
+from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
+from engage_pipeline.model.network.rows import CATEGORIES, rows_from_table
+from engage_pipeline.model.network.scoring import NetworkScorer
+
+LEAST_STEPS, MOST_STEPS = 64, 4096
+TOLERANCE = 5e-4
+"""The steps are doubled until the contributions sum up so well, in logits."""
+_BATCH = 256
+_BASELINE_FLAG = "is_top_level"
+_COUNTED_FROM_ZERO = (*schema.INTERACTION_FEATURES, "n_hashtags")
+
+
+@dataclass(frozen=True)
+class NetworkAttribution:
+    """Of one row: float64 `baseline` [4], `contributions` [4, features] in the order of FEATURE_NAMES, `logits` [4].
+
+    `logits` are the network's in float32, whatever precision it predicts in; `steps` is how fine the line was cut.
+    """
+
+    baseline: np.ndarray
+    contributions: np.ndarray
+    logits: np.ndarray
+    steps: int
+
+    @property
+    def residual(self) -> np.ndarray:
+        """What of the logits, float64 [4], the sums with the baseline miss."""
+        return self.logits - self.baseline - self.contributions.sum(axis=1)
+
+
+def attribute_network(scorer: NetworkScorer, table: pa.Table) -> NetworkAttribution:
+    """The contributions of every feature to the four logits of the one row of `table`, in the order of TARGETS."""
+    network = copy.deepcopy(scorer.network).float().requires_grad_(False)
+    known, categories = scorer.inputs.build(rows_from_table(table, network.config.languages, labelled=False))
+    row = torch.cat([known, network.embed(categories)], dim=1)  # [1, inputs]
+    nothing = torch.cat([baseline_known(network.config), _mean_embeddings(network)], dim=1)
+    weights = torch.cat([network.first_known.weight, network.first_embedded.weight], dim=1)  # [2 hidden, inputs]
+    start, end = (inputs @ weights.T + network.first_known.bias for inputs in (nothing, row))
+    baseline, logits = (network.above_first(first)[0].double().numpy() for first in (start, end))
+    steps = LEAST_STEPS
+    while True:
+        gradients = _mean_gradients(network, start, end - start, steps)  # [4, 2 hidden]
+        inputs = (gradients @ weights * (row - nothing)).double().numpy()  # [4, inputs]
+        found = NetworkAttribution(baseline, _by_feature(inputs, network.config), logits, steps)
+        if np.abs(found.residual).max() <= TOLERANCE or steps >= MOST_STEPS:
+            return found
+        steps *= 2
+
+
+def baseline_known(config: NetworkConfig) -> torch.Tensor:
+    """The known input of a row of which nothing is known, float32 [1, known_size].
+
+    No engagements and no exposures, a top-level tweet without words, hashtags, media or links, no verified account.
+    Sizes and ages of unknown value: their sines and cosines are 0, the mean over a wide spread of values.
+    """
+    known = torch.zeros(1, known_size(config.sketch_depth, config.sketch_width, smoothed_rates=bool(config.base_rates)))
+    fourier_start = config.sketch_depth * config.sketch_width
+    flags_start = fourier_start + FEATURES_PER_NUMBER * len(schema.NUMBERS)
+    fourier = known[0, fourier_start:flags_start].view(len(schema.NUMBERS), FEATURES_PER_NUMBER)
+    fourier[[schema.NUMBERS.index(name) for name in _COUNTED_FROM_ZERO], N_SCALES:] = 1  # the cosines of 0
+    known[0, flags_start + schema.BINARY_FEATURES.index(_BASELINE_FLAG)] = 1
+    return known
+
+
+def input_features(config: NetworkConfig) -> list[str]:
+    """The feature behind each column of the network's input: the known ones, then the embeddings."""
+    names = [TEXT_TOKENS] * (config.sketch_depth * config.sketch_width)
+    names += [name for name in schema.NUMBERS for _ in range(FEATURES_PER_NUMBER)]
+    names += schema.BINARY_FEATURES
+    if config.base_rates:
+        keys = [name.removesuffix("_exposures") for name in schema.EXPOSURE_FEATURES]
+        names += [f"{key}_{target}_rate" for key in keys for target in schema.TARGETS]
+        names += schema.EXPOSURE_FEATURES
+    return names + [name for name in CATEGORIES for _ in range(config.embedding_size)]
+
+
+def _mean_embeddings(network: EngagementNetwork) -> torch.Tensor:
+    """No language, hour or day in particular: [1, 3 embedding_size]."""
+    tables = (network.language, network.hour, network.day)
+    return torch.cat([table.weight.mean(dim=0, keepdim=True) for table in tables], dim=1)
+
+
+def _mean_gradients(network: EngagementNetwork, start: torch.Tensor, move: torch.Tensor, steps: int) -> torch.Tensor:
+    """The mean derivative [4, 2 hidden] of the logits by the first products, at the middles of equal steps."""
+    total = torch.zeros(len(schema.TARGETS), start.shape[1])
+    places = (torch.arange(steps) + 0.5) / steps
+    for batch in places.split(_BATCH):
+        points = (start + batch.unsqueeze(1) * move).requires_grad_()
+        logits = network.above_first(points).sum(dim=0)
+        for target, logit in enumerate(logits):
+            total[target] += torch.autograd.grad(logit, points, retain_graph=True)[0].sum(dim=0)
+    return total / steps
+
+
+def _by_feature(inputs: np.ndarray, config: NetworkConfig) -> np.ndarray:
+    """Sums the columns of `inputs` [4, inputs] that belong to one feature: [4, features]."""
+    places = np.array([FEATURE_NAMES.index(name) for name in input_features(config)])
+    sums = np.zeros((len(inputs), len(FEATURE_NAMES)))
+    np.add.at(sums.T, places, inputs.T)
+    return sums

@@ -1,0 +1,1 @@
+"""The residual network: inputs, training, scoring."""

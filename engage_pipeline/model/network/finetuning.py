@@ -1,0 +1,96 @@
+"""finetuned_network: the pretrained network trained further on the fine-tuning rows of the validation part."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engage_pipeline import metrics, schema
+from engage_pipeline.errors import UserError
+from engage_pipeline.machine.threads import on_training_threads
+from engage_pipeline.model.network.inputs import InputBuilder
+from engage_pipeline.model.network.network import load_network, save_network
+from engage_pipeline.model.network.processes import train_in_processes
+from engage_pipeline.model.network.rows import Rows, read_columns, read_rows
+from engage_pipeline.model.network.schedule import decaying, repeated
+from engage_pipeline.model.network.scoring import NetworkScorer
+from engage_pipeline.model.network.training import TrainingPlan, TrainingRun, make_accelerator
+from engage_pipeline.settings.settings import Settings
+
+
+def finetune_network(
+    pretrained: Path, features: Path, codes: np.ndarray, output: Path, workspace: Path, settings: Settings
+) -> dict[str, Any]:
+    """Trains the network in the folder `pretrained` further and writes it into the folder `output`.
+
+    `features` is the feature file of the validation rows; see `finetuning_rows` for those it trains on. Continues from
+    a checkpoint in `workspace`. Returns the facts of `pretrain_network`, and `holdout`: AP and RCE of each engagement
+    on the held-out rows before and after. Raises UserError as that does.
+    """
+    arguments = pretrained, features, codes, output, workspace, settings
+    return train_in_processes("finetuned_network", settings.network.processes, _finetune, *arguments)
+
+
+@on_training_threads
+def _finetune(
+    pretrained: Path, features: Path, codes: np.ndarray, output: Path, workspace: Path, settings: Settings
+) -> dict[str, Any]:
+    """What each process does; the main one writes the network and scores it."""
+    accelerator = make_accelerator()
+    network = load_network(pretrained)
+    plan = _plan(finetuning_rows(features, network.config.languages, settings), settings)
+    inputs = InputBuilder(codes, network.config.sketch_width, accelerator.device, network.config.base_rates)
+    facts = TrainingRun(network, inputs, plan, settings.network, workspace, accelerator).run()
+    if accelerator.is_main_process:
+        save_network(network, output)
+        facts["holdout"] = _holdout_scores({"before": pretrained, "after": output}, features, codes)
+    return facts
+
+
+def finetuning_rows(features: Path, languages: tuple[str, ...], settings: Settings) -> Rows:
+    """The validation rows that fine-tune: not the holdout; with trees, not the last chunk either, which blends.
+
+    Raises UserError where there are none.
+    """
+    split = read_columns(features, [schema.SPLIT])[schema.SPLIT]
+    kept = split != schema.HOLDOUT
+    if settings.trees.enabled:
+        kept &= split != settings.num_validation_chunks - 1
+    if not kept.any():
+        raise UserError(f"{features}: no fine-tuning rows")
+    return read_rows(features, languages, kept=kept)
+
+
+def _plan(rows: Rows, settings: Settings) -> TrainingPlan:
+    chosen = settings.network
+    return TrainingPlan(
+        "finetuned_network",
+        repeated("pass", len(rows), chosen.finetuning_epochs),
+        decaying(chosen.finetuning_learning_rate or chosen.learning_rate, chosen.finetuning_decay),
+        lambda stretch: rows,
+        settings.seed + 1,
+    )
+
+
+def _holdout_scores(networks: dict[str, Path], features: Path, codes: np.ndarray) -> dict[str, Any]:
+    """AP and RCE of each engagement on the held-out rows; null where they hold one class only."""
+    held_out = read_columns(features, [schema.SPLIT])[schema.SPLIT] == schema.HOLDOUT
+    scores: dict[str, Any] = {}
+    for name, folder in networks.items():
+        scorer = NetworkScorer.load(folder, codes)
+        rows = read_rows(features, scorer.network.config.languages, kept=held_out)
+        logits = scorer.logits_of(rows).astype(np.float64)
+        scores[name] = {
+            target: _scores(rows.labels[:, place], 1 / (1 + np.exp(-logits[:, place])))
+            for place, target in enumerate(schema.TARGETS)
+        }
+    return scores
+
+
+def _scores(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float | None]:
+    if labels.all() or not labels.any():
+        return {"ap": None, "rce": None}
+    return {
+        "ap": metrics.average_precision(labels, probabilities),
+        "rce": metrics.relative_cross_entropy(labels, probabilities),
+    }

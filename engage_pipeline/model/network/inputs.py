@@ -1,0 +1,58 @@
+"""The network's input: from rows to tensors.
+
+Order of the known part: tweet sketch, Fourier features, binary features, and the smoothed rates where they are read.
+The embeddings (language, hour, day of month) follow it, but are looked up inside the network: they are learned.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch  # noqa: TID253 - nothing light imports this module
+
+from engage_pipeline import schema
+from engage_pipeline.model.network.fourier import FEATURES_PER_NUMBER, fourier_features
+from engage_pipeline.model.network.rows import Rows
+from engage_pipeline.model.network.smoothed_rates import N_HISTORY_FEATURES, history_features
+from engage_pipeline.model.network.tweet_sketch import count_codes, normalize_sketch
+
+
+class Inputs(NamedTuple):
+    """One batch: known float32 [n, known_size], categories int64 [n, 3]."""
+
+    known: torch.Tensor
+    categories: torch.Tensor
+
+
+def known_size(sketch_depth: int, sketch_width: int, *, smoothed_rates: bool) -> int:
+    """Columns of `Inputs.known`: depth x width + 16 x 73 + 12, and those of the smoothed rates."""
+    size = sketch_depth * sketch_width + FEATURES_PER_NUMBER * len(schema.NUMBERS) + len(schema.BINARY_FEATURES)
+    return size + N_HISTORY_FEATURES * smoothed_rates
+
+
+class InputBuilder:
+    """Turns rows into the network's input on `device`, with one sketch `codes` int32 [vocabulary, depth] for all.
+
+    Smoothed rates are part of it where `base_rates` are given, in the order of TARGETS.
+    """
+
+    def __init__(
+        self, codes: np.ndarray, sketch_width: int, device: torch.device, base_rates: Sequence[float] = ()
+    ) -> None:
+        """Copies the codes to the device."""
+        self.codes = torch.from_numpy(np.ascontiguousarray(codes, np.int32)).to(device)
+        self.sketch_width = sketch_width
+        self.device = device
+        self.base_rates = base_rates
+
+    def build(self, rows: Rows) -> Inputs:
+        """The input of `rows`, row by row."""
+        counts = count_codes(self._tensor(rows.tokens), self._tensor(rows.lengths), self.codes, self.sketch_width)
+        numbers = self._tensor(rows.numbers)
+        pieces = [normalize_sketch(counts), fourier_features(numbers), self._tensor(rows.flags).float()]
+        if self.base_rates:
+            pieces.append(history_features(numbers, self._tensor(rows.exposures), self.base_rates))
+        return Inputs(torch.cat(pieces, dim=1), self._tensor(rows.categories))
+
+    def _tensor(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array).to(self.device)

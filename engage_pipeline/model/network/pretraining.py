@@ -1,0 +1,168 @@
+"""pretrained_network: the network trained on the training parts."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch  # noqa: TID253 - nothing light imports this module
+
+from engage_pipeline import schema
+from engage_pipeline.errors import UserError
+from engage_pipeline.machine.precision import resolve_precision
+from engage_pipeline.machine.threads import on_training_threads
+from engage_pipeline.model.network.inputs import InputBuilder
+from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig, save_network
+from engage_pipeline.model.network.processes import train_in_processes
+from engage_pipeline.model.network.rows import (
+    Rows,
+    concatenate,
+    read_columns,
+    read_rows,
+)
+from engage_pipeline.model.network.schedule import (
+    Stretch,
+    cosine,
+    day_by_day,
+    decaying,
+    shuffled,
+)
+from engage_pipeline.model.network.training import TrainingPlan, TrainingRun, make_accelerator
+from engage_pipeline.model.network.warm_start import (
+    COLD,
+    WARM,
+    ColdStart,
+    NetworkBefore,
+    warm_network,
+)
+from engage_pipeline.progress import LOGGER
+from engage_pipeline.settings.settings import Settings
+
+
+def pretrain_network(
+    features: Sequence[Path],
+    codes: np.ndarray,
+    languages: Sequence[str],
+    output: Path,
+    workspace: Path,
+    settings: Settings,
+    before: NetworkBefore | ColdStart | None = None,
+) -> dict[str, Any]:
+    """Trains a network on the feature files of the training parts; writes it into the folder `output`.
+
+    `codes` are the sketch codes, int32 [vocabulary, depth]. Starts from the weights of the network `before`, for
+    network.warm_epochs, if it has the shape asked for; else anew. Continues from a checkpoint in `workspace`.
+
+    Returns facts: rows, steps, seconds, rows_per_second, precision, curve (at most 200 points: step and loss of each
+    engagement); with `before`, also warm_started_from, or cold_start (why not). Raises UserError where there are no
+    rows, where the loss or a weight is not finite, or where one of several processes was killed.
+    """
+    arguments = features, codes, languages, output, workspace, settings, before
+    return train_in_processes("pretrained_network", settings.network.processes, _pretrain, *arguments)
+
+
+@on_training_threads
+def _pretrain(
+    features: Sequence[Path],
+    codes: np.ndarray,
+    languages: Sequence[str],
+    output: Path,
+    workspace: Path,
+    settings: Settings,
+    before: NetworkBefore | ColdStart | None,
+) -> dict[str, Any]:
+    """What each process does; the main one writes the network."""
+    chosen = settings.network
+    accelerator = make_accelerator()
+    rates = base_rates(features)
+    config = _network_config(codes.shape[1], languages, rates, settings, accelerator.device)
+    network, start = _first_network(config, rates, before, settings)
+    if WARM in start:
+        # A run that was killed goes on from a checkpoint of its own start only.
+        workspace = workspace / f"from-{start[WARM]}"
+        workspace.mkdir(exist_ok=True)
+    plan = _plan(features, languages, chosen.warm_epochs if WARM in start else chosen.epochs, settings)
+    inputs = InputBuilder(codes, config.sketch_width, accelerator.device, config.base_rates)
+    facts = TrainingRun(network, inputs, plan, chosen, workspace, accelerator).run()
+    if accelerator.is_main_process:
+        save_network(network, output)
+    return {**start, **facts}
+
+
+def _first_network(
+    config: NetworkConfig, rates: Sequence[float], before: NetworkBefore | ColdStart | None, settings: Settings
+) -> tuple[EngagementNetwork, dict[str, str]]:
+    """The network before its first step, and the facts that say where its weights come from."""
+    if isinstance(before, NetworkBefore):
+        warm = warm_network(config, before.folder)
+        if isinstance(warm, EngagementNetwork):
+            LOGGER.info("pretrained_network: starts from the network before, %s", before.version)
+            return warm, {WARM: before.version}
+        before = warm
+    start = {}
+    if before is not None:
+        LOGGER.info("pretrained_network: starts anew instead of from the network before: %s", before.reason)
+        start = {COLD: before.reason}
+    network = _new_network(config, settings.seed)
+    if settings.network.start_at_base_rates:
+        network.start_at(rates)
+    return network, start
+
+
+def base_rates(features: Sequence[Path]) -> list[float]:
+    """The share of positives of each engagement, in the order of TARGETS, kept off 0 and 1 by half a row."""
+    positives, rows = np.zeros(len(schema.TARGETS)), 0
+    for path in features:
+        labels = read_columns(path, schema.TARGETS)
+        positives += [np.count_nonzero(labels[target]) for target in schema.TARGETS]
+        rows += len(labels[schema.TARGETS[0]])
+    return [float(share) for share in (positives + 0.5) / (rows + 1)]
+
+
+def _network_config(
+    depth: int, languages: Sequence[str], rates: Sequence[float], settings: Settings, device: torch.device
+) -> NetworkConfig:
+    chosen = settings.network
+    return NetworkConfig(
+        languages=tuple(languages),
+        sketch_depth=depth,
+        sketch_width=settings.sketch_width,
+        hidden_size=chosen.hidden_size,
+        embedding_size=chosen.embedding_size,
+        base_rates=tuple(rates) if chosen.smoothed_rates else (),
+        precision=resolve_precision(chosen.precision, device),
+    )
+
+
+def _new_network(config: NetworkConfig, seed: int) -> EngagementNetwork:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return EngagementNetwork(config)
+
+
+def _plan(features: Sequence[Path], languages: Sequence[str], epochs: int, settings: Settings) -> TrainingPlan:
+    chosen, at_once = settings.network, settings.max_n_parts_in_memory
+    if chosen.schedule == "days":
+        stretches = day_by_day(features, epochs, at_once)
+        rate = decaying(chosen.learning_rate, chosen.decay_per_day)
+    else:
+        stretches = shuffled(features, epochs, at_once, settings.seed)
+        rate = cosine(chosen.learning_rate, sum(stretch.n_batches(chosen.batch_size) for stretch in stretches))
+    if not stretches:
+        raise UserError("pretrained_network: the training parts have no rows")
+    return TrainingPlan("pretrained_network", stretches, rate, _loader(languages), settings.seed)
+
+
+def _loader(languages: Sequence[str]) -> Callable[[Stretch], Rows]:
+    """Reads a stretch's rows; those of the last stretch are kept, for a second pass over them."""
+    last: dict[tuple[object, ...], Rows] = {}
+
+    def load(stretch: Stretch) -> Rows:
+        if stretch.ranges not in last:
+            last.clear()
+            last[stretch.ranges] = concatenate(
+                [read_rows(r.path, languages, start=r.start, stop=r.stop) for r in stretch.ranges]
+            )
+        return last[stretch.ranges]
+
+    return load

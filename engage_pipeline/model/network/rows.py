@@ -1,0 +1,147 @@
+"""Rows as the network reads them: row-major arrays of the narrow columns, cut from feature Parquet files.
+
+What belongs here: from columns to arrays. What does not: from arrays to the network's input (inputs), and which rows
+are read when (schedule).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from engage_pipeline import schema
+from engage_pipeline.errors import UserError
+from engage_pipeline.model.feature_columns import column_values, flag_matrix, number_matrix
+from engage_pipeline.numerics.categories import category_numbers
+
+CATEGORIES = ("language", "hour", "day_of_month")
+INPUT_COLUMNS = (*schema.NUMBERS, *schema.EXPOSURE_FEATURES, *schema.BINARY_FEATURES, *CATEGORIES, "text_tokens")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """n rows in memory, about 900 bytes each.
+
+    numbers float64 [n, 73] in the order of schema.NUMBERS; exposures int32 [n, 14]; flags bool [n, 12]; categories
+    int64 [n, 3] (index of the language, hour, day of month from 0); tokens int32 [sum of lengths]; lengths int64 [n];
+    labels bool [n, 4] in the order of TARGETS ([n, 0] where the rows have none).
+    """
+
+    numbers: np.ndarray
+    exposures: np.ndarray
+    flags: np.ndarray
+    categories: np.ndarray
+    tokens: np.ndarray
+    lengths: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return len(self.lengths)
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        """Where the tokens of each row begin, int64 [n]."""
+        return np.cumsum(self.lengths) - self.lengths
+
+    def take(self, index: np.ndarray) -> "Rows":
+        """The rows at the positions `index`, in that order."""
+        lengths = self.lengths[index]
+        starts = self._starts[index]
+        shift = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+        others = {
+            name: getattr(self, name)[index] for name in ("numbers", "exposures", "flags", "categories", "labels")
+        }
+        return Rows(tokens=self.tokens[shift + np.arange(len(shift))], lengths=lengths, **others)
+
+
+def empty_rows(count: int) -> Rows:
+    """`count` rows without tokens, counts, flags and labels, in the first language."""
+    return Rows(
+        numbers=np.zeros((count, len(schema.NUMBERS))),
+        exposures=np.zeros((count, len(schema.EXPOSURE_FEATURES)), np.int32),
+        flags=np.zeros((count, len(schema.BINARY_FEATURES)), np.bool_),
+        categories=np.zeros((count, len(CATEGORIES)), np.int64),
+        tokens=np.zeros(0, np.int32),
+        lengths=np.zeros(count, np.int64),
+        labels=np.zeros((count, 0), np.bool_),
+    )
+
+
+def concatenate(pieces: Sequence[Rows]) -> Rows:
+    """All rows of `pieces` (at least one), in order."""
+    return Rows(**{field.name: np.concatenate([getattr(p, field.name) for p in pieces]) for field in fields(Rows)})
+
+
+def rows_from_table(table: pa.Table, languages: Sequence[str], *, labelled: bool) -> Rows:
+    """The rows of `table`, which has INPUT_COLUMNS and, where `labelled`, TARGETS.
+
+    A language that is not in `languages`, a missing one too, has the index len(languages). Raises ValueError for any
+    other null.
+    """
+    tokens = table["text_tokens"].combine_chunks()
+    tokens = tokens.combine_chunks() if isinstance(tokens, pa.ChunkedArray) else tokens
+    clock = [column_values(table, name) for name in CATEGORIES[1:]]
+    return Rows(
+        numbers=number_matrix(table, schema.NUMBERS, np.float64),
+        exposures=number_matrix(table, schema.EXPOSURE_FEATURES, np.int32),
+        flags=flag_matrix(table, schema.BINARY_FEATURES),
+        categories=np.stack([category_numbers(table["language"], languages), *clock], axis=1).astype(np.int64),
+        tokens=np.array(tokens.flatten(), np.int32),
+        lengths=np.asarray(pc.fill_null(pc.list_value_length(tokens), 0), np.int64),
+        labels=flag_matrix(table, schema.TARGETS if labelled else ()),
+    )
+
+
+def read_rows(
+    path: Path, languages: Sequence[str], *, start: int = 0, stop: int | None = None, kept: np.ndarray | None = None
+) -> Rows:
+    """The labelled rows `start` … `stop` - 1 of a feature file (by default all), of them those where `kept` is true.
+
+    Reads one row group at a time, and the needed columns only. Raises UserError naming the file where a column is
+    missing or holds a null.
+    """
+    pieces = []
+    with pq.ParquetFile(path) as file:
+        for first, table in _tables(file, path, start, file.metadata.num_rows if stop is None else stop):
+            rows = _labelled_rows(table, languages, path)
+            inside = slice(first - start, first - start + len(rows))
+            pieces.append(rows if kept is None else rows.take(np.flatnonzero(kept[inside])))
+        if not pieces:
+            pieces = [_labelled_rows(file.schema_arrow.empty_table(), languages, path)]
+    return concatenate(pieces)
+
+
+def _tables(file: pq.ParquetFile, path: Path, start: int, stop: int) -> Iterator[tuple[int, pa.Table]]:
+    """The rows `start` … `stop` - 1, a row group at a time, each with the position of its first row."""
+    wanted = [*INPUT_COLUMNS, *schema.TARGETS]
+    if missing := [name for name in wanted if name not in file.schema_arrow.names]:
+        raise UserError(f"{path}: no column {missing[0]}")
+    begin = 0
+    for group in range(file.num_row_groups):
+        end = begin + file.metadata.row_group(group).num_rows
+        low, high = max(start, begin), min(stop, end)
+        if low < high:
+            yield low, file.read_row_group(group, columns=wanted).slice(low - begin, high - low)
+        begin = end
+
+
+def _labelled_rows(table: pa.Table, languages: Sequence[str], path: Path) -> Rows:
+    try:
+        return rows_from_table(table, languages, labelled=True)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def read_columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Whole columns of a Parquet file as arrays. Raises UserError naming the file where one is missing or has nulls."""
+    try:
+        table = pq.read_table(path, columns=list(names))
+        return {name: column_values(table, name) for name in names}
+    except (ValueError, KeyError) as error:
+        raise UserError(f"{path}: {error}") from error

@@ -1,0 +1,102 @@
+"""A saved network at work: from feature rows to logits."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import torch  # noqa: TID253 - nothing light imports this module
+
+from engage_pipeline import schema
+from engage_pipeline.machine.precision import autocast, bf16_is_fast
+from engage_pipeline.model.network.inputs import InputBuilder, Inputs
+from engage_pipeline.model.network.network import EngagementNetwork, load_network
+from engage_pipeline.model.network.rows import Rows, empty_rows, rows_from_table
+from engage_pipeline.model.network.single_row import SparseFirstLayer, lay_out_by_input
+
+BATCH_ROWS = 512
+
+
+class NetworkScorer:
+    """Scores rows on the CPU, in the precision of the training where the processor is fast at it."""
+
+    def __init__(self, network: EngagementNetwork, codes: np.ndarray) -> None:
+        """`codes` are those that the network was trained with, int32 [vocabulary, depth]."""
+        self.network, self.codes = network.eval(), codes
+        self.device = torch.device("cpu")
+        self.inputs = InputBuilder(codes, network.config.sketch_width, self.device, network.config.base_rates)
+        self.precision = network.config.precision if bf16_is_fast(self.device) else "fp32"
+        if self.precision == "bf16":
+            _round_weights(network)
+        else:
+            lay_out_by_input(network.first_known)
+
+    @classmethod
+    def load(cls, folder: Path, codes: np.ndarray, *, threads: int | None = None, prefix: str = "") -> Self:
+        """The scorer of the network in `folder`. `threads` holds for torch in the whole process; None = as it is.
+
+        The names of its files begin with `prefix`. Raises UserError where the folder holds no network.
+        """
+        if threads:
+            torch.set_num_threads(threads)
+        return cls(load_network(folder, prefix), codes)
+
+    def logits(self, table: pa.Table) -> np.ndarray:
+        """Logits float32 [n, 4], in the order of TARGETS, of the rows of a feature table, labelled or not."""
+        return self.logits_of(rows_from_table(table, self.network.config.languages, labelled=False))
+
+    def logits_of(self, rows: Rows) -> np.ndarray:
+        """Logits float32 [n, 4] of rows that are in memory."""
+        result = np.empty((len(rows), len(schema.TARGETS)), np.float32)
+        for place, batch in _batches(rows):
+            result[place] = self._logits_from(self.inputs.build(batch))
+        return result
+
+    def reads_like(self, other: "NetworkScorer") -> bool:
+        """Whether both networks read the same input of a row."""
+        mine, theirs = self.network.config, other.network.config
+        alike = mine.languages == theirs.languages and mine.sketch_width == theirs.sketch_width
+        return alike and mine.base_rates == theirs.base_rates and self.codes is other.codes
+
+    @cached_property
+    def _first_of_one(self) -> SparseFirstLayer:
+        return SparseFirstLayer(self.network.first_known, self.inputs.build(empty_rows(1)).known)
+
+    def _logits_from(self, inputs: Inputs) -> np.ndarray:
+        with torch.inference_mode(), autocast(self.device, bf16=self.precision == "bf16"):
+            known, categories = inputs
+            first_known = self._first_of_one if len(known) == 1 else self.network.first_known
+            first = first_known(known) + self.network.first_embedded(self.network.embed(categories))
+            return self.network.above_first(first).numpy()
+
+
+def logits_of_both(first: NetworkScorer, second: NetworkScorer, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """What `logits` of each gives, float32 [n, 4]; the input is built once where both read the same."""
+    if not first.reads_like(second):
+        return first.logits(table), second.logits(table)
+    rows = rows_from_table(table, first.network.config.languages, labelled=False)
+    results = tuple(np.empty((len(rows), len(schema.TARGETS)), np.float32) for _ in range(2))
+    for place, batch in _batches(rows):
+        inputs = first.inputs.build(batch)
+        for result, scorer in zip(results, (first, second), strict=True):
+            result[place] = scorer._logits_from(inputs)
+    return results[0], results[1]
+
+
+def _batches(rows: Rows) -> Iterator[tuple[slice, Rows]]:
+    """The rows in batches, and where they stand; without a copy where they are one."""
+    if 0 < len(rows) <= BATCH_ROWS:
+        yield slice(None), rows
+        return
+    for start in range(0, len(rows), BATCH_ROWS):
+        place = slice(start, min(start + BATCH_ROWS, len(rows)))
+        yield place, rows.take(np.arange(place.start, place.stop))
+
+
+def _round_weights(network: EngagementNetwork) -> None:
+    """Stores the matrices as bfloat16, as autocast would round them anew for every batch."""
+    for module in network.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.to(torch.bfloat16)

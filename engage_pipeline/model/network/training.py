@@ -1,0 +1,168 @@
+"""The training loop: follows a plan of stretches, on one process or many, and resumes where it was stopped.
+
+What belongs here: steps, checkpoints, the learning curve. What does not: which rows at which learning rate (schedule).
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch  # noqa: TID253 - nothing light imports this module
+from accelerate import Accelerator  # noqa: TID253
+from accelerate.state import AcceleratorState  # noqa: TID253
+from torch.nn import functional as F  # noqa: N812, TID253
+
+from engage_pipeline import schema
+from engage_pipeline.errors import UserError
+from engage_pipeline.machine.precision import autocast
+from engage_pipeline.model.network.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
+from engage_pipeline.model.network.inputs import InputBuilder
+from engage_pipeline.model.network.network import EngagementNetwork
+from engage_pipeline.model.network.rows import Rows
+from engage_pipeline.model.network.schedule import Stretch
+from engage_pipeline.progress import progress
+from engage_pipeline.settings.computing import NetworkSettings
+
+MOST_CURVE_POINTS = 200
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What a run trains on. `load` reads a stretch's rows; `learning_rate` is a function of step and stretch."""
+
+    name: str
+    stretches: Sequence[Stretch]
+    learning_rate: Callable[[int, Stretch], float]
+    load: Callable[[Stretch], Rows]
+    seed: int
+
+
+@dataclass
+class Position:
+    """How far a run is: what a checkpoint keeps beside the tensors."""
+
+    stretch: int = 0
+    batch: int = 0
+    step: int = 0
+    rows: int = 0
+    loss_sums: list[float] = field(default_factory=lambda: [0.0] * len(schema.TARGETS))
+    n_summed: int = 0
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+
+def make_accelerator() -> Accelerator:
+    """One that multiplies as autocast says, whatever another trainer of this process chose before."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="no")
+
+
+class TrainingRun:
+    """One run of a plan, with its network, optimizer and position."""
+
+    def __init__(
+        self,
+        network: EngagementNetwork,
+        inputs: InputBuilder,
+        plan: TrainingPlan,
+        settings: NetworkSettings,
+        workspace: Path,
+        accelerator: Accelerator,
+    ) -> None:
+        """Continues from the checkpoint in `workspace`, where there is one."""
+        self.plan, self.settings, self.inputs = plan, settings, inputs
+        self.workspace, self.accelerator = workspace, accelerator
+        self.bare_network = network.to(accelerator.device)
+        self.optimizer = torch.optim.AdamW(
+            self.bare_network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
+        position = load_checkpoint(workspace, self.bare_network, self.optimizer)
+        self.position = Position(**position) if position else Position()
+        self.network = accelerator.prepare_model(self.bare_network)
+        self.n_steps = sum(stretch.n_batches(settings.batch_size) for stretch in plan.stretches)
+
+    def run(self) -> dict[str, Any]:
+        """Trains to the plan's end and returns facts. Raises UserError where the loss or a weight is not finite."""
+        started, rows_before = time.monotonic(), self.position.rows
+        self.network.train()
+        with progress(self.plan.name, sum(stretch.rows for stretch in self.plan.stretches)) as tracker:
+            tracker.advance(rows_before)
+            while self.position.stretch < len(self.plan.stretches):
+                self._train_stretch(self.plan.stretches[self.position.stretch], tracker.advance)
+        if not all(bool(tensor.isfinite().all()) for tensor in self.bare_network.state_dict().values()):
+            raise self._diverged("a weight is not finite")
+        self.bare_network.eval()
+        seconds = time.monotonic() - started
+        return {
+            "rows": self.position.rows,
+            "steps": self.position.step,
+            "rows_per_second": round((self.position.rows - rows_before) / max(seconds, 1e-9)),
+            "seconds": round(seconds, 1),
+            "precision": self.bare_network.config.precision,
+            "curve": self.position.curve,
+        }
+
+    def _train_stretch(self, stretch: Stretch, advance: Callable[[int, str], object]) -> None:
+        rows = self.plan.load(stretch)
+        position = self.position
+        if stretch.fresh_optimizer and position.batch == 0:
+            self.optimizer.state.clear()
+        batches = stretch.batches(self.settings.batch_size, [self.plan.seed, position.stretch])
+        for batch in batches[position.batch :]:
+            loss = self._step(rows.take(self._share(batch)), len(batch), stretch)
+            position.batch, position.step, position.rows = (
+                position.batch + 1,
+                position.step + 1,
+                position.rows + len(batch),
+            )
+            if position.step % self.settings.save_steps == 0:
+                self._save()
+            advance(len(batch), f"loss {loss:.4f}")
+        position.stretch, position.batch = position.stretch + 1, 0
+
+    def _step(self, rows: Rows, n_rows: int, stretch: Stretch) -> float:
+        """Trains on this process's `rows` of a batch of `n_rows`; returns the loss of the batch."""
+        device = self.accelerator.device
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.learning_rate(self.position.step, stretch)
+        known, categories = self.inputs.build(rows)
+        labels = torch.from_numpy(rows.labels).to(device).float()
+        with autocast(device, bf16=self.bare_network.config.precision == "bf16"):
+            logits = self.network(known, categories)
+        losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none").sum(dim=0) / n_rows  # [4]
+        shown = self.accelerator.reduce(losses.detach(), "sum").tolist()
+        if not all(math.isfinite(loss) for loss in shown):
+            raise self._diverged(f"the loss became {sum(shown):.0f}", stretch)
+        # Gradients are averaged over the processes; what they are of is a sum over all rows.
+        self.accelerator.backward(losses.mean() * self.accelerator.num_processes)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self._note(shown)
+        return sum(shown) / len(shown)
+
+    def _share(self, batch: np.ndarray) -> np.ndarray:
+        return batch[self.accelerator.process_index :: self.accelerator.num_processes]
+
+    def _note(self, losses: Sequence[float]) -> None:
+        """Adds the step's losses to the learning curve, whose points are means over equally many steps."""
+        position = self.position
+        position.loss_sums = [total + loss for total, loss in zip(position.loss_sums, losses, strict=True)]
+        position.n_summed += 1
+        last = position.step + 1 == self.n_steps
+        if position.n_summed == math.ceil(self.n_steps / MOST_CURVE_POINTS) or last:
+            means = [round(total / position.n_summed, 6) for total in position.loss_sums]
+            position.curve.append({"step": position.step + 1, **dict(zip(schema.TARGETS, means, strict=True))})
+            position.loss_sums, position.n_summed = [0.0] * len(schema.TARGETS), 0
+
+    def _save(self) -> None:
+        if self.accelerator.is_main_process:
+            save_checkpoint(self.workspace, self.bare_network, self.optimizer, asdict(self.position))
+
+    def _diverged(self, what: str, stretch: Stretch | None = None) -> UserError:
+        where = f"step {self.position.step + 1}" + (f" ({stretch.name})" if stretch else "")
+        path = self.workspace / CHECKPOINT_FILE
+        kept = f"; the last good checkpoint is {path}" if path.is_file() else ""
+        return UserError(f"{self.plan.name}: {what} at {where}: lower network.learning_rate{kept}")

@@ -1,0 +1,97 @@
+"""Training that starts from the weights of the last network, or the reason why it starts anew.
+
+The network before is the published pretrained_network, which never saw a validation row either. Its weights mean the
+same only where the inputs do: the shape, the token codes and the code that made it must not have changed. What does not
+belong here: how long and at which learning rate such a network is trained (pretraining).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.errors import UserError
+from engage_pipeline.store.deletion_ledger import predating
+from engage_pipeline.store.store import ArtifactStore
+
+if TYPE_CHECKING:
+    from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
+
+NETWORK, CODES = "pretrained_network", "emde_sketches"
+WARM, COLD = "warm_started_from", "cold_start"
+"""Facts of a network: the version that it started from, or why from none."""
+_SHAPE = ("sketch_depth", "sketch_width", "hidden_size", "embedding_size")
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """Why training can't start from the network before."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class NetworkBefore:
+    """The folder of the last network, and its version."""
+
+    folder: Path
+    version: str
+
+
+def network_before(store: ArtifactStore) -> NetworkBefore | ColdStart:
+    """The published network, if there is one whose input meant what it means now."""
+    current = store.current(NETWORK)
+    if current is None:
+        return ColdStart("there is no network yet")
+    manifest, codes = current.manifest, store.manifest(CODES)
+    if manifest.code_version != ARTIFACTS[NETWORK].code_version:
+        return ColdStart("it was trained by other code")
+    if codes is None or manifest.inputs.get(CODES) != codes.version:
+        return ColdStart("the token codes have changed")
+    if NETWORK in predating(store):
+        return ColdStart("rows that it was trained on have been deleted since")
+    try:
+        return NetworkBefore(current.directory(), manifest.version)
+    except UserError as error:
+        return ColdStart(str(error))
+
+
+def warm_network(config: "NetworkConfig", folder: Path) -> "EngagementNetwork | ColdStart":
+    """A network of the shape `config` that computes what the network in `folder` does.
+
+    A language that is new begins where that network put unknown ones. Nothing to start from where the shapes differ or
+    the folder holds no network.
+    """
+    import torch
+
+    from engage_pipeline.model.network.network import EngagementNetwork, load_network
+
+    try:
+        before = load_network(folder)
+    except UserError as error:
+        return ColdStart(str(error))
+    if difference := _difference(before.config, config):
+        return ColdStart(difference)
+    weights = before.state_dict()
+    weights["language.weight"] = weights["language.weight"][_rows(before.config.languages, config.languages)]
+    with torch.device("meta"):
+        network = EngagementNetwork(config)
+    network.load_state_dict(weights, assign=True)
+    return network
+
+
+def _difference(before: "NetworkConfig", now: "NetworkConfig") -> str | None:
+    for name in _SHAPE:
+        old, new = getattr(before, name), getattr(now, name)
+        if old != new:
+            return f"{name} was {old} and is {new}"
+    if bool(before.base_rates) != bool(now.base_rates):
+        return f"it reads {'' if before.base_rates else 'no '}smoothed rates"
+    return None
+
+
+def _rows(before: Sequence[str], now: Sequence[str]) -> list[int]:
+    """Where each language of `now`, and after them the unknown ones, stands in the embeddings of `before`."""
+    places = {language: place for place, language in enumerate(before)}
+    return [places.get(language, len(before)) for language in now] + [len(before)]

@@ -1,0 +1,1 @@
+"""Which model predicts: the rule, the decision, the way back."""

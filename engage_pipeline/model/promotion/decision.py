@@ -1,0 +1,157 @@
+"""The rule of promotion: how candidate and model score on the same holdout rows, and which of the two predicts.
+
+The scores are paired: both models see the same rows, and the same viewers are drawn for both (metrics.intervals). So
+the interval of their difference is far narrower than those of the scores. ADR 13 says why the rule is as it is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engage_pipeline import metrics, schema
+from engage_pipeline.errors import UserError
+from engage_pipeline.model.bundle import TrainedModel
+from engage_pipeline.model.evaluation.holdout import score_holdout
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.store import Version
+
+CANDIDATE = "candidate"
+MEAN = "mean"
+CANT_TELL = "no engagement has both kinds of holdout rows"
+
+
+@dataclass(frozen=True)
+class HoldoutScore:
+    """RCE on the holdout rows, percent, by engagement; `mean` over those that have one, else None for a `problem`.
+
+    `draws` are the RCE of each bootstrap draw [draws, 4], in the order of TARGETS; None where they are not known.
+    """
+
+    rce: Mapping[str, float | None]
+    mean: float | None
+    problem: str = ""
+    draws: NDArray[np.float64] | None = field(default=None, compare=False)
+
+    def figures(self) -> dict[str, float | None]:
+        """By engagement, and the mean."""
+        return {**self.rce, MEAN: self.mean}
+
+    def beats_the_constant(self) -> bool:
+        """Whether its mean RCE is above 0, which is what the mean rate of the rows would have."""
+        return self.mean is not None and self.mean > 0
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Candidate less model before in mean RCE, and by engagement with their intervals, each on the same rows."""
+
+    mean: float
+    interval: metrics.Interval | None
+    engagements: Mapping[str, tuple[float, metrics.Interval | None]]
+
+    @property
+    def highest(self) -> float:
+        """The upper end of the interval; the difference itself where no interval is known."""
+        return self.mean if self.interval is None else self.interval[1]
+
+    def words(self) -> str:
+        """Such as `difference -0.50, 95 % interval -1.20 to 0.10`."""
+        bounds = "" if self.interval is None else f", 95 % interval {metrics.format_interval(self.interval, 'rce')}"
+        return f"difference {metrics.format_value(self.mean, 'rce')}{bounds}"
+
+    def facts(self) -> dict[str, Any]:
+        """By engagement, and the mean: value and interval."""
+        return {
+            name: {"rce": value, "interval": interval}
+            for name, (value, interval) in {**self.engagements, MEAN: (self.mean, self.interval)}.items()
+        }
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether the candidate predicts from now on, and why, in words."""
+
+    promoted: bool
+    words: str
+
+
+def score_version(version: Version, features: Path, settings: Settings) -> HoldoutScore:
+    """The model of a bundle on the holdout rows of `features`. A model that can't be scored has a problem instead."""
+    try:
+        model = TrainedModel.load(version, settings.engine.threads)
+        holdout = score_holdout(features, lambda table: {CANDIDATE: model.probabilities(table)})
+    except UserError as error:
+        return HoldoutScore(dict.fromkeys(schema.TARGETS), None, str(error))
+    probabilities = holdout.probabilities[CANDIDATE]
+    scores = metrics.score(holdout.labels, probabilities, holdout.followers, edges=settings.evaluation.follower_edges)
+    rce = {name: one.overall.rce for name, one in scores.engagements.items()}
+    mean = scores.overall_mean.rce
+    draws = metrics.rce_draws(holdout.labels, probabilities, holdout.viewers)
+    return HoldoutScore(rce, mean, "" if mean is not None else CANT_TELL, draws)
+
+
+def difference(candidate: HoldoutScore, current: HoldoutScore) -> Difference | None:
+    """How the two differ on the same rows; None where one of them has no score."""
+    if candidate.mean is None or current.mean is None:
+        return None
+    return _difference(candidate, current, candidate.mean - current.mean)
+
+
+def _difference(candidate: HoldoutScore, current: HoldoutScore, mean: float) -> Difference:
+    draws = None
+    if candidate.draws is not None and current.draws is not None:
+        draws = candidate.draws - current.draws
+    engagements = {}
+    for place, name in enumerate(schema.TARGETS):
+        one, other = candidate.rce[name], current.rce[name]
+        if one is not None and other is not None:
+            engagements[name] = (one - other, None if draws is None else metrics.interval(draws[:, place]))
+    interval = None if draws is None else metrics.interval(metrics.mean_draws(draws))
+    return Difference(mean, interval, engagements)
+
+
+def judge_first(candidate: HoldoutScore, least: float | None) -> Decision:
+    """A first model predicts only if its mean RCE is above `least` (0 = that of the constant rate); None = always.
+
+    What can't be scored has shown nothing and stays a candidate too.
+    """
+    if least is None:
+        return Decision(True, "promoted: no model predicted before")
+    if candidate.problem == CANT_TELL:
+        return Decision(False, f"turned down: {CANT_TELL}, so nothing shows that it beats the constant rate")
+    if candidate.mean is None:
+        return Decision(False, f"turned down: it can't be scored ({candidate.problem})")
+    if candidate.mean <= least:
+        bound = "must beat the constant rate, which has 0" if least == 0 else f"must have more than {least:g}"
+        return Decision(False, f"turned down: mean RCE {candidate.mean:.2f} on the holdout, and a first model {bound}")
+    return Decision(True, "promoted: no model predicted before")
+
+
+def compare(candidate: HoldoutScore, current: HoldoutScore, tolerance: float) -> Decision:
+    """The candidate is promoted unless it is worse than the current model by more than `tolerance`, beyond noise.
+
+    Beyond noise: the whole interval of the difference lies below -`tolerance`. A candidate that does not beat the
+    constant rate is not given the benefit of noise. A current model that can't be scored is replaced; a candidate that
+    can't be, where the current one can, is not. Where the holdout rows can't tell, the current model stays.
+    """
+    if current.problem == CANT_TELL:
+        return Decision(False, f"turned down: {CANT_TELL}, so that nothing can be compared")
+    if current.mean is None:
+        return Decision(True, f"promoted: the model before can't be scored ({current.problem})")
+    if candidate.mean is None:
+        return Decision(False, f"turned down: it can't be scored ({candidate.problem})")
+    found = _difference(candidate, current, candidate.mean - current.mean)
+    scores = f"mean RCE {candidate.mean:.2f} on the holdout"
+    allowed = found.highest if candidate.beats_the_constant() else found.mean
+    if allowed < -tolerance:
+        return Decision(
+            False,
+            f"turned down: {scores}, more than {tolerance:g} below the {current.mean:.2f} of the model before "
+            f"({found.words()})",
+        )
+    noise = f", within noise of the tolerance {tolerance:g}" if found.mean < -tolerance else ""
+    return Decision(True, f"promoted: {scores}, {current.mean:.2f} the model before ({found.words()}{noise})")

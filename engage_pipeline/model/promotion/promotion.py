@@ -1,0 +1,159 @@
+"""trained_model: whether the candidate predicts from now on, or the model that predicts already.
+
+Either way the version that is published holds the files of a bundle (see bundle), so its version is that of the model
+it is a copy of; only where the first candidate is turned down does it hold no model (predicting). Its facts say what
+was decided and why, with both scores and the counters that they rest on, and carry on what is known of the model that
+predicts: since when, and how it scored then. What does not belong here: the rule (deciding), and a person's decision
+(rollback).
+"""
+
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from engage_pipeline import metrics, schema
+from engage_pipeline.model.promotion.decision import (
+    CANDIDATE,
+    MEAN,
+    Decision,
+    HoldoutScore,
+    compare,
+    difference,
+    judge_first,
+    score_version,
+)
+from engage_pipeline.model.promotion.predicting import MODEL, current_model, write_no_model
+from engage_pipeline.settings.operating import PromotionSettings
+from engage_pipeline.store import promoted_counters
+from engage_pipeline.store.deletion_ledger import predating, read_ledger
+from engage_pipeline.store.store import ArtifactStore, Draft, Version
+
+CANDIDATE_MODEL = "candidate_model"
+CURRENT = "model before"
+"""How the one that competes with the candidate is called in facts and tables."""
+_OF_THE_MODEL = ("promoted_at", "rce_at_promotion", "split")
+_OF_ROLLBACKS = ("rolled_back_at", "rolled_back_from", "held_back")
+
+
+def promote(store: ArtifactStore, draft: Draft) -> None:
+    """Fills `draft`, of trained_model, with the candidate's files or those of the model that predicts, and its facts.
+
+    Where the first candidate is turned down it holds no model. Raises UserError where the candidate is not there or
+    damaged.
+    """
+    candidate, current = store.open(CANDIDATE_MODEL), current_model(store)
+    candidate.directory()
+    features = store.open("validation_features").path("features.parquet")
+    scores = {CANDIDATE: score_version(candidate, features, store.settings)}
+    if current is not None:
+        same = current.manifest.version == candidate.manifest.version
+        scores[CURRENT] = scores[CANDIDATE] if same else score_version(current, features, store.settings)
+    split = holdout_split(store)
+    deleted = None if current is None or CANDIDATE_MODEL in predating(store) else deleted_since(store, current)
+    decision = _decide(candidate, current, scores, split, deleted, store.settings.promotion)
+    draft.facts |= {
+        "promoted": decision.promoted,
+        "decision": decision.words,
+        "candidate": candidate.manifest.version,
+        "tolerance": store.settings.promotion.tolerance,
+        "rce": {name: score.figures() for name, score in scores.items()},
+        **promoted_counters.judged_on(store),
+    }
+    if CURRENT in scores and (found := difference(scores[CANDIDATE], scores[CURRENT])) is not None:
+        draft.facts["rce_difference"] = found.facts()
+    if current is None and not decision.promoted:
+        write_no_model(draft)
+    elif current is None or (decision.promoted and current.manifest.version != candidate.manifest.version):
+        copy_files(candidate, draft)
+        mean = scores[CANDIDATE].mean
+        draft.facts |= {"promoted_at": now(), "rce_at_promotion": mean, "split": split}
+    else:
+        # Of the same content, the candidate's files: those of the model may be damaged, and are mended so.
+        copy_files(candidate if candidate.manifest.version == current.manifest.version else current, draft)
+        draft.facts |= model_facts(current, *_OF_ROLLBACKS)
+
+
+def _decide(
+    candidate: Version,
+    current: Version | None,
+    scores: Mapping[str, HoldoutScore],
+    split: Mapping[str, Any],
+    deleted: str | None,
+    rule: PromotionSettings,
+) -> Decision:
+    if current is None:
+        return judge_first(scores[CANDIDATE], rule.least_first_rce)
+    if candidate.manifest.version == current.manifest.version:
+        return Decision(True, "unchanged: the candidate is the model that predicts already")
+    facts = current.manifest.facts
+    if candidate.manifest.version in facts.get("held_back", ()):
+        return Decision(False, f"held back: it was given up for another model on {shown_time(facts['rolled_back_at'])}")
+    if deleted is not None and scores[CANDIDATE].beats_the_constant():
+        return Decision(
+            True, f"promoted without comparison: {shown_time(deleted)} rows were deleted that the model before had seen"
+        )
+    redrawn = scores[CURRENT].mean is not None and _drawn_anew(facts.get("split"), split)
+    if redrawn and scores[CANDIDATE].beats_the_constant():
+        return Decision(
+            True,
+            "promoted without comparison: the holdout rows were drawn anew from the same validation part, "
+            "so that the model before was trained on some of them",
+        )
+    return compare(scores[CANDIDATE], scores[CURRENT], rule.tolerance)
+
+
+def _drawn_anew(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
+    return before is not None and before != now and before.get("part") == now.get("part")
+
+
+def holdout_split(store: ArtifactStore) -> dict[str, Any]:
+    """What decides which rows are held out: the validation part's SHA-256, the seed and the share; else empty."""
+    manifest = store.manifest("validation_tweets")
+    if manifest is None or not manifest.sources:
+        return {}
+    chosen = {name: manifest.settings[name] for name in ("seed", "validation_percentage")}
+    return {"part": manifest.sources[0].sha256, **chosen}
+
+
+def deleted_since(store: ArtifactStore, model: Version) -> str | None:
+    """When rows were deleted that a version of trained_model was trained on, ISO 8601; None where none were."""
+    entry = read_ledger(store).get(MODEL, {}).get(model.manifest.version)
+    return entry.date if entry else None
+
+
+def model_facts(version: Version, *others: str) -> dict[str, Any]:
+    """What the facts of a published version tell of the model it holds, and the facts `others` where it has them."""
+    facts = version.manifest.facts
+    known = {name: facts[name] for name in (*_OF_THE_MODEL, *others) if name in facts}
+    return {"promoted_at": version.manifest.created, **known}
+
+
+def copy_files(version: Version, draft: Draft) -> None:
+    """Copies the undamaged files of `version` into `draft`. Raises UserError naming a damaged one."""
+    for name in version.manifest.files:
+        shutil.copyfile(version.path(name), draft.path(name))
+
+
+def format_scores(facts: Mapping[str, Any]) -> str:
+    """The scores that were compared, as a Markdown table, with the interval of their difference."""
+    rce, differences = facts["rce"], facts.get("rce_difference")
+    heads = [*rce, *(["difference", metrics.INTERVAL] if differences else [])]
+    lines = [f"| RCE on the holdout | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
+    for name in (*schema.TARGETS, MEAN):
+        cells = [metrics.format_value(figures[name], "rce") for figures in rce.values()]
+        if differences:
+            one = differences.get(name, {"rce": None, "interval": None})
+            cells += [metrics.format_value(one["rce"], "rce"), metrics.format_interval(one["interval"], "rce")]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join([facts["decision"], "", *lines])
+
+
+def now() -> str:
+    """The time, UTC, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def shown_time(time: str) -> str:
+    """Such a time for people, to the minute."""
+    return f"{time[:16].replace('T', ' ')} UTC"

@@ -1,0 +1,206 @@
+"""Which models are kept, and a person's decision to have another one predict: an earlier one, or the candidate.
+
+A decision is published like any version of trained_model. A rollback leaves open what was open before: it keeps the
+input versions that the last decision was made on, so that a candidate that was not judged yet still will be.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.files import atomic
+from engage_pipeline.metrics import format_value
+from engage_pipeline.model.bundle import TrainedModel
+from engage_pipeline.model.promotion.decision import CANDIDATE, MEAN
+from engage_pipeline.model.promotion.predicting import (
+    MODEL,
+    current_model,
+    holds_model,
+    short,
+)
+from engage_pipeline.model.promotion.promotion import (
+    CANDIDATE_MODEL,
+    copy_files,
+    deleted_since,
+    holdout_split,
+    model_facts,
+    now,
+    shown_time,
+)
+from engage_pipeline.store import promoted_counters
+from engage_pipeline.store.store import (
+    ArtifactStore,
+    Draft,
+    Manifest,
+    Version,
+)
+
+
+@dataclass(frozen=True)
+class KeptModel:
+    """A model that predicts or did: when it was promoted, and its mean RCE on the holdout of that time, if known."""
+
+    source: Version
+    predicts: bool
+
+    @property
+    def version(self) -> str:
+        """The hash of its content."""
+        return self.source.manifest.version
+
+    @property
+    def promoted_at(self) -> str:
+        """When it was promoted, ISO 8601."""
+        return str(model_facts(self.source)["promoted_at"])
+
+    @property
+    def rce(self) -> float | None:
+        """Its mean RCE when it was promoted."""
+        return model_facts(self.source).get("rce_at_promotion")
+
+
+def kept_models(store: ArtifactStore) -> list[KeptModel]:
+    """The model that predicts and those kept to return to, the latest promoted first."""
+    current = current_model(store)
+    models = [KeptModel(current, predicts=True)] if current else []
+    models += [KeptModel(version, predicts=False) for version in store.kept(MODEL) if holds_model(version.manifest)]
+    return sorted(models, key=lambda model: model.promoted_at, reverse=True)
+
+
+def format_models(models: Sequence[KeptModel]) -> str:
+    """The models, one a line."""
+    rows = [("version", "promoted", "mean RCE then", "")]
+    rows += [
+        (m.version, shown_time(m.promoted_at), format_value(m.rce, "rce"), "predicts" if m.predicts else "")
+        for m in models
+    ]
+    return "\n".join(f"{a:<16}  {b:<20}  {c:>13}  {d}".rstrip() for a, b, c, d in rows)
+
+
+def roll_back(store: ArtifactStore, version: str | None = None) -> Manifest:
+    """Has an earlier model predict again and returns the manifest of what was published.
+
+    `version` is the beginning of its version; None = the one promoted before the model that predicts. The next
+    candidate competes with it; those that it replaces are held back. Raises UserError where there is no such model,
+    where it is damaged, where its columns are no longer those of today, or where rows that it was trained on were
+    deleted since.
+    """
+    models = kept_models(store)
+    chosen = _promoted_before(models) if version is None else _beginning_with(version, models)
+    if date := deleted_since(store, chosen.source):
+        raise UserError(f"model {chosen.version} was trained on rows that were deleted {shown_time(date)}: train anew")
+    _check_files(chosen)
+    TrainedModel.load(chosen.source)
+    with store.publish(MODEL) as draft:
+        current = store.current(MODEL)
+        before, judged = None, _published_candidate(store)
+        if current is not None:
+            before, draft.inputs = current.manifest.version, current.manifest.inputs
+            judged = current.manifest.facts.get("candidate", before)
+        time = now()
+        counters, aside = _counters_of(store, chosen.source.manifest, current)
+        draft.facts |= {
+            **model_facts(chosen.source),
+            **counters,
+            "promoted": chosen.version == judged,
+            "decision": f"rolled back to {short(chosen.version)} on {shown_time(time)}{aside}",
+            "candidate": judged,
+            "rolled_back_at": time,
+            "rolled_back_from": before,
+            "held_back": sorted({one for one in (before, judged) if one} - {chosen.version}),
+        }
+        if (figures := _candidate_figures(current, judged)) is not None:
+            draft.facts["rce"] = {CANDIDATE: figures}
+        copy_files(chosen.source, draft)
+    return _published(draft)
+
+
+def promote_by_hand(store: ArtifactStore) -> Manifest:
+    """Has the candidate predict, whatever its scores, and returns the manifest of what was published.
+
+    Raises UserError where it predicts already, or is not there.
+    """
+    candidate = store.open(CANDIDATE_MODEL)
+    with store.publish(MODEL) as draft:
+        current = store.current(MODEL)
+        if current is not None and current.manifest.version == candidate.manifest.version:
+            raise UserError(f"the candidate {short(candidate.manifest.version)} predicts already")
+        time = now()
+        counters, aside = _counters_of(store, candidate.manifest, current)
+        draft.facts |= {
+            "promoted": True,
+            "decision": f"promoted by hand on {shown_time(time)}{aside}",
+            "candidate": candidate.manifest.version,
+            "promoted_at": time,
+            "rce_at_promotion": _recorded_score(store, current, candidate.manifest.version),
+            "split": holdout_split(store),
+            **counters,
+        }
+        copy_files(candidate, draft)
+    return _published(draft)
+
+
+def _candidate_figures(current: Version | None, candidate: str | None) -> dict[str, float | None] | None:
+    """The RCE by engagement, and the mean, that the last decision noted of the candidate; None where it noted none."""
+    facts = current.manifest.facts if current else {}
+    return facts.get("rce", {}).get(CANDIDATE) if facts.get("candidate") == candidate else None
+
+
+def _recorded_score(store: ArtifactStore, current: Version | None, candidate: str) -> float | None:
+    """The mean RCE of the candidate when it was judged or promoted last; None where no one noted it."""
+    figures = _candidate_figures(current, candidate)
+    if figures is not None:
+        return figures[MEAN]
+    return next((model.rce for model in kept_models(store) if model.version == candidate), None)
+
+
+def _published(draft: Draft) -> Manifest:
+    if draft.manifest is None:
+        raise RuntimeError("the draft is not published")
+    return draft.manifest
+
+
+def _counters_of(store: ArtifactStore, chosen: Manifest, current: Version | None) -> tuple[dict[str, Any], str]:
+    """The counters that the model reads from now on, as a fact: those it read when it was last decided on; where they
+    are gone, those of the model before it. Then it is said."""
+    try:
+        found = promoted_counters.find_counters(store, chosen)
+        return promoted_counters.as_fact({name: one.manifest.version for name, one in found.items()}), ""
+    except UserError:
+        others = promoted_counters.counters_of(store, current.manifest) if current else {}
+        aside = ", with the counters of the model before it, as its own are gone" if others else ""
+        return promoted_counters.as_fact(others), aside
+
+
+def _published_candidate(store: ArtifactStore) -> str | None:
+    candidate = store.current(CANDIDATE_MODEL)
+    return candidate.manifest.version if candidate else None
+
+
+def _promoted_before(models: Sequence[KeptModel]) -> KeptModel:
+    """The first of `models`, the latest promoted first, after the one that predicts."""
+    places = [place for place, model in enumerate(models) if model.predicts]
+    earlier = models[places[0] + 1 :] if places else models
+    if not earlier:
+        raise UserError("no earlier model is kept: there is nothing to roll back to")
+    return earlier[0]
+
+
+def _beginning_with(version: str, models: Sequence[KeptModel]) -> KeptModel:
+    found = [model for model in models if version and model.version.startswith(version)]
+    if not found:
+        there = ", ".join(model.version for model in models) or "none"
+        raise UserError(f"no kept model has the version {version!r}; kept: {there}")
+    if len(found) > 1:
+        raise UserError(f"{version!r} is the beginning of {' and '.join(model.version for model in found)}: give more")
+    if found[0].predicts:
+        raise UserError(f"model {found[0].version} predicts already")
+    return found[0]
+
+
+def _check_files(model: KeptModel) -> None:
+    for name, mark in model.source.manifest.files.items():
+        path = model.source.folder / model.source.manifest.directory / name
+        if problem := atomic.damage(path, mark):
+            raise UserError(f"{path}: {problem}; model {model.version} can't be rolled back to")

@@ -1,0 +1,1 @@
+"""LightGBM trees over the features, the effects and the sketches."""

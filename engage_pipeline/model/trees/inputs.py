@@ -1,0 +1,141 @@
+"""The float32 matrix that the trees read, made of feature rows, the pretrained network's logits and the effects.
+
+What belongs here: which columns there are, in which order, and how each is computed. No column is made of the
+engagement day or of anything else that depends on the row's own labels.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+from engage_pipeline import schema
+from engage_pipeline.errors import UserError
+from engage_pipeline.model.effects.columns import EFFECT_COLUMNS
+from engage_pipeline.model.feature_columns import flag_matrix, number_matrix
+from engage_pipeline.numerics.categories import category_column
+
+LANGUAGE = "language"
+HOUR = "hour"
+DAY_OF_MONTH = "day_of_month"
+
+NEGATIVE = "negative"
+OUTCOMES = (*schema.TARGETS, NEGATIVE)
+"""What rates are computed of: each engagement, and no engagement at all."""
+
+_RATED_KEYS = (
+    *((key, schema.TARGETS) for key in schema.TRAINING_KEYS),
+    *((f"{schema.VALIDATION_PREFIX}{key}", schema.TARGETS) for key in (*schema.VALIDATION_KEYS, *schema.REVERSED_KEYS)),
+    *((f"{schema.VALIDATION_PREFIX}{key}", (NEGATIVE,)) for key in schema.NEGATIVE_KEYS),
+)
+RATES: dict[str, tuple[str, str, str]] = {
+    f"{key}_{outcome}_rate": (f"{key}_{outcome}", f"{key}_exposures", outcome)
+    for key, outcomes in _RATED_KEYS
+    for outcome in outcomes
+}
+"""Name of a smoothed rate: its counter, the exposures of the same key, the outcome counted."""
+
+RATIOS: dict[str, tuple[str, str]] = {
+    "author_followers_per_following": ("engaged_with_user_follower_count", "engaged_with_user_following_count"),
+    "viewer_followers_per_following": ("engaging_user_follower_count", "engaging_user_following_count"),
+    "author_followers_per_viewer_followers": ("engaged_with_user_follower_count", "engaging_user_follower_count"),
+    "author_following_per_viewer_following": ("engaged_with_user_following_count", "engaging_user_following_count"),
+    "author_age_per_viewer_age": ("engaged_with_user_account_age_days", "engaging_user_account_age_days"),
+    "pair_share_of_author": ("pair_exposures", "author_exposures"),
+    "pair_share_of_viewer": ("pair_exposures", "viewer_exposures"),
+    "valid_pair_share_of_viewer": ("valid_pair_exposures", "valid_viewer_exposures"),
+}
+"""Name of a ratio (a + 1) / (b + 1): a, b."""
+
+LOGITS = tuple(f"pretrained_{target}_logit" for target in schema.TARGETS)
+COLUMNS = (
+    *schema.NUMBERS,
+    *schema.EXPOSURE_FEATURES,
+    *RATES,
+    *RATIOS,
+    *schema.BINARY_FEATURES,
+    HOUR,
+    DAY_OF_MONTH,
+    LANGUAGE,
+    *LOGITS,
+    *EFFECT_COLUMNS,
+)
+"""Columns of the matrix, in order."""
+CATEGORICAL = (LANGUAGE,)
+
+_NUMBERS = (*schema.NUMBERS, *schema.EXPOSURE_FEATURES)
+_COUNTED = [_NUMBERS.index(counter) for counter, _, _ in RATES.values()]
+_SHOWN = [_NUMBERS.index(exposures) for _, exposures, _ in RATES.values()]
+_ABOVE = [_NUMBERS.index(above) for above, _ in RATIOS.values()]
+_BELOW = [_NUMBERS.index(below) for _, below in RATIOS.values()]
+
+
+@dataclass(frozen=True)
+class TreeInputs:
+    """What the matrix depends on besides the rows: fixed when the trees are trained, kept with them.
+
+    `languages`: their position is their category; another one is missing. `base_rates`: mean of each of OUTCOMES.
+    `prior_weight`: exposures that the base rate counts for in every smoothed rate.
+    """
+
+    languages: tuple[str, ...]
+    base_rates: Mapping[str, float]
+    prior_weight: float
+    columns: tuple[str, ...] = field(default=COLUMNS)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON types."""
+        return {
+            "columns": list(self.columns),
+            "languages": list(self.languages),
+            "base_rates": dict(self.base_rates),
+            "prior_weight": self.prior_weight,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], source: str) -> Self:
+        """The inverse of to_json. Raises UserError where `source` was made for other columns than today's."""
+        columns = tuple(values["columns"])
+        if columns != COLUMNS:
+            raise UserError(f"{source}: {_first_difference(columns)}; train the trees again")
+        return cls(tuple(values["languages"]), values["base_rates"], values["prior_weight"], columns)
+
+    def fill(self, matrix: np.ndarray, table: pa.Table, logits: np.ndarray, effects: np.ndarray) -> None:
+        """Writes the rows of `table` into `matrix`, float32 [n, len(COLUMNS)].
+
+        `table` holds features as schema.feature_schema says; `logits` [n, 4] are the pretrained network's,
+        `effects` [n, 17] are EFFECT_COLUMNS. Source of the smoothed rate
+        (count + prior_weight * base_rate) / (exposures + prior_weight): SPEC section 9.
+        """
+        numbers = number_matrix(table, _NUMBERS, np.float64)
+        priors = self.prior_weight * np.array([self.base_rates[outcome] for _, _, outcome in RATES.values()])
+        positive = np.maximum(numbers, 0)
+        blocks = (
+            numbers,
+            (numbers[:, _COUNTED] + priors) / (numbers[:, _SHOWN] + self.prior_weight),
+            (positive[:, _ABOVE] + 1) / (positive[:, _BELOW] + 1),
+            flag_matrix(table, schema.BINARY_FEATURES),
+            number_matrix(table, (HOUR, DAY_OF_MONTH), np.int64),
+            category_column(table[LANGUAGE], self.languages)[:, np.newaxis],
+            logits,
+            effects,
+        )
+        start = 0
+        for block in blocks:
+            matrix[:, start : start + block.shape[1]] = block
+            start += block.shape[1]
+
+    def matrix(self, table: pa.Table, logits: np.ndarray, effects: np.ndarray) -> np.ndarray:
+        """A new matrix, float32 [table.num_rows, len(COLUMNS)], filled as `fill` says."""
+        matrix = np.empty((table.num_rows, len(self.columns)), np.float32)
+        self.fill(matrix, table, logits, effects)
+        return matrix
+
+
+def _first_difference(columns: tuple[str, ...]) -> str:
+    for here, there in zip(COLUMNS, columns, strict=False):
+        if here != there:
+            return f"its trees read column {there!r} where {here!r} is expected"
+    return f"its trees read {len(columns)} columns, {len(COLUMNS)} are expected"

@@ -1,0 +1,104 @@
+"""The rows that trees are trained on, read from validation_features into one matrix.
+
+Fine-tuning rows outside the last chunk: that chunk is left to the blend weights, and the holdout to the evaluation.
+What does not belong here: what the columns are (tree_inputs), or how trees are grown (trees).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from engage_pipeline import schema
+from engage_pipeline.errors import UserError
+from engage_pipeline.files.parquet import batches
+from engage_pipeline.model.trees.inputs import (
+    COLUMNS,
+    LANGUAGE,
+    NEGATIVE,
+    TreeInputs,
+)
+from engage_pipeline.model.validation_roles import folds_of
+from engage_pipeline.progress import progress
+from engage_pipeline.settings.settings import Settings
+
+BATCH_ROWS = 16_384
+LEAST_LANGUAGE_ROWS = 20
+"""A language with fewer rows has no category of its own."""
+
+
+class LogitSource(Protocol):
+    """What scores feature rows: the network, or a part of the model."""
+
+    def logits(self, table: pa.Table) -> np.ndarray:
+        """Logits [n, 4] of the rows of `table`, in the order of schema.TARGETS."""
+
+
+@dataclass(frozen=True)
+class TreeRows:
+    """Training rows: `matrix` float32 [n, columns], `labels` bool [n, 4], `folds` int [n] in 0 … folds-1."""
+
+    inputs: TreeInputs
+    matrix: np.ndarray
+    labels: np.ndarray
+    folds: np.ndarray
+
+
+def read_tree_rows(features: Path, pretrained: LogitSource, effects: np.ndarray, settings: Settings) -> TreeRows:
+    """The training rows of the Parquet file `features`, at most trees.max_rows of them, in the order of the file.
+
+    `effects` are effects.columns.EFFECT_COLUMNS of all rows of the file, float32 [n, 17], fitted without their labels.
+    Raises UserError naming the file where it has none.
+    """
+    file = pq.ParquetFile(features)
+    described = file.read(columns=[schema.SPLIT, LANGUAGE, *schema.TARGETS])
+    split = described[schema.SPLIT].to_numpy()
+    chosen = _choose(split, settings)
+    if not len(chosen):
+        raise UserError(f"{features}: no fine-tuning rows outside the last chunk to train trees on")
+    described = described.take(pa.array(chosen))
+    labels = np.column_stack([described[target].to_numpy() for target in schema.TARGETS])
+    inputs = TreeInputs(_languages(described[LANGUAGE]), _base_rates(labels), settings.trees.prior_weight)
+    matrix = np.empty((len(chosen), len(COLUMNS)), np.float32)
+    done = 0
+    with progress("rows of the trees", len(chosen)) as tracker:
+        for table in _chosen_batches(file, chosen):
+            members = chosen[done : done + table.num_rows]
+            inputs.fill(matrix[done : done + table.num_rows], table, pretrained.logits(table), effects[members])
+            done += table.num_rows
+            tracker.advance(table.num_rows)
+    return TreeRows(inputs, matrix, labels, folds_of(split[chosen], settings.trees.folds))
+
+
+def _choose(split: np.ndarray, settings: Settings) -> np.ndarray:
+    last = settings.num_validation_chunks - 1
+    rows = np.flatnonzero((split >= 0) & (split < last))
+    most = settings.trees.max_rows
+    if most is None or len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(settings.seed).choice(rows, most, replace=False))
+
+
+def _chosen_batches(file: pq.ParquetFile, chosen: np.ndarray) -> Iterator[pa.Table]:
+    start = 0
+    for table in batches(file, BATCH_ROWS):
+        first, last = np.searchsorted(chosen, (start, start + table.num_rows))
+        if first < last:
+            yield table.take(pa.array(chosen[first:last] - start))
+        start += table.num_rows
+
+
+def _languages(column: pa.ChunkedArray) -> tuple[str, ...]:
+    counted = pc.value_counts(column.combine_chunks())
+    pairs = zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)
+    return tuple(sorted(name for name, count in pairs if name is not None and count >= LEAST_LANGUAGE_ROWS))
+
+
+def _base_rates(labels: np.ndarray) -> dict[str, float]:
+    rates = {target: float(rate) for target, rate in zip(schema.TARGETS, labels.mean(axis=0), strict=True)}
+    return rates | {NEGATIVE: float(1 - labels.any(axis=1).mean())}

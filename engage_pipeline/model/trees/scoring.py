@@ -1,0 +1,77 @@
+"""Scores feature rows with trained trees."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+from engage_pipeline import schema
+from engage_pipeline.errors import UserError
+from engage_pipeline.model.trees.inputs import TreeInputs
+from engage_pipeline.model.trees.start import BelowTrees, Start
+from engage_pipeline.model.trees.training import TREES, trees_file
+
+
+@dataclass(frozen=True)
+class TreeScorer:
+    """The trees of the four engagements; an engagement may have none and then keeps its start.
+
+    `starts` and `boosters` stand in the order of schema.TARGETS; `threads` = None takes all cores.
+    """
+
+    inputs: TreeInputs
+    starts: tuple[Start, ...]
+    boosters: tuple[Any | None, ...]
+    threads: int | None = None
+
+    @classmethod
+    def load(cls, folder: Path, threads: int | None = None) -> Self | None:
+        """The trees in `folder`; None where they are disabled. Raises UserError naming what is wrong with a file."""
+        path = folder / TREES
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if not values["enabled"]:
+                return None
+            engagements = [values["engagements"][target] for target in schema.TARGETS]
+            starts = tuple(Start(**engagement["start"]) for engagement in engagements)
+            inputs = TreeInputs.from_json(values, str(path))
+        except FileNotFoundError as error:
+            raise UserError(f"{path}: no such file") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path}: not a description of trees") from error
+        boosters = tuple(
+            _read_booster(folder / trees_file(target), inputs) if engagement["iterations"] else None
+            for target, engagement in zip(schema.TARGETS, engagements, strict=True)
+        )
+        return cls(inputs, starts, boosters, threads)
+
+    def logits(self, table: pa.Table, network_logits: np.ndarray, effects: np.ndarray) -> np.ndarray:
+        """Logits, float64 [n, 4] in the order of schema.TARGETS.
+
+        `table` holds features as schema.feature_schema says; `network_logits` [n, 4] are the pretrained network's,
+        `effects` float32 [n, 17] effects.columns.EFFECT_COLUMNS.
+        """
+        logits = np.empty((table.num_rows, len(schema.TARGETS)))
+        matrix = self.inputs.matrix(table, network_logits, effects)
+        for target, (start, booster) in enumerate(zip(self.starts, self.boosters, strict=True)):
+            logits[:, target] = start.logits(BelowTrees(network_logits[:, target], effects[:, target]))
+            if booster is not None and table.num_rows:
+                logits[:, target] += booster.predict(matrix, raw_score=True, num_threads=self.threads or 0)
+        return logits
+
+
+def _read_booster(path: Path, inputs: TreeInputs) -> Any:
+    import lightgbm
+
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    try:
+        booster = lightgbm.Booster(model_file=str(path))
+    except lightgbm.basic.LightGBMError as error:
+        raise UserError(f"{path}: not a LightGBM model ({error})") from error
+    if tuple(booster.feature_name()) != inputs.columns:
+        raise UserError(f"{path}: its columns differ from those of {TREES}; train the trees again")
+    return booster

@@ -1,0 +1,123 @@
+"""The fields of rows, by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from engage_pipeline import schema
+from engage_pipeline.interactions.communities import COMMUNITIES, SCHEMA
+from engage_pipeline.language.topics import TopicModel
+from engage_pipeline.model.effects.effects import EFFECTS, effects_of, families_of, keys_of
+from engage_pipeline.model.effects.fields import (
+    COLUMNS,
+    Clusters,
+    EffectRows,
+    end_of_window,
+    time_left,
+)
+from engage_pipeline.model.effects.scoring import load_clusters
+from engage_pipeline.numerics.fingerprints import MISSING, fingerprints
+from engage_pipeline.settings.families import COMMUNITY_READERS, TOPIC_READERS
+from engage_pipeline_tests.model.bundles import quiet_settings, write_clusters
+from engage_pipeline_tests.model.network.network_samples import set_column
+from engage_pipeline_tests.samples import FIRST_DAY, feature_table
+
+DAY = 86_400
+END = (FIRST_DAY + 5) * DAY
+
+
+@pytest.fixture(scope="module")
+def table() -> pa.Table:
+    return feature_table(300, 4, validation=True)
+
+
+@pytest.fixture(scope="module")
+def clusters(table: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Clusters:
+    folder = tmp_path_factory.mktemp("clusters")
+    write_clusters(table, folder, quiet_settings(folder))
+    return load_clusters(folder)
+
+
+def test_without_topics_and_communities_no_row_has_one(table: pa.Table, tmp_path: Path) -> None:
+    TopicModel.none().save(tmp_path)
+    pq.write_table(SCHEMA.empty_table(), tmp_path / COMMUNITIES)
+    rows = EffectRows.of(table, load_clusters(tmp_path), END)
+    for field in ("topic", "viewer_community", "author_community"):
+        assert set(getattr(rows, field).tolist()) == {MISSING}, field
+
+
+def test_the_families_that_read_clusters_are_those_whose_effects_have_them_as_keys() -> None:
+    def readers(*words: str) -> set[str]:
+        return {one.family for one in EFFECTS if any(word in field for field in one.fields for word in words)}
+
+    assert readers("topic") == set(TOPIC_READERS)
+    assert readers("community") == set(COMMUNITY_READERS)
+
+
+def test_fields_of_a_row(table: pa.Table, clusters: Clusters) -> None:
+    rows = EffectRows.of(table, clusters, END)
+    row = table.slice(7, 1).to_pylist()[0]
+    (viewer, author) = fingerprints(pa.array([row["engaging_user_id"], row["engaged_with_user_id"]])).tolist()
+    assert (rows.viewer[7], rows.author[7]) == (viewer, author)
+    assert (rows.viewer_community[7], rows.author_community[7]) == (1 + (viewer & 1), 1 + (author & 1))
+    assert rows.tweet_type[7] == 1 + row["is_quote"] + 2 * row["is_retweet"] + 4 * row["is_top_level"]
+    assert rows.media[7] == 1 + row["has_gif"] + 2 * row["has_photo"] + 4 * row["has_video"]
+    assert (rows.hour[7], rows.hours[7]) == (1 + row["hour"], 1 + row["hour"] // 4)
+    assert (rows.follows[7], rows.has_link[7]) == (1 + row["engagee_follows_engager"], 1 + row["has_link"])
+    assert rows.n_hashtags[7] == 1 + min(row["n_hashtags"], 5)
+    tokens = np.array(row["text_tokens"], np.int32)
+    assert rows.topic[7] == 1 + clusters.topics.assign(tokens, np.array([len(tokens)]), pa.array([row["language"]]))[0]
+
+
+def test_what_is_not_known_has_no_key(table: pa.Table, clusters: Clusters) -> None:
+    unknown = table
+    for name in schema.IDENTITY_COLUMNS:
+        unknown = set_column(unknown, name, [None] * len(table))
+    rows = EffectRows.of(unknown, clusters, END)
+    keyless = {"viewer", "author", "tweet", "hashtag", "viewer_community", "author_community"}
+    for effect in EFFECTS:
+        missing = effect.keys(rows) == MISSING
+        assert missing.all() if keyless & {*effect.fields} else not missing.all(), effect.name
+
+
+def test_a_row_has_the_same_keys_alone_and_among_others(table: pa.Table, clusters: Clusters) -> None:
+    rows = EffectRows.of(table, clusters, END)
+    for place in (0, 17, 299):
+        alone = EffectRows.of(table.slice(place, 1), clusters, END)
+        for effect, keys in zip(EFFECTS, keys_of(EFFECTS, alone), strict=True):
+            assert effect.keys(alone)[0] == effect.keys(rows)[place] == keys[0]
+
+
+def test_keys_of_several_effects_are_those_of_each(table: pa.Table, clusters: Clusters) -> None:
+    rows = EffectRows.of(table, clusters, END)
+    for effects in (EFFECTS, EFFECTS[:2], EFFECTS[2:3], ()):
+        expected = [effect.keys(rows).tolist() for effect in effects]
+        assert keys_of(effects, rows).tolist() == expected
+
+
+def test_no_field_depends_on_labels_split_or_engagement_day(table: pa.Table) -> None:
+    assert not {*COLUMNS} & {*schema.TARGETS, schema.SPLIT, schema.ENGAGEMENT_DAY, schema.LINE_NUMBER}
+    assert {*COLUMNS} <= {*table.column_names}
+
+
+def test_time_left_in_steps_and_none_after_the_end() -> None:
+    seconds = np.array([0, 359, 360, 4320, 86_399, 86_400, 1_800_000])
+    assert time_left(END - seconds, END).tolist() == [1, 1, 2, 5, 12, 13, 13]
+    assert time_left(np.array([END + 1, 2**63 - 1, -(2**63)]), END).tolist() == [MISSING, MISSING, 13]
+
+
+def test_the_end_of_a_window_is_the_end_of_a_day_and_stray_times_do_not_move_it() -> None:
+    times = np.arange(END - 3 * DAY, END, 60)
+    assert end_of_window(times) == END
+    assert end_of_window(np.append(times, [2**62, END + 9 * DAY])) == END
+    assert end_of_window(times[:1]) == END - 2 * DAY
+    assert end_of_window(np.zeros(0, np.int64)) == 0
+
+
+def test_every_effect_has_a_family_and_a_name_of_its_own() -> None:
+    assert len({effect.name for effect in EFFECTS}) == len(EFFECTS)
+    assert effects_of(families_of(EFFECTS)) == EFFECTS
+    assert [effect.name for effect in effects_of(["tweet_effects", "people_effects"])] == ["viewer", "author", "tweet"]

@@ -1,0 +1,167 @@
+"""The sections on data, interactions, text and model tell what the facts say, and only what an input says."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engage_pipeline import schema
+from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.model.evaluation.figures import blend_table, holdout_table, model_section
+from engage_pipeline.model.evaluation.pipeline_facts import report_inputs
+from engage_pipeline.model.evaluation.pipeline_section import (
+    PipelineFacts,
+    data_section,
+    interactions_section,
+    text_section,
+)
+from engage_pipeline.model.evaluation.report import Section
+from engage_pipeline.store.store import ArtifactStore, Version
+from engage_pipeline_tests import worlds
+from engage_pipeline_tests.model.evaluation.report_pages import Page, assert_whole
+
+MOST_BYTES = 2_000_000
+FULL_PARTS, FULL_DAYS = 290, 21
+
+
+def titles(section: Section) -> list[str]:
+    return [figure.title for group in section.groups for figure in group.figures]
+
+
+def facts_of_part(number: int) -> dict[str, Any]:
+    counts = {"rows": 3_000_000 + number, "rejected": number % 3, "blank": 0, "forgotten": 1, "duplicates": 2}
+    return {**counts, "days": "2021-02-04 to 2021-02-24", "reasons": {"too few fields": number % 3}}
+
+
+def full_facts() -> PipelineFacts:
+    """Facts of the size of the full data set."""
+    rng = np.random.default_rng(0)
+    parts = {f"part-{number:05}": facts_of_part(number) for number in range(FULL_PARTS)}
+    days: dict[str, list[int]] = {
+        schema.ENGAGEMENT_DAY: list(range(18_662, 18_662 + FULL_DAYS)),
+        "rows": [10**6] * FULL_DAYS,
+    }
+    days |= {name: rng.integers(1, 10**5, FULL_DAYS).tolist() for name in schema.TARGETS}
+    drift = {part: dict.fromkeys(("hour", "n_tokens"), 0.01) for part in parts}
+    artifacts = {
+        "validation_tweets": {"reasons": {"no number": 7}},
+        "interaction_counts": dict.fromkeys(schema.TRAINING_KEYS, 10**7),
+        "validation_counts": {f"finetune_{key}": 10**6 for key in schema.VALIDATION_KEYS},
+        "author_similarity": {"authors": 9, "follows": 10, "edges": 11, "degrees": {"0": 4, "1": 5}},
+        "finetuned_encoder": {
+            "tweets": 12345,
+            "steps": 9,
+            "heldout_loss_before": 11.5,
+            "heldout_loss_after": 2.25,
+            "loss_steps": [4, 9],
+            "losses": [8.0, 3.0],
+        },
+        "token_sketches": {"tokens": 5, "dim": 768, "frequencies": [(1, 100), (5, 1)]},
+        "emde_sketches": {"tokens": 5, "depth": 2, "width": 4, "used_share": 0.75, "occupancy": [[0, 1, 1, 2, 3]] * 2},
+    }
+    return PipelineFacts(artifacts, parts, days, drift)
+
+
+FACTS = full_facts()
+SECTIONS = (data_section, interactions_section, text_section)
+
+
+@pytest.fixture(scope="module")
+def sections() -> list[Section]:
+    return [section(FACTS) for section in SECTIONS]
+
+
+def test_every_section_shows_what_the_facts_hold(sections: list[Section]) -> None:
+    data, interactions, text = sections
+    assert titles(data) == ["Rows by part", "Rejected lines", "Label rates", "Drift of the parts"]
+    assert titles(interactions) == ["Counters, training rows", "Counters, fine-tuning rows", "Similar authors"]
+    assert titles(text) == ["Encoder loss", "Tokens by frequency", "Tokens by code"]
+    (table,) = text.groups[0].tables
+    assert ("loss on held-out tweets after", "2.250") in table.rows
+    assert ("share of the codes in use", "75.0%") in table.rows
+
+
+def test_the_parts_add_up(sections: list[Section]) -> None:
+    (table,) = sections[0].groups[0].tables
+    assert len(table.rows) == FULL_PARTS + 1
+    assert table.folded
+    rows = sum(3_000_000 + number for number in range(FULL_PARTS))
+    rejected = sum(number % 3 for number in range(FULL_PARTS))
+    assert list(table.rows[-1])[:3] == ["all parts", f"{rows:,}", f"{rejected:,}"]
+
+
+def test_seconds_and_memory_are_not_shown(sections: list[Section]) -> None:
+    slower = {name: {**one, "seconds": 99.0, "peak_mb": 1234} for name, one in FACTS.artifacts.items()}
+    assert [section(replace(FACTS, artifacts=slower)) for section in SECTIONS] == sections
+
+
+def test_rejected_lines_of_training_and_validation_are_counted_together() -> None:
+    facts = PipelineFacts({"validation_tweets": {"reasons": {"a": 1, "b": 2}}}, {"part-0": {"reasons": {"a": 3}}})
+    together = PipelineFacts({}, {"part-0": {"reasons": {"b": 2, "a": 4}}})
+    assert data_section(facts).groups[0].figures == data_section(together).groups[0].figures
+
+
+def test_nothing_is_shown_of_what_is_not_known() -> None:
+    nothing = PipelineFacts()
+    for section in (data_section(nothing), interactions_section(nothing), text_section(nothing), model_section({})):
+        assert not any(group.tables or group.figures or group.paragraphs for group in section.groups)
+
+
+def test_the_model_s_tables_show_the_facts() -> None:
+    losses = {"network": 0.5, "trees": 0.25, "blend": 0.125}
+    one = {"intercept": 0.1, "network_weight": 0.6, "trees_weight": 0.4, "log_loss": losses}
+    one |= {"best_alone": "trees", "gain": 0.125, "gain_error": 0.0625, "share_of_blend": 0.75}
+    weights, found = ["0.600", "0.400", "0.100"], ["trees", "0.12500", "0.06250", "0.75"]
+    assert blend_table({"like": one}).rows == [["like", *weights, "0.50000", "0.25000", "0.12500", *found]]
+    known = {name: {"ap": 0.5, "rce": 12.0} for name in schema.TARGETS}
+    unknown = {name: {"ap": None, "rce": None} for name in schema.TARGETS}
+    table = holdout_table({"before": known, "after": unknown})
+    assert table.columns == ("engagement", "AP before", "AP after", "RCE before", "RCE after")
+    assert table.rows[0] == ["like", "0.5000", "-", "12.00", "-"]
+
+
+class Watched(ArtifactStore):
+    """A store that knows what was opened."""
+
+    def __init__(self, store: ArtifactStore) -> None:
+        super().__init__(store.settings)
+        self.opened: set[str] = set()
+
+    def open(self, name: str, key: str | None = None) -> Version:
+        self.opened.add(name)
+        return super().open(name, key)
+
+
+@pytest.mark.slow
+def test_what_the_report_reads_are_inputs_of_the_evaluation(finished_world: Path) -> None:
+    store = Watched(worlds.store_of(finished_world / "config.yaml"))
+    facts = report_inputs(store)
+    assert store.opened == set(ARTIFACTS["evaluation"].inputs)
+    assert list(facts.parts) == list(facts.drift) == store.parts()
+    assert sum(facts.days["rows"]) == sum(part["rows"] for part in facts.parts.values())
+
+
+@pytest.mark.slow
+def test_a_real_report_is_whole_and_small(finished_world: Path) -> None:
+    path = worlds.store_of(finished_world / "config.yaml").open("evaluation").path("report.html")
+    assert path.stat().st_size < MOST_BYTES
+    page = Page(path.read_text(encoding="utf-8"))
+    assert_whole(page)
+    assert page.text_of("h2") == ["Summary", "Data", "Interactions", "Text", "Model", "Quality", "Settings"]
+    assert "promoted" in page.plain()
+    assert str(finished_world) not in page.text
+
+
+@pytest.mark.slow
+def test_a_part_with_more_rejected_lines_makes_a_new_report_but_no_new_network(world: Path) -> None:
+    config = world / "config.yaml"
+    worlds.run(config)
+    with (world / "raw" / "train" / "part-00001").open("a", encoding="utf-8") as part:
+        part.write("no tweet\n")
+    made = {step.artifact for step in worlds.run(config)}
+    assert "evaluation" in made
+    assert not made & {"pretrained_network", "candidate_model"}
+    page = Page(worlds.store_of(config).open("evaluation").path("report.html").read_text(encoding="utf-8"))
+    assert "Rejected lines of the training and validation parts, by reason." in page.plain()

@@ -1,0 +1,159 @@
+"""SHAP values and the sharing out of what the pretrained logits moved."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, FAMILY_LOGITS, effect_columns, no_effects
+from engage_pipeline.model.effects.columns import LOGITS as EFFECT_LOGITS
+from engage_pipeline.model.explanation.effects import attribute_effects, no_attribution
+from engage_pipeline.model.explanation.families import FEATURE_NAMES
+from engage_pipeline.model.explanation.trees import (
+    BelowTree,
+    TreesAttribution,
+    attribute_trees,
+    hand_on,
+)
+from engage_pipeline.model.trees.inputs import COLUMNS, LOGITS, TreeInputs
+from engage_pipeline.model.trees.scoring import TreeScorer
+from engage_pipeline.model.trees.start import Start
+from engage_pipeline_tests.samples import feature_table
+
+INPUTS = TreeInputs(("en", "ja"), {"like": 0.4, "retweet": 0.1, "retweet_with_comment": 0.02, "reply": 0.03,
+                                   "negative": 0.5}, 20.0)  # fmt: skip
+
+
+INTERCEPTS = np.array([0.0, 1.5, -1.0, -4.0, -2.0])
+
+
+@pytest.fixture(scope="module")
+def scorer() -> TreeScorer:
+    """Trees for like and reply, which read counters and pretrained logits; none for the others."""
+    import lightgbm
+
+    rng = np.random.default_rng(0)
+    table = feature_table(2000, 1)
+    effects = effect_columns(INTERCEPTS, rng.normal(0, 0.5, (2000, 8, 5)))
+    matrix = INPUTS.matrix(table, rng.normal(-1, 1, (2000, 4)), effects)
+    score = matrix[:, COLUMNS.index("viewer_like")] - 2 + matrix[:, COLUMNS.index(LOGITS[0])]
+    score += matrix[:, COLUMNS.index(EFFECT_LOGITS[0])] + matrix[:, COLUMNS.index("people_effects_any_logit")]
+    labels = rng.random(2000) < 1 / (1 + np.exp(-score))
+    data = lightgbm.Dataset(matrix, label=labels, feature_name=list(COLUMNS), categorical_feature=["language"])
+    booster = lightgbm.train({"objective": "binary", "verbosity": -1, "num_leaves": 7, "num_threads": 1}, data, 30)
+    starts = (Start(0.1, 0.3, 0.6), Start(-2.0, 0.0, 0.0), Start(0.0, 1.0, 0.5), Start(0.3, 1.1, 0.0))
+    return TreeScorer(INPUTS, starts, (booster, None, None, booster), 1)
+
+
+def below(logits: np.ndarray, baseline: np.ndarray, contributions: np.ndarray) -> BelowTree:
+    """Without effects."""
+    return BelowTree(logits, baseline, contributions, no_effects(1), no_attribution())
+
+
+def attributed(scorer: TreeScorer, seed: int) -> tuple[TreesAttribution, np.ndarray, BelowTree]:
+    """The attribution of a row whose pretrained logits and effects are random, its logits, and what lies below."""
+    rng = np.random.default_rng(seed)
+    baseline, contributions = rng.normal(-1, 1, 4), rng.normal(0, 0.2, (4, len(FEATURE_NAMES)))
+    logits = (baseline + contributions.sum(axis=1))[np.newaxis]
+    table, families = feature_table(1, seed), rng.normal(0, 0.5, (1, 8, 5))
+    effects = effect_columns(INTERCEPTS, families)
+    read = BelowTree(logits, baseline, contributions, effects, attribute_effects(INTERCEPTS, families[0]))
+    return attribute_trees(scorer, table, read), scorer.logits(table, logits, effects)[0], read
+
+
+def test_baseline_and_contributions_sum_to_the_logits(scorer: TreeScorer) -> None:
+    for seed in range(10):
+        found, logits, _ = attributed(scorer, seed)
+        np.testing.assert_allclose(found.baseline + found.contributions.sum(axis=1), logits, rtol=0, atol=2e-6)
+
+
+def test_without_trees_the_start_passes_on_what_moved_network_and_effects(scorer: TreeScorer) -> None:
+    found, _, read = attributed(scorer, 1)
+    assert not found.contributions[1].any()
+    assert found.baseline[1] == -2.0
+    expected = read.contributions[2] + 0.5 * read.attribution.contributions[2]
+    np.testing.assert_allclose(found.contributions[2], expected)
+
+
+def test_a_column_that_no_tree_reads_contributes_nothing_of_its_own(scorer: TreeScorer) -> None:
+    unread = {name for name, gain in zip(COLUMNS, scorer.boosters[0].feature_importance(), strict=True) if gain == 0}
+    table = feature_table(1, 3)
+    found = attribute_trees(scorer, table, below(np.zeros((1, 4)), np.zeros(4), np.zeros((4, len(FEATURE_NAMES)))))
+    own = dict(zip(FEATURE_NAMES, found.contributions[0], strict=True))
+    assert len(unread) > 20
+    assert not any(own[name] for name in unread - {*LOGITS, *EFFECT_COLUMNS})
+    assert own["viewer_like"]
+
+
+def one_split(column: str) -> TreeScorer:
+    """A tree for likes that asks only whether `column` is above its median; the other engagements have none."""
+    import lightgbm
+
+    matrix = INPUTS.matrix(feature_table(400, 2), np.random.default_rng(2).normal(size=(400, 4)), no_effects(400))
+    place = COLUMNS.index(column)
+    matrix[:, np.arange(len(COLUMNS)) != place] = 0
+    labels = matrix[:, place] > np.median(matrix[:, place])
+    data = lightgbm.Dataset(matrix, label=labels, feature_name=list(COLUMNS))
+    booster = lightgbm.train({"objective": "binary", "verbosity": -1, "num_leaves": 2, "num_threads": 1}, data, 1)
+    return TreeScorer(INPUTS, (Start(0.0, 0.0, 0.0),) * 4, (booster, None, None, None), 1)
+
+
+def test_a_tree_of_one_split_moves_by_leaf_less_mean() -> None:
+    scorer = one_split("viewer_like")
+    viewers = INPUTS.matrix(feature_table(400, 2), np.zeros((400, 4)), no_effects(400))
+    mean = scorer.boosters[0].predict(viewers, raw_score=True).mean()
+    row = feature_table(1, 8)
+    nothing = np.zeros((4, len(FEATURE_NAMES)))
+    found = attribute_trees(scorer, row, below(np.zeros((1, 4)), np.zeros(4), nothing)).contributions[0]
+    leaf = scorer.logits(row, np.zeros((1, 4)), no_effects(1))[0, 0]
+    assert found[FEATURE_NAMES.index("viewer_like")] == pytest.approx(leaf - mean, abs=1e-9)
+    assert np.count_nonzero(found) == 1
+
+
+def test_what_a_pretrained_logit_moves_goes_to_the_features_behind_that_logit() -> None:
+    moved = np.zeros((4, len(FEATURE_NAMES)))
+    moved[0, FEATURE_NAMES.index("pair_like")] = 1.0
+    moved[1, FEATURE_NAMES.index("author_retweet")] = -1.0
+    read = below(np.full((1, 4), 2.0), np.zeros(4), moved)
+    found = attribute_trees(one_split(LOGITS[1]), feature_table(1, 8), read)
+    assert [FEATURE_NAMES[place] for place in np.flatnonzero(found.contributions[0])] == ["author_retweet"]
+    assert found.contributions[0].sum() > 0
+
+
+@given(arrays(np.float64, 5, elements=st.floats(-4, 4)), arrays(np.float64, (8, 5), elements=st.floats(-2, 2)))
+def test_parts_of_the_effects_sum_to_their_logits(intercepts: np.ndarray, families: np.ndarray) -> None:
+    found = attribute_effects(intercepts, families)
+    columns = dict(zip(EFFECT_COLUMNS, effect_columns(intercepts, families[np.newaxis])[0].tolist(), strict=True))
+    joint = [columns[name] for name in EFFECT_LOGITS]
+    np.testing.assert_allclose(found.baseline + found.contributions.sum(axis=1), joint, atol=1e-4)
+    assert intercepts[0] + found.outcomes[0].sum() == pytest.approx(columns["effects_any_logit"], abs=1e-5)
+
+
+def test_a_family_that_moves_nothing_has_no_part_and_alike_families_have_alike_parts() -> None:
+    families = np.zeros((8, 5))
+    families[0] = families[3] = (1.0, 0.5, -0.5, 0.2, 0.1)
+    parts = attribute_effects(INTERCEPTS, families).contributions[:, [FEATURE_NAMES.index(n) for n in FAMILY_LOGITS]]
+    np.testing.assert_allclose(parts[:, 0], parts[:, 3])
+    assert not parts[:, [1, 2, 4, 5, 6, 7]].any()
+    assert (parts[[0, 2, 3], 0] > 0).all()
+
+
+CONTRIBUTIONS = arrays(np.float64, st.integers(1, 8), elements=st.floats(-5, 5).map(lambda x: round(x, 3)))
+
+
+@given(st.floats(-3, 3), CONTRIBUTIONS)
+def test_what_is_handed_on_is_neither_lost_nor_blown_up(amount: float, contributions: np.ndarray) -> None:
+    shares = hand_on(amount, contributions)
+    if not contributions.any():
+        assert not shares.any()
+        return
+    assert shares.sum() == pytest.approx(amount, abs=1e-9)
+    sizes = np.abs(contributions) / np.abs(contributions).sum()
+    assert (np.abs(shares) <= 1.25 * abs(amount) * sizes + 1e-12).all()
+
+
+def test_what_is_handed_on_follows_contributions_that_agree_and_sizes_where_they_cancel() -> None:
+    np.testing.assert_allclose(hand_on(-2.0, np.array([3.0, 1.0, 0.0])), [-1.5, -0.5, 0.0])
+    np.testing.assert_allclose(hand_on(2.0, np.array([-3.0, -1.0])), [1.5, 0.5])
+    np.testing.assert_allclose(hand_on(2.0, np.array([3.0, -3.0])), [1.0, 1.0])

@@ -1,0 +1,106 @@
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from engage_pipeline import metrics, schema
+from engage_pipeline.errors import UserError
+from engage_pipeline.model.network.finetuning import finetune_network, finetuning_rows
+from engage_pipeline.model.network.pretraining import pretrain_network
+from engage_pipeline.model.network.scoring import NetworkScorer
+from engage_pipeline_tests.model.network.network_samples import (
+    LANGUAGES,
+    make_codes,
+    network_settings,
+    set_column,
+    write_parts,
+    write_validation,
+)
+from engage_pipeline_tests.samples import feature_table
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pretrained")
+    paths = write_parts(folder, [300])
+    output, workspace = folder / "output", folder / "workspace"
+    output.mkdir()
+    workspace.mkdir()
+    pretrain_network(paths, make_codes(), LANGUAGES, output, workspace, network_settings(folder))
+    return output
+
+
+@pytest.fixture
+def finetune(tmp_path, pretrained):
+    features = write_validation(tmp_path)
+
+    def run(**values):
+        folder = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
+        output, workspace = folder / "output", folder / "workspace"
+        output.mkdir(parents=True)
+        workspace.mkdir()
+        settings = network_settings(tmp_path, **values)
+        facts = finetune_network(pretrained, features, make_codes(), output, workspace, settings)
+        return (output / "network.safetensors").read_bytes(), {**facts, "folder": output}
+
+    return run
+
+
+@pytest.mark.parametrize(("trees", "set_aside"), [(True, (schema.HOLDOUT, 9)), (False, (schema.HOLDOUT,))])
+def test_trains_on_neither_holdout_nor_blend_rows(tmp_path, trees, set_aside):
+    features = write_validation(tmp_path)
+    rows = finetuning_rows(features, LANGUAGES, network_settings(tmp_path, trees={"enabled": trees}))
+    table = pq.read_table(features)
+    kept = table.filter(pc.invert(pc.is_in(table[schema.SPLIT], pa.array(set_aside, pa.int32()))))
+    assert len(rows) == len(kept) < len(table)
+    np.testing.assert_array_equal(rows.numbers[:, 0], kept["pair_like"].to_numpy())
+
+
+@pytest.mark.parametrize(
+    ("changed", "passes"),
+    [
+        ({"finetuning_epochs": 3}, 3),
+        ({"finetuning_learning_rate": 0.01}, 2),
+        ({"finetuning_decay": 0.1}, 2),
+        ({"weight_decay": 1.0}, 2),
+    ],
+)
+def test_each_setting_has_an_effect(finetune, changed, passes):
+    base = {"finetuning_epochs": 2}
+    weights, facts = finetune(network=base)
+    others, other_facts = finetune(network={**base, **changed})
+    assert others != weights
+    assert other_facts["rows"] * 2 == facts["rows"] * passes
+    assert finetune(network=base)[0] == weights
+
+
+def test_no_epochs_leave_the_network_as_it_was(finetune, pretrained):
+    weights, facts = finetune(network={"finetuning_epochs": 0})
+    assert weights == (pretrained / "network.safetensors").read_bytes()
+    assert facts["curve"] == []
+    assert facts["holdout"]["before"] == facts["holdout"]["after"]
+
+
+def test_without_its_own_rate_it_starts_from_the_learning_rate(finetune):
+    first, _ = finetune(network={"learning_rate": 3e-3, "finetuning_learning_rate": None})
+    assert finetune(network={"finetuning_learning_rate": 3e-3})[0] == first
+
+
+def test_scores_the_holdout_before_and_after(finetune, pretrained, tmp_path):
+    _, facts = finetune()
+    table = pq.read_table(tmp_path / "validation.parquet")
+    held_out = table.filter(pc.equal(table[schema.SPLIT], schema.HOLDOUT))
+    for name, folder in (("before", pretrained), ("after", facts["folder"])):
+        logits = NetworkScorer.load(folder, make_codes()).logits(held_out).astype(np.float64)
+        labels = held_out["reply"].to_numpy()
+        expected = metrics.relative_cross_entropy(labels, 1 / (1 + np.exp(-logits[:, 3])))
+        assert facts["holdout"][name]["reply"]["rce"] == pytest.approx(expected, abs=1e-6)
+    assert facts["holdout"]["before"] != facts["holdout"]["after"]
+
+
+def test_no_rows_to_train_on_names_the_file(tmp_path):
+    table = feature_table(20, 0, validation=True)
+    pq.write_table(set_column(table, schema.SPLIT, [schema.HOLDOUT] * 20), tmp_path / "validation.parquet")
+    with pytest.raises(UserError, match=r"validation\.parquet: no fine-tuning rows"):
+        finetuning_rows(tmp_path / "validation.parquet", LANGUAGES, network_settings(tmp_path))

@@ -1,0 +1,53 @@
+import math
+
+import numpy as np
+import torch  # noqa: TID253 - it is what is tested
+
+from engage_pipeline import schema
+from engage_pipeline.model.network.inputs import InputBuilder, known_size
+from engage_pipeline.model.network.rows import rows_from_table
+from engage_pipeline_tests.model.network.network_samples import (
+    DEPTH,
+    LANGUAGES,
+    WIDTH,
+    make_codes,
+)
+from engage_pipeline_tests.samples import feature_table
+
+CPU = torch.device("cpu")
+
+
+def slow_known(row, codes):
+    """The known part of the input of one row, in plain Python: sketch, Fourier, binary."""
+    sketch = []
+    for depth in range(codes.shape[1]):
+        counts = [0.0] * WIDTH
+        for token in row["text_tokens"][1:-1]:
+            if codes[token][depth] >= 0:
+                counts[codes[token][depth]] += 1
+        norm = math.sqrt(sum(count**2 for count in counts)) or 1.0
+        sketch += [count / norm for count in counts]
+    fourier = []
+    for name in schema.NUMBERS:
+        scales = [row[name] / 2**i for i in range(-1, 7)]
+        fourier += [*map(math.sin, scales), *map(math.cos, scales)]
+    return [*sketch, *fourier, *(float(row[name]) for name in schema.BINARY_FEATURES)]
+
+
+def test_equals_a_slow_reference_row_by_row():
+    table, codes = feature_table(50, 4), make_codes()
+    inputs = InputBuilder(codes, WIDTH, CPU).build(rows_from_table(table, LANGUAGES, labelled=True))
+    expected = [slow_known(row, codes) for row in table.to_pylist()]
+    assert (
+        inputs.known.shape == (50, known_size(DEPTH, WIDTH, smoothed_rates=False)) == (50, DEPTH * WIDTH + 73 * 16 + 12)
+    )
+    assert inputs.known.dtype == torch.float32
+    np.testing.assert_allclose(inputs.known, expected, rtol=0, atol=1e-6)
+
+
+def test_smoothed_rates_come_last():
+    rows = rows_from_table(feature_table(20, 4), LANGUAGES, labelled=True)
+    without = InputBuilder(make_codes(), WIDTH, CPU).build(rows).known
+    known = InputBuilder(make_codes(), WIDTH, CPU, (0.4, 0.1, 0.01, 0.03)).build(rows).known
+    assert known.shape == (20, known_size(DEPTH, WIDTH, smoothed_rates=True)) == (20, without.shape[1] + 14 * 5)
+    assert torch.equal(known[:, : without.shape[1]], without)

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+import torch  # noqa: TID253 - it is what is tested
+
+from engage_pipeline.machine.precision import bf16_is_fast, resolve_precision
+from engage_pipeline.model.network.inputs import InputBuilder
+from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig, save_network
+from engage_pipeline.model.network.rows import rows_from_table
+from engage_pipeline.model.network.scoring import BATCH_ROWS, NetworkScorer, logits_of_both
+from engage_pipeline_tests.model.network.network_samples import (
+    DEPTH,
+    LANGUAGES,
+    WIDTH,
+    make_codes,
+    set_column,
+)
+from engage_pipeline_tests.samples import feature_table
+
+CPU = torch.device("cpu")
+
+
+def make_network(precision):
+    torch.manual_seed(0)
+    return EngagementNetwork(NetworkConfig(LANGUAGES, DEPTH, WIDTH, 16, 4, precision=precision)).eval()
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("bf16", 0.03)])
+def test_equals_the_network_row_by_row(tmp_path, precision, tolerance):
+    network = make_network(precision)
+    save_network(network, tmp_path)
+    table = feature_table(BATCH_ROWS + 20, 3, labelled=False)
+    scorer = NetworkScorer.load(tmp_path, make_codes(), threads=1)
+    logits = scorer.logits(table)
+    assert logits.dtype == np.float32
+    inputs = InputBuilder(make_codes(), WIDTH, CPU)
+    for place in (0, 1, BATCH_ROWS, BATCH_ROWS + 19):
+        row = rows_from_table(table.slice(place, 1), LANGUAGES, labelled=False)
+        expected = network(*inputs.build(row)).detach().numpy()[0]
+        np.testing.assert_allclose(logits[place], expected, rtol=0, atol=tolerance)
+        np.testing.assert_allclose(scorer.logits_of(row)[0], expected, rtol=0, atol=tolerance)
+    np.testing.assert_array_equal(scorer.logits(table), logits)  # a single row in between changes nothing
+
+
+@pytest.mark.parametrize(
+    ("rates", "languages", "shifted", "alike"),
+    [
+        ((), LANGUAGES, False, True),
+        ((0.4, 0.1, 0.01, 0.03), LANGUAGES, False, False),
+        ((), LANGUAGES[::-1], False, False),
+        ((), LANGUAGES, True, False),
+    ],
+)
+def test_two_networks_give_what_each_gives_alone(rates, languages, shifted, alike):
+    codes = make_codes()
+    first = NetworkScorer(make_network("fp32"), codes)
+    config = NetworkConfig(languages, DEPTH, WIDTH, 8, 4, base_rates=rates)
+    second = NetworkScorer(EngagementNetwork(config), np.roll(codes, 1, axis=0) if shifted else codes)
+    assert first.reads_like(second) == alike
+    table = feature_table(BATCH_ROWS + 20, 3, labelled=False)
+    for found, scorer in zip(logits_of_both(first, second, table), (first, second), strict=True):
+        np.testing.assert_array_equal(found, scorer.logits(table))
+
+
+def test_scores_rows_of_an_unseen_language_and_none_at_all(tmp_path):
+    save_network(make_network("fp32"), tmp_path)
+    scorer = NetworkScorer.load(tmp_path, make_codes())
+    table = feature_table(3, 0)
+    unseen, other = (scorer.logits(set_column(table, "language", [name] * 3)) for name in ("xx", "en"))
+    assert np.isfinite(unseen).all()
+    assert not np.array_equal(unseen, other)
+    assert scorer.logits(table.slice(0, 0)).shape == (0, 4)
+
+
+def test_auto_is_bf16_only_where_it_is_fast():
+    assert resolve_precision("auto", CPU) == ("bf16" if bf16_is_fast(CPU) else "fp32")
+    assert [resolve_precision(name, CPU) for name in ("fp32", "bf16")] == ["fp32", "bf16"]

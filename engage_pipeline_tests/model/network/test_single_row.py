@@ -1,0 +1,35 @@
+"""The first layer of one row, against the product with all weights."""
+
+import pytest
+import torch  # noqa: TID253 - it is what is tested
+
+from engage_pipeline.model.network.single_row import SparseFirstLayer, lay_out_by_input
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("differing", [0, 1, 40, 200])
+def test_gives_what_the_layer_gives(bias: bool, differing: int) -> None:
+    torch.manual_seed(differing)
+    linear, empty = torch.nn.Linear(200, 30, bias=bias), torch.randn(1, 200)
+    known = empty.clone()
+    known[0, torch.randperm(200)[:differing]] += torch.randn(differing)
+    with torch.inference_mode():
+        expected = linear(known)
+        lay_out_by_input(linear)
+        sparse = SparseFirstLayer(linear, empty)
+        torch.testing.assert_close(sparse(known), expected, rtol=0, atol=1e-5)
+        torch.testing.assert_close(linear(known), expected, rtol=0, atol=1e-5)
+    assert linear.weight.data_ptr() == sparse.columns.data_ptr()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_a_rounded_layer_input_weights_and_result_are_rounded(seed: int) -> None:
+    torch.manual_seed(seed)
+    linear, empty = torch.nn.Linear(300, 64).to(torch.bfloat16), torch.rand(1, 300)
+    known = torch.where(torch.rand(1, 300) < 0.2, torch.randn(1, 300), empty)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        found = SparseFirstLayer(linear, empty)(known)
+    with torch.inference_mode():
+        exact = known.bfloat16().double() @ linear.weight.double().t() + linear.bias.double()
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.double(), exact, rtol=2**-8, atol=1e-5)

@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+import torch  # noqa: TID253 - it is what is tested
+from safetensors import safe_open
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.model.network.inputs import InputBuilder
+from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
+from engage_pipeline.model.network.rows import rows_from_table
+from engage_pipeline.model.network.schedule import Stretch
+from engage_pipeline.model.network.training import TrainingPlan, TrainingRun, make_accelerator
+from engage_pipeline_tests.model.network.network_samples import (
+    DEPTH,
+    LANGUAGES,
+    WIDTH,
+    make_codes,
+    network_settings,
+)
+from engage_pipeline_tests.samples import feature_table
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Trains 12 steps: three stretches of 100, 100 and 40 rows, the second with a fresh optimizer."""
+    rows = rows_from_table(feature_table(100, 0), LANGUAGES, labelled=True)
+    stretches = [Stretch("a", (), 100), Stretch("b", (), 100, 1, fresh_optimizer=True), Stretch("c", (), 40, 2)]
+
+    def run(workspace, learning_rate=lambda step, stretch: 1e-3 * 0.5**stretch.n_decays, **values):
+        torch.set_num_threads(1)
+        torch.manual_seed(1)
+        network = EngagementNetwork(NetworkConfig(LANGUAGES, DEPTH, WIDTH, 8, 4))
+        plan = TrainingPlan(
+            "network", stretches, learning_rate, lambda stretch: rows.take(np.arange(stretch.rows)), seed=5
+        )
+        folder = tmp_path / workspace
+        folder.mkdir(exist_ok=True)
+        chosen = network_settings(tmp_path, network={"batch_size": 20, "save_steps": 4, **values}).network
+        inputs = InputBuilder(make_codes(), WIDTH, torch.device("cpu"))
+        facts = TrainingRun(network, inputs, plan, chosen, folder, make_accelerator()).run()
+        return network.state_dict(), facts
+
+    return run
+
+
+def same(first, second):
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("step", [3, 4, 5, 7, 10, 11])
+def test_a_killed_run_ends_as_an_unbroken_one(train, step):
+    def rate(now, stretch):
+        if now == step and not killed:
+            killed.append(now)
+            raise Killed
+        return 1e-3 * 0.5**stretch.n_decays
+
+    killed = []
+    unbroken, facts = train("unbroken")
+    with pytest.raises(Killed):
+        train("killed", rate)
+    resumed, resumed_facts = train("killed", rate)
+    assert killed == [step]
+    assert same(unbroken, resumed)
+    assert facts["curve"] == resumed_facts["curve"]
+    assert (facts["rows"], facts["steps"]) == (resumed_facts["rows"], resumed_facts["steps"]) == (240, 12)
+
+
+def test_a_resumed_run_repeats_only_what_was_not_saved(train):
+    steps = []
+
+    def rate(now, stretch):
+        steps.append(now)
+        if now == 10 and steps.count(10) == 1:
+            raise Killed
+        return 1e-3
+
+    with pytest.raises(Killed):
+        train("killed", rate)
+    train("killed", rate)
+    assert steps == [*range(11), *range(8, 12)]
+
+
+def test_the_optimizer_starts_anew_where_the_stretch_says(train, tmp_path):
+    train("run")
+    with safe_open(tmp_path / "run" / "checkpoint.safetensors", framework="pt") as file:
+        # saved at step 12; the second stretch, from step 5 on, began with a fresh optimizer
+        assert file.get_tensor("optimizer.output.bias.step").item() == 12 - 5
+
+
+def test_an_infinite_loss_stops_and_keeps_the_last_good_checkpoint(train, tmp_path):
+    def rate(now, stretch):
+        return 1e-3 if now < 6 else 1e38
+
+    with pytest.raises(UserError, match=r"network: the loss became (nan|inf) at step 8 \(b\): lower .*the last good"):
+        train("run", rate)
+    with safe_open(tmp_path / "run" / "checkpoint.safetensors", framework="pt") as file:
+        assert file.get_tensor("optimizer.output.bias.step").item() == 4
+        assert all(file.get_tensor(name).isfinite().all() for name in file.keys())  # noqa: SIM118 - not a mapping
+
+
+def test_infinite_weights_are_never_saved_or_published(train, tmp_path):
+    with pytest.raises(UserError, match="a weight is not finite"):
+        train("run", lambda now, stretch: 1e-3 if now < 11 else float("inf"))
+    with safe_open(tmp_path / "run" / "checkpoint.safetensors", framework="pt") as file:
+        assert file.get_tensor("optimizer.output.bias.step").item() == 8 - 5
+
+
+def test_a_damaged_checkpoint_is_named(train, tmp_path):
+    train("run")
+    path = tmp_path / "run" / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"checkpoint\.safetensors: not a checkpoint of this network"):
+        train("run")
+
+
+def test_every_pass_is_shuffled_anew(train):
+    _, facts = train("run", lambda now, stretch: 0.0)
+    losses = [point["like"] for point in facts["curve"]]
+    assert losses[:5] != losses[5:10]
+
+
+def test_the_curve_has_the_mean_losses_of_all_steps(train):
+    _, facts = train("run")
+    assert [point["step"] for point in facts["curve"]] == list(range(1, 13))
+    assert all(0 < point["retweet_with_comment"] < 2 for point in facts["curve"])
+
+
+def test_the_curve_has_at_most_200_points(train):
+    _, facts = train("run", batch_size=2)
+    assert facts["steps"] == 120
+    assert len(facts["curve"]) == 120
+
+
+def test_weight_decay_and_precision_change_the_weights(train):
+    base, _ = train("base")
+    assert not same(base, train("decay", weight_decay=0.5)[0])
+    assert same(base, train("again")[0])

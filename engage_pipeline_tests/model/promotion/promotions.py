@@ -1,0 +1,132 @@
+"""Candidates for promotion, small and real: a bundle that predicts well, and others that predict badly."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engage_pipeline import schema
+from engage_pipeline.model.bundle import TrainedModel, build_bundle
+from engage_pipeline.model.promotion.promotion import promote
+from engage_pipeline.store.deletion_ledger import enter
+from engage_pipeline.store.store import ArtifactStore, Manifest
+from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
+from engage_pipeline_tests.samples import bare_store, feature_table
+
+TABLE = feature_table(3000, 8, validation=True)
+HELD_OUT = TABLE.filter(pa.array(TABLE[schema.SPLIT].to_numpy() == schema.HOLDOUT))
+FEATURES = "features.parquet"
+
+
+def make_bundles(folder: Path) -> dict[str, Path]:
+    """Bundles by name: `good` has trees; `bad` is the same, too high in every logit, but still better than the constant
+    rate; `worse` is an untrained network far off."""
+    settings = quiet_settings(folder)
+    inputs = make_inputs(TABLE, folder / "inputs", settings)
+    none = folder / "no-trees"
+    none.mkdir()
+    (none / "trees.json").write_text('{"enabled": false}', encoding="utf-8")
+    bundles = {name: folder / name for name in ("good", "bad", "worse")}
+    for path in bundles.values():
+        path.mkdir()
+    build_bundle(bundles["good"], **inputs, settings=settings)
+    shutil.copytree(bundles["good"], bundles["bad"], dirs_exist_ok=True)
+    shift_blend(bundles["bad"], 0.35)
+    build_bundle(bundles["worse"], **(inputs | {"trees": none}), settings=settings)
+    shift_outputs(bundles["worse"], 3.0)
+    return bundles
+
+
+def shift_blend(bundle: Path, by: float) -> None:
+    """Adds `by` to each blended logit."""
+    blend = json.loads((bundle / "blend.json").read_text(encoding="utf-8"))
+    edit_json(
+        bundle / "blend.json", **{name: {**one, "intercept": one["intercept"] + by} for name, one in blend.items()}
+    )
+
+
+def shift_outputs(bundle: Path, by: float) -> None:
+    """Adds `by` to each logit of the bundle's network."""
+    from safetensors.torch import load_file, save_file
+
+    path = bundle / "finetuned_network.safetensors"
+    weights = load_file(path)
+    weights["output.bias"] += by
+    save_file(weights, path)
+
+
+def make_store(folder: Path, table: pa.Table = TABLE, *, raw: Path | None = None, **values: object) -> ArtifactStore:
+    """A store with validation_features of `table`, and `values` as settings; with validation_tweets of the file `raw`,
+    which is written, if it is given."""
+    store = bare_store(quiet_settings(folder, **values))
+    if raw is not None:
+        publish_validation(store, raw)
+    with store.publish("validation_features") as draft:
+        pq.write_table(table, draft.path(FEATURES))
+    return store
+
+
+def publish_validation(store: ArtifactStore, raw: Path, content: bytes = b"rows") -> None:
+    """Publishes validation_tweets of a raw file with this content."""
+    raw.write_bytes(content)
+    with store.publish("validation_tweets", sources=[raw]) as draft:
+        draft.path("tweets.parquet").write_bytes(content)
+
+
+def delete_a_row(store: ArtifactStore, raw: Path) -> None:
+    """Deletes a row of the validation part and makes its features without it."""
+    tweets = store.manifest("validation_tweets")
+    assert tweets
+    enter(store, [tweets])
+    publish_validation(store, raw, b"fewer rows")
+    make_store(store.root, TABLE.slice(1))
+
+
+def publish_candidate(store: ArtifactStore, bundle: Path) -> Manifest:
+    """Publishes the files of `bundle` as candidate_model."""
+    with store.publish("candidate_model") as draft:
+        for path in bundle.iterdir():
+            shutil.copyfile(path, draft.path(path.name))
+    assert draft.manifest
+    return draft.manifest
+
+
+def decide(store: ArtifactStore, bundle: Path | None = None) -> Manifest:
+    """Makes trained_model, of the candidate `bundle` or of the one that is published."""
+    if bundle is not None:
+        publish_candidate(store, bundle)
+    with store.publish("trained_model") as draft:
+        promote(store, draft)
+    assert draft.manifest
+    return draft.manifest
+
+
+def mean_rce(bundle: Path, table: pa.Table = HELD_OUT) -> float:
+    """The mean RCE on `table`, from its definition."""
+    probabilities = TrainedModel.load(bundle, threads=1).probabilities(table)
+    found = []
+    for place, name in enumerate(schema.TARGETS):
+        labels, values = table[name].to_numpy(), probabilities[:, place]
+        entropy = -np.where(labels, np.log(values), np.log(1 - values)).mean()
+        rate = labels.mean()
+        found.append(100 * (1 - entropy / (-rate * np.log(rate) - (1 - rate) * np.log(1 - rate))))
+    return float(np.mean(found))
+
+
+def predicting(store: ArtifactStore) -> dict[str, bytes]:
+    """The files of the model that predicts."""
+    folder = store.open("trained_model").directory()
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def files_of(bundle: Path) -> dict[str, bytes]:
+    """The files of a bundle."""
+    return {path.name: path.read_bytes() for path in bundle.iterdir()}
+
+
+def edit_json(path: Path, **values: object) -> None:
+    """Lays `values` over the JSON object in `path`."""
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **values}), encoding="utf-8")

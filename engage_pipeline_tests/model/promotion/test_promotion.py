@@ -1,0 +1,307 @@
+"""The candidate predicts unless it is worse than the tolerance allows; whatever happens, a model goes on predicting."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engage_pipeline import schema
+from engage_pipeline.errors import UserError
+from engage_pipeline.model.promotion.promotion import HoldoutScore, compare, format_scores
+from engage_pipeline.settings.operating import PromotionSettings
+from engage_pipeline.store.deletion_ledger import predating
+from engage_pipeline_tests.model.network.network_samples import set_column
+from engage_pipeline_tests.model.promotion.promotions import (
+    TABLE,
+    decide,
+    delete_a_row,
+    edit_json,
+    files_of,
+    make_bundles,
+    make_store,
+    mean_rce,
+    predicting,
+    publish_candidate,
+    publish_validation,
+    shift_outputs,
+)
+from engage_pipeline_tests.samples import bare_store
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return make_bundles(tmp_path_factory.mktemp("bundles"))
+
+
+def test_the_first_candidate_predicts(bundles: dict[str, Path], tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    made = decide(store, bundles["bad"])
+    assert predicting(store) == files_of(bundles["bad"])
+    assert made.facts["promoted"]
+    assert made.facts["decision"] == "promoted: no model predicted before"
+    assert made.facts["rce"]["candidate"]["mean"] == pytest.approx(mean_rce(bundles["bad"]))
+    assert made.facts["rce_at_promotion"] == made.facts["rce"]["candidate"]["mean"]
+    assert made.version == made.facts["candidate"] == store.open("candidate_model").manifest.version
+
+
+def test_a_better_candidate_is_promoted(bundles: dict[str, Path], tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    first = decide(store, bundles["bad"])
+    made = decide(store, bundles["good"])
+    assert predicting(store) == files_of(bundles["good"])
+    rce = made.facts["rce"]
+    assert rce["candidate"]["mean"] == pytest.approx(mean_rce(bundles["good"]))
+    assert rce["model before"] == first.facts["rce"]["candidate"]
+    assert made.facts["promoted"]
+    assert made.facts["promoted_at"] > first.facts["promoted_at"]
+    difference = made.facts["rce_difference"]["mean"]
+    assert difference["rce"] == pytest.approx(mean_rce(bundles["good"]) - mean_rce(bundles["bad"]))
+    low, high = difference["interval"]
+    assert low < difference["rce"] < high
+    assert made.facts["decision"] == (
+        f"promoted: mean RCE {mean_rce(bundles['good']):.2f} on the holdout, "
+        f"{mean_rce(bundles['bad']):.2f} the model before "
+        f"(difference {difference['rce']:.2f}, 95 % interval {low:.2f} to {high:.2f})"
+    )
+
+
+def test_a_worse_candidate_is_turned_down(bundles: dict[str, Path], tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    first = decide(store, bundles["good"])
+    made = decide(store, bundles["bad"])
+    assert predicting(store) == files_of(bundles["good"])
+    assert made.version == first.version != made.facts["candidate"]
+    assert not made.facts["promoted"]
+    assert made.facts["decision"].startswith(f"turned down: mean RCE {mean_rce(bundles['bad']):.2f}")
+    assert {name: made.facts[name] for name in ("promoted_at", "rce_at_promotion")} == {
+        name: first.facts[name] for name in ("promoted_at", "rce_at_promotion")
+    }
+    assert store.stale("trained_model") is None
+    assert store.kept("trained_model") == []
+
+
+def test_the_tolerance_decides(bundles: dict[str, Path], tmp_path: Path) -> None:
+    """What counts of the paired difference is the end of its interval that is best for the candidate."""
+    store = make_store(tmp_path / "first")
+    decide(store, bundles["good"])
+    highest = decide(store, bundles["bad"]).facts["rce_difference"]["mean"]["interval"][1]
+    for place, (tolerance, promoted) in enumerate([(-highest - 0.01, False), (-highest + 0.01, True)]):
+        store = make_store(tmp_path / str(place), promotion={"tolerance": tolerance})
+        decide(store, bundles["good"])
+        made = decide(store, bundles["bad"])
+        assert made.facts["promoted"] == promoted
+        assert ("within noise of the tolerance" in made.facts["decision"]) == promoted
+
+
+def test_noise_is_that_of_the_paired_rows_and_no_excuse_for_a_model_below_the_constant() -> None:
+    """Draws of both models, so that the two swing together: the difference is far more certain than the scores."""
+    swing = np.linspace(-8, 8, 101)[:, None] + np.zeros(4)
+
+    def drawn(mean: float, own: float) -> HoldoutScore:
+        return HoldoutScore(dict.fromkeys(schema.TARGETS, mean), mean, "", mean + swing + own * swing[::-1] / 8)
+
+    assert not compare(drawn(10.0, 0.1), drawn(12.0, 0.0), 0.5).promoted
+    unsure = compare(drawn(10.0, 3.0), drawn(12.0, 0.0), 0.5)
+    assert unsure.promoted
+    assert "within noise of the tolerance 0.5" in unsure.words
+    assert not compare(drawn(-1.0, 3.0), drawn(1.0, 0.0), 0.5).promoted
+    assert compare(drawn(-1.0, 3.0), drawn(-1.2, 0.0), 0.5).promoted
+
+
+def test_a_larger_tolerance_makes_nothing_stale_and_holds_when_it_is_decided_again(
+    bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    store = make_store(tmp_path)
+    decide(store, bundles["good"])
+    decide(store, bundles["bad"])
+    tolerant = bare_store(store.settings.model_copy(update={"promotion": PromotionSettings(tolerance=99)}))
+    assert tolerant.stale("trained_model") is None
+    assert tolerant.open("trained_model")
+    again = make_store(tmp_path, promotion={"tolerance": 99})
+    assert decide(again).facts["promoted"]
+    assert predicting(again) == files_of(bundles["bad"])
+
+
+def scored(mean: float | None, problem: str = "") -> HoldoutScore:
+    return HoldoutScore(dict.fromkeys(schema.TARGETS, mean), mean, problem)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "current", "tolerance", "promoted"),
+    [
+        (3.0, 3.5, 0.5, True),
+        (2.99, 3.5, 0.5, False),
+        (3.0, 3.0, 0.0, True),
+        (2.999, 3.0, 0.0, False),
+        (-1.0, -2.0, 0.0, True),
+        (-3.0, -2.0, 0.5, False),
+    ],
+)
+def test_the_edge_of_the_tolerance(candidate: float, current: float, tolerance: float, promoted: bool) -> None:
+    assert compare(scored(candidate), scored(current), tolerance).promoted is promoted
+
+
+def test_a_model_that_cannot_be_scored_loses() -> None:
+    broken = scored(None, "a hole")
+    assert compare(scored(-9.0), broken, 0).words == "promoted: the model before can't be scored (a hole)"
+    assert compare(broken, scored(-9.0), 0).words == "turned down: it can't be scored (a hole)"
+    assert compare(broken, broken, 0).promoted
+
+
+def test_the_same_candidate_again_changes_nothing(bundles: dict[str, Path], tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    first = decide(store, bundles["good"])
+    made = decide(store, bundles["good"])
+    assert made.version == first.version
+    assert made.facts["promoted"]
+    assert made.facts["promoted_at"] == first.facts["promoted_at"]
+    assert made.facts["rce"]["model before"] == made.facts["rce"]["candidate"]
+
+
+def test_a_model_of_other_columns_is_replaced(bundles: dict[str, Path], tmp_path: Path) -> None:
+    """Trees of an earlier version of the program, whose columns were others."""
+    older = tmp_path / "older"
+    shutil.copytree(bundles["good"], older)
+    edit_json(older / "trees.json", columns=["n_tokens"])
+    store = make_store(tmp_path / "data")
+    publish_candidate(store, older)
+    with store.publish("trained_model") as draft:
+        for path in older.iterdir():
+            shutil.copyfile(path, draft.path(path.name))
+    made = decide(store, bundles["bad"])
+    assert predicting(store) == files_of(bundles["bad"])
+    assert made.facts["decision"].startswith("promoted: the model before can't be scored (")
+    assert "n_tokens" in made.facts["decision"]
+
+
+def test_a_damaged_model_is_replaced(bundles: dict[str, Path], tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    decide(store, bundles["good"])
+    store.open("trained_model").path("blend.json").write_text("{", encoding="utf-8")
+    assert "blend.json: damaged" in decide(store, bundles["bad"]).facts["decision"]
+    assert predicting(store) == files_of(bundles["bad"])
+
+
+def test_a_damaged_candidate_is_an_error_and_the_model_stays(bundles: dict[str, Path], tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    decide(store, bundles["good"])
+    publish_candidate(store, bundles["bad"])
+    store.open("candidate_model").path("blend.json").write_text("{", encoding="utf-8")
+    with pytest.raises(UserError, match=r"blend\.json: damaged"):
+        decide(store)
+    assert predicting(store) == files_of(bundles["good"])
+
+
+def test_a_candidate_that_gives_no_number_does_not_predict(bundles: dict[str, Path], tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(bundles["bad"], broken)
+    shift_outputs(broken, float("nan"))
+    store = make_store(tmp_path / "data")
+    decide(store, bundles["good"])
+    made = decide(store, broken)
+    assert "turned down: it can't be scored" in made.facts["decision"]
+    assert "gives no number" in made.facts["decision"]
+    assert predicting(store) == files_of(bundles["good"])
+
+
+def test_a_holdout_that_scores_nothing_leaves_the_model_before(bundles: dict[str, Path], tmp_path: Path) -> None:
+    table = TABLE
+    for name in schema.TARGETS:
+        table = set_column(table, name, np.zeros(table.num_rows, dtype=bool))
+    decide(make_store(tmp_path), bundles["good"])
+    store = make_store(tmp_path, table)
+    made = decide(store, bundles["bad"])
+    assert not made.facts["promoted"]
+    assert predicting(store) == files_of(bundles["good"])
+    assert made.facts["rce"]["candidate"]["mean"] is None
+    assert "no engagement has both kinds of holdout rows" in made.facts["decision"]
+    assert "| mean | - | - |" in format_scores(made.facts)
+
+
+def test_the_mean_is_over_the_engagements_that_can_be_scored(bundles: dict[str, Path], tmp_path: Path) -> None:
+    table = set_column(TABLE, "reply", np.zeros(TABLE.num_rows, dtype=bool))
+    made = decide(make_store(tmp_path, table), bundles["good"])
+    rce = made.facts["rce"]["candidate"]
+    assert rce["reply"] is None
+    assert rce["mean"] == pytest.approx((rce["like"] + rce["retweet"] + rce["retweet_with_comment"]) / 3)
+
+
+def test_only_held_out_rows_count(bundles: dict[str, Path], tmp_path: Path) -> None:
+    flipped = TABLE["like"].to_numpy().copy()
+    others = TABLE[schema.SPLIT].to_numpy() != schema.HOLDOUT
+    flipped[others] = ~flipped[others]
+    first = decide(make_store(tmp_path / "one"), bundles["good"])
+    second = decide(make_store(tmp_path / "two", set_column(TABLE, "like", flipped)), bundles["good"])
+    assert first.facts["rce"] == second.facts["rce"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "content", "compared"),
+    [
+        ({}, b"rows", True),
+        ({"seed": 7}, b"rows", False),
+        ({"validation_percentage": 0.3}, b"rows", False),
+        ({"num_validation_chunks": 5}, b"rows", True),
+        ({"seed": 7}, b"next week's rows", True),
+    ],
+)
+def test_a_model_is_not_judged_on_rows_it_was_trained_on(
+    bundles: dict[str, Path], tmp_path: Path, changed: dict[str, object], content: bytes, compared: bool
+) -> None:
+    store = make_store(tmp_path / "data", raw=tmp_path / "raw")
+    decide(store, bundles["good"])
+    other = make_store(tmp_path / "data", **changed)
+    publish_validation(other, tmp_path / "raw", content)
+    made = decide(other, bundles["bad"])
+    assert made.facts["promoted"] is not compared
+    assert made.facts["decision"].startswith("turned down" if compared else "promoted without comparison")
+    again = decide(other, bundles["worse"])
+    assert not again.facts["promoted"]
+
+
+def test_a_model_that_saw_deleted_rows_does_not_go_on_for_its_score(bundles: dict[str, Path], tmp_path: Path) -> None:
+    store = make_store(tmp_path / "data", raw=tmp_path / "raw")
+    decide(store, bundles["good"])
+    delete_a_row(store, tmp_path / "raw")
+    made = decide(store, bundles["bad"])
+    assert made.facts["decision"].startswith("promoted without comparison: 20")
+    assert made.facts["decision"].endswith("UTC rows were deleted that the model before had seen")
+    assert decide(store, bundles["worse"]).facts["decision"].startswith("turned down")
+
+
+def test_a_broken_candidate_does_not_predict_after_a_deletion_either(bundles: dict[str, Path], tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(bundles["bad"], broken)
+    shift_outputs(broken, float("nan"))
+    store = make_store(tmp_path / "data", raw=tmp_path / "raw")
+    decide(store, bundles["good"])
+    delete_a_row(store, tmp_path / "raw")
+    assert not decide(store, broken).facts["promoted"]
+    assert "trained_model" in predating(store)
+
+
+def test_a_candidate_that_saw_them_too_is_compared(bundles: dict[str, Path], tmp_path: Path) -> None:
+    store = make_store(tmp_path / "data", raw=tmp_path / "raw")
+    decide(store, bundles["good"])
+    publish_candidate(store, bundles["bad"])
+    delete_a_row(store, tmp_path / "raw")
+    assert decide(store).facts["decision"].startswith("turned down: mean RCE")
+
+
+def test_the_last_models_that_predicted_are_kept(bundles: dict[str, Path], tmp_path: Path) -> None:
+    store = make_store(tmp_path, promotion={"tolerance": 1000, "keep": 2})
+    versions = [decide(store, bundles[name]).version for name in ("good", "bad", "worse", "worse")]
+    assert [version.manifest.version for version in store.kept("trained_model")] == [versions[1]]
+
+
+def test_the_table_shows_both_scores(bundles: dict[str, Path], tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    decide(store, bundles["good"])
+    facts = decide(store, bundles["bad"]).facts
+    lines = format_scores(facts).splitlines()
+    bad, good = mean_rce(bundles["bad"]), mean_rce(bundles["good"])
+    low, high = facts["rce_difference"]["mean"]["interval"]
+    assert lines[0].startswith("turned down")
+    assert lines[2] == "| RCE on the holdout | candidate | model before | difference | 95 % interval |"
+    assert lines[-1] == f"| mean | {bad:.2f} | {good:.2f} | {bad - good:.2f} | {low:.2f} to {high:.2f} |"

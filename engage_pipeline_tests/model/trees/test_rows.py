@@ -1,0 +1,76 @@
+"""The training rows of the trees, across batches, against the whole table at once."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from engage_pipeline import schema
+from engage_pipeline.model.effects.columns import EFFECT_COLUMNS
+from engage_pipeline.model.trees.inputs import LANGUAGE, NEGATIVE
+from engage_pipeline.model.trees.rows import LEAST_LANGUAGE_ROWS, TreeRows, read_tree_rows
+from engage_pipeline_tests.samples import feature_table, tiny_settings
+
+ROWS = 300
+LAST_CHUNK = 9
+
+
+class HourLogits:
+    """Scores a row by its hour: a stand-in for the network that differs by row."""
+
+    def logits(self, table: pa.Table) -> np.ndarray:
+        return np.outer(table["hour"].to_numpy(), [1, 2, 3, 4]).astype(np.float32)
+
+
+def replaced(table: pa.Table, name: str, values: object) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, pa.array(values, type=table.schema.field(name).type))
+
+
+def read(table: pa.Table, folder: Path, **trees: object) -> TreeRows:
+    pq.write_table(table, folder / "features.parquet", row_group_size=120)
+    effects = np.random.default_rng(2).random((table.num_rows, len(EFFECT_COLUMNS)), np.float32)
+    return read_tree_rows(folder / "features.parquet", HourLogits(), effects, tiny_settings(folder, trees=trees))
+
+
+@pytest.fixture
+def table() -> pa.Table:
+    return feature_table(ROWS, 1, validation=True)
+
+
+def test_every_row_is_that_of_the_file_whatever_the_batches(
+    table: pa.Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engage_pipeline.model.trees.rows.BATCH_ROWS", 50)
+    rows = read(table, tmp_path)
+    split = table[schema.SPLIT].to_numpy()
+    chosen = np.flatnonzero((split >= 0) & (split < LAST_CHUNK))
+    some = table.take(pa.array(chosen))
+    effects = np.random.default_rng(2).random((ROWS, len(EFFECT_COLUMNS)), np.float32)[chosen]
+    assert np.array_equal(rows.matrix, rows.inputs.matrix(some, HourLogits().logits(some), effects), equal_nan=True)
+    assert np.array_equal(rows.labels, np.column_stack([some[target] for target in schema.TARGETS]))
+
+
+def test_a_language_needs_enough_rows(table: pa.Table, tmp_path: Path) -> None:
+    table = replaced(table, schema.SPLIT, np.zeros(ROWS))
+    few = LEAST_LANGUAGE_ROWS - 1
+    languages = ["pt"] * LEAST_LANGUAGE_ROWS + ["en"] * few + [None] * (ROWS - LEAST_LANGUAGE_ROWS - few)
+    assert read(replaced(table, LANGUAGE, languages), tmp_path).inputs.languages == ("pt",)
+
+
+def test_base_rates_by_hand(table: pa.Table, tmp_path: Path) -> None:
+    """Of 300 rows 30 have a like, 60 a reply, 15 of them both: 225 have neither."""
+    table = replaced(table, schema.SPLIT, np.zeros(ROWS))
+    places = np.arange(ROWS)
+    for target in schema.TARGETS:
+        labels = {"like": places < 30, "reply": (places >= 15) & (places < 75)}.get(target, places < 0)
+        table = replaced(table, target, labels)
+    rates = read(table, tmp_path).inputs.base_rates
+    assert rates == pytest.approx({**dict.fromkeys(schema.TARGETS, 0.0), "like": 0.1, "reply": 0.2, NEGATIVE: 0.75})
+
+
+@pytest.mark.parametrize(("most", "rows"), [(ROWS - 1, ROWS - 1), (ROWS, ROWS), (ROWS + 1, ROWS)])
+def test_rows_beyond_the_most_are_left_out(table: pa.Table, tmp_path: Path, most: int, rows: int) -> None:
+    found = read(replaced(table, schema.SPLIT, np.zeros(ROWS)), tmp_path, max_rows=most)
+    assert len(found.matrix) == len(found.labels) == len(found.folds) == rows
