@@ -9,8 +9,8 @@ import dagster as dg
 import yaml
 
 from engage_pipeline.catalogue import ARTIFACTS, ancestry
-from engage_pipeline.resources import Pipeline
-from engage_pipeline.running import run_pipeline
+from engage_pipeline.orchestration.resources import Pipeline
+from engage_pipeline.orchestration.running import run_pipeline
 from engage_pipeline.settings.settings import load_settings
 from engage_pipeline.store.plan import Step
 from engage_pipeline.store.store import ArtifactStore

@@ -9,7 +9,12 @@ import sys
 
 import typer
 
-from engage_pipeline.commands import comparing, data, models, pipeline
+from engage_pipeline.commands import (
+    comparison,
+    data,
+    models,
+    pipeline,
+)
 from engage_pipeline.errors import UserError
 from engage_pipeline.machine import full_disk, refusals
 
@@ -31,7 +36,7 @@ for command in (
     models.evaluate,
     models.rollback,
     models.promote,
-    comparing.compare,
+    comparison.compare,
     data.synthesize,
     data.rejects,
     data.settings,

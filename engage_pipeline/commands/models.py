@@ -135,7 +135,7 @@ def evaluate(
 
 def _report(instance: "DagsterInstance", manifest: "Manifest") -> None:
     """Has the UI show what was published outside of a run."""
-    from engage_pipeline.assets.making import materialization
+    from engage_pipeline.orchestration.assets.materializing import materialization
 
     instance.report_runless_asset_event(materialization(manifest))
 

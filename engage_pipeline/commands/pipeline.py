@@ -14,7 +14,7 @@ from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import load_settings
 
 if TYPE_CHECKING:
-    from engage_pipeline.checks.failed_warnings import FailedWarnings
+    from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
     from engage_pipeline.store.store import ArtifactStore
 
 
@@ -31,7 +31,7 @@ def run(
         if name not in ARTIFACTS:
             raise UserError(f"--target {name}: no such asset; there are {', '.join(ARTIFACTS)}")
     from engage_pipeline.model.promotion.predicting import lacks_model
-    from engage_pipeline.running import run_pipeline, summary
+    from engage_pipeline.orchestration.running import run_pipeline, summary
 
     pipeline = open_pipeline(config, preset)
     wanted = set().union(*map(ancestry, targets)) if targets else ARTIFACTS.keys()
@@ -48,7 +48,7 @@ def run(
 
 def status(config: Config = None, preset: PresetName = None) -> None:
     """Show every artifact: rows, seconds, peak memory, and why it would be made again."""
-    from engage_pipeline.status import status_table
+    from engage_pipeline.commands.status_table import status_table
     from engage_pipeline.store.store import ArtifactStore
 
     store = ArtifactStore(load_settings(config, preset=preset))
@@ -64,7 +64,7 @@ def backfill(
     preset: PresetName = None,
 ) -> None:
     """Make chosen parts again, in few runs; without names, those that are missing, failed or out of date."""
-    from engage_pipeline.backfilling import backfill as backfill_parts
+    from engage_pipeline.orchestration.backfilling import backfill as backfill_parts
 
     pipeline = open_pipeline(config, preset)
     with open_instance() as instance, _shown_warnings() as warnings:
@@ -83,7 +83,7 @@ def register_parts(
     preset: PresetName = None,
 ) -> None:
     """Add the parts found in `recsys_data` as partitions, so that the UI can materialize and backfill them."""
-    from engage_pipeline import partitions
+    from engage_pipeline.orchestration import partitions
     from engage_pipeline.store.plan import parts_with_files, training_parts
 
     settings = load_settings(config, preset=preset)
@@ -101,7 +101,7 @@ def register_parts(
 
 def forget(config: Config = None, preset: PresetName = None) -> None:
     """Apply the lists of deleted tweets and users: rewrite the parts that hold them, make again what follows."""
-    from engage_pipeline.automation.forget import forget as forget_deletions
+    from engage_pipeline.orchestration.automation.forget import forget as forget_deletions
 
     pipeline = open_pipeline(config, preset)
     with open_instance() as instance:
@@ -114,7 +114,7 @@ def forget(config: Config = None, preset: PresetName = None) -> None:
 @contextmanager
 def _shown_warnings() -> Iterator["FailedWarnings"]:
     """Prints what checks warned of when the block ends, whether it was a success or not."""
-    from engage_pipeline.checks.failed_warnings import FailedWarnings
+    from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
 
     warnings = FailedWarnings()
     try:
@@ -128,7 +128,7 @@ def _stored_warnings(store: "ArtifactStore") -> list[str]:
     """The warnings of the current versions, where Dagster has stored any; a store that can't be read is one line."""
     if not has_instance():
         return []
-    from engage_pipeline.checks.failed_warnings import stored_warnings
+    from engage_pipeline.orchestration.checks.failed_warnings import stored_warnings
 
     try:
         with open_instance() as instance:

@@ -2,7 +2,7 @@
 
 A row of a stray day is a row like any other: counted, with features, trained on. Only work that goes by day leaves
 it out, because a single row in 1969 or 2030 would else be a day of its own, or move the end of the window. What does
-not belong here: whether a part has too many such rows (checks.ingest).
+not belong here: whether a part has too many such rows (orchestration.checks.ingest).
 """
 
 import numpy as np

@@ -13,8 +13,8 @@ from dagster_k8s.container_context import K8sContainerContext
 from dagster_k8s.job import construct_dagster_k8s_job
 
 from engage_pipeline.definitions import build_definitions
-from engage_pipeline.executors import EXECUTOR_VARIABLE
-from engage_pipeline.resources import Pipeline
+from engage_pipeline.orchestration.executors import EXECUTOR_VARIABLE
+from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline_tests.deploy.test_files import image_environment, snake_case, values
 
 GPU_FOR_ONE_STEP = {

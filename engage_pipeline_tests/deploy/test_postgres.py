@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from engage_pipeline.partitions import PARTS
+from engage_pipeline.orchestration.partitions import PARTS
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.deploy.deployed import Deployment, deployment
 from engage_pipeline_tests.deploy.postgres import NAME, cluster, programs

@@ -17,8 +17,8 @@ import dagster as dg
 import pytest
 import yaml
 
-from engage_pipeline.automation.dead_runs import PROCESS_TAG
-from engage_pipeline.executors import EXECUTOR_VARIABLE
+from engage_pipeline.orchestration.dead_runs import PROCESS_TAG
+from engage_pipeline.orchestration.executors import EXECUTOR_VARIABLE
 from engage_pipeline.settings.settings import CONFIG_VARIABLE
 from engage_pipeline_tests import servers, worlds
 from engage_pipeline_tests.e2e import queries

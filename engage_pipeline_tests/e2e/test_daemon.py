@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline.automation.dead_runs import PROCESS_TAG
-from engage_pipeline.automation.parts_sensor import SENSOR
 from engage_pipeline.catalogue import ARTIFACTS, Stage
-from engage_pipeline.running import STARTED_BY_TAG
+from engage_pipeline.orchestration.automation.parts_sensor import SENSOR
+from engage_pipeline.orchestration.dead_runs import PROCESS_TAG
+from engage_pipeline.orchestration.running import STARTED_BY_TAG
 from engage_pipeline.synthetic import synthesize
 from engage_pipeline_tests.e2e import queries
 from engage_pipeline_tests.e2e.harness import REPOSITORY, Dev, Materialization, Run, wait_until

@@ -127,10 +127,10 @@ def _maker(config: Path) -> Callable[[str, str | None], str | None]:
     import dagster as dg
 
     from engage_pipeline.definitions import build_definitions
-    from engage_pipeline.partitions import register_parts
-    from engage_pipeline.resources import Pipeline
-    from engage_pipeline.running import _QUIET as QUIET
-    from engage_pipeline.running import materialize
+    from engage_pipeline.orchestration.partitions import register_parts
+    from engage_pipeline.orchestration.resources import Pipeline
+    from engage_pipeline.orchestration.running import _QUIET as QUIET
+    from engage_pipeline.orchestration.running import materialize
     from engage_pipeline.store.plan import Step
 
     pipeline = Pipeline(config=str(config))

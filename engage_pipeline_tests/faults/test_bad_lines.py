@@ -8,8 +8,8 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline_tests import worlds
-from engage_pipeline_tests.checks.looking import failed, look
 from engage_pipeline_tests.faults.raw import ingest, manifest_of, part_of, rejects_of, rows_of
+from engage_pipeline_tests.orchestration.checks.looking import failed, look
 
 pytestmark = pytest.mark.slow
 

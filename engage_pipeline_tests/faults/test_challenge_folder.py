@@ -9,8 +9,8 @@ import dagster as dg
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.automation.parts_sensor import parts_sensor
-from engage_pipeline.resources import Pipeline
+from engage_pipeline.orchestration.automation.parts_sensor import parts_sensor
+from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.raw import part_of, rows_of
 from engage_pipeline_tests.test_cli import engage

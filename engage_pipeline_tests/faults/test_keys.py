@@ -8,11 +8,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from engage_pipeline.backfilling import backfill
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.raw_parts import part_name
-from engage_pipeline.partitions import register_parts
-from engage_pipeline.resources import Pipeline
+from engage_pipeline.orchestration.backfilling import backfill
+from engage_pipeline.orchestration.partitions import register_parts
+from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.store.rewriting import purge, remove
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
@@ -94,7 +94,7 @@ import sys
 import dagster as dg
 from pathlib import Path
 from engage_pipeline.definitions import build_definitions
-from engage_pipeline.resources import Pipeline
+from engage_pipeline.orchestration.resources import Pipeline
 config, *keys = sys.argv[1:]
 definitions = build_definitions(Pipeline(config=config))
 with dg.DagsterInstance.local_temp(str(Path("home").absolute())) as instance:

@@ -91,8 +91,8 @@ def submit(config: Path) -> None:
     import dagster as dg
 
     from engage_pipeline.definitions import build_definitions
-    from engage_pipeline.resources import Pipeline
-    from engage_pipeline.running import materialize
+    from engage_pipeline.orchestration.resources import Pipeline
+    from engage_pipeline.orchestration.running import materialize
     from engage_pipeline.store.plan import Step
 
     definitions = build_definitions(Pipeline(config=str(config)))

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.partitions import register_parts
+from engage_pipeline.orchestration.partitions import register_parts
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.raw import manifest_of, part_of
 

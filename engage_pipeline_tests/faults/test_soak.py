@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline.automation.dead_runs import PROCESS_TAG
+from engage_pipeline.orchestration.dead_runs import PROCESS_TAG
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.synthetic import synthesize
 from engage_pipeline_tests import servers, worlds

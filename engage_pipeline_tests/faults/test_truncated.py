@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.schema import COLUMN_NAMES
-from engage_pipeline_tests.checks.looking import distrusted, failed, look
 from engage_pipeline_tests.faults.raw import ingest, manifest_of, part_of, rejects_of, rows_of
 from engage_pipeline_tests.ingest.test_reading import GOOD, GOOD_TEST, line_of
 from engage_pipeline_tests.ingest.test_reading import ingest as ingest_bytes
+from engage_pipeline_tests.orchestration.checks.looking import distrusted, failed, look
 
 LINES = 600
 

@@ -9,10 +9,10 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
-from engage_pipeline.resources import Pipeline
+from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline_tests import worlds
-from engage_pipeline_tests.checks.looking import raw_lines, write_lines
 from engage_pipeline_tests.faults.raw import copy_of, part_of
+from engage_pipeline_tests.orchestration.checks.looking import raw_lines, write_lines
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from engage_pipeline.commands.status_table import status_table
 from engage_pipeline.errors import UserError
-from engage_pipeline.status import status_table
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.fuzzing.splices import random_splices, replace_value, spliced
 from engage_pipeline_tests.samples import bare_store, tiny_settings

@@ -6,7 +6,7 @@ from engage_pipeline.settings.reference_page import settings_markdown
 
 
 def test_the_page_in_docs_is_current() -> None:
-    page = Path(__file__).parents[1] / "docs" / "settings.md"
+    page = Path(__file__).parents[2] / "docs" / "settings.md"
     assert page.read_text(encoding="utf-8").rstrip() == settings_markdown().rstrip()
 
 

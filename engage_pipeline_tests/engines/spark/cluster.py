@@ -12,7 +12,7 @@ from typing import Any
 from engage_pipeline_tests import servers
 from engage_pipeline_tests.engines.spark.helpers import CONF
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 STARTED = re.compile(r"Starting Spark master at (spark://127\.0\.0\.1:[1-9]\d*)")
 REGISTERED = re.compile(r"Successfully registered with master")
 

@@ -56,7 +56,7 @@ def opened(folder: Path, *missing: str, **environment: str) -> "subprocess.Compl
     kept = {name: value for name, value in os.environ.items() if name != "JAVA_HOME"}
     return subprocess.run(
         [sys.executable, "-c", OPEN, str(folder), *missing],
-        env=kept | {"PYTHONPATH": str(Path(__file__).parents[2])} | environment,
+        env=kept | {"PYTHONPATH": str(Path(__file__).parents[3])} | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -114,7 +114,7 @@ def test_nothing_of_spark_is_imported_for_duckdb(tmp_path: Path) -> None:
     code += "print([name for name in ('pyspark', 'sqlglot') if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
         capture_output=True,
         text=True,
         check=True,
@@ -124,7 +124,7 @@ def test_nothing_of_spark_is_imported_for_duckdb(tmp_path: Path) -> None:
 
 def test_log_lines_stay_ours_after_spark_has_failed(tmp_path: Path) -> None:
     """PySpark logs what it raises, as JSON, by loggers that give their formatter to every handler they get."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
     command = [sys.executable, "-c", LINES, str(tmp_path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     raised = ["raised AnalysisException", "raised SparkRuntimeException"]

@@ -12,12 +12,12 @@ from engage_pipeline.commands.app import app
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.evaluation.holdout import read_scores
-from engage_pipeline.resources import Pipeline
-from engage_pipeline.running import materialize, summary
+from engage_pipeline.orchestration.resources import Pipeline
+from engage_pipeline.orchestration.running import materialize, summary
 from engage_pipeline.store.plan import Step
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
-from engage_pipeline_tests.checks.looking import look
+from engage_pipeline_tests.orchestration.checks.looking import look
 
 pytestmark = pytest.mark.slow
 Engage = Callable[..., str]

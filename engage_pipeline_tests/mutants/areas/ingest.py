@@ -78,7 +78,11 @@ MUTATIONS = [
         "ingest",
         "ingest/rejects.py",
         "ingest/test_reading.py",
-        ("_MAX_EXAMPLES = 5", "_MAX_EXAMPLES = 50", "ingest/test_reading.py checks/test_ingest_checks.py"),
+        (
+            "_MAX_EXAMPLES = 5",
+            "_MAX_EXAMPLES = 50",
+            "ingest/test_reading.py orchestration/checks/test_ingest_checks.py",
+        ),
         ('r"[0-9A-Fa-f]{32,}"', 'r"[0-9A-F]{32,}"', "ingest/test_reading.py ingest/test_forgetting.py"),
         ('f"{found[0][:4]}…"', 'f"{found[0][:8]}…"', "ingest/test_reading.py ingest/test_forgetting.py"),
         (

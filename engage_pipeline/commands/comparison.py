@@ -1,0 +1,71 @@
+"""The command that compares presets on synthetic worlds: compare."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engage_pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from engage_pipeline.comparison.worlds import World
+
+
+def compare(
+    out: Annotated[Path, typer.Option(help="Folder of the worlds, the outcomes and results.md.")],
+    sizes: Annotated[
+        str, typer.Option(help="Rows of the worlds, comma-separated; 1600000:1 = with the seed 1 only.")
+    ] = "60000,400000,1600000:1",
+    seeds: Annotated[str, typer.Option(help="Seeds of the worlds of every size.")] = "1,2",
+    presets: Annotated[
+        str, typer.Option(help="Presets, and reference_trees: LightGBM on the reference's numbers.")
+    ] = "synerise,reference_trees,default",
+    ablation: Annotated[
+        bool, typer.Option("--ablation", help="Also default with one feature family out at a time, first world.")
+    ] = False,
+    leakage: Annotated[
+        bool, typer.Option("--leakage", help="Also with shuffled labels, and on viewers never seen, first world.")
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings laid over every preset [default: the tiny encoder].")
+    ] = None,
+) -> None:
+    """Run presets on synthetic worlds and write their scores, shares of the oracle, time and memory to results.md.
+
+    What the folder holds already is not run again, so that a comparison that was stopped goes on where it was.
+    """
+    from engage_pipeline.comparison.comparison import PAGE, Plan
+    from engage_pipeline.comparison.comparison import compare as run_comparison
+    from engage_pipeline.comparison.contenders import common_values
+
+    plan = Plan(parse_worlds(sizes, seeds), parse_names(presets), ablation, leakage)
+    outcomes = run_comparison(out, plan, common_values(config), shlex.join(["engage", *sys.argv[1:]]))
+    typer.echo(out / PAGE)
+    if failed := [outcome for outcome in outcomes if outcome.problem is not None]:
+        raise UserError(f"{len(failed)} of {len(outcomes)} runs failed: {failed[0].contender}: {failed[0].problem}")
+
+
+def parse_names(text: str) -> list[str]:
+    """The names in a comma-separated list, each once."""
+    return list(dict.fromkeys(name.strip() for name in text.split(",")))
+
+
+def parse_worlds(sizes: str, seeds: str) -> "list[World]":
+    """Every size with every seed, or with the one behind its colon. Raises UserError for what is no number."""
+    from engage_pipeline.comparison.worlds import World
+
+    every = [_number("--seeds", seed) for seed in parse_names(seeds)]
+    worlds = []
+    for text in parse_names(sizes):
+        size, colon, own = text.partition(":")
+        chosen = [_number("--sizes", own)] if colon else every
+        worlds += [World(_number("--sizes", size), seed) for seed in chosen]
+    return list(dict.fromkeys(worlds))
+
+
+def _number(option: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise UserError(f"{option}: {text!r} is not a whole number")
+    return int(text)

@@ -1,0 +1,120 @@
+"""A whole comparison: which contenders meet on which worlds, what of it is still missing, and the page of tables."""
+
+import logging
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engage_pipeline.comparison.contenders import (
+    BASE,
+    Contender,
+    ablations,
+    contender,
+)
+from engage_pipeline.comparison.outcomes import Outcome, read_outcome, write_outcome
+from engage_pipeline.comparison.page import page
+from engage_pipeline.comparison.runs import MADE, measure
+from engage_pipeline.comparison.tables import number_text
+from engage_pipeline.comparison.worlds import Variant, World, make_world
+from engage_pipeline.files.atomic import atomic_file, exclusive
+from engage_pipeline.progress import progress
+
+LOGGER = logging.getLogger("engage_pipeline")
+PAGE = "results.md"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is compared. Ablation and leakage checks take the first of `worlds`."""
+
+    worlds: Sequence[World]
+    presets: Sequence[str]
+    ablation: bool = False
+    leakage: bool = False
+
+    def jobs(self) -> Iterator[tuple[World, Contender]]:
+        """Every run that is needed, each once."""
+        contenders = [contender(name) for name in self.presets]
+        first = self.worlds[0]
+        for world in self.worlds:
+            yield from ((world, one) for one in contenders)
+        if self.ablation and BASE not in self.presets:
+            yield first, contender(BASE)
+        if self.ablation:
+            yield from ((first, one) for one in ablations().values())
+        if self.leakage:
+            for variant in (Variant.SHUFFLED, Variant.STRANGERS):
+                yield World(first.rows, first.seed, variant), contender(BASE)
+
+
+def compare(folder: Path, plan: Plan, common: Mapping[str, Any], command: str) -> list[Outcome]:
+    """Runs what `folder` holds no outcome of yet, then writes `results.md` there; returns all outcomes.
+
+    `common` is laid over every preset, `command` stands on top of the page, which is written anew after each run. A
+    contender that fails is told in the tables and tried again the next time. Raises UserError where another comparison
+    works in `folder` or a world can't be made.
+    """
+    jobs = list(plan.jobs())
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder / ".lock", f"{folder}: another comparison is running there"):
+        outcomes = [_kept(folder, world, one, common) for world, one in jobs]
+        missing = [place for place, outcome in enumerate(outcomes) if outcome is None]
+        LOGGER.info("comparison: %d runs, %d of them to be made", len(jobs), len(missing))
+        with progress("comparison", sum(jobs[place][0].rows for place in missing)) as tracker:
+            for number, place in enumerate(missing, start=1):
+                world, one = jobs[place]
+                LOGGER.info("comparison: run %d of %d, %s on %s", number, len(missing), one.name, world.name)
+                outcome = outcomes[place] = _make(folder, world, one, common, plan)
+                _write_page(folder, plan, outcomes, common, command)
+                tracker.advance(world.rows, _note(outcome))
+        _write_page(folder, plan, outcomes, common, command)
+        shutil.rmtree(_base_folder(folder, plan.worlds[0]), ignore_errors=True)
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def _kept(folder: Path, world: World, one: Contender, common: Mapping[str, Any]) -> Outcome | None:
+    outcome = read_outcome(folder / "outcomes", world, one.name)
+    return outcome if outcome and outcome.key == one.key(common, world) and outcome.problem is None else None
+
+
+def _make(folder: Path, world: World, one: Contender, common: Mapping[str, Any], plan: Plan) -> Outcome:
+    """An ablation begins with what the base preset made, where that is still there: most of it is the same."""
+    raw = make_world(world, folder / "worlds")
+    base = _base_folder(folder, world)
+    taken_apart = plan.ablation and world == plan.worlds[0]
+    ablated = taken_apart and one.name in {other.name for other in ablations().values()}
+    outcome = measure(
+        one,
+        world,
+        raw,
+        folder / "runs" / world.name / one.name,
+        common,
+        begin=base if ablated and base.is_dir() else None,
+        keep=taken_apart and one.name == BASE,
+    )
+    write_outcome(folder / "outcomes", outcome)
+    return outcome
+
+
+def _base_folder(folder: Path, world: World) -> Path:
+    """What the base preset made of `world`."""
+    return folder / "runs" / world.name / BASE / MADE
+
+
+def _write_page(
+    folder: Path, plan: Plan, outcomes: Sequence[Outcome | None], common: Mapping[str, Any], command: str
+) -> None:
+    known = [outcome for outcome in outcomes if outcome is not None]
+    families = {family: one.name for family, one in ablations().items()} if plan.ablation else {}
+    text = page(known, plan.presets, plan.worlds, families, plan.leakage, common, command)
+    with atomic_file(folder / PAGE) as path:
+        path.write_text(text, encoding="utf-8")
+
+
+def _note(outcome: Outcome) -> str:
+    name = f"{outcome.contender} on {outcome.world.name}"
+    if outcome.share is None or outcome.cost is None:
+        return f"{name} failed: {outcome.problem}"
+    return f"{name}: {number_text(outcome.share.overall_mean, 1)} % of the oracle in {outcome.cost.seconds:,.0f} s"

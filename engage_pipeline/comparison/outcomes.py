@@ -1,0 +1,76 @@
+"""What came of one contender on one world, kept as a JSON file that says what it was made with."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from engage_pipeline.comparison.child import Cost
+from engage_pipeline.comparison.worlds import Variant, World
+from engage_pipeline.files.atomic import atomic_file
+from engage_pipeline.metrics import OracleShare, Scores, share_of_oracle
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Cost and scores of a contender on the test rows of a world, and the oracle's scores on the same rows.
+
+    `values` are the settings that were laid over its preset. A contender that failed has a `problem` instead.
+    """
+
+    world: World
+    contender: str
+    key: str
+    values: dict[str, Any]
+    cost: Cost | None = None
+    scores: Scores | None = None
+    oracle: Scores | None = None
+    problem: str | None = None
+
+    @property
+    def share(self) -> OracleShare | None:
+        """The share of the oracle's RCE; None where it failed."""
+        return share_of_oracle(self.scores, self.oracle) if self.scores and self.oracle else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The outcome as JSON types."""
+        return {
+            "world": {"rows": self.world.rows, "seed": self.world.seed, "variant": str(self.world.variant)},
+            "contender": self.contender,
+            "key": self.key,
+            "values": self.values,
+            "cost": self.cost and asdict(self.cost),
+            "scores": self.scores and self.scores.to_json(),
+            "oracle": self.oracle and self.oracle.to_json(),
+            "share": self.share and self.share.to_json(),
+            "problem": self.problem,
+        }
+
+
+def outcome_path(folder: Path, world: World, contender: str) -> Path:
+    """Where an outcome is kept below `folder`."""
+    return folder / world.name / f"{contender}.json"
+
+
+def write_outcome(folder: Path, outcome: Outcome) -> None:
+    """Keeps the outcome below `folder`."""
+    with atomic_file(outcome_path(folder, outcome.world, outcome.contender)) as path:
+        path.write_text(json.dumps(outcome.to_json(), indent=1), encoding="utf-8")
+
+
+def read_outcome(folder: Path, world: World, contender: str) -> Outcome | None:
+    """The outcome kept below `folder`; None where there is none that can be read."""
+    try:
+        values = json.loads(outcome_path(folder, world, contender).read_text(encoding="utf-8"))
+        return Outcome(
+            World(values["world"]["rows"], values["world"]["seed"], Variant(values["world"]["variant"])),
+            values["contender"],
+            values["key"],
+            values["values"],
+            values["cost"] and Cost(**values["cost"]),
+            values["scores"] and Scores.from_json(values["scores"]),
+            values["oracle"] and Scores.from_json(values["oracle"]),
+            values["problem"],
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

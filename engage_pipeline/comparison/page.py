@@ -1,0 +1,78 @@
+"""The page `results.md` of a comparison: its tables, and what they were made with."""
+
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from engage_pipeline.comparison.check_tables import ablation_table, check_table, problems
+from engage_pipeline.comparison.contenders import BASE, REFERENCE_TREES
+from engage_pipeline.comparison.outcomes import Outcome
+from engage_pipeline.comparison.tables import engagement_table, group_table, overall_table
+from engage_pipeline.comparison.worlds import Variant, World
+
+_LIBRARIES = ("duckdb", "torch", "lightgbm")
+
+
+def page(
+    outcomes: Sequence[Outcome],
+    presets: Sequence[str],
+    worlds: Sequence[World],
+    families: Mapping[str, str],
+    leakage: bool,
+    common: Mapping[str, Any],
+    command: str,
+) -> str:
+    """The whole page. `families` names the contender without each feature family; none where there is no ablation."""
+    found = {(outcome.world, outcome.contender): outcome for outcome in outcomes}
+    blocks = list(_head(presets, common, command))
+    if failed := problems(outcomes):
+        blocks += ["## Failed", "\n".join(failed)]
+    blocks += ["## Overall", overall_table(outcomes, worlds, presets)]
+    for world in worlds:
+        met = [found[world, preset] for preset in presets if (world, preset) in found]
+        if any(outcome.scores for outcome in met):
+            blocks += [f"## {world.title}", engagement_table(met)]
+            blocks += ["Share by the author's followers:", group_table(met)]
+    first = worlds[0]
+    if families:
+        without = {family: found.get((first, name)) for family, name in families.items()}
+        blocks += [f"## One feature family out, {BASE}, {first.title}", _ABLATION]
+        blocks.append(ablation_table(found.get((first, BASE)), without))
+    if leakage:
+        for variant, (title, text) in _CHECKS.items():
+            checked = found.get((World(first.rows, first.seed, variant), BASE))
+            blocks += [f"## {title}, {BASE}, {first.title}", text, check_table(checked)]
+    return "\n\n".join(blocks) + "\n"
+
+
+_ABLATION = "Change of the share in points, mean of the engagements; below 0 where the family helps."
+_CHECKS = {
+    Variant.SHUFFLED: (
+        "Shuffled labels",
+        "Trained on parts whose labels were shuffled among their rows; scored on the true labels of the test rows. "
+        "The constant rate has an RCE of 0.",
+    ),
+    Variant.STRANGERS: (
+        "Viewers never seen",
+        "Trained without the labelled rows of every fifth viewer; scored on the test rows of viewers who have none.",
+    ),
+}
+
+
+def _head(presets: Sequence[str], common: Mapping[str, Any], command: str) -> Iterator[str]:
+    yield "# Comparison"
+    yield f"```\n{command}\n```"
+    yield (
+        "Scores on the test rows, which nothing was trained on, fitted to or blended with. `share` is the RCE in "
+        "percent of the oracle's on the same rows, overall the mean of the four engagements; `by group` the mean over "
+        "the author groups. Time is that of the whole run, raw parts to results.csv, on the wall and of all cores; "
+        "the memory the highest of any of its processes."
+    )
+    yield f"Laid over every preset: `{json.dumps(dict(common))}`."
+    if REFERENCE_TREES in presets:
+        yield f"`{REFERENCE_TREES}`: LightGBM on the reference's 88 numbers, training and fine-tuning rows together."
+    libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
+    yield f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {libraries}."

@@ -1,0 +1,161 @@
+"""The tables of a comparison in Markdown: one function a table.
+
+Shares are percent of the oracle's RCE on the same rows; `by group` is the mean over the author groups.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from engage_pipeline import schema
+from engage_pipeline.comparison.outcomes import Outcome
+from engage_pipeline.comparison.worlds import World
+from engage_pipeline.metrics import Average, OracleShare, Score, Scores, group_names
+
+MISSING = "-"
+ORACLE = "oracle"
+MEAN = "mean"
+Row = Sequence[str]
+_OVERALL_DIGITS = (1, 1, 2, 2, 4, 4, 0, 0, 0)
+_SCORE_TITLES = ("AP", "RCE", "share", "AP by group", "RCE by group", "share by group")
+_SCORE_DIGITS = (4, 2, 1, 4, 2, 1)
+
+
+def number_text(value: float | None, digits: int, *, sign: bool = False) -> str:
+    """`value` with so many digits, with a plus sign where asked for; MISSING for None."""
+    if value is None:
+        return MISSING
+    return f"{value:+z.{digits}f}" if sign else f"{value:z.{digits}f}"
+
+
+def markdown(header: Row, rows: Iterable[Row], texts: int) -> str:
+    """A table whose first `texts` columns are text and whose others are numbers."""
+    columns = "|".join("---" if place < texts else "--:" for place in range(len(header)))
+    lines = [f"| {' | '.join(header)} |", f"|{columns}|", *(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n".join(lines)
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """The mean of those that are not None; None where all are."""
+    kept = [value for value in values if value is not None]
+    return sum(kept) / len(kept) if kept else None
+
+
+def overall_table(outcomes: Sequence[Outcome], worlds: Sequence[World], presets: Sequence[str]) -> str:
+    """Each world with each preset: means over the engagements, wall time, peak memory; then means over the seeds."""
+    header = (
+        "world",
+        "preset",
+        "share",
+        "by group",
+        "RCE",
+        "by group",
+        "AP",
+        "by group",
+        "seconds",
+        "CPU s",
+        "peak MB",
+    )
+    rows = []
+    for size in dict.fromkeys(world.rows for world in worlds):
+        seeds = [world for world in worlds if world.rows == size]
+        rows += [
+            (world.title, *_overall_cells(preset, _find(outcomes, [world], preset)))
+            for world in seeds
+            for preset in presets
+        ]
+        if len(seeds) > 1:
+            title = f"{size:,} rows, mean"
+            rows += [(title, *_overall_cells(preset, _find(outcomes, seeds, preset))) for preset in presets]
+    return markdown(header, rows, 2)
+
+
+def _find(outcomes: Sequence[Outcome], worlds: Sequence[World], preset: str) -> list[Outcome]:
+    return [outcome for outcome in outcomes if outcome.world in worlds and outcome.contender == preset]
+
+
+def _overall_cells(preset: str, outcomes: Sequence[Outcome]) -> Row:
+    """Means over `outcomes`; none where one of them failed."""
+    values = [_overall_values(outcome) for outcome in outcomes]
+    if not values or None in values:
+        return (preset, "failed" if values else "not run yet", *[MISSING] * (len(_OVERALL_DIGITS) - 1))
+    columns = zip(*filter(None, values), strict=True)
+    cells = [number_text(mean(column), digits) for column, digits in zip(columns, _OVERALL_DIGITS, strict=True)]
+    return (preset, *cells)
+
+
+def _overall_values(outcome: Outcome) -> tuple[float | None, ...] | None:
+    scores, share, cost = outcome.scores, outcome.share, outcome.cost
+    if scores is None or share is None or cost is None:
+        return None
+    shares = (share.overall_mean, share.group_mean)
+    rce, ap = ([getattr(one, name) for one in (scores.overall_mean, scores.group_mean)] for name in ("rce", "ap"))
+    return (*shares, *rce, *ap, cost.seconds, cost.cpu_seconds, cost.peak_mb)
+
+
+def engagement_table(outcomes: Sequence[Outcome]) -> str:
+    """AP, RCE and share of each engagement, over all rows and by group; the oracle's in the last line of each."""
+    header = ("engagement", "preset", *_SCORE_TITLES)
+    scored = [outcome for outcome in outcomes if outcome.scores]
+    rows = []
+    for engagement in (*schema.TARGETS, MEAN):
+        values = {outcome.contender: _engagement_values(outcome, engagement) for outcome in scored}
+        best = _best(list(values.values()))
+        for preset, line in values.items():
+            cells = [_cell(value, top, digits) for value, top, digits in zip(line, best, _SCORE_DIGITS, strict=True)]
+            rows.append((engagement, preset, *cells))
+        if scored and scored[0].oracle:
+            oracle = _score_values(scored[0].oracle, engagement)
+            cells = [number_text(value, digits) for value, digits in zip(oracle, _SCORE_DIGITS, strict=True)]
+            rows.append((engagement, ORACLE, *cells))
+    return markdown(header, rows, 2)
+
+
+def _engagement_values(outcome: Outcome, engagement: str) -> tuple[float | None, ...]:
+    assert outcome.scores and outcome.share  # noqa: S101 - the caller has chosen those that are scored
+    values = _score_values(outcome.scores, engagement)
+    share = outcome.share.engagements.get(engagement, outcome.share)
+    overall = share.overall_mean if isinstance(share, OracleShare) else share.overall
+    return (*values[:2], overall, *values[3:5], share.group_mean)
+
+
+def _score_values(scores: Scores, engagement: str) -> tuple[float | None, ...]:
+    """As in _SCORE_TITLES, the shares left open."""
+    overall: Score | Average = scores.overall_mean
+    group = scores.group_mean
+    if engagement != MEAN:
+        overall, group = scores.engagements[engagement].overall, scores.engagements[engagement].group_mean
+    return (overall.ap, overall.rce, None, group.ap, group.rce, None)
+
+
+def _best(lines: Sequence[Sequence[float | None]]) -> list[float | None]:
+    """The highest value of each column; none where there is nothing to compare."""
+    if len(lines) < 2:
+        return [None] * len(lines[0]) if lines else []
+    return [max((value for value in column if value is not None), default=None) for column in zip(*lines, strict=True)]
+
+
+def _cell(value: float | None, best: float | None, digits: int) -> str:
+    """Bold where it prints as the best does."""
+    text = number_text(value, digits)
+    return f"**{text}**" if value is not None and text == number_text(best, digits) else text
+
+
+def group_table(outcomes: Sequence[Outcome]) -> str:
+    """The share of each engagement, and their mean, in each author group; the group's name says its followers."""
+    scored = [outcome for outcome in outcomes if outcome.scores and outcome.share]
+    names = group_names(scored[0].scores.edges) if scored and scored[0].scores else []
+    rows = []
+    for engagement in (*schema.TARGETS, MEAN):
+        values = [_group_shares(outcome, engagement) for outcome in scored]
+        best = _best(values)
+        for outcome, line in zip(scored, values, strict=True):
+            cells = [_cell(value, top, 1) for value, top in zip(line, best, strict=True)]
+            rows.append((engagement, outcome.contender, *cells))
+    return markdown(("engagement", "preset", *names), rows, 2)
+
+
+def _group_shares(outcome: Outcome, engagement: str) -> tuple[float | None, ...]:
+    assert outcome.share  # noqa: S101 - as above
+    shares = outcome.share.engagements
+    if engagement != MEAN:
+        return shares[engagement].groups
+    return tuple(mean(column) for column in zip(*(share.groups for share in shares.values()), strict=True))

@@ -1,0 +1,91 @@
+"""The synthetic worlds of a comparison, each in a folder of its own that appears whole or not at all."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from engage_pipeline.comparison.child import run_engage
+from engage_pipeline.comparison.variants import leave_out_strangers, shuffle_labels
+
+PARTS = 4
+ROWS_A_USER = 10
+
+
+class Variant(StrEnum):
+    """What was done to the labelled parts of a world; its test rows, labels and oracle stay as they are."""
+
+    PLAIN = "plain"
+    SHUFFLED = "shuffled"
+    STRANGERS = "strangers"
+
+
+_CHANGES = {Variant.SHUFFLED: shuffle_labels, Variant.STRANGERS: leave_out_strangers}
+
+
+@dataclass(frozen=True)
+class World:
+    """A world of `rows` rows, training, validation and test together, drawn with `seed`."""
+
+    rows: int
+    seed: int
+    variant: Variant = Variant.PLAIN
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        plain = f"{self.rows}-{self.seed}"
+        return plain if self.variant is Variant.PLAIN else f"{plain}-{self.variant}"
+
+    @property
+    def title(self) -> str:
+        """What it is called in tables."""
+        return f"{self.rows:,} rows, seed {self.seed}"
+
+    def plain(self) -> "World":
+        """The world that this is a variant of."""
+        return World(self.rows, self.seed)
+
+
+@dataclass(frozen=True)
+class RawFiles:
+    """Where the raw parts of a world are, and the truth about its test rows."""
+
+    train: Path
+    validation: Path
+    test: Path
+    labels: Path
+    oracle: Path
+
+
+def make_world(world: World, folder: Path) -> RawFiles:
+    """Makes the world below `folder` unless it is there. Raises UserError where the generator refuses it."""
+    truth = folder / world.plain().name
+    _make(truth, lambda made: _synthesize(world, made))
+    labelled = folder / world.name
+    if world.variant is not Variant.PLAIN:
+        _make(labelled, lambda made: _CHANGES[world.variant](truth, made, world.seed))
+    return RawFiles(
+        train=labelled / "train",
+        validation=labelled / "validation" / "part-00000",
+        test=truth / "test",
+        labels=truth / "test_labels.parquet",
+        oracle=truth / "test_oracle.parquet",
+    )
+
+
+def _make(folder: Path, make: Callable[[Path], None]) -> None:
+    if folder.exists():
+        return
+    unfinished = folder.with_name(f".tmp-{folder.name}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    make(unfinished)
+    unfinished.rename(folder)
+
+
+def _synthesize(world: World, folder: Path) -> None:
+    numbers = {"rows": world.rows, "users": world.rows // ROWS_A_USER, "parts": PARTS, "seed": world.seed}
+    options = [text for name, number in numbers.items() for text in (f"--{name}", str(number))]
+    run_engage(["synthesize", "--out", str(folder), *options], folder / "log.txt")

@@ -1,0 +1,1 @@
+"""Everything that imports Dagster: the graph, its assets and checks, what runs them, and when."""

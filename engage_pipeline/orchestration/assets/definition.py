@@ -1,0 +1,115 @@
+"""How every asset of this project is declared: its place in the graph comes from the catalogue."""
+
+import warnings
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from engage_pipeline.catalogue import ARTIFACTS, Artifact
+from engage_pipeline.orchestration.assets.lineage import (
+    Lineage,
+    as_metadata,
+    column_lineage,
+    in_words,
+    table_schemas,
+)
+from engage_pipeline.orchestration.assets.references import code_references
+from engage_pipeline.orchestration.partitions import PARTS
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.plan import parts_a_run
+
+OWNER = "team:engagement"
+
+
+def pipeline_asset(
+    *, kinds: set[str], schema: pa.Schema | None = None
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Declares the asset named like the decorated function, whose docstring becomes the asset's description.
+
+    `schema` is shown as the asset's columns.
+    """
+
+    def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        return _declared(function, kinds, schema)
+
+    return declare
+
+
+def _declared(function: Callable[..., Any], kinds: set[str], schema: pa.Schema | None) -> dg.AssetsDefinition:
+    artifact = ARTIFACTS[function.__name__]
+    return dg.asset(
+        name=artifact.name,
+        group_name=artifact.stage.value,
+        deps=[_dependency(name, partitioned=artifact.partitioned) for name in artifact.inputs],
+        kinds=kinds,
+        owners=[OWNER],
+        code_version=artifact.code_version,
+        metadata=_table_metadata(artifact.name, schema) | code_references(artifact.name, function),
+        description=" ".join((function.__doc__ or "").split()),
+        partitions_def=PARTS if artifact.partitioned else None,
+        pool=artifact.stage.value,
+    )(_with_its_checks_told(artifact, function))
+
+
+def _with_its_checks_told(artifact: Artifact, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, but when it fails, its checks are told of: Dagster does not start them, and would call them failed."""
+
+    @wraps(function)
+    def make(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            from engage_pipeline.orchestration.checks.reporting import evaluations
+
+            why = error.description if isinstance(error, dg.Failure) else type(error).__name__
+            context = dg.AssetExecutionContext.get()
+            for evaluation in evaluations(context, artifact, f"{artifact.name} failed: {why}"):
+                context.log_event(evaluation)
+            raise
+
+    return make
+
+
+def backfilled(asset: dg.AssetsDefinition, settings: Settings) -> dg.AssetsDefinition:
+    """The asset with runs of at most plan.parts_a_run neighbouring parts in a backfill, if it has parts."""
+    if not any(ARTIFACTS[key.to_user_string()].partitioned for key in asset.keys):
+        return asset
+    parts = parts_a_run(settings, asset.key.to_user_string())
+    with warnings.catch_warnings():
+        # Backfill policies are beta in Dagster 1.13, which is the version that pyproject.toml admits.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return asset.with_attributes(backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=parts))
+
+
+def _table_metadata(name: str, schema: pa.Schema | None) -> dict[str, Any]:
+    """Columns and their lineage, of the artifacts that are tables."""
+    schema = schema or table_schemas().get(name)
+    if schema is None:
+        return {}
+    lineage = column_lineage(name)
+    metadata: dict[str, Any] = {"dagster/column_schema": table_schema(schema, lineage)}
+    return metadata | ({"dagster/column_lineage": as_metadata(lineage)} if lineage else {})
+
+
+def table_schema(schema: pa.Schema, lineage: Lineage) -> dg.TableSchema:
+    """An Arrow schema as Dagster shows it: with the descriptions that its fields carry, else with what they are of."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(name=field.name, type=str(field.type), description=_description(field, lineage))
+            for field in schema
+        ]
+    )
+
+
+def _description(field: pa.Field, lineage: Lineage) -> str | None:
+    told = (field.metadata or {}).get(b"description", b"").decode()
+    return told or (in_words(lineage[field.name]) if field.name in lineage else None)
+
+
+def _dependency(name: str, *, partitioned: bool) -> dg.AssetDep:
+    if ARTIFACTS[name].partitioned and not partitioned:
+        return dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping())
+    return dg.AssetDep(name)

@@ -1,0 +1,200 @@
+"""How every asset of this project is made: one clear line on failure, figures for Dagster."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import dagster as dg
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.files.raw_parts import (
+    check_key,
+    is_key,
+)
+from engage_pipeline.orchestration.dead_runs import mark_run
+from engage_pipeline.orchestration.executors import IN_PROCESS, executor_name
+from engage_pipeline.plots import as_markdown
+from engage_pipeline.store.manifests import Manifest
+from engage_pipeline.store.measured import making, published
+from engage_pipeline.store.plan import parts_with_files
+from engage_pipeline.store.rules import failures
+from engage_pipeline.store.store import ArtifactStore, Draft
+
+Shown = Mapping[str, bytes | str]
+"""What is shown of an artifact beside its facts, or in place of one, by label: PNG plots or Markdown."""
+LOGGER = logging.getLogger("engage_pipeline")
+LONGEST_FIGURE = 2000
+"""Characters of JSON."""
+ONLY_STALE = "engage/only_stale"
+"""Tag of a run that passes over unpartitioned assets that are current; without it they are made again."""
+DATA_VERSION_TAG, BACKFILL_TAG = "dagster/data_version", "dagster/backfill"
+SKIPPED = "skipped"
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Turns a user's mistake into a failed step with one clear line and no retry."""
+    try:
+        yield
+    except UserError as error:
+        raise dg.Failure(description=str(error), metadata=_details(error), allow_retries=False) from None
+
+
+def _details(error: UserError) -> dict[str, dg.MetadataValue]:
+    """The figures of a mistake as Dagster metadata."""
+    return {name: dg.MetadataValue.json(value) for name, value in error.details.items()}
+
+
+def make_one(
+    store: ArtifactStore,
+    name: str,
+    make: Callable[[Draft], Shown | None],
+    sources: Sequence[Path] = (),
+) -> dg.MaterializeResult:
+    """Makes an unpartitioned artifact; `make` writes into the draft and returns what else is to be shown of it.
+
+    In a run that is tagged ONLY_STALE a current artifact stays as it is.
+    """
+    with user_errors():
+        context = dg.AssetExecutionContext.get()
+        _mark_run(context)
+        if ONLY_STALE in context.run.tags and store.stale(name, None, sources) is None:
+            return _unchanged(store, name)
+        with making(store, name, None, sources) as draft:
+            shown = make(draft)
+        manifest = published(draft)
+    return dg.MaterializeResult(
+        metadata=_shown_first(shown or {}, manifest), data_version=dg.DataVersion(manifest.version)
+    )
+
+
+def _mark_run(context: dg.AssetExecutionContext) -> None:
+    """Notes that this process executes the run, unless each step has one of its own, which is soon gone."""
+    if executor_name() == IN_PROCESS:
+        mark_run(context.instance, context.run)
+
+
+def _unchanged(store: ArtifactStore, name: str) -> dg.MaterializeResult:
+    LOGGER.info("%s: is current", name)
+    manifest = store.open(name).manifest
+    return dg.MaterializeResult(
+        metadata={"unchanged": True, **describe(manifest)}, data_version=dg.DataVersion(manifest.version)
+    )
+
+
+@dataclass(frozen=True)
+class RunParts:
+    """The parts of a run: those to be made, in the run's order, and why the others are passed over."""
+
+    keys: list[str]
+    skipped: dict[str, str]
+
+
+def parts_of_run(context: dg.AssetExecutionContext, store: ArtifactStore) -> RunParts:
+    """Passes over the parts whose raw file is gone, which a backfill of *All* asks for too.
+
+    A single part that a person chose is not passed over: making it fails, and says so. Raises UserError where the
+    folder of the parts is gone.
+    """
+    keys = list(context.partition_keys)
+    if len(keys) == 1 and BACKFILL_TAG not in context.run.tags:
+        return RunParts(keys, {})
+    present = parts_with_files(store.settings)
+    gone = [key for key in keys if is_key(key) and key not in present]
+    reason = f"skipped: its file is gone from {store.settings.recsys_data} (engage register-parts --prune)"
+    for key in gone:
+        LOGGER.warning("%s: %s", key, reason)
+    return RunParts([key for key in keys if key not in gone], dict.fromkeys(gone, reason))
+
+
+def make_parts(
+    context: dg.AssetExecutionContext,
+    name: str,
+    parts: RunParts,
+    make: Callable[[str], Manifest],
+    show: Callable[[Manifest], Shown] = lambda manifest: {},
+) -> dg.MaterializeResult:
+    """Makes every part of this run, each with its own figures. A failed part does not lose the others' work.
+
+    `show` returns what else is to be shown of a part that is published. Raises dg.Failure naming the failed parts
+    after all of them were tried. A part that is passed over counts as materialized, with the reason as its only figure:
+    Dagster takes a backfill for failed in which a partition was asked for and not materialized.
+    """
+    _mark_run(context)
+    made: dict[str, Manifest] = {}
+    shown: dict[str, Shown] = {}
+    failed: dict[str, str] = {}
+    details: dict[str, dg.MetadataValue] = {}
+    for key in parts.keys:
+        try:
+            manifest = make(check_key(key))
+            made[key], shown[key] = manifest, show(manifest)
+        except UserError as error:
+            failed[key] = str(error)
+            details |= {f"{key}: {name}": one for name, one in _details(error).items()}
+    if failed:
+        for manifest in made.values():
+            context.log_event(materialization(manifest, shown[str(manifest.key)]))
+        for key, reason in parts.skipped.items():
+            context.log_event(dg.AssetMaterialization(name, partition=key, metadata={SKIPPED: reason}))
+        failed |= {key: problem for key, manifest in made.items() if (problem := _failed_check(manifest))}
+        problems = "; ".join(f"{key if key.isprintable() else repr(key)}: {problem}" for key, problem in failed.items())
+        raise dg.Failure(description=problems, metadata=details, allow_retries=False)
+    for key, manifest in made.items():
+        context.add_asset_metadata(_shown_first(shown[key], manifest), asset_key=name, partition_key=key)
+    for key, reason in parts.skipped.items():
+        context.add_asset_metadata({SKIPPED: reason}, asset_key=name, partition_key=key)
+    versions = [manifest.version for manifest in made.values()]
+    alone = len(versions) == 1 and not parts.skipped
+    return dg.MaterializeResult(data_version=dg.DataVersion(versions[0]) if alone else None)
+
+
+def _failed_check(manifest: Manifest) -> str:
+    problems = failures(manifest.verdict) if manifest.verdict else ""
+    return f"failed a check ({problems})" if problems else ""
+
+
+def materialization(manifest: Manifest, shown: Shown = MappingProxyType({})) -> dg.AssetMaterialization:
+    """What Dagster is told of a version that was published apart from a run's own outcome."""
+    return dg.AssetMaterialization(
+        manifest.artifact,
+        partition=manifest.key,
+        metadata=_shown_first(shown, manifest),
+        tags={DATA_VERSION_TAG: manifest.version},
+    )
+
+
+def describe(manifest: Manifest) -> dict[str, Any]:
+    """The figures of a published artifact as Dagster metadata."""
+    figures: dict[str, Any] = {}
+    if manifest.rows is not None:
+        figures["dagster/row_count" if manifest.key is None else "dagster/partition_row_count"] = manifest.rows
+    figures |= {name: value for name, value in manifest.facts.items() if name != "rows" and _is_readable(value)}
+    figures |= {
+        "bytes": sum(mark.bytes for mark in manifest.files.values()),
+        "version": manifest.version,
+        "files": ", ".join(sorted(manifest.files)),
+    }
+    return {name: dg.MetadataValue.json(v) if isinstance(v, dict | list) else v for name, v in figures.items()}
+
+
+def _is_readable(value: Any) -> bool:
+    """Whether a person would read it in a table of figures; long lists, such as curves, are drawn instead."""
+    return value not in (None, {}, []) and len(json.dumps(value, default=str)) <= LONGEST_FIGURE
+
+
+def _shown_first(shown: Shown, manifest: Manifest) -> dict[str, Any]:
+    figures = {name: value for name, value in describe(manifest).items() if name not in shown}
+    return {**_markdown(shown), **figures}
+
+
+def _markdown(shown: Shown) -> dict[str, dg.MarkdownMetadataValue]:
+    return {
+        name: dg.MetadataValue.md(as_markdown(value, name) if isinstance(value, bytes) else value)
+        for name, value in shown.items()
+    }

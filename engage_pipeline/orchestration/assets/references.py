@@ -1,0 +1,81 @@
+"""Where the code of an asset is: the asset itself, the library function that does its work, its main SQL.
+
+The UI opens them in an editor. Paths and lines are found without importing what the asset imports on purpose only when
+it runs; what is not there as a file, because the package was installed in another form, is left out.
+"""
+
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+PACKAGE = Path(__file__).parents[2]
+WORK: dict[str, tuple[str, ...]] = {
+    "tweet_parts": (
+        "ingest/training_parts.py:part_publisher",
+        "ingest/reading.py:ingest_part",
+        "ingest/sorted_lines.sql",
+    ),
+    "validation_tweets": ("ingest/reading.py:ingest_part", "ingest/split.py:validation_split"),
+    "test_tweets": ("ingest/reading.py:ingest_part",),
+    "interaction_counts": ("interactions/counting.py:count_training", "interactions/counts_by_fold.sql"),
+    "author_similarity": ("interactions/similarity.py:similar_authors",),
+    "user_communities": (
+        "interactions/communities.py:find_communities",
+        "interactions/exposure_matrix.py:ExposureMatrix",
+    ),
+    "validation_counts": ("interactions/counting.py:count_validation", "interactions/counts_by_fold.sql"),
+    "interaction_features": ("interactions/part_features.py:part_publisher", "interactions/profiles.sql"),
+    "validation_features": ("interactions/part_features.py:write_parts", "interactions/profiles.sql"),
+    "test_features": ("interactions/part_features.py:write_parts", "interactions/profiles.sql"),
+    "finetuned_encoder": ("language/finetuning.py:finetune_encoder",),
+    "token_sketches": ("language/token_vectors.py:sketch_tokens",),
+    "emde_sketches": ("language/emde.py:code_tokens",),
+    "tweet_topics": ("language/topics.py:fit_topics", "language/topics.py:TopicModel"),
+    "pretrained_network": (
+        "model/network/pretraining.py:pretrain_network",
+        "model/network/network.py:EngagementNetwork",
+    ),
+    "finetuned_network": ("model/network/finetuning.py:finetune_network", "model/network/network.py:EngagementNetwork"),
+    "engagement_effects": ("model/effects/training.py:train_effects", "model/effects/fitting.py:fit_effects"),
+    "engagement_trees": ("model/trees/training.py:train_trees",),
+    "candidate_model": ("model/bundle.py:build_bundle",),
+    "trained_model": ("model/promotion/promotion.py:promote",),
+    "evaluation": ("model/evaluation/holdout.py:evaluate_model", "model/evaluation/report.html"),
+    "submission": ("submission/results.py:write_submission",),
+}
+"""By asset: files of this package, or what is defined in one of them."""
+
+
+def code_references(name: str, function: Callable[..., Any]) -> dict[str, Any]:
+    """Dagster's metadata of the places of the asset `name`, which `function` computes; empty where none is a file."""
+    with warnings.catch_warnings():
+        # Code references are beta in Dagster 1.13, which is the version that pyproject.toml admits.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        found = [
+            dg.LocalFileCodeReference(file_path=str(path), line_number=line, label=label)
+            for path, line, label in _places(name, function)
+        ]
+        return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=found)} if found else {}
+
+
+def _places(name: str, function: Callable[..., Any]) -> Iterator[tuple[Path, int, str]]:
+    """Path, line (from 1) and label of each place."""
+    asset = Path(function.__code__.co_filename)
+    if asset.is_file():
+        yield asset.resolve(), function.__code__.co_firstlineno, f"asset {name}"
+    for place in WORK[name]:
+        file, _, defined = place.partition(":")
+        path = PACKAGE / file
+        if path.is_file():
+            yield path, _line(path, defined) if defined else 1, defined or path.name
+
+
+def _line(path: Path, defined: str) -> int:
+    """The line where the function or class is defined; the first where it is not."""
+    text = path.read_text(encoding="utf-8")
+    found = re.search(rf"^(?:def|class) {re.escape(defined)}\b", text, re.MULTILINE)
+    return text.count("\n", 0, found.start()) + 1 if found else 1

@@ -1,0 +1,50 @@
+"""Jobs that make what is stale, parts included, without anyone choosing parts: what `engage run` does, in a run.
+
+Dagster can't put parts and assets of all parts into one run unless the parts are one unbroken range. These jobs plan
+from the manifests instead and start one run a segment; the runs carry the tag `engage/started_by`.
+"""
+
+from collections.abc import Collection
+
+import dagster as dg
+
+from engage_pipeline.catalogue import ARTIFACTS, Stage
+from engage_pipeline.orchestration.assets.materializing import user_errors
+from engage_pipeline.orchestration.dead_runs import mark_run
+from engage_pipeline.orchestration.resources import Pipeline
+from engage_pipeline.store.manifests import label
+
+READ = ("validation_tweets", "test_tweets")
+FEATURES = (*READ, *(name for name, artifact in ARTIFACTS.items() if artifact.stage is Stage.INTERACTIONS))
+
+
+def _job(name: str, description: str, wanted: Collection[str]) -> dg.JobDefinition:
+    @dg.op(name=f"make_{name}", description=description)
+    def make(context: dg.OpExecutionContext, pipeline: Pipeline) -> None:
+        from engage_pipeline.orchestration.running import run_pipeline
+
+        mark_run(context.instance, context.run)
+        with user_errors():
+            made = run_pipeline(pipeline, context.instance, wanted, started_by=context.run_id)
+        context.add_output_metadata({"made": len(made), "artifacts": [label(step.artifact, step.key) for step in made]})
+
+    @dg.job(name=name, description=description, executor_def=dg.in_process_executor)
+    def job() -> None:
+        make()
+
+    return job
+
+
+REFRESHING_JOBS = [
+    _job(
+        "refresh_features",
+        "What is stale of counters, similar authors and features, over all ingested parts.",
+        FEATURES,
+    ),
+    _job("everything", "All that is stale, from raw parts to results.csv, as `engage run`.", ARTIFACTS),
+    _job(
+        "retrain",
+        "All that is stale but the parts' own ingest: what the nightly schedule starts when parts have changed.",
+        [name for name in ARTIFACTS if name != "tweet_parts"],
+    ),
+]

@@ -1,0 +1,66 @@
+"""`engage backfill`: makes chosen parts of a partitioned asset again, in few runs, and names those that failed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import dagster as dg
+
+from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.errors import UserError
+from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
+from engage_pipeline.orchestration.dead_runs import close_dead_runs
+from engage_pipeline.orchestration.graph import build_graph
+from engage_pipeline.orchestration.partitions import register_parts
+from engage_pipeline.orchestration.resources import Pipeline
+from engage_pipeline.orchestration.running import batches, materialize
+from engage_pipeline.store.plan import Step, plan_segment, training_parts
+from engage_pipeline.store.store import ArtifactStore
+
+ASKED_FOR = "asked for"
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """What was tried: the steps, in how many runs, and what went wrong by failed run."""
+
+    steps: tuple[Step, ...]
+    runs: int
+    failures: tuple[str, ...]
+
+
+def backfill(
+    pipeline: Pipeline,
+    instance: dg.DagsterInstance,
+    asset: str,
+    patterns: Sequence[str],
+    warnings: FailedWarnings | None = None,
+) -> Backfill:
+    """Makes the parts of `asset` whose names match one of `patterns` (`part-0001?`); without patterns the stale ones.
+
+    Runs of neighbouring parts, at most plan.parts_a_run each. A failed part loses no other. `warnings` is told how the
+    checks end. Raises UserError: an asset without parts, a pattern that matches none.
+    """
+    if asset not in ARTIFACTS or not ARTIFACTS[asset].partitioned:
+        having = ", ".join(name for name, artifact in ARTIFACTS.items() if artifact.partitioned)
+        raise UserError(f"--asset {asset}: no asset with parts; there are {having}")
+    store = pipeline.store()
+    steps = _chosen(asset, _parts(store, asset), patterns) if patterns else plan_segment(store, [asset])
+    register_parts(instance, [str(step.key) for step in steps])
+    close_dead_runs(instance)
+    definitions = build_graph(pipeline)
+    runs = batches(instance, steps, store.settings)
+    failures = [failure for run in runs if (failure := materialize(definitions, instance, run, warnings=warnings))]
+    return Backfill(tuple(steps), len(runs), tuple(failures))
+
+
+def _parts(store: ArtifactStore, asset: str) -> Sequence[str]:
+    return list(training_parts(store.settings)) if asset == "tweet_parts" else store.parts()
+
+
+def _chosen(asset: str, parts: Sequence[str], patterns: Sequence[str]) -> list[Step]:
+    for pattern in patterns:
+        if not any(fnmatchcase(part, pattern) for part in parts):
+            raise UserError(f"{pattern}: matches no part of {asset}; there are {', '.join(parts) or 'none'}")
+    chosen = [part for part in parts if any(fnmatchcase(part, pattern) for pattern in patterns)]
+    return [Step(asset, part, ASKED_FOR) for part in chosen]

@@ -1,0 +1,96 @@
+"""Warnings of the ingest stage. They read manifests and small files only, whatever the number of parts."""
+
+from engage_pipeline import schema
+from engage_pipeline.ingest.comparing import rate_shifts
+from engage_pipeline.ingest.side_files import SAMPLE, shared_rows
+from engage_pipeline.orchestration.checks.finding import (
+    Finding,
+    Look,
+    as_table,
+    check,
+    problem,
+)
+from engage_pipeline.orchestration.checks.versions import small_file, versions
+from engage_pipeline.plurals import counted
+from engage_pipeline.store.store import ArtifactStore
+
+_LABELLED = ("tweet_parts", "validation_tweets")
+_READ = (*_LABELLED, "test_tweets")
+
+
+def _no_rows_are_lost(asset: str) -> Look:
+    def no_rows_are_lost(store: ArtifactStore) -> Finding:
+        """No part has fewer rows than the version before it had, apart from those of deleted tweets or users."""
+        changes = {one.key: one.facts.get("rows_change", 0) for one in versions(store, asset)}
+        before = {one.key: one.facts.get("rows_before", 0) for one in versions(store, asset)}
+        wrong: dict[str | None, str] = {
+            key: f"{counted(-change, 'row')} fewer than the {before[key]:,} of the version before"
+            for key, change in changes.items()
+            if change < 0
+        }
+        total = sum(changes.values())
+        return Finding(wrong, f"{total:+,} rows since the versions before", {"change of rows": total})
+
+    return no_rows_are_lost
+
+
+@check("tweet_parts")
+def parts_share_few_rows(store: ArtifactStore) -> Finding:
+    """No larger share of a part's rows than checks.max_duplicate_share is in a part before it too, by a sample."""
+    samples = {str(one.key): small_file(store, one, SAMPLE) for one in versions(store, "tweet_parts")}
+    shared = shared_rows(samples)
+    limit = store.settings.checks.max_duplicate_share
+    wrong: dict[str | None, str] = {
+        part: f"{found:,} of {whole:,} sampled rows are in {earlier} or another part before it too"
+        for part, (found, whole, earlier) in shared.items()
+        if found > limit * whole
+    }
+    figures = {"parts": len(samples), "sampled rows shared": sum(found for found, _, _ in shared.values())}
+    return Finding(wrong, f"{len(samples)} parts do", figures)
+
+
+@check("tweet_parts")
+def label_rates_are_stable(store: ArtifactStore) -> Finding:
+    """No part's rate of an engagement differs from the other parts' by a larger share than checks.label_rate_change,
+    and by more than five standard errors."""
+    manifests = list(versions(store, "tweet_parts"))
+    positives = {str(one.key): one.facts["positives"] for one in manifests}
+    rows = {str(one.key): one.rows or 0 for one in manifests}
+    shifts = rate_shifts(rows, positives, store.settings.checks.label_rate_change)
+    wrong: dict[str | None, str] = {
+        part: ", ".join(f"{name} {rate.part:.2%}, other parts {rate.rest:.2%}" for name, rate in rates.items())
+        for part, rates in shifts.items()
+    }
+    cells = [
+        (part, f"{count:,}", *(f"{positives[part][name] / max(1, count):.2%}" for name in schema.ENGAGEMENTS))
+        for part, count in rows.items()
+    ]
+    table = as_table(("part", "rows", *schema.ENGAGEMENTS), cells)
+    return Finding(wrong, f"they are in {len(rows)} parts", {"parts": len(rows)}, {"label rates": table})
+
+
+def _label_rates_are_plausible(asset: str) -> Look:
+    def label_rates_are_plausible(store: ArtifactStore) -> Finding:
+        """The share of the rows with an engagement lies within the bounds of checks.label_rates."""
+        manifests = list(versions(store, asset))
+        rows = sum(one.rows or 0 for one in manifests)
+        rates = {
+            name: sum(one.facts["positives"][name] for one in manifests) / max(1, rows) for name in schema.ENGAGEMENTS
+        }
+        wrong = [
+            f"{name} {rates[name]:.2%} of {rows:,} rows (checks.label_rates: {low:.2%} to {high:.2%})"
+            for name, (low, high) in store.settings.checks.label_rates.items()
+            if rows and not low <= rates[name] <= high
+        ]
+        said = ", ".join(f"{name} {rate:.2%}" for name, rate in rates.items())
+        return Finding(problem("; ".join(wrong)), said, rates)
+
+    return label_rates_are_plausible
+
+
+CHECKS = [
+    *(check(asset)(_no_rows_are_lost(asset)) for asset in _READ),
+    *(check(asset)(_label_rates_are_plausible(asset)) for asset in _LABELLED),
+    parts_share_few_rows,
+    label_rates_are_stable,
+]

@@ -1,0 +1,39 @@
+"""The graph on the settings of one pipeline: assets, checks, resources and executor. What runs by itself is added in
+definitions."""
+
+import logging
+
+import dagster as dg
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.orchestration.assets import ingest, interactions, language, model, submission
+from engage_pipeline.orchestration.assets.definition import backfilled
+from engage_pipeline.orchestration.assets.freshness import kept_fresh
+from engage_pipeline.orchestration.checks import CHECKS
+from engage_pipeline.orchestration.executors import chosen_executor
+from engage_pipeline.orchestration.resources import Pipeline
+from engage_pipeline.settings.settings import Settings
+
+LOGGER = logging.getLogger("engage_pipeline")
+
+
+def build_graph(pipeline: Pipeline, settings: Settings | None = None) -> dg.Definitions:
+    """Every asset with its checks: what a run needs. `settings` None = those of `pipeline`."""
+    settings = settings or known_settings(pipeline)
+    assets = [
+        kept_fresh(backfilled(asset, settings), settings.automation)
+        for asset in dg.load_assets_from_modules([ingest, interactions, language, model, submission])
+        if isinstance(asset, dg.AssetsDefinition)
+    ]
+    return dg.Definitions(
+        assets=assets, asset_checks=CHECKS, resources={"pipeline": pipeline}, executor=chosen_executor()
+    )
+
+
+def known_settings(pipeline: Pipeline) -> Settings:
+    """The settings that definitions are built with. A broken file fails the steps that read it, not the loading."""
+    try:
+        return pipeline.settings()
+    except UserError as error:
+        LOGGER.warning("%s; schedules and backfills keep their defaults", error)
+        return Settings()

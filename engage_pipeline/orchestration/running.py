@@ -1,0 +1,185 @@
+"""`engage run`: plans what has to be made again and has Dagster make it, segment by segment, in this process."""
+
+import logging
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
+
+import dagster as dg
+
+from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.errors import UserError
+from engage_pipeline.machine import stopping
+from engage_pipeline.metrics import format_table
+from engage_pipeline.model.evaluation.holdout import read_scores
+from engage_pipeline.model.promotion.predicting import lacks_model
+from engage_pipeline.model.promotion.promotion import shown_time
+from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
+from engage_pipeline.orchestration.dead_runs import PROCESS_TAG, close_dead_runs, executed_here
+from engage_pipeline.orchestration.graph import build_graph
+from engage_pipeline.orchestration.partitions import (
+    PARTS,
+    RANGE_END,
+    RANGE_START,
+    register_parts,
+)
+from engage_pipeline.orchestration.preflight import require_ready
+from engage_pipeline.orchestration.resources import Pipeline
+from engage_pipeline.plurals import counted
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.manifests import label
+from engage_pipeline.store.plan import (
+    SEGMENTS,
+    Step,
+    parts_a_run,
+    plan_segment,
+    training_parts,
+)
+from engage_pipeline.store.store import ArtifactStore
+
+LOGGER = logging.getLogger("engage_pipeline")
+SUBMISSION = "submission"
+STARTED_BY_TAG = "engage/started_by"
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def run_pipeline(
+    pipeline: Pipeline,
+    instance: dg.DagsterInstance,
+    wanted: Collection[str] = ARTIFACTS.keys(),
+    *,
+    started_by: str | None = None,
+    only_made: bool = False,
+    warnings: FailedWarnings | None = None,
+) -> list[Step]:
+    """Makes what is stale of the artifacts `wanted`; returns what was made, in order.
+
+    `started_by` is the id of the Dagster run that asks for it. With `only_made`, what was never made is left out.
+    `warnings` is told how the checks end.
+    Raises UserError, before any work, where something that it needs is missing (preflight), and with the reason where
+    an asset fails.
+    """
+    settings = pipeline.settings()
+    require_ready(pipeline.store(), wanted)
+    definitions = build_graph(pipeline)
+    if "tweet_parts" in wanted:
+        register_parts(instance, training_parts(settings))
+    close_dead_runs(instance)
+    store = pipeline.store()
+    register_parts(instance, store.parts())
+    done: list[Step] = []
+    tags = {} if started_by is None else {STARTED_BY_TAG: started_by}
+    for names in SEGMENTS:
+        steps = plan_segment(store, [name for name in names if name in wanted])
+        if only_made:
+            steps = [step for step in steps if store.current(step.artifact, step.key) is not None]
+        steps = _that_can_be_made(store, steps)
+        for step in steps:
+            LOGGER.info("%s: to be made (%s)", label(step.artifact, step.key), step.reason)
+        runs = batches(instance, steps, settings)
+        failures = [failure for run in runs if (failure := materialize(definitions, instance, run, tags, warnings))]
+        if failures:
+            raise UserError("; ".join(failures))
+        done += steps
+    return done
+
+
+def summary(store: ArtifactStore, made: Sequence[Step]) -> str:
+    """The scores of the holdout and the places of results.csv, where there is one, and the report."""
+    scores = read_scores(store.open("evaluation").path("scores.json"))
+    seconds = sum(store.open(step.artifact, step.key).manifest.facts["seconds"] for step in made)
+    return "\n".join(
+        [
+            f"{counted(len(made), 'artifact')} made in {seconds:.0f} s" if made else "everything is up to date",
+            "",
+            format_table(scores),
+            "",
+            *_results(store),
+            f"report:  {store.open('evaluation').path('report.html')}",
+        ]
+    )
+
+
+def _that_can_be_made(store: ArtifactStore, steps: Sequence[Step]) -> list[Step]:
+    """The steps without the submission where no model predicts, which is then said."""
+    missing = lacks_model(store)
+    if missing is not None and any(step.artifact == SUBMISSION for step in steps):
+        LOGGER.warning("%s: not made: %s", SUBMISSION, missing)
+        return [step for step in steps if step.artifact != SUBMISSION]
+    return list(steps)
+
+
+def _results(store: ArtifactStore) -> list[str]:
+    """Where results.csv is, and whose it is where it is not the candidate's; or why there is none."""
+    if (missing := lacks_model(store)) is not None:
+        return [f"no results.csv: {missing}"]
+    results = f"results: {store.open(SUBMISSION).path('results.csv')}"
+    candidate, trained = store.open("candidate_model").manifest, store.open("trained_model").manifest
+    if candidate.version == trained.version:
+        return [results]
+    return [
+        f"The new model does not predict. {trained.facts['decision']}.",
+        f"results.csv is that of the model promoted on {shown_time(trained.facts['promoted_at'])}: `predicting` above.",
+        "",
+        results,
+    ]
+
+
+def batches(instance: dg.DagsterInstance, steps: Sequence[Step], settings: Settings) -> list[list[Step]]:
+    """Steps that one Dagster run can make: the unpartitioned ones together, else so many neighbouring parts."""
+    if not steps or steps[0].key is None:
+        return [list(steps)] if steps else []
+    parts = parts_a_run(settings, steps[0].artifact)
+    order = {key: index for index, key in enumerate(instance.get_dynamic_partitions(str(PARTS.name)))}
+    ordered = sorted(steps, key=lambda step: order[str(step.key)])
+    ranges = groupby(enumerate(ordered), key=lambda pair: order[str(pair[1].key)] - pair[0])
+    runs = [[step for _, step in neighbours] for _, neighbours in ranges]
+    return [run[start : start + parts] for run in runs for start in range(0, len(run), parts)]
+
+
+def materialize(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    steps: Sequence[Step],
+    tags: Mapping[str, str] = {},
+    warnings: FailedWarnings | None = None,
+) -> str | None:
+    """Makes the steps in one run; returns what went wrong, if anything did. `warnings` is told how the checks end."""
+    run_id = str(uuid.uuid4())
+    # A dead run of ours is made good by the next plan, not started again by the daemon.
+    tags = {PROCESS_TAG: executed_here(run_id), "dagster/max_retries": "0", **tags}
+    if steps[0].key is not None:
+        tags |= {RANGE_START: str(steps[0].key), RANGE_END: str(steps[-1].key)}
+    job = definitions.resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(
+        instance=instance,
+        asset_selection=[dg.AssetKey(name) for name in dict.fromkeys(step.artifact for step in steps)],
+        run_config=_QUIET,
+        run_id=run_id,
+        tags=tags,
+        raise_on_error=False,
+    )
+    stopping.stop_if_told()  # Dagster makes a failed run of it
+    if warnings is not None:
+        warnings.note_all(result.get_asset_check_evaluations())
+    return None if result.success else _failure(result)
+
+
+def _failure(result: dg.ExecuteInProcessResult) -> str:
+    """The first failed step's own words; an unforeseen error keeps its type and goes to the log with its trace."""
+    failed = [(event.step_key, event.step_failure_data) for event in result.all_node_events if event.is_step_failure]
+    for step, failure in failed:
+        if failure.user_failure_data is not None:
+            return f"{step}: {failure.user_failure_data.description}"
+    checks = [check for check in result.get_asset_check_evaluations() if not check.passed and check.blocking]
+    if checks:
+        return "; ".join(
+            f"{check.asset_key.to_user_string()}: check {check.check_name} failed: {check.description}"
+            for check in checks
+        )
+    for step, failure in failed:
+        if failure.error is not None:
+            cause = failure.error.cause or failure.error
+            LOGGER.error("%s", cause.to_string())
+            return f"{step}: {cause.message.strip()}"
+    return f"run {result.run_id} failed: see its log in the Dagster UI"

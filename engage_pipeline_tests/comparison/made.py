@@ -1,0 +1,34 @@
+"""Outcomes with scores written by hand."""
+
+from engage_pipeline import schema
+from engage_pipeline.comparison.child import Cost
+from engage_pipeline.comparison.outcomes import Outcome
+from engage_pipeline.comparison.worlds import World
+from engage_pipeline.metrics import Average, EngagementScores, Score, Scores
+
+WORLD = World(1000, 1)
+
+
+def scores(rce: tuple[float, ...], groups: tuple[tuple[float, ...], ...], ap: float = 0.5) -> Scores:
+    """Two author groups: `rce` of each engagement over all rows, `groups` its RCE in each group."""
+    engagements = {
+        target: EngagementScores(
+            Score(100, 10, ap, overall), tuple(Score(50, 5, ap, one) for one in by), Average(ap, sum(by) / len(by))
+        )
+        for target, overall, by in zip(schema.TARGETS, rce, groups, strict=True)
+    }
+    by_group = [one.group_mean.rce for one in engagements.values()]
+    return Scores((240,), engagements, Average(ap, sum(rce) / 4), Average(ap, sum(by_group) / 4))
+
+
+ORACLE = scores((40.0, 20.0, 10.0, 20.0), ((40.0, 20.0), (20.0, 10.0), (10.0, -1.0), (20.0, 20.0)), ap=0.9)
+
+
+def outcome(contender: str, model: Scores, world: World = WORLD, seconds: float = 61.4) -> Outcome:
+    return Outcome(world, contender, "key", {"seed": 1}, Cost(seconds, 2 * seconds, 1234), model, ORACLE)
+
+
+GOOD = scores((20.0, 5.0, 2.5, 5.0), ((20.0, 5.0), (5.0, 5.0), (2.5, 0.5), (5.0, 10.0)), ap=0.6)
+"""Shares 50, 25, 25, 25 = 31.25 in the mean; group means 12.5/30, 5/15, 1.5/4.5, 7.5/20."""
+POOR = scores((10.0, 0.0, -5.0, 5.0), ((10.0, 10.0), (0.0, 0.0), (-5.0, 0.0), (5.0, 5.0)), ap=0.4)
+"""Shares 25, 0, -50, 25 = 0 in the mean."""

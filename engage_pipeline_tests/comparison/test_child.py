@@ -1,0 +1,65 @@
+"""Child processes: what they cost, and what is said of those that fail."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engage_pipeline.comparison.child import Cost, run_engage, run_python
+from engage_pipeline.errors import UserError
+
+MEASURING = """
+import dataclasses, json, sys
+import json
+import subprocess
+import sys
+from pathlib import Path
+from engage_pipeline.comparison.child import run_python
+for code in sys.argv[2:]:
+    print(json.dumps(dataclasses.asdict(run_python(["-c", code], Path(sys.argv[1])))))
+"""
+
+
+def measured(log: Path, *codes: str) -> list[Cost]:
+    """The costs of Python code, started by a small process: the worker of a test may be as large as what it starts."""
+    command = [sys.executable, "-c", MEASURING, str(log), *codes]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [Cost(**json.loads(line)) for line in done.stdout.splitlines()]
+
+
+def test_peak_memory_and_seconds_are_the_childs(tmp_path: Path):
+    sizes = (0, 200, 800)  # MiB
+    codes = [f"print({size}); import time; b = bytes(range(256)) * {4096 * size}; time.sleep(0.3)" for size in sizes]
+    small, middle, large = measured(tmp_path / "log", *codes)
+    assert large.seconds >= 0.3
+    assert large.cpu_seconds > 0
+    assert large.peak_mb > 800
+    # What a process takes for itself is in all three.
+    assert 3 < (large.peak_mb - small.peak_mb) / (middle.peak_mb - small.peak_mb) < 5
+    assert (tmp_path / "log").read_text() == "0\n200\n800\n"
+
+
+def test_one_after_the_other_adds_seconds_and_keeps_the_higher_peak():
+    assert Cost(2.0, 1.0, 300).then(Cost(3.5, 0.5, 200)) == Cost(5.5, 1.5, 300)
+
+
+def test_a_failing_command_is_told_in_its_own_words(tmp_path: Path):
+    log = tmp_path / "log"
+    with pytest.raises(UserError, match=r"^rows: 5 is too few.* \(see .*log\)$"):
+        run_engage(["synthesize", "--out", str(tmp_path / "raw"), "--rows", "5"], log)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("print('one'); print('engage: no rows'); print('two'); raise SystemExit(1)", "no rows"),
+        ("raise SystemExit(3)", "exit status 3"),
+        ("print('one'); print('two'); raise SystemExit(1)", "two"),
+        ("import os; os.kill(os.getpid(), 9)", "killed by signal 9"),
+    ],
+)
+def test_a_program_without_a_message_is_told_by_its_last_line_or_status(tmp_path: Path, code: str, said: str):
+    with pytest.raises(UserError, match=f"^{said} "):
+        run_python(["-c", code], tmp_path / "log")
