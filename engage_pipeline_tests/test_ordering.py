@@ -15,8 +15,8 @@ from engage_pipeline_tests import conftest, ordering
 from engage_pipeline_tests.worlds import REPOSITORY
 
 FILES = [
-    "ingest/test_values.py",
-    "ingest/test_lines.py",
+    "ingest/parsing/test_values.py",
+    "ingest/parsing/test_lines.py",
     "synthetic/test_text.py",
     "engines/spark/test_both_engines.py",
 ]
@@ -49,7 +49,7 @@ def test_a_seed_shuffles_files_and_the_tests_in_them(orders: dict[str, list[str]
 
 
 def test_a_story_is_told_in_its_order() -> None:
-    paths = ["deploy/test_postgres.py", "ingest/test_values.py"]
+    paths = ["deploy/test_postgres.py", "ingest/parsing/test_values.py"]
     plain, shuffled = (collected(*options, files=paths) for options in ((), ("--order-seed=1",)))
     told = [[test for test in order if "test_postgres" in test] for order in (plain, shuffled)]
     assert told[0] == told[1]

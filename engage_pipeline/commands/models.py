@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engage_pipeline.commands.history import open_instance
 from engage_pipeline.commands.options import Config, PresetName, Threads
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.outputs import find_output
+from engage_pipeline.orchestration.history import open_instance
 from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import load_settings
 
@@ -106,9 +106,9 @@ def explain(
 
     The row is taken as a test row. One of a training or validation part is itself in the counters it is explained by.
     """
-    from engage_pipeline.submission.explain import explain as explain_line
-    from engage_pipeline.submission.explanation_json import write_json
-    from engage_pipeline.submission.explanation_text import to_text
+    from engage_pipeline.submission.explanation.as_json import write_json
+    from engage_pipeline.submission.explanation.as_text import to_text
+    from engage_pipeline.submission.explanation.explain import explain as explain_line
 
     output = None if json is None else find_output(json)
     with _without_log_lines():
@@ -128,7 +128,7 @@ def evaluate(
     preset: PresetName = None,
 ) -> None:
     """Score a predictions file: AP and RCE, overall and over the author groups, and the share of the oracle's RCE."""
-    from engage_pipeline.submission.scoring import score_predictions
+    from engage_pipeline.submission.scoring.report import score_predictions
 
     typer.echo(score_predictions(predictions, labels, oracle, load_settings(config, preset=preset)).to_text())
 

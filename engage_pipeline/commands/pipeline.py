@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engage_pipeline.catalogue import ARTIFACTS, ancestry
-from engage_pipeline.commands.history import has_instance, open_instance
 from engage_pipeline.commands.options import Config, PresetName, open_pipeline
 from engage_pipeline.errors import UserError
+from engage_pipeline.orchestration.history import has_instance, open_instance
 from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import load_settings
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
-from engage_pipeline.ingest.forgetting import waiting
+from engage_pipeline.ingest.deletions.forgetting import waiting
 from engage_pipeline.store.deletion_ledger import predating
 from engage_pipeline.store.manifests import label
 from engage_pipeline.store.plan import SEGMENTS, raw_sources, training_listing

@@ -19,8 +19,8 @@ from engage_pipeline.comparison.worlds import RawFiles, Variant, World
 from engage_pipeline.errors import UserError
 from engage_pipeline.settings.settings import Settings, load_settings
 from engage_pipeline.store.store import ArtifactStore
-from engage_pipeline.submission.labels import LabelledRows
-from engage_pipeline.submission.scoring import score_predictions
+from engage_pipeline.submission.scoring.labels import LabelledRows
+from engage_pipeline.submission.scoring.report import score_predictions
 
 RESULTS = "results.csv"
 _INSTANCE = {"telemetry": {"enabled": False}, "nux": {"enabled": False}}

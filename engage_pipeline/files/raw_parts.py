@@ -1,6 +1,6 @@
 """Which raw files are parts, and what they are called.
 
-What belongs here: names and places of files. What does not: what is inside them (streams, lines, reading).
+What belongs here: names and places of files. What does not: what is inside them (ingest).
 """
 
 import logging

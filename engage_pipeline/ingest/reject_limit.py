@@ -1,12 +1,12 @@
 """How many lines of a part may be rejected: known as soon as it matters, however the part is compressed.
 
-What does not belong here: why a line is rejected (lines, fields), and what is told of a part that fails
+What does not belong here: why a line is rejected (parsing), and what is told of a part that fails
 (rejected_part).
 """
 
 from pathlib import Path
 
-from engage_pipeline.ingest.lines import count_lines
+from engage_pipeline.ingest.parsing.lines import count_lines
 
 MANY = 10_000
 """Rejected lines for which it pays to count the lines of a part ahead: a part with fewer is read to its end."""

@@ -2,7 +2,7 @@
 
     <folder of the artifact>/failed-rejects.parquet    the first rejected lines of the attempt that failed last
 
-The file goes when the part is read whole. What does not belong here: when a part fails (reject_limit, reading).
+The file goes when the part is read whole. What does not belong here: when a part fails (reject_limit, part_ingest).
 """
 
 from collections.abc import Iterator

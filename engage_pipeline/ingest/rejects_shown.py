@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
-from engage_pipeline.ingest.forgetting import INGESTED
+from engage_pipeline.ingest.deletions.forgetting import INGESTED
 from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.rejects import read_rejects, rejected_file
 from engage_pipeline.plurals import counted

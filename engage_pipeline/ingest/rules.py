@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import schema_difference
-from engage_pipeline.ingest.comparing import same_content
+from engage_pipeline.ingest.part_comparison import same_content
 from engage_pipeline.ingest.side_files import DAYS, SAMPLE, rows_outside, shared_rows
 from engage_pipeline.store.manifests import Manifest, label
 from engage_pipeline.store.rules import (

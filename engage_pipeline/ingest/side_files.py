@@ -7,7 +7,7 @@
 
 Of test parts there are samples alone, `<part>.sample.parquet`.
 
-What does not belong here: what is concluded from them (comparing).
+What does not belong here: what is concluded from them (part_comparison).
 """
 
 from collections.abc import Mapping
@@ -86,3 +86,11 @@ def shared_rows(samples: Mapping[str, Path]) -> dict[str, tuple[int, int, str]]:
         others = homes[homes != index]
         found[names[index]] = (len(others), len(homes), names[int(np.bincount(others).argmax())])
     return found
+
+
+def label_counts(tweets: Path, settings: Settings) -> dict[str, list[int]]:
+    """`engagement_day`, `rows` and the rows of each engagement, a value a day, of the labelled tweets `tweets`."""
+    with DuckDBEngine(settings, readable=[tweets.parent]) as engine:
+        engine.read("tweets", [tweets])
+        counts = engine.fetch("ingest/label_counts.sql")
+    return {name: counts[name].to_pylist() for name in counts.column_names}

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.engines.engine import statement
-from engage_pipeline.ingest.blocks import LineBlock
+from engage_pipeline.ingest.parsing.blocks import LineBlock
 from engage_pipeline.ingest.tweet_files import PIECE_ROWS
 
 Order = Literal["tweet", "line"]

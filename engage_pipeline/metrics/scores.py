@@ -5,7 +5,7 @@
 
 Labels bool [n, 4], probabilities float64 [n, 4], both in the order of schema.TARGETS; followers int64 [n], the
 follower count of the author, 0 where it is missing. What does not belong here: where rows come from (evaluation,
-submission.scoring) and how scores are printed (tables).
+submission.scoring.report) and how scores are printed (tables).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -10,8 +10,8 @@
 | `effects.json`, `effect_*.parquet`, `topics.*`, `communities.parquet` | the effects that the trees read |
 | `training_profile.parquet` | what the training rows are like: rows to predict are compared with it |
 
-Only this module knows which model feeds which. How each of them scores is in network_scoring, effects.scoring,
-tree_scoring and blend.
+Only this module knows which model feeds which. How each of them scores is in network.scoring, effects.scoring,
+trees.scoring and blend.
 """
 
 import shutil

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
-from engage_pipeline.ingest.deletions import read_deletions
-from engage_pipeline.ingest.streams import require_lzop
+from engage_pipeline.ingest.deletions.lists import read_deletions
+from engage_pipeline.ingest.parsing.streams import require_lzop
 from engage_pipeline.machine.full_disk import free_bytes, in_units, unpacked_bytes
 from engage_pipeline.store.manifests import label
 from engage_pipeline.store.plan import (

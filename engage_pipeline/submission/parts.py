@@ -12,8 +12,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from engage_pipeline.files.parquet import batches
-from engage_pipeline.ingest.reading import ingest_part
-from engage_pipeline.interactions.features import write_features
+from engage_pipeline.ingest.part_ingest import ingest_part
+from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.progress import Progress, progress
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.submission.published import Published

@@ -20,7 +20,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.files.outputs import find_output
 from engage_pipeline.files.raw_parts import find_parts
-from engage_pipeline.interactions.profile import read_profile
+from engage_pipeline.interactions.drift.profile import read_profile
 from engage_pipeline.machine import full_disk
 from engage_pipeline.machine.shares import settings_of_one, shared_by_size
 from engage_pipeline.machine.threads import limited_threads

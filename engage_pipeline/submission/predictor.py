@@ -3,8 +3,8 @@
     predictor = Predictor.open(settings, threads=1)
     like, retweet, retweet_with_comment, reply = predictor.predict(line)
 
-Opened once, it holds the model and the counters (interactions.lookup says how many bytes a key); a row then takes
-milliseconds. It does not see what is published later: open it again. Whole parts are the business of predict.
+Opened once, it holds the model and the counters (interactions.single_row.counters says how many bytes a key); a row
+then takes milliseconds. It does not see what is published later: open it again. Whole parts are the business of predict.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from typing import Self
 import numpy as np
 
 from engage_pipeline.files import atomic
-from engage_pipeline.ingest.one_line import read_line
-from engage_pipeline.interactions.one_row import RowFeatures
+from engage_pipeline.ingest.parsing.single_line import read_line
+from engage_pipeline.interactions.single_row.features import RowFeatures
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import ArtifactStore

@@ -14,8 +14,8 @@ from typing import TypeVar
 import pyarrow.parquet as pq
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.interactions.family_counts import Counts
-from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS
+from engage_pipeline.interactions.counters.family_counts import Counts
+from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.promotion.predicting import predicting_model
 from engage_pipeline.store.promoted_counters import (

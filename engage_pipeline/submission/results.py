@@ -1,7 +1,8 @@
 """Writes results.csv: `tweet_id,engaging_user_id,reply,retweet,retweet_with_comment,like`, a line for every test row.
 
 No header, no quotes, probabilities with nine decimals. What belongs here: from tweets, features and a model to lines.
-What does not: where tweets and features come from (predict, the assets), and how a results.csv is read (results_file).
+What does not: where tweets and features come from (predict, the assets), and how a results.csv is read
+(scoring.results_file).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
 from engage_pipeline.plurals import counted
 from engage_pipeline.progress import progress
-from engage_pipeline.submission.results_file import ID_COLUMNS, RESULT_COLUMNS
+from engage_pipeline.submission.scoring.results_file import ID_COLUMNS, RESULT_COLUMNS
 
 BATCH_ROWS = 16_384
 DECIMALS = 9

@@ -1,7 +1,7 @@
 """What the rows that are predicted are like, gathered while they stream by, and how they differ from the training rows.
 
 Of each batch a sample of SAMPLE_ROWS is binned; languages and new users are counted over all rows. What does not belong
-here: how rows are binned (interactions.profile), what a difference means (interactions.drift).
+here: how rows are binned (interactions.drift.profile), what a difference means (interactions.drift.stability).
 """
 
 from collections import Counter
@@ -11,15 +11,22 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engage_pipeline.interactions.drift import (
+from engage_pipeline.interactions.counters.family_counts import counter_family
+from engage_pipeline.interactions.drift.profile import (
+    LANGUAGE,
+    MISSING,
+    MOST_VALUES,
+    OTHERS,
+    Profile,
+    binned,
+)
+from engage_pipeline.interactions.drift.stability import (
     COMPARABLE_FEATURES,
     improbable_languages,
     profile_drift,
     rows_in_words,
     worst_in_words,
 )
-from engage_pipeline.interactions.family_counts import counter_family
-from engage_pipeline.interactions.profile import LANGUAGE, MISSING, MOST_VALUES, OTHERS, Profile, binned
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.submission.unknown import EXPOSURES
 

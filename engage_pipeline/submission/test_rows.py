@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engage_pipeline.files import atomic
-from engage_pipeline.interactions.features import write_features_of_parts
+from engage_pipeline.interactions.features.writing import write_features_of_parts
 from engage_pipeline.store.promoted_counters import made_of
 from engage_pipeline.store.store import ArtifactStore, Version
 from engage_pipeline.submission.predict import SCRATCH

@@ -1,6 +1,6 @@
 """What the model meets in the test rows that it never saw: each falls into a bucket for the unknown, and is counted.
 
-What does not belong here: values that the challenge does not know (ingest), and what drifted (checks).
+What does not belong here: values that the challenge does not know (ingest), and what drifted (orchestration.checks).
 """
 
 from collections.abc import Sequence

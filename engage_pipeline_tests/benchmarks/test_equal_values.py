@@ -8,7 +8,7 @@ import pytest
 import torch  # noqa: TID253
 
 from engage_pipeline import schema
-from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS
+from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
 from engage_pipeline.model.network.rows import Rows, rows_from_table

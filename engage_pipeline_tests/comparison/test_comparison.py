@@ -16,7 +16,7 @@ from engage_pipeline.comparison.worlds import World, make_world
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import exclusive
 from engage_pipeline.settings.settings import settings_from
-from engage_pipeline.submission.scoring import score_predictions
+from engage_pipeline.submission.scoring.report import score_predictions
 from engage_pipeline_tests.comparison.test_tables import rows
 
 ENGAGE = str(Path(sys.executable).with_name("engage"))

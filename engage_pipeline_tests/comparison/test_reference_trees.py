@@ -17,7 +17,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.orchestration.running import run_pipeline
 from engage_pipeline.settings.settings import load_settings
-from engage_pipeline.submission.scoring import score_predictions
+from engage_pipeline.submission.scoring.report import score_predictions
 from engage_pipeline.synthetic import synthesize
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.samples import feature_table, tiny_settings

@@ -22,9 +22,9 @@ _LOADED = (
     "engage_pipeline.comparison.comparison",
     "engage_pipeline.definitions",
     "engage_pipeline.model.promotion.rollback",
-    "engage_pipeline.submission.explain",
+    "engage_pipeline.submission.explanation.explain",
     "engage_pipeline.submission.predict",
-    "engage_pipeline.submission.scoring",
+    "engage_pipeline.submission.scoring.report",
     "engage_pipeline.synthetic",
 )
 

@@ -14,7 +14,7 @@ import pytest
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
-from engage_pipeline.ingest.reading import ingest_part
+from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.store.manifests import Manifest, label
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds

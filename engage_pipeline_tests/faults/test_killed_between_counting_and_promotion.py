@@ -19,7 +19,7 @@ from engage_pipeline.model.promotion.rollback import roll_back
 from engage_pipeline.settings.settings import load_settings
 from engage_pipeline.store.promoted_counters import COUNTERS
 from engage_pipeline.store.store import ArtifactStore
-from engage_pipeline.submission.explain import explain
+from engage_pipeline.submission.explanation.explain import explain
 from engage_pipeline.submission.predict import predict
 from engage_pipeline.submission.predictor import Predictor
 from engage_pipeline_tests import worlds

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.ingest.deletions import read_deletions
+from engage_pipeline.ingest.deletions.lists import read_deletions
 from engage_pipeline.store.plan import raw_sources
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.opened import audited

@@ -24,7 +24,7 @@ sys.stdin.read()
 """
 _ENGAGE = """
 import sys
-import engage_pipeline.commands.history as history
+import engage_pipeline.orchestration.history as history
 history.SECONDS = float(sys.argv.pop(1))
 from engage_pipeline.cli import main
 main()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.interactions.counting import count_training
+from engage_pipeline.interactions.counters.counting import count_training
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.faults.large_parts import write_raw_part
 from engage_pipeline_tests.samples import tiny_settings
@@ -32,10 +32,10 @@ STEPS = """
 import json, sys, threading, time
 from pathlib import Path
 import pyarrow.compute as pc, pyarrow.parquet as pq
-from engage_pipeline.ingest.reading import ingest_part
-from engage_pipeline.interactions.counting import count_training, count_validation
-from engage_pipeline.interactions.features import write_features
-from engage_pipeline.interactions.similarity import similar_authors
+from engage_pipeline.ingest.part_ingest import ingest_part
+from engage_pipeline.interactions.counters.counting import count_training, count_validation
+from engage_pipeline.interactions.features.writing import write_features
+from engage_pipeline.interactions.graphs.similarity import similar_authors
 from engage_pipeline.machine.memory import peak_memory_mb, reset_peak_memory
 from engage_pipeline_tests.samples import tiny_settings
 

@@ -8,7 +8,7 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.language.codes import CODES, load_codes
-from engage_pipeline.submission.results_file import read_predictions
+from engage_pipeline.submission.scoring.results_file import read_predictions
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.raw import part_of
 from engage_pipeline_tests.orchestration.checks.looking import (

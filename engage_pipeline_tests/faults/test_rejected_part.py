@@ -9,8 +9,8 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.commands.data import rejects as rejects_command
 from engage_pipeline.errors import UserError
-from engage_pipeline.ingest.deletions import read_deletions
-from engage_pipeline.ingest.forgetting import forget_rows
+from engage_pipeline.ingest.deletions.forgetting import forget_rows
+from engage_pipeline.ingest.deletions.lists import read_deletions
 from engage_pipeline.ingest.rejected_part import KEPT_BYTES, KEPT_LINES, bounded, kept_rejects
 from engage_pipeline.ingest.rejects import Reject
 from engage_pipeline_tests import worlds

@@ -15,8 +15,8 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import sha256
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.raw import ingest, manifest_of, part_of
-from engage_pipeline_tests.ingest.test_reading import GOOD, line_of
-from engage_pipeline_tests.ingest.test_reading import ingest as read
+from engage_pipeline_tests.ingest.test_part_ingest import GOOD, line_of
+from engage_pipeline_tests.ingest.test_part_ingest import ingest as read
 
 LZOP = shutil.which("lzop")
 CHANGES = {

@@ -19,8 +19,8 @@ MOMENTS = {
     "loading the commands": Moment("typer/main.py", "<module>"),
     "loading Dagster": Moment("dagster/_core/errors.py", "<module>"),
     "loading Arrow": Moment("pyarrow/__init__.py", "<module>", 1, signal.SIGTERM),
-    "reading a part": Moment("engage_pipeline/ingest/reading.py", "ingest_part"),
-    "the second part": Moment("engage_pipeline/ingest/reading.py", "ingest_part", 2, signal.SIGTERM),
+    "reading a part": Moment("engage_pipeline/ingest/part_ingest.py", "ingest_part"),
+    "the second part": Moment("engage_pipeline/ingest/part_ingest.py", "ingest_part", 2, signal.SIGTERM),
     "publishing": Moment("engage_pipeline/files/atomic.py", "seal_folder"),
     "opening the history": Moment(SQL, "do_execute", 1),
     "asking for a run": Moment(SQL, "do_execute", 30, signal.SIGTERM),
@@ -71,7 +71,7 @@ def test_a_backfill_goes_on_with_no_other_run(raw: Path, tmp_path: Path, number:
     folder = tmp_path / "world"
     shutil.copytree(raw, folder)
     worlds.write_config(folder, max_n_parts_in_memory=1)
-    at = Moment("engage_pipeline/ingest/reading.py", "ingest_part", 2, number)
+    at = Moment("engage_pipeline/ingest/part_ingest.py", "ingest_part", 2, number)
     stopped = stop_at(at, ["backfill"], folder)
     assert_one_line(stopped, number)
     assert "part-00001: started" in stopped.stderr
@@ -82,7 +82,7 @@ def test_a_backfill_goes_on_with_no_other_run(raw: Path, tmp_path: Path, number:
 def test_a_comparison_ends_with_the_run_that_it_started(tmp_path: Path, number: int) -> None:
     """Ctrl-C reaches the comparison and its child, which is at a part of its world."""
     arguments = ["compare", "--out", "out", "--sizes", "2000", "--seeds", "1", "--presets", "default"]
-    at = Moment("engage_pipeline/ingest/reading.py", "ingest_part", 2, number, group=True)
+    at = Moment("engage_pipeline/ingest/part_ingest.py", "ingest_part", 2, number, group=True)
     assert_one_line(stop_at(at, arguments, tmp_path), number)
     assert not list((tmp_path / "out" / "outcomes").glob("*"))
     (log,) = (tmp_path / "out" / "runs").rglob("log.txt")
@@ -94,7 +94,7 @@ def test_processes_that_predict_end_with_the_command(world: Path, number: int) -
     """The signal goes to the whole group while one of two processes reads its part."""
     shutil.copy(world / "raw" / "test" / "part-00000", world / "raw" / "test" / "part-00001")
     arguments = ["predict", "--input", "raw/test", "--output", "results.csv", "--processes", "2"]
-    at = Moment("engage_pipeline/ingest/reading.py", "ingest_part", 1, number, group=True)
+    at = Moment("engage_pipeline/ingest/part_ingest.py", "ingest_part", 1, number, group=True)
     assert_one_line(stop_at(at, arguments, world), number)
     assert not (world / "results.csv").exists()
     # On a machine that is too slow to tidy up in time, the next prediction does.

@@ -7,7 +7,7 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.evaluation.holdout import read_scores
-from engage_pipeline.submission.results_file import read_predictions
+from engage_pipeline.submission.scoring.results_file import read_predictions
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.raw import part_of
 from engage_pipeline_tests.orchestration.checks.looking import raw_lines, write_lines

@@ -7,8 +7,8 @@ import pytest
 
 from engage_pipeline.schema import COLUMN_NAMES
 from engage_pipeline_tests.faults.raw import ingest, manifest_of, part_of, rejects_of, rows_of
-from engage_pipeline_tests.ingest.test_reading import GOOD, GOOD_TEST, line_of
-from engage_pipeline_tests.ingest.test_reading import ingest as ingest_bytes
+from engage_pipeline_tests.ingest.test_part_ingest import GOOD, GOOD_TEST, line_of
+from engage_pipeline_tests.ingest.test_part_ingest import ingest as ingest_bytes
 from engage_pipeline_tests.orchestration.checks.looking import distrusted, failed, look
 
 LINES = 600

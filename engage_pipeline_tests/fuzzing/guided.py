@@ -15,13 +15,13 @@ import atheris
 
 with atheris.instrument_imports(include=["engage_pipeline.ingest"]):
     from engage_pipeline.errors import UserError
-    from engage_pipeline.ingest.lines import PartLines, read_lines
+    from engage_pipeline.ingest.parsing.lines import PartLines, read_lines
     from engage_pipeline.ingest.rejects import RejectWriter, read_rejects
 
 import numpy as np
 
 from engage_pipeline_tests.fuzzing.parts import good_lines
-from engage_pipeline_tests.ingest.slow_reader import LabelsInTestPartError, SlowPart, read_slowly
+from engage_pipeline_tests.ingest.parsing.slow_reader import LabelsInTestPartError, SlowPart, read_slowly
 
 STRUCTURAL = {"length", "carriage return", "NUL", "encoding", "columns", "line end"}
 SUFFIXES = ("", "", "", ".gz", ".zst")

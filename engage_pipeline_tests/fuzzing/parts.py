@@ -11,8 +11,8 @@ import pytest
 
 from engage_pipeline.errors import UserError
 from engage_pipeline_tests.fuzzing.splices import Splice, random_splices, spliced
-from engage_pipeline_tests.ingest.slow_reader import LabelsInTestPartError, read_slowly
-from engage_pipeline_tests.ingest.test_reading import assert_equal, ingest
+from engage_pipeline_tests.ingest.parsing.slow_reader import LabelsInTestPartError, read_slowly
+from engage_pipeline_tests.ingest.test_part_ingest import assert_equal, ingest
 from engage_pipeline_tests.samples import GOLDEN
 
 LINES_A_PART = 400

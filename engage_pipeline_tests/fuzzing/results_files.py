@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.submission.scoring import score_predictions
+from engage_pipeline.submission.scoring.report import score_predictions
 from engage_pipeline_tests.fuzzing.splices import ODD, random_splices, spliced
 from engage_pipeline_tests.samples import tiny_settings
 

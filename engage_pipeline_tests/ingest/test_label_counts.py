@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from engage_pipeline import schema
-from engage_pipeline.ingest.label_counts import label_counts
+from engage_pipeline.ingest.side_files import label_counts
 from engage_pipeline_tests.interactions.dense_rows import dense_rows
 from engage_pipeline_tests.interactions.typed_parts import write_typed
 from engage_pipeline_tests.samples import tiny_settings

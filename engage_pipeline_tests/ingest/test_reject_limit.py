@@ -11,9 +11,14 @@ from hypothesis import strategies as st
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest import reject_limit
-from engage_pipeline.ingest.lines import count_lines
+from engage_pipeline.ingest.parsing.lines import count_lines
 from engage_pipeline.ingest.reject_limit import MANY, RejectLimit, TooManyRejectsError
-from engage_pipeline_tests.ingest.test_reading import GOOD, GOOD_TEST, ingest, line_of
+from engage_pipeline_tests.ingest.test_part_ingest import (
+    GOOD,
+    GOOD_TEST,
+    ingest,
+    line_of,
+)
 
 BAD = line_of(like_timestamp=b"soon")
 
@@ -83,7 +88,7 @@ READ = """
 import sys
 from pathlib import Path
 from engage_pipeline.errors import UserError
-from engage_pipeline.ingest.reading import ingest_part
+from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline_tests.samples import tiny_settings
 part = Path(sys.argv[1])
 folder = part.parent / ("read-" + part.name)

@@ -13,7 +13,7 @@ from engage_pipeline.ingest.rejects import Reject, RejectTally
 from engage_pipeline.ingest.report import summarise
 from engage_pipeline.ingest.rules import holdout_has_its_share
 from engage_pipeline.store.rules import outcome_of
-from engage_pipeline_tests.ingest.test_reading import GOOD, ingest
+from engage_pipeline_tests.ingest.test_part_ingest import GOOD, ingest
 from engage_pipeline_tests.samples import bare_store, tiny_settings
 
 

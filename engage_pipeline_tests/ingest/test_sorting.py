@@ -9,7 +9,7 @@ import pytest
 from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest import sorting
-from engage_pipeline.ingest.blocks import LineBlock
+from engage_pipeline.ingest.parsing.blocks import LineBlock
 from engage_pipeline.ingest.sorting import sorted_by_tweet
 from engage_pipeline_tests.samples import tiny_settings
 

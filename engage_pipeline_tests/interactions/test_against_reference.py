@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from engage_pipeline import schema
-from engage_pipeline.interactions.counting import count_training, count_validation
-from engage_pipeline.interactions.family_counts import Kind
-from engage_pipeline.interactions.features import write_features
-from engage_pipeline.interactions.similarity import similar_authors
+from engage_pipeline.interactions.counters.counting import count_training, count_validation
+from engage_pipeline.interactions.counters.family_counts import Kind
+from engage_pipeline.interactions.features.writing import write_features
+from engage_pipeline.interactions.graphs.similarity import similar_authors
 from engage_pipeline_tests.interactions import reference
 from engage_pipeline_tests.interactions.typed_parts import Row, write_typed
 from engage_pipeline_tests.interactions.worlds import World, worlds

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engage_pipeline.interactions.communities import NO_COMMUNITY, Communities
-from engage_pipeline.interactions.drift import chance
-from engage_pipeline.interactions.pieces import cut
-from engage_pipeline.interactions.similarity import similar_authors
+from engage_pipeline.interactions.drift.stability import chance
+from engage_pipeline.interactions.features.pieces import cut
+from engage_pipeline.interactions.graphs.communities import NO_COMMUNITY, Communities
+from engage_pipeline.interactions.graphs.similarity import similar_authors
 from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER
 from engage_pipeline_tests.samples import tiny_settings
 

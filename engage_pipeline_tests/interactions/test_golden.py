@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.interactions.counting import count_training, count_validation
-from engage_pipeline.interactions.features import write_features
-from engage_pipeline.interactions.similarity import similar_authors
+from engage_pipeline.interactions.counters.counting import count_training, count_validation
+from engage_pipeline.interactions.features.writing import write_features
+from engage_pipeline.interactions.graphs.similarity import similar_authors
 from engage_pipeline_tests.interactions.typed_parts import read_part, write_typed
 from engage_pipeline_tests.samples import GOLDEN, tiny_settings
 

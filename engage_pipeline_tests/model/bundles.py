@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from engage_pipeline.interactions.communities import COMMUNITIES, SCHEMA
+from engage_pipeline.interactions.graphs.communities import COMMUNITIES, SCHEMA
 from engage_pipeline.language.codes import code_schema, load_codes
 from engage_pipeline.language.topics import fit_model
 from engage_pipeline.model.effects.columns import read_columns

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from engage_pipeline.ingest.reading import ingest_part
-from engage_pipeline.ingest.split import validation_split
-from engage_pipeline.interactions.counting import count_training, count_validation
-from engage_pipeline.interactions.features import write_features
-from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS
+from engage_pipeline.ingest.part_ingest import ingest_part
+from engage_pipeline.ingest.validation_split import validation_split
+from engage_pipeline.interactions.counters.counting import count_training, count_validation
+from engage_pipeline.interactions.features.writing import write_features
+from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.bundle import build_bundle
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store import promoted_counters

@@ -10,8 +10,8 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.submission.results import ResultsWriter, write_submission
-from engage_pipeline.submission.results_file import read_predictions
-from engage_pipeline.submission.scoring import score_predictions
+from engage_pipeline.submission.scoring.report import score_predictions
+from engage_pipeline.submission.scoring.results_file import read_predictions
 from engage_pipeline_tests.samples import tiny_settings
 
 

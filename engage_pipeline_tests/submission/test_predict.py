@@ -12,8 +12,8 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.ingest.reading import ingest_part
-from engage_pipeline.interactions.features import write_features
+from engage_pipeline.ingest.part_ingest import ingest_part
+from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import ArtifactStore

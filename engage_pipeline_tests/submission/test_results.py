@@ -16,7 +16,7 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.submission import results
 from engage_pipeline.submission.results import ResultsWriter, write_submission
-from engage_pipeline.submission.results_file import read_predictions
+from engage_pipeline.submission.scoring.results_file import read_predictions
 
 NUMBER = re.compile(r"0\.\d{9}")
 

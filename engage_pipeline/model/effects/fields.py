@@ -17,7 +17,7 @@ from engage_pipeline.numerics.fingerprints import MISSING, fingerprints
 from engage_pipeline.numerics.stray_days import in_window
 
 if TYPE_CHECKING:
-    from engage_pipeline.interactions.communities import Communities
+    from engage_pipeline.interactions.graphs.communities import Communities
     from engage_pipeline.language.topics import TopicModel
 
 COLUMNS = (

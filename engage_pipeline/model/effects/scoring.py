@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from engage_pipeline.interactions.communities import COMMUNITIES, Communities
+from engage_pipeline.interactions.graphs.communities import COMMUNITIES, Communities
 from engage_pipeline.language.topics import TopicModel
 from engage_pipeline.model.effects.columns import effect_columns, no_effects
 from engage_pipeline.model.effects.fields import Clusters, EffectRows

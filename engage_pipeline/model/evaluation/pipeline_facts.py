@@ -7,8 +7,8 @@ Facts that change without the content, such as seconds and memory, are not shown
 import pyarrow.parquet as pq
 
 from engage_pipeline.catalogue import ARTIFACTS
-from engage_pipeline.interactions.counting import DAYS
-from engage_pipeline.interactions.drift import part_drift
+from engage_pipeline.interactions.counters.counting import DAYS
+from engage_pipeline.interactions.drift.stability import part_drift
 from engage_pipeline.model.evaluation.pipeline_section import PipelineFacts
 from engage_pipeline.store.store import ArtifactStore
 

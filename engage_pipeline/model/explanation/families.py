@@ -5,7 +5,7 @@ of the two. A family of effects is what the mixed model adds for some of its key
 author and the viewer are, what the tweet holds, when it was written. The pretrained network's logits, which the trees
 read, belong to none: they are attributed to what the network read, as the effects' logits are to families of effects.
 What belongs here: which input is in which family, and which columns of a feature row it is made of. What does not:
-how much it moved a logit (explaining), or the words for it (submission/explanation_text).
+how much it moved a logit (row), or the words for it (submission.explanation.as_text).
 """
 
 from dataclasses import dataclass

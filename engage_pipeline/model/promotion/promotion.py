@@ -3,7 +3,7 @@
 Either way the version that is published holds the files of a bundle (see bundle), so its version is that of the model
 it is a copy of; only where the first candidate is turned down does it hold no model (predicting). Its facts say what
 was decided and why, with both scores and the counters that they rest on, and carry on what is known of the model that
-predicts: since when, and how it scored then. What does not belong here: the rule (deciding), and a person's decision
+predicts: since when, and how it scored then. What does not belong here: the rule (decision), and a person's decision
 (rollback).
 """
 

@@ -1,7 +1,7 @@
 """The rows that trees are trained on, read from validation_features into one matrix.
 
 Fine-tuning rows outside the last chunk: that chunk is left to the blend weights, and the holdout to the evaluation.
-What does not belong here: what the columns are (tree_inputs), or how trees are grown (trees).
+What does not belong here: what the columns are (inputs), or how trees are grown (training).
 """
 
 from collections.abc import Iterator

@@ -10,15 +10,14 @@ from engage_pipeline import plots, schema
 from engage_pipeline.files.atomic import identity
 from engage_pipeline.files.parquet import require_schema
 from engage_pipeline.files.raw_parts import part_name
-from engage_pipeline.ingest.deletions import read_deletions
-from engage_pipeline.ingest.forgetting import FACT, enter_replaced
-from engage_pipeline.ingest.label_counts import label_counts
-from engage_pipeline.ingest.reading import ingest_part
+from engage_pipeline.ingest.deletions.forgetting import FACT, enter_replaced
+from engage_pipeline.ingest.deletions.lists import read_deletions
+from engage_pipeline.ingest.part_ingest import ingest_part
+from engage_pipeline.ingest.part_publishing import change, part_publisher
 from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.report import facts_of_parts
-from engage_pipeline.ingest.side_files import SAMPLE, write_side_files, write_test_sample
-from engage_pipeline.ingest.split import validation_split
-from engage_pipeline.ingest.training_parts import change, part_publisher
+from engage_pipeline.ingest.side_files import SAMPLE, label_counts, write_side_files, write_test_sample
+from engage_pipeline.ingest.validation_split import validation_split
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
 from engage_pipeline.orchestration.assets.materializing import (
     Shown,

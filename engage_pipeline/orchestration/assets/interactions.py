@@ -4,10 +4,10 @@ import dagster as dg
 import pyarrow.parquet as pq
 
 from engage_pipeline import plots, schema
-from engage_pipeline.interactions import communities
-from engage_pipeline.interactions.counting import count_training, count_validation
-from engage_pipeline.interactions.part_features import part_publisher, write_parts
-from engage_pipeline.interactions.similarity import similar_authors
+from engage_pipeline.interactions.counters.counting import count_training, count_validation
+from engage_pipeline.interactions.features.part_publishing import part_publisher, write_parts
+from engage_pipeline.interactions.graphs import communities
+from engage_pipeline.interactions.graphs.similarity import similar_authors
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
 from engage_pipeline.orchestration.assets.materializing import (
     Shown,

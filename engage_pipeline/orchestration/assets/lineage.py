@@ -11,8 +11,7 @@ import dagster as dg
 import pyarrow as pa
 
 from engage_pipeline import schema
-from engage_pipeline.interactions import similarity
-from engage_pipeline.interactions.counting import (
+from engage_pipeline.interactions.counters.counting import (
     COUNTS,
     FINETUNE_SCOPE,
     LABELLED_SCOPE,
@@ -21,7 +20,8 @@ from engage_pipeline.interactions.counting import (
     count_tables,
     totals_file,
 )
-from engage_pipeline.interactions.family_counts import REVERSED_ROLES
+from engage_pipeline.interactions.counters.family_counts import REVERSED_ROLES
+from engage_pipeline.interactions.graphs import similarity
 
 Source = tuple[str, str]
 """Asset and column."""

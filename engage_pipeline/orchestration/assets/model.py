@@ -4,8 +4,8 @@ import dagster as dg
 import pyarrow.parquet as pq
 
 from engage_pipeline import plots
-from engage_pipeline.interactions.drift import COMPARABLE_FEATURES
-from engage_pipeline.interactions.profile import write_summary
+from engage_pipeline.interactions.drift.profile import write_summary
+from engage_pipeline.interactions.drift.stability import COMPARABLE_FEATURES
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
 from engage_pipeline.orchestration.assets.materializing import Shown, make_one, user_errors
 from engage_pipeline.orchestration.resources import Pipeline

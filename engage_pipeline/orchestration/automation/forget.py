@@ -1,8 +1,8 @@
 """`engage forget` and the job `forget`: deleted tweets and users leave every artifact, and whoever looks sees what is
 left to be trained anew.
 
-What belongs here: the order of the steps, and what Dagster is told. What does not: which rows go (ingest.forgetting),
-what predates a deletion (store.deletion_ledger).
+What belongs here: the order of the steps, and what Dagster is told. What does not: which rows go
+(ingest.deletions.forgetting), what predates a deletion (store.deletion_ledger).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,8 +15,13 @@ import dagster as dg
 from engage_pipeline.catalogue import ARTIFACTS, Stage
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
-from engage_pipeline.ingest.deletions import Deletions, read_deletions
-from engage_pipeline.ingest.forgetting import INGESTED, Forgotten, forget_rows, raw_files
+from engage_pipeline.ingest.deletions.forgetting import (
+    INGESTED,
+    Forgotten,
+    forget_rows,
+    raw_files,
+)
+from engage_pipeline.ingest.deletions.lists import Deletions, read_deletions
 from engage_pipeline.machine.spill import remove_spilled
 from engage_pipeline.orchestration.assets.materializing import materialization, user_errors
 from engage_pipeline.orchestration.checks.deletions import CHECK, judge

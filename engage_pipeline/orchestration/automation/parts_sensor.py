@@ -1,6 +1,6 @@
 """The sensor that finds new and replaced training parts and requests their ingest.
 
-What belongs here: what Dagster knows, and what it is told. What does not: the decision (ingest.watching).
+What belongs here: what Dagster knows, and what it is told. What does not: the decision (ingest.watch.decision).
 """
 
 import time
@@ -11,10 +11,18 @@ import dagster as dg
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import relative_folder
 from engage_pipeline.files.raw_parts import list_parts
-from engage_pipeline.ingest.looking import ContentReader, look_at_all, stored_parts
-from engage_pipeline.ingest.sightings import Cursor, read_cursor
-from engage_pipeline.ingest.watch_report import report
-from engage_pipeline.ingest.watching import Decision, PartRun, Situation, decide, parts_to_read
+from engage_pipeline.ingest.watch.cursor import Cursor, read_cursor
+from engage_pipeline.ingest.watch.decision import (
+    decide,
+    parts_to_read,
+)
+from engage_pipeline.ingest.watch.observation import ContentReader, look_at_all, stored_parts
+from engage_pipeline.ingest.watch.report import report
+from engage_pipeline.ingest.watch.situation import (
+    Decision,
+    PartRun,
+    Situation,
+)
 from engage_pipeline.orchestration.partitions import (
     PARTITION,
     PARTS,

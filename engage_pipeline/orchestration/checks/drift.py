@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from engage_pipeline import plots
 from engage_pipeline.catalogue import ARTIFACTS
-from engage_pipeline.interactions.drift import (
+from engage_pipeline.interactions.drift.profile import LANGUAGE, added, read_profile
+from engage_pipeline.interactions.drift.stability import (
     drifted_parts,
     improbable_languages,
     part_drift,
@@ -19,7 +20,6 @@ from engage_pipeline.interactions.drift import (
     window_drift,
     worst_in_words,
 )
-from engage_pipeline.interactions.profile import LANGUAGE, added, read_profile
 from engage_pipeline.orchestration.assets.materializing import Shown
 from engage_pipeline.orchestration.checks.finding import (
     Finding,

@@ -1,7 +1,7 @@
 """Warnings of the ingest stage. They read manifests and small files only, whatever the number of parts."""
 
 from engage_pipeline import schema
-from engage_pipeline.ingest.comparing import rate_shifts
+from engage_pipeline.ingest.part_comparison import rate_shifts
 from engage_pipeline.ingest.side_files import SAMPLE, shared_rows
 from engage_pipeline.orchestration.checks.finding import (
     Finding,

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
-from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS
+from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.benchmarks.graphs import GRAPHS, draw_edges
 from engage_pipeline_tests.benchmarks.stages.language import wide_encoder

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
-from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS
+from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
 from engage_pipeline_tests.benchmarks.plain_way import counters, lines
 from engage_pipeline_tests.benchmarks.stages.language import read_languages
 from engage_pipeline_tests.benchmarks.stages.networks import wide_inputs, wide_settings

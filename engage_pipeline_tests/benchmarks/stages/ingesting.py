@@ -8,12 +8,12 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-from engage_pipeline.ingest.reading import ingest_part
+from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.ingest.side_files import write_side_files
-from engage_pipeline.ingest.split import validation_split
-from engage_pipeline.interactions.counting import count_training
-from engage_pipeline.interactions.features import write_features
-from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS
+from engage_pipeline.ingest.validation_split import validation_split
+from engage_pipeline.interactions.counters.counting import count_training
+from engage_pipeline.interactions.features.writing import write_features
+from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.benchmarks.stages.stage import Done, Stage, Work
 from engage_pipeline_tests.benchmarks.world import PART, World

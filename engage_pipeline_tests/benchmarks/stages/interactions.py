@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from engage_pipeline.interactions.communities import COMMUNITIES, find_communities
-from engage_pipeline.interactions.counting import count_training, count_validation
-from engage_pipeline.interactions.family_counts import Kind
-from engage_pipeline.interactions.features import write_features
-from engage_pipeline.interactions.similarity import SIMILAR_AUTHORS, similar_authors
+from engage_pipeline.interactions.counters.counting import count_training, count_validation
+from engage_pipeline.interactions.counters.family_counts import Kind
+from engage_pipeline.interactions.features.writing import write_features
+from engage_pipeline.interactions.graphs.communities import COMMUNITIES, find_communities
+from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS, similar_authors
 from engage_pipeline_tests.benchmarks.crowds import write_crowd
 from engage_pipeline_tests.benchmarks.graphs import GRAPHS, write_graph
 from engage_pipeline_tests.benchmarks.stages.stage import Done, Stage, Work

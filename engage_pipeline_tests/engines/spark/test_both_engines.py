@@ -9,15 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.interactions.counting import (
+from engage_pipeline.interactions.counters.counting import (
     VALIDATION_NUMBERS,
     count_training,
     count_validation,
     number_exposures,
 )
-from engage_pipeline.interactions.exposure_matrix import ExposureMatrix
-from engage_pipeline.interactions.features import write_features
-from engage_pipeline.interactions.similarity import similar_authors
+from engage_pipeline.interactions.features.writing import write_features
+from engage_pipeline.interactions.graphs.exposure_matrix import ExposureMatrix
+from engage_pipeline.interactions.graphs.similarity import similar_authors
 from engage_pipeline.language.tweets import distinct_tweets, tweets_with_language
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.engines.spark.helpers import spark_settings

@@ -13,7 +13,7 @@ from engage_pipeline.engines.engine import Engine
 from engage_pipeline.engines.opening import open_engine
 from engage_pipeline.engines.spark.engine import SparkEngine
 from engage_pipeline.errors import UserError
-from engage_pipeline.ingest.training_parts import part_publisher
+from engage_pipeline.ingest.part_publishing import part_publisher
 from engage_pipeline.machine.spill import remove_spilled, spill_folder
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import ArtifactStore

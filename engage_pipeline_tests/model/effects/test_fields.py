@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.interactions.communities import COMMUNITIES, SCHEMA
+from engage_pipeline.interactions.graphs.communities import COMMUNITIES, SCHEMA
 from engage_pipeline.language.topics import TopicModel
 from engage_pipeline.model.effects.effects import EFFECTS, effects_of, families_of, keys_of
 from engage_pipeline.model.effects.fields import (

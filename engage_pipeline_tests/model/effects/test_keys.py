@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.interactions.communities import Communities
+from engage_pipeline.interactions.graphs.communities import Communities
 from engage_pipeline.model.effects.effects import EFFECTS
 from engage_pipeline.model.effects.fields import Clusters, EffectRows, end_of_window
 from engage_pipeline.model.effects.rows import read_rows

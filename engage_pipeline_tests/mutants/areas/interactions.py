@@ -5,7 +5,7 @@ from engage_pipeline_tests.mutants.mutation import mutations
 MUTATIONS = [
     *mutations(
         "interactions",
-        "interactions/family_counts.py",
+        "interactions/counters/family_counts.py",
         "interactions/test_golden.py interactions/test_against_reference.py",
         (
             'scope = LABELLED_SCOPE if kind == "test" else FINETUNE_SCOPE',
@@ -17,15 +17,15 @@ MUTATIONS = [
     ),
     *mutations(
         "interactions",
-        "interactions/counting.py",
-        "interactions/test_counting.py",
+        "interactions/counters/counting.py",
+        "interactions/counters/test_counting.py",
         ("VALIDATION_KEYS, done, folds=False)", "VALIDATION_KEYS, done)"),
         ('"interactions/windows/finetune.sql"', '"interactions/windows/labelled.sql"'),
     ),
     *mutations(
         "interactions",
-        "interactions/lookup.py",
-        "interactions/test_lookup.py submission/test_predictor.py",
+        "interactions/single_row/counters.py",
+        "interactions/single_row/test_counters.py submission/test_predictor.py",
         ("if key is None or viewer is None:", "if key is None:"),
         ("if place == len(self.codes) or self.codes[place] != code:", "if place == len(self.codes):"),
         ("return place + 1 if", "return place if"),
@@ -33,8 +33,8 @@ MUTATIONS = [
     ),
     *mutations(
         "interactions",
-        "interactions/pieces.py",
-        "interactions/test_pieces.py interactions/test_edges_by_hand.py",
+        "interactions/features/pieces.py",
+        "interactions/features/test_pieces.py interactions/test_edges_by_hand.py",
         ("if len(lines) <= most_rows:", "if len(lines) < most_rows:"),
         ("+ piece.rows > rows:", "+ piece.rows >= rows:"),
         ("ranks[inside] - number * most_rows", "ranks[inside]"),
@@ -42,8 +42,8 @@ MUTATIONS = [
     ),
     *mutations(
         "interactions",
-        "interactions/similarity.py",
-        "interactions/test_similarity.py interactions/test_edges_by_hand.py",
+        "interactions/graphs/similarity.py",
+        "interactions/graphs/test_similarity.py interactions/test_edges_by_hand.py",
         ("kept = (jaccard >= threshold)", "kept = (jaccard > threshold)"),
         ("place, top_n - 1)", "place, top_n)"),
         ("shared = follows > 1", "shared = follows > 2"),
@@ -53,8 +53,8 @@ MUTATIONS = [
     ),
     *mutations(
         "interactions",
-        "interactions/drift.py",
-        "interactions/test_drift.py interactions/test_edges_by_hand.py",
+        "interactions/drift/stability.py",
+        "interactions/drift/test_stability.py interactions/test_edges_by_hand.py",
         ("index - limit - chance(", "index - limit + 0 * chance("),
         ("(p - q) * (np.log(p) - np.log(q))", "p * (np.log(p) - np.log(q))"),
         ("+ 3 * np.sqrt(", "+ 30 * np.sqrt("),
@@ -68,8 +68,8 @@ MUTATIONS = [
     ),
     *mutations(
         "interactions",
-        "interactions/profile.py",
-        "interactions/test_profile.py",
+        "interactions/drift/profile.py",
+        "interactions/drift/test_profile.py",
         ("codes[values == 0] = _ZERO", "codes[values == 0] = _LEAST"),
         ("codes[mantissa < 0] = _NEGATIVE", "codes[mantissa < 0] = _ZERO"),
         ("2 * (exponent - 1) + (mantissa", "2 * exponent + (mantissa"),
@@ -78,8 +78,8 @@ MUTATIONS = [
     ),
     *mutations(
         "interactions",
-        "interactions/communities.py",
-        "interactions/test_communities.py interactions/test_edges_by_hand.py",
+        "interactions/graphs/communities.py",
+        "interactions/graphs/test_communities.py interactions/test_edges_by_hand.py",
         ("np.argsort(-matrix.authors, kind=", "np.argsort(matrix.authors, kind="),
         ("np.where(self.user[places] == users, role[places]", "np.where(self.user[places] <= users, role[places]"),
         ("self.values**-1.5", "self.values**-0.5"),
@@ -87,14 +87,14 @@ MUTATIONS = [
     ),
     *mutations(
         "interactions",
-        "interactions/counter_columns.py",
+        "interactions/features/counter_columns.py",
         "interactions/test_golden.py interactions/test_against_reference.py",
         ("values / SCORE_UNITS if column.dtype == np.float64", "values if column.dtype == np.float64"),
     ),
     *mutations(
         "interactions",
-        "interactions/list_column.py",
-        "interactions/test_list_column.py",
+        "interactions/features/list_column.py",
+        "interactions/features/test_list_column.py",
         ("self._kind, mask=missing)", "self._kind)"),
     ),
     *mutations(

@@ -2,33 +2,37 @@
 
 from engage_pipeline_tests.mutants.mutation import mutations
 
-READING = "ingest/test_reading.py"
+READING = "ingest/test_part_ingest.py"
 
 MUTATIONS = [
     *mutations(
         "ingest",
-        "ingest/lines.py",
-        "ingest/test_lines.py",
+        "ingest/parsing/lines.py",
+        "ingest/parsing/test_lines.py",
         ("np.arange(self.lines, self.lines + len(layout.ends))", "np.arange(len(layout.ends))"),
-        ("if len(fitted) < len(line):", "if len(fitted) > len(line):", "ingest/test_lines.py ingest/test_reading.py"),
+        (
+            "if len(fitted) < len(line):",
+            "if len(fitted) > len(line):",
+            "ingest/parsing/test_lines.py ingest/test_part_ingest.py",
+        ),
     ),
     *mutations(
         "ingest",
-        "ingest/widths.py",
-        "ingest/test_lines.py",
+        "ingest/parsing/line_rules.py",
+        "ingest/parsing/test_lines.py",
         ("if not line.endswith(NO_LABELS):", "if False:"),
         ("return line.removesuffix(NO_LABELS), None", "return line, None"),
     ),
     *mutations(
         "ingest",
-        "ingest/fields.py",
+        "ingest/parsing/fields.py",
         READING,
         ("np.flatnonzero(bad & good)", "np.flatnonzero(bad)"),
         ("block.longest(index) > MAX_TEXT_BYTES", "block.longest(index) > 10 * MAX_TEXT_BYTES"),
     ),
     *mutations(
         "ingest",
-        "ingest/reading.py",
+        "ingest/part_ingest.py",
         READING,
         ("            if read.too_many:\n", "            if read.too_many and read.stopped:\n"),
         ("            if not read.rows:\n", "            if read.rows is None:\n"),
@@ -44,8 +48,8 @@ MUTATIONS = [
     ),
     *mutations(
         "forgetting",
-        "ingest/deletions.py",
-        "ingest/test_deletions.py",
+        "ingest/deletions/lists.py",
+        "ingest/deletions/test_lists.py",
         ("elif path.name.startswith((TWEETS, USERS)) and path.is_file():", "elif path.is_file():"),
         ('pc.equal(ids, "")))', 'pc.equal(ids, " ")))'),
     ),

@@ -2,7 +2,7 @@
 
 from engage_pipeline_tests.mutants.mutation import mutations
 
-COUNTING = "interactions/test_counting.py"
+COUNTING = "interactions/counters/test_counting.py"
 FEATURES = "interactions/test_golden.py interactions/test_against_reference.py"
 
 MUTATIONS = [
@@ -10,18 +10,18 @@ MUTATIONS = [
         "SQL",
         "interactions/count_totals.sql",
         COUNTING,
-        ("SUM(negative)", "MAX(negative)", "interactions/test_counting.py"),
+        ("SUM(negative)", "MAX(negative)", "interactions/counters/test_counting.py"),
         ("SUM(exposures)", "MAX(exposures)"),
-        ("SUM(reply)", "MAX(reply)", "interactions/test_counting.py"),
+        ("SUM(reply)", "MAX(reply)", "interactions/counters/test_counting.py"),
     ),
     *mutations(
         "SQL",
         "interactions/counts_by_fold.sql",
         COUNTING,
-        ("SUM(negative)", "MAX(negative)", "interactions/test_counting.py"),
+        ("SUM(negative)", "MAX(negative)", "interactions/counters/test_counting.py"),
         ("SUM(retweet)", "SUM(retweet_with_comment)"),
         ("COUNT(*)", "COUNT(DISTINCT line_number)"),
-        ('CAST(SUM("like") AS INT)', 'CAST(MAX("like") AS INT)', "interactions/test_counting.py"),
+        ('CAST(SUM("like") AS INT)', 'CAST(MAX("like") AS INT)', "interactions/counters/test_counting.py"),
     ),
     *mutations(
         "SQL",
@@ -37,14 +37,14 @@ MUTATIONS = [
     *mutations(
         "SQL",
         "interactions/days.sql",
-        "interactions/test_counting.py",
+        "interactions/counters/test_counting.py",
         ("SUM(negative)", "MAX(negative)"),
         ("GROUP BY fold\n", "GROUP BY fold, viewer\n"),
     ),
     *mutations(
         "SQL",
         "interactions/figures.sql",
-        "interactions/test_counting.py",
+        "interactions/counters/test_counting.py",
         ("SUM(retweet_with_comment)", "SUM(retweet)"),
     ),
     *mutations(
@@ -68,7 +68,7 @@ MUTATIONS = [
     *mutations(
         "SQL",
         "interactions/engaged_pairs.sql",
-        "interactions/test_features.py::test_any_engagement_with_a_similar_author_counts_except_on_the_rows_own_day "
+        "interactions/features/test_writing.py::test_any_engagement_with_a_similar_author_counts_except_on_the_rows_own_day "
         + FEATURES,
         (" + totals.retweet_with_comment > 0", " > 0"),
         (
@@ -94,11 +94,14 @@ MUTATIONS = [
     *mutations(
         "SQL",
         "interactions/followers.sql",
-        "interactions/test_similarity.py",
+        "interactions/graphs/test_similarity.py",
         ("engagee_follows_engager AND ", ""),
     ),
     *mutations(
-        "SQL", "interactions/follower_edges.sql", "interactions/test_similarity.py", ("SELECT DISTINCT", "SELECT")
+        "SQL",
+        "interactions/follower_edges.sql",
+        "interactions/graphs/test_similarity.py",
+        ("SELECT DISTINCT", "SELECT"),
     ),
     *mutations(
         "SQL",
@@ -139,7 +142,7 @@ MUTATIONS = [
     *mutations(
         "SQL",
         "interactions/profiles.sql",
-        "interactions/test_features.py::test_hour_and_day_of_month_agree_with_datetime " + FEATURES,
+        "interactions/features/test_writing.py::test_hour_and_day_of_month_agree_with_datetime " + FEATURES,
         (
             "engaging_user_account_creation AS DOUBLE)) / 86400), 0",
             "engaging_user_account_creation AS DOUBLE)) / 86400), 1",
@@ -169,7 +172,7 @@ MUTATIONS = [
     *mutations(
         "SQL",
         "ingest/duplicates.sql",
-        "ingest/test_reading.py",
+        "ingest/test_part_ingest.py",
         ('SUM("rows" - 1)', 'SUM("rows")'),
         ("tweet_id IS NOT NULL AND engaging_user_id IS NOT NULL", "tweet_id IS NOT NULL"),
     ),
@@ -184,7 +187,7 @@ MUTATIONS = [
     *mutations(
         "SQL",
         "ingest/sorted_lines.sql",
-        "ingest/test_sorting.py ingest/test_reading.py",
+        "ingest/test_sorting.py ingest/test_part_ingest.py",
         ("NULLS LAST, line_number", "NULLS LAST"),
     ),
     *mutations(
@@ -194,5 +197,5 @@ MUTATIONS = [
         ("WHERE engagement_day <> 0", "WHERE engagement_day > 0"),
         ("COUNT(retweet_timestamp)", "COUNT(*)"),
     ),
-    *mutations("SQL", "ingest/unknown_media.sql", "ingest/test_reading.py", ("ORDER BY n DESC", "ORDER BY n")),
+    *mutations("SQL", "ingest/unknown_media.sql", "ingest/test_part_ingest.py", ("ORDER BY n DESC", "ORDER BY n")),
 ]

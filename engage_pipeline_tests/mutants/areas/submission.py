@@ -21,8 +21,8 @@ MUTATIONS = [
     ),
     *mutations(
         "submission",
-        "submission/results_file.py",
-        "submission/test_one_too_many.py submission/test_scoring.py",
+        "submission/scoring/results_file.py",
+        "submission/test_one_too_many.py submission/scoring/test_report.py",
         ("None if 0 <= float(stripped) <= 1", "None if 0 < float(stripped) <= 1"),
         ("enumerate(_lines(path), start=1)", "enumerate(_lines(path), start=0)"),
         ("if len(line) == _LONGEST_LINE:", "if len(line) > 2 * _LONGEST_LINE:"),
@@ -34,8 +34,8 @@ MUTATIONS = [
     ),
     *mutations(
         "submission",
-        "submission/matching.py",
-        "submission/test_scoring.py",
+        "submission/scoring/matching.py",
+        "submission/scoring/test_report.py",
         ("if len(lines) > len(wanted):", "if False:"),
         ("    if (twice := _repeated(wanted)) is not None:", "    if (twice := None) is not None:"),
         ("    if (twice := _repeated(lines)) is not None:", "    if (twice := None) is not None:"),
@@ -44,8 +44,8 @@ MUTATIONS = [
     ),
     *mutations(
         "submission",
-        "submission/labels.py",
-        "submission/test_one_too_many.py submission/test_scoring.py",
+        "submission/scoring/labels.py",
+        "submission/test_one_too_many.py submission/scoring/test_report.py",
         ("(values != 0) & (values != 1)", "values > 1"),
         ("if table.num_rows != len(rows.labels):", "if table.num_rows < len(rows.labels):"),
         ("if table.num_rows == 0:", "if table.num_rows < 0:"),
@@ -53,8 +53,8 @@ MUTATIONS = [
     ),
     *mutations(
         "submission",
-        "submission/scoring.py",
-        "submission/test_scoring.py",
+        "submission/scoring/report.py",
+        "submission/scoring/test_report.py",
         ("given.probabilities[match(given, rows)]", "given.probabilities"),
         ("np.full(len(aligned), True)", "np.arange(len(aligned)) > 0"),
     ),

@@ -16,10 +16,10 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.definitions import defs
-from engage_pipeline.interactions.counting import COUNTS, count_training, count_validation
-from engage_pipeline.interactions.family_counts import Kind
-from engage_pipeline.interactions.features import write_features
-from engage_pipeline.interactions.similarity import similar_authors
+from engage_pipeline.interactions.counters.counting import COUNTS, count_training, count_validation
+from engage_pipeline.interactions.counters.family_counts import Kind
+from engage_pipeline.interactions.features.writing import write_features
+from engage_pipeline.interactions.graphs.similarity import similar_authors
 from engage_pipeline.orchestration.assets.lineage import (
     TWEETS,
     Lineage,

@@ -19,7 +19,7 @@ from engage_pipeline.commands.status_table import status_table
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
-from engage_pipeline.ingest.forgetting import INGESTED
+from engage_pipeline.ingest.deletions.forgetting import INGESTED
 from engage_pipeline.orchestration.automation.forget import COUNTED, Outcome, forget
 from engage_pipeline.orchestration.checks.deletions import CHECK
 from engage_pipeline.orchestration.resources import Pipeline

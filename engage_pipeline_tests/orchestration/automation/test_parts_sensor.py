@@ -9,7 +9,7 @@ import pytest
 
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.files import atomic
-from engage_pipeline.ingest.sightings import Cursor, read_cursor
+from engage_pipeline.ingest.watch.cursor import Cursor, read_cursor
 from engage_pipeline.orchestration.automation import parts_sensor as sensor_module
 from engage_pipeline.orchestration.automation.parts_sensor import LOST_SECONDS, parts_sensor
 from engage_pipeline.orchestration.partitions import register_parts

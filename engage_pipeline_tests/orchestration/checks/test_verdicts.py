@@ -123,8 +123,8 @@ import os, signal, sys
 from pathlib import Path
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.settings.settings import load_settings
-from engage_pipeline.ingest.deletions import NO_DELETIONS
-from engage_pipeline.ingest.training_parts import publish_part
+from engage_pipeline.ingest.deletions.lists import NO_DELETIONS
+from engage_pipeline.ingest.part_publishing import publish_part
 replace = Path.replace
 def killed(self, target):
     replace(self, target)

@@ -1,0 +1,231 @@
+"""Forgets deleted tweets and users: finds the ingested parts that hold them and rewrites those without them.
+
+A part remembers in its fact `deletions` the digest of the lists that it is without, so that the same lists cost no
+second look. The raw files are the user's: they are named, never touched. What belongs here: artifacts of the ingest
+stage. What does not: which rows are hit (rows), what has to be made again (orchestration.automation).
+"""
+
+import logging
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engage_pipeline.engines.duckdb import DuckDBEngine
+from engage_pipeline.errors import UserError
+from engage_pipeline.files.atomic import exclusive
+from engage_pipeline.ingest.deletions.lists import Deletions, read_deletions
+from engage_pipeline.ingest.deletions.rows import DeletedRows, Hits, PartFiles
+from engage_pipeline.ingest.rejected_part import kept_rejects
+from engage_pipeline.ingest.report import facts_of_parts, summarise
+from engage_pipeline.ingest.side_files import SAMPLE, write_side_files, write_test_sample
+from engage_pipeline.progress import progress
+from engage_pipeline.store.deletion_ledger import enter, enter_replaced_inputs
+from engage_pipeline.store.manifests import Manifest, label
+from engage_pipeline.store.rewriting import keys_on_disk, note_facts, rewrite
+from engage_pipeline.store.store import ArtifactStore, Draft, Version
+
+LOGGER = logging.getLogger("engage_pipeline")
+INGESTED = ("tweet_parts", "validation_tweets", "test_tweets")
+FACT = "deletions"
+
+
+@dataclass
+class Forgotten:
+    """What was done: the new manifests, how many deleted lines each lost, and what could not be done, by label."""
+
+    rewritten: list[Manifest] = field(default_factory=list)
+    lines: dict[str, int] = field(default_factory=dict)
+    looked_through: int = 0
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+def waiting(store: ArtifactStore) -> set[str]:
+    """Labels of the ingested artifacts that the lists of now have not been applied to yet.
+
+    Raises UserError where a list can't be read.
+    """
+    deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
+    return {label(manifest.artifact, manifest.key) for manifest in _behind(store, deletions, {})}
+
+
+def forget_rows(store: ArtifactStore, deletions: Deletions) -> Forgotten:
+    """Rewrites every ingested part that holds something deleted, of this training set or not.
+
+    A part that can't be opened or is being made is a problem of its own; the others are done. To be done again after
+    a kill: it goes on where it was.
+    """
+    done = Forgotten()
+    if deletions:
+        _forget_failed(store, deletions, done)
+    behind = list(_behind(store, deletions, done.problems))
+    if not behind:
+        return done
+    enter_replaced_inputs(store)
+    rows = sum(manifest.rows or 0 for manifest in behind)
+    with DuckDBEngine(store.settings, readable=[store.root]) as engine, progress("forget", rows) as tracker:
+        deleted = DeletedRows(engine, deletions)
+        for manifest in behind:
+            name = label(manifest.artifact, manifest.key)
+            try:
+                _forget(store, engine, deleted, manifest, done)
+            except UserError as error:
+                done.problems[name] = str(error)
+            tracker.advance(manifest.rows or 0, name)
+    return done
+
+
+def _forget_failed(store: ArtifactStore, deletions: Deletions, done: Forgotten) -> None:
+    """Takes deleted lines out of the rejects that failed attempts left: they belong to no version."""
+    kept = [(name, key) for name in INGESTED for key in keys_on_disk(store, name)]
+    kept = [(name, key) for name, key in kept if kept_rejects(store.folder(name, key)).is_file()]
+    if not kept:
+        return
+    with DuckDBEngine(store.settings, readable=[store.root]) as engine:
+        deleted = DeletedRows(engine, deletions)
+        for name, key in kept:
+            folder, made = store.folder(name, key), label(name, key)
+            try:
+                with exclusive(folder / ".lock", f"another run is making {made}"):
+                    lines = deleted.remove_rejects(kept_rejects(folder))
+            except UserError as error:
+                done.problems[made] = str(error)
+            else:
+                done.lines |= {f"{made}, rejected lines of a failed attempt": lines} if lines else {}
+
+
+def enter_replaced(store: ArtifactStore, name: str, key: str | None, deletions: Deletions) -> None:
+    """Before an artifact is ingested anew: enters its version into the ledger if that holds something deleted.
+
+    A version that can't be read might, so it is entered too.
+    """
+    try:
+        manifest = store.manifest(name, key)
+    except UserError:
+        return
+    if manifest is None or not deletions or manifest.facts.get(FACT) == deletions.digest:
+        return
+    version = Version(store.folder(name, key), manifest)
+    with DuckDBEngine(store.settings, readable=[store.root]) as engine:
+        deleted = DeletedRows(engine, deletions)
+        try:
+            holding = any(deleted.find(files).lines for files in _parts(version).values())
+        except UserError:
+            holding = True
+    if holding:
+        enter(store, [manifest])
+
+
+def _behind(store: ArtifactStore, deletions: Deletions, problems: dict[str, str]) -> Iterator[Manifest]:
+    """The manifests of the ingested artifacts that these lists have not been applied to."""
+    if not deletions:
+        return
+    for name in INGESTED:
+        for key in keys_on_disk(store, name):
+            try:
+                manifest = store.manifest(name, key)
+            except UserError as error:
+                problems[label(name, key)] = str(error)
+                continue
+            if manifest is not None and manifest.facts.get(FACT) != deletions.digest:
+                yield manifest
+
+
+def _forget(
+    store: ArtifactStore, engine: DuckDBEngine, deleted: DeletedRows, manifest: Manifest, done: Forgotten
+) -> None:
+    """Looks through one artifact and rewrites it if anything in it is deleted."""
+    name = label(manifest.artifact, manifest.key)
+    version = Version(store.folder(manifest.artifact, manifest.key), manifest)
+    parts = _parts(version)
+    hits = {part: deleted.find(files) for part, files in parts.items()}
+    lines = sum(found.lines for found in hits.values())
+    done.looked_through += 1
+    if not lines:
+        note_facts(store, version, {FACT: deleted.digest})
+        return
+    LOGGER.info("%s: %s deleted rows or rejected lines, rewritten without them", name, f"{lines:,}")
+    enter(store, [manifest])
+    started = time.monotonic()
+    with rewrite(store, manifest.artifact, manifest.key) as (current, draft):
+        if current.manifest.directory != manifest.directory:
+            raise UserError(f"{name} was made anew meanwhile: forget again")
+        for part, files in parts.items():
+            _write_part(engine, deleted, manifest, part, files, hits[part], draft)
+        _write_side_files(parts, draft, store)
+        draft.facts |= {FACT: deleted.digest, "seconds": round(time.monotonic() - started, 2)}
+    done.lines[name] = lines
+    if draft.manifest is not None:
+        done.rewritten.append(draft.manifest)
+
+
+def _write_side_files(parts: Mapping[str | None, PartFiles], draft: Draft, store: ArtifactStore) -> None:
+    for part, part_files in parts.items():
+        tweets = draft.path(part_files.tweets.name)
+        if part is None:
+            write_side_files(tweets, draft.directory, store.settings)
+        else:
+            write_test_sample(tweets, draft.path(f"{part}.{SAMPLE}"), store.settings)
+
+
+def _parts(version: Version) -> dict[str | None, PartFiles]:
+    """The files of each raw part in an ingested artifact; test_tweets holds several, by name. Each file is checked."""
+    if version.manifest.artifact != "test_tweets":
+        return {None: PartFiles(version.path("tweets.parquet"), version.path("rejects.parquet"))}
+    return {
+        part: PartFiles(version.path(f"{part}.parquet"), version.path(f"{part}.rejects.parquet"))
+        for part in version.manifest.facts["parts"]
+    }
+
+
+def _write_part(
+    engine: DuckDBEngine,
+    deleted: DeletedRows,
+    manifest: Manifest,
+    part: str | None,
+    files: PartFiles,
+    hits: Hits,
+    draft: Draft,
+) -> None:
+    """Writes one raw part's files into the draft, without the `hits`, and its facts."""
+    output = PartFiles(draft.path(files.tweets.name), draft.path(files.rejects.name))
+    if not hits.lines:
+        shutil.copyfile(files.tweets, output.tweets)
+        shutil.copyfile(files.rejects, output.rejects)
+        return
+    tally = deleted.remove(files, hits, output, "line" if part else "tweet")
+    before: Mapping[str, Any] = manifest.facts if part is None else manifest.facts["parts"][part]
+    forgotten = before.get("forgotten", 0) + hits.lines
+    counts = {"lines": before["lines"], "blank": before["blank"], "forgotten": forgotten}
+    facts = summarise(engine, output.tweets, tally, labelled=part is None, **counts).facts()
+    if part is None:
+        draft.rows = facts["rows"]
+        draft.facts |= facts
+    else:
+        draft.facts |= facts_of_parts({**draft.facts["parts"], part: facts})
+        draft.rows = sum(figures["rows"] for figures in draft.facts["parts"].values())
+
+
+def raw_files(store: ArtifactStore) -> dict[str, int]:
+    """The raw files that ingested artifacts were read from and that hold deleted lines still: how many each."""
+    found: dict[str, int] = {}
+    for name in INGESTED:
+        for key in keys_on_disk(store, name):
+            with suppress(UserError):  # a damaged manifest is told of where its artifact is looked through
+                if manifest := store.manifest(name, key):
+                    found |= _forgotten_of(store.root, manifest)
+    return found
+
+
+def _forgotten_of(root: Path, manifest: Manifest) -> dict[str, int]:
+    parts = manifest.facts.get("parts")
+    counts = [manifest.facts] if parts is None else parts.values()
+    places = [root / source.folder / source.name for source in manifest.sources]
+    return {
+        str(path.resolve()): facts["forgotten"]
+        for path, facts in zip(places, counts, strict=True)
+        if facts.get("forgotten") and path.exists()
+    }

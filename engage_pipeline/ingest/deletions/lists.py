@@ -1,0 +1,181 @@
+"""The lists of deleted tweets and users: what the folder `deletions` holds.
+
+    tweets*, users*                             one id a line; any number of lists, plain, .gz, .zst or .lzo
+    tsv_deleted_engaged_with_tweet_id/part-*    the challenge's lists of tweets
+    tsv_deleted_user_id/part-*                  and of users
+    README*, hidden files, _SUCCESS             passed over, as are indexes, checksums and unfinished files
+
+What belongs here: reading and checking the lists. What does not: which rows they hit (rows).
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engage_pipeline.catalogue import digest
+from engage_pipeline.errors import UserError
+from engage_pipeline.files.raw_parts import UNFINISHED, check_link, list_parts
+from engage_pipeline.ingest.parsing.streams import PartStream, open_part
+from engage_pipeline.plurals import counted
+from engage_pipeline.schema import MAX_TEXT_BYTES
+
+TWEETS, USERS = "tweets", "users"
+FOLDERS = {"tsv_deleted_engaged_with_tweet_id": TWEETS, "tsv_deleted_user_id": USERS}
+"""The folders in which the challenge ships its lists, as parts."""
+LOGGER = logging.getLogger("engage_pipeline")
+_BLOCK_BYTES = 4 << 20
+_BOM = b"\xef\xbb\xbf"
+_NO_ID = r"""[\s\p{Z}\p{C},;"'|]"""
+"""What can't stand in an id. A list with more than one column would else match nothing, and nothing be deleted."""
+
+_ID = "^[0-9A-Fa-f]{32}$"
+"""What the ids of the challenge look like. Another text is taken as it is, and reported: it may be the rest of one."""
+
+
+@dataclass(frozen=True)
+class Deletions:
+    """Deleted ids, each once (string arrays), the names of the lists they come from, and a digest of these lists.
+
+    `digest` is None where nothing is deleted.
+    """
+
+    tweets: pa.StringArray
+    users: pa.StringArray
+    lists: tuple[str, ...]
+    digest: str | None
+
+    def __bool__(self) -> bool:
+        """Whether any id is deleted."""
+        return len(self.tweets) + len(self.users) > 0
+
+    def __str__(self) -> str:
+        """The sizes, for people."""
+        tweets, users = counted(len(self.tweets), "tweet"), counted(len(self.users), "user")
+        return f"{tweets} and {users} in {counted(len(self.lists), 'list')}"
+
+
+NO_DELETIONS = Deletions(pa.array([], pa.string()), pa.array([], pa.string()), (), None)
+
+
+def read_deletions(folder: Path, *, follow_links: bool = False) -> Deletions:
+    """The lists in `folder`; NO_DELETIONS where there is no such folder or no list in it.
+
+    A list with an id that is not one of the challenge's is reported in the log, once a process.
+
+    Raises UserError: not a folder, a file whose name says neither tweets nor users, a link that leads out of the folder
+    unless `follow_links`, a list that can't be read, a line that is no id.
+    """
+    lists = _lists(folder, follow_links=follow_links)
+    if not lists:
+        return NO_DELETIONS
+    found: dict[str, list[pa.Array]] = {TWEETS: [], USERS: []}
+    contents = {}
+    for name, (kind, path) in lists.items():
+        content = hashlib.sha256()
+        found[kind] += _ids(path, content)
+        contents[name] = content.hexdigest()
+    tweets, users = (pa.chunked_array(found[kind], pa.string()).unique() for kind in (TWEETS, USERS))
+    return Deletions(tweets, users, tuple(contents), digest(contents) if len(tweets) + len(users) else None)
+
+
+def _lists(folder: Path, *, follow_links: bool) -> dict[str, tuple[str, Path]]:
+    """The kind and the file of each list, by its name in `folder`."""
+    if not folder.exists():
+        return {}
+    if not folder.is_dir():
+        raise UserError(f"{folder}: not a folder (setting deletions)")
+    lists: dict[str, tuple[str, Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith((".", "README", "_SUCCESS")) or path.name.endswith(UNFINISHED):
+            continue
+        check_link(path, folder, follow_links=follow_links)
+        if path.name in FOLDERS and path.is_dir():
+            listing = list_parts(path, follow_links=follow_links)
+            if listing.problems:
+                raise UserError(next(iter(listing.problems.values())))
+            lists |= {f"{path.name}/{part.name}": (FOLDERS[path.name], part) for part in listing.parts.values()}
+        elif path.name.startswith((TWEETS, USERS)) and path.is_file():
+            lists[path.name] = (TWEETS if path.name.startswith(TWEETS) else USERS, path)
+        else:
+            raise UserError(
+                f"{path}: is it a list of deleted tweets or users? Lists are files tweets* and users*, or part-* in "
+                f"the folders {' and '.join(FOLDERS)}"
+            )
+    return lists
+
+
+def _ids(path: Path, content: "hashlib._Hash") -> Iterator[pa.Array]:
+    """The ids of one list in blocks, whose bytes, decompressed, go into `content` too."""
+    if not path.stat().st_size:
+        return
+    with open_part(path) as stream:
+        first = 1
+        odd: tuple[int, str] | None = None
+        for block in _blocks(stream):
+            content.update(block)
+            lines = block.removeprefix(_BOM).split(b"\n") if first == 1 else block.split(b"\n")
+            ids = _checked(path, [line.strip() for line in lines], first)
+            odd = odd or _first_odd(ids, first)
+            yield ids.filter(pc.not_equal(ids, ""))
+            first += len(lines) - 1
+    if odd:
+        _report_once(path, *odd)
+
+
+def _first_odd(ids: pa.StringArray, first: int) -> tuple[int, str] | None:
+    """The first of the lines that is neither blank nor an id of the challenge: its number and text."""
+    is_odd = pc.invert(pc.or_(pc.match_substring_regex(ids, _ID), pc.equal(ids, "")))
+    place = pc.index(is_odd, True).as_py()
+    return (first + place, ids[place].as_py()) if place >= 0 else None
+
+
+@lru_cache(maxsize=256)
+def _report_once(path: Path, line: int, text: str) -> None:
+    LOGGER.warning(
+        "%s: line %d: %r is not an id of 32 hexadecimal digits: it deletes only what is called exactly so",
+        path,
+        line,
+        text[:50],
+    )
+
+
+def _blocks(stream: PartStream) -> Iterator[bytes]:
+    """The bytes in blocks that end where a line does."""
+    rest = b""
+    while data := stream.read(_BLOCK_BYTES):
+        end = data.rfind(b"\n") + 1
+        if end:
+            yield rest + data[:end]
+            rest = data[end:]
+        elif len(rest := rest + data) > _BLOCK_BYTES:
+            raise UserError(f"{stream.path}: a line of more than {_BLOCK_BYTES:,} bytes: this is no list of ids")
+    if rest:
+        yield rest
+
+
+def _checked(path: Path, lines: list[bytes], first: int) -> pa.Array:
+    """The lines as strings. `first` is the number of the first, from 1."""
+    try:
+        ids = pa.array(lines, pa.binary()).cast(pa.string())
+    except pa.ArrowInvalid:
+        number = next(number for number, line in enumerate(lines, first) if not _is_utf8(line))
+        raise UserError(f"{path}: line {number}: invalid UTF-8") from None
+    wrong = pc.or_(pc.match_substring_regex(ids, _NO_ID), pc.greater(pc.binary_length(ids), MAX_TEXT_BYTES))
+    place = pc.index(wrong, True).as_py()
+    if place >= 0:
+        raise UserError(f"{path}: line {first + place}: {ids[place].as_py()[:50]!r} is not one id")
+    return ids
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,116 @@
+"""The columns of whole lines as typed rows.
+
+What belongs here: which column holds what, the engagement day, the reasons for values that can't be read. What does
+not: lines that are no interactions at all (lines), how a kind of value is read (values, tokens), files and their
+balance (reading).
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engage_pipeline.ingest.parsing.blocks import LineBlock
+from engage_pipeline.ingest.parsing.tokens import read_tokens
+from engage_pipeline.ingest.parsing.values import (
+    Flags,
+    read_booleans,
+    read_integers,
+    read_lists,
+    too_long,
+)
+from engage_pipeline.ingest.rejects import Reject, RejectWriter
+from engage_pipeline.schema import (
+    COLUMNS,
+    ENGAGEMENT_DAY,
+    ENGAGEMENTS,
+    FIELD_SEPARATOR,
+    MAX_TEXT_BYTES,
+    N_TEST_COLUMNS,
+    VOCABULARY_SIZE,
+    Kind,
+    engagement_timestamp,
+    tweet_schema,
+)
+
+Split = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int32]]
+_SECONDS_A_DAY = 86_400
+_EXPECTED = {
+    Kind.TOKENS: f"no tab-separated token ids from 0 to {VOCABULARY_SIZE - 1}",
+    Kind.INTEGER: "no integer of 64 bits",
+    Kind.BOOLEAN: "neither true nor false",
+    Kind.STRING: f"longer than {MAX_TEXT_BYTES} bytes",
+    Kind.STRINGS: f"a list with a text longer than {MAX_TEXT_BYTES} bytes",
+}
+
+
+class TypedRows:
+    """Reads the columns of lines. Those with a value that can't be read go to the rejects, in no order."""
+
+    def __init__(self, *, labelled: bool, split: Split | None, rejects: RejectWriter) -> None:
+        """With `split`, which gives the places of lines by their numbers, rows end in schema.SPLIT."""
+        self.schema = tweet_schema(labelled=labelled, validation=split is not None)
+        self._columns = COLUMNS if labelled else COLUMNS[:N_TEST_COLUMNS]
+        self.columns = len(self._columns)
+        self._times = [engagement_timestamp(engagement) for engagement in ENGAGEMENTS] if labelled else []
+        self._split = split
+        self._rejects = rejects
+
+    def of(self, block: LineBlock) -> pa.RecordBatch:
+        """The rows, in `schema`, of the lines whose every value can be read, in their order."""
+        values: dict[str, pa.Array] = {}
+        problems: list[tuple[str, Flags]] = []
+        for index, column in enumerate(self._columns):
+            values[column.name], bad = _read(block, index, column.kind)
+            if bad is not None and bad.any():
+                problems.append((column.name, bad))
+        days, beyond = self._days(values, len(block))
+        if beyond.any():
+            problems.append((ENGAGEMENT_DAY, beyond))
+        arrays = [pa.array(block.numbers), *values.values(), days]
+        if self._split is not None:
+            arrays.append(pa.array(self._split(block.numbers), pa.int32()))
+        rows = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+        return self._without(rows, block, problems) if problems else rows
+
+    def _days(self, values: dict[str, pa.Array], rows: int) -> tuple[pa.Int32Array, Flags]:
+        """The day of the latest engagement, else of the tweet, else 0, and which are beyond 32 bits."""
+        times = [values[name] for name in self._times]
+        latest = [pc.max_element_wise(*times)] if times else []
+        seconds = pc.coalesce(*latest, values["tweet_timestamp"], pa.scalar(0, pa.int64()))
+        days = seconds.to_numpy(zero_copy_only=False) // _SECONDS_A_DAY
+        limits = np.iinfo(np.int32)
+        return pa.array(days.astype(np.int32)), (days < limits.min) | (days > limits.max)
+
+    def _without(self, rows: pa.RecordBatch, block: LineBlock, problems: list[tuple[str, Flags]]) -> pa.RecordBatch:
+        """The rows without a problem; the others are rejected for their first."""
+        good = np.ones(len(block), dtype=np.bool_)
+        for name, bad in problems:
+            for place in np.flatnonzero(bad & good).tolist():
+                raw = block.line(place)
+                self._rejects.append(Reject(int(block.numbers[place]), self._reason(name, raw), raw))
+            good &= ~bad
+        return rows.filter(pa.array(good))
+
+    def _reason(self, problem: str, raw: bytes) -> str:
+        fields = dict(zip((column.name for column in self._columns), raw.decode().split(FIELD_SEPARATOR), strict=False))
+        if problem == ENGAGEMENT_DAY:
+            return f"{ENGAGEMENT_DAY}: the time of the last engagement, or of the tweet, is beyond 32 bits of days"
+        kind = next(column.kind for column in self._columns if column.name == problem)
+        return f"{problem}: {fields[problem][:100]!r} is {_EXPECTED[kind]}"
+
+
+def _read(block: LineBlock, index: int, kind: Kind) -> tuple[pa.Array, Flags | None]:
+    """The values of a column, and which can't be read; None where all can."""
+    if kind is Kind.TOKENS:
+        return read_tokens(block.column_with_end(index))
+    texts = block.column(index)
+    is_long = block.longest(index) > MAX_TEXT_BYTES
+    if kind is Kind.INTEGER:
+        return read_integers(texts)
+    if kind is Kind.BOOLEAN:
+        return read_booleans(texts)
+    values = read_lists(texts) if kind is Kind.STRINGS else texts
+    return values, too_long(values) if is_long else None

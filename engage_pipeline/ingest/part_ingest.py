@@ -1,0 +1,182 @@
+"""A raw part becomes a typed Parquet file and a file of rejected lines, and every line is accounted for."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from engage_pipeline.engines.duckdb import DuckDBEngine
+from engage_pipeline.errors import UserError
+from engage_pipeline.files.atomic import Identity, identity, unchanged
+from engage_pipeline.ingest.deletions.lists import NO_DELETIONS, Deletions
+from engage_pipeline.ingest.deletions.rows import DeletedRows, PartFiles
+from engage_pipeline.ingest.parsing.fields import TypedRows
+from engage_pipeline.ingest.parsing.lines import PartLines
+from engage_pipeline.ingest.reject_limit import RejectLimit, TooManyRejectsError
+from engage_pipeline.ingest.rejected_part import FailedShare, bounded, failure, keep
+from engage_pipeline.ingest.rejects import Reject, RejectTally, RejectWriter
+from engage_pipeline.ingest.report import IngestReport, summarise
+from engage_pipeline.ingest.sorting import Order, sorted_by_tweet
+from engage_pipeline.ingest.tweet_files import TweetWriter
+from engage_pipeline.machine.memory import reuse_memory
+from engage_pipeline.schema import LINE_NUMBER
+from engage_pipeline.settings.settings import Settings
+
+_REJECTS_AT_ONCE = 1000
+
+
+def ingest_part(
+    source: Path,
+    *,
+    tweets: Path,
+    rejects: Path,
+    settings: Settings,
+    labelled: bool,
+    order: Order,
+    split: Callable[[int], npt.NDArray[np.int32]] | None = None,
+    deletions: Deletions = NO_DELETIONS,
+    kept: Path | None = None,
+    since: Identity | None = None,
+) -> IngestReport:
+    """Reads the part `source` into the Parquet files `tweets` and `rejects`.
+
+    `tweets` has `schema.tweet_schema(labelled=…)`, sorted by tweet_id and line_number (`order` "tweet") or by
+    line_number ("line"). With `split`, which gives for a number of lines the place of each, the same however many lines
+    follow, schema.SPLIT is the last column. `rejects` has rejects.REJECT_SCHEMA, sorted by line_number. What
+    `deletions` hit is in neither. A temporary file stands beside `tweets`. The same settings and lists give the same
+    bytes. Where too many lines are rejected, the first of them go to `kept`, if it is given, which is removed when the
+    part is read. `since` is the identity that the file must have kept; None = that of now.
+
+    Raises UserError: a file that can't be read, is empty, of another kind of part, or was changed before it was read
+    whole; labels where there must be none; more than ingest.max_rejected_share of the lines rejected.
+    """
+    spool = tweets.with_name(f".{tweets.name}.rejects")
+    try:
+        with unchanged(source, since or identity(source)):
+            read = _read(source, tweets, spool, labelled=labelled, order=order, split=split, settings=settings)
+        with DuckDBEngine(settings, readable=[tweets.parent]) as engine:
+            tally = _write_rejects(engine, spool, rejects, source.name, read)
+            deleted = DeletedRows(engine, deletions) if deletions else None
+            if read.too_many:
+                raise _failure(source, read, tally, rejects, kept, deleted, settings)
+            if not read.rows:
+                raise UserError(f"{source}: none of its {read.lines:,} lines is an interaction")
+            forgotten, tally = _without_deleted(deleted, PartFiles(tweets, rejects), order, tally)
+            counts = {"lines": read.lines, "blank": read.blank, "forgotten": forgotten}
+            report = summarise(engine, tweets, tally, labelled=labelled, **counts)
+    finally:
+        spool.unlink(missing_ok=True)
+    if kept:
+        kept.unlink(missing_ok=True)
+    return report
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What was read of a part. `stopped`: not all of it, since too many lines were bad; `lines` are all of them."""
+
+    rows: int
+    lines: int
+    blank: int
+    tally: RejectTally
+    too_many: bool
+    stopped: bool
+
+
+def _read(
+    source: Path,
+    tweets: Path,
+    spool: Path,
+    *,
+    labelled: bool,
+    order: Order,
+    split: Callable[[int], npt.NDArray[np.int32]] | None,
+    settings: Settings,
+) -> _Read:
+    """Writes the rows of the lines whose every value can be read to `tweets`, the others to `spool`, in no order."""
+    limit = RejectLimit(source, settings.ingest.max_rejected_share)
+    with RejectWriter(spool, source.name, limit) as found:
+        lines = PartLines(source, labelled=labelled, rejects=found)
+        typed = TypedRows(labelled=labelled, split=_Places(split, lines) if split else None, rejects=found)
+        try:
+            rows = _write_tweets(tweets, lines, typed, order, settings)
+        except TooManyRejectsError:
+            return _Read(0, limit.lines or lines.lines, lines.blank, found.tally, too_many=True, stopped=True)
+    too_many = limit.exceeded(found.tally.count, lines.lines)
+    return _Read(rows, lines.lines, lines.blank, found.tally, too_many, stopped=False)
+
+
+class _Places:
+    """The places of lines, before it is known how many there are: those of the first lines don't depend on it."""
+
+    def __init__(self, split: Callable[[int], npt.NDArray[np.int32]], lines: PartLines) -> None:
+        self._split, self._lines = split, lines
+        self._places = np.empty(0, dtype=np.int32)
+
+    def __call__(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        if len(self._places) < self._lines.lines:
+            self._places = self._split(max(self._lines.lines, 2 * len(self._places)))
+        return self._places[numbers]
+
+
+def _write_tweets(tweets: Path, lines: PartLines, typed: TypedRows, order: Order, settings: Settings) -> int:
+    """Writes the rows of all lines whose every value can be read; returns how many."""
+    reuse_memory()
+    with ExitStack() as stack:
+        blocks = lines.blocks()
+        if order == "tweet":
+            engine = stack.enter_context(DuckDBEngine(settings, large_buffers=True))
+            # Closed before the engine, also where the reading is given up half-way.
+            blocks = stack.enter_context(closing(sorted_by_tweet(engine, blocks, typed.columns)))
+        writer = stack.enter_context(TweetWriter(tweets, typed.schema))
+        for block in blocks:
+            writer.write(typed.of(block))
+    return writer.rows
+
+
+def _write_rejects(engine: DuckDBEngine, spool: Path, rejects: Path, file: str, read: _Read) -> RejectTally:
+    """Writes the rejected lines in `spool` in their order; of a part that fails only the first."""
+    with RejectWriter(rejects, file) as writer:
+        if read.tally.count:
+            in_order = _in_order(engine, spool)
+            for reject in bounded(in_order) if read.too_many else in_order:
+                writer.append(reject)
+    return writer.tally
+
+
+def _in_order(engine: DuckDBEngine, spool: Path) -> Iterator[Reject]:
+    engine.read("found", [spool])
+    lines = engine.connection.table("found").select(LINE_NUMBER, "reason", "raw").sort(LINE_NUMBER)
+    for batch in lines.to_arrow_reader(_REJECTS_AT_ONCE):
+        yield from map(Reject, *(column.to_pylist() for column in batch.columns))
+
+
+def _failure(
+    source: Path,
+    read: _Read,
+    first: RejectTally,
+    rejects: Path,
+    kept: Path | None,
+    deleted: DeletedRows | None,
+    settings: Settings,
+) -> UserError:
+    """What is told of a part with too many bad lines; the first of them, in `rejects`, are kept."""
+    if kept:
+        if deleted:
+            deleted.remove_rejects(rejects)
+        keep(rejects, kept)
+    share = settings.ingest.max_rejected_share
+    return failure(FailedShare(source, share, read.lines, read.tally, first, read.stopped), kept)
+
+
+def _without_deleted(
+    deleted: DeletedRows | None, part: PartFiles, order: Order, tally: RejectTally
+) -> tuple[int, RejectTally]:
+    """Takes what is deleted out of the part: how many lines, and the tally of the rejects that stay."""
+    if deleted is None:
+        return 0, tally
+    hits = deleted.find(part)
+    return hits.lines, deleted.remove_in_place(part, hits, order) if hits.lines else tally

@@ -1,0 +1,118 @@
+"""What the watch over the raw parts sees: files, their content, and the parts in the store.
+
+What belongs here: reading. What does not: what follows from it (decision).
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.ingest.watch.situation import (
+    Observed,
+    Stored,
+)
+from engage_pipeline.progress import progress
+from engage_pipeline.store.store import ArtifactStore
+
+_BLOCK = 1 << 23
+
+
+@dataclass
+class _Unfinished:
+    identity: tuple[int, int, int]
+    offset: int
+    digest: Any
+
+
+class ContentReader:
+    """SHA-256 of files, given up when the time is over and gone on with, where it stopped, when asked again.
+
+    A look must end soon, however large the files are. What was read so far is kept in memory, so a new process starts
+    a file anew.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Reads for `seconds` of `clock` a look, and at least one block of 8 MiB."""
+        self._seconds = seconds
+        self._clock = clock
+        self._unfinished: dict[Path, _Unfinished] = {}
+
+    def read(self, paths: Mapping[str, Path], names: Sequence[str]) -> tuple[dict[str, Observed], dict[str, str]]:
+        """The parts `names` that were read to their end, and what keeps others from being read, by part name.
+
+        A file that changed while it was read comes without its content.
+        """
+        deadline = self._clock() + self._seconds
+        done: dict[str, Observed] = {}
+        problems: dict[str, str] = {}
+        with progress("new parts: content", None, "bytes") as tracker:
+            for name in names:
+                try:
+                    before = look(paths[name])
+                    sha256 = self._sha256(paths[name], deadline, tracker.advance)
+                    if sha256 is None:
+                        break
+                    after = look(paths[name])
+                except OSError as error:
+                    problems[name] = f"{paths[name]}: {error.strerror}"
+                else:
+                    done[name] = replace(after, sha256=sha256) if after == before else after
+        return done, problems
+
+    def _sha256(self, path: Path, deadline: float, advance: Callable[[int], object]) -> str | None:
+        with path.open("rb") as file:
+            status = _status(path)
+            state = self._unfinished.pop(path, None)
+            if state is None or state.identity != status:
+                state = _Unfinished(status, 0, hashlib.sha256())
+            file.seek(state.offset)
+            # No further than the size at the start: a file that grows as it is read would have no end.
+            while block := file.read(min(_BLOCK, status[1] - state.offset)):
+                state.digest.update(block)
+                state.offset += len(block)
+                advance(len(block))
+                if self._clock() >= deadline:
+                    self._unfinished[path] = state
+                    return None
+            return str(state.digest.hexdigest())
+
+
+def look(path: Path) -> Observed:
+    """The file as it is now. Raises OSError where it can't be."""
+    status = path.stat()
+    return Observed(path.name, status.st_size, status.st_mtime_ns)
+
+
+def look_at_all(paths: Mapping[str, Path]) -> tuple[dict[str, Observed], dict[str, str]]:
+    """The files as they are now, and what keeps others from being looked at, by part name."""
+    found: dict[str, Observed] = {}
+    problems: dict[str, str] = {}
+    for name, path in paths.items():
+        try:
+            found[name] = look(path)
+        except OSError as error:
+            problems[name] = f"{path}: {error.strerror}"
+    return found, problems
+
+
+def stored_parts(store: ArtifactStore) -> dict[str, Stored]:
+    """The ingested parts of whatever folder, by name. One whose manifest is damaged counts as not ingested."""
+    base = store.folder("tweet_parts", "any").parent
+    found = {}
+    for path in sorted(base.iterdir()) if base.is_dir() else []:
+        try:
+            manifest = store.manifest("tweet_parts", path.name)
+        except (UserError, OSError):
+            continue
+        if manifest is not None and manifest.sources:
+            found[path.name] = Stored(manifest.sources[0], manifest.directory)
+    return found
+
+
+def _status(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,30 @@
+"""What the watch over the raw parts tells a person, in one line."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from engage_pipeline.ingest.watch.situation import (
+    Decision,
+    State,
+)
+from engage_pipeline.plurals import counted
+
+MOST_NAMES = 5
+"""Names that are written out; of more, the first ones."""
+
+
+def report(decision: Decision, problems: Mapping[str, str], folder: Path) -> str:
+    """Such as `3 parts ingested, 1 still being written: part-00007, 1 vanished: part-00002`; problems come last."""
+    names = {state: [name for name, its in decision.states.items() if its is state] for state in State}
+    ingested = len(names.pop(State.INGESTED))
+    lines = [f"{counted(ingested, 'part')} ingested"] if ingested else []
+    lines += [_named(state.value, parts) for state, parts in names.items() if parts]
+    if decision.vanished:
+        lines.append(_named("vanished", decision.vanished))
+    text = ", ".join(lines) or f"no parts in {folder}"
+    return "; ".join([text, *problems.values()])
+
+
+def _named(what: str, parts: Sequence[str]) -> str:
+    more = f" and {len(parts) - MOST_NAMES} more" if len(parts) > MOST_NAMES else ""
+    return f"{len(parts)} {what}: {', '.join(parts[:MOST_NAMES])}{more}"

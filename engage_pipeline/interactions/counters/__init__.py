@@ -1,0 +1,1 @@
+"""Counters over a window of rows, and their values for given rows."""

@@ -1,0 +1,145 @@
+"""Counts of a window's rows by key: in total, and by fold, so that a row can be counted without its own fold.
+
+A window's folder holds, flat:
+    user_numbers, hashtag_numbers[, tweet_numbers].parquet    id, number: dense numbers that stand for ids in the counts
+    languages.parquet                                          language, rows, number; the most frequent first
+    <scope><key>.parquet                                       key, viewer, counts: the totals of the scope
+    <scope><key>_by_fold.parquet                               key, viewer, fold, counts
+    days.parquet (training)                                    engagement_day, rows, counts
+A key of two parts is (key, viewer); one of a single part has viewer = 0. The counts are like, reply, retweet,
+retweet_with_comment, negative (rows without any engagement) and exposures (all rows), int32.
+
+The training window has one scope without a prefix, its folds are the engagement days. The validation window has two:
+`finetune_`, the fine-tuning rows with the chunks as folds, which training, holdout and fine-tuning rows read, and
+`labelled_`, every row, which test rows read. What does not belong here: how rows are given counts (family_counts).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from engage_pipeline.engines.engine import Engine
+from engage_pipeline.engines.opening import open_engine
+from engage_pipeline.progress import Progress, progress
+from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS, TRAINING_KEYS, VALIDATION_KEYS
+from engage_pipeline.settings.settings import Settings
+
+TRAINING_SCOPE = ""
+FINETUNE_SCOPE = "finetune_"
+LABELLED_SCOPE = "labelled_"
+LANGUAGES = "languages"
+DAYS = "days"
+TRAINING_NUMBERS = ("user_numbers", "hashtag_numbers", LANGUAGES)
+VALIDATION_NUMBERS = (*TRAINING_NUMBERS, "tweet_numbers")
+COUNTS = (*ENGAGEMENTS, "negative", "exposures")
+
+
+def totals_file(scope: str, key: str) -> str:
+    """Name of the file of a key's totals."""
+    return f"{scope}{key}.parquet"
+
+
+def by_fold_file(scope: str, key: str) -> str:
+    """Name of the file of a key's counts by fold."""
+    return f"{scope}{key}_by_fold.parquet"
+
+
+def count_tables(*, validation: bool) -> pa.Schema:
+    """The columns of all files of a window's folder, each called `<file>.<column>`."""
+    tables: dict[str, tuple[str, ...]] = {}
+    for name in VALIDATION_NUMBERS if validation else TRAINING_NUMBERS:
+        tables[name] = ("language", "rows", "number") if name == LANGUAGES else ("id", "number")
+    for scope in (FINETUNE_SCOPE, LABELLED_SCOPE) if validation else (TRAINING_SCOPE,):
+        for key in VALIDATION_KEYS if validation else TRAINING_KEYS:
+            tables[f"{scope}{key}"] = ("key", "viewer", *COUNTS)
+            if scope != LABELLED_SCOPE:
+                tables[f"{scope}{key}_by_fold"] = ("key", "viewer", "fold", *COUNTS)
+    if not validation:
+        tables[DAYS] = (ENGAGEMENT_DAY, "rows", *ENGAGEMENTS, "negative")
+    return pa.schema([(f"{table}.{name}", _type(table, name)) for table, names in tables.items() for name in names])
+
+
+def _type(table: str, name: str) -> pa.DataType:
+    if name in {"id", "language"}:
+        return pa.string()
+    return pa.int64() if name == "rows" or (table == DAYS and name in COUNTS) else pa.int32()
+
+
+def count_training(tweets: Sequence[Path], output: Path, settings: Settings) -> dict[str, Any]:
+    """Counts the training rows of the Parquet files `tweets` (schema.tweet_schema) into the folder `output`.
+
+    Returns figures: rows of each written file, `rows` and positives per engagement of the window.
+    """
+    tables = len(TRAINING_NUMBERS) + 2 * len(TRAINING_KEYS)
+    with _window(tweets, output, settings) as engine, progress("interaction_counts", tables, "tables") as done:
+        engine.view("window_tweets", "interactions/windows/training.sql")
+        facts = _number_ids(engine, output, TRAINING_NUMBERS, done)
+        facts |= _count_scope(engine, output, TRAINING_SCOPE, TRAINING_KEYS, done)
+        facts |= {DAYS: engine.write("interactions/days.sql", output / f"{DAYS}.parquet")}
+        return facts | _figures(engine)
+
+
+def count_validation(tweets: Sequence[Path], output: Path, settings: Settings) -> dict[str, Any]:
+    """Counts the validation rows of the Parquet files `tweets` (schema.tweet_schema and SPLIT) into `output`.
+
+    Returns figures: rows of each written file, `rows` and positives per engagement of all labelled rows.
+    """
+    tables = len(VALIDATION_NUMBERS) + 3 * len(VALIDATION_KEYS)
+    with _window(tweets, output, settings) as engine, progress("validation_counts", tables, "tables") as done:
+        engine.view("window_tweets", "interactions/windows/labelled.sql")
+        facts = _number_ids(engine, output, VALIDATION_NUMBERS, done)
+        engine.view("window_tweets", "interactions/windows/finetune.sql")
+        facts |= _count_scope(engine, output, FINETUNE_SCOPE, VALIDATION_KEYS, done)
+        engine.view("window_tweets", "interactions/windows/labelled.sql")
+        facts |= _count_scope(engine, output, LABELLED_SCOPE, VALIDATION_KEYS, done, folds=False)
+        return facts | _figures(engine)
+
+
+def _window(tweets: Sequence[Path], output: Path, settings: Settings) -> Engine:
+    engine = open_engine(settings, readable=sorted({output, *(path.parent for path in tweets)}))
+    engine.read("source", tweets)
+    return engine
+
+
+def _number_ids(engine: Engine, output: Path, names: Sequence[str], done: Progress) -> dict[str, int]:
+    facts = {}
+    for name in names:
+        facts[name] = engine.write(f"interactions/{name}.sql", output / f"{name}.parquet")
+        engine.read(name, [output / f"{name}.parquet"])
+        done.advance(1, name)
+    return facts
+
+
+def _count_scope(
+    engine: Engine, output: Path, scope: str, keys: Sequence[str], done: Progress, *, folds: bool = True
+) -> dict[str, int]:
+    number_exposures(engine)
+    facts = {}
+    for key in keys:
+        engine.view("keys", f"interactions/keys/{key}.sql")
+        if folds:
+            path = output / by_fold_file(scope, key)
+            facts[path.stem] = engine.write("interactions/counts_by_fold.sql", path)
+            engine.read("by_fold", [path])
+            done.advance(1, path.stem)
+        else:
+            engine.view("by_fold", "interactions/counts_by_fold.sql")
+        path = output / totals_file(scope, key)
+        facts[path.stem] = engine.write("interactions/count_totals.sql", path)
+        done.advance(1, path.stem)
+    return facts
+
+
+def number_exposures(engine: Engine) -> None:
+    """Defines `numbered`, and over it `tagged` and `roles`, from the view `window_tweets` and a window's numbers."""
+    engine.view("exposures", "interactions/exposures.sql")
+    engine.define("numbered", "interactions/numbered.sql")
+    engine.define("tagged", "interactions/tagged.sql")  # so that the engine knows how few there are
+    engine.view("roles", "interactions/roles/shown.sql")
+
+
+def _figures(engine: Engine) -> dict[str, int]:
+    (figures,) = engine.fetch("interactions/figures.sql").to_pylist()
+    return figures

@@ -1,0 +1,103 @@
+"""What is counted for rows, family by family: the counts of each row's keys, looked up by the engine.
+
+Each family is a SELECT over the rows' numbers (`numbered`) and the counts of a window, with one row for each line of
+which a key was counted. A family that features.families leaves out is not looked up at all. What does not belong
+here: how a window is counted (counting), who is similar to whom (graphs.similarity), which rows (features.pieces).
+"""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Literal, TypedDict
+
+import pyarrow as pa
+
+from engage_pipeline.engines.engine import Engine
+from engage_pipeline.interactions.counters.counting import (
+    FINETUNE_SCOPE,
+    LABELLED_SCOPE,
+    TRAINING_NUMBERS,
+    TRAINING_SCOPE,
+    VALIDATION_NUMBERS,
+    by_fold_file,
+    number_exposures,
+    totals_file,
+)
+from engage_pipeline.schema import REVERSED_KEYS, TRAINING_KEYS, VALIDATION_KEYS, VALIDATION_PREFIX
+
+Kind = Literal["training", "validation", "test"]
+Found = Iterator[tuple[str, pa.Table]]
+"""Families, such as `valid_pair`, each with the counts of the lines of which a key was counted."""
+REVERSED_ROLES = dict(zip(REVERSED_KEYS, ("pair", "author", "viewer"), strict=True))
+"""The key that is looked up once author and viewer have changed places."""
+SIMILAR, REVERSED = "similar_authors", "reversed_roles"
+FAMILIES = len(TRAINING_KEYS) + 2 + len(VALIDATION_KEYS) + len(REVERSED_KEYS)
+"""What look_up finds where none is left out."""
+_SEVERAL_A_ROW = frozenset({"hashtag"})
+
+
+class Counts(TypedDict):
+    """The folders that counting wrote, and the file of similar_authors."""
+
+    training_counts: Path
+    similarity: Path
+    validation_counts: Path
+
+
+def counter_family(key: str) -> str:
+    """The family in features.families that a key of section 3 or 4 of the specification belongs to."""
+    return REVERSED if key in REVERSED_KEYS else f"{key}_counters"
+
+
+def look_up(engine: Engine, counts: Counts, kind: Kind, families: Collection[str]) -> Found:
+    """The counts of the rows in the engine's view `tweets`, which interactions/kinds/{kind}.sql makes."""
+    yield from _look_up_training(engine, counts, families, leave_out=kind == "training")
+    scope = LABELLED_SCOPE if kind == "test" else FINETUNE_SCOPE
+    engine.view("window_tweets", "interactions/windows/own_chunk.sql")
+    _number_rows(engine, counts["validation_counts"], VALIDATION_NUMBERS)
+    for name in (*VALIDATION_KEYS, *REVERSED_KEYS):
+        if name in REVERSED_KEYS:
+            engine.view("roles", "interactions/roles/reversed.sql")
+        if counter_family(name) in families:
+            key = REVERSED_ROLES.get(name, name)
+            found = _counts_of_key(engine, key, counts["validation_counts"], scope, leave_out=kind == "validation")
+            yield f"{VALIDATION_PREFIX}{name}", found
+
+
+def _look_up_training(engine: Engine, counts: Counts, families: Collection[str], *, leave_out: bool) -> Found:
+    folder = counts["training_counts"]
+    engine.view("window_tweets", "interactions/windows/own_day.sql")
+    _number_rows(engine, folder, TRAINING_NUMBERS)
+    for key in TRAINING_KEYS:
+        if counter_family(key) in families:
+            yield key, _counts_of_key(engine, key, folder, TRAINING_SCOPE, leave_out=leave_out)
+    if SIMILAR in families:
+        engine.read("similarity", [counts["similarity"]])
+        engine.define("similar_scores", "interactions/similar_scores.sql")
+        _open_counts(engine, folder, TRAINING_SCOPE, "pair", leave_out=leave_out)
+        engine.define("engaged_pairs", "interactions/engaged_pairs.sql")
+        yield "similar", engine.fetch("interactions/similar_engagements.sql")
+        yield "similar", engine.fetch("interactions/similar_sums.sql")
+
+
+def _number_rows(engine: Engine, counts: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        engine.read(name, [counts / f"{name}.parquet"])
+    number_exposures(engine)
+
+
+def _counts_of_key(engine: Engine, key: str, counts: Path, scope: str, *, leave_out: bool) -> pa.Table:
+    """The counts of each row's key, one row a line."""
+    engine.view("keys", f"interactions/keys/{key}.sql")
+    _open_counts(engine, counts, scope, key, leave_out=leave_out)
+    if key not in _SEVERAL_A_ROW:
+        return engine.fetch("interactions/left_out.sql")
+    engine.view("left_out", "interactions/left_out.sql")
+    return engine.fetch("interactions/sum_by_line.sql")
+
+
+def _open_counts(engine: Engine, counts: Path, scope: str, key: str, *, leave_out: bool) -> None:
+    engine.read("totals", [counts / totals_file(scope, key)])
+    if leave_out:
+        engine.read("by_fold", [counts / by_fold_file(scope, key)])
+    else:
+        engine.view("by_fold", "interactions/no_folds.sql")

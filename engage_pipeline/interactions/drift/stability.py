@@ -1,0 +1,176 @@
+"""Drift: how far the features of a part, or of a window, lie from those of the rest of the training set.
+
+    part_drift({"part-00000": path, …})["part-00003"]["n_tokens"]        # population stability index
+    drifted_parts(paths, limit=0.25)                                       # only what lies beyond the limit
+
+All from profiles, so that hundreds of parts are compared in a second. What does not belong here: how rows are binned
+(profile).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engage_pipeline.interactions.drift.profile import (
+    HOUR,
+    LANGUAGE,
+    MISSING,
+    OTHERS,
+    Profile,
+    added,
+    read_profile,
+)
+from engage_pipeline.numerics.outliers import Kept, outliers
+from engage_pipeline.plurals import counted
+from engage_pipeline.schema import BINARY_FEATURES, PROFILE_NUMBERS
+
+Counts = NDArray[np.float64]
+COMPARABLE_FEATURES = (*PROFILE_NUMBERS, *BINARY_FEATURES, HOUR, LANGUAGE)
+"""What a row itself tells. Counters differ between the windows on purpose: see SPEC section 4."""
+EMPTY_BIN = 0.5
+"""Rows added to each bin, so that a bin that is empty on one side has a logarithm."""
+IMPROBABLE = 1e-6
+_FEATURES_NAMED, _LANGUAGES_NAMED = 3, 5
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows by thing and cell; a cell is a bin of a feature, and the cells of feature i begin at starts[i]."""
+
+    features: list[str]
+    starts: NDArray[np.int64]
+    counts: Counts
+
+
+def part_drift(profiles: Mapping[str, Path]) -> dict[str, dict[str, float]]:
+    """The population stability index of every feature of every part against all other parts, from their profiles.
+
+    Empty where there are fewer than two parts.
+    """
+    if len(profiles) < 2:
+        return {}
+    table = tabulated([read_profile(path) for path in profiles.values()])
+    index = stability_index(table.counts, table.counts.sum(axis=0) - table.counts, table.starts)
+    return {
+        part: dict(zip(table.features, row.tolist(), strict=True)) for part, row in zip(profiles, index, strict=True)
+    }
+
+
+def drifted_parts(profiles: Mapping[str, Path], limit: float) -> dict[str, dict[str, float]]:
+    """The parts with a feature whose index exceeds `limit` by more than chance explains; those features, worst first.
+
+    They are held against the parts that do not drift.
+    """
+    parts = list(profiles)
+    table = tabulated([read_profile(path) for path in profiles.values()])
+
+    def excess(counts: Counts, others: Counts) -> Counts:
+        index = stability_index(counts, others, table.starts)
+        return index - limit - chance(counts, others, table.starts)
+
+    def worst(kept: Kept) -> NDArray[np.float64]:
+        counts = table.counts[kept]
+        return excess(counts, counts.sum(axis=0) - counts).max(axis=1)
+
+    taken, rest = outliers(len(parts), worst)
+    others = table.counts[rest].sum(axis=0)[None]
+    found = {}
+    for place in taken:
+        own = table.counts[[place]]
+        (index,), (beyond,) = stability_index(own, others, table.starts), excess(own, others)
+        order = [i for i in np.argsort(-index, kind="stable").tolist() if beyond[i] > 0]
+        found[parts[place]] = {table.features[i]: float(index[i]) for i in order}
+    return {part: features for part, features in found.items() if features}
+
+
+def window_drift(window: Sequence[Path], training: Sequence[Path]) -> dict[str, tuple[float, float]]:
+    """Of each of COMPARABLE_FEATURES: the index of the rows of `window` against the training rows, from the profiles
+    of both, and how much of it chance explains."""
+    return profile_drift(*(added([read_profile(path) for path in paths]) for paths in (window, training)))
+
+
+def profile_drift(window: Profile, training: Profile) -> dict[str, tuple[float, float]]:
+    """The same of the profiles themselves."""
+    table = tabulated([_comparable(profile) for profile in (window, training)])
+    ours, theirs = table.counts[:1], table.counts[1:]
+    index, noise = stability_index(ours, theirs, table.starts)[0], chance(ours, theirs, table.starts)[0]
+    return dict(zip(table.features, zip(index.tolist(), noise.tolist(), strict=True), strict=True))
+
+
+def _comparable(profile: Profile) -> Profile:
+    return {name: profile[name] for name in COMPARABLE_FEATURES}
+
+
+def tabulated(profiles: Sequence[Profile]) -> Table:
+    """The profiles as one table, a row each, over all bins that occur in any of them."""
+    total = added(list(profiles))
+    cells = [(feature, name) for feature, bins in total.items() for name in sorted(bins)]
+    counts = np.array([[profile.get(feature, {}).get(name, 0) for feature, name in cells] for profile in profiles])
+    sizes = np.array([len(bins) for bins in total.values()], dtype=np.int64)
+    return Table(list(total), np.cumsum(sizes) - sizes, counts.astype(np.float64))
+
+
+def stability_index(counts: Counts, others: Counts, starts: NDArray[np.int64]) -> Counts:
+    """Population stability index [n, features] of rows by cell [n, cells] against `others` [n, cells].
+
+    The sum over the bins of a feature of (p - q) ln(p / q), p and q the shares of the bin on either side, EMPTY_BIN
+    added to every bin that has rows on one of them: 0 = the same, 0.1 to 0.25 = some drift, more = another population
+    (N. Siddiqi: Credit Risk Scorecards, 2006). It is the sum of both Kullback-Leibler divergences (S. Kullback,
+    R. Leibler: On information and sufficiency, 1951).
+    """
+    occupied = counts + others > 0
+    p, q = (_shares(side, occupied, starts) for side in (counts, others))
+    return np.add.reduceat(np.where(occupied, (p - q) * (np.log(p) - np.log(q)), 0.0), starts, axis=1)
+
+
+def _shares(counts: Counts, occupied: Kept, starts: NDArray[np.int64]) -> Counts:
+    raised = np.where(occupied, counts + EMPTY_BIN, 0.0)
+    totals = np.add.reduceat(raised, starts, axis=1)
+    return np.where(occupied, raised / np.maximum(_spread(totals, starts, counts), EMPTY_BIN), 1.0)
+
+
+def _spread(values: Counts, starts: NDArray[np.int64], cells: Counts) -> Counts:
+    return np.repeat(values, np.diff([*starts, cells.shape[1]]), axis=1)
+
+
+def chance(counts: Counts, others: Counts, starts: NDArray[np.int64]) -> Counts:
+    """What the index [n, features] of two samples of one population stays below but for once in some hundred times.
+
+    The index is (1/n + 1/m) times a chi-square variable with (bins - 1) degrees of freedom (B. Yurdakul: Statistical
+    Properties of Population Stability Index, 2018): its mean and three standard deviations.
+    """
+    n, m = (np.maximum(np.add.reduceat(side, starts, axis=1), 1.0) for side in (counts, others))
+    freedom = np.add.reduceat((counts + others > 0).astype(np.float64), starts, axis=1) - 1
+    return (1 / n + 1 / m) * (freedom + 3 * np.sqrt(2 * np.maximum(freedom, 0)))
+
+
+def unseen_languages(window: Mapping[str, int], known: Mapping[str, int]) -> dict[str, int]:
+    """Rows of `window` by language, most first, in languages that have no row in `known`."""
+    unseen = {name: rows for name, rows in window.items() if name not in {*known, MISSING, OTHERS}}
+    return dict(sorted(unseen.items(), key=lambda item: (-item[1], item[0])))
+
+
+def improbable_languages(window: Mapping[str, int], known: Mapping[str, int]) -> dict[str, int]:
+    """Those unseen languages whose rows would hardly all fall into `window` by chance.
+
+    Each row of a language shared by both falls into `window` with its share of all rows, so `rows` of them do with
+    that share to the power of `rows`.
+    """
+    share = sum(window.values()) / max(1, sum(window.values()) + sum(known.values()))
+    return {name: rows for name, rows in unseen_languages(window, known).items() if share**rows < IMPROBABLE}
+
+
+def worst_in_words(index: Mapping[str, float]) -> str:
+    """The first features of `index`, worst first, with their population stability index."""
+    named = ", ".join(f"{name} {value:.2f}" for name, value in list(index.items())[:_FEATURES_NAMED])
+    more = len(index) - _FEATURES_NAMED
+    return f"population stability index of {named}" + (f" and {counted(more, 'more feature')}" if more > 0 else "")
+
+
+def rows_in_words(rows: Mapping[str, int]) -> str:
+    """The first languages of `rows`, with their rows."""
+    named = ", ".join(f"{name} ({counted(count, 'row')})" for name, count in list(rows.items())[:_LANGUAGES_NAMED])
+    return named + (f" and {len(rows) - _LANGUAGES_NAMED} more" if len(rows) > _LANGUAGES_NAMED else "")

@@ -1,0 +1,49 @@
+"""The counters of rows as columns in memory, filled family by family at the places of the rows."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from engage_pipeline import schema
+from engage_pipeline.interactions.single_row.counters import SCORE_UNITS
+from engage_pipeline.schema import LINE_NUMBER
+
+_COUNTERS = (*schema.INTERACTION_FEATURES, *schema.EXPOSURE_FEATURES)
+_FRACTIONS = frozenset(schema.SIMILARITY_FEATURES)
+
+Columns = Mapping[str, npt.NDArray]
+"""By name, [n] each."""
+
+
+class CounterColumns:
+    """schema.INTERACTION_FEATURES and EXPOSURE_FEATURES of n rows: float64 [n] the similarity, int32 [n] the others.
+
+    What nothing was put into is 0.
+    """
+
+    def __init__(self, places: npt.NDArray[np.int32], rows: int) -> None:
+        """`places` tells the place of a row from its line number, int32 [highest line number + 1]."""
+        self._places = places
+        self._columns = {name: np.zeros(rows, np.float64 if name in _FRACTIONS else np.int32) for name in _COUNTERS}
+
+    def put(self, family: str, counts: pa.Table) -> None:
+        """Enters LINE_NUMBER and counts by name, such as `like`, as `<family>_like`; no line twice.
+
+        Counts that no feature is made of are passed over.
+        """
+        at = self._places[counts[LINE_NUMBER].to_numpy()]
+        for count in counts.column_names:
+            column = self._columns.get(f"{family}_{count}")
+            if column is not None:
+                values = counts[count].to_numpy()
+                column[at] = values / SCORE_UNITS if column.dtype == np.float64 else values
+
+    def of_rows(self, start: int, rows: int) -> Columns:
+        """So many rows from `start` on, without a copy."""
+        return {name: column[start : start + rows] for name, column in self._columns.items()}
+
+    def clear(self) -> None:
+        """Frees the memory, whoever still holds this."""
+        self._columns = {}

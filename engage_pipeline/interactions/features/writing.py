@@ -1,0 +1,160 @@
+"""The rows that a model reads: tweets with the counts of both windows, similar authors and their own profile.
+
+The engine looks the counts of each family up (family_counts, *.sql), for as many rows at once as memory allows: several
+parts together, since looking up reads all counters of the window, or a piece of a large one (pieces). In memory they
+are put together, column by column, and written in order (counter_columns, feature_rows). The reasons stand in
+docs/adr/0011-features-side-by-side.md.
+"""
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain, groupby
+from pathlib import Path
+from typing import Unpack
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engage_pipeline.engines.opening import open_engine
+from engage_pipeline.files import atomic
+from engage_pipeline.interactions.counters.family_counts import (
+    FAMILIES,
+    Counts,
+    Kind,
+    look_up,
+)
+from engage_pipeline.interactions.features.counter_columns import CounterColumns
+from engage_pipeline.interactions.features.pieces import (
+    Piece,
+    Sizes,
+    cut,
+    groups,
+    side_by_side,
+)
+from engage_pipeline.interactions.features.rows import Write, feature_file, write_rows
+from engage_pipeline.machine.shares import shared_limit
+from engage_pipeline.machine.spill import PIECES_PREFIX, spill_folder
+from engage_pipeline.progress import Progress, progress
+from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER, feature_schema
+from engage_pipeline.settings.settings import Settings
+
+
+@dataclass(frozen=True)
+class Written:
+    """A part whose features are written: its rows, and the seconds that went into them, a share of what parts share."""
+
+    rows: int
+    seconds: float
+
+
+def write_features(tweets: Path, output: Path, *, kind: Kind, settings: Settings, **counts: Unpack[Counts]) -> int:
+    """Writes schema.feature_schema of the rows in the Parquet file `tweets` to the Parquet file `output`.
+
+    `tweets` holds schema.tweet_schema, for validation rows SPLIT too; its line numbers must differ from each other.
+    Ordered by engagement day and line, test rows by line alone. Returns the number of rows.
+    """
+    (written,) = write_features_of_parts([(tweets, output)], kind=kind, settings=settings, **counts)
+    return written.rows
+
+
+def write_features_of_parts(
+    parts: Sequence[tuple[Path, Path]], *, kind: Kind, settings: Settings, **counts: Unpack[Counts]
+) -> Generator[Written]:
+    """Does for each pair of `tweets` and `output` what write_features does, and tells of each once it is whole.
+
+    The counters are read once for as many parts as engine.memory_limit allows.
+    """
+    schema = feature_schema(labelled=kind != "test", validation=kind == "validation")
+    aside = settings.engine.threads != 1
+    rows = sum(pq.read_metadata(tweets).num_rows for tweets, _ in parts)
+    looking = _Looking(kind, counts, _with_half_of_the_memory(settings))
+    with (
+        atomic.scratch_folder(spill_folder(settings), PIECES_PREFIX) as folder,
+        progress(f"{kind}_features", rows, "rows") as done,
+    ):
+        sizes = Sizes.within(settings)
+        order = [LINE_NUMBER] if kind == "test" else [ENGAGEMENT_DAY, LINE_NUMBER]
+        pieces = chain.from_iterable(
+            cut(tweets, part, order, sizes.piece, folder) for part, (tweets, _) in enumerate(parts)
+        )
+        counted = chain.from_iterable(map(looking.up, groups(pieces, sizes.at_once)))
+        for part, found in groupby(counted, key=lambda counted: counted.piece.part):
+            with feature_file(parts[part][1], schema, aside=aside) as write:
+                written = [_write(write, schema, looking, counted, folder, done) for counted in found]
+            yield Written(sum(each.rows for each in written), sum(each.seconds for each in written))
+
+
+def _with_half_of_the_memory(settings: Settings) -> Settings:
+    """For the engine; Sizes uses the other half."""
+    limit = shared_limit(settings.engine.memory_limit, 2)
+    return settings.model_copy(update={"engine": settings.engine.model_copy(update={"memory_limit": limit})})
+
+
+def _write(
+    write: Write, schema: pa.Schema, looking: "_Looking", counted: "_Counted", folder: Path, done: Progress
+) -> Written:
+    started = time.monotonic()
+    piece = counted.piece
+    write_rows(
+        write, schema, looking.at_profiles(piece), piece.places, counted.counters.of_rows(counted.start, piece.rows)
+    )
+    if piece.tweets.parent == folder:
+        piece.tweets.unlink()
+    done.advance(piece.rows)
+    return Written(piece.rows, counted.seconds + time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """A piece and what is counted for its rows: they begin at the row `start` of the counters. It took `seconds`."""
+
+    piece: Piece
+    counters: CounterColumns
+    start: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Looking:
+    """Has an engine of `settings` look up what pieces of one kind are to be given."""
+
+    kind: Kind
+    counts: Counts
+    settings: Settings
+
+    def up(self, group: Sequence[Piece]) -> Iterator[_Counted]:
+        """Each of the pieces with its counters, which were looked up for all of them at once."""
+        started = time.monotonic()
+        firsts, places = side_by_side(group)
+        rows = sum(piece.rows for piece in group)
+        counters = CounterColumns(places, rows)
+        families = frozenset(self.settings.features.families)
+        paths = [piece.tweets for piece in group]
+        counts = self.counts
+        folders = [counts["training_counts"], counts["similarity"].parent, counts["validation_counts"]]
+        with (
+            open_engine(self.settings, readable=[*{path.parent for path in paths}, *folders]) as engine,
+            progress(f"{self.kind}_counters", FAMILIES, "families") as done,
+        ):
+            engine.read_apart("source", paths, firsts)
+            engine.view("tweets", self._kind_of_rows)
+            for family, found in look_up(engine, counts, self.kind, families):
+                counters.put(family, found)
+                done.advance(1, family)
+        a_row = (time.monotonic() - started) / max(rows, 1)
+        starts = accumulate((piece.rows for piece in group), initial=0)
+        for piece, start in zip(group, starts, strict=False):
+            yield _Counted(piece, counters, start, piece.rows * a_row)
+        counters.clear()
+
+    def at_profiles(self, piece: Piece) -> pa.Table:
+        """What each row of the piece itself tells, in no order."""
+        with open_engine(self.settings, readable=[piece.tweets.parent]) as engine:
+            engine.read("source", [piece.tweets])
+            engine.view("tweets", self._kind_of_rows)
+            return engine.fetch("interactions/profiles.sql")
+
+    @property
+    def _kind_of_rows(self) -> str:
+        return f"interactions/kinds/{self.kind}.sql"

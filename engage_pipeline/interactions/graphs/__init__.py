@@ -1,0 +1,1 @@
+"""Who is similar to whom: authors by their viewers, communities of users."""

@@ -1,0 +1,210 @@
+"""Communities of users: who is shown whom, label-free, in two roles.
+
+The exposure matrix (exposure_matrix) is cut to the authors that are shown most; its leading right singular vectors V
+and values S give every viewer the vector A V S^-1/2 and every author A' (A V) S^-3/2, which for the authors of the cut
+is V S^1/2. Vectors of length 1 are clustered, both roles together. What does not belong here: what communities are for.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.interactions.graphs.exposure_matrix import ABSENT, ExposureMatrix
+from engage_pipeline.machine.threads import one_blas_thread
+from engage_pipeline.numerics.clustering import fit_centroids, nearest, ranked, unit_rows
+from engage_pipeline.numerics.fingerprints import fingerprints
+from engage_pipeline.numerics.singular_vectors import leading_directions
+from engage_pipeline.progress import progress
+from engage_pipeline.settings.settings import Settings
+
+Integers = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
+Fingerprints = npt.NDArray[np.int64]
+
+COMMUNITIES = "communities.parquet"
+NO_COMMUNITY = -1
+"""Of a user who was never seen in the role, or in it with nobody who shares anything with the authors of the cut."""
+SCHEMA = pa.schema(
+    [
+        pa.field("user", pa.int64(), nullable=False),
+        pa.field("as_author", pa.int32(), nullable=False),
+        pa.field("as_viewer", pa.int32(), nullable=False),
+    ]
+)
+SAMPLE_VECTORS = 200_000
+"""Vectors that the centroids are fitted on."""
+HELD_AUTHORS = 2_000_000
+"""Authors whose vectors are held at once; where there are more, the pairs are read again for every so many."""
+_COUNT_FACTOR = 1.5
+
+
+@dataclass(frozen=True)
+class Communities:
+    """`user` [users] int64, rising fingerprints of ids; `as_author` and `as_viewer` [users] int32 their communities."""
+
+    user: Fingerprints
+    as_author: Integers
+    as_viewer: Integers
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads communities.parquet. Raises UserError where that is something else."""
+        try:
+            table = pq.read_table(path, schema=SCHEMA)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: not a table of communities; materialize user_communities again") from error
+        return cls(*(table[name].to_numpy() for name in SCHEMA.names))
+
+    def of_authors(self, users: Fingerprints) -> Integers:
+        """The communities int32 [n] of authors, by fingerprint [n]; NO_COMMUNITY of unknown ones."""
+        return self._of(self.as_author, users)
+
+    def of_viewers(self, users: Fingerprints) -> Integers:
+        """The communities int32 [n] of viewers, by fingerprint [n]; NO_COMMUNITY of unknown ones."""
+        return self._of(self.as_viewer, users)
+
+    def _of(self, role: Integers, users: Fingerprints) -> Integers:
+        if not len(self.user):
+            return np.full(len(users), NO_COMMUNITY, np.int32)
+        places = np.minimum(np.searchsorted(self.user, users), len(self.user) - 1)
+        return np.where(self.user[places] == users, role[places], np.int32(NO_COMMUNITY))
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """The vectors of users, computed anew each time. `columns` [users + 1] places the authors of the cut, `directions`
+    [authors of the cut, d] and `values` [d] are their singular vectors and values."""
+
+    matrix: ExposureMatrix
+    columns: Integers
+    directions: Floats
+    values: Floats
+
+    def viewers(self, wanted: Integers, sums: Floats) -> Iterator[tuple[Integers, Floats]]:
+        """Numbers [b] and vectors [b, d] of viewers, block after block, each of length 1 or 0.
+
+        On the way `sums` [authors, d], zeros at first, becomes A' (A V) of the authors that `wanted` places.
+        """
+        for block in self.matrix.blocks():
+            products = block.matrix(self.columns, len(self.directions)) @ self.directions
+            shown = block.matrix(wanted, len(sums))
+            # Few of the authors occur in a block: no array of all of them is made for each.
+            present, shown.indices = np.unique(shown.indices, return_inverse=True)
+            shown.resize(len(products), len(present))
+            sums[present] += shown.T @ products
+            yield block.viewers, unit_rows(products * self.values**-0.5)
+
+    def authors(self, sums: Floats) -> Floats:
+        """The vectors [authors, d] that belong to the `sums`, each of length 1 or 0."""
+        return unit_rows(sums * self.values**-1.5)
+
+
+@one_blas_thread()
+def find_communities(counts: Path, output: Path, settings: Settings) -> dict[str, Any]:
+    """Writes user, as_author, as_viewer of every user of the folder `counts` of interaction_counts to the file
+    `output`, ordered by user, the fingerprint of the id.
+
+    Returns users, authors, viewers, communities, dimensions, and `shares`: for authors and viewers the rank of a
+    community and its share of them, see `ranked`.
+    """
+    users = _fingerprints_by_number(counts)
+    pairs = output.with_name("pairs_by_viewer.parquet")
+    matrix = ExposureMatrix.write(counts, pairs, len(users), settings)
+    embedding = embed(matrix, settings)
+    centroids = _fit(embedding, settings)
+    as_author, as_viewer = _assign(embedding, centroids)
+    pairs.unlink()
+    order = np.argsort(users, kind="stable")
+    columns = [pa.array(values[order]) for values in (users, as_author[1:], as_viewer[1:])]
+    pq.write_table(pa.table(columns, schema=SCHEMA), output, compression="zstd")
+    return {
+        "users": len(users),
+        "authors": int((matrix.authors > 0).sum()),
+        "viewers": int((matrix.viewers > 0).sum()),
+        "communities": len(centroids),
+        "dimensions": len(embedding.values),
+        "shares": {name: _shares(found) for name, found in (("authors", as_author), ("viewers", as_viewer))},
+    }
+
+
+def _fingerprints_by_number(counts: Path) -> Fingerprints:
+    """The fingerprint of the user with the number i + 1 at i: the numbers are dense."""
+    file = pq.ParquetFile(counts / "user_numbers.parquet")
+    found = np.zeros(file.metadata.num_rows, np.int64)
+    for batch in file.iter_batches(columns=["id", "number"]):
+        found[batch["number"].to_numpy() - 1] = fingerprints(batch["id"])
+    return found
+
+
+def embed(matrix: ExposureMatrix, settings: Settings) -> Embedding:
+    """The leading singular vectors of the columns of the authors that are shown most, ties by number."""
+    shown = np.argsort(-matrix.authors, kind="stable")[: settings.communities.max_authors]
+    cut = np.sort(shown[matrix.authors[shown] > 0])
+    columns = _placed(cut, len(matrix.authors))
+    directions, values = leading_directions(
+        lambda: (block.matrix(columns, len(cut)) for block in matrix.blocks()),
+        len(cut),
+        settings.communities.dimensions,
+        seed=settings.seed,
+    )
+    return Embedding(matrix, columns, directions, values)
+
+
+def _placed(numbers: npt.NDArray[np.int64], size: int) -> Integers:
+    """[size], at each of the `numbers` its place among them; ABSENT elsewhere."""
+    places = np.full(size, ABSENT, np.int32)
+    places[numbers] = np.arange(len(numbers))
+    return places
+
+
+def _fit(embedding: Embedding, settings: Settings) -> Floats:
+    """Centroids [communities, d] of a sample of all vectors, those of zeros left out."""
+    matrix = embedding.matrix
+    viewers, authors = np.flatnonzero(matrix.viewers), np.flatnonzero(matrix.authors)
+    total = len(viewers) + len(authors)
+    rng = np.random.default_rng(settings.seed)
+    chosen = np.sort(rng.choice(total, min(total, SAMPLE_VECTORS), replace=False, shuffle=False))
+    in_sample = np.zeros(len(matrix.viewers), np.bool_)
+    in_sample[viewers[chosen[chosen < len(viewers)]]] = True
+    wanted = authors[chosen[chosen >= len(viewers)] - len(viewers)]
+    sums = np.zeros((len(wanted), len(embedding.values)), np.float32)
+    vectors = [found[in_sample[numbers]] for numbers, found in embedding.viewers(_placed(wanted, len(in_sample)), sums)]
+    sample = np.concatenate([*vectors, embedding.authors(sums)])
+    sample = sample[sample.any(axis=1)]
+    count = settings.communities.count or max(2, round(_COUNT_FACTOR * np.sqrt(len(matrix.viewers) - 1)))
+    return fit_centroids(sample, count, seed=settings.seed)
+
+
+def _assign(embedding: Embedding, centroids: Floats) -> tuple[Integers, Integers]:
+    """The communities of authors and of viewers, by number [users + 1]."""
+    matrix = embedding.matrix
+    as_author, as_viewer = (np.full(len(matrix.viewers), NO_COMMUNITY, np.int32) for _ in range(2))
+    if not len(centroids):
+        return as_author, as_viewer
+    authors = np.flatnonzero(matrix.authors)
+    with progress("user_communities", len(authors), "authors") as done:
+        for start in range(0, len(authors), HELD_AUTHORS):
+            wanted = authors[start : start + HELD_AUTHORS]
+            sums = np.zeros((len(wanted), len(embedding.values)), np.float32)
+            for numbers, vectors in embedding.viewers(_placed(wanted, len(as_author)), sums):
+                if start == 0:
+                    as_viewer[numbers] = _communities(vectors, centroids)
+            as_author[wanted] = _communities(embedding.authors(sums), centroids)
+            done.advance(len(wanted))
+    return as_author, as_viewer
+
+
+def _communities(vectors: Floats, centroids: Floats) -> Integers:
+    return np.where(vectors.any(axis=1), nearest(vectors, centroids), np.int32(NO_COMMUNITY))
+
+
+def _shares(found: Integers) -> list[tuple[int, float]]:
+    sizes = np.bincount(found[found != NO_COMMUNITY])
+    return [(rank, round(size / sizes.sum(), 6)) for rank, size in ranked(sizes)]

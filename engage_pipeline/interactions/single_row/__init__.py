@@ -1,0 +1,1 @@
+"""The features of one row, from counters in memory."""

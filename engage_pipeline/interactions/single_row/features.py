@@ -1,0 +1,147 @@
+"""The features of one row at a time, from counters in memory: what write_features gives a test row.
+
+    rows = RowFeatures(settings, **published.counts)
+    table = rows.table(read_line(line))
+
+What does not belong here: the search for a key (counters), and features of whole parts (features).
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from engage_pipeline import schema
+from engage_pipeline.interactions.counters.counting import (
+    COUNTS,
+    LABELLED_SCOPE,
+    TRAINING_NUMBERS,
+    TRAINING_SCOPE,
+    VALIDATION_NUMBERS,
+)
+from engage_pipeline.interactions.counters.family_counts import REVERSED_ROLES, SIMILAR, counter_family
+from engage_pipeline.interactions.single_row.counters import (
+    NOTHING,
+    Counts,
+    SimilarAuthors,
+    Window,
+    engagements,
+)
+from engage_pipeline.settings.settings import Settings
+
+_DAY = 86_400
+_CYCLE = 12_622_780_800
+"""Seconds of 400 years, after which the calendar repeats."""
+_NEGATIVE, _EXPOSURES = COUNTS.index("negative"), COUNTS.index("exposures")
+_ENGAGED = [(engagement, COUNTS.index(engagement)) for engagement in schema.ENGAGEMENTS]
+_SCHEMA = schema.feature_schema(labelled=False)
+_OF_KIND = {
+    kind: [(place, field.name) for place, field in enumerate(_SCHEMA) if field.type == kind]
+    for kind in dict.fromkeys(_SCHEMA.types)
+}
+"""Place and name of the columns of each type."""
+
+
+class RowFeatures:
+    """Gives test rows their features, from the tables that it holds."""
+
+    def __init__(self, settings: Settings, *, training_counts: Path, similarity: Path, validation_counts: Path) -> None:
+        """Reads the counters and the similar authors that write_features joins."""
+        self.families: Collection[str] = settings.features.families
+        self.training = Window(training_counts, TRAINING_SCOPE, schema.TRAINING_KEYS, TRAINING_NUMBERS)
+        self.validation = Window(validation_counts, LABELLED_SCOPE, schema.VALIDATION_KEYS, VALIDATION_NUMBERS)
+        self.similar = SimilarAuthors(similarity, self.training.users)
+
+    def table(self, row: Mapping[str, Any]) -> pa.Table:
+        """One row of schema.feature_schema, line number 0, of a row's first 20 columns as one_line reads them."""
+        values = {schema.LINE_NUMBER: 0, **_profile(row)}
+        author, viewer = row["engaged_with_user_id"], row["engaging_user_id"]
+        found = self._counts(self.training, row, author, viewer)
+        for key in schema.TRAINING_KEYS:
+            _put(values, key, found[key])
+        similar: list[float] = [0.0] * len(schema.SIMILARITY_FEATURES)
+        if SIMILAR in self.families:
+            users = self.training.users
+            others = self.similar.of(users.of(author))
+            similar = engagements(others, self.training.totals["pair"], users.of(viewer))
+        values |= zip(schema.SIMILARITY_FEATURES, similar, strict=True)
+        found = self._counts(self.validation, row, author, viewer)
+        for key in schema.VALIDATION_KEYS:
+            _put(values, f"{schema.VALIDATION_PREFIX}{key}", found[key])
+        for name, counts in self._reversed(author, viewer).items():
+            _put(values, f"{schema.VALIDATION_PREFIX}{name}", counts)
+        return _one_row(values)
+
+    def _counts(self, window: Window, row: Mapping[str, Any], author: str | None, viewer: str | None) -> dict:
+        totals, author_number, viewer_number = window.totals, window.users.of(author), window.users.of(viewer)
+        found = {
+            "pair": totals["pair"].of(author_number, viewer_number),
+            "author": totals["author"].of(author_number),
+            "viewer": totals["viewer"].of(viewer_number),
+            "language": totals["language"].of(window.languages.get(row["language"]), viewer_number),
+            "hashtag": NOTHING,
+        }
+        for hashtag in row["hashtags"]:
+            more = totals["hashtag"].of(window.hashtags.of(hashtag), viewer_number)
+            found["hashtag"] = [before + new for before, new in zip(found["hashtag"], more, strict=True)]
+        if window.tweets is not None:
+            found["tweet"] = totals["tweet"].of(window.tweets.of(row["tweet_id"]))
+        return {key: counts if counter_family(key) in self.families else NOTHING for key, counts in found.items()}
+
+    def _reversed(self, author: str | None, viewer: str | None) -> dict[str, Counts]:
+        users, totals = self.validation.users, self.validation.totals
+        numbers = {"author": users.of(viewer), "viewer": users.of(author)}
+        found = {}
+        for name, key in REVERSED_ROLES.items():
+            on = (numbers["author"], numbers["viewer"]) if key == "pair" else (numbers[key],)
+            found[name] = totals[key].of(*on) if counter_family(name) in self.families else NOTHING
+        return found
+
+
+def _one_row(values: Mapping[str, Any]) -> pa.Table:
+    """The table of one row: the columns are cut from one array of each type, as each call costs more than a value."""
+    columns: list[pa.Array | None] = [None] * len(_SCHEMA)
+    for kind, own in _OF_KIND.items():
+        side_by_side = pa.array([values[name] for _, name in own], kind)
+        for index, (place, _) in enumerate(own):
+            columns[place] = side_by_side.slice(index, 1)
+    return pa.Table.from_batches([pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)])
+
+
+def _put(values: dict[str, Any], key: str, counts: Counts) -> None:
+    for engagement, place in _ENGAGED:
+        values[f"{key}_{engagement}"] = counts[place]
+    values[f"{key}_negative"], values[f"{key}_exposures"] = counts[_NEGATIVE], counts[_EXPOSURES]
+
+
+def _profile(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the row itself tells: profiles.sql."""
+    written = row["tweet_timestamp"]
+    moment = datetime.fromtimestamp((written or 0) % _CYCLE, UTC)
+    values: dict[str, Any] = {
+        schema.ENGAGEMENT_DAY: (written or 0) // _DAY,
+        schema.TWEET_TIMESTAMP: written or 0,
+        "hour": moment.hour,
+        "day_of_month": moment.day - 1,
+        "first_hashtag": row["hashtags"][0] if row["hashtags"] else None,
+        "n_hashtags": len(row["hashtags"]),
+        "n_tokens": len(row["text_tokens"]),
+        "engagee_follows_engager": bool(row["engagee_follows_engager"]),
+        "has_hashtag": bool(row["hashtags"]),
+        "has_link": bool(row["present_links"]),
+        "has_domain": bool(row["present_domains"]),
+        **{f"has_{kind.lower()}": kind in row["present_media"] for kind in schema.MEDIA},
+        **{f"is_{name}": row["tweet_type"] == kind for name, kind in _TYPES.items()},
+    }
+    for user in ("engaged_with_user", "engaging_user"):
+        created = row[f"{user}_account_creation"]
+        known = written is not None and created is not None
+        values[f"{user}_account_age_days"] = (written - created) // _DAY if known else 0
+        values[f"{user}_is_verified"] = bool(row[f"{user}_is_verified"])
+        values |= {name: row[name] or 0 for name in (f"{user}_follower_count", f"{user}_following_count")}
+    return values | {name: row[name] for name in ("language", "text_tokens", *schema.IDENTITY_COLUMNS[:3])}
+
+
+_TYPES = {"quote": "Quote", "retweet": "Retweet", "top_level": "TopLevel"}

@@ -1,0 +1,1 @@
+"""Why one row got its predictions, in words and as JSON."""

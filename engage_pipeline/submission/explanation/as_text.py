@@ -1,0 +1,115 @@
+"""An explained row on a terminal: what moved each probability, and the counters behind it, in fewer than 80 lines."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from engage_pipeline import schema
+from engage_pipeline.model.explanation.families import FAMILIES, Family
+from engage_pipeline.model.explanation.row import Explanation, FamilyEffect, probability_of
+from engage_pipeline.model.trees.inputs import NEGATIVE
+from engage_pipeline.submission.explanation import words
+from engage_pipeline.submission.explanation.explain import ExplainedRow
+
+FAMILIES_SHOWN = 6
+"""Of each engagement; the others are summed up in a line."""
+LEAST_SHOWN = 0.005
+"""Contributions below it, in logits, are summed up too: they would print as 0.00."""
+_LEGEND = (
+    "logits: what the family added to the log-odds. points: the probability less what it would be without that, in %.",
+    "from: a row of which nothing is known. by: the feature of the family that weighed most.",
+    "counters: how often the key was shown, with each engagement, and with none.",
+)
+
+
+def to_text(explained: ExplainedRow) -> str:
+    """The explanation as aligned lines."""
+    lines = [f"{explained.part}, row {explained.row}", *_subject(explained), ""]
+    for explanation in explained.explanation.engagements:
+        label = None if explained.labels is None else explained.labels[explanation.engagement]
+        lines += [_heading(explanation, label), *_effects(explanation, explained.features), ""]
+    return "\n".join([*lines, *_counters(explained.features), "", *_LEGEND])
+
+
+def _subject(explained: ExplainedRow) -> list[str]:
+    tweet, features = explained.tweet, explained.features
+    return [
+        f"  tweet   {tweet['tweet_id']}  {_moment(tweet['tweet_timestamp'])}, {words.content(features)}",
+        f"  author  {tweet['engaged_with_user_id']}  {words.author(features)}",
+        f"  viewer  {tweet['engaging_user_id']}  {words.viewer(features)}",
+    ]
+
+
+def _moment(seconds: int | None) -> str:
+    try:
+        return f"{datetime.fromtimestamp(seconds or 0, UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError, OSError):
+        return f"at {seconds} s"
+
+
+def _heading(explanation: Explanation, label: bool | None) -> str:
+    facts = [f"from {_percent(explanation.baseline_probability)}"]
+    if explanation.base_rate is not None:
+        facts.append(f"base rate {_percent(explanation.base_rate)}")
+    if explanation.trees is not None:
+        facts.append(f"network {_percent(probability_of(explanation.network))}")
+        facts.append(f"trees {_percent(probability_of(explanation.trees))}")
+    if label is not None:
+        facts.append(f"label: {'yes' if label else 'no'}")
+    return f"{explanation.engagement}: {_percent(explanation.probability)}, {', '.join(facts)}"
+
+
+def _effects(explanation: Explanation, features: dict[str, Any]) -> list[str]:
+    effects = explanation.effects()
+    shown = [effect for effect in effects[:FAMILIES_SHOWN] if abs(effect.contribution) >= LEAST_SHOWN]
+    lines = ["  logits  points"] + [
+        _line(effect.contribution, effect.points, _sentence(effect, explanation.engagement, features))
+        for effect in shown
+    ]
+    rest = effects[len(shown) :]
+    sums = [(sum(effect.contribution for effect in rest), f"{len(rest)} other families together")]
+    if abs(explanation.residual) >= LEAST_SHOWN:
+        sums.append((explanation.residual, "in no family: rounding of the network's arithmetic"))
+    for value, text in sums:
+        lines.append(_line(value, explanation.probability - probability_of(explanation.logit - value), text))
+    return lines
+
+
+def _sentence(effect: FamilyEffect, engagement: str, features: dict[str, Any]) -> str:
+    name, value = next(iter(effect.features.items()))
+    by = f"  [by {name} {value:+.2f}]" if len(effect.features) > 1 else ""
+    return f"{effect.family.full_title}: {words.describe(effect.family, engagement, features)}{by}"
+
+
+def _line(contribution: float, points: float, text: str) -> str:
+    return f"{contribution:+8.2f}{100 * points:+8.2f}  {text}"
+
+
+def _counters(features: dict[str, Any]) -> list[str]:
+    """The counters as a table, a line for each window and key."""
+    heads = {"exposures": "shown", **{target: target for target in schema.TARGETS}, NEGATIVE: "none"}
+    families = [family for family in FAMILIES.values() if family.key]
+    start = max(len(_row_title(family)) for family in families)
+    lines = [f"{'counters':{start}}" + "".join(f"{head:>{_width(head)}}" for head in heads.values())]
+    for family in families:
+        cells = [_cell(features, family, outcome, _width(head)) for outcome, head in heads.items()]
+        lines.append(f"{_row_title(family):{start}}{''.join(cells)}".rstrip())
+    return lines
+
+
+def _row_title(family: Family) -> str:
+    return f"{family.window:10}  {family.title}"
+
+
+def _width(head: str) -> int:
+    return max(len(head) + 2, 9)
+
+
+def _cell(features: dict[str, Any], family: Family, outcome: str, width: int) -> str:
+    value = features.get(f"{words.counter_prefix(family)}{outcome}")
+    if value is None:
+        return " " * width
+    return f"{value:>{width}.2f}" if isinstance(value, float) else f"{value:>{width},}"
+
+
+def _percent(probability: float) -> str:
+    return f"{100 * probability:.2f} %"

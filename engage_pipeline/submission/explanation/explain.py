@@ -1,0 +1,138 @@
+"""Explains the prediction of one line of a raw part, with the published model and counters.
+
+    explained = explain(Path("test/part-00000"), 17, settings)
+
+The line alone goes the way of `predict`: the features of a row depend on the published counters and on nothing else in
+its part, so that it gets the probabilities that it has in results.csv. What does not belong here: how a logit
+is taken apart (model.explanation.row), and how it is told (as_text).
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engage_pipeline import schema
+from engage_pipeline.errors import UserError
+from engage_pipeline.files.raw_parts import find_part
+from engage_pipeline.ingest.parsing.lines import read_lines
+from engage_pipeline.ingest.parsing.streams import open_part
+from engage_pipeline.ingest.part_ingest import ingest_part
+from engage_pipeline.ingest.rejects import read_rejects
+from engage_pipeline.interactions.features.writing import write_features
+from engage_pipeline.machine.threads import limited_threads
+from engage_pipeline.model.explanation.row import RowExplanation, explain_row
+from engage_pipeline.plurals import counted
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline.submission.published import open_published
+
+_SEPARATOR = schema.FIELD_SEPARATOR.encode()
+_BLOCK_BYTES = 4 << 20
+
+
+@dataclass(frozen=True)
+class ExplainedRow:
+    """A line of a part and why it is predicted so.
+
+    `tweet` are the raw columns as typed values; `labels` which engagements happened (None = the part has no labels);
+    `features` what the model read, by column of schema.feature_schema. `model_version` of trained_model.
+    """
+
+    part: Path
+    row: int
+    tweet: dict[str, Any]
+    labels: dict[str, bool] | None
+    features: dict[str, Any]
+    explanation: RowExplanation
+    model_version: str
+
+
+def explain(
+    part: Path, row: int, settings: Settings, *, threads: int | None = None, allow_mixed: bool = False
+) -> ExplainedRow:
+    """Explains the line number `row` (from 0) of `part`, a test part or a labelled one, whose labels are not used.
+
+    `threads` limits every library; None = engine.threads. Raises UserError naming the part: no such part or line, a
+    line that is blank or would be rejected; and as `predict` does where the model or the counters are not there, which
+    takes `allow_mixed` too.
+    """
+    part = find_part(part, follow_links=settings.follow_links)
+    line = read_line(part, row)
+    threads = threads or settings.engine.threads
+    settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"threads": threads})})
+    settings.working_dir.mkdir(parents=True, exist_ok=True)
+    where = f"{part}: row {row}"
+    with (
+        limited_threads(threads),
+        tempfile.TemporaryDirectory(prefix=".explain-", dir=settings.working_dir) as folder,
+    ):
+        tweets, labels = _read_tweet(line, where, Path(folder), settings)
+        published = open_published(ArtifactStore(settings), threads, allow_mixed=allow_mixed)
+        path = Path(folder, "features.parquet")
+        write_features(tweets, path, kind="test", settings=settings, **published.counts)
+        features = _numbered(pq.read_table(path), row)
+        explanation = explain_row(published.model, features)
+        tweet = pq.read_table(tweets, columns=list(schema.COLUMN_NAMES[: schema.N_TEST_COLUMNS])).to_pylist()[0]
+    return ExplainedRow(part, row, tweet, labels, features.to_pylist()[0], explanation, published.version)
+
+
+def read_line(part: Path, row: int) -> bytes:
+    """The bytes of a line of `part`, its number counted from 0; reading ends with it.
+
+    Raises UserError where the part has no such line, telling how many it has, or where the line is blank.
+    """
+    line = next(read_lines(part, np.array([row], dtype=np.int64)), None) if row >= 0 else None
+    if line is None:
+        lines = _count_lines(part)
+        raise UserError(f"{part}: no row {row}: it has {counted(lines, 'line')}, rows 0 to {lines - 1:,}")
+    if not line:
+        raise UserError(f"{part}: row {row} is a blank line")
+    return line
+
+
+def _count_lines(part: Path) -> int:
+    lines, last = 0, b""
+    with open_part(part) as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            lines += block.count(b"\n")
+            last = block[-1:]
+    return lines + (last not in {b"", b"\n"})
+
+
+def _read_tweet(line: bytes, where: str, folder: Path, settings: Settings) -> tuple[Path, dict[str, bool] | None]:
+    """The typed tweet of a raw line as a Parquet file, without the labels; and the labels, if the line has them."""
+    fields = line.split(_SEPARATOR)
+    labels = None
+    if len(fields) == len(schema.COLUMNS):
+        tweets = _ingest(line, where, folder, settings, labelled=True)
+        columns = [schema.engagement_timestamp(target) for target in schema.TARGETS]
+        times = pq.read_table(tweets, columns=columns).to_pylist()[0]
+        labels = {target: times[schema.engagement_timestamp(target)] is not None for target in schema.TARGETS}
+        fields = fields[: schema.N_TEST_COLUMNS]
+    elif len(fields) != schema.N_TEST_COLUMNS:
+        raise UserError(f"{where} is rejected: columns: {len(fields)} instead of {schema.N_TEST_COLUMNS}")
+    return _ingest(_SEPARATOR.join(fields), where, folder, settings, labelled=False), labels
+
+
+def _ingest(line: bytes, where: str, folder: Path, settings: Settings, *, labelled: bool) -> Path:
+    source, tweets, rejects = (folder / name for name in ("line", "tweets.parquet", "rejects.parquet"))
+    source.write_bytes(line + b"\n")
+    lenient = settings.model_copy(update={"ingest": settings.ingest.model_copy(update={"max_rejected_share": 1.0})})
+    try:  # a rejected line is then told by the rejects, not by their share
+        ingest_part(source, tweets=tweets, rejects=rejects, settings=lenient, labelled=labelled, order="line")
+    except UserError as error:
+        found = next(read_rejects(rejects), None) if rejects.is_file() else None
+        reason = found.reason if found else str(error).removeprefix(f"{source}: ")
+        raise UserError(f"{where} is rejected: {reason}") from error
+    return tweets
+
+
+def _numbered(features: pa.Table, row: int) -> pa.Table:
+    """`features` of one row, with the line number that it has in its part."""
+    place = features.schema.get_field_index(schema.LINE_NUMBER)
+    return features.set_column(place, features.schema.field(place), pa.array([row], pa.int64()))

@@ -1,0 +1,1 @@
+"""Scores of a results.csv against labelled rows."""

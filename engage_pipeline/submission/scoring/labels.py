@@ -1,0 +1,147 @@
+"""Labelled rows to score against, from a Parquet file of labels or from a raw part with all 24 columns."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from engage_pipeline import schema
+from engage_pipeline.errors import UserError
+from engage_pipeline.files.raw_parts import find_part, part_name
+from engage_pipeline.ingest.part_ingest import ingest_part
+from engage_pipeline.metrics import first_improbable
+from engage_pipeline.plurals import counted
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.submission.scoring.results_file import ID_COLUMNS
+
+FOLLOWERS = "engaged_with_user_follower_count"
+_IDENTITY_TYPES = {schema.LINE_NUMBER: pa.int64(), "part": pa.large_string()}
+"""Where a row stood: columns that labels and oracle may both have, and then must agree on."""
+_MAGIC = b"PAR1"
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Rows to score: ids (columns named ID_COLUMNS), labels bool [n, 4], author followers int64 [n].
+
+    `identity` holds line_number and part where the file has both.
+    """
+
+    path: Path
+    ids: pa.Table
+    labels: NDArray[np.bool_]
+    followers: NDArray[np.int64]
+    identity: pa.Table | None
+
+
+def read_labels(path: Path, settings: Settings) -> LabelledRows:
+    """The labelled rows of `path`, in its order. A missing id is empty, a missing follower count 0.
+
+    `path` is a Parquet file with ids, follower count and labels, or a raw part with all 24 columns (or the folder of
+    that one part), of which a row has the engagements whose timestamp is there. Raises UserError naming the file, and
+    the column and row (from 0) where a label is missing or no truth value.
+    """
+    raw = path.is_dir() or not _is_parquet(path)
+    table = _read_part(find_part(path, follow_links=settings.follow_links), settings) if raw else _read_parquet(path)
+    _require(path, table, (*ID_COLUMNS, FOLLOWERS, *schema.TARGETS))
+    if table.num_rows == 0:
+        raise UserError(f"{path}: no rows to score")
+    ids = {name: pc.fill_null(_cast(path, table, name, pa.large_string()), "") for name in ID_COLUMNS}
+    followers = pc.fill_null(_cast(path, table, FOLLOWERS, pa.int64()), 0)
+    labels = np.column_stack([_truth_values(path, table, name) for name in schema.TARGETS])
+    return LabelledRows(path, pa.table(ids), labels, followers.to_numpy(), _identity(path, table))
+
+
+def read_oracle(path: Path, rows: LabelledRows) -> NDArray[np.float64]:
+    """The true probabilities of `rows`, [n, 4] in TARGETS order, from a Parquet file in the same order.
+
+    Raises UserError where the file holds other rows, or something that is no probability.
+    """
+    table = _read_parquet(path)
+    _require(path, table, schema.TARGETS)
+    if table.num_rows != len(rows.labels):
+        raise UserError(f"{path}: {counted(table.num_rows, 'row')} for the {len(rows.labels)} of {rows.path}")
+    identity = _identity(path, table)
+    if rows.identity is not None and identity is not None:
+        for name in _IDENTITY_TYPES:
+            same = pc.fill_null(pc.equal(identity[name], rows.identity[name]), False)
+            if (row := pc.index(same, False).as_py()) >= 0:
+                raise UserError(f"{path}: row {row} has another {name} than row {row} of {rows.path}")
+    columns = [pc.fill_null(_cast(path, table, name, pa.float64()), np.nan) for name in schema.TARGETS]
+    probabilities = np.column_stack([column.to_numpy() for column in columns])
+    if (wrong := first_improbable(probabilities)) is not None:
+        row, column = wrong
+        value = probabilities[row, column]
+        raise UserError(f"{path}: row {row}, {schema.TARGETS[column]}: {value} is not a probability in [0, 1]")
+    return probabilities
+
+
+def _is_parquet(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            found = file.read(len(_MAGIC)) == _MAGIC
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from error
+    if path.suffix == ".parquet" and not found:
+        raise UserError(f"{path}: not a Parquet file")
+    return found
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    if not _is_parquet(path):
+        raise UserError(f"{path}: not a Parquet file")
+    wanted = (*_IDENTITY_TYPES, *ID_COLUMNS, FOLLOWERS, *schema.TARGETS)
+    try:
+        file = pq.ParquetFile(path)
+        return file.read([name for name in wanted if name in file.schema_arrow.names])
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{path}: damaged Parquet file: {' '.join(str(error).split())[:200]}") from error
+
+
+def _read_part(path: Path, settings: Settings) -> pa.Table:
+    settings.working_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".evaluate-", dir=settings.working_dir) as name:
+        tweets, rejects = Path(name, "tweets.parquet"), Path(name, "rejects.parquet")
+        ingest_part(path, tweets=tweets, rejects=rejects, settings=settings, labelled=True, order="line")
+        timestamps = {target: schema.engagement_timestamp(target) for target in schema.TARGETS}
+        table = pq.read_table(tweets, columns=[schema.LINE_NUMBER, *ID_COLUMNS, FOLLOWERS, *timestamps.values()])
+    labels = {target: pc.is_valid(table[column]) for target, column in timestamps.items()}
+    others = {column: table[column] for column in (schema.LINE_NUMBER, *ID_COLUMNS, FOLLOWERS)}
+    return pa.table({**others, **labels, "part": pa.array([part_name(path)] * table.num_rows, pa.string())})
+
+
+def _identity(path: Path, table: pa.Table) -> pa.Table | None:
+    if not set(_IDENTITY_TYPES) <= set(table.column_names):
+        return None
+    return pa.table({name: _cast(path, table, name, wanted) for name, wanted in _IDENTITY_TYPES.items()})
+
+
+def _require(path: Path, table: pa.Table, names: Sequence[str]) -> None:
+    if missing := [name for name in names if name not in table.column_names]:
+        raise UserError(f"{path}: no column {missing[0]}")
+
+
+def _cast(path: Path, table: pa.Table, name: str, wanted: pa.DataType) -> pa.ChunkedArray:
+    try:
+        return table[name].cast(wanted)
+    except pa.ArrowException as error:
+        raise UserError(f"{path}: column {name} holds {table[name].type}, not {wanted}") from error
+
+
+def _truth_values(path: Path, table: pa.Table, name: str) -> NDArray[np.bool_]:
+    column: Any = table[name]
+    if not (pa.types.is_boolean(column.type) or pa.types.is_integer(column.type)):
+        raise UserError(f"{path}: column {name} holds {column.type}, not bool")
+    values = pc.fill_null(column.cast(pa.int64(), safe=False), -1).to_numpy()
+    wrong = np.flatnonzero((values != 0) & (values != 1))
+    if len(wrong):
+        found = column[int(wrong[0])].as_py()
+        raise UserError(f"{path}: row {wrong[0]}, {name}: {'missing' if found is None else found} is not a label")
+    return values.astype(np.bool_)

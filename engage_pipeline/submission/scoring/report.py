@@ -1,0 +1,76 @@
+"""Scores a results.csv of any program against labels: what `engage evaluate` does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from engage_pipeline import metrics
+from engage_pipeline.plurals import counted
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.submission.scoring.labels import LabelledRows, read_labels, read_oracle
+from engage_pipeline.submission.scoring.matching import match
+from engage_pipeline.submission.scoring.results_file import read_predictions
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """Scores of a predictions file; with an oracle, its scores on the same rows and the share of its RCE."""
+
+    rows: int
+    scores: metrics.Scores
+    oracle: metrics.Scores | None = None
+    share: metrics.OracleShare | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON types."""
+        return {
+            "rows": self.rows,
+            "scores": self.scores.to_json(),
+            "oracle": self.oracle.to_json() if self.oracle else None,
+            "share": self.share.to_json() if self.share else None,
+        }
+
+    def to_text(self) -> str:
+        """The report for a terminal of 80 columns."""
+        models = {"predictions": self.scores} | ({"oracle": self.oracle} if self.oracle else {})
+        blocks = [counted(self.rows, "row"), metrics.format_groups(self.scores), metrics.format_table(models)]
+        return "\n\n".join(blocks + ([metrics.format_shares(self.share)] if self.share else []))
+
+
+def score_predictions(
+    predictions: Path,
+    labels: Path,
+    oracle: Path | None,
+    settings: Settings,
+    chosen: Callable[[LabelledRows], NDArray[np.bool_]] | None = None,
+) -> ScoreReport:
+    """Scores of `predictions` (SPEC section 8) against `labels`, over the author groups that `settings` names.
+
+    `labels` is a Parquet file (tweet_id, engaging_user_id, engaged_with_user_follower_count and the four engagements)
+    or a raw part with all 24 columns; `oracle` a Parquet file with the true probabilities, in the order of `labels`.
+    Only the rows of `labels` that are `chosen` (bool [n]) are scored, by default all. Raises UserError naming the file,
+    the line or row, and the reason where they can't be read or don't fit together.
+    """
+    given, rows = read_predictions(predictions), read_labels(labels, settings)
+    aligned = given.probabilities[match(given, rows)]
+    kept = np.full(len(aligned), True) if chosen is None else chosen(rows)
+    scores = _score(rows, aligned, kept, settings, predictions)
+    if oracle is None:
+        return ScoreReport(int(kept.sum()), scores)
+    true = _score(rows, read_oracle(oracle, rows), kept, settings, oracle)
+    return ScoreReport(int(kept.sum()), scores, true, metrics.share_of_oracle(scores, true))
+
+
+def _score(
+    rows: LabelledRows, probabilities: NDArray[np.float64], kept: NDArray[np.bool_], settings: Settings, source: Path
+) -> metrics.Scores:
+    edges = settings.evaluation.follower_edges
+    labels, values = rows.labels[kept], probabilities[kept]
+    scores = metrics.score(labels, values, rows.followers[kept], edges=edges, source=str(source))
+    viewers = metrics.viewer_numbers(rows.ids["engaging_user_id"].filter(pa.array(kept)))
+    return metrics.with_intervals(scores, labels, values, viewers)

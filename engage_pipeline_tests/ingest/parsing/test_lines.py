@@ -1,0 +1,207 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.ingest.parsing import lines as lines_module
+from engage_pipeline.ingest.parsing.blocks import LineBlock
+from engage_pipeline.ingest.parsing.lines import PartLines, read_lines
+from engage_pipeline.ingest.rejects import Reject, RejectWriter, read_rejects
+from engage_pipeline_tests.ingest.parsing.slow_reader import read_slowly
+
+GOOD = b"\x01".join(b"%d" % number for number in range(24))
+WIDE = "\x01".join("é€😀" * 8).encode() + b"\n"
+TEST = b"\x01".join(b"%d" % number for number in range(20))
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What is left of a part: its lines in one piece, their numbers, and all lines' and the blank lines' count."""
+
+    clean: bytes
+    numbers: list[int]
+    lines: int
+    blank: int
+    rejects: list[Reject]
+
+
+def check(folder: Path, content: bytes, *, labelled: bool = True) -> Checked:
+    (folder / "part-00000").write_bytes(content)
+    with RejectWriter(folder / "rejects", "part-00000") as rejects:
+        lines = PartLines(folder / "part-00000", labelled=labelled, rejects=rejects)
+        blocks = list(lines.blocks())
+    for block in blocks:
+        assert_places_are_right(block)
+    clean = b"".join(bytes(block.data) for block in blocks)
+    numbers = [number for block in blocks for number in block.numbers.tolist()]
+    return Checked(clean, numbers, lines.lines, lines.blank, list(read_rejects(folder / "rejects")))
+
+
+def assert_places_are_right(block: LineBlock) -> None:
+    fields = [line.split(b"\x01") for line in bytes(block.data).removesuffix(b"\n").split(b"\n")]
+    assert len(block) == len(fields)
+    for index in range(len(fields[0])):
+        assert block.column(index).to_pylist() == [line[index].decode() or None for line in fields]
+        end = "\n" if index + 1 == len(fields[0]) else "\x01"
+        wanted = [line[index].decode() + end if line[index] else None for line in fields]
+        assert block.column_with_end(index).to_pylist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"), [(GOOD, 1), (GOOD + b"\n", 1), ((GOOD + b"\n") * 20_000, 20_000), (WIDE * 3 + GOOD, 4)]
+)
+def test_every_line_of_a_clean_part_is_taken(tmp_path: Path, content: bytes, lines: int) -> None:
+    checked = check(tmp_path, content)
+    assert checked.clean == content.removesuffix(b"\n") + b"\n"
+    assert (checked.numbers, checked.lines) == (list(range(lines)), lines)
+    assert (checked.blank, checked.rejects) == (0, [])
+
+
+def test_the_blocks_before_and_after_a_bad_line_are_taken_whole(tmp_path: Path) -> None:
+    start = b"".join(GOOD + b"%d\n" % number for number in range(40_000))  # more than one block
+    assert len(start) > lines_module._BLOCK_BYTES
+    checked = check(tmp_path, start + b"short\n\n" + GOOD + b"\n")
+    assert checked.clean == start + GOOD + b"\n"
+    assert checked.numbers == [*range(40_000), 40_002]
+    assert (checked.lines, checked.blank) == (40_003, 1)
+    assert checked.rejects == [Reject(40_000, "columns: 1 instead of 24", b"short")]
+
+
+@pytest.mark.parametrize(
+    ("bad", "raw", "reason"),
+    [
+        (b"a\rb" + GOOD, b"a\rb" + GOOD, "carriage return: one without a line feed"),
+        (GOOD + b"\r\r", GOOD + b"\r", "carriage return: one without a line feed"),
+        (b"\0" + GOOD, b"\0" + GOOD, "NUL: a byte 0"),
+        (b"\xff" + GOOD, b"\xff" + GOOD, "encoding: invalid UTF-8"),
+        (b"\xed\xa0\x80" + GOOD, b"\xed\xa0\x80" + GOOD, "encoding: invalid UTF-8"),
+        (b"x" * 3_000_000 + GOOD, b"x" * 3_000_000 + GOOD, "length: 3,000,061 bytes, more than 2,000,000"),
+        (TEST, TEST, "columns: 20 instead of 24"),
+        (GOOD + b"\x01", GOOD + b"\x01", "columns: 25 instead of 24"),
+        (b" ", b" ", "columns: 1 instead of 24"),
+    ],
+)
+def test_a_bad_line_is_rejected_with_its_bytes(tmp_path: Path, bad: bytes, raw: bytes, reason: str) -> None:
+    checked = check(tmp_path, GOOD + b"\n" + bad + b"\n" + GOOD + b"\n")
+    assert checked.rejects == [Reject(1, reason, raw)]
+    assert checked.clean == GOOD + b"\n" + GOOD + b"\n"
+    assert checked.numbers == [0, 2]
+
+
+CUT = "line end: there is none, so that the last column may be cut off"
+
+
+@pytest.mark.parametrize(
+    ("last", "reason"),
+    [
+        (GOOD.removesuffix(b"23"), CUT),  # the time of a like, which is as long as that of its tweet
+        (GOOD.removesuffix(b"\x0123"), "columns: 23 instead of 24"),
+        (b"\xff" + GOOD.removesuffix(b"23"), "encoding: invalid UTF-8"),
+        (GOOD, None),
+    ],
+)
+def test_a_last_line_that_may_be_cut_off_is_rejected_with_its_reason(
+    tmp_path: Path, last: bytes, reason: str | None
+) -> None:
+    checked = check(tmp_path, GOOD.removesuffix(b"23") + b"\n" + GOOD + b"\n" + last)
+    assert checked.rejects == ([Reject(2, reason, last)] if reason else [])
+    assert checked.numbers == ([0, 1] if reason else [0, 1, 2])
+    ended = check(tmp_path, GOOD + b"\nshort\n" + last + b"\n")
+    others = [reject.reason for reject in ended.rejects if reject.line == 2]
+    assert others == ([reason] if reason not in {CUT, None} else [])
+
+
+def test_a_cut_off_end_says_nothing_of_other_lines_that_are_looked_at_singly(tmp_path: Path) -> None:
+    """Lines that end in empty labels, which are cut off, are such lines."""
+    content = TEST + b"\x01\x01\x01\x01\n" + TEST.removesuffix(b"19")
+    checked = check(tmp_path, content, labelled=False)
+    assert (checked.numbers, checked.rejects) == ([0], [Reject(1, CUT, TEST.removesuffix(b"19"))])
+
+
+def test_windows_line_ends_and_a_byte_order_mark_vanish(tmp_path: Path) -> None:
+    checked = check(tmp_path, b"\xef\xbb\xbf" + (GOOD + b"\r\n") * 3 + b"\r\n" + GOOD + b"\r\n")
+    assert checked == Checked((GOOD + b"\n") * 4, [0, 1, 2, 4], lines=5, blank=1, rejects=[])
+
+
+def test_a_test_line_may_end_in_empty_labels_but_not_in_labels(tmp_path: Path) -> None:
+    checked = check(tmp_path, TEST + b"\x01\x01\x01\x01\n" + TEST + b"\n", labelled=False)
+    assert (checked.clean, checked.rejects) == ((TEST + b"\n") * 2, [])
+    with pytest.raises(UserError, match=r"part-00000: line 1 \(from 0\) has labels; a test part must have none"):
+        check(tmp_path, TEST + b"\n" + TEST + b"\x01\x015\x01\x01\n", labelled=False)
+    with pytest.raises(UserError, match=r"line 0 \(from 0\) has labels"):
+        check(tmp_path, (GOOD + b"\n") * 10, labelled=False)
+
+
+def test_a_part_of_another_kind_fails_with_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="20 columns, those of a labelled part 24; is it a test part"):
+        check(tmp_path, (TEST + b"\n") * 10)
+    with pytest.raises(UserError, match="19 columns, those of a test part 20"):
+        check(tmp_path, (TEST.rpartition(b"\x01")[0] + b"\n") * 10, labelled=False)
+    with pytest.raises(UserError, match="its lines have 1 columns"):
+        check(tmp_path, b"a,b,c\n" * 10)
+
+
+def test_a_first_line_of_another_width_says_nothing_of_the_part(tmp_path: Path) -> None:
+    checked = check(tmp_path, TEST + b"\n" + GOOD + b"\n")
+    assert (checked.numbers, checked.rejects) == ([1], [Reject(0, "columns: 20 instead of 24", TEST)])
+
+
+def test_every_line_of_a_test_part_may_end_in_empty_labels(tmp_path: Path) -> None:
+    checked = check(tmp_path, (TEST + b"\x01\x01\x01\x01\n") * 3, labelled=False)
+    assert (checked.clean, checked.rejects) == ((TEST + b"\n") * 3, [])
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf"])
+def test_an_empty_part_is_an_error(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(UserError, match="part-00000: the file is empty"):
+        check(tmp_path, content)
+
+
+def test_a_line_that_never_ends_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a line of more than 67,108,864 bytes"):
+        check(tmp_path, GOOD + b"\n" + b"0" * (70 << 20))
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        [b"\n", b"\r\n", b"\r", b"", b"a", b"\0", b"\xff", "é".encode(), b"\xef\xbb\xbf", GOOD, GOOD + b"\n"]
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(pieces=PIECES, block=st.integers(1, 200))
+def test_blocks_of_any_size_give_the_same_lines(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes], block: int
+) -> None:
+    content = GOOD + b"\n" + b"".join(pieces)
+    slow = read_slowly(content, labelled=True)
+    folder = tmp_path_factory.mktemp("lines")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines_module, "_BLOCK_BYTES", block)
+        checked = check(folder, content)
+        every = np.arange(slow.lines)
+        raw = list(read_lines(folder / "part-00000", every))
+    structural = {"length", "carriage return", "NUL", "encoding", "columns"}
+    assert (checked.lines, checked.blank) == (slow.lines, slow.blank)
+    assert [(r.line, r.kind, r.raw) for r in checked.rejects] == [one for one in slow.rejects if one[1] in structural]
+    assert {line: raw[line] for line, _, _ in slow.rejects} == {line: text for line, _, text in slow.rejects}
+    structurally_bad = {line for line, kind, _ in slow.rejects if kind in structural}
+    assert checked.numbers == [line for line, text in enumerate(raw) if text and line not in structurally_bad]
+
+
+def test_only_the_lines_asked_for_are_read(tmp_path: Path) -> None:
+    (tmp_path / "part-00000").write_bytes(b"zero\none\r\n\ntwo\rthree")
+    numbers = np.array([1, 2, 3])
+    assert list(read_lines(tmp_path / "part-00000", numbers)) == [b"one", b"", b"two\rthree"]
+    assert list(read_lines(tmp_path / "part-00000", numbers[:0])) == []
+
+
+def test_the_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+    (tmp_path / "part-00000").write_bytes(b"\xef\xbb\xbfzero\r\n\xef\xbb\xbfone")
+    assert list(read_lines(tmp_path / "part-00000", np.array([0, 1]))) == [b"zero", b"\xef\xbb\xbfone"]

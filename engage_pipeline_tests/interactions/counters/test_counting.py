@@ -1,0 +1,226 @@
+"""Counts of a window, on rows small enough to count by hand."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from engage_pipeline import schema
+from engage_pipeline.interactions.counters.counting import count_training, count_validation
+from engage_pipeline_tests.interactions.typed_parts import Row, engagement_day, write_typed
+from engage_pipeline_tests.samples import FIRST_DAY, tiny_settings
+
+COUNTS = (*schema.ENGAGEMENTS, "negative", "exposures")
+
+
+def exposure(line: int, author: str, viewer: str, day: int, *engagements: str, **values: Any) -> Row:
+    """A typed row with only what is counted filled in."""
+    row: Row = {column.name: None for column in schema.COLUMNS}
+    row |= {"hashtags": [], "language": "en", "tweet_id": "t", "text_tokens": [101, 102]}
+    row |= {name: [] for name in ("present_media", "present_links", "present_domains")}
+    row |= {"engaged_with_user_id": author, "engaging_user_id": viewer, "tweet_timestamp": (FIRST_DAY + day) * 86400}
+    row |= {schema.engagement_timestamp(name): (FIRST_DAY + day) * 86400 for name in engagements}
+    row |= {schema.LINE_NUMBER: line, schema.ENGAGEMENT_DAY: engagement_day(row), **values}
+    return row
+
+
+ROWS = [
+    exposure(0, "ana", "ben", 0, "like", hashtags=["x", "x"]),
+    exposure(1, "ana", "ben", 0, "like", "reply"),
+    exposure(2, "ana", "ben", 1, language=None),
+    exposure(3, "ana", "cal", 1, "retweet", hashtags=["x"], language="ja"),
+    exposure(4, "ben", "ben", 1, "retweet_with_comment", language="ja"),
+    exposure(5, "ben", "cal", 1, language="ja", engaging_user_id=None),
+]
+
+
+@pytest.fixture
+def training(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+    """The folder of the counts of ROWS, in two parts, and the figures returned."""
+    parts = [write_typed(rows, tmp_path / f"part{index}.parquet") for index, rows in enumerate((ROWS[:3], ROWS[3:]))]
+    counts = tmp_path / "counts"
+    counts.mkdir()
+    return counts, count_training(parts, counts, tiny_settings(tmp_path))
+
+
+def read_counts(folder: Path, file: str, numbers: str = "user_numbers") -> dict[tuple, list[int]]:
+    """Counts in the order of COUNTS by key, viewer (where the key has one) and fold (where the file has one)."""
+    users = _names(folder, "user_numbers")
+    keys = _names(folder, numbers)
+    found = {}
+    for row in pq.read_table(folder / f"{file}.parquet").to_pylist():
+        key = [keys[row["key"]]]
+        key += [users[row["viewer"]]] if row["viewer"] else []
+        key += [row["fold"]] if "fold" in row else []
+        found[tuple(key)] = [row[name] for name in COUNTS]
+    return found
+
+
+def _names(folder: Path, numbers: str) -> dict[int, str]:
+    table = pq.read_table(folder / f"{numbers}.parquet").to_pydict()
+    return dict(zip(table["number"], table["language" if numbers == "languages" else "id"], strict=True))
+
+
+def test_pairs_in_total(training: tuple[Path, dict]) -> None:
+    assert read_counts(training[0], "pair") == {
+        ("ana", "ben"): [2, 1, 0, 0, 1, 3],
+        ("ana", "cal"): [0, 0, 1, 0, 0, 1],
+        ("ben", "ben"): [0, 0, 0, 1, 0, 1],
+    }
+
+
+def test_pairs_by_day(training: tuple[Path, dict]) -> None:
+    assert read_counts(training[0], "pair_by_fold") == {
+        ("ana", "ben", FIRST_DAY): [2, 1, 0, 0, 0, 2],
+        ("ana", "ben", FIRST_DAY + 1): [0, 0, 0, 0, 1, 1],
+        ("ana", "cal", FIRST_DAY + 1): [0, 0, 1, 0, 0, 1],
+        ("ben", "ben", FIRST_DAY + 1): [0, 0, 0, 1, 0, 1],
+    }
+
+
+def test_an_author_is_counted_where_the_viewer_is_missing(training: tuple[Path, dict]) -> None:
+    assert read_counts(training[0], "author") == {
+        ("ana",): [2, 1, 1, 0, 1, 4],
+        ("ben",): [0, 0, 0, 1, 1, 2],
+    }
+    assert read_counts(training[0], "viewer") == {
+        ("ben",): [2, 1, 0, 1, 1, 4],
+        ("cal",): [0, 0, 1, 0, 0, 1],
+    }
+
+
+def test_a_missing_language_is_no_key(training: tuple[Path, dict]) -> None:
+    assert read_counts(training[0], "language", "languages") == {
+        ("en", "ben"): [2, 1, 0, 0, 0, 2],
+        ("ja", "cal"): [0, 0, 1, 0, 0, 1],
+        ("ja", "ben"): [0, 0, 0, 1, 0, 1],
+    }
+
+
+def test_repeated_hashtags_are_counted_again(training: tuple[Path, dict]) -> None:
+    assert read_counts(training[0], "hashtag", "hashtag_numbers") == {
+        ("x", "ben"): [2, 0, 0, 0, 0, 2],
+        ("x", "cal"): [0, 0, 1, 0, 0, 1],
+    }
+
+
+def test_languages_are_listed_by_frequency(training: tuple[Path, dict]) -> None:
+    assert pq.read_table(training[0] / "languages.parquet").to_pydict() == {
+        "language": ["ja", "en"],
+        "rows": [3, 2],
+        "number": [1, 2],
+    }
+
+
+def test_days_add_up_to_the_figures(training: tuple[Path, dict]) -> None:
+    counts, facts = training
+    days = pq.read_table(counts / "days.parquet").to_pydict()
+    assert days["engagement_day"] == [FIRST_DAY, FIRST_DAY + 1]
+    assert days["rows"] == [2, 4]
+    assert (days["like"], days["negative"]) == ([2, 0], [0, 2])
+    totals = {name: sum(days[name]) for name in ("rows", *schema.ENGAGEMENTS, "negative")}
+    assert totals == {name: facts[name] for name in totals}
+    assert facts["days"] == 2
+    assert facts["pair_by_fold"] == 4
+
+
+def test_the_validation_window_has_two_scopes(tmp_path: Path) -> None:
+    splits = (0, 0, 1, schema.HOLDOUT, 1, 1)
+    rows = [row | {schema.SPLIT: split} for row, split in zip(ROWS, splits, strict=True)]
+    path = write_typed(rows, tmp_path / "validation.parquet")
+    counts = tmp_path / "counts"
+    counts.mkdir()
+    facts = count_validation([path], counts, tiny_settings(tmp_path))
+    assert facts["rows"] == 6
+    assert read_counts(counts, "finetune_pair") == {
+        ("ana", "ben"): [2, 1, 0, 0, 1, 3],
+        ("ben", "ben"): [0, 0, 0, 1, 0, 1],
+    }
+    assert read_counts(counts, "finetune_pair_by_fold") == {
+        ("ana", "ben", 0): [2, 1, 0, 0, 0, 2],
+        ("ana", "ben", 1): [0, 0, 0, 0, 1, 1],
+        ("ben", "ben", 1): [0, 0, 0, 1, 0, 1],
+    }
+    assert read_counts(counts, "finetune_tweet", "tweet_numbers") == {("t",): [2, 1, 0, 1, 2, 5]}
+    assert read_counts(counts, "labelled_tweet", "tweet_numbers") == {("t",): [2, 1, 1, 1, 2, 6]}
+    assert not (counts / "labelled_tweet_by_fold.parquet").exists()
+
+
+NAMES, LANGUAGES = ["ana", "ben", None, "cal", "dot"], ["en", None, "ja"]
+
+
+def random_exposures(seed: int, rows: int) -> list[Row]:
+    """Rows of few users, tags and days, so that most keys recur on a day, with every engagement and with none; some
+    lack an author, a viewer or a language."""
+    rng = np.random.default_rng(seed)
+    return [
+        exposure(
+            line,
+            NAMES[rng.integers(0, 4)],
+            NAMES[rng.integers(1, 5)],
+            int(rng.integers(0, 3)),
+            *[name for name in schema.ENGAGEMENTS if rng.random() < 0.3],
+            language=LANGUAGES[rng.integers(0, 3)],
+            hashtags=rng.choice(["x", "y"], rng.integers(0, 3)).tolist(),
+        )
+        for line in range(rows)
+    ]
+
+
+def counted_plainly(rows: list[Row], key: str) -> dict[tuple, list[int]]:
+    """What `read_counts` should read of a key by fold, row by row."""
+    found: dict[tuple, Counter[str]] = {}
+    for row in rows:
+        viewer = row["engaging_user_id"]
+        keys = {
+            "pair": [(row["engaged_with_user_id"], viewer)],
+            "author": [(row["engaged_with_user_id"],)],
+            "viewer": [(viewer,)],
+            "language": [(row["language"], viewer)],
+            "hashtag": [(tag, viewer) for tag in row["hashtags"]],
+        }[key]
+        engaged = [name for name in schema.ENGAGEMENTS if row[schema.engagement_timestamp(name)] is not None]
+        for one in (one for one in keys if None not in one):
+            found.setdefault((*one, row[schema.ENGAGEMENT_DAY]), Counter()).update(
+                [*(engaged or ["negative"]), "exposures"]
+            )
+    return {one: [counts[name] for name in COUNTS] for one, counts in found.items()}
+
+
+@pytest.mark.parametrize("key", schema.TRAINING_KEYS)
+def test_every_count_is_that_of_plain_python(tmp_path: Path, key: str) -> None:
+    rows = random_exposures(1, 200)
+    count_training([write_typed(rows, tmp_path / "part.parquet")], tmp_path, tiny_settings(tmp_path))
+    numbers = {"language": "languages", "hashtag": "hashtag_numbers"}.get(key, "user_numbers")
+    by_fold = counted_plainly(rows, key)
+    totals: dict[tuple, list[int]] = {}
+    for one, counts in by_fold.items():
+        before = totals.get(one[:-1], [0] * len(COUNTS))
+        totals[one[:-1]] = [a + b for a, b in zip(before, counts, strict=True)]
+    assert read_counts(tmp_path, f"{key}_by_fold", numbers) == by_fold
+    assert read_counts(tmp_path, key, numbers) == totals
+
+
+def test_days_and_figures_are_those_of_plain_python(tmp_path: Path) -> None:
+    rows = random_exposures(2, 200)
+    facts = count_training([write_typed(rows, tmp_path / "part.parquet")], tmp_path, tiny_settings(tmp_path))
+    days = pq.read_table(tmp_path / "days.parquet").to_pydict()
+    for name in schema.ENGAGEMENTS:
+        lines = [row for row in rows if row[schema.engagement_timestamp(name)] is not None]
+        wanted = Counter(row[schema.ENGAGEMENT_DAY] for row in lines)
+        assert dict(zip(days["engagement_day"], days[name], strict=True)) == wanted
+        assert facts[name] == len(lines)
+    assert sum(days["rows"]) == facts["rows"] == len(rows)
+
+
+def test_every_id_has_one_number_and_the_numbers_are_dense(tmp_path: Path) -> None:
+    rows = random_exposures(3, 200)
+    count_training([write_typed(rows, tmp_path / "part.parquet")], tmp_path, tiny_settings(tmp_path))
+    wanted = {"user_numbers": {"ana", "ben", "cal", "dot"}, "hashtag_numbers": {"x", "y"}, "languages": {"en", "ja"}}
+    for file, ids in wanted.items():
+        table = pq.read_table(tmp_path / f"{file}.parquet").to_pydict()
+        assert sorted(table["language" if file == "languages" else "id"]) == sorted(ids)
+        assert sorted(table["number"]) == list(range(1, len(ids) + 1))
