@@ -4,7 +4,7 @@
     like, retweet, retweet_with_comment, reply = predictor.predict(line)
 
 Opened once, it holds the model and the counters (interactions.single_row.counters says how many bytes a key); a row
-then takes milliseconds. It does not see what is published later: open it again. Whole parts are the business of predict.
+then takes milliseconds. It does not see what is published later: open it again. Whole parts: predict.
 """
 
 from dataclasses import dataclass

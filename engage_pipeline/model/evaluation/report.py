@@ -1,8 +1,8 @@
 """The evaluation report: one HTML file that needs nothing else, in light and dark, on paper and on a phone.
 
 What belongs here: from sections of tables and pictures to HTML. What does not: what the sections show
-(scores_section, pipeline_section, figures). The page is report.html; everything that comes from data or settings is escaped
-on its way into it.
+(scores_section, pipeline_section, figures). The page is report.html; everything that comes from data or settings is
+escaped on its way into it.
 """
 
 import struct
