@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,10 +23,7 @@ from engage_pipeline.store.rules import (
     Rules,
     rule,
 )
-from engage_pipeline.store.versions import Version
-
-if TYPE_CHECKING:
-    from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline.store.versions import Reader, Version
 
 _DAYS_NAMED = 3
 _NO_ROWS = (".rejects.parquet", ".profile.parquet", f".{SAMPLE}")
@@ -38,7 +34,7 @@ def columns_are_as_declared(declared: pa.Schema) -> Rule:
     """The rule that every file of rows has the columns of `declared`."""
 
     @rule("in {files} files")
-    def columns_are_as_declared(store: "ArtifactStore", version: Version) -> Outcome:
+    def columns_are_as_declared(store: Reader, version: Version) -> Outcome:
         """The columns of every file of rows have the declared names, order and types."""
         names = tables(version.manifest)
         differences = [schema_difference(version.unread(name), declared) for name in names]
@@ -56,7 +52,7 @@ def tables(manifest: Manifest) -> list[str]:
 
 
 @rule("they do in {lines:,} lines")
-def lines_add_up(store: "ArtifactStore", version: Version) -> Outcome:
+def lines_add_up(store: Reader, version: Version) -> Outcome:
     """Good rows, rejected lines, blank lines and lines of deleted tweets or users add up to the lines of the part."""
     facts = version.manifest.facts
     rows, rejected, blank, lines = (facts[name] for name in ("rows", "rejected", "blank", "lines"))
@@ -69,14 +65,14 @@ def lines_add_up(store: "ArtifactStore", version: Version) -> Outcome:
 
 
 @rule("{lines are rejected:,} of {of:,} lines are rejected")
-def few_lines_are_rejected(store: "ArtifactStore", version: Version) -> Outcome:
+def few_lines_are_rejected(store: Reader, version: Version) -> Outcome:
     """No larger share of the lines is rejected than ingest.max_rejected_share."""
     facts, share = version.manifest.facts, store.settings.ingest.max_rejected_share
     return _limited("lines are rejected", facts["rejected"], facts["lines"], "ingest.max_rejected_share", share)
 
 
 @rule("{rows come twice:,} of {of:,} rows come twice")
-def few_rows_come_twice(store: "ArtifactStore", version: Version) -> Outcome:
+def few_rows_come_twice(store: Reader, version: Version) -> Outcome:
     """No larger share of the rows than checks.max_duplicate_share has tweet and viewer of an earlier row of the
     part."""
     facts, share = version.manifest.facts, store.settings.checks.max_duplicate_share
@@ -84,7 +80,7 @@ def few_rows_come_twice(store: "ArtifactStore", version: Version) -> Outcome:
 
 
 @rule("{rows lie outside:,} of {of:,} rows lie outside")
-def days_are_in_the_window(store: "ArtifactStore", version: Version) -> Outcome:
+def days_are_in_the_window(store: Reader, version: Version) -> Outcome:
     """No larger share of the rows than checks.max_outside_share lies outside checks.first_day to checks.last_day, or
     has no time at all."""
     limits = store.settings.checks
@@ -109,7 +105,7 @@ def _limited(what: str, found: int, whole: int, setting: str, share: float, more
 
 
 @rule("{parts} parts differ")
-def no_part_comes_twice(store: "ArtifactStore", version: Version) -> Outcome:
+def no_part_comes_twice(store: Reader, version: Version) -> Outcome:
     """No part has the content of another one that is used, before or after it was read."""
     manifest = version.manifest
     marks = {str(other.key): content_marks(other) for other in _parts_before(store, manifest)}
@@ -123,7 +119,7 @@ def content_marks(manifest: Manifest) -> set[str]:
     return {manifest.files["tweets.parquet"].sha256, *(source.sha256 for source in manifest.sources)}
 
 
-def _parts_before(store: "ArtifactStore", manifest: Manifest) -> Iterator[Manifest]:
+def _parts_before(store: Reader, manifest: Manifest) -> Iterator[Manifest]:
     """The other parts that are used already; of those that were never judged the ones with an earlier name."""
     for key in store.parts():
         other = store.manifest("tweet_parts", key)
@@ -135,7 +131,7 @@ def _parts_before(store: "ArtifactStore", manifest: Manifest) -> Iterator[Manife
 
 
 @rule("{sampled rows shared:,} of {sampled rows:,} sampled rows are shared", compared_with=_WINDOWS)
-def no_row_is_in_another_window(store: "ArtifactStore", version: Version) -> Outcome:
+def no_row_is_in_another_window(store: Reader, version: Version) -> Outcome:
     """No larger share of the rows than checks.max_shared_share is in a part of another window, by a sample: a model
     must not be judged by rows that it has learned from."""
     own, limit = version.manifest, store.settings.checks.max_shared_share
@@ -154,7 +150,7 @@ def no_row_is_in_another_window(store: "ArtifactStore", version: Version) -> Out
     return Outcome(problem, {"sampled rows shared": shared, "sampled rows": sampled})
 
 
-def _other_windows(store: "ArtifactStore", own: Manifest) -> Iterator[Version]:
+def _other_windows(store: Reader, own: Manifest) -> Iterator[Version]:
     """What is published of the other two windows, apart from damaged manifests: their own artifact tells of these."""
     names: list[tuple[str, str | None]] = [(name, None) for name in _WINDOWS if name != own.artifact]
     if own.artifact != "tweet_parts":
@@ -174,7 +170,7 @@ def _samples(manifest: Manifest) -> list[str]:
 
 
 @rule("{held out:,} of {rows:,} rows are held out")
-def holdout_has_its_share(store: "ArtifactStore", version: Version) -> Outcome:
+def holdout_has_its_share(store: Reader, version: Version) -> Outcome:
     """The held-out share of the validation rows is the setting's, within five standard deviations, and there are rows
     to fine-tune on and rows that are held out."""
     held_out, rows = _held_out(version.path("tweets.parquet"))

@@ -1,7 +1,5 @@
 """What must hold of counters and of the rows that a model reads, before anyone uses them."""
 
-from typing import TYPE_CHECKING
-
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
@@ -14,14 +12,11 @@ from engage_pipeline.store.rules import (
     Rules,
     rule,
 )
-from engage_pipeline.store.versions import Version
-
-if TYPE_CHECKING:
-    from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline.store.versions import Reader, Version
 
 
 @rule("{rows:,} rows")
-def counts_cover_every_row(store: "ArtifactStore", version: Version) -> Outcome:
+def counts_cover_every_row(store: Reader, version: Version) -> Outcome:
     """The rows and the positives that were counted are those that the parts were read with."""
     counted = _counted(version)
     parts = _inputs(store, version)
@@ -33,7 +28,7 @@ def counts_cover_every_row(store: "ArtifactStore", version: Version) -> Outcome:
 
 
 @rule("{parts} parts differ")
-def no_part_is_counted_twice(store: "ArtifactStore", version: Version) -> Outcome:
+def no_part_is_counted_twice(store: Reader, version: Version) -> Outcome:
     """No two of the parts that were counted have the same content."""
     parts = _inputs(store, version) or []
     twins = same_content({str(part.key): content_marks(part) for part in parts if part.rows})
@@ -42,7 +37,7 @@ def no_part_is_counted_twice(store: "ArtifactStore", version: Version) -> Outcom
 
 
 @rule("{rows:,} rows")
-def every_engagement_occurs(store: "ArtifactStore", version: Version) -> Outcome:
+def every_engagement_occurs(store: Reader, version: Version) -> Outcome:
     """Every engagement has a positive among the training rows, unless checks.allow_missing_engagements names it."""
     counted, allowed = _counted(version), store.settings.checks.allow_missing_engagements
     missing = [name for name in schema.ENGAGEMENTS if not counted[name] and name not in allowed]
@@ -56,7 +51,7 @@ def every_engagement_occurs(store: "ArtifactStore", version: Version) -> Outcome
 
 
 @rule("{rows:,} rows")
-def counts_cover_every_validation_row(store: "ArtifactStore", version: Version) -> Outcome:
+def counts_cover_every_validation_row(store: Reader, version: Version) -> Outcome:
     """The rows and the positives that were counted are those that the validation part was read with."""
     facts = version.manifest.facts
     counted = {name: facts[name] for name in ("rows", *schema.ENGAGEMENTS)}
@@ -78,7 +73,7 @@ def _counted(version: Version) -> dict[str, int]:
     return {name: int(days[name].to_numpy().sum()) for name in ("rows", *schema.ENGAGEMENTS)}
 
 
-def _inputs(store: "ArtifactStore", version: Version) -> list[Manifest] | None:
+def _inputs(store: Reader, version: Version) -> list[Manifest] | None:
     """The manifests of what the version was made of; None where some of it was made anew, or is gone."""
     found = []
     for text, made_of in version.manifest.inputs.items():
@@ -91,7 +86,7 @@ def _inputs(store: "ArtifactStore", version: Version) -> list[Manifest] | None:
 
 def _every_row_has_features(tweets: str) -> Rule:
     @rule("{rows:,} rows")
-    def every_row_has_features(store: "ArtifactStore", version: Version) -> Outcome:
+    def every_row_has_features(store: Reader, version: Version) -> Outcome:
         """There is one row of features for every row of tweets."""
         manifest = version.manifest
         read = store.manifest(tweets, manifest.key)

@@ -6,14 +6,9 @@ counted. Counters that were published since, by a run that has not come to its d
 belong here: the decision (model.promotion.promotion), and what reads the counters (submission.published).
 """
 
-from typing import TYPE_CHECKING
-
 from engage_pipeline.errors import UserError
 from engage_pipeline.store.manifests import Manifest
-
-if TYPE_CHECKING:
-    from engage_pipeline.store.store import ArtifactStore
-    from engage_pipeline.store.versions import Version
+from engage_pipeline.store.versions import Reader, Version
 
 COUNTERS = ("interaction_counts", "author_similarity", "validation_counts")
 MODEL, SUBMISSION = "trained_model", "submission"
@@ -31,13 +26,13 @@ def made_of(features: Manifest) -> dict[str, str]:
     return {name: features.inputs[name] for name in COUNTERS if name in features.inputs}
 
 
-def judged_on(store: "ArtifactStore") -> dict[str, dict[str, str]]:
+def judged_on(store: Reader) -> dict[str, dict[str, str]]:
     """The fact of a model that is judged by the published validation_features; no fact where there are none."""
     features = store.current(_JUDGED_BY)
     return as_fact(made_of(features.manifest)) if features else {}
 
 
-def published_now(store: "ArtifactStore") -> dict[str, dict[str, str]]:
+def published_now(store: Reader) -> dict[str, dict[str, str]]:
     """The fact of a model that is to read what is published now."""
     return as_fact({name: manifest.version for name in COUNTERS if (manifest := store.manifest(name))})
 
@@ -53,7 +48,7 @@ def noted(manifest: Manifest) -> dict[str, str]:
     return {str(name): str(version) for name, version in found.items()} if isinstance(found, dict) else {}
 
 
-def counters_of(store: "ArtifactStore", model: Manifest) -> dict[str, str]:
+def counters_of(store: Reader, model: Manifest) -> dict[str, str]:
     """The counters that a model reads; empty where that is not known.
 
     A model that an earlier version of the program published names none: it reads those of the features that it was
@@ -67,7 +62,7 @@ def counters_of(store: "ArtifactStore", model: Manifest) -> dict[str, str]:
     return made_of(features.manifest)
 
 
-def find_counters(store: "ArtifactStore", model: Manifest) -> "dict[str, Version]":
+def find_counters(store: Reader, model: Manifest) -> dict[str, Version]:
     """The versions of COUNTERS that a model reads, by name.
 
     Raises CountersGoneError, in one line that names the versions.
@@ -88,7 +83,7 @@ def find_counters(store: "ArtifactStore", model: Manifest) -> "dict[str, Version
     return found
 
 
-def pinned(store: "ArtifactStore", name: str) -> set[str]:
+def pinned(store: Reader, name: str) -> set[str]:
     """The versions of the artifact `name` that a model reads, kept ones counted: they are not to be removed."""
     if name not in COUNTERS:
         return set()
@@ -96,20 +91,20 @@ def pinned(store: "ArtifactStore", name: str) -> set[str]:
     return {version for one in models if (version := counters_of(store, one.manifest).get(name))}
 
 
-def changed(store: "ArtifactStore", made: Manifest) -> str | None:
+def changed(store: Reader, made: Manifest) -> str | None:
     """Why a submission is out of date although its inputs are the same; None for any other artifact."""
     model = store.current(MODEL) if made.artifact == SUBMISSION else None
     before, now = noted(made), noted(model.manifest) if model else {}
     return "the model reads other counters now" if before and now and before != now else None
 
 
-def _find(store: "ArtifactStore", name: str, version: str) -> "Version | None":
+def _find(store: Reader, name: str, version: str) -> Version | None:
     if _published(store, name) == version:
         return store.open(name)
     return next((one for one in store.kept(name) if one.manifest.version == version), None)
 
 
-def _published(store: "ArtifactStore", name: str) -> str | None:
+def _published(store: Reader, name: str) -> str | None:
     manifest = store.manifest(name)
     return manifest.version if manifest else None
 

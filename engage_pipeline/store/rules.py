@@ -9,16 +9,13 @@ and how an outcome is shown (checks).
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engage_pipeline.catalogue import ARTIFACTS, Stage
 from engage_pipeline.errors import UserError
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.manifests import ABSENT, Manifest, Verdict
-from engage_pipeline.store.versions import Version
-
-if TYPE_CHECKING:
-    from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline.store.versions import Reader, Version
 
 _MODULES = {stage: f"engage_pipeline.{stage.value}.rules" for stage in (Stage.INGEST, Stage.INTERACTIONS)} | {
     Stage.SUBMISSION: "engage_pipeline.submission.rules"
@@ -44,7 +41,7 @@ class Rule:
     name: str
     description: str
     summary: str
-    look: "Callable[[ArtifactStore, Version], Outcome]"
+    look: Callable[[Reader, Version], Outcome]
     compared_with: tuple[str, ...] = ()
 
 
@@ -53,10 +50,10 @@ Rules = Sequence[Rule]
 
 def rule(
     summary: str, *, compared_with: tuple[str, ...] = ()
-) -> "Callable[[Callable[[ArtifactStore, Version], Outcome]], Rule]":
+) -> Callable[[Callable[[Reader, Version], Outcome]], Rule]:
     """Makes the decorated function a rule named like it, whose docstring says what must hold."""
 
-    def make(look: "Callable[[ArtifactStore, Version], Outcome]") -> Rule:
+    def make(look: Callable[[Reader, Version], Outcome]) -> Rule:
         return Rule(look.__name__, " ".join((look.__doc__ or "").split()), summary, look, compared_with)
 
     return make
@@ -69,13 +66,13 @@ def stage_rules(name: str) -> Rules:
     return rules
 
 
-def judge(store: "ArtifactStore", version: Version, rules: Rules) -> Verdict:
+def judge(store: Reader, version: Version, rules: Rules) -> Verdict:
     """Holds a version, published or about to be, to the `rules` under the settings of the store."""
     problems = {one.name: outcome_of(store, version, one).problem for one in rules}
     return Verdict(limits(store.settings), _compared(store, rules), problems)
 
 
-def outcome_of(store: "ArtifactStore", version: Version, one: Rule) -> Outcome:
+def outcome_of(store: Reader, version: Version, one: Rule) -> Outcome:
     """What one rule finds. A version that can't be looked at is one with a problem."""
     try:
         return one.look(store, version)
@@ -87,7 +84,7 @@ def outcome_of(store: "ArtifactStore", version: Version, one: Rule) -> Outcome:
         return Outcome(f"an earlier version of the program made it, without the figure {error}", {})
 
 
-def holds_still(store: "ArtifactStore", verdict: Verdict | None, rules: Rules) -> bool:
+def holds_still(store: Reader, verdict: Verdict | None, rules: Rules) -> bool:
     """Whether nothing that the verdict rests on has changed since, apart from the version, which never does."""
     return (
         verdict is not None
@@ -108,12 +105,12 @@ def failures(verdict: Verdict) -> str:
     return "; ".join(problem for problem in verdict.problems.values() if problem)
 
 
-def _compared(store: "ArtifactStore", rules: Rules) -> dict[str, str]:
+def _compared(store: Reader, rules: Rules) -> dict[str, str]:
     names = sorted({name for one in rules for name in one.compared_with})
     return {name: _version(store, name) for name in names}
 
 
-def _version(store: "ArtifactStore", name: str) -> str:
+def _version(store: Reader, name: str) -> str:
     try:
         manifest: Manifest | None = store.manifest(name)
     except UserError:

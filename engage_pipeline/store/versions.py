@@ -1,11 +1,12 @@
-"""A version of an artifact: as a draft that is being written, and published, open for reading."""
+"""A version of an artifact: as a draft that is being written, and published, open for reading; and who reads them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.manifests import Manifest, label
 
 
@@ -53,3 +54,33 @@ class Version:
         for name in self.manifest.files:
             self.path(name)
         return self.folder / self.manifest.directory
+
+
+class Reader(Protocol):
+    """What rules may ask of the ArtifactStore: the versions that are published."""
+
+    settings: Settings
+
+    def folder(self, name: str, key: str | None = None) -> Path:
+        """The folder of an artifact, or of one part of it."""
+        ...
+
+    def parts(self) -> list[str]:
+        """Names of the ingested training parts, sorted."""
+        ...
+
+    def manifest(self, name: str, key: str | None = None) -> Manifest | None:
+        """The manifest of the current version; None where nothing is published. Raises UserError if unreadable."""
+        ...
+
+    def current(self, name: str, key: str | None = None) -> Version | None:
+        """The current version; None where none can be read and passes its rules."""
+        ...
+
+    def kept(self, name: str, key: str | None = None) -> list[Version]:
+        """Earlier versions to return to, the latest first."""
+        ...
+
+    def open(self, name: str, key: str | None = None) -> Version:
+        """The current version. Raises UserError where there is none that may be used."""
+        ...

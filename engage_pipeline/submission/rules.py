@@ -1,16 +1,11 @@
 """What must hold of results.csv before it is handed out."""
 
-from typing import TYPE_CHECKING
-
 from engage_pipeline.store.rules import Outcome, Rules, rule
-from engage_pipeline.store.versions import Version
-
-if TYPE_CHECKING:
-    from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline.store.versions import Reader, Version
 
 
 @rule("{lines:,} lines for the rows of the test parts")
-def one_line_for_every_test_row(store: "ArtifactStore", version: Version) -> Outcome:
+def one_line_for_every_test_row(store: Reader, version: Version) -> Outcome:
     """results.csv has one line for every test row."""
     manifest, tweets = version.manifest, store.manifest("test_tweets")
     lines, rows = manifest.rows or 0, tweets.rows or 0 if tweets else 0
