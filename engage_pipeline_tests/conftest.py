@@ -9,11 +9,7 @@ import hypothesis
 import pytest
 
 from engage_pipeline_tests import worlds
-from engage_pipeline_tests.ordering import (
-    in_random_order,
-    longest_first,
-    pytest_xdist_make_scheduler,
-)
+from engage_pipeline_tests.ordering import in_random_order, longest_first, pytest_xdist_make_scheduler
 
 __all__ = ["pytest_xdist_make_scheduler"]
 # How long an example takes is the machine's matter.

@@ -77,10 +77,10 @@ def test_folders_that_share_a_daemon_or_spark_are_one_worker_s(tmp_path: Path) -
     assert conftest.pytest_xdist_make_scheduler is ordering.pytest_xdist_make_scheduler
     notes, package = tmp_path / "notes", tmp_path / "some_tests"
     notes.mkdir()
-    for folder in ("e2e", "spark", "ingest"):
+    for folder in ("e2e", "engines/spark", "ingest"):
         (package / folder).mkdir(parents=True)
         for number in range(4):
-            (package / folder / f"test_{folder}{number}.py").write_text(PROBE, encoding="utf-8")
+            (package / folder / f"test_{Path(folder).name}{number}.py").write_text(PROBE, encoding="utf-8")
     (package / "conftest.py").write_text(
         f"from {ordering.__name__} import pytest_xdist_make_scheduler", encoding="utf-8"
     )

@@ -9,12 +9,7 @@ import sys
 
 import typer
 
-from engage_pipeline.commands import (
-    comparison,
-    data,
-    models,
-    pipeline,
-)
+from engage_pipeline.commands import comparison, data, models, pipeline
 from engage_pipeline.errors import UserError
 from engage_pipeline.machine import full_disk, refusals
 

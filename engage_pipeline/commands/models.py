@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,11 +14,6 @@ from engage_pipeline.files.outputs import find_output
 from engage_pipeline.orchestration.history import open_instance
 from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import load_settings
-
-if TYPE_CHECKING:
-    from dagster import DagsterInstance
-
-    from engage_pipeline.store.manifests import Manifest
 
 Mixed = Annotated[
     bool, typer.Option("--allow-mixed", help="With the published counters if those of the model's promotion are gone.")
@@ -34,6 +29,7 @@ def rollback(
     """Have an earlier model predict again; without --to or --previous, list the models that are kept."""
     from engage_pipeline.model.promotion.predicting import lacks_model, short
     from engage_pipeline.model.promotion.rollback import format_models, kept_models, roll_back
+    from engage_pipeline.orchestration.assets.materializing import report_published
     from engage_pipeline.store.store import ArtifactStore
 
     store = ArtifactStore(load_settings(config, preset=preset))
@@ -46,7 +42,7 @@ def rollback(
         return
     with open_instance() as instance:
         manifest = roll_back(store, to)
-        _report(instance, manifest)
+        report_published(instance, manifest)
     typer.echo(f"model {short(manifest.version)} predicts from now on; `engage run` makes results.csv anew")
 
 
@@ -54,12 +50,13 @@ def promote(config: Config = None, preset: PresetName = None) -> None:
     """Have the newly trained model predict although it was turned down, or given up by a rollback."""
     from engage_pipeline.model.promotion.predicting import short
     from engage_pipeline.model.promotion.rollback import promote_by_hand
+    from engage_pipeline.orchestration.assets.materializing import report_published
     from engage_pipeline.store.store import ArtifactStore
 
     store = ArtifactStore(load_settings(config, preset=preset))
     with open_instance() as instance:
         manifest = promote_by_hand(store)
-        _report(instance, manifest)
+        report_published(instance, manifest)
     typer.echo(f"model {short(manifest.version)} predicts from now on; `engage run` makes results.csv anew")
 
 
@@ -131,13 +128,6 @@ def evaluate(
     from engage_pipeline.submission.scoring.report import score_predictions
 
     typer.echo(score_predictions(predictions, labels, oracle, load_settings(config, preset=preset)).to_text())
-
-
-def _report(instance: "DagsterInstance", manifest: "Manifest") -> None:
-    """Has the UI show what was published outside of a run."""
-    from engage_pipeline.orchestration.assets.materializing import materialization
-
-    instance.report_runless_asset_event(materialization(manifest))
 
 
 @contextmanager

@@ -4,12 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from engage_pipeline import schema
 from engage_pipeline.comparison.outcomes import Outcome
-from engage_pipeline.comparison.tables import (
-    MISSING,
-    Row,
-    markdown,
-    number_text,
-)
+from engage_pipeline.comparison.tables import MISSING, Row, markdown, number_text
 from engage_pipeline.metrics import OracleShare
 
 

@@ -7,12 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engage_pipeline.comparison.contenders import (
-    BASE,
-    Contender,
-    ablations,
-    contender,
-)
+from engage_pipeline.comparison.contenders import BASE, Contender, ablations, contender
 from engage_pipeline.comparison.outcomes import Outcome, read_outcome, write_outcome
 from engage_pipeline.comparison.page import page
 from engage_pipeline.comparison.runs import MADE, measure

@@ -13,13 +13,7 @@ from engage_pipeline.catalogue import ARTIFACTS, ancestry, digest, setting_value
 from engage_pipeline.comparison.reference_trees import FEATURES, PARAMETERS
 from engage_pipeline.comparison.worlds import RawFiles, World
 from engage_pipeline.errors import UserError
-from engage_pipeline.settings.settings import (
-    PRESETS,
-    Preset,
-    overlay,
-    read_yaml,
-    settings_from,
-)
+from engage_pipeline.settings.settings import PRESETS, Preset, overlay, read_yaml, settings_from
 
 REFERENCE_TREES = "reference_trees"
 BASE = "default"

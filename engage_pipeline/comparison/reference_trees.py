@@ -17,13 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from engage_pipeline import schema
-from engage_pipeline.comparison.reference_rows import (
-    COLUMNS,
-    LANGUAGE,
-    TrainingRows,
-    matrix,
-    read_rows,
-)
+from engage_pipeline.comparison.reference_rows import COLUMNS, LANGUAGE, TrainingRows, matrix, read_rows
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import atomic_file
 from engage_pipeline.model.trees.training import LEAST_LABELS, constant_logit

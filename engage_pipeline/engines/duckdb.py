@@ -10,12 +10,7 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from engage_pipeline.engines.engine import (
-    ROW_GROUP_ROWS,
-    Parameters,
-    identifier,
-    statement,
-)
+from engage_pipeline.engines.engine import ROW_GROUP_ROWS, Parameters, identifier, statement
 from engage_pipeline.errors import UserError
 from engage_pipeline.machine.spill import spill_folder
 from engage_pipeline.schema import LINE_NUMBER

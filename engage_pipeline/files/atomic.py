@@ -108,17 +108,25 @@ def relative_folder(folder: Path, root: Path) -> str:
     return os.path.relpath(folder.resolve(), root.resolve())
 
 
-def changed_source(recorded: Sequence[SourceFile], paths: Sequence[Path], root: Path) -> str | None:
-    """Which of the raw files differs in content from what was recorded; None where none does."""
-    if [(source.folder, source.name) for source in recorded] != [
-        (relative_folder(path.parent, root), path.name) for path in paths
-    ]:
-        return "other raw files"
-    for source, path in zip(recorded, paths, strict=True):
+def sources_now(recorded: Sequence[SourceFile], paths: Sequence[Path], root: Path) -> list[SourceFile]:
+    """The raw files as they are now, seen from `root`.
+
+    One of the size and time that were recorded has the content that was recorded; others are read. Of a file that was
+    not recorded nothing is told but its place.
+    """
+    before = {(source.folder, source.name): source for source in recorded}
+    found = []
+    for path in paths:
+        folder = relative_folder(path.parent, root)
+        known = before.get((folder, path.name))
+        if known is None:
+            found.append(SourceFile(folder, path.name, 0, 0, ""))
+            continue
         status = path.stat()
-        if (status.st_size, status.st_mtime_ns) != (source.bytes, source.mtime_ns) and sha256(path) != source.sha256:
-            return f"{path.name} was replaced"
-    return None
+        same = (status.st_size, status.st_mtime_ns) == (known.bytes, known.mtime_ns)
+        content = known.sha256 if same else sha256(path)
+        found.append(SourceFile(folder, path.name, status.st_size, status.st_mtime_ns, content))
+    return found
 
 
 def damage(path: Path, expected: Fingerprint) -> str | None:

@@ -17,12 +17,7 @@ from engage_pipeline.files.parquet import schema_difference
 from engage_pipeline.ingest.part_comparison import same_content
 from engage_pipeline.ingest.side_files import DAYS, SAMPLE, rows_outside, shared_rows
 from engage_pipeline.store.manifests import Manifest, label
-from engage_pipeline.store.rules import (
-    Outcome,
-    Rule,
-    Rules,
-    rule,
-)
+from engage_pipeline.store.rules import Outcome, Rule, Rules, rule
 from engage_pipeline.store.versions import Reader, Version
 
 _DAYS_NAMED = 3

@@ -6,12 +6,7 @@ from engage_pipeline import schema
 from engage_pipeline.ingest.part_comparison import same_content
 from engage_pipeline.ingest.rules import columns_are_as_declared, content_marks
 from engage_pipeline.store.manifests import Manifest, label, split_label
-from engage_pipeline.store.rules import (
-    Outcome,
-    Rule,
-    Rules,
-    rule,
-)
+from engage_pipeline.store.rules import Outcome, Rule, Rules, rule
 from engage_pipeline.store.versions import Reader, Version
 
 

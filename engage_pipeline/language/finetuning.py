@@ -18,10 +18,7 @@ from engage_pipeline.language.encoders import (
 )
 from engage_pipeline.language.ragged import Integers, TokenLists, training_batches
 from engage_pipeline.language.tweets import distinct_tweets
-from engage_pipeline.machine.precision import (
-    bf16_is_fast,
-    torch_device,
-)
+from engage_pipeline.machine.precision import bf16_is_fast, torch_device
 from engage_pipeline.machine.threads import on_training_threads
 from engage_pipeline.settings.settings import Settings
 

@@ -13,11 +13,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.language.encoders import check_tokens, load_encoder, longest_tweet, quiet_transformers
 from engage_pipeline.language.ragged import Integers, TokenLists, batches_by_length
 from engage_pipeline.language.tweets import OCCURRENCES, distinct_tweets
-from engage_pipeline.machine.precision import (
-    autocast,
-    bf16_is_fast,
-    torch_device,
-)
+from engage_pipeline.machine.precision import autocast, bf16_is_fast, torch_device
 from engage_pipeline.machine.threads import on_training_threads
 from engage_pipeline.machine.workers import run_in_processes
 from engage_pipeline.numerics.clustering import ranked

@@ -14,13 +14,7 @@ from engage_pipeline.ingest.deletions.lists import read_deletions
 from engage_pipeline.ingest.parsing.streams import require_lzop
 from engage_pipeline.machine.full_disk import free_bytes, in_units, unpacked_bytes
 from engage_pipeline.store.manifests import label
-from engage_pipeline.store.plan import (
-    SEGMENTS,
-    Step,
-    raw_sources,
-    training_listing,
-    training_parts,
-)
+from engage_pipeline.store.plan import SEGMENTS, Step, raw_sources, training_listing, training_parts
 from engage_pipeline.store.store import ArtifactStore
 
 INGESTED = ("tweet_parts", "validation_tweets", "test_tweets")

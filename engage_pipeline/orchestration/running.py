@@ -17,24 +17,13 @@ from engage_pipeline.model.promotion.promotion import shown_time
 from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
 from engage_pipeline.orchestration.dead_runs import PROCESS_TAG, close_dead_runs, executed_here
 from engage_pipeline.orchestration.graph import build_graph
-from engage_pipeline.orchestration.partitions import (
-    PARTS,
-    RANGE_END,
-    RANGE_START,
-    register_parts,
-)
+from engage_pipeline.orchestration.partitions import PARTS, RANGE_END, RANGE_START, register_parts
 from engage_pipeline.orchestration.preflight import require_ready
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.manifests import label
-from engage_pipeline.store.plan import (
-    SEGMENTS,
-    Step,
-    parts_a_run,
-    plan_segment,
-    training_parts,
-)
+from engage_pipeline.store.plan import SEGMENTS, Step, parts_a_run, plan_segment, training_parts
 from engage_pipeline.store.store import ArtifactStore
 
 LOGGER = logging.getLogger("engage_pipeline")

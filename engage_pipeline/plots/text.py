@@ -2,16 +2,7 @@
 
 from collections.abc import Sequence
 
-from engage_pipeline.plots.style import (
-    INK,
-    MUTED,
-    PALETTE,
-    Axes,
-    count_axis,
-    draw,
-    legend,
-    say_nothing_to_draw,
-)
+from engage_pipeline.plots.style import INK, MUTED, PALETTE, Axes, count_axis, draw, legend, say_nothing_to_draw
 
 QUANTILES = ("fewest", "first quartile", "median", "third quartile", "most")
 """What `code_occupancy` is given of each depth."""

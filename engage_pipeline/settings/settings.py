@@ -26,19 +26,9 @@ from engage_pipeline.settings.computing import (
 )
 from engage_pipeline.settings.families import COUNTER_FAMILIES
 from engage_pipeline.settings.features import EffectSettings, FeatureSettings
-from engage_pipeline.settings.operating import (
-    AutomationSettings,
-    CheckSettings,
-    EngineSettings,
-    PromotionSettings,
-)
+from engage_pipeline.settings.operating import AutomationSettings, CheckSettings, EngineSettings, PromotionSettings
 from engage_pipeline.settings.section import ConfigPath, Section
-from engage_pipeline.settings.yaml_file import (
-    read_tree,
-    shortened,
-    shown,
-    yaml_problem,
-)
+from engage_pipeline.settings.yaml_file import read_tree, shortened, shown, yaml_problem
 
 CONFIG_VARIABLE = "ENGAGE_CONFIG"
 DEFAULT_CONFIG = Path("config.yaml")

@@ -1,4 +1,4 @@
-"""What is known of one published version of an artifact, and how it differs from what would be made now."""
+"""What is known of one published version of an artifact, as its manifest.json holds it."""
 
 import hashlib
 import json
@@ -100,31 +100,3 @@ def _checksum(values: Mapping[str, Any]) -> str:
 
 def _is_file_name(name: str) -> bool:
     return Path(name).name == name and name not in {"", ".", ".."} and "\0" not in name
-
-
-def changed_version(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
-    """Which of the inputs has another version now; None where none has."""
-    names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    if not names:
-        return None
-    return f"{names[0]} changed" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
-
-
-def changed_setting(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """Which settings have another value now, with both values; None where none has. A section is compared by field."""
-    changes = [
-        _value_change(name, before.get(name), value) for name, value in sorted(now.items()) if before.get(name) != value
-    ]
-    return "; ".join(changes) or None
-
-
-def _value_change(name: str, before: Any, now: Any) -> str:
-    if isinstance(before, dict) and isinstance(now, dict):
-        return (
-            changed_setting(
-                {f"{name}.{step}": value for step, value in before.items()},
-                {f"{name}.{step}": value for step, value in now.items()},
-            )
-            or f"{name} changed"
-        )
-    return f"{name}: {before} → {now}"

@@ -12,12 +12,7 @@ from pathlib import Path
 
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
-from engage_pipeline.files.raw_parts import (
-    Listing,
-    find_part,
-    find_parts,
-    list_parts,
-)
+from engage_pipeline.files.raw_parts import Listing, find_part, find_parts, list_parts
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import ArtifactStore
 

@@ -91,11 +91,10 @@ def pinned(store: Reader, name: str) -> set[str]:
     return {version for one in models if (version := counters_of(store, one.manifest).get(name))}
 
 
-def changed(store: Reader, made: Manifest) -> str | None:
-    """Why a submission is out of date although its inputs are the same; None for any other artifact."""
-    model = store.current(MODEL) if made.artifact == SUBMISSION else None
-    before, now = noted(made), noted(model.manifest) if model else {}
-    return "the model reads other counters now" if before and now and before != now else None
+def read_now(store: Reader, name: str) -> dict[str, str]:
+    """The counters that the model reads which predicts now; empty for any artifact but the submission."""
+    model = store.current(MODEL) if name == SUBMISSION else None
+    return noted(model.manifest) if model else {}
 
 
 def _find(store: Reader, name: str, version: str) -> Version | None:

@@ -17,12 +17,7 @@ from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.store.manifests import Manifest, label
-from engage_pipeline.store.publishing import (
-    MANIFEST,
-    Sealed,
-    publish_version,
-    write_manifest,
-)
+from engage_pipeline.store.publishing import MANIFEST, Sealed, publish_version, write_manifest
 from engage_pipeline.store.store import ArtifactStore, Draft, Version
 
 

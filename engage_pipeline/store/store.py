@@ -18,32 +18,20 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from engage_pipeline.catalogue import ARTIFACTS, Artifact, ancestry, digest, relevant_settings, setting_value
+from engage_pipeline.catalogue import ARTIFACTS, ancestry, digest, relevant_settings, setting_value
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.files.raw_parts import check_key
 from engage_pipeline.machine import full_disk
 from engage_pipeline.settings.settings import Settings
-from engage_pipeline.store import kept_versions, promoted_counters, rules
-from engage_pipeline.store.manifests import (
-    ABSENT,
-    Manifest,
-    Verdict,
-    changed_setting,
-    changed_version,
-    label,
-    read_manifest,
-    split_label,
-)
-from engage_pipeline.store.publishing import (
-    MANIFEST,
-    Sealed,
-    publish_version,
-    write_manifest,
-)
+from engage_pipeline.store import kept_versions, promoted_counters, rules, staleness
+from engage_pipeline.store.manifests import Manifest, Verdict, label, read_manifest, split_label
+from engage_pipeline.store.publishing import MANIFEST, Sealed, publish_version, write_manifest
 from engage_pipeline.store.versions import Draft, Version
+from engage_pipeline.store.wanted import WantedNow, input_versions
 
 
 class ArtifactStore:
@@ -81,7 +69,7 @@ class ArtifactStore:
         manifest = self.manifest(name, key)
         if manifest is None:
             raise UserError(f"{label(name, key)} is not there yet: materialize it first")
-        if changed := self._changed_settings(manifest):
+        if changed := staleness.changed_setting(manifest.settings, relevant_settings(name, self.settings)):
             raise UserError(f"{label(name, key)} was made with other settings ({changed}): materialize it again")
         if reason := self._failed(manifest):
             raise UserError(f"{label(name, key)} {reason}: mend the cause and materialize it again")
@@ -158,7 +146,7 @@ class ArtifactStore:
 
         def needed() -> int:
             return full_disk.size_estimate(
-                self._bytes([label(name, key)]), self._bytes(self._input_versions(ARTIFACTS[name], key)), sources
+                self._bytes([label(name, key)]), self._bytes(input_versions(self, ARTIFACTS[name], key)), sources
             )
 
         places = [self.folder(name, key)]
@@ -175,7 +163,7 @@ class ArtifactStore:
         with atomic.exclusive(folder / ".lock", f"another run is making {label(name, key)}"):
             _sweep(folder)
             before = self._readable_manifest(name, key)
-            inputs = self._input_versions(ARTIFACTS[name], key)
+            inputs = input_versions(self, ARTIFACTS[name], key)
             signatures = [atomic.describe_source(path, self.root) for path in sources]
             draft = Draft(folder / f".tmp-{uuid.uuid4().hex[:12]}")
             draft.directory.mkdir()
@@ -195,7 +183,7 @@ class ArtifactStore:
         """
         artifact = ARTIFACTS[name]
         code = {ancestor: ARTIFACTS[ancestor].code_version for ancestor in ancestry(name)}
-        identity = digest([code, self._input_versions(artifact, key), relevant_settings(name, self.settings)])
+        identity = digest([code, input_versions(self, artifact, key), relevant_settings(name, self.settings)])
         folder = self.folder(name, key)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f".work-{identity}"
@@ -207,21 +195,13 @@ class ArtifactStore:
 
     def stale(self, name: str, key: str | None = None, sources: Sequence[Path] = ()) -> str | None:
         """Why the artifact would come out otherwise if it were made now; None where it is current."""
-        artifact = ARTIFACTS[name]
         if not (self.folder(name, key) / MANIFEST).is_file():
-            return "not there yet"
+            return staleness.NOT_THERE
         manifest = self._readable_manifest(name, key)
         if manifest is None:
-            return "its manifest is damaged"
-        if manifest.code_version != artifact.code_version:
-            return f"code version {manifest.code_version} → {artifact.code_version}"
-        return (
-            self._failed(manifest)
-            or self._changed_settings(manifest)
-            or changed_version(manifest.inputs, self._input_versions(artifact, key))
-            or atomic.changed_source(manifest.sources, sources, self.root)
-            or promoted_counters.changed(self, manifest)
-        )
+            return staleness.DAMAGED
+        wanted = WantedNow(self, manifest, sources, partial(self._problems, manifest))
+        return staleness.why_stale(manifest, promoted_counters.noted(manifest), wanted)
 
     def judged(self, manifest: Manifest, draft: Draft) -> Manifest:
         """The manifest of a sealed draft with the verdict on it."""
@@ -240,8 +220,10 @@ class ArtifactStore:
             return None
 
     def _failed(self, manifest: Manifest) -> str | None:
-        problems = rules.failures(self.verdict(manifest))
-        return f"failed a check ({problems})" if problems else None
+        return staleness.failed(self._problems(manifest))
+
+    def _problems(self, manifest: Manifest) -> str:
+        return rules.failures(self.verdict(manifest))
 
     def _note(self, manifest: Manifest, verdict: Verdict) -> None:
         """Writes the verdict down if the version is the current one still and this process may: else it is judged
@@ -251,20 +233,6 @@ class ArtifactStore:
             current = self.manifest(manifest.artifact, manifest.key)
             if current is not None and current.directory == manifest.directory and current.verdict != verdict:
                 write_manifest(folder, replace(current, verdict=verdict))
-
-    def _changed_settings(self, manifest: Manifest) -> str | None:
-        return changed_setting(manifest.settings, relevant_settings(manifest.artifact, self.settings))
-
-    def _input_versions(self, artifact: Artifact, key: str | None) -> dict[str, str]:
-        versions = {}
-        for name in artifact.inputs:
-            keys: Sequence[str | None] = [None]
-            if ARTIFACTS[name].partitioned:
-                keys = [key] if artifact.partitioned else self.parts_of(artifact.name)
-            for input_key in keys:
-                manifest = self.manifest(name, input_key)
-                versions[label(name, input_key)] = manifest.version if manifest else ABSENT
-        return versions
 
     def _bytes(self, labels: Iterable[str]) -> int:
         """Bytes of the current versions."""

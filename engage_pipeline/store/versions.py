@@ -69,6 +69,10 @@ class Reader(Protocol):
         """Names of the ingested training parts, sorted."""
         ...
 
+    def parts_of(self, name: str) -> list[str]:
+        """The parts that the unpartitioned artifact `name` is made of."""
+        ...
+
     def manifest(self, name: str, key: str | None = None) -> Manifest | None:
         """The manifest of the current version; None where nothing is published. Raises UserError if unreadable."""
         ...

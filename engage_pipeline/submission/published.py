@@ -18,12 +18,7 @@ from engage_pipeline.interactions.counters.family_counts import Counts
 from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.promotion.predicting import predicting_model
-from engage_pipeline.store.promoted_counters import (
-    COUNTERS,
-    CountersGoneError,
-    find_counters,
-    short,
-)
+from engage_pipeline.store.promoted_counters import COUNTERS, CountersGoneError, find_counters, short
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.store.versions import Version
 

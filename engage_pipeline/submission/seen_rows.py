@@ -12,14 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engage_pipeline.interactions.counters.family_counts import counter_family
-from engage_pipeline.interactions.drift.profile import (
-    LANGUAGE,
-    MISSING,
-    MOST_VALUES,
-    OTHERS,
-    Profile,
-    binned,
-)
+from engage_pipeline.interactions.drift.profile import LANGUAGE, MISSING, MOST_VALUES, OTHERS, Profile, binned
 from engage_pipeline.interactions.drift.stability import (
     COMPARABLE_FEATURES,
     improbable_languages,

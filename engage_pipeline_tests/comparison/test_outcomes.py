@@ -4,12 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline.comparison.outcomes import (
-    Outcome,
-    outcome_path,
-    read_outcome,
-    write_outcome,
-)
+from engage_pipeline.comparison.outcomes import Outcome, outcome_path, read_outcome, write_outcome
 from engage_pipeline.comparison.worlds import Variant, World
 from engage_pipeline_tests.comparison.made import GOOD, WORLD, outcome
 

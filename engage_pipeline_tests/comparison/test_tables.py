@@ -4,12 +4,7 @@ from engage_pipeline.comparison.check_tables import ablation_table, check_table,
 from engage_pipeline.comparison.outcomes import Outcome
 from engage_pipeline.comparison.tables import engagement_table, group_table, overall_table
 from engage_pipeline.comparison.worlds import Variant, World
-from engage_pipeline_tests.comparison.made import (
-    GOOD,
-    POOR,
-    WORLD,
-    outcome,
-)
+from engage_pipeline_tests.comparison.made import GOOD, POOR, WORLD, outcome
 
 OTHER = World(1000, 2)
 

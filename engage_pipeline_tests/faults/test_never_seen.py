@@ -11,12 +11,7 @@ from engage_pipeline.language.codes import CODES, load_codes
 from engage_pipeline.submission.scoring.results_file import read_predictions
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.raw import part_of
-from engage_pipeline_tests.orchestration.checks.looking import (
-    failed,
-    look,
-    raw_lines,
-    write_lines,
-)
+from engage_pipeline_tests.orchestration.checks.looking import failed, look, raw_lines, write_lines
 
 pytestmark = pytest.mark.slow
 UNSEEN = {

@@ -11,12 +11,7 @@ from engage_pipeline.model.network.schedule import day_by_day
 from engage_pipeline.plots import curves
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.raw import part_of
-from engage_pipeline_tests.orchestration.checks.looking import (
-    failed,
-    look,
-    raw_lines,
-    write_lines,
-)
+from engage_pipeline_tests.orchestration.checks.looking import failed, look, raw_lines, write_lines
 
 pytestmark = pytest.mark.slow
 LIKE = schema.COLUMN_NAMES.index(schema.engagement_timestamp("like"))

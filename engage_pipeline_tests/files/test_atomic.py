@@ -12,14 +12,15 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import (
     Fingerprint,
     atomic_file,
-    changed_source,
     damage,
     describe_source,
     exclusive,
     remove_unlocked,
     scratch_folder,
     sha256,
+    sources_now,
 )
+from engage_pipeline.store.staleness import changed_source
 
 DYING = """
 import os, signal, sys
@@ -111,12 +112,12 @@ def test_a_raw_file_is_unchanged_while_its_content_is_whatever_its_time(tmp_path
     path.write_bytes(b"rows")
     recorded = [describe_source(path, tmp_path)]
     assert (recorded[0].folder, recorded[0].name, recorded[0].bytes) == ("raw", "part-00000", 4)
-    assert changed_source(recorded, [path], tmp_path) is None
+    assert changed_source(recorded, sources_now(recorded, [path], tmp_path)) is None
     os.utime(path, ns=(1, 1))
-    assert changed_source(recorded, [path], tmp_path) is None
+    assert changed_source(recorded, sources_now(recorded, [path], tmp_path)) is None
     path.write_bytes(b"ROWS")
-    assert changed_source(recorded, [path], tmp_path) == "part-00000 was replaced"
+    assert changed_source(recorded, sources_now(recorded, [path], tmp_path)) == "part-00000 was replaced"
     for others in ([], [path, path], [tmp_path / "part-00000"]):
-        assert changed_source(recorded, others, tmp_path) == "other raw files"
+        assert changed_source(recorded, sources_now(recorded, others, tmp_path)) == "other raw files"
     with pytest.raises(UserError, match="no part: No such file"):
         describe_source(tmp_path / "no part", tmp_path)

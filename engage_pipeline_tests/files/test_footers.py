@@ -6,10 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engage_pipeline.files.parquet import (
-    require_schema,
-    schema_difference,
-)
+from engage_pipeline.files.parquet import require_schema, schema_difference
 
 WANTED = pa.schema([("a", pa.int64()), ("b", pa.list_(pa.int32())), ("c", pa.string())])
 A, B, C = pa.array([1], pa.int64()), pa.array([[1]], pa.list_(pa.int32())), pa.array(["x"])

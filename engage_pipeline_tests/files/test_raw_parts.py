@@ -3,12 +3,7 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.files.raw_parts import (
-    find_part,
-    find_parts,
-    list_parts,
-    part_name,
-)
+from engage_pipeline.files.raw_parts import find_part, find_parts, list_parts, part_name
 
 
 def fill(folder: Path, *names: str) -> Path:

@@ -13,12 +13,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.ingest import reject_limit
 from engage_pipeline.ingest.parsing.lines import count_lines
 from engage_pipeline.ingest.reject_limit import MANY, RejectLimit, TooManyRejectsError
-from engage_pipeline_tests.ingest.test_part_ingest import (
-    GOOD,
-    GOOD_TEST,
-    ingest,
-    line_of,
-)
+from engage_pipeline_tests.ingest.test_part_ingest import GOOD, GOOD_TEST, ingest, line_of
 
 BAD = line_of(like_timestamp=b"soon")
 

@@ -4,12 +4,7 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.machine.memory import machine_memory
-from engage_pipeline.machine.shares import (
-    memory_bytes,
-    settings_of_one,
-    shared_by_size,
-    shared_limit,
-)
+from engage_pipeline.machine.shares import memory_bytes, settings_of_one, shared_by_size, shared_limit
 from engage_pipeline_tests.samples import tiny_settings
 
 

@@ -9,12 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from engage_pipeline.orchestration.dead_runs import (
-    PROCESS_TAG,
-    close_dead_runs,
-    dead_runs,
-    executed_here,
-)
+from engage_pipeline.orchestration.dead_runs import PROCESS_TAG, close_dead_runs, dead_runs, executed_here
 from engage_pipeline_tests import worlds
 
 PRINT_PROCESS = "from engage_pipeline.orchestration.dead_runs import executed_here; print(executed_here(''))"

@@ -5,12 +5,7 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.settings.settings import (
-    PRESETS,
-    Settings,
-    load_settings,
-    settings_from,
-)
+from engage_pipeline.settings.settings import PRESETS, Settings, load_settings, settings_from
 
 REFERENCE_FILE = """
 working_dir: /tmp/work

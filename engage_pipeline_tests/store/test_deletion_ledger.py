@@ -5,14 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
-from engage_pipeline.store.deletion_ledger import (
-    LEDGER,
-    enter,
-    enter_replaced_inputs,
-    predating,
-)
+from engage_pipeline.store.deletion_ledger import LEDGER, enter, enter_replaced_inputs, predating
 from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline.store.wanted import input_versions
 from engage_pipeline_tests.samples import bare_store, tiny_settings
 
 CHAIN = ("interaction_counts", "interaction_features", "pretrained_network", "finetuned_network")
@@ -40,14 +37,8 @@ def make(store: ArtifactStore, name: str, content: str | None = None) -> None:
     keys = store.parts() if name == "interaction_features" else [None]
     for key in keys:
         with store.publish(name, key) as draft:
-            inputs = store._input_versions(_artifact(name), key)
+            inputs = input_versions(store, ARTIFACTS[name], key)
             draft.path("content").write_text(content or f"{name} of {inputs}")
-
-
-def _artifact(name: str):  # type: ignore[no-untyped-def]
-    from engage_pipeline.catalogue import ARTIFACTS
-
-    return ARTIFACTS[name]
 
 
 def delete_from(store: ArtifactStore, key: str, content: str = "fewer rows") -> None:

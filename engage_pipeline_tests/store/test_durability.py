@@ -38,7 +38,7 @@ def renamed(real):
         if Path(target).name == "manifest.json": fail("after the manifest is renamed")
     return moved
 os.fsync, os.rename, os.replace = synced, renamed(rename), renamed(replace)
-from engage_pipeline import files
+from engage_pipeline.files import atomic
 from engage_pipeline_tests.store.test_store import publish
 from engage_pipeline_tests.store.test_kept_versions import store_keeping
 store = store_keeping(root, 3)
@@ -110,7 +110,7 @@ def test_an_entry_of_a_kept_version_reaches_the_disk_before_the_version_is_repla
 def test_a_file_is_put_in_place_after_its_content_is_on_the_disk(tmp_path: Path) -> None:
     (tmp_path / "draft").write_bytes(b"new")
     (tmp_path / "results.csv").write_bytes(b"old")
-    events, _ = noted(tmp_path, "files.put_in_place(root / 'draft', root / 'results.csv')")
+    events, _ = noted(tmp_path, "atomic.put_in_place(root / 'draft', root / 'results.csv')")
     assert events == [["sync", "draft"], ["rename", "draft", "results.csv"], ["sync", "."]]
     assert (tmp_path / "results.csv").read_bytes() == b"new"
 

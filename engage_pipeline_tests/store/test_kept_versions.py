@@ -157,7 +157,7 @@ def test_input_versions_can_be_those_of_an_earlier_decision(tmp_path: Path) -> N
 KILLED = """
 import os, shutil, signal, sys
 from pathlib import Path
-from engage_pipeline import keeping
+from engage_pipeline.store import kept_versions
 from engage_pipeline_tests.store.test_kept_versions import publish, store_keeping
 store = store_keeping(Path(sys.argv[1]), 2)
 moment = sys.argv[2]

@@ -6,14 +6,7 @@ import pytest
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.settings.settings import Settings
-from engage_pipeline.store.plan import (
-    Step,
-    parts_a_run,
-    plan_segment,
-    raw_sources,
-    training_listing,
-    training_parts,
-)
+from engage_pipeline.store.plan import Step, parts_a_run, plan_segment, raw_sources, training_listing, training_parts
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.samples import bare_store, edit_manifest, tiny_settings
 

@@ -5,14 +5,7 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.store.rewriting import (
-    keys_on_disk,
-    note_facts,
-    purge,
-    remove,
-    remove_workspace,
-    rewrite,
-)
+from engage_pipeline.store.rewriting import keys_on_disk, note_facts, purge, remove, remove_workspace, rewrite
 from engage_pipeline.store.rules import Outcome, rule
 from engage_pipeline.store.store import ArtifactStore, Version
 from engage_pipeline_tests.samples import bare_store, tiny_settings

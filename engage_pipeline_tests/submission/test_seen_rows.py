@@ -10,13 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.interactions.drift.profile import (
-    LANGUAGE,
-    MOST_VALUES,
-    OTHERS,
-    read_profile,
-    write_profile,
-)
+from engage_pipeline.interactions.drift.profile import LANGUAGE, MOST_VALUES, OTHERS, read_profile, write_profile
 from engage_pipeline.interactions.drift.stability import COMPARABLE_FEATURES
 from engage_pipeline.settings.settings import Settings, load_settings
 from engage_pipeline.store.store import ArtifactStore

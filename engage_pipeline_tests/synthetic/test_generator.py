@@ -14,14 +14,7 @@ from engage_pipeline.synthetic import synthesize
 from engage_pipeline.synthetic.exposures import draw_exposures
 from engage_pipeline.synthetic.tweets import draw_tweets
 from engage_pipeline.synthetic.world import build_world
-from engage_pipeline_tests.synthetic.reading import (
-    PARTS,
-    ROWS,
-    SEED,
-    USERS,
-    Made,
-    read_part,
-)
+from engage_pipeline_tests.synthetic.reading import PARTS, ROWS, SEED, USERS, Made, read_part
 
 
 def fingerprint(folder: Path) -> dict[str, str]:

@@ -16,10 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 
-from engage_pipeline.engines.engine import (
-    Parameters,
-    identifier,
-)
+from engage_pipeline.engines.engine import Parameters, identifier
 from engage_pipeline.engines.spark.dialect import spark_statement
 from engage_pipeline.engines.spark.joining import join_files, read_files
 from engage_pipeline.engines.spark.session import open_session

@@ -14,13 +14,7 @@ import pyarrow.compute as pc
 
 from engage_pipeline.ingest.parsing.blocks import LineBlock
 from engage_pipeline.ingest.parsing.tokens import read_tokens
-from engage_pipeline.ingest.parsing.values import (
-    Flags,
-    read_booleans,
-    read_integers,
-    read_lists,
-    too_long,
-)
+from engage_pipeline.ingest.parsing.values import Flags, read_booleans, read_integers, read_lists, too_long
 from engage_pipeline.ingest.rejects import Reject, RejectWriter
 from engage_pipeline.schema import (
     COLUMNS,

@@ -11,10 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.ingest.watch.situation import (
-    Observed,
-    Stored,
-)
+from engage_pipeline.ingest.watch.situation import Observed, Stored
 from engage_pipeline.progress import progress
 from engage_pipeline.store.store import ArtifactStore
 

@@ -3,10 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from engage_pipeline.ingest.watch.situation import (
-    Decision,
-    State,
-)
+from engage_pipeline.ingest.watch.situation import Decision, State
 from engage_pipeline.plurals import counted
 
 MOST_NAMES = 5

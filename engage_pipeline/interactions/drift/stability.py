@@ -14,15 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engage_pipeline.interactions.drift.profile import (
-    HOUR,
-    LANGUAGE,
-    MISSING,
-    OTHERS,
-    Profile,
-    added,
-    read_profile,
-)
+from engage_pipeline.interactions.drift.profile import HOUR, LANGUAGE, MISSING, OTHERS, Profile, added, read_profile
 from engage_pipeline.numerics.outliers import Kept, outliers
 from engage_pipeline.plurals import counted
 from engage_pipeline.schema import BINARY_FEATURES, PROFILE_NUMBERS

@@ -18,20 +18,9 @@ import pyarrow.parquet as pq
 
 from engage_pipeline.engines.opening import open_engine
 from engage_pipeline.files import atomic
-from engage_pipeline.interactions.counters.family_counts import (
-    FAMILIES,
-    Counts,
-    Kind,
-    look_up,
-)
+from engage_pipeline.interactions.counters.family_counts import FAMILIES, Counts, Kind, look_up
 from engage_pipeline.interactions.features.counter_columns import CounterColumns
-from engage_pipeline.interactions.features.pieces import (
-    Piece,
-    Sizes,
-    cut,
-    groups,
-    side_by_side,
-)
+from engage_pipeline.interactions.features.pieces import Piece, Sizes, cut, groups, side_by_side
 from engage_pipeline.interactions.features.rows import Write, feature_file, write_rows
 from engage_pipeline.machine.shares import shared_limit
 from engage_pipeline.machine.spill import PIECES_PREFIX, spill_folder

@@ -22,13 +22,7 @@ from engage_pipeline.interactions.counters.counting import (
     VALIDATION_NUMBERS,
 )
 from engage_pipeline.interactions.counters.family_counts import REVERSED_ROLES, SIMILAR, counter_family
-from engage_pipeline.interactions.single_row.counters import (
-    NOTHING,
-    Counts,
-    SimilarAuthors,
-    Window,
-    engagements,
-)
+from engage_pipeline.interactions.single_row.counters import NOTHING, Counts, SimilarAuthors, Window, engagements
 from engage_pipeline.settings.settings import Settings
 
 _DAY = 86_400

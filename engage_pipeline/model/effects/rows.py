@@ -9,13 +9,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.files.parquet import batches
-from engage_pipeline.model.effects.fields import (
-    COLUMNS,
-    Clusters,
-    EffectRows,
-    concatenate,
-    end_of_window,
-)
+from engage_pipeline.model.effects.fields import COLUMNS, Clusters, EffectRows, concatenate, end_of_window
 from engage_pipeline.model.network.rows import read_columns
 from engage_pipeline.model.validation_roles import folds_of
 from engage_pipeline.progress import Progress, progress

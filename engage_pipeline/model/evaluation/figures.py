@@ -8,12 +8,7 @@ from numpy.typing import NDArray
 
 from engage_pipeline import plots, schema
 from engage_pipeline.metrics import METRICS, Scores, format_value
-from engage_pipeline.model.evaluation.report import (
-    Figure,
-    Group,
-    Section,
-    Table,
-)
+from engage_pipeline.model.evaluation.report import Figure, Group, Section, Table
 from engage_pipeline.model.evaluation.scores_section import group_tables
 from engage_pipeline.plots.style import CONSTANT
 

@@ -33,12 +33,7 @@ from engage_pipeline.model.evaluation.pipeline_section import (
     text_section,
 )
 from engage_pipeline.model.evaluation.report import Table, table_of, write_report
-from engage_pipeline.model.evaluation.scores_section import (
-    PREDICTING,
-    headline,
-    main_model,
-    summary_section,
-)
+from engage_pipeline.model.evaluation.scores_section import PREDICTING, headline, main_model, summary_section
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings
 

@@ -6,13 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engage_pipeline import plots, schema
-from engage_pipeline.model.evaluation.report import (
-    Figure,
-    Group,
-    Section,
-    Table,
-    table_of,
-)
+from engage_pipeline.model.evaluation.report import Figure, Group, Section, Table, table_of
 
 Facts = Mapping[str, Any]
 _PART_COUNTS = ("rows", "rejected", "blank", "forgotten", "duplicates")

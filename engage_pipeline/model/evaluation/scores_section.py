@@ -13,14 +13,7 @@ from engage_pipeline.metrics import (
     group_names,
     score_rows,
 )
-from engage_pipeline.model.evaluation.report import (
-    SUMMARY,
-    Cell,
-    Group,
-    Headline,
-    Section,
-    Table,
-)
+from engage_pipeline.model.evaluation.report import SUMMARY, Cell, Group, Headline, Section, Table
 
 PREDICTING = "predicting"
 """The model that predicts, where it is not the candidate: the report is about the candidate."""

@@ -12,13 +12,7 @@ from dataclasses import dataclass
 
 from engage_pipeline import schema
 from engage_pipeline.model.effects.columns import FAMILY_LOGITS
-from engage_pipeline.model.trees.inputs import (
-    DAY_OF_MONTH,
-    HOUR,
-    LANGUAGE,
-    RATES,
-    RATIOS,
-)
+from engage_pipeline.model.trees.inputs import DAY_OF_MONTH, HOUR, LANGUAGE, RATES, RATIOS
 from engage_pipeline.settings.families import EFFECT_FAMILIES
 
 TEXT_TOKENS = "text_tokens"

@@ -22,12 +22,7 @@ from engage_pipeline.model.blend import NETWORK_ONLY, Weights
 from engage_pipeline.model.bundle import TrainedModel, to_probabilities
 from engage_pipeline.model.effects.scoring import EffectScorer
 from engage_pipeline.model.explanation.effects import EffectsAttribution, attribute_effects, no_attribution
-from engage_pipeline.model.explanation.families import (
-    FAMILIES,
-    FEATURE_NAMES,
-    FEATURES,
-    Family,
-)
+from engage_pipeline.model.explanation.families import FAMILIES, FEATURE_NAMES, FEATURES, Family
 from engage_pipeline.model.explanation.trees import BelowTree, TreesAttribution, attribute_trees
 
 if TYPE_CHECKING:

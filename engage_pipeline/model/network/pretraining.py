@@ -14,27 +14,10 @@ from engage_pipeline.machine.threads import on_training_threads
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig, save_network
 from engage_pipeline.model.network.processes import train_in_processes
-from engage_pipeline.model.network.rows import (
-    Rows,
-    concatenate,
-    read_columns,
-    read_rows,
-)
-from engage_pipeline.model.network.schedule import (
-    Stretch,
-    cosine,
-    day_by_day,
-    decaying,
-    shuffled,
-)
+from engage_pipeline.model.network.rows import Rows, concatenate, read_columns, read_rows
+from engage_pipeline.model.network.schedule import Stretch, cosine, day_by_day, decaying, shuffled
 from engage_pipeline.model.network.training import TrainingPlan, TrainingRun, make_accelerator
-from engage_pipeline.model.network.warm_start import (
-    COLD,
-    WARM,
-    ColdStart,
-    NetworkBefore,
-    warm_network,
-)
+from engage_pipeline.model.network.warm_start import COLD, WARM, ColdStart, NetworkBefore, warm_network
 from engage_pipeline.progress import LOGGER
 from engage_pipeline.settings.settings import Settings
 

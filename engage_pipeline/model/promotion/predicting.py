@@ -5,12 +5,7 @@ Such a version holds NO_MODEL alone, and its facts say why. Nothing can be predi
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.store.promoted_counters import short
-from engage_pipeline.store.store import (
-    ArtifactStore,
-    Draft,
-    Manifest,
-    Version,
-)
+from engage_pipeline.store.store import ArtifactStore, Draft, Manifest, Version
 
 MODEL = "trained_model"
 NO_MODEL = "no_model.json"

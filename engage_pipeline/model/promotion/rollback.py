@@ -13,12 +13,7 @@ from engage_pipeline.files import atomic
 from engage_pipeline.metrics import format_value
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.promotion.decision import CANDIDATE, MEAN
-from engage_pipeline.model.promotion.predicting import (
-    MODEL,
-    current_model,
-    holds_model,
-    short,
-)
+from engage_pipeline.model.promotion.predicting import MODEL, current_model, holds_model, short
 from engage_pipeline.model.promotion.promotion import (
     CANDIDATE_MODEL,
     copy_files,
@@ -29,12 +24,7 @@ from engage_pipeline.model.promotion.promotion import (
     shown_time,
 )
 from engage_pipeline.store import promoted_counters
-from engage_pipeline.store.store import (
-    ArtifactStore,
-    Draft,
-    Manifest,
-    Version,
-)
+from engage_pipeline.store.store import ArtifactStore, Draft, Manifest, Version
 
 
 @dataclass(frozen=True)

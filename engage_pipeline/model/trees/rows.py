@@ -17,12 +17,7 @@ import pyarrow.parquet as pq
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
-from engage_pipeline.model.trees.inputs import (
-    COLUMNS,
-    LANGUAGE,
-    NEGATIVE,
-    TreeInputs,
-)
+from engage_pipeline.model.trees.inputs import COLUMNS, LANGUAGE, NEGATIVE, TreeInputs
 from engage_pipeline.model.validation_roles import folds_of
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings

@@ -21,12 +21,7 @@ from engage_pipeline import schema
 from engage_pipeline.machine.threads import on_training_threads
 from engage_pipeline.model.trees.inputs import CATEGORICAL, COLUMNS
 from engage_pipeline.model.trees.rows import LogitSource, TreeRows, read_tree_rows
-from engage_pipeline.model.trees.start import (
-    BelowTrees,
-    Start,
-    below_trees,
-    fit_start,
-)
+from engage_pipeline.model.trees.start import BelowTrees, Start, below_trees, fit_start
 from engage_pipeline.numerics.logistic import log_losses
 from engage_pipeline.progress import Progress, progress
 from engage_pipeline.settings.settings import Settings

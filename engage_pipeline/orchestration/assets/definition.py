@@ -9,13 +9,7 @@ import dagster as dg
 import pyarrow as pa
 
 from engage_pipeline.catalogue import ARTIFACTS, Artifact
-from engage_pipeline.orchestration.assets.lineage import (
-    Lineage,
-    as_metadata,
-    column_lineage,
-    in_words,
-    table_schemas,
-)
+from engage_pipeline.orchestration.assets.lineage import Lineage, as_metadata, column_lineage, in_words, table_schemas
 from engage_pipeline.orchestration.assets.references import code_references
 from engage_pipeline.orchestration.partitions import PARTS
 from engage_pipeline.settings.settings import Settings

@@ -19,13 +19,7 @@ from engage_pipeline.ingest.report import facts_of_parts
 from engage_pipeline.ingest.side_files import SAMPLE, label_counts, write_side_files, write_test_sample
 from engage_pipeline.ingest.validation_split import validation_split
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
-from engage_pipeline.orchestration.assets.materializing import (
-    Shown,
-    make_one,
-    make_parts,
-    parts_of_run,
-    user_errors,
-)
+from engage_pipeline.orchestration.assets.materializing import Shown, make_one, make_parts, parts_of_run, user_errors
 from engage_pipeline.orchestration.dead_runs import mark_run
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.settings.settings import Settings

@@ -9,13 +9,7 @@ from engage_pipeline.interactions.features.part_publishing import part_publisher
 from engage_pipeline.interactions.graphs import communities
 from engage_pipeline.interactions.graphs.similarity import similar_authors
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
-from engage_pipeline.orchestration.assets.materializing import (
-    Shown,
-    make_one,
-    make_parts,
-    parts_of_run,
-    user_errors,
-)
+from engage_pipeline.orchestration.assets.materializing import Shown, make_one, make_parts, parts_of_run, user_errors
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.store.store import Draft
 

@@ -12,10 +12,7 @@ from typing import Any
 import dagster as dg
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.files.raw_parts import (
-    check_key,
-    is_key,
-)
+from engage_pipeline.files.raw_parts import check_key, is_key
 from engage_pipeline.orchestration.dead_runs import mark_run
 from engage_pipeline.orchestration.executors import IN_PROCESS, executor_name
 from engage_pipeline.plots import as_markdown
@@ -198,3 +195,8 @@ def _markdown(shown: Shown) -> dict[str, dg.MarkdownMetadataValue]:
         name: dg.MetadataValue.md(as_markdown(value, name) if isinstance(value, bytes) else value)
         for name, value in shown.items()
     }
+
+
+def report_published(instance: dg.DagsterInstance, manifest: Manifest) -> None:
+    """Has the UI show what was published outside of a run."""
+    instance.report_runless_asset_event(materialization(manifest))

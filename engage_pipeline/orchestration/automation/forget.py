@@ -15,12 +15,7 @@ import dagster as dg
 from engage_pipeline.catalogue import ARTIFACTS, Stage
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
-from engage_pipeline.ingest.deletions.forgetting import (
-    INGESTED,
-    Forgotten,
-    forget_rows,
-    raw_files,
-)
+from engage_pipeline.ingest.deletions.forgetting import INGESTED, Forgotten, forget_rows, raw_files
 from engage_pipeline.ingest.deletions.lists import Deletions, read_deletions
 from engage_pipeline.machine.spill import remove_spilled
 from engage_pipeline.orchestration.assets.materializing import materialization, user_errors
@@ -31,13 +26,7 @@ from engage_pipeline.plurals import counted
 from engage_pipeline.store.deletion_ledger import LEDGER, enter, predating
 from engage_pipeline.store.manifests import label
 from engage_pipeline.store.promoted_counters import MODEL, published_now
-from engage_pipeline.store.rewriting import (
-    keys_on_disk,
-    note_facts,
-    purge,
-    remove,
-    remove_workspace,
-)
+from engage_pipeline.store.rewriting import keys_on_disk, note_facts, purge, remove, remove_workspace
 from engage_pipeline.store.store import MANIFEST, ArtifactStore
 
 COUNTED = tuple(name for name, artifact in ARTIFACTS.items() if artifact.stage is Stage.INTERACTIONS)

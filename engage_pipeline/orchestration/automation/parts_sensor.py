@@ -12,23 +12,11 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import relative_folder
 from engage_pipeline.files.raw_parts import list_parts
 from engage_pipeline.ingest.watch.cursor import Cursor, read_cursor
-from engage_pipeline.ingest.watch.decision import (
-    decide,
-    parts_to_read,
-)
+from engage_pipeline.ingest.watch.decision import decide, parts_to_read
 from engage_pipeline.ingest.watch.observation import ContentReader, look_at_all, stored_parts
 from engage_pipeline.ingest.watch.report import report
-from engage_pipeline.ingest.watch.situation import (
-    Decision,
-    PartRun,
-    Situation,
-)
-from engage_pipeline.orchestration.partitions import (
-    PARTITION,
-    PARTS,
-    RANGE_END,
-    RANGE_START,
-)
+from engage_pipeline.ingest.watch.situation import Decision, PartRun, Situation
+from engage_pipeline.orchestration.partitions import PARTITION, PARTS, RANGE_END, RANGE_START
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.settings.operating import AutomationSettings
 from engage_pipeline.store.plan import training_listing

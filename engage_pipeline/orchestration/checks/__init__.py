@@ -4,14 +4,7 @@ The blocking ones report the verdict that a version got when it was published (s
 failed, whether its check has run or not.
 """
 
-from engage_pipeline.orchestration.checks import (
-    deletions,
-    drift,
-    ingest,
-    model,
-    promotion,
-    verdicts,
-)
+from engage_pipeline.orchestration.checks import deletions, drift, ingest, model, promotion, verdicts
 
 CHECKS = [
     *verdicts.CHECKS,

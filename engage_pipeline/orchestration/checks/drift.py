@@ -21,12 +21,7 @@ from engage_pipeline.interactions.drift.stability import (
     worst_in_words,
 )
 from engage_pipeline.orchestration.assets.materializing import Shown
-from engage_pipeline.orchestration.checks.finding import (
-    Finding,
-    Look,
-    as_table,
-    check,
-)
+from engage_pipeline.orchestration.checks.finding import Finding, Look, as_table, check
 from engage_pipeline.orchestration.checks.versions import small_file, versions
 from engage_pipeline.plurals import counted
 from engage_pipeline.store.store import ArtifactStore, Manifest

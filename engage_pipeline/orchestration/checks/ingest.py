@@ -3,13 +3,7 @@
 from engage_pipeline import schema
 from engage_pipeline.ingest.part_comparison import rate_shifts
 from engage_pipeline.ingest.side_files import SAMPLE, shared_rows
-from engage_pipeline.orchestration.checks.finding import (
-    Finding,
-    Look,
-    as_table,
-    check,
-    problem,
-)
+from engage_pipeline.orchestration.checks.finding import Finding, Look, as_table, check, problem
 from engage_pipeline.orchestration.checks.versions import small_file, versions
 from engage_pipeline.plurals import counted
 from engage_pipeline.store.store import ArtifactStore

@@ -18,12 +18,7 @@ from engage_pipeline.model.evaluation.fairness import (
     rce_with_error,
 )
 from engage_pipeline.model.evaluation.holdout import FOLLOWERS, PREDICTIONS, SCORES
-from engage_pipeline.orchestration.checks.finding import (
-    Finding,
-    as_table,
-    check,
-    problem,
-)
+from engage_pipeline.orchestration.checks.finding import Finding, as_table, check, problem
 from engage_pipeline.store.store import ArtifactStore
 
 

@@ -3,12 +3,7 @@
 from collections import Counter, defaultdict
 
 from engage_pipeline.catalogue import ARTIFACTS
-from engage_pipeline.orchestration.checks.finding import (
-    Finding,
-    Look,
-    as_table,
-    check,
-)
+from engage_pipeline.orchestration.checks.finding import Finding, Look, as_table, check
 from engage_pipeline.orchestration.checks.versions import versions
 from engage_pipeline.store.rules import Rule, outcome_of, stage_rules
 from engage_pipeline.store.store import ArtifactStore

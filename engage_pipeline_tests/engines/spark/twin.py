@@ -10,11 +10,7 @@ import pyarrow.parquet as pq
 import sqlglot
 
 from engage_pipeline.engines.duckdb import DuckDBEngine
-from engage_pipeline.engines.engine import (
-    Engine,
-    Parameters,
-    statement,
-)
+from engage_pipeline.engines.engine import Engine, Parameters, statement
 from engage_pipeline.engines.spark.engine import SparkEngine
 from engage_pipeline.settings.settings import Settings
 

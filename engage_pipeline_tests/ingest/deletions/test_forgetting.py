@@ -17,14 +17,7 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.raw_parts import find_parts
-from engage_pipeline.ingest.deletions.forgetting import (
-    FACT,
-    Forgotten,
-    enter_replaced,
-    forget_rows,
-    raw_files,
-    waiting,
-)
+from engage_pipeline.ingest.deletions.forgetting import FACT, Forgotten, enter_replaced, forget_rows, raw_files, waiting
 from engage_pipeline.ingest.deletions.lists import Deletions, read_deletions
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.ingest.rejects import read_rejects

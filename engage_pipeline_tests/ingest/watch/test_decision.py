@@ -8,24 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engage_pipeline.files.atomic import SourceFile
-from engage_pipeline.ingest.watch.cursor import (
-    Asked,
-    Cursor,
-    Seen,
-    read_cursor,
-)
-from engage_pipeline.ingest.watch.decision import (
-    decide,
-    parts_to_read,
-)
+from engage_pipeline.ingest.watch.cursor import Asked, Cursor, Seen, read_cursor
+from engage_pipeline.ingest.watch.decision import decide, parts_to_read
 from engage_pipeline.ingest.watch.report import report
-from engage_pipeline.ingest.watch.situation import (
-    Decision,
-    Observed,
-    Situation,
-    State,
-    Stored,
-)
+from engage_pipeline.ingest.watch.situation import Decision, Observed, Situation, State, Stored
 
 FOLDER = "../raw/train"
 STABLE = 60.0

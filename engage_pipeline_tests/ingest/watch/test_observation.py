@@ -9,12 +9,7 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.ingest.watch import observation
-from engage_pipeline.ingest.watch.observation import (
-    ContentReader,
-    look,
-    look_at_all,
-    stored_parts,
-)
+from engage_pipeline.ingest.watch.observation import ContentReader, look, look_at_all, stored_parts
 from engage_pipeline.store.manifests import Manifest
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.samples import bare_store, tiny_settings

@@ -11,13 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engage_pipeline.interactions.features import pieces
-from engage_pipeline.interactions.features.pieces import (
-    Piece,
-    Sizes,
-    cut,
-    groups,
-    side_by_side,
-)
+from engage_pipeline.interactions.features.pieces import Piece, Sizes, cut, groups, side_by_side
 from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER
 from engage_pipeline_tests.samples import tiny_settings
 

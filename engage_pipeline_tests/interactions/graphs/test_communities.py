@@ -12,13 +12,7 @@ from sklearn.metrics import adjusted_rand_score  # noqa: TID253 - nothing light 
 
 from engage_pipeline.interactions.counters.counting import count_training
 from engage_pipeline.interactions.graphs import communities
-from engage_pipeline.interactions.graphs.communities import (
-    NO_COMMUNITY,
-    SCHEMA,
-    Communities,
-    embed,
-    find_communities,
-)
+from engage_pipeline.interactions.graphs.communities import NO_COMMUNITY, SCHEMA, Communities, embed, find_communities
 from engage_pipeline.interactions.graphs.exposure_matrix import ABSENT, ExposureMatrix
 from engage_pipeline.numerics.fingerprints import fingerprints
 from engage_pipeline.settings.settings import Settings

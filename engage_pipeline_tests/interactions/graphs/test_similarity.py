@@ -9,12 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage_pipeline.interactions.graphs.similarity import (
-    Followers,
-    read_followers,
-    similar_authors,
-    similar_blocks,
-)
+from engage_pipeline.interactions.graphs.similarity import Followers, read_followers, similar_authors, similar_blocks
 from engage_pipeline_tests.interactions import reference
 from engage_pipeline_tests.interactions.counters.test_counting import exposure
 from engage_pipeline_tests.interactions.typed_parts import write_typed

@@ -11,13 +11,7 @@ from engage_pipeline import schema
 from engage_pipeline.interactions.graphs.communities import COMMUNITIES, SCHEMA
 from engage_pipeline.language.topics import TopicModel
 from engage_pipeline.model.effects.effects import EFFECTS, effects_of, families_of, keys_of
-from engage_pipeline.model.effects.fields import (
-    COLUMNS,
-    Clusters,
-    EffectRows,
-    end_of_window,
-    time_left,
-)
+from engage_pipeline.model.effects.fields import COLUMNS, Clusters, EffectRows, end_of_window, time_left
 from engage_pipeline.model.effects.scoring import load_clusters
 from engage_pipeline.numerics.fingerprints import MISSING, fingerprints
 from engage_pipeline.settings.families import COMMUNITY_READERS, TOPIC_READERS

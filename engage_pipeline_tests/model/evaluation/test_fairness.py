@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 
 from engage_pipeline import metrics
-from engage_pipeline.model.evaluation.fairness import (
-    Gap,
-    calibration_gaps,
-    group_gaps,
-    rce_with_error,
-)
+from engage_pipeline.model.evaluation.fairness import Gap, calibration_gaps, group_gaps, rce_with_error
 
 EDGES = (240, 588, 1331, 3996)
 

@@ -13,12 +13,7 @@ from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.codes import load_codes
 from engage_pipeline.model.bundle import TrainedModel, build_bundle
-from engage_pipeline.model.evaluation.holdout import (
-    bundle_predictor,
-    evaluate_model,
-    read_scores,
-    score_holdout,
-)
+from engage_pipeline.model.evaluation.holdout import bundle_predictor, evaluate_model, read_scores, score_holdout
 from engage_pipeline.model.evaluation.pipeline_section import PipelineFacts
 from engage_pipeline.model.network.scoring import NetworkScorer
 from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings

@@ -16,12 +16,7 @@ from engage_pipeline.model.evaluation.report import (
     table_of,
     write_report,
 )
-from engage_pipeline.model.evaluation.scores_section import (
-    group_tables,
-    headline,
-    main_model,
-    summary_section,
-)
+from engage_pipeline.model.evaluation.scores_section import group_tables, headline, main_model, summary_section
 from engage_pipeline_tests.model.evaluation.report_pages import Page, assert_whole
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(1)>$title ${cards} </details></main> & ' {0} %s"

@@ -13,19 +13,8 @@ from engage_pipeline.model.explanation.network import input_features
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network import NetworkConfig
 from engage_pipeline.model.network.rows import INPUT_COLUMNS, rows_from_table
-from engage_pipeline.model.trees.inputs import (
-    COLUMNS,
-    LOGITS,
-    OUTCOMES,
-    TreeInputs,
-)
-from engage_pipeline_tests.model.network.network_samples import (
-    DEPTH,
-    LANGUAGES,
-    WIDTH,
-    make_codes,
-    set_column,
-)
+from engage_pipeline.model.trees.inputs import COLUMNS, LOGITS, OUTCOMES, TreeInputs
+from engage_pipeline_tests.model.network.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes, set_column
 from engage_pipeline_tests.samples import feature_table
 
 BASE_RATES = (0.4, 0.1, 0.02, 0.03)

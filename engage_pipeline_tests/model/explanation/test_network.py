@@ -8,22 +8,11 @@ import torch  # noqa: TID253 - it is what is tested
 
 from engage_pipeline import schema
 from engage_pipeline.model.explanation.families import FEATURE_NAMES, FEATURES
-from engage_pipeline.model.explanation.network import (
-    TOLERANCE,
-    attribute_network,
-    baseline_known,
-    input_features,
-)
+from engage_pipeline.model.explanation.network import TOLERANCE, attribute_network, baseline_known, input_features
 from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
 from engage_pipeline.model.network.rows import rows_from_table
 from engage_pipeline.model.network.scoring import NetworkScorer
-from engage_pipeline_tests.model.network.network_samples import (
-    DEPTH,
-    LANGUAGES,
-    WIDTH,
-    make_codes,
-    set_column,
-)
+from engage_pipeline_tests.model.network.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes, set_column
 from engage_pipeline_tests.samples import feature_table
 
 

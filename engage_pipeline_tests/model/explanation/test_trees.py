@@ -10,12 +10,7 @@ from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, FAMILY_LOGITS,
 from engage_pipeline.model.effects.columns import LOGITS as EFFECT_LOGITS
 from engage_pipeline.model.explanation.effects import attribute_effects, no_attribution
 from engage_pipeline.model.explanation.families import FEATURE_NAMES
-from engage_pipeline.model.explanation.trees import (
-    BelowTree,
-    TreesAttribution,
-    attribute_trees,
-    hand_on,
-)
+from engage_pipeline.model.explanation.trees import BelowTree, TreesAttribution, attribute_trees, hand_on
 from engage_pipeline.model.trees.inputs import COLUMNS, LOGITS, TreeInputs
 from engage_pipeline.model.trees.scoring import TreeScorer
 from engage_pipeline.model.trees.start import Start

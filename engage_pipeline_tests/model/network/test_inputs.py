@@ -6,12 +6,7 @@ import torch  # noqa: TID253 - it is what is tested
 from engage_pipeline import schema
 from engage_pipeline.model.network.inputs import InputBuilder, known_size
 from engage_pipeline.model.network.rows import rows_from_table
-from engage_pipeline_tests.model.network.network_samples import (
-    DEPTH,
-    LANGUAGES,
-    WIDTH,
-    make_codes,
-)
+from engage_pipeline_tests.model.network.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes
 from engage_pipeline_tests.samples import feature_table
 
 CPU = torch.device("cpu")

@@ -15,12 +15,7 @@ from engage_pipeline.model.network import processes
 from engage_pipeline.model.network.checkpoint import CHECKPOINT_FILE
 from engage_pipeline.model.network.pretraining import pretrain_network
 from engage_pipeline_tests.dying import kill_before
-from engage_pipeline_tests.model.network.network_samples import (
-    LANGUAGES,
-    make_codes,
-    network_settings,
-    write_parts,
-)
+from engage_pipeline_tests.model.network.network_samples import LANGUAGES, make_codes, network_settings, write_parts
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 EPOCHS = 6

@@ -4,18 +4,8 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.network.rows import (
-    concatenate,
-    read_columns,
-    read_rows,
-    rows_from_table,
-)
-from engage_pipeline_tests.model.network.network_samples import (
-    LANGUAGES,
-    set_column,
-    write_parts,
-    write_validation,
-)
+from engage_pipeline.model.network.rows import concatenate, read_columns, read_rows, rows_from_table
+from engage_pipeline_tests.model.network.network_samples import LANGUAGES, set_column, write_parts, write_validation
 from engage_pipeline_tests.samples import feature_table
 
 

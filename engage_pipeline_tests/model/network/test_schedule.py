@@ -4,15 +4,7 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.network.schedule import (
-    RowRange,
-    Stretch,
-    cosine,
-    day_by_day,
-    decaying,
-    repeated,
-    shuffled,
-)
+from engage_pipeline.model.network.schedule import RowRange, Stretch, cosine, day_by_day, decaying, repeated, shuffled
 from engage_pipeline_tests.model.network.network_samples import set_column, write_parts
 from engage_pipeline_tests.samples import FIRST_DAY, feature_table
 

@@ -7,13 +7,7 @@ from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig, save_network
 from engage_pipeline.model.network.rows import rows_from_table
 from engage_pipeline.model.network.scoring import BATCH_ROWS, NetworkScorer, logits_of_both
-from engage_pipeline_tests.model.network.network_samples import (
-    DEPTH,
-    LANGUAGES,
-    WIDTH,
-    make_codes,
-    set_column,
-)
+from engage_pipeline_tests.model.network.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes, set_column
 from engage_pipeline_tests.samples import feature_table
 
 CPU = torch.device("cpu")

@@ -9,13 +9,7 @@ from engage_pipeline.model.network.network import EngagementNetwork, NetworkConf
 from engage_pipeline.model.network.rows import rows_from_table
 from engage_pipeline.model.network.schedule import Stretch
 from engage_pipeline.model.network.training import TrainingPlan, TrainingRun, make_accelerator
-from engage_pipeline_tests.model.network.network_samples import (
-    DEPTH,
-    LANGUAGES,
-    WIDTH,
-    make_codes,
-    network_settings,
-)
+from engage_pipeline_tests.model.network.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes, network_settings
 from engage_pipeline_tests.samples import feature_table
 
 

@@ -17,20 +17,10 @@ from engage_pipeline.machine.threads import torch_threads
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network import EngagementNetwork, load_network, save_network
 from engage_pipeline.model.network.pretraining import _loader, pretrain_network
-from engage_pipeline.model.network.schedule import (
-    cosine,
-    day_by_day,
-    decaying,
-    shuffled,
-)
+from engage_pipeline.model.network.schedule import cosine, day_by_day, decaying, shuffled
 from engage_pipeline.model.network.scoring import NetworkScorer
 from engage_pipeline.model.network.training import TrainingPlan, TrainingRun, make_accelerator
-from engage_pipeline.model.network.warm_start import (
-    ColdStart,
-    NetworkBefore,
-    network_before,
-    warm_network,
-)
+from engage_pipeline.model.network.warm_start import ColdStart, NetworkBefore, network_before, warm_network
 from engage_pipeline.store.deletion_ledger import enter
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.model.network.network_samples import (

@@ -10,12 +10,7 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.promotion.rollback import (
-    format_models,
-    kept_models,
-    promote_by_hand,
-    roll_back,
-)
+from engage_pipeline.model.promotion.rollback import format_models, kept_models, promote_by_hand, roll_back
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.model.bundles import quiet_settings
 from engage_pipeline_tests.model.promotion.promotions import (

@@ -12,12 +12,7 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, no_effects
 from engage_pipeline.model.effects.columns import LOGITS as EFFECT_LOGITS
-from engage_pipeline.model.trees.inputs import (
-    COLUMNS,
-    LANGUAGE,
-    LOGITS,
-    TreeInputs,
-)
+from engage_pipeline.model.trees.inputs import COLUMNS, LANGUAGE, LOGITS, TreeInputs
 from engage_pipeline.model.trees.rows import LogitSource
 from engage_pipeline.model.trees.scoring import TreeScorer
 from engage_pipeline.model.trees.start import BelowTrees, fit_start

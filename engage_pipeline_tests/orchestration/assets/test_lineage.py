@@ -20,12 +20,7 @@ from engage_pipeline.interactions.counters.counting import COUNTS, count_trainin
 from engage_pipeline.interactions.counters.family_counts import Kind
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.graphs.similarity import similar_authors
-from engage_pipeline.orchestration.assets.lineage import (
-    TWEETS,
-    Lineage,
-    column_lineage,
-    in_words,
-)
+from engage_pipeline.orchestration.assets.lineage import TWEETS, Lineage, column_lineage, in_words
 from engage_pipeline_tests.interactions.dense_rows import dense_rows
 from engage_pipeline_tests.interactions.typed_parts import write_typed
 from engage_pipeline_tests.samples import tiny_settings

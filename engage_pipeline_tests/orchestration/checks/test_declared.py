@@ -2,12 +2,7 @@
 
 import pytest
 
-from engage_pipeline.orchestration.checks import (
-    drift,
-    ingest,
-    model,
-    verdicts,
-)
+from engage_pipeline.orchestration.checks import drift, ingest, model, verdicts
 
 BLOCKING = {
     "tweet_parts": {

@@ -9,13 +9,7 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
-from engage_pipeline_tests.orchestration.checks.looking import (
-    distrusted,
-    failed,
-    look,
-    raw_lines,
-    write_lines,
-)
+from engage_pipeline_tests.orchestration.checks.looking import distrusted, failed, look, raw_lines, write_lines
 from engage_pipeline_tests.samples import edit_manifest
 
 pytestmark = pytest.mark.slow

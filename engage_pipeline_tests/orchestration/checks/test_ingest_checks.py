@@ -11,13 +11,7 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.orchestration.checks.ingest import CHECKS
 from engage_pipeline_tests import worlds
-from engage_pipeline_tests.orchestration.checks.looking import (
-    distrusted,
-    failed,
-    look,
-    raw_lines,
-    write_lines,
-)
+from engage_pipeline_tests.orchestration.checks.looking import distrusted, failed, look, raw_lines, write_lines
 
 pytestmark = pytest.mark.slow
 PARTS = ["part-00000", "part-00001", "part-00002"]

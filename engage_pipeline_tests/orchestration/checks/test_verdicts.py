@@ -16,13 +16,7 @@ from engage_pipeline.orchestration.backfilling import backfill
 from engage_pipeline.orchestration.checks.finding import LOOKS
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline_tests import worlds
-from engage_pipeline_tests.orchestration.checks.looking import (
-    distrusted,
-    failed,
-    look,
-    raw_lines,
-    write_lines,
-)
+from engage_pipeline_tests.orchestration.checks.looking import distrusted, failed, look, raw_lines, write_lines
 
 pytestmark = pytest.mark.slow
 LIKE, QUOTE = (

@@ -1,0 +1,68 @@
+"""What a version would be made of now: settings, input versions and raw files, for `staleness.why_stale`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engage_pipeline.catalogue import ARTIFACTS, Artifact, relevant_settings
+from engage_pipeline.files.atomic import SourceFile, sources_now
+from engage_pipeline.store import promoted_counters
+from engage_pipeline.store.manifests import ABSENT, Manifest, label
+from engage_pipeline.store.versions import Reader
+
+
+@dataclass(frozen=True)
+class WantedNow:
+    """What the version of `made` would be made of now, from the raw files `paths` (staleness.Wanted).
+
+    `failures` says what the rules find wrong with the version.
+    """
+
+    store: Reader
+    made: Manifest
+    paths: Sequence[Path]
+    failures: Callable[[], str]
+
+    @property
+    def code_version(self) -> str:
+        """Of the code that makes the artifact."""
+        return ARTIFACTS[self.made.artifact].code_version
+
+    @property
+    def problems(self) -> str:
+        """What the rules find wrong, in one line; empty where nothing is."""
+        return self.failures()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that the artifact depends on, by name."""
+        return relevant_settings(self.made.artifact, self.store.settings)
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The current versions of its inputs, by label."""
+        return input_versions(self.store, ARTIFACTS[self.made.artifact], self.made.key)
+
+    @property
+    def sources(self) -> list[SourceFile]:
+        """The raw files as they are now."""
+        return sources_now(self.made.sources, self.paths, self.store.settings.working_dir)
+
+    @property
+    def counters(self) -> dict[str, str]:
+        """The counters of the model that predicts now; empty for all but a submission."""
+        return promoted_counters.read_now(self.store, self.made.artifact)
+
+
+def input_versions(store: Reader, artifact: Artifact, key: str | None) -> dict[str, str]:
+    """The current versions of what `artifact`, or its part `key`, is made of, by label; ABSENT where there is none."""
+    versions = {}
+    for name in artifact.inputs:
+        keys: Sequence[str | None] = [None]
+        if ARTIFACTS[name].partitioned:
+            keys = [key] if artifact.partitioned else store.parts_of(artifact.name)
+        for input_key in keys:
+            manifest = store.manifest(name, input_key)
+            versions[label(name, input_key)] = manifest.version if manifest else ABSENT
+    return versions
