@@ -12,6 +12,7 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
 from engage_pipeline.model.network.rows import read_columns
+from engage_pipeline.model.validation_roles import held_out
 from engage_pipeline.numerics.categories import category_column
 
 LANGUAGE = "language"
@@ -41,7 +42,7 @@ def read_rows(training: Sequence[Path], validation: Path, seed: int, most: int) 
     Training rows are drawn at random where there are more. Raises UserError where there are no fine-tuning rows.
     """
     split = read_columns(validation, [schema.SPLIT])[schema.SPLIT]
-    finetuning = np.flatnonzero(split != schema.HOLDOUT)
+    finetuning = np.flatnonzero(~held_out(split))
     if not len(finetuning):
         raise UserError(f"{validation}: no fine-tuning rows")
     counts = [pq.read_metadata(path).num_rows for path in training]

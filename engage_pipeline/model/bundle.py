@@ -45,6 +45,7 @@ from engage_pipeline.model.effects.columns import LOGITS as EFFECT_LOGITS
 from engage_pipeline.model.effects.columns import read_columns as read_effects
 from engage_pipeline.model.effects.scoring import EffectScorer, copy_effects
 from engage_pipeline.model.trees.scoring import TreeScorer
+from engage_pipeline.model.validation_roles import blends
 from engage_pipeline.numerics.logistic import log_losses, sigmoid
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings
@@ -196,7 +197,7 @@ def _blend_rows(
     logits: dict[str, list[np.ndarray]] = {name: [np.empty((0, len(schema.TARGETS)))] for name in names}
     labels = [np.empty((0, len(schema.TARGETS)), bool)]
     viewers = [pa.array([], pa.string())]
-    for table, members in _last_chunk(features, settings):
+    for table, members in _blend_batches(features, settings):
         components = model.unblended(table, effects[members])
         for name in names:
             logits[name].append(components[name])
@@ -206,12 +207,12 @@ def _blend_rows(
     return joined, np.concatenate(labels), metrics.viewer_numbers(pa.chunked_array(viewers))
 
 
-def _last_chunk(features: Path, settings: Settings) -> Iterator[tuple[pa.Table, np.ndarray]]:
-    """The rows of the last chunk in batches, each with its positions in the file."""
+def _blend_batches(features: Path, settings: Settings) -> Iterator[tuple[pa.Table, np.ndarray]]:
+    """The rows that choose the blend in batches, each with its positions in the file."""
     start = 0
     with pq.ParquetFile(features) as file, progress("blend rows", file.metadata.num_rows) as tracker:
         for table in batches(file, BATCH_ROWS):
-            chosen = np.flatnonzero(table[schema.SPLIT].to_numpy() == settings.num_validation_chunks - 1)
+            chosen = np.flatnonzero(blends(table[schema.SPLIT].to_numpy(), settings))
             if len(chosen):
                 yield table.take(pa.array(chosen)), start + chosen
             start += table.num_rows

@@ -9,7 +9,7 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.bundle import BATCH_ROWS, TrainedModel, _check_finite, _last_chunk, build_bundle
+from engage_pipeline.model.bundle import BATCH_ROWS, TrainedModel, _blend_batches, _check_finite, build_bundle
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS
 from engage_pipeline.model.trees.scoring import TreeScorer
 from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
@@ -25,11 +25,11 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return make_inputs(TABLE, folder, quiet_settings(folder))
 
 
-def test_rows_of_the_last_chunk_come_with_their_places_in_the_file(tmp_path: Path) -> None:
+def test_rows_of_the_blend_batches_come_with_their_places_in_the_file(tmp_path: Path) -> None:
     rows = 2 * BATCH_ROWS + 100
     split = np.random.default_rng(0).integers(-1, 10, rows).astype(np.int32)
     pq.write_table(pa.table({schema.SPLIT: split, "place": np.arange(rows)}), tmp_path / "features.parquet")
-    found = list(_last_chunk(tmp_path / "features.parquet", quiet_settings(tmp_path)))
+    found = list(_blend_batches(tmp_path / "features.parquet", quiet_settings(tmp_path)))
     assert len(found) == 3
     places = np.concatenate([members for _, members in found])
     assert np.array_equal(places, np.flatnonzero(split == 9))

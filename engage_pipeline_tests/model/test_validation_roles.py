@@ -1,9 +1,41 @@
-"""Which fold a fine-tuning row is in, by hand."""
+"""Who learns from which validation row: by hand, and by what changes when the labels of held-out rows do."""
+
+import shutil
+from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
-from engage_pipeline.model.validation_roles import folds_of
+from engage_pipeline import schema
+from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.model import validation_roles
+from engage_pipeline.model.validation_roles import HOLDOUT_ROW, effect_folds, folds_of
+from engage_pipeline_tests import worlds
+from engage_pipeline_tests.samples import tiny_settings
+
+H = schema.HOLDOUT
+SPLIT = np.array([H, 0, 1, 2, 3, 3, H, 0], np.int32)  # of 4 chunks
+
+
+@pytest.mark.parametrize(
+    ("role", "trees", "rows"),
+    [
+        ("trains_network", True, [1, 2, 3, 7]),
+        ("trains_network", False, [1, 2, 3, 4, 5, 7]),
+        ("trains_trees", True, [1, 2, 3, 7]),
+        ("blends", True, [4, 5]),
+    ],
+)
+def test_roles_by_hand(tmp_path: Path, role: str, trees: bool, rows: list[int]) -> None:
+    settings = tiny_settings(tmp_path, num_validation_chunks=4, trees={"enabled": trees})
+    assert np.flatnonzero(getattr(validation_roles, role)(SPLIT, settings)).tolist() == rows
+
+
+def test_held_out_rows_are_in_no_fold() -> None:
+    assert np.flatnonzero(validation_roles.held_out(SPLIT)).tolist() == [0, 6]
+    assert effect_folds(SPLIT, 2).tolist() == [HOLDOUT_ROW, 0, 1, 0, 1, 1, HOLDOUT_ROW, 0]
 
 
 @pytest.mark.parametrize(
@@ -18,3 +50,53 @@ from engage_pipeline.model.validation_roles import folds_of
 )
 def test_folds_by_hand(chunks: list[int], folds: int, expected: list[int]) -> None:
     assert folds_of(np.array(chunks, np.int64), folds).tolist() == expected
+
+
+FIRST_ENGAGEMENT = 20
+"""Place of the first of the four engagement times of a raw line."""
+
+
+def engage_held_out_rows(config: Path) -> int:
+    """Gives each held-out validation row without an engagement a like, at the time of its tweet; returns how many."""
+    split = pq.read_table(worlds.store_of(config).open("validation_tweets").path("tweets.parquet"))
+    held_out = set(split.filter(pc.equal(split[schema.SPLIT], H))[schema.LINE_NUMBER].to_pylist())
+    part = config.parent / "raw" / "validation" / "part-00000"
+    lines = part.read_text(encoding="utf-8").split("\n")
+    changed = 0
+    for number in held_out:
+        fields = lines[number].split(schema.FIELD_SEPARATOR)
+        if not any(fields[FIRST_ENGAGEMENT:]):
+            fields[schema.COLUMN_NAMES.index("like_timestamp")] = fields[schema.COLUMN_NAMES.index("tweet_timestamp")]
+            lines[number] = schema.FIELD_SEPARATOR.join(fields)
+            changed += 1
+    part.write_text("\n".join(lines), encoding="utf-8")
+    return changed
+
+
+@pytest.mark.slow
+def test_nothing_is_learned_from_the_labels_of_held_out_rows(world: Path, tmp_path: Path) -> None:
+    """They are counted for test rows, which come later, and the models are compared on them: no more."""
+    other = tmp_path / "other"
+    shutil.copytree(world, other)
+    assert engage_held_out_rows(other / "config.yaml") > 10
+    worlds.run(other / "config.yaml")
+    stores = [worlds.store_of(folder / "config.yaml") for folder in (world, other)]
+    changed = set()
+    for name, artifact in ARTIFACTS.items():
+        for key in stores[0].parts() if artifact.partitioned else [None]:
+            before, after = (store.open(name, key).manifest.files for store in stores)
+            if before != after:
+                changed.add(name)
+    assert changed == {
+        "validation_tweets",
+        "validation_counts",
+        "validation_features",
+        "test_features",
+        "evaluation",
+        "submission",
+    }
+    tables = [pq.read_table(store.open("validation_features").path("features.parquet")) for store in stores]
+    features = [name for name in tables[0].column_names if name not in schema.TARGETS]
+    assert tables[0].select(features).equals(tables[1].select(features))
+    learning = [table.filter(pc.not_equal(table[schema.SPLIT], H)) for table in tables]
+    assert learning[0].equals(learning[1])

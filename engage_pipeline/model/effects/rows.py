@@ -11,13 +11,11 @@ from engage_pipeline import schema
 from engage_pipeline.files.parquet import batches
 from engage_pipeline.model.effects.fields import COLUMNS, Clusters, EffectRows, concatenate, end_of_window
 from engage_pipeline.model.network.rows import read_columns
-from engage_pipeline.model.validation_roles import folds_of
+from engage_pipeline.model.validation_roles import HOLDOUT_ROW, TRAINING_ROW, effect_folds
 from engage_pipeline.progress import Progress, progress
 from engage_pipeline.settings.settings import Settings
 
 BATCH_ROWS = 65_536
-TRAINING_ROW, HOLDOUT_ROW = -1, -2
-"""Folds of the rows that are in no fold."""
 _DAY = 86_400
 
 
@@ -59,7 +57,7 @@ def read_rows(training: Sequence[Path], validation: Path, clusters: Clusters, se
         for paths, end in zip(windows, ends, strict=True):
             pieces += [piece for path in paths for piece in _read(path, clusters, end, tracker)]
     folds = np.full(total, TRAINING_ROW, np.int64)
-    folds[total - len(split) :] = _validation_folds(split, settings.effects.folds)
+    folds[total - len(split) :] = effect_folds(split, settings.effects.folds)
     timestamps = np.concatenate([piece.timestamps for piece in pieces])
     weights = _weights(timestamps, settings.effects.half_life_days)
     weights[folds == HOLDOUT_ROW] = 0.0
@@ -87,13 +85,6 @@ def _read(path: Path, clusters: Clusters, end: int, tracker: Progress) -> list[_
             pieces.append(_Piece(EffectRows.of(table, clusters, end), labels, timestamps))
             tracker.advance(table.num_rows)
     return pieces
-
-
-def _validation_folds(split: np.ndarray, folds: int) -> np.ndarray:
-    held_out = split == schema.HOLDOUT
-    found = np.full(len(split), HOLDOUT_ROW, np.int64)
-    found[~held_out] = folds_of(split[~held_out], folds)
-    return found
 
 
 def _weights(timestamps: np.ndarray, half_life_days: float | None) -> np.ndarray:

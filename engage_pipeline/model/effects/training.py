@@ -23,8 +23,15 @@ from engage_pipeline.model.effects.fields import Clusters
 from engage_pipeline.model.effects.fitting import Fit, fit_effects
 from engage_pipeline.model.effects.outcomes import ANY, OUTCOMES
 from engage_pipeline.model.effects.priors import learn_deviations
-from engage_pipeline.model.effects.rows import HOLDOUT_ROW, TRAINING_ROW, FittedRows, read_rows
+from engage_pipeline.model.effects.rows import (
+    FittedRows,
+    read_rows,
+)
 from engage_pipeline.model.effects.tables import EffectTables, Table
+from engage_pipeline.model.validation_roles import (
+    HOLDOUT_ROW,
+    TRAINING_ROW,
+)
 from engage_pipeline.progress import Progress, progress
 from engage_pipeline.settings.families import EFFECT_FAMILIES
 from engage_pipeline.settings.settings import Settings

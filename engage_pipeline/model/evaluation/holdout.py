@@ -34,6 +34,7 @@ from engage_pipeline.model.evaluation.pipeline_section import (
 )
 from engage_pipeline.model.evaluation.report import Table, table_of, write_report
 from engage_pipeline.model.evaluation.scores_section import PREDICTING, headline, main_model, summary_section
+from engage_pipeline.model.validation_roles import held_out
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings
 
@@ -164,10 +165,10 @@ def score_holdout(features: Path, predict: Predict) -> Holdout:
     pieces: list[tuple[pa.Table, Mapping[str, NDArray[np.float64]]]] = []
     positives, rows = np.zeros(len(schema.TARGETS), dtype=np.int64), 0
     for table in _batches(features):
-        held_out = pc.equal(table[schema.SPLIT], schema.HOLDOUT)
-        others = table.select(schema.TARGETS).filter(pc.invert(held_out))
+        unseen = pa.array(held_out(table[schema.SPLIT].to_numpy()))
+        others = table.select(schema.TARGETS).filter(pc.invert(unseen))
         positives, rows = positives + _labels(others).sum(axis=0), rows + others.num_rows
-        chosen = table.filter(held_out)
+        chosen = table.filter(unseen)
         if chosen.num_rows:
             pieces.append((chosen.select([schema.LINE_NUMBER, VIEWER_ID, FOLLOWERS, *schema.TARGETS]), predict(chosen)))
     if not pieces:

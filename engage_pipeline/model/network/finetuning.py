@@ -8,6 +8,7 @@ import numpy as np
 from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.machine.threads import on_training_threads
+from engage_pipeline.model import validation_roles
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network import load_network, save_network
 from engage_pipeline.model.network.processes import train_in_processes
@@ -48,14 +49,9 @@ def _finetune(
 
 
 def finetuning_rows(features: Path, languages: tuple[str, ...], settings: Settings) -> Rows:
-    """The validation rows that fine-tune: not the holdout; with trees, not the last chunk either, which blends.
-
-    Raises UserError where there are none.
-    """
+    """The validation rows that fine-tune the network. Raises UserError where there are none."""
     split = read_columns(features, [schema.SPLIT])[schema.SPLIT]
-    kept = split != schema.HOLDOUT
-    if settings.trees.enabled:
-        kept &= split != settings.num_validation_chunks - 1
+    kept = validation_roles.trains_network(split, settings)
     if not kept.any():
         raise UserError(f"{features}: no fine-tuning rows")
     return read_rows(features, languages, kept=kept)
@@ -74,7 +70,7 @@ def _plan(rows: Rows, settings: Settings) -> TrainingPlan:
 
 def _holdout_scores(networks: dict[str, Path], features: Path, codes: np.ndarray) -> dict[str, Any]:
     """AP and RCE of each engagement on the held-out rows; null where they hold one class only."""
-    held_out = read_columns(features, [schema.SPLIT])[schema.SPLIT] == schema.HOLDOUT
+    held_out = validation_roles.held_out(read_columns(features, [schema.SPLIT])[schema.SPLIT])
     scores: dict[str, Any] = {}
     for name, folder in networks.items():
         scorer = NetworkScorer.load(folder, codes)

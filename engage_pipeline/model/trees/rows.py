@@ -18,7 +18,7 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
 from engage_pipeline.model.trees.inputs import COLUMNS, LANGUAGE, NEGATIVE, TreeInputs
-from engage_pipeline.model.validation_roles import folds_of
+from engage_pipeline.model.validation_roles import folds_of, trains_trees
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings
 
@@ -71,8 +71,7 @@ def read_tree_rows(features: Path, pretrained: LogitSource, effects: np.ndarray,
 
 
 def _choose(split: np.ndarray, settings: Settings) -> np.ndarray:
-    last = settings.num_validation_chunks - 1
-    rows = np.flatnonzero((split >= 0) & (split < last))
+    rows = np.flatnonzero(trains_trees(split, settings))
     most = settings.trees.max_rows
     if most is None or len(rows) <= most:
         return rows

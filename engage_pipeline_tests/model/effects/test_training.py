@@ -11,10 +11,13 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, LOGITS, read_columns
 from engage_pipeline.model.effects.priors import learn_deviations
-from engage_pipeline.model.effects.rows import HOLDOUT_ROW, TRAINING_ROW
 from engage_pipeline.model.effects.scoring import EffectScorer, load_clusters
 from engage_pipeline.model.effects.tables import EFFECTS_FILE
 from engage_pipeline.model.effects.training import _Fitter, train_effects
+from engage_pipeline.model.validation_roles import (
+    HOLDOUT_ROW,
+    TRAINING_ROW,
+)
 from engage_pipeline.progress import Progress
 from engage_pipeline.settings.families import COUNTER_FAMILIES, EFFECT_FAMILIES
 from engage_pipeline.settings.settings import Settings
