@@ -51,7 +51,7 @@ class TypedRows:
         self._split = split
         self._rejects = rejects
 
-    def of(self, block: LineBlock) -> pa.RecordBatch:
+    def read(self, block: LineBlock) -> pa.RecordBatch:
         """Returns the lines whose every value can be read as rows of `schema`, in order."""
         values: dict[str, pa.Array] = {}
         problems: list[tuple[str, Flags]] = []

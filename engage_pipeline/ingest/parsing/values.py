@@ -50,7 +50,7 @@ def read_booleans(texts: pa.StringArray) -> tuple[pa.BooleanArray, Flags | None]
 
 
 def read_lists(texts: pa.StringArray) -> pa.ListArray:
-    """Splits each text at its tabs: list<string> (n,); empty where the text is missing."""
+    """Splits each text at its tabs: list<string> (n,); empty if the text is missing."""
     if texts.null_count == len(texts):
         return pa.ListArray.from_arrays(np.zeros(len(texts) + 1, dtype=np.int32), pa.array([], pa.string()))
     lists = pc.split_pattern(texts, LIST_SEPARATOR)
