@@ -1,13 +1,13 @@
-"""How the logits of the network and of the trees become one: per engagement, a mean with a slight recalibration.
+"""Blends the logits of the network and of the trees: per engagement, a weighted mean with a slight recalibration.
 
     blended = intercept + network_weight * network + trees_weight * trees
 
-The weights maximise the posterior of the blend rows (the last chunk, which neither model was trained on) under a
-prior of fixed weights without recalibration, so that a few rows change little and many rows decide. The prior weights
-are equal, unless the trees read effects: they then know most of what the network knows, and more.
+The weights maximise the posterior of the blend rows (the last chunk, on which neither model was trained) under a prior
+of fixed weights without recalibration, so that few rows change little and many rows decide. The prior weights are
+equal, unless the trees read effects: then the trees know most of what the network knows, and more.
 
-Then they are shrunk towards the better of the two models alone, as far as the blend's gain over it is not more than
-noise on viewers that the weights were not fitted to. So a blend that helps only by chance is not published.
+Then the weights are shrunk towards the better single model, the more, the closer the blend's gain over it is to noise;
+the gain is measured on viewers to which the weights were not fitted. So a blend that helps only by chance is not used.
 """
 
 import json
@@ -23,29 +23,29 @@ from engage_pipeline.numerics.logistic import fit_logistic, gaussian_precision, 
 
 BLEND = "blend.json"
 SHIFT_DEVIATION = 0.1
-"""Prior standard deviation of what blending adds to the mean logit."""
+"""Prior standard deviation of the blend's shift of the mean logit."""
 SLOPE_DEVIATION = 0.1
 """Prior standard deviation of network_weight + trees_weight around 1."""
 SHARE_DEVIATION = 0.25
 """Prior standard deviation of the network's share of the weights, relative to the smaller of the two prior weights."""
 FOLDS = 5
-"""Of the viewers of the blend rows: the weights fitted to four tell the gain on the fifth."""
+"""Folds of the viewers of the blend rows: the weights fitted to four are judged on the fifth."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The blend of one engagement."""
+    """The blend weights of one engagement."""
 
     intercept: float
     network: float
     trees: float
 
     def apply(self, network: np.ndarray, trees: np.ndarray) -> np.ndarray:
-        """The blended logits, float64, of logits of one shape."""
+        """Returns the blended logits, float64, of `network` and `trees` of one shape."""
         return self.intercept + self.network * network.astype(np.float64) + self.trees * trees.astype(np.float64)
 
     def towards(self, other: "Weights", share: float) -> "Weights":
-        """These weights moved `share` of the way to `other`."""
+        """Returns these weights moved `share` of the way to `other`."""
         pairs = zip(astuple(self), astuple(other), strict=True)
         return Weights(*((1 - share) * own + share * its for own, its in pairs))
 
@@ -60,10 +60,10 @@ Blend = Mapping[str, Weights]
 
 @dataclass(frozen=True)
 class Chosen:
-    """The weights of one engagement: `share` of the way from the better model alone (`alone`) to the fitted weights.
+    """The weights of one engagement: `share` of the way from the better single model (`alone`) to the fitted weights.
 
-    `gain` is the log loss (nats a row) that the fitted weights save, on viewers that they were not fitted to, and
-    `error` its standard error.
+    `gain`: the log loss (nats per row) that the fitted weights save on viewers to which they were not fitted. `error`:
+    its standard error.
     """
 
     weights: Weights
@@ -74,7 +74,7 @@ class Chosen:
 
 
 def choose_weights(network: np.ndarray, trees: np.ndarray, labels: np.ndarray, prior: Weights = EQUAL) -> Weights:
-    """The weights of one engagement with the highest posterior; those of the `prior` where there are no rows.
+    """Returns the weights of one engagement with the highest posterior; `prior` if there are no rows.
 
     `network` and `trees` are logits [n], `labels` bool [n]. The weights of the two models are never negative.
     """
@@ -96,10 +96,10 @@ def choose_weights(network: np.ndarray, trees: np.ndarray, labels: np.ndarray, p
 def shrink_weights(
     network: np.ndarray, trees: np.ndarray, labels: np.ndarray, viewers: np.ndarray, prior: Weights = EQUAL
 ) -> Chosen:
-    """The weights of `choose_weights`, shrunk towards the better model alone; arguments as there, `viewers` int [n].
+    """Shrinks the weights of `choose_weights` towards the better single model; `viewers` int [n] are numbers from 0.
 
-    `viewers` are numbers from 0 on. The share of the way is 1 - (error / gain)², at least 0: none where the gain is
-    within one standard error, three quarters at two. Where there are too few viewers to tell, the better model alone.
+    The share of the way is 1 - (error / gain)², at least 0: 0 if the gain is within one standard error, three quarters
+    at two. With too few viewers, the better single model is used.
     """
     if not len(labels):
         return Chosen(prior, "", 1.0, 0.0, 0.0)
@@ -121,14 +121,14 @@ def shrink_weights(
 
 
 def _mean_and_error(values: np.ndarray, viewers: np.ndarray) -> tuple[float, float]:
-    """The mean of `values` [n] and its standard error, where rows of one viewer go together."""
+    """Returns the mean of `values` [n] and its standard error, clustered by viewer."""
     mean = float(values.mean())
     sums = metrics.sums_by_viewer((values - mean)[:, None], viewers)
     return mean, float(np.sqrt(np.square(sums).sum()) / len(values))
 
 
 def blend_logits(blend: Blend, network: np.ndarray, trees: np.ndarray) -> np.ndarray:
-    """The blended logits float64 [n, 4] of `network` [n, 4] and `trees` [n, 4], in the order of schema.TARGETS."""
+    """Blends the logits `network` [n, 4] and `trees` [n, 4]: float64 [n, 4], all in the order of schema.TARGETS."""
     columns = [blend[target].apply(network[:, i], trees[:, i]) for i, target in enumerate(schema.TARGETS)]
     return np.column_stack(columns)
 
@@ -140,7 +140,7 @@ def write_blend(blend: Blend, path: Path) -> None:
 
 
 def read_blend(path: Path) -> dict[str, Weights]:
-    """The weights that `write_blend` wrote. Raises UserError naming the file where it holds no blend."""
+    """Reads the weights that `write_blend` wrote. Raises UserError naming the file if it is not a blend."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         return {target: Weights(**values[target]) for target in schema.TARGETS}

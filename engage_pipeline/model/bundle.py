@@ -41,7 +41,7 @@ from engage_pipeline.model.blend import (
     shrink_weights,
     write_blend,
 )
-from engage_pipeline.model.effects.columns import LOGITS as EFFECT_LOGITS
+from engage_pipeline.model.effects.columns import EFFECT_LOGITS
 from engage_pipeline.model.effects.columns import read_columns as read_effects
 from engage_pipeline.model.effects.scoring import EffectScorer, copy_effects
 from engage_pipeline.model.trees.scoring import TreeScorer

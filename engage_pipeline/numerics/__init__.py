@@ -1,1 +1,1 @@
-"""Small mathematics without a home in a stage."""
+"""Small mathematics that several stages share."""

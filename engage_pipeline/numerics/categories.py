@@ -1,4 +1,4 @@
-"""Texts as numbers: the place of each among those that a model knows."""
+"""Texts as numbers: the index of each among the texts that a model knows."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _FEW = 8
-"""Texts that are looked up one by one: Arrow reads all that is known at each call."""
+"""Up to this many texts are looked up one by one: Arrow hashes all known texts in each call."""
 
 
 def category_numbers(texts: pa.Array | pa.ChunkedArray, known: Sequence[str]) -> npt.NDArray[np.int32]:
-    """The place of each text among the `known`, int32 [n]; after the last where it is none of them, or null."""
+    """Returns the index of each text in `known`, int32 [n]; len(known) for unknown texts and nulls."""
     if len(texts) <= _FEW:
         places = _places(tuple(known))
         return np.array([places.get(text, len(known)) for text in texts.to_pylist()], np.int32)
@@ -22,7 +22,7 @@ def category_numbers(texts: pa.Array | pa.ChunkedArray, known: Sequence[str]) ->
 
 
 def category_column(texts: pa.Array | pa.ChunkedArray, known: Sequence[str]) -> npt.NDArray[np.float32]:
-    """The same as the trees read it, float32 [n]: NaN where it is none of them, or null."""
+    """Returns the index of each text in `known`, float32 [n], as the trees read it; NaN for unknown texts and nulls."""
     numbers = category_numbers(texts, known)
     return np.where(numbers < len(known), numbers, np.float32(np.nan))
 

@@ -1,14 +1,14 @@
-"""64-bit numbers that stand for ids: the same for the same text in every window, file and run.
+"""64-bit hashes of ids: the same for the same text in every window, file and run.
 
 The dense numbers of the counters change when a part is added; a model that outlives its counters keeps fingerprints.
-Two of a billion ids share one with a probability of 3 %, and then share what was learned of them, nothing else.
+Among a billion ids, two share a fingerprint with a probability of 3 %; then they share their learned effects.
 """
 
 import numpy as np
 import pyarrow as pa
 
-MISSING = 0
-"""The fingerprint of a null, and of a combination of which a part is missing."""
+NO_FINGERPRINT = 0
+"""The fingerprint of a null, and of a combination with a null."""
 _OFFSET, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _WORD = 2**64 - 1
 _FEW = 8
@@ -16,7 +16,7 @@ _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
 def fingerprints(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """FNV-1a of each text's UTF-8 bytes, mixed, int64 [n]; MISSING where a text is null.
+    """Returns the mixed FNV-1a hash of each text's UTF-8 bytes, int64 [n]; NO_FINGERPRINT for nulls.
 
     Source: G. Fowler, L. C. Noll, K.-P. Vo, D. Eastlake, "The FNV Non-Cryptographic Hash Algorithm".
     """
@@ -29,27 +29,29 @@ def fingerprints(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
     ends = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
     bytes_ = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
     found = _mixed(_fnv(bytes_, ends[:-1], np.diff(ends)))
-    return np.where(np.asarray(array.is_null()), MISSING, found.view(np.int64))
+    return np.where(np.asarray(array.is_null()), NO_FINGERPRINT, found.view(np.int64))
 
 
 def combined(*columns: np.ndarray) -> np.ndarray:
-    """One fingerprint, int64 [n], of fingerprints or whole numbers int64 [n]; MISSING where one of them is MISSING."""
+    """Combines fingerprints or integers, int64 [n] each, into one, int64 [n]; NO_FINGERPRINT if one of them is that."""
     result = np.full(columns[0].shape, _OFFSET, np.uint64)
     missing = np.zeros(columns[0].shape, np.bool_)
     for column in columns:
-        missing |= column == MISSING
+        missing |= column == NO_FINGERPRINT
         result = _mixed((result ^ column.astype(np.int64).view(np.uint64)) * _PRIME)
-    return np.where(missing, MISSING, result.view(np.int64))
+    return np.where(missing, NO_FINGERPRINT, result.view(np.int64))
 
 
 def _fnv(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """FNV-1a, uint64 [n], in time that grows with the bytes: one byte at a time of all texts that are so long, the
-    longest first; of the few longest their rest one after the other, which then are fewer steps."""
+    """Returns the FNV-1a hash of each text, uint64 [n], in time linear in the bytes.
+
+    Step i hashes byte i of all texts that have one; the few longest texts are finished one by one, in fewer steps.
+    """
     order = np.argsort(-lengths, kind="stable")
     starts, lengths = starts[order], lengths[order]
     hashes = np.full(len(starts), _OFFSET, np.uint64)
     together = int(lengths[_FEW]) if len(lengths) > _FEW else 0
-    longer = np.searchsorted(-lengths, -np.arange(together))  # [together]: how many texts have more bytes than place
+    longer = np.searchsorted(-lengths, -np.arange(together))  # [together]: number of texts longer than i bytes
     for place, count in enumerate(longer.tolist()):
         hashes[:count] = (hashes[:count] ^ data[starts[:count] + place]) * _PRIME
     for index, (start, length) in enumerate(zip(starts[:_FEW].tolist(), lengths[:_FEW].tolist(), strict=True)):
@@ -60,7 +62,7 @@ def _fnv(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarra
 
 
 def _fnv_of(text: bytes, value: int) -> int:
-    """The FNV-1a `value` of what stands before `text`, with `text`."""
+    """Continues the FNV-1a hash `value` with the bytes of `text`."""
     prime = int(_PRIME)
     for byte in text:
         value = (value ^ byte) * prime & _WORD
@@ -68,8 +70,8 @@ def _fnv_of(text: bytes, value: int) -> int:
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:
-    """The last steps of SplitMix64, so that every bit of a value changes half of the bits; never MISSING."""
+    """Applies the last steps of SplitMix64: every bit of a value changes half of the bits. Never NO_FINGERPRINT."""
     values = (values ^ (values >> np.uint64(30))) * _MIX[0]
     values = (values ^ (values >> np.uint64(27))) * _MIX[1]
     values ^= values >> np.uint64(31)
-    return np.where(values == MISSING, np.uint64(1), values)
+    return np.where(values == NO_FINGERPRINT, np.uint64(1), values)

@@ -1,6 +1,6 @@
-"""Logistic regression on a few logits, under a Gaussian prior: calibration and blending are both of this kind.
+"""Logistic regression on a few logits under a Gaussian prior, for calibration and blending.
 
-The log posterior is concave, so that there is one best answer, and few rows stay near the prior's mean.
+The log posterior is concave, so the best weights are unique; with few rows they stay near the prior's mean.
 """
 
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ def fit_logistic(
     precision: np.ndarray,
     least: Sequence[float | None],
 ) -> np.ndarray:
-    """The weights w, float64 [k], with the highest posterior, where the logit of a row x is x·w.
+    """Returns the weights w, float64 [k], with the highest posterior; the logit of a row x is x·w.
 
-    `inputs` float [n, k], `labels` bool [n]. The prior of w is Gaussian with the given mean [k] and precision, the
-    inverse of its covariance [k, k]. `least` are lower bounds of the weights, None = unbounded.
+    `inputs` float [n, k], `labels` bool [n]. The prior of w is Gaussian with `mean` [k] and `precision` [k, k], the
+    inverse of its covariance. `least` [k] are lower bounds of the weights, None = unbounded.
     """
     from scipy.optimize import minimize
 
@@ -36,28 +36,28 @@ def fit_logistic(
 
 
 def gaussian_precision(directions: np.ndarray, deviations: Sequence[float]) -> np.ndarray:
-    """The precision [k, k] under which directions[i]·(w - mean) are independent with standard deviations[i].
+    """Returns the precision [k, k] under which directions[i]·(w - mean) are independent with standard deviations[i].
 
-    `directions` is float [k, k]. An intercept's row (1, c) says that it is meant at the logit c, not at 0: far from 0
-    a change of the slope would else be a change of the rate.
+    `directions` is float [k, k]. An intercept's row (1, c) puts its prior at the logit c instead of 0: otherwise, far
+    from 0, a change of the slope would change the rate.
     """
     return directions.T @ np.diag(np.array(deviations) ** -2.0) @ directions
 
 
 def log_losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The log loss of each row, in nats: float64 of the shape of `logits`; `labels` bool of the same shape."""
+    """Returns the log loss of each row in nats: float64, in the shape of `logits` and the bool `labels`."""
     return np.logaddexp(0.0, np.where(labels, -logits, logits))
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """The logistic function, without overflow."""
+    """Computes the logistic function without overflow, in the shape of `logits`."""
     return np.exp(-np.logaddexp(0.0, -logits))
 
 
 def _negative_log_posterior(
     weights: np.ndarray, inputs: np.ndarray, labels: np.ndarray, mean: np.ndarray, precision: np.ndarray
 ) -> tuple[float, np.ndarray]:
-    """Value and gradient, in nats summed over the rows."""
+    """Returns value and gradient [k] of the negative log posterior, in nats summed over the rows."""
     logits = inputs @ weights
     pull = precision @ (weights - mean)
     gradient = inputs.T @ (sigmoid(logits) - labels) + pull

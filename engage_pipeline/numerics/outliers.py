@@ -1,4 +1,4 @@
-"""Which of several things differ from the rest, where one that differs would spoil the rest for the others."""
+"""Finds the things that differ from the rest, one at a time, so that an outlier does not distort the rest."""
 
 from collections.abc import Callable
 
@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Kept = NDArray[np.bool_]
-"""Shape [n]: which of the things are still held against each other."""
+"""Which things are still compared with each other, bool [n]."""
 
 
 def outliers(count: int, excess: Callable[[Kept], NDArray[np.float64]]) -> tuple[list[int], Kept]:
-    """The things 0 … `count` - 1 that differ, the most different first, and the rest: those that don't.
+    """Returns which of the things 0 … `count` - 1 differ, the most different first, and the others, bool [count].
 
-    `excess` tells of each kept thing, in order, how far beyond what is tolerated it lies from the other kept ones
-    (positive = differs). What differs is taken out before the others are held against the rest. Of two that are equally
-    far from each other the last is taken, since parts come in order.
+    `excess` returns, for each kept thing in order, by how much it exceeds the tolerated distance from the other kept
+    ones (positive = it differs). The most different thing is removed before the others are compared again. Of ties the
+    last is removed, since parts come in order.
     """
     kept = np.ones(count, dtype=np.bool_)
     taken: list[int] = []

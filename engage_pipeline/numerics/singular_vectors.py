@@ -1,7 +1,7 @@
-"""The leading singular vectors of a sparse matrix that is read block by block: subspace iteration.
+"""The leading singular vectors of a sparse matrix that is read block by block, by subspace iteration.
 
 Source: N. Halko, P.-G. Martinsson, J. A. Tropp, "Finding structure with randomness", SIAM Review 53 (2011), algorithm
-4.4 and the Rayleigh-Ritz step on A'A. Only two arrays of one row a column are held, however many rows there are.
+4.4 and the Rayleigh-Ritz step on A'A. Memory: two arrays with one row per column, however many rows the matrix has.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 Blocks = Callable[[], Iterable["csr_array"]]
-"""Gives the rows of the matrix anew each time, some at once: float32 [rows, columns]."""
+"""Returns the matrix anew in each call, as blocks of rows: float32 [rows, columns]."""
 OVERSAMPLING = 10
-"""Directions that are iterated beside those asked for, so that these settle."""
+"""Additional directions, which make the requested ones converge."""
 ROUNDS = 5
-"""Times that the matrix is read."""
+"""How often the matrix is read."""
 _LEAST_SHARE = 1e-6
-"""Of the largest eigenvalue of A'A: what is smaller is the rounding of 32-bit sums."""
+"""Share of the largest eigenvalue of A'A below which an eigenvalue is rounding of 32-bit sums."""
 
 
 def leading_directions(blocks: Blocks, columns: int, dimensions: int, *, seed: int) -> tuple[Floats, Floats]:
-    """Right singular vectors [columns, d], orthonormal, and their singular values [d], falling; both float32.
+    """Returns orthonormal right singular vectors [columns, d] and their singular values [d], descending; both float32.
 
-    d is `dimensions`, or the rank of the matrix where it is smaller, as far as 32-bit numbers tell.
+    d is `dimensions`, or the matrix's numerical rank in 32 bits if that is smaller.
     """
     rng = np.random.default_rng(seed)
     start = rng.standard_normal((columns, min(dimensions + OVERSAMPLING, columns)), dtype=np.float32)
@@ -38,7 +38,7 @@ def leading_directions(blocks: Blocks, columns: int, dimensions: int, *, seed: i
 
 
 def _squared(blocks: Blocks, basis: Floats) -> Floats:
-    """A'A times `basis`, summed in the order of the blocks."""
+    """Returns A'A times `basis`, summed in the order of the blocks."""
     total = np.zeros_like(basis)
     for block in blocks():
         total += block.T @ (block @ basis)
@@ -46,7 +46,7 @@ def _squared(blocks: Blocks, basis: Floats) -> Floats:
 
 
 def _ritz(basis: Floats, image: Floats, dimensions: int) -> tuple[Floats, Floats]:
-    """The best approximations of A'A's eigenvectors in the span of the orthonormal `basis`; `image` is A'A basis."""
+    """Approximates A'A's eigenvectors in the span of the orthonormal `basis`; `image`: A'A basis."""
     projected = basis.T.astype(np.float64) @ image
     eigenvalues, rotation = np.linalg.eigh((projected + projected.T) / 2)
     kept = np.flatnonzero(eigenvalues > _LEAST_SHARE * eigenvalues.max(initial=np.finfo(np.float32).tiny))

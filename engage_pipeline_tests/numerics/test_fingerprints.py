@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage_pipeline.numerics.fingerprints import MISSING, combined, fingerprints
+from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT, combined, fingerprints
 
 WORD = 2**64 - 1
 
@@ -24,7 +24,7 @@ def signed(value: int) -> int:
 
 def plain(text: str | None) -> int:
     if text is None:
-        return MISSING
+        return NO_FINGERPRINT
     value = 0xCBF29CE484222325
     for byte in text.encode():
         value = ((value ^ byte) * 0x100000001B3) & WORD
@@ -90,9 +90,9 @@ def test_different_combinations_differ_in_either_order(pairs: list[tuple[str, st
 def test_a_combination_without_one_of_its_parts_is_missing() -> None:
     known = fingerprints(pa.array(["a", "b", None]))
     other = fingerprints(pa.array([None, "b", "c"]))
-    assert (combined(known, other) == MISSING).tolist() == [True, False, True]
+    assert (combined(known, other) == NO_FINGERPRINT).tolist() == [True, False, True]
 
 
 def test_no_combination_of_known_parts_is_missing() -> None:
-    """(offset ^ offset) * prime = 0, which SplitMix64 keeps: the only part alone that would come out as MISSING."""
+    """(offset ^ offset) * prime = 0, which SplitMix64 keeps: the only single part that would give NO_FINGERPRINT."""
     assert combined(np.array([signed(0xCBF29CE484222325)])).tolist() == [1]

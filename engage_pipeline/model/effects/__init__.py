@@ -1,1 +1,1 @@
-"""The mixed model: what is peculiar to each viewer, author, pair, topic …, as one sum of effects."""
+"""The mixed model: a sum of effects of each viewer, author, pair, topic and so on."""

@@ -1,4 +1,4 @@
-"""What the trees read of the effects, and the file of it that validation rows have: scores without their own labels."""
+"""The columns of the effects for the trees, and their file for the validation rows, scored without their own labels."""
 
 from pathlib import Path
 
@@ -11,23 +11,23 @@ from engage_pipeline.model.effects.outcomes import ANY, OUTCOMES, engagement_log
 from engage_pipeline.settings.families import EFFECT_FAMILIES
 
 VALIDATION = "validation_effects.parquet"
-LOGITS = tuple(f"effects_{target}_logit" for target in schema.TARGETS)
+EFFECT_LOGITS = tuple(f"effects_{target}_logit" for target in schema.TARGETS)
 """The log-odds of each engagement."""
 OUTCOME_LOGITS = (f"effects_{ANY}_logit", *(f"effects_{target}_given_any_logit" for target in schema.TARGETS))
 FAMILY_LOGITS = tuple(f"{family}_any_logit" for family in EFFECT_FAMILIES)
-"""What each family adds to the log-odds of any engagement."""
-EFFECT_COLUMNS = (*LOGITS, *OUTCOME_LOGITS, *FAMILY_LOGITS)
+"""The contribution of each family to the log-odds of any engagement."""
+EFFECT_COLUMNS = (*EFFECT_LOGITS, *OUTCOME_LOGITS, *FAMILY_LOGITS)
 
 
 def effect_columns(intercepts: np.ndarray, families: np.ndarray) -> np.ndarray:
-    """EFFECT_COLUMNS as float32 [n, 17], from intercepts [5] or [n, 5], and families [n, 8, 5] (tables)."""
+    """Computes EFFECT_COLUMNS, float32 [n, 17], from intercepts [5] or [n, 5], and families [n, 8, 5] (tables)."""
     log_odds = intercepts + families.sum(axis=1)
     by_family = families[:, :, OUTCOMES.index(ANY)]
     return np.concatenate([engagement_log_odds(log_odds), log_odds, by_family], axis=1).astype(np.float32)
 
 
 def no_effects(rows: int) -> np.ndarray:
-    """EFFECT_COLUMNS where no family of effects is on: float32 [rows, 17], all 0."""
+    """Returns EFFECT_COLUMNS for no family of effects: float32 [rows, 17], all 0."""
     return np.zeros((rows, len(EFFECT_COLUMNS)), np.float32)
 
 
@@ -38,6 +38,6 @@ def write_columns(columns: np.ndarray, folder: Path) -> None:
 
 
 def read_columns(folder: Path) -> np.ndarray:
-    """The inverse of `write_columns`: float32 [n, 17]."""
+    """Reads what `write_columns` wrote: float32 [n, 17]."""
     table = pq.read_table(folder / VALIDATION)
     return np.column_stack([table[name].to_numpy() for name in EFFECT_COLUMNS]).reshape(-1, len(EFFECT_COLUMNS))

@@ -1,4 +1,4 @@
-"""Rows as the fit sees them: for each effect the place of each row's key, on disk, so that rows may outgrow memory."""
+"""The design of a fit: for each effect, the index of each row's key; on disk, since rows may exceed memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,37 +8,37 @@ import numpy as np
 
 from engage_pipeline.model.effects.effects import Effect
 from engage_pipeline.model.effects.fields import EffectRows
-from engage_pipeline.numerics.fingerprints import MISSING
+from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
 
 
 @dataclass(frozen=True)
 class Design:
-    """`codes` int32 [n] and `sizes` by effect: a row's code is the place of its key, 0 where it has none."""
+    """The rows of a fit. `codes` int32 [n] per effect: index of each row's key, 0 = none. `sizes`: keys per effect."""
 
     codes: list[np.ndarray]
     sizes: list[int]
     rows: int
 
     def __len__(self) -> int:
-        """How many rows."""
+        """Returns the number of rows."""
         return self.rows
 
     def take(self, index: np.ndarray, folder: Path | None = None) -> "Design":
-        """The rows at the positions `index`, in memory or in the folder `folder`."""
+        """Returns the rows at the positions `index`, in memory or in the folder `folder`."""
         codes = [_kept(codes[index], folder, str(place)) for place, codes in enumerate(self.codes)]
         return Design(codes, self.sizes, len(index))
 
 
 def build_design(rows: EffectRows, effects: Sequence[Effect], folder: Path) -> tuple[Design, list[np.ndarray]]:
-    """The design of `rows`, its codes in `folder`, and the keys of each effect, int64 [size], sorted behind the first.
+    """Builds the design of `rows`, with its codes in `folder`; also returns the keys of each effect, int64 [size].
 
-    The first key is MISSING, whether there are such rows or not.
+    The first key is always NO_FINGERPRINT, the others are sorted.
     """
     codes, keys = [], []
     for effect in effects:
-        found, places = np.unique(np.append(effect.keys(rows), MISSING), return_inverse=True)
-        # MISSING comes first, the others stay sorted
-        missing = int(np.searchsorted(found, MISSING))
+        found, places = np.unique(np.append(effect.keys(rows), NO_FINGERPRINT), return_inverse=True)
+        # NO_FINGERPRINT comes first, the others stay sorted
+        missing = int(np.searchsorted(found, NO_FINGERPRINT))
         order = np.concatenate([[missing], np.delete(np.arange(len(found)), missing)])
         rank = np.empty(len(found), np.int32)
         rank[order] = np.arange(len(found), dtype=np.int32)

@@ -1,7 +1,6 @@
-"""Which effects there are: name, family, the fields of a row that make the key, and how large it is at first.
+"""The list of effects: name, family, the fields of a row that make the key, and the initial deviation.
 
-A deviation is the prior standard deviation of an effect in log-odds before it is learned (priors): what one should
-expect of people, pairs and tweets where nothing is known yet.
+A deviation is the prior standard deviation of an effect in log-odds; this is its value before it is learned (priors).
 """
 
 from collections.abc import Collection, Sequence
@@ -24,7 +23,7 @@ class Effect:
     deviation: float
 
     def keys(self, rows: EffectRows) -> np.ndarray:
-        """The key of each row, int64 [n]; MISSING where a field is."""
+        """Returns the key of each row, int64 [n]; NO_FINGERPRINT if one of its fields is that."""
         return combined(*(getattr(rows, field) for field in self.fields))
 
 
@@ -53,7 +52,7 @@ EFFECTS: tuple[Effect, ...] = (
 
 
 def keys_of(effects: Sequence[Effect], rows: EffectRows) -> np.ndarray:
-    """`Effect.keys` of several effects, int64 [effects, n], in few calls: with few rows it is the calls that cost."""
+    """Returns `Effect.keys` of several effects, int64 [effects, n], in few calls, which dominate with few rows."""
     keys = np.empty((len(effects), len(rows)), np.int64)
     for size in {len(effect.fields) for effect in effects}:
         places = [place for place, effect in enumerate(effects) if len(effect.fields) == size]
@@ -63,11 +62,11 @@ def keys_of(effects: Sequence[Effect], rows: EffectRows) -> np.ndarray:
 
 
 def effects_of(families: Collection[str]) -> tuple[Effect, ...]:
-    """The effects of the families that are on, in order."""
+    """Returns the effects of `families`, in the order of EFFECTS."""
     return tuple(effect for effect in EFFECTS if effect.family in families)
 
 
 def families_of(effects: Collection[Effect]) -> tuple[str, ...]:
-    """The families that `effects` belong to, in the order of EFFECT_FAMILIES."""
+    """Returns the families of `effects`, in the order of EFFECT_FAMILIES."""
     present = {effect.family for effect in effects}
     return tuple(name for name in EFFECT_FAMILIES if name in present)

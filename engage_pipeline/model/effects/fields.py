@@ -1,7 +1,7 @@
-"""The fields of rows that make the keys of effects, taken from feature rows.
+"""The fields of feature rows from which the keys of effects are made.
 
-A field is int64: a fingerprint, or a small number counted from 1; MISSING where it is not known. What belongs here:
-what a field is. What does not: which fields an effect is made of (effects).
+A field is int64: a fingerprint, or a small number counted from 1; NO_FINGERPRINT if it is unknown. What does not
+belong here: which fields an effect uses (effects).
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engage_pipeline import schema
-from engage_pipeline.numerics.fingerprints import MISSING, fingerprints
+from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT, fingerprints
 from engage_pipeline.numerics.stray_days import in_window
 
 if TYPE_CHECKING:
     from engage_pipeline.interactions.graphs.communities import Communities
     from engage_pipeline.language.topics import TopicModel
 
-COLUMNS = (
+ROW_COLUMNS = (
     *schema.IDENTITY_COLUMNS,
     schema.TWEET_TIMESTAMP,
     "language",
@@ -36,18 +36,18 @@ COLUMNS = (
     "is_retweet",
     "is_top_level",
 )
-"""What is read of a feature row (schema.feature_schema)."""
+"""The columns that are read of a feature row (schema.feature_schema)."""
 HOURS_A_BAND = 4
 MOST_HASHTAGS = 5
 TIME_LEFT_HOURS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 24)
-"""Edges of the steps in which the chance shrinks that an engagement still falls into the window."""
+"""Edges of the steps of the time left in the window, during which the chance of an engagement shrinks."""
 _DAY, _HOUR = 86_400, 3_600
 _ALMOST_ALL = 0.999
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """What gives a row its topic and its communities."""
+    """The models that assign topics and communities to rows."""
 
     topics: "TopicModel"
     communities: "Communities"
@@ -75,16 +75,16 @@ class EffectRows:
     time_left: np.ndarray
 
     def __len__(self) -> int:
-        """How many rows."""
+        """Returns the number of rows."""
         return len(self.viewer)
 
     def take(self, index: np.ndarray) -> Self:
-        """The rows at the positions `index`."""
+        """Returns the rows at the positions `index`."""
         return type(self)(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
 
     @classmethod
-    def of(cls, table: pa.Table, clusters: Clusters, window_end: int) -> Self:
-        """The fields of the rows of `table`, which has COLUMNS; `window_end` in Unix seconds UTC."""
+    def from_table(cls, table: pa.Table, clusters: Clusters, window_end: int) -> Self:
+        """Computes the fields of the rows of `table`, which has ROW_COLUMNS; `window_end` in Unix seconds UTC."""
         tweet, viewer, author, hashtag, language = _fingerprints(table, (*schema.IDENTITY_COLUMNS, "language"))
         hour = _numbers(table, "hour")
         return cls(
@@ -108,29 +108,29 @@ class EffectRows:
 
 
 def concatenate(pieces: Sequence[EffectRows]) -> EffectRows:
-    """All rows of `pieces` (at least one), in order."""
+    """Concatenates `pieces` (at least one)."""
     return EffectRows(
         **{field.name: np.concatenate([getattr(piece, field.name) for piece in pieces]) for field in fields(EffectRows)}
     )
 
 
 def topics_of(table: pa.Table, topics: "TopicModel") -> np.ndarray:
-    """The topic of each row, int64 [n], -1 = none."""
+    """Returns the topic of each row, int64 [n], -1 = none."""
     tokens = table["text_tokens"].combine_chunks()
     lengths = np.asarray(pc.fill_null(pc.list_value_length(tokens), 0), np.int64)
     return topics.assign(np.asarray(tokens.flatten(), np.int32), lengths, table["language"]).astype(np.int64)
 
 
 def time_left(timestamps: np.ndarray, window_end: int) -> np.ndarray:
-    """The step of TIME_LEFT_HOURS, from 1, of the time from the tweet to the end; MISSING after the end."""
+    """Returns the step of TIME_LEFT_HOURS, from 1, of the time from tweet to window end; NO_FINGERPRINT after it."""
     hours = (window_end - timestamps.astype(np.float64)) / _HOUR  # a stray timestamp may be any int64
-    return np.where(hours < 0, MISSING, 1 + np.searchsorted(TIME_LEFT_HOURS, hours, side="right"))
+    return np.where(hours < 0, NO_FINGERPRINT, 1 + np.searchsorted(TIME_LEFT_HOURS, hours, side="right"))
 
 
 def end_of_window(timestamps: np.ndarray) -> int:
-    """The end of the UTC day by which almost all tweets were written: Unix seconds; stray days don't count.
+    """Returns the end of the UTC day by which almost all tweets were written, in Unix seconds, without stray days.
 
-    `timestamps` int64 [n] in Unix seconds, 0 where a tweet has none; 0 where there are no tweets.
+    `timestamps` int64 [n] in Unix seconds, 0 = missing. Returns 0 if there are no tweets.
     """
     if not len(timestamps):
         return 0
@@ -142,14 +142,14 @@ def end_of_window(timestamps: np.ndarray) -> int:
 
 
 def _fingerprints(table: pa.Table, names: Sequence[str]) -> list[np.ndarray]:
-    """Those of several columns, int64 [n] each: all in one pass, for what a call costs counts where rows are few."""
+    """Returns the fingerprints of several columns, int64 [n] each, in one call, since calls dominate with few rows."""
     chunks = [chunk for name in names for chunk in table[name].chunks]
     found = fingerprints(pa.chunked_array(chunks, pa.string()))
     return np.split(found, len(names))
 
 
 def _code(table: pa.Table, flags: Sequence[str]) -> np.ndarray:
-    """The flags as the bits of one number, int64 [n]."""
+    """Packs flags into the bits of one number, int64 [n]."""
     return sum((_numbers(table, name) << bit for bit, name in enumerate(flags)), np.zeros(table.num_rows, np.int64))
 
 

@@ -2,12 +2,12 @@
 
     log-odds = intercept + sum over effects of u[key of the row],    u ~ Normal(0, deviation²)
 
-The posterior's mode: for each key of an effect, u moves by (g - u / d²) / (h + 1 / d²), g and h the sums of the
-gradient and of the curvature of the log likelihood over the key's rows. A sweep passes through all effects once, on
-the curvature that it began with. It costs about 15 ns a row and effect, and no matrix is ever built.
+It finds the posterior's mode: for each key of an effect, u moves by (g - u / d²) / (h + 1 / d²), where g and h are the
+sums of the gradient and of the curvature of the log likelihood over the key's rows. A sweep visits all effects once,
+with the curvature at its beginning. It costs about 15 ns per row and effect; no matrix is built.
 
 Source of the model: X. Zhang et al., GLMix: Generalized Linear Mixed Models for Large-Scale Response Prediction (KDD
-2016). What does not belong here: where the deviations come from (priors), what a key is (effects).
+2016). What does not belong here: the deviations (priors), the keys (effects).
 """
 
 from collections.abc import Sequence
@@ -18,22 +18,22 @@ import numpy as np
 from engage_pipeline.model.effects.design import Design
 
 LARGEST_STEP = 2.0
-"""In log-odds: a key whose rows were nearly certain would else be thrown far off."""
+"""The largest step in log-odds: without it, a key whose rows were nearly certain would overshoot."""
 
 
 @dataclass
 class Fit:
-    """The effects of one outcome: `intercept` and, for each effect of the design, float64 [keys], 0 where missing."""
+    """The fitted `intercept` and `effects` of one outcome, float64 [keys] per effect; 0 for rows without a key."""
 
     intercept: float
     effects: list[np.ndarray]
 
     def log_odds(self, design: Design, rows: np.ndarray | None = None) -> np.ndarray:
-        """Of the rows of `design`, or of those at the positions `rows`: float64 [n]."""
+        """Returns the log-odds of the rows of `design`, or of those at the positions `rows`: float64 [n]."""
         return self.intercept + sum(self.parts(design, rows), np.zeros(len(design) if rows is None else len(rows)))
 
     def parts(self, design: Design, rows: np.ndarray | None = None) -> list[np.ndarray]:
-        """The value of each effect in each row, a list of float64 [n]."""
+        """Returns the value of each effect in each row, a list of float64 [n]."""
         return [
             values[codes if rows is None else codes[rows]]
             for values, codes in zip(self.effects, design.codes, strict=True)
@@ -49,10 +49,10 @@ def fit_effects(
     weights: np.ndarray | None = None,
     start: Fit | None = None,
 ) -> Fit:
-    """The posterior mode of the effects of `labels` bool [n] after so many sweeps.
+    """Returns the posterior mode of the effects of `labels` bool [n] after `sweeps` sweeps.
 
-    `weights` float [n] says how much each row counts, by default 1; a row of weight 0 is left out. From `start` a few
-    sweeps are enough. With labels of one kind only the intercept stays finite: half a row of each is added.
+    `weights` float [n] are the weights of the rows, by default 1; a row of weight 0 is left out. From a good `start`, a
+    few sweeps are enough. Half a row of each kind is added to the intercept, which stays finite with one kind only.
     """
     from scipy.special import expit
 
@@ -83,7 +83,7 @@ def _first(labels: np.ndarray, design: Design, weights: np.ndarray | None) -> Fi
 
 
 def _shift(fit: Fit, odds: np.ndarray, rest: np.ndarray, curve: np.ndarray) -> None:
-    """One Newton step of the intercept."""
+    """Moves the intercept by one Newton step."""
     step = float(np.clip(rest.sum() / max(curve.sum(), 1e-12), -LARGEST_STEP, LARGEST_STEP))
     fit.intercept += step
     odds += step

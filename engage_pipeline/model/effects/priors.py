@@ -1,10 +1,9 @@
-"""How large the effects are: their prior deviations, learned from rows that the effects were not fitted to.
+"""Learns the prior deviations of the effects from rows to which the effects were not fitted.
 
-Where a deviation is right, an effect means what it says: with one unit more, the log-odds of a new row are one higher.
-So the effects are fitted, new rows are regressed on them, and each deviation is multiplied by its effect's slope: an
-effect that promises too much shrinks, one that says too little grows, and one that says nothing fades away. An
-empirical Bayes estimate from the fitted rows themselves (expectation maximisation with a Laplace approximation) came
-out too small for pairs and tweets, which have few rows each.
+With the right deviation, one unit more of an effect raises the log-odds of a new row by one. So the effects are fitted,
+new rows are regressed on them, and each deviation is multiplied by its effect's slope: overstated effects shrink,
+understated ones grow, and useless ones fade away. An empirical Bayes estimate from the fitted rows themselves
+(expectation maximisation with a Laplace approximation) was too small for pairs and tweets, which have few rows each.
 """
 
 from collections.abc import Sequence
@@ -16,18 +15,18 @@ from engage_pipeline.model.effects.fitting import Fit, fit_effects
 from engage_pipeline.numerics.logistic import fit_logistic
 
 INTERCEPT_DEVIATION, SLOPE_DEVIATION = 1.0, 0.3
-"""Of the prior of the regression: around the fitted intercept, and around slopes of 1."""
+"""Prior deviations of the regression, around the fitted intercept and around slopes of 1."""
 LEAST_SLOPE, LARGEST_SLOPE = 0.3, 2.0
 LEAST_LABELS = 10
-"""Fewest new rows with, and fewest without the outcome for anything to be learned."""
+"""With fewer new rows with the outcome, or without it, nothing is learned."""
 
 
 def learn_deviations(
     labels: np.ndarray, design: Design, deviations: Sequence[float], new: np.ndarray, *, sweeps: int, rounds: int
 ) -> list[float]:
-    """The deviations after so many rounds; the effects are fitted to the rows of `design` where `new` [n] is false.
+    """Returns the deviations after `rounds` rounds; effects are fitted to the rows of `design` that are not `new`.
 
-    `labels` bool [n]. With too few rows of either kind among the new ones `deviations` stay as they are.
+    `labels` and `new` are bool [n]. With too few new rows of either kind, `deviations` are returned unchanged.
     """
     rows = np.flatnonzero(new)
     positives = int(labels[rows].sum())
@@ -42,7 +41,7 @@ def learn_deviations(
 
 
 def _slopes(fit: Fit, design: Design, labels: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The slope of each effect in the log-odds of the `rows`, float64 [effects]."""
+    """Returns the slope of each effect in the log-odds of the `rows`, float64 [effects]."""
     inputs = np.column_stack([np.ones(len(rows)), *fit.parts(design, rows)])
     deviations = np.array([INTERCEPT_DEVIATION, *[SLOPE_DEVIATION] * len(design.codes)])
     found = fit_logistic(

@@ -1,4 +1,4 @@
-"""Reads the rows that the effects are fitted to, batch by batch, from feature files."""
+"""Reads the rows for fitting the effects from feature files, batch by batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.files.parquet import batches
-from engage_pipeline.model.effects.fields import COLUMNS, Clusters, EffectRows, concatenate, end_of_window
+from engage_pipeline.model.effects.fields import ROW_COLUMNS, Clusters, EffectRows, concatenate, end_of_window
 from engage_pipeline.model.network.rows import read_columns
 from engage_pipeline.model.validation_roles import HOLDOUT_ROW, TRAINING_ROW, effect_folds
 from engage_pipeline.progress import Progress, progress
@@ -23,8 +23,8 @@ _DAY = 86_400
 class FittedRows:
     """n rows, those of the training parts first: labels bool [n, 4], folds int64 [n], weights float64 [n].
 
-    The last `n_validation` are validation rows, in the order of their file: a fold from 0 on, or HOLDOUT_ROW with
-    weight 0. `window_end` is the end of their window, Unix seconds.
+    The last `n_validation` are validation rows, in the order of their file, with a fold from 0 on, or HOLDOUT_ROW and
+    weight 0. `window_end`: the end of their window, Unix seconds.
     """
 
     rows: EffectRows
@@ -35,7 +35,7 @@ class FittedRows:
     window_end: int
 
     def folds_present(self) -> list[int]:
-        """The folds of the fine-tuning rows, in order."""
+        """Returns the folds of the fine-tuning rows, in order."""
         return [int(fold) for fold in np.unique(self.folds) if fold >= 0]
 
 
@@ -46,8 +46,8 @@ class _Piece:
     timestamps: np.ndarray
 
 
-def read_rows(training: Sequence[Path], validation: Path, clusters: Clusters, settings: Settings) -> FittedRows:
-    """The rows of the feature files of the training parts and of the validation rows."""
+def read_fitted_rows(training: Sequence[Path], validation: Path, clusters: Clusters, settings: Settings) -> FittedRows:
+    """Reads the rows of the feature files of the training parts and of the validation rows."""
     split = read_columns(validation, [schema.SPLIT])[schema.SPLIT]
     windows = [list(training), [validation]]
     ends = [_window_end(paths) for paths in windows]
@@ -79,16 +79,16 @@ def _window_end(paths: Sequence[Path]) -> int:
 def _read(path: Path, clusters: Clusters, end: int, tracker: Progress) -> list[_Piece]:
     pieces = []
     with pq.ParquetFile(path) as file:
-        for table in batches(file, BATCH_ROWS, [*COLUMNS, *schema.TARGETS]):
+        for table in batches(file, BATCH_ROWS, [*ROW_COLUMNS, *schema.TARGETS]):
             labels = np.column_stack([table[target].to_numpy() for target in schema.TARGETS])
             timestamps = table[schema.TWEET_TIMESTAMP].to_numpy()
-            pieces.append(_Piece(EffectRows.of(table, clusters, end), labels, timestamps))
+            pieces.append(_Piece(EffectRows.from_table(table, clusters, end), labels, timestamps))
             tracker.advance(table.num_rows)
     return pieces
 
 
 def _weights(timestamps: np.ndarray, half_life_days: float | None) -> np.ndarray:
-    """Half as much for every half-life before the end of the last window."""
+    """Returns the weight of each row: halved for every half-life before the end of the last window."""
     if half_life_days is None:
         return np.ones(len(timestamps))
     days = np.maximum(end_of_window(timestamps) - timestamps.astype(np.float64), 0) / _DAY

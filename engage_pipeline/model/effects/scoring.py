@@ -1,4 +1,4 @@
-"""Published effects at work: from feature rows to what the effects say of them."""
+"""Scores feature rows with published effects."""
 
 import shutil
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ _TOPICS = "topic*"
 
 @dataclass(frozen=True)
 class EffectScorer:
-    """The effects, and the clusters behind their keys. With no family of effects on they say nothing."""
+    """The effects, and the clusters behind their keys. Without a family of effects, all scores are 0."""
 
     tables: EffectTables
     clusters: Clusters
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The effects in `folder`. Raises UserError naming a file that is missing or made for other effects."""
+        """Loads the effects of `folder`. Raises UserError naming a file that is missing or made for other effects."""
         return cls(EffectTables.load(folder), load_clusters(folder))
 
     @property
@@ -35,29 +35,29 @@ class EffectScorer:
         return bool(self.tables.tables)
 
     def families(self, table: pa.Table) -> np.ndarray:
-        """What each family adds to feature rows (schema.feature_schema), labelled or not: tables.EffectTables.score."""
-        return self.tables.score(EffectRows.of(table, self.clusters, self.tables.window_end))
+        """Returns the contribution of each family to feature rows (schema.feature_schema): EffectTables.score."""
+        return self.tables.score(EffectRows.from_table(table, self.clusters, self.tables.window_end))
 
     def columns(self, table: pa.Table) -> np.ndarray:
-        """The columns that the trees read: float32 [n, 17], all 0 where no effects are on."""
+        """Returns the columns for the trees: float32 [n, 17], all 0 without a family of effects."""
         if not self.enabled:
             return no_effects(table.num_rows)
         return effect_columns(self.tables.intercepts, self.families(table))
 
 
 def load_clusters(folder: Path) -> Clusters:
-    """The topics and the communities in `folder`."""
+    """Loads the topics and the communities of `folder`."""
     return Clusters(TopicModel.load(folder), Communities.load(folder / COMMUNITIES))
 
 
 def copy_clusters(topics: Path, communities: Path, output: Path) -> None:
-    """Copies all that `load_clusters` reads from the folders of tweet_topics and user_communities."""
+    """Copies the files for `load_clusters` from the folders of tweet_topics and user_communities."""
     _copy(topics, _TOPICS, output)
     _copy(communities, COMMUNITIES, output)
 
 
 def copy_effects(source: Path, output: Path) -> None:
-    """Copies all that `EffectScorer.load` reads."""
+    """Copies the files for `EffectScorer.load`."""
     for pattern in (EFFECTS_FILE, "effect_*.parquet", _TOPICS, COMMUNITIES):
         _copy(source, pattern, output)
 

@@ -1,10 +1,10 @@
-"""The fitted effects on disk: a Parquet file for each effect, and effects.json for all that is small.
+"""The fitted effects on disk: a Parquet file for each effect, and effects.json for the rest.
 
-| file | what |
+| file | content |
 |---|---|
 | `effects.json` | outcomes, intercepts, deviations, effects in order, end of the window of the rows to predict |
 | `effect_<name>.parquet` | `key` int64, sorted, and a float32 column for each outcome |
-| `topics.*`, `communities.parquet` | what gives a row its topic and its communities |
+| `topics.*`, `communities.parquet` | the models that assign topics and communities |
 """
 
 import json
@@ -27,20 +27,20 @@ EFFECTS_FILE = "effects.json"
 
 
 def table_file(effect: str) -> str:
-    """Name of the file of an effect."""
+    """Returns the name of the file of an effect."""
     return f"effect_{effect}.parquet"
 
 
 @dataclass(frozen=True)
-class Table:
+class EffectTable:
     """One effect: `keys` int64 [m], sorted; `values` float32 [m, 5] in the order of OUTCOMES."""
 
     effect: Effect
     keys: np.ndarray
     values: np.ndarray
 
-    def of(self, keys: np.ndarray) -> np.ndarray:
-        """The values of rows by the key of each, float32 [n, 5]; 0 where it is missing or was never seen."""
+    def lookup(self, keys: np.ndarray) -> np.ndarray:
+        """Returns the values of `keys` int64 [n], float32 [n, 5]; 0 for keys that are missing or were never seen."""
         if not len(self.keys):
             return np.zeros((len(keys), len(OUTCOMES)), np.float32)
         places = self.keys.searchsorted(keys)
@@ -53,18 +53,18 @@ class Table:
 class EffectTables:
     """The effects of a fit: tables in the order of EFFECTS, intercepts float64 [5] in that of OUTCOMES."""
 
-    tables: tuple[Table, ...]
+    tables: tuple[EffectTable, ...]
     intercepts: np.ndarray
     deviations: Mapping[str, Mapping[str, float]]
     window_end: int
 
     def score(self, rows: EffectRows) -> np.ndarray:
-        """What each of EFFECT_FAMILIES adds to the intercepts, float64 [n, 8, 5]; 0 where it is off."""
+        """Returns the contribution of each of EFFECT_FAMILIES to the log-odds, float64 [n, 8, 5]; 0 if it is off."""
         families = np.zeros((len(rows), len(EFFECT_FAMILIES), len(OUTCOMES)))
         places = {name: place for place, name in enumerate(EFFECT_FAMILIES)}
         keys = keys_of([table.effect for table in self.tables], rows)
         for table, own in zip(self.tables, keys, strict=True):
-            families[:, places[table.effect.family]] += table.of(own)
+            families[:, places[table.effect.family]] += table.lookup(own)
         return families
 
     def save(self, folder: Path) -> None:
@@ -84,7 +84,7 @@ class EffectTables:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The inverse of `save`. Raises UserError naming a file that is missing or made for other effects."""
+        """Reads what `save` wrote. Raises UserError naming a file that is missing or made for other effects."""
         path = folder / EFFECTS_FILE
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -99,9 +99,9 @@ class EffectTables:
             raise UserError(f"{path}: not a description of effects") from error
 
 
-def _read_table(path: Path, effect: Effect) -> Table:
+def _read_table(path: Path, effect: Effect) -> EffectTable:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     table = pq.read_table(path)
     values = np.column_stack([table[name].to_numpy() for name in OUTCOMES]).astype(np.float32)
-    return Table(effect, table["key"].to_numpy(), values.reshape(-1, len(OUTCOMES)))
+    return EffectTable(effect, table["key"].to_numpy(), values.reshape(-1, len(OUTCOMES)))

@@ -1,9 +1,9 @@
-"""engagement_effects: the effects fitted to the training and the fine-tuning rows, and what they say of each
-validation row without having seen it.
+"""Makes engagement_effects: fits the effects to training and fine-tuning rows, and scores each validation row with
+effects that never saw it.
 
-A fine-tuning row is scored by effects that were fitted without the rows of its fold; a holdout row, like a test row,
-by the published effects, which no holdout row is fitted to. What does not belong here: how an outcome is fitted
-(fitting), how large effects are (priors), how they are kept (tables).
+A fine-tuning row is scored by effects fitted without the rows of its fold; a holdout row, like a test row, by the
+published effects, which are fitted to no holdout row. What does not belong here: fitting an outcome (fitting), the
+deviations (priors), the files (tables).
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,9 +25,9 @@ from engage_pipeline.model.effects.outcomes import ANY, OUTCOMES
 from engage_pipeline.model.effects.priors import learn_deviations
 from engage_pipeline.model.effects.rows import (
     FittedRows,
-    read_rows,
+    read_fitted_rows,
 )
-from engage_pipeline.model.effects.tables import EffectTables, Table
+from engage_pipeline.model.effects.tables import EffectTable, EffectTables
 from engage_pipeline.model.validation_roles import (
     HOLDOUT_ROW,
     TRAINING_ROW,
@@ -41,15 +41,15 @@ _SAMPLE_BITS = 20
 
 @dataclass
 class Found:
-    """What the fits of all outcomes found, by outcome in the order of OUTCOMES."""
+    """The results of the fits of all outcomes; the last axis is that of OUTCOMES."""
 
     intercepts: np.ndarray
     values: list[np.ndarray]
-    """Of each effect, float32 [keys, 5]."""
+    """The values of each effect, float32 [keys, 5]."""
     families: np.ndarray
-    """What each family adds in each validation row that was not fitted to: float64 [n, 8, 5]."""
+    """The contribution of each family to each validation row, from a fit without that row: float64 [n, 8, 5]."""
     row_intercepts: np.ndarray
-    """Of the fit that scores each validation row, float64 [n, 5]."""
+    """The intercepts of the fit that scores each validation row, float64 [n, 5]."""
     deviations: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
@@ -65,15 +65,15 @@ def train_effects(
     """Fits the effects and writes them (tables), and the columns of the validation rows (columns), into `output`.
 
     `training` are the feature files of the training parts, `validation` that of the validation rows. `workspace` holds
-    the design. Returns facts: rows, keys and learned deviations by effect. Where features.families names no effects,
-    nothing is fitted. Raises UserError where there is no row to fit to.
+    the design. Returns facts: rows, and keys and learned deviations by effect. If features.families names no effects,
+    nothing is fitted. Raises UserError if there are no rows for the fit.
     """
     effects = effects_of(settings.features.families)
     if not effects:
         EffectTables((), np.zeros(len(OUTCOMES)), {}, 0).save(output)
         write_columns(no_effects(pq.read_metadata(validation).num_rows), output)
         return {"effects": {}}
-    rows = read_rows(training, validation, clusters, settings)
+    rows = read_fitted_rows(training, validation, clusters, settings)
     if not (rows.weights > 0).any():
         raise UserError(f"{validation}: no row to fit effects to")
     design, keys = build_design(rows.rows, effects, workspace / "all")
@@ -90,11 +90,11 @@ def train_effects(
     }
 
 
-def _table(effect: Effect, keys: np.ndarray, values: np.ndarray) -> Table:
-    """Without the rows that have no key, and without the keys of which nothing was learned."""
+def _table(effect: Effect, keys: np.ndarray, values: np.ndarray) -> EffectTable:
+    """Makes the table of an effect without the entry for missing keys, and without keys whose values are all 0."""
     learned = np.asarray(values.any(axis=1))
     learned[0] = False
-    return Table(effect, keys[learned], values[learned])
+    return EffectTable(effect, keys[learned], values[learned])
 
 
 def _fit_all(rows: FittedRows, design: Design, effects: Sequence[Effect], workspace: Path, settings: Settings) -> Found:
@@ -126,7 +126,7 @@ def _fit_all(rows: FittedRows, design: Design, effects: Sequence[Effect], worksp
 def _keep(
     found: Found, place: int, fold: int, fit: Fit, rows: FittedRows, design: Design, effects: Sequence[Effect]
 ) -> None:
-    """Keeps what the fit without `fold` says of its rows; without the holdout rows it is the published one."""
+    """Stores the scores of `fold`'s rows by the fit without them; the fit without holdout rows is published, too."""
     if fold == HOLDOUT_ROW:
         found.intercepts[place] = fit.intercept
         for values, effect_values in zip(found.values, fit.effects, strict=True):
@@ -150,7 +150,7 @@ class _Fitter:
     settings: Settings
 
     def learn_deviations(self, viewers: np.ndarray, deviations: Sequence[float]) -> list[float]:
-        """From all rows of some viewers: every other fold is new to the effects of the rest."""
+        """Learns the deviations from all rows of a sample of viewers; every other fold is new to the effects' fit."""
         chosen = self.settings.effects
         share = min(1.0, chosen.prior_rows / max(len(viewers), 1))
         drawn = (viewers & ((1 << _SAMPLE_BITS) - 1)) < share * (1 << _SAMPLE_BITS)
@@ -162,16 +162,16 @@ class _Fitter:
         )
 
     def fits(self, deviations: Sequence[float], folds: Sequence[int], tracker: Progress) -> Iterator[tuple[int, Fit]]:
-        """The fit without each of `folds` and without the holdout rows, and last the one without those alone.
+        """Yields the fits without each of `folds` and the holdout rows; last, the fit without the holdout rows only.
 
-        All begin at the fit of the training rows, which has seen no validation row.
+        All start from the fit of the training rows, which has seen no validation row.
         """
         sweeps = self.settings.effects.sweeps
         first = self._fit(self.folds == TRAINING_ROW, deviations, sweeps, None)
         tracker.advance(1)
         for fold in (*folds, HOLDOUT_ROW):
             kept = (self.folds != fold) & (self.folds != HOLDOUT_ROW)
-            # what a fold's own fit is for does not need the last digit
+            # the scores of a fold's rows don't need the last digit: half of the sweeps are enough
             yield fold, self._fit(kept, deviations, sweeps if fold == HOLDOUT_ROW else (sweeps + 1) // 2, first)
             tracker.advance(1)
 

@@ -1,1 +1,1 @@
-"""How well a model predicts the holdout rows, and the report that says so."""
+"""Evaluates models on the holdout rows, and writes the report."""

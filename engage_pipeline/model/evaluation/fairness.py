@@ -1,6 +1,6 @@
-"""Is the model calibrated, and is it as good for every author group? Gaps beyond what chance explains.
+"""Calibration and fairness: gaps between predicted and observed rates, overall and by author group, beyond chance.
 
-What belongs here: gaps and their standard errors. What does not: the scores themselves (metrics), plots (plots).
+What belongs here: gaps and their standard errors. What does not: the scores (metrics), plots (plots).
 """
 
 import math
@@ -16,12 +16,12 @@ from engage_pipeline.plots import quantile_bins
 Labels = NDArray[np.bool_]
 Probabilities = NDArray[np.float64]
 STANDARD_ERRORS = 3.0
-"""What chance is granted: a gap is more than noise beyond so many standard errors."""
+"""A gap is more than noise beyond this many standard errors."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Mean predicted and observed rate of some rows, and the standard error of the observed one if predictions hold."""
+    """Mean predicted and observed rate of some rows, and the observed rate's standard error under the predictions."""
 
     rows: int
     predicted: float
@@ -30,19 +30,19 @@ class Gap:
 
     @property
     def beyond_chance(self) -> float:
-        """How far the rates are apart beyond what chance explains; negative where it explains all."""
+        """The part of the gap that chance does not explain; negative if chance explains all of it."""
         return abs(self.predicted - self.observed) - STANDARD_ERRORS * self.error
 
     @property
     def ratio(self) -> float | None:
-        """Predicted over observed rate; None where nothing was observed."""
+        """Predicted over observed rate; None if nothing was observed."""
         return self.predicted / self.observed if self.observed else None
 
 
 @dataclass(frozen=True)
-class Group:
-    """An author group of one engagement: its rates, its RCE in percent and the standard error of that. RCE is None
-    where the group has one class only."""
+class AuthorGroup:
+    """An author group of one engagement: its rates, its RCE in percent and the RCE's standard error. RCE is None if the
+    group has one class only."""
 
     name: str
     rates: Gap
@@ -51,7 +51,7 @@ class Group:
 
 
 def calibration_gaps(labels: Labels, probabilities: Probabilities) -> list[Gap]:
-    """The gap of each tenth of the rows, in order of probability; labels and probabilities [n]."""
+    """Returns the gap of each tenth of the rows, in order of probability; labels and probabilities [n]."""
     bins = quantile_bins(labels, probabilities)
     return [
         Gap(one.rows, one.predicted, one.observed, math.sqrt(one.predicted * (1 - one.predicted) / one.rows))
@@ -61,27 +61,27 @@ def calibration_gaps(labels: Labels, probabilities: Probabilities) -> list[Gap]:
 
 def group_gaps(
     labels: Labels, probabilities: Probabilities, followers: NDArray[np.int64], edges: Sequence[int]
-) -> list[Group]:
-    """Each follower group that has rows; labels, probabilities and followers [n]."""
+) -> list[AuthorGroup]:
+    """Returns the gaps of each follower group that has rows; labels, probabilities and followers [n]."""
     groups = follower_groups(followers, edges)
     found = []
     for number, name in enumerate(group_names(edges)):
         chosen = groups == number
         if chosen.any():
             rce, error = rce_with_error(labels[chosen], probabilities[chosen])
-            found.append(Group(name, _gap(labels[chosen], probabilities[chosen]), rce, error))
+            found.append(AuthorGroup(name, _gap(labels[chosen], probabilities[chosen]), rce, error))
     return found
 
 
 def _gap(labels: Labels, probabilities: Probabilities) -> Gap:
-    """Rows with probabilities of their own: the variance of their sum is the sum of p (1 - p)."""
+    """Returns the gap of rows with different probabilities p: the variance of their sum is the sum of p (1 - p)."""
     rows = len(labels)
     error = math.sqrt(float((probabilities * (1 - probabilities)).sum())) / rows
     return Gap(rows, float(probabilities.mean()), float(labels.mean()), error)
 
 
 def rce_with_error(labels: Labels, probabilities: Probabilities) -> tuple[float | None, float]:
-    """Relative cross entropy in percent and its standard error; (None, 0) where there is one class only.
+    """Returns the relative cross entropy in percent and its standard error; (None, 0) if there is one class only.
 
     RCE = 100 (1 - R) with R a ratio of two means over the rows; its error is that of a ratio estimator
     (W. Cochran: Sampling Techniques, 1977, section 2.11).

@@ -1,4 +1,4 @@
-"""The report's sections on the model: how it learned and what it looks at, and how good its probabilities are."""
+"""The report's sections on the model: its learning curves, feature importance and blend, and its quality."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,11 +14,11 @@ from engage_pipeline.plots.style import CONSTANT
 
 Labels = NDArray[np.bool_]
 Probabilities = Mapping[str, NDArray[np.float64]]
-"""By model [n, 4], in the order of TARGETS."""
+"""Probabilities [n, 4] in the order of TARGETS, by model."""
 
 
 def quality_section(labels: Labels, probabilities: Probabilities, scores: Mapping[str, Scores]) -> Section:
-    """For each engagement precision and recall, calibration, RCE by author group. `labels` [n, 4] as TARGETS."""
+    """Makes the section with precision and recall, calibration, and RCE by author group. `labels` [n, 4] as TARGETS."""
     fairness = Group("By follower group of the author", tables=group_tables(scores))
     groups = [
         Group(name, figures=_quality_figures(name, own, models, scores))
@@ -28,7 +28,7 @@ def quality_section(labels: Labels, probabilities: Probabilities, scores: Mappin
 
 
 def quality_plots(labels: Labels, probabilities: Probabilities) -> dict[str, bytes]:
-    """Calibration, and precision and recall, of all engagements in one PNG each."""
+    """Plots calibration, and precision and recall, of all engagements, in one PNG each."""
     cases = _by_engagement(labels, probabilities)
     own = {name: labels for name, (labels, _) in cases.items()}
     models = {name: models for name, (_, models) in cases.items()}
@@ -41,7 +41,7 @@ def quality_plots(labels: Labels, probabilities: Probabilities) -> dict[str, byt
 def _by_engagement(
     labels: Labels, probabilities: Probabilities
 ) -> dict[str, tuple[NDArray[np.bool_], dict[str, NDArray[np.float64]]]]:
-    """Labels [n] and each model's probabilities [n] by engagement, without the constant."""
+    """Returns labels [n] and each model's probabilities [n] by engagement, without the constant model."""
     return {
         name: (labels[:, i], {model: values[:, i] for model, values in probabilities.items() if model != CONSTANT})
         for i, name in enumerate(schema.TARGETS)
@@ -68,7 +68,7 @@ def _quality_figures(name: str, labels: Labels, models: Probabilities, scores: M
 
 
 def model_section(facts: Mapping[str, Mapping[str, Any]]) -> Section:
-    """Learning curves of the networks and of the trees, what the trees look at, and the weights of the blend, from the
+    """Makes the section with learning curves of networks and trees, feature importance and blend weights, from the
     facts of the artifacts."""
     trees = facts.get("engagement_trees", {}).get("engagements", {})
     blend = facts.get("candidate_model", {}).get("engagements", {})
@@ -121,7 +121,7 @@ def _tree_curves(trees: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
 
 
 def holdout_table(holdout: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> Table:
-    """AP and RCE of the network on the holdout, before and after fine-tuning (the keys of `holdout`)."""
+    """Makes the table of the network's AP and RCE on the holdout, before and after fine-tuning (keys of `holdout`)."""
     rows = [
         [name, *(format_value(one[name][metric], metric) for metric in METRICS for one in holdout.values())]
         for name in schema.TARGETS
@@ -146,7 +146,7 @@ BLEND_COLUMNS = (
 
 
 def blend_table(engagements: Mapping[str, Mapping[str, Any]]) -> Table:
-    """The weights of the blend by engagement, and the log loss on the rows that they were chosen on."""
+    """Makes the table of the blend weights by engagement, and of the log loss on the rows of their choice."""
     rows = [
         [
             name,

@@ -1,12 +1,12 @@
-"""evaluation: the models side by side on the holdout rows, which none of them was trained on.
+"""Makes the evaluation: scores the models on the holdout rows, on which none of them was trained.
 
-| file | what |
+| file | content |
 |---|---|
-| `scores.json` | the scores of each model, overall and by follower group, and which is the candidate: `main_model` |
+| `scores.json` | the scores of each model, overall and by follower group, and `main_model`, the candidate's name |
 | `holdout_predictions.parquet` | line, viewer, author's followers, labels, probabilities: `<model>_<engagement>` |
 | `report.html` | the same for people, with plots |
 
-What does not belong here: how a model scores (bundle), what a score is (metrics), how it is shown (report).
+What does not belong here: predicting (bundle), the scores' definitions (metrics), and the page (report).
 """
 
 import json
@@ -43,24 +43,24 @@ if TYPE_CHECKING:
 
 SCORES, PREDICTIONS, REPORT = "scores.json", "holdout_predictions.parquet", "report.html"
 MODELS = ("pretrained", "network", "effects", "trees", "blend")
-"""Of the candidate: the network before and after fine-tuning, the effects, the trees that read both, and the blend."""
+"""The candidate's models: network before and after fine-tuning, effects, trees (which read both), and blend."""
 CONSTANT = "constant"
 VIEWER = "viewer"
-"""Numbers the viewers of the holdout rows from 0 on: who they are need not be known to draw them with replacement."""
+"""The column with viewers as numbers from 0 on: the bootstrap needs no ids."""
 VIEWER_ID = "engaging_user_id"
 FOLLOWERS = "engaged_with_user_follower_count"
 BATCH_ROWS = 16_384
 
 Predict = Callable[[pa.Table], Mapping[str, NDArray[np.float64]]]
-"""From feature rows to the probabilities [n, 4] of each model."""
+"""Maps feature rows to the probabilities [n, 4] of each model."""
 
 
 @dataclass(frozen=True)
 class Holdout:
     """The scored rows: line numbers int64 [n], labels bool [n, 4], followers int64 [n], probabilities by model.
 
-    `viewers` int64 [n] numbers the viewers from 0 on. `rates` are the mean labels of the fine-tuning rows, float64 [4]:
-    what is known without a model.
+    `viewers` int64 [n]: numbers from 0 on. `rates`: the mean labels of the fine-tuning rows, float64 [4], which the
+    constant model predicts.
     """
 
     line_numbers: NDArray[np.int64]
@@ -83,8 +83,8 @@ def evaluate_model(
 ) -> dict[str, Any]:
     """Scores the holdout rows of `features` (validation_features) and writes the three files into `output`.
 
-    `pipeline` is what the report tells of the artifacts before. `decision` says in words whether the candidate
-    predicts. Returns facts: rows, positives, AP and RCE by model. Raises UserError where there is no holdout row.
+    `pipeline`: the facts of earlier artifacts, for the report. `decision`: a sentence on whether the candidate
+    predicts. Returns facts: rows, positives, AP and RCE by model. Raises UserError if there is no holdout row.
     """
     holdout = score_holdout(features, predict)
     edges = settings.evaluation.follower_edges
@@ -112,7 +112,7 @@ def evaluate_model(
 
 
 def evaluation_plots(predictions: Path) -> dict[str, bytes]:
-    """Calibration, and precision and recall, of the models in `holdout_predictions.parquet`, each in one PNG."""
+    """Plots calibration, and precision and recall, of the models in `holdout_predictions.parquet`, in one PNG each."""
     table = pq.read_table(predictions)
     suffix = f"_{schema.TARGETS[0]}"
     models = [name.removesuffix(suffix) for name in table.column_names if name.endswith(suffix)]
@@ -123,7 +123,7 @@ def evaluation_plots(predictions: Path) -> dict[str, bytes]:
 
 
 def read_scores(path: Path) -> dict[str, metrics.Scores]:
-    """The scores by model that `evaluate_model` wrote into `scores.json`."""
+    """Reads the scores by model that `evaluate_model` wrote into `scores.json`."""
     models = json.loads(path.read_text(encoding="utf-8"))["models"]
     return {name: metrics.Scores.from_json(one) for name, one in models.items()}
 
@@ -136,10 +136,10 @@ def _write_scores(path: Path, scores: Mapping[str, metrics.Scores]) -> None:
 def bundle_predictor(
     model: "TrainedModel", pretrained: Path | None = None, predicting: "TrainedModel | None" = None
 ) -> Predict:
-    """The models of a bundle. Without trees its blend is the network itself and is left out.
+    """Makes the Predict of the models of a bundle. Without trees, the blend equals the network and is left out.
 
-    Such a bundle lacks the network before fine-tuning: it is then taken from the folder `pretrained`. `predicting` is
-    the model that predicts, where it is another one: it comes last.
+    A bundle without trees lacks the network before fine-tuning, so that is loaded from the folder `pretrained`.
+    `predicting`: the live model, scored too, last, when it is not the candidate.
     """
     from engage_pipeline.model.bundle import to_probabilities
     from engage_pipeline.model.network.scoring import NetworkScorer
@@ -161,7 +161,7 @@ def bundle_predictor(
 
 
 def score_holdout(features: Path, predict: Predict) -> Holdout:
-    """The probabilities of each model on the holdout rows, read in batches, and of the constant."""
+    """Predicts the holdout rows with each model, in batches, and with the constant. Raises UserError: no such row."""
     pieces: list[tuple[pa.Table, Mapping[str, NDArray[np.float64]]]] = []
     positives, rows = np.zeros(len(schema.TARGETS), dtype=np.int64), 0
     for table in _batches(features):
@@ -172,7 +172,7 @@ def score_holdout(features: Path, predict: Predict) -> Holdout:
         if chosen.num_rows:
             pieces.append((chosen.select([schema.LINE_NUMBER, VIEWER_ID, FOLLOWERS, *schema.TARGETS]), predict(chosen)))
     if not pieces:
-        raise UserError(f"{features}: no holdout row: raise validation_percentage, or give more validation rows")
+        raise UserError(f"{features}: no holdout row; raise validation_percentage, or give more validation rows")
     table = pa.concat_tables([piece for piece, _ in pieces])
     rates = positives / max(rows, 1)
     probabilities = {name: np.concatenate([found[name] for _, found in pieces]) for name in pieces[0][1]}
@@ -209,7 +209,7 @@ def _write_predictions(path: Path, holdout: Holdout) -> None:
 
 
 def _row_table(holdout: Holdout) -> Table:
-    """Which rows were scored, and what the constant model knows."""
+    """Makes the table of the scored rows and of the constant model's rates."""
     counts = holdout.labels.sum(axis=0)
     rows = [
         ("holdout rows", f"{len(holdout.labels):,}"),

@@ -1,8 +1,7 @@
-"""The evaluation report: one HTML file that needs nothing else, in light and dark, on paper and on a phone.
+"""The evaluation report: one self-contained HTML file, for light and dark screens, paper and phones.
 
-What belongs here: from sections of tables and pictures to HTML. What does not: what the sections show
-(scores_section, pipeline_section, figures). The page is report.html; everything that comes from data or settings is
-escaped on its way into it.
+What belongs here: converting sections of tables and pictures to HTML. What does not: the content of the sections
+(scores_section, pipeline_section, figures). The template is report.html; all values from data or settings are escaped.
 """
 
 import struct
@@ -24,7 +23,7 @@ SUMMARY, SETTINGS = "Summary", "Settings"
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table: `best` of its row, or less important (`muted`)."""
+    """A cell of a table; `best`: the best of its row; `muted`: less important."""
 
     text: str
     best: bool = False
@@ -33,8 +32,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; the first cell of a row names the row. A row of `begins` starts a block of rows. `folded` shows its
-    caption alone until it is opened."""
+    """A table; the first cell of a row names the row. The rows `begins` start blocks of rows. A `folded` table shows
+    only its caption until it is opened."""
 
     caption: str
     columns: Sequence[str]
@@ -43,7 +42,7 @@ class Table:
     folded: bool = False
 
     def to_markdown(self) -> str:
-        """The table in Markdown, for Dagster's metadata."""
+        """Returns the table in Markdown, for Dagster's metadata."""
         rows = [[cell if isinstance(cell, str) else cell.text for cell in row] for row in self.rows]
         lines = ["| " + " | ".join(map(_markdown, cells)) + " |" for cells in (self.columns, *rows)]
         return "\n".join(
@@ -62,7 +61,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Group:
-    """Some text, tables and pictures under one heading; without a title they follow the section's own."""
+    """Text, tables and pictures under one heading; without a title, they follow the section's heading."""
 
     title: str = ""
     paragraphs: Sequence[str] = ()
@@ -72,7 +71,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page, with a place in its table of contents."""
+    """A section of the page, with an entry in the table of contents."""
 
     title: str
     groups: Sequence[Group]
@@ -80,7 +79,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Headline:
-    """What the page begins with: a line, the decision in words, names with their figures, and what these are."""
+    """The top of the page: a line, the decision in words, `cards` with figures by name, and `about` them."""
 
     line: str
     decision: str
@@ -91,7 +90,7 @@ class Headline:
 def write_report(path: Path, *, headline: Headline, sections: Sequence[Section], settings: Mapping[str, Any]) -> None:
     """Writes the report to `path`, whole or not at all. The same arguments give the same bytes.
 
-    `settings` are shown by name at the end. Groups and sections in which there is nothing are left out.
+    `settings` are shown by name at the end. Empty groups and sections are left out.
     """
     template = Template(
         resources.files("engage_pipeline.model.evaluation").joinpath("report.html").read_text(encoding="utf-8")
@@ -171,7 +170,7 @@ def _row(cells: Sequence[Cell | str], *, begins: bool) -> str:
 
 
 def _breakable(name: str) -> str:
-    """A long name that a narrow screen may break at its underscores."""
+    """Escapes a name and lets narrow screens break it at its underscores."""
     return escape(name).replace("_", "_<wbr>")
 
 
@@ -210,5 +209,5 @@ def _markdown(text: str) -> str:
 
 
 def table_of(caption: str, values: Iterable[tuple[str, str]]) -> Table:
-    """A table of names and their figures."""
+    """Makes a table of names and their figures."""
     return Table(caption, ("what", "value"), list(values))

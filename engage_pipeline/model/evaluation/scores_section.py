@@ -1,4 +1,4 @@
-"""The report's score tables: the models side by side, and one of them by author group."""
+"""The report's score tables: all models side by side, and the main model by author group."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ from engage_pipeline.metrics import (
 from engage_pipeline.model.evaluation.report import SUMMARY, Cell, Group, Headline, Section, Table
 
 PREDICTING = "predicting"
-"""The model that predicts, where it is not the candidate: the report is about the candidate."""
+"""The name of the live model when it is not the candidate; the report is about the candidate."""
 EXPLANATION = (
     "AP, average precision: 1 is a perfect ranking, the share of positives is chance. RCE, relative cross entropy in "
     "percent: 0 is as good as always giving the mean rate of the scored rows, 100 is perfect, below 0 is worse. By "
@@ -26,13 +26,13 @@ EXPLANATION = (
 
 
 def main_model(scores: Mapping[str, Scores]) -> str:
-    """The candidate: the last model that is neither the one that predicts nor the constant; the constant if alone."""
+    """Returns the candidate's name: the last model that is neither PREDICTING nor the constant, else the last one."""
     names = [name for name in scores if name not in {PREDICTING, "constant"}] or list(scores)
     return names[-1]
 
 
 def headline(scores: Mapping[str, Scores], decision: str) -> Headline:
-    """The main model's means over the engagements."""
+    """Makes the headline with the main model's means over the engagements."""
     main = main_model(scores)
     one = scores[main]
     rows = next(iter(one.engagements.values())).overall.rows
@@ -52,7 +52,7 @@ def _with_interval(mean: Average, metric: str) -> str:
 
 
 def summary_section(scores: Mapping[str, Scores], data: Table) -> Section:
-    """AP and RCE of each model, over all rows and by group, and on which rows they were computed (`data`)."""
+    """Makes the section with AP and RCE of each model, over all rows and by group; `data` describes the rows."""
     tables = [_score_table(scores, metric) for metric in METRICS]
     nulls = scores[main_model(scores)].nulls()
     notes = [f"No score, and left out of the means: {'; '.join(nulls)}."] if nulls else []
@@ -60,7 +60,7 @@ def summary_section(scores: Mapping[str, Scores], data: Table) -> Section:
 
 
 def group_tables(scores: Mapping[str, Scores]) -> list[Table]:
-    """AP and RCE of the main model in each author group."""
+    """Makes the tables of the main model's AP and RCE by author group."""
     main = main_model(scores)
     return [_group_table(main, scores[main], metric) for metric in METRICS]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engage_pipeline.model.effects.columns import FAMILY_LOGITS, LOGITS, OUTCOME_LOGITS
+from engage_pipeline.model.effects.columns import EFFECT_LOGITS, FAMILY_LOGITS, OUTCOME_LOGITS
 from engage_pipeline.model.effects.outcomes import OUTCOMES, engagement_log_odds
 from engage_pipeline.model.explanation.families import FEATURE_NAMES
 from engage_pipeline.numerics.logistic import sigmoid
@@ -33,8 +33,8 @@ class EffectsAttribution:
 
     def of_column(self, column: str) -> np.ndarray | None:
         """The contributions [features] to one of EFFECT_COLUMNS that a tree reads; None for any other column."""
-        if column in LOGITS:
-            return self.contributions[LOGITS.index(column)]
+        if column in EFFECT_LOGITS:
+            return self.contributions[EFFECT_LOGITS.index(column)]
         return self.outcomes[OUTCOME_LOGITS.index(column)] if column in OUTCOME_LOGITS else None
 
 

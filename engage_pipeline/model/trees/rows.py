@@ -1,7 +1,7 @@
-"""The rows that trees are trained on, read from validation_features into one matrix.
+"""Reads the training rows of the trees from validation_features into one matrix.
 
-Fine-tuning rows outside the last chunk: that chunk is left to the blend weights, and the holdout to the evaluation.
-What does not belong here: what the columns are (inputs), or how trees are grown (training).
+These are the fine-tuning rows outside the last chunk: that chunk is for the blend weights, the holdout for the
+evaluation. What does not belong here: the columns (inputs), and growing trees (training).
 """
 
 from collections.abc import Iterator
@@ -24,14 +24,14 @@ from engage_pipeline.settings.settings import Settings
 
 BATCH_ROWS = 16_384
 LEAST_LANGUAGE_ROWS = 20
-"""A language with fewer rows has no category of its own."""
+"""A language with fewer rows gets no category."""
 
 
 class LogitSource(Protocol):
-    """What scores feature rows: the network, or a part of the model."""
+    """A model that scores feature rows, such as the network."""
 
     def logits(self, table: pa.Table) -> np.ndarray:
-        """Logits [n, 4] of the rows of `table`, in the order of schema.TARGETS."""
+        """Returns the logits of the rows of `table`, [n, 4] in the order of schema.TARGETS."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class TreeRows:
 
 
 def read_tree_rows(features: Path, pretrained: LogitSource, effects: np.ndarray, settings: Settings) -> TreeRows:
-    """The training rows of the Parquet file `features`, at most trees.max_rows of them, in the order of the file.
+    """Reads the training rows of the Parquet file `features`, at most trees.max_rows, in the order of the file.
 
     `effects` are effects.columns.EFFECT_COLUMNS of all rows of the file, float32 [n, 17], fitted without their labels.
-    Raises UserError naming the file where it has none.
+    Raises UserError naming the file if it has no training rows.
     """
     file = pq.ParquetFile(features)
     described = file.read(columns=[schema.SPLIT, LANGUAGE, *schema.TARGETS])

@@ -17,9 +17,9 @@ from engage_pipeline.model.trees.training import TREES, trees_file
 
 @dataclass(frozen=True)
 class TreeScorer:
-    """The trees of the four engagements; an engagement may have none and then keeps its start.
+    """The trees of the four engagements; the score of an engagement without trees is its start.
 
-    `starts` and `boosters` stand in the order of schema.TARGETS; `threads` = None takes all cores.
+    `starts` and `boosters` are in the order of schema.TARGETS; `threads` None = all cores.
     """
 
     inputs: TreeInputs
@@ -29,7 +29,7 @@ class TreeScorer:
 
     @classmethod
     def load(cls, folder: Path, threads: int | None = None) -> Self | None:
-        """The trees in `folder`; None where they are disabled. Raises UserError naming what is wrong with a file."""
+        """Loads the trees of `folder`; None if they are disabled. Raises UserError naming a bad file."""
         path = folder / TREES
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -49,10 +49,10 @@ class TreeScorer:
         return cls(inputs, starts, boosters, threads)
 
     def logits(self, table: pa.Table, network_logits: np.ndarray, effects: np.ndarray) -> np.ndarray:
-        """Logits, float64 [n, 4] in the order of schema.TARGETS.
+        """Returns the logits, float64 [n, 4] in the order of schema.TARGETS.
 
-        `table` holds features as schema.feature_schema says; `network_logits` [n, 4] are the pretrained network's,
-        `effects` float32 [n, 17] effects.columns.EFFECT_COLUMNS.
+        `table` has the columns of schema.feature_schema; `network_logits` [n, 4] are the pretrained network's,
+        `effects` float32 [n, 17] are effects.columns.EFFECT_COLUMNS.
         """
         logits = np.empty((table.num_rows, len(schema.TARGETS)))
         matrix = self.inputs.matrix(table, network_logits, effects)

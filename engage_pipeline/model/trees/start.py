@@ -1,4 +1,4 @@
-"""What the trees are added to: the logits of the pretrained network and of the effects, slightly recalibrated.
+"""The start of the trees: the logits of the pretrained network and of the effects, slightly recalibrated.
 
 start = intercept + pretrained_slope * pretrained logit + effects_slope * logit of the effects
 """
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engage_pipeline.model.effects.columns import LOGITS as EFFECT_LOGITS
+from engage_pipeline.model.effects.columns import EFFECT_LOGITS
 from engage_pipeline.model.trees.inputs import COLUMNS, LOGITS
 from engage_pipeline.numerics.logistic import fit_logistic, gaussian_precision
 from engage_pipeline.settings.settings import Settings
 
 SHIFT_DEVIATION, SLOPE_DEVIATION, SHARE_DEVIATION = 0.5, 0.25, 0.2
-"""Prior standard deviations of what the start adds to the mean logit, of the sum of its slopes around 1, and of the
-network's share of it."""
+"""Prior standard deviations of the start's shift of the mean logit, of the sum of its slopes around 1, and of the
+network's share of that sum."""
 NETWORK_SHARE = 0.25
-"""Of the start, before it is fitted: the effects know most of what the network knows."""
+"""The network's share of the slopes in the prior: the effects know most of what the network knows."""
 
 
 @dataclass(frozen=True)
 class BelowTrees:
-    """Logits of one engagement, float [n]: of the pretrained network and, where there are any, of the effects."""
+    """Logits of one engagement, float [n]: of the pretrained network and, if any are on, of the effects."""
 
     pretrained: np.ndarray
     effects: np.ndarray | None = None
@@ -36,7 +36,7 @@ class Start:
     effects_slope: float
 
     def logits(self, below: BelowTrees) -> np.ndarray:
-        """Float64 [n]."""
+        """Returns the logits of the start, float64 [n]."""
         logits = self.intercept + self.pretrained_slope * below.pretrained.astype(np.float64)
         if below.effects is not None:
             logits += self.effects_slope * below.effects.astype(np.float64)
@@ -44,7 +44,7 @@ class Start:
 
 
 def below_trees(matrix: np.ndarray, target: int, settings: Settings) -> BelowTrees:
-    """The logits of the engagement at the place `target` in TARGETS, from the matrix of the trees."""
+    """Reads the logits of the engagement TARGETS[target] from the matrix of the trees."""
     pretrained = matrix[:, COLUMNS.index(LOGITS[target])]
     if not settings.features.effects:
         return BelowTrees(pretrained)
@@ -52,7 +52,7 @@ def below_trees(matrix: np.ndarray, target: int, settings: Settings) -> BelowTre
 
 
 def fit_start(below: BelowTrees, labels: np.ndarray) -> Start:
-    """The start with the highest posterior on `labels` bool [n]; no slope is negative."""
+    """Returns the start with the highest posterior on `labels` bool [n]; no slope is negative."""
     ones, share = np.ones(len(labels)), NETWORK_SHARE
     if below.effects is None:
         center = float(below.pretrained.mean())

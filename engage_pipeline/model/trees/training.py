@@ -1,11 +1,10 @@
-"""LightGBM trees, one model an engagement, on the fine-tuning rows, the pretrained network's logits and the effects.
+"""Trains LightGBM trees, one model per engagement, on the fine-tuning rows.
 
     logit = intercept + pretrained_slope * pretrained logit + effects_slope * logit of the effects + trees
 
 The pretrained network never saw these rows, and the effects were fitted without their labels, so both are as good here
-as they will be on new rows: the trees start from them, slightly recalibrated, and read them beside the counters. How
-many trees an engagement gets is read off the out-of-fold loss; none, or not even the start, where that is no better
-than the constant rate.
+as on new rows: the trees start from them, slightly recalibrated, and read them beside the counters. The out-of-fold
+loss decides the number of trees of an engagement. If nothing is better than the constant rate, it gets that rate.
 """
 
 import json
@@ -28,21 +27,21 @@ from engage_pipeline.settings.settings import Settings
 
 TREES = "trees.json"
 LEAST_LABELS = 10
-"""Fewest rows with, and fewest without an engagement, for more than a constant to be tried."""
+"""With fewer rows with the engagement, or without it, only a constant is fitted."""
 IMPORTANT_COLUMNS = 30
 
 
 def trees_file(target: str) -> str:
-    """Name of the LightGBM text file of the engagement `target`."""
+    """Returns the name of the LightGBM text file of the engagement `target`."""
     return f"trees_{target}.txt"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What an engagement gets, and why.
+    """The chosen start and number of trees of an engagement, and the reason.
 
-    `curve` is the out-of-fold log loss (nats a row, mean over folds) of the start alone and after each tree up to the
-    best one; `constant_loss` is that of the rate of the other folds.
+    `curve`: the out-of-fold log loss (nats per row, mean over folds) of the start alone and after each tree up to the
+    best one. `constant_loss`: that of the rate of the other folds.
     """
 
     start: Start
@@ -58,10 +57,9 @@ def train_trees(
 ) -> dict[str, Any]:
     """Trains the trees of each engagement and writes `trees.json` and `trees_<engagement>.txt` into `output`.
 
-    `features` is the Parquet file of validation_features; `pretrained` scores its rows honestly, and `effects` float32
-    [n, 17] are EFFECT_COLUMNS of its rows, fitted without their labels. Returns figures for people. With
-    `trees.enabled: false` only `trees.json` is written, and says so. Raises UserError where there are no rows to train
-    on.
+    `features` is the Parquet file of validation_features; `pretrained` was not trained on its rows, and `effects`
+    float32 [n, 17] are EFFECT_COLUMNS of its rows, fitted without their labels. Returns figures for people. With
+    `trees.enabled: false`, only a `trees.json` that says so is written. Raises UserError if there are no training rows.
     """
     if not settings.trees.enabled:
         _write_json(output / TREES, {"enabled": False})
@@ -83,7 +81,7 @@ def train_trees(
 
 
 def lightgbm_parameters(settings: Settings) -> dict[str, Any]:
-    """Parameters of LightGBM, the same for every engagement; the result does not depend on the number of threads."""
+    """Returns LightGBM's parameters, equal for all engagements; the result does not depend on the number of threads."""
     trees = settings.trees
     return {
         "objective": "binary",
@@ -109,9 +107,9 @@ def choose_iterations(
     settings: Settings,
     report: Callable[[Any], None],
 ) -> Choice:
-    """The start and the number of trees with the least out-of-fold log loss; leaves labels and start in `dataset`.
+    """Chooses start and number of trees with the least out-of-fold log loss; sets labels and start in `dataset`.
 
-    `below` holds the logits [n] that the trees start from, `labels` bool [n], `folds` int [n].
+    `below` holds the logits [n] of the start, `labels` bool [n], `folds` int [n].
     """
     positives = int(labels.sum())
     constant = Start(constant_logit(labels), 0.0, 0.0)
@@ -131,7 +129,7 @@ def choose_iterations(
 
 
 def constant_logit(labels: np.ndarray) -> float:
-    """The logit of the mean of `labels`, half a row of each class added, so that it is finite."""
+    """Returns the logit of the mean of `labels`, with half a row of each class added to keep it finite."""
     positives = float(np.sum(labels))
     return float(np.log(positives + 0.5) - np.log(len(labels) - positives + 0.5))
 
@@ -165,14 +163,14 @@ def _dataset(rows: TreeRows, parameters: dict[str, Any]) -> Any:
 
 
 def _grow(dataset: Any, settings: Settings, iterations: int) -> Any:
-    """Trains on all rows of `dataset`, whose labels and start are set."""
+    """Trains `iterations` trees on all rows of `dataset`, whose labels and start are set."""
     import lightgbm
 
     return lightgbm.train(lightgbm_parameters(settings), dataset, num_boost_round=iterations)
 
 
 def _model_text(booster: Any) -> str:
-    """The model as LightGBM writes it, without the number of threads, which changes nothing."""
+    """Returns the model in LightGBM's format, without the number of threads, which changes nothing."""
     return re.sub(r"^\[num_threads: \d+\]$", "[num_threads: 0]", booster.model_to_string(), flags=re.MULTILINE)
 
 
@@ -198,7 +196,7 @@ def _facts(labels: np.ndarray, choice: Choice, booster: Any | None) -> dict[str,
 
 
 def _gains(booster: Any) -> dict[str, float]:
-    """Total gain of the most important columns, the highest first."""
+    """Returns the total gain of the most important columns, the highest first."""
     gains = booster.feature_importance("gain")
     order = np.argsort(-gains, kind="stable")[:IMPORTANT_COLUMNS]
     return {COLUMNS[column]: float(gains[column]) for column in order if gains[column] > 0}
@@ -209,7 +207,7 @@ def _write_json(path: Path, values: dict[str, Any]) -> None:
 
 
 def _rounds(tracker: Progress, target: str) -> Callable[[Any], None]:
-    """A callback of LightGBM that counts each round of boosting."""
+    """Makes a LightGBM callback that reports each round of boosting."""
 
     def report(_: Any) -> None:
         tracker.advance(1, target)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from engage_pipeline import schema
 from engage_pipeline.model.evaluation.fairness import (
     STANDARD_ERRORS,
+    AuthorGroup,
     Gap,
-    Group,
     calibration_gaps,
     group_gaps,
     rce_with_error,
@@ -112,7 +112,7 @@ def _allowed(gap: Gap, limit: float) -> float:
     return limit + STANDARD_ERRORS * gap.error
 
 
-def _cells(group: Group) -> tuple[str, ...]:
+def _cells(group: AuthorGroup) -> tuple[str, ...]:
     rates = group.rates
     ratio = "none observed" if rates.ratio is None else f"{rates.ratio:.2f}"
     rce = "one class only" if group.rce is None else f"{group.rce:.2f}"

@@ -11,9 +11,9 @@ from engage_pipeline import schema
 from engage_pipeline.interactions.graphs.communities import COMMUNITIES, SCHEMA
 from engage_pipeline.language.topics import TopicModel
 from engage_pipeline.model.effects.effects import EFFECTS, effects_of, families_of, keys_of
-from engage_pipeline.model.effects.fields import COLUMNS, Clusters, EffectRows, end_of_window, time_left
+from engage_pipeline.model.effects.fields import ROW_COLUMNS, Clusters, EffectRows, end_of_window, time_left
 from engage_pipeline.model.effects.scoring import load_clusters
-from engage_pipeline.numerics.fingerprints import MISSING, fingerprints
+from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT, fingerprints
 from engage_pipeline.settings.families import COMMUNITY_READERS, TOPIC_READERS
 from engage_pipeline_tests.model.bundles import quiet_settings, write_clusters
 from engage_pipeline_tests.model.network.network_samples import set_column
@@ -38,9 +38,9 @@ def clusters(table: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Clust
 def test_without_topics_and_communities_no_row_has_one(table: pa.Table, tmp_path: Path) -> None:
     TopicModel.none().save(tmp_path)
     pq.write_table(SCHEMA.empty_table(), tmp_path / COMMUNITIES)
-    rows = EffectRows.of(table, load_clusters(tmp_path), END)
+    rows = EffectRows.from_table(table, load_clusters(tmp_path), END)
     for field in ("topic", "viewer_community", "author_community"):
-        assert set(getattr(rows, field).tolist()) == {MISSING}, field
+        assert set(getattr(rows, field).tolist()) == {NO_FINGERPRINT}, field
 
 
 def test_the_families_that_read_clusters_are_those_whose_effects_have_them_as_keys() -> None:
@@ -52,7 +52,7 @@ def test_the_families_that_read_clusters_are_those_whose_effects_have_them_as_ke
 
 
 def test_fields_of_a_row(table: pa.Table, clusters: Clusters) -> None:
-    rows = EffectRows.of(table, clusters, END)
+    rows = EffectRows.from_table(table, clusters, END)
     row = table.slice(7, 1).to_pylist()[0]
     (viewer, author) = fingerprints(pa.array([row["engaging_user_id"], row["engaged_with_user_id"]])).tolist()
     assert (rows.viewer[7], rows.author[7]) == (viewer, author)
@@ -70,37 +70,37 @@ def test_what_is_not_known_has_no_key(table: pa.Table, clusters: Clusters) -> No
     unknown = table
     for name in schema.IDENTITY_COLUMNS:
         unknown = set_column(unknown, name, [None] * len(table))
-    rows = EffectRows.of(unknown, clusters, END)
+    rows = EffectRows.from_table(unknown, clusters, END)
     keyless = {"viewer", "author", "tweet", "hashtag", "viewer_community", "author_community"}
     for effect in EFFECTS:
-        missing = effect.keys(rows) == MISSING
+        missing = effect.keys(rows) == NO_FINGERPRINT
         assert missing.all() if keyless & {*effect.fields} else not missing.all(), effect.name
 
 
 def test_a_row_has_the_same_keys_alone_and_among_others(table: pa.Table, clusters: Clusters) -> None:
-    rows = EffectRows.of(table, clusters, END)
+    rows = EffectRows.from_table(table, clusters, END)
     for place in (0, 17, 299):
-        alone = EffectRows.of(table.slice(place, 1), clusters, END)
+        alone = EffectRows.from_table(table.slice(place, 1), clusters, END)
         for effect, keys in zip(EFFECTS, keys_of(EFFECTS, alone), strict=True):
             assert effect.keys(alone)[0] == effect.keys(rows)[place] == keys[0]
 
 
 def test_keys_of_several_effects_are_those_of_each(table: pa.Table, clusters: Clusters) -> None:
-    rows = EffectRows.of(table, clusters, END)
+    rows = EffectRows.from_table(table, clusters, END)
     for effects in (EFFECTS, EFFECTS[:2], EFFECTS[2:3], ()):
         expected = [effect.keys(rows).tolist() for effect in effects]
         assert keys_of(effects, rows).tolist() == expected
 
 
 def test_no_field_depends_on_labels_split_or_engagement_day(table: pa.Table) -> None:
-    assert not {*COLUMNS} & {*schema.TARGETS, schema.SPLIT, schema.ENGAGEMENT_DAY, schema.LINE_NUMBER}
-    assert {*COLUMNS} <= {*table.column_names}
+    assert not {*ROW_COLUMNS} & {*schema.TARGETS, schema.SPLIT, schema.ENGAGEMENT_DAY, schema.LINE_NUMBER}
+    assert {*ROW_COLUMNS} <= {*table.column_names}
 
 
 def test_time_left_in_steps_and_none_after_the_end() -> None:
     seconds = np.array([0, 359, 360, 4320, 86_399, 86_400, 1_800_000])
     assert time_left(END - seconds, END).tolist() == [1, 1, 2, 5, 12, 13, 13]
-    assert time_left(np.array([END + 1, 2**63 - 1, -(2**63)]), END).tolist() == [MISSING, MISSING, 13]
+    assert time_left(np.array([END + 1, 2**63 - 1, -(2**63)]), END).tolist() == [NO_FINGERPRINT, NO_FINGERPRINT, 13]
 
 
 def test_the_end_of_a_window_is_the_end_of_a_day_and_stray_times_do_not_move_it() -> None:

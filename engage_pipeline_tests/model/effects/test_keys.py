@@ -11,9 +11,9 @@ from engage_pipeline import schema
 from engage_pipeline.interactions.graphs.communities import Communities
 from engage_pipeline.model.effects.effects import EFFECTS
 from engage_pipeline.model.effects.fields import Clusters, EffectRows, end_of_window
-from engage_pipeline.model.effects.rows import read_rows
+from engage_pipeline.model.effects.rows import read_fitted_rows
 from engage_pipeline.model.effects.scoring import load_clusters
-from engage_pipeline.numerics.fingerprints import MISSING
+from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
 from engage_pipeline_tests.model.bundles import quiet_settings, write_clusters
 from engage_pipeline_tests.model.network.network_samples import set_column
 from engage_pipeline_tests.samples import FIRST_DAY, feature_table
@@ -37,7 +37,7 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Clusters:
 
 
 def test_six_bands_of_four_hours(clusters: Clusters) -> None:
-    rows = EffectRows.of(TABLE, clusters, END)
+    rows = EffectRows.from_table(TABLE, clusters, END)
     assert rows.hours.tolist() == [band for band in (1, 2, 3, 4, 5, 6) for _ in range(4)]
     assert rows.hour.tolist() == list(range(1, 25))
 
@@ -46,17 +46,17 @@ def test_an_author_s_community_is_the_one_as_author_and_a_viewer_s_the_one_as_vi
     users = clusters.communities.user
     numbers = np.arange(len(users), dtype=np.int32)
     roles = replace(clusters, communities=Communities(users, 100 + numbers, 500 + numbers))
-    rows = EffectRows.of(TABLE, roles, END)
+    rows = EffectRows.from_table(TABLE, roles, END)
     assert rows.author_community.tolist() == (101 + np.searchsorted(users, rows.author)).tolist()
     assert rows.viewer_community.tolist() == (501 + np.searchsorted(users, rows.viewer)).tolist()
 
 
 @pytest.mark.parametrize("name", PAIRED)
 def test_a_key_of_two_fields_depends_on_both_and_on_nothing_else(clusters: Clusters, name: str) -> None:
-    rows = EffectRows.of(TABLE, clusters, END)
+    rows = EffectRows.from_table(TABLE, clusters, END)
     effect = next(one for one in EFFECTS if one.name == name)
     before = effect.keys(rows)
-    known = before != MISSING
+    known = before != NO_FINGERPRINT
     assert known.any()
     for field in vars(rows):
         changed = replace(rows, **{field: getattr(rows, field) + 1_000_003})
@@ -68,6 +68,6 @@ def test_the_window_that_counts_is_that_of_the_rows_to_predict(clusters: Cluster
     times = TABLE[schema.TWEET_TIMESTAMP].to_numpy()
     pq.write_table(TABLE, training)
     pq.write_table(set_column(TABLE, schema.TWEET_TIMESTAMP, (times + 30 * 86_400).tolist()), validation)
-    rows = read_rows([training], validation, clusters, quiet_settings(tmp_path))
+    rows = read_fitted_rows([training], validation, clusters, quiet_settings(tmp_path))
     assert rows.window_end == end_of_window(times) + 30 * 86_400
     assert rows.rows.time_left[:24].tolist() == rows.rows.time_left[24:].tolist(), "each by the end of its own window"

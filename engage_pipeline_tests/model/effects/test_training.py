@@ -9,7 +9,7 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, LOGITS, read_columns
+from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, EFFECT_LOGITS, read_columns
 from engage_pipeline.model.effects.priors import learn_deviations
 from engage_pipeline.model.effects.scoring import EffectScorer, load_clusters
 from engage_pipeline.model.effects.tables import EFFECTS_FILE
@@ -79,7 +79,7 @@ def test_fine_tuning_rows_are_scored_about_as_well_as_rows_never_seen(fitted: tu
     published = EffectScorer.load(folder).columns(new)
     split = validation[schema.SPLIT].to_numpy()
     for target in ("like", "retweet"):
-        place = EFFECT_COLUMNS.index(LOGITS[schema.TARGETS.index(target)])
+        place = EFFECT_COLUMNS.index(EFFECT_LOGITS[schema.TARGETS.index(target)])
         unseen = rce(published[:, place], new[target].to_numpy())
         tuned = rce(columns[split >= 0, place], validation[target].to_numpy()[split >= 0])
         assert unseen > 15
@@ -210,7 +210,7 @@ def test_rows_count_less_the_older_they_are(tmp_path: Path) -> None:
         fit(tmp_path / name, quiet_settings(tmp_path, effects={"half_life_days": days, "prior_rounds": 0}))[2]
         for name, days in (("even", None), ("decayed", 0.003))
     ]
-    even, decayed = (np.abs(read_columns(folder)[:, : len(LOGITS)]).std() for folder in deviations)
+    even, decayed = (np.abs(read_columns(folder)[:, : len(EFFECT_LOGITS)]).std() for folder in deviations)
     assert decayed < even / 2
 
 

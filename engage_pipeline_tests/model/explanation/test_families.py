@@ -7,7 +7,7 @@ import torch  # noqa: TID253 - it is what is tested
 
 from engage_pipeline import schema
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, FAMILY_LOGITS, no_effects
-from engage_pipeline.model.effects.fields import COLUMNS as COLUMNS_OF_EFFECTS
+from engage_pipeline.model.effects.fields import ROW_COLUMNS as COLUMNS_OF_EFFECTS
 from engage_pipeline.model.explanation.families import FAMILIES, FEATURE_NAMES, FEATURES
 from engage_pipeline.model.explanation.network import input_features
 from engage_pipeline.model.network.inputs import InputBuilder

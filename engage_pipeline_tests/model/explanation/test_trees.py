@@ -6,8 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, FAMILY_LOGITS, effect_columns, no_effects
-from engage_pipeline.model.effects.columns import LOGITS as EFFECT_LOGITS
+from engage_pipeline.model.effects.columns import (
+    EFFECT_COLUMNS,
+    EFFECT_LOGITS,
+    FAMILY_LOGITS,
+    effect_columns,
+    no_effects,
+)
 from engage_pipeline.model.explanation.effects import attribute_effects, no_attribution
 from engage_pipeline.model.explanation.families import FEATURE_NAMES
 from engage_pipeline.model.explanation.trees import BelowTree, TreesAttribution, attribute_trees, hand_on

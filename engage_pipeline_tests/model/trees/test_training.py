@@ -10,8 +10,7 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, no_effects
-from engage_pipeline.model.effects.columns import LOGITS as EFFECT_LOGITS
+from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, EFFECT_LOGITS, no_effects
 from engage_pipeline.model.trees.inputs import COLUMNS, LANGUAGE, LOGITS, TreeInputs
 from engage_pipeline.model.trees.rows import LogitSource
 from engage_pipeline.model.trees.scoring import TreeScorer

@@ -9,7 +9,7 @@ MUTATIONS = [
         "effects",
         "model/effects/design.py",
         "model/effects/test_design.py",
-        ("missing = int(np.searchsorted(found, MISSING))", "missing = 0"),
+        ("missing = int(np.searchsorted(found, NO_FINGERPRINT))", "missing = 0"),
         (
             "order = np.concatenate([[missing], np.delete(np.arange(len(found)), missing)])",
             "order = np.arange(len(found))",
@@ -87,7 +87,7 @@ MUTATIONS = [
         "model/effects/fields.py",
         "model/effects/test_fields.py model/effects/test_keys.py",
         ('TIME_LEFT_HOURS, hours, side="right"', 'TIME_LEFT_HOURS, hours, side="left"'),
-        ("np.where(hours < 0, MISSING", "np.where(hours < -1, MISSING"),
+        ("np.where(hours < 0, NO_FINGERPRINT", "np.where(hours < -1, NO_FINGERPRINT"),
         ("HOURS_A_BAND = 4", "HOURS_A_BAND = 5", "model/effects/test_keys.py"),
         ("topic=1 + topics_of", "topic=2 + topics_of"),
         ("_numbers(table, name) << bit", "_numbers(table, name) << 0"),

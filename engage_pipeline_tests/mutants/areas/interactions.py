@@ -101,8 +101,8 @@ MUTATIONS = [
         "interactions",
         "numerics/fingerprints.py",
         "numerics/test_fingerprints.py",
-        ("missing |= column == MISSING", "missing = column == MISSING"),
-        ("np.where(values == MISSING, np.uint64(1), values)", "values"),
+        ("missing |= column == NO_FINGERPRINT", "missing = column == NO_FINGERPRINT"),
+        ("np.where(values == NO_FINGERPRINT, np.uint64(1), values)", "values"),
     ),
     *mutations(
         "interactions",
