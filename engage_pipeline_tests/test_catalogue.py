@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from engage_pipeline.catalogue import ARTIFACTS, ancestry, relevant_settings
-from engage_pipeline.settings.section import Section
+from engage_pipeline.settings.section import SettingsSection
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.plan import SEGMENTS
 from engage_pipeline_tests.samples import tiny_settings
@@ -55,7 +55,7 @@ def test_every_setting_that_changes_a_result_is_known_to_an_artifact(tmp_path: P
     for name, info in Settings.model_fields.items():
         if name in NOT_CONTENT:
             continue
-        if isinstance(info.annotation, type) and issubclass(info.annotation, Section):
+        if isinstance(info.annotation, type) and issubclass(info.annotation, SettingsSection):
             derived = info.annotation.model_computed_fields
             fields = {f"{name}.{field}" for field in derived or info.annotation.model_fields}
             assert name in known or fields <= known, name

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from engage_pipeline.settings.section import Section, Share, expanded_path
+from engage_pipeline.settings.section import SettingsSection, Share, expanded_path
 
 
 def _model_from_config_folder(name: str, info: ValidationInfo) -> str:
@@ -19,13 +19,13 @@ def _model_from_config_folder(name: str, info: ValidationInfo) -> str:
     return os.path.normpath(folder) if name != "tiny" and folder.is_dir() else name
 
 
-class IngestSettings(Section):
+class IngestSettings(SettingsSection):
     """How raw parts are read."""
 
     max_rejected_share: Share = Field(0.01, description="A part with a larger share of rejected lines fails.")
 
 
-class EncoderSettings(Section):
+class EncoderSettings(SettingsSection):
     """The text encoder: masked-language-model fine-tuning and the token vectors taken from it."""
 
     model: Annotated[str, AfterValidator(_model_from_config_folder)] = Field(
@@ -56,7 +56,7 @@ class EncoderSettings(Section):
     )
 
 
-class TopicSettings(Section):
+class TopicSettings(SettingsSection):
     """The topics of tweets: clusters of their tokens."""
 
     count: int = Field(48, ge=1, description="Topics; fewer where the tweets are fewer.")
@@ -64,7 +64,7 @@ class TopicSettings(Section):
     max_tweets: int = Field(40_000, ge=1, description="At most so many distinct tweets of `encoder.parts` are read.")
 
 
-class CommunitySettings(Section):
+class CommunitySettings(SettingsSection):
     """The communities of users: clusters of who is shown whom."""
 
     count: int | None = Field(None, ge=2, description="Communities; null = 1.5 times the square root of the users.")
@@ -72,7 +72,7 @@ class CommunitySettings(Section):
     max_authors: int = Field(200_000, ge=1, description="At most so many authors, the most shown, span the vectors.")
 
 
-class NetworkSettings(Section):
+class NetworkSettings(SettingsSection):
     """The residual network and its two schedules."""
 
     hidden_size: int = Field(512, ge=1, description="Width of the hidden layers.")
@@ -110,7 +110,7 @@ class NetworkSettings(Section):
     warm_epochs: int = Field(1, ge=1, description="Passes over the training rows after such a start.")
 
 
-class TreeSettings(Section):
+class TreeSettings(SettingsSection):
     """The LightGBM trees of the second stage, and how they are blended with the network."""
 
     enabled: bool = Field(True, description="Train trees on the fine-tuning rows and blend them with the network.")
@@ -134,7 +134,7 @@ class TreeSettings(Section):
     )
 
 
-class EvaluationSettings(Section):
+class EvaluationSettings(SettingsSection):
     """How scores are computed."""
 
     follower_edges: tuple[int, ...] = Field(

@@ -11,7 +11,7 @@ from engage_pipeline.settings.families import (
     FAMILY_NAMES,
     TOPIC_READERS,
 )
-from engage_pipeline.settings.section import Section
+from engage_pipeline.settings.section import SettingsSection
 
 FamilyName = Literal[
     "pair_counters",
@@ -33,7 +33,7 @@ FamilyName = Literal[
 ]
 
 
-class FeatureSettings(Section):
+class FeatureSettings(SettingsSection):
     """Which feature families the models read."""
 
     families: tuple[FamilyName, ...] = Field(
@@ -71,7 +71,7 @@ class FeatureSettings(Section):
         return any(name in self.families for name in COMMUNITY_READERS)
 
 
-class EffectSettings(Section):
+class EffectSettings(SettingsSection):
     """The mixed model: an effect for each viewer, author, pair, topic … of the feature families that are on."""
 
     sweeps: int = Field(8, ge=1, description="Newton steps through all effects.")

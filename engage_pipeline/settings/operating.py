@@ -1,4 +1,4 @@
-"""The groups of settings that change no artifact: what checks tolerate, when something runs, where and how fast."""
+"""The groups of settings that change no artifact: checks, promotion, automation, engine."""
 
 from datetime import date
 from typing import Literal, Self
@@ -6,7 +6,7 @@ from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
-from engage_pipeline.settings.section import ConfigPath, Section, Share
+from engage_pipeline.settings.section import ConfigPath, SettingsSection, Share
 
 Engagement = Literal["like", "reply", "retweet", "retweet_with_comment"]
 PLAUSIBLE_RATES: dict[Engagement, tuple[float, float]] = {
@@ -15,91 +15,91 @@ PLAUSIBLE_RATES: dict[Engagement, tuple[float, float]] = {
     "retweet": (0.01, 0.4),
     "retweet_with_comment": (0.0007, 0.07),
 }
-"""A few times less and more than in the challenge's data: 39.7 %, 2.9 %, 8.75 % and 0.70 %."""
+"""Bounds that are a few times below and above the rates in the challenge's data: 39.7 %, 2.9 %, 8.75 % and 0.70 %."""
 
 
-class CheckSettings(Section):
-    """What the asset checks tolerate. Those before `drift_psi` stop what is downstream; the others only warn."""
+class CheckSettings(SettingsSection):
+    """The limits of the asset checks. Those before `drift_psi` block downstream assets; the others only warn."""
 
     max_duplicate_share: Share = Field(
-        0.001, description="A part with a larger share of rows whose tweet and viewer occurred before is not used."
+        0.001, description="A part with a larger share of rows that repeat an earlier tweet and viewer is not used."
     )
-    first_day: date = Field(date(2006, 3, 21), description="First engagement day that is plausible (UTC).")
+    first_day: date = Field(date(2006, 3, 21), description="First plausible engagement day (UTC).")
     last_day: date | None = Field(None, description="Last plausible engagement day (UTC); null = the day of ingest.")
     max_outside_share: Share = Field(
         0.01,
         description="A part with a larger share of rows outside these days, or without any time, is not used. Fewer "
-        "are counted and used, but left out where work goes by day (docs/reliability.md).",
+        "are counted and used, but left out of work by day (docs/reliability.md).",
     )
     max_shared_share: Share = Field(
         0.01,
-        description="A training, validation or test part with a larger share of rows that are in a part of another of "
-        "these three is not used: a model must not be judged by rows that it has learned from.",
+        description="A training, validation or test part that shares more of its rows with a part of another of these "
+        "three is not used: a model must not be judged by rows from which it has learned.",
     )
     allow_missing_engagements: tuple[Engagement, ...] = Field(
-        (), description="Engagements that no training row needs to have; without any other one nothing is trained."
+        (), description="Engagements that may be absent from the training rows; if another is absent, training fails."
     )
     drift_psi: float = Field(
         0.25, gt=0, description="Warn of a part whose features have a larger population stability index."
     )
     new_user_share: Share = Field(
-        0.5, description="Warn of rows to predict of which a larger share has a viewer, or author, of no labelled row."
+        0.5, description="Warn if a larger share of the rows to predict has a viewer, or author, of no labelled row."
     )
     label_rate_change: float = Field(
-        0.25, gt=0, description="Warn of a part whose rate of an engagement differs by a larger share, beyond chance."
+        0.25, gt=0, description="Warn of a part whose engagement rate differs by a larger share, beyond chance."
     )
     label_rates: dict[Engagement, tuple[Share, Share]] = Field(
         PLAUSIBLE_RATES,
-        description="Warn if the share of rows with an engagement lies outside these bounds, in the training or the "
-        "validation rows; an engagement without bounds is not judged.",
+        description="Warn if the share of rows with an engagement is outside these bounds, in the training or the "
+        "validation rows; an engagement without bounds is not checked.",
     )
     calibration_error: Share = Field(
         0.02, description="Warn if predicted and observed rate differ by more on the holdout, in any tenth of the rows."
     )
     fairness_rce: float = Field(
-        10.0, ge=0, description="Warn if an author group's RCE lies so many points below that of all rows."
+        10.0, ge=0, description="Warn if an author group's RCE is this many points below that of all rows."
     )
     group_calibration: float = Field(
         0.1, gt=0, description="Warn if predicted and observed rate of an author group differ by a larger share."
     )
 
 
-class PromotionSettings(Section):
+class PromotionSettings(SettingsSection):
     """When a newly trained model replaces the one that predicts."""
 
     tolerance: float = Field(
         0.5,
         ge=0,
-        description="Points of holdout RCE, mean of the engagements, that the new model may be worse by. It is turned "
-        "down if the whole 95 % interval of the paired difference lies below that.",
+        description="Points of holdout RCE, mean of the engagements, by which the new model may be worse. It is "
+        "refused if the whole 95 % interval of the paired difference is below that.",
     )
     least_first_rce: float | None = Field(
         0.0,
         description="A first model predicts only if its mean RCE on the holdout is above this; 0 = better than the "
-        "constant rate; null = whatever it scores.",
+        "constant rate; null = with any score.",
     )
-    keep: int = Field(5, ge=1, description="Models kept, the one that predicts counted, to roll back to.")
+    keep: int = Field(5, ge=1, description="Models kept for a rollback, including the one that predicts.")
 
 
-class AutomationSettings(Section):
+class AutomationSettings(SettingsSection):
     """When the daemon of `make ui` acts by itself."""
 
     sensor_seconds: int = Field(30, ge=1, description="Seconds between two looks at `recsys_data`.")
     stable_seconds: int = Field(
-        60, ge=0, description="A part is taken when its file has kept its size and time for so many seconds."
+        60, ge=0, description="A part is ingested when its file has kept its size and time for this many seconds."
     )
     nightly_cron: str = Field(
         "0 3 * * *", pattern=r"^\S+( \S+){4}$", description="When to refresh and retrain if parts have changed (cron)."
     )
     timezone: str = Field("UTC", description="Time zone of `nightly_cron`.")
     freshness_warn_hours: int | None = Field(
-        48, ge=1, description="Warn if the newest part, model, evaluation or submission is so old; null = never."
+        48, ge=1, description="Warn if the newest part, model, evaluation or submission is this old; null = never."
     )
     freshness_fail_hours: int | None = Field(
         192,
         ge=1,
-        description="Show it as failing when it is so old; null = no freshness policies. With the defaults nightly "
-        "parts are fresh, and weekly ones warn, but do not fail.",
+        description="Show it as failing when it is this old; null = no freshness policies. With the defaults, nightly "
+        "parts are fresh, and weekly ones warn but do not fail.",
     )
 
     @model_validator(mode="after")
@@ -117,8 +117,8 @@ class AutomationSettings(Section):
         return value
 
 
-class EngineSettings(Section):
-    """Where and with how much the SQL runs."""
+class EngineSettings(SettingsSection):
+    """The SQL engine and its resources."""
 
     kind: Literal["duckdb", "spark"] = Field(
         "duckdb", description="What runs the SQL: DuckDB on this machine, or Spark (see spark.md)."

@@ -1,4 +1,4 @@
-"""docs/settings.md, made from the settings model: `engage settings > docs/settings.md`."""
+"""Makes docs/settings.md from the settings model: `engage settings > docs/settings.md`."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from engage_pipeline.settings.section import Section
+from engage_pipeline.settings.section import SettingsSection
 from engage_pipeline.settings.settings import PRESETS, Settings
 
 REFERENCE_NAMES = {
@@ -41,7 +41,7 @@ REFERENCE_NAMES = {
     "network.finetuning_decay": "training: decay per fine-tuning epoch",
     "network.finetuning_epochs": "training: fine-tuning epochs",
 }
-"""What the reference calls a setting (SPEC section 2). The others are ours."""
+"""The reference's names of settings (SPEC section 2). The other settings are ours."""
 
 _HEADER = """# Settings
 
@@ -49,15 +49,15 @@ Settings are read from the file that `--config` names, else `$ENGAGE_CONFIG`, el
 Relative paths are relative to that file. A file written for the reference works unchanged: its eleven keys keep their
 names at the top level. An unknown key, a wrong type or a value out of range is an error that names it.
 
-`preset` chooses the defaults that the other settings are laid over: `default` is the best we know, `synerise` the
-reference to the letter, `demo` the default on a tiny encoder. A preset's own values stand below in the last column.
+`preset` chooses the defaults, which the other settings override: `default` is the best we know, `synerise` the
+reference to the letter, `demo` the default on a tiny encoder. The last column below has a preset's own values.
 
-This page is made by `engage settings`; a test holds it to the code.
+This page is made by `engage settings`; a test compares it with the code.
 """
 
 
 def settings_markdown() -> str:
-    """The whole page."""
+    """Returns the whole page."""
     lines = [_HEADER]
     sections: list[tuple[str, type[BaseModel], str]] = [("", Settings, "Top level"), *_sections()]
     for prefix, model, title in sections:
@@ -76,7 +76,7 @@ def _sections() -> Iterator[tuple[str, type[BaseModel], str]]:
 
 
 def _is_section(info: FieldInfo) -> bool:
-    return isinstance(info.annotation, type) and issubclass(info.annotation, Section)
+    return isinstance(info.annotation, type) and issubclass(info.annotation, SettingsSection)
 
 
 def _row(prefix: str, name: str, info: FieldInfo) -> str:

@@ -1,4 +1,4 @@
-"""What every group of settings is made of: a strict pydantic model, and types that several groups share."""
+"""The base of every group of settings: a strict pydantic model, and types that several groups share."""
 
 import os
 from pathlib import Path
@@ -7,24 +7,24 @@ from typing import Annotated, Any, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 _LONGEST_NAME, _LONGEST_PATH = 255, 2000
-"""Bytes, as Linux's file systems have them; the path with room for what is added to it."""
+"""Limits of Linux's file systems in bytes; the path's leaves room for names below it."""
 
 
 def _from_config_folder(path: Path, info: ValidationInfo) -> Path:
-    """Relative paths are relative to the folder of the configuration file, wherever the process was started."""
+    """Resolves relative paths against the folder of the configuration file, wherever the process was started."""
     base = (info.context or {}).get("folder", Path.cwd())
     return Path(os.path.normpath(base / expanded_path(path)))
 
 
 def expanded_path(path: Path) -> Path:
-    """`~` and `~user` as the home folder. Raises ValueError where there is none, or for what no file system takes."""
+    """Expands `~` and `~user`. Raises ValueError: no such home folder, or a path that no file system accepts."""
     encoded = os.fsencode(path)
     if (
         b"\0" in encoded
         or len(encoded) > _LONGEST_PATH
         or any(len(name) > _LONGEST_NAME for name in encoded.split(b"/"))
     ):
-        raise ValueError("no path: a byte 0 in it, or too long")
+        raise ValueError("not a path: it holds a zero byte or is too long")
     try:
         return path.expanduser()
     except RuntimeError as error:
@@ -35,7 +35,7 @@ ConfigPath = Annotated[Path, AfterValidator(_from_config_folder)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Section(BaseModel):
+class SettingsSection(BaseModel):
     """A group of settings. Unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
@@ -43,7 +43,7 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _as_written(cls, value: Any, info: ValidationInfo) -> Any:
-        """A whole number is no text and no truth value, and a truth value is nothing else."""
+        """Rejects text and truth values for whole numbers, and anything else for truth values."""
         annotation = cls.model_fields[str(info.field_name)].annotation
         kinds = {annotation, *get_args(annotation)}
         if int in kinds and isinstance(value, bool | str | float):

@@ -1,4 +1,4 @@
-"""The settings: one pydantic model, read from one YAML file, laid over a preset.
+"""The settings: one pydantic model, read from one YAML file whose values override a preset.
 
 The eleven settings of the reference keep their names at the top level, so that a file written for it works unchanged.
 The groups of settings are in computing.py, features.py and operating.py; docs/settings.md is generated from all.
@@ -27,7 +27,7 @@ from engage_pipeline.settings.computing import (
 from engage_pipeline.settings.families import COUNTER_FAMILIES
 from engage_pipeline.settings.features import EffectSettings, FeatureSettings
 from engage_pipeline.settings.operating import AutomationSettings, CheckSettings, EngineSettings, PromotionSettings
-from engage_pipeline.settings.section import ConfigPath, Section
+from engage_pipeline.settings.section import ConfigPath, SettingsSection
 from engage_pipeline.settings.yaml_file import read_tree, shortened, shown, yaml_problem
 
 CONFIG_VARIABLE = "ENGAGE_CONFIG"
@@ -36,10 +36,10 @@ _MOST_BYTES = 200_000
 Preset = Literal["synerise", "default", "demo"]
 
 
-class Settings(Section):
-    """Everything that can be set. Frozen: a run sees one version of it."""
+class Settings(SettingsSection):
+    """All settings. Frozen: a run sees one version of them."""
 
-    preset: Preset = Field("default", description="Which defaults the other settings are laid over.")
+    preset: Preset = Field("default", description="The defaults, which the other settings override.")
     seed: int = Field(20210, ge=0, lt=2**31, description="Seed of every random choice.")
     working_dir: ConfigPath = Field(Path("data"), description="Where the artifacts of the five stages are kept.")
     recsys_data: ConfigPath = Field(Path("data/raw/train"), description="Folder of the training parts.")
@@ -48,23 +48,23 @@ class Settings(Section):
     )
     test_data: ConfigPath = Field(Path("data/raw/test"), description="Folder of the test parts.")
     deletions: ConfigPath = Field(
-        Path("data/raw/deletions"), description="Folder of lists of deleted tweet ids and user ids, if there is one."
+        Path("data/raw/deletions"), description="Folder of lists of deleted tweet ids and user ids; may be missing."
     )
     follow_links: bool = Field(
         False,
-        description="Take what is a link to a place outside of its folder, in `recsys_data`, `test_data` and "
-        "`deletions`; else it is refused.",
+        description="Follow links that lead out of their folder in `recsys_data`, `test_data` and `deletions`; else "
+        "they are refused.",
     )
     training_threads: int = Field(
         4,
         ge=1,
-        description="Threads that train encoder and networks, in each process, whatever `engine.threads` and the "
-        "cores: another number gives other last digits.",
+        description="Threads for training encoder and networks, in each process, independent of `engine.threads` and "
+        "the cores: another number gives other last digits.",
     )
     max_n_parts: int | None = Field(None, ge=1, description="Training parts used, in order of name; null = all.")
     max_n_parts_in_memory: int = Field(4, ge=1, description="Training parts held at once.")
     authors_similarity_top_N: int = Field(  # noqa: N815 - the reference's name
-        10, ge=1, description="Similar authors kept for each author, the author itself counted."
+        10, ge=1, description="Similar authors kept for each author, including the author itself."
     )
     authors_similarity_threshold: float = Field(0.1, gt=0, le=1, description="Least Jaccard similarity of two authors.")
     validation_percentage: float = Field(
@@ -73,10 +73,10 @@ class Settings(Section):
     num_validation_chunks: int = Field(
         10, ge=2, description="Chunks of the fine-tuning rows: each is counted without its own rows."
     )
-    sketch_width: int = Field(256, ge=2, le=65536, description="Codes a depth of the text sketch.")
-    sketch_depth: int = Field(20, ge=1, description="Independent codes a token.")
+    sketch_width: int = Field(256, ge=2, le=65536, description="Codes per depth of the text sketch.")
+    sketch_depth: int = Field(20, ge=1, description="Independent codes per token.")
     ingest: IngestSettings = Field(default_factory=IngestSettings, description="How raw parts are read.")
-    features: FeatureSettings = Field(default_factory=FeatureSettings, description="What the models know of a row.")
+    features: FeatureSettings = Field(default_factory=FeatureSettings, description="The features of a row.")
     effects: EffectSettings = Field(default_factory=EffectSettings, description="The mixed model.")
     encoder: EncoderSettings = Field(default_factory=EncoderSettings, description="The text encoder.")
     topics: TopicSettings = Field(default_factory=TopicSettings, description="The topics of tweets.")
@@ -85,7 +85,7 @@ class Settings(Section):
     trees: TreeSettings = Field(default_factory=TreeSettings, description="The trees.")
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings, description="The scores.")
     engine: EngineSettings = Field(default_factory=EngineSettings, description="Where the SQL runs.")
-    checks: CheckSettings = Field(default_factory=CheckSettings, description="What the asset checks tolerate.")
+    checks: CheckSettings = Field(default_factory=CheckSettings, description="The limits of the asset checks.")
     promotion: PromotionSettings = Field(
         default_factory=PromotionSettings, description="When a new model replaces the one that predicts."
     )
@@ -128,13 +128,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "trees": {"num_leaves": 15},
     },
 }
-"""What each preset changes of the defaults above. `synerise` is the reference to the letter."""
+"""The defaults above that each preset changes. `synerise` is the reference to the letter."""
 
 
 def load_settings(path: Path | None = None, *, preset: str | None = None) -> Settings:
-    """The settings of `path`, else of $ENGAGE_CONFIG, else of ./config.yaml where it exists, else the defaults.
+    """Reads the settings of `path`, else of $ENGAGE_CONFIG, else of ./config.yaml if it exists, else the defaults.
 
-    `preset` overrides the file's. Raises UserError naming the file, the key and what is wrong with it.
+    `preset` overrides the file's. Raises UserError naming the file, the key and the problem.
     """
     chosen = path or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
     if chosen is None and DEFAULT_CONFIG.is_file():
@@ -147,7 +147,7 @@ def load_settings(path: Path | None = None, *, preset: str | None = None) -> Set
 
 
 def settings_from(values: Mapping[str, Any], *, folder: Path, source: str = "settings") -> Settings:
-    """`values` laid over their preset and checked; relative paths are taken from `folder`."""
+    """Checks `values`, which override their preset's; relative paths are relative to `folder`. Raises UserError."""
     preset = values.get("preset", "default")
     if not isinstance(preset, str) or preset not in get_args(Preset):
         raise UserError(f"{source}: preset: {shown(preset)} is not one of {', '.join(get_args(Preset))}")
@@ -158,14 +158,14 @@ def settings_from(values: Mapping[str, Any], *, folder: Path, source: str = "set
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The settings that the file holds, unchecked. Raises UserError naming the file where it can't be read."""
+    """Reads the settings of a file, unchecked. Raises UserError naming the file if it can't be read."""
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
     if len(content) > _MOST_BYTES:
-        raise UserError(f"{path}: more than {_MOST_BYTES:,} bytes: not a settings file")
+        raise UserError(f"{path}: more than {_MOST_BYTES:,} bytes; is this a settings file?")
     try:
         values = read_tree(content.decode("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -178,7 +178,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def overlay(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` laid over `base`, section by section."""
+    """Returns `base` overridden by `values`, section by section."""
     merged = dict(base)
     for key, value in values.items():
         below = merged.get(key)

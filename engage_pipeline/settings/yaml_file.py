@@ -1,7 +1,7 @@
-"""Reads the YAML of a settings file, and shows what was found in it.
+"""Reads the YAML of a settings file, and formats its values for messages.
 
-A settings file is small and flat: what is nested deeply, repeated by aliases without end or given twice is a mistake,
-and is told with its line. What does not belong here: what the settings are (settings.settings).
+A settings file is small and flat: deep nesting, aliases that repeat too much, and repeated keys are mistakes and are
+reported with their line. What does not belong here: the settings (settings.settings).
 """
 
 import reprlib
@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 DEEPEST = 20
-"""Levels of lists and mappings."""
+"""The most levels of lists and mappings."""
 MOST_VALUES = 20_000
-"""Values in a file, those that an alias repeats counted each time."""
+"""The most values in a file; each repetition by an alias counts."""
 _LARGEST = 2**63
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxset = 2, 3, 3, 3
@@ -20,7 +20,7 @@ _SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 60
 
 
 def read_tree(text: str) -> Any:
-    """The values of the YAML document `text`. Raises yaml.YAMLError with the line: no YAML, or a mistake said above."""
+    """Parses the YAML document `text`. Raises yaml.YAMLError with the line: not YAML, or a mistake as above."""
     _check_depth(text)
     loader = _Loader(text)
     try:
@@ -34,7 +34,7 @@ def read_tree(text: str) -> Any:
 
 
 def yaml_problem(error: yaml.YAMLError | UnicodeDecodeError) -> str:
-    """Where in the file something is wrong, and what; to be put behind the file's name."""
+    """Returns the line and the problem of an error, to be put behind the file's name."""
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return f": not a YAML file: {shortened(' '.join(str(error).split()), 200)}"
     wrong = "not a YAML file: " if isinstance(error, yaml.scanner.ScannerError | yaml.parser.ParserError) else ""
@@ -43,20 +43,20 @@ def yaml_problem(error: yaml.YAMLError | UnicodeDecodeError) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as it is shown in a message: at most about a line of it."""
+    """Formats a value for a message, at most about a line of it."""
     try:
         return shortened(_SHORT.repr(value), 120)
-    except ValueError:  # Python writes no number of more than 4 300 digits
+    except ValueError:  # Python formats no number of more than 4 300 digits
         return "a number of thousands of digits"
 
 
 def shortened(text: str, most: int) -> str:
-    """At most `most` characters of a text."""
+    """Returns `text`, cut to `most` characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 class _Loader(yaml.SafeLoader):
-    """Tells of every mistake where it stands, and takes no key twice."""
+    """A loader that reports the line of every mistake and rejects repeated keys."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -73,13 +73,13 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 if (name := self.construct_object(key)) in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"{shown(name)} is given twice", key.start_mark)
+                    raise yaml.constructor.ConstructorError(None, None, f"{shown(name)} occurs twice", key.start_mark)
                 seen.add(name)
         return dict(super().construct_mapping(node, deep))
 
 
 def _check_depth(text: str) -> None:
-    """Raises yaml.YAMLError where lists and mappings are nested deeper than the recursion of the reader bears."""
+    """Raises yaml.YAMLError if lists and mappings are nested more than DEEPEST levels: the loader recurses."""
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -90,7 +90,7 @@ def _check_depth(text: str) -> None:
 
 
 def _count(node: yaml.Node, counted: dict[yaml.Node, tuple[int, int]], inside: set[yaml.Node]) -> tuple[int, int]:
-    """Values below a node and levels, aliases followed. Raises yaml.YAMLError where they are too many or go round."""
+    """Counts values and levels below a node, through aliases. Raises yaml.YAMLError: too many, or a circular alias."""
     if node in counted:
         return counted[node]
     if node in inside:
