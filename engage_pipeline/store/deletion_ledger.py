@@ -1,12 +1,12 @@
-"""Which artifacts still predate a deletion: were made, directly or not, of rows that have been deleted since.
+"""Which artifacts predate a deletion: they were made, directly or not, of rows that have been deleted since.
 
-    working_dir/deletions/ledger.json     label → version → when something in it was deleted, and its folder's name
+    working_dir/deletions/ledger.json     label → version → date of its first deletion, and the name of its folder
 
-An entry says that this version of this artifact holds deleted rows, or was made of a version that does. Versions are
-hashes of the content, so a version that is made again of clean inputs is clean although it is in the ledger: an
-artifact is judged by its inputs. One without inputs is judged by its entry, if it is the very folder that was entered;
-so is a model that goes on predicting in place of a new one. The ledger holds no ids. What does not belong here:
-finding and removing the rows (ingest).
+An entry means that this version of this artifact holds deleted rows, or was made of a version that does. Versions are
+hashes of the content, so a version remade from clean inputs is clean although it is in the ledger: an artifact is
+judged by its inputs. An artifact without inputs is judged by its entry, if its folder is the one entered; so is a model
+that keeps predicting instead of a new one. The ledger holds no ids. What does not belong here: finding and removing the
+rows (ingest).
 """
 
 import fcntl
@@ -26,12 +26,12 @@ from engage_pipeline.store.rewriting import keys_on_disk
 from engage_pipeline.store.store import ArtifactStore
 
 LEDGER = Path("deletions", "ledger.json")
-"""Below working_dir."""
+"""The path below working_dir."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """When a version was found to hold deleted rows (ISO 8601, UTC), and the name of its folder."""
+    """The date when a version was found to hold deleted rows (ISO 8601, UTC), and the name of its folder."""
 
     date: str
     directory: str
@@ -41,19 +41,19 @@ Ledger = dict[str, dict[str, Entry]]
 
 
 def predating(store: ArtifactStore) -> dict[str, str]:
-    """The artifacts that predate a deletion, by label, in the order of the graph, with the first such deletion's date.
+    """Returns the date of the first deletion that each artifact predates, by label, in the order of the graph.
 
-    Raises UserError where the ledger can't be read.
+    Raises UserError if the ledger can't be read.
     """
     ledger = read_ledger(store)
     return _judged(_manifests(store), ledger) if ledger else {}
 
 
 def enter(store: ArtifactStore, holding: Sequence[Manifest]) -> None:
-    """Enters versions that hold deleted rows, and whatever was made of them, into the ledger.
+    """Enters versions that hold deleted rows, and all versions made of them, into the ledger.
 
-    To be called before such a version is replaced: afterwards nothing tells any more what was made of it. Without a
-    version, what was made of those entered before.
+    Call it before such a version is replaced: afterwards, what was made of it is unknown. With no versions, it enters
+    those made of versions that were entered before.
     """
     with _ledger(store) as (ledger, now):
         for manifest in holding:
@@ -64,9 +64,9 @@ def enter(store: ArtifactStore, holding: Sequence[Manifest]) -> None:
 
 
 def enter_replaced_inputs(store: ArtifactStore) -> None:
-    """When lists are new: enters every input that is not the current version any more, and what was made of it.
+    """Enters every input that is no longer the current version, and what was made of it; called for new lists.
 
-    Nobody can look whether it held what is deleted now, so it counts as if it did.
+    Its rows can't be searched any more, so it counts as holding deleted ones.
     """
     with _ledger(store) as (ledger, now):
         _enter_replaced_inputs(store, ledger, now)
@@ -74,7 +74,7 @@ def enter_replaced_inputs(store: ArtifactStore) -> None:
 
 
 def read_ledger(store: ArtifactStore) -> Ledger:
-    """The ledger; empty where nothing was deleted yet. Raises UserError where it can't be read."""
+    """Reads the ledger; empty if nothing was deleted yet. Raises UserError if it can't be read."""
     path = store.root / LEDGER
     try:
         content = json.loads(path.read_bytes())
@@ -86,7 +86,7 @@ def read_ledger(store: ArtifactStore) -> Ledger:
 
 
 def _manifests(store: ArtifactStore) -> dict[str, Manifest]:
-    """The current manifest of every artifact and part there is, by label, inputs first; not those that are damaged."""
+    """Returns the current manifests of all artifacts and parts, by label, inputs first, without damaged ones."""
     found = {}
     for name in (name for names in SEGMENTS for name in names):
         for key in keys_on_disk(store, name):
@@ -99,7 +99,7 @@ def _manifests(store: ArtifactStore) -> dict[str, Manifest]:
 
 
 def _judged(manifests: Mapping[str, Manifest], ledger: Ledger) -> dict[str, str]:
-    """The first date that each current version predates, by label, for those that predate one."""
+    """Returns the first deletion date that each current version predates, by label; others are left out."""
     found: dict[str, str] = {}
     for name, manifest in manifests.items():
         dates = list(_input_dates(manifest, manifests, ledger, found))
@@ -113,14 +113,14 @@ def _judged(manifests: Mapping[str, Manifest], ledger: Ledger) -> dict[str, str]
 
 
 def _carried_over(manifest: Manifest) -> bool:
-    """Whether a version holds the content of an earlier one instead of what its inputs give: a model that was kept."""
+    """Returns whether a version has the content of an earlier one instead of its inputs': a model that was kept."""
     return ARTIFACTS[manifest.artifact].kept_setting is not None and manifest.version not in manifest.inputs.values()
 
 
 def _input_dates(
     manifest: Manifest, manifests: Mapping[str, Manifest], ledger: Ledger, found: Mapping[str, str]
 ) -> Iterator[str]:
-    """The dates that the inputs of a version predate."""
+    """Yields the deletion dates that the inputs of a version predate."""
     for name, version in manifest.inputs.items():
         current = manifests.get(name)
         if current is not None and current.version == version:
@@ -140,7 +140,7 @@ def _enter_replaced_inputs(store: ArtifactStore, ledger: Ledger, now: str) -> No
 
 
 def _enter_made(store: ArtifactStore, ledger: Ledger) -> None:
-    """Enters what was made of entered versions: current versions, and earlier ones that one may return to."""
+    """Enters what was made of entered versions: current versions, and kept earlier ones."""
     manifests = _manifests(store)
     judged = _judged(manifests, ledger)
     for name, date in judged.items():
@@ -158,14 +158,14 @@ def _kept(store: ArtifactStore) -> Iterator[Manifest]:
 
 
 def _add(ledger: Ledger, name: str, version: str, entry: Entry) -> None:
-    """Adds an entry. If the version is entered, its first deletion counts, and the folder that lies there now."""
+    """Adds an entry. If the version has one, its first date is kept, with the new folder."""
     before = ledger.setdefault(name, {}).get(version)
     ledger[name][version] = Entry(before.date if before else entry.date, entry.directory)
 
 
 @contextmanager
 def _ledger(store: ArtifactStore) -> Iterator[tuple[Ledger, str]]:
-    """The ledger to add to, and the time of now. Waits for its turn, a moment; writes what the block has added."""
+    """Opens the ledger for adding, with the current time; waits for the lock, and writes the ledger after the block."""
     path = store.root / LEDGER
     path.parent.mkdir(parents=True, exist_ok=True)
     with (path.parent / ".lock").open("a") as file:

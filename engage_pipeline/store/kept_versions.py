@@ -1,10 +1,10 @@
-"""Earlier versions of an artifact that are kept to return to, and the removal of those that are not.
+"""Earlier versions of an artifact that are kept for a rollback, and the removal of the others.
 
-    kept-00000007.json      the manifest of a version that was current once; the higher the number, the later
+    kept-00000007.json      the manifest of a formerly current version; the higher the number, the later
 
 An entry is written before its version stops being the current one, and removed before its folder is. A process killed
-in between leaves an entry of the version that is current still, or a folder without an entry; never an entry of a
-folder that is half removed. Later entries of the same content stand for the earlier ones.
+in between leaves an entry of the current version, or a folder without an entry; never an entry of a half-removed
+folder. A later entry replaces earlier ones of the same content.
 """
 
 import shutil
@@ -18,22 +18,22 @@ _ENTRIES = "kept-*.json"
 
 
 def remember(folder: Path, manifest: Manifest) -> None:
-    """Writes an entry of the version that is current in `folder` and is about to be replaced."""
+    """Writes an entry of the current version in `folder`, which is about to be replaced."""
     last = max((_number(path) for path in folder.glob(_ENTRIES)), default=0)
     with atomic.atomic_file(folder / f"kept-{last + 1:08d}.json") as path:
         path.write_text(manifest.to_json(), encoding="utf-8")
 
 
 def kept_manifests(folder: Path, current: str | None) -> list[Manifest]:
-    """The versions kept in `folder`, the latest first, each content once and none that of the version `current`."""
+    """Returns the kept versions in `folder`, the latest first, each content once, without that of `current`."""
     return list(_distinct(folder, current).values())
 
 
 def forget_old(folder: Path, manifest: Manifest, count: int, pinned: Collection[str] = ()) -> None:
-    """Keeps the `count` latest contents, that of the current `manifest` counted, the versions `pinned`, and the one
-    before the current one.
+    """Removes all versions but the `count` latest contents (the current `manifest` included), the versions `pinned`,
+    and the one before the current one.
 
-    Every other folder goes, and with them the workspace, which a published artifact no longer needs.
+    The workspace is removed too: a published artifact no longer needs it.
     """
     found = _distinct(folder, manifest.version)
     entries = dict(list(found.items())[: count - 1])
@@ -48,7 +48,7 @@ def forget_old(folder: Path, manifest: Manifest, count: int, pinned: Collection[
 
 
 def _distinct(folder: Path, current: str | None) -> dict[Path, Manifest]:
-    """The entries that can be trusted, the latest first: the latest one of each content but that of `current`."""
+    """Returns the readable entries with a folder, the latest first, one per content, without that of `current`."""
     found: dict[Path, Manifest] = {}
     seen = {current}
     for path in sorted(folder.glob(_ENTRIES), key=_number, reverse=True):

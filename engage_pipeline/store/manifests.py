@@ -1,4 +1,4 @@
-"""What is known of one published version of an artifact, as its manifest.json holds it."""
+"""The manifest of a published version of an artifact, and its file manifest.json."""
 
 import hashlib
 import json
@@ -12,17 +12,16 @@ from pydantic import TypeAdapter
 from engage_pipeline.files import atomic
 
 ABSENT = "absent"
-"""The version of an input that was not there."""
+"""The version of a missing input."""
 _CHECKSUM = "sha256"
-"""Of the other fields. Manifests of earlier versions of the program have none."""
+"""The field with the checksum of the others. Manifests of earlier versions of the program lack it."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a version was held to before anyone used it: `problems` by rule, empty where it holds.
+    """The result of a version's rules: `problems` by rule, an empty text if the rule is satisfied.
 
-    `limits` are the settings that the rules went by; `compared` maps other artifacts to the versions it was compared
-    with.
+    `limits`: the settings that the rules used. `compared`: the versions of other artifacts with which it was compared.
     """
 
     limits: dict[str, Any]
@@ -32,11 +31,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What is known of one published version of an artifact.
+    """The description of one published version of an artifact.
 
-    `files` maps a file's name to its bytes and SHA-256; `inputs` maps `<artifact>` or `<artifact>/<part>` to the
-    version that was read; `sources` are the raw files it was made of; `facts` are figures for people; `verdict` is None
-    in manifests of earlier versions of the program.
+    `files` maps a file's name to its bytes and SHA-256. `inputs` maps `<artifact>` or `<artifact>/<part>` to the
+    version that was read. `sources`: the raw files that were read. `facts`: figures about the content. `verdict` is
+    None in manifests of earlier versions of the program.
     """
 
     artifact: str
@@ -55,18 +54,18 @@ class Manifest:
     verdict: Verdict | None = None
 
     def to_json(self) -> str:
-        """The content of manifest.json: the fields, and a checksum of them."""
+        """Returns the content of manifest.json: the fields and their checksum."""
         values = asdict(self)
         return json.dumps({**values, _CHECKSUM: _checksum(values)}, indent=1, ensure_ascii=False)
 
 
 def label(name: str, key: str | None = None) -> str:
-    """How an artifact is called in messages and manifests: `name` or `name/part`."""
+    """Returns the name of an artifact or part in messages and manifests: `name` or `name/part`."""
     return name if key is None else f"{name}/{key}"
 
 
 def split_label(text: str) -> tuple[str, str | None]:
-    """The artifact and the part that `label` was made of."""
+    """Splits a `label` into the artifact and the part."""
     name, _, key = text.partition("/")
     return name, key or None
 
@@ -75,10 +74,10 @@ _MANIFEST = TypeAdapter(Manifest)
 
 
 def read_manifest(content: bytes, folder: Path) -> Manifest:
-    """The manifest in the content of a file in the folder of an artifact.
+    """Parses the content of a manifest file in the folder of an artifact.
 
-    Raises ValueError where it holds none, was changed since it was written, is of another artifact, or names a file
-    outside of its folder.
+    Raises ValueError if it is not a manifest, was changed since it was written, belongs to another artifact, or names a
+    file outside its folder.
     """
     manifest = _MANIFEST.validate_json(content, strict=True)
     values = json.loads(content)

@@ -1,7 +1,7 @@
-"""Which artifacts have to be made again, why, and in which order.
+"""Plans which artifacts to make again, why, and in which order.
 
-The plan is made in segments: artifacts that do not depend on each other, either all partitioned or none, as an
-orchestrator's run wants it. The next segment is planned when the one before is done, so that an artifact that came out
+A plan has segments: artifacts that do not depend on each other, either all partitioned or none, because a run of the
+orchestrator needs that. Each segment is planned after the previous one is done, so that an artifact that came out
 unchanged stops the recomputation below it. What does not belong here: running anything.
 """
 
@@ -30,14 +30,14 @@ _RAW = {
     "validation_part": "the validation part, which has labels",
     "test_data": "the folder of the test parts (of a split of your own, if the challenge's are not there)",
 }
-"""What the settings of raw files name."""
+"""What each setting of raw files names."""
 SEGMENTS = _segments()
 """Every artifact once, after all of its inputs."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One artifact, or one part of it, to be made, and why."""
+    """An artifact, or a part of it, to make, and the reason."""
 
     artifact: str
     key: str | None
@@ -45,15 +45,15 @@ class Step:
 
 
 def parts_a_run(settings: Settings, artifact: str) -> int:
-    """How many parts of an artifact one run makes at most. Features of many read the counters of the window once."""
+    """Returns the most parts of an artifact per run; more for features, since a run reads all counters once."""
     parts = settings.max_n_parts_in_memory
     return max(parts, settings.engine.parts_at_once) if artifact == "interaction_features" else parts
 
 
 def raw_sources(settings: Settings, name: str, key: str | None = None) -> list[Path]:
-    """The files outside the store that an artifact is made of: raw parts, or the weights of a local encoder.
+    """Returns the files outside the store from which an artifact is made: raw parts, or weights of a local encoder.
 
-    Raises UserError where a file or folder is missing.
+    Raises UserError if a file or folder is missing.
     """
     if name == "tweet_parts":
         listing = training_listing(settings)
@@ -73,16 +73,16 @@ def raw_sources(settings: Settings, name: str, key: str | None = None) -> list[P
 
 
 def training_parts(settings: Settings) -> dict[str, Path]:
-    """The raw training parts that the settings ask for, by part name, sorted. Raises UserError where there are none."""
+    """Returns the raw training parts of the settings, by part name, sorted. Raises UserError if there are none."""
     with _naming("recsys_data", settings):
         found = find_parts(settings.recsys_data, follow_links=settings.follow_links)
     return dict(list(found.items())[: settings.max_n_parts])
 
 
 def training_listing(settings: Settings) -> Listing:
-    """The training parts that the settings ask for, and what is wrong with other files: these hide no good part.
+    """Returns the training parts of the settings, and the problems of bad files, which hide no good part.
 
-    Raises UserError where the folder is missing.
+    Raises UserError if the folder is missing.
     """
     with _naming("recsys_data", settings):
         listing = list_parts(settings.recsys_data, follow_links=settings.follow_links)
@@ -90,9 +90,9 @@ def training_listing(settings: Settings) -> Listing:
 
 
 def parts_with_files(settings: Settings) -> set[str]:
-    """The training parts of which there is a file, whatever is wrong with it, and whether the settings ask for it.
+    """Returns the names of all training parts with a file, also bad ones and those beyond `max_n_parts`.
 
-    Raises UserError where the folder is missing or holds no part: its disk is not mounted.
+    Raises UserError if the folder is missing or holds no part: its disk may not be mounted.
     """
     listing = list_parts(settings.recsys_data, follow_links=settings.follow_links)
     if not listing.parts and not listing.problems:
@@ -102,7 +102,7 @@ def parts_with_files(settings: Settings) -> set[str]:
 
 @contextmanager
 def _naming(setting: str, settings: Settings) -> Iterator[None]:
-    """Adds to an error about raw files that are not there which setting says where they are."""
+    """Adds to an error about missing raw files the setting with their path."""
     try:
         yield
     except UserError as error:
@@ -113,7 +113,7 @@ def _naming(setting: str, settings: Settings) -> Iterator[None]:
 
 
 def plan_segment(store: ArtifactStore, names: Sequence[str]) -> list[Step]:
-    """The steps of one segment, in order: what would come out otherwise if it were made now."""
+    """Returns the steps of one segment in order: its stale artifacts and parts."""
     steps = []
     for name in names:
         for key in _keys(store, name):

@@ -1,9 +1,9 @@
-"""Which versions of the counters a model reads: those that it was compared on when it was last decided what predicts.
+"""The versions of the counters that a model reads: those of the last promotion decision.
 
-A model is judged by features that were joined from certain versions of the counters. The facts of candidate_model and
-trained_model name these versions, and the store keeps them as long as one of these models is there, the kept ones
-counted. Counters that were published since, by a run that has not come to its decision, are not read. What does not
-belong here: the decision (model.promotion.promotion), and what reads the counters (submission.published).
+A model is judged with features that were joined from certain versions of the counters. The facts of candidate_model and
+trained_model name these versions, and the store keeps them as long as one of these models exists, kept ones included.
+Counters published since then, by a run that has not reached its decision, are not read. What does not belong here: the
+decision (model.promotion.promotion), and reading the counters (submission.published).
 """
 
 from engage_pipeline.errors import UserError
@@ -18,41 +18,41 @@ _JUDGED_BY = "validation_features"
 
 
 class CountersGoneError(UserError):
-    """The counters that a model was judged on are not there any more, or it is not known which they were."""
+    """The counters with which a model was judged are gone or unknown."""
 
 
 def made_of(features: Manifest) -> dict[str, str]:
-    """The counters that a version of validation_features or test_features was joined from."""
+    """Returns the counters from which a version of validation_features or test_features was joined."""
     return {name: features.inputs[name] for name in COUNTERS if name in features.inputs}
 
 
 def judged_on(store: Reader) -> dict[str, dict[str, str]]:
-    """The fact of a model that is judged by the published validation_features; no fact where there are none."""
+    """Returns the fact of a model that is judged with the published validation_features; no fact without them."""
     features = store.current(_JUDGED_BY)
     return as_fact(made_of(features.manifest)) if features else {}
 
 
 def published_now(store: Reader) -> dict[str, dict[str, str]]:
-    """The fact of a model that is to read what is published now."""
+    """Returns the fact of a model that reads the currently published counters."""
     return as_fact({name: manifest.version for name in COUNTERS if (manifest := store.manifest(name))})
 
 
 def as_fact(counters: dict[str, str]) -> dict[str, dict[str, str]]:
-    """The fact of a model that reads these counters; no fact unless all of them are known."""
+    """Returns the fact of a model that reads these counters; no fact unless all of them are known."""
     return {FACT: counters} if counters.keys() == set(COUNTERS) else {}
 
 
 def noted(manifest: Manifest) -> dict[str, str]:
-    """The counters that the facts of a model, or of a submission, name; empty where they name none."""
+    """Returns the counters in the facts of a model or of a submission; empty if there are none."""
     found = manifest.facts.get(FACT)
     return {str(name): str(version) for name, version in found.items()} if isinstance(found, dict) else {}
 
 
 def counters_of(store: Reader, model: Manifest) -> dict[str, str]:
-    """The counters that a model reads; empty where that is not known.
+    """Returns the counters that a model reads; empty if they are unknown.
 
-    A model that an earlier version of the program published names none: it reads those of the features that it was
-    judged by, if these are the published ones still.
+    The facts of models of earlier versions of the program name none: such a model reads those of the features with
+    which it was judged, if these are still published.
     """
     if known := noted(model):
         return known
@@ -63,9 +63,9 @@ def counters_of(store: Reader, model: Manifest) -> dict[str, str]:
 
 
 def find_counters(store: Reader, model: Manifest) -> dict[str, Version]:
-    """The versions of COUNTERS that a model reads, by name.
+    """Finds the versions of COUNTERS that a model reads, by name.
 
-    Raises CountersGoneError, in one line that names the versions.
+    Raises CountersGoneError, whose line names the missing versions.
     """
     known = counters_of(store, model)
     found, gone = {}, []
@@ -77,14 +77,14 @@ def find_counters(store: Reader, model: Manifest) -> dict[str, Version]:
             found[name] = version
     if gone:
         raise CountersGoneError(
-            f"model {short(model.version)} was promoted with counters that are not there: {', '.join(gone)}; "
+            f"model {short(model.version)} was promoted with counters that are gone: {', '.join(gone)}; "
             "`engage run` decides anew which model predicts"
         )
     return found
 
 
 def pinned(store: Reader, name: str) -> set[str]:
-    """The versions of the artifact `name` that a model reads, kept ones counted: they are not to be removed."""
+    """Returns the versions of the artifact `name` that a current or kept model reads: they must not be removed."""
     if name not in COUNTERS:
         return set()
     models = [one for model in MODELS for one in (store.current(model), *store.kept(model)) if one]
@@ -92,7 +92,7 @@ def pinned(store: Reader, name: str) -> set[str]:
 
 
 def read_now(store: Reader, name: str) -> dict[str, str]:
-    """The counters that the model reads which predicts now; empty for any artifact but the submission."""
+    """Returns the counters that the current model reads; empty for any artifact but the submission."""
     model = store.current(MODEL) if name == SUBMISSION else None
     return noted(model.manifest) if model else {}
 
@@ -109,5 +109,5 @@ def _published(store: Reader, name: str) -> str | None:
 
 
 def short(version: str | None) -> str:
-    """The beginning of a version, as it is shown."""
+    """Returns the first 8 characters of a version, for messages."""
     return version[:8] if version else "unknown"

@@ -1,7 +1,7 @@
-"""The one way in which a version becomes the current one: its files sealed, its folder renamed, its manifest replaced.
+"""Publishes a version: seals its files, renames its folder, replaces the manifest.
 
-What does not belong here: what a manifest says (store.store, store.rewriting), and what happens to earlier
-versions (store.kept_versions).
+What does not belong here: the content of a manifest (store.store, store.rewriting), and earlier versions
+(store.kept_versions).
 """
 
 import shutil
@@ -20,7 +20,7 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Sealed:
-    """A version whose files are on the disk: the hash of its content, the name its folder gets, when, and its files."""
+    """A version whose files are synced to disk: content hash, name of its folder, time (ISO 8601, UTC), files."""
 
     version: str
     directory: str
@@ -36,8 +36,8 @@ def publish_version(
 ) -> Manifest:
     """Makes the files in the folder `draft` the current version of the artifact in `folder`; returns its manifest.
 
-    `describe` gives the manifest; `before_the_switch` is called when the files are in place and the manifest is not
-    replaced yet. A process that is killed leaves the version before or this one, whole; an error leaves the one before.
+    `describe` makes the manifest; `before_the_switch` is called when the files are in place but the manifest is not yet
+    replaced. A killed process leaves the previous version or this one, whole; an error leaves the previous one.
     """
     fingerprints = atomic.seal_folder(draft)
     version = digest({name: mark.sha256 for name, mark in fingerprints.items()})
@@ -56,11 +56,11 @@ def publish_version(
 
 
 def _names(path: Path, manifest: Manifest) -> bool:
-    """Whether the file names the version of `manifest`: it may, although what came after the renaming failed."""
+    """Returns whether the file holds `manifest`: it may, even if a step after the rename failed."""
     return path.is_file() and path.read_text(encoding="utf-8", errors="replace") == manifest.to_json()
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Names the current version of the artifact in `folder`: one rename."""
+    """Makes `manifest` the current one of the artifact in `folder`, by one rename."""
     with atomic.atomic_file(folder / MANIFEST) as path:
         path.write_text(manifest.to_json(), encoding="utf-8")

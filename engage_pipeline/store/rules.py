@@ -1,9 +1,9 @@
-"""What must hold of a version before anyone uses it, and how a version is held to it.
+"""Rules that a version must satisfy before it is used, and how a version is judged by them.
 
-A stage that has rules says them in its module `rules`. A version is judged before its manifest is written, and again
-when the limits, the rules or the versions that it is compared with have changed since. The verdict is a part of its
-manifest, so that no version is ever current without one. What does not belong here: what a rule looks at (the stages),
-and how an outcome is shown (checks).
+A stage defines its rules in its module `rules`. A version is judged before its manifest is written, and again when the
+limits, the rules or the versions with which it is compared have changed. The verdict is part of the manifest, so no
+version is ever current without one. What does not belong here: the rules themselves (the stages), and how an outcome is
+shown (orchestration.checks).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ _MODULES = {stage: f"engage_pipeline.{stage.value}.rules" for stage in (Stage.IN
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a rule found of one version: what is wrong, in one line (empty = nothing), and figures by name."""
+    """The result of a rule for one version: the problem in one line (empty = none), and figures by name."""
 
     problem: str
     figures: Mapping[str, int]
@@ -32,10 +32,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Rule:
-    """One thing that must hold of every version of an artifact.
+    """A rule that every version of an artifact must satisfy.
 
-    `summary` is a format string over the figures. `compared_with` are artifacts without parts: a verdict holds only as
-    long as their versions are those that the version was compared with.
+    `summary` is a format string over the figures. `compared_with` are artifacts without parts: a verdict is valid only
+    as long as their versions are the compared ones.
     """
 
     name: str
@@ -51,7 +51,7 @@ Rules = Sequence[Rule]
 def rule(
     summary: str, *, compared_with: tuple[str, ...] = ()
 ) -> Callable[[Callable[[Reader, Version], Outcome]], Rule]:
-    """Makes the decorated function a rule named like it, whose docstring says what must hold."""
+    """Makes the decorated function a rule with its name; its docstring describes the rule to people."""
 
     def make(look: Callable[[Reader, Version], Outcome]) -> Rule:
         return Rule(look.__name__, " ".join((look.__doc__ or "").split()), summary, look, compared_with)
@@ -60,20 +60,20 @@ def rule(
 
 
 def stage_rules(name: str) -> Rules:
-    """The rules of the artifact `name`, as its stage says them."""
+    """Returns the rules of the artifact `name` from its stage."""
     module = _MODULES.get(ARTIFACTS[name].stage)
     rules: Rules = () if module is None else import_module(module).RULES.get(name, ())
     return rules
 
 
 def judge(store: Reader, version: Version, rules: Rules) -> Verdict:
-    """Holds a version, published or about to be, to the `rules` under the settings of the store."""
+    """Judges a version, published or about to be, by the `rules` under the settings of the store."""
     problems = {one.name: outcome_of(store, version, one).problem for one in rules}
     return Verdict(limits(store.settings), _compared(store, rules), problems)
 
 
 def outcome_of(store: Reader, version: Version, one: Rule) -> Outcome:
-    """What one rule finds. A version that can't be looked at is one with a problem."""
+    """Returns the outcome of one rule. A version that can't be read has a problem."""
     try:
         return one.look(store, version)
     except UserError as error:
@@ -85,7 +85,7 @@ def outcome_of(store: Reader, version: Version, one: Rule) -> Outcome:
 
 
 def holds_still(store: Reader, verdict: Verdict | None, rules: Rules) -> bool:
-    """Whether nothing that the verdict rests on has changed since, apart from the version, which never does."""
+    """Returns whether the verdict is still valid: rules, limits and compared versions are unchanged."""
     return (
         verdict is not None
         and verdict.problems.keys() == {one.name for one in rules}
@@ -95,13 +95,13 @@ def holds_still(store: Reader, verdict: Verdict | None, rules: Rules) -> bool:
 
 
 def limits(settings: Settings) -> dict[str, Any]:
-    """The settings that rules may hold a version to, as JSON types."""
+    """Returns the settings that rules may use, as JSON types."""
     checks: dict[str, Any] = settings.checks.model_dump(mode="json")
     return {**checks, "ingest.max_rejected_share": settings.ingest.max_rejected_share}
 
 
 def failures(verdict: Verdict) -> str:
-    """What is wrong, in one line; empty where nothing is."""
+    """Returns all problems in one line; empty if there are none."""
     return "; ".join(problem for problem in verdict.problems.values() if problem)
 
 

@@ -1,1 +1,1 @@
-"""results.csv, by the pipeline or by the streaming command of the challenge's test phase."""
+"""results.csv, made by the pipeline or by the streaming command of the challenge's test phase."""

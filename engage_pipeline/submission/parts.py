@@ -1,6 +1,6 @@
-"""Predicts raw test parts in this process, part after part, slice after slice.
+"""Predicts raw test parts in this process, part by part and slice by slice.
 
-What does not belong here: which parts, and on how many processes (predict).
+What does not belong here: which parts, and the number of processes (predict).
 """
 
 import tempfile
@@ -31,10 +31,10 @@ def predict_parts(
     scratch: Path,
     settings: Settings,
 ) -> int:
-    """Writes the lines of each part; returns the rejected ones. Progress is measured in kibibytes of raw input.
+    """Predicts each part into `writer`; returns the number of rejected lines. Progress is in KiB of raw input.
 
-    The rows are counted in `seen`. Temporary files lie in the folder `scratch`. Raises UserError naming a part that
-    can't be read.
+    The rows are added to `seen`. Temporary files go to the folder `scratch`. Raises UserError naming a part that can't
+    be read.
     """
     rejected = 0
     sizes = [path.stat().st_size // _BYTES_A_UNIT for path in parts]
@@ -48,7 +48,7 @@ def predict_parts(
 
 @dataclass
 class _Share:
-    """Advances a Progress by the share of one part's `size` that its rows done are of its `rows`."""
+    """Converts finished rows of one part to their share of its `size` and advances the progress by it."""
 
     tracker: Progress
     writer: ResultsWriter
@@ -58,7 +58,7 @@ class _Share:
     done_size: int = 0
 
     def advance(self, rows: int) -> None:
-        """`rows` more of the part are done."""
+        """Reports `rows` more rows of the part as done."""
         self.done_rows += rows
         size = self.size * self.done_rows // max(self.rows, 1)
         self.tracker.advance(size - self.done_size, f"{self.writer.rows:,} rows")
@@ -87,9 +87,9 @@ def _predict_part(
 
 
 def slices(tweets: Path, piece: Path, rows: int) -> Iterator[Path]:
-    """Parquet files that hold the rows of `tweets` in order, at most `rows` each.
+    """Yields Parquet files with the rows of `tweets` in order, at most `rows` each.
 
-    Either `tweets` itself, or `piece` again and again: read each before the next is asked for.
+    Yields `tweets` itself if it is small enough, else `piece` repeatedly: read each before asking for the next.
     """
     with pq.ParquetFile(tweets) as file:
         if file.metadata.num_rows <= rows:

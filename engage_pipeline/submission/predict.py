@@ -1,10 +1,10 @@
-"""The challenge's test phase: raw test parts in, results.csv out, with the published model and counters.
+"""The challenge's test phase: raw test parts to results.csv, with the published model and counters.
 
     report = predict([Path("test")], Path("results.csv"), settings, threads=1)
 
-No orchestrator and no network. Part by part the lines become typed tweets, then features, then probabilities, in
-temporary files below working_dir that are gone at the end. Memory does not grow with the rows: features are joined
-slice by slice, and scored batch by batch. Several processes share the parts among them.
+No orchestrator and no network access. Each part becomes typed tweets, then features, then probabilities, in temporary
+files below working_dir. Memory does not grow with the rows: features are joined slice by slice and scored batch by
+batch. Several processes share the parts.
 """
 
 import logging
@@ -40,8 +40,8 @@ _WHOLE = "results.csv"
 
 @dataclass(frozen=True)
 class PredictReport:
-    """What was predicted: lines of results.csv, wall-clock seconds, lines of the parts that could not be read, and in
-    what the rows are unlike the training rows, a line each."""
+    """`rows`: lines of results.csv. `seconds`: wall time. `rejected`: lines of the parts that can't be read.
+    `warnings`: differences from the training rows, a line each."""
 
     rows: int
     seconds: float
@@ -50,7 +50,7 @@ class PredictReport:
 
     @property
     def rows_per_second(self) -> float:
-        """Lines of results.csv a second, everything counted."""
+        """Lines of results.csv per second, over the whole time."""
         return self.rows / max(self.seconds, 1e-9)
 
 
@@ -65,13 +65,11 @@ def predict(
 ) -> PredictReport:
     """Writes the results.csv `output` for the test parts `inputs`: files, or folders of parts.
 
-    A pipe, a device or `-` (standard output) is written to, a regular file appears whole (files.outputs).
-
-    Parts follow each other as given, those of a folder by name; a line for every row, in order. `threads` limits
-    every library, in each process; None = engine.threads. Of several `processes` each takes whole parts, and its share
-    of engine.memory_limit. Raises UserError before any work where an input is missing or the model is not there, is
-    damaged or was made with other settings, or, unless `allow_mixed`, where the counters that it was promoted with are
-    gone.
+    `output` may be a pipe, a device or `-` (standard output); a regular file appears whole (files.outputs). Parts keep
+    the given order, those of a folder are sorted by name; every row gets a line, in order. `threads` limits every
+    library in each process; None = engine.threads. Each of several `processes` gets whole parts and its share of
+    engine.memory_limit. Raises UserError before any work if an input is missing, if the model is missing, damaged or
+    made with other settings, or, unless `allow_mixed`, if the counters of its promotion are gone.
     """
     started = time.monotonic()
     place = find_output(output)
@@ -107,7 +105,7 @@ def _told_when_exhausted(folder: Path, parts: Sequence[Path], settings: Settings
 def _predict_here(
     parts: Sequence[Path], output: IO[bytes], held: Held, scratch: Path, settings: Settings
 ) -> tuple[int, SeenRows]:
-    """Predicts the parts in this process into the open file `output`; returns the rejected lines, and the rows seen."""
+    """Predicts the parts in this process into the open file `output`; returns the rejected lines and the seen rows."""
     threads, seen = settings.engine.threads, SeenRows()
     with limited_threads(threads):
         published = held.load(threads)
@@ -119,7 +117,7 @@ def _predict_here(
 def _predict_apart(
     shares: Sequence[dict[int, Path]], beside: Path, output: IO[bytes], held: Held, scratch: Path, settings: Settings
 ) -> tuple[int, SeenRows]:
-    """Predicts each share in a process of its own, and joins the results in the order of the parts."""
+    """Predicts each share in its own process, and joins the results in the order of the parts."""
     arguments = [(share, beside, held, scratch, settings) for share in shares]
     outcomes = run_in_processes("predict", _predict_share, arguments)
     for place in sorted(place for share in shares for place in share):
@@ -136,7 +134,7 @@ def _predict_apart(
 def _predict_share(
     share: dict[int, Path], beside: Path, held: Held, scratch: Path, settings: Settings
 ) -> tuple[int, SeenRows]:
-    """Predicts parts, each into a file of its own in the folder `beside`; returns the rejected lines, and the rows."""
+    """Predicts each part into its own file in the folder `beside`; returns the rejected lines and the seen rows."""
     threads, seen = settings.engine.threads, SeenRows()
     rejected = 0
     with _told_when_exhausted(beside, list(share.values()), settings), limited_threads(threads):
@@ -152,7 +150,7 @@ def _piece(place: int) -> str:
 
 
 def expand_inputs(inputs: Sequence[Path], *, follow_links: bool = False) -> list[Path]:
-    """The part files of `inputs`, folders replaced by their parts in order of name.
+    """Returns the part files of `inputs`; a folder is replaced by its parts, sorted by name.
 
     Raises UserError naming an input that is missing or given twice, or a folder without parts.
     """

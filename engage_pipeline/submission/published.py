@@ -1,4 +1,4 @@
-"""What predicting reads of what is published: the model, and the counters that it was judged on.
+"""The published artifacts that predictions need: the model, and the counters with which it was judged.
 
 These counters may be older than the published ones: a run that died between counting and promotion leaves new counters
 beside the old model (store.promoted_counters).
@@ -26,14 +26,13 @@ LOGGER = logging.getLogger("engage_pipeline")
 
 LEAST_SLICE_ROWS, MOST_SLICE_ROWS = 32_768, 16_777_216
 COUNTS_A_ROW = 64
-"""Rows of the counters that are read for each row of a slice: looking a slice up reads all of them, 0.1 microseconds
-each."""
+"""The most counter rows to read per row of a slice: each slice reads all counters, at 0.1 microseconds per row."""
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Published:
-    """The model and its version, where the counters lie, and how many rows are joined with them at a time."""
+    """The model and its version, the paths of the counters, and the number of rows to join with them at a time."""
 
     model: TrainedModel
     version: str
@@ -43,22 +42,22 @@ class Published:
 
 @dataclass(frozen=True)
 class Held:
-    """Folders that stay readable while their scratch folder is there, however often their artifacts are made anew."""
+    """Folders that stay readable as long as their scratch folder exists, however often their artifacts are remade."""
 
     model: Path
     version: str
     counts: Counts
 
     def load(self, threads: int | None) -> Published:
-        """What lies there. Raises UserError as TrainedModel.load does."""
+        """Loads the model of these folders. Raises UserError as TrainedModel.load does."""
         return _published(TrainedModel.load(self.model, threads), self.version, self.counts)
 
 
 def hold_published(store: ArtifactStore, scratch: Path, *, allow_mixed: bool = False) -> Held:
-    """Links in the folder `scratch`, in the same file system, to the model of now and the counters it was judged on.
+    """Links the current model and its counters into the folder `scratch`, on the same file system.
 
-    Raises UserError where some of it is not there, is damaged or was made with other settings, and where no model
-    predicts yet. Where these counters are gone, `allow_mixed` takes the published ones.
+    Raises UserError if no model predicts yet, or if one of them is missing, damaged or made with other settings. If the
+    counters of the model's promotion are gone, `allow_mixed` uses the published ones instead.
     """
 
     def hold(model: Version, counters: Mapping[str, Version]) -> Held:
@@ -69,7 +68,8 @@ def hold_published(store: ArtifactStore, scratch: Path, *, allow_mixed: bool = F
 
 
 def open_published(store: ArtifactStore, threads: int | None, *, allow_mixed: bool = False) -> Published:
-    """The same without links, for work so short that it is not replaced twice meanwhile. Raises as hold_published."""
+    """Opens the same without links, for work so short that nothing is replaced twice meanwhile. Raises as
+    hold_published."""
 
     def load(model: Version, counters: Mapping[str, Version]) -> Published:
         folders = {name: version.directory() for name, version in counters.items()}
@@ -79,13 +79,13 @@ def open_published(store: ArtifactStore, threads: int | None, *, allow_mixed: bo
 
 
 def slice_rows(folders: Sequence[Path]) -> int:
-    """Rows of a slice that is worth one pass over the counters in `folders`: more for large counters."""
+    """Returns the number of rows of a slice, larger for larger counters in `folders`, since each slice reads them."""
     counters = sum(pq.read_metadata(path).num_rows for folder in folders for path in folder.glob("*.parquet"))
     return min(max(counters // COUNTS_A_ROW, LEAST_SLICE_ROWS), MOST_SLICE_ROWS)
 
 
 def counts_in(folders: Mapping[str, Path]) -> Counts:
-    """Where write_features finds the counters of the versions in `folders`, by artifact."""
+    """Returns the paths of the counters for write_features; `folders` by artifact."""
     return {
         "training_counts": folders["interaction_counts"],
         "similarity": folders["author_similarity"] / SIMILAR_AUTHORS,
@@ -100,8 +100,7 @@ def _published(model: TrainedModel, version: str, counts: Counts) -> Published:
 def _unless_replaced(
     store: ArtifactStore, use: Callable[[Version, Mapping[str, Version]], _T], *, allow_mixed: bool
 ) -> _T:
-    """`use` of the current model and its counters: once more if one of them became an old version meanwhile, whose
-    files may be gone."""
+    """Calls `use` with the current model and its counters; again if one was replaced and removed meanwhile."""
     while True:
         before = _directories(store)
         try:
@@ -118,14 +117,15 @@ def _directories(store: ArtifactStore) -> list[str | None]:
 
 
 def _counters(store: ArtifactStore, model: Version, *, allow_mixed: bool) -> Mapping[str, Version]:
-    """The counters that the model was judged on, by name; those published now where they are gone and may be mixed."""
+    """Returns the counters with which the model was judged, by name; if they are gone and `allow_mixed`, the published
+    ones."""
     try:
         found = find_counters(store, model.manifest)
     except CountersGoneError as error:
         published = {name: store.open(name) for name in COUNTERS}
         if not allow_mixed:
-            raise UserError(f"{error}, --allow-mixed predicts with those that are published") from None
-        LOGGER.warning("mixed as asked for: %s", error)
+            raise UserError(f"{error}, --allow-mixed predicts with the published ones") from None
+        LOGGER.warning("predicting with the published counters (--allow-mixed): %s", error)
         return published
     older = [
         f"{name} {short(version.manifest.version)}"
@@ -134,7 +134,7 @@ def _counters(store: ArtifactStore, model: Version, *, allow_mixed: bool) -> Map
     ]
     if older:
         LOGGER.info(
-            "model %s reads the counters that it was promoted with, not those published since: %s",
+            "model %s reads the counters of its promotion, not the newer published ones: %s",
             short(model.manifest.version),
             ", ".join(older),
         )
@@ -142,7 +142,7 @@ def _counters(store: ArtifactStore, model: Version, *, allow_mixed: bool) -> Map
 
 
 def _linked(version: Version, scratch: Path) -> Path:
-    """A folder of links to the version's files that outlives it."""
+    """Makes a folder of links to the version's files, which outlives the version; returns it."""
     directory = version.directory()
     links = Path(tempfile.mkdtemp(prefix=f"{version.manifest.artifact}-", dir=scratch))
     for name in version.manifest.files:

@@ -1,8 +1,7 @@
 """Writes results.csv: `tweet_id,engaging_user_id,reply,retweet,retweet_with_comment,like`, a line for every test row.
 
-No header, no quotes, probabilities with nine decimals. What belongs here: from tweets, features and a model to lines.
-What does not: where tweets and features come from (predict, the assets), and how a results.csv is read
-(scoring.results_file).
+No header, no quotes, probabilities with nine decimals. What does not belong here: where tweets and features come from
+(predict, the assets), and reading a results.csv (scoring.results_file).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +33,7 @@ class ProbabilitySource(Protocol):
     """A model that scores feature rows."""
 
     def probabilities(self, table: pa.Table) -> np.ndarray:
-        """Probabilities float64 [n, 4] of the rows of `table`, in the order of schema.TARGETS, in (0, 1)."""
+        """Returns the rows' probabilities, float64 [n, 4] in the order of schema.TARGETS, in (0, 1)."""
 
 
 class ResultsWriter:
@@ -44,7 +43,7 @@ class ResultsWriter:
     """
 
     def __init__(self, output: Path | IO[bytes]) -> None:
-        """Creates the file, or begins in the open one, which it leaves open."""
+        """Creates the file, or writes to the open one, which it leaves open."""
         self.rows = 0
         self.lowest, self.highest = 1.0, 0.0
         self.total = np.zeros(len(schema.TARGETS))
@@ -58,13 +57,13 @@ class ResultsWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Ends the last line."""
+        """Completes the last line."""
         self._writer.close()
 
     def write(self, ids: pa.Table, probabilities: np.ndarray) -> None:
-        """Writes a line for each row of `ids`, which has the ID_COLUMNS; `probabilities` as a model gives them.
+        """Writes a line for each row of `ids`, which has the ID_COLUMNS; `probabilities` [n, 4] as from a model.
 
-        Raises UserError naming the row where an id can't stand in a line, ValueError for a number outside (0, 1).
+        Raises UserError naming the row with an id that a CSV line can't hold, ValueError for a number outside (0, 1).
         """
         if not ((probabilities > 0) & (probabilities < 1)).all():
             raise ValueError("probabilities outside (0, 1)")
@@ -81,7 +80,7 @@ class ResultsWriter:
             self.highest = max(self.highest, float(probabilities.max()))
 
     def facts(self) -> dict[str, Any]:
-        """Rows, extremes and mean probabilities of what was written."""
+        """Returns rows, extremes and mean probabilities of all written lines."""
         means = self.total / max(self.rows, 1)
         return {
             "rows": self.rows,
@@ -94,10 +93,10 @@ class ResultsWriter:
 def write_submission(
     model: ProbabilitySource, tweets: Sequence[Path], features: Sequence[Path], output: Path
 ) -> dict[str, Any]:
-    """Writes the results.csv `output` for parts in the order given; returns ResultsWriter.facts.
+    """Writes the results.csv `output` for parts in the given order; returns ResultsWriter.facts.
 
-    `tweets[i]` and `features[i]` are the Parquet files of one part, the same rows in the order of line_number. Raises
-    UserError naming the file where they differ.
+    `tweets[i]` and `features[i]` are the Parquet files of one part, with the same rows in the order of line_number.
+    Raises UserError naming the file if their rows differ.
     """
     total = sum(pq.read_metadata(path).num_rows for path in features)
     with ResultsWriter(output) as writer, progress("submission", total) as tracker:
@@ -116,7 +115,7 @@ def write_part(
 ) -> Iterator[int]:
     """Writes the lines of one part, batch by batch; yields the rows of each batch. Raises as write_submission does.
 
-    `look` is given the features of each batch.
+    `look` is called with the features of each batch.
     """
     with pq.ParquetFile(tweets) as tweet_file, pq.ParquetFile(features) as feature_file:
         counts = tweet_file.metadata.num_rows, feature_file.metadata.num_rows
@@ -132,7 +131,7 @@ def write_part(
 
 
 def _texts(probabilities: np.ndarray) -> pa.Array:
-    """`0.123456789`: a decimal, whose text knows neither locale nor exponent."""
+    """Formats probabilities as `0.123456789`, as decimals, whose text has neither locale nor exponent."""
     least = 10.0**-DECIMALS
     rounded = pc.round(pa.array(np.clip(probabilities, 1000 * least, 1 - least)), DECIMALS)
     return rounded.cast(_DECIMAL, safe=False).cast(pa.string())

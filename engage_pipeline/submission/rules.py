@@ -1,4 +1,4 @@
-"""What must hold of results.csv before it is handed out."""
+"""The rules that results.csv must satisfy before it is handed out."""
 
 from engage_pipeline.store.rules import Outcome, Rules, rule
 from engage_pipeline.store.versions import Reader, Version

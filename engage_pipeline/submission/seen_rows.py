@@ -1,7 +1,7 @@
-"""What the rows that are predicted are like, gathered while they stream by, and how they differ from the training rows.
+"""Statistics of the predicted rows, gathered while they are predicted, and their differences from the training rows.
 
-Of each batch a sample of SAMPLE_ROWS is binned; languages and new users are counted over all rows. What does not belong
-here: how rows are binned (interactions.drift.profile), what a difference means (interactions.drift.stability).
+A sample of SAMPLE_ROWS per batch is binned; languages and new users are counted over all rows. What does not belong
+here: the bins (interactions.drift.profile), and the meaning of a difference (interactions.drift.stability).
 """
 
 from collections import Counter
@@ -28,8 +28,8 @@ SAMPLE_ROWS = 2048
 
 @dataclass
 class SeenRows:
-    """Counts over rows of schema.feature_schema: `new` rows by `author` and `viewer` that no labelled row has, rows of
-    the sample by feature and bin, rows by language."""
+    """Counts over rows of schema.feature_schema: `new`, rows whose `author` or `viewer` is in no labelled row; `bins`,
+    rows of the sample by feature and bin; `languages`, rows by language."""
 
     rows: int = 0
     new: Counter[str] = field(default_factory=Counter)
@@ -61,13 +61,15 @@ class SeenRows:
             self.bins.setdefault(name, Counter()).update(rows)
 
     def _add_language(self, name: str, rows: int) -> None:
-        """Names beyond the first MOST_VALUES are one: a file may hold as many as it has rows."""
+        """Counts rows of a language; those beyond the first MOST_VALUES are one, since a file may hold any number."""
         known = name in self.languages or len(self.languages) < MOST_VALUES
         self.languages[name if known else OTHERS] += rows
 
     def differences(self, training: Profile | None, settings: Settings) -> list[str]:
-        """What is unlike the training rows, a line each: unknown languages, features beyond checks.drift_psi, more new
-        viewers or authors than checks.new_user_share. `training` is the profile in the bundle, None where it has none.
+        """Returns a line for each difference from the training rows: unknown languages, features beyond
+        checks.drift_psi, more new viewers or authors than checks.new_user_share.
+
+        `training` is the profile in the bundle; None if it has none.
         """
         if not self.rows:
             return []

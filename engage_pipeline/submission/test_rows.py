@@ -1,4 +1,4 @@
-"""The rows of a submission: test tweets, and their features by the counters that the model was judged on."""
+"""The rows of a submission: test tweets, and their features from the counters with which the model was judged."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ LOGGER = logging.getLogger("engage_pipeline")
 
 
 def tweet_files(store: ArtifactStore) -> list[Path]:
-    """The Parquet files of test_tweets, one a part, in the order of results.csv."""
+    """Returns the Parquet files of test_tweets, one per part, in the order of results.csv."""
     tweets = store.open("test_tweets")
     return [tweets.path(f"{part}.parquet") for part in tweets.manifest.facts["parts"]]
 
@@ -25,13 +25,13 @@ def tweet_files(store: ArtifactStore) -> list[Path]:
 def feature_files(
     store: ArtifactStore, tweets: Sequence[Path], counters: Mapping[str, Version]
 ) -> Iterator[list[Path]]:
-    """The features of the rows of each of `tweets`: those of test_features where they were joined from `counters`,
-    else temporary ones, which are gone when the block ends."""
+    """Opens the feature files of `tweets`: those of test_features if they were joined from `counters`, else temporary
+    ones, which are removed when the block ends."""
     features = store.open("test_features")
     if made_of(features.manifest) == {name: version.manifest.version for name, version in counters.items()}:
         yield [features.path(path.name) for path in tweets]
         return
-    LOGGER.info("submission: test_features are of other counters than the model was promoted with: joined once more")
+    LOGGER.info("submission: test_features use other counters than the model's promotion did: joining them again")
     counts = counts_in({name: version.directory() for name, version in counters.items()})
     with atomic.scratch_folder(store.root, SCRATCH) as scratch:
         parts = [(path, scratch / path.name) for path in tweets]

@@ -1,6 +1,6 @@
-"""What the model meets in the test rows that it never saw: each falls into a bucket for the unknown, and is counted.
+"""Counts what the model never saw before the test rows: authors, viewers, languages and tokens.
 
-What does not belong here: values that the challenge does not know (ingest), and what drifted (orchestration.checks).
+What does not belong here: values unknown to the challenge (ingest), and drift (orchestration.checks).
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,15 @@ from engage_pipeline.language.codes import NO_CODE, load_codes
 
 BATCH_ROWS = 65_536
 EXPOSURES = {key: (f"{key}_exposures", f"valid_{key}_exposures") for key in ("author", "viewer")}
-"""How often a key was shown in either window."""
+"""The columns with the exposures of a key, one per window."""
 
 
 def count_unknown(features: Sequence[Path], languages: Sequence[str], codes: Path) -> dict[str, int]:
-    """Counts over the rows of `features` (schema.feature_schema): rows whose author or viewer no labelled row has,
-    rows of no language of the network (`languages`), tokens that are sketched, and those of them without a code.
+    """Counts unknown things in the rows of `features` (schema.feature_schema).
 
-    `codes` is the file of the model's token codes. The first and last token of a tweet are never sketched.
+    Returns new_author_rows and new_viewer_rows (without exposures in labelled rows), unknown_language_rows (the
+    network's are `languages`), tokens (sketched ones) and unknown_tokens (those without a code). `codes` is the file of
+    the model's token codes. The first and last token of a tweet are never sketched.
     """
     known = pa.array(languages, pa.string())
     has_code = load_codes(codes)[:, 0] != NO_CODE
@@ -46,7 +47,7 @@ def count_unknown(features: Sequence[Path], languages: Sequence[str], codes: Pat
 
 
 def _sketched(lists: pa.ChunkedArray) -> npt.NDArray[np.int32]:
-    """All tokens but the first and last of each list."""
+    """Returns all tokens except the first and last of each list."""
     column = lists.combine_chunks()
     lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
     ends = np.cumsum(lengths)

@@ -13,15 +13,15 @@ from engage_pipeline.submission.explanation.explain import ExplainedRow
 
 
 def write_json(explained: ExplainedRow, output: Output) -> None:
-    """Writes to_json to `output`. Raises UserError where that can't be written."""
+    """Writes to_json to `output`. Raises UserError if it can't be written."""
     output.write_text(json.dumps(to_json(explained), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def to_json(explained: ExplainedRow) -> dict[str, Any]:
-    """The explanation as JSON types.
+    """Returns the explanation as JSON types.
 
-    `features` are all columns of schema.feature_schema; `contribution`s are in logits, and with `baseline_logit` and
-    `residual` they sum to `logit`; `points` is the probability less what it would be without the family.
+    `features` are all columns of schema.feature_schema. The `contribution`s are in logits; with `baseline_logit` and
+    `residual` they sum to `logit`. `points` is the probability minus the probability without the family.
     """
     features = {name: value for name, value in explained.features.items() if name != schema.ENGAGEMENT_DAY}
     return {
@@ -68,5 +68,5 @@ def _engagement(explanation: Explanation, features: dict[str, Any]) -> dict[str,
 
 
 def _made_of(feature: str, features: dict[str, Any]) -> dict[str, Any]:
-    """The raw columns behind a feature; the words of the tweet stand in the tweet already."""
+    """Returns the raw columns of a feature, except the tokens, which are in `tweet` already."""
     return {column: features[column] for column in FEATURES[feature].columns if column != TEXT_TOKENS}

@@ -1,4 +1,4 @@
-"""An explained row on a terminal: what moved each probability, and the counters behind it, in fewer than 80 lines."""
+"""An explained row as text: the contributions to each probability, and the counters, in fewer than 80 lines."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,18 +11,18 @@ from engage_pipeline.submission.explanation import words
 from engage_pipeline.submission.explanation.explain import ExplainedRow
 
 FAMILIES_SHOWN = 6
-"""Of each engagement; the others are summed up in a line."""
+"""Families shown per engagement; one line sums up the others."""
 LEAST_SHOWN = 0.005
-"""Contributions below it, in logits, are summed up too: they would print as 0.00."""
+"""Contributions below this, in logits, are summed up too: they would print as 0.00."""
 _LEGEND = (
-    "logits: what the family added to the log-odds. points: the probability less what it would be without that, in %.",
-    "from: a row of which nothing is known. by: the feature of the family that weighed most.",
+    "logits: what the family adds to the log-odds. points: the probability minus that without the family, in %.",
+    "from: a row of which nothing is known. by: the feature with the largest contribution of its family.",
     "counters: how often the key was shown, with each engagement, and with none.",
 )
 
 
 def to_text(explained: ExplainedRow) -> str:
-    """The explanation as aligned lines."""
+    """Formats the explanation as aligned lines."""
     lines = [f"{explained.part}, row {explained.row}", *_subject(explained), ""]
     for explanation in explained.explanation.engagements:
         label = None if explained.labels is None else explained.labels[explanation.engagement]
@@ -85,7 +85,7 @@ def _line(contribution: float, points: float, text: str) -> str:
 
 
 def _counters(features: dict[str, Any]) -> list[str]:
-    """The counters as a table, a line for each window and key."""
+    """Formats the counters as a table, a line per window and key."""
     heads = {"exposures": "shown", **{target: target for target in schema.TARGETS}, NEGATIVE: "none"}
     families = [family for family in FAMILIES.values() if family.key]
     start = max(len(_row_title(family)) for family in families)

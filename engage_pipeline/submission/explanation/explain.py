@@ -2,9 +2,9 @@
 
     explained = explain(Path("test/part-00000"), 17, settings)
 
-The line alone goes the way of `predict`: the features of a row depend on the published counters and on nothing else in
-its part, so that it gets the probabilities that it has in results.csv. What does not belong here: how a logit
-is taken apart (model.explanation.row), and how it is told (as_text).
+The line is predicted alone, in the same way as by `predict`: the features of a row depend on the published counters,
+not on other rows of its part, so its probabilities equal those in results.csv. What does not belong here: splitting a
+logit into contributions (model.explanation.row), and formatting them (as_text, as_json).
 """
 
 import tempfile
@@ -37,10 +37,10 @@ _BLOCK_BYTES = 4 << 20
 
 @dataclass(frozen=True)
 class ExplainedRow:
-    """A line of a part and why it is predicted so.
+    """A line of a part and the explanation of its prediction.
 
-    `tweet` are the raw columns as typed values; `labels` which engagements happened (None = the part has no labels);
-    `features` what the model read, by column of schema.feature_schema. `model_version` of trained_model.
+    `tweet`: the raw columns as typed values. `labels`: which engagements happened (None = the part has no labels).
+    `features`: the model's inputs, by column of schema.feature_schema. `model_version`: that of trained_model.
     """
 
     part: Path
@@ -57,9 +57,8 @@ def explain(
 ) -> ExplainedRow:
     """Explains the line number `row` (from 0) of `part`, a test part or a labelled one, whose labels are not used.
 
-    `threads` limits every library; None = engine.threads. Raises UserError naming the part: no such part or line, a
-    line that is blank or would be rejected; and as `predict` does where the model or the counters are not there, which
-    takes `allow_mixed` too.
+    `threads` limits every library; None = engine.threads. `allow_mixed` as in `predict`. Raises UserError: no such part
+    or line, a line that is blank or would be rejected, and the errors of `predict` about model and counters.
     """
     part = find_part(part, follow_links=settings.follow_links)
     line = read_line(part, row)
@@ -82,9 +81,9 @@ def explain(
 
 
 def read_line(part: Path, row: int) -> bytes:
-    """The bytes of a line of `part`, its number counted from 0; reading ends with it.
+    """Returns the bytes of the line number `row` (from 0) of `part`; reads no further.
 
-    Raises UserError where the part has no such line, telling how many it has, or where the line is blank.
+    Raises UserError if the part has no such line, with the number of its lines, or if the line is blank.
     """
     line = next(read_lines(part, np.array([row], dtype=np.int64)), None) if row >= 0 else None
     if line is None:
@@ -105,7 +104,7 @@ def _count_lines(part: Path) -> int:
 
 
 def _read_tweet(line: bytes, where: str, folder: Path, settings: Settings) -> tuple[Path, dict[str, bool] | None]:
-    """The typed tweet of a raw line as a Parquet file, without the labels; and the labels, if the line has them."""
+    """Writes the typed tweet of a raw line, without labels, to a Parquet file; returns it and the labels, if any."""
     fields = line.split(_SEPARATOR)
     labels = None
     if len(fields) == len(schema.COLUMNS):
@@ -123,7 +122,7 @@ def _ingest(line: bytes, where: str, folder: Path, settings: Settings, *, labell
     source, tweets, rejects = (folder / name for name in ("line", "tweets.parquet", "rejects.parquet"))
     source.write_bytes(line + b"\n")
     lenient = settings.model_copy(update={"ingest": settings.ingest.model_copy(update={"max_rejected_share": 1.0})})
-    try:  # a rejected line is then told by the rejects, not by their share
+    try:  # with a share of 1, the error is the line's own reason
         ingest_part(source, tweets=tweets, rejects=rejects, settings=lenient, labelled=labelled, order="line")
     except UserError as error:
         found = next(read_rejects(rejects), None) if rejects.is_file() else None
@@ -133,6 +132,6 @@ def _ingest(line: bytes, where: str, folder: Path, settings: Settings, *, labell
 
 
 def _numbered(features: pa.Table, row: int) -> pa.Table:
-    """`features` of one row, with the line number that it has in its part."""
+    """Returns `features` of one row with its line number `row`."""
     place = features.schema.get_field_index(schema.LINE_NUMBER)
     return features.set_column(place, features.schema.field(place), pa.array([row], pa.int64()))

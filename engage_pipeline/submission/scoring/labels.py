@@ -23,7 +23,7 @@ from engage_pipeline.submission.scoring.results_file import ID_COLUMNS
 
 FOLLOWERS = "engaged_with_user_follower_count"
 _IDENTITY_TYPES = {schema.LINE_NUMBER: pa.int64(), "part": pa.large_string()}
-"""Where a row stood: columns that labels and oracle may both have, and then must agree on."""
+"""The columns with a row's place in its part; labels and oracle must agree on them if both have them."""
 _MAGIC = b"PAR1"
 
 
@@ -31,7 +31,7 @@ _MAGIC = b"PAR1"
 class LabelledRows:
     """Rows to score: ids (columns named ID_COLUMNS), labels bool [n, 4], author followers int64 [n].
 
-    `identity` holds line_number and part where the file has both.
+    `identity` holds line_number and part if the file has both.
     """
 
     path: Path
@@ -42,11 +42,11 @@ class LabelledRows:
 
 
 def read_labels(path: Path, settings: Settings) -> LabelledRows:
-    """The labelled rows of `path`, in its order. A missing id is empty, a missing follower count 0.
+    """Reads the labelled rows of `path`, in order. A missing id becomes empty, a missing follower count 0.
 
     `path` is a Parquet file with ids, follower count and labels, or a raw part with all 24 columns (or the folder of
-    that one part), of which a row has the engagements whose timestamp is there. Raises UserError naming the file, and
-    the column and row (from 0) where a label is missing or no truth value.
+    that one part), whose rows have the engagements with a timestamp. Raises UserError naming the file, and the column
+    and row (from 0) of a label that is missing or not a truth value.
     """
     raw = path.is_dir() or not _is_parquet(path)
     table = _read_part(find_part(path, follow_links=settings.follow_links), settings) if raw else _read_parquet(path)
@@ -60,9 +60,9 @@ def read_labels(path: Path, settings: Settings) -> LabelledRows:
 
 
 def read_oracle(path: Path, rows: LabelledRows) -> NDArray[np.float64]:
-    """The true probabilities of `rows`, [n, 4] in TARGETS order, from a Parquet file in the same order.
+    """Reads the true probabilities of `rows`, [n, 4] in TARGETS order, from a Parquet file in the same order.
 
-    Raises UserError where the file holds other rows, or something that is no probability.
+    Raises UserError if the file holds other rows, or a value that is not a probability.
     """
     table = _read_parquet(path)
     _require(path, table, schema.TARGETS)

@@ -1,4 +1,4 @@
-"""Which line of results.csv belongs to which labelled row."""
+"""Matches the lines of results.csv with labelled rows."""
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +12,10 @@ from engage_pipeline.submission.scoring.results_file import ID_COLUMNS, Predicti
 
 
 def match(predictions: Predictions, rows: LabelledRows) -> NDArray[np.int64]:
-    """For each labelled row, the place (from 0) of its line in the predictions.
+    """Returns the index (from 0) of each labelled row's line in the predictions, int64 [n].
 
-    In order where all ids agree row by row; else by (tweet_id, engaging_user_id). Raises UserError naming file, line
-    and reason where a row has no line, a line no row, or where two lines or two rows have the same ids.
+    Lines are matched in order if all ids agree row by row, else by (tweet_id, engaging_user_id). Raises UserError
+    naming file, line and reason if a row has no line, a line no row, or if two lines or two rows have the same ids.
     """
     if predictions.ids.equals(rows.ids):
         return np.arange(len(rows.labels), dtype=np.int64)
@@ -29,7 +29,7 @@ def match(predictions: Predictions, rows: LabelledRows) -> NDArray[np.int64]:
     if (twice := _repeated(wanted)) is not None:
         first, second = twice
         raise UserError(
-            f"{rows.path}: rows {first} and {second} have the same ids, so that {predictions.path} has to be in its "
+            f"{rows.path}: rows {first} and {second} have the same ids, so {predictions.path} must be in the same "
             f"order{_first_difference(predictions, rows)}"
         )
     places = pc.index_in(wanted, value_set=lines)
@@ -43,13 +43,13 @@ def match(predictions: Predictions, rows: LabelledRows) -> NDArray[np.int64]:
 
 
 def _keys(ids: pa.Table) -> pa.Array:
-    # A line's ids hold no comma, so that two different pairs never make the same key.
+    # A line's ids hold no comma, so different pairs give different keys.
     keys = pc.binary_join_element_wise(*(ids[name] for name in ID_COLUMNS), pa.scalar(",", pa.large_string()))
     return keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
 
 
 def _repeated(keys: pa.Array) -> tuple[int, int] | None:
-    """Places of the first key that was there before: of its first and its second occurrence."""
+    """Returns the indices of the first and second occurrence of the first repeated key; None if there is none."""
     first = pc.index_in(keys, value_set=keys).to_numpy(zero_copy_only=False)
     again = np.flatnonzero(first != np.arange(len(keys)))
     return (int(first[again[0]]), int(again[0])) if len(again) else None
@@ -60,7 +60,7 @@ def _first_difference(predictions: Predictions, rows: LabelledRows) -> str:
     if count != wanted:
         return f" ({counted(count, 'line')}, {counted(wanted, 'row')})"
     same = [pc.equal(predictions.ids[name], rows.ids[name]) for name in ID_COLUMNS]
-    return f" (line {pc.index(pc.and_(*same), False).as_py() + 1} is the first that differs)"
+    return f" (line {pc.index(pc.and_(*same), False).as_py() + 1} is the first different one)"
 
 
 def _ids(ids: pa.Table, row: int) -> str:

@@ -1,4 +1,4 @@
-"""Scores a results.csv of any program against labels: what `engage evaluate` does."""
+"""Scores a results.csv of any program against labels (`engage evaluate`)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class ScoreReport:
     share: metrics.OracleShare | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The report as JSON types."""
+        """Returns the report as JSON types."""
         return {
             "rows": self.rows,
             "scores": self.scores.to_json(),
@@ -36,7 +36,7 @@ class ScoreReport:
         }
 
     def to_text(self) -> str:
-        """The report for a terminal of 80 columns."""
+        """Returns the report for a terminal of 80 columns."""
         models = {"predictions": self.scores} | ({"oracle": self.oracle} if self.oracle else {})
         blocks = [counted(self.rows, "row"), metrics.format_groups(self.scores), metrics.format_table(models)]
         return "\n\n".join(blocks + ([metrics.format_shares(self.share)] if self.share else []))
@@ -49,12 +49,12 @@ def score_predictions(
     settings: Settings,
     chosen: Callable[[LabelledRows], NDArray[np.bool_]] | None = None,
 ) -> ScoreReport:
-    """Scores of `predictions` (SPEC section 8) against `labels`, over the author groups that `settings` names.
+    """Scores `predictions` (SPEC section 8) against `labels`, with the author groups of `settings`.
 
     `labels` is a Parquet file (tweet_id, engaging_user_id, engaged_with_user_follower_count and the four engagements)
     or a raw part with all 24 columns; `oracle` a Parquet file with the true probabilities, in the order of `labels`.
-    Only the rows of `labels` that are `chosen` (bool [n]) are scored, by default all. Raises UserError naming the file,
-    the line or row, and the reason where they can't be read or don't fit together.
+    Only the rows of `labels` that are `chosen` (bool [n]) are scored, by default all. Raises UserError naming file,
+    line or row, and reason if the files can't be read or don't match.
     """
     given, rows = read_predictions(predictions), read_labels(labels, settings)
     aligned = given.probabilities[match(given, rows)]

@@ -1,7 +1,7 @@
-"""Reads a results.csv of any program, and names the line where it is not one.
+"""Reads a results.csv of any program, and reports the first wrong line.
 
-The file is read whole by pyarrow. Only where that fails, or where a value is no probability, is it read again line by
-line, to tell which line is wrong and why. What does not belong here: which labelled row a line belongs to (matching).
+pyarrow reads the whole file. If that fails, or if a value is not a probability, the file is read again line by line to
+find the wrong line and the reason. What does not belong here: which labelled row a line belongs to (matching).
 """
 
 import re
@@ -37,7 +37,7 @@ class Predictions:
 
 
 def read_predictions(path: Path) -> Predictions:
-    """The predictions of `path`. Raises UserError naming the file, the line (from 1) and what is wrong with it."""
+    """Reads the predictions of `path`. Raises UserError naming the file, the wrong line (from 1) and the reason."""
     try:
         table = _read_whole(path)
     except OSError as error:
@@ -68,7 +68,7 @@ def _read_whole(path: Path) -> pa.Table:
 
 
 def _problem(path: Path) -> str | None:
-    """The first wrong line and what is wrong with it, as a message; None where no line is."""
+    """Returns the first wrong line and what is wrong with it, as a message; None if no line is."""
     number = 0
     for number, line in enumerate(_lines(path), start=1):
         if reason := _line_problem(line):

@@ -125,7 +125,7 @@ def test_shuffled_lines_are_matched_by_their_ids(tmp_path: Path, chosen: Setting
 def test_shuffled_lines_with_repeated_ids_are_refused(tmp_path: Path, chosen: Settings) -> None:
     table, true = world(tmp_path, repeated=True)
     results = write_results(tmp_path / "results.csv", table, true, [*range(1, ROWS), 0])
-    said = r"results\.csv, line 2: the same ids as on line 1, .* \(line 3 is the first that differs\)$"
+    said = r"results\.csv, line 2: the same ids as on line 1, .* \(line 3 is the first different one\)$"
     refused(said, results, tmp_path / "labels.parquet", chosen)
 
 
