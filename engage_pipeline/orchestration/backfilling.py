@@ -1,4 +1,4 @@
-"""`engage backfill`: makes chosen parts of a partitioned asset again, in few runs, and names those that failed."""
+"""`engage backfill`: remakes chosen parts of a partitioned asset in few runs, and reports those that failed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ ASKED_FOR = "asked for"
 
 @dataclass(frozen=True)
 class Backfill:
-    """What was tried: the steps, in how many runs, and what went wrong by failed run."""
+    """The result of a backfill: its steps, the number of runs, and a message per failed run."""
 
     steps: tuple[Step, ...]
     runs: int
@@ -38,12 +38,12 @@ def backfill(
 ) -> Backfill:
     """Makes the parts of `asset` whose names match one of `patterns` (`part-0001?`); without patterns the stale ones.
 
-    Runs of neighbouring parts, at most plan.parts_a_run each. A failed part loses no other. `warnings` is told how the
-    checks end. Raises UserError: an asset without parts, a pattern that matches none.
+    A run has neighbouring parts, at most plan.parts_a_run. A failed part does not stop the others. `warnings` collects
+    the results of checks. Raises UserError: an asset without parts, a pattern that matches no part.
     """
     if asset not in ARTIFACTS or not ARTIFACTS[asset].partitioned:
         having = ", ".join(name for name, artifact in ARTIFACTS.items() if artifact.partitioned)
-        raise UserError(f"--asset {asset}: no asset with parts; there are {having}")
+        raise UserError(f"--asset {asset}: not an asset with parts; these are {having}")
     store = pipeline.store()
     steps = _chosen(asset, _parts(store, asset), patterns) if patterns else plan_segment(store, [asset])
     register_parts(instance, [str(step.key) for step in steps])
@@ -61,6 +61,6 @@ def _parts(store: ArtifactStore, asset: str) -> Sequence[str]:
 def _chosen(asset: str, parts: Sequence[str], patterns: Sequence[str]) -> list[Step]:
     for pattern in patterns:
         if not any(fnmatchcase(part, pattern) for part in parts):
-            raise UserError(f"{pattern}: matches no part of {asset}; there are {', '.join(parts) or 'none'}")
+            raise UserError(f"{pattern}: matches no part of {asset}; its parts: {', '.join(parts) or 'none'}")
     chosen = [part for part in parts if any(fnmatchcase(part, pattern) for pattern in patterns)]
     return [Step(asset, part, ASKED_FOR) for part in chosen]

@@ -1,6 +1,6 @@
-"""Runs whose process was killed: they are closed, so that they neither look alive nor hold back others.
+"""Closes runs whose process was killed, so that they neither look alive nor block others.
 
-A run notes its process when its first step starts. What does not belong here: starting a dead run again, which the
+A run records its process when its first step starts. What does not belong here: starting a dead run again, which the
 daemon does (`run_retries` in dagster.yaml).
 """
 
@@ -13,19 +13,19 @@ import dagster as dg
 PROCESS_TAG = "engage/process"
 """`host:process id:start time in clock ticks since the machine's start:run id` of the process that executes a run.
 
-The id is there because a second attempt is given the tags of the first, and may wait long before its first step.
+The id is needed because a second attempt inherits the tags of the first, and may wait long before its first step.
 """
 _marked: set[str] = set()
 _EVERY_SECONDS = 30
 
 
 def executed_here(run_id: str) -> str:
-    """The value of PROCESS_TAG for a run that this process executes."""
+    """Returns the value of PROCESS_TAG for a run that this process executes."""
     return f"{socket.gethostname()}:{os.getpid()}:{_start_time(os.getpid())}:{run_id}"
 
 
 def mark_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """Notes that this process executes the run."""
+    """Records that this process executes the run."""
     if run.run_id not in _marked:
         _marked.add(run.run_id)
         if run.tags.get(PROCESS_TAG) != executed_here(run.run_id):
@@ -33,15 +33,15 @@ def mark_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
 
 
 def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Marks the started runs whose process is gone as failed and gives back their pools; returns their ids.
+    """Marks started runs whose process is gone as failed and frees their pools; returns their ids.
 
-    The pools of a run that Dagster closed itself are given back too: it notices a killed process at once, but lets the
-    pools wait for minutes, and whoever needs them.
+    It also frees the pools of runs that Dagster closed: Dagster notices a killed process at once, but holds its pools
+    for minutes.
     """
     closed = []
     started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
     gone = [run.run_id for run in instance.get_runs(filters=started) if _process_is_gone(run)]
-    # Looked up again: a process that ended well in between has said so before it was gone.
+    # Read again: a run that ended normally in between has another status now.
     for run in instance.get_runs(filters=dg.RunsFilter(run_ids=gone)) if gone else []:
         if run.status is dg.DagsterRunStatus.STARTED:
             instance.report_run_failed(run, message="its process is gone: it was killed, or the machine was restarted")
@@ -57,7 +57,7 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     name="dead_runs",
     minimum_interval_seconds=_EVERY_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Closes runs whose process was killed, so that they don't hold back others.",
+    description="Closes runs whose process was killed, so that they don't block others.",
 )
 def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Never requests a run."""
@@ -66,7 +66,7 @@ def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
 
 
 def _process_is_gone(run: dg.DagsterRun) -> bool:
-    """Whether the process that executed the run has ended. Of another machine's, or without a tag, nothing is known."""
+    """Returns whether the run's process has ended; False if unknown: on another machine, or without a tag."""
     host, _, rest = run.tags.get(PROCESS_TAG, "").partition(":")
     pid, _, rest = rest.partition(":")
     started, _, run_id = rest.partition(":")
@@ -76,7 +76,7 @@ def _process_is_gone(run: dg.DagsterRun) -> bool:
 
 
 def _start_time(pid: int) -> str:
-    """Start of the process in clock ticks since the machine's (field 22 of /proc/<pid>/stat); empty if it is gone."""
+    """Returns a process's start in clock ticks since boot (field 22 of /proc/<pid>/stat); empty if it is gone."""
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:

@@ -1,12 +1,12 @@
-"""In which processes the steps of a run are made: $ENGAGE_EXECUTOR of the code location says it.
+"""Chooses the executor of a run's steps by $ENGAGE_EXECUTOR of the code location.
 
-| value | a step is made in | for |
+| value | a step runs in | for |
 |---|---|---|
 | `in_process` (default) | the process of the run | one machine; a pod for each run |
-| `multiprocess` | a process of its own | memory that a step leaves behind, at 3.5 s a step |
-| `k8s_job` | a pod of its own | steps that need unlike nodes, such as a GPU for the networks alone |
+| `multiprocess` | its own process | freeing a step's memory, at 3.5 s per step |
+| `k8s_job` | its own pod | steps that need different nodes, such as a GPU for the networks only |
 
-`engage run` makes its steps in its own process whatever the variable says.
+`engage run` makes its steps in its own process, whatever the variable.
 """
 
 import os
@@ -21,15 +21,15 @@ _EXECUTORS = (IN_PROCESS, "multiprocess", "k8s_job")
 
 
 def executor_name() -> str:
-    """The chosen one. Raises UserError where there is no such executor."""
+    """Returns the name of the chosen executor. Raises UserError if there is no such executor."""
     name = os.environ.get(EXECUTOR_VARIABLE) or IN_PROCESS
     if name not in _EXECUTORS:
-        raise UserError(f"{EXECUTOR_VARIABLE}={name}: there are {', '.join(_EXECUTORS)}")
+        raise UserError(f"{EXECUTOR_VARIABLE}={name}: not one of {', '.join(_EXECUTORS)}")
     return name
 
 
 def chosen_executor() -> dg.ExecutorDefinition:
-    """The chosen executor's definition. Raises UserError where there is no such one, or its package is missing."""
+    """Returns the chosen executor. Raises UserError if there is no such executor, or its package is missing."""
     match executor_name():
         case "multiprocess":
             return dg.multiprocess_executor
@@ -41,5 +41,5 @@ def chosen_executor() -> dg.ExecutorDefinition:
             executor: dg.ExecutorDefinition = k8s_job_executor
             return executor
         case _:
-            # A step costs 0.3 s there and 3.5 s in a process of its own; DuckDB, torch and LightGBM use the cores.
+            # A step costs 0.3 s here and 3.5 s in its own process; DuckDB, torch and LightGBM use the cores anyway.
             return dg.in_process_executor

@@ -11,16 +11,16 @@ PARTITION, RANGE_START, RANGE_END = (
     "dagster/asset_partition_range_start",
     "dagster/asset_partition_range_end",
 )
-"""Tags of a run over one part, and of one over neighbouring parts in order of registration."""
+"""Tags of a run over one part, and of a run over neighbouring parts in order of registration."""
 PARTS = dg.DynamicPartitionsDefinition(name="part")
-"""One partition a training part; the key is the part's name, such as `part-00000`."""
+"""One partition per training part; the key is the part's name, such as `part-00000`."""
 
 
 def register_parts(instance: dg.DagsterInstance, keys: Iterable[str]) -> Sequence[str]:
-    """Adds those of `keys` that are not partitions yet, sorted, in one call; returns what was added.
+    """Adds those of `keys` that are not partitions yet, sorted, in one call; returns the added ones.
 
     Backfills take contiguous ranges in the order of registration, so the order is that of the names. Raises UserError
-    for a name that may not become a path.
+    if a name may not become a path.
     """
     known = set(instance.get_dynamic_partitions(str(PARTS.name)))
     added = sorted({check_key(key) for key in keys} - known)

@@ -1,8 +1,8 @@
-"""What can be known before a run begins: whether what it will read, and what it will need, is there.
+"""Checks before a run that its inputs and requirements are available.
 
-    require_ready(store, wanted)        # raises UserError with one line, or says nothing
+    require_ready(store, wanted)        # raises UserError with one line, or returns
 
-Only what the run will make is asked about. What does not belong here: what is found in the files (ingest).
+It checks only what the run will make. What does not belong here: the content of files (ingest).
 """
 
 from collections.abc import Collection, Iterator
@@ -19,12 +19,12 @@ from engage_pipeline.store.store import ArtifactStore
 
 INGESTED = ("tweet_parts", "validation_tweets", "test_tweets")
 _TYPED = 4
-"""How much smaller typed tweets are than raw ones, at most: 2.4 to 4 times."""
+"""The highest ratio of raw to typed bytes: typed tweets are 2.4 to 4 times smaller."""
 
 
 def require_ready(store: ArtifactStore, wanted: Collection[str]) -> None:
-    """Checks raw folders and lists of deletions, `lzop`, the encoder, Spark and the free disk for what is to be made of
-    the artifacts `wanted`. Raises UserError with the first thing that is missing."""
+    """Checks raw folders, lists of deletions, `lzop`, the encoder, Spark and free disk space for those of the artifacts
+    `wanted` that will be made. Raises UserError with the first thing that is missing."""
     settings = store.settings
     for name in INGESTED:
         if name in wanted:
@@ -47,7 +47,7 @@ def require_ready(store: ArtifactStore, wanted: Collection[str]) -> None:
 
 
 def expected_steps(store: ArtifactStore, wanted: Collection[str]) -> list[Step]:
-    """What is stale now, and what will be looked at because an input of it is made again: at most so much is made."""
+    """Returns the steps that may be made: what is stale now, and what may become so because an input is remade."""
     steps: list[Step] = []
     for names in SEGMENTS:
         for name in (name for name in names if name in wanted):
@@ -60,7 +60,7 @@ def expected_steps(store: ArtifactStore, wanted: Collection[str]) -> list[Step]:
 
 
 def _keys(store: ArtifactStore, name: str) -> Iterator[tuple[str | None, list[Path]]]:
-    """The parts of an artifact, None where it has none, each with its raw files."""
+    """Yields the parts of an artifact, or None if it has none, each with its raw files."""
     if name == "tweet_parts":
         yield from ((key, [path]) for key, path in training_listing(store.settings).parts.items())
     elif ARTIFACTS[name].partitioned:
@@ -70,7 +70,7 @@ def _keys(store: ArtifactStore, name: str) -> Iterator[tuple[str | None, list[Pa
 
 
 def _sources(store: ArtifactStore, steps: Collection[Step]) -> list[Path]:
-    """The raw parts that are to be read."""
+    """Returns the raw parts that the steps will read."""
     training = training_listing(store.settings).parts if any(step.artifact == "tweet_parts" for step in steps) else {}
     found = [training[str(step.key)] for step in steps if step.artifact == "tweet_parts"]
     for step in steps:
@@ -80,8 +80,8 @@ def _sources(store: ArtifactStore, steps: Collection[Step]) -> list[Path]:
 
 
 def _require_space(store: ArtifactStore, steps: Collection[Step]) -> None:
-    """Refuses a run for which there is surely not enough: raw parts that were never ingested become typed tweets, and
-    the largest artifact that is made again lies beside its version before for a while."""
+    """Raises UserError if the disk is surely too full: new raw parts become typed tweets, and for a while the largest
+    remade artifact exists beside its previous version."""
     place, again, first = store.root, 0, 0
     for step in steps:
         version = store.current(step.artifact, step.key)

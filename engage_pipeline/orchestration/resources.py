@@ -1,4 +1,4 @@
-"""What the assets are given: the settings, read anew for each step, and the store under them."""
+"""The resource of the assets: the settings, read anew for each step, and their store."""
 
 from pathlib import Path
 
@@ -18,9 +18,9 @@ class Pipeline(dg.ConfigurableResource):
     preset: str | None = None
 
     def settings(self) -> Settings:
-        """The settings as the file says now. Raises UserError naming what is wrong with it."""
+        """Reads the current settings. Raises UserError naming the problem."""
         return load_settings(Path(self.config) if self.config else None, preset=self.preset)
 
     def store(self) -> ArtifactStore:
-        """The artifacts under these settings."""
+        """Returns the store of the artifacts under these settings."""
         return ArtifactStore(self.settings())

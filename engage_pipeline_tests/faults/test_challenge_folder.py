@@ -68,7 +68,7 @@ def test_forgetting_names_the_folder_that_holds_no_list(tmp_path: Path) -> None:
     config = worlds.make_world(tmp_path)
     worlds.write_config(tmp_path, deletions="lists")
     done = engage("forget", "--config", str(config), home=tmp_path)
-    assert f"no deletions: the folder {tmp_path / 'lists'} is not there (setting deletions)" in done.stdout
+    assert f"no deletions: the folder {tmp_path / 'lists'} does not exist (setting deletions)" in done.stdout
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "users").touch()
     done = engage("forget", "--config", str(config), home=tmp_path)

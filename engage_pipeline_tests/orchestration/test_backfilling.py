@@ -70,7 +70,7 @@ def test_a_failed_part_is_named_loses_no_other_and_is_retried_alone(
 
 def test_what_does_not_exist_is_one_clear_line(tmp_path: Path, instance: dg.DagsterInstance) -> None:
     config = worlds.make_world(tmp_path)
-    with pytest.raises(UserError, match=r"part-7: matches no part of tweet_parts; there are part-00000, part-00001"):
+    with pytest.raises(UserError, match=r"part-7: matches no part of tweet_parts; its parts: part-00000, part-00001"):
         run(config, instance, "part-7")
     with pytest.raises(UserError, match="interaction_features"):
         run(config, instance, "part-00000", asset="submission")

@@ -34,7 +34,7 @@ def test_every_job_of_assets_has_the_chosen_executor(
 
 def test_another_name_is_refused_with_the_ones_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(EXECUTOR_VARIABLE, "celery")
-    with pytest.raises(UserError, match=r"^ENGAGE_EXECUTOR=celery: there are in_process, multiprocess, k8s_job$"):
+    with pytest.raises(UserError, match=r"^ENGAGE_EXECUTOR=celery: not one of in_process, multiprocess, k8s_job$"):
         build_definitions(Pipeline())
 
 

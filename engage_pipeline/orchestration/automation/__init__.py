@@ -1,1 +1,1 @@
-"""What runs by itself or by one click: jobs, the sensor of new parts, the nightly schedule."""
+"""Automation: jobs, the sensor of new parts, the nightly schedule."""

@@ -1,7 +1,7 @@
-"""`engage forget` and the job `forget`: deleted tweets and users leave every artifact, and whoever looks sees what is
-left to be trained anew.
+"""`engage forget` and the job `forget`: remove deleted tweets and users from every artifact, and show which artifacts
+still need a new training.
 
-What belongs here: the order of the steps, and what Dagster is told. What does not: which rows go
+What belongs here: the order of the steps, and the events for Dagster. What does not: which rows are removed
 (ingest.deletions.forgetting), what predates a deletion (store.deletion_ledger).
 """
 
@@ -32,16 +32,18 @@ from engage_pipeline.store.store import MANIFEST, ArtifactStore
 COUNTED = tuple(name for name, artifact in ARTIFACTS.items() if artifact.stage is Stage.INTERACTIONS)
 OF_A_MODEL = ("evaluation", "submission")
 WITH_ROWS = (*INGESTED, *COUNTED, *OF_A_MODEL)
-"""What holds ids or single rows: made again at once. A network or a tree holds neither: it waits for its training."""
+"""Artifacts with ids or single rows, remade at once. Networks and trees hold neither: they wait for the next training.
+"""
 FORGET = (
-    "Applies the lists of deleted tweets and users: rewrites the parts that hold them and makes again what follows."
+    "Applies the lists of deleted tweets and users: rewrites the parts that hold them and remakes the artifacts that "
+    "follow."
 )
 Report = Callable[[dg.AssetMaterialization], None]
 
 
 @dataclass
 class Outcome:
-    """What forgetting did: for people."""
+    """The result of forgetting, for people."""
 
     deletions: Deletions
     forgotten: Forgotten
@@ -53,11 +55,11 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
 
     def to_text(self) -> str:
-        """Some lines: what was rewritten, made again and removed, and what is left to do."""
+        """Formats some lines: what was rewritten, remade and removed, and what is left to do."""
         if not self.deletions:
-            there = "holds no ids" if self.folder.is_dir() else "is not there"
+            there = "holds no ids" if self.folder.is_dir() else "does not exist"
             return f"no deletions: the folder {self.folder} {there} (setting deletions)"
-        lines = [f"deletions: {self.deletions}; {counted(self.forgotten.looked_through, 'artifact')} looked through"]
+        lines = [f"deletions: {self.deletions}; {counted(self.forgotten.looked_through, 'artifact')} searched"]
         lines += [f"  {name}: {counted(count, 'line')} forgotten" for name, count in self.forgotten.lines.items()]
         lines += [f"made again: {', '.join(self.made)}"] if self.made else []
         lines += [f"removed: {text}" for text in self.removed]
@@ -65,7 +67,7 @@ class Outcome:
             lines.append("predate a deletion until the next training (engage run):")
             lines += [f"  {name}: {date[:10]}" for name, date in self.predating.items()]
         if self.raw_files:
-            lines.append("raw files hold deleted lines still; they are yours to keep or to delete:")
+            lines.append("raw files still hold deleted lines; they are yours to keep or to delete:")
             lines += [f"  {path}: {counted(count, 'line')}" for path, count in self.raw_files.items()]
         return "\n".join(lines)
 
@@ -73,10 +75,10 @@ class Outcome:
 def forget(
     pipeline: Pipeline, instance: dg.DagsterInstance, report: Report | None = None, *, started_by: str | None = None
 ) -> Outcome:
-    """Applies the lists of now to every artifact. To be called again after a failure or a kill: it goes on.
+    """Applies the current lists to every artifact. After a failure or a kill, call it again: it resumes.
 
-    `report` is given each rewritten part for Dagster's log; without it the instance is told. Problems of single
-    artifacts are in the outcome; UserError is raised where a list can't be read.
+    `report` receives the event of each rewritten part; None = the instance. Problems of single artifacts are in the
+    outcome. Raises UserError if a list can't be read.
     """
     store = pipeline.store()
     deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
@@ -107,7 +109,7 @@ def _forget_everywhere(
 
 
 def _remove_orphans(store: ArtifactStore, outcome: Outcome) -> None:
-    """Features of parts that are not in the training set (any more) are never made again: they go."""
+    """Removes features of parts that are not in the training set: they are never remade."""
     dates = predating(store)
     wanted = store.parts()[: store.settings.max_n_parts]
     for key in keys_on_disk(store, "interaction_features"):
@@ -119,7 +121,7 @@ def _remove_orphans(store: ArtifactStore, outcome: Outcome) -> None:
 
 
 def _make_again(pipeline: Pipeline, instance: dg.DagsterInstance, outcome: Outcome, started_by: str | None) -> None:
-    """Counts, similar authors, features; then, with the models that are there, their scores and results.csv."""
+    """Remakes counts, similar authors and features; then the scores and results.csv of the existing models."""
     before = len(outcome.problems)
     with _problems(outcome):
         _make(pipeline, instance, COUNTED, outcome, started_by)
@@ -132,11 +134,11 @@ def _make_again(pipeline: Pipeline, instance: dg.DagsterInstance, outcome: Outco
         except UserError as error:
             with _problems(outcome):
                 remove(pipeline.store(), name)
-                outcome.removed.append(f"{name} (it can't be made now: {error})")
+                outcome.removed.append(f"{name} (it can't be remade now: {error})")
 
 
 def _read_published_counters(store: ArtifactStore) -> None:
-    """Has the model that predicts read the counters of now: the older ones, which count deleted rows, are removed."""
+    """Makes the current model read the current counters: the older ones, which count deleted rows, are removed."""
     model = store.current(MODEL)
     if model is not None:
         note_facts(store, model, published_now(store))
@@ -145,7 +147,7 @@ def _read_published_counters(store: ArtifactStore) -> None:
 def _make(
     pipeline: Pipeline, instance: dg.DagsterInstance, names: Sequence[str], outcome: Outcome, started_by: str | None
 ) -> None:
-    """Makes those of the artifacts `names` again that predate a deletion and are stale."""
+    """Remakes those of the artifacts `names` that predate a deletion and are stale."""
     from engage_pipeline.orchestration.running import run_pipeline
 
     found = {name.partition("/")[0] for name in predating(pipeline.store())}.intersection(names)
@@ -155,7 +157,7 @@ def _make(
 
 
 def _purge(store: ArtifactStore, outcome: Outcome) -> None:
-    """Removes what the store keeps for readers and for killed runs."""
+    """Removes old versions that the store keeps for readers, and workspaces of killed runs."""
     dates = predating(store)
     for name in ARTIFACTS:
         for key in keys_on_disk(store, name):
@@ -163,7 +165,7 @@ def _purge(store: ArtifactStore, outcome: Outcome) -> None:
                 with _problems(outcome):
                     purge(store, name, key)
             elif name in dates:
-                with suppress(UserError):  # the workspace of a training at work goes when it is done
+                with suppress(UserError):  # a running training removes its workspace at its end
                     remove_workspace(store, name)
     with _problems(outcome):
         remove_spilled(store.settings)
@@ -171,7 +173,7 @@ def _purge(store: ArtifactStore, outcome: Outcome) -> None:
 
 @contextmanager
 def _problems(outcome: Outcome) -> Iterator[None]:
-    """Notes what can't be done, and goes on."""
+    """Records a UserError of the block as a problem, and continues after the block."""
     try:
         yield
     except UserError as error:
@@ -179,7 +181,7 @@ def _problems(outcome: Outcome) -> Iterator[None]:
 
 
 def report_checks(store: ArtifactStore, instance: dg.DagsterInstance) -> None:
-    """Shows in the UI, at each artifact that is there, whether it predates a deletion, without making it again."""
+    """Reports to the UI whether each existing artifact predates a deletion, without remaking it."""
     dates = predating(store)
     for name in ARTIFACTS:
         if any(store.folder(name, key).joinpath(MANIFEST).is_file() for key in keys_on_disk(store, name)):
@@ -198,7 +200,7 @@ def report_checks(store: ArtifactStore, instance: dg.DagsterInstance) -> None:
 
 @dg.op(name="forget_deletions", description=FORGET)
 def forget_deletions(context: dg.OpExecutionContext, pipeline: Pipeline) -> None:
-    """What `engage forget` does, with the rewritten parts in this run's log."""
+    """Does the same as `engage forget`, with the rewritten parts in this run's log."""
     mark_run(context.instance, context.run)
     with user_errors():
         outcome = forget(pipeline, context.instance, context.log_event, started_by=context.run_id)

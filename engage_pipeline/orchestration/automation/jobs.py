@@ -1,6 +1,6 @@
-"""Jobs over assets of one kind: training parts that someone chooses, or assets without parts.
+"""Jobs over assets of one kind: chosen training parts, or assets without parts.
 
-Jobs that mix both are in refreshing.
+What does not belong here: jobs that mix both (refreshing).
 """
 
 from typing import Any
@@ -21,18 +21,19 @@ JOBS: list[Any] = [
     dg.define_asset_job(
         "ingest_parts",
         selection=dg.AssetSelection.assets("tweet_parts"),
-        description="Ingest chosen training parts, again where they are there already.",
+        description="Ingests the chosen training parts, also those that are ingested already.",
     ),
     dg.define_asset_job(
         "train",
         selection=dg.AssetSelection.assets(*_of(Stage.LANGUAGE, Stage.MODEL)),
-        description="What is stale of encoder, sketches, network, trees, their evaluation and the promoted model.",
+        description="Makes the stale ones of encoder, sketches, network, trees, their evaluation and the promoted "
+        "model.",
         tags={ONLY_STALE: "true"},
     ),
     dg.define_asset_job(
         "submit",
         selection=dg.AssetSelection.assets("test_tweets", "test_features", *_of(Stage.SUBMISSION)),
-        description="What is stale of the test rows, their features and results.csv.",
+        description="Makes the stale ones of test rows, their features and results.csv.",
         tags={ONLY_STALE: "true"},
     ),
     *REFRESHING_JOBS,

@@ -1,4 +1,4 @@
-"""The nightly schedule: refreshes and retrains where training parts have changed since the last training."""
+"""The nightly schedule: refreshes and retrains if training parts have changed since the last training."""
 
 import dagster as dg
 
@@ -14,7 +14,7 @@ _UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.Dags
 
 
 def nightly_decision(store: ArtifactStore, *, running: bool) -> tuple[bool, str]:
-    """Whether to retrain, and why or why not. The first training is a person's decision: it is not made here."""
+    """Returns whether to retrain, and the reason. The first training is a person's decision, never made here."""
     if running:
         return False, "the last retraining is still running"
     changes = changes_since_training(store)
@@ -27,7 +27,7 @@ def nightly_decision(store: ArtifactStore, *, running: bool) -> tuple[bool, str]
 
 
 def nightly_schedule(settings: AutomationSettings) -> dg.ScheduleDefinition:
-    """The schedule at the time that `settings` says."""
+    """Makes the schedule with the time of `settings`."""
 
     @dg.schedule(
         name="nightly",
@@ -35,7 +35,7 @@ def nightly_schedule(settings: AutomationSettings) -> dg.ScheduleDefinition:
         cron_schedule=settings.nightly_cron,
         execution_timezone=settings.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Refreshes and retrains where training parts have changed since the last training, else skips.",
+        description="Refreshes and retrains if training parts have changed since the last training, else skips.",
     )
     def nightly(context: dg.ScheduleEvaluationContext, pipeline: Pipeline) -> dg.RunRequest | dg.SkipReason:
         unfinished = dg.RunsFilter(job_name=JOB, statuses=_UNFINISHED)

@@ -1,6 +1,6 @@
 """The sensor that finds new and replaced training parts and requests their ingest.
 
-What belongs here: what Dagster knows, and what it is told. What does not: the decision (ingest.watch.decision).
+What belongs here: reading from Dagster and requesting runs. What does not: the decision (ingest.watch.decision).
 """
 
 import time
@@ -25,9 +25,9 @@ from engage_pipeline.store.store import ArtifactStore
 SENSOR = "new_parts"
 JOB = "ingest_parts"
 READING_SECONDS = 20.0
-"""Time for reading file contents in one tick; Dagster gives up a tick after 60 s."""
+"""Seconds for reading file contents per tick; Dagster ends a tick after 60 s."""
 LOST_SECONDS = 600.0
-"""A request of which no run came after so long is made again."""
+"""A request without a run after this many seconds is repeated."""
 _ASSET = dg.AssetKey("tweet_parts")
 _RUN_KEY = "dagster/run_key"
 _UNFINISHED = [
@@ -39,7 +39,7 @@ _UNFINISHED = [
 
 
 def parts_sensor(settings: AutomationSettings) -> dg.SensorDefinition:
-    """The sensor, with the time between two ticks that `settings` says; the rest it reads anew at each tick."""
+    """Makes the sensor with the interval of `settings`; it reads all other settings anew at each tick."""
     reader = ContentReader(READING_SECONDS)
 
     @dg.sensor(
@@ -47,8 +47,8 @@ def parts_sensor(settings: AutomationSettings) -> dg.SensorDefinition:
         job_name=JOB,
         minimum_interval_seconds=settings.sensor_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Registers new parts of `recsys_data` as partitions and has new and replaced ones ingested. A part "
-        "is taken once its file has stopped changing; one that vanished is reported and nothing of it is deleted.",
+        description="Registers new parts of `recsys_data` as partitions and requests the ingest of new and replaced "
+        "parts once their file has stopped changing. A vanished part is reported; nothing of it is deleted.",
     )
     def new_parts(context: dg.SensorEvaluationContext, pipeline: Pipeline) -> dg.SensorResult | dg.SkipReason:
         try:
@@ -78,7 +78,7 @@ def _tick(context: dg.SensorEvaluationContext, store: ArtifactStore, reader: Con
                 *list_parts(settings.recsys_data, follow_links=settings.follow_links).parts,
             ]
         ),
-        # Before the store is read: a run that ends in between has then published what it made.
+        # Read before the store: a run that ends in between has then published its part.
         busy=_busy(context.instance, registered),
         stored=stored_parts(store),
         registered=registered,
@@ -96,7 +96,7 @@ def _tick(context: dg.SensorEvaluationContext, store: ArtifactStore, reader: Con
 def _result(context: dg.SensorEvaluationContext, decision: WatchDecision, text: str) -> dg.SensorResult:
     if decision.newly_vanished:
         names = ", ".join(decision.newly_vanished)
-        context.log.warning(f"parts vanished: {names}; what was made of them is kept, and left out of the training set")
+        context.log.warning(f"parts vanished: {names}; their artifacts are kept but left out of the training set")
     if decision.runs:
         context.log.info(text)
     return dg.SensorResult(
@@ -114,7 +114,7 @@ def _run_request(run: PartRun) -> dg.RunRequest:
 
 
 def _busy(instance: dg.DagsterInstance, registered: Sequence[str]) -> frozenset[str]:
-    """The parts that unfinished runs work on, whoever started them."""
+    """Returns the parts of unfinished runs, whoever started them."""
     busy: set[str] = set()
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED)):
         selected = run.asset_selection
@@ -135,8 +135,8 @@ def _range(start: str, end: str, registered: Sequence[str]) -> set[str]:
 
 
 def _lost(instance: dg.DagsterInstance, cursor: Cursor, now: float) -> frozenset[str]:
-    """The run keys that were requested some time ago and of which Dagster knows no run: a daemon that was killed in the
-    middle of a tick, or a run that was deleted."""
+    """Returns run keys requested more than LOST_SECONDS ago without a run in Dagster: the daemon was killed in the
+    middle of a tick, or the run was deleted."""
     asked = [seen.asked for seen in cursor.parts.values() if seen.asked]
     keys = {request.run_key for request in asked if now - request.at > LOST_SECONDS}
     return frozenset(key for key in keys if not instance.get_runs(dg.RunsFilter(tags={_RUN_KEY: key}), limit=1))

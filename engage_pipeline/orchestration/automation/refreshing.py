@@ -1,7 +1,7 @@
-"""Jobs that make what is stale, parts included, without anyone choosing parts: what `engage run` does, in a run.
+"""Jobs that make everything stale, including all stale parts, as `engage run` does, but in a Dagster run.
 
-Dagster can't put parts and assets of all parts into one run unless the parts are one unbroken range. These jobs plan
-from the manifests instead and start one run a segment; the runs carry the tag `engage/started_by`.
+Dagster can't put parts and assets over all parts into one run unless the parts are one unbroken range. These jobs plan
+from the manifests instead and start one run per segment; these runs have the tag `engage/started_by`.
 """
 
 from collections.abc import Collection
@@ -38,13 +38,13 @@ def _job(name: str, description: str, wanted: Collection[str]) -> dg.JobDefiniti
 REFRESHING_JOBS = [
     _job(
         "refresh_features",
-        "What is stale of counters, similar authors and features, over all ingested parts.",
+        "Makes the stale ones of counters, similar authors and features, over all ingested parts.",
         FEATURES,
     ),
-    _job("everything", "All that is stale, from raw parts to results.csv, as `engage run`.", ARTIFACTS),
+    _job("everything", "Makes everything stale, from raw parts to results.csv, as `engage run`.", ARTIFACTS),
     _job(
         "retrain",
-        "All that is stale but the parts' own ingest: what the nightly schedule starts when parts have changed.",
+        "Makes everything stale except the ingest of parts; the nightly schedule starts it when parts have changed.",
         [name for name in ARTIFACTS if name != "tweet_parts"],
     ),
 ]
