@@ -8,6 +8,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from engage_pipeline.settings.computing import EncoderSettings, NetworkSettings
@@ -223,6 +224,12 @@ def relevant_settings(name: str, settings: Settings) -> dict[str, Any]:
     for ancestor in ancestry(name):
         values |= setting_values(ARTIFACTS[ancestor], settings)
     return dict(sorted(values.items()))
+
+
+@cache
+def default_settings(name: str) -> dict[str, Any]:
+    """The defaults of `relevant_settings`."""
+    return relevant_settings(name, Settings())
 
 
 def ancestry(name: str) -> set[str]:
