@@ -41,16 +41,19 @@ def settings_of_one(settings: Settings, processes: int, threads: int | None = No
 
 def shared_limit(limit: str, processes: int) -> str:
     """A `processes`th of a limit such as `70%` or `4GB`."""
-    found = _LIMIT.fullmatch(limit)
-    if found is None:
-        raise ValueError(f"{limit!r} is no limit of memory")
-    return f"{float(found[1]) / processes:.4f}{found[2]}"
+    number, unit = _read_limit(limit)
+    return f"{number / processes:.4f}{unit}"
 
 
 def memory_bytes(limit: str) -> int:
     """What `engine.memory_limit` allows in bytes; a percentage is one of this machine's memory."""
-    unit = limit.lstrip("0123456789. ")
-    number = float(limit.removesuffix(unit))
-    if unit == "%":
-        return int(number / 100 * machine_memory())
-    return int(number * _UNITS[unit.upper()])
+    number, unit = _read_limit(limit)
+    return int(number / 100 * machine_memory()) if unit == "%" else int(number * _UNITS[unit.upper()])
+
+
+def _read_limit(limit: str) -> tuple[float, str]:
+    """Number and unit. Raises ValueError where `limit` has none of the units."""
+    found = _LIMIT.fullmatch(limit)
+    if found is None or (found[2] != "%" and found[2].upper() not in _UNITS):
+        raise ValueError(f"{limit!r} is no limit of memory")
+    return float(found[1]), found[2]

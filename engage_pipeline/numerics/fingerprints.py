@@ -7,12 +7,13 @@ Two of a billion ids share one with a probability of 3 %, and then share what wa
 import numpy as np
 import pyarrow as pa
 
+from engage_pipeline.numerics.splitmix import mix
+
 MISSING = 0
 """The fingerprint of a null, and of a combination of which a part is missing."""
 _OFFSET, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _WORD = 2**64 - 1
 _FEW = 8
-_MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
 def fingerprints(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
@@ -68,8 +69,6 @@ def _fnv_of(text: bytes, value: int) -> int:
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:
-    """The last steps of SplitMix64, so that every bit of a value changes half of the bits; never MISSING."""
-    values = (values ^ (values >> np.uint64(30))) * _MIX[0]
-    values = (values ^ (values >> np.uint64(27))) * _MIX[1]
-    values ^= values >> np.uint64(31)
-    return np.where(values == MISSING, np.uint64(1), values)
+    """SplitMix64 of `values`; never MISSING."""
+    mixed = mix(values)
+    return np.where(mixed == MISSING, np.uint64(1), mixed)

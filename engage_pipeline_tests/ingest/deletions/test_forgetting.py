@@ -369,8 +369,8 @@ def test_a_part_that_another_run_is_making_is_named_and_waits(raw: Path, store: 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from engage_pipeline.ingest import forgetting
-from engage_pipeline_tests.ingest import test_forgetting
+from engage_pipeline.ingest.deletions import forgetting
+from engage_pipeline_tests.ingest.deletions import test_forgetting
 moment, folder, raw = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 def killed(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)

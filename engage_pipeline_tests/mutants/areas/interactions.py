@@ -102,7 +102,7 @@ MUTATIONS = [
         "numerics/fingerprints.py",
         "numerics/test_fingerprints.py",
         ("missing |= column == MISSING", "missing = column == MISSING"),
-        ("np.where(values == MISSING, np.uint64(1), values)", "values"),
+        ("np.where(mixed == MISSING, np.uint64(1), mixed)", "mixed"),
     ),
     *mutations(
         "interactions",
