@@ -131,7 +131,7 @@ def score(
     edges: Sequence[int],
     source: str = "probabilities",
 ) -> Scores:
-    """AP and RCE of `probabilities`, as SPEC section 7 defines them.
+    """AP and RCE of `probabilities`, as docs/specification.md, section 7, defines them.
 
     Raises UserError, naming `source` and the first wrong row (from 0), where a probability is NaN or outside [0, 1],
     or where the arrays differ in length.

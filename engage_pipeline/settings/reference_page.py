@@ -41,7 +41,7 @@ REFERENCE_NAMES = {
     "network.finetuning_decay": "training: decay per fine-tuning epoch",
     "network.finetuning_epochs": "training: fine-tuning epochs",
 }
-"""What the reference calls a setting (SPEC section 2). The others are ours."""
+"""What the reference calls a setting (docs/specification.md, section 2). The others are ours."""
 
 _HEADER = """# Settings
 

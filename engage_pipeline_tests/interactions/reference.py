@@ -1,4 +1,4 @@
-"""The counters, similar authors and features as SPEC sections 3, 4 and 6 word them: row by row, slow, plain Python.
+"""The counters, similar authors and features (docs/specification.md, sections 3, 4, 6), row by row, in slow Python.
 
 A key part that is missing makes no key: such a row shares it with no other.
 """

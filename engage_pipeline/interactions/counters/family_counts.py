@@ -44,7 +44,7 @@ class Counts(TypedDict):
 
 
 def counter_family(key: str) -> str:
-    """The family in features.families that a key of section 3 or 4 of the specification belongs to."""
+    """The family in features.families that a key belongs to (docs/specification.md, sections 3 and 4)."""
     return REVERSED if key in REVERSED_KEYS else f"{key}_counters"
 
 

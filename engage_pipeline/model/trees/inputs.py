@@ -107,7 +107,7 @@ class TreeInputs:
 
         `table` holds features as schema.feature_schema says; `logits` [n, 4] are the pretrained network's,
         `effects` [n, 17] are EFFECT_COLUMNS. Source of the smoothed rate
-        (count + prior_weight * base_rate) / (exposures + prior_weight): SPEC section 9.
+        (count + prior_weight * base_rate) / (exposures + prior_weight): docs/specification.md, section 9.
         """
         numbers = number_matrix(table, _NUMBERS, np.float64)
         priors = self.prior_weight * np.array([self.base_rates[outcome] for _, _, outcome in RATES.values()])
