@@ -9,7 +9,8 @@ import torch  # noqa: TID253 - it is what is tested
 from engage_pipeline import schema
 from engage_pipeline.model.explanation.families import FEATURE_NAMES, FEATURES
 from engage_pipeline.model.explanation.network import TOLERANCE, attribute_network, baseline_known, input_features
-from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
+from engage_pipeline.model.network.architectures import new_network
+from engage_pipeline.model.network.network import NetworkConfig
 from engage_pipeline.model.network.rows import rows_from_table
 from engage_pipeline.model.network.scoring import NetworkScorer
 from engage_pipeline_tests.model.network.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes, set_column
@@ -19,7 +20,7 @@ from engage_pipeline_tests.samples import feature_table
 def make_scorer(base_rates=(0.4, 0.1, 0.02, 0.03), precision="fp32") -> NetworkScorer:
     """Of a network with random weights in every place, and norms that have seen rows."""
     torch.manual_seed(3)
-    network = EngagementNetwork(NetworkConfig(LANGUAGES, DEPTH, WIDTH, 24, 4, base_rates))
+    network = new_network(NetworkConfig(LANGUAGES, DEPTH, WIDTH, 24, 4, base_rates))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)

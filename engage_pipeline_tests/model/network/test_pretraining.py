@@ -4,7 +4,7 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.network.network import load_network
+from engage_pipeline.model.network.network_files import load_network
 from engage_pipeline.model.network.pretraining import base_rates, pretrain_network
 from engage_pipeline_tests.model.network.network_samples import (
     LANGUAGES,

@@ -3,8 +3,10 @@ import pytest
 import torch  # noqa: TID253 - it is what is tested
 
 from engage_pipeline.machine.precision import bf16_is_fast, resolve_precision
+from engage_pipeline.model.network.architectures import new_network
 from engage_pipeline.model.network.inputs import InputBuilder
-from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig, save_network
+from engage_pipeline.model.network.network import NetworkConfig
+from engage_pipeline.model.network.network_files import save_network
 from engage_pipeline.model.network.rows import rows_from_table
 from engage_pipeline.model.network.scoring import BATCH_ROWS, NetworkScorer, logits_of_both
 from engage_pipeline_tests.model.network.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes, set_column
@@ -15,7 +17,7 @@ CPU = torch.device("cpu")
 
 def make_network(precision):
     torch.manual_seed(0)
-    return EngagementNetwork(NetworkConfig(LANGUAGES, DEPTH, WIDTH, 16, 4, precision=precision)).eval()
+    return new_network(NetworkConfig(LANGUAGES, DEPTH, WIDTH, 16, 4, precision=precision)).eval()
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("bf16", 0.03)])
@@ -48,7 +50,7 @@ def test_two_networks_give_what_each_gives_alone(rates, languages, shifted, alik
     codes = make_codes()
     first = NetworkScorer(make_network("fp32"), codes)
     config = NetworkConfig(languages, DEPTH, WIDTH, 8, 4, base_rates=rates)
-    second = NetworkScorer(EngagementNetwork(config), np.roll(codes, 1, axis=0) if shifted else codes)
+    second = NetworkScorer(new_network(config), np.roll(codes, 1, axis=0) if shifted else codes)
     assert first.reads_like(second) == alike
     table = feature_table(BATCH_ROWS + 20, 3, labelled=False)
     for found, scorer in zip(logits_of_both(first, second, table), (first, second), strict=True):

@@ -4,8 +4,9 @@ import torch  # noqa: TID253 - it is what is tested
 from safetensors import safe_open
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.model.network.architectures import new_network
 from engage_pipeline.model.network.inputs import InputBuilder
-from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
+from engage_pipeline.model.network.network import NetworkConfig
 from engage_pipeline.model.network.rows import rows_from_table
 from engage_pipeline.model.network.schedule import Stretch
 from engage_pipeline.model.network.training import TrainingPlan, TrainingRun, make_accelerator
@@ -22,7 +23,7 @@ def train(tmp_path):
     def run(workspace, learning_rate=lambda step, stretch: 1e-3 * 0.5**stretch.n_decays, **values):
         torch.set_num_threads(1)
         torch.manual_seed(1)
-        network = EngagementNetwork(NetworkConfig(LANGUAGES, DEPTH, WIDTH, 8, 4))
+        network = new_network(NetworkConfig(LANGUAGES, DEPTH, WIDTH, 8, 4))
         plan = TrainingPlan(
             "network", stretches, learning_rate, lambda stretch: rows.take(np.arange(stretch.rows)), seed=5
         )

@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.machine.threads import torch_threads
 from engage_pipeline.model.network.inputs import InputBuilder
-from engage_pipeline.model.network.network import EngagementNetwork, load_network, save_network
+from engage_pipeline.model.network.network import EngagementNetwork
+from engage_pipeline.model.network.network_files import load_network, save_network
 from engage_pipeline.model.network.pretraining import _loader, pretrain_network
 from engage_pipeline.model.network.schedule import cosine, day_by_day, decaying, shuffled
 from engage_pipeline.model.network.scoring import NetworkScorer
