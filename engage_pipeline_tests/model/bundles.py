@@ -43,7 +43,8 @@ def write_network(folder: Path, seed: int, settings: Settings) -> None:
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        config = NetworkConfig(("en", "es", "ja"), settings.sketch_depth, settings.sketch_width, 32, 20)
+        shape = settings.sketch_depth, settings.sketch_width, 32, 20
+        config = NetworkConfig(("en", "es", "ja"), *shape, architecture=settings.network.architecture)
         network = new_network(config)
         with torch.no_grad():
             network.output.bias.copy_(torch.tensor([-0.4, -2.2, -3.5, -2.9]))

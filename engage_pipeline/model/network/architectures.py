@@ -4,10 +4,14 @@ from collections.abc import Callable
 
 import torch  # noqa: TID253 - nothing light imports this module
 
+from engage_pipeline.model.network.deep_cross import DeepCrossNetwork
 from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
 from engage_pipeline.model.network.residual import ResidualNetwork
 
-ARCHITECTURES: dict[str, Callable[[NetworkConfig], EngagementNetwork]] = {"residual": ResidualNetwork}
+ARCHITECTURES: dict[str, Callable[[NetworkConfig], EngagementNetwork]] = {
+    "residual": ResidualNetwork,
+    "deep_cross": DeepCrossNetwork,
+}
 
 
 def new_network(config: NetworkConfig) -> EngagementNetwork:

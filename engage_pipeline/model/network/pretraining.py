@@ -111,6 +111,7 @@ def _network_config(
 ) -> NetworkConfig:
     chosen = settings.network
     return NetworkConfig(
+        architecture=chosen.architecture,
         languages=tuple(languages),
         sketch_depth=depth,
         sketch_width=settings.sketch_width,

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
+from engage_pipeline.settings.computing import NetworkSettings
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.samples import feature_table, tiny_settings
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("en", "ja", "pt")  # the sample rows speak "es" too
 DEPTH, WIDTH = 2, 16
-ARCHITECTURES = ("residual",)
+ARCHITECTURES: tuple[str, ...] = get_args(NetworkSettings.model_fields["architecture"].annotation)
 
 
 def make_network(architecture: str = "residual", **values: Any) -> "EngagementNetwork":
