@@ -111,7 +111,9 @@ class NetworkSettings(Section):
     processes: int = Field(
         1, ge=1, description="Processes that train together, each on its share of every batch; on GPUs one for each."
     )
-    warm_start: bool = Field(False, description="Start training from the weights of the last network of this shape.")
+    warm_start: bool = Field(
+        False, description="Start training from the weights of the last network of this architecture and shape."
+    )
     warm_epochs: int = Field(1, ge=1, description="Passes over the training rows after such a start.")
 
 
