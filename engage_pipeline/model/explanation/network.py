@@ -53,13 +53,13 @@ def attribute_network(scorer: NetworkScorer, table: pa.Table) -> NetworkAttribut
     network = copy.deepcopy(scorer.network).float().requires_grad_(False)
     known, categories = scorer.inputs.build(rows_from_table(table, network.config.languages, labelled=False))
     row = torch.cat([known, network.embed(categories)], dim=1)  # [1, inputs]
-    nothing = torch.cat([baseline_known(network.config), _mean_embeddings(network)], dim=1)
-    weights = torch.cat([network.first_known.weight, network.first_embedded.weight], dim=1)  # [2 hidden, inputs]
+    nothing = torch.cat([baseline_known(network.config), network.mean_embeddings()], dim=1)
+    weights = torch.cat([network.first_known.weight, network.first_embedded.weight], dim=1)  # [first_size, inputs]
     start, end = (inputs @ weights.T + network.first_known.bias for inputs in (nothing, row))
     baseline, logits = (network.above_first(first)[0].double().numpy() for first in (start, end))
     steps = LEAST_STEPS
     while True:
-        gradients = _mean_gradients(network, start, end - start, steps)  # [4, 2 hidden]
+        gradients = _mean_gradients(network, start, end - start, steps)  # [4, first_size]
         inputs = (gradients @ weights * (row - nothing)).double().numpy()  # [4, inputs]
         found = NetworkAttribution(baseline, _by_feature(inputs, network.config), logits, steps)
         if np.abs(found.residual).max() <= TOLERANCE or steps >= MOST_STEPS:
@@ -94,14 +94,8 @@ def input_features(config: NetworkConfig) -> list[str]:
     return names + [name for name in CATEGORIES for _ in range(config.embedding_size)]
 
 
-def _mean_embeddings(network: EngagementNetwork) -> torch.Tensor:
-    """No language, hour or day in particular: [1, 3 embedding_size]."""
-    tables = (network.language, network.hour, network.day)
-    return torch.cat([table.weight.mean(dim=0, keepdim=True) for table in tables], dim=1)
-
-
 def _mean_gradients(network: EngagementNetwork, start: torch.Tensor, move: torch.Tensor, steps: int) -> torch.Tensor:
-    """The mean derivative [4, 2 hidden] of the logits by the first products, at the middles of equal steps."""
+    """The mean derivative [4, first_size] of the logits by the first stage's outputs, at the middles of equal steps."""
     total = torch.zeros(len(schema.TARGETS), start.shape[1])
     places = (torch.arange(steps) + 0.5) / steps
     for batch in places.split(_BATCH):

@@ -12,7 +12,8 @@ import torch  # noqa: TID253 - nothing light imports this module
 from engage_pipeline import schema
 from engage_pipeline.machine.precision import autocast, bf16_is_fast
 from engage_pipeline.model.network.inputs import InputBuilder, Inputs
-from engage_pipeline.model.network.network import EngagementNetwork, load_network
+from engage_pipeline.model.network.network import EngagementNetwork
+from engage_pipeline.model.network.network_files import load_network
 from engage_pipeline.model.network.rows import Rows, empty_rows, rows_from_table
 from engage_pipeline.model.network.single_row import SparseFirstLayer, lay_out_by_input
 
