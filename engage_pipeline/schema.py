@@ -9,6 +9,8 @@ from enum import StrEnum
 
 import pyarrow as pa
 
+from engage_pipeline.settings.families import REVERSED, WINDOWS, counted_keys
+
 
 class Kind(StrEnum):
     """How the text of a column is read."""
@@ -118,9 +120,9 @@ def _described(name: str, data_type: pa.DataType, description: str) -> pa.Field:
 # --- features -------------------------------------------------------------------------------------------------------
 # A counter feature is named <window prefix><key>_<engagement>. The training window has no prefix.
 
-TRAINING_KEYS = ("pair", "author", "viewer", "language", "hashtag")
-VALIDATION_KEYS = (*TRAINING_KEYS, "tweet")
-REVERSED_KEYS = ("reverse_pair", "viewer_as_author", "author_as_viewer")
+TRAINING_KEYS, VALIDATION_KEYS = (tuple(key.name for key in counted_keys(window, ())) for window in WINDOWS)
+REVERSED_KEYS = tuple(key.name for key in REVERSED)
+"""The keys of the reference, whose counters are among the 73 numbers."""
 NEGATIVE_KEYS = ("pair", "author", "viewer", "tweet")
 VALIDATION_PREFIX = "valid_"
 

@@ -22,7 +22,7 @@ from engage_pipeline.model.blend import NETWORK_ONLY, Weights
 from engage_pipeline.model.bundle import TrainedModel, to_probabilities
 from engage_pipeline.model.effects.scoring import EffectScorer
 from engage_pipeline.model.explanation.effects import EffectsAttribution, attribute_effects, no_attribution
-from engage_pipeline.model.explanation.families import FAMILIES, FEATURE_NAMES, FEATURES, Family
+from engage_pipeline.model.explanation.families import FAMILIES, FEATURE_NAMES, FEATURES, ExplainedFamily
 from engage_pipeline.model.explanation.trees import BelowTree, TreesAttribution, attribute_trees
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class FamilyEffect:
     `features` are the contributions of its features, the largest first.
     """
 
-    family: Family
+    family: ExplainedFamily
     contribution: float
     points: float
     features: dict[str, float]
@@ -79,7 +79,7 @@ class Explanation:
         effects = [self._effect(FAMILIES[name], features) for name, features in members.items()]
         return sorted(effects, key=lambda effect: (-abs(effect.contribution), effect.family.name))
 
-    def _effect(self, family: Family, features: dict[str, float]) -> FamilyEffect:
+    def _effect(self, family: ExplainedFamily, features: dict[str, float]) -> FamilyEffect:
         contribution = sum(features.values())
         largest = dict(sorted(features.items(), key=lambda item: (-abs(item[1]), item[0])))
         return FamilyEffect(family, contribution, self.probability - probability_of(self.logit - contribution), largest)
