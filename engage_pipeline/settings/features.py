@@ -10,6 +10,7 @@ from engage_pipeline.settings.families import (
     DEFAULT_FAMILIES,
     EFFECT_FAMILIES,
     FAMILY_NAMES,
+    FURTHER_FAMILIES,
     TOPIC_READERS,
 )
 from engage_pipeline.settings.section import Section
@@ -38,6 +39,12 @@ class FeatureSettings(Section):
     def counters(self) -> tuple[str, ...]:
         """The families of counters that are on: what the tables of features depend on."""
         return tuple(name for name in self.families if name in COUNTER_FAMILIES)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def further(self) -> tuple[str, ...] | None:
+        """The families beyond the reference that are on, which add tables to the counters; None where none is."""
+        return tuple(family.name for family in FURTHER_FAMILIES if family.name in self.families) or None
 
     @computed_field  # type: ignore[prop-decorator]
     @property

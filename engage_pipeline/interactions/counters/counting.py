@@ -6,6 +6,7 @@ A window's folder holds, flat:
     <scope><key>.parquet                                       key, viewer, counts: the totals of the scope
     <scope><key>_by_fold.parquet                               key, viewer, fold, counts
     days.parquet (training)                                    engagement_day, rows, counts
+Families beyond the reference that are on (settings/families.py) add the files of their keys, and of their own numbers.
 A key of two parts is (key, viewer); one of a single part has viewer = 0. The counts are like, reply, retweet,
 retweet_with_comment, negative (rows without any engagement) and exposures (all rows), int32.
 

@@ -41,12 +41,6 @@ _CYCLE = 12_622_780_800
 """Seconds of 400 years, after which the calendar repeats."""
 _NEGATIVE, _EXPOSURES = COUNTS.index("negative"), COUNTS.index("exposures")
 _ENGAGED = [(engagement, COUNTS.index(engagement)) for engagement in schema.ENGAGEMENTS]
-_SCHEMA = schema.feature_schema(labelled=False)
-_OF_KIND = {
-    kind: [(place, field.name) for place, field in enumerate(_SCHEMA) if field.type == kind]
-    for kind in dict.fromkeys(_SCHEMA.types)
-}
-"""Place and name of the columns of each type."""
 
 
 class RowFeatures:
@@ -59,6 +53,12 @@ class RowFeatures:
         self.training = Window(training_counts, TRAINING_SCOPE, self.keys[TRAINING])
         self.validation = Window(validation_counts, LABELLED_SCOPE, self.keys[VALIDATION])
         self.similar = SimilarAuthors(similarity, self.training.users)
+        self.schema = schema.feature_schema(labelled=False, families=self.families)
+        self._of_kind = {
+            kind: [(place, field.name) for place, field in enumerate(self.schema) if field.type == kind]
+            for kind in dict.fromkeys(self.schema.types)
+        }
+        """Place and name of the columns of each type."""
 
     def table(self, row: Mapping[str, Any]) -> pa.Table:
         """One row of schema.feature_schema, line number 0, of a row's first 20 columns as one_line reads them."""
@@ -74,20 +74,19 @@ class RowFeatures:
         numbers = self.validation.numbers(row)
         for key in (*self.keys[VALIDATION], *REVERSED):
             _put(values, f"{schema.VALIDATION_PREFIX}{key.name}", self._counts(self.validation, key, numbers))
-        return _one_row(values)
+        return self._one_row(values)
 
     def _counts(self, window: Window, key: Key, numbers: RowNumbers) -> Counts:
         return window.counts(key, numbers) if counter_family(key.name) in self.families else NOTHING
 
-
-def _one_row(values: Mapping[str, Any]) -> pa.Table:
-    """The table of one row: the columns are cut from one array of each type, as each call costs more than a value."""
-    columns: list[pa.Array | None] = [None] * len(_SCHEMA)
-    for kind, own in _OF_KIND.items():
-        side_by_side = pa.array([values[name] for _, name in own], kind)
-        for index, (place, _) in enumerate(own):
-            columns[place] = side_by_side.slice(index, 1)
-    return pa.Table.from_batches([pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)])
+    def _one_row(self, values: Mapping[str, Any]) -> pa.Table:
+        """A table of one row. Its columns are cut from one array of each type: each call costs more than a value."""
+        columns: list[pa.Array | None] = [None] * len(self.schema)
+        for kind, own in self._of_kind.items():
+            side_by_side = pa.array([values[name] for _, name in own], kind)
+            for index, (place, _) in enumerate(own):
+                columns[place] = side_by_side.slice(index, 1)
+        return pa.Table.from_batches([pa.RecordBatch.from_arrays(columns, schema=self.schema)])
 
 
 def _put(values: dict[str, Any], key: str, counts: Counts) -> None:

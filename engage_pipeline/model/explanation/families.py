@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from engage_pipeline import schema
 from engage_pipeline.model.effects.columns import FAMILY_LOGITS
-from engage_pipeline.model.trees.inputs import DAY_OF_MONTH, HOUR, LANGUAGE, RATES, RATIOS
+from engage_pipeline.model.trees.inputs import DAY_OF_MONTH, HOUR, LANGUAGE, RATES, RATIOS, further_rates
 from engage_pipeline.settings.families import COUNTER_FAMILIES, EFFECT_FAMILIES, KEYS, TRAINING, VALIDATION, WINDOWS
 
 TEXT_TOKENS = "text_tokens"
@@ -142,6 +142,11 @@ def _features() -> dict[str, Feature]:
         features[name] = Feature(family, _EFFECT_COLUMNS[family])
     for name in (*schema.PROFILE_NUMBERS, *schema.BINARY_FEATURES, HOUR, DAY_OF_MONTH, LANGUAGE, TEXT_TOKENS):
         features[name] = Feature(own[name], (name,))
+    further = schema.further_counters(COUNTER_FAMILIES)
+    for name in schema.further_features(further):
+        features[name] = Feature(counter_family(name), (name,))
+    for name, (counter, exposures, _) in further_rates(further).items():
+        features[name] = Feature(counter_family(counter), (counter, exposures))
     return features
 
 

@@ -118,6 +118,7 @@ def explain_row(model: TrainedModel, table: pa.Table) -> RowExplanation:
         trees = attribute_trees(model.trees, table, read)
         steps["pretrained"] = below.steps
     rates = _base_rates(model)
+    known = {name for name, feature in FEATURES.items() if {*feature.columns} <= {*table.column_names}}
     engagements = []
     for place, target in enumerate(schema.TARGETS):
         weights = NETWORK_ONLY if trees is None else model.blend[target]
@@ -127,7 +128,9 @@ def explain_row(model: TrainedModel, table: pa.Table) -> RowExplanation:
             logit=float(logits["blend"][0, place]),
             probability=probability_of(logits["blend"][0, place]),
             baseline=baseline,
-            contributions=dict(zip(FEATURE_NAMES, contributions.tolist(), strict=True)),
+            contributions={
+                name: value for name, value in zip(FEATURE_NAMES, contributions.tolist(), strict=True) if name in known
+            },
             weights=weights,
             network=float(logits["network"][0, place]),
             trees=None if trees is None else float(logits["trees"][0, place]),

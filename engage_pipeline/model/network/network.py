@@ -25,7 +25,7 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.network.batch_norm import BatchNorm
 from engage_pipeline.model.network.inputs import known_size
-from engage_pipeline.model.network.smoothed_rates import N_HISTORY_FEATURES
+from engage_pipeline.model.network.smoothed_rates import n_history_features
 
 WEIGHTS_FILE, CONFIG_FILE = "network.safetensors", "network.json"
 N_HOURS, N_DAYS = 24, 31
@@ -46,6 +46,8 @@ class NetworkConfig:
     """Of the training rows, in the order of TARGETS, where it reads smoothed rates; else empty."""
     precision: str = "fp32"
     """How it was trained: `fp32` or `bf16`."""
+    further_counters: tuple[str, ...] = ()
+    """Beyond the reference, whose smoothed rates it reads too; a network.json without them says nothing of them."""
 
 
 class EngagementNetwork(nn.Module):
@@ -56,7 +58,10 @@ class EngagementNetwork(nn.Module):
         super().__init__()
         self.config = config
         hidden, size = config.hidden_size, config.embedding_size
-        n_known = known_size(config.sketch_depth, config.sketch_width, smoothed_rates=bool(config.base_rates))
+        further = len(config.further_counters)
+        n_known = known_size(
+            config.sketch_depth, config.sketch_width, smoothed_rates=bool(config.base_rates), further=further
+        )
         self.language = _embedding(len(config.languages) + 1, size)
         self.hour = _embedding(N_HOURS, size)
         self.day = _embedding(N_DAYS, size)
@@ -66,7 +71,7 @@ class EngagementNetwork(nn.Module):
         for parameter in (*self.first_known.parameters(), *self.first_embedded.parameters()):
             nn.init.uniform_(parameter, -bound, bound)
         if config.base_rates:
-            nn.init.zeros_(self.first_known.weight[:, -N_HISTORY_FEATURES:])
+            nn.init.zeros_(self.first_known.weight[:, -n_history_features(further) :])
         self.second, self.third, self.fourth = (nn.Linear(hidden, hidden) for _ in range(3))
         self.norm1, self.norm2, self.norm3, self.norm4 = (BatchNorm(hidden) for _ in range(4))
         self.output = nn.Linear(hidden, len(schema.TARGETS))
@@ -108,7 +113,10 @@ def save_network(network: EngagementNetwork, folder: Path) -> None:
     """Writes network.safetensors and network.json into `folder`."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     save_file(weights, folder / WEIGHTS_FILE)
-    text = json.dumps(asdict(network.config), indent=1, ensure_ascii=False)
+    values = asdict(network.config)
+    if not network.config.further_counters:
+        del values["further_counters"]
+    text = json.dumps(values, indent=1, ensure_ascii=False)
     (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
 
 
@@ -119,9 +127,8 @@ def load_network(folder: Path, prefix: str = "") -> EngagementNetwork:
     """
     try:
         values = json.loads((folder / f"{prefix}{CONFIG_FILE}").read_text(encoding="utf-8"))
-        config = NetworkConfig(
-            **{**values, "languages": tuple(values["languages"]), "base_rates": tuple(values["base_rates"])}
-        )
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        config = NetworkConfig(**{**values, **lists})
         with torch.device("meta"):
             network = EngagementNetwork(config)
         network.load_state_dict(load_file(folder / f"{prefix}{WEIGHTS_FILE}"), assign=True)

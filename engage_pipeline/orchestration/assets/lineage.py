@@ -2,7 +2,8 @@
 
 A column of a table with several files is called `<file>.<column>`. What is listed are the columns whose values decide
 a value; dense numbers that stand for ids, and the keys of the counts, only join the tables and are not. A feature that
-leaves the row's own fold out is made of the counts by fold too.
+leaves the row's own fold out is made of the counts by fold too. All families are listed; the tables and columns of one
+beyond the reference are there where it is on.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -143,7 +144,8 @@ def _counted(count: str) -> tuple[str, ...]:
 
 def _features(name: str) -> Iterator[tuple[str, Sequence[Source]]]:
     tweets, labelled, validation = TWEETS[name], name != "test_features", name == "validation_features"
-    for column in schema.feature_schema(labelled=labelled, validation=validation).names:
+    every = schema.feature_schema(labelled=labelled, validation=validation, families=COUNTER_FAMILIES)
+    for column in every.names:
         yield column, _columns(tweets, ROW_COLUMNS.get(column, (column,)))
     own_day = schema.ENGAGEMENT_DAY if name == "interaction_features" else None
     for key in counted_keys(TRAINING, COUNTER_FAMILIES):
@@ -159,7 +161,8 @@ def _looked_up(
 ) -> Iterator[tuple[str, Sequence[Source]]]:
     """The features of a key."""
     prefix = schema.VALIDATION_PREFIX if counts == "validation_counts" else ""
-    known = {*schema.INTERACTION_FEATURES, *schema.EXPOSURE_FEATURES}
+    further = schema.further_features(schema.further_counters(COUNTER_FAMILIES))
+    known = {*schema.INTERACTION_FEATURES, *schema.EXPOSURE_FEATURES, *further}
     for count in COUNTS:
         if (column := f"{prefix}{key.name}_{count}") in known:
             yield column, [*_columns(tweets, _key_columns(key)), *_count(tweets, counts, scope, key, count, fold)]

@@ -87,7 +87,11 @@ def _line(contribution: float, points: float, text: str) -> str:
 def _counters(features: dict[str, Any]) -> list[str]:
     """The counters as a table, a line for each window and key."""
     heads = {"exposures": "shown", **{target: target for target in schema.TARGETS}, NEGATIVE: "none"}
-    families = [family for family in FAMILIES.values() if family.key]
+    families = [
+        family
+        for family in FAMILIES.values()
+        if family.key and f"{words.counter_prefix(family)}{schema.TARGETS[0]}" in features
+    ]
     start = max(len(_row_title(family)) for family in families)
     lines = [f"{'counters':{start}}" + "".join(f"{head:>{_width(head)}}" for head in heads.values())]
     for family in families:

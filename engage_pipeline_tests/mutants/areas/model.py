@@ -70,10 +70,13 @@ MUTATIONS = [
         "trees",
         "model/trees/inputs.py",
         "model/trees/test_training.py",
-        ("numbers[:, _SHOWN] + self.prior_weight", "numbers[:, _SHOWN]"),
+        ("numbers[:, shown] + self.prior_weight", "numbers[:, shown]"),
         ("positive = np.maximum(numbers, 0)", "positive = numbers"),
         ("(positive[:, _BELOW] + 1)", "(positive[:, _BELOW] + 2)"),
-        ("if columns != COLUMNS:", "if len(columns) != len(COLUMNS):"),
+        (
+            "if columns != (expected := tree_columns(counters)):",
+            "if len(columns) != len(expected := tree_columns(counters)):",
+        ),
     ),
     *mutations(
         "trees",
