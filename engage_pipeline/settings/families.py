@@ -98,7 +98,14 @@ REFERENCE_FAMILIES = (
     ),
 )
 """The families of the 73 numbers, which the network of the `synerise` preset reads: a closed list, in their order."""
-FURTHER_FAMILIES: tuple[Family, ...] = ()
+FURTHER_FAMILIES = (
+    Family(
+        "type_counters",
+        "engagements of the viewer with the type of tweet",
+        (Key("type", "the viewer with this type of tweet", "tweet_type", VIEWER, "type_numbers"),),
+        default=False,
+    ),
+)
 """Families that the reference does not have: trees, and the smoothed rates of the network, read those that are on."""
 
 COUNTER_FAMILIES = {family.name: family for family in (*REFERENCE_FAMILIES, *FURTHER_FAMILIES)}

@@ -19,7 +19,7 @@ from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.graphs.exposure_matrix import ExposureMatrix
 from engage_pipeline.interactions.graphs.similarity import similar_authors
 from engage_pipeline.language.tweets import distinct_tweets, tweets_with_language
-from engage_pipeline.settings.families import VALIDATION, counted_keys
+from engage_pipeline.settings.families import FAMILY_NAMES, VALIDATION, counted_keys
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.engines.spark.helpers import spark_settings
 from engage_pipeline_tests.engines.spark.statements import portable_statements
@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def settings(folder: Path) -> Settings:
-    return spark_settings(folder)
+    return spark_settings(folder, features={"families": list(FAMILY_NAMES)})
 
 
 @pytest.fixture(scope="module")
