@@ -47,6 +47,8 @@ class Artifact:
 
 _ENCODER_TRAINING = tuple(f"encoder.{name}" for name in EncoderSettings.model_fields if name != "checkpoint")
 _PRETRAINING = tuple(f"network.{name}" for name in NetworkSettings.model_fields if not name.startswith("finetuning"))
+FURTHER = "features.further"
+"""What of features.counters the counters depend on: where settings are shown, features.counters says it."""
 _FEATURE_INPUTS = ("interaction_counts", "author_similarity", "validation_counts")
 _REPORTED = (
     "tweet_parts",
@@ -71,7 +73,7 @@ ARTIFACTS: dict[str, Artifact] = {
             "4",
         ),
         Artifact("test_tweets", Stage.INGEST, (), ("ingest",), "3"),
-        Artifact("interaction_counts", Stage.INTERACTIONS, ("tweet_parts",), ("max_n_parts",), "1"),
+        Artifact("interaction_counts", Stage.INTERACTIONS, ("tweet_parts",), ("max_n_parts", FURTHER), "1"),
         Artifact(
             "author_similarity",
             Stage.INTERACTIONS,
@@ -86,7 +88,7 @@ ARTIFACTS: dict[str, Artifact] = {
             ("communities", "features.communities", "seed"),
             "3",
         ),
-        Artifact("validation_counts", Stage.INTERACTIONS, ("validation_tweets",), (), "1"),
+        Artifact("validation_counts", Stage.INTERACTIONS, ("validation_tweets",), (FURTHER,), "1"),
         Artifact(
             "interaction_features",
             Stage.INTERACTIONS,

@@ -5,6 +5,7 @@ SELECT
     engaged_with_user_id AS author,
     engaging_user_id AS viewer,
     language,
+    tweet_type,
     tweet_id AS tweet,
     hashtags,
     CASE WHEN like_timestamp IS NULL THEN 0 ELSE 1 END AS "like",

@@ -19,6 +19,7 @@ KEYS: dict[str, Callable[[Row], list[Key]]] = {
     "language": lambda row: [(row["language"], row["engaging_user_id"])],
     "hashtag": lambda row: [(hashtag, row["engaging_user_id"]) for hashtag in row["hashtags"]],
     "tweet": lambda row: [(row["tweet_id"],)],
+    "type": lambda row: [(row["tweet_type"], row["engaging_user_id"])],
 }
 REVERSED = {"reverse_pair": "pair", "viewer_as_author": "author", "author_as_viewer": "viewer"}
 NOTHING = object()
@@ -38,10 +39,10 @@ def features(row: Row, kind: str, training: Sequence[Row], validation: Sequence[
         "engaging_user_id": row["engaged_with_user_id"],
     }
     values: Row = {}
-    for key in schema.TRAINING_KEYS:
+    for key in (*schema.TRAINING_KEYS, "type"):
         values |= _counts(key, KEYS[key], row, others)
     values |= _similar(row, others, graph)
-    for key in schema.VALIDATION_KEYS:
+    for key in (*schema.VALIDATION_KEYS, "type"):
         values |= _counts(f"valid_{key}", KEYS[key], row, shown)
     for name, key in REVERSED.items():
         values |= _counts(f"valid_{name}", KEYS[key], swapped, shown)

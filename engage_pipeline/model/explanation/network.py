@@ -73,7 +73,13 @@ def baseline_known(config: NetworkConfig) -> torch.Tensor:
     No engagements and no exposures, a top-level tweet without words, hashtags, media or links, no verified account.
     Sizes and ages of unknown value: their sines and cosines are 0, the mean over a wide spread of values.
     """
-    known = torch.zeros(1, known_size(config.sketch_depth, config.sketch_width, smoothed_rates=bool(config.base_rates)))
+    size = known_size(
+        config.sketch_depth,
+        config.sketch_width,
+        smoothed_rates=bool(config.base_rates),
+        further=len(config.further_counters),
+    )
+    known = torch.zeros(1, size)
     fourier_start = config.sketch_depth * config.sketch_width
     flags_start = fourier_start + FEATURES_PER_NUMBER * len(schema.NUMBERS)
     fourier = known[0, fourier_start:flags_start].view(len(schema.NUMBERS), FEATURES_PER_NUMBER)
@@ -88,9 +94,9 @@ def input_features(config: NetworkConfig) -> list[str]:
     names += [name for name in schema.NUMBERS for _ in range(FEATURES_PER_NUMBER)]
     names += schema.BINARY_FEATURES
     if config.base_rates:
-        keys = [name.removesuffix("_exposures") for name in schema.EXPOSURE_FEATURES]
+        keys = [name.removesuffix("_exposures") for name in schema.EXPOSURE_FEATURES] + [*config.further_counters]
         names += [f"{key}_{target}_rate" for key in keys for target in schema.TARGETS]
-        names += schema.EXPOSURE_FEATURES
+        names += [f"{key}_exposures" for key in keys]
     return names + [name for name in CATEGORIES for _ in range(config.embedding_size)]
 
 

@@ -19,7 +19,7 @@ import torch  # noqa: TID253 - nothing light imports this module
 from torch import nn  # noqa: TID253
 
 from engage_pipeline.model.network.inputs import known_size
-from engage_pipeline.model.network.smoothed_rates import N_HISTORY_FEATURES
+from engage_pipeline.model.network.smoothed_rates import n_history_features
 
 N_HOURS, N_DAYS = 24, 31
 EMBEDDING_DEVIATION = 0.01
@@ -41,6 +41,8 @@ class NetworkConfig:
     """How it was trained: `fp32` or `bf16`."""
     architecture: str = "residual"
     """A name in ARCHITECTURES."""
+    further_counters: tuple[str, ...] = ()
+    """Beyond the reference, whose smoothed rates it reads too; a network.json without them says nothing of them."""
 
 
 class EngagementNetwork(nn.Module, ABC):
@@ -55,8 +57,10 @@ class EngagementNetwork(nn.Module, ABC):
         """The first stage, of `first_size` outputs, with random weights from torch's generator."""
         super().__init__()
         self.config = config
-        size = config.embedding_size
-        n_known = known_size(config.sketch_depth, config.sketch_width, smoothed_rates=bool(config.base_rates))
+        size, further = config.embedding_size, len(config.further_counters)
+        n_known = known_size(
+            config.sketch_depth, config.sketch_width, smoothed_rates=bool(config.base_rates), further=further
+        )
         self.language = _embedding(len(config.languages) + 1, size)
         self.hour = _embedding(N_HOURS, size)
         self.day = _embedding(N_DAYS, size)
@@ -66,7 +70,7 @@ class EngagementNetwork(nn.Module, ABC):
         for parameter in (*self.first_known.parameters(), *self.first_embedded.parameters()):
             nn.init.uniform_(parameter, -bound, bound)
         if config.base_rates:
-            nn.init.zeros_(self.first_known.weight[:, -N_HISTORY_FEATURES:])
+            nn.init.zeros_(self.first_known.weight[:, -n_history_features(further) :])
 
     @abstractmethod
     def above_first(self, first: torch.Tensor) -> torch.Tensor:

@@ -17,13 +17,15 @@ WEIGHTS_FILE, CONFIG_FILE = "network.safetensors", "network.json"
 def save_network(network: EngagementNetwork, folder: Path) -> None:
     """Writes network.safetensors and network.json into `folder`.
 
-    The JSON leaves out the architecture where it is the default one: networks were saved before there was a second.
+    The JSON leaves out the architecture and the further counters where they are the default ones: networks were saved
+    before there were others.
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     save_file(weights, folder / WEIGHTS_FILE)
     values = asdict(network.config)
-    if network.config.architecture == NetworkConfig.architecture:
-        del values["architecture"]
+    for name in ("architecture", "further_counters"):
+        if values[name] == getattr(NetworkConfig, name):
+            del values[name]
     text = json.dumps(values, indent=1, ensure_ascii=False)
     (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
 
@@ -35,9 +37,8 @@ def load_network(folder: Path, prefix: str = "") -> EngagementNetwork:
     """
     try:
         values = json.loads((folder / f"{prefix}{CONFIG_FILE}").read_text(encoding="utf-8"))
-        config = NetworkConfig(
-            **{**values, "languages": tuple(values["languages"]), "base_rates": tuple(values["base_rates"])}
-        )
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        config = NetworkConfig(**{**values, **lists})
         network = network_of(config, load_file(folder / f"{prefix}{WEIGHTS_FILE}"))
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{folder}: not a network: {' '.join(str(error).split())}") from error

@@ -119,6 +119,7 @@ def _network_config(
         embedding_size=chosen.embedding_size,
         base_rates=tuple(rates) if chosen.smoothed_rates else (),
         precision=resolve_precision(chosen.precision, device),
+        further_counters=schema.further_counters(settings.features.counters) if chosen.smoothed_rates else (),
     )
 
 

@@ -63,7 +63,8 @@ class NetworkScorer:
 
     @cached_property
     def _first_of_one(self) -> SparseFirstLayer:
-        return SparseFirstLayer(self.network.first_known, self.inputs.build(empty_rows(1)).known)
+        further = len(self.network.config.further_counters)
+        return SparseFirstLayer(self.network.first_known, self.inputs.build(empty_rows(1, further)).known)
 
     def _logits_from(self, inputs: Inputs) -> np.ndarray:
         with torch.inference_mode(), autocast(self.device, bf16=self.precision == "bf16"):

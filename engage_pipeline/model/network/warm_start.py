@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NETWORK, CODES = "pretrained_network", "emde_sketches"
 WARM, COLD = "warm_started_from", "cold_start"
 """Facts of a network: the version that it started from, or why from none."""
-_SHAPE = ("architecture", "sketch_depth", "sketch_width", "hidden_size", "embedding_size")
+_SHAPE = ("architecture", "sketch_depth", "sketch_width", "hidden_size", "embedding_size", "further_counters")
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,15 @@ def test_another_shape_starts_anew_and_says_why(
     assert f"starts anew instead of from the network before: {reason}" in caplog.text
 
 
+def test_a_network_that_read_other_counters_is_none_to_start_from(pretrain: Pretrain) -> None:
+    before, _ = pretrain()
+    config = replace(load_network(before).config, further_counters=("type", "valid_type"))
+    assert warm_network(config, before) == ColdStart("further_counters was () and is ('type', 'valid_type')")
+    save_network(EngagementNetwork(config), before)
+    assert load_network(before).config == config
+    assert isinstance(warm_network(config, before), EngagementNetwork)
+
+
 def test_a_folder_without_a_network_starts_anew(pretrain: Pretrain, tmp_path: Path) -> None:
     _, facts = pretrain(NetworkBefore(tmp_path, "v1"))
     assert "not a network" in facts["cold_start"]

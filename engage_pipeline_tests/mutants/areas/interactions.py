@@ -13,13 +13,13 @@ MUTATIONS = [
         ),
         ('leave_out=kind == "training"', "leave_out=False"),
         ('leave_out=kind == "validation"', "leave_out=False"),
-        ('_SEVERAL_A_ROW = frozenset({"hashtag"})', "_SEVERAL_A_ROW = frozenset()"),
+        ("if not key.several:", "if True:"),
     ),
     *mutations(
         "interactions",
         "interactions/counters/counting.py",
         "interactions/counters/test_counting.py",
-        ("VALIDATION_KEYS, done, folds=False)", "VALIDATION_KEYS, done)"),
+        ("LABELLED_SCOPE, keys, done, folds=False)", "LABELLED_SCOPE, keys, done)"),
         ('"interactions/windows/finetune.sql"', '"interactions/windows/labelled.sql"'),
     ),
     *mutations(
