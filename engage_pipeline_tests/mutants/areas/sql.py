@@ -193,7 +193,7 @@ MUTATIONS = [
     *mutations(
         "SQL",
         "ingest/label_counts.sql",
-        "ingest/test_label_counts.py",
+        "ingest/test_side_files.py",
         ("WHERE engagement_day <> 0", "WHERE engagement_day > 0"),
         ("COUNT(retweet_timestamp)", "COUNT(*)"),
     ),
