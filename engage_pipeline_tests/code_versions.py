@@ -86,18 +86,21 @@ def problems(before: Record, now: Record) -> list[str]:
     """
     found = []
     same = set()
+    outdated = []
     for name, artifact in ARTIFACTS.items():
         old, new = before.artifacts.get(name), now.artifacts[name]
         if old is not None and _is_same(old, new, exact=artifact.stage in EXACT or before.machine == now.machine):
             same.add(name)
-        if old is None or old.code_version != new.code_version:
-            recorded = "nothing" if old is None else old.code_version
-            found.append(f"{name}: code_version {new.code_version}, recorded {recorded}: run `{COMMAND}`")
-        elif name not in same and old.made_of == new.made_of and same.issuperset(artifact.inputs):
+        if old is None or (old.code_version, old.made_of) != (new.code_version, new.made_of):
+            outdated.append(name)
+        elif name not in same and same.issuperset(artifact.inputs):
             found.append(
                 f"{name} came out otherwise, but its code_version is still {new.code_version}: "
                 f"raise it in catalogue.py and run `{COMMAND}`"
             )
+    if outdated:
+        names = ", ".join(outdated)
+        found.append(f"the record is of another code version, settings or raw files: run `{COMMAND}` (for {names})")
     return found
 
 

@@ -37,15 +37,16 @@ def test_the_artifact_whose_code_changed_is_named_and_not_what_is_made_of_it() -
     assert problem.startswith("interaction_features came out otherwise, but its code_version is still 3: raise it in")
 
 
-def test_a_raised_version_asks_for_the_record_anew() -> None:
-    now = changed(**other("emde_sketches", contents="x", code_version="9"))
-    (problem,) = problems(BEFORE, now)
-    assert problem == f"emde_sketches: code_version 9, recorded 2: run `{code_versions.COMMAND}`"
-    assert "recorded nothing" in problems(Record("here", {}), BEFORE)[0]
+@pytest.mark.parametrize("values", [{"code_version": "9"}, {"made_of": "x"}, {"code_version": "9", "contents": "x"}])
+def test_a_raised_version_and_other_settings_ask_for_the_record_anew(values: dict[str, str]) -> None:
+    (problem,) = problems(BEFORE, changed(**other("emde_sketches", **values)))
+    assert problem.startswith("the record is of another code version, settings or raw files: run `python -m ")
+    assert problem.endswith("(for emde_sketches)")
 
 
-def test_other_settings_or_raw_files_are_no_change_of_code() -> None:
-    assert problems(BEFORE, changed(**other("tweet_parts", contents="x", made_of="x"))) == []
+def test_an_artifact_that_is_not_recorded_asks_for_the_record_anew() -> None:
+    (problem,) = problems(Record("here", {}), BEFORE)
+    assert problem.endswith(f"(for {', '.join(ARTIFACTS)})")
 
 
 def test_on_another_machine_what_is_fitted_may_differ_a_little() -> None:
