@@ -13,7 +13,7 @@ SELECT
     CASE WHEN retweet_timestamp IS NULL THEN 0 ELSE 1 END AS retweet,
     CASE WHEN retweet_with_comment_timestamp IS NULL THEN 0 ELSE 1 END AS retweet_with_comment,
     CASE
-        WHEN COALESCE(like_timestamp, reply_timestamp, retweet_timestamp, retweet_with_comment_timestamp) IS NULL
-        THEN 1 ELSE 0
+        WHEN COALESCE(like_timestamp, reply_timestamp, retweet_timestamp, retweet_with_comment_timestamp) IS NULL THEN 1
+        ELSE 0
     END AS negative
 FROM window_tweets
