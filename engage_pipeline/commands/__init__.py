@@ -1,1 +1,1 @@
-"""The commands of `engage`, each a thin shell over one library call."""
+"""The commands of `engage`; each calls one function of the library."""

@@ -1,6 +1,6 @@
-"""All commands as one program. A user's mistake is one line, no trace.
+"""All commands as one program. A user's mistake is reported in one line, without a trace.
 
-Heavy imports stand inside the commands: `engage --help` loads neither Dagster nor torch.
+Commands import heavy modules inside: `engage --help` loads neither Dagster nor torch.
 """
 
 import io
@@ -40,10 +40,10 @@ for command in (
 
 
 def run_command() -> int:
-    """Runs the command of sys.argv; the exit status. What is no mistake of the user passes."""
+    """Runs the command of sys.argv; returns the exit status. Errors that are not the user's pass."""
     _show_log_lines()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as on standard error: no letter stops a table
+        sys.stdout.reconfigure(errors="backslashreplace")  # as on standard error: no character breaks a table
     try:
         app()
     except SystemExit as end:
@@ -61,7 +61,7 @@ def run_command() -> int:
 
 
 def _show_log_lines() -> None:
-    """Writes the library's lines to the terminal, before Dagster adds a handler of its own that rewords them."""
+    """Writes the library's log lines to the terminal, before Dagster adds its own handler, which changes them."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     logger = logging.getLogger("engage_pipeline")

@@ -10,7 +10,7 @@ import typer
 from engage_pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from engage_pipeline.comparison.worlds import World
+    from engage_pipeline.comparison.worlds import WorldSpec
 
 
 def compare(
@@ -23,18 +23,18 @@ def compare(
         str, typer.Option(help="Presets, and reference_trees: LightGBM on the reference's numbers.")
     ] = "synerise,reference_trees,default",
     ablation: Annotated[
-        bool, typer.Option("--ablation", help="Also default with one feature family out at a time, first world.")
+        bool, typer.Option("--ablation", help="Also default without one feature family at a time, first world.")
     ] = False,
     leakage: Annotated[
         bool, typer.Option("--leakage", help="Also with shuffled labels, and on viewers never seen, first world.")
     ] = False,
     config: Annotated[
-        Path | None, typer.Option("--config", help="Settings laid over every preset [default: the tiny encoder].")
+        Path | None, typer.Option("--config", help="Settings that override every preset's [default: the tiny encoder].")
     ] = None,
 ) -> None:
     """Run presets on synthetic worlds and write their scores, shares of the oracle, time and memory to results.md.
 
-    What the folder holds already is not run again, so that a comparison that was stopped goes on where it was.
+    Outcomes that are already in the folder are kept, so a stopped comparison resumes.
     """
     from engage_pipeline.comparison.comparison import PAGE, Plan
     from engage_pipeline.comparison.comparison import compare as run_comparison
@@ -48,20 +48,20 @@ def compare(
 
 
 def parse_names(text: str) -> list[str]:
-    """The names in a comma-separated list, each once."""
+    """Splits a comma-separated list into names, each once."""
     return list(dict.fromkeys(name.strip() for name in text.split(",")))
 
 
-def parse_worlds(sizes: str, seeds: str) -> "list[World]":
-    """Every size with every seed, or with the one behind its colon. Raises UserError for what is no number."""
-    from engage_pipeline.comparison.worlds import World
+def parse_worlds(sizes: str, seeds: str) -> "list[WorldSpec]":
+    """Combines every size with every seed, or with the seed behind its colon. Raises UserError: not a number."""
+    from engage_pipeline.comparison.worlds import WorldSpec
 
     every = [_number("--seeds", seed) for seed in parse_names(seeds)]
     worlds = []
     for text in parse_names(sizes):
         size, colon, own = text.partition(":")
         chosen = [_number("--sizes", own)] if colon else every
-        worlds += [World(_number("--sizes", size), seed) for seed in chosen]
+        worlds += [WorldSpec(_number("--sizes", size), seed) for seed in chosen]
     return list(dict.fromkeys(worlds))
 
 

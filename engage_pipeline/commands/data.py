@@ -9,7 +9,7 @@ from engage_pipeline.commands.options import Config, PresetName, open_pipeline
 
 
 def synthesize(
-    out: Annotated[Path, typer.Option(help="Folder that gets train/, validation/, test/ and the truth beside them.")],
+    out: Annotated[Path, typer.Option(help="Folder for train/, validation/, test/, labels and probabilities.")],
     rows: Annotated[int, typer.Option(help="Rows in all: training, validation and test.")] = 400_000,
     users: Annotated[int, typer.Option(help="Users of the synthetic world.")] = 40_000,
     parts: Annotated[int, typer.Option(help="Training parts.")] = 8,
@@ -25,9 +25,9 @@ def rejects(
     part: Annotated[str, typer.Argument(help="Training part, validation_tweets, test_tweets or test_tweets/<part>.")],
     config: Config = None,
     preset: PresetName = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many lines.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="The most lines to show.")] = 20,
 ) -> None:
-    """Show the rejected lines of a part, also of one that failed: file, line, reason, bytes."""
+    """Show the rejected lines of a part, also of a failed one: file, line, reason, bytes."""
     from engage_pipeline.ingest.rejects_shown import rejects_text
 
     for line in rejects_text(open_pipeline(config, preset).store(), part, limit):

@@ -16,17 +16,18 @@ from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import load_settings
 
 Mixed = Annotated[
-    bool, typer.Option("--allow-mixed", help="With the published counters if those of the model's promotion are gone.")
+    bool,
+    typer.Option("--allow-mixed", help="Use the published counters if those of the model's promotion are gone."),
 ]
 
 
 def rollback(
-    to: Annotated[str | None, typer.Option(help="Version of a kept model, or its beginning.")] = None,
+    to: Annotated[str | None, typer.Option(help="Version of a kept model, or its first characters.")] = None,
     previous: Annotated[bool, typer.Option("--previous", help="The model promoted before this one.")] = False,
     config: Config = None,
     preset: PresetName = None,
 ) -> None:
-    """Have an earlier model predict again; without --to or --previous, list the models that are kept."""
+    """Let an earlier model predict again; without --to or --previous, list the kept models."""
     from engage_pipeline.model.promotion.predicting import lacks_model, short
     from engage_pipeline.model.promotion.rollback import format_models, kept_models, roll_back
     from engage_pipeline.orchestration.assets.materializing import report_published
@@ -47,7 +48,7 @@ def rollback(
 
 
 def promote(config: Config = None, preset: PresetName = None) -> None:
-    """Have the newly trained model predict although it was turned down, or given up by a rollback."""
+    """Let the newest trained model predict although its promotion was refused, or a rollback replaced it."""
     from engage_pipeline.model.promotion.predicting import short
     from engage_pipeline.model.promotion.rollback import promote_by_hand
     from engage_pipeline.orchestration.assets.materializing import report_published
@@ -68,7 +69,7 @@ def predict(
     ] = None,
     threads: Threads = None,
     processes: Annotated[
-        int, typer.Option(min=1, help="Processes that share the parts, each with so many threads [default: 1].")
+        int, typer.Option(min=1, help="Processes that share the parts, each with --threads threads [default: 1].")
     ] = 1,
     allow_mixed: Mixed = False,
     config: Config = None,
@@ -88,8 +89,8 @@ def predict(
 
 
 def explain(
-    part: Annotated[Path, typer.Option("--input", help="A raw part: test, or with labels, which are only shown.")],
-    row: Annotated[int, typer.Option(help="Line of the part, counted from 0 as line_number in every table is.")],
+    part: Annotated[Path, typer.Option("--input", help="A raw part of any kind; labels are only shown.")],
+    row: Annotated[int, typer.Option(help="Line of the part, from 0, like line_number in every table.")],
     json: Annotated[
         Path | None,
         typer.Option("--json", help="Write everything, unrounded, to this file too; - instead of the text."),
@@ -99,9 +100,9 @@ def explain(
     config: Config = None,
     preset: PresetName = None,
 ) -> None:
-    """Show why one row is predicted as it is: what each family of features did, and the counters behind it.
+    """Explain the prediction of one row: the contribution of each family of features, and the counters behind it.
 
-    The row is taken as a test row. One of a training or validation part is itself in the counters it is explained by.
+    The row is treated as a test row. A row of a training or validation part is itself counted in these counters.
     """
     from engage_pipeline.submission.explanation.as_json import write_json
     from engage_pipeline.submission.explanation.as_text import to_text
@@ -132,7 +133,7 @@ def evaluate(
 
 @contextmanager
 def _without_log_lines() -> Iterator[None]:
-    """For work of seconds, whose progress is not worth a line: warnings only."""
+    """Shows warnings only within the block: its work takes seconds, so progress is not worth a line."""
     logger = logging.getLogger("engage_pipeline")
     before = logger.level
     logger.setLevel(logging.WARNING)

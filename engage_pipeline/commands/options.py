@@ -14,7 +14,7 @@ Threads = Annotated[int | None, typer.Option(min=1, help="Cores to use [default:
 
 
 def open_pipeline(config: Path | None, preset: str | None) -> "Pipeline":
-    """The settings as Dagster's resource. Raises UserError at once where they are wrong."""
+    """Returns the settings as Dagster's resource. Raises UserError at once if they are wrong."""
     from engage_pipeline.orchestration.resources import Pipeline
 
     pipeline = Pipeline(config=str(config) if config else None, preset=preset)

@@ -21,15 +21,13 @@ if TYPE_CHECKING:
 def run(
     config: Config = None,
     preset: PresetName = None,
-    target: Annotated[
-        list[str] | None, typer.Option(help="Only this asset and what it is made of; may be repeated.")
-    ] = None,
+    target: Annotated[list[str] | None, typer.Option(help="Only this asset and its inputs; may be repeated.")] = None,
 ) -> None:
     """Make every asset that is missing or out of date, from tweet_parts to submission, and show the scores."""
     targets = target or []
     for name in targets:
         if name not in ARTIFACTS:
-            raise UserError(f"--target {name}: no such asset; there are {', '.join(ARTIFACTS)}")
+            raise UserError(f"--target {name}: no such asset; the assets are {', '.join(ARTIFACTS)}")
     from engage_pipeline.model.promotion.predicting import lacks_model
     from engage_pipeline.orchestration.running import run_pipeline, summary
 
@@ -47,7 +45,7 @@ def run(
 
 
 def status(config: Config = None, preset: PresetName = None) -> None:
-    """Show every artifact: rows, seconds, peak memory, and why it would be made again."""
+    """Show every artifact: rows, seconds, peak memory, and why it is out of date."""
     from engage_pipeline.commands.status_table import status_table
     from engage_pipeline.store.store import ArtifactStore
 
@@ -100,7 +98,7 @@ def register_parts(
 
 
 def forget(config: Config = None, preset: PresetName = None) -> None:
-    """Apply the lists of deleted tweets and users: rewrite the parts that hold them, make again what follows."""
+    """Apply the lists of deleted tweets and users: rewrite parts with them, and remake the artifacts that follow."""
     from engage_pipeline.orchestration.automation.forget import forget as forget_deletions
 
     pipeline = open_pipeline(config, preset)
@@ -113,7 +111,7 @@ def forget(config: Config = None, preset: PresetName = None) -> None:
 
 @contextmanager
 def _shown_warnings() -> Iterator["FailedWarnings"]:
-    """Prints what checks warned of when the block ends, whether it was a success or not."""
+    """Prints the warnings of checks when the block ends, also after an error."""
     from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
 
     warnings = FailedWarnings()
@@ -125,7 +123,7 @@ def _shown_warnings() -> Iterator["FailedWarnings"]:
 
 
 def _stored_warnings(store: "ArtifactStore") -> list[str]:
-    """The warnings of the current versions, where Dagster has stored any; a store that can't be read is one line."""
+    """Returns the warnings of the current versions, if Dagster has stored any; one line if they can't be read."""
     if not has_instance():
         return []
     from engage_pipeline.orchestration.checks.failed_warnings import stored_warnings
@@ -133,5 +131,5 @@ def _stored_warnings(store: "ArtifactStore") -> list[str]:
     try:
         with open_instance() as instance:
             return stored_warnings(store, instance).lines()
-    except Exception as error:  # the table is there without Dagster
-        return [f"what checks warned of can't be read from Dagster: {' '.join(str(error).split())[:200]}"]
+    except Exception as error:  # the table needs no Dagster
+        return [f"the warnings of checks can't be read from Dagster: {' '.join(str(error).split())[:200]}"]

@@ -1,4 +1,4 @@
-"""The artifacts at a glance: what is there, what it cost, why it would be made again, what predates a deletion."""
+"""The table of all artifacts: what exists, what it cost, why it is out of date, what predates a deletion."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ from engage_pipeline.store.store import ArtifactStore
 
 
 def status_table(store: ArtifactStore) -> str:
-    """One line an artifact or part: rows, seconds and peak memory of its making, and whether it is current."""
+    """Formats a line per artifact or part: rows, seconds and peak memory of its making, and whether it is current."""
     rows = [("artifact", "rows", "seconds", "peak MB", "state")]
     deletions = _deletions(store)
     for names in SEGMENTS:
@@ -23,13 +23,13 @@ def status_table(store: ArtifactStore) -> str:
     notes = [deletions[""]] if "" in deletions else []
     try:
         training_listing(store.settings)
-    except UserError as error:  # then no part of it stands above
+    except UserError as error:  # then the table has none of its parts
         notes.append(str(error))
     return "\n".join([*(_line(row, widths) for row in rows), *notes])
 
 
 def _deletions(store: ArtifactStore) -> dict[str, str]:
-    """What is to be said of deletions, by label, where there is something."""
+    """Returns notes on deletions, by label; the empty label has the error if they can't be read."""
     try:
         said = {name: f"predates a deletion of {date[:10]}" for name, date in predating(store).items()}
         return said | dict.fromkeys(waiting(store), "deletions not applied yet (engage forget)")

@@ -1,5 +1,5 @@
-"""Compares presets on synthetic worlds whose truth is known: what `engage compare` does.
+"""Compares presets on synthetic worlds whose true probabilities are known (`engage compare`).
 
-What belongs here: which worlds, which contenders, what is measured, and the tables. What does not: how a preset
-predicts, which is the pipeline's; it is run in child processes, and nothing here imports Dagster.
+What belongs here: the worlds, the contenders, the measurements and the tables. What does not: the prediction,
+which the pipeline does in child processes. Nothing here imports Dagster.
 """

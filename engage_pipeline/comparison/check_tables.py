@@ -1,15 +1,16 @@
-"""The tables of what was left out or changed on purpose: feature families, shuffled labels, viewers never seen."""
+"""The tables of deliberate changes: feature families left out, shuffled labels, viewers never seen."""
 
 from collections.abc import Mapping, Sequence
 
 from engage_pipeline import schema
 from engage_pipeline.comparison.outcomes import Outcome
-from engage_pipeline.comparison.tables import MISSING, Row, markdown, number_text
+from engage_pipeline.comparison.tables import Row, markdown, number_text
 from engage_pipeline.metrics import OracleShare
+from engage_pipeline.metrics.tables import NO_VALUE
 
 
 def ablation_table(base: Outcome | None, without: Mapping[str, Outcome | None]) -> str:
-    """By feature family, what leaving it out changes of the share of `base`, in points: less than 0 where it helps."""
+    """Formats by how many points the share of `base` changes without each feature family: negative if it helps."""
     header = ("left out", "share", "change", "by group", *schema.TARGETS, "CPU s")
     rows: list[Row] = [_ablation_row("nothing", base, None)]
     rows += [_ablation_row(family, outcome, base) for family, outcome in without.items()]
@@ -18,7 +19,7 @@ def ablation_table(base: Outcome | None, without: Mapping[str, Outcome | None]) 
 
 def _ablation_row(name: str, outcome: Outcome | None, base: Outcome | None) -> Row:
     if outcome is None or outcome.share is None or outcome.cost is None:
-        return (name, "not run yet" if outcome is None else "failed", *[MISSING] * (3 + len(schema.TARGETS)))
+        return (name, "not run yet" if outcome is None else "failed", *[NO_VALUE] * (3 + len(schema.TARGETS)))
     share, against = _shares(outcome.share), base and base.share and _shares(base.share)
     pairs = zip(share, against or [None] * len(share), strict=True)
     changes = [None if one is None or other is None else one - other for one, other in pairs]
@@ -27,12 +28,12 @@ def _ablation_row(name: str, outcome: Outcome | None, base: Outcome | None) -> R
 
 
 def _shares(share: OracleShare) -> list[float | None]:
-    """Overall, by group, then each engagement over all rows."""
+    """Returns the shares overall, by group, then of each engagement over all rows."""
     return [share.overall_mean, share.group_mean, *(share.engagements[target].overall for target in schema.TARGETS)]
 
 
 def check_table(outcome: Outcome | None) -> str:
-    """RCE of each engagement beside the oracle's on the same rows, of which `positives` have the engagement."""
+    """Formats the RCE of each engagement beside the oracle's on the same rows; `positives` = rows with it."""
     if outcome is None or outcome.scores is None or outcome.oracle is None or outcome.share is None:
         return "Not run yet." if outcome is None else f"Failed: {outcome.problem}"
     rows: list[Row] = []
@@ -48,7 +49,7 @@ def check_table(outcome: Outcome | None) -> str:
 
 
 def problems(outcomes: Sequence[Outcome]) -> list[str]:
-    """A line for each run that failed."""
+    """Returns a line for each failed run."""
     return [
         f"- {outcome.contender} on {outcome.world.title} ({outcome.world.variant}): {outcome.problem}"
         for outcome in outcomes

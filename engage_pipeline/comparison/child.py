@@ -1,7 +1,7 @@
-"""Child processes, so that wall time and peak memory are those of one run and of nothing else.
+"""Runs child processes, so that wall time and peak memory are those of one run alone.
 
-The kernel counts the memory of the process that starts a child as the child's own until it runs, so whoever measures
-must stay small.
+Until a child executes its program, the kernel counts its parent's memory as its own, so the measuring process must stay
+small.
 """
 
 import os
@@ -22,14 +22,14 @@ _PREFIX = "engage: "
 
 @dataclass(frozen=True)
 class Cost:
-    """Wall time, CPU time of all threads, peak resident memory (MB) of a process, or of several one after another."""
+    """Wall and CPU seconds, and peak resident memory (MB), of one process or of several consecutive ones."""
 
     seconds: float
     cpu_seconds: float
     peak_mb: int
 
     def then(self, other: "Cost") -> "Cost":
-        """Of both, one after the other."""
+        """Returns the cost of both, one after the other."""
         cpu_seconds = self.cpu_seconds + other.cpu_seconds
         return Cost(self.seconds + other.seconds, cpu_seconds, max(self.peak_mb, other.peak_mb))
 
@@ -40,9 +40,9 @@ def run_engage(arguments: Sequence[str], log: Path, *, home: Path | None = None)
 
 
 def run_python(arguments: Sequence[str], log: Path, *, home: Path | None = None) -> Cost:
-    """Runs Python, with `home` as DAGSTER_HOME, and appends what it prints to `log`.
+    """Runs Python, with `home` as DAGSTER_HOME, and appends its output to `log`.
 
-    Raises UserError with the command's own last words where it fails.
+    Raises UserError with the command's last line of output if it fails.
     """
     environment = dict(os.environ) | ({} if home is None else {"DAGSTER_HOME": str(home.resolve())})
     started = time.monotonic()

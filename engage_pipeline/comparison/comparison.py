@@ -1,4 +1,4 @@
-"""A whole comparison: which contenders meet on which worlds, what of it is still missing, and the page of tables."""
+"""A whole comparison: which contenders run on which worlds, the runs still missing, and the page of tables."""
 
 import logging
 import shutil
@@ -12,7 +12,7 @@ from engage_pipeline.comparison.outcomes import Outcome, read_outcome, write_out
 from engage_pipeline.comparison.page import page
 from engage_pipeline.comparison.runs import MADE, measure
 from engage_pipeline.comparison.tables import number_text
-from engage_pipeline.comparison.worlds import Variant, World, make_world
+from engage_pipeline.comparison.worlds import Variant, WorldSpec, make_world
 from engage_pipeline.files.atomic import atomic_file, exclusive
 from engage_pipeline.progress import progress
 
@@ -22,15 +22,15 @@ PAGE = "results.md"
 
 @dataclass(frozen=True)
 class Plan:
-    """What is compared. Ablation and leakage checks take the first of `worlds`."""
+    """The worlds, presets and checks to compare. Ablation and leakage checks use the first of `worlds`."""
 
-    worlds: Sequence[World]
+    worlds: Sequence[WorldSpec]
     presets: Sequence[str]
     ablation: bool = False
     leakage: bool = False
 
-    def jobs(self) -> Iterator[tuple[World, Contender]]:
-        """Every run that is needed, each once."""
+    def jobs(self) -> Iterator[tuple[WorldSpec, Contender]]:
+        """Yields every necessary run once."""
         contenders = [contender(name) for name in self.presets]
         first = self.worlds[0]
         for world in self.worlds:
@@ -41,22 +41,22 @@ class Plan:
             yield from ((first, one) for one in ablations().values())
         if self.leakage:
             for variant in (Variant.SHUFFLED, Variant.STRANGERS):
-                yield World(first.rows, first.seed, variant), contender(BASE)
+                yield WorldSpec(first.rows, first.seed, variant), contender(BASE)
 
 
 def compare(folder: Path, plan: Plan, common: Mapping[str, Any], command: str) -> list[Outcome]:
-    """Runs what `folder` holds no outcome of yet, then writes `results.md` there; returns all outcomes.
+    """Runs every job without an outcome in `folder`, then writes `results.md` there; returns all outcomes.
 
-    `common` is laid over every preset, `command` stands on top of the page, which is written anew after each run. A
-    contender that fails is told in the tables and tried again the next time. Raises UserError where another comparison
-    works in `folder` or a world can't be made.
+    `common` overrides settings of every preset. `command` is the first line of the page, which is written anew after
+    each run. A failed run is shown in the tables and tried again the next time. Raises UserError if another comparison
+    is running in `folder` or a world can't be made.
     """
     jobs = list(plan.jobs())
     folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder / ".lock", f"{folder}: another comparison is running there"):
         outcomes = [_kept(folder, world, one, common) for world, one in jobs]
         missing = [place for place, outcome in enumerate(outcomes) if outcome is None]
-        LOGGER.info("comparison: %d runs, %d of them to be made", len(jobs), len(missing))
+        LOGGER.info("comparison: %d runs, %d of them missing", len(jobs), len(missing))
         with progress("comparison", sum(jobs[place][0].rows for place in missing)) as tracker:
             for number, place in enumerate(missing, start=1):
                 world, one = jobs[place]
@@ -69,13 +69,13 @@ def compare(folder: Path, plan: Plan, common: Mapping[str, Any], command: str) -
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def _kept(folder: Path, world: World, one: Contender, common: Mapping[str, Any]) -> Outcome | None:
+def _kept(folder: Path, world: WorldSpec, one: Contender, common: Mapping[str, Any]) -> Outcome | None:
     outcome = read_outcome(folder / "outcomes", world, one.name)
     return outcome if outcome and outcome.key == one.key(common, world) and outcome.problem is None else None
 
 
-def _make(folder: Path, world: World, one: Contender, common: Mapping[str, Any], plan: Plan) -> Outcome:
-    """An ablation begins with what the base preset made, where that is still there: most of it is the same."""
+def _make(folder: Path, world: WorldSpec, one: Contender, common: Mapping[str, Any], plan: Plan) -> Outcome:
+    """Makes one outcome. An ablation starts from the base preset's artifacts if they exist: most are the same."""
     raw = make_world(world, folder / "worlds")
     base = _base_folder(folder, world)
     taken_apart = plan.ablation and world == plan.worlds[0]
@@ -93,8 +93,8 @@ def _make(folder: Path, world: World, one: Contender, common: Mapping[str, Any],
     return outcome
 
 
-def _base_folder(folder: Path, world: World) -> Path:
-    """What the base preset made of `world`."""
+def _base_folder(folder: Path, world: WorldSpec) -> Path:
+    """Returns the folder of the base preset's artifacts on `world`."""
     return folder / "runs" / world.name / BASE / MADE
 
 

@@ -1,7 +1,7 @@
-"""Who takes part in a comparison, and under which settings.
+"""The contenders of a comparison and their settings.
 
-No pretrained weights are needed: the encoder of every contender is the demo preset's tiny one, unless the settings file
-of the comparison says otherwise.
+No pretrained weights are needed: every contender uses the demo preset's tiny encoder, unless the settings file of the
+comparison names another.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,21 +11,21 @@ from typing import Any, get_args
 
 from engage_pipeline.catalogue import ARTIFACTS, ancestry, digest, setting_values
 from engage_pipeline.comparison.reference_trees import FEATURES, PARAMETERS
-from engage_pipeline.comparison.worlds import RawFiles, World
+from engage_pipeline.comparison.worlds import RawFiles, WorldSpec
 from engage_pipeline.errors import UserError
 from engage_pipeline.settings.settings import PRESETS, Preset, overlay, read_yaml, settings_from
 
 REFERENCE_TREES = "reference_trees"
 BASE = "default"
-"""The preset that is taken apart and checked for leaks."""
+"""The preset of the ablation and of the leakage checks."""
 CODE_VERSION = 1
-"""Rises when the same settings, world and pipeline would be measured otherwise."""
+"""Raise it when the same settings, world and pipeline would give another measurement."""
 _SET_HERE = ("preset", "working_dir", "recsys_data", "validation_part", "test_data", "deletions")
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A preset with `values` laid over it, or the reference trees on the features that the preset makes."""
+    """A preset whose settings `values` override, or the reference trees on the preset's features."""
 
     name: str
     preset: str
@@ -33,15 +33,15 @@ class Contender:
 
     @property
     def artifacts(self) -> tuple[str, ...]:
-        """What the pipeline has to make for it."""
+        """The artifacts that the pipeline must make for it."""
         return FEATURES if self.name == REFERENCE_TREES else ("submission",)
 
     def shown(self, common: Mapping[str, Any]) -> dict[str, Any]:
-        """What is laid over the preset."""
+        """Returns the settings that override the preset's."""
         return overlay(common, self.values)
 
     def settings(self, common: Mapping[str, Any], raw: RawFiles, working_dir: Path) -> dict[str, Any]:
-        """The settings file of its run, whose model predicts whatever it scores: the score is what is asked for."""
+        """Returns the settings file of its run; any model is promoted, because the comparison measures its score."""
         places: dict[str, Any] = {
             "preset": self.preset,
             "working_dir": str(working_dir.resolve()),
@@ -53,8 +53,8 @@ class Contender:
         }
         return overlay(self.shown(common), places)
 
-    def key(self, common: Mapping[str, Any], world: World) -> str:
-        """Changes where its result on `world` may change: with settings, world or code versions."""
+    def key(self, common: Mapping[str, Any], world: WorldSpec) -> str:
+        """Returns a digest of all that may change its result on `world`: settings, world and code versions."""
         names = sorted(set().union(*map(ancestry, self.artifacts)))
         values = overlay(self.shown(common), {"preset": self.preset})
         settings = settings_from(values, folder=Path())
@@ -65,18 +65,18 @@ class Contender:
 
 
 def common_values(config: Path | None) -> dict[str, Any]:
-    """What is laid over every preset. Raises UserError where the file sets what a comparison sets itself."""
+    """Returns the settings that override every preset's. Raises UserError if the file sets what a comparison sets."""
     values = {} if config is None else read_yaml(config)
     for name in _SET_HERE:
         if name in values:
-            raise UserError(f"{config}: {name}: engage compare sets it for every run")
+            raise UserError(f"{config}: {name}: engage compare sets it for every run; remove it")
     common = overlay({"encoder": PRESETS["demo"]["encoder"]}, values)
     settings_from(common, folder=Path(), source=str(config or "settings"))
     return common
 
 
 def contender(name: str) -> Contender:
-    """The contender `name`. Raises UserError where there is none."""
+    """Returns the contender `name`. Raises UserError if there is none."""
     if name == REFERENCE_TREES:
         return Contender(name, "synerise")
     if name not in get_args(Preset):
@@ -85,7 +85,7 @@ def contender(name: str) -> Contender:
 
 
 def ablations() -> dict[str, Contender]:
-    """By feature family: the base preset without it."""
+    """Returns the base preset without each feature family, by family."""
     families = settings_from({"preset": BASE}, folder=Path()).features.families
     return {left_out: _without(left_out, families) for left_out in families}
 

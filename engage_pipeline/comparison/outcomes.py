@@ -1,4 +1,4 @@
-"""What came of one contender on one world, kept as a JSON file that says what it was made with."""
+"""The outcome of one contender on one world, kept as a JSON file with its settings."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engage_pipeline.comparison.child import Cost
-from engage_pipeline.comparison.worlds import Variant, World
+from engage_pipeline.comparison.worlds import Variant, WorldSpec
 from engage_pipeline.files.atomic import atomic_file
 from engage_pipeline.metrics import OracleShare, Scores, share_of_oracle
 
@@ -15,10 +15,10 @@ from engage_pipeline.metrics import OracleShare, Scores, share_of_oracle
 class Outcome:
     """Cost and scores of a contender on the test rows of a world, and the oracle's scores on the same rows.
 
-    `values` are the settings that were laid over its preset. A contender that failed has a `problem` instead.
+    `values` are the settings that override its preset's. The outcome of a failed run has a `problem` instead.
     """
 
-    world: World
+    world: WorldSpec
     contender: str
     key: str
     values: dict[str, Any]
@@ -29,11 +29,11 @@ class Outcome:
 
     @property
     def share(self) -> OracleShare | None:
-        """The share of the oracle's RCE; None where it failed."""
+        """The share of the oracle's RCE; None if the run failed."""
         return share_of_oracle(self.scores, self.oracle) if self.scores and self.oracle else None
 
     def to_json(self) -> dict[str, Any]:
-        """The outcome as JSON types."""
+        """Returns the outcome as JSON types."""
         return {
             "world": {"rows": self.world.rows, "seed": self.world.seed, "variant": str(self.world.variant)},
             "contender": self.contender,
@@ -47,23 +47,23 @@ class Outcome:
         }
 
 
-def outcome_path(folder: Path, world: World, contender: str) -> Path:
-    """Where an outcome is kept below `folder`."""
+def outcome_path(folder: Path, world: WorldSpec, contender: str) -> Path:
+    """Returns the path of an outcome below `folder`."""
     return folder / world.name / f"{contender}.json"
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
-    """Keeps the outcome below `folder`."""
+    """Writes the outcome below `folder`."""
     with atomic_file(outcome_path(folder, outcome.world, outcome.contender)) as path:
         path.write_text(json.dumps(outcome.to_json(), indent=1), encoding="utf-8")
 
 
-def read_outcome(folder: Path, world: World, contender: str) -> Outcome | None:
-    """The outcome kept below `folder`; None where there is none that can be read."""
+def read_outcome(folder: Path, world: WorldSpec, contender: str) -> Outcome | None:
+    """Reads an outcome below `folder`; None if there is none that can be read."""
     try:
         values = json.loads(outcome_path(folder, world, contender).read_text(encoding="utf-8"))
         return Outcome(
-            World(values["world"]["rows"], values["world"]["seed"], Variant(values["world"]["variant"])),
+            WorldSpec(values["world"]["rows"], values["world"]["seed"], Variant(values["world"]["variant"])),
             values["contender"],
             values["key"],
             values["values"],

@@ -1,4 +1,4 @@
-"""The page `results.md` of a comparison: its tables, and what they were made with."""
+"""The page `results.md` of a comparison: its tables, its command, settings and versions."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from engage_pipeline.comparison.check_tables import ablation_table, check_table,
 from engage_pipeline.comparison.contenders import BASE, REFERENCE_TREES
 from engage_pipeline.comparison.outcomes import Outcome
 from engage_pipeline.comparison.tables import engagement_table, group_table, overall_table
-from engage_pipeline.comparison.worlds import Variant, World
+from engage_pipeline.comparison.worlds import Variant, WorldSpec
 
 _LIBRARIES = ("duckdb", "torch", "lightgbm")
 
@@ -19,13 +19,13 @@ _LIBRARIES = ("duckdb", "torch", "lightgbm")
 def page(
     outcomes: Sequence[Outcome],
     presets: Sequence[str],
-    worlds: Sequence[World],
+    worlds: Sequence[WorldSpec],
     families: Mapping[str, str],
     leakage: bool,
     common: Mapping[str, Any],
     command: str,
 ) -> str:
-    """The whole page. `families` names the contender without each feature family; none where there is no ablation."""
+    """Returns the whole page. `families` maps each feature family to the contender without it; empty = no ablation."""
     found = {(outcome.world, outcome.contender): outcome for outcome in outcomes}
     blocks = list(_head(presets, common, command))
     if failed := problems(outcomes):
@@ -43,12 +43,12 @@ def page(
         blocks.append(ablation_table(found.get((first, BASE)), without))
     if leakage:
         for variant, (title, text) in _CHECKS.items():
-            checked = found.get((World(first.rows, first.seed, variant), BASE))
+            checked = found.get((WorldSpec(first.rows, first.seed, variant), BASE))
             blocks += [f"## {title}, {BASE}, {first.title}", text, check_table(checked)]
     return "\n\n".join(blocks) + "\n"
 
 
-_ABLATION = "Change of the share in points, mean of the engagements; below 0 where the family helps."
+_ABLATION = "Change of the share in points, mean of the engagements; below 0 if the family helps."
 _CHECKS = {
     Variant.SHUFFLED: (
         "Shuffled labels",
@@ -57,7 +57,7 @@ _CHECKS = {
     ),
     Variant.STRANGERS: (
         "Viewers never seen",
-        "Trained without the labelled rows of every fifth viewer; scored on the test rows of viewers who have none.",
+        "Trained without the labelled rows of every fifth viewer; scored on the test rows of viewers without any.",
     ),
 }
 
@@ -66,12 +66,12 @@ def _head(presets: Sequence[str], common: Mapping[str, Any], command: str) -> It
     yield "# Comparison"
     yield f"```\n{command}\n```"
     yield (
-        "Scores on the test rows, which nothing was trained on, fitted to or blended with. `share` is the RCE in "
-        "percent of the oracle's on the same rows, overall the mean of the four engagements; `by group` the mean over "
-        "the author groups. Time is that of the whole run, raw parts to results.csv, on the wall and of all cores; "
-        "the memory the highest of any of its processes."
+        "Scores on the test rows, on which nothing was trained, fitted or blended. `share` is the RCE in percent of "
+        "the oracle's on the same rows, overall the mean of the four engagements; `by group` is the mean over the "
+        "author groups. Times are of the whole run, from raw parts to results.csv: wall time, and CPU time of all "
+        "cores. Memory is the peak of its largest process."
     )
-    yield f"Laid over every preset: `{json.dumps(dict(common))}`."
+    yield f"Settings that override every preset's: `{json.dumps(dict(common))}`."
     if REFERENCE_TREES in presets:
         yield f"`{REFERENCE_TREES}`: LightGBM on the reference's 88 numbers, training and fine-tuning rows together."
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)

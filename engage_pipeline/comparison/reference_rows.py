@@ -1,4 +1,4 @@
-"""The rows that the reference trees are trained on, as one matrix of the reference's 88 numbers."""
+"""The training rows of the reference trees, as one matrix of the reference's 88 numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ from engage_pipeline.model.validation_roles import held_out
 from engage_pipeline.numerics.categories import category_column
 
 LANGUAGE = "language"
-COLUMNS = (*schema.NUMBERS, *schema.BINARY_FEATURES, LANGUAGE, "hour", "day_of_month")
+REFERENCE_COLUMNS = (*schema.NUMBERS, *schema.BINARY_FEATURES, LANGUAGE, "hour", "day_of_month")
 STOPPING_SHARE = 4
-"""Chunks of the fine-tuning rows: one of so many tells when to stop."""
+"""Every fourth chunk of the fine-tuning rows decides when to stop."""
 BATCH_ROWS = 65_536
 
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """`matrix` float32 [n, 88] in the order of COLUMNS, `labels` bool [n, 4] in that of schema.TARGETS.
+    """`matrix` float32 [n, 88] in the order of REFERENCE_COLUMNS, `labels` bool [n, 4] in that of schema.TARGETS.
 
-    `stopping` bool [n]: whole chunks of the fine-tuning rows, whose counters know nothing of each other's labels
-    within a chunk. A language's code is its place in `languages`.
+    `stopping` bool [n]: the rows that decide when to stop, whole chunks of the fine-tuning rows, because counters don't
+    know labels of their own chunk. A language's code is its index in `languages`.
     """
 
     matrix: np.ndarray
@@ -36,10 +36,10 @@ class TrainingRows:
     languages: Sequence[str]
 
 
-def read_rows(training: Sequence[Path], validation: Path, seed: int, most: int) -> TrainingRows:
-    """All fine-tuning rows of `validation`, and of the files `training` so many that there are `most` in all.
+def read_training_rows(training: Sequence[Path], validation: Path, seed: int, most: int) -> TrainingRows:
+    """Reads all fine-tuning rows of `validation`, and training rows of the files `training`, at most `most` in all.
 
-    Training rows are drawn at random where there are more. Raises UserError where there are no fine-tuning rows.
+    Training rows are drawn at random if there are more. Raises UserError if there are no fine-tuning rows.
     """
     split = read_columns(validation, [schema.SPLIT])[schema.SPLIT]
     finetuning = np.flatnonzero(~held_out(split))
@@ -58,9 +58,9 @@ def read_rows(training: Sequence[Path], validation: Path, seed: int, most: int) 
 
 
 def matrix(table: pa.Table, languages: Sequence[str]) -> np.ndarray:
-    """The float32 matrix of feature rows. A language that is missing or not in `languages` is NaN."""
-    values = np.empty((table.num_rows, len(COLUMNS)), np.float32)
-    for place, name in enumerate(COLUMNS):
+    """Returns feature rows as float32 [n, 88]. A language that is missing or not in `languages` is NaN."""
+    values = np.empty((table.num_rows, len(REFERENCE_COLUMNS)), np.float32)
+    for place, name in enumerate(REFERENCE_COLUMNS):
         if name == LANGUAGE:
             values[:, place] = category_column(table[name], languages)
         else:
@@ -80,11 +80,11 @@ def _languages(paths: Sequence[Path]) -> list[str]:
 
 
 def _read(path: Path, chosen: np.ndarray, languages: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    values = np.empty((len(chosen), len(COLUMNS)), np.float32)
+    values = np.empty((len(chosen), len(REFERENCE_COLUMNS)), np.float32)
     labels = np.empty((len(chosen), len(schema.TARGETS)), np.bool_)
     start = done = 0
     with pq.ParquetFile(path) as file:
-        for table in batches(file, BATCH_ROWS, [*COLUMNS, *schema.TARGETS]):
+        for table in batches(file, BATCH_ROWS, [*REFERENCE_COLUMNS, *schema.TARGETS]):
             first, last = np.searchsorted(chosen, (start, start + table.num_rows))
             rows = table.take(pa.array(chosen[first:last] - start))
             place = slice(done, done + rows.num_rows)

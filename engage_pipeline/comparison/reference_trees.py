@@ -1,10 +1,10 @@
-"""LightGBM on the reference's 88 numbers, trained on training and fine-tuning rows together: what is to be beaten.
+"""The baseline: LightGBM on the reference's 88 numbers, trained on training and fine-tuning rows together.
 
     python -m engage_pipeline.comparison.reference_trees CONFIG RESULTS
 
-reads the feature files that a run with the settings of CONFIG has made, and writes the results.csv RESULTS. Not a part
-of the pipeline. No smoothed rate, no exposure and no text: the 73 numbers and 12 flags that the network of the
-reference reads, and language, hour and day of the month.
+reads the feature files of a run with the settings of CONFIG, and writes the results.csv RESULTS. Not a part of the
+pipeline. The inputs are the 73 numbers and 12 flags of the reference's network, and language, hour and day of the
+month; no smoothed rate, no exposure and no text.
 """
 
 import sys
@@ -17,7 +17,13 @@ import numpy as np
 import pyarrow as pa
 
 from engage_pipeline import schema
-from engage_pipeline.comparison.reference_rows import COLUMNS, LANGUAGE, TrainingRows, matrix, read_rows
+from engage_pipeline.comparison.reference_rows import (
+    LANGUAGE,
+    REFERENCE_COLUMNS,
+    TrainingRows,
+    matrix,
+    read_training_rows,
+)
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import atomic_file
 from engage_pipeline.model.trees.training import LEAST_LABELS, constant_logit
@@ -28,7 +34,7 @@ from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.results import write_submission
 
 FEATURES = ("interaction_features", "validation_features", "test_features")
-"""The artifacts that are read."""
+"""The artifacts that it reads."""
 PARAMETERS: dict[str, Any] = {
     "objective": "binary",
     "metric": "binary_logloss",
@@ -47,13 +53,13 @@ MOST_ROWS = 2_000_000
 
 @dataclass(frozen=True)
 class ReferenceTrees:
-    """A booster for each engagement in the order of schema.TARGETS, or the logit of its rate where trees don't pay."""
+    """A booster for each engagement in the order of schema.TARGETS, or the logit of its rate if trees are no better."""
 
     languages: Sequence[str]
     models: Sequence[Any | float]
 
     def probabilities(self, table: pa.Table) -> np.ndarray:
-        """Probabilities float64 [n, 4] of feature rows, in (0, 1)."""
+        """Returns the probabilities of feature rows, float64 [n, 4], in (0, 1)."""
         values = matrix(table, self.languages)
         logits = [
             np.full(len(values), model) if isinstance(model, float) else model.predict(values, raw_score=True)
@@ -63,14 +69,18 @@ class ReferenceTrees:
 
 
 def train(rows: TrainingRows, settings: Settings) -> ReferenceTrees:
-    """How many trees is read off the log loss of the stopping rows; then as many are grown on all rows.
+    """Finds the number of trees with the least log loss on the stopping rows, then grows as many on all rows.
 
-    An engagement keeps its rate where trees are no better on those rows, or where it has too few labels.
+    An engagement gets its rate instead if trees are no better on the stopping rows, or if it has too few labels.
     """
     import lightgbm
 
     parameters = PARAMETERS | {"seed": settings.seed, "num_threads": settings.engine.threads or 0}
-    names: dict[str, Any] = {"feature_name": list(COLUMNS), "categorical_feature": [LANGUAGE], "params": parameters}
+    names: dict[str, Any] = {
+        "feature_name": list(REFERENCE_COLUMNS),
+        "categorical_feature": [LANGUAGE],
+        "params": parameters,
+    }
     fitted = np.flatnonzero(~rows.stopping)
     stopping = np.flatnonzero(rows.stopping)
     whole = lightgbm.Dataset(rows.matrix, **names).construct()
@@ -91,7 +101,7 @@ def train(rows: TrainingRows, settings: Settings) -> ReferenceTrees:
 
 
 def _rounds(parameters: dict[str, Any], part: Any, held: Any, fitted: np.ndarray, stopping: np.ndarray) -> int:
-    """The number of trees with the least log loss on the stopping rows; 0 where the rate is as good."""
+    """Returns the number of trees with the least log loss on the stopping rows; 0 if the rate is as good."""
     import lightgbm
 
     if min(_rarer(fitted), _rarer(stopping)) < LEAST_LABELS:
@@ -116,7 +126,9 @@ def write_results(settings: Settings, output: Path) -> None:
     """Trains on the published features of `settings` and writes the results.csv `output`."""
     store = ArtifactStore(settings)
     training = store.part_paths("pretrained_network", "features.parquet", "interaction_features")
-    rows = read_rows(training, store.open("validation_features").path("features.parquet"), settings.seed, MOST_ROWS)
+    rows = read_training_rows(
+        training, store.open("validation_features").path("features.parquet"), settings.seed, MOST_ROWS
+    )
     model = train(rows, settings)
     tweets, features = store.open("test_tweets"), store.open("test_features")
     files = [f"{part}.parquet" for part in tweets.manifest.facts["parts"]]
@@ -127,7 +139,7 @@ def write_results(settings: Settings, output: Path) -> None:
 
 
 def main() -> None:
-    """Entry point of the child process."""
+    """Runs the child process."""
     config, output = map(Path, sys.argv[1:])
     try:
         write_results(load_settings(config), output)

@@ -1,4 +1,4 @@
-"""Runs one contender on one world in a folder of its own, and measures and scores it."""
+"""Runs one contender on one world in its own folder, measures it and scores it."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from engage_pipeline.comparison.child import Cost, run_engage, run_python
 from engage_pipeline.comparison.contenders import REFERENCE_TREES, Contender
 from engage_pipeline.comparison.outcomes import Outcome
 from engage_pipeline.comparison.variants import seen_viewers
-from engage_pipeline.comparison.worlds import RawFiles, Variant, World
+from engage_pipeline.comparison.worlds import RawFiles, Variant, WorldSpec
 from engage_pipeline.errors import UserError
 from engage_pipeline.settings.settings import Settings, load_settings
 from engage_pipeline.store.store import ArtifactStore
@@ -27,14 +27,14 @@ _INSTANCE = {"telemetry": {"enabled": False}, "nux": {"enabled": False}}
 
 
 MADE = "data"
-"""The folder of a run that holds what the pipeline made."""
+"""The folder of a run's artifacts."""
 _DECIDED = ("model/candidate_model", "model/trained_model", "model/evaluation", "submission")
-"""What a run that begins with another's artifacts must make itself: a worse model would not replace the other's."""
+"""Artifacts that are never taken over from another run: a worse model would not replace the other run's."""
 
 
 def measure(
     contender: Contender,
-    world: World,
+    world: WorldSpec,
     raw: RawFiles,
     folder: Path,
     common: Mapping[str, Any],
@@ -42,10 +42,10 @@ def measure(
     begin: Path | None = None,
     keep: bool = False,
 ) -> Outcome:
-    """Runs `contender` in `folder` and scores its results.csv, which stays with the log.
+    """Runs `contender` in `folder` and scores its results.csv, which is kept with the log.
 
-    It begins from nothing, or with the artifacts in `begin`, of which it makes again what its settings change. What it
-    made is removed once it is scored, unless it is to `keep`. A run that fails is an outcome too, with what it said.
+    It starts from scratch, or from the artifacts in `begin` and makes those again that its settings change. Its
+    artifacts are removed after scoring, unless `keep`. A failed run gives an outcome with its error message.
     """
     key = contender.key(common, world)
     values = contender.shown(common)
@@ -84,7 +84,7 @@ def _run(contender: Contender, config: Path, settings: Settings, folder: Path) -
 
 
 def _highest_peak(store: ArtifactStore) -> int:
-    """MB. A run resets the kernel's count before each artifact, so that only the last one's is left at its end."""
+    """Returns the highest peak memory of the run's artifacts, MB: a run resets the kernel's peak before each."""
     keys = {name: store.parts() if artifact.partitioned else [None] for name, artifact in ARTIFACTS.items()}
     manifests = [store.manifest(name, key) for name, parts in keys.items() for key in parts]
     return max((manifest.facts.get("peak_mb", 0) for manifest in manifests if manifest), default=0)

@@ -1,4 +1,4 @@
-"""The tables of a comparison in Markdown: one function a table.
+"""The tables of a comparison in Markdown, one function per table.
 
 Shares are percent of the oracle's RCE on the same rows; `by group` is the mean over the author groups.
 """
@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 
 from engage_pipeline import schema
 from engage_pipeline.comparison.outcomes import Outcome
-from engage_pipeline.comparison.worlds import World
+from engage_pipeline.comparison.worlds import WorldSpec
 from engage_pipeline.metrics import Average, OracleShare, Score, Scores, group_names
+from engage_pipeline.metrics.tables import NO_VALUE
 
-MISSING = "-"
 ORACLE = "oracle"
 MEAN = "mean"
 Row = Sequence[str]
@@ -20,27 +20,27 @@ _SCORE_DIGITS = (4, 2, 1, 4, 2, 1)
 
 
 def number_text(value: float | None, digits: int, *, sign: bool = False) -> str:
-    """`value` with so many digits, with a plus sign where asked for; MISSING for None."""
+    """Formats `value` with `digits` digits and, with `sign`, a plus sign; NO_VALUE for None."""
     if value is None:
-        return MISSING
+        return NO_VALUE
     return f"{value:+z.{digits}f}" if sign else f"{value:z.{digits}f}"
 
 
 def markdown(header: Row, rows: Iterable[Row], texts: int) -> str:
-    """A table whose first `texts` columns are text and whose others are numbers."""
+    """Formats a table whose first `texts` columns are text and whose others are numbers."""
     columns = "|".join("---" if place < texts else "--:" for place in range(len(header)))
     lines = [f"| {' | '.join(header)} |", f"|{columns}|", *(f"| {' | '.join(row)} |" for row in rows)]
     return "\n".join(lines)
 
 
 def mean(values: Iterable[float | None]) -> float | None:
-    """The mean of those that are not None; None where all are."""
+    """Returns the mean of the values that are not None; None if all are."""
     kept = [value for value in values if value is not None]
     return sum(kept) / len(kept) if kept else None
 
 
-def overall_table(outcomes: Sequence[Outcome], worlds: Sequence[World], presets: Sequence[str]) -> str:
-    """Each world with each preset: means over the engagements, wall time, peak memory; then means over the seeds."""
+def overall_table(outcomes: Sequence[Outcome], worlds: Sequence[WorldSpec], presets: Sequence[str]) -> str:
+    """Formats, for each world and preset, means over the engagements, time and peak memory; then means over seeds."""
     header = (
         "world",
         "preset",
@@ -68,15 +68,15 @@ def overall_table(outcomes: Sequence[Outcome], worlds: Sequence[World], presets:
     return markdown(header, rows, 2)
 
 
-def _find(outcomes: Sequence[Outcome], worlds: Sequence[World], preset: str) -> list[Outcome]:
+def _find(outcomes: Sequence[Outcome], worlds: Sequence[WorldSpec], preset: str) -> list[Outcome]:
     return [outcome for outcome in outcomes if outcome.world in worlds and outcome.contender == preset]
 
 
 def _overall_cells(preset: str, outcomes: Sequence[Outcome]) -> Row:
-    """Means over `outcomes`; none where one of them failed."""
+    """Formats means over `outcomes`; no values if one of them failed."""
     values = [_overall_values(outcome) for outcome in outcomes]
     if not values or None in values:
-        return (preset, "failed" if values else "not run yet", *[MISSING] * (len(_OVERALL_DIGITS) - 1))
+        return (preset, "failed" if values else "not run yet", *[NO_VALUE] * (len(_OVERALL_DIGITS) - 1))
     columns = zip(*filter(None, values), strict=True)
     cells = [number_text(mean(column), digits) for column, digits in zip(columns, _OVERALL_DIGITS, strict=True)]
     return (preset, *cells)
@@ -92,7 +92,7 @@ def _overall_values(outcome: Outcome) -> tuple[float | None, ...] | None:
 
 
 def engagement_table(outcomes: Sequence[Outcome]) -> str:
-    """AP, RCE and share of each engagement, over all rows and by group; the oracle's in the last line of each."""
+    """Formats AP, RCE and share of each engagement, over all rows and by group; the oracle's in its last line."""
     header = ("engagement", "preset", *_SCORE_TITLES)
     scored = [outcome for outcome in outcomes if outcome.scores]
     rows = []
@@ -118,7 +118,7 @@ def _engagement_values(outcome: Outcome, engagement: str) -> tuple[float | None,
 
 
 def _score_values(scores: Scores, engagement: str) -> tuple[float | None, ...]:
-    """As in _SCORE_TITLES, the shares left open."""
+    """Returns the values of _SCORE_TITLES, None for the shares."""
     overall: Score | Average = scores.overall_mean
     group = scores.group_mean
     if engagement != MEAN:
@@ -127,20 +127,20 @@ def _score_values(scores: Scores, engagement: str) -> tuple[float | None, ...]:
 
 
 def _best(lines: Sequence[Sequence[float | None]]) -> list[float | None]:
-    """The highest value of each column; none where there is nothing to compare."""
+    """Returns the highest value of each column; None with fewer than two lines."""
     if len(lines) < 2:
         return [None] * len(lines[0]) if lines else []
     return [max((value for value in column if value is not None), default=None) for column in zip(*lines, strict=True)]
 
 
 def _cell(value: float | None, best: float | None, digits: int) -> str:
-    """Bold where it prints as the best does."""
+    """Formats a value, in bold if it prints the same as the best."""
     text = number_text(value, digits)
     return f"**{text}**" if value is not None and text == number_text(best, digits) else text
 
 
 def group_table(outcomes: Sequence[Outcome]) -> str:
-    """The share of each engagement, and their mean, in each author group; the group's name says its followers."""
+    """Formats the share of each engagement, and their mean, by author group; a group's name gives its followers."""
     scored = [outcome for outcome in outcomes if outcome.scores and outcome.share]
     names = group_names(scored[0].scores.edges) if scored and scored[0].scores else []
     rows = []

@@ -1,6 +1,6 @@
-"""Worlds changed so that a leak would show: labels shuffled, or viewers left out of everything labelled.
+"""Variants of a world that reveal leaks: shuffled labels, or viewers left out of all labelled parts.
 
-Raw parts are taken line by line, since the generator writes no line that can't be read.
+Raw parts are read line by line, since the generator writes no line that can't be read.
 """
 
 import zlib
@@ -13,21 +13,21 @@ from engage_pipeline import schema
 from engage_pipeline.files.atomic import atomic_file
 
 STRANGERS_SHARE = 5
-"""One viewer of so many is a stranger."""
+"""One in five viewers is a stranger."""
 _SEPARATOR = schema.FIELD_SEPARATOR.encode()
 _VIEWER = schema.COLUMN_NAMES.index("engaging_user_id")
 _N_LABELS = len(schema.COLUMNS) - schema.N_TEST_COLUMNS
 
 
 def labelled_parts(folder: Path) -> list[Path]:
-    """The training parts and the validation part of a synthetic world."""
+    """Returns the training parts and the validation part of a synthetic world, sorted."""
     return sorted([*(folder / "train").glob("part-*"), *(folder / "validation").glob("part-*")])
 
 
 def shuffle_labels(source: Path, target: Path, seed: int) -> None:
-    """Writes the labelled parts of `source` to `target`, the four timestamps of a row given to another row of its part.
+    """Writes the labelled parts of `source` to `target` and shuffles the labels among the rows of each part.
 
-    The four stay together. What is left to learn is how often each combination occurs.
+    The four timestamps of a row stay together, so a model can learn only how often each combination occurs.
     """
     rng = np.random.default_rng(seed)
     for part in labelled_parts(source):
@@ -45,7 +45,7 @@ def leave_out_strangers(source: Path, target: Path, seed: int) -> None:
 
 
 def seen_viewers(folder: Path) -> set[str]:
-    """The viewers that occur in a labelled part of the world in `folder`."""
+    """Returns the viewers that occur in a labelled part of the world in `folder`."""
     return {_viewer(line).decode() for part in labelled_parts(folder) for line in _lines(part)}
 
 

@@ -1,4 +1,4 @@
-"""The synthetic worlds of a comparison, each in a folder of its own that appears whole or not at all."""
+"""The synthetic worlds of a comparison, each in its own folder, which appears whole or not at all."""
 
 import shutil
 from collections.abc import Callable
@@ -14,7 +14,7 @@ ROWS_A_USER = 10
 
 
 class Variant(StrEnum):
-    """What was done to the labelled parts of a world; its test rows, labels and oracle stay as they are."""
+    """The change of the labelled parts of a world; its test rows, labels and oracle stay the same."""
 
     PLAIN = "plain"
     SHUFFLED = "shuffled"
@@ -25,8 +25,8 @@ _CHANGES = {Variant.SHUFFLED: shuffle_labels, Variant.STRANGERS: leave_out_stran
 
 
 @dataclass(frozen=True)
-class World:
-    """A world of `rows` rows, training, validation and test together, drawn with `seed`."""
+class WorldSpec:
+    """The arguments of a world: `rows` in all (training, validation and test), `seed`, and the variant."""
 
     rows: int
     seed: int
@@ -40,17 +40,17 @@ class World:
 
     @property
     def title(self) -> str:
-        """What it is called in tables."""
+        """The name in tables."""
         return f"{self.rows:,} rows, seed {self.seed}"
 
-    def plain(self) -> "World":
-        """The world that this is a variant of."""
-        return World(self.rows, self.seed)
+    def plain(self) -> "WorldSpec":
+        """Returns the world of which this is a variant."""
+        return WorldSpec(self.rows, self.seed)
 
 
 @dataclass(frozen=True)
 class RawFiles:
-    """Where the raw parts of a world are, and the truth about its test rows."""
+    """The paths of a world's raw parts, test labels and oracle."""
 
     train: Path
     validation: Path
@@ -59,8 +59,8 @@ class RawFiles:
     oracle: Path
 
 
-def make_world(world: World, folder: Path) -> RawFiles:
-    """Makes the world below `folder` unless it is there. Raises UserError where the generator refuses it."""
+def make_world(world: WorldSpec, folder: Path) -> RawFiles:
+    """Makes the world below `folder` unless it exists. Raises UserError if the generator refuses its arguments."""
     truth = folder / world.plain().name
     _make(truth, lambda made: _synthesize(world, made))
     labelled = folder / world.name
@@ -85,7 +85,7 @@ def _make(folder: Path, make: Callable[[Path], None]) -> None:
     unfinished.rename(folder)
 
 
-def _synthesize(world: World, folder: Path) -> None:
+def _synthesize(world: WorldSpec, folder: Path) -> None:
     numbers = {"rows": world.rows, "users": world.rows // ROWS_A_USER, "parts": PARTS, "seed": world.seed}
     options = [text for name, number in numbers.items() for text in (f"--{name}", str(number))]
     run_engage(["synthesize", "--out", str(folder), *options], folder / "log.txt")

@@ -1,1 +1,1 @@
-"""What runs the SQL: the protocol of an engine, DuckDB, and Spark."""
+"""The SQL engines: their protocol, DuckDB, and Spark."""

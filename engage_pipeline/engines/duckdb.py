@@ -1,5 +1,4 @@
-"""DuckDB as the engine: one machine, closed to everything but the folders it is given. The meaning of each method
-stands at `engine.Engine`."""
+"""DuckDB as the engine: one machine, with access to the given folders only. `engine.Engine` documents the methods."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from engage_pipeline.settings.settings import Settings
 
 
 class DuckDBEngine:
-    """A DuckDB connection of its own: nothing is shared with other connections of the process."""
+    """A DuckDB connection that shares nothing with other connections of the process."""
 
     def __init__(
         self,
@@ -28,9 +27,9 @@ class DuckDBEngine:
         threads: int | None = None,
         large_buffers: bool = False,
     ) -> None:
-        """May read and write below working_dir, the spill folder and `readable` only.
+        """Allows reads and writes below working_dir, the spill folder and `readable` only.
 
-        With `large_buffers` text leaves as Arrow's large types, for batches of more than 2 GiB.
+        With `large_buffers`, text is returned in Arrow's large types, for batches of more than 2 GiB.
         """
         spill = spill_folder(settings)
         spill.mkdir(parents=True, exist_ok=True)
@@ -41,7 +40,7 @@ class DuckDBEngine:
             options["threads"] = count
         self.connection = duckdb.connect(config=options)
         folders = (settings.working_dir, spill, *readable)
-        # A path is held against them as it is written, before what is a pattern in it is looked up.
+        # DuckDB compares a path with these as written, before it expands its patterns.
         allowed = sorted({str(path.resolve()) for path in folders} | {_pattern(path) for path in folders})
         self.connection.execute("SET TimeZone = 'UTC'")
         self.connection.execute("SET enable_progress_bar = false")
@@ -58,12 +57,12 @@ class DuckDBEngine:
         self.connection.close()
 
     def read(self, name: str, paths: Sequence[Path]) -> None:
-        """Makes Parquet files of one schema readable as the table `name`, in place of an earlier view of that name."""
+        """Makes Parquet files of one schema readable as the table `name`; replaces an earlier view of that name."""
         files = [_pattern(path) for path in paths]
         self._name(name, self.connection.read_parquet(files, union_by_name=True))
 
     def read_apart(self, name: str, paths: Sequence[Path], firsts: Sequence[int]) -> None:
-        """As `read`, with firsts[i] added to the line_number of the rows of paths[i]."""
+        """Does the same as `read`, with firsts[i] added to the line_number of the rows of paths[i]."""
         rows = [
             self.connection.read_parquet(_pattern(path)).project(
                 f"* REPLACE ({LINE_NUMBER} + {int(first)} AS {LINE_NUMBER})"
@@ -83,18 +82,18 @@ class DuckDBEngine:
         self.connection.execute(f'CREATE OR REPLACE TEMP TABLE "{table}" AS {statement(sql)}', parameters or {})
 
     def view(self, name: str, sql: str) -> None:
-        """Gives the SELECT of the file `sql` the name `name` without computing it: each use computes it anew.
+        """Names the SELECT of the file `sql` without computing it: each use computes it anew.
 
-        What was defined before over an earlier view of this name keeps its rows.
+        Tables defined earlier over a previous view of this name keep their rows.
         """
         self.connection.execute(f'CREATE OR REPLACE TEMP VIEW "{identifier(name)}" AS {statement(sql)}')
 
     def fetch(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
-        """The rows of the SELECT of the file `sql`, in memory."""
+        """Returns the rows of the SELECT of the file `sql`."""
         return self.connection.sql(statement(sql), params=parameters or {}).to_arrow_table()
 
     def write(self, sql: str, output: Path, parameters: Parameters | None = None) -> int:
-        """Writes the rows of the SELECT of the file `sql` to the Parquet file `output`; returns how many."""
+        """Writes the rows of the SELECT of the file `sql` to the Parquet file `output`; returns their number."""
         return self._copy(statement(sql), output, parameters or {})
 
     def _copy(self, select: str, output: Path, parameters: Parameters) -> int:
@@ -104,7 +103,7 @@ class DuckDBEngine:
 
 
 def _pattern(path: Path) -> str:
-    """What DuckDB, which takes every path for a pattern, reads this one file by. Raises UserError where it can't."""
+    """Escapes a path for DuckDB, which reads every path as a pattern. Raises UserError if it can't be escaped."""
     text = str(path.resolve())
     if "\\" in text and re.search(r"[*?[]", text):
         raise UserError(f"{text}: DuckDB can't read a path with a backslash and one of * ? [ in it: use another folder")

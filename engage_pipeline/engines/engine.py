@@ -1,8 +1,8 @@
-"""What an engine does: runs a .sql file over named Parquet inputs.
+"""The protocol of an engine, which runs .sql files over named Parquet inputs.
 
 Each .sql file holds one SELECT over such names, with bound `$parameters`, in the portable subset of DuckDB's dialect.
-No statement is assembled from text that comes from data, settings or users. What does not belong here: which engine
-does it (engines.opening), and how (engines.duckdb, engines.spark.engine).
+No statement is assembled from text of data, settings or users. What does not belong here: the choice of the engine
+(engines.opening), and the engines (engines.duckdb, engines.spark.engine).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,22 +17,22 @@ ROW_GROUP_ROWS = 122_880
 
 
 class Engine(Protocol):
-    """Tables and views of one engine: nothing is shared with others of the process."""
+    """An engine with its own tables and views, shared with no other engine of the process."""
 
     def __enter__(self) -> Self:
         """The engine itself."""
         ...
 
     def __exit__(self, *_: object) -> None:
-        """Frees what it holds: its tables are gone."""
+        """Drops its tables and frees its resources."""
         ...
 
     def read(self, name: str, paths: Sequence[Path]) -> None:
-        """Makes Parquet files of one schema readable as the table `name`, in place of an earlier view of that name."""
+        """Makes Parquet files of one schema readable as the table `name`; replaces an earlier view of that name."""
         ...
 
     def read_apart(self, name: str, paths: Sequence[Path], firsts: Sequence[int]) -> None:
-        """As `read`, with firsts[i] added to the line_number of the rows of paths[i]: so that no two rows share one."""
+        """Does the same as `read`, with firsts[i] added to the line_number of paths[i], so that all are distinct."""
         ...
 
     def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
@@ -40,29 +40,29 @@ class Engine(Protocol):
         ...
 
     def view(self, name: str, sql: str) -> None:
-        """Gives the SELECT of the file `sql` the name `name` without computing it: each use computes it anew, from
-        what the names that it reads mean then.
+        """Names the SELECT of the file `sql` without computing it: each use computes it anew.
 
-        What was defined before over an earlier view of this name keeps its rows.
+        The names that it reads are resolved at use, not at definition. Tables defined earlier over a previous view of
+        this name keep their rows.
         """
         ...
 
     def fetch(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
-        """The rows of the SELECT of the file `sql`, in memory."""
+        """Returns the rows of the SELECT of the file `sql`."""
         ...
 
     def write(self, sql: str, output: Path, parameters: Parameters | None = None) -> int:
-        """Writes the rows of the SELECT of the file `sql` to the Parquet file `output`; returns how many."""
+        """Writes the rows of the SELECT of the file `sql` to the Parquet file `output`; returns their number."""
         ...
 
 
 def statement(sql: str) -> str:
-    """The text of a .sql file of this package, such as `interactions/exposures.sql`."""
+    """Returns the text of a .sql file of this package, such as `interactions/exposures.sql`."""
     return resources.files("engage_pipeline").joinpath(sql).read_text(encoding="utf-8").rstrip().removesuffix(";")
 
 
 def identifier(name: str) -> str:
-    """`name`, if it can name a table or a column without being quoted otherwise. Raises ValueError where it can't."""
+    """Returns `name` if it can name a table or a column in plain quotes, else raises ValueError."""
     if not name.isidentifier():
         raise ValueError(f"{name!r} does not name a table")
     return name

@@ -1,4 +1,4 @@
-"""Opens the engine that the settings ask for: DuckDB, or Spark where one machine is too small.
+"""Opens the engine of `engine.kind`: DuckDB, or Spark for more than one machine.
 
 with open_engine(settings, readable=[store.root]) as engine:
     engine.read("tweets", paths)                                  # Parquet files as a table
@@ -14,11 +14,11 @@ from engage_pipeline.settings.settings import Settings
 
 
 def open_engine(settings: Settings, *, readable: Sequence[Path] = ()) -> Engine:
-    """The engine that `engine.kind` asks for. It may read and write below working_dir, the spill folder and `readable`.
+    """Opens the engine of `engine.kind`. It may read and write below working_dir, the spill folder and `readable` only.
 
-    Raises UserError where Spark is asked for and can't be had.
+    Raises UserError if the engine is Spark and not available.
     """
-    # Either costs time and memory to import, and one is enough.
+    # Importing either takes time and memory: import the one in use.
     if settings.engine.kind == "spark":
         from engage_pipeline.engines.spark.engine import SparkEngine
 

@@ -1,1 +1,1 @@
-"""Files of every kind: written whole or not at all, Parquet, the raw parts of a folder, outputs that a user names."""
+"""Files: atomic writes, Parquet, the raw parts of a folder, outputs that a user names."""

@@ -1,4 +1,4 @@
-"""Files on disk: written atomically, fingerprinted, locked. The mechanics below the artifact store."""
+"""Writes files atomically, fingerprints and locks them: the mechanics below the artifact store."""
 
 import fcntl
 import hashlib
@@ -19,7 +19,7 @@ _LOCK = ".lock"
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a published file must look like: its size in bytes and the SHA-256 of its content, in hex."""
+    """Size in bytes and SHA-256 (hex) of a published file's content."""
 
     bytes: int
     sha256: str
@@ -27,10 +27,10 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A raw file outside the store that an artifact was made of.
+    """A raw file outside the store from which an artifact was made.
 
-    `folder` is relative to the working directory, so that both can be moved together. A file of equal size and
-    modification time is taken as unchanged without reading it.
+    `folder` is relative to the working directory, so that both can be moved together. A file with the same size and
+    modification time counts as unchanged, without reading it.
     """
 
     folder: str
@@ -42,7 +42,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Identity:
-    """What changes when a file is replaced or written to: inode, size in bytes, modification time."""
+    """Inode, size in bytes and modification time (ns) of a file; replacing or writing it changes one of them."""
 
     inode: int
     bytes: int
@@ -50,17 +50,17 @@ class Identity:
 
 
 _verified: set[tuple[str, int, int, int, str]] = set()
-"""Files that this process has found undamaged: path, inode, size, time, SHA-256."""
+"""Files that this process found undamaged: path, inode, size, time, SHA-256."""
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of the file's content, in hex."""
+    """Returns the SHA-256 of the file's content, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def describe_source(path: Path, root: Path) -> SourceFile:
-    """The identity of a raw file, seen from the working directory `root`. Raises UserError where it can't be read."""
+    """Describes a raw file relative to the working directory `root`. Raises UserError if it can't be read."""
     try:
         status = path.stat()
         return SourceFile(
@@ -71,7 +71,7 @@ def describe_source(path: Path, root: Path) -> SourceFile:
 
 
 def identity(path: Path) -> Identity:
-    """The identity of a file. Raises UserError where there is none."""
+    """Returns the identity of a file. Raises UserError if it does not exist."""
     try:
         status = path.stat()
     except OSError as error:
@@ -81,10 +81,10 @@ def identity(path: Path) -> Identity:
 
 @contextmanager
 def unchanged(path: Path, since: Identity) -> Iterator[None]:
-    """A block that reads the file `path`, which had the identity `since` before.
+    """Guards a block that reads the file `path`, whose identity was `since` before.
 
-    Raises UserError where it has another one at the end of the block, or when the block fails: whatever was read, and
-    whatever was wrong with it, may be of two files.
+    Raises UserError if its identity is another one after the block, also if the block failed: the data, or the error,
+    may come from two different files.
     """
     try:
         yield
@@ -100,19 +100,19 @@ def _require_unchanged(path: Path, since: Identity) -> None:
     except UserError:
         same = False
     if not same:
-        raise UserError(f"{path}: replaced or changed while it was read; nothing was published of it, start again")
+        raise UserError(f"{path}: replaced or changed while it was read; nothing of it was published, start again")
 
 
 def relative_folder(folder: Path, root: Path) -> str:
-    """`folder` as it is seen from `root`."""
+    """Returns the path of `folder` relative to `root`."""
     return os.path.relpath(folder.resolve(), root.resolve())
 
 
 def sources_now(recorded: Sequence[SourceFile], paths: Sequence[Path], root: Path) -> list[SourceFile]:
-    """The raw files as they are now, seen from `root`.
+    """Describes the current raw files relative to `root`.
 
-    One of the size and time that were recorded has the content that was recorded; others are read. Of a file that was
-    not recorded nothing is told but its place.
+    A file with the recorded size and time keeps its recorded hash; others are read. A file that was not recorded gets
+    its place only: size 0 and no hash.
     """
     before = {(source.folder, source.name): source for source in recorded}
     found = []
@@ -130,7 +130,7 @@ def sources_now(recorded: Sequence[SourceFile], paths: Sequence[Path], root: Pat
 
 
 def damage(path: Path, expected: Fingerprint) -> str | None:
-    """What is wrong with a published file; None where it is as published. Each file is read once a process."""
+    """Returns what is wrong with a published file, or None. Each file is read once per process."""
     try:
         status = path.stat()
     except OSError as error:
@@ -146,7 +146,7 @@ def damage(path: Path, expected: Fingerprint) -> str | None:
 
 
 def seal_folder(folder: Path) -> dict[str, Fingerprint]:
-    """Writes every file of `folder` through to the disk; returns their fingerprints by name, sorted."""
+    """Syncs every file of `folder` to disk; returns their fingerprints by name, sorted."""
     fingerprints = {}
     for path in sorted(folder.iterdir()):
         with path.open("rb") as file:
@@ -167,7 +167,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that replaces it when the block ends, and vanishes when it raises."""
+    """Makes a temporary path beside `path` that replaces it when the block ends; removed if the block raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".tmp-{uuid.uuid4().hex[:12]}{path.suffix}")
     try:
@@ -183,10 +183,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
-    """A new folder `<prefix>…` below `parent`, removed at the end. What killed ones left of that name goes first."""
+    """Makes a folder `<prefix>…` below `parent`, removed at the end. Removes those of killed processes first."""
     parent.mkdir(parents=True, exist_ok=True)
     remove_unlocked(parent, prefix)
-    # Locked under another name first, so that nobody takes it for a leftover in between.
+    # Locked under another name first: else another process could remove it as a leftover.
     draft = Path(tempfile.mkdtemp(prefix=".tmp-", dir=parent))
     with exclusive(draft / _LOCK, "in use"):
         folder = draft.rename(parent / f"{prefix}{uuid.uuid4().hex[:12]}")
@@ -197,7 +197,7 @@ def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def remove_unlocked(parent: Path, prefix: str) -> None:
-    """Removes the folders `<prefix>…` below `parent` that a killed process left."""
+    """Removes the folders `<prefix>…` below `parent` that killed processes left."""
     for left in parent.glob(f"{prefix}*"):
         if (left / _LOCK).is_file():
             with suppress(UserError), exclusive(left / _LOCK, "in use"):
@@ -205,7 +205,7 @@ def remove_unlocked(parent: Path, prefix: str) -> None:
 
 
 def put_in_place(path: Path, target: Path) -> None:
-    """Moves a finished file over `target`, in the same file system, so that it survives a power cut."""
+    """Moves a finished file over `target` on the same file system; the result survives a power cut."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
     path.replace(target)
@@ -214,7 +214,7 @@ def put_in_place(path: Path, target: Path) -> None:
 
 @contextmanager
 def exclusive(path: Path, message: str) -> Iterator[None]:
-    """Holds the lock file `path`; the kernel releases it with the process. Raises UserError(message) if it is held."""
+    """Holds the lock file `path`; the kernel frees it at the process's end. Raises UserError(message) if it is held."""
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

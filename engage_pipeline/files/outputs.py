@@ -1,7 +1,7 @@
-"""Where a command writes what it was asked for: a file, a pipe, a device, or standard output (`-`).
+"""The output of a command: a file, a pipe, a device, or standard output (`-`).
 
-A regular file appears whole or not at all, and what a symbolic link leads to is replaced, not the link. Pipes and
-character devices are written to as they are. What does not belong here: artifacts, which are folders of the store.
+A regular file appears whole or not at all; a symbolic link stays, its target is replaced. Pipes and character devices
+are written to directly. What does not belong here: artifacts, which are folders of the store.
 """
 
 import io
@@ -25,14 +25,14 @@ STDOUT = Path("-")
 _DESCRIPTOR = re.compile(r"/proc/(self|thread-self|\d+)(/task/\d+)?/fd/\d+")
 _BUFFER = 1 << 20
 _MOST_LINKS = 40
-"""As many as Linux follows."""
+"""The most symbolic links that Linux follows."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """A checked place to write to. `target` is the regular file that is made; None = a stream, written from the start.
+    """A checked place to write to. `target`: the regular file to make; None = a stream.
 
-    `is_stdout`: then nothing else may be printed there.
+    `is_stdout`: the output goes to standard output, so nothing else may be printed there.
     """
 
     path: Path
@@ -41,7 +41,7 @@ class Output:
 
     @contextmanager
     def stream(self) -> Iterator[IO[bytes]]:
-        """The open stream. Opening a pipe waits for who reads it. Raises UserError where it can't be written to."""
+        """Opens the stream; a pipe waits for its reader. Raises UserError if it can't be written to."""
         try:
             sys.stdout.flush()
             raw = _Stream(self.path, os.dup(1) if self.is_stdout else os.open(self.path, os.O_WRONLY | os.O_NOCTTY))
@@ -51,7 +51,7 @@ class Output:
             yield file
 
     def write_text(self, text: str) -> None:
-        """Writes all of it as UTF-8. Raises UserError where that can't be written."""
+        """Writes `text` as UTF-8. Raises UserError if it can't be written."""
         if self.target is None:
             with self.stream() as file:
                 file.write(text.encode("utf-8"))
@@ -64,7 +64,7 @@ class Output:
 
 
 class _Stream(io.FileIO):
-    """An open descriptor whose errors name the place."""
+    """An open descriptor whose errors name the path."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         super().__init__(descriptor, "wb")
@@ -74,13 +74,13 @@ class _Stream(io.FileIO):
         try:
             return super().write(data)
         except BrokenPipeError as error:
-            raise UserError(f"{self._path}: whoever read it has ended (broken pipe)") from error
+            raise UserError(f"{self._path}: its reader has ended (broken pipe)") from error
         except OSError as error:
             raise UserError(f"{self._path}: {error.strerror or error}") from error
 
 
 def find_output(path: Path) -> Output:
-    """What kind of place `path` is. Raises UserError for a folder, a socket, a block device, a loop of links."""
+    """Finds out what `path` is. Raises UserError: a folder, a socket, a block device, a loop of links."""
     if path == STDOUT:
         return Output(path, None, is_stdout=True)
     try:
@@ -94,12 +94,12 @@ def find_output(path: Path) -> Output:
     if stat.S_ISDIR(found.st_mode):
         raise UserError(f"{path}: is a folder")
     if stat.S_ISSOCK(found.st_mode) or stat.S_ISBLK(found.st_mode):
-        raise UserError(f"{path}: is a {'socket' if stat.S_ISSOCK(found.st_mode) else 'disk'}, nothing to write to")
+        raise UserError(f"{path}: is a {'socket' if stat.S_ISSOCK(found.st_mode) else 'disk'}, which can't be written")
     return Output(path, None, is_stdout=_is_stdout(found))
 
 
 def _behind_links(path: Path) -> Path | None:
-    """The file that `path` means, there or not; None for an open descriptor of a process, such as /dev/stdout."""
+    """Follows links to the file that `path` means, existing or not; None for a descriptor such as /dev/stdout."""
     for _ in range(_MOST_LINKS):
         path = path.parent.resolve() / path.name
         if _DESCRIPTOR.fullmatch(str(path)):
@@ -107,7 +107,7 @@ def _behind_links(path: Path) -> Path | None:
         if not path.is_symlink():
             return path
         path = path.parent / path.readlink()
-    raise UserError(f"{path}: too many links")
+    raise UserError(f"{path}: too many symbolic links")
 
 
 def _status(path: Path) -> os.stat_result | None:

@@ -1,4 +1,4 @@
-"""Parquet files: their rows in batches, in memory that does not grow with the file, and their declared columns."""
+"""Reads Parquet files in batches of bounded memory, and checks their columns against a schema."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 
 
 def batches(file: pq.ParquetFile, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Tables of `rows` rows each, the last one of what is left, in the order of the file; None = all columns.
+    """Yields tables of `rows` rows each, the last one maybe shorter, in file order; `columns` None = all.
 
-    Row groups are read one at a time: over a whole file, pyarrow's own iteration holds the bytes of every group.
+    Row groups are read one at a time: pyarrow's own iteration over a whole file holds the bytes of every group.
     """
     held: list[pa.RecordBatch] = []
     missing = rows
@@ -28,9 +28,9 @@ def batches(file: pq.ParquetFile, rows: int, columns: Sequence[str] | None = Non
 
 
 def schema_difference(path: Path, expected: pa.Schema) -> str | None:
-    """How names, order or types of the columns of the file `path` differ from `expected`; None where they don't.
+    """Returns how the columns of the file `path` differ from `expected` in name, order or type; None if they don't.
 
-    A file that is no Parquet file, or is not there, differs too.
+    A missing file, or one that is not Parquet, differs too.
     """
     try:
         found = pq.read_schema(path)
@@ -51,6 +51,6 @@ def schema_difference(path: Path, expected: pa.Schema) -> str | None:
 
 
 def require_schema(path: Path, expected: pa.Schema) -> None:
-    """Raises RuntimeError where the columns of the file `path` differ from `expected`: it must not be published."""
+    """Raises RuntimeError if the columns of the file `path` differ from `expected`: it must not be published."""
     if difference := schema_difference(path, expected):
         raise RuntimeError(f"{path.parent}: {difference}")

@@ -1,7 +1,4 @@
-"""Which raw files are parts, and what they are called.
-
-What belongs here: names and places of files. What does not: what is inside them (ingest).
-"""
+"""Which raw files are parts, and the names of parts. What does not belong here: the content of the files (ingest)."""
 
 import logging
 import re
@@ -16,34 +13,34 @@ PREFIX = "part-"
 COMPRESSIONS = (".gz", ".zst", ".lzo")
 INDEXES = (".index", ".crc", ".md5", ".sha1", ".sha256", ".sha512")
 UNFINISHED = (*INDEXES, ".tmp", ".temp", ".part", ".partial", ".crdownload", "~")
-"""Endings of indexes and checksums, and of files that an editor, a browser or a transfer has not finished."""
+"""Endings of indexes and checksums, and of unfinished files of editors, browsers and transfers."""
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,64}")
 LOGGER = logging.getLogger("engage_pipeline")
 _NAMED = 3
 
 
 def check_key(key: str) -> str:
-    """`key`, if it may name a part. Raises UserError otherwise: part names become paths."""
+    """Returns `key` if it may name a part, else raises UserError: part names become paths."""
     if not is_key(key):
         raise UserError(f"part {key!r}: a part's name is 1 to 64 of the characters A-Z a-z 0-9 . _ -")
     return key
 
 
 def is_key(key: str) -> bool:
-    """Whether `key` may name a part."""
+    """Returns whether `key` may name a part."""
     return _KEY.fullmatch(key) is not None and key not in {".", ".."}
 
 
 def part_name(path: Path) -> str:
-    """The part's name: the file's without its compression. Raises UserError where it may not name a part."""
+    """Returns the part's name: the file's without compression suffix. Raises UserError if it may not name a part."""
     return check_key(_stem(path))
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The parts of a folder by name, sorted, and why other files named like one can't be taken.
+    """The parts of a folder by name, sorted, and the problems of files that are named like a part but can't be one.
 
-    A problem is keyed by the name of the part that the file would be.
+    A problem's key is the name of the part that the file would be.
     """
 
     parts: dict[str, Path]
@@ -51,11 +48,11 @@ class Listing:
 
 
 def list_parts(folder: Path, *, follow_links: bool = False) -> Listing:
-    """The parts of `folder`; files that don't begin with `part-` are none. One bad file does not hide the others.
+    """Lists the parts of `folder`: the files whose name begins with `part-`. A bad file does not hide the others.
 
-    What is no part is told in one log line, once a process for the same files: a sensor lists a folder again and again.
-    A link that leads out of the folder is a bad file unless `follow_links` (the setting of that name) says otherwise.
-    Raises UserError where there is no such folder.
+    Other files are named in one log line, once per process for the same files, because a sensor lists the folder often.
+    A link that leads out of the folder is a problem unless `follow_links` (a setting). Raises UserError if there is no
+    such folder.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
@@ -81,14 +78,14 @@ def list_parts(folder: Path, *, follow_links: bool = False) -> Listing:
 @lru_cache(maxsize=256)
 def _tell_once(folder: Path, names: Sequence[str]) -> None:
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    LOGGER.info("%s: not parts, passed over: %s%s", folder, ", ".join(map(repr, names[:_NAMED])), more)
+    LOGGER.info("%s: not parts, skipped: %s%s", folder, ", ".join(map(repr, names[:_NAMED])), more)
 
 
 def find_parts(folder: Path, *, follow_links: bool = False) -> dict[str, Path]:
-    """The parts of `folder` by name, sorted by name; files that don't begin with `part-` are none.
+    """Returns the parts of `folder`, the files whose name begins with `part-`, by part name, sorted.
 
     Raises UserError: no such folder, no parts, a name that may not name a part, two files for one part, a link that
-    leads out of the folder, unless `follow_links`, or nowhere.
+    leads nowhere or, unless `follow_links`, out of the folder.
     """
     listing = list_parts(folder, follow_links=follow_links)
     if listing.problems:
@@ -99,14 +96,14 @@ def find_parts(folder: Path, *, follow_links: bool = False) -> dict[str, Path]:
 
 
 def find_part(path: Path, *, follow_links: bool = False) -> Path:
-    """The one part that `path` means: that file, else `path`.gz, .zst or .lzo, else the only part of that folder.
+    """Returns the one part that `path` means: that file, else `path`.gz, .zst or .lzo, or the only part of that folder.
 
-    Raises UserError where there is no such part, or more than one.
+    Raises UserError if there is no such part, or more than one.
     """
     if path.is_dir():
         parts = find_parts(path, follow_links=follow_links)
         if len(parts) > 1:
-            raise UserError(f"{path}: holds {len(parts)} parts, one is expected; name the file")
+            raise UserError(f"{path}: holds {len(parts)} parts, but one is expected; name the file")
         return next(iter(parts.values()))
     if path.is_file():
         if path.name.endswith(INDEXES):
@@ -136,7 +133,7 @@ def _is_part(path: Path, folder: Path, *, follow_links: bool) -> bool:
 
 
 def check_link(path: Path, folder: Path, *, follow_links: bool) -> None:
-    """Raises UserError where `path` is a link that leads nowhere, or out of `folder` unless `follow_links`."""
+    """Raises UserError if `path` is a link that leads nowhere or, unless `follow_links`, out of `folder`."""
     if not path.is_symlink():
         return
     if not follow_links and not path.resolve().is_relative_to(folder.resolve()):

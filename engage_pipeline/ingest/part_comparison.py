@@ -1,6 +1,6 @@
-"""What sets training parts apart: the same content under two names, other label rates.
+"""Differences between training parts: duplicate content and unusual label rates.
 
-What belongs here: decisions on figures that manifests hold. What does not: where the figures come from.
+What belongs here: decisions on figures of the manifests. What does not: where the figures come from.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from engage_pipeline.numerics.outliers import Kept, outliers
 
 SURE_OF_A_SHIFT = 5.0
-"""Standard errors beyond which a rate is taken to differ: by chance once in two million comparisons."""
+"""A rate differs beyond this many standard errors; chance does that once in two million comparisons."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Positives of one engagement in a part and in the other parts; `z` = their difference in standard errors."""
+    """Rates of one engagement in a part and in the other parts, and `z`, their difference in standard errors."""
 
     part: float
     rest: float
@@ -25,13 +25,13 @@ class Rate:
 
     @property
     def change(self) -> float:
-        """By which share the larger of the two rates is above the smaller."""
+        """The relative increase from the smaller to the larger rate, 0 or more."""
         low, high = sorted((self.part, self.rest))
         return high / low - 1 if low else float("inf") if high else 0.0
 
 
 def same_content(marks: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Parts of which a part before has a mark, such as the SHA-256 of a file, in common; and the first such part."""
+    """Maps each part to the first earlier part that shares a mark (a file's SHA-256) with it."""
     owners: dict[str, str] = {}
     found = {}
     for part, own in marks.items():
@@ -46,9 +46,11 @@ def same_content(marks: Mapping[str, Iterable[str]]) -> dict[str, str]:
 def rate_shifts(
     rows: Mapping[str, int], positives: Mapping[str, Mapping[str, int]], change: float
 ) -> dict[str, dict[str, Rate]]:
-    """Parts whose rate of an engagement differs from that of the other parts by more than the share `change`, and by
-    more than SURE_OF_A_SHIFT standard errors; with those rates by engagement. The other parts are those that do not
-    differ."""
+    """Returns the parts with an unusual engagement rate, and these rates by engagement.
+
+    A rate is unusual if it differs from that of the usual parts by more than the share `change` and by more than
+    SURE_OF_A_SHIFT standard errors.
+    """
     parts = [part for part in rows if rows[part] > 0]
     names = list(next(iter(positives.values()), {}))
     n = np.array([[rows[part]] for part in parts], dtype=np.float64)
@@ -73,7 +75,7 @@ def rate_shifts(
 def _rates(
     k: NDArray[np.float64], n: NDArray[np.float64], k_rest: NDArray[np.float64], n_rest: NDArray[np.float64]
 ) -> list[list[Rate]]:
-    """The two-proportion z test with the pooled rate; k, k_rest [parts, engagements], n, n_rest [parts, 1]."""
+    """Runs the two-proportion z test with the pooled rate; k, k_rest [parts, engagements], n, n_rest [parts, 1]."""
     pooled = (k + k_rest) / (n + n_rest)
     error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / n_rest))
     difference = k / n - k_rest / n_rest

@@ -1,4 +1,4 @@
-"""A raw part becomes a typed Parquet file and a file of rejected lines, and every line is accounted for."""
+"""Converts a raw part to a typed Parquet file and a file of rejected lines, and accounts for every line."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -44,14 +44,14 @@ def ingest_part(
     """Reads the part `source` into the Parquet files `tweets` and `rejects`.
 
     `tweets` has `schema.tweet_schema(labelled=…)`, sorted by tweet_id and line_number (`order` "tweet") or by
-    line_number ("line"). With `split`, which gives for a number of lines the place of each, the same however many lines
-    follow, schema.SPLIT is the last column. `rejects` has rejects.REJECT_SCHEMA, sorted by line_number. What
-    `deletions` hit is in neither. A temporary file stands beside `tweets`. The same settings and lists give the same
-    bytes. Where too many lines are rejected, the first of them go to `kept`, if it is given, which is removed when the
-    part is read. `since` is the identity that the file must have kept; None = that of now.
+    line_number ("line"). `split` maps a number of lines to the place of each, which must not depend on the lines that
+    follow; with it, schema.SPLIT is the last column. `rejects` has rejects.REJECT_SCHEMA, sorted by line_number. Lines
+    that match `deletions` are in neither file. A temporary file is written beside `tweets`. The same settings and lists
+    give the same bytes. If too many lines are rejected, the first of them are written to `kept` (None = nowhere); a
+    successful ingest removes that file. `since` is the identity that the file must have kept; None = its current one.
 
-    Raises UserError: a file that can't be read, is empty, of another kind of part, or was changed before it was read
-    whole; labels where there must be none; more than ingest.max_rejected_share of the lines rejected.
+    Raises UserError: an unreadable or empty file, another kind of part, a file that changed while it was read, labels
+    in an unlabelled part, more than ingest.max_rejected_share of the lines rejected.
     """
     spool = tweets.with_name(f".{tweets.name}.rejects")
     try:
@@ -76,7 +76,7 @@ def ingest_part(
 
 @dataclass(frozen=True)
 class _Read:
-    """What was read of a part. `stopped`: not all of it, since too many lines were bad; `lines` are all of them."""
+    """The counts of a part. `lines` are all of its lines, even if reading `stopped` early due to too many rejects."""
 
     rows: int
     lines: int
@@ -96,7 +96,7 @@ def _read(
     split: Callable[[int], npt.NDArray[np.int32]] | None,
     settings: Settings,
 ) -> _Read:
-    """Writes the rows of the lines whose every value can be read to `tweets`, the others to `spool`, in no order."""
+    """Writes lines whose every value can be read to `tweets`, the others to `spool` in no set order."""
     limit = RejectLimit(source, settings.ingest.max_rejected_share)
     with RejectWriter(spool, source.name, limit) as found:
         lines = PartLines(source, labelled=labelled, rejects=found)
@@ -110,7 +110,7 @@ def _read(
 
 
 class _Places:
-    """The places of lines, before it is known how many there are: those of the first lines don't depend on it."""
+    """The split places of lines while their total is unknown: a line's place doesn't depend on the lines after it."""
 
     def __init__(self, split: Callable[[int], npt.NDArray[np.int32]], lines: PartLines) -> None:
         self._split, self._lines = split, lines
@@ -123,22 +123,22 @@ class _Places:
 
 
 def _write_tweets(tweets: Path, lines: PartLines, typed: TypedRows, order: Order, settings: Settings) -> int:
-    """Writes the rows of all lines whose every value can be read; returns how many."""
+    """Writes the lines whose every value can be read as rows; returns the number of rows."""
     reuse_memory()
     with ExitStack() as stack:
         blocks = lines.blocks()
         if order == "tweet":
             engine = stack.enter_context(DuckDBEngine(settings, large_buffers=True))
-            # Closed before the engine, also where the reading is given up half-way.
+            # Closed before the engine, also when reading stops early.
             blocks = stack.enter_context(closing(sorted_by_tweet(engine, blocks, typed.columns)))
         writer = stack.enter_context(TweetWriter(tweets, typed.schema))
         for block in blocks:
-            writer.write(typed.of(block))
+            writer.write(typed.read(block))
     return writer.rows
 
 
 def _write_rejects(engine: DuckDBEngine, spool: Path, rejects: Path, file: str, read: _Read) -> RejectTally:
-    """Writes the rejected lines in `spool` in their order; of a part that fails only the first."""
+    """Writes the rejected lines in `spool` by line number; of a failed part only the first ones."""
     with RejectWriter(rejects, file) as writer:
         if read.tally.count:
             in_order = _in_order(engine, spool)
@@ -163,7 +163,7 @@ def _failure(
     deleted: DeletedRows | None,
     settings: Settings,
 ) -> UserError:
-    """What is told of a part with too many bad lines; the first of them, in `rejects`, are kept."""
+    """Keeps the first rejected lines of a failed part, from `rejects`, and returns the error to raise."""
     if kept:
         if deleted:
             deleted.remove_rejects(rejects)
@@ -175,7 +175,7 @@ def _failure(
 def _without_deleted(
     deleted: DeletedRows | None, part: PartFiles, order: Order, tally: RejectTally
 ) -> tuple[int, RejectTally]:
-    """Takes what is deleted out of the part: how many lines, and the tally of the rejects that stay."""
+    """Removes deleted lines from the part; returns their number and the tally of the remaining rejects."""
     if deleted is None:
         return 0, tally
     hits = deleted.find(part)

@@ -1,7 +1,6 @@
-"""How many lines of a part may be rejected: known as soon as it matters, however the part is compressed.
+"""How many lines of a part may be rejected; a part with too many is given up early.
 
-What does not belong here: why a line is rejected (parsing), and what is told of a part that fails
-(rejected_part).
+What does not belong here: why a line is rejected (parsing), and the message on a failed part (rejected_part).
 """
 
 from pathlib import Path
@@ -9,30 +8,30 @@ from pathlib import Path
 from engage_pipeline.ingest.parsing.lines import count_lines
 
 MANY = 10_000
-"""Rejected lines for which it pays to count the lines of a part ahead: a part with fewer is read to its end."""
+"""From this many rejects on, counting the part's lines ahead pays off; a part with fewer is read to its end."""
 
 
 class TooManyRejectsError(Exception):
-    """The part fails whatever its other lines hold. Never shown: the part is then told of as one that was read."""
+    """The part fails whatever its other lines hold. Never shown: part_ingest reports the failed part."""
 
 
 class RejectLimit:
     """The share of a part's lines that may be rejected, as a number of lines.
 
-    How many lines a part has is known at its end. Where many are rejected, its line ends are counted ahead, once: that
-    takes a small part of the time of reading them, and no memory.
+    The number of lines is known only at the end. When many lines are rejected, the line ends are counted ahead, once,
+    which is far faster than reading the lines and needs no memory.
     """
 
     def __init__(self, part: Path, share: float) -> None:
-        """Nothing is read yet."""
+        """Reads nothing yet. `share`: the share of lines that may be rejected."""
         self.lines: int | None = None
         self._part, self._share = part, share
         self._judge_at = MANY
 
     def check(self, rejected: int) -> None:
-        """Raises TooManyRejectsError where more lines are rejected than all lines of the part allow.
+        """Raises TooManyRejectsError if `rejected` lines are too many for the whole part.
 
-        Raises UserError where the lines can't be counted: the part is damaged.
+        Raises UserError: the part is damaged, so its lines can't be counted.
         """
         if rejected < self._judge_at:
             return
@@ -43,5 +42,5 @@ class RejectLimit:
         self._judge_at = max(int(self._share * self.lines), rejected + 1)
 
     def exceeded(self, rejected: int, lines: int) -> bool:
-        """Whether so many of so many lines are too many."""
+        """Returns whether `rejected` of `lines` lines are too many."""
         return rejected > self._share * lines

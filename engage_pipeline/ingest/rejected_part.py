@@ -1,8 +1,8 @@
-"""A part that fails because too many of its lines are rejected: what is told, and which lines are kept to look at.
+"""A part that fails because of too many rejected lines: the message, and the lines that are kept for inspection.
 
-    <folder of the artifact>/failed-rejects.parquet    the first rejected lines of the attempt that failed last
+    <folder of the artifact>/failed-rejects.parquet    the first rejected lines of the last failed attempt
 
-The file goes when the part is read whole. What does not belong here: when a part fails (reject_limit, part_ingest).
+A successful ingest removes the file. What does not belong here: when a part fails (reject_limit, part_ingest).
 """
 
 from collections.abc import Iterator
@@ -16,16 +16,16 @@ from engage_pipeline.ingest.rejects import Reject, RejectTally, shorten_ids
 
 KEPT_REJECTS = "failed-rejects.parquet"
 KEPT_LINES, KEPT_BYTES = 10_000, 16 << 20
-"""The first lines are kept, and no more than so many bytes of them, the last one whole."""
+"""At most this many of the first lines are kept, and only up to the line that exceeds this many bytes."""
 _REASON_CHARACTERS = 160
 
 
 @dataclass(frozen=True)
 class FailedShare:
-    """The figures of a part that fails.
+    """The figures of a failed part.
 
-    `tally` counts every rejected line that was met, `first` holds the first of them by line. `lines` are all lines of
-    the part; with `stopped` the reading ended before its end.
+    `setting`: ingest.max_rejected_share. `lines`: all lines of the part. `tally`: all rejected lines seen; `first`:
+    the first of them by line number. `stopped`: reading ended before the end of the part.
     """
 
     part: Path
@@ -37,12 +37,12 @@ class FailedShare:
 
 
 def kept_rejects(folder: Path) -> Path:
-    """Where the rejected lines of a failed part lie in the folder of its artifact."""
+    """Returns the path of a failed part's rejected lines in the folder of its artifact."""
     return folder / KEPT_REJECTS
 
 
 def bounded(rejects: Iterator[Reject]) -> Iterator[Reject]:
-    """The first of the rejects."""
+    """Yields the first rejects, within KEPT_LINES and KEPT_BYTES."""
     size = 0
     for reject in islice(rejects, KEPT_LINES):
         yield reject
@@ -58,7 +58,7 @@ def keep(rejects: Path, kept: Path) -> None:
 
 
 def failure(failed: FailedShare, kept: Path | None) -> UserError:
-    """What is told of the part: how many lines of which kinds, and the first five. `kept` is where they can be read."""
+    """Makes the error on the part: rejected lines by kind and the first five. `kept` is the file that keeps them."""
     count = f"{'at least ' if failed.stopped else ''}{failed.tally.count:,} of {failed.lines:,} lines"
     kinds = ", ".join(f"{kind} {number:,}" for kind, number in failed.tally.reasons.most_common())
     first, *others = (

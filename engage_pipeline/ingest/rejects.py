@@ -29,8 +29,8 @@ _ID = re.compile(r"[0-9A-Fa-f]{32,}")
 class Reject:
     """One rejected line.
 
-    `line` counts from 0. `reason` begins with its kind and a colon: `columns`, `encoding` … or the name of a column.
-    `raw` are the line's bytes without its line end.
+    `line` counts from 0. `reason` begins with its kind (`columns`, `encoding`, … or the name of a column) and a colon.
+    `raw`: the line's bytes without line end.
     """
 
     line: int
@@ -39,13 +39,13 @@ class Reject:
 
     @property
     def kind(self) -> str:
-        """What rejects are counted by."""
+        """The part of `reason` before the colon; rejects are counted by it."""
         return self.reason.partition(":")[0]
 
 
 @dataclass(frozen=True)
 class Example:
-    """A rejected line: its number from 0, why, and its first 200 characters."""
+    """A rejected line: its number from 0, the reason, and its first 200 characters."""
 
     line: int
     reason: str
@@ -61,19 +61,18 @@ class RejectTally:
 
     @property
     def count(self) -> int:
-        """All rejects."""
+        """The number of rejects."""
         return self.reasons.total()
 
     def add(self, reject: Reject) -> None:
-        """Counts one."""
+        """Counts one reject."""
         self.reasons[reject.kind] += 1
         if len(self.examples) < _MAX_EXAMPLES:
             text = reject.raw[: 4 * _EXAMPLE_CHARACTERS].decode(errors="replace")[:_EXAMPLE_CHARACTERS]
             self.examples.append(Example(reject.line, reject.reason, text))
 
     def shown_examples(self) -> list[dict[str, Any]]:
-        """The examples as JSON types for people, ids shortened: they are shown, logged and copied to places that no
-        deletion reaches."""
+        """Returns the examples as JSON types with shortened ids: they reach logs, which no deletion does."""
         return [
             {**asdict(example), "reason": shorten_ids(example.reason), "text": shorten_ids(example.text)}
             for example in self.examples
@@ -81,17 +80,17 @@ class RejectTally:
 
 
 class Limit(Protocol):
-    """Whether a part may have more rejected lines (reject_limit.RejectLimit)."""
+    """Limits the rejected lines of a part (reject_limit.RejectLimit)."""
 
     def check(self, rejected: int, /) -> None:
-        """Raises where so many are too many."""
+        """Raises an error if `rejected` lines are too many."""
 
 
 class RejectWriter:
-    """Writes the rejects of the raw file called `file`, in the order in which they come, in little memory."""
+    """Writes the rejects of the raw file called `file` in the given order, in little memory."""
 
     def __init__(self, path: Path, file: str, limit: Limit | None = None) -> None:
-        """Creates `path`: without rejects it holds no rows. `limit` is asked about each reject, once it is counted."""
+        """Creates `path`; without rejects it holds no rows. `limit.check` is called after each reject."""
         self.path, self.file = path, file
         self._limit = limit
         self.tally = RejectTally()
@@ -132,19 +131,19 @@ class RejectWriter:
 
 
 def read_rejects(path: Path) -> Iterator[Reject]:
-    """The rejects of a file that RejectWriter wrote, in its order, in little memory."""
+    """Yields the rejects of a file that RejectWriter wrote, in its order, in little memory."""
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=1000, columns=["line_number", "reason", "raw"]):
             yield from map(Reject, *(column.to_pylist() for column in batch.columns))
 
 
 def shorten_ids(text: str) -> str:
-    """`text` with the first 4 digits of each id only."""
+    """Returns `text` with each id cut to its first 4 digits."""
     return _ID.sub(lambda found: f"{found[0][:4]}…", text)
 
 
 def rejected_file(path: Path) -> str:
-    """The name of the raw file whose rejects these are; empty where there are none."""
+    """Returns the name of the raw file of these rejects; empty if there are none."""
     with pq.ParquetFile(path) as file:
         first = next(file.iter_batches(batch_size=1, columns=["file"]), None)
     return "" if first is None or not len(first) else first["file"][0].as_py()

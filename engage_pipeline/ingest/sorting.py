@@ -1,4 +1,4 @@
-"""Lines in the order of their tweets: DuckDB sorts them, and spills what its memory limit can't hold."""
+"""Sorts lines by tweet; DuckDB does it and spills to disk beyond its memory limit."""
 
 from collections.abc import Generator, Iterable, Iterator
 from typing import Literal
@@ -13,7 +13,7 @@ from engage_pipeline.ingest.parsing.blocks import LineBlock
 from engage_pipeline.ingest.tweet_files import PIECE_ROWS
 
 Order = Literal["tweet", "line"]
-"""What typed rows are sorted by: tweet_id and line_number, or line_number, in which they come anyway."""
+"""The order of typed rows: by tweet_id and line_number, or by line_number, the order in which they are read."""
 _MAX_BYTES = 1 << 28
 _TWEET_ID = 2
 
@@ -21,8 +21,10 @@ _TWEET_ID = 2
 def sorted_by_tweet(
     engine: DuckDBEngine, blocks: Iterable[LineBlock], columns: int
 ) -> Generator[LineBlock, None, None]:
-    """The lines of all `blocks`, none of them shortened, which have `columns` columns, ordered by tweet_id (by its
-    bytes; missing ones last) and line number. Raises what reading the blocks raises."""
+    """Yields the lines of all `blocks`, ordered by tweet_id (by its bytes, missing last) and line number.
+
+    The lines have `columns` columns and none is shortened. Raises what reading the blocks raises.
+    """
     feed = _Feed(blocks, columns)
     engine.connection.register("lines", feed.reader)
     try:
@@ -37,7 +39,7 @@ def sorted_by_tweet(
 
 
 class _Feed:
-    """The blocks as DuckDB reads them. It reports an error of its input as one of its own: `failure` is the first."""
+    """The blocks as a reader for DuckDB. DuckDB hides errors of its input; `failure` is the original one."""
 
     def __init__(self, blocks: Iterable[LineBlock], columns: int) -> None:
         schema = pa.schema(
@@ -56,7 +58,7 @@ class _Feed:
 
 
 def _batch(block: LineBlock, schema: pa.Schema) -> pa.RecordBatch:
-    """The lines with their ends, and where their columns end, counted from where the line begins."""
+    """Converts a block to a batch; the ends of columns become relative to the beginning of their line."""
     n = len(block)
     bounds = np.append(block.starts, block.ends[-1, -1] + 1).astype(np.int32)
     lines = pa.Array.from_buffers(pa.binary(), n, [None, pa.py_buffer(bounds), pa.py_buffer(block.data)])
@@ -66,7 +68,7 @@ def _batch(block: LineBlock, schema: pa.Schema) -> pa.RecordBatch:
 
 
 def _blocks(batch: pa.RecordBatch, columns: int) -> Iterator[LineBlock]:
-    """The lines of a batch, in several blocks where they are too long for one."""
+    """Yields the lines of a batch, in several blocks if they are too long for one."""
     n = len(batch)
     numbers = batch["line_number"].to_numpy()
     ends = np.frombuffer(batch["ends"].buffers()[2], dtype=np.int32, count=n * columns).reshape(n, columns)

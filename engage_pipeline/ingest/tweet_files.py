@@ -12,15 +12,15 @@ from engage_pipeline.schema import LINE_NUMBER
 
 _TOKENS = "text_tokens.list.element"
 _DELTAS = (LINE_NUMBER, "tweet_timestamp", "engaging_user_account_creation", "like_timestamp")
-"""Integers that hardly recur, or only in a row's neighbours."""
+"""Integers that hardly recur, or only in neighbouring rows."""
 _PLAIN = "tweet_id"
-"""Recurs in a row's neighbours only, where zstd finds it."""
+"""Recurs only in neighbouring rows, where zstd finds it."""
 PIECE_ROWS = ROW_GROUP_ROWS // 15
-"""Rows that come in batches of so many are taken as they are."""
+"""Rows in a piece; batches of this size need no copy."""
 
 
 class TweetWriter:
-    """Writes typed rows in the order in which they come; the same rows give the same bytes, however they are cut."""
+    """Writes typed rows in the given order; the same rows give the same bytes, however they are batched."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         """Creates the file; `schema` is a `tweet_schema`."""
@@ -33,14 +33,14 @@ class TweetWriter:
         self._pieces: list[pa.RecordBatch] = []
 
     def write(self, rows: pa.RecordBatch) -> None:
-        """Adds rows that have the columns of the schema, in its order and of types that can be cast to its types."""
+        """Adds rows with the columns of the schema, in its order; their types are cast to its types."""
         self._rest.append(rows.cast(self._schema))
         self._rest_rows += len(rows)
         while self._rest_rows >= PIECE_ROWS:
             self._add_piece(PIECE_ROWS)
 
     def _add_piece(self, rows: int) -> None:
-        """Takes the first rows in one piece: pieces are as long however the rows came, since pages end with them."""
+        """Moves the first `rows` rows into a piece, of a length that no batch decides: pages end with pieces."""
         rest = pa.Table.from_batches(self._rest, self._schema)
         self._pieces += rest.slice(0, rows).combine_chunks().to_batches()
         self._rest = rest.slice(rows).to_batches()
@@ -58,7 +58,7 @@ class TweetWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        """Completes the file; after an error nothing is left of it."""
+        """Completes the file, or removes it after an error."""
         if kind is None:
             if self._rest_rows:
                 self._add_piece(self._rest_rows)
@@ -70,9 +70,12 @@ class TweetWriter:
 
 
 def _options(schema: pa.Schema) -> dict[str, Any]:
-    """Most ids, times and counts recur among the rows and are written as numbers into a dictionary. Tokens
-    are split into their four bytes' streams, of which two are nearly constant; unlike in delta encoding or a
-    dictionary, the repeated rows of a tweet stay the same bytes, which zstd finds."""
+    """Returns the writer's options.
+
+    Most ids, times and counts recur and use a dictionary. Tokens are split into one stream per byte; two of the four
+    streams are nearly constant, and unlike with deltas or a dictionary, repeated rows of a tweet stay equal bytes,
+    which zstd finds.
+    """
     leaves = [f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name for field in schema]
     encodings = {name: "DELTA_BINARY_PACKED" for name in _DELTAS if name in schema.names}
     return {

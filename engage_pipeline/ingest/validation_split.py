@@ -1,4 +1,4 @@
-"""Which rows of the validation part are held out, and which chunk the others belong to."""
+"""Splits the validation part: which rows are held out, and to which chunk each other row belongs."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,10 @@ _BLOCK_LINES = 1 << 20
 
 
 def validation_split(lines: int, *, seed: int, holdout_share: float, chunks: int) -> npt.NDArray[np.int32]:
-    """Per line number: HOLDOUT with probability `holdout_share`, else a chunk 0 … `chunks` - 1, all equally likely.
+    """Returns the place of each line, int32 (lines,): HOLDOUT or a chunk.
 
-    A hash of (seed, line number), so that a line keeps its place however many lines follow. Shape (lines,), int32.
+    A line is HOLDOUT with probability `holdout_share`, else in a chunk 0 … `chunks` - 1, all equally likely. The place
+    is a hash of (seed, line number), so it does not depend on the lines that follow.
     """
     key = mix(np.array([seed], dtype=np.uint64) * GOLDEN_GAMMA)
     split = np.empty(lines, dtype=np.int32)

@@ -1,1 +1,1 @@
-"""From token ids to sketches: masked-language-model fine-tuning, token vectors, EMDE codes."""
+"""From token ids to sketches and topics: fine-tuning by masked language modelling, token vectors, EMDE codes."""

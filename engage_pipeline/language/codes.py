@@ -1,4 +1,4 @@
-"""The published token codes: their file, and their reading into one array. Light: no torch."""
+"""The file of token codes, and reading it into one array. Light: no torch."""
 
 from pathlib import Path
 
@@ -15,21 +15,21 @@ NO_CODE = -1
 
 
 def code_schema(depth: int) -> pa.Schema:
-    """Schema of codes.parquet: a row for every token with a code, ordered by token."""
+    """Returns the schema of codes.parquet: one row for each token with a code, ordered by token."""
     return pa.schema([pa.field("token", pa.int32()), pa.field("codes", pa.list_(pa.int32(), depth))])
 
 
 def load_codes(path: Path) -> npt.NDArray[np.int32]:
-    """The codes of codes.parquet as int32 [VOCABULARY_SIZE, depth]; NO_CODE in the rows of tokens without one.
+    """Reads codes.parquet as int32 [VOCABULARY_SIZE, depth]; rows of tokens without a code hold NO_CODE.
 
-    Raises UserError where the file holds no codes, or a token is no token of the vocabulary.
+    Raises UserError: not a file of codes, or a token outside the vocabulary.
     """
     try:
         table = pq.read_table(path)
         column = table["codes"].combine_chunks()
         tokens = table["token"].to_numpy()
     except (OSError, KeyError, pa.ArrowException) as error:
-        raise UserError(f"{path}: not the codes of tokens") from error
+        raise UserError(f"{path}: not a file of token codes") from error
     if len(tokens) and not 0 <= tokens.min() <= tokens.max() < VOCABULARY_SIZE:
         raise UserError(f"{path}: holds tokens outside the vocabulary of {VOCABULARY_SIZE}")
     codes = np.full((VOCABULARY_SIZE, column.type.list_size), NO_CODE, dtype=np.int32)

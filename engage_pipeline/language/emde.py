@@ -1,8 +1,8 @@
-"""EMDE codes: random hyperplanes at the median cut the token vectors in halves; 16 planes make one code.
+"""EMDE codes: random hyperplanes at the median halve the token vectors; 16 planes make one code.
 
-Efficient Manifold Density Estimator, arXiv 2006.01894. Bit p of a depth is 1 where the standardised vector's
-projection on the depth's p-th direction is above the median of the fitted tokens. The 16 bits of a depth, packed most
-significant first into two bytes that are read little-endian, are a number; the code is that number modulo width.
+Efficient Manifold Density Estimator, arXiv 2006.01894. Bit p of a depth is 1 if the standardised vector's projection
+on the depth's p-th direction is above the median of the fitted tokens. The 16 bits of a depth are packed into two
+bytes, most significant bit first, and read as a little-endian number; the code is that number modulo width.
 """
 
 import json
@@ -23,19 +23,21 @@ from engage_pipeline.settings.settings import Settings
 
 EMDE = "emde.safetensors"
 PLANES = 16
-"""Hyperplanes a depth."""
+"""Hyperplanes per depth."""
 _PLACE_VALUES = np.array([1 << (8 * (plane // 8) + 7 - plane % 8) for plane in range(PLANES)], dtype=np.int64)
-"""What the bit of each plane adds to the number: byte 0 holds planes 0 to 7 and is the low one."""
+"""The value of each plane's bit: byte 0, the low one, holds planes 0 to 7."""
 _BLOCK_ROWS, _DIRECTIONS = 16_384, 64
-"""Sizes of the products: as large as brings speed, small enough to bound the memory."""
+"""Block sizes of the products: large enough for speed, small enough to bound the memory."""
 
 Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class EmdeCoder:
-    """A fitted coder. `mean` and `scale` [dim] standardise, `projection` [16 x depth, dim] holds the directions and
-    `median` [16 x depth] where each is cut; all float64. Codes lie in [0, width).
+    """A fitted coder.
+
+    `mean` and `scale` [dim] standardise, `projection` [16 x depth, dim] holds the directions, `median` [16 x depth]
+    the cut of each; all float64. Codes are in [0, width).
     """
 
     mean: Doubles
@@ -46,7 +48,7 @@ class EmdeCoder:
     width: int
 
     def codes(self, vectors: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
-        """The codes [n, depth] int32 of vectors [n, dim], fitted ones or new ones."""
+        """Returns the codes, int32 [n, depth], of fitted or new vectors [n, dim]."""
         planes = significant_planes(self.width)
         kept = (np.arange(self.depth)[:, None] * PLANES + planes).ravel()
         codes = np.empty((len(vectors), self.depth), dtype=np.int32)
@@ -64,7 +66,7 @@ class EmdeCoder:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads what `save` wrote. Raises UserError where the file is not a coder."""
+        """Reads what `save` wrote. Raises UserError if the file is not a coder."""
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -79,15 +81,15 @@ _ARRAYS = ("mean", "scale", "projection", "median")
 
 
 def significant_planes(width: int) -> npt.NDArray[np.int64]:
-    """The planes of a depth that can change a code modulo `width`: for 256, one half of them."""
+    """Returns the planes of a depth that can change a code modulo `width`: for 256, half of them."""
     return np.flatnonzero(_PLACE_VALUES % width)
 
 
 def fit_emde(vectors: npt.NDArray[Any], *, depth: int, width: int, seed: int) -> EmdeCoder:
-    """A coder for vectors like the `vectors` [n, dim]: each plane has half of them on either side.
+    """Fits a coder to `vectors` [n, dim]: each plane has half of them on either side.
 
-    Standardisation is scikit-learn's StandardScaler (population deviation; a constant column is left as it is), the
-    directions are its GaussianRandomProjection: independent N(0, 1 / (16 x depth)). Raises UserError where n is 0.
+    Standardisation follows scikit-learn's StandardScaler (population deviation; constant columns are not scaled), the
+    directions its GaussianRandomProjection: independent N(0, 1 / (16 x depth)). Raises UserError if n is 0.
     """
     if len(vectors) == 0:
         raise UserError("emde_sketches: no token vectors to fit")
@@ -106,10 +108,10 @@ def fit_emde(vectors: npt.NDArray[Any], *, depth: int, width: int, seed: int) ->
 
 
 def middle(values: Doubles) -> Doubles:
-    """Per row of `values` [rows, n], halfway from the lower half's last value to the next one.
+    """Returns, per row of `values` [rows, n], the midpoint between the lower half's last value and the next one.
 
-    The median where n is even. Where it is odd, as many values lie strictly above as above the median, but none lies
-    exactly there, where rounding would decide on which side a value comes to lie when it is coded again.
+    For even n, this is the median. For odd n, as many values lie above it as above the median, but none equals it:
+    rounding would decide on which side an equal value lies when it is coded again.
     """
     count = values.shape[1]
     last = (count - 1) // 2
@@ -122,8 +124,7 @@ def middle(values: Doubles) -> Doubles:
 def code_tokens(token_vectors: Path, output: Path, settings: Settings) -> dict[str, Any]:
     """Fits a coder on token_vectors.parquet; writes codes.parquet (token, codes) and emde.safetensors into `output`.
 
-    Returns tokens, depth, width, the share of the codes' values that are used, and their occupancy (see
-    `code_occupancy`).
+    Returns tokens, depth, width, used_share (the share of code values in use), and occupancy (see `code_occupancy`).
     """
     table = pq.read_table(token_vectors)
     column = table["vector"].combine_chunks()
@@ -141,7 +142,7 @@ def code_tokens(token_vectors: Path, output: Path, settings: Settings) -> dict[s
 
 
 def code_occupancy(codes: npt.NDArray[np.int32], width: int) -> list[list[int]]:
-    """Tokens by code, for each depth: of the fewest, the first quartile, the median, the third and the most."""
+    """Returns quantiles 0, 0.25, 0.5, 0.75 and 1 of the number of tokens per code, for each depth."""
     counts = (np.bincount(level, minlength=width) for level in codes.T)
     return [np.quantile(of_codes, (0, 0.25, 0.5, 0.75, 1), method="lower").tolist() for of_codes in counts]
 
@@ -159,7 +160,7 @@ def _standardisation(vectors: npt.NDArray[Any]) -> tuple[Doubles, Doubles]:
 def _project(
     vectors: npt.NDArray[Any], mean: Doubles, scale: Doubles, projection: Doubles
 ) -> Iterator[tuple[slice, Doubles]]:
-    """Blocks of rows, and the projections [rows, directions] of their standardised vectors; the scaler is folded in."""
+    """Yields blocks of rows and the projections [rows, directions] of their standardised vectors."""
     folded = (projection / scale).T
     shift = mean @ folded
     for rows in _blocks(len(vectors)):

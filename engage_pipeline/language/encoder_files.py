@@ -1,4 +1,4 @@
-"""Whether the encoder that `encoder.model` names can be had, found out without loading it.
+"""Checks that the encoder of `encoder.model` is available, without loading it.
 
 What does not belong here: loading (encoders). torch is not imported.
 """
@@ -16,8 +16,10 @@ _POSITIONS = "max_position_embeddings"
 
 
 def require_encoder(settings: Settings) -> None:
-    """Raises UserError where the encoder's files are not there and can't be fetched, or where it reads fewer tokens
-    than encoder.max_tokens. What has to be fetched from the hub is fetched now, and used later."""
+    """Checks the encoder's files and fetches missing ones from the hub.
+
+    Raises UserError: files that are missing and can't be fetched, an encoder that reads fewer than encoder.max_tokens.
+    """
     name = settings.encoder.model
     if name == TINY:
         return
@@ -31,16 +33,16 @@ def require_encoder(settings: Settings) -> None:
 
 
 def require_positions(positions: int, settings: Settings) -> None:
-    """Raises UserError where the encoder reads fewer tokens than encoder.max_tokens."""
+    """Raises UserError if the encoder's number of `positions` is less than encoder.max_tokens."""
     if positions < settings.encoder.max_tokens:
         model = settings.encoder.model
         raise UserError(f"encoder.max_tokens: {settings.encoder.max_tokens}, but {model} reads {positions} tokens")
 
 
 def local_folder(name: str) -> Path | None:
-    """The folder that `encoder.model` names, with weights in it; None for the name of a model of the hub.
+    """Returns the folder with weights that `encoder.model` names; None if it names a model of the hub.
 
-    Raises UserError where it is no such folder, or holds pickled weights only.
+    Raises UserError: no such folder, or one without safetensors weights.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -53,7 +55,7 @@ def local_folder(name: str) -> Path | None:
 
 
 def _from_hub(name: str) -> Path:
-    """The folder of the hub's cache that holds the model; it is fetched where it is not there yet."""
+    """Returns the model's folder in the hub's cache, after fetching it if necessary."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.utils import disable_progress_bars
 

@@ -1,6 +1,6 @@
-"""Where encoders come from and how they are kept: hub, local folder or `tiny`; config.json beside safetensors.
+"""Loads and saves encoders: from the hub, a local folder or `tiny`; config.json and safetensors.
 
-No file that torch or pickle could execute is opened, and no code of a model repository is run.
+No pickled file is opened, and no code of a model repository is run.
 """
 
 from collections.abc import Iterator
@@ -22,14 +22,14 @@ _TINY_POSITIONS = 512
 
 
 def step_file(step: int) -> str:
-    """Name of the weights kept at a fine-tuning step."""
+    """Returns the name of the weights file of a fine-tuning step."""
     return f"step-{step}.safetensors"
 
 
 def starting_encoder(settings: Settings) -> "PreTrainedModel":
-    """The masked language model that `encoder.model` names, in fp32 on the CPU.
+    """Loads the masked language model of `encoder.model`, in fp32 on the CPU.
 
-    Raises UserError where it can't be had, is kept as a pickle, or can't read so many tokens.
+    Raises UserError: it can't be loaded, has pickled weights only, or reads fewer than encoder.max_tokens.
     """
     with quiet_transformers():
         model = _tiny_encoder(settings) if settings.encoder.model == TINY else _pretrained(settings.encoder.model)
@@ -40,9 +40,9 @@ def starting_encoder(settings: Settings) -> "PreTrainedModel":
 
 
 def longest_tweet(model: "PreTrainedModel", settings: Settings) -> int | None:
-    """The tokens of a tweet that the encoder has learned places for; None = any number.
+    """Returns the number of tokens whose positions the encoder has learned; None = unlimited.
 
-    A pretrained encoder knows all of its places, `tiny` only those that it was fine-tuned on: `max_tokens`.
+    A pretrained encoder has learned all of its positions, `tiny` only those of its fine-tuning: `max_tokens`.
     """
     if settings.encoder.model == TINY:
         return settings.encoder.max_tokens
@@ -50,9 +50,9 @@ def longest_tweet(model: "PreTrainedModel", settings: Settings) -> int | None:
 
 
 def load_encoder(folder: Path, checkpoint: int | None = None) -> "PreTrainedModel":
-    """The masked language model in a folder of a published encoder: its end, or the one of the step `checkpoint`.
+    """Loads the masked language model of a published encoder: the final one, or that of the step `checkpoint`.
 
-    Raises UserError where there is no such step, listing those there are.
+    Raises UserError if that step has no weights; the message lists the available steps.
     """
     from transformers import AutoConfig, AutoModelForMaskedLM
 
@@ -74,7 +74,7 @@ def save_encoder(model: "PreTrainedModel", folder: Path) -> None:
 
 
 def save_weights(model: "PreTrainedModel", path: Path) -> None:
-    """Writes the weights, each tied one once. Equal weights give equal bytes."""
+    """Writes the weights; tied ones are written once. Equal weights give equal bytes."""
     from safetensors.torch import save_file
 
     tensors: dict[str, Any] = {}
@@ -87,7 +87,7 @@ def save_weights(model: "PreTrainedModel", path: Path) -> None:
 
 
 def load_weights(model: "PreTrainedModel", path: Path) -> None:
-    """Reads weights that `save_weights` wrote for such a model. Raises UserError where they don't fit it."""
+    """Loads into `model` the weights that `save_weights` wrote. Raises UserError if they don't fit the model."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -104,7 +104,7 @@ def load_weights(model: "PreTrainedModel", path: Path) -> None:
 
 
 def check_tokens(model: "PreTrainedModel", tweets: TokenLists) -> None:
-    """Raises UserError where the tweets hold a token id that the encoder does not know."""
+    """Raises UserError if a token id of the tweets is outside the encoder's vocabulary."""
     low, high = int(tweets.values.min()), int(tweets.values.max())
     if low < 0 or high >= model.config.vocab_size:
         wrong = low if low < 0 else high
@@ -113,7 +113,7 @@ def check_tokens(model: "PreTrainedModel", tweets: TokenLists) -> None:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """transformers shows neither bars nor warnings within the block: what goes wrong is raised."""
+    """Silences the progress bars and warnings of transformers within the block; errors are raised all the same."""
     from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
@@ -168,7 +168,7 @@ def _missing_weights(folder: Path, path: Path, checkpoint: int | None) -> str:
         return f"{path}: no such file; materialize finetuned_encoder again"
     steps = sorted(int(file.stem.removeprefix("step-")) for file in folder.glob("step-*.safetensors"))
     kept = ", ".join(map(str, steps)) or "none (encoder.save_steps says how often one is kept)"
-    return f"encoder.checkpoint: no checkpoint of step {checkpoint}; there are: {kept}"
+    return f"encoder.checkpoint: no checkpoint of step {checkpoint}; available steps: {kept}"
 
 
 def _first_line(error: BaseException) -> str:

@@ -20,6 +20,7 @@ from engage_pipeline.language.ragged import Integers, TokenLists, training_batch
 from engage_pipeline.language.tweets import distinct_tweets
 from engage_pipeline.machine.precision import bf16_is_fast, torch_device
 from engage_pipeline.machine.threads import on_training_threads
+from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import Settings
 
 LOSSES = "loss.json"
@@ -33,11 +34,11 @@ def finetune_encoder(
 ) -> dict[str, Any]:
     """Fine-tunes `encoder.model` by masked language modelling on the distinct tweets of typed parts.
 
-    Writes config.json, model.safetensors, step-<n>.safetensors of every `save_steps`, and loss.json into `output`. Goes
-    on from the state in `workspace` if there is one. `bf16` None means where it is fast. Returns what loss.json holds:
-    tweets, heldout_tweets, steps, checkpoints (steps), heldout_loss_before and _after, loss_steps and losses (in nats;
-    means of like-sized runs of steps, at most 200). Raises UserError where the encoder can't be had, the tweets don't
-    fit it, or it diverges.
+    Writes config.json, model.safetensors, step-<n>.safetensors every `save_steps` steps, and loss.json into `output`.
+    Resumes from the state in `workspace` if there is one. `bf16` None = if this machine computes it fast. Returns the
+    content of loss.json: tweets, heldout_tweets, steps, checkpoints (steps), heldout_loss_before and _after, loss_steps
+    and losses (nats; means over at most 200 runs of steps). Raises UserError: the encoder is unavailable, does not fit
+    the tweets, or diverges.
     """
     from engage_pipeline.language.masked_loss import check_architecture
     from engage_pipeline.language.mlm_training import heldout_loss, train
@@ -72,26 +73,26 @@ def finetune_encoder(
 
 
 def split(tweets: int, heldout_share: float, seed: int) -> tuple[Integers, Integers]:
-    """Rows that train and rows that are held out (at least one of each), a random split in ascending order.
+    """Splits rows at random into training and held-out rows, at least one of each, both ascending.
 
-    Raises UserError where there are fewer than two tweets.
+    Raises UserError if there are fewer than two tweets.
     """
     if tweets < 2:
-        raise UserError(f"finetuned_encoder: {tweets} distinct tweet(s); at least 2 are needed, one of them held out")
+        raise UserError(f"finetuned_encoder: {counted(tweets, 'distinct tweet')}; at least 2 are needed, one held out")
     order = np.random.default_rng([seed, _SPLIT_STREAM]).permutation(tweets)
     count = min(max(1, round(tweets * heldout_share)), tweets - 1)
     return np.sort(order[count:]), np.sort(order[:count])
 
 
 def loss_curve(losses: Sequence[float]) -> dict[str, list[float]]:
-    """`losses` of steps 1, 2, … as means over at most 200 runs of steps; `loss_steps` holds the last step of each."""
+    """Averages `losses` of steps 1, 2, … over at most 200 runs of steps; `loss_steps` holds the last step of each."""
     parts = [part for part in np.array_split(np.asarray(losses, dtype=float), _CURVE_POINTS) if len(part)]
     ends = np.cumsum([len(part) for part in parts], dtype=int)
     return {"loss_steps": ends.tolist(), "losses": [round(float(part.mean()), 6) for part in parts]}
 
 
 def _copy_checkpoints(workspace: Path, output: Path, save_steps: int, steps: int) -> list[int]:
-    """Copies the weights kept on the way into the artifact; returns their steps."""
+    """Copies the weights of the kept steps into the artifact; returns these steps."""
     checkpoints = list(range(save_steps, steps + 1, save_steps))
     for step in checkpoints:
         shutil.copyfile(workspace / step_file(step), output / step_file(step))

@@ -1,8 +1,8 @@
 """The masked-language-model loss, computed at the masked places only.
 
-About one place in seven is masked, and the projection on the vocabulary of 119 547 is most of the work: the other
-places' logits would be thrown away. The projection and its cross entropy are taken in blocks of the vocabulary that
-fit the processor's caches, so the logits [masked, vocabulary] never exist as a whole. The value is the same.
+About one place in seven is masked, and most of the work is the projection on the vocabulary of 119 547, so the other
+places' logits would be wasted. Projection and cross entropy are computed in blocks of the vocabulary that fit the CPU
+caches; the logits [masked, vocabulary] never exist as a whole. The value is the same.
 """
 
 from collections.abc import Callable
@@ -23,11 +23,11 @@ _HEADS: dict[str, Head] = {
     "distilbert": lambda model, hidden: model.vocab_layer_norm(model.activation(model.vocab_transform(hidden))),
     "bert": lambda model, hidden: model.cls.predictions.transform(hidden),
 }
-"""What stands between the last hidden state and the projection on the vocabulary, by architecture."""
+"""The layers between the last hidden state and the projection on the vocabulary, by architecture."""
 
 
 def check_architecture(model: PreTrainedModel) -> None:
-    """Raises UserError where the model has another head than DistilBERT or BERT."""
+    """Raises UserError if the model is neither a DistilBERT nor a BERT."""
     if model.config.model_type not in _HEADS:
         raise UserError(
             f"encoder.model: {model.config.model_type} encoders can't be fine-tuned; use DistilBERT or BERT"
@@ -37,7 +37,7 @@ def check_architecture(model: PreTrainedModel) -> None:
 def masked_loss(
     model: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, *, bf16: bool
 ) -> Tensor:
-    """Mean cross entropy (nats, fp32 scalar) of the places whose label is not IGNORED; 0 where there is none.
+    """Returns the mean cross entropy (nats, fp32 scalar) of the places whose label is not IGNORED; 0 without any.
 
     `input_ids`, `attention_mask` and `labels` are [rows, places]. Equals the loss of the model's own forward.
     """
@@ -52,7 +52,7 @@ def masked_loss(
 class _ProjectedCrossEntropy(torch.autograd.Function):
     """Mean cross entropy of `hidden` [n, dim] times `weight` [vocabulary, dim] plus `bias`, against `labels` [n].
 
-    The gradients are made with the value, because both need the logits: d loss / d logits = (softmax - one-hot) / n.
+    `forward` computes the gradients too, because both need the logits: d loss / d logits = (softmax - one-hot) / n.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Masked language modelling: which tokens are hidden, and by what (BERT, arXiv 1810.04805, section 3.1)."""
+"""Masked language modelling: which tokens are masked, and with what (BERT, arXiv 1810.04805, section 3.1)."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,7 +7,7 @@ from engage_pipeline.language.ragged import Integers
 from engage_pipeline.schema import CLS_TOKEN, MASK_TOKEN, PAD_TOKEN, SEP_TOKEN, UNKNOWN_TOKEN
 
 IGNORED = -100
-"""Label of a place whose token is not to be predicted: torch's and transformers' convention."""
+"""Label of a place that is not predicted, by the convention of torch and transformers."""
 _MASKED, _RANDOM = 0.8, 0.1
 _NEVER_CHOSEN = (PAD_TOKEN, UNKNOWN_TOKEN, CLS_TOKEN, SEP_TOKEN, MASK_TOKEN)
 
@@ -20,10 +20,11 @@ def mask_tokens(
     vocabulary_size: int,
     rng: np.random.Generator,
 ) -> tuple[Integers, Integers]:
-    """Hides tokens of `ids` [rows, places]; returns the encoder's input and the labels, both [rows, places] int64.
+    """Masks tokens of `ids` [rows, places]; returns the encoder's input and the labels, both int64 [rows, places].
 
-    Each token but padding, [UNK], [CLS], [SEP] and [MASK] is chosen with `probability`. A chosen one becomes [MASK] in
-    80 % of the cases and a random token of the vocabulary in 10 %, and stays in 10 %; its label is the token it was.
+    Each token except padding, [UNK], [CLS], [SEP] and [MASK] is chosen with `probability`. A chosen token becomes
+    [MASK] in 80 % of the cases, a random token of the vocabulary in 10 %, and stays in 10 %; its label is the original
+    token.
     """
     maskable = present & ~np.isin(ids, _NEVER_CHOSEN)
     chosen = maskable & (rng.random(ids.shape) < probability)

@@ -1,7 +1,7 @@
-"""The masked-language-model training loop: transformers' Trainer over batches that are a function of their step.
+"""The training loop of masked language modelling: transformers' Trainer over batches that depend on their step only.
 
-Batches, masks and dropout depend on the seed and the step alone, so a run that was killed and goes on from a kept
-state takes the same steps as one that was not.
+Batches, masks and dropout depend on the seed and the step alone, so a run that was killed and resumed takes the same
+steps as an uninterrupted one.
 """
 
 import time
@@ -28,14 +28,14 @@ from engage_pipeline.settings.settings import Settings
 
 Batch = dict[str, torch.Tensor]
 _HELDOUT_STREAM = 2**32 - 1
-"""Sets the masks of the held-out tweets apart from those of every step."""
+"""Random stream of the held-out tweets' masks, distinct from the stream of every step."""
 _HELDOUT_TOKENS = 4096
 SECONDS_BETWEEN_STATES = 600.0
-"""How much work a killed run can lose, where save_steps is rarer."""
+"""The most work in seconds that a killed run loses; save_steps may save more often."""
 
 
 class MaskedBatches(Dataset[Batch]):
-    """The batch of each step from `first` on, padded and masked: input_ids, attention_mask, labels [rows, places]."""
+    """The padded, masked batch of each step from `first` on: input_ids, attention_mask, labels [rows, places]."""
 
     def __init__(
         self, tweets: TokenLists, steps: list[Integers], first: int, *, seed: int, probability: float, vocabulary: int
@@ -45,11 +45,11 @@ class MaskedBatches(Dataset[Batch]):
         self.seed, self.probability, self.vocabulary = seed, probability, vocabulary
 
     def __len__(self) -> int:
-        """Steps that are left."""
+        """Returns the number of remaining steps."""
         return len(self.steps) - self.first
 
     def __getitem__(self, index: int) -> Batch:
-        """The batch `index` steps after `first`."""
+        """Returns the batch `index` steps after `first`."""
         step = self.first + index
         return masked_batch(
             self.tweets, self.steps[step], (self.seed, step), probability=self.probability, vocabulary=self.vocabulary
@@ -59,7 +59,7 @@ class MaskedBatches(Dataset[Batch]):
 def masked_batch(
     tweets: TokenLists, rows: Integers, stream: tuple[int, ...], *, probability: float, vocabulary: int
 ) -> Batch:
-    """The tweets `rows`, padded, with masks drawn from the random stream `stream`."""
+    """Pads and masks the tweets `rows`; the masks come from the random stream `stream`."""
     ids, present = tweets.pad(rows)
     rng = np.random.default_rng(stream)
     inputs, labels = mask_tokens(ids, present, probability=probability, vocabulary_size=vocabulary, rng=rng)
@@ -71,7 +71,7 @@ def masked_batch(
 
 
 def heldout_loss(model: PreTrainedModel, tweets: TokenLists, settings: Settings, *, bf16: bool) -> float:
-    """Mean loss in nats over the masked tokens of `tweets`, whose masks are the same at every call."""
+    """Returns the mean loss in nats over the masked tokens of `tweets`; the masks are the same in every call."""
     model.eval()
     total, masked = 0.0, 0
     for index, rows in enumerate(batches_by_length(tweets.lengths, _HELDOUT_TOKENS)):
@@ -91,7 +91,7 @@ def heldout_loss(model: PreTrainedModel, tweets: TokenLists, settings: Settings,
 
 @dataclass
 class Run:
-    """A fine-tuning run: its settings, where its states are kept, how far it is, what it measured."""
+    """A fine-tuning run: its settings, the folder of its states, its first step, its losses, its precision."""
 
     settings: Settings
     workspace: Path
@@ -101,18 +101,18 @@ class Run:
 
 
 class MaskedTrainer(Trainer):
-    """Trainer with the loss at the masked places only. Raises UserError at the first loss that is not finite."""
+    """A Trainer with the loss at the masked places only. Raises UserError at the first loss that is not finite."""
 
     run: Run
     batches: MaskedBatches
     encoder: PreTrainedModel
 
     def get_train_dataloader(self) -> DataLoader[Batch]:
-        """One batch a step, in order: MaskedBatches has done the rest."""
+        """Returns a loader of one batch per step, in order; MaskedBatches has padded and masked them."""
         return DataLoader(self.batches, batch_size=None, shuffle=False)
 
     def compute_loss(self, model: Any, inputs: Batch, *_: Any, **__: Any) -> torch.Tensor:
-        """The loss of one step, with dropout drawn from the step's own random stream."""
+        """Returns the loss of one step; dropout uses the step's own random stream."""
         step = self.run.first + self.state.global_step
         torch.manual_seed(self.run.settings.seed + (step << 31))
         loss = masked_loss(self.encoder, **inputs, bf16=self.run.bf16)
@@ -132,7 +132,7 @@ class Bookkeeping(TrainerCallback):
         self._saved = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Called by the Trainer after every optimizer step."""
+        """Shows the loss and saves weights and state if they are due; called after every optimizer step."""
         step = self.run.first + state.global_step
         self.tracker.advance(1, f"loss {self.run.history.losses[-1]:.3f}")
         kept = step % self.run.settings.encoder.save_steps == 0
@@ -155,7 +155,7 @@ def train(
     *,
     bf16: bool,
 ) -> History:
-    """Trains `model` in place over `steps` (rows of `tweets`), going on from the state in `workspace` if there is one.
+    """Trains `model` in place over `steps` (rows of `tweets`), resuming from the state in `workspace` if there is one.
 
     Returns the held-out loss before the first step and the loss of every step.
     """
@@ -185,13 +185,13 @@ def train(
 
 
 def _forget_accelerator() -> None:
-    """Accelerate keeps the first Accelerator's precision for the whole process; the network may want another."""
+    """Resets Accelerate: it keeps the first Accelerator's precision per process, and the network may use another."""
     GradientState._reset_state()
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def adamw(model: PreTrainedModel, encoder: EncoderSettings) -> torch.optim.AdamW:
-    """AdamW with weight decay on matrices only: neither biases nor normalisation decay."""
+    """Makes an AdamW with weight decay on matrices only, not on biases and normalisation."""
     matrices = [weight for weight in model.parameters() if weight.ndim > 1]
     vectors = [weight for weight in model.parameters() if weight.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": encoder.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
@@ -199,7 +199,7 @@ def adamw(model: PreTrainedModel, encoder: EncoderSettings) -> torch.optim.AdamW
 
 
 def rate_factor(step: int, warmup_steps: int, steps: int) -> float:
-    """Factor on the learning rate at `step` of `steps`: up from 0 during the warm-up, then linearly down to 0."""
+    """Returns the learning rate's factor at `step`: linearly up from 0 during the warm-up, then down to 0."""
     if step < warmup_steps:
         return step / warmup_steps
     return max(0.0, (steps - step) / max(1, steps - warmup_steps))

@@ -1,4 +1,4 @@
-"""Token lists of unequal length as two flat arrays, their batches, and zero-padding. Plain numpy."""
+"""Token lists of unequal length as flat numpy arrays, their batches and their zero-padding."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -15,7 +15,7 @@ _BATCHES_PER_GROUP = 50
 
 @dataclass(frozen=True)
 class TokenLists:
-    """`values` [tokens] int32, the lists one after the other; `starts` and `lengths` [lists] int64 cut them out."""
+    """List i is the `lengths[i]` tokens of `values` int32 [tokens] from `starts[i]` on; both int64 [lists]."""
 
     values: npt.NDArray[np.int32]
     starts: Integers
@@ -23,7 +23,7 @@ class TokenLists:
 
     @classmethod
     def from_arrow(cls, column: pa.ChunkedArray, max_tokens: int | None) -> Self:
-        """The lists of `column`, each cut to its first `max_tokens` tokens; None = uncut."""
+        """Makes lists of `column`, each cut to its first `max_tokens` tokens; None = uncut."""
         lists = column.combine_chunks()
         offsets = lists.offsets.to_numpy().astype(np.int64)
         lengths = np.diff(offsets)
@@ -31,26 +31,26 @@ class TokenLists:
         return cls(lists.values.to_numpy(zero_copy_only=False), offsets[:-1], cut)
 
     def __len__(self) -> int:
-        """How many lists there are."""
+        """Returns the number of lists."""
         return len(self.starts)
 
     def take(self, rows: Integers) -> Self:
-        """Some of the lists, in the order of `rows`."""
+        """Returns the lists `rows`, in that order."""
         return type(self)(self.values, self.starts[rows], self.lengths[rows])
 
     def compact(self, rows: Integers) -> Self:
-        """Some of the lists, in the order of `rows`, with no token but theirs in `values`."""
+        """Returns the lists `rows`, in that order, with only their tokens in `values`."""
         taken = self.take(rows)
         return type(self)(taken.flat()[0], np.cumsum(taken.lengths) - taken.lengths, taken.lengths)
 
     def flat(self) -> tuple[npt.NDArray[np.int32], Integers]:
-        """All tokens, list after list [tokens], and the list that each belongs to [tokens]."""
+        """Returns all tokens, list after list [tokens], and the index of each token's list [tokens]."""
         owners = np.repeat(np.arange(len(self)), self.lengths)
         firsts = np.cumsum(self.lengths) - self.lengths
         return self.values[np.arange(len(owners)) + (self.starts - firsts)[owners]], owners
 
     def pad(self, rows: Integers) -> tuple[Integers, npt.NDArray[np.bool_]]:
-        """Lists `rows` zero-padded to the longest of them: ids [rows, longest] and which of them are tokens."""
+        """Zero-pads the lists `rows` to the longest: ids and whether each is a token, both [rows, longest]."""
         lengths = self.lengths[rows]
         places = np.arange(lengths.max(initial=0))
         present = places < lengths[:, None]
@@ -60,7 +60,7 @@ class TokenLists:
 
 
 def batches_by_length(lengths: Integers, padded_tokens: int) -> list[Integers]:
-    """Every row once, in batches of rows of like length with at most `padded_tokens` after padding (or one row)."""
+    """Groups all rows into batches of similar length, each of at most `padded_tokens` after padding or of one row."""
     order = np.argsort(-lengths, kind="stable")
     batches, start = [], 0
     while start < len(order):
@@ -71,10 +71,10 @@ def batches_by_length(lengths: Integers, padded_tokens: int) -> list[Integers]:
 
 
 def training_batches(lengths: Integers, *, batch_size: int, epochs: int, seed: int) -> list[Integers]:
-    """The batches of every step: each epoch has each row once, shuffled, rows of like length together.
+    """Returns the batch of every step: each epoch has each row once, shuffled, rows of similar length together.
 
-    Rows are shuffled, sorted by length within groups of 50 batches, and the batches shuffled again, so that little is
-    padded and the order stays random. A function of its arguments alone: any step can be made without the ones before.
+    Rows are shuffled and sorted by length within groups of 50 batches, then the batches are shuffled: little padding,
+    random order. The result depends on the arguments alone, so a resumed run takes the same steps.
     """
     steps: list[Integers] = []
     for epoch in range(epochs):

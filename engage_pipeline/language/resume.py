@@ -1,7 +1,7 @@
-"""The state from which fine-tuning goes on after it was killed: weights, optimizer, losses. safetensors and JSON.
+"""The state from which a killed fine-tuning resumes: weights, optimizer and losses, as safetensors and JSON.
 
 workspace/
-    resume-<step>/      the newest state; appears by one rename, the one before it is removed afterwards
+    resume-<step>/          the newest state; appears by one rename, then the previous one is removed
     step-<n>.safetensors    weights kept for `encoder.checkpoint`
 """
 
@@ -26,14 +26,14 @@ _MODEL, _OPTIMIZER, _HISTORY = "model.safetensors", "optimizer.safetensors", "hi
 
 @dataclass
 class History:
-    """What was measured so far: the held-out loss before the first step, and the loss of every step, in nats."""
+    """The losses so far, in nats: the held-out loss before the first step, and the loss of every step."""
 
     heldout_before: float
     losses: list[float] = field(default_factory=list)
 
 
 def last_state(workspace: Path) -> Path | None:
-    """The folder of the newest complete state; None where there is none."""
+    """Returns the folder of the newest complete state; None if there is none."""
     states = [path for path in workspace.glob(f"{_PREFIX}*") if path.is_dir()]
     return max(states, key=_step, default=None)
 
@@ -41,7 +41,7 @@ def last_state(workspace: Path) -> Path | None:
 def save_state(
     workspace: Path, step: int, model: "PreTrainedModel", optimizer: "torch.optim.Optimizer", history: History
 ) -> None:
-    """Keeps the state after `step` and removes those before it. Raises UserError where a weight is not finite."""
+    """Saves the state after `step` and removes earlier ones. Raises UserError if a weight is not finite."""
     check_finite(model, step)
     draft = workspace / _UNFINISHED
     shutil.rmtree(draft, ignore_errors=True)
@@ -74,9 +74,9 @@ def _write_state(draft: Path, model: "PreTrainedModel", optimizer: "torch.optim.
 
 
 def load_state(state: Path, model: "PreTrainedModel", optimizer: "torch.optim.Optimizer") -> tuple[int, History]:
-    """Puts a kept state into the model and the optimizer; returns the steps done and the history.
+    """Loads a state into the model and the optimizer; returns the number of steps done and the history.
 
-    Raises UserError naming the state where it can't be read.
+    Raises UserError if the state can't be read.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -95,14 +95,14 @@ def load_state(state: Path, model: "PreTrainedModel", optimizer: "torch.optim.Op
 
 
 def check_finite(model: "PreTrainedModel", step: int) -> None:
-    """Raises UserError where a weight is NaN or infinite."""
+    """Raises UserError if a weight is NaN or infinite."""
     for name, weight in model.named_parameters():
         if not weight.isfinite().all():
             raise UserError(diverged(step, f"weight {name} is not finite"))
 
 
 def diverged(step: int, what: str) -> str:
-    """The message when fine-tuning diverges: what was seen, and what to change."""
+    """Returns the message on a diverged fine-tuning: what happened, and what to change."""
     return f"finetuned_encoder: {what} at step {step}; the last good checkpoint is kept: lower encoder.learning_rate"
 
 

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 TOKEN_VECTORS = "token_vectors.parquet"  # noqa: S105 - a file's name
 _PADDED_TOKENS = 4096
 UNITS = 2**24
-"""Hidden states are rounded to multiples of 1 / UNITS before they are added up: a layer's norm keeps them near 1."""
+"""Hidden states are rounded to multiples of 1 / UNITS before they are summed; layer normalisation keeps them near 1."""
 _MOST_UNITS = 2**62
 
 
 def token_vector_schema(dim: int) -> pa.Schema:
-    """Schema of token vectors: a row for every token that occurs, ordered by token."""
+    """Returns the schema of token vectors: one row for each token that occurs, ordered by token."""
     return pa.schema(
         [
             pa.field("token", pa.int32()),
@@ -47,10 +47,10 @@ def sketch_tokens(
 ) -> dict[str, Any]:
     """Writes token_vectors.parquet into `output`: token, occurrences, vector (the mean last hidden state, fp32).
 
-    `encoder` is the folder of a published encoder, `tweets` are typed parts. Every row of a tweet counts, whole, as far
-    as the encoder has places for its tokens (encoders.longest_tweet); the encoder is deterministic, so each distinct
-    tweet is read once and weighted by its rows. `bf16` None means where it is fast. Returns tweets, rows, tokens, dim,
-    frequencies (see `ranked`). Raises UserError where `encoder.checkpoint` is not there.
+    `encoder` is the folder of a published encoder, `tweets` are typed parts. Every row of a tweet counts, up to
+    encoders.longest_tweet tokens; the encoder is deterministic, so each distinct tweet is encoded once and weighted by
+    its rows. `bf16` None = if this machine computes it fast. Returns tweets, rows, tokens, dim, frequencies (see
+    `ranked`). Raises UserError if `encoder.checkpoint` does not exist.
     """
     bf16 = bf16_is_fast() if bf16 is None else bf16
     with quiet_transformers():
@@ -85,14 +85,14 @@ def sketch_tokens(
 
 @dataclass(frozen=True)
 class TweetShare:
-    """Tweets, how many rows show each [tweets], and the batches that they are read in."""
+    """Tweets, the number of rows of each [tweets], and the batches in which they are encoded."""
 
     tweets: TokenLists
     rows: Integers
     batches: list[Integers]
 
     def part(self, place: int, count: int) -> "TweetShare":
-        """Every `count`th batch from `place` on, and no tweet but theirs."""
+        """Returns every `count`th batch from `place` on, with only the tweets of these batches."""
         batches = self.batches[place::count]
         taken = np.concatenate(batches) if batches else np.zeros(0, np.int64)
         ends = np.cumsum([len(batch) for batch in batches], dtype=np.int64)
@@ -109,7 +109,7 @@ def _sums_of_all(
     *,
     bf16: bool,
 ) -> Integers:
-    """What `sum_hidden_states` gives, from as many processes as engine.processes says."""
+    """Returns the result of `sum_hidden_states`, computed in at most engine.processes processes."""
     count = min(settings.engine.processes, len(share.batches))
     if count == 1:
         return sum_hidden_states(model, share, tokens, most, bf16=bf16)
@@ -121,7 +121,7 @@ def _sums_of_all(
 def _sums_of_part(
     place: int, encoder: Path, share: TweetShare, tokens: Integers, most: int, settings: Settings, bf16: bool
 ) -> Integers:
-    """What each of several processes does; on GPUs each has its own."""
+    """Does the work of one of several processes; on GPUs, each process uses its own."""
     import torch
 
     if torch.cuda.is_available():
@@ -134,10 +134,10 @@ def _sums_of_part(
 def sum_hidden_states(
     model: "PreTrainedModel", share: TweetShare, tokens: Integers, most: int, *, bf16: bool
 ) -> Integers:
-    """For each of `tokens` [n], ascending, the sum of its last hidden states, over all rows: int64 [n, dim], in UNITS.
+    """Sums the last hidden states of each of `tokens` [n], ascending, over all rows: int64 [n, dim], in UNITS.
 
-    Whole numbers add up to the same whatever the order, and however the tweets are shared among processes. Raises
-    UserError where a sum of `most` hidden states, the most of one token in all shares, may be too large for them.
+    Integer sums do not depend on the order, nor on how the tweets are shared among processes. Raises UserError if a sum
+    of `most` hidden states, the most of one token in all shares, may overflow.
     """
     import torch
 
@@ -158,7 +158,7 @@ def sum_hidden_states(
 
 
 def _hidden_states(base: Any, tweets: TokenLists, batch: Integers, *, bf16: bool) -> tuple[Any, Any, Any]:
-    """Ids and presence [rows, places] and the last hidden states of the present ones [tokens, dim], fp32 on the CPU."""
+    """Returns ids and presence [rows, places], and last hidden states of present ids [tokens, dim], fp32 on the CPU."""
     import torch
 
     ids, present = (torch.from_numpy(array) for array in tweets.pad(batch))

@@ -1,4 +1,4 @@
-"""Tweets as sparse rows of weighted tokens: log(1 + count) times the token's inverse document frequency."""
+"""Tweets as sparse rows of token weights: log(1 + count) times the token's inverse document frequency."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,21 +14,21 @@ Tokens = npt.NDArray[np.int32]
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 LEAST_TWEETS = 5
-"""Tokens of fewer tweets are left out."""
+"""Tokens that occur in fewer tweets are left out."""
 _UNKNOWN = -1
 
 
 @dataclass(frozen=True)
 class TokenWeights:
-    """The tokens that count: `tokens` [kept] int32, rising, and their inverse document frequencies [kept] float32."""
+    """The kept tokens: `tokens` int32 [kept], ascending, and their inverse document frequencies float32 [kept]."""
 
     tokens: Tokens
     inverse_frequencies: Floats
 
     def rows(self, values: Tokens, lengths: Integers) -> "csr_array":
-        """The tweets whose tokens stand one after the other in `values` [tokens], as rows [tweets, kept] of length 1.
+        """Returns tweets as rows [tweets, kept] of Euclidean length 1; `values` [tokens] holds tweet after tweet.
 
-        The first and the last token of each don't count. A tweet without any known token is a row of zeros. A row
+        The first and the last token of each tweet don't count. A tweet without any known token is a row of zeros. A row
         depends on its tweet alone, to the last bit.
         """
         from scipy.sparse import csr_array
@@ -47,15 +47,15 @@ class TokenWeights:
 
     @cached_property
     def _places(self) -> Integers:
-        """The column of each token, up to one beyond the last; _UNKNOWN where it has none."""
+        """The column of each token id, up to one beyond the last kept one; _UNKNOWN if it has no column."""
         places = np.full(int(self.tokens.max(initial=-1)) + 2, _UNKNOWN, np.int64)
         places[self.tokens] = np.arange(len(self.tokens))
         return places
 
     def _known(self, values: Tokens, lengths: Integers) -> tuple[Integers, Integers]:
-        """Of every inner token that is known its tweet and its column: int64 [known] each."""
+        """Returns tweet and column of every known token that is neither first nor last: int64 [known] each."""
         places = self._places
-        # Seen as unsigned, a negative token is one beyond the last as well.
+        # As unsigned, a negative token is beyond the last one too, so it is unknown.
         columns = places[np.minimum(values.view(np.uint32), len(places) - 1)]
         ends = np.cumsum(lengths)[lengths > 0]
         columns[ends - 1] = _UNKNOWN
@@ -65,7 +65,7 @@ class TokenWeights:
 
 
 def fit_weights(values: Tokens, lengths: Integers, least_tweets: int = LEAST_TWEETS) -> TokenWeights:
-    """The tokens that occur within at least so many of the tweets; idf = log((tweets + 1) / (tweets with it + 1))."""
+    """Keeps tokens that occur in at least `least_tweets` tweets; idf = log((tweets + 1) / (tweets with it + 1))."""
     tokens = np.unique(values)
     occurring = TokenWeights(tokens, np.ones(len(tokens), np.float32)).rows(values, lengths)
     tweets = np.bincount(occurring.indices, minlength=len(tokens))

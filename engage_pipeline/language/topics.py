@@ -1,8 +1,8 @@
-"""Topics of tweets: clusters of what a tweet's tokens are about, beyond its language.
+"""Topics of tweets: clusters of tweets with similar tokens, beyond their language.
 
 A tweet is a row of token weights (token_weights). The leading singular vectors of these rows give each token a
-direction; a tweet's vector is the sum of its tokens' directions by weight, less the mean of its language, so that
-topics are not languages, at length 1. Topics are k-means clusters of such vectors. Light to use: no torch.
+direction. A tweet's vector is the weighted sum of its tokens' directions, minus the mean of its language (so that
+topics are not languages), scaled to length 1. Topics are k-means clusters of these vectors. Light: no torch.
 """
 
 import json
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 TOPICS, LANGUAGES = "topics.safetensors", "topic_languages.json"
 NO_TOPIC = -1
-"""Of a tweet without any known token."""
+"""The topic of a tweet without any known token."""
 BLOCK_TOKENS = 500_000
-"""Tokens that are worked on at once, about 100 bytes each."""
+"""Tokens processed at once, about 100 bytes each."""
 
 Integers = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -42,8 +42,10 @@ _ARRAYS = ("token_ids", "inverse_frequencies", "token_directions", "language_mea
 
 @dataclass(frozen=True)
 class TopicModel:
-    """Fitted topics. `token_ids` [kept] int32, rising; the rest is float32: `inverse_frequencies` [kept],
-    `token_directions` [kept, d], `language_means` [languages + 1, d], the last of all tweets, `centroids` [topics, d].
+    """Fitted topics.
+
+    `token_ids` int32 [kept], ascending. float32: `inverse_frequencies` [kept], `token_directions` [kept, d],
+    `language_means` [languages + 1, d], the last row being the mean of all tweets, `centroids` [topics, d].
     """
 
     token_ids: Integers
@@ -56,10 +58,10 @@ class TopicModel:
     def assign(
         self, tokens: Integers, lengths: npt.NDArray[np.int64], languages: pa.Array | pa.ChunkedArray
     ) -> Integers:
-        """The topics int32 [n] of tweets whose tokens stand one after the other: 0 to topics - 1, or NO_TOPIC.
+        """Returns the topic of each tweet, int32 [n]: 0 to topics - 1, or NO_TOPIC.
 
-        `tokens` int32 holds `lengths` [n] int64 of each, the special first and last one included. A language that was
-        not seen, or none, has the mean of all. The topic of a tweet depends on no other tweet.
+        `tokens` int32 holds tweet after tweet, `lengths` [n] int64 tokens each, with the special first and last one. An
+        unknown or missing language uses the mean of all. A tweet's topic depends on no other tweet.
         """
         language = category_numbers(languages, self.languages)
         ends = np.cumsum(lengths)
@@ -74,14 +76,14 @@ class TopicModel:
         return topics
 
     def vectors(self, rows: "csr_array", language: Integers) -> Floats:
-        """The vectors [n, d], each of length 1 or 0, of weighted `rows` [n, kept] in languages by number [n]."""
+        """Returns the vectors [n, d], each of length 1 or 0, of token weights `rows` [n, kept] and `language` [n]."""
         return unit_rows(rows @ self.token_directions - self.language_means[language])
 
     def _nearest(self, rows: "csr_array", language: Integers) -> Integers:
-        """The topic of each row.
+        """Returns the topic of each row.
 
-        A dense product may round a row otherwise in another place, a sparse one does not: the products with the
-        centroids are taken on the side of the tokens.
+        A dense product may round a row differently at another position; a sparse product does not. So the tokens'
+        directions, not the tweets' vectors, are multiplied with the centroids.
         """
         if not len(self.centroids):
             return np.full(rows.shape[0], NO_TOPIC, np.int32)
@@ -94,7 +96,7 @@ class TopicModel:
 
     @classmethod
     def none(cls) -> Self:
-        """A model without topics: every tweet has NO_TOPIC."""
+        """Makes a model without topics: every tweet gets NO_TOPIC."""
         tokens, numbers, vectors = np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros((0, 1), np.float32)
         return cls(tokens, numbers, vectors, np.zeros((1, 1), np.float32), vectors, ())
 
@@ -119,7 +121,7 @@ class TopicModel:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Reads what `save` wrote. Raises UserError where that is not there."""
+        """Reads what `save` wrote. Raises UserError if it is missing or damaged."""
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
@@ -135,7 +137,7 @@ class TopicModel:
 def fit_topics(tweets: Sequence[Path], output: Path, settings: Settings) -> dict[str, Any]:
     """Fits topics to distinct tweets of the typed parts `tweets`; writes the model into the folder `output`.
 
-    Returns tweets, tokens (kept), dimensions, topics, languages, and shares: of the tweets, by topic.
+    Returns tweets, tokens (kept), dimensions, topics, languages, and shares (of the tweets, by topic).
     """
     table = tweets_with_language(tweets, max_tweets=settings.topics.max_tweets, settings=settings)
     lists = table["text_tokens"].combine_chunks()
@@ -158,7 +160,7 @@ def fit_topics(tweets: Sequence[Path], output: Path, settings: Settings) -> dict
 def fit_model(
     tokens: Integers, lengths: npt.NDArray[np.int64], languages: pa.Array | pa.ChunkedArray, settings: Settings
 ) -> TopicModel:
-    """Topics of the tweets as `TopicModel.assign` takes them; none where no token occurs in enough of them."""
+    """Fits topics to tweets in the form of `TopicModel.assign`; a model of no topics if no token is kept."""
     weights = fit_weights(tokens, lengths)
     rows = weights.rows(tokens, lengths)
     kept = len(weights.tokens)
@@ -175,7 +177,7 @@ def fit_model(
 
 
 def _means(vectors: Floats, language: Integers, languages: int) -> Floats:
-    """The mean vector of each language [languages, d] and, last, of all tweets."""
+    """Returns the mean vector of each language and, last, of all tweets: float32 [languages + 1, d]."""
     sums = np.zeros((languages + 1, vectors.shape[1]))
     np.add.at(sums, language, vectors)
     sizes = np.bincount(language, minlength=languages + 1)[:, None]

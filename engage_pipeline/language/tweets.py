@@ -1,4 +1,4 @@
-"""The distinct tweets of typed parts: what the encoder reads. A tweet recurs over many rows; its text stays."""
+"""The distinct tweets of typed parts, input of the encoder and the topics. Many rows share a tweet."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,15 +12,15 @@ from engage_pipeline.settings.settings import Settings
 DISTINCT_TWEETS_SQL = "language/distinct_tweets.sql"
 TWEETS_WITH_LANGUAGE_SQL = "language/tweets_with_language.sql"
 OCCURRENCES = "occurrences"
-"""Rows that show the tweet (int64)."""
+"""The column with the number of rows of a tweet (int64)."""
 _NO_LIMIT = 2**31 - 1
 
 
 def distinct_tweets(tweets: Sequence[Path], *, max_tweets: int | None, settings: Settings) -> pa.Table:
-    """Distinct tweets of Parquet files of `schema.tweet_schema`: tweet_id, text_tokens, occurrences; by tweet_id.
+    """Reads the distinct tweets of typed parts: tweet_id, text_tokens, occurrences; sorted by tweet_id.
 
-    `max_tweets` keeps the first so many: ids are hashes, so that is a random sample. Tweets without tokens are left
-    out. Raises UserError where none is left.
+    At most the first `max_tweets` are kept: a random sample, because ids are hashes. Tweets without tokens are left
+    out. Raises UserError if no tweet has tokens.
     """
     table = _fetch(DISTINCT_TWEETS_SQL, tweets, max_tweets, settings)
     if table.num_rows == 0:
@@ -29,7 +29,7 @@ def distinct_tweets(tweets: Sequence[Path], *, max_tweets: int | None, settings:
 
 
 def tweets_with_language(tweets: Sequence[Path], *, max_tweets: int | None, settings: Settings) -> pa.Table:
-    """The same tweets: tweet_id, text_tokens, language (of several the first, null where there is none); maybe none."""
+    """Reads the same tweets: tweet_id, text_tokens, language (the first of several, or null). There may be none."""
     return _fetch(TWEETS_WITH_LANGUAGE_SQL, tweets, max_tweets, settings)
 
 

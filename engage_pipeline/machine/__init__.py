@@ -1,1 +1,1 @@
-"""What the machine gives and takes: memory, disk, threads, processes, number formats, signals."""
+"""The machine: memory, disk, threads, processes, number formats, signals."""

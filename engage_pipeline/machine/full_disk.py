@@ -1,6 +1,6 @@
-"""A full disk, or too little memory for DuckDB, told in one line: the place, what is free there, how much is needed.
+"""Reports a full disk, or too little memory for DuckDB, in one line: the place, the free and the needed space.
 
-Libraries say it each in their own way; what is known of them stands here. What does not belong here: making space.
+Each library reports it in its own way; this module recognises them. What does not belong here: making space.
 """
 
 import errno
@@ -20,19 +20,19 @@ from engage_pipeline.settings.settings import Settings
 _SAYINGS = (
     os.strerror(errno.ENOSPC),
     os.strerror(errno.EDQUOT),
-    "max_temp_directory_size",  # DuckDB's limit for what it spills, by default what is free when it starts
+    "max_temp_directory_size",  # DuckDB's limit of spilled bytes, by default the free space at its start
     "database or disk is full",  # SQLite
 )
 _SPILLED = "max_temp_directory_size", "duckdb_temp_"
 _UNPACKED = 4
-"""How much smaller packed parts are, at most."""
+"""The highest compression ratio that is assumed of parts."""
 _LEAST = 64_000
-"""Bytes that a manifest and the last blocks of some files take."""
+"""Bytes of a manifest and the last blocks of some files."""
 _QUOTED_PATH = re.compile(r'[\'"](/[^\'"\\]+)')
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether the error, or the one that it was raised from, says that a file system has no space left."""
+    """Returns whether the error, or one from which it was raised, reports a file system without free space."""
     while True:
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
             return True
@@ -45,7 +45,7 @@ def is_full(error: BaseException) -> bool:
 
 
 def is_exhausted(error: BaseException) -> bool:
-    """Whether a disk is full, or DuckDB can't do with its memory even though it spills."""
+    """Returns whether the error reports a full disk, or too little memory for DuckDB although it spills."""
     return is_full(error) or type(error).__name__ == "OutOfMemoryException"
 
 
@@ -53,11 +53,11 @@ def is_exhausted(error: BaseException) -> bool:
 def told_when_exhausted(
     what: str, places: Sequence[Path], needed: Callable[[], int], settings: Settings
 ) -> Iterator[None]:
-    """Raises UserError in place of an error that says that a disk is full, DuckDB's memory too little, or that a path
-    may not be read or written; others pass.
+    """Replaces errors of the block by a UserError if they report a full disk, too little memory for DuckDB, or a path
+    that may not be read or written; others pass.
 
-    `what` is being made in the folders `places` and needs about `needed()` bytes of free space there, or as much where
-    DuckDB spills. Of several places the one with the least free space is told.
+    `what` is made in the folders `places` and needs about `needed()` bytes of free space there, or as much where
+    DuckDB spills. The message names the place with the least free space.
     """
     try:
         yield
@@ -76,19 +76,19 @@ def _told(
 ) -> str:
     if not is_full(error):
         limit = settings.engine.memory_limit
-        return f"{what}: engine.memory_limit = {limit} is too little for it, spilling included: raise it"
+        return f"{what}: engine.memory_limit = {limit} is too little for it, even with spilling; raise it"
     spilled = any(saying in str(error) for saying in _SPILLED)
     place = spill_folder(settings) if spilled else min(places, key=free_bytes)
-    advice = ", another disk as engine.temp_directory or more engine.memory_limit" if spilled else ""
+    advice = ", set engine.temp_directory to another disk or raise engine.memory_limit" if spilled else ""
     needs = "spills" if spilled else "needs"
     return (
         f"{place}: the disk is full ({in_units(free_bytes(place))} free): {what} {needs} about "
-        f"{in_units(needed())} there; make so much space{advice}, and start it again"
+        f"{in_units(needed())} there; free that much{advice}, and start it again"
     )
 
 
 def in_words(error: BaseException) -> str:
-    """One line on an error for which `is_full` holds, where no more is known than what it says itself."""
+    """Describes an error for which `is_full` holds in one line, from its own text."""
     path = error.filename if isinstance(error, OSError) and error.filename else None
     quoted = _QUOTED_PATH.search(str(error))
     place = path or (quoted.group(1) if quoted else None)
@@ -96,7 +96,7 @@ def in_words(error: BaseException) -> str:
 
 
 def in_units(count: int) -> str:
-    """A number of bytes for people, never less than it is."""
+    """Formats a number of bytes for people, rounded up."""
     for unit, size in (("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1_000)):
         if count >= size:
             return f"{-(-count * 10 // size) / 10:.1f} {unit}"
@@ -104,21 +104,21 @@ def in_units(count: int) -> str:
 
 
 def size_estimate(before: int, inputs: int, sources: Sequence[Path]) -> int:
-    """Bytes that making a version takes while it is made, temporary files included.
+    """Estimates the bytes that making a version takes, with temporary files.
 
-    Twice those of the version before; where there is none (0), of the inputs and the raw files, packed ones unpacked.
+    Twice the bytes of the version `before`; if there is none (0), of the inputs and the decompressed raw files.
     """
     return _LEAST + 2 * (before or inputs + sum(unpacked_bytes(path) for path in sources))
 
 
 def unpacked_bytes(path: Path) -> int:
-    """About how many bytes a raw file has once it is unpacked: 0 where it is gone."""
+    """Estimates the decompressed bytes of a raw file; 0 if the file is gone."""
     size = path.stat().st_size if path.exists() else 0
     return size * _UNPACKED if path.suffix in COMPRESSIONS else size
 
 
 def free_bytes(place: Path) -> int:
-    """Free bytes of the file system in which `place` is or would be."""
+    """Returns the free bytes of the file system in which `place` is or would be."""
     while not place.exists():
         place = place.parent
     return shutil.disk_usage(place).free

@@ -1,5 +1,4 @@
-"""The memory of this machine, and the resident memory of this process: its peak, and what allocators keep for later,
-given back to the system."""
+"""The memory of this machine, and of this process: its peak, and freed memory that allocators keep."""
 
 import ctypes
 import logging
@@ -14,11 +13,11 @@ import pyarrow as pa
 LOGGER = logging.getLogger("engage_pipeline")
 
 _LARGE_BLOCK = 31 << 20
-"""It learns from none of more than 32 MiB."""
+"""glibc caps the mmap threshold at 32 MiB."""
 
 
 def machine_memory(groups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
-    """Bytes of memory of this machine, or of the container that this process is in where it is allowed less (Linux)."""
+    """Returns the bytes of memory of this machine, or the limit of this process's container if that is less (Linux)."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         lines = own.read_text(encoding="utf-8").splitlines()
@@ -29,7 +28,7 @@ def machine_memory(groups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/pro
 
 
 def _limits(groups: Path, controllers: str, path: str) -> list[int]:
-    """What a control group of the process and those above it are allowed, in bytes; version 2 has no controllers."""
+    """Returns the limits of a control group and those above it, in bytes; version 2 has no controllers."""
     if controllers and "memory" not in controllers.split(","):
         return []
     base, name = (groups / "memory", "memory.limit_in_bytes") if controllers else (groups, "memory.max")
@@ -40,7 +39,7 @@ def _limits(groups: Path, controllers: str, path: str) -> list[int]:
 
 
 def peak_memory_mb() -> int:
-    """The highest resident memory since the last reset, MB; of the whole process where there is no /proc."""
+    """Returns the peak resident memory since the last reset, in MB; without /proc, since the process started."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii")
         return int(status.split("VmHWM:")[1].split()[0]) // 1024
@@ -49,26 +48,26 @@ def peak_memory_mb() -> int:
 
 
 def reset_peak_memory() -> None:
-    """Makes the kernel start the peak anew where it can (Linux), so that each step shows its own."""
+    """Resets the kernel's peak if it can (Linux), so that each step shows its own."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:
-        LOGGER.debug("the peak memory is that of the whole process so far")
+        LOGGER.debug("the peak memory can't be reset: it is that of the whole process so far")
 
 
 def reuse_memory() -> None:
-    """Lets glibc keep freed blocks of megabytes for the next ones of the size, at most 62 MB in all.
+    """Makes glibc keep freed blocks of some megabytes for reuse, at most 62 MB in all.
 
-    At first it gives them back at once, and every new one is a page fault every 4 KB, a third of the time of work that
-    goes block by block. It learns from a large block that was freed (mallopt(3), M_MMAP_THRESHOLD).
+    By default it returns them to the system at once; each new one then costs a page fault every 4 KB, a third of the
+    time of work that goes block by block. Freeing a large block raises its threshold (mallopt(3), M_MMAP_THRESHOLD).
     """
     np.empty(_LARGE_BLOCK, dtype=np.uint8)
 
 
 def release_memory() -> None:
-    """Gives back what was freed: a run of many steps in one process then holds what its present step needs.
+    """Returns freed memory to the system, so that a run of many steps holds only what its current step needs.
 
-    Cycles are left to Python's own collector: a full collection costs 0.3 s once torch is loaded.
+    Cycles are left to Python's own collector: a full collection takes 0.3 s once torch is loaded.
     """
     pa.default_memory_pool().release_unused()
     if sys.platform == "linux":

@@ -8,14 +8,14 @@ if TYPE_CHECKING:
 
 
 def torch_device() -> "torch.device":
-    """The GPU where there is one, else the CPU."""
+    """Returns the GPU if there is one, else the CPU."""
     import torch
 
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def bf16_is_fast(device: "torch.device | None" = None) -> bool:
-    """Whether `device` multiplies bfloat16 matrices in hardware (a CPU: AMX or AVX-512 BF16); None = `torch_device()`.
+    """Returns whether `device` multiplies bfloat16 in hardware (CPU: AMX or AVX-512 BF16); None = `torch_device()`.
 
     Other CPUs emulate bfloat16 and are slower with it.
     """
@@ -28,14 +28,14 @@ def bf16_is_fast(device: "torch.device | None" = None) -> bool:
 
 
 def resolve_precision(setting: str, device: "torch.device") -> str:
-    """`bf16` or `fp32`, where `setting` may also be `auto`."""
+    """Returns `bf16` or `fp32`; a `setting` of `auto` means bf16 if it is fast."""
     if setting != "auto":
         return setting
     return "bf16" if bf16_is_fast(device) else "fp32"
 
 
 def autocast(device: "torch.device | None" = None, *, bf16: bool) -> AbstractContextManager[object]:
-    """Products in bfloat16 within the block where `bf16` is true; sums, softmax, normalisation, weights stay float32.
+    """Computes products in bfloat16 within the block if `bf16`; sums, softmax, normalisation, weights stay float32.
 
     `device` None = `torch_device()`.
     """

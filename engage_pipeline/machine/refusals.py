@@ -1,7 +1,7 @@
-"""What the operating system or a database refused, in one line for a person: the path, and why.
+"""Errors of the operating system or a database in one line for a person: the path and the reason.
 
-Libraries wrap it each in their own way; what is known of them stands here. What does not belong here: how much space a
-full disk needs (machine.full_disk).
+Each library wraps them in its own way; this module recognises them. What does not belong here: the space that a full
+disk needs (machine.full_disk).
 """
 
 import errno
@@ -18,7 +18,7 @@ _QUOTED_PATH = re.compile(r'[\'"](/[^\'"\\]+)')
 
 
 def in_words(error: BaseException) -> str | None:
-    """One line on an error that comes from outside of this program; None for any other, which keeps its trace."""
+    """Describes an error from outside of this program in one line; None for any other, which keeps its trace."""
     for one in _chain(error):
         if isinstance(one, sqlite3.OperationalError):
             return _database(one)
@@ -28,7 +28,7 @@ def in_words(error: BaseException) -> str | None:
 
 
 def not_permitted(error: BaseException) -> str | None:
-    """One line where a path may not be read or written, or is of another kind; None for any other error."""
+    """Describes in one line a path that may not be read or written, or is of another kind; None for other errors."""
     for one in _chain(error):
         number = one.errno if isinstance(one, OSError) else None
         reason = next((saying for saying in _SAYINGS if saying in str(one)), None)
@@ -41,12 +41,12 @@ def not_permitted(error: BaseException) -> str | None:
 
 def _database(error: sqlite3.OperationalError) -> str:
     home = os.environ.get("DAGSTER_HOME", "DAGSTER_HOME")
-    locked = "; another process holds it: end that, or start again later" if "locked" in str(error) else ""
+    locked = "; another process holds it: stop that process, or start again later" if "locked" in str(error) else ""
     return f"{home}: Dagster's database: {error}{locked}"
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """The error and those that it was raised from or beside."""
+    """Returns the error, then its causes and contexts."""
     found = [error]
     while (before := found[-1].__cause__ or found[-1].__context__) is not None and before not in found:
         found.append(before)

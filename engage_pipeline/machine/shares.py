@@ -1,4 +1,4 @@
-"""What each of several processes gets: files, threads and memory."""
+"""Shares files, threads and memory among several processes."""
 
 import os
 import re
@@ -13,15 +13,15 @@ _LIMIT = re.compile(r"([\d.]+)\s?(\D+)")
 
 
 def shared_by_size(paths: Sequence[Path], processes: int) -> list[dict[int, Path]]:
-    """At most so many shares of the files, as even in bytes as can be, none empty: place in `paths` -> path.
+    """Splits files into at most `processes` shares of similar bytes, none empty; a share maps index in `paths` to path.
 
-    The largest file goes first, to whom has least; a share is in the order of `paths`.
+    From the largest file on, each goes to the share with the fewest bytes. A share is in the order of `paths`.
     """
     shares: list[dict[int, Path]] = [{} for _ in range(min(processes, len(paths)))]
     sizes = [path.stat().st_size for path in paths]
     loads = [0] * len(shares)
     for place in sorted(range(len(paths)), key=lambda place: -sizes[place]):
-        # Of shares that have as little the one with the fewest files, so that none stays empty.
+        # Ties go to the share with the fewest files, so that none stays empty.
         least = min(range(len(shares)), key=lambda share: (loads[share], len(shares[share])))
         shares[least][place] = paths[place]
         loads[least] += sizes[place]
@@ -29,8 +29,10 @@ def shared_by_size(paths: Sequence[Path], processes: int) -> list[dict[int, Path
 
 
 def settings_of_one(settings: Settings, processes: int, threads: int | None = None) -> Settings:
-    """What one of so many processes works with: `threads`, else engine.threads, else its share of the cores; and its
-    share of engine.memory_limit."""
+    """Returns the settings of one of `processes` processes, with its share of threads and engine.memory_limit.
+
+    Its threads are `threads`, else engine.threads, else its share of the cores.
+    """
     engine = settings.engine
     threads = threads or engine.threads
     if processes > 1:

@@ -1,4 +1,4 @@
-"""What a killed process left in the spill folder: rows, of which some may have been deleted since."""
+"""The spill folder, and removing leftovers of killed processes: rows that may have been deleted since."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,19 +8,21 @@ from engage_pipeline.settings.settings import Settings
 
 _PATTERN = "duckdb_temp_*"
 SPARK_PREFIX = "spark_temp_"
-"""What the folders begin with in which Spark keeps tables and spills; each is locked as long as it is in use."""
+"""Prefix of the folders of Spark's tables and spills; a folder is locked while it is in use."""
 PIECES_PREFIX = "pieces_temp_"
-"""The same of the folders that hold the pieces of a part while its features are written."""
+"""Prefix of the folders with the pieces of a part while its features are written; locked likewise."""
 
 
 def spill_folder(settings: Settings) -> Path:
-    """Where the engine spills."""
+    """Returns the folder in which the engine spills."""
     return settings.engine.temp_directory or settings.working_dir / ".spill"
 
 
 def remove_spilled(settings: Settings) -> None:
-    """Removes the files of killed processes from the spill folder. Raises UserError where a run that may need those of
-    DuckDB is at work."""
+    """Removes the files of killed processes from the spill folder.
+
+    Raises UserError if a run is active that may need DuckDB's files.
+    """
     for prefix in (SPARK_PREFIX, PIECES_PREFIX):
         atomic.remove_unlocked(spill_folder(settings), prefix)
     found = [path for path in spill_folder(settings).glob(_PATTERN) if path.is_file()]
@@ -29,7 +31,7 @@ def remove_spilled(settings: Settings) -> None:
     with ExitStack() as locks:
         for lock in sorted(settings.working_dir.glob("*/*/**/.lock")):
             message = (
-                f"{spill_folder(settings)}: kept, because a run is at work in {lock.parent}; forget again after it"
+                f"{spill_folder(settings)}: kept, because a run is active in {lock.parent}; run engage forget after it"
             )
             locks.enter_context(atomic.exclusive(lock, message))
         in_use = _open_files()
@@ -39,7 +41,7 @@ def remove_spilled(settings: Settings) -> None:
 
 
 def _open_files() -> set[Path]:
-    """The files that processes of this user have open, where the system tells (Linux)."""
+    """Returns the files that processes of this user have open; empty except on Linux."""
     found = set()
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         try:

@@ -1,9 +1,9 @@
-"""How a command of `engage` ends when it is told to stop: Ctrl-C (SIGINT) or SIGTERM; one line, status 130 or 143.
+"""Ends a command of `engage` at Ctrl-C (SIGINT) or SIGTERM: with one line, and status 130 or 143.
 
-The first signal is raised in the main thread as KeyboardInterrupt, so that temporary files go and locks are freed;
-whatever libraries make of that exception, nothing more is shown. Where that takes longer than SECONDS_TO_END, or at a
-second signal, the process ends as it is: everything is published atomically, so a killed process loses nothing else.
-Nothing heavy is imported here, because it is loaded before everything else.
+The first signal raises KeyboardInterrupt in the main thread, which removes temporary files and frees locks; whatever
+libraries do with that exception, nothing more is shown. If that takes longer than SECONDS_TO_END, or at a second
+signal, the process exits at once: everything is published atomically, so a killed process loses nothing else. Nothing
+heavy is imported here, because this module is loaded first.
 """
 
 import contextlib
@@ -20,12 +20,12 @@ from typing import NoReturn
 
 from engage_pipeline.errors import UserError
 
-LINE = "engage: stopped; what is finished stays, start again"
+LINE = "engage: stopped; finished work is kept, start again to continue"
 SECONDS_TO_END = 3.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _MOST = 4096
 _reader: socket.socket | None = None
-"""Holds a byte for each signal, written by the interpreter whatever handler is set, and never taken out."""
+"""Holds a byte for each signal, which the interpreter writes whatever the handler is; none is ever removed."""
 _terminal = 2
 _WAKE = signal.SIGUSR2
 _ending = threading.Lock()
@@ -33,9 +33,9 @@ _last_words: str | None = None
 
 
 def watch() -> None:
-    """From now on this process stops as said above. Call it once, in the main thread, first of all.
+    """Makes this process stop as described above. Call it once, in the main thread, before anything else.
 
-    Programs that this process starts never see SIGINT: Ctrl-C goes to all of them, and is this one's to handle.
+    Programs that this process starts never see SIGINT: Ctrl-C reaches all of them, but only this one handles it.
     """
     global _reader, _terminal  # noqa: PLW0603
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # in the background of a script
@@ -54,7 +54,7 @@ def watch() -> None:
 
 
 def received() -> list[int]:
-    """The signals to stop that this process was sent, in order."""
+    """Returns the stop signals that this process received, in order."""
     if _reader is None:
         return []
     try:
@@ -64,15 +64,15 @@ def received() -> list[int]:
 
 
 def stop_if_told() -> None:
-    """Raises KeyboardInterrupt where a signal came: for the place behind a library that may have swallowed it."""
+    """Raises KeyboardInterrupt if a stop signal came; call it after libraries that may swallow the exception."""
     if received():
         raise KeyboardInterrupt
 
 
 def give_up(problem: str) -> NoReturn:
-    """Ends the command in the same way, with a problem that leaves nothing else to do, and exit status 1.
+    """Ends the command in the same way because of a fatal problem, with exit status 1.
 
-    Raises UserError where no signals are watched.
+    Raises UserError if signals are not watched.
     """
     global _last_words  # noqa: PLW0603
     if _reader is None:
@@ -83,23 +83,23 @@ def give_up(problem: str) -> NoReturn:
 
 
 def end_if_told() -> None:
-    """Ends the process with the line and the exit status, where a signal came."""
+    """Ends the process with the line and the exit status if a stop signal came."""
     if signals := received():
         if not _ending.acquire(blocking=False):
-            time.sleep(SECONDS_TO_END)  # the other thread is at it
+            time.sleep(SECONDS_TO_END)  # the other thread is ending the process
         _say(_last_words or LINE)
         os._exit(1 if _last_words else 128 + signals[0])
 
 
 def ignore() -> None:
-    """From now on the signals end the process silently: its work is done."""
+    """Lets the signals end the process silently: its work is done."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Processes started inside the block see neither signal: they end with the process that started them."""
+    """Hides both signals from processes started inside the block: they end with the process that started them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
@@ -113,12 +113,12 @@ def _raise_once(number: int, frame: FrameType | None) -> None:
 
 
 def _end_in_time(reader: socket.socket, listened: list[signal.Signals]) -> None:
-    """Receives the signals for the main thread, and ends the process where that does not: it may be inside a native
-    call, or have lost the exception."""
+    """Receives the signals for the main thread, and ends the process if that thread does not: it may be inside a
+    native call, or have lost the exception."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, listened)
     while not received():
         reader.recv(1, socket.MSG_PEEK)
-    signal.pthread_kill(threading.main_thread().ident or 0, _WAKE)  # out of a system call that waits
+    signal.pthread_kill(threading.main_thread().ident or 0, _WAKE)  # interrupts a blocking system call
     deadline = time.monotonic() + SECONDS_TO_END
     while time.monotonic() < deadline and len(received()) < 2:
         time.sleep(0.02)
@@ -131,7 +131,7 @@ def _say(line: str) -> None:
 
 
 class _Hushed(io.TextIOWrapper):
-    """Standard error, which shows nothing after a signal: traces of what the exception did on its way are no news."""
+    """Standard error that shows nothing after a stop signal: traces of the interruption are of no use."""
 
     def write(self, text: str, /) -> int:
         return len(text) if received() else super().write(text)

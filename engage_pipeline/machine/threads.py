@@ -1,11 +1,9 @@
-"""How many threads torch, BLAS and pyarrow work on.
+"""The number of threads of torch, BLAS and pyarrow.
 
-What is learned depends on it, whatever the cores of the machine:
-
-torch and BLAS cut their sums by thread, so another number of threads gives other last digits, and training makes them
-grow. torch works on as many threads as the setting `training_threads` says, on which artifacts therefore depend; more
-of them than cores cost a tenth more time, fewer leave cores idle while the networks train. BLAS works on one: its
-threads spin while they wait, and four of them on one core took seven times as long as one.
+torch and BLAS split their sums by thread, so another number of threads gives other last digits, and training amplifies
+them. So torch uses `training_threads` threads, whatever the machine's cores; artifacts depend on that setting. More of
+them than cores cost a tenth more time, fewer leave cores idle while the networks train. BLAS uses one: its threads spin
+while they wait, and four of them on one core took seven times as long as one.
 """
 
 import inspect
@@ -24,8 +22,8 @@ _T = TypeVar("_T")
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """BLAS works on one thread within the block, or within the function that this decorates."""
-    import scipy.linalg  # noqa: F401 - brings a BLAS of its own, which is limited only once it is loaded
+    """Limits BLAS to one thread within the block, or within the decorated function."""
+    import scipy.linalg  # noqa: F401 - has a BLAS of its own, which can be limited only once it is loaded
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, user_api="blas"):
@@ -34,7 +32,7 @@ def one_blas_thread() -> Iterator[None]:
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """torch works on `count` threads within the block."""
+    """Makes torch use `count` threads within the block."""
     import torch
 
     before = torch.get_num_threads()
@@ -47,13 +45,13 @@ def torch_threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def training_threads(settings: Settings) -> Iterator[None]:
-    """torch works on `training_threads` threads within the block, and BLAS on one."""
+    """Makes torch use `training_threads` threads within the block, and BLAS one."""
     with one_blas_thread(), torch_threads(settings.training_threads):
         yield
 
 
 def on_training_threads(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Decorates a function that has a parameter `settings`: all of it is done within `training_threads`."""
+    """Decorates a function with a parameter `settings`: it runs within `training_threads`."""
     signature = inspect.signature(function)
 
     @wraps(function)
@@ -67,9 +65,9 @@ def on_training_threads(function: Callable[_P, _T]) -> Callable[_P, _T]:
 
 @contextmanager
 def limited_threads(threads: int | None) -> Iterator[None]:
-    """Inside the block pyarrow and torch use at most `threads` threads each; None = as they are.
+    """Limits pyarrow and torch to `threads` threads each within the block; None = no change.
 
-    DuckDB and LightGBM take their number with each call.
+    DuckDB and LightGBM get their number with each call.
     """
     if threads is None:
         yield

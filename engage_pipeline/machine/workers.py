@@ -1,8 +1,7 @@
-"""Work that several processes of this machine do at once, and what becomes of it when one of them dies.
+"""Runs a function in several processes of this machine at once, and ends all of them if one fails.
 
-Each process is started anew (not forked: threads of torch, DuckDB and Arrow don't survive a fork) and ends with its
-work, or with the process that started it, however that ended: Ctrl-C and SIGTERM reach that one alone. What does not
-belong here: what they work on.
+Each process is spawned (not forked: threads of torch, DuckDB and Arrow don't survive a fork). It ends with its work, or
+with its parent, however the parent ends: Ctrl-C and SIGTERM reach only the parent. What does not belong here: the work.
 """
 
 import logging
@@ -24,15 +23,15 @@ from engage_pipeline.machine import stopping
 LOGGER = logging.getLogger("engage_pipeline")
 _T = TypeVar("_T")
 _SECONDS_TO_END = 5.0
-"""What a process gets to end by itself once another one has failed: time to say why, if that is the better reason."""
+"""Time for the other processes to end by themselves after one has failed: theirs may be the better error."""
 
 
 def run_in_processes(what: str, function: Callable[..., _T], arguments: Sequence[tuple[Any, ...]]) -> list[_T]:
-    """Calls `function(*arguments[i])` for every i at once, each in a process of its own; returns what they return.
+    """Calls `function(*arguments[i])` for every i at once, each in its own process; returns the results in order.
 
-    Function, arguments and results are pickled; the function is one of a module. Their log lines become ours. Where one
-    fails or is killed, all others are ended: raises UserError naming `what` where one was killed, else what the
-    function raised, a UserError before anything else.
+    Function, arguments and results are pickled, so the function must be a module's. Log lines are relayed to this
+    process. If one fails or is killed, all others are ended. Raises UserError naming `what` if one was killed, else the
+    function's error; a UserError takes precedence over others.
     """
     context = get_context("spawn")
     processes: list[SpawnProcess] = []
@@ -87,12 +86,12 @@ def _death(what: str, place: int, processes: Sequence[SpawnProcess]) -> UserErro
     process.join()
     code = process.exitcode or 0
     how = f"was killed ({signal.Signals(-code).name})" if code < 0 else f"ended with status {code}"
-    hint = "; the kernel does so where memory is short" if code == -signal.SIGKILL else ""
+    hint = "; the kernel does so when memory is short" if code == -signal.SIGKILL else ""
     return UserError(f"{what}: process {place + 1} of {len(processes)} {how}{hint}: start it again")
 
 
 def _work(sender: connection.Connection, function: Callable[..., Any], values: tuple[Any, ...]) -> None:
-    """What a process does."""
+    """Does the work of one process and sends its result or error."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     lock = threading.Lock()
 
@@ -127,7 +126,7 @@ def _relay_log_lines(send: Callable[[logging.LogRecord], None]) -> None:
 
 
 def _sendable(error: BaseException) -> BaseException:
-    """The error itself where it survives pickling: a library's own may not."""
+    """Returns the error itself if it survives pickling, which a library's own may not; else a RuntimeError."""
     if isinstance(error, UserError | OSError):
         return error
     told = RuntimeError(f"{type(error).__name__}: {error}")

@@ -1,8 +1,8 @@
 """Bootstrap intervals of scores: viewers are drawn with replacement, each with all of its rows.
 
-Rows of one viewer resemble each other, so rows drawn one by one would give intervals that are too narrow. Every call
+Rows of one viewer resemble each other, so drawing single rows would give intervals that are too narrow. Every call
 draws the same viewers for the same `viewers`, so the draws of two models are paired and may be subtracted. What does
-not belong here: the scores themselves (scores), and what is decided by them (model.promotion.promotion, model.blend).
+not belong here: the scores (scores), and decisions that use them (model.promotion.promotion, model.blend).
 """
 
 from collections.abc import Iterator
@@ -17,23 +17,23 @@ from engage_pipeline import schema
 from engage_pipeline.metrics.scores import CLIP, Average, EngagementScores, Interval, Labels, Probabilities, Scores
 
 DRAWS = 200
-"""How often the viewers are drawn."""
+"""The number of draws."""
 LEAST_DRAWS, ROWS_OF_DRAWS = 25, 200_000_000
-"""AP reads each row in every draw: beyond a million rows it takes fewer draws, so that all together read so many."""
+"""AP reads each row in every draw: beyond a million rows it uses fewer draws, at least 25, to read 200 million rows."""
 LEVEL = 0.95
-"""Share of the draws that an interval holds, its middle."""
+"""The share of the draws inside an interval, in the middle."""
 _SEED = 20210
 
 Viewers = NDArray[np.integer]
-"""Who saw each row, as numbers from 0 on, int [n]."""
+"""The viewer of each row, as a number from 0 on, int [n]."""
 Draws = NDArray[np.float64]
-"""A score in each draw: [DRAWS], or [DRAWS, 4] by engagement; NaN where a draw has one class only."""
+"""A score in each draw: [DRAWS], or [DRAWS, 4] by engagement; NaN if a draw has one class only."""
 
 
 def with_intervals(scores: Scores, labels: Labels, probabilities: Probabilities, viewers: Viewers) -> Scores:
-    """`scores` of all rows, and their means, with the intervals of AP and RCE; the follower groups get none.
+    """Adds the intervals of AP and RCE over all rows, and of their means, to `scores`; follower groups get none.
 
-    About a minute for a million rows or more and one model, nearly all of it for AP.
+    Takes about a minute for one model and a million rows or more, nearly all of it for AP.
     """
     ap, rce = ap_draws(labels, probabilities, viewers), rce_draws(labels, probabilities, viewers)
 
@@ -49,9 +49,9 @@ def with_intervals(scores: Scores, labels: Labels, probabilities: Probabilities,
 
 
 def rce_draws(labels: Labels, probabilities: Probabilities, viewers: Viewers) -> Draws:
-    """RCE in percent of each draw and engagement, [DRAWS, 4]; labels and probabilities [n, 4], viewers [n].
+    """Returns the RCE in percent of each draw and engagement, [DRAWS, 4]; labels and probabilities [n, 4], viewers [n].
 
-    The naive rate is that of the draw's own rows. Sums of each viewer are taken once, so a draw costs a product.
+    The naive rate is that of the draw's own rows. Each viewer's rows are summed once, so a draw costs one product.
     """
     clipped = np.clip(probabilities.astype(np.float64), CLIP, 1 - CLIP)
     losses = -np.log(np.where(labels, clipped, 1 - clipped))
@@ -66,9 +66,9 @@ def rce_draws(labels: Labels, probabilities: Probabilities, viewers: Viewers) ->
 
 
 def ap_draws(labels: Labels, probabilities: Probabilities, viewers: Viewers) -> Draws:
-    """Average precision of each draw and engagement, [draws, 4]; arguments as for `rce_draws`.
+    """Returns the average precision of each draw and engagement, [draws, 4]; arguments as for `rce_draws`.
 
-    The draws are the first of those: all DRAWS up to a million rows, fewer beyond, LEAST_DRAWS at least.
+    The draws are the first ones of `rce_draws`: all DRAWS up to a million rows, fewer beyond, at least LEAST_DRAWS.
     """
     draws = min(DRAWS, max(LEAST_DRAWS, ROWS_OF_DRAWS // max(len(labels), 1)))
     found = np.full((draws, len(schema.TARGETS)), np.nan)
@@ -84,13 +84,13 @@ def ap_draws(labels: Labels, probabilities: Probabilities, viewers: Viewers) -> 
 
 
 def mean_draws(draws: Draws) -> Draws:
-    """The mean over the engagements of each draw, [DRAWS]; an engagement that has no score in any draw is left out."""
+    """Returns each draw's mean over the engagements, [DRAWS]; engagements without a score in all draws are left out."""
     scored = draws[:, ~np.isnan(draws).all(axis=0)]
     return scored.mean(axis=1) if scored.shape[1] else np.full(len(draws), np.nan)
 
 
 def interval(draws: Draws) -> Interval | None:
-    """The middle LEVEL of the draws [DRAWS]; None where no draw has a score."""
+    """Returns the ends of the middle LEVEL of the draws [DRAWS]; None if no draw has a score."""
     known = draws[~np.isnan(draws)]
     if not len(known):
         return None
@@ -99,29 +99,29 @@ def interval(draws: Draws) -> Interval | None:
 
 
 def viewer_numbers(ids: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
-    """The viewers' ids [n] as numbers from 0 on, in the order in which they occur; rows without an id are one viewer's.
+    """Numbers the viewers' ids [n] from 0 on, in order of occurrence; rows without an id count as one viewer's.
 
-    One viewer too large makes intervals wider, never narrower.
+    A viewer with too many rows makes intervals wider, never narrower.
     """
     flat = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
     return flat.dictionary_encode(null_encoding="encode").indices.to_numpy().astype(np.int64)
 
 
 def sums_by_viewer(values: NDArray[np.float64], viewers: Viewers) -> NDArray[np.float64]:
-    """The sums of the columns of `values` [n, k] over the rows of each viewer, [viewers, k]."""
+    """Sums the columns of `values` [n, k] over the rows of each viewer: [viewers, k]."""
     people = int(viewers.max()) + 1 if len(viewers) else 0
     return np.column_stack([np.bincount(viewers, column, people) for column in values.T])
 
 
 def drawn_viewers(people: int) -> Iterator[NDArray[np.float64]]:
-    """In each of DRAWS draws of `people` viewers, how often each was drawn, float64 [people]."""
+    """Yields, for each of DRAWS draws of `people` viewers, how often each was drawn: float64 [people]."""
     rng = np.random.default_rng(_SEED)
     for _ in range(DRAWS):
         yield np.bincount(rng.integers(0, people, people), minlength=people).astype(np.float64)
 
 
 def _weighted_ap(weights: NDArray[np.float64], positive: NDArray[np.bool_], ends: NDArray[np.intp]) -> float:
-    """AP of rows [n] in falling order of their probability, `ends` the last row of each distinct probability."""
+    """Returns the AP of rows [n] in descending order of probability; `ends`: last row of each distinct probability."""
     hits = np.cumsum(weights * positive)[ends]
     rows = np.cumsum(weights)[ends]
     if not 0 < hits[-1] < rows[-1]:

@@ -4,7 +4,7 @@
     scores.engagements["like"].overall.rce
 
 Labels bool [n, 4], probabilities float64 [n, 4], both in the order of schema.TARGETS; followers int64 [n], the
-follower count of the author, 0 where it is missing. What does not belong here: where rows come from (evaluation,
+follower count of the author, 0 if it is missing. What does not belong here: where rows come from (evaluation,
 submission.scoring.report) and how scores are printed (tables).
 """
 
@@ -20,7 +20,7 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 
 CLIP = 1e-15
-"""Probabilities are kept this far from 0 and 1 before their logarithm is taken."""
+"""Probabilities are clipped to this distance from 0 and 1 before taking their logarithm."""
 
 Labels = NDArray[np.bool_]
 Probabilities = NDArray[np.float64]
@@ -47,7 +47,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Average:
-    """Means of scores, taken over those that are not null; null where all of them are. Intervals as in Score."""
+    """Means of the scores that are not null; null if all of them are. Intervals as in Score."""
 
     ap: float | None
     rce: float | None
@@ -74,12 +74,12 @@ class Scores:
     group_mean: Average
 
     def to_json(self) -> dict[str, Any]:
-        """The scores as JSON types."""
+        """Returns the scores as JSON types."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The scores that `to_json` gave."""
+        """Reads the result of `to_json`."""
         engagements = {
             name: EngagementScores(
                 Score(**_tupled(one["overall"])),
@@ -92,7 +92,7 @@ class Scores:
         return cls(tuple(values["edges"]), engagements, *means)
 
     def nulls(self) -> list[str]:
-        """Which scores are null, and why, one line each."""
+        """Returns a line for each score that is null, with the reason."""
         names = group_names(self.edges)
         lines = []
         for engagement, one in self.engagements.items():
@@ -112,14 +112,14 @@ class EngagementShare:
 
 @dataclass(frozen=True)
 class OracleShare:
-    """Shares by engagement, and their means over the engagements. Null where the oracle has no positive RCE."""
+    """Shares by engagement, and their means over the engagements. Null if the oracle has no positive RCE."""
 
     engagements: dict[str, EngagementShare]
     overall_mean: float | None
     group_mean: float | None
 
     def to_json(self) -> dict[str, Any]:
-        """The shares as JSON types."""
+        """Returns the shares as JSON types."""
         return asdict(self)
 
 
@@ -131,10 +131,10 @@ def score(
     edges: Sequence[int],
     source: str = "probabilities",
 ) -> Scores:
-    """AP and RCE of `probabilities`, as docs/specification.md, section 7, defines them.
+    """Computes AP and RCE of `probabilities`, as docs/specification.md, section 7 defines them.
 
-    Raises UserError, naming `source` and the first wrong row (from 0), where a probability is NaN or outside [0, 1],
-    or where the arrays differ in length.
+    Raises UserError, naming `source` and the first wrong row (from 0), if a probability is NaN or outside [0, 1], or if
+    the arrays differ in length.
     """
     probabilities = np.asarray(probabilities, dtype=np.float64)
     _check(labels, probabilities, followers, source)
@@ -153,12 +153,12 @@ def score(
 
 
 def follower_groups(followers: Followers, edges: Sequence[int]) -> NDArray[np.intp]:
-    """The group 0 … len(edges) of each follower count; a count on an edge belongs to the upper group."""
+    """Returns the group 0 … len(edges) of each follower count; a count on an edge belongs to the upper group."""
     return np.searchsorted(np.asarray(edges, dtype=np.int64), followers, side="right")
 
 
 def group_names(edges: Sequence[int]) -> list[str]:
-    """What the follower groups are called: `<240`, `240-587`, …, `3996+`."""
+    """Returns the names of the follower groups: `<240`, `240-587`, …, `3996+`."""
     if not edges:
         return ["all authors"]
     between = [f"{low}-{high - 1}" for low, high in pairwise(edges)]
@@ -166,7 +166,7 @@ def group_names(edges: Sequence[int]) -> list[str]:
 
 
 def share_of_oracle(model: Scores, oracle: Scores) -> OracleShare:
-    """RCE(model) / RCE(oracle) in percent; both scored on the same rows, the oracle with the true probabilities."""
+    """Computes RCE(model) / RCE(oracle) in percent, both of the same rows; the oracle has the true probabilities."""
     engagements = {}
     for name, one in model.engagements.items():
         best = oracle.engagements[name]
@@ -183,20 +183,20 @@ def share_of_oracle(model: Scores, oracle: Scores) -> OracleShare:
 
 
 def average_precision(labels: Labels, probabilities: Probabilities) -> float:
-    """Sum over the thresholds of (recall gained) x precision; labels and probabilities [n], both classes present."""
+    """Sums (recall gained) x precision over the thresholds; labels and probabilities [n], both classes present."""
     from sklearn.metrics import average_precision_score
 
     return float(average_precision_score(labels, probabilities))
 
 
 def relative_cross_entropy(labels: Labels, probabilities: Probabilities) -> float:
-    """100 (1 - CE(model) / CE(naive)), naive = the mean of the labels; arrays [n], both classes present."""
+    """Computes 100 (1 - CE(model) / CE(naive)), naive = the mean of the labels; arrays [n], both classes present."""
     naive = np.full(len(labels), labels.mean(), dtype=np.float64)
     return 100 * (1 - cross_entropy(labels, probabilities) / cross_entropy(labels, naive))
 
 
 def cross_entropy(labels: Labels, probabilities: Probabilities) -> float:
-    """Mean negative log-likelihood in nats of labels [n] under probabilities [n], clipped by CLIP."""
+    """Returns the mean negative log-likelihood in nats of labels [n] under probabilities [n], clipped by CLIP."""
     clipped = np.clip(np.asarray(probabilities, dtype=np.float64), CLIP, 1 - CLIP)
     return float(-np.log(np.where(labels, clipped, 1 - clipped)).mean())
 
@@ -240,7 +240,7 @@ def _check(labels: Labels, probabilities: Probabilities, followers: Followers, s
 
 
 def first_improbable(probabilities: Probabilities) -> tuple[int, int] | None:
-    """Row and column of the first value of [n, k] that is NaN or outside [0, 1]; None where there is none."""
+    """Returns row and column of the first value of [n, k] that is NaN or outside [0, 1]; None if there is none."""
     wrong = ~((probabilities >= 0) & (probabilities <= 1))
     rows = wrong.any(axis=1)
     if not rows.any():
@@ -250,7 +250,7 @@ def first_improbable(probabilities: Probabilities) -> tuple[int, int] | None:
 
 
 def _tupled(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Intervals, which JSON makes lists, as tuples."""
+    """Turns lists into tuples: JSON makes lists of intervals."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 

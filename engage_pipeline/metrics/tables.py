@@ -1,6 +1,6 @@
 """Score tables: several models side by side, as plain text for the terminal and as Markdown.
 
-What does not belong here: the scores themselves (scores) and the HTML report (model.evaluation.report).
+What does not belong here: the scores (scores) and the HTML report (model.evaluation.report).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from engage_pipeline.metrics.scores import Average, Interval, OracleShare, Score, Scores, group_names
 
-MISSING = "-"
-"""Stands for a score that is null."""
+NO_VALUE = "-"
+"""The cell of a score that is null."""
 INTERVAL = "95 % interval"
-"""Names the row of a table that holds the intervals of the row above."""
+"""The name of a row with the intervals of the row above."""
 METRICS = {"ap": "AP", "rce": "RCE"}
 _DIGITS = {"ap": 4, "rce": 2}
 _WIDTH = 7
@@ -21,8 +21,8 @@ _WIDTH = 7
 class ScoreRow:
     """One line of a score table: a metric of one engagement, or of their mean, for each model.
 
-    `rows` tells which rows were scored: `all rows`, or `by group` = the mean over the author follower groups.
-    `intervals` are those of the values, or empty where none is known.
+    `rows`: the scored rows, `all rows`, or `by group` = the mean over the author follower groups. `intervals` are those
+    of the values; empty if none is known.
     """
 
     metric: str
@@ -32,19 +32,19 @@ class ScoreRow:
     intervals: tuple[Interval | None, ...] = ()
 
     def interval_cells(self) -> list[str]:
-        """The intervals as text, MISSING where null."""
+        """Returns the intervals as text, NO_VALUE for null."""
         return [format_interval(one, self.metric) for one in self.intervals]
 
     def half_widths(self) -> list[str]:
-        """Half of each interval's width, which takes less room on a terminal."""
+        """Returns half of each interval's width as text, which is short enough for a terminal."""
         return [format_value(one and (one[1] - one[0]) / 2, self.metric) for one in self.intervals]
 
     def cells(self) -> list[str]:
-        """The values as text, MISSING where null."""
+        """Returns the values as text, NO_VALUE for null."""
         return [format_value(value, self.metric) for value in self.values]
 
     def best(self) -> set[int]:
-        """Indices of the models that print the highest value; none where there is nothing to compare."""
+        """Returns the indices of the models with the highest printed value; none with fewer than two values."""
         known = [value for value in self.values if value is not None]
         if len(known) < 2:
             return set()
@@ -53,17 +53,17 @@ class ScoreRow:
 
 
 def format_value(value: float | None, metric: str) -> str:
-    """AP with four digits, RCE with two."""
-    return MISSING if value is None else f"{value:z.{_DIGITS[metric]}f}"
+    """Formats AP with four digits, RCE with two."""
+    return NO_VALUE if value is None else f"{value:z.{_DIGITS[metric]}f}"
 
 
 def format_interval(interval: Interval | None, metric: str) -> str:
-    """Both ends, such as `17.90 to 20.10`."""
-    return MISSING if interval is None else " to ".join(format_value(end, metric) for end in interval)
+    """Formats both ends, such as `17.90 to 20.10`."""
+    return NO_VALUE if interval is None else " to ".join(format_value(end, metric) for end in interval)
 
 
 def score_rows(scores: Mapping[str, Scores]) -> list[ScoreRow]:
-    """AP, then RCE; within each the engagements and their mean; each over all rows and by group."""
+    """Returns the rows of AP, then of RCE: each engagement and the mean, each over all rows and by group."""
     return [
         ScoreRow(metric, engagement, rows, tuple(getattr(case, metric) for case in cases), _intervals(cases, metric))
         for metric in METRICS
@@ -85,9 +85,9 @@ def _cases(models: list[Scores]) -> Iterator[tuple[str, str, list[Score] | list[
 
 
 def format_table(scores: Mapping[str, Scores]) -> str:
-    """AP and RCE of the models in columns, in plain text; a line for each score that is null follows.
+    """Formats AP and RCE in plain text, a column per model; a line for each score that is null follows.
 
-    Below a score that has an interval stands half the width of that.
+    Half the width of an interval is printed below its score.
     """
     widths = [max(_WIDTH, len(name)) for name in scores]
     blocks = []
@@ -108,7 +108,7 @@ def _aligned(cells: Iterable[str], widths: Sequence[int]) -> str:
 
 
 def format_markdown(scores: Mapping[str, Scores]) -> str:
-    """The same table in Markdown, the best model of each line in bold."""
+    """Formats the same table in Markdown, the best model of each line in bold."""
     lines = [
         f"| metric | engagement | rows | {' | '.join(map(_escape, scores))} |",
         "|---|---|---|" + "---:|" * len(scores),
@@ -124,7 +124,7 @@ def format_markdown(scores: Mapping[str, Scores]) -> str:
 
 
 def format_groups(scores: Scores) -> str:
-    """AP and RCE of one model in each author follower group, in plain text."""
+    """Formats AP and RCE of one model by author follower group, in plain text."""
     blocks = []
     for metric, title in METRICS.items():
         lines = [f"{f'{title} by followers':<20}" + _aligned(group_names(scores.edges), _group_widths(scores))]
@@ -140,17 +140,17 @@ def _group_widths(scores: Scores) -> list[int]:
 
 
 def format_shares(share: OracleShare) -> str:
-    """RCE in percent of the oracle's, in plain text, a line an engagement."""
+    """Formats RCE in percent of the oracle's in plain text, a line per engagement."""
     lines = [f"{'% of the oracle RCE':<20}  {'all rows':>9} {'by group':>9}"]
     cases = [(name, one.overall, one.group_mean) for name, one in share.engagements.items()]
     for name, overall, groups in [*cases, ("mean", share.overall_mean, share.group_mean)]:
-        cells = [MISSING if value is None else f"{value:.1f}" for value in (overall, groups)]
+        cells = [NO_VALUE if value is None else f"{value:.1f}" for value in (overall, groups)]
         lines.append(f"{name:<20}  " + " ".join(f"{cell:>9}" for cell in cells))
     return "\n".join(lines)
 
 
 def _notes(scores: Mapping[str, Scores]) -> list[str]:
-    """Why scores are missing. It depends on the labels alone, so that one model tells it for all."""
+    """Returns why scores are missing. It depends on the labels alone, so it is the same for all models."""
     nulls = next(iter(scores.values())).nulls() if scores else []
     return ["\n".join(["No score, left out of the means:", *(f"- {line}" for line in nulls)])] if nulls else []
 

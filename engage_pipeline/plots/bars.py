@@ -1,4 +1,4 @@
-"""Bars: what the trees look at, scores by group, similar authors, rejected lines, sizes of tables and parts."""
+"""Bar plots: feature importance, scores by group, similar authors, rejected lines, sizes of tables and parts."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,7 @@ _MOST_TICKS, _FEW_BARS = 5, 40
 
 
 def feature_importance(importance: Mapping[str, float], *, title: str = "Feature importance", top: int = 20) -> bytes:
-    """The `top` largest of the values (never negative), as horizontal bars in percent of the sum of all values."""
+    """Plots the `top` largest values (none negative) as horizontal bars in percent of the sum of all values."""
     total = sum(importance.values()) or 1
     ordered = sorted(importance.items(), key=lambda item: (-item[1], item[0]))[:top]
     shares = {name: 100 * value / total for name, value in ordered}
@@ -33,18 +33,18 @@ def feature_importance(importance: Mapping[str, float], *, title: str = "Feature
 
 
 def rejected_reasons(counts: Mapping[str, int], *, title: str = "Rejected lines by reason") -> bytes:
-    """How many lines were rejected for each reason, most frequent first."""
+    """Plots the rejected lines by reason, most frequent first."""
     ordered = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:20])
     return _horizontal_bars(ordered, title, "lines", "no line was rejected")
 
 
 def table_rows(rows: Mapping[str, int], *, title: str = "Rows by table") -> bytes:
-    """How many rows each table has, in the order given."""
+    """Plots the number of rows of each table, in the given order."""
     return _horizontal_bars(rows, title, "rows", "no table")
 
 
 def part_sizes(rows: Mapping[str, int], rejected: Mapping[str, int], *, title: str = "Rows by part") -> bytes:
-    """Rows of each part, and the share of rejected lines of those that have any; both by part, in order."""
+    """Plots the rows of each part, and the share of rejected lines if there are any; both by part, in order."""
 
     def paint(axes: Axes) -> None:
         if not rows:
@@ -104,13 +104,13 @@ def _horizontal_bars(values: Mapping[str, float], title: str, x_label: str, empt
 
 
 def _shortened(name: str) -> str:
-    """`name` on one line, cut where it would leave no room for its bar."""
+    """Returns `name` on one line, cut to leave room for the bar."""
     line = " ".join(name.split())
     return line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"
 
 
 def group_scores(scores: Mapping[str, Scores], engagement: str, *, metric: str = "rce", title: str) -> bytes:
-    """AP (`ap`) or RCE in percent (`rce`) of each model by author follower group, for one engagement."""
+    """Plots AP (`ap`) or RCE in percent (`rce`) of each model by author follower group, for one engagement."""
 
     def paint(axes: Axes) -> None:
         edges = next(iter(scores.values())).edges
@@ -132,7 +132,7 @@ def group_scores(scores: Mapping[str, Scores], engagement: str, *, metric: str =
 
 
 def similarity_degrees(authors: Mapping[str, int], *, title: str = "Similar authors per author") -> bytes:
-    """How many authors have 0, 1, 2, … similar authors, which are the keys of `authors`."""
+    """Plots how many authors have 0, 1, 2, … similar authors, the keys of `authors`."""
 
     def paint(axes: Axes) -> None:
         if not authors:

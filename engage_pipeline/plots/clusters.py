@@ -1,4 +1,4 @@
-"""How large clusters are, from the largest on."""
+"""Plots cluster sizes by rank."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,9 +6,9 @@ from engage_pipeline.plots.style import Axes, draw, legend, line_style, percent_
 
 
 def cluster_shares(shares: Mapping[str, Sequence[tuple[int, float]]], *, title: str, cluster: str) -> bytes:
-    """The share of some things that the clusters of some ranks (from 1, the largest) hold, by what they are.
+    """Plots which share of each kind of member (such as authors) the cluster of each rank holds; 1 = the largest.
 
-    `shares` holds (rank, share) for each kind of thing, `cluster` says what a cluster is called.
+    `shares` holds (rank, share) by kind of member; `cluster` is the word for a cluster.
     """
     drawn = {name: of_ranks for name, of_ranks in shares.items() if of_ranks}
 

@@ -1,4 +1,4 @@
-"""Lines over time: losses while a model learns, label rates over the days."""
+"""Line plots: losses during training, label rates by day."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -32,7 +32,7 @@ def learning_curves(
     y_label: str = "loss",
     logarithmic: bool = False,
 ) -> bytes:
-    """One line for each series of (x, y) points, in the order of their x; `logarithmic` spreads series far apart."""
+    """Plots one line per series of (x, y) points, in order of x; `logarithmic` is for series of different scale."""
     lines = {name: sorted(points) for name, points in series.items()}
 
     def paint(axes: Axes) -> None:
@@ -56,20 +56,20 @@ def learning_curves(
 
 
 def loss_curve(training: Iterable[Point], heldout: Iterable[Point] = (), *, title: str = "Encoder loss") -> bytes:
-    """Masked-language-model loss (nats a masked token) over steps: of the batches, and of the held-out tweets."""
+    """Plots the masked-language-model loss (nats per masked token) by step: of the batches and of held-out tweets."""
     series = {"training": list(training), "held out": list(heldout)}
     kept = {name: points for name, points in series.items() if points}
     return learning_curves(kept, title=title, x_label="steps", y_label="loss, nats a masked token")
 
 
 def encoder_loss(facts: Mapping[str, Any]) -> bytes:
-    """`loss_curve` of the facts of finetuned_encoder."""
+    """Plots `loss_curve` from the facts of finetuned_encoder."""
     training = list(zip(facts["loss_steps"], facts["losses"], strict=True))
     return loss_curve(training, [(0, facts["heldout_loss_before"]), (facts["steps"], facts["heldout_loss_after"])])
 
 
 def network_curve(curve: Sequence[Mapping[str, float]], *, title: str = "Network: training loss") -> bytes:
-    """Binary cross-entropy of each engagement over the steps; a point holds `step` and the losses by engagement."""
+    """Plots the binary cross-entropy of each engagement by step; a point holds `step` and the losses by engagement."""
     series = {target: [(point["step"], point[target]) for point in curve] for target in schema.TARGETS}
     return learning_curves(series, title=title, x_label="steps", y_label="cross-entropy, nats a row", logarithmic=True)
 
@@ -77,7 +77,7 @@ def network_curve(curve: Sequence[Mapping[str, float]], *, title: str = "Network
 def label_rates(
     days: Sequence[int], rates: Mapping[str, Sequence[float]], *, title: str = "Label rates by engagement day"
 ) -> bytes:
-    """Share of positives by day, on a logarithmic axis; `days` since 1970-01-01, one rate for each day."""
+    """Plots the share of positives by day on a logarithmic axis; `days` since 1970-01-01, one rate per day."""
 
     def paint(axes: Axes) -> None:
         shown = {name: values for name, values in rates.items() if any(value > 0 for value in values)}
@@ -100,8 +100,8 @@ def label_rates(
 
 
 def label_rates_by_day(counts: Mapping[str, Sequence[int]]) -> bytes:
-    """`label_rates` of `engagement_day`, `rows` and the rows of each engagement, a value a day each; without stray
-    days."""
+    """Plots `label_rates` from `engagement_day`, `rows` and each engagement's positives, one value per day; without
+    stray days."""
     days, rows = np.array(counts[schema.ENGAGEMENT_DAY], np.int64), np.array(counts["rows"], np.int64)
     shown = in_window(days, rows)
     rates = {name: (np.array(counts[name])[shown] / np.maximum(1, rows[shown])).tolist() for name in schema.TARGETS}

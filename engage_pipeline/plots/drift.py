@@ -1,4 +1,4 @@
-"""Drift of the features, by part."""
+"""Plots the drift of the features by part."""
 
 from collections.abc import Mapping
 
@@ -15,9 +15,9 @@ _LEAST_SHOWN = 1e-3
 def drift(
     index: Mapping[str, Mapping[str, float]], *, limit: float, title: str = "Drift of features", top: int = 15
 ) -> bytes:
-    """Population stability index by part and feature: the `top` features that lie furthest out in any part.
+    """Plots the population stability index by part and feature, for the `top` features with the highest in any part.
 
-    Several parts are the columns of a map; the values of one are bars. `limit` is where a warning is due.
+    Several parts are the columns of a map; one part is drawn as bars. `limit`: the index from which on checks warn.
     """
     furthest: dict[str, float] = {}
     for values in index.values():

@@ -1,4 +1,4 @@
-"""How good probabilities are: precision against recall, and calibration."""
+"""Plots of the quality of probabilities: precision against recall, and calibration."""
 
 import math
 from collections.abc import Mapping
@@ -25,14 +25,14 @@ Labels = NDArray[np.bool_]
 Probabilities = NDArray[np.float64]
 _CURVE_POINTS = 500
 _RECALL_SHOWN = 0.02
-"""Precision below this recall rests on few rows and jumps: it does not set the height of the plot."""
+"""Precision below this recall is noise of few rows: it does not set the height of the plot."""
 _Z95 = 1.96
 _LOGARITHMIC_FROM = 20
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Rows of neighbouring probabilities: how many, their mean probability, their share of positives."""
+    """Rows of neighbouring probabilities: their number, their mean probability, their share of positives."""
 
     rows: int
     predicted: float
@@ -40,7 +40,7 @@ class Bin:
 
 
 def precision_recall(labels: Labels, probabilities: Mapping[str, Probabilities], *, title: str) -> bytes:
-    """Precision against recall of each model for one engagement; labels and probabilities [n]."""
+    """Plots precision against recall of each model for one engagement; labels and probabilities [n]."""
 
     def paint(axes: Axes) -> None:
         names = {name: f"{name}, AP {_known_ap(labels, values)}" for name, values in probabilities.items()}
@@ -53,8 +53,8 @@ def precision_recall(labels: Labels, probabilities: Mapping[str, Probabilities],
 def precision_recalls(
     labels: Mapping[str, Labels], probabilities: Mapping[str, Mapping[str, Probabilities]], *, title: str
 ) -> bytes:
-    """The same of several engagements in one picture; `labels` by engagement, `probabilities` by engagement and
-    model."""
+    """Plots `precision_recall` of several engagements in one picture; `labels` by engagement, `probabilities` by
+    engagement and model."""
     paints = {
         name: partial(
             _paint_precision_recall,
@@ -93,7 +93,7 @@ def _paint_precision_recall(
 
 
 def _curve(labels: Labels, probabilities: Probabilities) -> tuple[Probabilities, Probabilities]:
-    """Precision and recall at thresholds that are evenly spread over the recall."""
+    """Returns precision and recall at no more than _CURVE_POINTS thresholds, evenly spread over the recall."""
     from sklearn.metrics import precision_recall_curve
 
     precision, recall, _ = precision_recall_curve(labels, probabilities)
@@ -105,7 +105,7 @@ def _curve(labels: Labels, probabilities: Probabilities) -> tuple[Probabilities,
 
 
 def quantile_bins(labels: Labels, probabilities: Probabilities, bins: int = 10) -> list[Bin]:
-    """At most `bins` bins of about equally many rows, in order of probability. Equal probabilities share a bin."""
+    """Returns at most `bins` bins of similar size, in order of probability. Equal probabilities share a bin."""
     if len(labels) == 0:
         return []
     inner = np.unique(np.quantile(probabilities, np.linspace(0, 1, bins + 1)[1:-1], method="lower"))
@@ -118,9 +118,9 @@ def quantile_bins(labels: Labels, probabilities: Probabilities, bins: int = 10) 
 
 
 def calibration(labels: Labels, probabilities: Mapping[str, Probabilities], *, title: str, bins: int = 10) -> bytes:
-    """Share of positives against mean probability in quantile bins, with 95 % intervals.
+    """Plots the share of positives against the mean probability in quantile bins, with 95 % intervals.
 
-    The axes are logarithmic where the probabilities spread over more than a factor of 20.
+    The axes are logarithmic if the probabilities span more than a factor of 20.
     """
 
     def paint(axes: Axes) -> None:
@@ -137,8 +137,8 @@ def calibrations(
     title: str,
     bins: int = 10,
 ) -> bytes:
-    """The same of several engagements in one picture; `labels` by engagement, `probabilities` by engagement and
-    model."""
+    """Plots `calibration` of several engagements in one picture; `labels` by engagement, `probabilities` by engagement
+    and model."""
     paints = {
         name: partial(_paint_calibration, labels=own, probabilities=probabilities[name], bins=bins)
         for name, own in labels.items()
@@ -164,7 +164,7 @@ def _paint_calibration(axes: Axes, labels: Labels, probabilities: Mapping[str, P
 
 
 def _paint_scale(axes: Axes, found: list[Bin]) -> float:
-    """Scales both axes alike and draws the diagonal; returns the lowest share that is shown."""
+    """Scales both axes equally and draws the diagonal; returns the lowest visible share."""
     top = max(max(one.predicted, one.observed) for one in found)
     bottom = max(min(one.predicted for one in found), 1e-6)
     logarithmic = top > _LOGARITHMIC_FROM * bottom
@@ -186,7 +186,7 @@ def _range(counts: list[int]) -> str:
 
 
 def _wilson(one: Bin) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share (E. B. Wilson, 1927)."""
+    """Returns Wilson's 95 % interval of a share (E. B. Wilson, 1927)."""
     z2 = _Z95**2 / one.rows
     centre = (one.observed + z2 / 2) / (1 + z2)
     half = _Z95 / (1 + z2) * math.sqrt(one.observed * (1 - one.observed) / one.rows + z2 / (4 * one.rows))

@@ -1,6 +1,6 @@
-"""The one visual style: fonts, lines, colours that colour-blind readers tell apart, and PNG bytes without a date.
+"""The visual style of all plots: fonts, lines, colours for colour-blind readers too, and PNG bytes without a date.
 
-Figures are drawn on matplotlib's Agg canvas without pyplot, so that nothing global is opened or has to be closed.
+Figures are drawn on matplotlib's Agg canvas without pyplot, so nothing global is opened or must be closed.
 """
 
 import base64
@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from typing import Any
 
 Axes = Any
-"""A matplotlib Axes: its type is not imported, because matplotlib costs a second in every process."""
+"""A matplotlib Axes. The type is not imported, because importing matplotlib takes a second in every process."""
 Paint = Callable[[Axes], None]
 
 WIDTH_INCHES, HEIGHT_INCHES, DPI = 4.8, 3.3, 150
 GRID_WIDTH_INCHES, GRID_ROW_INCHES = 7.2, 2.6
 COLOURS = 128
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito's colours, in an order that keeps neighbours apart for colour-blind readers too."""
+"""Okabe and Ito's colours, in an order that keeps neighbours distinct for colour-blind readers too."""
 LINE_STYLES = ("-", "--", "-.", ":", "-", "--")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 INK, MUTED, GRID = "#222222", "#6b6b6b", "#dddddd"
@@ -54,16 +54,16 @@ _STYLE: dict[str, Any] = {
 
 
 def draw(title: str, paint: Paint, *, height: float = HEIGHT_INCHES) -> bytes:
-    """The PNG of one plot, `height` inches high, that `paint` draws on its Axes."""
+    """Returns the PNG of one plot, `height` inches high, that `paint` draws on its Axes."""
     with _figure(title, WIDTH_INCHES, height) as figure:
         paint(figure.subplots())
         return _png(figure)
 
 
 def draw_grid(title: str, paints: Mapping[str, Paint]) -> bytes:
-    """The PNG of several plots of one kind, two in a row, each under its name, with one legend for all of them.
+    """Returns the PNG of several plots of one kind, two per row, each under its name, with one legend for all.
 
-    A name that `paints` gives to no line or bar has no place in the legend.
+    The legend has the labels of lines and bars only.
     """
     columns = min(2, len(paints))
     rows = -(-len(paints) // columns)
@@ -84,7 +84,7 @@ def draw_grid(title: str, paints: Mapping[str, Paint]) -> bytes:
 
 @contextmanager
 def _figure(title: str, width: float, height: float) -> Iterator[Any]:
-    """An empty figure in our style, whatever the user's own style is."""
+    """Makes an empty figure in our style, whatever the user's own style is."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -100,7 +100,7 @@ def _figure(title: str, width: float, height: float) -> Iterator[Any]:
 
 
 def _png(figure: Any) -> bytes:
-    """The figure with a palette of COLOURS: a third of the bytes, and no difference that the eye sees."""
+    """Returns the figure's PNG with a palette of COLOURS: a third of the bytes, without a visible difference."""
     from PIL import Image
 
     figure.canvas.draw()
@@ -112,12 +112,12 @@ def _png(figure: Any) -> bytes:
 
 
 def plain(text: str) -> str:
-    """`text` with what matplotlib would read as mathematics made literal."""
+    """Escapes what matplotlib would read as mathematics in `text`."""
     return text.replace("$", r"\$")
 
 
 def line_style(name: str, index: int) -> dict[str, Any]:
-    """Colour and dashes of the series `name`, the index-th of a plot. The constant is grey everywhere."""
+    """Returns colour, dashes and marker of the series `name`, the index-th of a plot. The constant is always grey."""
     if name == CONSTANT:
         return {"color": MUTED, "linestyle": ":", "marker": "x"}
     place = index % len(PALETTE)
@@ -125,25 +125,25 @@ def line_style(name: str, index: int) -> dict[str, Any]:
 
 
 def bar_colour(name: str, index: int) -> str:
-    """Colour of the bars of the series `name`: that of its line."""
+    """Returns the colour of the bars of the series `name`, the same as of its line."""
     return str(line_style(name, index)["color"])
 
 
 def say_nothing_to_draw(axes: Axes, reason: str) -> None:
-    """An empty plot that tells why it is empty."""
+    """Leaves the plot empty, with the reason in it."""
     axes.set_axis_off()
     axes.text(0.5, 0.5, plain(reason), ha="center", va="center", color=MUTED, transform=axes.transAxes)
 
 
 def percent_axis(axis: Any) -> None:
-    """Shows shares of one as percent, with as many digits as are needed."""
+    """Shows shares as percent, with as many digits as necessary."""
     from matplotlib.ticker import FuncFormatter
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
 
 
 def plain_axis(axis: Any) -> None:
-    """Shows the numbers of a logarithmic axis as they are, 0.05 and not a power of ten."""
+    """Shows the numbers of a logarithmic axis as 0.05 instead of powers of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -159,7 +159,7 @@ def count_axis(axis: Any) -> None:
 
 
 def short_count(value: float) -> str:
-    """1500 as 1.5k, 3000000 as 3M."""
+    """Formats 1500 as 1.5k, 3000000 as 3M."""
     for unit, size in (("M", 1e6), ("k", 1e3)):
         if abs(value) >= size:
             return f"{value / size:g}{unit}"
@@ -167,7 +167,7 @@ def short_count(value: float) -> str:
 
 
 def legend(axes: Axes, names: Iterable[object], *, below: bool = False) -> None:
-    """A legend where there is more than one series to tell apart; `below` the plot where it would hide something."""
+    """Adds a legend if there is more than one series; `below` = below the plot, where it hides nothing."""
     if len(list(names)) < 2 or not axes.get_legend_handles_labels()[0]:
         return
     if below:
@@ -183,11 +183,11 @@ def _legend_below(figure: Any, handles: list[Any], labels: list[str]) -> None:
 
 
 def as_data_uri(png: bytes) -> str:
-    """The PNG as a `data:` address, which a page can show without loading anything."""
+    """Returns the PNG as a `data:` address, which a page can show without loading anything."""
     return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
 
 
 def as_markdown(png: bytes, alt: str = "plot") -> str:
-    """The PNG as a Markdown image, for Dagster's metadata. `alt` describes it to those who don't see it."""
+    """Returns the PNG as a Markdown image, for Dagster's metadata. `alt` describes it to readers who don't see it."""
     words = "".join(" " if letter in "[]()\\\n\r" else letter for letter in alt)
     return f"![{words}]({as_data_uri(png)})"

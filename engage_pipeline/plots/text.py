@@ -1,15 +1,15 @@
-"""The text stage: how often tokens occur, and how evenly the codes of a sketch are used."""
+"""Plots of the language stage: token frequencies, and how evenly the codes of a sketch are used."""
 
 from collections.abc import Sequence
 
 from engage_pipeline.plots.style import INK, MUTED, PALETTE, Axes, count_axis, draw, legend, say_nothing_to_draw
 
 QUANTILES = ("fewest", "first quartile", "median", "third quartile", "most")
-"""What `code_occupancy` is given of each depth."""
+"""The quantiles of each depth in `code_occupancy`."""
 
 
 def token_frequencies(ranked: Sequence[tuple[int, int]], *, title: str = "Tokens by frequency") -> bytes:
-    """Occurrences of the tokens of some ranks (from 1, the most frequent), both axes logarithmic.
+    """Plots the occurrences of tokens by rank (1 = the most frequent), both axes logarithmic.
 
     `ranked` holds (rank, occurrences).
     """
@@ -30,7 +30,7 @@ def token_frequencies(ranked: Sequence[tuple[int, int]], *, title: str = "Tokens
 
 
 def code_occupancy(by_depth: Sequence[Sequence[int]], even: float, *, title: str = "Tokens by code") -> bytes:
-    """How many tokens share a code: for each depth the QUANTILES over its codes; `even` = if all codes had as many."""
+    """Plots how many tokens share a code: the QUANTILES over the codes of each depth; `even` = the uniform number."""
 
     def paint(axes: Axes) -> None:
         if not by_depth:

@@ -1,8 +1,8 @@
-"""A made-up Twitter in the challenge's format, with the true probability of every label.
+"""A synthetic Twitter in the challenge's format, with the true probability of every label.
 
-The challenge's data may not be passed on, so this package makes data like it: calibrated to the challenge's published
-figures, and learnable for the same reasons. The order of the modules is the order of the work: world (who there is),
-tweets (what is written), exposures (who sees what), labels (who engages, and how likely that was), writing (files).
+The challenge's data may not be redistributed, so this package makes similar data, calibrated to the challenge's
+published figures. The modules in the order of the work: world (people), tweets, exposures (who sees which tweet),
+labels (who engages, and how probable that was), text (columns as text), writing (files).
 """
 
 from engage_pipeline.synthetic.generator import synthesize

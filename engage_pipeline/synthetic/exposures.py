@@ -1,8 +1,8 @@
-"""Who sees what: a viewer and a tweet for each row, and what is true of the two together.
+"""Exposures: the tweet and the viewer of each row, and the properties of the pair.
 
-Most views of an author come from the author's own audience, drawn once from the author's community (and in part from
-all speakers of the language), so that pairs recur and neighbouring authors share followers. The rest are passers-by,
-and now and then other authors of the community, so that roles are reversed.
+Most views of an author come from the author's own audience, drawn once from the author's community (and partly from all
+speakers of the language), so that pairs recur and neighbouring authors share followers. The other views come from
+passers-by and from authors of the same community, who appear in both roles.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from engage_pipeline.synthetic.tweets import Tweets
 from engage_pipeline.synthetic.world import N_EFFECTS, World
 
 AUDIENCE_SHARE, FELLOW_SHARE = 0.66, 0.06
-"""Of the views: from the author's audience, from other authors of the community. The rest pass by."""
+"""Shares of the views by the author's audience, and by other authors of the community. The rest are passers-by."""
 FOLLOWS_SHARE = 0.35
 AUTHOR_FOLLOWERS, VIEWER_FOLLOWERS = 13_000, 200
 """Medians over the rows."""
@@ -24,7 +24,7 @@ MAX_ROUNDS = 60
 
 @dataclass(frozen=True)
 class Exposures:
-    """Arrays over rows (n), those of the training window first, in the order in which they are written."""
+    """Arrays over rows (n), those of the training window first, in the order of the files."""
 
     tweet: Integers
     viewer: Integers
@@ -38,7 +38,7 @@ class Exposures:
 def draw_exposures(
     rng: np.random.Generator, world: World, tweets: Tweets, training_rows: int, evaluation_rows: int
 ) -> Exposures:
-    """So many distinct (tweet, viewer) rows of each window; every slice of them holds all days."""
+    """Draws distinct (tweet, viewer) rows, `training_rows` and `evaluation_rows`; every slice of them has all days."""
     audience = _Audience(rng, world, tweets)
     windows = (
         (0, tweets.n_training, training_rows, False),
@@ -63,10 +63,10 @@ def draw_exposures(
 
 
 class _Audience:
-    """The people who see most of what an author writes: `size` of them, from `start` on in `people`."""
+    """The people who see most of an author's tweets: `size` of them, from `start` on in `people`."""
 
     def __init__(self, rng: np.random.Generator, world: World, tweets: Tweets) -> None:
-        """Larger for authors who write more."""
+        """Draws larger audiences for authors who write more."""
         written = np.bincount(tweets.author, minlength=world.n_users)
         self.size = np.where(written > 0, (4 + 1.2 * written).astype(np.int64).clip(max=world.n_users), 0)
         self.start = np.cumsum(self.size) - self.size
@@ -74,12 +74,12 @@ class _Audience:
         self.people = _neighbours(rng, world, owner, world.activity, widely=0.2)
 
     def draw(self, rng: np.random.Generator, author: Integers) -> Integers:
-        """One of each author's audience, the first of them more often."""
+        """Draws one person of each author's audience, the first ones more often."""
         return self.people[self.start[author] + skewed(rng, self.size[author], 1.7)]
 
 
 def _neighbours(rng: np.random.Generator, world: World, person: Integers, weight: Floats, *, widely: float) -> Integers:
-    """Someone of each person's community, with probability `widely` any speaker of the person's language."""
+    """Draws someone of each person's community, or with probability `widely` any speaker of the person's language."""
     community, language = world.community[person], world.language[person]
     wide = rng.random(person.size) < widely
     low = np.where(wide, world.language_bounds[language], world.community_bounds[community])
@@ -97,7 +97,7 @@ def _window(
     rows: int,
     newcomers: bool,
 ) -> tuple[Integers, Integers]:
-    """Distinct rows of the tweets `first` … `end` - 1. Crowded worlds draw ever more evenly until enough are found."""
+    """Draws distinct rows of the tweets `first` … `end` - 1, more evenly in each round until there are enough."""
     keys = np.zeros(0, dtype=np.int64)
     for attempt in range(MAX_ROUNDS):
         count = int((rows - keys.size) * 1.25) + 10
@@ -113,7 +113,7 @@ def _window(
         if keys.size >= rows:
             keys = rng.permutation(keys[:rows])
             return keys // world.n_users, keys % world.n_users
-    raise UserError(f"users: {world.n_users} is too few for so many rows, each a different tweet and viewer")
+    raise UserError(f"users: {world.n_users} is too few for {rows:,} rows, each a different tweet and viewer")
 
 
 def _viewers(
@@ -129,7 +129,7 @@ def _viewers(
 
 
 def _followers(rng: np.random.Generator, world: World, author: Integers, viewer: Integers) -> Integers:
-    """Follower counts of all people, scaled so that the rows' medians come out."""
+    """Draws the follower counts of all people, scaled to AUTHOR_FOLLOWERS and VIEWER_FOLLOWERS, the rows' medians."""
     writes = world.authorship > 0
     fame = 0.8 * np.log(np.where(writes, world.authorship, 1.0)) + rng.normal(0.0, 2.2, world.n_users)
     logs = np.where(writes, fame, rng.normal(0.0, 1.5, world.n_users))

@@ -10,11 +10,11 @@ from engage_pipeline.synthetic.exposures import draw_exposures
 from engage_pipeline.synthetic.labels import draw_labels
 from engage_pipeline.synthetic.tweets import draw_tweets
 from engage_pipeline.synthetic.world import build_world
-from engage_pipeline.synthetic.writing import Rows, spell_rows, write_labels, write_oracle, write_part
+from engage_pipeline.synthetic.writing import SpelledRows, spell_rows, write_labels, write_oracle, write_part
 
 MIN_ROWS, MIN_USERS = 100, 10
 VALIDATION_SHARE, TEST_SHARE = 1200, 1175
-"""In 1/10 000 of all rows."""
+"""Shares of all rows, in 1/10 000."""
 EVALUATION_PART = "part-00000"
 
 
@@ -22,11 +22,11 @@ def synthesize(out: Path, *, rows: int, users: int, parts: int, seed: int) -> No
     """Writes `rows` interactions among `users` people below `out`, in the challenge's format.
 
     About 76.25 % of the rows go to `train/part-00000` … (`parts` files), 12 % to `validation/part-00000`, the rest to
-    `test/part-00000` (20 columns). Beside them stand `test_labels.parquet`, and `validation_oracle.parquet` and
-    `test_oracle.parquet` with the probability from which each label was drawn. Equal arguments give equal bytes.
-    `train/part-00000` is written last: where it is, all is there.
+    `test/part-00000` (20 columns). `test_labels.parquet` holds the test labels, `validation_oracle.parquet` and
+    `test_oracle.parquet` the probability from which each label was drawn. Equal arguments give equal bytes.
+    `train/part-00000` is written last: if it exists, everything does.
 
-    Raises UserError where an argument makes no sense or `out` already holds parts.
+    Raises UserError if an argument is out of range or `out` already holds parts.
     """
     n_validation, n_test = rows * VALIDATION_SHARE // 10_000, rows * TEST_SHARE // 10_000
     n_train = rows - n_validation - n_test
@@ -45,7 +45,7 @@ def synthesize(out: Path, *, rows: int, users: int, parts: int, seed: int) -> No
             write_part(path, made, int(bounds[part]), int(bounds[part + 1]), labelled=True, written=written)
 
 
-def _make_rows(training_rows: int, evaluation_rows: int, users: int, seed: int) -> Rows:
+def _make_rows(training_rows: int, evaluation_rows: int, users: int, seed: int) -> SpelledRows:
     world_rng, tweets_rng, exposures_rng, labels_rng, text_rng = np.random.default_rng(seed).spawn(5)
     with progress("making a synthetic world", 5, "steps") as steps:
         world = build_world(world_rng, users)

@@ -1,8 +1,8 @@
-"""Who engages, how and when, and how likely that was.
+"""Labels: who engages, how and when, and with which probability.
 
 The viewer engages at all with probability `any`; the first kind of engagement is drawn from four by their pulls; each
-other kind follows with a small constant probability. Engagements come some time after the tweet and are seen only if
-the window has not ended. So the probability of a label, which the oracle files hold, is exact:
+other kind follows with a small constant probability. An engagement comes with a delay after the tweet and is seen only
+if the window has not ended. So the exact probability of a label, which the oracle files hold, is:
 
     any x (first kind is e  +  first kind is another x EXTRAS[e]) x share of delays that end in time.
 """
@@ -20,13 +20,13 @@ from engage_pipeline.synthetic.world import N_EFFECTS, World
 RATES = {"like": 0.397, "retweet": 0.0875, "retweet_with_comment": 0.0070, "reply": 0.029}
 NONE_RATE = 0.503
 EXTRAS = np.array([0.060, 0.030, 0.003, 0.008])
-"""Probability of each of TARGETS beside another first kind; they make up for RATES + NONE_RATE exceeding 1."""
+"""Probability of each of TARGETS in addition to another first kind; due to them, RATES + NONE_RATE exceed 1."""
 MEDIAN_DELAYS = np.array([2_400.0, 3_600.0, 4_800.0, 1_800.0])
 DELAY_SHAPE = 1.1
 """Delays are log-logistic: P(delay < x) = 1 / (1 + (median / x) ** shape), x in seconds."""
 
 # Each effect's standard deviation: on engaging at all, and on the pull to retweet, retweet_with_comment and reply
-# (that to like is 0). Most of the variance lasts: it belongs to people, pairs, topics and languages.
+# (the pull to like is 0). Most of the variance is lasting: it belongs to people, pairs, topics and languages.
 VIEWER = np.array([1.9, 2.8, 1.0, 1.6])
 AUTHOR = np.array([0.8, 1.0, 0.6, 0.8])
 PAIR = np.array([0.9, 0.9, 0.6, 0.8])
@@ -35,10 +35,10 @@ HASHTAG = np.array([0.3, 0.3, 0.3, 0.2])
 TOPIC = np.array([0.4, 0.5, 0.5, 0.5])
 ROW = np.array([0.3, 0.2, 0.2, 0.2])
 TOPIC_INTEREST, AUTHOR_INTEREST = 0.9, 0.8
-"""Of one unit of the product of a viewer's taste with the topic's axis and the author's position."""
+"""Effects of one unit of the product of a viewer's taste with the topic's axis, and with the author's position."""
 FOREIGN_LANGUAGE, FOLLOWS, ACTIVE_HOUR = -1.0, 0.5, 0.45
 TYPE_EFFECTS = np.array([[0.0, 0.0, 0.0, 0.0], [-0.6, 0.8, -0.3, -1.2], [0.0, -0.4, 0.5, 0.1]])
-"""Of TYPES."""
+"""The effects of each of TYPES."""
 VISUAL_EFFECTS = np.zeros((4, N_EFFECTS))
 VISUAL_EFFECTS[PHOTO] = 0.35, 0.1, -0.1, -0.2
 VISUAL_EFFECTS[VIDEO] = 0.15, 0.35, 0.1, -0.2
@@ -56,7 +56,7 @@ class Labels:
 
 
 def draw_labels(rng: np.random.Generator, world: World, tweets: Tweets, exposures: Exposures) -> Labels:
-    """Probabilities at the rates of RATES, and labels drawn from them."""
+    """Computes probabilities at the rates of RATES, and draws labels from them."""
     seconds_left = tweets.window_end[exposures.tweet] - tweets.timestamp[exposures.tweet]
     in_time = _share_in_time(seconds_left)
     effects = _effects(rng, world, tweets, exposures)
@@ -72,14 +72,15 @@ def draw_labels(rng: np.random.Generator, world: World, tweets: Tweets, exposure
 
 
 def _share_in_time(seconds_left: Integers) -> Floats:
-    """Probability (n, 4) that the delay of each of TARGETS, at least one second, ends inside the window."""
+    """Returns the probability (n, 4) that the delay of each of TARGETS, at least one second, ends in the window."""
     left = np.maximum(seconds_left - 1, 0).astype(float)[:, None]
     powered = left**DELAY_SHAPE
     return powered / (powered + MEDIAN_DELAYS**DELAY_SHAPE)
 
 
 def _effects(rng: np.random.Generator, world: World, tweets: Tweets, exposures: Exposures) -> Floats:
-    """Log-odds of engaging at all, and the pulls to retweet, retweet_with_comment and reply, without intercepts."""
+    """Returns (n, 4): the log-odds of engaging at all, and the pulls to retweet, retweet_with_comment and reply, all
+    without intercepts."""
     tweet, viewer, author = exposures.tweet, exposures.viewer, exposures.author
     topic = tweets.topic[tweet]
     effects = VIEWER * world.viewer_effect[viewer] + AUTHOR * world.author_effect[author]
@@ -105,7 +106,7 @@ def _centred(values: Floats) -> Floats:
 
 
 def _hashtag_effects(tweets: Tweets) -> Floats:
-    """The effect (tweets, effects) of each tweet's first hashtag; 0 where it has none."""
+    """Returns the effect (tweets, effects) of each tweet's first hashtag; 0 if it has none."""
     first = np.cumsum(tweets.hashtag_counts) - tweets.hashtag_counts
     tagged = tweets.hashtag_counts > 0
     effects = np.zeros((tagged.size, N_EFFECTS))
@@ -114,13 +115,14 @@ def _hashtag_effects(tweets: Tweets) -> Floats:
 
 
 def _choices(effects: Floats) -> tuple[Floats, Floats]:
-    """Probability (n) of engaging at all, and (n, 4) of each of TARGETS to be the first kind."""
+    """Returns the probability of engaging at all (n), and of each of TARGETS to be the first kind (n, 4)."""
     pulls = np.exp(np.concatenate([np.zeros((effects.shape[0], 1)), effects[:, 1:]], axis=1))
     return 1 / (1 + np.exp(-effects[:, 0])), pulls / pulls.sum(axis=1, keepdims=True)
 
 
 def _fit_intercepts(effects: Floats, in_time: Floats) -> Floats:
-    """Intercepts (4) at which a sample of the rows has NONE_RATE and the RATES of all but like, which then follows."""
+    """Fits intercepts (4) so that a sample of the rows has NONE_RATE and the RATES except that of like, which follows
+    from them."""
     sample = slice(None, None, max(1, effects.shape[0] // FIT_ROWS))
     effects, in_time = effects[sample], in_time[sample]
     wanted = np.array([1 - NONE_RATE, *(RATES[target] for target in TARGETS[1:])])
@@ -134,7 +136,7 @@ def _fit_intercepts(effects: Floats, in_time: Floats) -> Floats:
 
 
 def _draw_kinds(rng: np.random.Generator, engages: Floats, first: Floats) -> Flags:
-    """Which of TARGETS (n, 4) each row's viewer does, were there no end of the window."""
+    """Draws which of TARGETS each row's viewer does, bool (n, 4), ignoring the end of the window."""
     position = rng.random(engages.size)[:, None]
     upper = np.cumsum(first, axis=1)
     upper[:, -1] = 1.0

@@ -1,6 +1,7 @@
-"""The text of tweets and people as the first columns of a raw part, made once for each tweet and person.
+"""The text columns of tweets and people in a raw part, made once for each tweet and person.
 
-Words come from three places: the tweet's language, its topic, and what all share, so that language and topic show.
+Words come from three vocabularies: the tweet's language, its topic, and a common one, so that a text reveals language
+and topic.
 """
 
 import numpy as np
@@ -22,7 +23,7 @@ SLICE_TWEETS = 40_000
 
 
 def tweet_texts(rng: np.random.Generator, world: World, tweets: Tweets, people: pa.Array, ids: pa.Array) -> pa.Array:
-    """The first 14 columns (tweet and author) of each tweet, as large_string; `people` from `user_texts`."""
+    """Makes the first 14 columns (tweet and author) of each tweet, as large_string; `people` from `user_texts`."""
     vocabulary = _Vocabulary(rng)
     hashtags = _joined(tweets.hashtag_counts, tweets.hashtags, random_ids(rng, N_TOPICS * HASHTAGS_PER_TOPIC))
     links = _joined(tweets.link_counts, tweets.links, random_ids(rng, N_LINKS))
@@ -50,7 +51,7 @@ def tweet_texts(rng: np.random.Generator, world: World, tweets: Tweets, people: 
 
 
 def user_texts(world: World, followers: Integers, verified: Flags) -> pa.Array:
-    """The five columns of each person, in the role of author or viewer alike, as string."""
+    """Makes the five columns of each person, the same as author and as viewer, as string."""
     columns = (
         world.user_ids.cast(pa.string()),
         pa.array(followers).cast(pa.string()),
@@ -62,12 +63,12 @@ def user_texts(world: World, followers: Integers, verified: Flags) -> pa.Array:
 
 
 def booleans(flags: Flags) -> pa.Array:
-    """`true` and `false`, as string."""
+    """Converts flags to `true` and `false`, as string."""
     return BOOLEANS.take(pa.array(flags.astype(np.int8)))
 
 
 def _visual_codes(tweets: Tweets) -> Integers:
-    """Index into VISUALS."""
+    """Returns each tweet's index into VISUALS."""
     codes = tweets.n_photos.copy()
     codes[tweets.visual == VIDEO] = 5
     codes[tweets.visual == GIF] = 6
@@ -75,14 +76,14 @@ def _visual_codes(tweets: Tweets) -> Integers:
 
 
 def _joined(counts: Integers, flat: Integers, names: pa.Array) -> pa.Array:
-    """Lists as text: `counts` entries of `names` for each, in turn; empty where there are none."""
+    """Joins lists as text: list i is the next `counts[i]` entries of `flat`, indices into `names`; maybe empty."""
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     lists = pa.ListArray.from_arrays(pa.array(offsets), names.cast(pa.string()).take(pa.array(flat)))
     return pc.binary_join(lists, LIST_SEPARATOR)
 
 
 class _Vocabulary:
-    """Which words each language, each topic, and all of them use."""
+    """The token ids of the words of each language, of each topic, and of all."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         """Draws the words' token ids."""
@@ -92,10 +93,9 @@ class _Vocabulary:
         self.spelled = pa.array(np.arange(VOCABULARY_SIZE)).cast(pa.string())
 
     def texts(self, rng: np.random.Generator, language: Integers, topic: Integers) -> pa.Array:
-        """Token ids [CLS] … [SEP] of tweets as text, as string.
+        """Draws the token ids [CLS] … [SEP] of tweets, as string.
 
-        Lengths are log-normal less a constant: mean 47, median 41, 95 % below 105, at most 238, [CLS] and [SEP]
-        included.
+        Lengths, with [CLS] and [SEP], are log-normal minus a constant: mean 47, median 41, 95 % below 105, at most 238.
         """
         lengths = np.rint(61 * np.exp(0.436 * rng.standard_normal(language.size)) - 20).clip(MIN_TOKENS, MAX_TOKENS)
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)

@@ -1,4 +1,4 @@
-"""What is written: tweets with an author, a time, a topic, a language, a type, media, hashtags and a quality."""
+"""Tweets: author, time, topic, language, type, media, hashtags and quality."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ DAY, HOUR = 86_400, 3_600
 TRAINING_START, EVALUATION_START, EVALUATION_END = 1_612_396_800, 1_614_211_200, 1_614_816_000
 """2021-02-04, 2021-02-25 and 2021-03-04, 00:00 UTC."""
 LAST_SECONDS = 60
-"""No tweet is written so late in its window: each label has a probability above 0."""
+"""No tweet is written in its window's last 60 seconds, so that each label has a probability above 0."""
 ROWS_PER_TWEET = 3.0
-"""Of the tweets written; those that nobody sees leave no row."""
+"""Rows per written tweet; tweets that nobody sees leave no row."""
 
 TYPES = ("TopLevel", "Retweet", "Quote")
 RETWEET_SHARE, QUOTE_SHARE, HASHTAG_SHARE = 0.32, 0.08, 0.20
@@ -48,7 +48,7 @@ class Tweets:
 
 
 def draw_tweets(rng: np.random.Generator, world: World, training_rows: int, evaluation_rows: int) -> Tweets:
-    """Enough tweets for so many rows of both windows."""
+    """Draws enough tweets for the rows of both windows."""
     counts = [max(20, round(rows / ROWS_PER_TWEET)) for rows in (training_rows, evaluation_rows)]
     n = sum(counts)
     author = np.concatenate(
@@ -87,7 +87,7 @@ def draw_tweets(rng: np.random.Generator, world: World, training_rows: int, eval
 
 
 def _quality(rng: np.random.Generator, fame: Floats) -> Floats:
-    """Effects of variance 1; what is shown more is, as a rule, engaged with more."""
+    """Draws effects (n, effects) of variance 1; tweets that are shown more tend to get more engagements."""
     effect = rng.standard_normal((fame.size, N_EFFECTS))
     effect[:, 0] = 0.5 * fame + np.sqrt(0.75) * effect[:, 0]
     return effect
@@ -100,13 +100,13 @@ def _authors(rng: np.random.Generator, world: World, count: int, *, newcomers: b
 
 
 def _languages(rng: np.random.Generator, world: World, author: Integers) -> Integers:
-    """The author's own language, now and then any other."""
+    """Draws languages: mostly the author's own, sometimes any."""
     other = rng.choice(N_LANGUAGES, author.size, p=world.language_shares)
     return np.where(rng.random(author.size) < 0.92, world.language[author], other)
 
 
 def _timestamps(rng: np.random.Generator, language: Integers, start: Integers, end: Integers) -> Integers:
-    """Days alike; hours with a night, which lies elsewhere for each language; never in the window's last minute."""
+    """Draws times: days uniformly, hours with a night that differs by language, none in the window's last minute."""
     hours = np.arange(24)
     weights = 1.0 + 0.75 * np.sin(2 * np.pi * (hours - 9) / 24)
     local_hour = rng.choice(24, language.size, p=weights / weights.sum())
@@ -132,6 +132,6 @@ def _visuals(habit: Floats, popularity: Floats) -> Integers:
 
 
 def _hashtags(rng: np.random.Generator, topic: Integers) -> NDArray[np.int64]:
-    """A hashtag for each topic asked for, nine in ten from the topic's own."""
+    """Draws a hashtag for each of `topic`, nine in ten from the topic's own."""
     topic = np.where(rng.random(topic.size) < 0.9, topic, rng.integers(0, N_TOPICS, topic.size))
     return topic * HASHTAGS_PER_TOPIC + skewed_below(rng, HASHTAGS_PER_TOPIC, topic.size, 2.5)

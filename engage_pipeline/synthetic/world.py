@@ -1,8 +1,8 @@
-"""Who there is: people with a home community, tastes, activity, and lasting propensities as viewer and as author.
+"""The world: people with a home community, tastes, activity, and lasting propensities as viewer and as author.
 
-People are numbered so that a language, and within it a community, is a range of numbers: a draw from a community or
-from all speakers of a language is then a draw from a range. What belongs here: what is true of a person, topic or
-community for the whole time. What does not: tweets, and who sees them.
+People are numbered so that a language, and within it a community, is a range of numbers: drawing from a community or
+from the speakers of a language means drawing from a range. What belongs here: lasting properties of people, topics and
+communities. What does not: tweets (tweets), and who sees them (exposures).
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from engage_pipeline.synthetic.draws import Flags, Floats, Integers, cumulative,
 N_LANGUAGES = 66
 N_TOPICS = 30
 N_TASTES = 6
-"""Dimensions of the space in which people, communities and topics lie."""
+"""Dimensions of the space of the tastes of people, communities and topics."""
 N_EFFECTS = 4
 """Engaging at all, and the pull towards retweet, retweet_with_comment and reply (labels.py)."""
 PEOPLE_PER_COMMUNITY = 110
@@ -28,7 +28,7 @@ CREATED_AFTER, CREATED_BEFORE = 1_150_000_000, 1_612_000_000
 
 @dataclass(frozen=True)
 class World:
-    """Arrays over people (n), communities, languages or topics, as said beside each."""
+    """Arrays over people (n), communities, languages or topics, as noted beside each."""
 
     user_ids: pa.Array
     language_ids: pa.Array
@@ -52,12 +52,12 @@ class World:
 
     @property
     def n_users(self) -> int:
-        """How many people there are."""
+        """The number of people."""
         return self.language.size
 
 
 def build_world(rng: np.random.Generator, n_users: int) -> World:
-    """A world of `n_users` people."""
+    """Draws a world of `n_users` people."""
     shares = zipf(N_LANGUAGES, 1.0, 1.25)
     language = np.sort(rng.choice(N_LANGUAGES, n_users, p=shares))
     community, community_bounds = _communities(language)
@@ -94,7 +94,7 @@ def _tastes(rng: np.random.Generator, count: int) -> Floats:
 
 
 def _communities(language: Integers) -> tuple[Integers, Integers]:
-    """Cuts the speakers of each language into communities of about PEOPLE_PER_COMMUNITY."""
+    """Splits the speakers of each language into communities of about PEOPLE_PER_COMMUNITY."""
     speakers = np.bincount(language, minlength=N_LANGUAGES)
     wanted = np.maximum(1, np.rint(speakers / PEOPLE_PER_COMMUNITY).astype(np.int64)) * (speakers > 0)
     first_person = (cumulative(speakers.astype(float))[:-1]).astype(np.int64)[language]
@@ -105,7 +105,7 @@ def _communities(language: Integers) -> tuple[Integers, Integers]:
 
 
 def _writers(rng: np.random.Generator, n_users: int) -> tuple[Floats, Flags]:
-    """How much each person writes, heavy-tailed; and who is new in the evaluation week, never the top authors."""
+    """Draws how much each person writes, heavy-tailed, and who is new in the evaluation week, never a top author."""
     n_authors = max(3, int(n_users * AUTHOR_SHARE))
     ranked = rng.permutation(n_users)
     authorship = np.zeros(n_users)

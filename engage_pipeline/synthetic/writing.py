@@ -1,4 +1,4 @@
-"""Rows to raw parts, labels and oracles to Parquet; every file appears whole or not at all."""
+"""Writes rows to raw parts, and labels and oracles to Parquet; every file appears whole or not at all."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +28,8 @@ PART = "part"
 
 
 @dataclass(frozen=True)
-class Rows:
-    """All rows and the texts they are made of."""
+class SpelledRows:
+    """All rows, and the texts of which they are composed."""
 
     exposures: Exposures
     labels: Labels
@@ -39,11 +39,13 @@ class Rows:
     tweets: pa.Array  # over tweets: fourteen columns, the author's among them
 
 
-def spell_rows(rng: np.random.Generator, world: World, tweets: Tweets, exposures: Exposures, labels: Labels) -> Rows:
-    """Puts tweets and people into text, each once."""
+def spell_rows(
+    rng: np.random.Generator, world: World, tweets: Tweets, exposures: Exposures, labels: Labels
+) -> SpelledRows:
+    """Converts tweets and people to text, each once."""
     people = user_texts(world, exposures.followers, exposures.verified)
     tweet_ids = random_ids(rng, tweets.author.size)
-    return Rows(
+    return SpelledRows(
         exposures=exposures,
         labels=labels,
         user_ids=world.user_ids,
@@ -53,8 +55,8 @@ def spell_rows(rng: np.random.Generator, world: World, tweets: Tweets, exposures
     )
 
 
-def write_part(path: Path, rows: Rows, first: int, end: int, *, labelled: bool, written: Progress) -> None:
-    """Writes the rows `first` … `end` - 1 as a raw part of 24 columns, or 20 where it is not labelled."""
+def write_part(path: Path, rows: SpelledRows, first: int, end: int, *, labelled: bool, written: Progress) -> None:
+    """Writes the rows `first` … `end` - 1 as a raw part of 24 columns, or 20 if it is not labelled."""
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         for start in range(first, end, SLICE_ROWS):
             stop = min(start + SLICE_ROWS, end)
@@ -65,7 +67,7 @@ def write_part(path: Path, rows: Rows, first: int, end: int, *, labelled: bool, 
             written.advance(stop - start)
 
 
-def _lines(rows: Rows, part: slice, *, labelled: bool) -> pa.Array:
+def _lines(rows: SpelledRows, part: slice, *, labelled: bool) -> pa.Array:
     columns = [
         rows.tweets.take(pa.array(rows.exposures.tweet[part])).cast(pa.string()),
         rows.people.take(pa.array(rows.exposures.viewer[part])),
@@ -78,15 +80,15 @@ def _lines(rows: Rows, part: slice, *, labelled: bool) -> pa.Array:
     return pc.binary_join_element_wise(*columns, schema.FIELD_SEPARATOR)
 
 
-def write_oracle(path: Path, rows: Rows, first: int, end: int, part: str) -> None:
-    """Writes the true probability of each label (double, named like the engagement) of a part's rows, in order."""
+def write_oracle(path: Path, rows: SpelledRows, first: int, end: int, part: str) -> None:
+    """Writes the true probability of each label of a part's rows, in order: a double column per engagement."""
     probabilities = rows.labels.probabilities[first:end]
     columns = dict(zip(schema.TARGETS, probabilities.T, strict=True))
     _write_table(path, {**_identity(first, end, part), **columns})
 
 
-def write_labels(path: Path, rows: Rows, first: int, end: int, part: str) -> None:
-    """Writes the labels (bool) of a part's rows, in order, with what scoring them needs."""
+def write_labels(path: Path, rows: SpelledRows, first: int, end: int, part: str) -> None:
+    """Writes the labels (bool) of a part's rows, in order, with the ids and follower counts that scoring needs."""
     exposures = rows.exposures
     engaged = rows.labels.timestamps[first:end] > 0
     columns = {

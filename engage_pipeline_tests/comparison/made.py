@@ -3,10 +3,10 @@
 from engage_pipeline import schema
 from engage_pipeline.comparison.child import Cost
 from engage_pipeline.comparison.outcomes import Outcome
-from engage_pipeline.comparison.worlds import World
+from engage_pipeline.comparison.worlds import WorldSpec
 from engage_pipeline.metrics import Average, EngagementScores, Score, Scores
 
-WORLD = World(1000, 1)
+WORLD = WorldSpec(1000, 1)
 
 
 def scores(rce: tuple[float, ...], groups: tuple[tuple[float, ...], ...], ap: float = 0.5) -> Scores:
@@ -24,7 +24,7 @@ def scores(rce: tuple[float, ...], groups: tuple[tuple[float, ...], ...], ap: fl
 ORACLE = scores((40.0, 20.0, 10.0, 20.0), ((40.0, 20.0), (20.0, 10.0), (10.0, -1.0), (20.0, 20.0)), ap=0.9)
 
 
-def outcome(contender: str, model: Scores, world: World = WORLD, seconds: float = 61.4) -> Outcome:
+def outcome(contender: str, model: Scores, world: WorldSpec = WORLD, seconds: float = 61.4) -> Outcome:
     return Outcome(world, contender, "key", {"seed": 1}, Cost(seconds, 2 * seconds, 1234), model, ORACLE)
 
 

@@ -12,7 +12,7 @@ import yaml
 
 from engage_pipeline.comparison.comparison import Plan, compare
 from engage_pipeline.comparison.contenders import common_values
-from engage_pipeline.comparison.worlds import World, make_world
+from engage_pipeline.comparison.worlds import WorldSpec, make_world
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import exclusive
 from engage_pipeline.settings.settings import settings_from
@@ -20,7 +20,7 @@ from engage_pipeline.submission.scoring.report import score_predictions
 from engage_pipeline_tests.comparison.test_tables import rows
 
 ENGAGE = str(Path(sys.executable).with_name("engage"))
-WORLD = World(3000, 1)
+WORLD = WorldSpec(3000, 1)
 SMALL = {
     "sketch_width": 16,
     "sketch_depth": 4,
@@ -104,17 +104,17 @@ def test_a_world_is_made_once_and_a_half_made_one_again(tmp_path: Path):
     half = tmp_path / ".tmp-2000-1"
     (half / "train").mkdir(parents=True)
     (half / "train" / "part-00000").write_text("half\n")
-    raw = make_world(World(2000, 1), tmp_path)
+    raw = make_world(WorldSpec(2000, 1), tmp_path)
     assert not half.exists()
     assert len(list(raw.train.iterdir())) == 4
     before = state(tmp_path)
-    assert make_world(World(2000, 1), tmp_path) == raw
+    assert make_world(WorldSpec(2000, 1), tmp_path) == raw
     assert state(tmp_path) == before
 
 
 def test_a_world_that_can_not_be_made_is_told_before_any_run(tmp_path: Path):
     with pytest.raises(UserError, match="rows: 50 is too few"):
-        compare(tmp_path, Plan([World(50, 1)], ["default"]), common_values(None), "compare")
+        compare(tmp_path, Plan([WorldSpec(50, 1)], ["default"]), common_values(None), "compare")
     assert not (tmp_path / "runs").exists()
 
 

@@ -10,17 +10,17 @@ from engage_pipeline import catalogue
 from engage_pipeline.commands.comparison import parse_worlds
 from engage_pipeline.comparison import contenders
 from engage_pipeline.comparison.contenders import common_values, contender
-from engage_pipeline.comparison.worlds import RawFiles, Variant, World
+from engage_pipeline.comparison.worlds import RawFiles, Variant, WorldSpec
 from engage_pipeline.errors import UserError
 from engage_pipeline.settings.families import DEFAULT_FAMILIES
 from engage_pipeline.settings.settings import settings_from
 
-WORLD = World(1000, 1)
+WORLD = WorldSpec(1000, 1)
 RAW = RawFiles(*(Path(name) for name in ("/w/train", "/w/validation/part-00000", "/w/test", "/w/labels", "/w/oracle")))
 NAMES = ("synerise", "reference_trees", "default", "demo")
 
 
-def key(name: str, world: World = WORLD, **values: Any) -> str:
+def key(name: str, world: WorldSpec = WORLD, **values: Any) -> str:
     return contender(name).key(common_values(None) | values, world)
 
 
@@ -61,10 +61,10 @@ def test_an_unknown_preset_is_named():
 def test_every_contender_and_world_has_a_key_of_its_own():
     worlds = [
         WORLD,
-        World(2000, 1),
-        World(1000, 2),
-        World(1000, 1, Variant.SHUFFLED),
-        World(1000, 1, Variant.STRANGERS),
+        WorldSpec(2000, 1),
+        WorldSpec(1000, 2),
+        WorldSpec(1000, 1, Variant.SHUFFLED),
+        WorldSpec(1000, 1, Variant.STRANGERS),
     ]
     keys = {key(name, world) for name in NAMES for world in worlds}
     assert len(keys) == len(NAMES) * len(worlds)
@@ -90,7 +90,7 @@ def test_a_key_changes_with_the_code_of_what_is_made(monkeypatch: pytest.MonkeyP
 
 
 def test_worlds_are_every_size_with_every_seed_or_with_its_own():
-    assert parse_worlds("100,200:3", "1, 2") == [World(100, 1), World(100, 2), World(200, 3)]
+    assert parse_worlds("100,200:3", "1, 2") == [WorldSpec(100, 1), WorldSpec(100, 2), WorldSpec(200, 3)]
 
 
 @pytest.mark.parametrize(("sizes", "seeds"), [("x", "1"), ("1.5", "1"), ("100:", "1"), ("100", "-1"), ("", "1")])

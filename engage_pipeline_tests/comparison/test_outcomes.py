@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.comparison.outcomes import Outcome, outcome_path, read_outcome, write_outcome
-from engage_pipeline.comparison.worlds import Variant, World
+from engage_pipeline.comparison.worlds import Variant, WorldSpec
 from engage_pipeline_tests.comparison.made import GOOD, WORLD, outcome
 
-STRANGERS = World(1000, 1, Variant.STRANGERS)
+STRANGERS = WorldSpec(1000, 1, Variant.STRANGERS)
 
 
 @pytest.mark.parametrize(

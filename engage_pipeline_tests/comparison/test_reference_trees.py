@@ -11,7 +11,7 @@ from dagster import DagsterInstance
 from engage_pipeline import schema
 from engage_pipeline.catalogue import ancestry
 from engage_pipeline.comparison import reference_rows
-from engage_pipeline.comparison.reference_rows import COLUMNS, matrix, read_rows
+from engage_pipeline.comparison.reference_rows import REFERENCE_COLUMNS, matrix, read_training_rows
 from engage_pipeline.comparison.reference_trees import FEATURES, train, write_results
 from engage_pipeline.errors import UserError
 from engage_pipeline.orchestration.resources import Pipeline
@@ -37,17 +37,19 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Path], 
 
 
 def told(rows: np.ndarray) -> np.ndarray:
-    return rows[:, COLUMNS.index("engaged_with_user_follower_count")].astype(int)
+    return rows[:, REFERENCE_COLUMNS.index("engaged_with_user_follower_count")].astype(int)
 
 
 def test_there_are_88_numbers_and_no_label_or_day_among_them():
-    assert len(COLUMNS) == len(set(COLUMNS)) == 88
-    assert not {*schema.TARGETS, schema.ENGAGEMENT_DAY, schema.SPLIT, *schema.EXPOSURE_FEATURES} & set(COLUMNS)
+    assert len(REFERENCE_COLUMNS) == len(set(REFERENCE_COLUMNS)) == 88
+    assert not {*schema.TARGETS, schema.ENGAGEMENT_DAY, schema.SPLIT, *schema.EXPOSURE_FEATURES} & set(
+        REFERENCE_COLUMNS
+    )
 
 
 def test_all_training_and_finetuning_rows_are_read_and_no_holdout_row(files: tuple[list[Path], Path]):
     training, validation = files
-    rows = read_rows(training, validation, seed=1, most=10_000)
+    rows = read_training_rows(training, validation, seed=1, most=10_000)
     split = pq.read_table(validation)["split"].to_numpy()
     finetuning = np.flatnonzero(split >= 0)
     assert told(rows.matrix).tolist() == [*range(700), *range(1000, 1900), *(finetuning + 2000)]
@@ -60,7 +62,7 @@ def test_all_training_and_finetuning_rows_are_read_and_no_holdout_row(files: tup
 
 def test_of_too_many_training_rows_so_many_are_drawn(files: tuple[list[Path], Path]):
     training, validation = files
-    whole, drawn = (read_rows(training, validation, seed=1, most=most) for most in (10_000, 1000))
+    whole, drawn = (read_training_rows(training, validation, seed=1, most=most) for most in (10_000, 1000))
     assert len(drawn.matrix) == len(drawn.labels) == len(drawn.stopping) == 1000
     places = [told(whole.matrix).tolist().index(name) for name in told(drawn.matrix)]
     assert places == sorted(set(places))
@@ -76,13 +78,13 @@ def test_without_finetuning_rows_the_file_is_named(files: tuple[list[Path], Path
     only = tmp_path / "holdout.parquet"
     pq.write_table(table.filter(pa.compute.equal(table["split"], schema.HOLDOUT)), only)
     with pytest.raises(UserError, match=r"holdout\.parquet: no fine-tuning rows"):
-        read_rows(files[0], only, seed=1, most=100)
+        read_training_rows(files[0], only, seed=1, most=100)
 
 
 def test_a_language_is_its_place_and_an_unknown_one_missing():
     table = feature_table(50, 1)
     languages = ["en", "ja", "pt"]
-    codes = matrix(table, languages)[:, COLUMNS.index("language")]
+    codes = matrix(table, languages)[:, REFERENCE_COLUMNS.index("language")]
     expected = [languages.index(name) if name in languages else np.nan for name in table["language"].to_pylist()]
     np.testing.assert_array_equal(codes, np.array(expected, np.float32))
 
@@ -90,8 +92,8 @@ def test_a_language_is_its_place_and_an_unknown_one_missing():
 def test_an_engagement_keeps_its_rate_where_trees_do_not_hold_or_labels_are_few(
     files: tuple[list[Path], Path], tmp_path: Path
 ):
-    rows = read_rows(*files, seed=1, most=10_000)
-    rows.labels[:, 1] = (rows.matrix[:, COLUMNS.index("pair_like")] > 1) ^ rows.stopping
+    rows = read_training_rows(*files, seed=1, most=10_000)
+    rows.labels[:, 1] = (rows.matrix[:, REFERENCE_COLUMNS.index("pair_like")] > 1) ^ rows.stopping
     rows.labels[:, 2] = np.arange(len(rows.labels)) < 3
     probabilities = train(rows, tiny_settings(tmp_path)).probabilities(feature_table(200, 9))
     counts = rows.labels.sum(axis=0)

@@ -3,10 +3,10 @@
 from engage_pipeline.comparison.check_tables import ablation_table, check_table, problems
 from engage_pipeline.comparison.outcomes import Outcome
 from engage_pipeline.comparison.tables import engagement_table, group_table, overall_table
-from engage_pipeline.comparison.worlds import Variant, World
+from engage_pipeline.comparison.worlds import Variant, WorldSpec
 from engage_pipeline_tests.comparison.made import GOOD, POOR, WORLD, outcome
 
-OTHER = World(1000, 2)
+OTHER = WorldSpec(1000, 2)
 
 
 def rows(table: str) -> list[list[str]]:
@@ -88,7 +88,7 @@ def test_an_ablation_shows_what_leaving_a_family_out_changes():
 
 
 def test_a_check_shows_rows_positives_and_rce_beside_the_oracles():
-    _, *lines = rows(check_table(outcome("default", POOR, World(1000, 1, Variant.SHUFFLED))))
+    _, *lines = rows(check_table(outcome("default", POOR, WorldSpec(1000, 1, Variant.SHUFFLED))))
     assert lines[0] == ["like", "100", "10", "10.00", "40.00", "25.0"]
     assert lines[2] == ["retweet_with_comment", "100", "10", "-5.00", "10.00", "-50.0"]
     assert lines[-1] == ["mean", "", "", "2.50", "22.50", "0.0"]

@@ -54,8 +54,8 @@ def test_they_are_read_as_they_are(tmp_path: Path, caplog: pytest.LogCaptureFixt
         worlds.run(config, "tweet_parts", instance)
     train = tmp_path / "raw" / "train"
     others = "'.part-00000.lzo.crc', '.part-00001.lzo.crc', '.part-00002.lzo.crc' and 4 more"
-    told = [message for message in caplog.messages if "passed over" in message and str(train) in message]
-    assert told == [f"{train}: not parts, passed over: {others}"]
+    told = [message for message in caplog.messages if "skipped" in message and str(train) in message]
+    assert told == [f"{train}: not parts, skipped: {others}"]
     store = worlds.store_of(config)
     assert store.parts() == ["part-00000", "part-00001", "part-00002"]
     assert sum(store.open("tweet_parts", key).manifest.facts["forgotten"] for key in store.parts()) > 0

@@ -142,7 +142,7 @@ def test_a_reader_that_ends_is_told_in_one_line(home: Path) -> None:
     os.close(writing)
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("engage: ")]
-    assert line == "engage: -: whoever read it has ended (broken pipe)"
+    assert line == "engage: -: its reader has ended (broken pipe)"
     assert "Traceback" not in done.stderr
 
 

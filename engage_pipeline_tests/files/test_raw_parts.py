@@ -38,7 +38,7 @@ def test_the_challenge_s_index_files_are_no_parts_and_told_of_once(
         assert list(find_parts(folder)) == ["part-00000", "part-00001", "part-00002"]
         assert list_parts(folder).problems == {}
     assert caplog.messages == [
-        f"{folder}: not parts, passed over: '.part-00000.lzo.crc', '_SUCCESS', 'part-00000.lzo.index' and 3 more"
+        f"{folder}: not parts, skipped: '.part-00000.lzo.crc', '_SUCCESS', 'part-00000.lzo.index' and 3 more"
     ]
     (folder / "_SUCCESS").unlink()
     find_parts(folder)

@@ -469,7 +469,7 @@ def test_compressed_parts_give_the_same_bytes_as_plain_ones(tmp_path: Path, endi
 def test_a_cut_off_archive_leaves_nothing_behind(tmp_path: Path) -> None:
     whole = gzip.compress(b"".join(line_of(engaging_user_id=b"%d" % i) + b"\n" for i in range(20_000)))
     (tmp_path / "part-00000.gz").write_bytes(whole[:-2000])
-    with pytest.raises(UserError, match=r"part-00000\.gz: damaged or cut-off archive"):
+    with pytest.raises(UserError, match=r"part-00000\.gz: damaged or truncated archive"):
         ingest(tmp_path, tmp_path / "part-00000.gz")
     assert [path.name for path in tmp_path.iterdir()] == ["part-00000.gz"]
 

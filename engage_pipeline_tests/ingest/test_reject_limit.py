@@ -75,7 +75,7 @@ def test_bad_lines_at_the_start_of_a_part_with_enough_good_ones_do_not_end_it(tm
 def test_a_damaged_archive_is_told_of_as_such(tmp_path: Path) -> None:
     archive = gzip.compress(b"\n".join([BAD] * (2 * MANY)))
     (tmp_path / "part-00000.gz").write_bytes(archive[: len(archive) // 2])
-    with pytest.raises(UserError, match=r"part-00000\.gz: damaged or cut-off archive"):
+    with pytest.raises(UserError, match=r"part-00000\.gz: damaged or truncated archive"):
         ingest(tmp_path, tmp_path / "part-00000.gz")
 
 

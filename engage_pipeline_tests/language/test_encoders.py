@@ -109,10 +109,10 @@ def test_the_checkpoint_setting_chooses_the_weights(tmp_path: Path) -> None:
     save_weights(other, folder / step_file(100))
     assert same_weights(load_encoder(folder, 20), other)
     assert not same_weights(load_encoder(folder), other)
-    with pytest.raises(UserError, match=r"encoder\.checkpoint: no checkpoint of step 30; there are: 20, 100$"):
+    with pytest.raises(UserError, match=r"encoder\.checkpoint: no checkpoint of step 30; available steps: 20, 100$"):
         load_encoder(folder, 30)
 
 
 def test_no_checkpoint_at_all_says_which_setting_keeps_them(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"there are: none \(encoder\.save_steps"):
+    with pytest.raises(UserError, match=r"available steps: none \(encoder\.save_steps"):
         load_encoder(small_encoder(tmp_path / "encoder"), 30)

@@ -128,7 +128,7 @@ def test_the_set_checkpoint_is_sketched(folder: Path) -> None:
     _, after = sketch(folder, checkpoint=40)
     assert before.keys() == after.keys()
     assert not np.allclose(before[101][1], after[101][1], atol=1e-3)
-    with pytest.raises(UserError, match=r"encoder\.checkpoint: no checkpoint of step 50; there are: 40"):
+    with pytest.raises(UserError, match=r"encoder\.checkpoint: no checkpoint of step 50; available steps: 40"):
         sketch(folder, checkpoint=50)
 
 

@@ -35,7 +35,7 @@ def test_what_a_killed_run_left_goes_and_other_files_stay(store: ArtifactStore) 
 def test_nothing_goes_while_a_run_is_at_work(store: ArtifactStore) -> None:
     left = spill(store)
     with pytest.raises(RuntimeError), store.publish("test_tweets"):
-        with pytest.raises(UserError, match=r"kept, because a run is at work in .*test_tweets"):
+        with pytest.raises(UserError, match=r"kept, because a run is active in .*test_tweets"):
             remove_spilled(store.settings)
         raise RuntimeError
     assert left.exists()

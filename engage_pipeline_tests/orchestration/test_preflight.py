@@ -138,7 +138,7 @@ def test_lzop_is_asked_for_where_a_part_needs_it(config: Path, monkeypatch: pyte
     monkeypatch.setenv("PATH", str(config.parent))
     said = refused(store_of(config.parent))
     assert (
-        said == f"{part.with_suffix('.lzo')}: to read .lzo install Debian's package lzop, or decompress the part first"
+        said == f"{part.with_suffix('.lzo')}: to read .lzo, install Debian's package lzop, or decompress the part first"
     )
     require_ready(store_of(config.parent), ["validation_tweets"])
 

@@ -7,14 +7,14 @@ from engage_pipeline.engines.engine import statement
 
 @cache
 def spark_statement(sql: str) -> str:
-    """The SELECT of the .sql file `sql` as Spark reads it."""
+    """Returns the SELECT of the .sql file `sql` in Spark's dialect."""
     return translated(statement(sql))
 
 
 def translated(select: str) -> str:
-    """The SELECT in Spark's dialect: `$name` becomes `:name`, places in lists are counted from 0.
+    """Translates a SELECT to Spark's dialect: `$name` becomes `:name`, list indices count from 0.
 
-    Raises sqlglot.errors.UnsupportedError on what is known to have no counterpart in Spark.
+    Raises sqlglot.errors.UnsupportedError if a part is known to have no counterpart in Spark.
     """
     from sqlglot import ErrorLevel, transpile
 

@@ -1,9 +1,7 @@
-"""Spark as the engine: the heavy SQL on as many machines as the master has. The meaning of each method stands at
-`engine.Engine`.
+"""Spark as the engine: the heavy SQL on all machines of the master. `engine.Engine` documents the methods.
 
-Executors write beside each other into a folder below the spill folder, and the driver joins their files in order into
-the one file of an artifact, so that it looks as DuckDB's. All machines must see the working directory and the spill
-folder at the same path.
+Executors write files into a folder below the spill folder, and the driver joins them in order into one file, in the
+same form as DuckDB's. All machines must see the working directory and the spill folder at the same path.
 """
 
 import re
@@ -30,10 +28,13 @@ if TYPE_CHECKING:
 
 
 class SparkEngine:
-    """A Spark session of its own: nothing is shared with other sessions of the process but the driver."""
+    """A Spark session that shares only the driver with other sessions of the process."""
 
     def __init__(self, settings: Settings, *, readable: Sequence[Path] = ()) -> None:
-        """May read and write below working_dir, the spill folder and `readable` only. Raises UserError: no Spark."""
+        """Allows reads and writes below working_dir, the spill folder and `readable` only.
+
+        Raises UserError if Spark is not available.
+        """
         spill = spill_folder(settings)
         self._allowed = [path.resolve() for path in (settings.working_dir, spill, *readable)]
         self._session = open_session(settings)
@@ -52,12 +53,12 @@ class SparkEngine:
     def read(self, name: str, paths: Sequence[Path]) -> None:
         """Makes Parquet files readable as the table `name`."""
         patterns = [_pattern(self._checked(path)) for path in paths]
-        # One footer tells the columns of one file; of several, each is asked, as their columns may differ.
+        # With several files, Spark reads every footer, because their columns may differ.
         found = self._session.read.option("mergeSchema", str(len(patterns) > 1).lower()).parquet(*patterns)
         found.createOrReplaceTempView(identifier(name))
 
     def read_apart(self, name: str, paths: Sequence[Path], firsts: Sequence[int]) -> None:
-        """As `read`, with firsts[i] added to the line_number of the rows of paths[i]."""
+        """Does the same as `read`, with firsts[i] added to the line_number of the rows of paths[i]."""
         reader = self._session.read
         rows = [
             found.withColumn(LINE_NUMBER, found[LINE_NUMBER] + first)
@@ -68,30 +69,30 @@ class SparkEngine:
 
     def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
         """Computes the SELECT of the file `sql` into the table `name`: Parquet in the scratch folder."""
-        # On disk, and not in the executors' memory: it outlives an executor, ends the plan that led to it, and tells
-        # Spark how large it is.
+        # On disk, not in the executors' memory: it survives the loss of an executor, cuts the query plan, and lets
+        # Spark know its size.
         rows = self._select(sql, parameters)
         stored = self._session.read.schema(rows.schema).parquet(*map(_pattern, self._store(rows)))
         stored.createOrReplaceTempView(identifier(name))
 
     def view(self, name: str, sql: str) -> None:
-        """Gives the SELECT of the file `sql` the name `name`."""
-        # As text: a view of a DataFrame would keep the meaning that the names in it have now.
+        """Names the SELECT of the file `sql` without computing it."""
+        # As text: a view of a DataFrame would resolve its names now, not at use.
         self._session.sql(f"CREATE OR REPLACE TEMPORARY VIEW `{identifier(name)}` AS {spark_statement(sql)}")
 
     def fetch(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
-        """The rows of the SELECT of the file `sql`, in memory."""
+        """Returns the rows of the SELECT of the file `sql`."""
         return read_files(self._store(self._select(sql, parameters)))
 
     def write(self, sql: str, output: Path, parameters: Parameters | None = None) -> int:
-        """Writes the rows of the SELECT of the file `sql` to the Parquet file `output`."""
+        """Writes the rows of the SELECT of the file `sql` to the Parquet file `output`; returns their number."""
         return join_files(self._store(self._select(sql, parameters)), self._checked(output))
 
     def _select(self, sql: str, parameters: Parameters | None) -> "DataFrame":
         return self._session.sql(spark_statement(sql), args=dict(parameters) if parameters else None)
 
     def _store(self, rows: "DataFrame") -> list[Path]:
-        """Writes the rows to the scratch folder; the files in the order of the rows, at least one."""
+        """Writes the rows to the scratch folder; returns the files in the order of the rows, at least one."""
         folder = self._scratch / str(next(self._numbers))
         rows.write.parquet(_url(folder))
         return sorted(folder.glob("part-*.parquet"))
@@ -104,11 +105,11 @@ class SparkEngine:
 
 
 def _url(path: Path) -> str:
-    """The path in each machine's own file system, whatever Hadoop's default is. Spark decodes no percent signs."""
+    """Returns the URL of a path in the machine's own file system. No percent-encoding: Spark does not decode it."""
     return f"file://{path}"
 
 
 def _pattern(path: Path) -> str:
-    """What Spark's readers, which take every path for a pattern, read this one file by."""
-    # Told not to (`__globPaths__`), they read several files of such names several times.
+    """Escapes a path for Spark's readers, which read every path as a pattern."""
+    # With patterns switched off (`__globPaths__`), they read several such files several times.
     return re.sub(r"([\\{}\[\]*?])", r"\\\1", _url(path))

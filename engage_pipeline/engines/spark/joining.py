@@ -1,4 +1,4 @@
-"""Parquet files that tasks wrote beside each other become one."""
+"""Joins Parquet files that tasks wrote into one."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +11,11 @@ from engage_pipeline.files.parquet import batches
 
 
 def join_files(parts: Sequence[Path], output: Path) -> int:
-    """Writes the rows of the Parquet files `parts`, which have the same columns, to the Parquet file `output`, one
-    after the other, in row groups as DuckDB's; returns how many. Memory does not grow with their number."""
-    # Spark calls a column REQUIRED where its plan says so: all become OPTIONAL, as DuckDBEngine.export has them.
+    """Concatenates the Parquet files `parts`, which have the same columns, into `output`; returns the number of rows.
+
+    Row groups are those of DuckDB. Memory does not grow with the number of rows.
+    """
+    # Spark marks some columns REQUIRED, by its plan; all become OPTIONAL, as DuckDBEngine.write has them.
     schema = pa.schema([field.with_nullable(True) for field in pq.read_schema(parts[0])])
     rows = 0
     with pq.ParquetWriter(output, schema, compression="zstd", compression_level=1, store_schema=False) as writer:
@@ -26,5 +28,5 @@ def join_files(parts: Sequence[Path], output: Path) -> int:
 
 
 def read_files(parts: Sequence[Path]) -> pa.Table:
-    """The rows of the Parquet files, one after the other, in memory."""
+    """Returns the concatenated rows of the Parquet files."""
     return pa.concat_tables([pq.read_table(part) for part in parts]).replace_schema_metadata(None)

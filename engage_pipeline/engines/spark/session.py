@@ -1,7 +1,7 @@
-"""The Spark of this process: one driver, started when it is first needed, stopped when the process ends.
+"""The Spark driver of this process: started at first use, stopped when the process ends.
 
-What a deployment needs beyond `engine.spark_master` (memory of executors, credentials, images) stands in Spark's own
-spark-defaults.conf, in the folder that $SPARK_CONF_DIR names.
+Further settings of a deployment (memory of executors, credentials, images) belong in Spark's own spark-defaults.conf,
+in the folder $SPARK_CONF_DIR.
 """
 
 import atexit
@@ -31,20 +31,20 @@ _SQL_OPTIONS = {
     "spark.sql.runSQLOnFiles": "false",  # no statement reads a file by its path
 }
 _THEIRS = {"pyspark", "py4j"}
-"""Whose errors tell why Spark does not start."""
+"""Packages whose errors explain why Spark does not start."""
 _ERROR_LOGGERS = ("DataFrameQueryContextLogger", "SQLQueryContextLogger")
-"""PySpark's own, to which it writes each error that it raises."""
+"""PySpark's loggers of every error that it raises."""
 _running: list["SparkSession"] = []
-"""The first session of this process, once there is one: each thread would see another active session, or none."""
+"""The first session of this process, if any. Spark's own active session differs by thread."""
 _starting = threading.Lock()
 _LOOPBACK = re.compile(r"local.*|spark://(127\.\d+\.\d+\.\d+|localhost)(:\d+)?")
 
 
 def open_session(settings: Settings) -> "SparkSession":
-    """A session of its own, without tables, on the master `engine.spark_master`.
+    """Opens a new session, without tables, on the master `engine.spark_master`.
 
-    Raises UserError: no pyspark or sqlglot, no Java, on a local master a spill folder with a comma in its name, a
-    master that can't be reached or is not the one that this process runs on already.
+    Raises UserError: no pyspark or sqlglot, no Java, a spill folder with a comma in its name on a local master, a
+    master that can't be reached, another master than the one in use by this process.
     """
     require_spark()
     master = settings.engine.spark_master
@@ -67,7 +67,7 @@ def open_session(settings: Settings) -> "SparkSession":
 
 
 def require_spark() -> None:
-    """Raises UserError where pyspark or sqlglot is not installed, or there is no Java."""
+    """Raises UserError if pyspark, sqlglot or Java is missing."""
     if find_spec("pyspark") is None or find_spec("sqlglot") is None:
         raise UserError("engine.kind = spark: pip install 'engage_pipeline[spark]' is needed")
     if not _running:
@@ -82,10 +82,10 @@ def _require_java() -> None:
 
 
 def _silence_error_loggers() -> None:
-    """Keeps pyspark from writing each error to stderr as JSON with the Java stack, and from formatting others' lines.
+    """Keeps pyspark from writing each error to stderr as JSON with the Java stack: the exception says the same.
 
-    The exception that it raises says the same. These loggers give every handler that is added to them a JSON formatter,
-    also one that is added to all loggers of the process and formats the lines of the package.
+    These loggers also give every handler added to them a JSON formatter, even a handler shared by all loggers of the
+    process, which would then format this package's lines.
     """
     from pyspark.logger import PySparkLogger
 
@@ -102,7 +102,7 @@ def _start(settings: Settings) -> "SparkSession":
     spill = spill_folder(settings)
     local = master.startswith("local")
     if local and "," in str(spill):  # a cluster's workers spill into folders of their own
-        raise UserError(f"{spill}: Spark takes a comma for the end of a folder's name: set engine.temp_directory")
+        raise UserError(f"{spill}: Spark reads a comma as the end of a folder's name; set engine.temp_directory")
     stack = ExitStack()
     folder = stack.enter_context(atomic.scratch_folder(spill, SPARK_PREFIX))
     options: dict[str, bool | float | int | str | None] = {
@@ -129,7 +129,7 @@ def _start(settings: Settings) -> "SparkSession":
 def _no_start(master: str, error: Exception) -> str:
     text = str(error)
     if "stopped SparkContext" in text:
-        reason = "no master answers there"  # said in the log alone; what is raised is only that it is over
+        reason = "no master answers there"  # Spark says so in its log only; the exception does not
     else:
         reason = next((line for line in text.splitlines() if "xception" in line), text).lstrip(": ")
     return f"engine.spark_master = {master}: Spark does not start: {' '.join(reason.split())[:300]}"

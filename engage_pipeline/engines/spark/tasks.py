@@ -1,4 +1,4 @@
-"""Python work in Spark tasks: one a part. What the work does is not known here."""
+"""Runs Python functions in Spark tasks, one per part. What does not belong here: the work of a task."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,10 +9,10 @@ from engage_pipeline.settings.settings import Settings
 
 
 def map_tasks(work: Callable[[Settings, str], None], keys: Sequence[str], settings: Settings) -> dict[str, str | None]:
-    """Runs `work` of each of `keys` in a task of its own; by key, what a UserError of it says, None where it did well.
+    """Runs `work` for each of `keys` in its own task; returns the text of its UserError, or None, by key.
 
-    `work` is a function of this package, which must be installed where the executors run. Its settings ask for DuckDB
-    on one thread, with a share of engine.memory_limit. Another error than UserError ends the job and is raised.
+    `work` is a function of this package, which must be installed on the executors. Its settings use DuckDB on one
+    thread with a share of engine.memory_limit. Any other error ends the job and is raised.
     """
     context = open_session(settings).sparkContext
     within = one_task(settings, min(len(keys), context.defaultParallelism))
@@ -28,7 +28,7 @@ def map_tasks(work: Callable[[Settings, str], None], keys: Sequence[str], settin
 
 
 def one_task(settings: Settings, tasks: int) -> Settings:
-    """The settings of one of so many tasks that run at once: DuckDB on one thread and its share of the memory."""
+    """Returns the settings of one of `tasks` simultaneous tasks: DuckDB on one thread, its share of the memory."""
     share = shared_limit(settings.engine.memory_limit, max(1, tasks))
     engine = settings.engine.model_copy(update={"kind": "duckdb", "threads": 1, "memory_limit": share})
     return settings.model_copy(update={"engine": engine})

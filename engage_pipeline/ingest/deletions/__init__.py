@@ -1,1 +1,1 @@
-"""Users and tweets that are to be forgotten: their lists, the rows that they hit, files without them."""
+"""Deleted users and tweets: their lists, the rows that match, and files rewritten without them."""

@@ -1,8 +1,8 @@
 """Forgets deleted tweets and users: finds the ingested parts that hold them and rewrites those without them.
 
-A part remembers in its fact `deletions` the digest of the lists that it is without, so that the same lists cost no
-second look. The raw files are the user's: they are named, never touched. What belongs here: artifacts of the ingest
-stage. What does not: which rows are hit (rows), what has to be made again (orchestration.automation).
+A part records in its fact `deletions` the digest of the lists that were applied to it, so it is not searched twice for
+the same lists. The raw files are the user's: they are named, never touched. What belongs here: artifacts of the ingest
+stage. What does not: which rows match (rows), what must be made again (orchestration.automation).
 """
 
 import logging
@@ -35,7 +35,7 @@ FACT = "deletions"
 
 @dataclass
 class Forgotten:
-    """What was done: the new manifests, how many deleted lines each lost, and what could not be done, by label."""
+    """The outcome: the new manifests; by label, how many deleted lines each artifact lost, and the problems."""
 
     rewritten: list[Manifest] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
@@ -44,19 +44,19 @@ class Forgotten:
 
 
 def waiting(store: ArtifactStore) -> set[str]:
-    """Labels of the ingested artifacts that the lists of now have not been applied to yet.
+    """Returns the labels of the ingested artifacts to which the current lists are not applied yet.
 
-    Raises UserError where a list can't be read.
+    Raises UserError: a list can't be read.
     """
     deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
     return {label(manifest.artifact, manifest.key) for manifest in _behind(store, deletions, {})}
 
 
 def forget_rows(store: ArtifactStore, deletions: Deletions) -> Forgotten:
-    """Rewrites every ingested part that holds something deleted, of this training set or not.
+    """Rewrites every ingested part that holds deleted tweets or users, in the training set or not.
 
-    A part that can't be opened or is being made is a problem of its own; the others are done. To be done again after
-    a kill: it goes on where it was.
+    A part that can't be opened or is being made becomes an entry of `problems`; the others are done. After a kill,
+    call it again: it resumes.
     """
     done = Forgotten()
     if deletions:
@@ -79,7 +79,7 @@ def forget_rows(store: ArtifactStore, deletions: Deletions) -> Forgotten:
 
 
 def _forget_failed(store: ArtifactStore, deletions: Deletions, done: Forgotten) -> None:
-    """Takes deleted lines out of the rejects that failed attempts left: they belong to no version."""
+    """Removes deleted lines from the rejects of failed attempts, which belong to no version."""
     kept = [(name, key) for name in INGESTED for key in keys_on_disk(store, name)]
     kept = [(name, key) for name, key in kept if kept_rejects(store.folder(name, key)).is_file()]
     if not kept:
@@ -98,9 +98,9 @@ def _forget_failed(store: ArtifactStore, deletions: Deletions, done: Forgotten) 
 
 
 def enter_replaced(store: ArtifactStore, name: str, key: str | None, deletions: Deletions) -> None:
-    """Before an artifact is ingested anew: enters its version into the ledger if that holds something deleted.
+    """Enters the current version of an artifact into the ledger if it holds deleted rows; called before a new ingest.
 
-    A version that can't be read might, so it is entered too.
+    A version that can't be read may hold some, so it is entered too.
     """
     try:
         manifest = store.manifest(name, key)
@@ -120,7 +120,7 @@ def enter_replaced(store: ArtifactStore, name: str, key: str | None, deletions: 
 
 
 def _behind(store: ArtifactStore, deletions: Deletions, problems: dict[str, str]) -> Iterator[Manifest]:
-    """The manifests of the ingested artifacts that these lists have not been applied to."""
+    """Yields the manifests of the ingested artifacts to which these lists are not applied."""
     if not deletions:
         return
     for name in INGESTED:
@@ -137,7 +137,7 @@ def _behind(store: ArtifactStore, deletions: Deletions, problems: dict[str, str]
 def _forget(
     store: ArtifactStore, engine: DuckDBEngine, deleted: DeletedRows, manifest: Manifest, done: Forgotten
 ) -> None:
-    """Looks through one artifact and rewrites it if anything in it is deleted."""
+    """Searches one artifact and rewrites it if it holds deleted lines."""
     name = label(manifest.artifact, manifest.key)
     version = Version(store.folder(manifest.artifact, manifest.key), manifest)
     parts = _parts(version)
@@ -152,7 +152,7 @@ def _forget(
     started = time.monotonic()
     with rewrite(store, manifest.artifact, manifest.key) as (current, draft):
         if current.manifest.directory != manifest.directory:
-            raise UserError(f"{name} was made anew meanwhile: forget again")
+            raise UserError(f"{name} was made anew meanwhile: run engage forget again")
         for part, files in parts.items():
             _write_part(engine, deleted, manifest, part, files, hits[part], draft)
         _write_side_files(parts, draft, store)
@@ -172,7 +172,7 @@ def _write_side_files(parts: Mapping[str | None, PartFiles], draft: Draft, store
 
 
 def _parts(version: Version) -> dict[str | None, PartFiles]:
-    """The files of each raw part in an ingested artifact; test_tweets holds several, by name. Each file is checked."""
+    """Checks and returns the files of each raw part in an ingested artifact; test_tweets has several parts, by name."""
     if version.manifest.artifact != "test_tweets":
         return {None: PartFiles(version.path("tweets.parquet"), version.path("rejects.parquet"))}
     return {
@@ -190,7 +190,7 @@ def _write_part(
     hits: Hits,
     draft: Draft,
 ) -> None:
-    """Writes one raw part's files into the draft, without the `hits`, and its facts."""
+    """Writes one raw part's files, without the `hits`, and its facts into the draft."""
     output = PartFiles(draft.path(files.tweets.name), draft.path(files.rejects.name))
     if not hits.lines:
         shutil.copyfile(files.tweets, output.tweets)
@@ -210,11 +210,11 @@ def _write_part(
 
 
 def raw_files(store: ArtifactStore) -> dict[str, int]:
-    """The raw files that ingested artifacts were read from and that hold deleted lines still: how many each."""
+    """Returns how many deleted lines each raw file still holds, by path, for the files of ingested artifacts."""
     found: dict[str, int] = {}
     for name in INGESTED:
         for key in keys_on_disk(store, name):
-            with suppress(UserError):  # a damaged manifest is told of where its artifact is looked through
+            with suppress(UserError):  # forget_rows reports a damaged manifest
                 if manifest := store.manifest(name, key):
                     found |= _forgotten_of(store.root, manifest)
     return found

@@ -1,11 +1,11 @@
-"""The lists of deleted tweets and users: what the folder `deletions` holds.
+"""Reads the lists of deleted tweets and users in the folder `deletions`.
 
     tweets*, users*                             one id a line; any number of lists, plain, .gz, .zst or .lzo
     tsv_deleted_engaged_with_tweet_id/part-*    the challenge's lists of tweets
-    tsv_deleted_user_id/part-*                  and of users
-    README*, hidden files, _SUCCESS             passed over, as are indexes, checksums and unfinished files
+    tsv_deleted_user_id/part-*                  the challenge's lists of users
+    README*, hidden files, _SUCCESS             skipped, as are indexes, checksums and unfinished files
 
-What belongs here: reading and checking the lists. What does not: which rows they hit (rows).
+What does not belong here: which rows the lists match (rows).
 """
 
 import hashlib
@@ -32,17 +32,17 @@ LOGGER = logging.getLogger("engage_pipeline")
 _BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
 _NO_ID = r"""[\s\p{Z}\p{C},;"'|]"""
-"""What can't stand in an id. A list with more than one column would else match nothing, and nothing be deleted."""
+"""Characters that no id has. Without this check, a list of several columns would match and delete nothing."""
 
 _ID = "^[0-9A-Fa-f]{32}$"
-"""What the ids of the challenge look like. Another text is taken as it is, and reported: it may be the rest of one."""
+"""The form of the challenge's ids. Other texts are used unchanged, with a warning: they may be truncated ids."""
 
 
 @dataclass(frozen=True)
 class Deletions:
-    """Deleted ids, each once (string arrays), the names of the lists they come from, and a digest of these lists.
+    """Deleted ids, each once (string arrays), the names of their lists, and the digest of these lists.
 
-    `digest` is None where nothing is deleted.
+    `digest` is None if nothing is deleted.
     """
 
     tweets: pa.StringArray
@@ -51,11 +51,11 @@ class Deletions:
     digest: str | None
 
     def __bool__(self) -> bool:
-        """Whether any id is deleted."""
+        """Returns whether any id is deleted."""
         return len(self.tweets) + len(self.users) > 0
 
     def __str__(self) -> str:
-        """The sizes, for people."""
+        """Returns the sizes as text for people."""
         tweets, users = counted(len(self.tweets), "tweet"), counted(len(self.users), "user")
         return f"{tweets} and {users} in {counted(len(self.lists), 'list')}"
 
@@ -64,12 +64,12 @@ NO_DELETIONS = Deletions(pa.array([], pa.string()), pa.array([], pa.string()), (
 
 
 def read_deletions(folder: Path, *, follow_links: bool = False) -> Deletions:
-    """The lists in `folder`; NO_DELETIONS where there is no such folder or no list in it.
+    """Reads the lists in `folder`; NO_DELETIONS if there is no such folder or no list in it.
 
-    A list with an id that is not one of the challenge's is reported in the log, once a process.
+    A list with an id in another form than the challenge's is logged, once per process.
 
-    Raises UserError: not a folder, a file whose name says neither tweets nor users, a link that leads out of the folder
-    unless `follow_links`, a list that can't be read, a line that is no id.
+    Raises UserError: not a folder, a file whose name begins with neither tweets nor users, a link that leads out of the
+    folder unless `follow_links`, a list that can't be read, a line that is not an id.
     """
     lists = _lists(folder, follow_links=follow_links)
     if not lists:
@@ -85,7 +85,7 @@ def read_deletions(folder: Path, *, follow_links: bool = False) -> Deletions:
 
 
 def _lists(folder: Path, *, follow_links: bool) -> dict[str, tuple[str, Path]]:
-    """The kind and the file of each list, by its name in `folder`."""
+    """Returns the kind (TWEETS or USERS) and the file of each list, by its name in `folder`."""
     if not folder.exists():
         return {}
     if not folder.is_dir():
@@ -111,7 +111,7 @@ def _lists(folder: Path, *, follow_links: bool) -> dict[str, tuple[str, Path]]:
 
 
 def _ids(path: Path, content: "hashlib._Hash") -> Iterator[pa.Array]:
-    """The ids of one list in blocks, whose bytes, decompressed, go into `content` too."""
+    """Yields the ids of one list in blocks, and updates the hash `content` with the decompressed bytes."""
     if not path.stat().st_size:
         return
     with open_part(path) as stream:
@@ -129,7 +129,7 @@ def _ids(path: Path, content: "hashlib._Hash") -> Iterator[pa.Array]:
 
 
 def _first_odd(ids: pa.StringArray, first: int) -> tuple[int, str] | None:
-    """The first of the lines that is neither blank nor an id of the challenge: its number and text."""
+    """Returns number and text of the first line that is neither blank nor in the form of the challenge's ids."""
     is_odd = pc.invert(pc.or_(pc.match_substring_regex(ids, _ID), pc.equal(ids, "")))
     place = pc.index(is_odd, True).as_py()
     return (first + place, ids[place].as_py()) if place >= 0 else None
@@ -138,7 +138,7 @@ def _first_odd(ids: pa.StringArray, first: int) -> tuple[int, str] | None:
 @lru_cache(maxsize=256)
 def _report_once(path: Path, line: int, text: str) -> None:
     LOGGER.warning(
-        "%s: line %d: %r is not an id of 32 hexadecimal digits: it deletes only what is called exactly so",
+        "%s: line %d: %r is not an id of 32 hexadecimal digits; it deletes only this exact id",
         path,
         line,
         text[:50],
@@ -146,7 +146,7 @@ def _report_once(path: Path, line: int, text: str) -> None:
 
 
 def _blocks(stream: PartStream) -> Iterator[bytes]:
-    """The bytes in blocks that end where a line does."""
+    """Yields the bytes in blocks of whole lines."""
     rest = b""
     while data := stream.read(_BLOCK_BYTES):
         end = data.rfind(b"\n") + 1
@@ -154,13 +154,13 @@ def _blocks(stream: PartStream) -> Iterator[bytes]:
             yield rest + data[:end]
             rest = data[end:]
         elif len(rest := rest + data) > _BLOCK_BYTES:
-            raise UserError(f"{stream.path}: a line of more than {_BLOCK_BYTES:,} bytes: this is no list of ids")
+            raise UserError(f"{stream.path}: a line of more than {_BLOCK_BYTES:,} bytes; is this a list of ids?")
     if rest:
         yield rest
 
 
 def _checked(path: Path, lines: list[bytes], first: int) -> pa.Array:
-    """The lines as strings. `first` is the number of the first, from 1."""
+    """Returns the lines as strings. `first` is the number of the first line, from 1. Raises UserError: not an id."""
     try:
         ids = pa.array(lines, pa.binary()).cast(pa.string())
     except pa.ArrowInvalid:

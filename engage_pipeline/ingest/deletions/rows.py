@@ -1,7 +1,6 @@
-"""Finds and removes what deleted tweets and users left in one ingested part: its rows and its rejected lines.
+"""Finds and removes the rows and rejected lines of deleted tweets and users in one ingested part.
 
-What belongs here: which rows and lines go, and files without them. What does not: the lists (lists), and which
-artifacts are looked through (forgetting).
+What does not belong here: the lists (lists), and which artifacts are searched (forgetting).
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -39,22 +38,22 @@ class PartFiles:
 
 @dataclass(frozen=True)
 class Hits:
-    """What is deleted in a part: how many rows, and the numbers of which rejected lines."""
+    """The matches in a part: the number of deleted rows, and the line numbers of deleted rejects."""
 
     rows: int
     rejected: frozenset[int]
 
     @property
     def lines(self) -> int:
-        """All lines of the raw part that are deleted."""
+        """The number of deleted lines of the raw part."""
         return self.rows + len(self.rejected)
 
 
 class DeletedRows:
-    """The rows and rejected lines that the lists of `deletions` hit, over one engine."""
+    """Finds and removes the rows and rejected lines that match the lists of `deletions`, on one engine."""
 
     def __init__(self, engine: DuckDBEngine, deletions: Deletions) -> None:
-        """Gives the lists to the engine."""
+        """Registers the lists with the engine."""
         self._engine = engine
         self.digest = deletions.digest
         for name, ids in (("deleted_tweet_ids", deletions.tweets), ("deleted_user_ids", deletions.users)):
@@ -62,16 +61,16 @@ class DeletedRows:
         self._windows = _Windows([deletions.tweets, deletions.users])
 
     def in_tweets(self, tweets: Path) -> int:
-        """How many rows of the typed part `tweets` are deleted: reads its three columns of ids."""
+        """Counts the deleted rows of the typed part `tweets`; reads its three id columns."""
         self._engine.read("tweets", [tweets])
         return int(self._engine.fetch("ingest/deletions/deleted_tweets.sql")["n"][0].as_py())
 
     def in_rejects(self, rejects: Path) -> set[int]:
-        """Numbers of the rejected lines that hold a deleted id anywhere in their bytes."""
+        """Returns the numbers of the rejected lines that hold a deleted id anywhere in their bytes."""
         found: set[int] = set()
         lines = read_rejects(rejects)
         while batch := list(islice(lines, _REJECTS_AT_ONCE)):
-            pairs = [(reject.line, text) for reject in batch for text in self._windows.of(reject.raw)]
+            pairs = [(reject.line, text) for reject in batch for text in self._windows.within(reject.raw)]
             numbers, texts = zip(*pairs, strict=True) if pairs else ((), ())
             columns = {LINE_NUMBER: pa.array(numbers, pa.int64()), "id": pa.array(texts, pa.string())}
             self._engine.connection.register("candidates", pa.table(columns))
@@ -80,13 +79,13 @@ class DeletedRows:
         return found
 
     def find(self, part: PartFiles) -> Hits:
-        """What the part holds of deleted tweets and users."""
+        """Finds the deleted rows and rejected lines of the part."""
         return Hits(self.in_tweets(part.tweets), frozenset(self.in_rejects(part.rejects)))
 
     def remove(self, part: PartFiles, hits: Hits, output: PartFiles, order: Order) -> RejectTally:
-        """Writes the part without its `hits` to `output`; returns the tally of the rejects that stay.
+        """Writes the part without its `hits` to `output`; returns the tally of the remaining rejects.
 
-        The bytes are those of an ingest of the raw part with its deleted lines blanked.
+        The bytes equal those of an ingest of the raw part with its deleted lines blanked.
         """
         self._engine.read("tweets", [part.tweets])
         self._engine.view("kept_tweets", "ingest/deletions/kept_tweets.sql")
@@ -98,7 +97,7 @@ class DeletedRows:
         return _rejects_without(part.rejects, hits.rejected, output.rejects)
 
     def remove_rejects(self, rejects: Path) -> int:
-        """Replaces a file of rejected lines by one without the deleted, at once; returns how many these are."""
+        """Replaces a file of rejected lines atomically by one without the deleted lines; returns their number."""
         found = self.in_rejects(rejects)
         if found:
             with atomic_file(rejects) as kept:
@@ -106,7 +105,7 @@ class DeletedRows:
         return len(found)
 
     def remove_in_place(self, part: PartFiles, hits: Hits, order: Order) -> RejectTally:
-        """The same for files that nobody reads yet."""
+        """Does the same as `remove` in place, for files that nobody reads yet."""
         kept = PartFiles(*(path.with_name(f".{path.name}.kept") for path in (part.tweets, part.rejects)))
         try:
             tally = self.remove(part, hits, kept, order)
@@ -119,7 +118,7 @@ class DeletedRows:
 
 
 def _rejects_without(rejects: Path, lines: Collection[int], output: Path) -> RejectTally:
-    """Writes the rejects without those of some `lines`; the tally of those that stay."""
+    """Writes the rejects except those of `lines`; returns the tally of the remaining ones."""
     with RejectWriter(output, rejected_file(rejects)) as writer:
         for reject in read_rejects(rejects):
             if reject.line not in lines:
@@ -128,14 +127,13 @@ def _rejects_without(rejects: Path, lines: Collection[int], output: Path) -> Rej
 
 
 class _Windows:
-    """The stretches of a line that may be one of some ids: as long as one of them, and of no bytes but theirs.
+    """Substrings of a line that could be an id: same length and alphabet as one.
 
-    Every id that occurs in a line is one of its windows, whatever stands beside it. For ids of 32 hex digits, few
-    other stretches are.
+    Every id that occurs in a line is among them. With ids of 32 hex digits, few other substrings are.
     """
 
     def __init__(self, ids: Sequence[pa.StringArray]) -> None:
-        """Of the lines that may hold one of `ids`."""
+        """Takes lengths and alphabet from `ids`."""
         lengths: set[int] = set()
         letters: set[int] = set()
         for array in ids:
@@ -144,8 +142,8 @@ class _Windows:
         self._lengths = sorted(lengths)
         self._blanked = bytes(byte if byte in letters else ord(" ") for byte in range(256))
 
-    def of(self, line: bytes) -> Iterator[str]:
-        """The windows of one line."""
+    def within(self, line: bytes) -> Iterator[str]:
+        """Yields the substrings of one line."""
         for run in line.translate(self._blanked).split(b" "):
             for length in self._lengths:
                 for start in range(len(run) - length + 1):
@@ -157,12 +155,12 @@ class _Windows:
 
 
 def _decoded(window: bytes) -> Iterator[str]:
-    """The window as text, if it is text: ids are."""
+    """Yields the window as text if it is UTF-8, as every id is."""
     with suppress(UnicodeDecodeError):
         yield window.decode()
 
 
 def _bytes_of(array: pa.StringArray) -> npt.NDArray[np.uint8]:
-    """All bytes of the strings, one after the other."""
+    """Returns the joined bytes of the strings, uint8."""
     _, _, data = pa.concat_arrays([array]).buffers()
     return np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)

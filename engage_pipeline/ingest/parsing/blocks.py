@@ -1,7 +1,7 @@
-"""Whole interactions of a part as bytes, and where their columns lie in them: what goes from the check of the lines to
-the reading of their columns, at once or by way of a sort.
+"""Checked lines of a part as bytes, with the positions of their columns.
 
-What does not belong here: which lines are whole (lines), and what the columns hold (fields).
+The line check makes these blocks, a sort may reorder them, and the column reader consumes them. What does not belong
+here: which lines are well-formed (lines), and what the columns hold (fields).
 """
 
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ import pyarrow as pa
 from engage_pipeline.schema import COLUMNS, FIELD_SEPARATOR, N_TEST_COLUMNS
 
 NO_LABELS = FIELD_SEPARATOR.encode() * (len(COLUMNS) - N_TEST_COLUMNS)
-"""What a test line ends in where it has the four columns of the labels, which must be empty."""
+"""The end of a test line that has the four label columns, which must be empty."""
 Positions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class LineBlock:
-    """`n` lines, one after the other in `data`, which holds nothing else and fewer than 2^31 bytes.
+    """`n` consecutive lines in `data`, which holds nothing else and fewer than 2^31 bytes.
 
-    `ends`, int (n, columns), are the positions in `data` of the byte behind each column: a separator, for the last one
-    the line end. `numbers`, int64 (n,), are the numbers of the lines in the part, from 0. `shortened`, bool (n,), are
-    the lines that end in NO_LABELS in the part and not here; None where there are none.
+    `ends`, int (n, columns): positions in `data` of the byte behind each column, a separator or, for the last column,
+    the line end. `numbers`, int64 (n,): the lines' numbers in the part, from 0. `shortened`, bool (n,): whether
+    NO_LABELS was cut off the line's end; None if it was cut off no line.
     """
 
     data: bytes | pa.Buffer
@@ -33,29 +33,29 @@ class LineBlock:
     shortened: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
-        """How many lines."""
+        """Returns the number of lines."""
         return len(self.numbers)
 
     @cached_property
     def starts(self) -> npt.NDArray[np.signedinteger]:
-        """Where each line begins: shape (n,)."""
+        """The position in `data` where each line begins, int (n,)."""
         return np.concatenate([[0], self.ends[:-1, -1] + 1])
 
     def line(self, place: int) -> bytes:
-        """The bytes, without line end, that one line has in the part."""
+        """Returns the bytes of one line as they are in the part, without line end."""
         end = b"" if self.shortened is None or not self.shortened[place] else NO_LABELS
         return bytes(memoryview(self.data)[int(self.starts[place]) : int(self.ends[place, -1])]) + end
 
     def longest(self, index: int) -> int:
-        """The bytes of the longest text of one column."""
+        """Returns the length of the longest text of one column, in bytes."""
         return int((self.ends[:, index] - self._begins[:, index]).max(initial=0))
 
     def column(self, index: int) -> pa.StringArray:
-        """The text of one column; null where it is empty."""
+        """Returns the texts of one column, (n,); null where the text is empty."""
         return self._texts.take(self._places(index, self._fields, self.ends[:, index] == self._begins[:, index]))
 
     def column_with_end(self, index: int) -> pa.StringArray:
-        """The text of one column and the byte behind it; null where it is empty."""
+        """Returns the texts of one column, each with the byte behind it, (n,); null where the text is empty."""
         return self._ended_texts.take(self._places(index, 1, self.ends[:, index] == self._begins[:, index]))
 
     _fields = 2
@@ -86,7 +86,7 @@ class LineBlock:
         return pa.Array.from_buffers(pa.string(), bounds.size, buffers)
 
     def _places(self, index: int, step: int, empty: npt.NDArray[np.bool_]) -> pa.Int32Array:
-        """Where the texts of a column stand among all; null where they are empty."""
+        """Returns the index of each text of a column among the texts of all columns; null where the text is empty."""
         n, columns = self.ends.shape
         places = np.arange(index * step, n * columns * step, columns * step, dtype=np.int32)
         return pa.array(places, mask=empty)

@@ -1,8 +1,7 @@
-"""The columns of whole lines as typed rows.
+"""The columns of checked lines as typed rows.
 
 What belongs here: which column holds what, the engagement day, the reasons for values that can't be read. What does
-not: lines that are no interactions at all (lines), how a kind of value is read (values, tokens), files and their
-balance (reading).
+not: malformed lines (lines), how a kind of value is read (values, tokens), files and the line counts (part_ingest).
 """
 
 from collections.abc import Callable
@@ -41,10 +40,10 @@ _EXPECTED = {
 
 
 class TypedRows:
-    """Reads the columns of lines. Those with a value that can't be read go to the rejects, in no order."""
+    """Reads the columns of lines. A line with a value that can't be read goes to the rejects, in no set order."""
 
     def __init__(self, *, labelled: bool, split: Split | None, rejects: RejectWriter) -> None:
-        """With `split`, which gives the places of lines by their numbers, rows end in schema.SPLIT."""
+        """With `split`, which maps line numbers (n,) to their place in the split (n,), rows end in schema.SPLIT."""
         self.schema = tweet_schema(labelled=labelled, validation=split is not None)
         self._columns = COLUMNS if labelled else COLUMNS[:N_TEST_COLUMNS]
         self.columns = len(self._columns)
@@ -52,8 +51,8 @@ class TypedRows:
         self._split = split
         self._rejects = rejects
 
-    def of(self, block: LineBlock) -> pa.RecordBatch:
-        """The rows, in `schema`, of the lines whose every value can be read, in their order."""
+    def read(self, block: LineBlock) -> pa.RecordBatch:
+        """Returns the lines whose every value can be read as rows of `schema`, in order."""
         values: dict[str, pa.Array] = {}
         problems: list[tuple[str, Flags]] = []
         for index, column in enumerate(self._columns):
@@ -70,7 +69,7 @@ class TypedRows:
         return self._without(rows, block, problems) if problems else rows
 
     def _days(self, values: dict[str, pa.Array], rows: int) -> tuple[pa.Int32Array, Flags]:
-        """The day of the latest engagement, else of the tweet, else 0, and which are beyond 32 bits."""
+        """Returns the day of the latest engagement, else of the tweet, else 0, and which days exceed 32 bits: (n,)."""
         times = [values[name] for name in self._times]
         latest = [pc.max_element_wise(*times)] if times else []
         seconds = pc.coalesce(*latest, values["tweet_timestamp"], pa.scalar(0, pa.int64()))
@@ -79,7 +78,7 @@ class TypedRows:
         return pa.array(days.astype(np.int32)), (days < limits.min) | (days > limits.max)
 
     def _without(self, rows: pa.RecordBatch, block: LineBlock, problems: list[tuple[str, Flags]]) -> pa.RecordBatch:
-        """The rows without a problem; the others are rejected for their first."""
+        """Returns the rows without a problem; each other row is rejected with its first problem as the reason."""
         good = np.ones(len(block), dtype=np.bool_)
         for name, bad in problems:
             for place in np.flatnonzero(bad & good).tolist():
@@ -97,7 +96,7 @@ class TypedRows:
 
 
 def _read(block: LineBlock, index: int, kind: Kind) -> tuple[pa.Array, Flags | None]:
-    """The values of a column, and which can't be read; None where all can."""
+    """Returns the values of a column, (n,), and which can't be read; None if all can."""
     if kind is Kind.TOKENS:
         return read_tokens(block.column_with_end(index))
     texts = block.column(index)

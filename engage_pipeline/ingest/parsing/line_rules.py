@@ -1,7 +1,7 @@
-"""How many columns a line must have, what to make of lines that have others, and of a last line that was cut off.
+"""How many columns a line must have, what happens to lines with another number, and to a last line that was cut off.
 
-A last line without a line end that lacks columns, or whose last boolean is cut, can't be read anyway. What is left of a
-time looks like an earlier time, and what is left of nothing like a missing value: these would come in silently.
+A cut last line that lacks columns, or whose last boolean is cut, can't be read anyway. But a cut time looks like an
+earlier time, and a time that was cut off whole looks like a missing value: without a check both would be read silently.
 """
 
 from collections import Counter
@@ -20,24 +20,24 @@ _ENOUGH_LINES = 1000
 
 
 class ExpectedWidth:
-    """The width of a part's lines: all columns where it is labelled, else those before the labels."""
+    """The number of columns of a part's lines: all columns in a labelled part, else those before the labels."""
 
     def __init__(self, part: Path, *, labelled: bool) -> None:
-        """Of the lines of `part`."""
+        """`part` names the part in messages."""
         self.columns = len(COLUMNS) if labelled else N_TEST_COLUMNS
         self.separators = self.columns - 1
         self._part, self._labelled = part, labelled
         self._watched: Counter[int] = Counter()
 
     def watch(self, separators: npt.NDArray[np.int64]) -> None:
-        """Counts the separators of the part's first lines, and judges once there are enough of them."""
+        """Records the separators per line of the part's first lines, and calls `judge` after 1,000 lines."""
         if (seen := self._watched.total()) < _ENOUGH_LINES:
             self._watched.update(separators.tolist())
             if seen + len(separators) >= _ENOUGH_LINES:
                 self.judge()
 
     def judge(self) -> None:
-        """Raises UserError where all lines watched have the same wrong width: then the part is of another kind."""
+        """Raises UserError if all watched lines have the same wrong width: the part is then of another kind."""
         if len(self._watched) != 1:
             return
         found = next(iter(self._watched)) + 1
@@ -50,10 +50,10 @@ class ExpectedWidth:
         )
 
     def fit(self, line: bytes, number: int) -> tuple[bytes, str | None]:
-        """The line with the expected columns and None, or the line and why it can't be had.
+        """Returns the line with the expected columns and None, or the unchanged line and why it is rejected.
 
-        A line of an unlabelled part may end in empty labels, which are cut off. Raises UserError where they are not
-        empty: labels must never come in silently.
+        Empty labels at the end of a line of an unlabelled part are cut off. Raises UserError if they are not empty:
+        labels must never be read silently.
         """
         columns = line.count(_SEPARATOR) + 1
         if columns == self.columns:
@@ -66,11 +66,11 @@ class ExpectedWidth:
 
 
 def cut_off(line: bytes, columns: int) -> str | None:
-    """Why the last line of a part, which has no line end, may not be whole; None where it is.
+    """Returns why the last line of a part, which has no line end, may be cut off; None if it is whole.
 
-    `columns` are those that a line must have; what is wrong with one that has others is told by their number. The last
-    column must be as long as a whole one is: a time of an engagement has as many digits as that of its tweet, and a
-    test line ends in true or false.
+    `columns` is the number that a line must have; a line with another number is rejected elsewhere. The last column
+    must be as long as a whole one: an engagement's time has as many digits as its tweet's, and a test line ends in
+    true or false.
     """
     fields = line.split(_SEPARATOR)
     if len(fields) != columns:

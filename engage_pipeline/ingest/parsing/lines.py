@@ -1,7 +1,7 @@
-"""The lines of a part before any column is read: each is a whole interaction, blank, or rejected.
+"""The lines of a part before any column is read: each is well-formed, blank, or rejected.
 
-One streaming pass over the bytes, which also finds where the columns of the whole interactions lie.
-What does not belong here: what the columns hold (fields).
+One streaming pass over the bytes also finds the columns of the well-formed lines. What does not belong here: what the
+columns hold (fields).
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from engage_pipeline.progress import progress
 from engage_pipeline.schema import FIELD_SEPARATOR
 
 MAX_LINE_BYTES = 2_000_000
-"""An interaction has some 500 bytes: a much longer line is none, and would take much memory."""
+"""An interaction has about 500 bytes; a line beyond this limit can't be one, and would take much memory."""
 _BLOCK_BYTES = 1 << 20
 _MAX_BLOCK_BYTES = 64 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -28,29 +28,29 @@ _NEWLINE = b"\n"
 
 
 class PartLines:
-    """The lines of one part: once its `blocks` were read, how many there are (`lines`), and how many are blank."""
+    """The lines of one part. `lines` and `blank` count what `blocks` has read so far."""
 
     def __init__(self, part: Path, *, labelled: bool, rejects: RejectWriter) -> None:
-        """Nothing is read yet. The bad lines will be written to `rejects`."""
+        """Reads nothing yet; `blocks` writes malformed lines to `rejects`."""
         self._part = part
         self._width = ExpectedWidth(part, labelled=labelled)
         self._checker = _Checker(self._width, rejects)
 
     @property
     def lines(self) -> int:
-        """The lines that were read so far."""
+        """The number of lines read so far."""
         return self._checker.lines
 
     @property
     def blank(self) -> int:
-        """The blank ones among them."""
+        """The number of blank lines read so far."""
         return self._checker.blank
 
     def blocks(self) -> Iterator[LineBlock]:
-        """Reads the part and gives its whole interactions, in order.
+        """Reads the part and yields its well-formed lines, in order.
 
-        Raises UserError: unreadable or damaged file, no bytes in it, labels in an unlabelled part, a part whose lines
-        all have the same wrong number of columns, a line that never ends.
+        Raises UserError: unreadable, damaged or empty file, labels in an unlabelled part, the same wrong number of
+        columns in all lines, a line without end.
         """
         with (
             open_part(self._part) as stream,
@@ -68,7 +68,7 @@ class PartLines:
 
 
 def count_lines(part: Path) -> int:
-    """All lines of a part, counted by their ends alone. Raises UserError: unreadable or damaged file."""
+    """Returns the number of lines of a part from its line ends. Raises UserError: unreadable or damaged file."""
     lines, last = 0, _NEWLINE
     with open_part(part) as stream:
         while data := stream.read(_BLOCK_BYTES):
@@ -78,7 +78,7 @@ def count_lines(part: Path) -> int:
 
 
 def read_lines(part: Path, numbers: Positions) -> Iterator[bytes]:
-    """The exact bytes, without line end, of the lines with these ascending `numbers`."""
+    """Yields the exact bytes, without line end, of the lines with these ascending `numbers`."""
     seen = 0
     with open_part(part) as stream:
         for block in _blocks(stream):
@@ -94,7 +94,7 @@ def read_lines(part: Path, numbers: Positions) -> Iterator[bytes]:
 
 
 def _blocks(stream: PartStream) -> Iterator[bytes]:
-    """The bytes in blocks of whole lines; only the last may lack its line end. Raises UserError for endless lines."""
+    """Yields blocks of whole lines; only the last may lack its line end. Raises UserError: a line without end."""
     rest: list[bytes] = []
     waiting = 0
     while data := stream.read(_BLOCK_BYTES):
@@ -105,7 +105,7 @@ def _blocks(stream: PartStream) -> Iterator[bytes]:
         rest.append(data[end:])
         waiting += len(data) - end
         if waiting > _MAX_BLOCK_BYTES:
-            raise UserError(f"{stream.path}: a line of more than {_MAX_BLOCK_BYTES:,} bytes: this is no part")
+            raise UserError(f"{stream.path}: a line of more than {_MAX_BLOCK_BYTES:,} bytes; is this a part?")
     if waiting:
         yield b"".join(rest)
 
@@ -118,10 +118,10 @@ class _Checker:
         self._width, self._rejects = width, rejects
 
     def clean(self, block: bytes) -> LineBlock | None:
-        """The block's good lines; None where there are none."""
+        """Returns the block's well-formed lines; None if it has none."""
         if not self.lines:
             block = block.removeprefix(_BOM)
-        if b"\r" in block:  # one byte is found ten times as fast as two
+        if b"\r" in block:  # a search for one byte is ten times as fast as for two
             block = block.replace(b"\r\n", _NEWLINE)
         if not block:
             return None
@@ -147,10 +147,10 @@ class _Checker:
     def _sort(
         self, layout: "_Layout", suspects: Positions, numbers: Positions, cut: str | None
     ) -> tuple[bytes, list[int], list[int]]:
-        """The block without its blank and bad lines, which are counted and written to the rejects, and their indices;
-        and the numbers of the lines that were shortened.
+        """Counts blank lines and writes malformed lines to the rejects.
 
-        `cut` is what is wrong with the end of a line without line end: such a line is a block of its own.
+        Returns the block without these lines, their indices in the block, and the numbers of the lines whose empty
+        labels were cut off. `cut` is the problem of a last line without line end, which is a block of its own.
         """
         kept, dropped, short = [], [], []
         cursor = 0
@@ -176,7 +176,7 @@ class _Checker:
 
 
 class _Layout:
-    """Where the lines of a block begin and end, and how many separators each has."""
+    """The lines of a block: where each begins and ends, and how many separators it has."""
 
     def __init__(self, block: bytes) -> None:
         self.block = block
@@ -189,7 +189,7 @@ class _Layout:
         self.lengths = self.ends - self.starts
 
     def suspects(self, separators: int) -> Positions:
-        """Indices of the lines to look at singly: a byte, the length or the number of `separators` may be wrong."""
+        """Returns the indices of lines to check one by one: a byte, the length or the `separators` may be wrong."""
         doubtful = (self.separators != separators) | (self.lengths > MAX_LINE_BYTES) | (self.lengths == 0)
         for byte in (b"\r", b"\0"):
             if byte in self.block:
@@ -199,7 +199,7 @@ class _Layout:
         return np.flatnonzero(doubtful)
 
     def last_line(self) -> bytes:
-        """The last line, without its end."""
+        """Returns the last line, without its end."""
         return self.block[int(self.starts[-1]) : int(self.ends[-1])]
 
     def _lines_of(self, at: npt.NDArray[np.bool_]) -> Positions:

@@ -1,7 +1,7 @@
-"""One line of a test part as typed values in memory: the rules of `lines` and `fields` without a file or SQL.
+"""Reads one line of a test part in memory: the rules of `lines` and `fields` without a file.
 
-What belongs here: reading a single row that a service is asked about. What does not: parts, whose lines are rejected
-one by one instead of raising (part_ingest).
+What belongs here: the single row of a request to a service. What does not: parts, whose lines are rejected one by one
+instead of raising (part_ingest).
 """
 
 from typing import Any
@@ -23,10 +23,10 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def read_line(line: bytes) -> dict[str, Any]:
-    """The first 20 columns of a line by name: lists, str, int and bool; None = missing, [] for a list.
+    """Returns the first 20 columns of a line by name: list, str, int or bool; missing = None, or [] for a list.
 
-    The line may have the four labels, which are dropped, and may end in a line break. Raises UserError with the reason
-    for which a part's line would be rejected.
+    The four labels are dropped if the line has them; a line break at the end is allowed. Raises UserError: the line
+    can't be read.
     """
     try:
         text = line.removesuffix(b"\n").removesuffix(b"\r").decode()

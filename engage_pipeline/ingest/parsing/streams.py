@@ -1,6 +1,6 @@
-"""The bytes of a part, whatever it is compressed with.
+"""The decompressed bytes of a part.
 
-`.gz` and `.zst` are read in process, `.lzo` through Debian's `lzop`. What does not belong here: lines.
+`.gz` and `.zst` are read in this process, `.lzo` through Debian's `lzop`. What does not belong here: lines.
 """
 
 import os
@@ -28,38 +28,39 @@ _MAGIC = {
     b"PK\x03\x04": "zip",
     b"PAR1": "Parquet",
 }
-"""How files begin that are surely no text: \\x89, \\xfd and \\x8b begin no UTF-8, no column begins with the others."""
+"""First bytes of files that can't be parts: \\x89, \\xfd and \\x8b can't occur there in UTF-8, and no part begins with
+the other ones."""
 
 
 class Readable(Protocol):
     """Anything with `read`."""
 
     def read(self, size: int, /) -> bytes:
-        """At most `size` bytes; none at the end."""
+        """Returns at most `size` bytes; none at the end."""
 
 
 @dataclass(frozen=True)
 class PartStream:
-    """An open part. `compressed` tells whether the bytes differ from the file's."""
+    """An open part. `compressed`: whether the bytes differ from the file's."""
 
     path: Path
     compressed: bool
     source: Readable
 
     def read(self, size: int) -> bytes:
-        """At most `size` bytes of the part; none at its end. Raises UserError where the archive is damaged."""
+        """Returns at most `size` bytes of the part; none at its end. Raises UserError: damaged archive."""
         try:
             return self.source.read(size)
         except (OSError, EOFError) as error:
-            what = "damaged or cut-off archive" if self.compressed else "can't be read"
+            what = "damaged or truncated archive" if self.compressed else "can't be read"
             raise UserError(f"{self.path}: {what}: {' '.join(str(error).split())}") from error
 
 
 @contextmanager
 def open_part(path: Path) -> Iterator[PartStream]:
-    """The part's bytes, decompressed.
+    """Opens a part for reading its decompressed bytes.
 
-    Raises UserError: unreadable or empty file, damaged archive, a compression that its name does not tell, no lzop.
+    Raises UserError: unreadable or empty file, damaged archive, compression without the right suffix, no lzop.
     """
     with ExitStack() as stack:
         try:
@@ -70,7 +71,7 @@ def open_part(path: Path) -> Iterator[PartStream]:
 
 
 def _opened(path: Path, stack: ExitStack) -> PartStream:
-    """The open part, which `stack` closes."""
+    """Returns the open part; `stack` closes it."""
     file = stack.enter_context(path.open("rb"))
     _check_start(path, file.read(8))
     file.seek(0)
@@ -88,21 +89,24 @@ def _check_start(path: Path, start: bytes) -> None:
     if path.suffix not in COMPRESSIONS:
         for magic, format_name in _MAGIC.items():
             if start.startswith(magic):
-                raise UserError(f"{path}: is {format_name}, not text; parts are plain, .gz, .zst or .lzo, named so")
+                raise UserError(
+                    f"{path}: is {format_name}, not text; a part is plain text or compressed with the suffix .gz, "
+                    ".zst or .lzo"
+                )
 
 
 def require_lzop(path: Path) -> str:
-    """The program that reads a part of this name; empty where none is needed. Raises UserError where it is missing."""
+    """Returns the path of lzop if the part needs it, else "". Raises UserError: lzop is not installed."""
     program = shutil.which("lzop") if path.suffix == ".lzo" else ""
     if program is None:
-        raise UserError(f"{path}: to read .lzo install Debian's package lzop, or decompress the part first")
+        raise UserError(f"{path}: to read .lzo, install Debian's package lzop, or decompress the part first")
     return program
 
 
 @contextmanager
 def _lzop(path: Path, descriptor: int) -> Iterator[Readable]:
     program = require_lzop(path)
-    os.lseek(descriptor, 0, os.SEEK_SET)  # the process starts where the descriptor stands, not where a buffer does
+    os.lseek(descriptor, 0, os.SEEK_SET)  # lzop reads from the descriptor's offset; our buffer has moved it
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(  # noqa: S603 - a fixed command without a shell
             [program, "-dc"],
@@ -119,13 +123,13 @@ def _lzop(path: Path, descriptor: int) -> Iterator[Readable]:
 
 
 class _LzopOutput:
-    """What lzop writes; its end is an end only if lzop says so."""
+    """The output of lzop; its end counts as the part's end only if lzop succeeded."""
 
     def __init__(self, process: subprocess.Popen[bytes], complaints: IO[bytes]) -> None:
         self._process, self._complaints = process, complaints
 
     def read(self, size: int, /) -> bytes:
-        """At most `size` bytes. Raises OSError with lzop's words where it failed."""
+        """Returns at most `size` bytes. Raises OSError with lzop's message if lzop failed."""
         pipe = self._process.stdout
         data = pipe.read(size) if pipe is not None else b""
         if not data and self._process.wait() != 0:

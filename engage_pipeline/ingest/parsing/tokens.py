@@ -1,7 +1,7 @@
-"""Lists of token ids from their text, a column at a time.
+"""Parses lists of token ids, one column at a time.
 
 The digits of a number are read together: the 8 bytes before its end as one integer, by three multiplications
-(D. Lemire: Quickly parsing eight digits, 2018). Text that is anything but plain numbers is read a row at a time.
+(D. Lemire: Quickly parsing eight digits, 2018). Rows with anything but plain numbers are read one by one.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from engage_pipeline.schema import FIELD_SEPARATOR, LIST_SEPARATOR, VOCABULARY_S
 
 _LIST = pa.list_(pa.int32())
 _ROWS_AT_ONCE = 2048
-"""So that what is computed on the way stays in the cache."""
+"""Small enough that intermediate arrays stay in the CPU cache."""
 _WORD = 8
 _TWO_BYTES = np.uint64(0x000000FF000000FF)
 _OUTER = np.uint64(100 + (1_000_000 << 32))
@@ -22,10 +22,10 @@ _INNER = np.uint64(1 + (10_000 << 32))
 
 
 def read_tokens(texts: pa.StringArray) -> tuple[pa.ListArray, Flags]:
-    """The ids in each text of `texts`, which stands with the FIELD_SEPARATOR behind it; list<int32>, (n,).
+    """Returns the ids in each text, list<int32> (n,), and which texts are bad, bool (n,).
 
-    Also which texts are anything but tab-separated integers from 0 to VOCABULARY_SIZE - 1: their lists, and those of
-    missing texts, are empty.
+    Each text of `texts` ends with the FIELD_SEPARATOR. A text is bad unless it is tab-separated integers from 0 to
+    VOCABULARY_SIZE - 1. The lists of bad and missing texts are empty.
     """
     lists, bad = [], []
     for start in range(0, len(texts), _ROWS_AT_ONCE):
@@ -39,7 +39,7 @@ def read_tokens(texts: pa.StringArray) -> tuple[pa.ListArray, Flags]:
 
 
 def _read(texts: pa.StringArray) -> tuple[pa.ListArray, Flags]:
-    """As `read_tokens`; no text is missing."""
+    """Does the same as `read_tokens` for texts of which none is missing."""
     lists, odd = _plain(texts)
     bad = odd.copy()
     if odd.any():
@@ -59,7 +59,7 @@ def strict_token_ids(text: str) -> list[int] | None:
 
 
 def _plain(texts: pa.StringArray) -> tuple[pa.ListArray, Flags]:
-    """The ids of plain texts, and which texts are not plain: these have lists of no meaning."""
+    """Returns the ids of plain texts, and which texts are not plain: the lists of those are meaningless."""
     bounds, data = bytes_of(texts)
     behind = np.flatnonzero(data < ord("0"))
     lengths = np.diff(behind, prepend=-1) - 1
@@ -79,7 +79,7 @@ def _plain(texts: pa.StringArray) -> tuple[pa.ListArray, Flags]:
 
 
 def _numbers(data: npt.NDArray[np.uint8], behind: Positions, lengths: Positions) -> npt.NDArray[np.int32]:
-    """The numbers of at most 8 digits that end before the positions `behind`: int32, (numbers,)."""
+    """Returns the numbers, at most 8 digits each, that end before the positions `behind`: int32 (numbers,)."""
     padded = np.empty(len(data) + _WORD, dtype=np.uint8)
     padded[:_WORD], padded[_WORD:] = 0, data
     every = np.ndarray((len(data) + 1,), "<u8", padded, strides=(1,))
@@ -102,7 +102,7 @@ def _numbers(data: npt.NDArray[np.uint8], behind: Positions, lengths: Positions)
 
 
 def _spread(lists: pa.ListArray, bad: Flags, there: Flags) -> tuple[pa.ListArray, Flags]:
-    """The lists and flags of the present texts as those of all: of the missing ones, empty and not bad."""
+    """Expands the lists and flags of present texts to all texts: missing ones are empty and not bad."""
     counts = np.zeros(len(there), dtype=np.int32)
     counts[there] = np.diff(lists.offsets.to_numpy())
     flags = np.zeros(len(there), dtype=np.bool_)

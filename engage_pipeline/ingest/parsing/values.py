@@ -1,7 +1,7 @@
-"""What the text of a column means: integers, booleans and lists of text, a column at a time.
+"""Parses the texts of a column as integers, booleans or lists of text.
 
-A missing text is a missing value. Arrow reads more than what is allowed (0x10, for one): it is given only plain digits,
-and what is anything else is read strictly, a value at a time.
+A missing text is a missing value. Arrow accepts more than we allow (such as 0x10), so it is given plain digits only;
+other columns are read strictly, one value at a time.
 """
 
 import re
@@ -16,14 +16,14 @@ from engage_pipeline.schema import LIST_SEPARATOR, MAX_TEXT_BYTES
 Flags = npt.NDArray[np.bool_]
 _STRICT = re.compile("-?[0-9]+", re.ASCII)
 _SAFE_DIGITS = 18
-"""So many digits fit in 64 bits."""
+"""Any number of at most this many digits fits in 64 bits."""
 _INT64 = np.iinfo(np.int64)
 
 
 def read_integers(texts: pa.StringArray) -> tuple[pa.Int64Array, Flags | None]:
-    """The integers, int64 (n,), and which texts are none of 64 bits, which become null; None where all are."""
+    """Returns the integers, int64 (n,), and which texts are not a 64-bit integer, which become null; None if none."""
     bounds, data = bytes_of(texts)
-    # One byte below "0" wraps round, so that one comparison finds all that is no digit.
+    # uint8: bytes below "0" wrap round, so one comparison finds every non-digit.
     if (data - np.uint8(ord("0"))).max(initial=0) <= 9 and np.diff(bounds).max(initial=0) <= _SAFE_DIGITS:
         return texts.cast(pa.int64()), None
     values = [strict_integer(text) for text in texts.to_pylist()]
@@ -33,7 +33,7 @@ def read_integers(texts: pa.StringArray) -> tuple[pa.Int64Array, Flags | None]:
 
 def strict_integer(text: str | None) -> int | None:
     """The integer that `text` is; None where it is missing, has another character, or does not fit into 64 bits."""
-    # Python refuses to read thousands of digits; leading zeros are none of the value.
+    # Python refuses to parse thousands of digits; leading zeros don't count.
     if text is None or not _STRICT.fullmatch(text) or len(text.lstrip("-").lstrip("0")) > _SAFE_DIGITS + 1:
         return None
     digits = text.lstrip("-").lstrip("0") or "0"
@@ -42,7 +42,7 @@ def strict_integer(text: str | None) -> int | None:
 
 
 def read_booleans(texts: pa.StringArray) -> tuple[pa.BooleanArray, Flags | None]:
-    """The booleans, (n,), and which texts are neither `true` nor `false`, which become null; None where all are."""
+    """Returns the booleans, (n,), and which texts are neither `true` nor `false`, which become null; None if none."""
     true = pc.equal(texts, "true")
     bad = pc.invert(pc.or_(true, pc.equal(texts, "false")))
     if not pc.any(bad).as_py():
@@ -51,7 +51,7 @@ def read_booleans(texts: pa.StringArray) -> tuple[pa.BooleanArray, Flags | None]
 
 
 def read_lists(texts: pa.StringArray) -> pa.ListArray:
-    """The tab-separated texts in each text, list<string> (n,); empty where it is missing."""
+    """Splits each text at its tabs: list<string> (n,); empty if the text is missing."""
     if texts.null_count == len(texts):
         return pa.ListArray.from_arrays(np.zeros(len(texts) + 1, dtype=np.int32), pa.array([], pa.string()))
     lists = pc.split_pattern(texts, LIST_SEPARATOR)
@@ -59,7 +59,7 @@ def read_lists(texts: pa.StringArray) -> pa.ListArray:
 
 
 def too_long(values: pa.StringArray | pa.ListArray) -> Flags:
-    """Which values, (n,), are a text of more than MAX_TEXT_BYTES, or a list that holds one."""
+    """Returns which values are longer than MAX_TEXT_BYTES, or are a list with such a text: bool (n,)."""
     if pa.types.is_string(values.type):
         return flags(pc.fill_null(pc.greater(pc.binary_length(values), MAX_TEXT_BYTES), False))
     long = np.flatnonzero(too_long(values.values))
@@ -69,12 +69,12 @@ def too_long(values: pa.StringArray | pa.ListArray) -> Flags:
 
 
 def flags(array: pa.BooleanArray) -> Flags:
-    """Booleans without nulls as numpy has them."""
+    """Converts booleans without nulls to numpy."""
     return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def bytes_of(texts: pa.StringArray) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
-    """Where each text begins among all bytes of the texts, and where the last ends, (n + 1,); and these bytes."""
+    """Returns the bounds of the texts in their joined bytes, int32 (n + 1,), and these bytes, uint8."""
     _, bounds, data = texts.buffers()
     if not len(texts) or data is None:
         return np.zeros(len(texts) + 1, dtype=np.int32), np.empty(0, dtype=np.uint8)

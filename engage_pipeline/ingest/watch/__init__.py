@@ -1,1 +1,1 @@
-"""The watch over the raw parts: what is seen, what is remembered, what is to be done."""
+"""The watch over the raw parts: observing files, remembering them, and deciding what to ingest."""

@@ -1,7 +1,7 @@
-"""What the watch over the raw parts remembers from one look to the next, as JSON that survives damage.
+"""The memory of the watch between two looks, as JSON; damaged entries are dropped.
 
-Only what the store does not know is kept: a part whose file is as its manifest says needs no memory. What does not
-belong here: what follows from it (decision).
+It holds only what the store does not know: a part whose file matches its manifest has no entry. What does not belong
+here: the decision that uses it (decision).
 """
 
 import json
@@ -16,10 +16,10 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Asked:
-    """The last ingest that was requested for a part.
+    """The last ingest requested for a part.
 
-    `over` is the folder of the stored version it was to replace (empty = none was stored), `count` how many requests
-    over that version came before, `at` the time in Unix seconds.
+    `over`: folder of the stored version that it was to replace (empty = none was stored). `count`: earlier requests
+    to replace that version. `at`: Unix seconds.
     """
 
     sha256: str
@@ -31,10 +31,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Seen:
-    """A part's file when it was last looked at.
+    """A part's file at the last look.
 
-    `since` is the Unix time at which it was first seen with this size and modification time; `gone`: it was reported
-    that the file is not there any more.
+    `since`: Unix seconds at which it was first seen with this size and modification time. `gone`: the file's absence
+    was reported.
     """
 
     file: str
@@ -51,24 +51,24 @@ _SEEN = TypeAdapter(Seen)
 
 @dataclass(frozen=True)
 class Cursor:
-    """What is remembered of the parts of one folder, by part."""
+    """What is remembered of the parts of one folder, by part name."""
 
     folder: str = ""
     parts: Mapping[str, Seen] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The cursor as text, short: what is None or false is left out."""
+        """Returns the cursor as compact JSON, without values that are None or false."""
         parts = {name: _short(asdict(seen)) for name, seen in sorted(self.parts.items())}
         value = {"version": VERSION, "folder": self.folder, "parts": parts}
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
     def of_folder(self, folder: str) -> "Cursor":
-        """This cursor, or an empty one if it is about another folder."""
+        """Returns this cursor, or an empty one if it is about another folder."""
         return self if self.folder == folder else Cursor(folder)
 
 
 def read_cursor(text: str | None) -> Cursor:
-    """The cursor in `text`. What another version or no program wrote is forgotten: the parts are looked at anew."""
+    """Parses the cursor in `text`. Text of another version and damaged entries are ignored."""
     try:
         value = json.loads(text or "null")
     except (ValueError, RecursionError):

@@ -1,10 +1,10 @@
-"""Which parts are new or replaced and have to be ingested: a decision over what is seen, remembered and stored.
+"""Decides which parts are new or replaced and must be ingested, from what is seen, remembered and stored.
 
-A part is asked for when its file has kept size and modification time for `stable_seconds`, its content (SHA-256) is not
-the one that is stored, no unfinished run works on it, and this content was not asked for over this stored version
-before. So each content is asked for once, and a part that is replaced by A, B and A again is ingested three times.
+A part is requested when its file has kept size and modification time for `stable_seconds`, its content (SHA-256)
+differs from the stored one, no unfinished run works on it, and this content was not yet requested to replace this
+stored version. So each content is requested once, and a part replaced by A, B and A again is ingested three times.
 
-Nothing is read, written or deleted here; what was seen comes from observation.
+Nothing is read, written or deleted here; observation reads the files.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,17 @@ from dataclasses import replace
 
 from engage_pipeline.catalogue import digest
 from engage_pipeline.ingest.watch.cursor import Asked, Cursor, Seen
-from engage_pipeline.ingest.watch.situation import Decision, Observed, PartRun, Situation, State, Stored
+from engage_pipeline.ingest.watch.situation import Observed, PartRun, Situation, State, Stored, WatchDecision
 
 
 def parts_to_read(found: Mapping[str, Observed], before: Cursor, situation: Situation) -> list[str]:
-    """The parts whose content has to be read before it can be decided on, sorted."""
+    """Returns the names of the parts whose content must be read before the decision, sorted."""
     seen = _sightings(found, before.of_folder(situation.folder).parts, situation)
     return sorted(name for name in seen if _state(name, seen[name], situation) is State.UNREAD)
 
 
-def decide(found: Mapping[str, Observed], before: Cursor, situation: Situation) -> Decision:
-    """What is to be done about the parts `found`, by part name; `before` is the cursor of the last decision."""
+def decide(found: Mapping[str, Observed], before: Cursor, situation: Situation) -> WatchDecision:
+    """Decides what to do about the parts `found`, by part name; `before` is the cursor of the last decision."""
     known = before.of_folder(situation.folder).parts
     seen = _sightings(found, known, situation)
     states = {name: _state(name, seen[name], situation) for name in sorted(seen)}
@@ -40,7 +40,7 @@ def decide(found: Mapping[str, Observed], before: Cursor, situation: Situation) 
     kept = {name: entry for name, entry in known.items() if name in situation.present and name not in seen}
     kept |= {name: replace(entry, gone=True) for name, entry in gone.items()}
     kept |= {name: entry for name, file in seen.items() if (entry := _memory(name, file, states[name], situation))}
-    return Decision(
+    return WatchDecision(
         register=register,
         runs=runs,
         vanished=tuple(gone),
@@ -55,11 +55,11 @@ def _sightings(found: Mapping[str, Observed], known: Mapping[str, Seen], situati
 
 
 def _sighting(name: str, file: Observed, before: Seen | None, situation: Situation) -> Seen:
-    """The file with what is known of it from before: since when it is as it is, and its content."""
+    """Carries over when the file last changed and its hash, if both still hold."""
     unchanged = before is not None and (before.file, before.bytes, before.mtime_ns) == _signature(file)
     since, sha256 = situation.now, file.sha256
     if before is not None and unchanged:
-        # A clock that was set back starts the wait anew, so that it ends.
+        # If the clock was set back, the wait starts anew: else it could last forever.
         since = min(before.since, situation.now)
         sha256 = sha256 or before.sha256
     stored = situation.stored.get(name)
@@ -89,14 +89,14 @@ def _state(name: str, seen: Seen, situation: Situation) -> State:
 
 
 def _is_stable(seen: Seen, situation: Situation) -> bool:
-    """Whether the file has been as it is for long enough, by our clock and by its own time unless that lies ahead."""
+    """Returns whether the file kept still for `stable_seconds`, by our clock and by its mtime unless that is ahead."""
     written = seen.mtime_ns / 1e9
     since = max(seen.since, written) if written <= situation.now else seen.since
     return situation.now - since >= situation.stable_seconds
 
 
 def _request(name: str, seen: Seen, situation: Situation) -> Asked:
-    """The request for this content; its key holds the version it replaces, so that a content may come again."""
+    """Makes the request for this content; its key names the version to replace, so that a content may come again."""
     over = _directory(situation.stored.get(name))
     count = seen.asked.count + 1 if seen.asked and seen.asked.over == over else 0
     key = f"{name}:{str(seen.sha256)[:16]}:{over or 'new'}" + (f":{count}" if count else "")
@@ -104,7 +104,7 @@ def _request(name: str, seen: Seen, situation: Situation) -> Asked:
 
 
 def _runs(requests: Mapping[str, Asked], order: Sequence[str], at_most: int) -> tuple[PartRun, ...]:
-    """The requested parts as runs of at most so many neighbours in the order of the partitions."""
+    """Groups the requested parts into runs of at most `at_most` neighbours in the order of the partitions."""
     place = {name: index for index, name in enumerate(order)}
     runs: list[list[str]] = []
     for name in sorted(requests, key=place.__getitem__):
@@ -120,21 +120,21 @@ def _run_key(parts: Sequence[str], keys: Sequence[str]) -> str:
 
 
 def _memory(name: str, seen: Seen, state: State, situation: Situation) -> Seen | None:
-    """What to remember of a part that is there; None where its manifest knows all that is needed."""
+    """Returns what to remember of a part that is present; None if its manifest suffices."""
     if state is not State.INGESTED:
         return seen
     stored = situation.stored.get(name)
     if stored is None:
         return seen
     if seen.asked and seen.asked.over == stored.directory:
-        # What was asked for over this version did not come, and its file is no longer there: it may come again.
+        # The requested content was not ingested and its file is no longer there: allow another request for it.
         return replace(seen, asked=replace(seen.asked, sha256=str(seen.sha256)))
     recorded = (stored.source.name, stored.source.bytes, stored.source.mtime_ns)
     return None if recorded == (seen.file, seen.bytes, seen.mtime_ns) else replace(seen, asked=None)
 
 
 def _gone(known: Mapping[str, Seen], situation: Situation) -> dict[str, Seen]:
-    """The parts that were read or ingested from this folder and whose file is no longer there, sorted."""
+    """Returns the parts that were read or ingested from this folder and whose file is gone, sorted by name."""
     gone = {name: entry for name, entry in known.items() if entry.sha256 is not None or entry.gone}
     for name, stored in situation.stored.items():
         source = stored.source
@@ -148,7 +148,7 @@ def _signature(file: Observed) -> tuple[str, int, int]:
 
 
 def _is_source(stored: Stored, file: Observed, situation: Situation) -> bool:
-    """Whether the manifest tells the content of this file: of equal name, size and time it is taken as unchanged."""
+    """Returns whether the version was made of this file: same folder, name, size and time count as unchanged."""
     source = stored.source
     return source.folder == situation.folder and (source.name, source.bytes, source.mtime_ns) == _signature(file)
 

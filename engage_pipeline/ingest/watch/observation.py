@@ -1,6 +1,6 @@
-"""What the watch over the raw parts sees: files, their content, and the parts in the store.
+"""Reads what the watch over the raw parts decides on: files, their content, and the parts in the store.
 
-What belongs here: reading. What does not: what follows from it (decision).
+What does not belong here: the decision (decision).
 """
 
 import hashlib
@@ -26,22 +26,21 @@ class _Unfinished:
 
 
 class ContentReader:
-    """SHA-256 of files, given up when the time is over and gone on with, where it stopped, when asked again.
+    """Computes the SHA-256 of files within a time limit per look; the next look resumes where this one stopped.
 
-    A look must end soon, however large the files are. What was read so far is kept in memory, so a new process starts
-    a file anew.
+    So a look ends soon however large the files are. The progress is kept in memory: a new process starts a file anew.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Reads for `seconds` of `clock` a look, and at least one block of 8 MiB."""
+        """Limits each look to `seconds` of `clock`, but reads at least one block of 8 MiB."""
         self._seconds = seconds
         self._clock = clock
         self._unfinished: dict[Path, _Unfinished] = {}
 
     def read(self, paths: Mapping[str, Path], names: Sequence[str]) -> tuple[dict[str, Observed], dict[str, str]]:
-        """The parts `names` that were read to their end, and what keeps others from being read, by part name.
+        """Returns the parts of `names` that were read to their end, and why others can't be read, by part name.
 
-        A file that changed while it was read comes without its content.
+        A file that changed while it was read is returned without its hash.
         """
         deadline = self._clock() + self._seconds
         done: dict[str, Observed] = {}
@@ -67,7 +66,7 @@ class ContentReader:
             if state is None or state.identity != status:
                 state = _Unfinished(status, 0, hashlib.sha256())
             file.seek(state.offset)
-            # No further than the size at the start: a file that grows as it is read would have no end.
+            # Read up to the size at the start: a file that grows meanwhile would have no end.
             while block := file.read(min(_BLOCK, status[1] - state.offset)):
                 state.digest.update(block)
                 state.offset += len(block)
@@ -79,13 +78,13 @@ class ContentReader:
 
 
 def look(path: Path) -> Observed:
-    """The file as it is now. Raises OSError where it can't be."""
+    """Returns the current state of the file. Raises OSError if it can't be read."""
     status = path.stat()
     return Observed(path.name, status.st_size, status.st_mtime_ns)
 
 
 def look_at_all(paths: Mapping[str, Path]) -> tuple[dict[str, Observed], dict[str, str]]:
-    """The files as they are now, and what keeps others from being looked at, by part name."""
+    """Returns the current state of the files, and why others can't be looked at, by part name."""
     found: dict[str, Observed] = {}
     problems: dict[str, str] = {}
     for name, path in paths.items():
@@ -97,7 +96,7 @@ def look_at_all(paths: Mapping[str, Path]) -> tuple[dict[str, Observed], dict[st
 
 
 def stored_parts(store: ArtifactStore) -> dict[str, Stored]:
-    """The ingested parts of whatever folder, by name. One whose manifest is damaged counts as not ingested."""
+    """Returns the ingested parts of any raw folder, by name. A part with a damaged manifest counts as not ingested."""
     base = store.folder("tweet_parts", "any").parent
     found = {}
     for path in sorted(base.iterdir()) if base.is_dir() else []:

@@ -1,17 +1,17 @@
-"""What the watch over the raw parts tells a person, in one line."""
+"""The watch's report on the raw parts, in one line."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from engage_pipeline.ingest.watch.situation import Decision, State
+from engage_pipeline.ingest.watch.situation import State, WatchDecision
 from engage_pipeline.plurals import counted
 
 MOST_NAMES = 5
-"""Names that are written out; of more, the first ones."""
+"""At most this many names are written out, the first ones."""
 
 
-def report(decision: Decision, problems: Mapping[str, str], folder: Path) -> str:
-    """Such as `3 parts ingested, 1 still being written: part-00007, 1 vanished: part-00002`; problems come last."""
+def report(decision: WatchDecision, problems: Mapping[str, str], folder: Path) -> str:
+    """Returns a line such as `3 parts ingested, 1 vanished: part-00002`; problems come last."""
     names = {state: [name for name, its in decision.states.items() if its is state] for state in State}
     ingested = len(names.pop(State.INGESTED))
     lines = [f"{counted(ingested, 'part')} ingested"] if ingested else []

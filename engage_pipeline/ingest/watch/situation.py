@@ -1,4 +1,4 @@
-"""What a decision about the raw parts rests on, and what it consists of: facts alone, no rule."""
+"""The inputs and the result of a decision about the raw parts: data only, no rules."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from engage_pipeline.ingest.watch.cursor import Cursor
 
 @dataclass(frozen=True)
 class Observed:
-    """A part's file as it is now; `sha256` where its content was read, unchanged from first byte to last."""
+    """The current state of a part's file; `sha256` only if it was read whole without a change meanwhile."""
 
     file: str
     bytes: int
@@ -20,7 +20,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class Stored:
-    """The version of a part that is in the store: the raw file it was made of, and its folder, a name used once."""
+    """The stored version of a part: the raw file it was made of, and the name of its folder, which is never reused."""
 
     source: SourceFile
     directory: str
@@ -28,11 +28,11 @@ class Stored:
 
 @dataclass(frozen=True)
 class Situation:
-    """All but the files that the decision rests on.
+    """The inputs of a decision other than the files.
 
-    `folder` is where the parts lie, as the store writes it; `present` are the names of all its parts, also of those
-    beyond `max_n_parts` or with a problem; `registered` are the partitions in their order; `busy` are the parts of
-    unfinished runs; `lost` are run keys of which no run came. `now` is in Unix seconds.
+    `folder`: where the parts lie, as the store writes it. `present`: names of all its parts, including those beyond
+    `max_n_parts` or with a problem. `registered`: the partitions in their order. `busy`: parts of unfinished runs.
+    `lost`: run keys whose run does not exist. `now`: Unix seconds.
     """
 
     folder: str
@@ -47,28 +47,31 @@ class Situation:
 
 
 class State(StrEnum):
-    """How far a part has come, in the words of the report."""
+    """The progress of a part, in the words of the report."""
 
     INGESTED = "ingested"
     DUE = "to be ingested now"
     BUSY = "being ingested"
     UNSTABLE = "new or still being written"
     UNREAD = "still to be read"
-    UNMADE = "requested but not ingested (see the run, mend the cause and retry it)"
+    UNMADE = "requested but not ingested (see the run, fix the cause and retry it)"
 
 
 @dataclass(frozen=True)
 class PartRun:
-    """One run: neighbouring partitions, in order. Two requests with one `run_key` would be the same request."""
+    """A run over neighbouring partitions, in order. Two requests with the same `run_key` are one request."""
 
     parts: tuple[str, ...]
     run_key: str
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What is to be done: partitions to add, sorted; runs to request; parts whose file is gone, the newly gone ones
-    apart; the state of each part that is there; and what to remember."""
+class WatchDecision:
+    """What to do about the raw parts.
+
+    `register`: partitions to add, sorted. `runs`: runs to request. `vanished`: parts whose file is gone;
+    `newly_vanished`: those not reported yet. `states`: the state of each part that is present. `cursor`: the memory.
+    """
 
     register: tuple[str, ...]
     runs: tuple[PartRun, ...]

@@ -15,7 +15,7 @@ from engage_pipeline.ingest.watch.cursor import Cursor, read_cursor
 from engage_pipeline.ingest.watch.decision import decide, parts_to_read
 from engage_pipeline.ingest.watch.observation import ContentReader, look_at_all, stored_parts
 from engage_pipeline.ingest.watch.report import report
-from engage_pipeline.ingest.watch.situation import Decision, PartRun, Situation
+from engage_pipeline.ingest.watch.situation import PartRun, Situation, WatchDecision
 from engage_pipeline.orchestration.partitions import PARTITION, PARTS, RANGE_END, RANGE_START
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.settings.operating import AutomationSettings
@@ -93,7 +93,7 @@ def _tick(context: dg.SensorEvaluationContext, store: ArtifactStore, reader: Con
     return _result(context, decision, text)
 
 
-def _result(context: dg.SensorEvaluationContext, decision: Decision, text: str) -> dg.SensorResult:
+def _result(context: dg.SensorEvaluationContext, decision: WatchDecision, text: str) -> dg.SensorResult:
     if decision.newly_vanished:
         names = ", ".join(decision.newly_vanished)
         context.log.warning(f"parts vanished: {names}; what was made of them is kept, and left out of the training set")

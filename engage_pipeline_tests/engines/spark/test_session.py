@@ -102,7 +102,7 @@ def test_a_comma_in_the_spill_folder_is_one_clear_line(tmp_path: Path) -> None:
     """Spark would spill into folders named by what stands on either side of it, the second below the current one."""
     folder = tmp_path / "a,b"
     done = opened(folder)
-    line = f"{folder}/.spill: Spark takes a comma for the end of a folder's name: set engine.temp_directory"
+    line = f"{folder}/.spill: Spark reads a comma as the end of a folder's name; set engine.temp_directory"
     assert (done.stdout.strip(), done.stderr) == (line, "")
     assert not list(tmp_path.iterdir())
 

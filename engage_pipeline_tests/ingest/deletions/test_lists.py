@@ -107,9 +107,7 @@ def test_an_id_that_is_not_one_of_the_challenge_is_reported_once_with_file_and_l
     write(tmp_path, users=b"\n".join([USER.encode(), b"", TWEET.encode(), *odd]), tweets=TWEET.encode())
     for _ in range(2):
         assert len(ids(tmp_path)[1]) == 5
-    told = (
-        f"line 4: '{odd[0].decode()}' is not an id of 32 hexadecimal digits: it deletes only what is called exactly so"
-    )
+    told = f"line 4: '{odd[0].decode()}' is not an id of 32 hexadecimal digits; it deletes only this exact id"
     assert caplog.messages == [f"{tmp_path / 'users'}: {told}"]
 
 

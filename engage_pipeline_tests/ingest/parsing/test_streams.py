@@ -57,7 +57,7 @@ def test_archives_of_several_members_are_read_to_their_end(tmp_path: Path, endin
 def test_a_cut_off_archive_is_an_error_naming_it(tmp_path: Path, ending: str, share: float) -> None:
     whole = compressed(CONTENT, ending)
     path = written(tmp_path, "part-00000" + ending, whole[: max(int(len(whole) * share), 3)])
-    with pytest.raises(UserError, match=rf"part-00000\{ending}: damaged or cut-off archive"):
+    with pytest.raises(UserError, match=rf"part-00000\{ending}: damaged or truncated archive"):
         read_all(path)
 
 
@@ -65,13 +65,13 @@ def test_a_cut_off_archive_is_an_error_naming_it(tmp_path: Path, ending: str, sh
 def test_a_changed_byte_in_an_archive_is_an_error(tmp_path: Path, ending: str) -> None:
     damaged = bytearray(compressed(CONTENT, ending))
     damaged[len(damaged) // 2] ^= 0x10
-    with pytest.raises(UserError, match="damaged or cut-off archive"):
+    with pytest.raises(UserError, match="damaged or truncated archive"):
         read_all(written(tmp_path, "part-00000" + ending, bytes(damaged)))
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_text_called_an_archive_is_an_error(tmp_path: Path, ending: str) -> None:
-    with pytest.raises(UserError, match="damaged or cut-off archive"):
+    with pytest.raises(UserError, match="damaged or truncated archive"):
         read_all(written(tmp_path, "part-00000" + ending, CONTENT))
 
 

@@ -11,7 +11,7 @@ from engage_pipeline.files.atomic import SourceFile
 from engage_pipeline.ingest.watch.cursor import Asked, Cursor, Seen, read_cursor
 from engage_pipeline.ingest.watch.decision import decide, parts_to_read
 from engage_pipeline.ingest.watch.report import report
-from engage_pipeline.ingest.watch.situation import Decision, Observed, Situation, State, Stored
+from engage_pipeline.ingest.watch.situation import Observed, Situation, State, Stored, WatchDecision
 
 FOLDER = "../raw/train"
 STABLE = 60.0
@@ -45,7 +45,7 @@ class World:
         content, written = self.files[name]
         return Observed(name, len(content), int(written * 1e9))
 
-    def look(self, seconds: float = 0.0) -> Decision:
+    def look(self, seconds: float = 0.0) -> WatchDecision:
         self.now += seconds
         situation = Situation(
             folder=FOLDER,
@@ -91,7 +91,7 @@ class World:
         source = SourceFile(folder, file.file, file.bytes, file.mtime_ns, sha(self.files[name][0]))
         self.stored[name] = Stored(source, f"version-{self.versions}")
 
-    def settle(self) -> Decision:
+    def settle(self) -> WatchDecision:
         """Looks until nothing is left to do, all runs succeeding; returns the last decision."""
         for _ in range(6):
             decision = self.look(STABLE)
@@ -105,7 +105,7 @@ def sha(content: str) -> str:
     return f"{content}-".ljust(64, "0")
 
 
-def taken(decision: Decision) -> list[str]:
+def taken(decision: WatchDecision) -> list[str]:
     return [name for run in decision.runs for name in run.parts]
 
 
@@ -452,7 +452,7 @@ class History:
         self.written[name] = now
         self.first_seen.pop(name, None)
 
-    def judge(self, world: World, decision: Decision) -> None:
+    def judge(self, world: World, decision: WatchDecision) -> None:
         requested = taken(decision)
         assert len(set(requested)) == len(requested)
         for name, state in decision.states.items():

@@ -73,4 +73,4 @@ def test_status_works_without_dagster_and_with_a_store_that_can_t_be_read(ingest
     broken = engage("status", "--config", str(ingested), home=elsewhere)
     assert (broken.returncode, broken.stderr) == (0, "")
     assert "tweet_parts/part-00000" in broken.stdout
-    assert broken.stdout.splitlines()[-1].startswith("what checks warned of can't be read from Dagster: ")
+    assert broken.stdout.splitlines()[-1].startswith("the warnings of checks can't be read from Dagster: ")
