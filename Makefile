@@ -45,6 +45,8 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --quiet --disable-progress-bar engage_pipeline
+	$(BIN)/codespell
 
 # Known vulnerabilities of what is installed; skipped, saying why, where the data can't be reached.
 audit: setup

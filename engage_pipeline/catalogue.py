@@ -8,6 +8,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from engage_pipeline.settings.computing import EncoderSettings, NetworkSettings
@@ -46,6 +47,8 @@ class Artifact:
 
 _ENCODER_TRAINING = tuple(f"encoder.{name}" for name in EncoderSettings.model_fields if name != "checkpoint")
 _PRETRAINING = tuple(f"network.{name}" for name in NetworkSettings.model_fields if not name.startswith("finetuning"))
+FURTHER = "features.further"
+"""What of features.counters the counters depend on: where settings are shown, features.counters says it."""
 _FEATURE_INPUTS = ("interaction_counts", "author_similarity", "validation_counts")
 _REPORTED = (
     "tweet_parts",
@@ -70,7 +73,7 @@ ARTIFACTS: dict[str, Artifact] = {
             "4",
         ),
         Artifact("test_tweets", Stage.INGEST, (), ("ingest",), "3"),
-        Artifact("interaction_counts", Stage.INTERACTIONS, ("tweet_parts",), ("max_n_parts",), "1"),
+        Artifact("interaction_counts", Stage.INTERACTIONS, ("tweet_parts",), ("max_n_parts", FURTHER), "1"),
         Artifact(
             "author_similarity",
             Stage.INTERACTIONS,
@@ -85,7 +88,7 @@ ARTIFACTS: dict[str, Artifact] = {
             ("communities", "features.communities", "seed"),
             "3",
         ),
-        Artifact("validation_counts", Stage.INTERACTIONS, ("validation_tweets",), (), "1"),
+        Artifact("validation_counts", Stage.INTERACTIONS, ("validation_tweets",), (FURTHER,), "1"),
         Artifact(
             "interaction_features",
             Stage.INTERACTIONS,
@@ -223,6 +226,12 @@ def relevant_settings(name: str, settings: Settings) -> dict[str, Any]:
     for ancestor in ancestry(name):
         values |= setting_values(ARTIFACTS[ancestor], settings)
     return dict(sorted(values.items()))
+
+
+@cache
+def default_settings(name: str) -> dict[str, Any]:
+    """The defaults of `relevant_settings`."""
+    return relevant_settings(name, Settings())
 
 
 def ancestry(name: str) -> set[str]:

@@ -4,10 +4,21 @@ Everything that names a column takes the name from here. What belongs here: name
 What does not: how a value is read (ingest), counted (interactions) or fed to a model (model).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
 import pyarrow as pa
+
+from engage_pipeline.settings.families import (
+    COUNTER_FAMILIES,
+    REVERSED,
+    TRAINING,
+    VALIDATION,
+    WINDOWS,
+    counted_keys,
+    further_keys,
+)
 
 
 class Kind(StrEnum):
@@ -118,9 +129,9 @@ def _described(name: str, data_type: pa.DataType, description: str) -> pa.Field:
 # --- features -------------------------------------------------------------------------------------------------------
 # A counter feature is named <window prefix><key>_<engagement>. The training window has no prefix.
 
-TRAINING_KEYS = ("pair", "author", "viewer", "language", "hashtag")
-VALIDATION_KEYS = (*TRAINING_KEYS, "tweet")
-REVERSED_KEYS = ("reverse_pair", "viewer_as_author", "author_as_viewer")
+TRAINING_KEYS, VALIDATION_KEYS = (tuple(key.name for key in counted_keys(window, ())) for window in WINDOWS)
+REVERSED_KEYS = tuple(key.name for key in REVERSED)
+"""The keys of the reference, whose counters are among the 73 numbers."""
 NEGATIVE_KEYS = ("pair", "author", "viewer", "tweet")
 VALIDATION_PREFIX = "valid_"
 
@@ -175,6 +186,23 @@ EXPOSURE_FEATURES = (
 )
 """How often a key was shown at all, engaged or not: the denominators of rates. Beyond the reference."""
 
+
+def further_counters(families: Collection[str]) -> tuple[str, ...]:
+    """The counters of those of `families` that the reference does not have: `<window prefix><key>`."""
+    keys = {"": further_keys(TRAINING, families), VALIDATION_PREFIX: further_keys(VALIDATION, families)}
+    return tuple(f"{prefix}{key.name}" for prefix, found in keys.items() for key in found)
+
+
+def further_counters_in(columns: Collection[str]) -> tuple[str, ...]:
+    """The counters beyond the reference that have their columns among `columns`, in order."""
+    return tuple(name for name in further_counters(COUNTER_FAMILIES) if f"{name}_exposures" in columns)
+
+
+def further_features(counters: Collection[str]) -> tuple[str, ...]:
+    """The columns of `counters` beyond the reference: four engagements and the exposures of each."""
+    return tuple(f"{counter}_{count}" for counter in counters for count in (*ENGAGEMENTS, "exposures"))
+
+
 IDENTITY_COLUMNS = ("tweet_id", "engaging_user_id", "engaged_with_user_id", "first_hashtag")
 """Who and what a row is about, as text; null where it is missing. The effects of the mixed model are keyed by them."""
 TWEET_TIMESTAMP = "tweet_timestamp"
@@ -184,9 +212,10 @@ SPLIT = "split"
 HOLDOUT = -1
 
 
-def feature_schema(*, labelled: bool, validation: bool = False) -> pa.Schema:
+def feature_schema(*, labelled: bool, validation: bool = False, families: Collection[str] = ()) -> pa.Schema:
     """Schema of the rows that a model reads (interaction_features, validation_features, test_features).
 
+    `families` are those of features.families: what is on beyond the reference has columns behind the exposures.
     Ordered by engagement_day, then line_number (test rows: line_number alone). `hour` is 0 … 23 and `day_of_month`
     0 … 30, both UTC; labels stand in the order of TARGETS. Missing numbers are 0, missing flags false.
     """
@@ -197,7 +226,8 @@ def feature_schema(*, labelled: bool, validation: bool = False) -> pa.Schema:
         pa.field(name, pa.float64() if name in SIMILARITY_FEATURES else pa.int32()) for name in INTERACTION_FEATURES
     ]
     fields += [pa.field(name, pa.int64()) for name in PROFILE_NUMBERS]
-    fields += [pa.field(name, pa.int32()) for name in EXPOSURE_FEATURES]
+    further = further_features(further_counters(families))
+    fields += [pa.field(name, pa.int32()) for name in (*EXPOSURE_FEATURES, *further)]
     fields += [pa.field(name, pa.bool_()) for name in BINARY_FEATURES]
     fields += [
         pa.field("language", pa.string()),

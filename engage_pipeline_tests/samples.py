@@ -1,7 +1,7 @@
 """Small inputs that several test modules share, made from a seed."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,9 @@ def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], object]) -> N
     path.write_text(json.dumps(values), encoding="utf-8")
 
 
-def feature_table(rows: int, seed: int, *, labelled: bool = True, validation: bool = False) -> pa.Table:
+def feature_table(
+    rows: int, seed: int, *, labelled: bool = True, validation: bool = False, families: Collection[str] = ()
+) -> pa.Table:
     """Rows as interaction_features holds them, with labels that the viewer's and the pair's counters explain."""
     rng = np.random.default_rng(seed)
     day = np.sort(rng.integers(0, 5, rows)) + FIRST_DAY
@@ -86,5 +88,7 @@ def feature_table(rows: int, seed: int, *, labelled: bool = True, validation: bo
         probability = 1 / (1 + np.exp(-(score + np.log(base_rate / (1 - base_rate)))))
         columns[target] = rng.random(rows) < probability
     columns |= _identities(rows, seed)
-    wanted = schema.feature_schema(labelled=labelled, validation=validation)
+    further = schema.further_features(schema.further_counters(families))
+    columns |= {name: rng.poisson(1.0, rows) for name in further}
+    wanted = schema.feature_schema(labelled=labelled, validation=validation, families=families)
     return pa.table({name: pa.array(columns[name], type=wanted.field(name).type) for name in wanted.names})

@@ -20,8 +20,10 @@ LAYERS = (
     ("ingest", "language"),
     ("engines", "store"),
     ("catalogue", "machine", "plots", "synthetic"),
-    ("files", "metrics", "numerics", "progress", "settings"),
-    ("errors", "plurals", "schema"),
+    ("files", "metrics", "numerics", "progress"),
+    ("schema",),
+    ("settings",),
+    ("errors", "plurals"),
 )
 """From the top down: a module imports from its own folder or from a layer below. What comes later in the flow of the
 data is higher."""

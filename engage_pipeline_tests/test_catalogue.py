@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from engage_pipeline.catalogue import ARTIFACTS, ancestry, relevant_settings
+from engage_pipeline.settings.families import FAMILY_NAMES
 from engage_pipeline.settings.section import SettingsSection
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.plan import SEGMENTS
+from engage_pipeline.store.staleness import changed_setting
 from engage_pipeline_tests.samples import tiny_settings
 
 FIXED_NAMES = {
@@ -62,6 +64,15 @@ def test_every_setting_that_changes_a_result_is_known_to_an_artifact(tmp_path: P
         else:
             assert name in known, name
     assert relevant_settings("submission", tiny_settings(tmp_path))
+
+
+def test_a_version_from_before_the_families_beyond_the_reference_is_current(tmp_path: Path) -> None:
+    off = relevant_settings("submission", tiny_settings(tmp_path))
+    on = relevant_settings("submission", tiny_settings(tmp_path, features={"families": list(FAMILY_NAMES)}))
+    before = {name: value for name, value in off.items() if name != "features.further"}
+    assert changed_setting(before, off) is None
+    assert changed_setting(on, off)
+    assert changed_setting(before, on)
 
 
 def test_submission_is_made_of_everything_but_the_evaluation() -> None:

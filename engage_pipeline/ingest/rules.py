@@ -3,7 +3,7 @@
 The rules read manifests, footers and small files only, whatever the size of a part.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -25,14 +25,15 @@ _NO_ROWS = (".rejects.parquet", ".profile.parquet", f".{SAMPLE}")
 _WINDOWS = ("validation_tweets", "test_tweets")
 
 
-def columns_are_as_declared(declared: pa.Schema) -> Rule:
-    """The rule that every file of rows has the columns of `declared`."""
+def columns_are_as_declared(declared: Callable[[Manifest], pa.Schema]) -> Rule:
+    """The rule that every file of rows has the columns that `declared` gives for its version."""
 
     @rule("in {files} files")
     def columns_are_as_declared(store: Reader, version: Version) -> Outcome:
         """The columns of every file of rows have the declared names, order and types."""
         names = tables(version.manifest)
-        differences = [schema_difference(version.unread(name), declared) for name in names]
+        wanted = declared(version.manifest)
+        differences = [schema_difference(version.unread(name), wanted) for name in names]
         problem = next((difference for difference in differences if difference), "")
         return Outcome(problem, {"files": len(names)})
 
@@ -186,18 +187,18 @@ def _held_out(tweets: Path) -> tuple[int, int]:
 _OF_LABELLED = (few_lines_are_rejected, few_rows_come_twice, days_are_in_the_window, no_row_is_in_another_window)
 RULES: dict[str, Rules] = {
     "tweet_parts": (
-        columns_are_as_declared(schema.tweet_schema(labelled=True)),
+        columns_are_as_declared(lambda _: schema.tweet_schema(labelled=True)),
         lines_add_up,
         *_OF_LABELLED,
         no_part_comes_twice,
     ),
     "validation_tweets": (
-        columns_are_as_declared(schema.tweet_schema(labelled=True, validation=True)),
+        columns_are_as_declared(lambda _: schema.tweet_schema(labelled=True, validation=True)),
         *_OF_LABELLED,
         holdout_has_its_share,
     ),
     "test_tweets": (
-        columns_are_as_declared(schema.tweet_schema(labelled=False)),
+        columns_are_as_declared(lambda _: schema.tweet_schema(labelled=False)),
         no_row_is_in_another_window,
     ),
 }

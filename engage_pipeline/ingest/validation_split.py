@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
+from engage_pipeline.numerics.splitmix import GOLDEN_GAMMA, mix
 from engage_pipeline.schema import HOLDOUT
 
-_GOLDEN_GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _BLOCK_LINES = 1 << 20
 
 
@@ -15,19 +15,12 @@ def validation_split(lines: int, *, seed: int, holdout_share: float, chunks: int
     A line is HOLDOUT with probability `holdout_share`, else in a chunk 0 … `chunks` - 1, all equally likely. The place
     is a hash of (seed, line number), so it does not depend on the lines that follow.
     """
-    key = _mixed(np.array([seed], dtype=np.uint64) * _GOLDEN_GAMMA)
+    key = mix(np.array([seed], dtype=np.uint64) * GOLDEN_GAMMA)
     split = np.empty(lines, dtype=np.int32)
     for start in range(0, lines, _BLOCK_LINES):
         numbers = np.arange(start, min(start + _BLOCK_LINES, lines), dtype=np.uint64)
-        place = _mixed(key + (numbers + np.uint64(1)) * _GOLDEN_GAMMA)
+        place = mix(key + (numbers + np.uint64(1)) * GOLDEN_GAMMA)
         heldout = (place >> np.uint64(11)) * 2.0**-53 < holdout_share
-        chunk = (_mixed(place) % np.uint64(chunks)).astype(np.int32)
+        chunk = (mix(place) % np.uint64(chunks)).astype(np.int32)
         split[start : start + _BLOCK_LINES] = np.where(heldout, HOLDOUT, chunk)
     return split
-
-
-def _mixed(state: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Applies splitmix64's output step (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014)."""
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state ^ (state >> np.uint64(31))

@@ -5,6 +5,7 @@ SELECT
     engaged_with_user_id AS author,
     engaging_user_id AS viewer,
     language,
+    tweet_type,
     tweet_id AS tweet,
     hashtags,
     CASE WHEN like_timestamp IS NULL THEN 0 ELSE 1 END AS "like",
@@ -12,7 +13,7 @@ SELECT
     CASE WHEN retweet_timestamp IS NULL THEN 0 ELSE 1 END AS retweet,
     CASE WHEN retweet_with_comment_timestamp IS NULL THEN 0 ELSE 1 END AS retweet_with_comment,
     CASE
-        WHEN COALESCE(like_timestamp, reply_timestamp, retweet_timestamp, retweet_with_comment_timestamp) IS NULL
-        THEN 1 ELSE 0
+        WHEN COALESCE(like_timestamp, reply_timestamp, retweet_timestamp, retweet_with_comment_timestamp) IS NULL THEN 1
+        ELSE 0
     END AS negative
 FROM window_tweets

@@ -1,5 +1,6 @@
 """What must hold of counters and of the rows that a model reads, before anyone uses them."""
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
@@ -94,7 +95,11 @@ def _every_row_has_features(tweets: str) -> Rule:
 
 
 def _of_features(tweets: str, *, labelled: bool, validation: bool = False) -> Rules:
-    declared = schema.feature_schema(labelled=labelled, validation=validation)
+    def declared(manifest: Manifest) -> pa.Schema:
+        """The columns of the families that the version was made with."""
+        families = manifest.settings.get("features.counters", ())
+        return schema.feature_schema(labelled=labelled, validation=validation, families=families)
+
     return columns_are_as_declared(declared), _every_row_has_features(tweets)
 
 

@@ -15,7 +15,8 @@ FROM engaged_pairs
 INNER JOIN similar_scores ON similar_scores.similar_author = engaged_pairs.author
 INNER JOIN numbered ON numbered.author = similar_scores.author AND numbered.viewer = engaged_pairs.viewer
 LEFT JOIN by_fold
-    ON by_fold.key = engaged_pairs.author
-    AND by_fold.viewer = engaged_pairs.viewer
-    AND by_fold.fold = numbered.fold
+    ON
+        by_fold.key = engaged_pairs.author
+        AND by_fold.viewer = engaged_pairs.viewer
+        AND by_fold.fold = numbered.fold
 GROUP BY numbered.line_number

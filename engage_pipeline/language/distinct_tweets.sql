@@ -5,7 +5,7 @@ SELECT
     text_tokens,
     CAST(COUNT(*) AS BIGINT) AS occurrences
 FROM tweets
-WHERE array_length(text_tokens) > 0
+WHERE ARRAY_LENGTH(text_tokens) > 0
 GROUP BY tweet_id, text_tokens
 ORDER BY tweet_id NULLS LAST, text_tokens
 LIMIT $most

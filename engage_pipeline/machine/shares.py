@@ -42,17 +42,20 @@ def settings_of_one(settings: Settings, processes: int, threads: int | None = No
 
 
 def shared_limit(limit: str, processes: int) -> str:
-    """Divides a limit such as `70%` or `4GB` by `processes`. Raises ValueError if it is not such a limit."""
-    found = _LIMIT.fullmatch(limit)
-    if found is None:
-        raise ValueError(f"{limit!r} is not a memory limit")
-    return f"{float(found[1]) / processes:.4f}{found[2]}"
+    """A `processes`th of a limit such as `70%` or `4GB`."""
+    number, unit = _read_limit(limit)
+    return f"{number / processes:.4f}{unit}"
 
 
 def memory_bytes(limit: str) -> int:
-    """Converts a value of `engine.memory_limit` to bytes; a percentage is of this machine's memory."""
-    unit = limit.lstrip("0123456789. ")
-    number = float(limit.removesuffix(unit))
-    if unit == "%":
-        return int(number / 100 * machine_memory())
-    return int(number * _UNITS[unit.upper()])
+    """What `engine.memory_limit` allows in bytes; a percentage is one of this machine's memory."""
+    number, unit = _read_limit(limit)
+    return int(number / 100 * machine_memory()) if unit == "%" else int(number * _UNITS[unit.upper()])
+
+
+def _read_limit(limit: str) -> tuple[float, str]:
+    """Number and unit. Raises ValueError where `limit` has none of the units."""
+    found = _LIMIT.fullmatch(limit)
+    if found is None or (found[2] != "%" and found[2].upper() not in _UNITS):
+        raise ValueError(f"{limit!r} is no limit of memory")
+    return float(found[1]), found[2]

@@ -131,7 +131,7 @@ def score(
     edges: Sequence[int],
     source: str = "probabilities",
 ) -> Scores:
-    """Computes AP and RCE of `probabilities`, as SPEC section 7 defines them.
+    """Computes AP and RCE of `probabilities`, as docs/specification.md, section 7 defines them.
 
     Raises UserError, naming `source` and the first wrong row (from 0), if a probability is NaN or outside [0, 1], or if
     the arrays differ in length.

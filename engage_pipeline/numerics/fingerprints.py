@@ -7,12 +7,13 @@ Among a billion ids, two share a fingerprint with a probability of 3 %; then the
 import numpy as np
 import pyarrow as pa
 
+from engage_pipeline.numerics.splitmix import mix
+
 NO_FINGERPRINT = 0
 """The fingerprint of a null, and of a combination with a null."""
 _OFFSET, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _WORD = 2**64 - 1
 _FEW = 8
-_MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
 def fingerprints(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
@@ -70,8 +71,6 @@ def _fnv_of(text: bytes, value: int) -> int:
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:
-    """Applies the last steps of SplitMix64: every bit of a value changes half of the bits. Never NO_FINGERPRINT."""
-    values = (values ^ (values >> np.uint64(30))) * _MIX[0]
-    values = (values ^ (values >> np.uint64(27))) * _MIX[1]
-    values ^= values >> np.uint64(31)
-    return np.where(values == NO_FINGERPRINT, np.uint64(1), values)
+    """Applies SplitMix64 to `values`; the result is never NO_FINGERPRINT."""
+    mixed = mix(values)
+    return np.where(mixed == NO_FINGERPRINT, np.uint64(1), mixed)

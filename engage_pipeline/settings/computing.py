@@ -73,8 +73,13 @@ class CommunitySettings(SettingsSection):
 
 
 class NetworkSettings(SettingsSection):
-    """The residual network and its two schedules."""
+    """The network and its two schedules."""
 
+    architecture: Literal["residual", "deep_cross"] = Field(
+        "residual",
+        description="`residual`: four layers with skips, the reference's; `deep_cross`: low-rank cross layers beside "
+        "two deep ones (DCN V2).",
+    )
     hidden_size: int = Field(512, ge=1, description="Width of the hidden layers.")
     embedding_size: int = Field(20, ge=1, description="Size of the language, hour and day embeddings.")
     batch_size: int = Field(512, ge=2, description="Rows a training step.")
@@ -106,7 +111,9 @@ class NetworkSettings(SettingsSection):
     processes: int = Field(
         1, ge=1, description="Processes that train together, each on its share of every batch; on GPUs one for each."
     )
-    warm_start: bool = Field(False, description="Start training from the weights of the last network of this shape.")
+    warm_start: bool = Field(
+        False, description="Start training from the weights of the last network of this architecture and shape."
+    )
     warm_epochs: int = Field(1, ge=1, description="Passes over the training rows after such a start.")
 
 

@@ -1,20 +1,137 @@
-"""The feature families that `features.families` switches on and off, by name.
+"""The feature families that `features.families` switches on and off, each said in one record.
 
-A family of counters is one SQL file of interactions/keys (or two, for the roles and for similar authors), whose counts
-are 0 where it is off. A family of effects is a group of effects of the mixed model (model/effects/effects.py), which
-does not fit them where it is off. What does not belong here: what is counted or fitted.
+A family of counters is a `Family`: everything that names, counts, looks up, titles or explains its counters reads the
+record; interactions/keys holds one SQL file for each of its keys. The reference's families are counted whether they are
+on or not, and their counters are 0 where they are off. A further family is one that the reference does not have: where
+it is off, no file and no column tells of it, and the network of the `synerise` preset never reads it.
+
+A family of effects is a group of effects of the mixed model (model/effects/effects.py), which does not fit them where
+it is off. What does not belong here: how rows are counted or effects fitted.
 """
 
-COUNTER_FAMILIES = {
-    "pair_counters": "engagements of this viewer with this author",
-    "author_counters": "engagements with the author",
-    "viewer_counters": "engagements of the viewer",
-    "language_counters": "engagements of the viewer in the language",
-    "hashtag_counters": "engagements of the viewer with the hashtags",
-    "tweet_counters": "engagements of others with the tweet",
-    "similar_authors": "engagements of the viewer with similar authors",
-    "reversed_roles": "author and viewer with their roles changed",
-}
+from collections.abc import Collection
+from dataclasses import dataclass
+
+TRAINING, VALIDATION = "training", "validation"
+WINDOWS = (TRAINING, VALIDATION)
+AUTHOR, VIEWER = "engaged_with_user_id", "engaging_user_id"
+
+
+@dataclass(frozen=True)
+class Key:
+    """What rows are counted by, such as viewer and language.
+
+    `name` stands in the names of columns, `<window prefix><name>_like`, and names interactions/keys/<name>.sql; `title`
+    is its name in an explanation. `column` is the raw column that the key is read from, `viewer` the one of its second
+    part, None where it has a single part. `numbers` is the file of the numbers that stand for the values of `column`,
+    made by interactions/<numbers>.sql. `counts` names the key whose counts are looked up, None = its own. `several`: a
+    row has several values, whose counts are added.
+    """
+
+    name: str
+    title: str
+    column: str
+    viewer: str | None = None
+    numbers: str = "user_numbers"
+    counts: str | None = None
+    several: bool = False
+
+    @property
+    def counted(self) -> str:
+        """Name of the key whose counts are looked up."""
+        return self.counts or self.name
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of counters: its name in `features.families`, its keys, and the windows that they are counted in.
+
+    `default`: whether the `default` preset has it on.
+    """
+
+    name: str
+    description: str
+    keys: tuple[Key, ...]
+    windows: tuple[str, ...] = WINDOWS
+    default: bool = True
+
+
+REFERENCE_FAMILIES = (
+    Family(
+        "pair_counters",
+        "engagements of this viewer with this author",
+        (Key("pair", "this viewer with this author", AUTHOR, VIEWER),),
+    ),
+    Family("author_counters", "engagements with the author", (Key("author", "the author with all viewers", AUTHOR),)),
+    Family("viewer_counters", "engagements of the viewer", (Key("viewer", "the viewer's own history", VIEWER),)),
+    Family(
+        "language_counters",
+        "engagements of the viewer in the language",
+        (Key("language", "the viewer in this language", "language", VIEWER, "languages"),),
+    ),
+    Family(
+        "hashtag_counters",
+        "engagements of the viewer with the hashtags",
+        (Key("hashtag", "the viewer with these hashtags", "hashtags", VIEWER, "hashtag_numbers", several=True),),
+    ),
+    Family(
+        "tweet_counters",
+        "engagements of others with the tweet",
+        (Key("tweet", "this tweet with other viewers", "tweet_id", numbers="tweet_numbers"),),
+        windows=(VALIDATION,),
+    ),
+    Family(
+        "similar_authors",
+        "engagements of the viewer with similar authors",
+        (Key("similar", "the viewer with similar authors", AUTHOR, VIEWER, counts="pair"),),
+        windows=(TRAINING,),
+    ),
+    Family(
+        "reversed_roles",
+        "author and viewer with their roles changed",
+        (
+            Key("reverse_pair", "the author with the viewer's tweets", VIEWER, AUTHOR, counts="pair"),
+            Key("viewer_as_author", "the viewer's tweets with all viewers", VIEWER, counts="author"),
+            Key("author_as_viewer", "the author's own history", AUTHOR, counts="viewer"),
+        ),
+        windows=(VALIDATION,),
+    ),
+)
+"""The families of the 73 numbers, which the network of the `synerise` preset reads: a closed list, in their order."""
+FURTHER_FAMILIES = (
+    Family(
+        "type_counters",
+        "engagements of the viewer with the type of tweet",
+        (Key("type", "the viewer with this type of tweet", "tweet_type", VIEWER, "type_numbers"),),
+        default=False,
+    ),
+)
+"""Families that the reference does not have: trees, and the smoothed rates of the network, read those that are on."""
+
+COUNTER_FAMILIES = {family.name: family for family in (*REFERENCE_FAMILIES, *FURTHER_FAMILIES)}
+FAMILY_OF_KEY = {key.name: family for family in COUNTER_FAMILIES.values() for key in family.keys}
+KEYS = {key.name: key for family in COUNTER_FAMILIES.values() for key in family.keys}
+SIMILAR = KEYS["similar"]
+"""Counted over authors who are similar to the row's, by other SQL than the other keys."""
+REVERSED = COUNTER_FAMILIES["reversed_roles"].keys
+"""Looked up once author and viewer have changed places."""
+
+
+def counted_keys(window: str, families: Collection[str]) -> tuple[Key, ...]:
+    """The keys that the rows of a window are counted by: the reference's, and those of further `families`."""
+    return _own_keys(window, REFERENCE_FAMILIES) + further_keys(window, families)
+
+
+def further_keys(window: str, families: Collection[str]) -> tuple[Key, ...]:
+    """The keys of those of `families` that the reference does not have, in a window."""
+    return _own_keys(window, [family for family in FURTHER_FAMILIES if family.name in families])
+
+
+def _own_keys(window: str, families: Collection[Family]) -> tuple[Key, ...]:
+    chosen = [family for family in families if window in family.windows]
+    return tuple(key for family in chosen for key in family.keys if key.counts is None)
+
+
 EFFECT_FAMILIES = {
     "people_effects": "how much the viewer engages, how much the author is engaged with",
     "pair_effects": "what lies between this viewer and this author alone",
@@ -29,3 +146,5 @@ TOPIC_READERS = ("topic_effects",)
 COMMUNITY_READERS = ("topic_effects", "community_effects")
 """The families whose effects have keys of topics, and of communities: without them neither is looked for."""
 FAMILY_NAMES = (*COUNTER_FAMILIES, *EFFECT_FAMILIES)
+DEFAULT_FAMILIES = tuple(name for name in FAMILY_NAMES if name in EFFECT_FAMILIES or COUNTER_FAMILIES[name].default)
+"""The families that are on unless `features.families` says otherwise."""

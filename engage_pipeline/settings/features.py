@@ -1,43 +1,31 @@
 """The groups of settings that say what the models know of a row: feature families, and the mixed model's effects."""
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, computed_field, field_validator
 
 from engage_pipeline.settings.families import (
     COMMUNITY_READERS,
     COUNTER_FAMILIES,
+    DEFAULT_FAMILIES,
     EFFECT_FAMILIES,
     FAMILY_NAMES,
+    FURTHER_FAMILIES,
     TOPIC_READERS,
 )
 from engage_pipeline.settings.section import SettingsSection
 
-FamilyName = Literal[
-    "pair_counters",
-    "author_counters",
-    "viewer_counters",
-    "language_counters",
-    "hashtag_counters",
-    "tweet_counters",
-    "similar_authors",
-    "reversed_roles",
-    "people_effects",
-    "pair_effects",
-    "tweet_effects",
-    "habit_effects",
-    "topic_effects",
-    "community_effects",
-    "context_effects",
-    "censoring_effects",
-]
+if TYPE_CHECKING:
+    FamilyName = str
+else:  # the names of the records, which pydantic holds the settings to
+    FamilyName = Literal[FAMILY_NAMES]
 
 
 class FeatureSettings(SettingsSection):
     """Which feature families the models read."""
 
     families: tuple[FamilyName, ...] = Field(
-        get_args(FamilyName),
+        DEFAULT_FAMILIES,
         description="Feature families that the models read; what is left out is neither counted nor fitted.",
     )
 
@@ -51,6 +39,12 @@ class FeatureSettings(SettingsSection):
     def counters(self) -> tuple[str, ...]:
         """The families of counters that are on: what the tables of features depend on."""
         return tuple(name for name in self.families if name in COUNTER_FAMILIES)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def further(self) -> tuple[str, ...] | None:
+        """The families beyond the reference that are on, which add tables to the counters; None where none is."""
+        return tuple(family.name for family in FURTHER_FAMILIES if family.name in self.families) or None
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -41,7 +41,7 @@ REFERENCE_NAMES = {
     "network.finetuning_decay": "training: decay per fine-tuning epoch",
     "network.finetuning_epochs": "training: fine-tuning epochs",
 }
-"""The reference's names of settings (SPEC section 2). The other settings are ours."""
+"""The reference's names of settings (docs/specification.md, section 2). The other settings are ours."""
 
 _HEADER = """# Settings
 

@@ -24,7 +24,7 @@ from engage_pipeline.settings.computing import (
     TopicSettings,
     TreeSettings,
 )
-from engage_pipeline.settings.families import COUNTER_FAMILIES
+from engage_pipeline.settings.families import REFERENCE_FAMILIES
 from engage_pipeline.settings.features import EffectSettings, FeatureSettings
 from engage_pipeline.settings.operating import AutomationSettings, CheckSettings, EngineSettings, PromotionSettings
 from engage_pipeline.settings.section import ConfigPath, SettingsSection
@@ -97,7 +97,7 @@ class Settings(SettingsSection):
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     "synerise": {
-        "features": {"families": list(COUNTER_FAMILIES)},
+        "features": {"families": [family.name for family in REFERENCE_FAMILIES]},
         "network": {
             "hidden_size": 1500,
             "batch_size": 256,

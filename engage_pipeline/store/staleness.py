@@ -1,6 +1,7 @@
 """Why a version would come out otherwise if it were made now: the one rule of status, plan, runs and checks."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from engage_pipeline.files.atomic import SourceFile
@@ -30,6 +31,11 @@ class Wanted(Protocol):
         ...
 
     @property
+    def defaults(self) -> Mapping[str, Any]:
+        """The defaults of these settings, by name."""
+        ...
+
+    @property
     def inputs(self) -> Mapping[str, str]:
         """The versions of the artifacts that it is made of, by label."""
         ...
@@ -54,7 +60,7 @@ def why_stale(made: Manifest, noted_counters: Mapping[str, str], wanted: Wanted)
         return f"code version {made.code_version} → {wanted.code_version}"
     return (
         failed(wanted.problems)
-        or changed_setting(made.settings, wanted.settings)
+        or changed_setting(made.settings, wanted.settings, wanted.defaults)
         or changed_version(made.inputs, wanted.inputs)
         or changed_source(made.sources, wanted.sources)
         or _changed_counters(noted_counters, wanted.counters)
@@ -74,12 +80,25 @@ def changed_version(before: Mapping[str, str], now: Mapping[str, str]) -> str | 
     return f"{names[0]} changed" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
-def changed_setting(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """Which settings have another value now, with both values; None where none has. A section is compared by field."""
+def changed_setting(
+    made_with: Mapping[str, Any], now: Mapping[str, Any], defaults: Mapping[str, Any] = MappingProxyType({})
+) -> str | None:
+    """Which settings have another value now, with both values; None where none has. A section is compared by field.
+
+    A field that its section did not have when the version was made counts as having had its default: it came with a
+    later version of the program. Where it changes what comes out, the code version is raised.
+    """
+    before = {name: _with_new_fields(value, defaults.get(name)) for name, value in made_with.items()}
     changes = [
         _value_change(name, before.get(name), value) for name, value in sorted(now.items()) if before.get(name) != value
     ]
     return "; ".join(changes) or None
+
+
+def _with_new_fields(section: Any, defaults: Any) -> Any:
+    if not isinstance(section, dict) or not isinstance(defaults, dict):
+        return section
+    return defaults | {name: _with_new_fields(value, defaults.get(name)) for name, value in section.items()}
 
 
 def _value_change(name: str, before: Any, now: Any) -> str:

@@ -21,7 +21,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from engage_pipeline.catalogue import ARTIFACTS, ancestry, digest, relevant_settings, setting_value
+from engage_pipeline.catalogue import ARTIFACTS, ancestry, default_settings, digest, relevant_settings, setting_value
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.files.raw_parts import check_key
@@ -69,7 +69,8 @@ class ArtifactStore:
         manifest = self.manifest(name, key)
         if manifest is None:
             raise UserError(f"{label(name, key)} is not there yet: materialize it first")
-        if changed := staleness.changed_setting(manifest.settings, relevant_settings(name, self.settings)):
+        settings = relevant_settings(name, self.settings)
+        if changed := staleness.changed_setting(manifest.settings, settings, default_settings(name)):
             raise UserError(f"{label(name, key)} was made with other settings ({changed}): materialize it again")
         if reason := self._failed(manifest):
             raise UserError(f"{label(name, key)} {reason}: mend the cause and materialize it again")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engage_pipeline.catalogue import ARTIFACTS, Artifact, relevant_settings
+from engage_pipeline.catalogue import ARTIFACTS, Artifact, default_settings, relevant_settings
 from engage_pipeline.files.atomic import SourceFile, sources_now
 from engage_pipeline.store import promoted_counters
 from engage_pipeline.store.manifests import ABSENT, Manifest, label
@@ -38,6 +38,11 @@ class WantedNow:
     def settings(self) -> dict[str, Any]:
         """The settings that the artifact depends on, by name."""
         return relevant_settings(self.made.artifact, self.store.settings)
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The defaults of these settings."""
+        return default_settings(self.made.artifact)
 
     @property
     def inputs(self) -> dict[str, str]:

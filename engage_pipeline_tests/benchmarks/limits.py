@@ -89,7 +89,7 @@ def _products(operations: Callable[[World], float], world: World) -> Iterator[Wo
 def _network_operations(training: bool, world: World) -> float:
     """Of one row of the full network. Back from the outputs every matrix is used twice, but the known input's, which
     has no gradient, once."""
-    from engage_pipeline.model.network.network import load_network
+    from engage_pipeline.model.network.network_files import load_network
 
     network = load_network(wide_folder(world, "auto"))
     linear = {name: weight.numel() for name, weight in network.named_parameters() if weight.ndim == 2}

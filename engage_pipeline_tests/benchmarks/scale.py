@@ -1,4 +1,4 @@
-"""What a run of many rows takes, from the rates on the page of measurements.
+"""The time and disk of a run of many rows, computed from the rates on the page of measurements.
 
 python -m engage_pipeline_tests.benchmarks.scale --rates docs/performance.md --out docs/scale.md
 """
@@ -32,6 +32,10 @@ MODEL_STAGES = {
     "predict_1500": "prediction of the test rows, hidden 1500",
 }
 """Of the table of stages, in the order of a run."""
+NOTES = (
+    "An engine measured at one size alone has no fixed seconds. A serial share of 100 % means that the target kept one "
+    "core busy and no more. Only features read counters."
+)
 
 
 def _rows_at_once_on(gigabytes: float) -> int:
@@ -114,7 +118,7 @@ def _measured(rates: Rates) -> list[str]:
         *("engine", "target", "fixed s", "CPU s a million rows", "to read their counters once"),
         *("serial share", "largest run's peak MB"),
     )
-    return _table("What is reckoned with", columns, rows, texts=2)
+    return [*_table("What the tables are computed from", columns, rows, texts=2), "", NOTES]
 
 
 def main(arguments: Sequence[str]) -> None:

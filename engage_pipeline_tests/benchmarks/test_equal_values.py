@@ -11,6 +11,7 @@ from engage_pipeline import schema
 from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
+from engage_pipeline.model.network.residual import ResidualNetwork
 from engage_pipeline.model.network.rows import Rows, rows_from_table
 from engage_pipeline_tests.benchmarks.alternatives.stages import polars_features
 from engage_pipeline_tests.benchmarks.graphs import Graph, draw_edges, write_graph
@@ -130,7 +131,7 @@ def network_rows(made: World) -> tuple[list[dict], Rows, EngagementNetwork, np.n
     rng = np.random.default_rng(1)
     codes = rng.integers(-1, WIDTH, (120_000, 1)) + np.zeros((1, DEPTH), np.int64)
     torch.manual_seed(1)
-    network = EngagementNetwork(NetworkConfig(languages, DEPTH, WIDTH, HIDDEN, 20))
+    network = ResidualNetwork(NetworkConfig(languages, DEPTH, WIDTH, HIDDEN, 20))
     rows = rows_from_table(table, languages, labelled=True)
     codes = codes.astype(np.int32)
     network.train()

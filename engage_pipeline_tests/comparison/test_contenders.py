@@ -12,7 +12,7 @@ from engage_pipeline.comparison import contenders
 from engage_pipeline.comparison.contenders import common_values, contender
 from engage_pipeline.comparison.worlds import RawFiles, Variant, WorldSpec
 from engage_pipeline.errors import UserError
-from engage_pipeline.settings.families import FAMILY_NAMES
+from engage_pipeline.settings.families import DEFAULT_FAMILIES
 from engage_pipeline.settings.settings import settings_from
 
 WORLD = WorldSpec(1000, 1)
@@ -101,8 +101,8 @@ def test_what_is_no_size_or_seed_is_named(sizes: str, seeds: str):
 
 def test_an_ablation_leaves_one_family_out_at_a_time():
     found = contenders.ablations()
-    assert tuple(found) == FAMILY_NAMES
+    assert tuple(found) == DEFAULT_FAMILIES
     assert {one.preset for one in found.values()} == {"default"}
     assert found["habit_effects"].name == "default-without-habit_effects"
-    kept = [name for name in FAMILY_NAMES if name != "habit_effects"]
+    kept = [name for name in DEFAULT_FAMILIES if name != "habit_effects"]
     assert found["habit_effects"].values == {"features": {"families": kept}}

@@ -1,4 +1,7 @@
-"""Batches hold every row once, in order, in the size asked for, and memory does not grow with the file."""
+"""Batches hold every row once, in order, in the size asked for, and memory does not grow with the file.
+
+Every way in which a file's columns can differ from the declared ones is found.
+"""
 
 import random
 from pathlib import Path
@@ -9,7 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engage_pipeline.files.parquet import batches
+from engage_pipeline.files.parquet import batches, require_schema, schema_difference
+
+WANTED = pa.schema([("a", pa.int64()), ("b", pa.list_(pa.int32())), ("c", pa.string())])
+A, B, C = pa.array([1], pa.int64()), pa.array([[1]], pa.list_(pa.int32())), pa.array(["x"])
+
+CASES = {
+    "as declared": ({"a": A, "b": B, "c": C}, None),
+    "type": ({"a": A.cast(pa.int32()), "b": B, "c": C}, "a is int32, not int64"),
+    "type within a list": ({"a": A, "b": B.cast(pa.list_(pa.int64())), "c": C}, "not list"),
+    "missing": ({"a": A, "b": B}, "no column c"),
+    "unknown": ({"a": A, "b": B, "c": C, "d": A}, "column d is not known"),
+    "order": ({"a": A, "c": C, "b": B}, "column c is out of order"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +59,25 @@ def test_memory_does_not_grow_with_the_row_groups(folder: Path) -> None:
             held.append(pa.total_allocated_bytes() - before)
             del table
     assert max(held) < (folder / "large.parquet").stat().st_size / 3
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_differences(tmp_path: Path, case: str) -> None:
+    columns, expected = CASES[case]
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
+    found = schema_difference(tmp_path / "rows.parquet", WANTED)
+    if expected is None:
+        assert found is None
+        require_schema(tmp_path / "rows.parquet", WANTED)
+    else:
+        assert found is not None
+        assert found.startswith("rows.parquet: ")
+        assert expected in found
+        with pytest.raises(RuntimeError, match=r"rows\.parquet"):
+            require_schema(tmp_path / "rows.parquet", WANTED)
+
+
+def test_what_is_no_parquet_file(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("PAR1", encoding="utf-8")
+    for name in ("text", "absent"):
+        assert "no Parquet file" in str(schema_difference(tmp_path / name, WANTED))

@@ -1,4 +1,4 @@
-"""Days, sample and duplicates of a typed part, against plain Python over the same rows."""
+"""Days, sample, duplicates and label counts of a typed part, against plain Python over the same rows."""
 
 from collections import Counter
 from datetime import date
@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engage_pipeline import schema
 from engage_pipeline.engines.duckdb import DuckDBEngine
-from engage_pipeline.ingest.side_files import SAMPLE_ROWS, rows_outside, shared_rows, write_side_files
+from engage_pipeline.ingest.side_files import SAMPLE_ROWS, label_counts, rows_outside, shared_rows, write_side_files
+from engage_pipeline_tests.interactions.dense_rows import dense_rows
+from engage_pipeline_tests.interactions.typed_parts import write_typed
 from engage_pipeline_tests.samples import FIRST_DAY, tiny_settings
 
 Row = tuple[str | None, str | None, int]
@@ -92,3 +95,23 @@ def test_large_parts_share_by_estimate(tmp_path: Path) -> None:
 def test_parts_without_a_row(tmp_path: Path) -> None:
     samples = {name: written(tmp_path / name, []) / "sample.parquet" for name in "ab"}
     assert shared_rows(samples) == {}
+
+
+def test_label_counts_are_those_of_the_rows_by_day(tmp_path: Path) -> None:
+    rows = dense_rows(80, 7)
+    for row in rows[:5]:
+        row[schema.ENGAGEMENT_DAY] = 0
+    for row in rows[5:9]:
+        row[schema.ENGAGEMENT_DAY] = -1  # the last day of 1969
+    found = label_counts(write_typed(rows, tmp_path / "tweets.parquet"), tiny_settings(tmp_path))
+    known = [row for row in rows if row[schema.ENGAGEMENT_DAY]]
+    days = Counter(row[schema.ENGAGEMENT_DAY] for row in known)
+    assert found[schema.ENGAGEMENT_DAY] == sorted(days)
+    assert found[schema.ENGAGEMENT_DAY][0] == -1
+    assert found["rows"] == [days[day] for day in sorted(days)]
+    for name in schema.ENGAGEMENTS:
+        engaged = Counter(
+            row[schema.ENGAGEMENT_DAY] for row in known if row[schema.engagement_timestamp(name)] is not None
+        )
+        assert found[name] == [engaged[day] for day in sorted(days)]
+    assert np.sum(found["like"]) > 0

@@ -1,4 +1,4 @@
-"""The counters, similar authors and features as SPEC sections 3, 4 and 6 word them: row by row, slow, plain Python.
+"""The counters, similar authors and features (docs/specification.md, sections 3, 4, 6), row by row, in slow Python.
 
 A key part that is missing makes no key: such a row shares it with no other.
 """
@@ -19,6 +19,7 @@ KEYS: dict[str, Callable[[Row], list[Key]]] = {
     "language": lambda row: [(row["language"], row["engaging_user_id"])],
     "hashtag": lambda row: [(hashtag, row["engaging_user_id"]) for hashtag in row["hashtags"]],
     "tweet": lambda row: [(row["tweet_id"],)],
+    "type": lambda row: [(row["tweet_type"], row["engaging_user_id"])],
 }
 REVERSED = {"reverse_pair": "pair", "viewer_as_author": "author", "author_as_viewer": "viewer"}
 NOTHING = object()
@@ -38,10 +39,10 @@ def features(row: Row, kind: str, training: Sequence[Row], validation: Sequence[
         "engaging_user_id": row["engaged_with_user_id"],
     }
     values: Row = {}
-    for key in schema.TRAINING_KEYS:
+    for key in (*schema.TRAINING_KEYS, "type"):
         values |= _counts(key, KEYS[key], row, others)
     values |= _similar(row, others, graph)
-    for key in schema.VALIDATION_KEYS:
+    for key in (*schema.VALIDATION_KEYS, "type"):
         values |= _counts(f"valid_{key}", KEYS[key], row, shown)
     for name, key in REVERSED.items():
         values |= _counts(f"valid_{name}", KEYS[key], swapped, shown)

@@ -14,6 +14,7 @@ from engage_pipeline.interactions.counters.counting import count_training, count
 from engage_pipeline.interactions.counters.family_counts import Kind
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.graphs.similarity import similar_authors
+from engage_pipeline.settings.families import FAMILY_NAMES
 from engage_pipeline_tests.interactions import reference
 from engage_pipeline_tests.interactions.typed_parts import Row, write_typed
 from engage_pipeline_tests.interactions.worlds import World, worlds
@@ -53,12 +54,14 @@ def compare(found: Row, row: Row, expected: Row) -> None:
 
 
 def make_tables(world: World, folder: Path, threads: int = 2) -> tuple[dict[str, list[Row]], reference.Graph]:
-    """The feature rows of each kind, and the similarity graph."""
-    write_everything(world, folder, threads)
+    """The feature rows of each kind, and the similarity graph, with every family on."""
+    write_everything(world, folder, threads, {"families": list(FAMILY_NAMES)})
     tables = {}
     for kind in ("training", "validation", "test"):
         table = pq.read_table(folder / f"{kind}_features.parquet")
-        assert table.schema.equals(schema.feature_schema(labelled=kind != "test", validation=kind == "validation"))
+        labelled, validation = kind != "test", kind == "validation"
+        wanted = schema.feature_schema(labelled=labelled, validation=validation, families=FAMILY_NAMES)
+        assert table.schema.equals(wanted)
         tables[kind] = table.to_pylist()
         assert_ordered(tables[kind], [schema.LINE_NUMBER] if kind == "test" else [*_BY_DAY])
     graph: reference.Graph = {}

@@ -8,6 +8,7 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.interactions.rules import RULES
+from engage_pipeline.settings.families import DEFAULT_FAMILIES
 from engage_pipeline.store.rules import Rule
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.rules import RULES as SUBMISSION_RULES
@@ -45,6 +46,23 @@ def publish_counts(store: ArtifactStore, counted: dict[str, int], name: str = "i
     with store.publish(name) as draft:
         pq.write_table(pa.table({one: [1, count - 1] for one, count in counted.items()}), draft.path("days.parquet"))
         draft.facts |= counted
+
+
+@pytest.mark.parametrize("made_with", [(), ("type_counters",)])
+def test_features_have_the_columns_of_the_families_that_they_were_made_with(
+    tmp_path: Path, made_with: tuple[str, ...]
+) -> None:
+    families = {"families": [*DEFAULT_FAMILIES, *made_with]}
+    store = bare_store(tiny_settings(tmp_path / "data", recsys_data=str(tmp_path / "raw"), features=families))
+    publish(store, "test_tweets")
+    for name in ("interaction_counts", "author_similarity", "validation_counts"):
+        publish(store, name)
+    for held in ((), ("type_counters",)):
+        with store.publish("test_features") as draft:
+            columns = schema.feature_schema(labelled=False, families=held)
+            pq.write_table(columns.empty_table(), draft.path("part-00000.parquet"))
+        found = problem(store, "test_features", "columns_are_as_declared")
+        assert bool(found) == (held != made_with)
 
 
 def problem(store: ArtifactStore, artifact: str, rule: str, key: str | None = None) -> str:

@@ -29,7 +29,10 @@ def vectors(rows: int, dim: int = 12, seed: int = 0) -> np.ndarray:
 
 
 def plain_codes(coder: EmdeCoder, values: np.ndarray) -> np.ndarray:
-    """SPEC 5.3 literally: standardise, project on all planes, compare, pack, read as little-endian, modulo."""
+    """Standardise, project on all planes, compare, pack, read as little-endian, modulo.
+
+    docs/specification.md, section 5, line 3, literally.
+    """
     bits = ((values.astype(float) - coder.mean) / coder.scale) @ coder.projection.T > coder.median
     packed = np.packbits(bits.reshape(len(values), coder.depth, PLANES), axis=2)
     return packed.view("<u2")[..., 0].astype(int) % coder.width

@@ -37,12 +37,15 @@ def write_network(folder: Path, seed: int, settings: Settings) -> None:
     """A network that was never trained, its outputs near the base rates."""
     import torch
 
-    from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig, save_network
+    from engage_pipeline.model.network.architectures import new_network
+    from engage_pipeline.model.network.network import NetworkConfig
+    from engage_pipeline.model.network.network_files import save_network
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        config = NetworkConfig(("en", "es", "ja"), settings.sketch_depth, settings.sketch_width, 32, 20)
-        network = EngagementNetwork(config)
+        shape = settings.sketch_depth, settings.sketch_width, 32, 20
+        config = NetworkConfig(("en", "es", "ja"), *shape, architecture=settings.network.architecture)
+        network = new_network(config)
         with torch.no_grad():
             network.output.bias.copy_(torch.tensor([-0.4, -2.2, -3.5, -2.9]))
     folder.mkdir()

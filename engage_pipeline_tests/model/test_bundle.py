@@ -13,10 +13,12 @@ from engage_pipeline.model.blend import MOSTLY_TREES, choose_weights, read_blend
 from engage_pipeline.model.bundle import LEAST_PROBABILITY, TrainedModel, build_bundle, to_probabilities
 from engage_pipeline.model.effects.columns import read_columns
 from engage_pipeline.model.effects.scoring import EffectScorer
+from engage_pipeline.model.network.network_files import load_network
 from engage_pipeline.model.network.scoring import NetworkScorer
 from engage_pipeline.model.trees.scoring import TreeScorer
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
+from engage_pipeline_tests.model.network.network_samples import ARCHITECTURES
 from engage_pipeline_tests.samples import feature_table
 
 TABLE = feature_table(2400, 21, validation=True)
@@ -34,11 +36,15 @@ def build(inputs: dict[str, Path], output: Path, settings: Settings) -> dict:
     return build_bundle(output, **inputs, settings=settings)
 
 
-def test_components_are_those_of_the_parts(inputs: dict[str, Path], tmp_path: Path) -> None:
-    build(inputs, tmp_path / "bundle", quiet_settings(tmp_path))
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_components_are_those_of_the_parts(tmp_path: Path, architecture: str) -> None:
+    settings = quiet_settings(tmp_path, network={"architecture": architecture})
+    inputs = make_inputs(TABLE, tmp_path / "inputs", settings)
+    build(inputs, tmp_path / "bundle", settings)
     components = TrainedModel.load(tmp_path / "bundle", threads=1).components(UNSEEN)
     assert list(components) == ["network", "pretrained", "effects", "trees", "blend"]
     codes = load_codes(inputs["codes_path"])
+    assert load_network(tmp_path / "bundle", "finetuned_").config.architecture == architecture
     pretrained = NetworkScorer.load(inputs["pretrained"], codes).logits(UNSEEN)
     assert np.array_equal(components["pretrained"], pretrained)
     assert np.array_equal(components["network"], NetworkScorer.load(inputs["finetuned"], codes).logits(UNSEEN))

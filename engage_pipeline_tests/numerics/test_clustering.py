@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score  # noqa: TID253 - nothing light imports tests
 
 from engage_pipeline.numerics import clustering
-from engage_pipeline.numerics.clustering import fit_centroids, nearest, unit_rows
+from engage_pipeline.numerics.clustering import fit_centroids, nearest, ranked, unit_rows
 
 
 def clouds(count: int, of_each: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -53,3 +53,10 @@ def test_the_same_seed_gives_the_same_centroids() -> None:
 
 def test_rows_get_length_one_and_zeros_stay() -> None:
     assert unit_rows(np.array([[3, 4], [0, 0]], np.float32)).tolist() == [[np.float32(0.6), np.float32(0.8)], [0, 0]]
+
+
+def test_ranks_by_hand() -> None:
+    occurrences = np.array([3, 100, 7, 1, 7])
+    assert ranked(occurrences) == [(1, 100), (2, 7), (3, 7), (4, 3), (5, 1)]
+    assert ranked(occurrences, points=2) == [(1, 100), (5, 1)]
+    assert ranked(np.array([], int)) == []

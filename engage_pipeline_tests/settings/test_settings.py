@@ -5,6 +5,12 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.settings.families import (
+    DEFAULT_FAMILIES,
+    FAMILY_NAMES,
+    FURTHER_FAMILIES,
+    REFERENCE_FAMILIES,
+)
 from engage_pipeline.settings.settings import PRESETS, Settings, load_settings, settings_from
 
 REFERENCE_FILE = """
@@ -33,6 +39,15 @@ def test_a_file_written_for_the_reference_works_unchanged(tmp_path: Path) -> Non
     assert settings.working_dir == Path("/tmp/work")  # noqa: S108
     assert (settings.max_n_parts, settings.max_n_parts_in_memory) == (200, 20)
     assert (settings.sketch_width, settings.sketch_depth) == (256, 20)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_no_preset_has_families_on_that_are_off_by_default(preset: str, tmp_path: Path) -> None:
+    features = settings_from({"preset": preset}, folder=tmp_path).features
+    assert {*features.families} <= {*DEFAULT_FAMILIES}
+    assert preset != "synerise" or features.families == tuple(family.name for family in REFERENCE_FAMILIES)
+    further = settings_from({"features": {"families": list(FAMILY_NAMES)}}, folder=tmp_path).features.further
+    assert further == tuple(family.name for family in FURTHER_FAMILIES)
 
 
 def test_synerise_has_the_values_of_the_reference(tmp_path: Path) -> None:

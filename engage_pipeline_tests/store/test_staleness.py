@@ -35,6 +35,7 @@ class Now:
     code_version: str = MADE.code_version
     problems: str = ""
     settings: dict[str, Any] = field(default_factory=lambda: dict(MADE.settings))
+    defaults: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=lambda: dict(MADE.inputs))
     sources: tuple[SourceFile, ...] = (RAW,)
     counters: dict[str, str] = field(default_factory=lambda: dict(COUNTERS))
@@ -72,15 +73,34 @@ def test_a_file_that_was_only_touched_is_the_same_and_so_is_a_setting_that_is_go
     assert why_stale(MADE, COUNTERS, Now(settings={"seed": 1})) is None
 
 
+@pytest.mark.parametrize(("value", "reason"), [(0.5, None), (0.6, "trees.rate: 0.5 → 0.6")])
+def test_a_field_that_came_later_had_its_default(value: float, reason: str | None) -> None:
+    now = Now(
+        settings={"seed": 1, "trees": {"rounds": 5, "depth": 3, "rate": value}},
+        defaults={"seed": 9, "trees": {"rounds": 9, "depth": 9, "rate": 0.5}},
+    )
+    assert why_stale(MADE, COUNTERS, now) == reason
+
+
+def test_a_field_that_is_gone_and_a_setting_that_was_not_noted_count() -> None:
+    defaults = {"seed": 1, "trees": {"rounds": 5}, "late": True}
+    assert why_stale(MADE, COUNTERS, Now(settings={"seed": 1, "trees": {"rounds": 5}}, defaults=defaults)) == (
+        "trees changed"
+    )
+    assert why_stale(MADE, COUNTERS, Now(settings={"seed": 1, "late": True}, defaults=defaults)) == "late: None → True"
+
+
 def test_counters_count_only_where_both_are_known() -> None:
     assert why_stale(MADE, {}, Now()) is None
     assert why_stale(MADE, COUNTERS, Now(counters={})) is None
 
 
 def test_the_reasons_come_in_this_order() -> None:
-    now = Now("3", "4 rows", {"seed": 2}, {}, (), {"interaction_counts": "2"})
+    now = Now("3", "4 rows", {"seed": 2}, {}, {}, (), {"interaction_counts": "2"})
     told = []
     for name, value in vars(Now()).items():
+        if name == "defaults":
+            continue
         told.append(why_stale(MADE, COUNTERS, now))
         now = replace(now, **{name: value})
     assert told == [

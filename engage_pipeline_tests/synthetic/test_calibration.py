@@ -1,4 +1,4 @@
-"""The figures of SPEC section 1 come out."""
+"""The figures of docs/specification.md, section 1, come out."""
 
 from collections import Counter
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from engage_pipeline.engines.spark.session import open_session
 from engage_pipeline.errors import UserError
+from engage_pipeline.machine.shares import shared_limit
 from engage_pipeline.settings.settings import Settings
 
 
@@ -28,8 +29,6 @@ def map_tasks(work: Callable[[Settings, str], None], keys: Sequence[str], settin
 
 def one_task(settings: Settings, tasks: int) -> Settings:
     """Returns the settings of one of `tasks` simultaneous tasks: DuckDB on one thread, its share of the memory."""
-    limit = settings.engine.memory_limit
-    unit = limit.lstrip("0123456789. ")
-    share = f"{float(limit.removesuffix(unit)) / max(1, tasks):.4f}{unit}"
+    share = shared_limit(settings.engine.memory_limit, max(1, tasks))
     engine = settings.engine.model_copy(update={"kind": "duckdb", "threads": 1, "memory_limit": share})
     return settings.model_copy(update={"engine": engine})

@@ -4,23 +4,21 @@ What belongs here: the single row of a request to a service. What does not: part
 instead of raising (part_ingest).
 """
 
-import re
 from typing import Any
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.ingest.parsing.tokens import strict_token_ids
+from engage_pipeline.ingest.parsing.values import strict_integer
 from engage_pipeline.schema import (
     COLUMNS,
     FIELD_SEPARATOR,
     LIST_SEPARATOR,
     MAX_TEXT_BYTES,
     N_TEST_COLUMNS,
-    VOCABULARY_SIZE,
     Column,
     Kind,
 )
 
-_INTEGER = re.compile(r"-?[0-9]+", re.ASCII)
-_LEAST, _MOST = -(2**63), 2**63 - 1
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -57,17 +55,9 @@ def _value(column: Column, field: str) -> Any:
     if column.kind is Kind.BOOLEAN:
         found = _BOOLEANS.get(field)
     elif column.kind is Kind.INTEGER:
-        found = _integer(field, _LEAST, _MOST)
+        found = strict_integer(field)
     else:
-        tokens = [_integer(token, 0, VOCABULARY_SIZE - 1) for token in field.split(LIST_SEPARATOR)]
-        found = None if None in tokens else tokens
+        found = strict_token_ids(field)
     if found is None:
         raise UserError(f"a row is rejected: {column.name}: {field[:100]!r} can't be read as {column.kind.value}")
     return found
-
-
-def _integer(text: str, least: int, most: int) -> int | None:
-    if not _INTEGER.fullmatch(text):
-        return None
-    number = int(text)
-    return number if least <= number <= most else None

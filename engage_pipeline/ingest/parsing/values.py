@@ -26,12 +26,13 @@ def read_integers(texts: pa.StringArray) -> tuple[pa.Int64Array, Flags | None]:
     # uint8: bytes below "0" wrap round, so one comparison finds every non-digit.
     if (data - np.uint8(ord("0"))).max(initial=0) <= 9 and np.diff(bounds).max(initial=0) <= _SAFE_DIGITS:
         return texts.cast(pa.int64()), None
-    values = [_strict(text) for text in texts.to_pylist()]
+    values = [strict_integer(text) for text in texts.to_pylist()]
     numbers = pa.array(values, pa.int64())
     return numbers, flags(pc.and_(texts.is_valid(), numbers.is_null()))
 
 
-def _strict(text: str | None) -> int | None:
+def strict_integer(text: str | None) -> int | None:
+    """The integer that `text` is; None where it is missing, has another character, or does not fit into 64 bits."""
     # Python refuses to parse thousands of digits; leading zeros don't count.
     if text is None or not _STRICT.fullmatch(text) or len(text.lstrip("-").lstrip("0")) > _SAFE_DIGITS + 1:
         return None

@@ -6,6 +6,7 @@ A window's folder holds, flat:
     <scope><key>.parquet                                       key, viewer, counts: the totals of the scope
     <scope><key>_by_fold.parquet                               key, viewer, fold, counts
     days.parquet (training)                                    engagement_day, rows, counts
+Families beyond the reference that are on (settings/families.py) add the files of their keys, and of their own numbers.
 A key of two parts is (key, viewer); one of a single part has viewer = 0. The counts are like, reply, retweet,
 retweet_with_comment, negative (rows without any engagement) and exposures (all rows), int32.
 
@@ -23,7 +24,8 @@ import pyarrow as pa
 from engage_pipeline.engines.engine import Engine
 from engage_pipeline.engines.opening import open_engine
 from engage_pipeline.progress import Progress, progress
-from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS, TRAINING_KEYS, VALIDATION_KEYS
+from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS
+from engage_pipeline.settings.families import COUNTER_FAMILIES, TRAINING, VALIDATION, Key, counted_keys
 from engage_pipeline.settings.settings import Settings
 
 TRAINING_SCOPE = ""
@@ -31,9 +33,13 @@ FINETUNE_SCOPE = "finetune_"
 LABELLED_SCOPE = "labelled_"
 LANGUAGES = "languages"
 DAYS = "days"
-TRAINING_NUMBERS = ("user_numbers", "hashtag_numbers", LANGUAGES)
-VALIDATION_NUMBERS = (*TRAINING_NUMBERS, "tweet_numbers")
+_FIRST_NUMBERS = ("user_numbers", "hashtag_numbers", LANGUAGES)
 COUNTS = (*ENGAGEMENTS, "negative", "exposures")
+
+
+def numbers_of(keys: Sequence[Key]) -> tuple[str, ...]:
+    """Names of the files of the numbers that stand for the ids in `keys`, in the order in which they are made."""
+    return tuple(dict.fromkeys((*_FIRST_NUMBERS, *(key.numbers for key in keys))))
 
 
 def totals_file(scope: str, key: str) -> str:
@@ -47,15 +53,16 @@ def by_fold_file(scope: str, key: str) -> str:
 
 
 def count_tables(*, validation: bool) -> pa.Schema:
-    """The columns of all files of a window's folder, each called `<file>.<column>`."""
+    """The columns of all files of a window's folder where every family is on, each called `<file>.<column>`."""
     tables: dict[str, tuple[str, ...]] = {}
-    for name in VALIDATION_NUMBERS if validation else TRAINING_NUMBERS:
+    keys = counted_keys(VALIDATION if validation else TRAINING, COUNTER_FAMILIES)
+    for name in numbers_of(keys):
         tables[name] = ("language", "rows", "number") if name == LANGUAGES else ("id", "number")
     for scope in (FINETUNE_SCOPE, LABELLED_SCOPE) if validation else (TRAINING_SCOPE,):
-        for key in VALIDATION_KEYS if validation else TRAINING_KEYS:
-            tables[f"{scope}{key}"] = ("key", "viewer", *COUNTS)
+        for key in keys:
+            tables[f"{scope}{key.name}"] = ("key", "viewer", *COUNTS)
             if scope != LABELLED_SCOPE:
-                tables[f"{scope}{key}_by_fold"] = ("key", "viewer", "fold", *COUNTS)
+                tables[f"{scope}{key.name}_by_fold"] = ("key", "viewer", "fold", *COUNTS)
     if not validation:
         tables[DAYS] = (ENGAGEMENT_DAY, "rows", *ENGAGEMENTS, "negative")
     return pa.schema([(f"{table}.{name}", _type(table, name)) for table, names in tables.items() for name in names])
@@ -72,11 +79,13 @@ def count_training(tweets: Sequence[Path], output: Path, settings: Settings) -> 
 
     Returns figures: rows of each written file, `rows` and positives per engagement of the window.
     """
-    tables = len(TRAINING_NUMBERS) + 2 * len(TRAINING_KEYS)
+    keys = counted_keys(TRAINING, settings.features.counters)
+    numbers = numbers_of(keys)
+    tables = len(numbers) + 2 * len(keys)
     with _window(tweets, output, settings) as engine, progress("interaction_counts", tables, "tables") as done:
         engine.view("window_tweets", "interactions/windows/training.sql")
-        facts = _number_ids(engine, output, TRAINING_NUMBERS, done)
-        facts |= _count_scope(engine, output, TRAINING_SCOPE, TRAINING_KEYS, done)
+        facts = _number_ids(engine, output, numbers, done)
+        facts |= _count_scope(engine, output, TRAINING_SCOPE, keys, done)
         facts |= {DAYS: engine.write("interactions/days.sql", output / f"{DAYS}.parquet")}
         return facts | _figures(engine)
 
@@ -86,14 +95,16 @@ def count_validation(tweets: Sequence[Path], output: Path, settings: Settings) -
 
     Returns figures: rows of each written file, `rows` and positives per engagement of all labelled rows.
     """
-    tables = len(VALIDATION_NUMBERS) + 3 * len(VALIDATION_KEYS)
+    keys = counted_keys(VALIDATION, settings.features.counters)
+    numbers = numbers_of(keys)
+    tables = len(numbers) + 3 * len(keys)
     with _window(tweets, output, settings) as engine, progress("validation_counts", tables, "tables") as done:
         engine.view("window_tweets", "interactions/windows/labelled.sql")
-        facts = _number_ids(engine, output, VALIDATION_NUMBERS, done)
+        facts = _number_ids(engine, output, numbers, done)
         engine.view("window_tweets", "interactions/windows/finetune.sql")
-        facts |= _count_scope(engine, output, FINETUNE_SCOPE, VALIDATION_KEYS, done)
+        facts |= _count_scope(engine, output, FINETUNE_SCOPE, keys, done)
         engine.view("window_tweets", "interactions/windows/labelled.sql")
-        facts |= _count_scope(engine, output, LABELLED_SCOPE, VALIDATION_KEYS, done, folds=False)
+        facts |= _count_scope(engine, output, LABELLED_SCOPE, keys, done, folds=False)
         return facts | _figures(engine)
 
 
@@ -113,20 +124,20 @@ def _number_ids(engine: Engine, output: Path, names: Sequence[str], done: Progre
 
 
 def _count_scope(
-    engine: Engine, output: Path, scope: str, keys: Sequence[str], done: Progress, *, folds: bool = True
+    engine: Engine, output: Path, scope: str, keys: Sequence[Key], done: Progress, *, folds: bool = True
 ) -> dict[str, int]:
     number_exposures(engine)
     facts = {}
     for key in keys:
-        engine.view("keys", f"interactions/keys/{key}.sql")
+        engine.view("keys", f"interactions/keys/{key.name}.sql")
         if folds:
-            path = output / by_fold_file(scope, key)
+            path = output / by_fold_file(scope, key.name)
             facts[path.stem] = engine.write("interactions/counts_by_fold.sql", path)
             engine.read("by_fold", [path])
             done.advance(1, path.stem)
         else:
             engine.view("by_fold", "interactions/counts_by_fold.sql")
-        path = output / totals_file(scope, key)
+        path = output / totals_file(scope, key.name)
         facts[path.stem] = engine.write("interactions/count_totals.sql", path)
         done.advance(1, path.stem)
     return facts

@@ -5,7 +5,7 @@ which a key was counted. A family that features.families leaves out is not looke
 here: how a window is counted (counting), who is similar to whom (graphs.similarity), which rows (features.pieces).
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, TypedDict
 
@@ -15,24 +15,20 @@ from engage_pipeline.engines.engine import Engine
 from engage_pipeline.interactions.counters.counting import (
     FINETUNE_SCOPE,
     LABELLED_SCOPE,
-    TRAINING_NUMBERS,
     TRAINING_SCOPE,
-    VALIDATION_NUMBERS,
     by_fold_file,
     number_exposures,
+    numbers_of,
     totals_file,
 )
-from engage_pipeline.schema import REVERSED_KEYS, TRAINING_KEYS, VALIDATION_KEYS, VALIDATION_PREFIX
+from engage_pipeline.schema import TRAINING_KEYS, VALIDATION_KEYS, VALIDATION_PREFIX
+from engage_pipeline.settings.families import FAMILY_OF_KEY, REVERSED, SIMILAR, TRAINING, VALIDATION, Key, counted_keys
 
 Kind = Literal["training", "validation", "test"]
 Found = Iterator[tuple[str, pa.Table]]
 """Families, such as `valid_pair`, each with the counts of the lines of which a key was counted."""
-REVERSED_ROLES = dict(zip(REVERSED_KEYS, ("pair", "author", "viewer"), strict=True))
-"""The key that is looked up once author and viewer have changed places."""
-SIMILAR, REVERSED = "similar_authors", "reversed_roles"
-FAMILIES = len(TRAINING_KEYS) + 2 + len(VALIDATION_KEYS) + len(REVERSED_KEYS)
-"""What look_up finds where none is left out."""
-_SEVERAL_A_ROW = frozenset({"hashtag"})
+FAMILIES = len(TRAINING_KEYS) + 2 + len(VALIDATION_KEYS) + len(REVERSED)
+"""What look_up finds where none of the reference's is left out."""
 
 
 class Counts(TypedDict):
@@ -44,8 +40,8 @@ class Counts(TypedDict):
 
 
 def counter_family(key: str) -> str:
-    """The family in features.families that a key of section 3 or 4 of the specification belongs to."""
-    return REVERSED if key in REVERSED_KEYS else f"{key}_counters"
+    """The family in features.families that a key belongs to (docs/specification.md, sections 3 and 4)."""
+    return FAMILY_OF_KEY[key].name
 
 
 def look_up(engine: Engine, counts: Counts, kind: Kind, families: Collection[str]) -> Found:
@@ -53,51 +49,52 @@ def look_up(engine: Engine, counts: Counts, kind: Kind, families: Collection[str
     yield from _look_up_training(engine, counts, families, leave_out=kind == "training")
     scope = LABELLED_SCOPE if kind == "test" else FINETUNE_SCOPE
     engine.view("window_tweets", "interactions/windows/own_chunk.sql")
-    _number_rows(engine, counts["validation_counts"], VALIDATION_NUMBERS)
-    for name in (*VALIDATION_KEYS, *REVERSED_KEYS):
-        if name in REVERSED_KEYS:
+    keys = counted_keys(VALIDATION, families)
+    _number_rows(engine, counts["validation_counts"], keys)
+    for key in (*keys, *REVERSED):
+        if key in REVERSED:
             engine.view("roles", "interactions/roles/reversed.sql")
-        if counter_family(name) in families:
-            key = REVERSED_ROLES.get(name, name)
+        if counter_family(key.name) in families:
             found = _counts_of_key(engine, key, counts["validation_counts"], scope, leave_out=kind == "validation")
-            yield f"{VALIDATION_PREFIX}{name}", found
+            yield f"{VALIDATION_PREFIX}{key.name}", found
 
 
 def _look_up_training(engine: Engine, counts: Counts, families: Collection[str], *, leave_out: bool) -> Found:
     folder = counts["training_counts"]
     engine.view("window_tweets", "interactions/windows/own_day.sql")
-    _number_rows(engine, folder, TRAINING_NUMBERS)
-    for key in TRAINING_KEYS:
-        if counter_family(key) in families:
-            yield key, _counts_of_key(engine, key, folder, TRAINING_SCOPE, leave_out=leave_out)
-    if SIMILAR in families:
+    keys = counted_keys(TRAINING, families)
+    _number_rows(engine, folder, keys)
+    for key in keys:
+        if counter_family(key.name) in families:
+            yield key.name, _counts_of_key(engine, key, folder, TRAINING_SCOPE, leave_out=leave_out)
+    if counter_family(SIMILAR.name) in families:
         engine.read("similarity", [counts["similarity"]])
         engine.define("similar_scores", "interactions/similar_scores.sql")
-        _open_counts(engine, folder, TRAINING_SCOPE, "pair", leave_out=leave_out)
+        _open_counts(engine, folder, TRAINING_SCOPE, SIMILAR, leave_out=leave_out)
         engine.define("engaged_pairs", "interactions/engaged_pairs.sql")
-        yield "similar", engine.fetch("interactions/similar_engagements.sql")
-        yield "similar", engine.fetch("interactions/similar_sums.sql")
+        yield SIMILAR.name, engine.fetch("interactions/similar_engagements.sql")
+        yield SIMILAR.name, engine.fetch("interactions/similar_sums.sql")
 
 
-def _number_rows(engine: Engine, counts: Path, names: tuple[str, ...]) -> None:
-    for name in names:
+def _number_rows(engine: Engine, counts: Path, keys: Sequence[Key]) -> None:
+    for name in numbers_of(keys):
         engine.read(name, [counts / f"{name}.parquet"])
     number_exposures(engine)
 
 
-def _counts_of_key(engine: Engine, key: str, counts: Path, scope: str, *, leave_out: bool) -> pa.Table:
+def _counts_of_key(engine: Engine, key: Key, counts: Path, scope: str, *, leave_out: bool) -> pa.Table:
     """The counts of each row's key, one row a line."""
-    engine.view("keys", f"interactions/keys/{key}.sql")
+    engine.view("keys", f"interactions/keys/{key.counted}.sql")
     _open_counts(engine, counts, scope, key, leave_out=leave_out)
-    if key not in _SEVERAL_A_ROW:
+    if not key.several:
         return engine.fetch("interactions/left_out.sql")
     engine.view("left_out", "interactions/left_out.sql")
     return engine.fetch("interactions/sum_by_line.sql")
 
 
-def _open_counts(engine: Engine, counts: Path, scope: str, key: str, *, leave_out: bool) -> None:
-    engine.read("totals", [counts / totals_file(scope, key)])
+def _open_counts(engine: Engine, counts: Path, scope: str, key: Key, *, leave_out: bool) -> None:
+    engine.read("totals", [counts / totals_file(scope, key.counted)])
     if leave_out:
-        engine.read("by_fold", [counts / by_fold_file(scope, key)])
+        engine.read("by_fold", [counts / by_fold_file(scope, key.counted)])
     else:
         engine.view("by_fold", "interactions/no_folds.sql")

@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 
 from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.engines.engine import statement
-from engage_pipeline.schema import BINARY_FEATURES, EXPOSURE_FEATURES, LINE_NUMBER, NUMBERS
+from engage_pipeline.schema import (
+    BINARY_FEATURES,
+    EXPOSURE_FEATURES,
+    LINE_NUMBER,
+    NUMBERS,
+    further_counters_in,
+    further_features,
+)
 from engage_pipeline.settings.settings import Settings
 
 Profile = Mapping[str, Mapping[str, int]]
@@ -95,7 +102,8 @@ def _read(features: Path, settings: Settings) -> tuple[dict[str, NDArray[Any]], 
         rows = engine.connection.table("features")
         step = max(1, -(-rows.count("*").fetchall()[0][0] // SAMPLE_ROWS))
         chosen = rows.filter(ColumnExpression(LINE_NUMBER) % ConstantExpression(step) == ConstantExpression(0))
-        sampled = chosen.select(*map(ColumnExpression, _SAMPLED)).fetchnumpy()
+        further = further_features(further_counters_in(rows.columns))
+        sampled = chosen.select(*map(ColumnExpression, (*_SAMPLED, *further))).fetchnumpy()
         return sampled, dict(engine.connection.execute(statement("interactions/language_rows.sql")).fetchall())
 
 

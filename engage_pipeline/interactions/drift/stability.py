@@ -21,7 +21,7 @@ from engage_pipeline.schema import BINARY_FEATURES, PROFILE_NUMBERS
 
 Counts = NDArray[np.float64]
 COMPARABLE_FEATURES = (*PROFILE_NUMBERS, *BINARY_FEATURES, HOUR, LANGUAGE)
-"""What a row itself tells. Counters differ between the windows on purpose: see SPEC section 4."""
+"""What a row itself tells. Counters differ between the windows on purpose: see docs/specification.md, section 4."""
 EMPTY_BIN = 0.5
 """Rows added to each bin, so that a bin that is empty on one side has a logarithm."""
 IMPROBABLE = 1e-6

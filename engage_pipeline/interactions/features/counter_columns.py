@@ -1,6 +1,6 @@
 """The counters of rows as columns in memory, filled family by family at the places of the rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,15 +18,18 @@ Columns = Mapping[str, npt.NDArray]
 
 
 class CounterColumns:
-    """schema.INTERACTION_FEATURES and EXPOSURE_FEATURES of n rows: float64 [n] the similarity, int32 [n] the others.
+    """schema.INTERACTION_FEATURES, EXPOSURE_FEATURES and the `further` features of n rows, by name.
+
+    float64 [n] the similarity, int32 [n] the others.
 
     What nothing was put into is 0.
     """
 
-    def __init__(self, places: npt.NDArray[np.int32], rows: int) -> None:
+    def __init__(self, places: npt.NDArray[np.int32], rows: int, further: Sequence[str] = ()) -> None:
         """`places` tells the place of a row from its line number, int32 [highest line number + 1]."""
         self._places = places
-        self._columns = {name: np.zeros(rows, np.float64 if name in _FRACTIONS else np.int32) for name in _COUNTERS}
+        names = (*_COUNTERS, *further)
+        self._columns = {name: np.zeros(rows, np.float64 if name in _FRACTIONS else np.int32) for name in names}
 
     def put(self, family: str, counts: pa.Table) -> None:
         """Enters LINE_NUMBER and counts by name, such as `like`, as `<family>_like`; no line twice.

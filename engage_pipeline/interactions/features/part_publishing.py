@@ -60,7 +60,9 @@ def part_publisher(store: ArtifactStore, keys: Sequence[str]) -> Callable[[str],
 
 def _finish(features: Path, kind: Kind, store: ArtifactStore) -> None:
     """Checks the columns of the file `features` and writes the profile of its rows beside it."""
-    require_schema(features, schema.feature_schema(labelled=kind != "test", validation=kind == "validation"))
+    families = store.settings.features.counters
+    wanted = schema.feature_schema(labelled=kind != "test", validation=kind == "validation", families=families)
+    require_schema(features, wanted)
     write_profile(features, features.with_suffix(".profile.parquet"), store.settings)
 
 

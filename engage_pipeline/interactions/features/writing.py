@@ -25,7 +25,7 @@ from engage_pipeline.interactions.features.rows import Write, feature_file, writ
 from engage_pipeline.machine.shares import shared_limit
 from engage_pipeline.machine.spill import PIECES_PREFIX, spill_folder
 from engage_pipeline.progress import Progress, progress
-from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER, feature_schema
+from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER, feature_schema, further_counters, further_features
 from engage_pipeline.settings.settings import Settings
 
 
@@ -54,7 +54,8 @@ def write_features_of_parts(
 
     The counters are read once for as many parts as engine.memory_limit allows.
     """
-    schema = feature_schema(labelled=kind != "test", validation=kind == "validation")
+    families = settings.features.counters
+    schema = feature_schema(labelled=kind != "test", validation=kind == "validation", families=families)
     aside = settings.engine.threads != 1
     rows = sum(pq.read_metadata(tweets).num_rows for tweets, _ in parts)
     looking = _Looking(kind, counts, _with_half_of_the_memory(settings))
@@ -117,14 +118,15 @@ class _Looking:
         started = time.monotonic()
         firsts, places = side_by_side(group)
         rows = sum(piece.rows for piece in group)
-        counters = CounterColumns(places, rows)
         families = frozenset(self.settings.features.families)
+        further = further_counters(families)
+        counters = CounterColumns(places, rows, further_features(further))
         paths = [piece.tweets for piece in group]
         counts = self.counts
         folders = [counts["training_counts"], counts["similarity"].parent, counts["validation_counts"]]
         with (
             open_engine(self.settings, readable=[*{path.parent for path in paths}, *folders]) as engine,
-            progress(f"{self.kind}_counters", FAMILIES, "families") as done,
+            progress(f"{self.kind}_counters", FAMILIES + len(further), "families") as done,
         ):
             engine.read_apart("source", paths, firsts)
             engine.view("tweets", self._kind_of_rows)

@@ -5,10 +5,10 @@ not: which features a row has (one_row), and the join that serves whole parts (f
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from engage_pipeline.interactions.counters.counting import COUNTS, LANGUAGES, totals_file
+from engage_pipeline.interactions.counters.counting import COUNTS, LANGUAGES, numbers_of, totals_file
+from engage_pipeline.settings.families import Key
 
 Counts = list[int]
+RowNumbers = Mapping[str, Sequence[int | None]]
+"""By raw column, of one row."""
 NOTHING: Counts = [0] * len(COUNTS)
 SCORE_UNITS = 1e12
 """Similarity scores are added as integers of 1e-12, as in similar_scores.sql."""
@@ -45,6 +48,20 @@ class Numbers:
     def of_all(self, identities: pa.ChunkedArray) -> npt.NDArray[np.int64]:
         """The numbers of ids that are all known, int64 [n]."""
         return pc.index_in(identities.cast(pa.large_string()), value_set=self.ids).to_numpy().astype(np.int64) + 1
+
+
+class Languages:
+    """The numbers of a window's languages, which stand in no order of theirs."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads `language` and `number`."""
+        table = pq.read_table(path, columns=["language", "number"])
+        pairs = zip(table["language"].to_pylist(), table["number"].to_pylist(), strict=True)
+        self._numbers: dict[str | None, int] = dict(pairs)
+
+    def of(self, language: str | None) -> int | None:
+        """The number of a language; None where it is missing or unknown."""
+        return self._numbers.get(language)
 
 
 def _heads(ids: pa.LargeStringArray) -> npt.NDArray[np.uint64]:
@@ -90,16 +107,36 @@ class Totals:
 class Window:
     """One scope of a window: the numbers of its ids, and the totals of its keys."""
 
-    def __init__(self, folder: Path, scope: str, keys: Sequence[str], numbers: Sequence[str]) -> None:
-        """Reads the files of the `folder` that counting wrote; `numbers` are those of TRAINING_ or VALIDATION_."""
-        names = pq.read_table(folder / f"{LANGUAGES}.parquet", columns=["language", "number"])
-        self.languages: dict[str | None, int] = dict(
-            zip(names["language"].to_pylist(), names["number"].to_pylist(), strict=True)
-        )
-        self.users = Numbers(folder / "user_numbers.parquet")
-        self.hashtags = Numbers(folder / "hashtag_numbers.parquet")
-        self.tweets = Numbers(folder / "tweet_numbers.parquet") if "tweet_numbers" in numbers else None
-        self.totals = {key: Totals.read(folder / totals_file(scope, key)) for key in keys}
+    def __init__(self, folder: Path, scope: str, keys: Sequence[Key]) -> None:
+        """Reads the files of the `folder` that counting wrote for `keys`."""
+        self._numbers = {name: _read_numbers(folder, name) for name in numbers_of(keys)}
+        self._columns = {key.column: self._numbers[key.numbers] for key in keys}
+        self.totals = {key.name: Totals.read(folder / totals_file(scope, key.name)) for key in keys}
+
+    @property
+    def users(self) -> Numbers:
+        """The numbers of authors and viewers."""
+        users = self._numbers["user_numbers"]
+        assert isinstance(users, Numbers)  # noqa: S101 - narrows the type for the checker
+        return users
+
+    def numbers(self, row: Mapping[str, Any]) -> RowNumbers:
+        """The numbers of what `row` holds in each raw column that a key is read from; None = missing or unknown."""
+        return {
+            column: [numbers.of(value) for value in (row[column] if isinstance(row[column], list) else [row[column]])]
+            for column, numbers in self._columns.items()
+        }
+
+    def counts(self, key: Key, numbers: RowNumbers) -> Counts:
+        """The counts of a row's `key`; where it has several, their sum."""
+        viewer = numbers[key.viewer][0] if key.viewer else 0
+        found = [self.totals[key.counted].of(number, viewer) for number in numbers[key.column]]
+        return [sum(counts) for counts in zip(NOTHING, *found, strict=True)] if key.several else found[0]
+
+
+def _read_numbers(folder: Path, name: str) -> "Numbers | Languages":
+    path = folder / f"{name}.parquet"
+    return Languages(path) if name == LANGUAGES else Numbers(path)
 
 
 class SimilarAuthors:

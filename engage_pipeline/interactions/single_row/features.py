@@ -14,15 +14,26 @@ from typing import Any
 import pyarrow as pa
 
 from engage_pipeline import schema
-from engage_pipeline.interactions.counters.counting import (
-    COUNTS,
-    LABELLED_SCOPE,
-    TRAINING_NUMBERS,
-    TRAINING_SCOPE,
-    VALIDATION_NUMBERS,
+from engage_pipeline.interactions.counters.counting import COUNTS, LABELLED_SCOPE, TRAINING_SCOPE
+from engage_pipeline.interactions.counters.family_counts import counter_family
+from engage_pipeline.interactions.single_row.counters import (
+    NOTHING,
+    Counts,
+    RowNumbers,
+    SimilarAuthors,
+    Window,
+    engagements,
 )
-from engage_pipeline.interactions.counters.family_counts import REVERSED_ROLES, SIMILAR, counter_family
-from engage_pipeline.interactions.single_row.counters import NOTHING, Counts, SimilarAuthors, Window, engagements
+from engage_pipeline.settings.families import (
+    REVERSED,
+    SIMILAR,
+    TRAINING,
+    VALIDATION,
+    VIEWER,
+    WINDOWS,
+    Key,
+    counted_keys,
+)
 from engage_pipeline.settings.settings import Settings
 
 _DAY = 86_400
@@ -30,12 +41,6 @@ _CYCLE = 12_622_780_800
 """Seconds of 400 years, after which the calendar repeats."""
 _NEGATIVE, _EXPOSURES = COUNTS.index("negative"), COUNTS.index("exposures")
 _ENGAGED = [(engagement, COUNTS.index(engagement)) for engagement in schema.ENGAGEMENTS]
-_SCHEMA = schema.feature_schema(labelled=False)
-_OF_KIND = {
-    kind: [(place, field.name) for place, field in enumerate(_SCHEMA) if field.type == kind]
-    for kind in dict.fromkeys(_SCHEMA.types)
-}
-"""Place and name of the columns of each type."""
 
 
 class RowFeatures:
@@ -44,64 +49,44 @@ class RowFeatures:
     def __init__(self, settings: Settings, *, training_counts: Path, similarity: Path, validation_counts: Path) -> None:
         """Reads the counters and the similar authors that write_features joins."""
         self.families: Collection[str] = settings.features.families
-        self.training = Window(training_counts, TRAINING_SCOPE, schema.TRAINING_KEYS, TRAINING_NUMBERS)
-        self.validation = Window(validation_counts, LABELLED_SCOPE, schema.VALIDATION_KEYS, VALIDATION_NUMBERS)
+        self.keys = {window: counted_keys(window, self.families) for window in WINDOWS}
+        self.training = Window(training_counts, TRAINING_SCOPE, self.keys[TRAINING])
+        self.validation = Window(validation_counts, LABELLED_SCOPE, self.keys[VALIDATION])
         self.similar = SimilarAuthors(similarity, self.training.users)
+        self.schema = schema.feature_schema(labelled=False, families=self.families)
+        self._of_kind = {
+            kind: [(place, field.name) for place, field in enumerate(self.schema) if field.type == kind]
+            for kind in dict.fromkeys(self.schema.types)
+        }
+        """Place and name of the columns of each type."""
 
     def table(self, row: Mapping[str, Any]) -> pa.Table:
         """One row of schema.feature_schema, line number 0, of a row's first 20 columns as one_line reads them."""
         values = {schema.LINE_NUMBER: 0, **_profile(row)}
-        author, viewer = row["engaged_with_user_id"], row["engaging_user_id"]
-        found = self._counts(self.training, row, author, viewer)
-        for key in schema.TRAINING_KEYS:
-            _put(values, key, found[key])
+        numbers = self.training.numbers(row)
+        for key in self.keys[TRAINING]:
+            _put(values, key.name, self._counts(self.training, key, numbers))
         similar: list[float] = [0.0] * len(schema.SIMILARITY_FEATURES)
-        if SIMILAR in self.families:
-            users = self.training.users
-            others = self.similar.of(users.of(author))
-            similar = engagements(others, self.training.totals["pair"], users.of(viewer))
+        if counter_family(SIMILAR.name) in self.families:
+            others = self.similar.of(numbers[SIMILAR.column][0])
+            similar = engagements(others, self.training.totals[SIMILAR.counted], numbers[VIEWER][0])
         values |= zip(schema.SIMILARITY_FEATURES, similar, strict=True)
-        found = self._counts(self.validation, row, author, viewer)
-        for key in schema.VALIDATION_KEYS:
-            _put(values, f"{schema.VALIDATION_PREFIX}{key}", found[key])
-        for name, counts in self._reversed(author, viewer).items():
-            _put(values, f"{schema.VALIDATION_PREFIX}{name}", counts)
-        return _one_row(values)
+        numbers = self.validation.numbers(row)
+        for key in (*self.keys[VALIDATION], *REVERSED):
+            _put(values, f"{schema.VALIDATION_PREFIX}{key.name}", self._counts(self.validation, key, numbers))
+        return self._one_row(values)
 
-    def _counts(self, window: Window, row: Mapping[str, Any], author: str | None, viewer: str | None) -> dict:
-        totals, author_number, viewer_number = window.totals, window.users.of(author), window.users.of(viewer)
-        found = {
-            "pair": totals["pair"].of(author_number, viewer_number),
-            "author": totals["author"].of(author_number),
-            "viewer": totals["viewer"].of(viewer_number),
-            "language": totals["language"].of(window.languages.get(row["language"]), viewer_number),
-            "hashtag": NOTHING,
-        }
-        for hashtag in row["hashtags"]:
-            more = totals["hashtag"].of(window.hashtags.of(hashtag), viewer_number)
-            found["hashtag"] = [before + new for before, new in zip(found["hashtag"], more, strict=True)]
-        if window.tweets is not None:
-            found["tweet"] = totals["tweet"].of(window.tweets.of(row["tweet_id"]))
-        return {key: counts if counter_family(key) in self.families else NOTHING for key, counts in found.items()}
+    def _counts(self, window: Window, key: Key, numbers: RowNumbers) -> Counts:
+        return window.counts(key, numbers) if counter_family(key.name) in self.families else NOTHING
 
-    def _reversed(self, author: str | None, viewer: str | None) -> dict[str, Counts]:
-        users, totals = self.validation.users, self.validation.totals
-        numbers = {"author": users.of(viewer), "viewer": users.of(author)}
-        found = {}
-        for name, key in REVERSED_ROLES.items():
-            on = (numbers["author"], numbers["viewer"]) if key == "pair" else (numbers[key],)
-            found[name] = totals[key].of(*on) if counter_family(name) in self.families else NOTHING
-        return found
-
-
-def _one_row(values: Mapping[str, Any]) -> pa.Table:
-    """The table of one row: the columns are cut from one array of each type, as each call costs more than a value."""
-    columns: list[pa.Array | None] = [None] * len(_SCHEMA)
-    for kind, own in _OF_KIND.items():
-        side_by_side = pa.array([values[name] for _, name in own], kind)
-        for index, (place, _) in enumerate(own):
-            columns[place] = side_by_side.slice(index, 1)
-    return pa.Table.from_batches([pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)])
+    def _one_row(self, values: Mapping[str, Any]) -> pa.Table:
+        """A table of one row. Its columns are cut from one array of each type: each call costs more than a value."""
+        columns: list[pa.Array | None] = [None] * len(self.schema)
+        for kind, own in self._of_kind.items():
+            side_by_side = pa.array([values[name] for _, name in own], kind)
+            for index, (place, _) in enumerate(own):
+                columns[place] = side_by_side.slice(index, 1)
+        return pa.Table.from_batches([pa.RecordBatch.from_arrays(columns, schema=self.schema)])
 
 
 def _put(values: dict[str, Any], key: str, counts: Counts) -> None:

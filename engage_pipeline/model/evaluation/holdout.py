@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engage_pipeline import metrics, schema
-from engage_pipeline.catalogue import relevant_settings
+from engage_pipeline.catalogue import FURTHER, relevant_settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
 from engage_pipeline.model.evaluation.figures import model_section, quality_plots, quality_section
@@ -106,7 +106,7 @@ def evaluate_model(
             model_section(facts.artifacts),
             quality_section(holdout.labels, holdout.probabilities, scores),
         ],
-        settings=relevant_settings("evaluation", settings),
+        settings={name: value for name, value in relevant_settings("evaluation", settings).items() if name != FURTHER},
     )
     return _facts(holdout, scores)
 

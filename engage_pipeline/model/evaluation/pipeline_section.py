@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engage_pipeline import plots, schema
+from engage_pipeline import plots
 from engage_pipeline.model.evaluation.report import Figure, Group, Section, Table, table_of
+from engage_pipeline.settings.families import COUNTER_FAMILIES, VALIDATION, counted_keys
 
 Facts = Mapping[str, Any]
 _PART_COUNTS = ("rows", "rejected", "blank", "forgotten", "duplicates")
@@ -94,7 +95,8 @@ def interactions_section(facts: PipelineFacts) -> Section:
 
 def _counted(facts: Facts) -> dict[str, int]:
     """The keys of each kind; of the validation window those of the fine-tuning rows."""
-    found = {key: facts.get(key, facts.get(f"finetune_{key}")) for key in schema.VALIDATION_KEYS}
+    keys = [key.name for key in counted_keys(VALIDATION, COUNTER_FAMILIES)]
+    found = {key: facts.get(key, facts.get(f"finetune_{key}")) for key in keys}
     return {key: count for key, count in found.items() if count is not None}
 
 

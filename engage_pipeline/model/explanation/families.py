@@ -12,16 +12,14 @@ from dataclasses import dataclass
 
 from engage_pipeline import schema
 from engage_pipeline.model.effects.columns import FAMILY_LOGITS
-from engage_pipeline.model.trees.inputs import DAY_OF_MONTH, HOUR, LANGUAGE, RATES, RATIOS
-from engage_pipeline.settings.families import EFFECT_FAMILIES
+from engage_pipeline.model.trees.inputs import DAY_OF_MONTH, HOUR, LANGUAGE, RATES, RATIOS, further_rates
+from engage_pipeline.settings.families import COUNTER_FAMILIES, EFFECT_FAMILIES, KEYS, TRAINING, VALIDATION, WINDOWS
 
 TEXT_TOKENS = "text_tokens"
-SIMILAR = "similar"
-TRAINING, VALIDATION = "training", "validation"
 
 
 @dataclass(frozen=True)
-class Family:
+class ExplainedFamily:
     """A family of features: its name, what it is in human words, and for counters their key and window."""
 
     name: str
@@ -43,27 +41,15 @@ class Feature:
     columns: tuple[str, ...]
 
 
-_KEY_TITLES = {
-    "pair": "this viewer with this author",
-    "author": "the author with all viewers",
-    "viewer": "the viewer's own history",
-    "language": "the viewer in this language",
-    "hashtag": "the viewer with these hashtags",
-    SIMILAR: "the viewer with similar authors",
-    "tweet": "this tweet with other viewers",
-    "reverse_pair": "the author with the viewer's tweets",
-    "viewer_as_author": "the viewer's tweets with all viewers",
-    "author_as_viewer": "the author's own history",
-}
 _OWN_FAMILIES = (
-    Family("author_profile", "author profile"),
-    Family("viewer_profile", "viewer profile"),
-    Family("profiles_compared", "author and viewer compared"),
-    Family("follows", "author and viewer connected"),
-    Family("tweet_content", "tweet content"),
-    Family("text", "text of the tweet"),
-    Family("language", "language of the tweet"),
-    Family("time", "time of the tweet"),
+    ExplainedFamily("author_profile", "author profile"),
+    ExplainedFamily("viewer_profile", "viewer profile"),
+    ExplainedFamily("profiles_compared", "author and viewer compared"),
+    ExplainedFamily("follows", "author and viewer connected"),
+    ExplainedFamily("tweet_content", "tweet content"),
+    ExplainedFamily("text", "text of the tweet"),
+    ExplainedFamily("language", "language of the tweet"),
+    ExplainedFamily("time", "time of the tweet"),
 )
 _OWN_FEATURES = {
     "author_profile": (
@@ -127,15 +113,18 @@ def counter_family(counter: str) -> str:
     window = VALIDATION if counter.startswith(schema.VALIDATION_PREFIX) else TRAINING
     name = counter.removeprefix(schema.VALIDATION_PREFIX)
     # The longest key first: `viewer_as_author_like` counts another key than `viewer_…`.
-    return f"{window}_{next(key for key in sorted(_KEY_TITLES, key=len, reverse=True) if name.startswith(f'{key}_'))}"
+    return f"{window}_{next(key for key in sorted(KEYS, key=len, reverse=True) if name.startswith(f'{key}_'))}"
 
 
-def _families() -> dict[str, Family]:
-    keys = {TRAINING: (*schema.TRAINING_KEYS, SIMILAR), VALIDATION: (*schema.VALIDATION_KEYS, *schema.REVERSED_KEYS)}
+def _families() -> dict[str, ExplainedFamily]:
     counters = [
-        Family(f"{window}_{key}", _KEY_TITLES[key], key, window) for window, names in keys.items() for key in names
+        ExplainedFamily(f"{window}_{key.name}", key.title, key.name, window)
+        for window in WINDOWS
+        for family in COUNTER_FAMILIES.values()
+        if window in family.windows
+        for key in family.keys
     ]
-    effects = [Family(name, f"{name.removesuffix('_effects')} effects") for name in EFFECT_FAMILIES]
+    effects = [ExplainedFamily(name, f"{name.removesuffix('_effects')} effects") for name in EFFECT_FAMILIES]
     return {family.name: family for family in (*counters, *effects, *_OWN_FAMILIES)}
 
 
@@ -153,10 +142,15 @@ def _features() -> dict[str, Feature]:
         features[name] = Feature(family, _EFFECT_COLUMNS[family])
     for name in (*schema.PROFILE_NUMBERS, *schema.BINARY_FEATURES, HOUR, DAY_OF_MONTH, LANGUAGE, TEXT_TOKENS):
         features[name] = Feature(own[name], (name,))
+    further = schema.further_counters(COUNTER_FAMILIES)
+    for name in schema.further_features(further):
+        features[name] = Feature(counter_family(name), (name,))
+    for name, (counter, exposures, _) in further_rates(further).items():
+        features[name] = Feature(counter_family(counter), (counter, exposures))
     return features
 
 
-FAMILIES: dict[str, Family] = _families()
+FAMILIES: dict[str, ExplainedFamily] = _families()
 """Every family by name: the counters of the training window, those of the validation window, the effects, the row's
 own."""
 FEATURES: dict[str, Feature] = _features()

@@ -53,13 +53,13 @@ def attribute_network(scorer: NetworkScorer, table: pa.Table) -> NetworkAttribut
     network = copy.deepcopy(scorer.network).float().requires_grad_(False)
     known, categories = scorer.inputs.build(rows_from_table(table, network.config.languages, labelled=False))
     row = torch.cat([known, network.embed(categories)], dim=1)  # [1, inputs]
-    nothing = torch.cat([baseline_known(network.config), _mean_embeddings(network)], dim=1)
-    weights = torch.cat([network.first_known.weight, network.first_embedded.weight], dim=1)  # [2 hidden, inputs]
+    nothing = torch.cat([baseline_known(network.config), network.mean_embeddings()], dim=1)
+    weights = torch.cat([network.first_known.weight, network.first_embedded.weight], dim=1)  # [first_size, inputs]
     start, end = (inputs @ weights.T + network.first_known.bias for inputs in (nothing, row))
     baseline, logits = (network.above_first(first)[0].double().numpy() for first in (start, end))
     steps = LEAST_STEPS
     while True:
-        gradients = _mean_gradients(network, start, end - start, steps)  # [4, 2 hidden]
+        gradients = _mean_gradients(network, start, end - start, steps)  # [4, first_size]
         inputs = (gradients @ weights * (row - nothing)).double().numpy()  # [4, inputs]
         found = NetworkAttribution(baseline, _by_feature(inputs, network.config), logits, steps)
         if np.abs(found.residual).max() <= TOLERANCE or steps >= MOST_STEPS:
@@ -73,7 +73,13 @@ def baseline_known(config: NetworkConfig) -> torch.Tensor:
     No engagements and no exposures, a top-level tweet without words, hashtags, media or links, no verified account.
     Sizes and ages of unknown value: their sines and cosines are 0, the mean over a wide spread of values.
     """
-    known = torch.zeros(1, known_size(config.sketch_depth, config.sketch_width, smoothed_rates=bool(config.base_rates)))
+    size = known_size(
+        config.sketch_depth,
+        config.sketch_width,
+        smoothed_rates=bool(config.base_rates),
+        further=len(config.further_counters),
+    )
+    known = torch.zeros(1, size)
     fourier_start = config.sketch_depth * config.sketch_width
     flags_start = fourier_start + FEATURES_PER_NUMBER * len(schema.NUMBERS)
     fourier = known[0, fourier_start:flags_start].view(len(schema.NUMBERS), FEATURES_PER_NUMBER)
@@ -88,20 +94,14 @@ def input_features(config: NetworkConfig) -> list[str]:
     names += [name for name in schema.NUMBERS for _ in range(FEATURES_PER_NUMBER)]
     names += schema.BINARY_FEATURES
     if config.base_rates:
-        keys = [name.removesuffix("_exposures") for name in schema.EXPOSURE_FEATURES]
+        keys = [name.removesuffix("_exposures") for name in schema.EXPOSURE_FEATURES] + [*config.further_counters]
         names += [f"{key}_{target}_rate" for key in keys for target in schema.TARGETS]
-        names += schema.EXPOSURE_FEATURES
+        names += [f"{key}_exposures" for key in keys]
     return names + [name for name in CATEGORIES for _ in range(config.embedding_size)]
 
 
-def _mean_embeddings(network: EngagementNetwork) -> torch.Tensor:
-    """No language, hour or day in particular: [1, 3 embedding_size]."""
-    tables = (network.language, network.hour, network.day)
-    return torch.cat([table.weight.mean(dim=0, keepdim=True) for table in tables], dim=1)
-
-
 def _mean_gradients(network: EngagementNetwork, start: torch.Tensor, move: torch.Tensor, steps: int) -> torch.Tensor:
-    """The mean derivative [4, 2 hidden] of the logits by the first products, at the middles of equal steps."""
+    """The mean derivative [4, first_size] of the logits by the first stage's outputs, at the middles of equal steps."""
     total = torch.zeros(len(schema.TARGETS), start.shape[1])
     places = (torch.arange(steps) + 0.5) / steps
     for batch in places.split(_BATCH):

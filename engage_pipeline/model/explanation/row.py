@@ -22,7 +22,7 @@ from engage_pipeline.model.blend import NETWORK_ONLY, Weights
 from engage_pipeline.model.bundle import TrainedModel, to_probabilities
 from engage_pipeline.model.effects.scoring import EffectScorer
 from engage_pipeline.model.explanation.effects import EffectsAttribution, attribute_effects, no_attribution
-from engage_pipeline.model.explanation.families import FAMILIES, FEATURE_NAMES, FEATURES, Family
+from engage_pipeline.model.explanation.families import FAMILIES, FEATURE_NAMES, FEATURES, ExplainedFamily
 from engage_pipeline.model.explanation.trees import BelowTree, TreesAttribution, attribute_trees
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class FamilyEffect:
     `features` are the contributions of its features, the largest first.
     """
 
-    family: Family
+    family: ExplainedFamily
     contribution: float
     points: float
     features: dict[str, float]
@@ -79,7 +79,7 @@ class Explanation:
         effects = [self._effect(FAMILIES[name], features) for name, features in members.items()]
         return sorted(effects, key=lambda effect: (-abs(effect.contribution), effect.family.name))
 
-    def _effect(self, family: Family, features: dict[str, float]) -> FamilyEffect:
+    def _effect(self, family: ExplainedFamily, features: dict[str, float]) -> FamilyEffect:
         contribution = sum(features.values())
         largest = dict(sorted(features.items(), key=lambda item: (-abs(item[1]), item[0])))
         return FamilyEffect(family, contribution, self.probability - probability_of(self.logit - contribution), largest)
@@ -118,6 +118,7 @@ def explain_row(model: TrainedModel, table: pa.Table) -> RowExplanation:
         trees = attribute_trees(model.trees, table, read)
         steps["pretrained"] = below.steps
     rates = _base_rates(model)
+    known = {name for name, feature in FEATURES.items() if {*feature.columns} <= {*table.column_names}}
     engagements = []
     for place, target in enumerate(schema.TARGETS):
         weights = NETWORK_ONLY if trees is None else model.blend[target]
@@ -127,7 +128,9 @@ def explain_row(model: TrainedModel, table: pa.Table) -> RowExplanation:
             logit=float(logits["blend"][0, place]),
             probability=probability_of(logits["blend"][0, place]),
             baseline=baseline,
-            contributions=dict(zip(FEATURE_NAMES, contributions.tolist(), strict=True)),
+            contributions={
+                name: value for name, value in zip(FEATURE_NAMES, contributions.tolist(), strict=True) if name in known
+            },
             weights=weights,
             network=float(logits["network"][0, place]),
             trees=None if trees is None else float(logits["trees"][0, place]),

@@ -1,1 +1,1 @@
-"""The residual network: inputs, training, scoring."""
+"""The network: inputs, architectures, training, scoring."""

@@ -10,7 +10,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.machine.threads import on_training_threads
 from engage_pipeline.model import validation_roles
 from engage_pipeline.model.network.inputs import InputBuilder
-from engage_pipeline.model.network.network import load_network, save_network
+from engage_pipeline.model.network.network_files import load_network, save_network
 from engage_pipeline.model.network.processes import train_in_processes
 from engage_pipeline.model.network.rows import Rows, read_columns, read_rows
 from engage_pipeline.model.network.schedule import decaying, repeated

@@ -8,7 +8,7 @@ FEATURES_PER_NUMBER = 2 * N_SCALES
 
 
 def fourier_features(numbers: torch.Tensor) -> torch.Tensor:
-    """sin and cos of x / 2^i, i = -1 … 6, of every number (SPEC section 6 of the reference: Fourier features).
+    """sin and cos of x / 2^i, i = -1 … 6, of every number (docs/specification.md, section 6).
 
     `numbers` is float64 [n, k]; the result float32 [n, 16 k]: each number's 8 sines, then its 8 cosines, finest scale
     first. Only the coarsest angle is computed by sin and cos; each finer one is its double (sin 2a = 2 sin a cos a,

@@ -13,7 +13,7 @@ import torch  # noqa: TID253 - nothing light imports this module
 from engage_pipeline import schema
 from engage_pipeline.model.network.fourier import FEATURES_PER_NUMBER, fourier_features
 from engage_pipeline.model.network.rows import Rows
-from engage_pipeline.model.network.smoothed_rates import N_HISTORY_FEATURES, history_features
+from engage_pipeline.model.network.smoothed_rates import history_features, n_history_features
 from engage_pipeline.model.network.tweet_sketch import count_codes, normalize_sketch
 
 
@@ -24,10 +24,13 @@ class Inputs(NamedTuple):
     categories: torch.Tensor
 
 
-def known_size(sketch_depth: int, sketch_width: int, *, smoothed_rates: bool) -> int:
-    """Columns of `Inputs.known`: depth x width + 16 x 73 + 12, and those of the smoothed rates."""
+def known_size(sketch_depth: int, sketch_width: int, *, smoothed_rates: bool, further: int = 0) -> int:
+    """Columns of `Inputs.known`: depth x width + 16 x 73 + 12, and those of the smoothed rates.
+
+    `further` is the number of counters beyond the reference that have smoothed rates too.
+    """
     size = sketch_depth * sketch_width + FEATURES_PER_NUMBER * len(schema.NUMBERS) + len(schema.BINARY_FEATURES)
-    return size + N_HISTORY_FEATURES * smoothed_rates
+    return size + n_history_features(further) * smoothed_rates
 
 
 class InputBuilder:
@@ -49,7 +52,11 @@ class InputBuilder:
         """The input of `rows`, row by row."""
         counts = count_codes(self._tensor(rows.tokens), self._tensor(rows.lengths), self.codes, self.sketch_width)
         numbers = self._tensor(rows.numbers)
-        pieces = [normalize_sketch(counts), fourier_features(numbers), self._tensor(rows.flags).float()]
+        pieces = [
+            normalize_sketch(counts),
+            fourier_features(numbers[:, : len(schema.NUMBERS)]),
+            self._tensor(rows.flags).float(),
+        ]
         if self.base_rates:
             pieces.append(history_features(numbers, self._tensor(rows.exposures), self.base_rates))
         return Inputs(torch.cat(pieces, dim=1), self._tensor(rows.categories))

@@ -11,8 +11,10 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.machine.precision import resolve_precision
 from engage_pipeline.machine.threads import on_training_threads
+from engage_pipeline.model.network.architectures import new_network
 from engage_pipeline.model.network.inputs import InputBuilder
-from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig, save_network
+from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
+from engage_pipeline.model.network.network_files import save_network
 from engage_pipeline.model.network.processes import train_in_processes
 from engage_pipeline.model.network.rows import Rows, concatenate, read_columns, read_rows
 from engage_pipeline.model.network.schedule import Stretch, cosine, day_by_day, decaying, shuffled
@@ -86,7 +88,9 @@ def _first_network(
     if before is not None:
         LOGGER.info("pretrained_network: starts anew instead of from the network before: %s", before.reason)
         start = {COLD: before.reason}
-    network = _new_network(config, settings.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network = new_network(config)
     if settings.network.start_at_base_rates:
         network.start_at(rates)
     return network, start
@@ -107,6 +111,7 @@ def _network_config(
 ) -> NetworkConfig:
     chosen = settings.network
     return NetworkConfig(
+        architecture=chosen.architecture,
         languages=tuple(languages),
         sketch_depth=depth,
         sketch_width=settings.sketch_width,
@@ -114,13 +119,8 @@ def _network_config(
         embedding_size=chosen.embedding_size,
         base_rates=tuple(rates) if chosen.smoothed_rates else (),
         precision=resolve_precision(chosen.precision, device),
+        further_counters=schema.further_counters(settings.features.counters) if chosen.smoothed_rates else (),
     )
-
-
-def _new_network(config: NetworkConfig, seed: int) -> EngagementNetwork:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return EngagementNetwork(config)
 
 
 def _plan(features: Sequence[Path], languages: Sequence[str], epochs: int, settings: Settings) -> TrainingPlan:

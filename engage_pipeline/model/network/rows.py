@@ -27,9 +27,10 @@ INPUT_COLUMNS = (*schema.NUMBERS, *schema.EXPOSURE_FEATURES, *schema.BINARY_FEAT
 class Rows:
     """n rows in memory, about 900 bytes each.
 
-    numbers float64 [n, 73] in the order of schema.NUMBERS; exposures int32 [n, 14]; flags bool [n, 12]; categories
-    int64 [n, 3] (index of the language, hour, day of month from 0); tokens int32 [sum of lengths]; lengths int64 [n];
-    labels bool [n, 4] in the order of TARGETS ([n, 0] where the rows have none).
+    numbers float64 [n, 73 + 4 k] in the order of schema.NUMBERS, then the TARGETS of k counters beyond the reference;
+    exposures int32 [n, 14 + k]; flags bool [n, 12]; categories int64 [n, 3] (index of the language, hour, day of month
+    from 0); tokens int32 [sum of lengths]; lengths int64 [n]; labels bool [n, 4] in the order of TARGETS ([n, 0] where
+    the rows have none).
     """
 
     numbers: np.ndarray
@@ -60,11 +61,11 @@ class Rows:
         return Rows(tokens=self.tokens[shift + np.arange(len(shift))], lengths=lengths, **others)
 
 
-def empty_rows(count: int) -> Rows:
-    """`count` rows without tokens, counts, flags and labels, in the first language."""
+def empty_rows(count: int, further: int = 0) -> Rows:
+    """`count` rows without tokens, counts, flags and labels, in the first language; `further` as in known_size."""
     return Rows(
-        numbers=np.zeros((count, len(schema.NUMBERS))),
-        exposures=np.zeros((count, len(schema.EXPOSURE_FEATURES)), np.int32),
+        numbers=np.zeros((count, len(schema.NUMBERS) + further * len(schema.TARGETS))),
+        exposures=np.zeros((count, len(schema.EXPOSURE_FEATURES) + further), np.int32),
         flags=np.zeros((count, len(schema.BINARY_FEATURES)), np.bool_),
         categories=np.zeros((count, len(CATEGORIES)), np.int64),
         tokens=np.zeros(0, np.int32),
@@ -79,17 +80,20 @@ def concatenate(pieces: Sequence[Rows]) -> Rows:
 
 
 def rows_from_table(table: pa.Table, languages: Sequence[str], *, labelled: bool) -> Rows:
-    """The rows of `table`, which has INPUT_COLUMNS and, where `labelled`, TARGETS.
+    """The rows of `table`, which has INPUT_COLUMNS and, where `labelled`, TARGETS; with all further counters it has.
 
     A language that is not in `languages`, a missing one too, has the index len(languages). Raises ValueError for any
     other null.
     """
     tokens = table["text_tokens"].combine_chunks()
     tokens = tokens.combine_chunks() if isinstance(tokens, pa.ChunkedArray) else tokens
+    further = schema.further_counters_in(table.column_names)
+    counted = [f"{counter}_{target}" for counter in further for target in schema.TARGETS]
+    shown = [f"{counter}_exposures" for counter in further]
     clock = [column_values(table, name) for name in CATEGORIES[1:]]
     return Rows(
-        numbers=number_matrix(table, schema.NUMBERS, np.float64),
-        exposures=number_matrix(table, schema.EXPOSURE_FEATURES, np.int32),
+        numbers=number_matrix(table, (*schema.NUMBERS, *counted), np.float64),
+        exposures=number_matrix(table, (*schema.EXPOSURE_FEATURES, *shown), np.int32),
         flags=flag_matrix(table, schema.BINARY_FEATURES),
         categories=np.stack([category_numbers(table["language"], languages), *clock], axis=1).astype(np.int64),
         tokens=np.array(tokens.flatten(), np.int32),
@@ -119,7 +123,8 @@ def read_rows(
 
 def _tables(file: pq.ParquetFile, path: Path, start: int, stop: int) -> Iterator[tuple[int, pa.Table]]:
     """The rows `start` … `stop` - 1, a row group at a time, each with the position of its first row."""
-    wanted = [*INPUT_COLUMNS, *schema.TARGETS]
+    further = schema.further_features(schema.further_counters_in(file.schema_arrow.names))
+    wanted = [*INPUT_COLUMNS, *further, *schema.TARGETS]
     if missing := [name for name in wanted if name not in file.schema_arrow.names]:
         raise UserError(f"{path}: no column {missing[0]}")
     begin = 0

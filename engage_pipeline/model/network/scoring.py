@@ -12,7 +12,8 @@ import torch  # noqa: TID253 - nothing light imports this module
 from engage_pipeline import schema
 from engage_pipeline.machine.precision import autocast, bf16_is_fast
 from engage_pipeline.model.network.inputs import InputBuilder, Inputs
-from engage_pipeline.model.network.network import EngagementNetwork, load_network
+from engage_pipeline.model.network.network import EngagementNetwork
+from engage_pipeline.model.network.network_files import load_network
 from engage_pipeline.model.network.rows import Rows, empty_rows, rows_from_table
 from engage_pipeline.model.network.single_row import SparseFirstLayer, lay_out_by_input
 
@@ -62,7 +63,8 @@ class NetworkScorer:
 
     @cached_property
     def _first_of_one(self) -> SparseFirstLayer:
-        return SparseFirstLayer(self.network.first_known, self.inputs.build(empty_rows(1)).known)
+        further = len(self.network.config.further_counters)
+        return SparseFirstLayer(self.network.first_known, self.inputs.build(empty_rows(1, further)).known)
 
     def _logits_from(self, inputs: Inputs) -> np.ndarray:
         with torch.inference_mode(), autocast(self.device, bf16=self.precision == "bf16"):

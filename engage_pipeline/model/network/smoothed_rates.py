@@ -13,18 +13,26 @@ EXPOSURE_SCALE = 0.25
 
 _KEYS = [name.removesuffix("_exposures") for name in schema.EXPOSURE_FEATURES]
 _COUNTERS = [[schema.NUMBERS.index(f"{key}_{target}") for target in schema.TARGETS] for key in _KEYS]
-N_HISTORY_FEATURES = len(_KEYS) * (len(schema.TARGETS) + 1)
+
+
+def n_history_features(further: int) -> int:
+    """Columns of history_features with `further` keys beyond the reference."""
+    return (len(_KEYS) + further) * (len(schema.TARGETS) + 1)
 
 
 def history_features(numbers: torch.Tensor, exposures: torch.Tensor, base_rates: Sequence[float]) -> torch.Tensor:
-    """For each key its four smoothed rates, then for each key how often it was shown: float32 [n, 14 x 4 + 14].
+    """For each of k keys its four smoothed rates, then for each key how often it was shown: float32 [n, 5 k].
 
-    `numbers` is float64 [n, 73] in the order of schema.NUMBERS, `exposures` [n, 14] in that of EXPOSURE_FEATURES,
-    `base_rates` in that of TARGETS. A rate is (count + w b) / (exposures + w), b the base rate and w = PRIOR_WEIGHT,
-    given as its log-odds less the base rate's; the exposures as log(1 + x) / 4. A key never shown has zeros.
+    k = 14, and more with families beyond the reference. `numbers` is float64 [n, 73 + 4 (k - 14)] in the order of
+    schema.NUMBERS, then the other keys' TARGETS; `exposures` [n, k] in that of EXPOSURE_FEATURES, then the other
+    keys'; `base_rates` in that of TARGETS.
+
+    A rate is (count + w b) / (exposures + w), b the base rate and w = PRIOR_WEIGHT, given as its log-odds less the base
+    rate's; the exposures as log(1 + x) / 4. A key never shown has zeros.
     """
     base = torch.tensor(base_rates, dtype=torch.float64, device=numbers.device)
     shown = exposures.double()
-    rates = (numbers[:, _COUNTERS] + PRIOR_WEIGHT * base) / (shown.unsqueeze(2) + PRIOR_WEIGHT)  # [n, 14, 4]
+    further = torch.arange(len(schema.NUMBERS), numbers.shape[1]).view(-1, len(schema.TARGETS)).tolist()
+    rates = (numbers[:, _COUNTERS + further] + PRIOR_WEIGHT * base) / (shown.unsqueeze(2) + PRIOR_WEIGHT)  # [n, k, 4]
     log_odds = rates.clamp_max(HIGHEST_RATE).logit() - base.logit()
     return torch.cat([log_odds.flatten(1), shown.log1p() * EXPOSURE_SCALE], dim=1).float()

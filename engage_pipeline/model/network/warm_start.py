@@ -5,7 +5,6 @@ same only where the inputs do: the shape, the token codes and the code that made
 belong here: how long and at which learning rate such a network is trained (pretraining).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 NETWORK, CODES = "pretrained_network", "emde_sketches"
 WARM, COLD = "warm_started_from", "cold_start"
 """Facts of a network: the version that it started from, or why from none."""
-_SHAPE = ("sketch_depth", "sketch_width", "hidden_size", "embedding_size")
+_SHAPE = ("architecture", "sketch_depth", "sketch_width", "hidden_size", "embedding_size", "further_counters")
 
 
 @dataclass(frozen=True)
@@ -63,9 +62,8 @@ def warm_network(config: "NetworkConfig", folder: Path) -> "EngagementNetwork | 
     A language that is new begins where that network put unknown ones. Nothing to start from where the shapes differ or
     the folder holds no network.
     """
-    import torch
-
-    from engage_pipeline.model.network.network import EngagementNetwork, load_network
+    from engage_pipeline.model.network.architectures import network_of
+    from engage_pipeline.model.network.network_files import load_network
 
     try:
         before = load_network(folder)
@@ -73,12 +71,7 @@ def warm_network(config: "NetworkConfig", folder: Path) -> "EngagementNetwork | 
         return ColdStart(str(error))
     if difference := _difference(before.config, config):
         return ColdStart(difference)
-    weights = before.state_dict()
-    weights["language.weight"] = weights["language.weight"][_rows(before.config.languages, config.languages)]
-    with torch.device("meta"):
-        network = EngagementNetwork(config)
-    network.load_state_dict(weights, assign=True)
-    return network
+    return network_of(config, before.weights_for(config.languages))
 
 
 def _difference(before: "NetworkConfig", now: "NetworkConfig") -> str | None:
@@ -89,9 +82,3 @@ def _difference(before: "NetworkConfig", now: "NetworkConfig") -> str | None:
     if bool(before.base_rates) != bool(now.base_rates):
         return f"it reads {'' if before.base_rates else 'no '}smoothed rates"
     return None
-
-
-def _rows(before: Sequence[str], now: Sequence[str]) -> list[int]:
-    """Where each language of `now`, and after them the unknown ones, stands in the embeddings of `before`."""
-    places = {language: place for place, language in enumerate(before)}
-    return [places.get(language, len(before)) for language in now] + [len(before)]

@@ -4,8 +4,9 @@ What belongs here: which columns there are, in which order, and how each is comp
 engagement day or of anything else that depends on the row's own labels.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -62,20 +63,33 @@ COLUMNS = (
     *LOGITS,
     *EFFECT_COLUMNS,
 )
-"""Columns of the matrix, in order."""
+"""Columns of the matrix, in order, where no family beyond the reference is on."""
 CATEGORICAL = (LANGUAGE,)
 
 _NUMBERS = (*schema.NUMBERS, *schema.EXPOSURE_FEATURES)
-_COUNTED = [_NUMBERS.index(counter) for counter, _, _ in RATES.values()]
-_SHOWN = [_NUMBERS.index(exposures) for _, exposures, _ in RATES.values()]
 _ABOVE = [_NUMBERS.index(above) for above, _ in RATIOS.values()]
 _BELOW = [_NUMBERS.index(below) for _, below in RATIOS.values()]
+
+
+def further_rates(counters: Sequence[str]) -> dict[str, tuple[str, str, str]]:
+    """The smoothed rates of `counters` beyond the reference, as in RATES."""
+    return {
+        f"{counter}_{outcome}_rate": (f"{counter}_{outcome}", f"{counter}_exposures", outcome)
+        for counter in counters
+        for outcome in schema.TARGETS
+    }
+
+
+def tree_columns(counters: Sequence[str]) -> tuple[str, ...]:
+    """Columns of the matrix, in order; those of `counters` beyond the reference stand last."""
+    return (*COLUMNS, *schema.further_features(counters), *further_rates(counters))
 
 
 @dataclass(frozen=True)
 class TreeInputs:
     """What the matrix depends on besides the rows: fixed when the trees are trained, kept with them.
 
+    `counters`: those beyond the reference that the trees read.
     `languages`: their position is their category; another one is missing. `base_rates`: mean of each of OUTCOMES.
     `prior_weight`: exposures that the base rate counts for in every smoothed rate.
     """
@@ -83,7 +97,25 @@ class TreeInputs:
     languages: tuple[str, ...]
     base_rates: Mapping[str, float]
     prior_weight: float
-    columns: tuple[str, ...] = field(default=COLUMNS)
+    counters: tuple[str, ...] = ()
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the matrix, in order."""
+        return tree_columns(self.counters)
+
+    @cached_property
+    def _numbers(self) -> tuple[str, ...]:
+        """The columns of a row that rates are made of, and those that the trees read as they are."""
+        return (*_NUMBERS, *schema.further_features(self.counters))
+
+    @cached_property
+    def _rates(self) -> tuple[list[int], list[int], np.ndarray]:
+        """Of every rate: the places of its counter and of its exposures in `_numbers`, and what it is smoothed by."""
+        numbers, rates = self._numbers, (RATES | further_rates(self.counters)).values()
+        priors = self.prior_weight * np.array([self.base_rates[outcome] for _, _, outcome in rates])
+        counted, shown = ([numbers.index(rate[place]) for rate in rates] for place in (0, 1))
+        return counted, shown, priors
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON types."""
@@ -98,29 +130,33 @@ class TreeInputs:
     def from_json(cls, values: Mapping[str, Any], source: str) -> Self:
         """The inverse of to_json. Raises UserError where `source` was made for other columns than today's."""
         columns = tuple(values["columns"])
-        if columns != COLUMNS:
-            raise UserError(f"{source}: {_first_difference(columns)}; train the trees again")
-        return cls(tuple(values["languages"]), values["base_rates"], values["prior_weight"], columns)
+        counters = schema.further_counters_in(columns)
+        if columns != (expected := tree_columns(counters)):
+            raise UserError(f"{source}: {_first_difference(columns, expected)}; train the trees again")
+        return cls(tuple(values["languages"]), values["base_rates"], values["prior_weight"], counters)
 
     def fill(self, matrix: np.ndarray, table: pa.Table, logits: np.ndarray, effects: np.ndarray) -> None:
-        """Writes the rows of `table` into `matrix`, float32 [n, len(COLUMNS)].
+        """Writes the rows of `table` into `matrix`, float32 [n, len(columns)].
 
         `table` holds features as schema.feature_schema says; `logits` [n, 4] are the pretrained network's,
         `effects` [n, 17] are EFFECT_COLUMNS. Source of the smoothed rate
-        (count + prior_weight * base_rate) / (exposures + prior_weight): SPEC section 9.
+        (count + prior_weight * base_rate) / (exposures + prior_weight): docs/specification.md, section 9.
         """
-        numbers = number_matrix(table, _NUMBERS, np.float64)
-        priors = self.prior_weight * np.array([self.base_rates[outcome] for _, _, outcome in RATES.values()])
+        numbers = number_matrix(table, self._numbers, np.float64)
+        counted, shown, priors = self._rates
+        rates = (numbers[:, counted] + priors) / (numbers[:, shown] + self.prior_weight)
         positive = np.maximum(numbers, 0)
         blocks = (
-            numbers,
-            (numbers[:, _COUNTED] + priors) / (numbers[:, _SHOWN] + self.prior_weight),
+            numbers[:, : len(_NUMBERS)],
+            rates[:, : len(RATES)],
             (positive[:, _ABOVE] + 1) / (positive[:, _BELOW] + 1),
             flag_matrix(table, schema.BINARY_FEATURES),
             number_matrix(table, (HOUR, DAY_OF_MONTH), np.int64),
             category_column(table[LANGUAGE], self.languages)[:, np.newaxis],
             logits,
             effects,
+            numbers[:, len(_NUMBERS) :],
+            rates[:, len(RATES) :],
         )
         start = 0
         for block in blocks:
@@ -128,14 +164,14 @@ class TreeInputs:
             start += block.shape[1]
 
     def matrix(self, table: pa.Table, logits: np.ndarray, effects: np.ndarray) -> np.ndarray:
-        """A new matrix, float32 [table.num_rows, len(COLUMNS)], filled as `fill` says."""
+        """A new matrix, float32 [table.num_rows, len(columns)], filled as `fill` says."""
         matrix = np.empty((table.num_rows, len(self.columns)), np.float32)
         self.fill(matrix, table, logits, effects)
         return matrix
 
 
-def _first_difference(columns: tuple[str, ...]) -> str:
-    for here, there in zip(COLUMNS, columns, strict=False):
+def _first_difference(columns: tuple[str, ...], expected: tuple[str, ...]) -> str:
+    for here, there in zip(expected, columns, strict=False):
         if here != there:
             return f"its trees read column {there!r} where {here!r} is expected"
-    return f"its trees read {len(columns)} columns, {len(COLUMNS)} are expected"
+    return f"its trees read {len(columns)} columns, {len(expected)} are expected"

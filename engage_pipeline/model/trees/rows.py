@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
-from engage_pipeline.model.trees.inputs import COLUMNS, LANGUAGE, NEGATIVE, TreeInputs
+from engage_pipeline.model.trees.inputs import LANGUAGE, NEGATIVE, TreeInputs
 from engage_pipeline.model.validation_roles import folds_of, trains_trees
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings
@@ -58,8 +58,13 @@ def read_tree_rows(features: Path, pretrained: LogitSource, effects: np.ndarray,
         raise UserError(f"{features}: no fine-tuning rows outside the last chunk to train trees on")
     described = described.take(pa.array(chosen))
     labels = np.column_stack([described[target].to_numpy() for target in schema.TARGETS])
-    inputs = TreeInputs(_languages(described[LANGUAGE]), _base_rates(labels), settings.trees.prior_weight)
-    matrix = np.empty((len(chosen), len(COLUMNS)), np.float32)
+    inputs = TreeInputs(
+        _languages(described[LANGUAGE]),
+        _base_rates(labels),
+        settings.trees.prior_weight,
+        schema.further_counters(settings.features.counters),
+    )
+    matrix = np.empty((len(chosen), len(inputs.columns)), np.float32)
     done = 0
     with progress("rows of the trees", len(chosen)) as tracker:
         for table in _chosen_batches(file, chosen):

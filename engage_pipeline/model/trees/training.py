@@ -18,7 +18,7 @@ import numpy as np
 
 from engage_pipeline import schema
 from engage_pipeline.machine.threads import on_training_threads
-from engage_pipeline.model.trees.inputs import CATEGORICAL, COLUMNS
+from engage_pipeline.model.trees.inputs import CATEGORICAL
 from engage_pipeline.model.trees.rows import LogitSource, TreeRows, read_tree_rows
 from engage_pipeline.model.trees.start import BelowTrees, Start, below_trees, fit_start
 from engage_pipeline.numerics.logistic import log_losses
@@ -77,7 +77,7 @@ def train_trees(
                 (output / trees_file(target)).write_text(_model_text(booster), encoding="utf-8")
             facts[target] = _facts(labels, choice, booster)
     _write_json(output / TREES, {"enabled": True, **rows.inputs.to_json(), "engagements": engagements})
-    return {"enabled": True, "rows": len(rows.labels), "columns": len(COLUMNS), "engagements": facts}
+    return {"enabled": True, "rows": len(rows.labels), "columns": len(rows.inputs.columns), "engagements": facts}
 
 
 def lightgbm_parameters(settings: Settings) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _dataset(rows: TreeRows, parameters: dict[str, Any]) -> Any:
     dataset = lightgbm.Dataset(
         rows.matrix,
         label=rows.labels[:, 0].astype(np.float32),
-        feature_name=list(COLUMNS),
+        feature_name=list(rows.inputs.columns),
         categorical_feature=list(CATEGORICAL),
         params=parameters,
     )
@@ -197,9 +197,9 @@ def _facts(labels: np.ndarray, choice: Choice, booster: Any | None) -> dict[str,
 
 def _gains(booster: Any) -> dict[str, float]:
     """Returns the total gain of the most important columns, the highest first."""
-    gains = booster.feature_importance("gain")
+    names, gains = booster.feature_name(), booster.feature_importance("gain")
     order = np.argsort(-gains, kind="stable")[:IMPORTANT_COLUMNS]
-    return {COLUMNS[column]: float(gains[column]) for column in order if gains[column] > 0}
+    return {names[column]: float(gains[column]) for column in order if gains[column] > 0}
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from engage_pipeline.interactions.graphs.similarity import similar_authors
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
 from engage_pipeline.orchestration.assets.materializing import Shown, make_one, make_parts, parts_of_run, user_errors
 from engage_pipeline.orchestration.resources import Pipeline
+from engage_pipeline.settings.families import COUNTER_FAMILIES
 from engage_pipeline.store.store import Draft
 
 
@@ -89,7 +90,7 @@ def validation_counts(pipeline: Pipeline) -> dg.MaterializeResult:
     return make_one(store, "validation_counts", make)
 
 
-@pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.feature_schema(labelled=True))
+@pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.feature_schema(labelled=True, families=COUNTER_FAMILIES))
 def interaction_features(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.MaterializeResult:
     """The rows of one training part as a model reads them: counters without the row's own day, similar authors, the
     validation window's counters, profile numbers, flags, tokens and labels."""
@@ -100,7 +101,9 @@ def interaction_features(context: dg.AssetExecutionContext, pipeline: Pipeline) 
     return make_parts(context, "interaction_features", parts, make)
 
 
-@pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.feature_schema(labelled=True, validation=True))
+@pipeline_asset(
+    kinds={"duckdb", "parquet"}, schema=schema.feature_schema(labelled=True, validation=True, families=COUNTER_FAMILIES)
+)
 def validation_features(pipeline: Pipeline) -> dg.MaterializeResult:
     """The validation rows as a model reads them; a fine-tuning row is counted without its own chunk."""
     with user_errors():
@@ -113,7 +116,7 @@ def validation_features(pipeline: Pipeline) -> dg.MaterializeResult:
     return make_one(store, "validation_features", make)
 
 
-@pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.feature_schema(labelled=False))
+@pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.feature_schema(labelled=False, families=COUNTER_FAMILIES))
 def test_features(pipeline: Pipeline) -> dg.MaterializeResult:
     """The test rows as a model reads them, a file a part, in the order of their lines."""
     with user_errors():

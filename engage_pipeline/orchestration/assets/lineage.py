@@ -2,7 +2,8 @@
 
 A column of a table with several files is called `<file>.<column>`. What is listed are the columns whose values decide
 a value; dense numbers that stand for ids, and the keys of the counts, only join the tables and are not. A feature that
-leaves the row's own fold out is made of the counts by fold too.
+leaves the row's own fold out is made of the counts by fold too. All families are listed; the tables and columns of one
+beyond the reference are there where it is on.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,27 +21,24 @@ from engage_pipeline.interactions.counters.counting import (
     count_tables,
     totals_file,
 )
-from engage_pipeline.interactions.counters.family_counts import REVERSED_ROLES
 from engage_pipeline.interactions.graphs import similarity
+from engage_pipeline.settings.families import (
+    AUTHOR,
+    COUNTER_FAMILIES,
+    REVERSED,
+    SIMILAR,
+    TRAINING,
+    VALIDATION,
+    VIEWER,
+    Key,
+    counted_keys,
+)
 
 Source = tuple[str, str]
 """Asset and column."""
 Lineage = Mapping[str, Sequence[Source]]
 """By column."""
 
-AUTHOR, VIEWER = "engaged_with_user_id", "engaging_user_id"
-KEY_COLUMNS: dict[str, tuple[str, ...]] = {
-    "pair": (AUTHOR, VIEWER),
-    "author": (AUTHOR,),
-    "viewer": (VIEWER,),
-    "language": ("language", VIEWER),
-    "hashtag": ("hashtags", VIEWER),
-    "tweet": ("tweet_id",),
-    "reverse_pair": (AUTHOR, VIEWER),
-    "viewer_as_author": (VIEWER,),
-    "author_as_viewer": (AUTHOR,),
-}
-"""The raw columns that a row's key is read from."""
 ROW_COLUMNS: dict[str, tuple[str, ...]] = {
     "n_hashtags": ("hashtags",),
     "n_tokens": ("text_tokens",),
@@ -83,10 +81,12 @@ def column_lineage(name: str) -> Lineage:
     if name in TWEETS:
         return dict(_features(name))
     if name == "interaction_counts":
-        return dict(_counts("tweet_parts", TRAINING_SCOPE, schema.TRAINING_KEYS, schema.ENGAGEMENT_DAY))
+        keys = counted_keys(TRAINING, COUNTER_FAMILIES)
+        return dict(_counts("tweet_parts", TRAINING_SCOPE, keys, schema.ENGAGEMENT_DAY))
     if name == "validation_counts":
-        finetune = _counts("validation_tweets", FINETUNE_SCOPE, schema.VALIDATION_KEYS, schema.SPLIT)
-        return dict(finetune) | dict(_counts("validation_tweets", LABELLED_SCOPE, schema.VALIDATION_KEYS, None))
+        keys = counted_keys(VALIDATION, COUNTER_FAMILIES)
+        finetune = _counts("validation_tweets", FINETUNE_SCOPE, keys, schema.SPLIT)
+        return dict(finetune) | dict(_counts("validation_tweets", LABELLED_SCOPE, keys, None))
     if name == "author_similarity":
         followers = _columns("tweet_parts", (AUTHOR, VIEWER, "engagee_follows_engager"))
         return dict.fromkeys(similarity.SCHEMA.names, followers)
@@ -115,13 +115,18 @@ def _columns(asset: str, columns: Sequence[str]) -> list[Source]:
     return [(asset, column) for column in columns]
 
 
-def _counts(tweets: str, scope: str, keys: Sequence[str], fold: str | None) -> Iterator[tuple[str, Sequence[Source]]]:
+def _key_columns(key: Key) -> list[str]:
+    """The raw columns that a row's key is read from, in the order of the challenge."""
+    return [name for name in schema.COLUMN_NAMES if name in {key.column, key.viewer}]
+
+
+def _counts(tweets: str, scope: str, keys: Sequence[Key], fold: str | None) -> Iterator[tuple[str, Sequence[Source]]]:
     for key in keys:
         for count in COUNTS:
-            made_of = _columns(tweets, (*KEY_COLUMNS[key], *_counted(count)))
-            yield _stem(totals_file(scope, key), count), [*made_of, *_columns(tweets, _own(scope))]
+            made_of = _columns(tweets, (*_key_columns(key), *_counted(count)))
+            yield _stem(totals_file(scope, key.name), count), [*made_of, *_columns(tweets, _own(scope))]
             if fold:
-                yield _stem(by_fold_file(scope, key), count), [*made_of, (tweets, fold)]
+                yield _stem(by_fold_file(scope, key.name), count), [*made_of, (tweets, fold)]
 
 
 def _own(scope: str) -> tuple[str, ...]:
@@ -139,34 +144,34 @@ def _counted(count: str) -> tuple[str, ...]:
 
 def _features(name: str) -> Iterator[tuple[str, Sequence[Source]]]:
     tweets, labelled, validation = TWEETS[name], name != "test_features", name == "validation_features"
-    for column in schema.feature_schema(labelled=labelled, validation=validation).names:
+    every = schema.feature_schema(labelled=labelled, validation=validation, families=COUNTER_FAMILIES)
+    for column in every.names:
         yield column, _columns(tweets, ROW_COLUMNS.get(column, (column,)))
     own_day = schema.ENGAGEMENT_DAY if name == "interaction_features" else None
-    for key in schema.TRAINING_KEYS:
-        yield from _looked_up(tweets, "interaction_counts", TRAINING_SCOPE, key, key, own_day)
+    for key in counted_keys(TRAINING, COUNTER_FAMILIES):
+        yield from _looked_up(tweets, "interaction_counts", TRAINING_SCOPE, key, own_day)
     yield from _similar(tweets, own_day)
     scope, own_chunk = FINETUNE_SCOPE if labelled else LABELLED_SCOPE, schema.SPLIT if validation else None
-    for key in schema.VALIDATION_KEYS:
-        yield from _looked_up(tweets, "validation_counts", scope, key, key, own_chunk)
-    for role, key in REVERSED_ROLES.items():
-        yield from _looked_up(tweets, "validation_counts", scope, role, key, own_chunk)
+    for key in (*counted_keys(VALIDATION, COUNTER_FAMILIES), *REVERSED):
+        yield from _looked_up(tweets, "validation_counts", scope, key, own_chunk)
 
 
 def _looked_up(
-    tweets: str, counts: str, scope: str, name: str, key: str, fold: str | None
+    tweets: str, counts: str, scope: str, key: Key, fold: str | None
 ) -> Iterator[tuple[str, Sequence[Source]]]:
-    """The features of the key `name`, whose counts are those of `key`."""
+    """The features of a key."""
     prefix = schema.VALIDATION_PREFIX if counts == "validation_counts" else ""
-    known = {*schema.INTERACTION_FEATURES, *schema.EXPOSURE_FEATURES}
+    further = schema.further_features(schema.further_counters(COUNTER_FAMILIES))
+    known = {*schema.INTERACTION_FEATURES, *schema.EXPOSURE_FEATURES, *further}
     for count in COUNTS:
-        if (column := f"{prefix}{name}_{count}") in known:
-            yield column, [*_columns(tweets, KEY_COLUMNS[name]), *_count(tweets, counts, scope, key, count, fold)]
+        if (column := f"{prefix}{key.name}_{count}") in known:
+            yield column, [*_columns(tweets, _key_columns(key)), *_count(tweets, counts, scope, key, count, fold)]
 
 
-def _count(tweets: str, counts: str, scope: str, key: str, count: str, fold: str | None) -> Iterator[Source]:
-    yield counts, _stem(totals_file(scope, key), count)
+def _count(tweets: str, counts: str, scope: str, key: Key, count: str, fold: str | None) -> Iterator[Source]:
+    yield counts, _stem(totals_file(scope, key.counted), count)
     if fold:
-        yield counts, _stem(by_fold_file(scope, key), count)
+        yield counts, _stem(by_fold_file(scope, key.counted), count)
         yield tweets, fold
 
 
@@ -174,7 +179,7 @@ def _similar(tweets: str, own_day: str | None) -> Iterator[tuple[str, Sequence[S
     similar, score = ("author_similarity", "similar"), ("author_similarity", "jaccard")
     (*by_engagement, total) = schema.SIMILARITY_FEATURES
     for column, count in zip(by_engagement, schema.ENGAGEMENTS, strict=True):
-        pairs = _count(tweets, "interaction_counts", TRAINING_SCOPE, "pair", count, own_day)
+        pairs = _count(tweets, "interaction_counts", TRAINING_SCOPE, SIMILAR, count, own_day)
         yield column, [*_columns(tweets, (AUTHOR, VIEWER)), *pairs, similar, score]
     yield total, [(tweets, AUTHOR), score]
 

@@ -15,7 +15,7 @@ from engage_pipeline.store.store import Draft
 
 @pipeline_asset(kinds={"torch"})
 def pretrained_network(pipeline: Pipeline) -> dg.MaterializeResult:
-    """The residual network trained on the rows of the training parts, day by day or shuffled as the settings say; from
+    """The network trained on the rows of the training parts, day by day or shuffled as the settings say; from
     random weights, or with `network.warm_start` from those of the network before."""
     from engage_pipeline.language.codes import load_codes
     from engage_pipeline.model.network.pretraining import pretrain_network

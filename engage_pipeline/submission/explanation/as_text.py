@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engage_pipeline import schema
-from engage_pipeline.model.explanation.families import FAMILIES, Family
+from engage_pipeline.model.explanation.families import FAMILIES, ExplainedFamily
 from engage_pipeline.model.explanation.row import Explanation, FamilyEffect, probability_of
 from engage_pipeline.model.trees.inputs import NEGATIVE
 from engage_pipeline.submission.explanation import words
@@ -87,7 +87,11 @@ def _line(contribution: float, points: float, text: str) -> str:
 def _counters(features: dict[str, Any]) -> list[str]:
     """Formats the counters as a table, a line per window and key."""
     heads = {"exposures": "shown", **{target: target for target in schema.TARGETS}, NEGATIVE: "none"}
-    families = [family for family in FAMILIES.values() if family.key]
+    families = [
+        family
+        for family in FAMILIES.values()
+        if family.key and f"{words.counter_prefix(family)}{schema.TARGETS[0]}" in features
+    ]
     start = max(len(_row_title(family)) for family in families)
     lines = [f"{'counters':{start}}" + "".join(f"{head:>{_width(head)}}" for head in heads.values())]
     for family in families:
@@ -96,7 +100,7 @@ def _counters(features: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _row_title(family: Family) -> str:
+def _row_title(family: ExplainedFamily) -> str:
     return f"{family.window:10}  {family.title}"
 
 
@@ -104,7 +108,7 @@ def _width(head: str) -> int:
     return max(len(head) + 2, 9)
 
 
-def _cell(features: dict[str, Any], family: Family, outcome: str, width: int) -> str:
+def _cell(features: dict[str, Any], family: ExplainedFamily, outcome: str, width: int) -> str:
     value = features.get(f"{words.counter_prefix(family)}{outcome}")
     if value is None:
         return " " * width

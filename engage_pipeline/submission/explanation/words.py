@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engage_pipeline import schema
-from engage_pipeline.model.explanation.families import SIMILAR, VALIDATION, Family
-from engage_pipeline.settings.families import EFFECT_FAMILIES
+from engage_pipeline.model.explanation.families import ExplainedFamily
+from engage_pipeline.settings.families import EFFECT_FAMILIES, SIMILAR, VALIDATION
 
 _DONE = {"like": "liked", "retweet": "retweeted", "retweet_with_comment": "quoted", "reply": "replied to"}
 _CONTENT = {
@@ -25,7 +25,7 @@ _LETTERS = 8
 Features = Mapping[str, Any]
 
 
-def describe(family: Family, engagement: str, features: Features) -> str:
+def describe(family: ExplainedFamily, engagement: str, features: Features) -> str:
     """What a family says of `engagement`; `features` are the columns of schema.feature_schema of one row."""
     if family.name in EFFECT_FAMILIES:
         return EFFECT_FAMILIES[family.name]
@@ -34,7 +34,7 @@ def describe(family: Family, engagement: str, features: Features) -> str:
     prefix = counter_prefix(family)
     if family.key == "hashtag" and not features["n_hashtags"]:
         return "it has none"
-    if family.key == SIMILAR:
+    if family.key == SIMILAR.name:
         if not features["similar_jaccard_sum"]:
             return "engaged with none"
         return f"{_DONE[engagement]} {features[f'{prefix}{engagement}']:.2f}, weighted by similarity"
@@ -42,7 +42,7 @@ def describe(family: Family, engagement: str, features: Features) -> str:
     return f"{_DONE[engagement]} {features[f'{prefix}{engagement}']:,} of {shown:,} shown" if shown else "never shown"
 
 
-def counter_prefix(family: Family) -> str:
+def counter_prefix(family: ExplainedFamily) -> str:
     """How the counters of a family begin in schema.py."""
     return f"{schema.VALIDATION_PREFIX if family.window == VALIDATION else ''}{family.key}_"
 

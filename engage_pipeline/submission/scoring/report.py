@@ -49,8 +49,9 @@ def score_predictions(
     settings: Settings,
     chosen: Callable[[LabelledRows], NDArray[np.bool_]] | None = None,
 ) -> ScoreReport:
-    """Scores `predictions` (SPEC section 8) against `labels`, with the author groups of `settings`.
+    """Scores `predictions` against `labels`, with the author groups of `settings`.
 
+    `predictions` is a results.csv (docs/specification.md, section 8).
     `labels` is a Parquet file (tweet_id, engaging_user_id, engaged_with_user_follower_count and the four engagements)
     or a raw part with all 24 columns; `oracle` a Parquet file with the true probabilities, in the order of `labels`.
     Only the rows of `labels` that are `chosen` (bool [n]) are scored, by default all. Raises UserError naming file,

@@ -5,13 +5,13 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from engage_pipeline.model.network.network import EngagementNetwork
+from engage_pipeline.model.network.residual import ResidualNetwork
 
 SLOPE = 0.01
 OPSET = 17
 
 
-def session(network: EngagementNetwork, threads: int) -> onnxruntime.InferenceSession:
+def session(network: ResidualNetwork, threads: int) -> onnxruntime.InferenceSession:
     """A session that takes `known` float32 [n, known] and `categories` int64 [n, 3] and gives `logits` [n, 4]."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
@@ -19,7 +19,7 @@ def session(network: EngagementNetwork, threads: int) -> onnxruntime.InferenceSe
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _model(network: EngagementNetwork) -> onnx.ModelProto:
+def _model(network: ResidualNetwork) -> onnx.ModelProto:
     weights = {name: tensor.detach().float().numpy() for name, tensor in network.state_dict().items()}
     hidden = network.config.hidden_size
     graph = _Graph()

@@ -134,7 +134,7 @@ def score_1500(world: World) -> Iterator[Work]:
     import torch
 
     from engage_pipeline.model.network.inputs import InputBuilder
-    from engage_pipeline.model.network.network import load_network
+    from engage_pipeline.model.network.network_files import load_network
     from engage_pipeline.model.network.rows import read_rows
     from engage_pipeline.model.network.scoring import BATCH_ROWS
     from engage_pipeline_tests.benchmarks.alternatives.onnx_way import session

@@ -18,7 +18,10 @@ N_HOURS, N_DAYS = 24, 31
 
 
 def row_input(row: Row, codes: np.ndarray, width: int) -> np.ndarray:
-    """The known input of a feature row by column name, float32 [depth x width + 16 x 73 + 12] (SPEC section 6)."""
+    """The known input of a feature row by column name, float32 [depth x width + 16 x 73 + 12].
+
+    Its order is that of docs/specification.md, section 6.
+    """
     depth = codes.shape[1]
     sketch = np.zeros((depth, width), np.float32)
     for token in row["text_tokens"][1:-1]:
@@ -37,7 +40,7 @@ def row_input(row: Row, codes: np.ndarray, width: int) -> np.ndarray:
 
 
 class PlainNetwork(nn.Module):
-    """The network of SPEC section 6, a matrix for each product, the whole input differentiated."""
+    """The network of docs/specification.md, section 6, a matrix for each product, the whole input differentiated."""
 
     def __init__(self, n_known: int, n_languages: int, hidden: int, embedding: int = 20) -> None:
         super().__init__()

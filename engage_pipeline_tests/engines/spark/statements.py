@@ -4,7 +4,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[3] / "engage_pipeline"
 DUCKDB_ONLY = {"ingest/sorted_lines.sql"}
-"""Sorts the lines of a part as they stream out of the reader: ingest runs DuckDB in its own process (ADR 3)."""
+"""Sorts the lines of a part as they stream out of the reader: ingest runs DuckDB in its own process (ADR 17)."""
 
 
 def portable_statements() -> list[str]:

@@ -10,15 +10,16 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.interactions.counters.counting import (
-    VALIDATION_NUMBERS,
     count_training,
     count_validation,
     number_exposures,
+    numbers_of,
 )
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.graphs.exposure_matrix import ExposureMatrix
 from engage_pipeline.interactions.graphs.similarity import similar_authors
 from engage_pipeline.language.tweets import distinct_tweets, tweets_with_language
+from engage_pipeline.settings.families import FAMILY_NAMES, VALIDATION, counted_keys
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.engines.spark.helpers import spark_settings
 from engage_pipeline_tests.engines.spark.statements import portable_statements
@@ -40,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def settings(folder: Path) -> Settings:
-    return spark_settings(folder)
+    return spark_settings(folder, features={"families": list(FAMILY_NAMES)})
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ def test_what_is_empty_or_of_another_kind(windows: dict[str, Path], files: dict[
             twin.read("source", [files[kind]])
             twin.view("tweets", f"interactions/kinds/{kind}.sql")
             twin.view("window_tweets", "interactions/windows/own_chunk.sql")
-        for name in VALIDATION_NUMBERS:
+        for name in numbers_of(counted_keys(VALIDATION, settings.features.counters)):
             twin.read(name, [counts / f"{name}.parquet"])
         number_exposures(twin)
         twin.read("totals", [counts / "labelled_pair.parquet"])
@@ -148,7 +149,8 @@ def test_ingest(both: None, folder: Path, files: dict[str, Path], settings: Sett
         for name, values in ids.items():
             pq.write_table(pa.table({"id": values}), folder / f"{name}.parquet")
             twin.read(name, [folder / f"{name}.parquet"])
-        for name in ("days", "label_counts", "duplicates", "deleted_tweets", "deleted_candidates", "kept_tweets"):
+        deletions = [f"deletions/{name}" for name in ("deleted_tweets", "deleted_candidates", "kept_tweets")]
+        for name in ("days", "label_counts", "duplicates", *deletions):
             assert twin.fetch(f"ingest/{name}.sql").num_rows, name
         assert twin.fetch("ingest/sample.sql", {"sample_rows": 7}).num_rows == 7
         assert twin.fetch("ingest/unknown_media.sql", {"known": ["Photo"]}).num_rows

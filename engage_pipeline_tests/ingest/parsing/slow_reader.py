@@ -1,4 +1,7 @@
-"""Reads a part the plain way, a line at a time, from SPEC section 1: what the fast reader is held against."""
+"""Reads a part the plain way, a line at a time: what the fast reader is held against.
+
+The format is that of docs/specification.md, section 1.
+"""
 
 import re
 from dataclasses import dataclass, field

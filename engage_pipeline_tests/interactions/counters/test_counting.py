@@ -10,6 +10,7 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.interactions.counters.counting import count_training, count_validation
+from engage_pipeline.settings.families import FAMILY_NAMES, KEYS, TRAINING, counted_keys
 from engage_pipeline_tests.interactions.typed_parts import Row, engagement_day, write_typed
 from engage_pipeline_tests.samples import FIRST_DAY, tiny_settings
 
@@ -150,6 +151,7 @@ def test_the_validation_window_has_two_scopes(tmp_path: Path) -> None:
 
 
 NAMES, LANGUAGES = ["ana", "ben", None, "cal", "dot"], ["en", None, "ja"]
+TYPES = ["Quote", None, "Reply"]
 
 
 def random_exposures(seed: int, rows: int) -> list[Row]:
@@ -165,6 +167,7 @@ def random_exposures(seed: int, rows: int) -> list[Row]:
             *[name for name in schema.ENGAGEMENTS if rng.random() < 0.3],
             language=LANGUAGES[rng.integers(0, 3)],
             hashtags=rng.choice(["x", "y"], rng.integers(0, 3)).tolist(),
+            tweet_type=TYPES[rng.integers(0, 3)],
         )
         for line in range(rows)
     ]
@@ -181,6 +184,7 @@ def counted_plainly(rows: list[Row], key: str) -> dict[tuple, list[int]]:
             "viewer": [(viewer,)],
             "language": [(row["language"], viewer)],
             "hashtag": [(tag, viewer) for tag in row["hashtags"]],
+            "type": [(row["tweet_type"], viewer)],
         }[key]
         engaged = [name for name in schema.ENGAGEMENTS if row[schema.engagement_timestamp(name)] is not None]
         for one in (one for one in keys if None not in one):
@@ -190,11 +194,12 @@ def counted_plainly(rows: list[Row], key: str) -> dict[tuple, list[int]]:
     return {one: [counts[name] for name in COUNTS] for one, counts in found.items()}
 
 
-@pytest.mark.parametrize("key", schema.TRAINING_KEYS)
+@pytest.mark.parametrize("key", [key.name for key in counted_keys(TRAINING, FAMILY_NAMES)])
 def test_every_count_is_that_of_plain_python(tmp_path: Path, key: str) -> None:
     rows = random_exposures(1, 200)
-    count_training([write_typed(rows, tmp_path / "part.parquet")], tmp_path, tiny_settings(tmp_path))
-    numbers = {"language": "languages", "hashtag": "hashtag_numbers"}.get(key, "user_numbers")
+    settings = tiny_settings(tmp_path, features={"families": list(FAMILY_NAMES)})
+    count_training([write_typed(rows, tmp_path / "part.parquet")], tmp_path, settings)
+    numbers = KEYS[key].numbers
     by_fold = counted_plainly(rows, key)
     totals: dict[tuple, list[int]] = {}
     for one, counts in by_fold.items():

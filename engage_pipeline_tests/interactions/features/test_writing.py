@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from engage_pipeline import schema
 from engage_pipeline.interactions.counters.family_counts import Kind
 from engage_pipeline.interactions.features.pieces import Sizes
-from engage_pipeline.settings.families import FAMILY_NAMES
+from engage_pipeline.settings.families import FAMILY_NAMES, REFERENCE_FAMILIES
 from engage_pipeline_tests.interactions.counters.test_counting import ROWS, exposure
 from engage_pipeline_tests.interactions.test_against_reference import write_everything
 from engage_pipeline_tests.interactions.typed_parts import Row
@@ -131,7 +131,7 @@ def test_a_family_that_is_left_out_counts_nothing_and_changes_no_other(tmp_path:
         "reversed_roles": ("valid_reverse_pair_", "valid_viewer_as_author_", "valid_author_as_viewer_"),
     }
     reversed_roles = columns_of["reversed_roles"]
-    write_everything(world, tmp_path, 2)
+    write_everything(world, tmp_path, 2, {"families": list(FAMILY_NAMES)})
     whole = {kind: read(tmp_path, kind) for kind in KINDS}
     for family, prefixes in columns_of.items():
         write_everything(world, tmp_path, 2, {"families": [name for name in FAMILY_NAMES if name != family]})
@@ -146,6 +146,24 @@ def test_a_family_that_is_left_out_counts_nothing_and_changes_no_other(tmp_path:
                 else:
                     assert table[name].equals(whole[kind][name]), (family, name)
         assert silenced, family
+
+
+def test_a_family_beyond_the_reference_has_tables_and_columns_only_where_it_is_on(tmp_path: Path) -> None:
+    rows = [exposure(n, "ana", "ben", n % 3, "like", tweet_type="Quote") for n in range(9)]
+    folders = {"off": [family.name for family in REFERENCE_FAMILIES], "on": list(FAMILY_NAMES)}
+    for name, families in folders.items():
+        (tmp_path / name).mkdir()
+        write_everything(world_of(rows, rows, rows), tmp_path / name, 2, {"families": families})
+    for window in ("training_counts", "validation_counts"):
+        off, on = ({path.name: path.read_bytes() for path in (tmp_path / name / window).iterdir()} for name in folders)
+        assert off.items() < on.items()
+        assert all("type" in name for name in on.keys() - off.keys())
+    for kind in KINDS:
+        off, on = (read(tmp_path / name, kind) for name in folders)
+        further = schema.further_features(["type", "valid_type"])
+        assert on.drop_columns(further).equals(off)
+        assert any(on["type_like"].to_pylist())
+        assert any(on["valid_type_exposures"].to_pylist())
 
 
 def test_any_engagement_with_a_similar_author_counts_except_on_the_rows_own_day(tmp_path: Path) -> None:

@@ -13,20 +13,24 @@ from engage_pipeline.model.explanation.network import input_features
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network import NetworkConfig
 from engage_pipeline.model.network.rows import INPUT_COLUMNS, rows_from_table
-from engage_pipeline.model.trees.inputs import COLUMNS, LOGITS, OUTCOMES, TreeInputs
+from engage_pipeline.model.trees.inputs import LOGITS, OUTCOMES, TreeInputs, tree_columns
+from engage_pipeline.settings.families import FAMILY_NAMES
 from engage_pipeline_tests.model.network.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes, set_column
 from engage_pipeline_tests.samples import feature_table
 
 BASE_RATES = (0.4, 0.1, 0.02, 0.03)
-CONFIG = NetworkConfig(LANGUAGES, DEPTH, WIDTH, 8, 4, BASE_RATES)
+FURTHER = schema.further_counters(FAMILY_NAMES)
+FURTHER_COLUMNS = schema.further_features(FURTHER)
+CONFIG = NetworkConfig(LANGUAGES, DEPTH, WIDTH, 8, 4, BASE_RATES, further_counters=FURTHER)
 
 
 def test_every_tree_column_but_the_logits_is_a_feature_of_a_family() -> None:
     logits = {*LOGITS, *EFFECT_COLUMNS} - {*FAMILY_LOGITS}
-    assert {*COLUMNS} - logits == {*FEATURE_NAMES} - {"text_tokens"}
+    assert {*tree_columns(FURTHER)} - logits == {*FEATURE_NAMES} - {"text_tokens"}
     assert {feature.family for feature in FEATURES.values()} == {*FAMILIES}
     assert {column for feature in FEATURES.values() for column in feature.columns} == {
         *INPUT_COLUMNS,
+        *FURTHER_COLUMNS,
         *COLUMNS_OF_EFFECTS,
     }
 
@@ -51,6 +55,7 @@ def test_every_tree_column_but_the_logits_is_a_feature_of_a_family() -> None:
         ("n_tokens", "text"),
         ("topic_effects_any_logit", "topic_effects"),
         ("hour", "time"),
+        ("valid_type_reply_rate", "validation_type"),
     ],
 )
 def test_the_family_of_a_feature(feature: str, family: str) -> None:
@@ -77,16 +82,16 @@ def network_input(table: pa.Table) -> np.ndarray:
 
 
 def test_a_changed_column_changes_only_inputs_of_features_made_of_it() -> None:
-    table = feature_table(1, 4, labelled=False)
-    trees = TreeInputs(LANGUAGES, dict.fromkeys(OUTCOMES, 0.1), 20.0)
+    table = feature_table(1, 4, labelled=False, families=FAMILY_NAMES)
+    trees = TreeInputs(LANGUAGES, dict.fromkeys(OUTCOMES, 0.1), 20.0, FURTHER)
     logits, effects = np.zeros((1, 4)), no_effects(1)
-    for name in INPUT_COLUMNS:
+    for name in (*INPUT_COLUMNS, *FURTHER_COLUMNS):
         other = changed(table, name)
         touched = network_input(table) != network_input(other)
         names = {feature for feature, moved in zip(input_features(CONFIG), touched, strict=True) if moved}
         before, after = (np.nan_to_num(trees.matrix(rows, logits, effects)[0], nan=-1) for rows in (table, other))
         columns = np.flatnonzero(before != after)
-        names |= {COLUMNS[column] for column in columns}
+        names |= {trees.columns[column] for column in columns}
         made_of_it = {feature for feature in FEATURE_NAMES if name in FEATURES[feature].columns}
         assert names, name
         assert names <= made_of_it, name
@@ -94,7 +99,7 @@ def test_a_changed_column_changes_only_inputs_of_features_made_of_it() -> None:
 
 
 def test_each_network_input_has_a_feature_and_the_same_place() -> None:
-    table = feature_table(1, 4, labelled=False)
+    table = feature_table(1, 4, labelled=False, families=FAMILY_NAMES)
     assert len(input_features(CONFIG)) == len(network_input(table))
     reference = NetworkConfig(LANGUAGES, DEPTH, WIDTH, 8, 4)
     assert not {name for name in input_features(reference) if name.endswith(("_rate", "_exposures"))}

@@ -9,17 +9,22 @@ import torch  # noqa: TID253 - it is what is tested
 from engage_pipeline import schema
 from engage_pipeline.model.explanation.families import FEATURE_NAMES, FEATURES
 from engage_pipeline.model.explanation.network import TOLERANCE, attribute_network, baseline_known, input_features
-from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
 from engage_pipeline.model.network.rows import rows_from_table
 from engage_pipeline.model.network.scoring import NetworkScorer
-from engage_pipeline_tests.model.network.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes, set_column
+from engage_pipeline_tests.model.network.network_samples import (
+    ARCHITECTURES,
+    LANGUAGES,
+    make_codes,
+    make_network,
+    set_column,
+)
 from engage_pipeline_tests.samples import feature_table
 
 
-def make_scorer(base_rates=(0.4, 0.1, 0.02, 0.03), precision="fp32") -> NetworkScorer:
+def make_scorer(architecture="residual", base_rates=(0.4, 0.1, 0.02, 0.03), precision="fp32") -> NetworkScorer:
     """Of a network with random weights in every place, and norms that have seen rows."""
     torch.manual_seed(3)
-    network = EngagementNetwork(NetworkConfig(LANGUAGES, DEPTH, WIDTH, 24, 4, base_rates))
+    network = make_network(architecture, hidden_size=24, base_rates=base_rates)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
@@ -45,9 +50,10 @@ def logits_of(network, known, embedded):
     return network.above_first(network.first_known(known) + network.first_embedded(embedded))
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("base_rates", [(), (0.4, 0.1, 0.02, 0.03)])
-def test_contributions_and_baseline_sum_to_the_logits(base_rates):
-    scorer = make_scorer(base_rates)
+def test_contributions_and_baseline_sum_to_the_logits(architecture, base_rates):
+    scorer = make_scorer(architecture, base_rates)
     for seed in range(6):
         found = attribute_network(scorer, row(seed))
         np.testing.assert_allclose(
@@ -60,8 +66,9 @@ def test_contributions_and_baseline_sum_to_the_logits(base_rates):
     assert np.abs(found.contributions).max() > 0.05
 
 
-def test_equals_a_slow_integral_over_every_input():
-    scorer = make_scorer()
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_equals_a_slow_integral_over_every_input(architecture):
+    scorer = make_scorer(architecture)
     network = scorer.network
     known, categories = scorer.inputs.build(rows_from_table(row(), LANGUAGES, labelled=False))
     start = nothing_known(network)
@@ -113,8 +120,9 @@ def test_the_baseline_is_the_input_of_a_row_without_history_but_for_sizes():
     assert differs == {*schema.PROFILE_NUMBERS} - {"n_hashtags"}
 
 
-def test_a_network_in_bfloat16_is_taken_apart_in_float32():
-    scorer = make_scorer(precision="bf16")
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_network_in_bfloat16_is_taken_apart_in_float32(architecture):
+    scorer = make_scorer(architecture, precision="bf16")
     found = attribute_network(scorer, row())
     assert np.abs(found.residual).max() < 1e-3
     np.testing.assert_allclose(found.logits, scorer.logits(row())[0], atol=0.1)

@@ -2,17 +2,36 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
+from engage_pipeline.settings.computing import NetworkSettings
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.samples import feature_table, tiny_settings
 
+if TYPE_CHECKING:
+    from engage_pipeline.model.network.network import EngagementNetwork
+
 LANGUAGES = ("en", "ja", "pt")  # the sample rows speak "es" too
 DEPTH, WIDTH = 2, 16
+ARCHITECTURES: tuple[str, ...] = get_args(NetworkSettings.model_fields["architecture"].annotation)
+
+
+def make_network(architecture: str = "residual", **values: Any) -> "EngagementNetwork":
+    """A small network with random weights, always the same ones; `values` are of its NetworkConfig."""
+    import torch
+
+    from engage_pipeline.model.network.architectures import new_network
+    from engage_pipeline.model.network.network import NetworkConfig
+
+    shape = {"languages": LANGUAGES, "sketch_depth": DEPTH, "sketch_width": WIDTH, "hidden_size": 16}
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        return new_network(NetworkConfig(**{**shape, "embedding_size": 4, "architecture": architecture, **values}))
 
 
 def make_codes(seed: int = 0) -> np.ndarray:

@@ -7,9 +7,11 @@ import pytest
 from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.network.finetuning import finetune_network, finetuning_rows
+from engage_pipeline.model.network.network_files import load_network
 from engage_pipeline.model.network.pretraining import pretrain_network
 from engage_pipeline.model.network.scoring import NetworkScorer
 from engage_pipeline_tests.model.network.network_samples import (
+    ARCHITECTURES,
     LANGUAGES,
     make_codes,
     network_settings,
@@ -20,14 +22,20 @@ from engage_pipeline_tests.model.network.network_samples import (
 from engage_pipeline_tests.samples import feature_table
 
 
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def architecture(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def pretrained(tmp_path_factory):
+def pretrained(architecture, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pretrained")
     paths = write_parts(folder, [300])
     output, workspace = folder / "output", folder / "workspace"
     output.mkdir()
     workspace.mkdir()
-    pretrain_network(paths, make_codes(), LANGUAGES, output, workspace, network_settings(folder))
+    settings = network_settings(folder, network={"architecture": architecture})
+    pretrain_network(paths, make_codes(), LANGUAGES, output, workspace, settings)
     return output
 
 
@@ -75,8 +83,9 @@ def test_each_setting_has_an_effect(finetune, changed, passes):
     assert finetune(network=base)[0] == weights
 
 
-def test_no_epochs_leave_the_network_as_it_was(finetune, pretrained):
+def test_no_epochs_leave_the_network_as_it_was(finetune, pretrained, architecture):
     weights, facts = finetune(network={"finetuning_epochs": 0})
+    assert load_network(facts["folder"]).config.architecture == architecture
     assert weights == (pretrained / "network.safetensors").read_bytes()
     assert facts["curve"] == []
     assert facts["holdout"]["before"] == facts["holdout"]["after"]

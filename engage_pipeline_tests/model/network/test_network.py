@@ -1,126 +1,94 @@
-import numpy as np
+"""What every architecture has."""
+
+from dataclasses import replace
+
 import pytest
+import torch  # noqa: TID253 - it is what is tested
 
-from engage_pipeline.errors import UserError
-from engage_pipeline_tests.samples import GOLDEN
+from engage_pipeline.model.network.batch_norm import BatchNorm
+from engage_pipeline.model.network.network import NetworkConfig
+from engage_pipeline_tests.model.network.network_samples import ARCHITECTURES, LANGUAGES, make_network
 
-GOLDEN_NAMES = {
-    "l2": "second",
-    "l3": "third",
-    "l4": "fourth",
-    "l_output": "output",
-    "bn1": "norm1",
-    "bn2": "norm2",
-    "bn3": "norm3",
-    "bn4": "norm4",
-    "language": "language",
-    "hour": "hour",
-    "day": "day",
-}
-LANGUAGES = tuple("abcde")
+BASE_RATES = (0.4, 0.09, 0.007, 0.03)
+
+pytestmark = pytest.mark.parametrize("architecture", ARCHITECTURES)
 
 
-@pytest.fixture(scope="module")
-def golden():
-    with np.load(GOLDEN / "network.npz", allow_pickle=False) as file:
-        return dict(file)
+def batch(config: NetworkConfig, rows: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random input of a network that reads no smoothed rates, without unknown languages."""
+    generator = torch.Generator().manual_seed(rows)
+    known = torch.rand(rows, make_network(config.architecture).first_known.in_features, generator=generator)
+    return known, torch.randint(len(config.languages), (rows, 3), generator=generator)
 
 
-def make_network(**values):
-    import torch
-
-    from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
-
-    torch.manual_seed(3)
-    shape = {"languages": LANGUAGES, "sketch_depth": 4, "sketch_width": 8, "hidden_size": 24, "embedding_size": 20}
-    return EngagementNetwork(NetworkConfig(**{**shape, **values}))
+def test_the_config_says_which_architecture_it_is(architecture: str) -> None:
+    assert make_network(architecture).config.architecture == architecture
 
 
-def golden_network(golden):
-    import torch
-
-    given = {name.removeprefix("weight."): torch.from_numpy(v) for name, v in golden.items() if "weight." in name}
-    first = torch.cat([given["l1.weight"], given["projection.weight"]])
-    n_known = first.shape[1] - 60
-    state = {
-        "first_known.weight": first[:, :n_known],
-        "first_known.bias": torch.cat([given["l1.bias"], given["projection.bias"]]),
-        "first_embedded.weight": first[:, n_known:],
-    }
-    for name, tensor in given.items():
-        layer, _, rest = name.partition(".")
-        if layer in GOLDEN_NAMES:
-            state[f"{GOLDEN_NAMES[layer]}.{rest}"] = tensor
-    network = make_network()
-    network.load_state_dict(state)
-    return network.eval()
+def test_trains_on_a_single_row(architecture: str) -> None:
+    network = make_network(architecture).train()
+    network(*batch(network.config, 1)).sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+    norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
+    assert norms
+    assert not any(norm.num_batches_tracked for norm in norms)
 
 
-def golden_batch(golden):
-    import torch
-
-    known = torch.from_numpy(np.concatenate([golden["sketch"], golden["fourier"], golden["binary"]], axis=1)).float()
-    return known, torch.from_numpy(np.stack([golden["language"], golden["hour"], golden["day"]], axis=1))
-
-
-def test_logits_equal_the_references(golden):
-    logits = golden_network(golden)(*golden_batch(golden)).detach().numpy()
-    np.testing.assert_allclose(logits, golden["logits"], rtol=0, atol=1e-5)
-
-
-def test_survives_a_round_trip_through_its_files(golden, tmp_path):
-    from engage_pipeline.model.network.network import load_network, save_network
-
-    network = golden_network(golden)
-    save_network(network, tmp_path)
-    loaded = load_network(tmp_path)
-    assert loaded.config == network.config
-    assert not loaded.training
-    np.testing.assert_array_equal(loaded(*golden_batch(golden)).detach(), network(*golden_batch(golden)).detach())
+def test_a_row_does_not_hang_on_the_others(architecture: str) -> None:
+    network = make_network(architecture).train()
+    known, categories = batch(network.config)
+    network(known, categories)
+    logits = network.eval()(known, categories)
+    assert logits.dtype == torch.float32
+    for place in (0, 7):
+        torch.testing.assert_close(network(known[[place]], categories[[place]])[0], logits[place], rtol=0, atol=1e-5)
+    assert logits.std(dim=0).min() > 1e-3
 
 
-def test_says_which_folder_holds_no_network(tmp_path):
-    from engage_pipeline.model.network.network import load_network, save_network
-
-    with pytest.raises(UserError, match=str(tmp_path)):
-        load_network(tmp_path)
-    save_network(make_network(), tmp_path)
-    (tmp_path / "network.safetensors").write_bytes(b"\x00" * 100)
-    with pytest.raises(UserError, match="not a network"):
-        load_network(tmp_path)
+def test_the_first_stage_is_all_that_reads_the_input(architecture: str) -> None:
+    network = make_network(architecture).eval()
+    known, categories = batch(network.config)
+    embedded = network.embed(categories)
+    weights = torch.cat([network.first_known.weight, network.first_embedded.weight], dim=1)
+    first = torch.cat([known, embedded], dim=1) @ weights.T + network.first_known.bias
+    torch.testing.assert_close(network.above_first(first), network(known, categories), rtol=0, atol=1e-5)
 
 
-def test_trains_on_a_single_row(golden):
-    network = make_network().train()
-    known, categories = golden_batch(golden)
-    network(known[:1], categories[:1]).sum().backward()
-    assert network.first_known.weight.grad.abs().sum() > 0
-    assert network.norm1.num_batches_tracked == 0
+def test_starts_at_base_rates(architecture: str) -> None:
+    network = make_network(architecture)
+    network.start_at(BASE_RATES)
+    probabilities = network(*batch(network.config)).sigmoid()
+    torch.testing.assert_close(probabilities, torch.tensor(BASE_RATES).expand(16, 4), rtol=1e-5, atol=0)
 
 
-def test_starts_at_base_rates(golden):
-    network = make_network()
-    rates = (0.4, 0.09, 0.007, 0.03)
-    network.start_at(rates)
-    probabilities = network(*golden_batch(golden)).sigmoid().detach().numpy()
-    np.testing.assert_allclose(probabilities, np.tile(rates, (16, 1)), rtol=1e-5)
-
-
-def test_an_input_never_seen_does_not_act(golden):
-    import torch
-
-    network = make_network(base_rates=(0.4, 0.1, 0.01, 0.03)).eval()
-    known, categories = golden_batch(golden)
+def test_an_input_never_seen_does_not_act(architecture: str) -> None:
+    network = make_network(architecture, base_rates=BASE_RATES).eval()
+    known, categories = batch(network.config)
     first, second = (torch.cat([known, filler], dim=1) for filler in (torch.zeros(16, 70), torch.ones(16, 70)))
     assert torch.equal(network(first, categories), network(second, categories))
 
 
-def test_embeddings_start_small_and_cover_unseen_language():
-    network = make_network(languages=tuple(str(i) for i in range(400)))
+def test_embeddings_start_small_and_cover_unseen_language(architecture: str) -> None:
+    network = make_network(architecture, languages=tuple(str(i) for i in range(400)), embedding_size=20)
     assert network.language.weight.shape == (401, 20)
-    import torch
-
     weights = torch.cat([getattr(network, name).weight.flatten() for name in ("language", "hour", "day")])
     assert weights.abs().max().item() <= 0.02  # two deviations of 0.01
     # a normal distribution truncated there keeps 0.8796 of its deviation
     assert weights.std().item() == pytest.approx(0.008796, rel=0.05)
+    means = torch.cat([getattr(network, name).weight.mean(dim=0) for name in ("language", "hour", "day")])
+    assert torch.equal(network.mean_embeddings(), means.unsqueeze(0))
+
+
+def test_weights_grow_by_languages(architecture: str) -> None:
+    network = make_network(architecture).eval()
+    languages = ("es", LANGUAGES[2], LANGUAGES[0], "fr")
+    grown = make_network(architecture, languages=languages).eval()
+    grown.load_state_dict(network.weights_for(languages))
+    known, categories = batch(network.config)
+    for here, there in ((0, 3), (1, 2), (2, 0), (3, 3), (4, 3)):
+        now, before = categories.clone(), categories.clone()
+        now[:, 0], before[:, 0] = here, there
+        assert torch.equal(grown(known, now), network(known, before))
+    assert network.config == replace(grown.config, languages=LANGUAGES)

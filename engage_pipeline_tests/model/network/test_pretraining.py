@@ -4,9 +4,10 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.network.network import load_network
+from engage_pipeline.model.network.network_files import load_network
 from engage_pipeline.model.network.pretraining import base_rates, pretrain_network
 from engage_pipeline_tests.model.network.network_samples import (
+    ARCHITECTURES,
     LANGUAGES,
     make_codes,
     network_settings,
@@ -58,6 +59,7 @@ def test_the_seed_draws_the_first_weights(pretrain, tmp_path):
     [
         ({"network": {"hidden_size": 9}}, 1),
         ({"network": {"embedding_size": 5}}, 1),
+        ({"network": {"architecture": "deep_cross"}}, 1),
         ({"network": {"batch_size": 16}}, None),
         ({"network": {"learning_rate": 0.01}}, 1),
         ({"network": {"weight_decay": 1.0}}, 1),
@@ -92,9 +94,12 @@ def test_the_decay_per_day_holds_for_days_only(pretrain, tmp_path):
         assert (first == second) == equal
 
 
-def test_learns_what_explains_the_labels(pretrain, tmp_path):
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_learns_what_explains_the_labels(pretrain, tmp_path, architecture):
     paths = write_parts(tmp_path, [2000, 1000])
-    _, facts = pretrain(paths, network={"epochs": 3, "hidden_size": 16, "learning_rate": 3e-3})
+    chosen = {"architecture": architecture, "epochs": 3, "hidden_size": 16, "learning_rate": 3e-3}
+    _, facts = pretrain(paths, network=chosen)
+    assert load_network(facts["folder"]).config.architecture == architecture
     rate = base_rates(paths)[0]
     constant = -rate * np.log(rate) - (1 - rate) * np.log(1 - rate)
     assert facts["rows"] == 9000

@@ -15,7 +15,13 @@ from engage_pipeline.model.network import processes
 from engage_pipeline.model.network.checkpoint import CHECKPOINT_FILE
 from engage_pipeline.model.network.pretraining import pretrain_network
 from engage_pipeline_tests.dying import kill_before
-from engage_pipeline_tests.model.network.network_samples import LANGUAGES, make_codes, network_settings, write_parts
+from engage_pipeline_tests.model.network.network_samples import (
+    ARCHITECTURES,
+    LANGUAGES,
+    make_codes,
+    network_settings,
+    write_parts,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 EPOCHS = 6
@@ -39,19 +45,24 @@ def pretrain(folder: Path, parts: list[Path], processes: int, **network: object)
     return (output / "network.safetensors").read_bytes(), facts
 
 
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def architecture(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def unbroken(parts, tmp_path_factory):
-    return pretrain(tmp_path_factory.mktemp("unbroken"), parts, processes=2)
+def unbroken(parts, architecture, tmp_path_factory):
+    return pretrain(tmp_path_factory.mktemp("unbroken"), parts, processes=2, architecture=architecture)
 
 
 def losses(facts):
     return torch.tensor([[point[target] for target in schema.TARGETS] for point in facts["curve"]])
 
 
-def test_two_processes_learn_as_one_with_the_same_batches(parts, unbroken, tmp_path):
+def test_two_processes_learn_as_one_with_the_same_batches(parts, architecture, unbroken, tmp_path):
     """Step by step, until rounding has grown: Adam doubles a difference in a gradient near 0 every few steps."""
     _, facts = unbroken
-    _, alone = pretrain(tmp_path, parts, processes=1)
+    _, alone = pretrain(tmp_path, parts, processes=1, architecture=architecture)
     assert [point["step"] for point in facts["curve"]] == [point["step"] for point in alone["curve"]]
     assert (facts["rows"], facts["steps"]) == (alone["rows"], alone["steps"]) == (EPOCHS * 251, EPOCHS * 12)
     torch.testing.assert_close(losses(facts)[:20], losses(alone)[:20], rtol=0, atol=2e-5)
@@ -67,7 +78,9 @@ def train_until_the_second_is_killed(meeting: str, rank: int, *values: Any) -> d
     return processes._train(meeting, rank, *values)
 
 
-def test_a_killed_process_is_told_of_and_a_second_launch_ends_as_an_unbroken_one(parts, unbroken, tmp_path):
+def test_a_killed_process_is_told_of_and_a_second_launch_ends_as_an_unbroken_one(
+    parts, architecture, unbroken, tmp_path
+):
     with (
         pytest.MonkeyPatch.context() as patch,
         pytest.raises(UserError, match=r"^pretrained_network: process 2 of 2 was killed \(SIGKILL\).*start it again$"),
@@ -77,10 +90,10 @@ def test_a_killed_process_is_told_of_and_a_second_launch_ends_as_an_unbroken_one
             "run_in_processes",
             lambda what, _, shares: run_in_processes(what, train_until_the_second_is_killed, shares),
         )
-        pretrain(tmp_path, parts, processes=2)
+        pretrain(tmp_path, parts, processes=2, architecture=architecture)
     assert (tmp_path / "workspace" / CHECKPOINT_FILE).is_file()
     assert not multiprocessing.active_children()
     assert not list((tmp_path / "output").iterdir())
-    weights, facts = pretrain(tmp_path, parts, processes=2)
+    weights, facts = pretrain(tmp_path, parts, processes=2, architecture=architecture)
     assert weights == unbroken[0]
     assert facts["curve"] == unbroken[1]["curve"]

@@ -4,23 +4,26 @@ import torch  # noqa: TID253 - it is what is tested
 
 from engage_pipeline.machine.precision import bf16_is_fast, resolve_precision
 from engage_pipeline.model.network.inputs import InputBuilder
-from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig, save_network
+from engage_pipeline.model.network.network_files import save_network
 from engage_pipeline.model.network.rows import rows_from_table
 from engage_pipeline.model.network.scoring import BATCH_ROWS, NetworkScorer, logits_of_both
-from engage_pipeline_tests.model.network.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes, set_column
+from engage_pipeline_tests.model.network.network_samples import (
+    ARCHITECTURES,
+    LANGUAGES,
+    WIDTH,
+    make_codes,
+    make_network,
+    set_column,
+)
 from engage_pipeline_tests.samples import feature_table
 
 CPU = torch.device("cpu")
 
 
-def make_network(precision):
-    torch.manual_seed(0)
-    return EngagementNetwork(NetworkConfig(LANGUAGES, DEPTH, WIDTH, 16, 4, precision=precision)).eval()
-
-
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("bf16", 0.03)])
-def test_equals_the_network_row_by_row(tmp_path, precision, tolerance):
-    network = make_network(precision)
+def test_equals_the_network_row_by_row(tmp_path, architecture, precision, tolerance):
+    network = make_network(architecture, precision=precision).eval()
     save_network(network, tmp_path)
     table = feature_table(BATCH_ROWS + 20, 3, labelled=False)
     scorer = NetworkScorer.load(tmp_path, make_codes(), threads=1)
@@ -35,6 +38,7 @@ def test_equals_the_network_row_by_row(tmp_path, precision, tolerance):
     np.testing.assert_array_equal(scorer.logits(table), logits)  # a single row in between changes nothing
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize(
     ("rates", "languages", "shifted", "alike"),
     [
@@ -44,11 +48,11 @@ def test_equals_the_network_row_by_row(tmp_path, precision, tolerance):
         ((), LANGUAGES, True, False),
     ],
 )
-def test_two_networks_give_what_each_gives_alone(rates, languages, shifted, alike):
+def test_two_networks_give_what_each_gives_alone(architecture, rates, languages, shifted, alike):
     codes = make_codes()
-    first = NetworkScorer(make_network("fp32"), codes)
-    config = NetworkConfig(languages, DEPTH, WIDTH, 8, 4, base_rates=rates)
-    second = NetworkScorer(EngagementNetwork(config), np.roll(codes, 1, axis=0) if shifted else codes)
+    first = NetworkScorer(make_network(), codes)
+    other = make_network(architecture, languages=languages, hidden_size=8, base_rates=rates)
+    second = NetworkScorer(other, np.roll(codes, 1, axis=0) if shifted else codes)
     assert first.reads_like(second) == alike
     table = feature_table(BATCH_ROWS + 20, 3, labelled=False)
     for found, scorer in zip(logits_of_both(first, second, table), (first, second), strict=True):
@@ -56,7 +60,7 @@ def test_two_networks_give_what_each_gives_alone(rates, languages, shifted, alik
 
 
 def test_scores_rows_of_an_unseen_language_and_none_at_all(tmp_path):
-    save_network(make_network("fp32"), tmp_path)
+    save_network(make_network(), tmp_path)
     scorer = NetworkScorer.load(tmp_path, make_codes())
     table = feature_table(3, 0)
     unseen, other = (scorer.logits(set_column(table, "language", [name] * 3)) for name in ("xx", "en"))

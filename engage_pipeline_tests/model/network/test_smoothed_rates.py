@@ -6,7 +6,8 @@ import torch  # noqa: TID253 - it is what is tested
 
 from engage_pipeline import schema
 from engage_pipeline.model.network.rows import rows_from_table
-from engage_pipeline.model.network.smoothed_rates import history_features
+from engage_pipeline.model.network.smoothed_rates import history_features, n_history_features
+from engage_pipeline.settings.families import FURTHER_FAMILIES
 from engage_pipeline_tests.samples import feature_table
 
 BASE = {"like": 0.4, "retweet": 0.1, "retweet_with_comment": 0.01, "reply": 0.03}
@@ -16,8 +17,8 @@ def logit(rate):
     return math.log(rate / (1 - rate))
 
 
-def slow_history(row):
-    keys = [name[: -len("_exposures")] for name in schema.EXPOSURE_FEATURES]
+def slow_history(row, further=()):
+    keys = [name[: -len("_exposures")] for name in schema.EXPOSURE_FEATURES] + [*further]
     rates = []
     for key in keys:
         for target, base in BASE.items():
@@ -36,6 +37,15 @@ def test_equals_a_slow_reference_row_by_row():
     result = features(table)
     assert result.dtype == torch.float32
     np.testing.assert_allclose(result, [slow_history(row) for row in table.to_pylist()], rtol=0, atol=1e-5)
+
+
+def test_counters_beyond_the_reference_stand_behind_the_others_in_both_blocks():
+    families = [family.name for family in FURTHER_FAMILIES]
+    table = feature_table(40, 2, families=families)
+    further = schema.further_counters(families)
+    expected = [slow_history(row, further) for row in table.to_pylist()]
+    np.testing.assert_allclose(features(table), expected, rtol=0, atol=1e-5)
+    assert len(expected[0]) == n_history_features(len(further)) == 80
 
 
 def test_by_hand():

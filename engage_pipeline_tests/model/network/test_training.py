@@ -4,25 +4,31 @@ import torch  # noqa: TID253 - it is what is tested
 from safetensors import safe_open
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.model.network.checkpoint import load_checkpoint, save_checkpoint
 from engage_pipeline.model.network.inputs import InputBuilder
-from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
 from engage_pipeline.model.network.rows import rows_from_table
 from engage_pipeline.model.network.schedule import Stretch
 from engage_pipeline.model.network.training import TrainingPlan, TrainingRun, make_accelerator
-from engage_pipeline_tests.model.network.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes, network_settings
+from engage_pipeline_tests.model.network.network_samples import (
+    ARCHITECTURES,
+    LANGUAGES,
+    WIDTH,
+    make_codes,
+    make_network,
+    network_settings,
+)
 from engage_pipeline_tests.samples import feature_table
 
 
-@pytest.fixture
-def train(tmp_path):
+@pytest.fixture(params=ARCHITECTURES)
+def train(request, tmp_path):
     """Trains 12 steps: three stretches of 100, 100 and 40 rows, the second with a fresh optimizer."""
     rows = rows_from_table(feature_table(100, 0), LANGUAGES, labelled=True)
     stretches = [Stretch("a", (), 100), Stretch("b", (), 100, 1, fresh_optimizer=True), Stretch("c", (), 40, 2)]
 
     def run(workspace, learning_rate=lambda step, stretch: 1e-3 * 0.5**stretch.n_decays, **values):
         torch.set_num_threads(1)
-        torch.manual_seed(1)
-        network = EngagementNetwork(NetworkConfig(LANGUAGES, DEPTH, WIDTH, 8, 4))
+        network = make_network(request.param, hidden_size=8)
         plan = TrainingPlan(
             "network", stretches, learning_rate, lambda stretch: rows.take(np.arange(stretch.rows)), seed=5
         )
@@ -109,6 +115,15 @@ def test_a_damaged_checkpoint_is_named(train, tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match=r"checkpoint\.safetensors: not a checkpoint of this network"):
         train("run")
+
+
+def test_a_checkpoint_of_another_architecture_is_named(tmp_path):
+    networks = [make_network(architecture) for architecture in ARCHITECTURES]
+    optimizers = [torch.optim.AdamW(network.parameters()) for network in networks]
+    assert save_checkpoint(tmp_path, networks[0], optimizers[0], {"step": 1})
+    assert load_checkpoint(tmp_path, networks[0], optimizers[0]) == {"step": 1}
+    with pytest.raises(UserError, match=r"checkpoint\.safetensors: not a checkpoint of this network"):
+        load_checkpoint(tmp_path, networks[1], optimizers[1])
 
 
 def test_every_pass_is_shuffled_anew(train):

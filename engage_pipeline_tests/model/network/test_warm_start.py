@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.machine.threads import torch_threads
 from engage_pipeline.model.network.inputs import InputBuilder
-from engage_pipeline.model.network.network import EngagementNetwork, load_network, save_network
+from engage_pipeline.model.network.network import EngagementNetwork
+from engage_pipeline.model.network.network_files import load_network, save_network
 from engage_pipeline.model.network.pretraining import _loader, pretrain_network
 from engage_pipeline.model.network.schedule import cosine, day_by_day, decaying, shuffled
 from engage_pipeline.model.network.scoring import NetworkScorer
@@ -24,6 +25,7 @@ from engage_pipeline.model.network.warm_start import ColdStart, NetworkBefore, n
 from engage_pipeline.store.deletion_ledger import enter
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.model.network.network_samples import (
+    ARCHITECTURES,
     LANGUAGES,
     make_codes,
     network_settings,
@@ -60,13 +62,14 @@ def weights(folder: Path) -> bytes:
     return (folder / "network.safetensors").read_bytes()
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("schedule", ["shuffled", "days"])
 def test_a_warm_start_is_the_training_gone_on(
-    pretrain: Pretrain, parts: list[Path], tmp_path: Path, schedule: str
+    pretrain: Pretrain, parts: list[Path], tmp_path: Path, architecture: str, schedule: str
 ) -> None:
     """Against the training loop itself, given the last network and the number of passes by hand."""
-    before, _ = pretrain()
-    chosen = {"schedule": schedule, "epochs": 5, "warm_epochs": 2}
+    before, _ = pretrain(network={"architecture": architecture})
+    chosen = {"architecture": architecture, "schedule": schedule, "epochs": 5, "warm_epochs": 2}
     found, facts = pretrain(NetworkBefore(before, "v1"), network=chosen)
     network = load_network(before)
     if schedule == "shuffled":
@@ -96,8 +99,9 @@ def test_without_a_network_before_nothing_changes(pretrain: Pretrain) -> None:
     assert other["cold_start"] == "the token codes have changed"
 
 
-def test_new_and_reordered_languages_keep_what_was_learned(pretrain: Pretrain) -> None:
-    before, _ = pretrain()
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_new_and_reordered_languages_keep_what_was_learned(pretrain: Pretrain, architecture: str) -> None:
+    before, _ = pretrain(network={"architecture": architecture})
     old = load_network(before)
     network = warm_network(replace(old.config, languages=("es", "pt", "fr", "en", "ja")), before)
     assert isinstance(network, EngagementNetwork)
@@ -124,6 +128,7 @@ def test_grown_languages_are_trained(pretrain: Pretrain) -> None:
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
+        ({"network": {"architecture": "deep_cross"}}, "architecture was residual and is deep_cross"),
         ({"network": {"hidden_size": 9}}, "hidden_size was 8 and is 9"),
         ({"network": {"embedding_size": 4}}, "embedding_size was 20 and is 4"),
         ({"network": {"smoothed_rates": False}}, "it reads smoothed rates"),
@@ -141,6 +146,15 @@ def test_another_shape_starts_anew_and_says_why(
     assert facts["cold_start"] == reason
     assert "warm_started_from" not in facts
     assert f"starts anew instead of from the network before: {reason}" in caplog.text
+
+
+def test_a_network_that_read_other_counters_is_none_to_start_from(pretrain: Pretrain) -> None:
+    before, _ = pretrain()
+    config = replace(load_network(before).config, further_counters=("type", "valid_type"))
+    assert warm_network(config, before) == ColdStart("further_counters was () and is ('type', 'valid_type')")
+    save_network(EngagementNetwork(config), before)
+    assert load_network(before).config == config
+    assert isinstance(warm_network(config, before), EngagementNetwork)
 
 
 def test_a_folder_without_a_network_starts_anew(pretrain: Pretrain, tmp_path: Path) -> None:

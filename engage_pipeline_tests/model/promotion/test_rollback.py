@@ -177,6 +177,13 @@ def test_the_same_candidate_is_not_promoted_again(store: ArtifactStore, bundles:
     assert predicting(store) == files_of(bundles["bad"])
 
 
+def test_going_forward_again_gives_up_the_model_between_alone(store: ArtifactStore) -> None:
+    worse, bad, _ = versions(store)
+    roll_back(store, bad)
+    roll_back(store, worse)
+    assert store.open("trained_model").manifest.facts["held_back"] == [bad]
+
+
 def test_the_next_candidate_competes_with_the_model_rolled_back_to(
     store: ArtifactStore, bundles: dict[str, Path]
 ) -> None:

@@ -16,7 +16,7 @@ from engage_pipeline.model.trees.rows import LogitSource
 from engage_pipeline.model.trees.scoring import TreeScorer
 from engage_pipeline.model.trees.start import BelowTrees, fit_start
 from engage_pipeline.model.trees.training import LEAST_LABELS, train_trees, trees_file
-from engage_pipeline.settings.families import COUNTER_FAMILIES, FAMILY_NAMES
+from engage_pipeline.settings.families import DEFAULT_FAMILIES, FURTHER_FAMILIES, REFERENCE_FAMILIES
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests import samples
 from engage_pipeline_tests.samples import feature_table
@@ -26,7 +26,7 @@ LAST_CHUNK = 9
 
 def tiny_settings(folder: Path, **values: object) -> Settings:
     """Without effects, unless `values` switch them on."""
-    defaults = {"engine": {"threads": 1}, "features": {"families": list(COUNTER_FAMILIES)}}
+    defaults = {"engine": {"threads": 1}, "features": {"families": [family.name for family in REFERENCE_FAMILIES]}}
     return samples.tiny_settings(folder, **{**defaults, **values})
 
 
@@ -197,7 +197,7 @@ def test_effects_that_know_the_label_are_believed(tmp_path: Path) -> None:
     labels = table["reply"].to_numpy()
     effects = no_effects(3000)
     effects[:, EFFECT_COLUMNS.index(EFFECT_LOGITS[schema.TARGETS.index("reply")])] = np.where(labels, 1.0, -4.0)
-    settings = tiny_settings(tmp_path, features={"families": list(FAMILY_NAMES)})
+    settings = tiny_settings(tmp_path, features={"families": list(DEFAULT_FAMILIES)})
     figures = train(table, tmp_path, settings, effects=effects)["engagements"]["reply"]
     assert figures["effects_slope"] > 0.5
     logits = TreeScorer.load(tmp_path / "trees").logits(table, ViewerLogits().logits(table), effects)
@@ -353,6 +353,25 @@ def test_columns_by_hand() -> None:
     assert [row[name] for name in EFFECT_COLUMNS] == list(range(5, 22))
     unseen = inputs.matrix(replaced(table, LANGUAGE, ["xx"]), logits, effects)[0]
     assert np.isnan(unseen[COLUMNS.index(LANGUAGE)])
+
+
+def test_counters_beyond_the_reference_stand_behind_all_other_columns() -> None:
+    families = [family.name for family in FURTHER_FAMILIES]
+    table = feature_table(3, 14, families=families)
+    table = replaced(replaced(table, "type_like", [3] * 3), "type_exposures", [10] * 3)
+    rates = {**dict.fromkeys(schema.TARGETS, 0.25), "negative": 0.5}
+    plain = TreeInputs(("en", "pt"), rates, 20.0)
+    inputs = TreeInputs(("en", "pt"), rates, 20.0, schema.further_counters(families))
+    logits, effects = np.zeros((3, 4), np.float32), no_effects(3)
+    matrix = inputs.matrix(table, logits, effects)
+    assert inputs.columns[: len(COLUMNS)] == plain.columns == COLUMNS
+    assert np.array_equal(matrix[:, : len(COLUMNS)], plain.matrix(table, logits, effects), equal_nan=True)
+    row = dict(zip(inputs.columns, matrix[0].tolist(), strict=True))
+    assert len(row) == len(COLUMNS) + 2 * 5 + 2 * 4
+    assert row["type_like"] == 3
+    assert row["type_like_rate"] == pytest.approx((3 + 20 * 0.25) / (10 + 20))
+    assert TreeInputs.from_json(inputs.to_json(), "trees.json") == inputs
+    assert TreeInputs.from_json(plain.to_json(), "trees.json") == plain
 
 
 def test_columns_do_not_know_the_label_or_its_day() -> None:

@@ -13,13 +13,13 @@ MUTATIONS = [
         ),
         ('leave_out=kind == "training"', "leave_out=False"),
         ('leave_out=kind == "validation"', "leave_out=False"),
-        ('_SEVERAL_A_ROW = frozenset({"hashtag"})', "_SEVERAL_A_ROW = frozenset()"),
+        ("if not key.several:", "if True:"),
     ),
     *mutations(
         "interactions",
         "interactions/counters/counting.py",
         "interactions/counters/test_counting.py",
-        ("VALIDATION_KEYS, done, folds=False)", "VALIDATION_KEYS, done)"),
+        ("LABELLED_SCOPE, keys, done, folds=False)", "LABELLED_SCOPE, keys, done)"),
         ('"interactions/windows/finetune.sql"', '"interactions/windows/labelled.sql"'),
     ),
     *mutations(
@@ -102,7 +102,7 @@ MUTATIONS = [
         "numerics/fingerprints.py",
         "numerics/test_fingerprints.py",
         ("missing |= column == NO_FINGERPRINT", "missing = column == NO_FINGERPRINT"),
-        ("np.where(values == NO_FINGERPRINT, np.uint64(1), values)", "values"),
+        ("np.where(mixed == NO_FINGERPRINT, np.uint64(1), mixed)", "mixed"),
     ),
     *mutations(
         "interactions",

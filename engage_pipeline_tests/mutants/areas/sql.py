@@ -31,7 +31,7 @@ MUTATIONS = [
             "reply_timestamp, retweet_timestamp, retweet_with_comment_timestamp) IS NULL",
             "reply_timestamp, retweet_timestamp) IS NULL",
         ),
-        ("        THEN 1 ELSE 0", "        THEN 0 ELSE 1"),
+        ("IS NULL THEN 1\n        ELSE 0", "IS NULL THEN 0\n        ELSE 1"),
         ("engaged_with_user_id AS author", "engaging_user_id AS author"),
     ),
     *mutations(
@@ -163,7 +163,7 @@ MUTATIONS = [
         "language/distinct_tweets.sql",
         "language/test_tweets.py",
         ("GROUP BY tweet_id, text_tokens", "GROUP BY tweet_id, text_tokens, language"),
-        ("array_length(text_tokens) > 0", "array_length(text_tokens) > 1"),
+        ("ARRAY_LENGTH(text_tokens) > 0", "array_length(text_tokens) > 1"),
         ("LIMIT $most", "LIMIT $most + 1"),
     ),
     *mutations(
@@ -193,7 +193,7 @@ MUTATIONS = [
     *mutations(
         "SQL",
         "ingest/label_counts.sql",
-        "ingest/test_label_counts.py",
+        "ingest/test_side_files.py",
         ("WHERE engagement_day <> 0", "WHERE engagement_day > 0"),
         ("COUNT(retweet_timestamp)", "COUNT(*)"),
     ),

@@ -98,7 +98,7 @@ MUTATIONS = [
         "machine/shares.py",
         "machine/test_shares.py",
         ("key=lambda place: -sizes[place]", "key=lambda place: sizes[place]"),
-        ("float(found[1]) / processes", "float(found[1])"),
+        ("number / processes", "number"),
         ("(loads[share], len(shares[share]))", "loads[share]"),
     ),
 ]

@@ -21,6 +21,7 @@ from engage_pipeline.interactions.counters.family_counts import Kind
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.graphs.similarity import similar_authors
 from engage_pipeline.orchestration.assets.lineage import TWEETS, Lineage, column_lineage, in_words
+from engage_pipeline.settings.families import FAMILY_NAMES
 from engage_pipeline_tests.interactions.dense_rows import dense_rows
 from engage_pipeline_tests.interactions.typed_parts import write_typed
 from engage_pipeline_tests.samples import tiny_settings
@@ -41,7 +42,8 @@ class World:
     """Tweets, counts and similarity of a tiny world as files, and what is made of them."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.settings = folder, tiny_settings(folder)
+        self.folder = folder
+        self.settings = tiny_settings(folder, features={"families": list(FAMILY_NAMES)})
         self.tweets = {
             "tweet_parts": write_typed(dense_rows(120, 1), folder / "training.parquet"),
             "validation_tweets": write_typed(dense_rows(90, 2, chunked=True), folder / "validation.parquet"),

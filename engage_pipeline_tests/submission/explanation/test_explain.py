@@ -18,7 +18,7 @@ from engage_pipeline.commands.app import app
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.outputs import find_output
 from engage_pipeline.model.bundle import TrainedModel
-from engage_pipeline.model.explanation.families import FAMILIES, FEATURES, Family
+from engage_pipeline.model.explanation.families import FAMILIES, FEATURES, ExplainedFamily
 from engage_pipeline.model.explanation.row import explain_row
 from engage_pipeline.settings.families import COUNTER_FAMILIES
 from engage_pipeline.settings.settings import Settings, load_settings
@@ -81,9 +81,9 @@ def without(features: pa.Table, family: str) -> pa.Table:
 def claims(
     store: ArtifactStore,
     *,
-    chosen: Callable[[Family], bool],
+    chosen: Callable[[ExplainedFamily], bool],
     least: float,
-    without: Callable[[pa.Table, Family], pa.Table],
+    without: Callable[[pa.Table, ExplainedFamily], pa.Table],
 ) -> tuple[list[float], list[float]]:
     """What the first chosen family of a row is said to do to its logits, and what they move without the family.
 

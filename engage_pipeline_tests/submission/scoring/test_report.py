@@ -41,7 +41,7 @@ def world(folder: Path, *, repeated: bool = False) -> tuple[pa.Table, np.ndarray
 
 
 def write_results(path: Path, table: pa.Table, probabilities: np.ndarray, order: Sequence[int] | None = None) -> Path:
-    """results.csv as SPEC section 8 says it: tweet, viewer, reply, retweet, retweet_with_comment, like."""
+    """results.csv (docs/specification.md, section 8): tweet, viewer, reply, retweet, retweet_with_comment, like."""
     tweets, users = table["tweet_id"].to_pylist(), table["engaging_user_id"].to_pylist()
     like, retweet, quote, reply = probabilities.T.tolist()
     lines = [
@@ -333,7 +333,7 @@ def test_an_oracle_of_other_rows_is_refused(tmp_path: Path, chosen: Settings) ->
 
 
 def raw_part(table: pa.Table) -> bytes:
-    """A labelled part, column by column as SPEC section 1 lists them, with the ids, followers and labels of `table`."""
+    """A labelled part (docs/specification.md, section 1) with the ids, followers and labels of `table`."""
     lines = []
     for row in table.to_pylist():
         count = row["engaged_with_user_follower_count"]
