@@ -10,8 +10,9 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import identity
 from engage_pipeline.files.parquet import require_schema
-from engage_pipeline.ingest.deletions.forgetting import FACT, enter_replaced
+from engage_pipeline.ingest.deletions.forgetting import enter_replaced
 from engage_pipeline.ingest.deletions.lists import Deletions, read_deletions
+from engage_pipeline.ingest.facts import IngestedFacts
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.report import IngestReport, change_of_rows
@@ -79,12 +80,13 @@ def publish_part(store: ArtifactStore, deletions: Deletions, key: str) -> Manife
         require_schema(draft.path("tweets.parquet"), schema.tweet_schema(labelled=True))
         write_side_files(draft.path("tweets.parquet"), draft.directory, store.settings)
         draft.rows = report.rows
-        draft.facts |= report.facts() | {FACT: deletions.digest}
-        draft.facts |= change(store, ARTIFACT, key, report)
+        draft.record(report.facts())
+        draft.record(IngestedFacts(deletions=deletions.digest))
+        draft.record(change(store, ARTIFACT, key, report))
     return published(draft)
 
 
-def change(store: ArtifactStore, name: str, key: str | None, *reports: IngestReport) -> dict[str, int]:
+def change(store: ArtifactStore, name: str, key: str | None, *reports: IngestReport) -> IngestedFacts:
     """How the rows of the raw parts that were read differ from those of the version that is published."""
     current = store.current(name, key)
     rows, forgotten = (sum(getattr(report, count) for report in reports) for count in ("rows", "forgotten"))

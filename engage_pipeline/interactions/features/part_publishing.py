@@ -16,6 +16,7 @@ from engage_pipeline.interactions.counters.family_counts import Counts, Kind
 from engage_pipeline.interactions.drift.profile import write_profile
 from engage_pipeline.interactions.features.writing import write_features_of_parts
 from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
+from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.manifests import Manifest
 from engage_pipeline.store.measured import making, published
 from engage_pipeline.store.store import ArtifactStore, Draft
@@ -96,7 +97,7 @@ def _publish_together(store: ArtifactStore, keys: Sequence[str]) -> Iterator[Man
             started = time.monotonic()
             _finish(part.features, "training", store)
             part.draft.rows = each.rows
-            part.draft.facts["seconds"] = round(each.seconds + time.monotonic() - started, 2)
+            part.draft.record(Facts(seconds=round(each.seconds + time.monotonic() - started, 2)))
             part.closing.close()
             yield published(part.draft)
 

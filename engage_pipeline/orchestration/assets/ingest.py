@@ -10,8 +10,9 @@ from engage_pipeline import plots, schema
 from engage_pipeline.files.atomic import identity
 from engage_pipeline.files.parquet import require_schema
 from engage_pipeline.files.raw_parts import part_name
-from engage_pipeline.ingest.deletions.forgetting import FACT, enter_replaced
+from engage_pipeline.ingest.deletions.forgetting import enter_replaced
 from engage_pipeline.ingest.deletions.lists import read_deletions
+from engage_pipeline.ingest.facts import IngestedFacts, PartFacts
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.ingest.part_publishing import change, part_publisher
 from engage_pipeline.ingest.rejected_part import kept_rejects
@@ -42,7 +43,7 @@ def tweet_parts(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.Mat
 
     def show(manifest: Manifest) -> Shown:
         version = Version(store.folder("tweet_parts", manifest.key), manifest)
-        return _plots(version.path("tweets.parquet"), version.manifest.facts["reasons"], store.settings)
+        return _plots(version.path("tweets.parquet"), PartFacts.read(version.manifest).reasons, store.settings)
 
     return make_parts(context, "tweet_parts", parts, make, show)
 
@@ -85,8 +86,9 @@ def validation_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
         require_schema(draft.path("tweets.parquet"), schema.tweet_schema(labelled=True, validation=True))
         write_side_files(draft.path("tweets.parquet"), draft.directory, settings)
         draft.rows = report.rows
-        draft.facts |= report.facts() | {FACT: deletions.digest}
-        draft.facts |= change(store, "validation_tweets", None, report)
+        draft.record(report.facts())
+        draft.record(IngestedFacts(deletions=deletions.digest))
+        draft.record(change(store, "validation_tweets", None, report))
         return _plots(draft.path("tweets.parquet"), report.reasons, settings)
 
     return make_one(store, "validation_tweets", make, [source])
@@ -120,8 +122,8 @@ def test_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
             require_schema(draft.path(f"{part}.parquet"), schema.tweet_schema(labelled=False))
             write_test_sample(draft.path(f"{part}.parquet"), draft.path(f"{part}.{SAMPLE}"), store.settings)
         draft.rows = sum(report.rows for report in reports.values())
-        draft.facts |= facts_of_parts({part: report.facts() for part, report in reports.items()})
-        draft.facts[FACT] = deletions.digest
-        draft.facts |= change(store, "test_tweets", None, *reports.values())
+        draft.record(facts_of_parts({part: report.facts() for part, report in reports.items()}))
+        draft.record(IngestedFacts(deletions=deletions.digest))
+        draft.record(change(store, "test_tweets", None, *reports.values()))
 
     return make_one(store, "test_tweets", make, sources)

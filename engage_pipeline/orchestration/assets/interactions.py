@@ -4,7 +4,9 @@ import dagster as dg
 import pyarrow.parquet as pq
 
 from engage_pipeline import plots, schema
+from engage_pipeline.ingest.facts import SeveralPartsFacts
 from engage_pipeline.interactions.counters.counting import count_training, count_validation
+from engage_pipeline.interactions.facts import CommunityFacts, CountFacts, SimilarityFacts
 from engage_pipeline.interactions.features.part_publishing import part_publisher, write_parts
 from engage_pipeline.interactions.graphs import communities
 from engage_pipeline.interactions.graphs.similarity import similar_authors
@@ -23,8 +25,9 @@ def interaction_counts(pipeline: Pipeline) -> dg.MaterializeResult:
 
     def make(draft: Draft) -> Shown:
         tweets = store.part_paths("interaction_counts", "tweets.parquet")
-        draft.facts |= count_training(tweets, draft.directory, store.settings)
-        draft.rows = draft.facts["rows"]
+        facts = CountFacts(**count_training(tweets, draft.directory, store.settings))
+        draft.record(facts)
+        draft.rows = facts.rows
         days = pq.read_table(draft.path("days.parquet"))
         return {"label rates": plots.label_rates_by_day({name: days[name].to_pylist() for name in days.column_names})}
 
@@ -39,15 +42,17 @@ def author_similarity(pipeline: Pipeline) -> dg.MaterializeResult:
 
     def make(draft: Draft) -> Shown:
         settings = store.settings
-        draft.facts |= similar_authors(
+        found = similar_authors(
             store.part_paths("author_similarity", "tweets.parquet"),
             draft.path("similar_authors.parquet"),
             top_n=settings.authors_similarity_top_N,
             threshold=settings.authors_similarity_threshold,
             settings=settings,
         )
-        draft.rows = draft.facts["edges"]
-        return {"similar authors per author": plots.similarity_degrees(draft.facts["degrees"])}
+        facts = SimilarityFacts(**found)
+        draft.record(facts)
+        draft.rows = facts.edges
+        return {"similar authors per author": plots.similarity_degrees(facts.degrees)}
 
     return make_one(store, "author_similarity", make)
 
@@ -62,13 +67,15 @@ def user_communities(pipeline: Pipeline) -> dg.MaterializeResult:
     def make(draft: Draft) -> Shown:
         if not store.settings.features.communities:
             pq.write_table(communities.SCHEMA.empty_table(), draft.path(communities.COMMUNITIES))
-            draft.facts |= {"communities": 0, "why": "no family of features.families reads communities"}
+            draft.record(CommunityFacts(communities=0, why="no family of features.families reads communities"))
             draft.rows = 0
             return {}
         counts = store.open("interaction_counts").directory()
-        draft.facts |= communities.find_communities(counts, draft.path(communities.COMMUNITIES), store.settings)
-        draft.rows = draft.facts["users"]
-        png = plots.cluster_shares(draft.facts["shares"], title="Users by community", cluster="community")
+        found = communities.find_communities(counts, draft.path(communities.COMMUNITIES), store.settings)
+        facts = CommunityFacts(**found)
+        draft.record(facts)
+        draft.rows = facts.users
+        png = plots.cluster_shares(facts.shares, title="Users by community", cluster="community")
         return {"users by community": png}
 
     return make_one(store, "user_communities", make)
@@ -83,8 +90,9 @@ def validation_counts(pipeline: Pipeline) -> dg.MaterializeResult:
 
     def make(draft: Draft) -> None:
         tweets = [store.open("validation_tweets").path("tweets.parquet")]
-        draft.facts |= count_validation(tweets, draft.directory, store.settings)
-        draft.rows = draft.facts["rows"]
+        facts = CountFacts(**count_validation(tweets, draft.directory, store.settings))
+        draft.record(facts)
+        draft.rows = facts.rows
 
     return make_one(store, "validation_counts", make)
 
@@ -121,7 +129,7 @@ def test_features(pipeline: Pipeline) -> dg.MaterializeResult:
 
     def make(draft: Draft) -> None:
         tweets = store.open("test_tweets")
-        names = [f"{part}.parquet" for part in tweets.manifest.facts["parts"]]
+        names = [f"{part}.parquet" for part in SeveralPartsFacts.read(tweets.manifest).parts]
         draft.rows = write_parts(store, [(tweets.path(name), draft.path(name)) for name in names], "test")
 
     return make_one(store, "test_features", make)

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from engage_pipeline import plots
+from engage_pipeline.language.facts import EncoderFacts, SketchFacts, TokenFacts, TopicFacts
 from engage_pipeline.language.topics import TopicModel, fit_topics
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
 from engage_pipeline.orchestration.assets.materializing import Shown, make_one, user_errors
@@ -23,9 +24,9 @@ def finetuned_encoder(pipeline: Pipeline) -> dg.MaterializeResult:
     def make(draft: Draft) -> Shown:
         tweets = store.part_paths("finetuned_encoder", "tweets.parquet")
         workspace = store.workspace("finetuned_encoder")
-        facts = finetune_encoder(tweets, draft.directory, workspace, store.settings)
-        draft.facts |= facts
-        return {"loss": plots.encoder_loss(facts)}
+        facts = EncoderFacts(**finetune_encoder(tweets, draft.directory, workspace, store.settings))
+        draft.record(facts)
+        return {"loss": plots.loss_curve(facts.training_curve(), facts.heldout_curve())}
 
     return make_one(store, "finetuned_encoder", make, raw_sources(store.settings, "finetuned_encoder"))
 
@@ -41,9 +42,10 @@ def token_sketches(pipeline: Pipeline) -> dg.MaterializeResult:
     def make(draft: Draft) -> Shown:
         tweets = store.part_paths("token_sketches", "tweets.parquet")
         encoder = store.open("finetuned_encoder").directory()
-        draft.facts |= sketch_tokens(encoder, tweets, draft.directory, store.settings)
-        draft.rows = draft.facts["tokens"]
-        return {"tokens by frequency": plots.token_frequencies(draft.facts["frequencies"])}
+        facts = TokenFacts(**sketch_tokens(encoder, tweets, draft.directory, store.settings))
+        draft.record(facts)
+        draft.rows = facts.tokens
+        return {"tokens by frequency": plots.token_frequencies(facts.frequencies)}
 
     return make_one(store, "token_sketches", make)
 
@@ -58,10 +60,10 @@ def emde_sketches(pipeline: Pipeline) -> dg.MaterializeResult:
 
     def make(draft: Draft) -> Shown:
         vectors = store.open("token_sketches").path("token_vectors.parquet")
-        facts = code_tokens(vectors, draft.directory, store.settings)
-        draft.facts |= facts
-        draft.rows = facts["tokens"]
-        return {"tokens by code": plots.code_occupancy(facts["occupancy"], facts["tokens"] / facts["width"])}
+        facts = SketchFacts(**code_tokens(vectors, draft.directory, store.settings))
+        draft.record(facts)
+        draft.rows = facts.tokens
+        return {"tokens by code": plots.code_occupancy(facts.occupancy, facts.tokens_a_code())}
 
     return make_one(store, "emde_sketches", make)
 
@@ -76,11 +78,12 @@ def tweet_topics(pipeline: Pipeline) -> dg.MaterializeResult:
     def make(draft: Draft) -> Shown:
         if not store.settings.features.topics:
             TopicModel.none().save(draft.directory)
-            draft.facts |= {"topics": 0, "why": "no family of features.families reads topics"}
+            draft.record(TopicFacts(topics=0, why="no family of features.families reads topics"))
             return {}
         tweets = store.part_paths("tweet_topics", "tweets.parquet")
-        draft.facts |= fit_topics(tweets, draft.directory, store.settings)
-        shares = enumerate(sorted(draft.facts["shares"], reverse=True), start=1)
+        facts = TopicFacts(**fit_topics(tweets, draft.directory, store.settings))
+        draft.record(facts)
+        shares = enumerate(sorted(facts.shares, reverse=True), start=1)
         return {
             "tweets by topic": plots.cluster_shares({"tweets": list(shares)}, title="Tweets by topic", cluster="topic")
         }

@@ -6,6 +6,8 @@ import pyarrow.parquet as pq
 from engage_pipeline import plots
 from engage_pipeline.interactions.drift.profile import write_summary
 from engage_pipeline.interactions.drift.stability import COMPARABLE_FEATURES
+from engage_pipeline.model.facts import BundleFacts, EffectsFacts, EvaluationFacts, NetworkFacts, TreesFacts
+from engage_pipeline.model.promotion.facts import ModelFacts
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
 from engage_pipeline.orchestration.assets.materializing import Shown, make_one, user_errors
 from engage_pipeline.orchestration.resources import Pipeline
@@ -30,8 +32,8 @@ def pretrained_network(pipeline: Pipeline) -> dg.MaterializeResult:
         languages = pq.read_table(store.open("interaction_counts").path("languages.parquet"))["language"].to_pylist()
         workspace = store.workspace("pretrained_network")
         before = network_before(store) if store.settings.network.warm_start else None
-        facts = pretrain_network(features, codes, languages, draft.directory, workspace, store.settings, before)
-        return _network_facts(draft, facts)
+        found = pretrain_network(features, codes, languages, draft.directory, workspace, store.settings, before)
+        return _record_network(draft, NetworkFacts(**found))
 
     return make_one(store, "pretrained_network", make)
 
@@ -52,19 +54,20 @@ def finetuned_network(pipeline: Pipeline) -> dg.MaterializeResult:
         features = store.open("validation_features").path("features.parquet")
         codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
         workspace = store.workspace("finetuned_network")
-        facts = finetune_network(pretrained, features, codes, draft.directory, workspace, store.settings)
+        found = finetune_network(pretrained, features, codes, draft.directory, workspace, store.settings)
+        facts = NetworkFacts(**found)
         return {
-            **_network_facts(draft, facts),
-            "before and after fine-tuning": holdout_table(facts["holdout"]).to_markdown(),
+            **_record_network(draft, facts),
+            "before and after fine-tuning": holdout_table(facts.holdout).to_markdown(),
         }
 
     return make_one(store, "finetuned_network", make)
 
 
-def _network_facts(draft: Draft, facts: dict) -> Shown:
-    draft.rows = facts["rows"]
-    draft.facts |= facts
-    return {"training loss": plots.network_curve(facts["curve"])}
+def _record_network(draft: Draft, facts: NetworkFacts) -> Shown:
+    draft.record(facts)
+    draft.rows = facts.rows
+    return {"training loss": plots.network_curve(facts.curve)}
 
 
 @pipeline_asset(kinds={"numpy", "parquet"})
@@ -84,9 +87,10 @@ def engagement_effects(pipeline: Pipeline) -> dg.MaterializeResult:
         copy_clusters(topics, communities, draft.directory)
         workspace = store.workspace("engagement_effects")
         clusters = load_clusters(draft.directory)
-        facts = train_effects(training, validation, clusters, draft.directory, workspace, store.settings)
-        draft.facts |= facts
-        draft.rows = facts.get("rows")
+        found = train_effects(training, validation, clusters, draft.directory, workspace, store.settings)
+        facts = EffectsFacts(**found)
+        draft.record(facts)
+        draft.rows = facts.rows
         return {}
 
     return make_one(store, "engagement_effects", make)
@@ -110,12 +114,12 @@ def engagement_trees(pipeline: Pipeline) -> dg.MaterializeResult:
         pretrained = NetworkScorer.load(store.open("pretrained_network").directory(), codes)
         features = store.open("validation_features").path("features.parquet")
         effects = read_columns(store.open("engagement_effects").directory())
-        draft.facts |= train_trees(features, pretrained, effects, draft.directory, store.settings)
-        draft.rows = draft.facts.get("rows")
-        engagements = draft.facts.get("engagements", {})
+        facts = TreesFacts(**train_trees(features, pretrained, effects, draft.directory, store.settings))
+        draft.record(facts)
+        draft.rows = facts.rows
         return {
-            f"{target}: gain": plots.feature_importance(facts["gain"], title=f"Feature gain: {target}")
-            for target, facts in engagements.items()
+            f"{target}: gain": plots.feature_importance(one.gain, title=f"Feature gain: {target}")
+            for target, one in facts.engagements.items()
         }
 
     return make_one(store, "engagement_trees", make)
@@ -132,7 +136,7 @@ def candidate_model(pipeline: Pipeline) -> dg.MaterializeResult:
         store = pipeline.store()
 
     def make(draft: Draft) -> Shown:
-        draft.facts |= build_bundle(
+        found = build_bundle(
             draft.directory,
             pretrained=store.open("pretrained_network").directory(),
             finetuned=store.open("finetuned_network").directory(),
@@ -144,9 +148,10 @@ def candidate_model(pipeline: Pipeline) -> dg.MaterializeResult:
         )
         profiles = store.part_paths("candidate_model", "features.profile.parquet", "interaction_features")
         write_summary(profiles, COMPARABLE_FEATURES, draft.path(TRAINING_PROFILE))
-        draft.facts |= promoted_counters.judged_on(store)
-        engagements = draft.facts.get("engagements", {})
-        return {"weights of the blend": blend_table(engagements).to_markdown()} if engagements else {}
+        facts = BundleFacts(**found)
+        draft.record(facts)
+        draft.record(promoted_counters.judged_on(store))
+        return {"weights of the blend": blend_table(facts.engagements).to_markdown()} if facts.engagements else {}
 
     return make_one(store, "candidate_model", make)
 
@@ -162,8 +167,7 @@ def trained_model(pipeline: Pipeline) -> dg.MaterializeResult:
         store = pipeline.store()
 
     def make(draft: Draft) -> Shown:
-        promote(store, draft)
-        return {"candidate and model before": format_scores(draft.facts)}
+        return {"candidate and model before": format_scores(promote(store, draft))}
 
     return make_one(store, "trained_model", make)
 
@@ -193,15 +197,17 @@ def evaluation(pipeline: Pipeline) -> dg.MaterializeResult:
         if trained.manifest.version != candidate.manifest.version and holds_model(trained.manifest):
             predicting = TrainedModel.load(trained, store.settings.engine.threads)
         pretrained = store.open("pretrained_network").directory()
-        draft.facts |= evaluate_model(
+        found = evaluate_model(
             store.open("validation_features").path("features.parquet"),
             bundle_predictor(model, pretrained, predicting),
             draft.directory,
             store.settings,
             pipeline=report_inputs(store),
-            decision=trained.manifest.facts.get("decision", ""),
+            decision=ModelFacts.read(trained.manifest).decision,
         )
-        draft.rows = draft.facts["rows"]
+        facts = EvaluationFacts(**found)
+        draft.record(facts)
+        draft.rows = facts.rows
         scores = format_markdown(read_scores(draft.path("scores.json")))
         return {"scores": scores, **evaluation_plots(draft.path(PREDICTIONS))}
 

@@ -8,6 +8,7 @@ from engage_pipeline.orchestration.assets.materializing import make_one, user_er
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.store import promoted_counters
 from engage_pipeline.store.store import Draft
+from engage_pipeline.submission.facts import SubmissionFacts
 
 
 @pipeline_asset(kinds={"csv"})
@@ -30,9 +31,11 @@ def submission(pipeline: Pipeline) -> dg.MaterializeResult:
         model = TrainedModel.load(trained, store.settings.engine.threads)
         tweets = tweet_files(store)
         with feature_files(store, tweets, counters) as rows:
-            draft.facts |= write_submission(model, tweets, rows, draft.path("results.csv"))
-            draft.facts["unknown"] = count_unknown(rows, model.finetuned.network.config.languages, trained.path(CODES))
-        draft.facts |= promoted_counters.as_fact({name: one.manifest.version for name, one in counters.items()})
-        draft.rows = draft.facts["rows"]
+            found = write_submission(model, tweets, rows, draft.path("results.csv"))
+            unknown = count_unknown(rows, model.finetuned.network.config.languages, trained.path(CODES))
+        facts = SubmissionFacts(**found, unknown=unknown)
+        draft.record(facts)
+        draft.record(promoted_counters.as_fact({name: one.manifest.version for name, one in counters.items()}))
+        draft.rows = facts.rows
 
     return make_one(store, "submission", make)

@@ -181,7 +181,7 @@ MUTATIONS = [
         "store/test_rewriting.py",
         ("current.directory == manifest.directory", "current.directory"),
         ("            shutil.rmtree(draft.directory, ignore_errors=True)", "            pass"),
-        ("{**current.facts, **facts}", "facts"),
+        ("{**current.facts, **facts.model_dump()}", "facts.model_dump()"),
     ),
     *mutations(
         "store",
