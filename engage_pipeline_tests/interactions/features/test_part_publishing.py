@@ -43,13 +43,13 @@ def make(store: ArtifactStore) -> dict[str, Manifest | str]:
 def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many pieces are looked up at once, each time."""
     sizes: list[int] = []
-    up = writing._Looking.up
+    look_up = writing._Join._look_up
 
     def counted(self: Any, group: Any) -> Iterator[Any]:
         sizes.append(len(group))
-        return up(self, group)
+        return look_up(self, group)
 
-    monkeypatch.setattr(writing._Looking, "up", counted)
+    monkeypatch.setattr(writing._Join, "_look_up", counted)
     return sizes
 
 
