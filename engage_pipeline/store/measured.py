@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from engage_pipeline.errors import UserError
 from engage_pipeline.machine.memory import peak_memory_mb, release_memory, reset_peak_memory
 from engage_pipeline.plurals import counted
 from engage_pipeline.store.facts import Facts
@@ -34,6 +35,10 @@ def making(store: ArtifactStore, name: str, key: str | None = None, sources: Seq
     rows = f", {counted(draft.rows, 'row')}" if draft.rows is not None else ""
     taken = Facts.model_validate(draft.facts)
     LOGGER.info("%s: %.1f s%s, peak %d MB", label(name, key), taken.seconds, rows, taken.peak_mb)
+
+
+PartResult = Manifest | UserError
+"""What became of a part that was to be made: the manifest of the version that was published, or why there is none."""
 
 
 def published(draft: Draft) -> Manifest:

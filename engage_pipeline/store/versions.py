@@ -30,9 +30,10 @@ class Draft:
         """Where the file `name` of this version is to be written."""
         return self.directory / name
 
-    def record(self, facts: Facts) -> None:
-        """Adds figures to those that were recorded before."""
+    def record(self, facts: Facts, *, rows: int | None = None) -> None:
+        """Adds figures to those that were recorded before, and sets `rows` where they are given."""
         self.facts |= facts.model_dump()
+        self.rows = self.rows if rows is None else rows
 
 
 @dataclass(frozen=True)
