@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: setup run data/raw ui test test-long test-all lint audit bench
+.PHONY: setup run data/raw ui test test-long test-all lint audit bench pictures
 
 setup: .venv/.installed
 
@@ -55,6 +55,10 @@ audit: setup
 bench: setup
 	$(BIN)/python -m engage_pipeline_tests.benchmarks --out docs/performance.md
 	$(BIN)/python -m engage_pipeline_tests.benchmarks.scale --out docs/scale.md
+
+# The screenshots of docs/, of a small demo world. Needs Debian's chromium and chromium-driver.
+pictures: setup
+	$(BIN)/python -m engage_pipeline_tests.pictures
 
 # Hundreds of faults put into a copy of the product, one at a time: do its tests notice? Goes on where it was stopped.
 .PHONY: mutants

@@ -6,6 +6,7 @@ from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deletions.forgetting import waiting
 from engage_pipeline.store.deletion_ledger import predating
+from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.manifests import label
 from engage_pipeline.store.plan import SEGMENTS, raw_sources, training_listing
 from engage_pipeline.store.store import ArtifactStore
@@ -52,9 +53,9 @@ def _row(
         state = str(error)
     if said := deletions.get(label(name, key)):
         state = f"{state}; {said}"
-    facts = manifest.facts
+    facts = Facts.read(manifest)
     count = "" if manifest.rows is None else f"{manifest.rows:,}"
-    return (label(name, key), count, f"{facts.get('seconds', 0):.1f}", f"{facts.get('peak_mb', 0):,}", state)
+    return (label(name, key), count, f"{facts.seconds:.1f}", f"{facts.peak_mb:,}", state)
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

@@ -26,6 +26,7 @@ from engage_pipeline.comparison.reference_rows import (
 )
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import atomic_file
+from engage_pipeline.ingest.facts import SeveralPartsFacts
 from engage_pipeline.model.trees.training import LEAST_LABELS, constant_logit
 from engage_pipeline.numerics.logistic import log_losses, sigmoid
 from engage_pipeline.progress import progress
@@ -131,7 +132,7 @@ def write_results(settings: Settings, output: Path) -> None:
     )
     model = train(rows, settings)
     tweets, features = store.open("test_tweets"), store.open("test_features")
-    files = [f"{part}.parquet" for part in tweets.manifest.facts["parts"]]
+    files = [f"{part}.parquet" for part in SeveralPartsFacts.read(tweets.manifest).parts]
     with atomic_file(output) as temporary:
         write_submission(
             model, [tweets.path(file) for file in files], [features.path(file) for file in files], temporary

@@ -18,6 +18,7 @@ from engage_pipeline.comparison.variants import seen_viewers
 from engage_pipeline.comparison.worlds import RawFiles, Variant, WorldSpec
 from engage_pipeline.errors import UserError
 from engage_pipeline.settings.settings import Settings, load_settings
+from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.scoring.labels import LabelledRows
 from engage_pipeline.submission.scoring.report import score_predictions
@@ -87,7 +88,7 @@ def _highest_peak(store: ArtifactStore) -> int:
     """Returns the highest peak memory of the run's artifacts, MB: a run resets the kernel's peak before each."""
     keys = {name: store.parts() if artifact.partitioned else [None] for name, artifact in ARTIFACTS.items()}
     manifests = [store.manifest(name, key) for name, parts in keys.items() for key in parts]
-    return max((manifest.facts.get("peak_mb", 0) for manifest in manifests if manifest), default=0)
+    return max((Facts.read(manifest).peak_mb for manifest in manifests if manifest), default=0)
 
 
 def _strangers(raw: RawFiles) -> Callable[[LabelledRows], NDArray[np.bool_]]:

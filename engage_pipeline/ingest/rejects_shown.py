@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deletions.forgetting import INGESTED
+from engage_pipeline.ingest.facts import facts_by_part
 from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.rejects import read_rejects, rejected_file
 from engage_pipeline.plurals import counted
@@ -54,8 +55,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _of_lines(manifest: Manifest) -> str:
-    parts = manifest.facts.get("parts", {"": manifest.facts})
-    return f"of {sum(figures['lines'] for figures in parts.values()):,} lines"
+    return f"of {sum(part.lines for part in facts_by_part(manifest).values()):,} lines"
 
 
 def _find(store: ArtifactStore, part: str) -> _Found:

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from duckdb import ColumnExpression, FunctionExpression
 
 from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.engines.engine import statement
+from engage_pipeline.ingest.facts import IngestedFacts, PartFacts, SeveralPartsFacts
 from engage_pipeline.ingest.rejects import Example, RejectTally
 from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS, MEDIA, TWEET_TYPES, engagement_timestamp
 from engage_pipeline.store.manifests import Manifest
@@ -39,28 +39,32 @@ class IngestReport:
     forgotten: int = 0
     duplicates: int = 0
 
-    def facts(self) -> dict[str, Any]:
-        """The report as JSON types for people: days as dates, and the ids in examples shortened, because facts are
-        shown, logged and copied to places that no deletion reaches."""
+    def facts(self) -> PartFacts:
+        """The report as facts: days as dates, and the ids in examples shortened, because facts are shown, logged and
+        copied to places that no deletion reaches."""
         days = "none" if self.days is None else " to ".join(str(np.datetime64(day, "D")) for day in self.days)
-        return {**asdict(self), "days": days, "examples": RejectTally(examples=list(self.examples)).shown_examples()}
+        examples = RejectTally(examples=list(self.examples)).shown_examples()
+        return PartFacts(**{**asdict(self), "days": days, "examples": examples})
 
 
-def facts_of_parts(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def facts_of_parts(parts: Mapping[str, PartFacts]) -> SeveralPartsFacts:
     """The facts of an artifact that holds several raw parts, from the facts of each by name."""
-    sums = {name: sum(facts.get(name, 0) for facts in parts.values()) for name in ("rejected", "forgotten")}
-    return {**sums, "parts": dict(parts)}
+    return SeveralPartsFacts(
+        rejected=sum(facts.rejected for facts in parts.values()),
+        forgotten=sum(facts.forgotten for facts in parts.values()),
+        parts=dict(parts),
+    )
 
 
-def change_of_rows(before: Manifest | None, rows: int, forgotten: int) -> dict[str, int]:
+def change_of_rows(before: Manifest | None, rows: int, forgotten: int) -> IngestedFacts:
     """The rows of the version before, and how many more there are now; rows of deleted tweets or users count in both.
 
-    Empty where there was no version before.
+    Nothing where there was no version before.
     """
     if before is None or before.rows is None:
-        return {}
-    change = rows + forgotten - before.rows - before.facts.get("forgotten", 0)
-    return {"rows_before": before.rows, "rows_change": change}
+        return IngestedFacts()
+    change = rows + forgotten - before.rows - IngestedFacts.read(before).forgotten
+    return IngestedFacts(rows_before=before.rows, rows_change=change)
 
 
 def summarise(

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import schema_difference
+from engage_pipeline.ingest.facts import PartFacts
 from engage_pipeline.ingest.part_comparison import same_content
 from engage_pipeline.ingest.side_files import DAYS, SAMPLE, rows_outside, shared_rows
 from engage_pipeline.store.manifests import Manifest, label
@@ -50,29 +51,30 @@ def tables(manifest: Manifest) -> list[str]:
 @rule("they do in {lines:,} lines")
 def lines_add_up(store: Reader, version: Version) -> Outcome:
     """Good rows, rejected lines, blank lines and lines of deleted tweets or users add up to the lines of the part."""
-    facts = version.manifest.facts
-    rows, rejected, blank, lines = (facts[name] for name in ("rows", "rejected", "blank", "lines"))
-    forgotten = facts.get("forgotten", 0)
+    facts = PartFacts.read(version.manifest)
     problem = ""
-    if rows + rejected + blank + forgotten != lines:
-        counts = f"{rows:,} rows + {rejected:,} rejected + {blank:,} blank + {forgotten:,} forgotten"
-        problem = f"{counts} are not {lines:,} lines"
-    return Outcome(problem, {"lines": lines})
+    if facts.rows + facts.rejected + facts.blank + facts.forgotten != facts.lines:
+        kinds = ("rows", "rejected", "blank", "forgotten")
+        counts = " + ".join(f"{getattr(facts, kind):,} {kind}" for kind in kinds)
+        problem = f"{counts} are not {facts.lines:,} lines"
+    return Outcome(problem, {"lines": facts.lines})
 
 
 @rule("{lines are rejected:,} of {of:,} lines are rejected")
 def few_lines_are_rejected(store: Reader, version: Version) -> Outcome:
     """No larger share of the lines is rejected than ingest.max_rejected_share."""
-    facts, share = version.manifest.facts, store.settings.ingest.max_rejected_share
-    return _limited("lines are rejected", facts["rejected"], facts["lines"], "ingest.max_rejected_share", share)
+    facts, share = PartFacts.read(version.manifest), store.settings.ingest.max_rejected_share
+    return _limited("lines are rejected", facts.rejected, facts.lines, "ingest.max_rejected_share", share)
 
 
 @rule("{rows come twice:,} of {of:,} rows come twice")
 def few_rows_come_twice(store: Reader, version: Version) -> Outcome:
     """No larger share of the rows than checks.max_duplicate_share has tweet and viewer of an earlier row of the
     part."""
-    facts, share = version.manifest.facts, store.settings.checks.max_duplicate_share
-    return _limited("rows come twice", facts["duplicates"], facts["rows"], "checks.max_duplicate_share", share)
+    facts, share = PartFacts.read(version.manifest), store.settings.checks.max_duplicate_share
+    if facts.duplicates is None:
+        raise KeyError("duplicates")
+    return _limited("rows come twice", facts.duplicates, facts.rows, "checks.max_duplicate_share", share)
 
 
 @rule("{rows lie outside:,} of {of:,} rows lie outside")

@@ -4,8 +4,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
+from engage_pipeline.ingest.facts import PartFacts
 from engage_pipeline.ingest.part_comparison import same_content
 from engage_pipeline.ingest.rules import columns_are_as_declared, content_marks
+from engage_pipeline.interactions.facts import CountFacts
 from engage_pipeline.store.manifests import Manifest, label, split_label
 from engage_pipeline.store.rules import Outcome, Rule, Rules, rule
 from engage_pipeline.store.versions import Reader, Version
@@ -18,8 +20,9 @@ def counts_cover_every_row(store: Reader, version: Version) -> Outcome:
     parts = _inputs(store, version)
     if not parts:  # they were read anew since: these counts are out of date, and nothing can be compared
         return Outcome("", counted)
-    read = {"rows": sum(part.facts["rows"] for part in parts)}
-    read |= {name: sum(part.facts["positives"][name] for part in parts) for name in schema.ENGAGEMENTS}
+    facts = [PartFacts.read(part) for part in parts]
+    read = {"rows": sum(part.rows for part in facts)}
+    read |= {name: sum(part.positives[name] for part in facts) for name in schema.ENGAGEMENTS}
     return Outcome(_differences(counted, read), counted)
 
 
@@ -49,13 +52,12 @@ def every_engagement_occurs(store: Reader, version: Version) -> Outcome:
 @rule("{rows:,} rows")
 def counts_cover_every_validation_row(store: Reader, version: Version) -> Outcome:
     """The rows and the positives that were counted are those that the validation part was read with."""
-    facts = version.manifest.facts
-    counted = {name: facts[name] for name in ("rows", *schema.ENGAGEMENTS)}
+    counted = CountFacts.read(version.manifest).counted()
     inputs = _inputs(store, version)
     if not inputs:
         return Outcome("", counted)
-    read = inputs[0].facts
-    return Outcome(_differences(counted, {"rows": read["rows"], **read["positives"]}), counted)
+    read = PartFacts.read(inputs[0])
+    return Outcome(_differences(counted, {"rows": read.rows, **read.positives}), counted)
 
 
 def _differences(counted: dict[str, int], read: dict[str, int]) -> str:

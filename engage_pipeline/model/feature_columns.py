@@ -6,13 +6,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from engage_pipeline.errors import UserError
+
 
 def number_matrix(table: pa.Table, names: Sequence[str], dtype: Any) -> np.ndarray:
     """The number columns `names` as `dtype` [n, len(names)]; all in one call, for with few rows the calls cost.
 
-    Raises ValueError naming a column with nulls.
+    Raises ValueError naming a column with nulls, UserError where a column is not there.
     """
-    chosen = table.select(list(names))
+    try:
+        chosen = table.select(list(names))
+    except KeyError as error:
+        raise UserError(f"{error.args[0]}: the model reads a feature family that the rows were made without") from error
     try:
         pieces = [batch.to_tensor(row_major=True).to_numpy() for batch in chosen.to_batches()]
     except pa.ArrowTypeError:

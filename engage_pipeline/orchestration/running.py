@@ -12,8 +12,9 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.machine import stopping
 from engage_pipeline.metrics import format_table
 from engage_pipeline.model.evaluation.holdout import read_scores
+from engage_pipeline.model.promotion.facts import DecisionFacts
 from engage_pipeline.model.promotion.predicting import lacks_model
-from engage_pipeline.model.promotion.promotion import shown_time
+from engage_pipeline.model.promotion.promotion import held_model, shown_time
 from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
 from engage_pipeline.orchestration.dead_runs import PROCESS_TAG, close_dead_runs, executed_here
 from engage_pipeline.orchestration.graph import build_graph
@@ -22,6 +23,7 @@ from engage_pipeline.orchestration.preflight import require_ready
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.manifests import label
 from engage_pipeline.store.plan import SEGMENTS, Step, parts_a_run, plan_segment, training_parts
 from engage_pipeline.store.store import ArtifactStore
@@ -76,7 +78,7 @@ def run_pipeline(
 def summary(store: ArtifactStore, made: Sequence[Step]) -> str:
     """The scores of the holdout and the places of results.csv, where there is one, and the report."""
     scores = read_scores(store.open("evaluation").path("scores.json"))
-    seconds = sum(store.open(step.artifact, step.key).manifest.facts["seconds"] for step in made)
+    seconds = sum(Facts.read(store.open(step.artifact, step.key).manifest).seconds for step in made)
     return "\n".join(
         [
             f"{counted(len(made), 'artifact')} made in {seconds:.0f} s" if made else "everything is up to date",
@@ -106,9 +108,10 @@ def _results(store: ArtifactStore) -> list[str]:
     candidate, trained = store.open("candidate_model").manifest, store.open("trained_model").manifest
     if candidate.version == trained.version:
         return [results]
+    decision, promoted_at = DecisionFacts.read(trained).decision, held_model(trained).promoted_at
     return [
-        f"The new model does not predict. {trained.facts['decision']}.",
-        f"results.csv is that of the model promoted on {shown_time(trained.facts['promoted_at'])}: `predicting` above.",
+        f"The new model does not predict. {decision}.",
+        f"results.csv is that of the model promoted on {shown_time(promoted_at)}: `predicting` above.",
         "",
         results,
     ]

@@ -14,7 +14,6 @@ from engage_pipeline.plots.bars import (
 )
 from engage_pipeline.plots.clusters import cluster_shares
 from engage_pipeline.plots.curves import (
-    encoder_loss,
     label_rates,
     label_rates_by_day,
     learning_curves,
@@ -42,7 +41,6 @@ __all__ = [
     "cluster_shares",
     "code_occupancy",
     "drift",
-    "encoder_loss",
     "feature_importance",
     "group_scores",
     "label_rates",

@@ -1,7 +1,6 @@
 """Line plots: losses during training, label rates by day."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -60,12 +59,6 @@ def loss_curve(training: Iterable[Point], heldout: Iterable[Point] = (), *, titl
     series = {"training": list(training), "held out": list(heldout)}
     kept = {name: points for name, points in series.items() if points}
     return learning_curves(kept, title=title, x_label="steps", y_label="loss, nats a masked token")
-
-
-def encoder_loss(facts: Mapping[str, Any]) -> bytes:
-    """Plots `loss_curve` from the facts of finetuned_encoder."""
-    training = list(zip(facts["loss_steps"], facts["losses"], strict=True))
-    return loss_curve(training, [(0, facts["heldout_loss_before"]), (facts["steps"], facts["heldout_loss_after"])])
 
 
 def network_curve(curve: Sequence[Mapping[str, float]], *, title: str = "Network: training loss") -> bytes:

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from engage_pipeline.errors import UserError
 from engage_pipeline.machine.memory import peak_memory_mb, release_memory, reset_peak_memory
 from engage_pipeline.plurals import counted
+from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.manifests import Manifest, label
 from engage_pipeline.store.store import ArtifactStore, Draft
 
@@ -26,11 +28,17 @@ def making(store: ArtifactStore, name: str, key: str | None = None, sources: Seq
     try:
         with store.publish(name, key, sources) as draft:
             yield draft
-            draft.facts = {"seconds": round(time.monotonic() - started, 2), "peak_mb": peak_memory_mb()} | draft.facts
+            taken = Facts(seconds=round(time.monotonic() - started, 2), peak_mb=peak_memory_mb())
+            draft.facts = taken.model_dump() | draft.facts
     finally:
         release_memory()
     rows = f", {counted(draft.rows, 'row')}" if draft.rows is not None else ""
-    LOGGER.info("%s: %.1f s%s, peak %d MB", label(name, key), draft.facts["seconds"], rows, draft.facts["peak_mb"])
+    taken = Facts.model_validate(draft.facts)
+    LOGGER.info("%s: %.1f s%s, peak %d MB", label(name, key), taken.seconds, rows, taken.peak_mb)
+
+
+PartResult = Manifest | UserError
+"""What became of a part that was to be made: the manifest of the version that was published, or why there is none."""
 
 
 def published(draft: Draft) -> Manifest:

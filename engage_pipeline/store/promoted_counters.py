@@ -7,14 +7,20 @@ decision (model.promotion.promotion), and reading the counters (submission.publi
 """
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.manifests import Manifest
 from engage_pipeline.store.versions import Reader, Version
 
 COUNTERS = ("interaction_counts", "author_similarity", "validation_counts")
 MODEL, SUBMISSION = "trained_model", "submission"
 MODELS = ("candidate_model", MODEL)
-FACT = "counters"
 _JUDGED_BY = "validation_features"
+
+
+class CountersRead(Facts):
+    """The versions of COUNTERS that a model reads, by name; None if not all of them are known."""
+
+    counters: dict[str, str] | None = None
 
 
 class CountersGoneError(UserError):
@@ -26,26 +32,25 @@ def made_of(features: Manifest) -> dict[str, str]:
     return {name: features.inputs[name] for name in COUNTERS if name in features.inputs}
 
 
-def judged_on(store: Reader) -> dict[str, dict[str, str]]:
+def judged_on(store: Reader) -> CountersRead:
     """Returns the fact of a model that is judged with the published validation_features; no fact without them."""
     features = store.current(_JUDGED_BY)
-    return as_fact(made_of(features.manifest)) if features else {}
+    return as_fact(made_of(features.manifest)) if features else CountersRead()
 
 
-def published_now(store: Reader) -> dict[str, dict[str, str]]:
+def published_now(store: Reader) -> CountersRead:
     """Returns the fact of a model that reads the currently published counters."""
     return as_fact({name: manifest.version for name in COUNTERS if (manifest := store.manifest(name))})
 
 
-def as_fact(counters: dict[str, str]) -> dict[str, dict[str, str]]:
+def as_fact(counters: dict[str, str]) -> CountersRead:
     """Returns the fact of a model that reads these counters; no fact unless all of them are known."""
-    return {FACT: counters} if counters.keys() == set(COUNTERS) else {}
+    return CountersRead(counters=counters) if counters.keys() == set(COUNTERS) else CountersRead()
 
 
 def noted(manifest: Manifest) -> dict[str, str]:
     """Returns the counters in the facts of a model or of a submission; empty if there are none."""
-    found = manifest.facts.get(FACT)
-    return {str(name): str(version) for name, version in found.items()} if isinstance(found, dict) else {}
+    return CountersRead.read(manifest).counters or {}
 
 
 def counters_of(store: Reader, model: Manifest) -> dict[str, str]:

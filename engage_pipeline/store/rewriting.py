@@ -16,6 +16,7 @@ from uuid import uuid4
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
+from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.manifests import Manifest, label
 from engage_pipeline.store.publishing import MANIFEST, Sealed, publish_version, write_manifest
 from engage_pipeline.store.store import ArtifactStore, Draft, Version
@@ -51,13 +52,13 @@ def rewrite(store: ArtifactStore, name: str, key: str | None = None) -> Iterator
         _clear(folder, draft.manifest)
 
 
-def note_facts(store: ArtifactStore, version: Version, facts: dict[str, Any]) -> None:
+def note_facts(store: ArtifactStore, version: Version, facts: Facts) -> None:
     """Adds `facts` to the manifest of `version`, if it is the current one still."""
     manifest = version.manifest
     with _locked(store, manifest.artifact, manifest.key):
         current = store.manifest(manifest.artifact, manifest.key)
         if current is not None and current.directory == manifest.directory:
-            write_manifest(version.folder, replace(current, facts={**current.facts, **facts}))
+            write_manifest(version.folder, replace(current, facts={**current.facts, **facts.model_dump()}))
 
 
 def purge(store: ArtifactStore, name: str, key: str | None = None) -> None:

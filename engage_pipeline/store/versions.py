@@ -7,12 +7,15 @@ from typing import Any, Protocol
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.manifests import Manifest, label
 
 
 @dataclass
 class Draft:
-    """A version being written. Set `rows` and `facts`; after publication `manifest` tells what was published.
+    """A version being written. Set `rows` and record facts; after publication `manifest` tells what was published.
+
+    `facts` are what was recorded, as its manifest will hold it.
 
     `inputs` are set where the version was made of other input versions than those found when the draft was opened.
     """
@@ -26,6 +29,11 @@ class Draft:
     def path(self, name: str) -> Path:
         """Where the file `name` of this version is to be written."""
         return self.directory / name
+
+    def record(self, facts: Facts, *, rows: int | None = None) -> None:
+        """Adds figures to those that were recorded before, and sets `rows` where they are given."""
+        self.facts |= facts.model_dump()
+        self.rows = self.rows if rows is None else rows
 
 
 @dataclass(frozen=True)

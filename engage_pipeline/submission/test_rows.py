@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engage_pipeline.files import atomic
+from engage_pipeline.ingest.facts import SeveralPartsFacts
 from engage_pipeline.interactions.features.writing import write_features_of_parts
 from engage_pipeline.store.promoted_counters import made_of
 from engage_pipeline.store.store import ArtifactStore, Version
@@ -18,7 +19,7 @@ LOGGER = logging.getLogger("engage_pipeline")
 def tweet_files(store: ArtifactStore) -> list[Path]:
     """Returns the Parquet files of test_tweets, one per part, in the order of results.csv."""
     tweets = store.open("test_tweets")
-    return [tweets.path(f"{part}.parquet") for part in tweets.manifest.facts["parts"]]
+    return [tweets.path(f"{part}.parquet") for part in SeveralPartsFacts.read(tweets.manifest).parts]
 
 
 @contextmanager

@@ -24,7 +24,8 @@ from engage_pipeline.store.rules import Rule
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.samples import FIRST_DAY, bare_store, tiny_settings
 
-FACTS = {"lines": 100, "rows": 90, "rejected": 5, "blank": 3, "forgotten": 2, "duplicates": 0}
+FACTS: dict[str, Any] = {"lines": 100, "rows": 90, "rejected": 5, "blank": 3, "forgotten": 2, "duplicates": 0}
+FACTS |= {"positives": {}, "reasons": {}, "days": "none"}
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
+from engage_pipeline.ingest.facts import PartFacts
 from engage_pipeline.interactions.rules import RULES
 from engage_pipeline.settings.families import DEFAULT_FAMILIES
 from engage_pipeline.store.rules import Rule
@@ -35,10 +36,10 @@ def publish(store: ArtifactStore, name: str, key: str | None = None, *, rows: in
     with store.publish(name, key, [raw] if name == "tweet_parts" else []) as draft:
         draft.path("tweets.parquet").write_bytes(content)
         draft.rows = rows
-        draft.facts |= {
-            "rows": rows,
-            "positives": {engagement: COUNTED[engagement] for engagement in schema.ENGAGEMENTS},
-        }
+        positives = {engagement: COUNTED[engagement] for engagement in schema.ENGAGEMENTS}
+        draft.record(
+            PartFacts(lines=rows, rows=rows, rejected=0, blank=0, positives=positives, reasons={}, days="none")
+        )
 
 
 def publish_counts(store: ArtifactStore, counted: dict[str, int], name: str = "interaction_counts") -> None:

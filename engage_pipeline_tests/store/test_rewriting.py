@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.rewriting import keys_on_disk, note_facts, purge, remove, remove_workspace, rewrite
 from engage_pipeline.store.rules import Outcome, rule
 from engage_pipeline.store.store import ArtifactStore, Version
@@ -96,11 +97,11 @@ def test_what_failed_a_check_is_not_mended_by_being_rewritten(store: ArtifactSto
 def test_facts_are_added_without_a_new_version(store: ArtifactStore) -> None:
     publish(store, "test_tweets", b"rows")
     version = store.open("test_tweets")
-    note_facts(store, version, {"deletions": "d1"})
+    note_facts(store, version, Facts(deletions="d1"))
     assert store.open("test_tweets").manifest.facts == {"rows": 4, "lines": 9, "deletions": "d1"}
     assert store.open("test_tweets").manifest.directory == version.manifest.directory
     publish(store, "test_tweets", b"more")
-    note_facts(store, version, {"deletions": "d2"})
+    note_facts(store, version, Facts(deletions="d2"))
     assert "deletions" not in store.open("test_tweets").manifest.facts
 
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.ingest.validation_split import validation_split
 from engage_pipeline.interactions.counters.counting import count_training, count_validation
+from engage_pipeline.interactions.facts import CountFacts
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.bundle import build_bundle
@@ -32,13 +33,13 @@ def publish_golden_model(folder: Path, settings: Settings) -> None:
     split = partial(validation_split, seed=1, holdout_share=0.1, chunks=10)
     validation = ingest(GOLDEN / "validation" / "part-00000.gz", folder, settings, split)
     with store.publish("validation_counts") as draft:
-        draft.facts |= count_validation([validation], draft.directory, settings)
+        draft.record(CountFacts(**count_validation([validation], draft.directory, settings)))
     features = folder / "validation_features.parquet"
     write_features(validation, features, kind="validation", settings=settings, **counts(store))
     inputs = make_inputs(pq.read_table(features), folder / "inputs", settings)
     with store.publish("trained_model") as draft:
         build_bundle(draft.directory, **inputs, settings=settings)
-        draft.facts |= promoted_counters.published_now(store)
+        draft.record(promoted_counters.published_now(store))
 
 
 def counts(store: ArtifactStore) -> dict[str, Path]:

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import exclusive
 from engage_pipeline.ingest.deletions.lists import Deletions, read_deletions
 from engage_pipeline.ingest.deletions.rows import DeletedRows, Hits, PartFiles
+from engage_pipeline.ingest.facts import IngestedFacts, SeveralPartsFacts, facts_by_part
 from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.report import facts_of_parts, summarise
 from engage_pipeline.ingest.side_files import SAMPLE, write_side_files, write_test_sample
@@ -30,7 +30,6 @@ from engage_pipeline.store.store import ArtifactStore, Draft, Version
 
 LOGGER = logging.getLogger("engage_pipeline")
 INGESTED = ("tweet_parts", "validation_tweets", "test_tweets")
-FACT = "deletions"
 
 
 @dataclass
@@ -106,7 +105,7 @@ def enter_replaced(store: ArtifactStore, name: str, key: str | None, deletions: 
         manifest = store.manifest(name, key)
     except UserError:
         return
-    if manifest is None or not deletions or manifest.facts.get(FACT) == deletions.digest:
+    if manifest is None or not deletions or IngestedFacts.read(manifest).deletions == deletions.digest:
         return
     version = Version(store.folder(name, key), manifest)
     with DuckDBEngine(store.settings, readable=[store.root]) as engine:
@@ -130,7 +129,7 @@ def _behind(store: ArtifactStore, deletions: Deletions, problems: dict[str, str]
             except UserError as error:
                 problems[label(name, key)] = str(error)
                 continue
-            if manifest is not None and manifest.facts.get(FACT) != deletions.digest:
+            if manifest is not None and IngestedFacts.read(manifest).deletions != deletions.digest:
                 yield manifest
 
 
@@ -145,7 +144,7 @@ def _forget(
     lines = sum(found.lines for found in hits.values())
     done.looked_through += 1
     if not lines:
-        note_facts(store, version, {FACT: deleted.digest})
+        note_facts(store, version, IngestedFacts(deletions=deleted.digest))
         return
     LOGGER.info("%s: %s deleted rows or rejected lines, rewritten without them", name, f"{lines:,}")
     enter(store, [manifest])
@@ -156,7 +155,7 @@ def _forget(
         for part, files in parts.items():
             _write_part(engine, deleted, manifest, part, files, hits[part], draft)
         _write_side_files(parts, draft, store)
-        draft.facts |= {FACT: deleted.digest, "seconds": round(time.monotonic() - started, 2)}
+        draft.record(IngestedFacts(deletions=deleted.digest, seconds=round(time.monotonic() - started, 2)))
     done.lines[name] = lines
     if draft.manifest is not None:
         done.rewritten.append(draft.manifest)
@@ -177,7 +176,7 @@ def _parts(version: Version) -> dict[str | None, PartFiles]:
         return {None: PartFiles(version.path("tweets.parquet"), version.path("rejects.parquet"))}
     return {
         part: PartFiles(version.path(f"{part}.parquet"), version.path(f"{part}.rejects.parquet"))
-        for part in version.manifest.facts["parts"]
+        for part in SeveralPartsFacts.read(version.manifest).parts
     }
 
 
@@ -197,16 +196,23 @@ def _write_part(
         shutil.copyfile(files.rejects, output.rejects)
         return
     tally = deleted.remove(files, hits, output, "line" if part else "tweet")
-    before: Mapping[str, Any] = manifest.facts if part is None else manifest.facts["parts"][part]
-    forgotten = before.get("forgotten", 0) + hits.lines
-    counts = {"lines": before["lines"], "blank": before["blank"], "forgotten": forgotten}
-    facts = summarise(engine, output.tweets, tally, labelled=part is None, **counts).facts()
+    before = facts_by_part(manifest)[part or ""]
+    facts = summarise(
+        engine,
+        output.tweets,
+        tally,
+        lines=before.lines,
+        blank=before.blank,
+        forgotten=before.forgotten + hits.lines,
+        labelled=part is None,
+    ).facts()
     if part is None:
-        draft.rows = facts["rows"]
-        draft.facts |= facts
+        draft.rows = facts.rows
+        draft.record(facts)
     else:
-        draft.facts |= facts_of_parts({**draft.facts["parts"], part: facts})
-        draft.rows = sum(figures["rows"] for figures in draft.facts["parts"].values())
+        parts = {**SeveralPartsFacts.model_validate(draft.facts).parts, part: facts}
+        draft.rows = sum(one.rows for one in parts.values())
+        draft.record(facts_of_parts(parts))
 
 
 def raw_files(store: ArtifactStore) -> dict[str, int]:
@@ -221,11 +227,9 @@ def raw_files(store: ArtifactStore) -> dict[str, int]:
 
 
 def _forgotten_of(root: Path, manifest: Manifest) -> dict[str, int]:
-    parts = manifest.facts.get("parts")
-    counts = [manifest.facts] if parts is None else parts.values()
     places = [root / source.folder / source.name for source in manifest.sources]
     return {
-        str(path.resolve()): facts["forgotten"]
-        for path, facts in zip(places, counts, strict=True)
-        if facts.get("forgotten") and path.exists()
+        str(path.resolve()): facts.forgotten
+        for path, facts in zip(places, facts_by_part(manifest).values(), strict=True)
+        if facts.forgotten and path.exists()
     }

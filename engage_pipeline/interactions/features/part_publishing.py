@@ -4,8 +4,8 @@ What does not belong here: what is in the files (writing, drift.profile).
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,11 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import require_schema
 from engage_pipeline.interactions.counters.family_counts import Counts, Kind
 from engage_pipeline.interactions.drift.profile import write_profile
-from engage_pipeline.interactions.features.writing import write_features_of_parts
+from engage_pipeline.interactions.features.writing import Written, write_features_of_parts
 from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
+from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.manifests import Manifest
-from engage_pipeline.store.measured import making, published
+from engage_pipeline.store.measured import PartResult, making, published
 from engage_pipeline.store.store import ArtifactStore, Draft
 
 ARTIFACT = "interaction_features"
@@ -42,20 +43,69 @@ def write_parts(store: ArtifactStore, parts: Sequence[tuple[Path, Path]], kind: 
     return rows
 
 
-def part_publisher(store: ArtifactStore, keys: Sequence[str]) -> Callable[[str], Manifest]:
-    """What returns the manifest of each of `keys`, asked for in their order, once it is published.
+def publish_parts(store: ArtifactStore, keys: Sequence[str]) -> dict[str, PartResult]:
+    """Makes and publishes the features of the training parts `keys`; returns what became of each, in their order.
 
-    Raises UserError where one can't be made; the others are made nevertheless.
+    They are made together, since the counters are read once for all of them. What stops them may concern one part
+    alone: those that are left are then made one by one.
     """
-    outcomes = zip(keys, _publish(store, keys), strict=True)
+    results: dict[str, PartResult] = {}
+    try:
+        _publish_together(store, keys, results)
+    except UserError as error:
+        left = [key for key in keys if key not in results]
+        for key in left:
+            results |= publish_parts(store, [key]) if len(keys) > 1 else {key: error}
+    return {key: results[key] for key in keys}
 
-    def outcome(wanted: str) -> Manifest:
-        found = next(found for key, found in outcomes if key == wanted)
-        if isinstance(found, UserError):
-            raise found
-        return found
 
-    return outcome
+def _publish_together(store: ArtifactStore, keys: Sequence[str], results: dict[str, PartResult]) -> None:
+    """Adds what became of a part to `results` as soon as it is known.
+
+    Raises UserError where the work on all parts, or on one that is open, fails: what is not published is discarded.
+    """
+    with ExitStack() as drafts:
+        parts: dict[str, _OpenPart] = {}
+        for key in keys:
+            try:
+                parts[key] = _open(store, key, drafts)
+            except UserError as error:
+                results[key] = error
+        files = [(part.tweets, part.features) for part in parts.values()]
+        features = write_features_of_parts(files, kind="training", settings=store.settings, **open_counts(store))
+        written = drafts.enter_context(closing(features))
+        for (key, part), each in zip(parts.items(), written, strict=True):
+            results[key] = part.publish(store, each)
+
+
+@dataclass(frozen=True)
+class _OpenPart:
+    """A part that is being made. Closing `publication` publishes it; an error before then discards it."""
+
+    tweets: Path
+    draft: Draft
+    publication: ExitStack
+
+    @property
+    def features(self) -> Path:
+        return self.draft.path("features.parquet")
+
+    def publish(self, store: ArtifactStore, written: Written) -> Manifest:
+        """Completes the part, whose features are `written`."""
+        started = time.monotonic()
+        _finish(self.features, "training", store)
+        self.draft.rows = written.rows
+        self.draft.record(Facts(seconds=round(written.seconds + time.monotonic() - started, 2)))
+        self.publication.close()
+        return published(self.draft)
+
+
+def _open(store: ArtifactStore, key: str, drafts: ExitStack) -> _OpenPart:
+    """Opens the draft of a part; `drafts` closes it at the latest. Raises UserError, and leaves no draft open then."""
+    with ExitStack() as opening:
+        draft = opening.enter_context(making(store, ARTIFACT, key))
+        tweets = store.open("tweet_parts", key).path("tweets.parquet")
+        return _OpenPart(tweets, draft, drafts.enter_context(opening.pop_all()))
 
 
 def _finish(features: Path, kind: Kind, store: ArtifactStore) -> None:
@@ -64,64 +114,3 @@ def _finish(features: Path, kind: Kind, store: ArtifactStore) -> None:
     wanted = schema.feature_schema(labelled=kind != "test", validation=kind == "validation", families=families)
     require_schema(features, wanted)
     write_profile(features, features.with_suffix(".profile.parquet"), store.settings)
-
-
-def _publish(store: ArtifactStore, keys: Sequence[str]) -> Iterator[Manifest | UserError]:
-    """For each of `keys` its manifest, or why there is none."""
-    done = 0
-    try:
-        for outcome in _publish_together(store, keys):
-            done += 1
-            yield outcome
-    except UserError as error:
-        if len(keys) == 1:
-            yield error
-            return
-        for key in keys[done:]:  # what stops all of them may be the matter of one
-            yield from _publish(store, [key])
-
-
-def _publish_together(store: ArtifactStore, keys: Sequence[str]) -> Iterator[Manifest | UserError]:
-    """As _publish, but raises UserError where looking up or writing fails."""
-    with ExitStack() as stack:
-        parts = [_open(store, key, stack) for key in keys]
-        ready = [part for part in parts if isinstance(part, _Part)]
-        files = [(part.tweets, part.features) for part in ready]
-        counts = open_counts(store)
-        written = write_features_of_parts(files, kind="training", settings=store.settings, **counts)
-        stack.callback(written.close)
-        for part in parts:
-            if isinstance(part, UserError):
-                yield part
-                continue
-            each = next(written)
-            started = time.monotonic()
-            _finish(part.features, "training", store)
-            part.draft.rows = each.rows
-            part.draft.facts["seconds"] = round(each.seconds + time.monotonic() - started, 2)
-            part.closing.close()
-            yield published(part.draft)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A part that is being made: `closing` publishes it, an exception before discards it."""
-
-    tweets: Path
-    draft: Draft
-    closing: ExitStack
-
-    @property
-    def features(self) -> Path:
-        return self.draft.path("features.parquet")
-
-
-def _open(store: ArtifactStore, key: str, stack: ExitStack) -> _Part | UserError:
-    """Begins a part; `stack` ends it in time."""
-    try:
-        with ExitStack() as own:
-            draft = own.enter_context(making(store, ARTIFACT, key))
-            tweets = store.open("tweet_parts", key).path("tweets.parquet")
-            return _Part(tweets, draft, stack.enter_context(own.pop_all()))
-    except UserError as error:
-        return error

@@ -9,7 +9,7 @@ docs/adr/0011-features-side-by-side.md.
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Unpack
 
@@ -50,28 +50,22 @@ def write_features(tweets: Path, output: Path, *, kind: Kind, settings: Settings
 def write_features_of_parts(
     parts: Sequence[tuple[Path, Path]], *, kind: Kind, settings: Settings, **counts: Unpack[Counts]
 ) -> Generator[Written]:
-    """Does for each pair of `tweets` and `output` what write_features does, and tells of each once it is whole.
+    """Does for each pair of `tweets` and `output` what write_features does; yields figures of each once it is whole.
 
     The counters are read once for as many parts as engine.memory_limit allows.
     """
     families = settings.features.counters
     schema = feature_schema(labelled=kind != "test", validation=kind == "validation", families=families)
-    aside = settings.engine.threads != 1
     rows = sum(pq.read_metadata(tweets).num_rows for tweets, _ in parts)
-    looking = _Looking(kind, counts, _with_half_of_the_memory(settings))
     with (
         atomic.scratch_folder(spill_folder(settings), PIECES_PREFIX) as folder,
         progress(f"{kind}_features", rows, "rows") as done,
     ):
-        sizes = Sizes.within(settings)
-        order = [LINE_NUMBER] if kind == "test" else [ENGAGEMENT_DAY, LINE_NUMBER]
-        pieces = chain.from_iterable(
-            cut(tweets, part, order, sizes.piece, folder) for part, (tweets, _) in enumerate(parts)
-        )
-        counted = chain.from_iterable(map(looking.up, groups(pieces, sizes.at_once)))
-        for part, found in groupby(counted, key=lambda counted: counted.piece.part):
-            with feature_file(parts[part][1], schema, aside=aside) as write:
-                written = [_write(write, schema, looking, counted, folder, done) for counted in found]
+        join = _Join(kind, counts, schema, _with_half_of_the_memory(settings), folder, done)
+        pieces = join.counted_pieces([tweets for tweets, _ in parts], Sizes.within(settings))
+        for part, found in groupby(pieces, key=lambda counted: counted.piece.part):
+            with feature_file(parts[part][1], schema, aside=settings.engine.threads != 1) as write:
+                written = [join.write(write, counted) for counted in found]
             yield Written(sum(each.rows for each in written), sum(each.seconds for each in written))
 
 
@@ -79,20 +73,6 @@ def _with_half_of_the_memory(settings: Settings) -> Settings:
     """For the engine; Sizes uses the other half."""
     limit = shared_limit(settings.engine.memory_limit, 2)
     return settings.model_copy(update={"engine": settings.engine.model_copy(update={"memory_limit": limit})})
-
-
-def _write(
-    write: Write, schema: pa.Schema, looking: "_Looking", counted: "_Counted", folder: Path, done: Progress
-) -> Written:
-    started = time.monotonic()
-    piece = counted.piece
-    write_rows(
-        write, schema, looking.at_profiles(piece), piece.places, counted.counters.of_rows(counted.start, piece.rows)
-    )
-    if piece.tweets.parent == folder:
-        piece.tweets.unlink()
-    done.advance(piece.rows)
-    return Written(piece.rows, counted.seconds + time.monotonic() - started)
 
 
 @dataclass(frozen=True)
@@ -106,15 +86,39 @@ class _Counted:
 
 
 @dataclass(frozen=True)
-class _Looking:
-    """Has an engine of `settings` look up what pieces of one kind are to be given."""
+class _Join:
+    """Joins the rows of parts of one kind with counters, by engines of `settings`; `folder` holds pieces meanwhile."""
 
     kind: Kind
     counts: Counts
+    schema: pa.Schema
     settings: Settings
+    folder: Path
+    done: Progress
 
-    def up(self, group: Sequence[Piece]) -> Iterator[_Counted]:
-        """Each of the pieces with its counters, which were looked up for all of them at once."""
+    def counted_pieces(self, parts: Sequence[Path], sizes: Sizes) -> Iterator[_Counted]:
+        """The pieces of all parts, in their order, with their counters: as many are looked up at once as fit."""
+        for group in groups(self._cut(parts, sizes.piece), sizes.at_once):
+            yield from self._look_up(group)
+
+    def write(self, write: Write, counted: _Counted) -> Written:
+        """Writes the rows of a piece and removes its file, unless that is the part itself."""
+        started = time.monotonic()
+        piece = counted.piece
+        counters = counted.counters.of_rows(counted.start, piece.rows)
+        write_rows(write, self.schema, self._read_profiles(piece), piece.places, counters)
+        if piece.tweets.parent == self.folder:
+            piece.tweets.unlink()
+        self.done.advance(piece.rows)
+        return Written(piece.rows, counted.seconds + time.monotonic() - started)
+
+    def _cut(self, parts: Sequence[Path], rows: int) -> Iterator[Piece]:
+        order = [LINE_NUMBER] if self.kind == "test" else [ENGAGEMENT_DAY, LINE_NUMBER]
+        for part, tweets in enumerate(parts):
+            yield from cut(tweets, part, order, rows, self.folder)
+
+    def _look_up(self, group: Sequence[Piece]) -> Iterator[_Counted]:
+        """Each of the pieces with its counters, which are looked up for all of them at once."""
         started = time.monotonic()
         firsts, places = side_by_side(group)
         rows = sum(piece.rows for piece in group)
@@ -139,7 +143,7 @@ class _Looking:
             yield _Counted(piece, counters, start, piece.rows * a_row)
         counters.clear()
 
-    def at_profiles(self, piece: Piece) -> pa.Table:
+    def _read_profiles(self, piece: Piece) -> pa.Table:
         """What each row of the piece itself tells, in no order."""
         with open_engine(self.settings, readable=[piece.tweets.parent]) as engine:
             engine.read("source", [piece.tweets])

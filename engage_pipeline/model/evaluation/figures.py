@@ -1,15 +1,16 @@
 """The report's sections on the model: its learning curves, feature importance and blend, and its quality."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engage_pipeline import plots, schema
 from engage_pipeline.metrics import METRICS, Scores, format_value
+from engage_pipeline.model.evaluation.pipeline_section import PipelineFacts
 from engage_pipeline.model.evaluation.report import Figure, Group, Section, Table
 from engage_pipeline.model.evaluation.scores_section import group_tables
+from engage_pipeline.model.facts import BlendFigures, TreesFigures
 from engage_pipeline.plots.style import CONSTANT
 
 Labels = NDArray[np.bool_]
@@ -67,21 +68,20 @@ def _quality_figures(name: str, labels: Labels, models: Probabilities, scores: M
     return [Figure(name, caption, png) for png, caption in drawn]
 
 
-def model_section(facts: Mapping[str, Mapping[str, Any]]) -> Section:
-    """Makes the section with learning curves of networks and trees, feature importance and blend weights, from the
-    facts of the artifacts."""
-    trees = facts.get("engagement_trees", {}).get("engagements", {})
-    blend = facts.get("candidate_model", {}).get("engagements", {})
-    holdout = facts.get("finetuned_network", {}).get("holdout", {})
+def model_section(facts: PipelineFacts) -> Section:
+    """Makes the section with learning curves of networks and trees, feature importance and blend weights."""
+    trees = facts.engagement_trees.engagements if facts.engagement_trees else {}
+    blend = facts.candidate_model.engagements if facts.candidate_model else {}
+    holdout = facts.finetuned_network.holdout if facts.finetuned_network else {}
     learning = [*_network_figures(facts), *_tree_curves(trees)]
     importance = [
         Figure(
             f"Importance for {name}",
             f"Share of each column in the gain of the most important columns of the trees, for {name}.",
-            plots.feature_importance(gain, title=f"Trees: what decides {name}", top=15),
+            plots.feature_importance(one.gain, title=f"Trees: what decides {name}", top=15),
         )
         for name, one in trees.items()
-        if (gain := one.get("gain"))
+        if one.gain
     ]
     return Section(
         "Model",
@@ -93,24 +93,24 @@ def model_section(facts: Mapping[str, Mapping[str, Any]]) -> Section:
     )
 
 
-def _network_figures(facts: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
-    titles = {"pretrained_network": "training rows", "finetuned_network": "fine-tuning rows"}
+def _network_figures(facts: PipelineFacts) -> list[Figure]:
+    networks = (facts.pretrained_network, "training rows"), (facts.finetuned_network, "fine-tuning rows")
     return [
         Figure(
             f"Network, {title}",
             f"Loss over the steps on {title}.",
-            plots.network_curve(curve, title=f"Network: {title}"),
+            plots.network_curve(network.curve, title=f"Network: {title}"),
         )
-        for artifact, title in titles.items()
-        if (curve := facts.get(artifact, {}).get("curve"))
+        for network, title in networks
+        if network and network.curve
     ]
 
 
-def _tree_curves(trees: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
+def _tree_curves(trees: Mapping[str, TreesFigures]) -> list[Figure]:
     curves = {
-        name: [(trees_grown, 100 * (loss / one["curve"][0] - 1)) for trees_grown, loss in enumerate(one["curve"])]
+        name: [(trees_grown, 100 * (loss / one.curve[0] - 1)) for trees_grown, loss in enumerate(one.curve)]
         for name, one in trees.items()
-        if one.get("curve")
+        if one.curve
     }
     if not curves:
         return []
@@ -145,17 +145,17 @@ BLEND_COLUMNS = (
 )
 
 
-def blend_table(engagements: Mapping[str, Mapping[str, Any]]) -> Table:
+def blend_table(engagements: Mapping[str, BlendFigures]) -> Table:
     """Makes the table of the blend weights by engagement, and of the log loss on the rows of their choice."""
     rows = [
         [
             name,
-            *(f"{one[weight]:.3f}" for weight in ("network_weight", "trees_weight", "intercept")),
-            *(f"{one['log_loss'][model]:.5f}" for model in ("network", "trees", "blend")),
-            one["best_alone"],
-            f"{one['gain']:.5f}",
-            f"{one['gain_error']:.5f}",
-            f"{one['share_of_blend']:.2f}",
+            *(f"{weight:.3f}" for weight in (one.network_weight, one.trees_weight, one.intercept)),
+            *(f"{one.log_loss[model]:.5f}" for model in ("network", "trees", "blend")),
+            one.best_alone,
+            f"{one.gain:.5f}",
+            f"{one.gain_error:.5f}",
+            f"{one.share_of_blend:.2f}",
         ]
         for name, one in engagements.items()
     ]

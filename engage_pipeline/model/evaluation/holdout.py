@@ -103,7 +103,7 @@ def evaluate_model(
             data_section(facts),
             interactions_section(facts),
             text_section(facts),
-            model_section(facts.artifacts),
+            model_section(facts),
             quality_section(holdout.labels, holdout.probabilities, scores),
         ],
         settings={name: value for name, value in relevant_settings("evaluation", settings).items() if name != FURTHER},

@@ -7,9 +7,13 @@ Facts that change without the content, such as seconds and memory, are not shown
 import pyarrow.parquet as pq
 
 from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.ingest.facts import PartFacts
 from engage_pipeline.interactions.counters.counting import DAYS
 from engage_pipeline.interactions.drift.stability import part_drift
+from engage_pipeline.interactions.facts import CountFacts, SimilarityFacts
+from engage_pipeline.language.facts import EncoderFacts, SketchFacts, TokenFacts
 from engage_pipeline.model.evaluation.pipeline_section import PipelineFacts
+from engage_pipeline.model.facts import BundleFacts, NetworkFacts, TreesFacts
 from engage_pipeline.store.store import ArtifactStore
 
 EVALUATION = "evaluation"
@@ -25,9 +29,20 @@ def report_inputs(store: ArtifactStore) -> PipelineFacts:
     days = pq.read_table(store.open("interaction_counts").path(f"{DAYS}.parquet"))
     profiles = {part: store.open("interaction_features", part).path(PROFILE) for part in parts}
     single = [name for name in ARTIFACTS[EVALUATION].inputs if not ARTIFACTS[name].partitioned]
+    manifests = {name: store.open(name).manifest for name in single}
     return PipelineFacts(
-        artifacts={name: store.open(name).manifest.facts for name in single},
-        parts={part: store.open("tweet_parts", part).manifest.facts for part in parts},
+        parts={part: PartFacts.read(store.open("tweet_parts", part).manifest) for part in parts},
         days={name: days[name].to_pylist() for name in days.column_names},
         drift=part_drift(profiles),
+        validation_tweets=PartFacts.read(manifests["validation_tweets"]),
+        interaction_counts=CountFacts.read(manifests["interaction_counts"]),
+        validation_counts=CountFacts.read(manifests["validation_counts"]),
+        author_similarity=SimilarityFacts.read(manifests["author_similarity"]),
+        finetuned_encoder=EncoderFacts.read(manifests["finetuned_encoder"]),
+        token_sketches=TokenFacts.read(manifests["token_sketches"]),
+        emde_sketches=SketchFacts.read(manifests["emde_sketches"]),
+        pretrained_network=NetworkFacts.read(manifests["pretrained_network"]),
+        finetuned_network=NetworkFacts.read(manifests["finetuned_network"]),
+        engagement_trees=TreesFacts.read(manifests["engagement_trees"]),
+        candidate_model=BundleFacts.read(manifests["candidate_model"]),
     )

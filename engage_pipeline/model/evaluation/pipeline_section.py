@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from engage_pipeline import plots
+from engage_pipeline.ingest.facts import PartFacts
+from engage_pipeline.interactions.facts import CountFacts, SimilarityFacts
+from engage_pipeline.language.facts import EncoderFacts, SketchFacts, TokenFacts
 from engage_pipeline.model.evaluation.report import Figure, Group, Section, Table, table_of
-from engage_pipeline.settings.families import COUNTER_FAMILIES, VALIDATION, counted_keys
+from engage_pipeline.model.facts import BundleFacts, NetworkFacts, TreesFacts
 
-Facts = Mapping[str, Any]
 _PART_COUNTS = ("rows", "rejected", "blank", "forgotten", "duplicates")
 """What a part's facts count, in the order of the table."""
 
@@ -21,28 +22,33 @@ DRIFT_LIMIT = 0.25
 class PipelineFacts:
     """What the report tells of the artifacts that the model was made of.
 
-    `artifacts` are facts by artifact, `parts` those of tweet_parts by part. `days` holds, for each engagement day of
-    the training rows, `engagement_day`, `rows` and the rows of each engagement. `drift` is the population stability
-    index by part and feature.
+    `parts` are facts of tweet_parts by part. `days` holds, for each engagement day of the training rows,
+    `engagement_day`, `rows` and the rows of each engagement. `drift` is the population stability index by part and
+    feature. The other fields are facts of the artifacts that they are named after; None where they are not known.
     """
 
-    artifacts: Mapping[str, Facts] = field(default_factory=dict)
-    parts: Mapping[str, Facts] = field(default_factory=dict)
+    parts: Mapping[str, PartFacts] = field(default_factory=dict)
     days: Mapping[str, Sequence[int]] = field(default_factory=dict)
     drift: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-
-    def of(self, artifact: str) -> Facts:
-        """The facts of an artifact; empty where none are known."""
-        return self.artifacts.get(artifact, {})
+    validation_tweets: PartFacts | None = None
+    interaction_counts: CountFacts | None = None
+    validation_counts: CountFacts | None = None
+    author_similarity: SimilarityFacts | None = None
+    finetuned_encoder: EncoderFacts | None = None
+    token_sketches: TokenFacts | None = None
+    emde_sketches: SketchFacts | None = None
+    pretrained_network: NetworkFacts | None = None
+    finetuned_network: NetworkFacts | None = None
+    engagement_trees: TreesFacts | None = None
+    candidate_model: BundleFacts | None = None
 
 
 def data_section(facts: PipelineFacts) -> Section:
     """The training parts, why lines were rejected, label rates by day, and how far parts drift from each other."""
     figures = []
     if facts.parts:
-        rows, rejected = (
-            {name: part.get(count, 0) for name, part in facts.parts.items()} for count in _PART_COUNTS[:2]
-        )
+        rows = {name: part.rows for name, part in facts.parts.items()}
+        rejected = {name: part.rejected for name, part in facts.parts.items()}
         caption = "Rows of each training part, and the share of lines that were rejected, where there are any."
         figures.append(Figure("Rows by part", caption, plots.part_sizes(rows, rejected)))
     if reasons := _rejected(facts):
@@ -60,17 +66,15 @@ def data_section(facts: PipelineFacts) -> Section:
 
 def _rejected(facts: PipelineFacts) -> Counter[str]:
     reasons: Counter[str] = Counter()
-    for part in (*facts.parts.values(), facts.of("validation_tweets")):
-        reasons.update(part.get("reasons", {}))
+    for part in (*facts.parts.values(), facts.validation_tweets):
+        reasons.update(part.reasons if part else {})
     return reasons
 
 
-def _part_table(parts: Mapping[str, Facts]) -> Table:
-    rows = [
-        [name, *(f"{part.get(count, 0):,}" for count in _PART_COUNTS), str(part.get("days", ""))]
-        for name, part in parts.items()
-    ]
-    total = ["all parts", *(f"{sum(part.get(count, 0) for part in parts.values()):,}" for count in _PART_COUNTS), ""]
+def _part_table(parts: Mapping[str, PartFacts]) -> Table:
+    counts = {name: [getattr(part, count) or 0 for count in _PART_COUNTS] for name, part in parts.items()}
+    rows = [[name, *(f"{count:,}" for count in counts[name]), part.days] for name, part in parts.items()]
+    total = ["all parts", *(f"{sum(column):,}" for column in zip(*counts.values(), strict=True)), ""]
     columns = ("part", *_PART_COUNTS, "engagement days")
     return Table(f"The {len(parts)} training parts.", columns, [*rows, total], frozenset({len(rows)}), folded=True)
 
@@ -78,55 +82,57 @@ def _part_table(parts: Mapping[str, Facts]) -> Table:
 def interactions_section(facts: PipelineFacts) -> Section:
     """How many keys were counted in both windows, and how many similar authors were found."""
     figures = []
-    for artifact, title in (("interaction_counts", "training rows"), ("validation_counts", "fine-tuning rows")):
-        if counted := _counted(facts.of(artifact)):
+    windows = (facts.interaction_counts, "training rows"), (facts.validation_counts, "fine-tuning rows")
+    for counts, title in windows:
+        if counts and (counted := counts.keys_counted()):
             png = plots.table_rows(counted, title=f"Counters of the {title}")
             figures.append(Figure(f"Counters, {title}", f"How many keys were counted over the {title}, by kind.", png))
-    similarity = facts.of("author_similarity")
-    if degrees := similarity.get("degrees"):
+    similarity = facts.author_similarity
+    if similarity and similarity.degrees:
         caption = "How many authors have how many similar authors: authors who share followers."
-        figures.append(Figure("Similar authors", caption, plots.similarity_degrees(degrees)))
+        figures.append(Figure("Similar authors", caption, plots.similarity_degrees(similarity.degrees)))
     names = {"authors": "authors with a follower", "follows": "followers, all authors", "edges": "similar pairs"}
-    rows = [(words, f"{similarity[name]:,}") for name, words in names.items() if name in similarity]
+    rows = [(words, f"{getattr(similarity, name):,}") for name, words in names.items()] if similarity else []
     return Section(
         "Interactions", [Group(tables=[table_of("Author similarity.", rows)] if rows else [], figures=figures)]
     )
 
 
-def _counted(facts: Facts) -> dict[str, int]:
-    """The keys of each kind; of the validation window those of the fine-tuning rows."""
-    keys = [key.name for key in counted_keys(VALIDATION, COUNTER_FAMILIES)]
-    found = {key: facts.get(key, facts.get(f"finetune_{key}")) for key in keys}
-    return {key: count for key, count in found.items() if count is not None}
-
-
 def text_section(facts: PipelineFacts) -> Section:
     """How the encoder learned, how often tokens occur, and how evenly the codes are used."""
-    encoder, tokens, codes = (facts.of(name) for name in ("finetuned_encoder", "token_sketches", "emde_sketches"))
+    encoder, tokens, codes = facts.finetuned_encoder, facts.token_sketches, facts.emde_sketches
     figures = []
-    if encoder.get("losses"):
+    if encoder and encoder.losses:
         caption = "Masked-language-model loss over the steps, and of the held-out tweets before and after."
-        figures.append(Figure("Encoder loss", caption, plots.encoder_loss(encoder)))
-    if frequencies := tokens.get("frequencies"):
+        png = plots.loss_curve(encoder.training_curve(), encoder.heldout_curve())
+        figures.append(Figure("Encoder loss", caption, png))
+    if tokens and tokens.frequencies:
         caption = "Occurrences of the tokens in the sketched tweets, from the most frequent on; both axes logarithmic."
-        figures.append(Figure("Tokens by frequency", caption, plots.token_frequencies(frequencies)))
-    if occupancy := codes.get("occupancy"):
+        figures.append(Figure("Tokens by frequency", caption, plots.token_frequencies(tokens.frequencies)))
+    if codes and codes.occupancy:
         caption = "How many tokens share a code, at each depth of the sketch: the more alike, the better codes tell."
-        png = plots.code_occupancy(occupancy, codes["tokens"] / codes["width"])
+        png = plots.code_occupancy(codes.occupancy, codes.tokens_a_code())
         figures.append(Figure("Tokens by code", caption, png))
     rows = _text_rows(encoder, tokens, codes)
     return Section("Text", [Group(tables=[table_of("The text encoder.", rows)] if rows else [], figures=figures)])
 
 
-def _text_rows(encoder: Facts, tokens: Facts, codes: Facts) -> list[tuple[str, str]]:
-    known = (
-        ("tweets that trained the encoder", encoder.get("tweets"), ","),
-        ("loss on held-out tweets before", encoder.get("heldout_loss_before"), ".3f"),
-        ("loss on held-out tweets after", encoder.get("heldout_loss_after"), ".3f"),
-        ("tokens with a vector", tokens.get("tokens"), ","),
-        ("numbers in a vector", tokens.get("dim"), ","),
-        ("depths of the sketch", codes.get("depth"), ","),
-        ("codes of a depth", codes.get("width"), ","),
-        ("share of the codes in use", codes.get("used_share"), ".1%"),
-    )
-    return [(name, format(value, form)) for name, value, form in known if value is not None]
+def _text_rows(
+    encoder: EncoderFacts | None, tokens: TokenFacts | None, codes: SketchFacts | None
+) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    if encoder:
+        rows += [
+            ("tweets that trained the encoder", f"{encoder.tweets:,}"),
+            ("loss on held-out tweets before", f"{encoder.heldout_loss_before:.3f}"),
+            ("loss on held-out tweets after", f"{encoder.heldout_loss_after:.3f}"),
+        ]
+    if tokens:
+        rows += [("tokens with a vector", f"{tokens.tokens:,}"), ("numbers in a vector", f"{tokens.dim:,}")]
+    if codes:
+        rows += [
+            ("depths of the sketch", f"{codes.depth:,}"),
+            ("codes of a depth", f"{codes.width:,}"),
+            ("share of the codes in use", f"{codes.used_share:.1%}"),
+        ]
+    return rows

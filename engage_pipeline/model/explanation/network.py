@@ -19,7 +19,7 @@ from engage_pipeline.model.explanation.families import FEATURE_NAMES, TEXT_TOKEN
 from engage_pipeline.model.network.fourier import FEATURES_PER_NUMBER, N_SCALES
 from engage_pipeline.model.network.inputs import known_size
 from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
-from engage_pipeline.model.network.rows import CATEGORIES, rows_from_table
+from engage_pipeline.model.network.rows import CATEGORIES
 from engage_pipeline.model.network.scoring import NetworkScorer
 
 LEAST_STEPS, MOST_STEPS = 64, 4096
@@ -51,7 +51,7 @@ class NetworkAttribution:
 def attribute_network(scorer: NetworkScorer, table: pa.Table) -> NetworkAttribution:
     """The contributions of every feature to the four logits of the one row of `table`, in the order of TARGETS."""
     network = copy.deepcopy(scorer.network).float().requires_grad_(False)
-    known, categories = scorer.inputs.build(rows_from_table(table, network.config.languages, labelled=False))
+    known, categories = scorer.inputs.build(scorer.rows(table))
     row = torch.cat([known, network.embed(categories)], dim=1)  # [1, inputs]
     nothing = torch.cat([baseline_known(network.config), network.mean_embeddings()], dim=1)
     weights = torch.cat([network.first_known.weight, network.first_embedded.weight], dim=1)  # [first_size, inputs]

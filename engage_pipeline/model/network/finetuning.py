@@ -39,7 +39,8 @@ def _finetune(
     """What each process does; the main one writes the network and scores it."""
     accelerator = make_accelerator()
     network = load_network(pretrained)
-    plan = _plan(finetuning_rows(features, network.config.languages, settings), settings)
+    config = network.config
+    plan = _plan(finetuning_rows(features, config.languages, settings, config.further_counters), settings)
     inputs = InputBuilder(codes, network.config.sketch_width, accelerator.device, network.config.base_rates)
     facts = TrainingRun(network, inputs, plan, settings.network, workspace, accelerator).run()
     if accelerator.is_main_process:
@@ -48,13 +49,15 @@ def _finetune(
     return facts
 
 
-def finetuning_rows(features: Path, languages: tuple[str, ...], settings: Settings) -> Rows:
+def finetuning_rows(
+    features: Path, languages: tuple[str, ...], settings: Settings, further: tuple[str, ...] = ()
+) -> Rows:
     """The validation rows that fine-tune the network. Raises UserError where there are none."""
     split = read_columns(features, [schema.SPLIT])[schema.SPLIT]
     kept = validation_roles.trains_network(split, settings)
     if not kept.any():
         raise UserError(f"{features}: no fine-tuning rows")
-    return read_rows(features, languages, kept=kept)
+    return read_rows(features, languages, kept=kept, further=further)
 
 
 def _plan(rows: Rows, settings: Settings) -> TrainingPlan:
@@ -74,7 +77,8 @@ def _holdout_scores(networks: dict[str, Path], features: Path, codes: np.ndarray
     scores: dict[str, Any] = {}
     for name, folder in networks.items():
         scorer = NetworkScorer.load(folder, codes)
-        rows = read_rows(features, scorer.network.config.languages, kept=held_out)
+        config = scorer.network.config
+        rows = read_rows(features, config.languages, kept=held_out, further=config.further_counters)
         logits = scorer.logits_of(rows).astype(np.float64)
         scores[name] = {
             target: _scores(rows.labels[:, place], 1 / (1 + np.exp(-logits[:, place])))

@@ -119,8 +119,13 @@ def _network_config(
         embedding_size=chosen.embedding_size,
         base_rates=tuple(rates) if chosen.smoothed_rates else (),
         precision=resolve_precision(chosen.precision, device),
-        further_counters=schema.further_counters(settings.features.counters) if chosen.smoothed_rates else (),
+        further_counters=_further_counters(settings),
     )
+
+
+def _further_counters(settings: Settings) -> tuple[str, ...]:
+    """The counters beyond the reference that the network reads."""
+    return schema.further_counters(settings.features.counters) if settings.network.smoothed_rates else ()
 
 
 def _plan(features: Sequence[Path], languages: Sequence[str], epochs: int, settings: Settings) -> TrainingPlan:
@@ -133,10 +138,12 @@ def _plan(features: Sequence[Path], languages: Sequence[str], epochs: int, setti
         rate = cosine(chosen.learning_rate, sum(stretch.n_batches(chosen.batch_size) for stretch in stretches))
     if not stretches:
         raise UserError("pretrained_network: the training parts have no rows")
-    return TrainingPlan("pretrained_network", stretches, rate, _loader(languages), settings.seed)
+    return TrainingPlan(
+        "pretrained_network", stretches, rate, _loader(languages, _further_counters(settings)), settings.seed
+    )
 
 
-def _loader(languages: Sequence[str]) -> Callable[[Stretch], Rows]:
+def _loader(languages: Sequence[str], further: Sequence[str] = ()) -> Callable[[Stretch], Rows]:
     """Reads a stretch's rows; those of the last stretch are kept, for a second pass over them."""
     last: dict[tuple[object, ...], Rows] = {}
 
@@ -144,7 +151,7 @@ def _loader(languages: Sequence[str]) -> Callable[[Stretch], Rows]:
         if stretch.ranges not in last:
             last.clear()
             last[stretch.ranges] = concatenate(
-                [read_rows(r.path, languages, start=r.start, stop=r.stop) for r in stretch.ranges]
+                [read_rows(r.path, languages, start=r.start, stop=r.stop, further=further) for r in stretch.ranges]
             )
         return last[stretch.ranges]
 

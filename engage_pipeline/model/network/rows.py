@@ -79,15 +79,14 @@ def concatenate(pieces: Sequence[Rows]) -> Rows:
     return Rows(**{field.name: np.concatenate([getattr(p, field.name) for p in pieces]) for field in fields(Rows)})
 
 
-def rows_from_table(table: pa.Table, languages: Sequence[str], *, labelled: bool) -> Rows:
-    """The rows of `table`, which has INPUT_COLUMNS and, where `labelled`, TARGETS; with all further counters it has.
+def rows_from_table(table: pa.Table, languages: Sequence[str], *, labelled: bool, further: Sequence[str] = ()) -> Rows:
+    """The rows of `table`, which has INPUT_COLUMNS, the columns of `further` counters and, where `labelled`, TARGETS.
 
     A language that is not in `languages`, a missing one too, has the index len(languages). Raises ValueError for any
     other null.
     """
     tokens = table["text_tokens"].combine_chunks()
     tokens = tokens.combine_chunks() if isinstance(tokens, pa.ChunkedArray) else tokens
-    further = schema.further_counters_in(table.column_names)
     counted = [f"{counter}_{target}" for counter in further for target in schema.TARGETS]
     shown = [f"{counter}_exposures" for counter in further]
     clock = [column_values(table, name) for name in CATEGORIES[1:]]
@@ -103,7 +102,13 @@ def rows_from_table(table: pa.Table, languages: Sequence[str], *, labelled: bool
 
 
 def read_rows(
-    path: Path, languages: Sequence[str], *, start: int = 0, stop: int | None = None, kept: np.ndarray | None = None
+    path: Path,
+    languages: Sequence[str],
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    kept: np.ndarray | None = None,
+    further: Sequence[str] = (),
 ) -> Rows:
     """The labelled rows `start` … `stop` - 1 of a feature file (by default all), of them those where `kept` is true.
 
@@ -112,19 +117,20 @@ def read_rows(
     """
     pieces = []
     with pq.ParquetFile(path) as file:
-        for first, table in _tables(file, path, start, file.metadata.num_rows if stop is None else stop):
-            rows = _labelled_rows(table, languages, path)
+        for first, table in _tables(file, path, start, file.metadata.num_rows if stop is None else stop, further):
+            rows = _labelled_rows(table, languages, path, further)
             inside = slice(first - start, first - start + len(rows))
             pieces.append(rows if kept is None else rows.take(np.flatnonzero(kept[inside])))
         if not pieces:
-            pieces = [_labelled_rows(file.schema_arrow.empty_table(), languages, path)]
+            pieces = [_labelled_rows(file.schema_arrow.empty_table(), languages, path, further)]
     return concatenate(pieces)
 
 
-def _tables(file: pq.ParquetFile, path: Path, start: int, stop: int) -> Iterator[tuple[int, pa.Table]]:
+def _tables(
+    file: pq.ParquetFile, path: Path, start: int, stop: int, further: Sequence[str]
+) -> Iterator[tuple[int, pa.Table]]:
     """The rows `start` … `stop` - 1, a row group at a time, each with the position of its first row."""
-    further = schema.further_features(schema.further_counters_in(file.schema_arrow.names))
-    wanted = [*INPUT_COLUMNS, *further, *schema.TARGETS]
+    wanted = [*INPUT_COLUMNS, *schema.further_features(further), *schema.TARGETS]
     if missing := [name for name in wanted if name not in file.schema_arrow.names]:
         raise UserError(f"{path}: no column {missing[0]}")
     begin = 0
@@ -136,9 +142,9 @@ def _tables(file: pq.ParquetFile, path: Path, start: int, stop: int) -> Iterator
         begin = end
 
 
-def _labelled_rows(table: pa.Table, languages: Sequence[str], path: Path) -> Rows:
+def _labelled_rows(table: pa.Table, languages: Sequence[str], path: Path, further: Sequence[str]) -> Rows:
     try:
-        return rows_from_table(table, languages, labelled=True)
+        return rows_from_table(table, languages, labelled=True, further=further)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
 

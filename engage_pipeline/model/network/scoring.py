@@ -46,7 +46,12 @@ class NetworkScorer:
 
     def logits(self, table: pa.Table) -> np.ndarray:
         """Logits float32 [n, 4], in the order of TARGETS, of the rows of a feature table, labelled or not."""
-        return self.logits_of(rows_from_table(table, self.network.config.languages, labelled=False))
+        return self.logits_of(self.rows(table))
+
+    def rows(self, table: pa.Table) -> Rows:
+        """What the network reads of a feature table. Raises UserError where a counter that it reads is not there."""
+        config = self.network.config
+        return rows_from_table(table, config.languages, labelled=False, further=config.further_counters)
 
     def logits_of(self, rows: Rows) -> np.ndarray:
         """Logits float32 [n, 4] of rows that are in memory."""
@@ -59,7 +64,8 @@ class NetworkScorer:
         """Whether both networks read the same input of a row."""
         mine, theirs = self.network.config, other.network.config
         alike = mine.languages == theirs.languages and mine.sketch_width == theirs.sketch_width
-        return alike and mine.base_rates == theirs.base_rates and self.codes is other.codes
+        rates = mine.base_rates == theirs.base_rates and mine.further_counters == theirs.further_counters
+        return alike and rates and self.codes is other.codes
 
     @cached_property
     def _first_of_one(self) -> SparseFirstLayer:
@@ -78,7 +84,7 @@ def logits_of_both(first: NetworkScorer, second: NetworkScorer, table: pa.Table)
     """What `logits` of each gives, float32 [n, 4]; the input is built once where both read the same."""
     if not first.reads_like(second):
         return first.logits(table), second.logits(table)
-    rows = rows_from_table(table, first.network.config.languages, labelled=False)
+    rows = first.rows(table)
     results = tuple(np.empty((len(rows), len(schema.TARGETS)), np.float32) for _ in range(2))
     for place, batch in _batches(rows):
         inputs = first.inputs.build(batch)

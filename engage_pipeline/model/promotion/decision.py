@@ -7,7 +7,6 @@ the interval of their difference is far narrower than those of the scores. ADR 1
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.evaluation.holdout import score_holdout
+from engage_pipeline.model.promotion.facts import DifferenceFigures
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import Version
 
@@ -63,10 +63,10 @@ class Difference:
         bounds = "" if self.interval is None else f", 95 % interval {metrics.format_interval(self.interval, 'rce')}"
         return f"difference {metrics.format_value(self.mean, 'rce')}{bounds}"
 
-    def facts(self) -> dict[str, Any]:
+    def figures(self) -> dict[str, DifferenceFigures]:
         """By engagement, and the mean: value and interval."""
         return {
-            name: {"rce": value, "interval": interval}
+            name: DifferenceFigures(rce=value, interval=interval)
             for name, (value, interval) in {**self.engagements, MEAN: (self.mean, self.interval)}.items()
         }
 

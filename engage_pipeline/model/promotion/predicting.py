@@ -4,6 +4,7 @@ Such a version holds NO_MODEL alone, and its facts say why. Nothing can be predi
 """
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.model.promotion.facts import DecisionFacts
 from engage_pipeline.store.promoted_counters import short
 from engage_pipeline.store.store import ArtifactStore, Draft, Manifest, Version
 
@@ -43,8 +44,8 @@ def lacks_model(store: ArtifactStore) -> str | None:
 
 def no_model_line(manifest: Manifest) -> str:
     """Why a version of trained_model holds no model, and what to do."""
-    facts = manifest.facts
+    facts = DecisionFacts.read(manifest)
     return (
-        f"no model predicts yet: the candidate {short(str(facts['candidate']))} was {facts['decision']}; "
+        f"no model predicts yet: the candidate {short(facts.candidate)} was {facts.decision}; "
         "`engage promote` takes it nevertheless"
     )

@@ -23,24 +23,25 @@ from engage_pipeline.model.promotion.decision import (
     judge_first,
     score_version,
 )
+from engage_pipeline.model.promotion.facts import DecisionFacts, ModelFacts
 from engage_pipeline.model.promotion.predicting import MODEL, current_model, write_no_model
 from engage_pipeline.settings.operating import PromotionSettings
 from engage_pipeline.store import promoted_counters
 from engage_pipeline.store.deletion_ledger import predating, read_ledger
-from engage_pipeline.store.store import ArtifactStore, Draft, Version
+from engage_pipeline.store.store import ArtifactStore, Draft, Manifest, Version
 
 CANDIDATE_MODEL = "candidate_model"
 CURRENT = "model before"
 """How the one that competes with the candidate is called in facts and tables."""
-_OF_THE_MODEL = ("promoted_at", "rce_at_promotion", "split")
-_OF_ROLLBACKS = ("rolled_back_at", "rolled_back_from", "held_back")
+_OF_THE_MODEL = {"promoted_at", "rce_at_promotion", "split"}
+_OF_ROLLBACKS = {"rolled_back_at", "rolled_back_from", "held_back"}
 
 
-def promote(store: ArtifactStore, draft: Draft) -> None:
+def promote(store: ArtifactStore, draft: Draft) -> DecisionFacts:
     """Fills `draft`, of trained_model, with the candidate's files or those of the model that predicts, and its facts.
 
-    Where the first candidate is turned down it holds no model. Raises UserError where the candidate is not there or
-    damaged.
+    Where the first candidate is turned down it holds no model. Returns what was decided. Raises UserError where the
+    candidate is not there or damaged.
     """
     candidate, current = store.open(CANDIDATE_MODEL), current_model(store)
     candidate.directory()
@@ -52,26 +53,29 @@ def promote(store: ArtifactStore, draft: Draft) -> None:
     split = holdout_split(store)
     deleted = None if current is None or CANDIDATE_MODEL in predating(store) else deleted_since(store, current)
     decision = _decide(candidate, current, scores, split, deleted, store.settings.promotion)
-    draft.facts |= {
-        "promoted": decision.promoted,
-        "decision": decision.words,
-        "candidate": candidate.manifest.version,
-        "tolerance": store.settings.promotion.tolerance,
-        "rce": {name: score.figures() for name, score in scores.items()},
-        **promoted_counters.judged_on(store),
-    }
-    if CURRENT in scores and (found := difference(scores[CANDIDATE], scores[CURRENT])) is not None:
-        draft.facts["rce_difference"] = found.facts()
+    found = difference(scores[CANDIDATE], scores[CURRENT]) if CURRENT in scores else None
+    facts = DecisionFacts(
+        promoted=decision.promoted,
+        decision=decision.words,
+        candidate=candidate.manifest.version,
+        tolerance=store.settings.promotion.tolerance,
+        rce={name: score.figures() for name, score in scores.items()},
+        **promoted_counters.judged_on(store).model_dump(),
+        **({} if found is None else {"rce_difference": found.figures()}),
+    )
+    draft.record(facts)
     if current is None and not decision.promoted:
         write_no_model(draft)
     elif current is None or (decision.promoted and current.manifest.version != candidate.manifest.version):
         copy_files(candidate, draft)
         mean = scores[CANDIDATE].mean
-        draft.facts |= {"promoted_at": now(), "rce_at_promotion": mean, "split": split}
+        draft.record(ModelFacts(promoted_at=now(), rce_at_promotion=mean, split=split))
     else:
         # Of the same content, the candidate's files: those of the model may be damaged, and are mended so.
         copy_files(candidate if candidate.manifest.version == current.manifest.version else current, draft)
-        draft.facts |= model_facts(current, *_OF_ROLLBACKS)
+        draft.record(held_model(current.manifest))
+        draft.record(_facts(current.manifest, _OF_ROLLBACKS))
+    return facts
 
 
 def _decide(
@@ -86,14 +90,14 @@ def _decide(
         return judge_first(scores[CANDIDATE], rule.least_first_rce)
     if candidate.manifest.version == current.manifest.version:
         return Decision(True, "unchanged: the candidate is the model that predicts already")
-    facts = current.manifest.facts
-    if candidate.manifest.version in facts.get("held_back", ()):
-        return Decision(False, f"held back: it was given up for another model on {shown_time(facts['rolled_back_at'])}")
+    facts = ModelFacts.read(current.manifest)
+    if candidate.manifest.version in facts.held_back:
+        return Decision(False, f"held back: it was given up for another model on {shown_time(facts.rolled_back_at)}")
     if deleted is not None and scores[CANDIDATE].beats_the_constant():
         return Decision(
             True, f"promoted without comparison: {shown_time(deleted)} rows were deleted that the model before had seen"
         )
-    redrawn = scores[CURRENT].mean is not None and _drawn_anew(facts.get("split"), split)
+    redrawn = scores[CURRENT].mean is not None and _drawn_anew(facts.split, split)
     if redrawn and scores[CANDIDATE].beats_the_constant():
         return Decision(
             True,
@@ -122,11 +126,14 @@ def deleted_since(store: ArtifactStore, model: Version) -> str | None:
     return entry.date if entry else None
 
 
-def model_facts(version: Version, *others: str) -> dict[str, Any]:
-    """What the facts of a published version tell of the model it holds, and the facts `others` where it has them."""
-    facts = version.manifest.facts
-    known = {name: facts[name] for name in (*_OF_THE_MODEL, *others) if name in facts}
-    return {"promoted_at": version.manifest.created, **known}
+def held_model(manifest: Manifest) -> ModelFacts:
+    """What is known of the model that a version of trained_model holds, and nothing else."""
+    return ModelFacts(**{"promoted_at": manifest.created, **_facts(manifest, _OF_THE_MODEL).model_dump()})
+
+
+def _facts(manifest: Manifest, names: set[str]) -> ModelFacts:
+    """Those of the facts `names` that a version of trained_model has."""
+    return ModelFacts(**ModelFacts.read(manifest).model_dump(include=names))
 
 
 def copy_files(version: Version, draft: Draft) -> None:
@@ -135,18 +142,19 @@ def copy_files(version: Version, draft: Draft) -> None:
         shutil.copyfile(version.path(name), draft.path(name))
 
 
-def format_scores(facts: Mapping[str, Any]) -> str:
+def format_scores(facts: DecisionFacts) -> str:
     """The scores that were compared, as a Markdown table, with the interval of their difference."""
-    rce, differences = facts["rce"], facts.get("rce_difference")
+    rce, differences = facts.rce, facts.rce_difference
     heads = [*rce, *(["difference", metrics.INTERVAL] if differences else [])]
     lines = [f"| RCE on the holdout | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
     for name in (*schema.TARGETS, MEAN):
         cells = [metrics.format_value(figures[name], "rce") for figures in rce.values()]
         if differences:
-            one = differences.get(name, {"rce": None, "interval": None})
-            cells += [metrics.format_value(one["rce"], "rce"), metrics.format_interval(one["interval"], "rce")]
+            one = differences.get(name)
+            value, interval = (one.rce, one.interval) if one else (None, None)
+            cells += [metrics.format_value(value, "rce"), metrics.format_interval(interval, "rce")]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join([facts["decision"], "", *lines])
+    return "\n".join([facts.decision, "", *lines])
 
 
 def now() -> str:

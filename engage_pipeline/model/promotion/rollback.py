@@ -4,26 +4,27 @@ A decision is published like any version of trained_model. A rollback leaves ope
 input versions that the last decision was made on, so that a candidate that was not judged yet still will be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.metrics import format_value
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.promotion.decision import CANDIDATE, MEAN
+from engage_pipeline.model.promotion.facts import DecisionFacts, ModelFacts
 from engage_pipeline.model.promotion.predicting import MODEL, current_model, holds_model, short
 from engage_pipeline.model.promotion.promotion import (
     CANDIDATE_MODEL,
     copy_files,
     deleted_since,
+    held_model,
     holdout_split,
-    model_facts,
     now,
     shown_time,
 )
 from engage_pipeline.store import promoted_counters
+from engage_pipeline.store.promoted_counters import CountersRead
 from engage_pipeline.store.store import ArtifactStore, Draft, Manifest, Version
 
 
@@ -42,12 +43,12 @@ class KeptModel:
     @property
     def promoted_at(self) -> str:
         """When it was promoted, ISO 8601."""
-        return str(model_facts(self.source)["promoted_at"])
+        return str(held_model(self.source.manifest).promoted_at)
 
     @property
     def rce(self) -> float | None:
         """Its mean RCE when it was promoted."""
-        return model_facts(self.source).get("rce_at_promotion")
+        return held_model(self.source.manifest).rce_at_promotion
 
 
 def kept_models(store: ArtifactStore) -> list[KeptModel]:
@@ -87,21 +88,24 @@ def roll_back(store: ArtifactStore, version: str | None = None) -> Manifest:
         before, judged = None, _published_candidate(store)
         if current is not None:
             before, draft.inputs = current.manifest.version, current.manifest.inputs
-            judged = current.manifest.facts.get("candidate", before)
+            facts = ModelFacts.read(current.manifest)
+            judged = facts.candidate if "candidate" in facts.model_fields_set else before
         time = now()
         counters, aside = _counters_of(store, chosen.source.manifest, current)
-        draft.facts |= {
-            **model_facts(chosen.source),
-            **counters,
-            "promoted": chosen.version == judged,
-            "decision": f"rolled back to {short(chosen.version)} on {shown_time(time)}{aside}",
-            "candidate": judged,
-            "rolled_back_at": time,
-            "rolled_back_from": before,
-            "held_back": sorted({one for one in (before, judged) if one} - {chosen.version}),
-        }
+        draft.record(held_model(chosen.source.manifest))
+        draft.record(counters)
+        draft.record(
+            DecisionFacts(
+                promoted=chosen.version == judged,
+                decision=f"rolled back to {short(chosen.version)} on {shown_time(time)}{aside}",
+                candidate=judged,
+                rolled_back_at=time,
+                rolled_back_from=before,
+                held_back=sorted({one for one in (before, judged) if one} - {chosen.version}),
+            )
+        )
         if (figures := _candidate_figures(current, judged)) is not None:
-            draft.facts["rce"] = {CANDIDATE: figures}
+            draft.record(ModelFacts(rce={CANDIDATE: figures}))
         copy_files(chosen.source, draft)
     return _published(draft)
 
@@ -118,23 +122,25 @@ def promote_by_hand(store: ArtifactStore) -> Manifest:
             raise UserError(f"the candidate {short(candidate.manifest.version)} predicts already")
         time = now()
         counters, aside = _counters_of(store, candidate.manifest, current)
-        draft.facts |= {
-            "promoted": True,
-            "decision": f"promoted by hand on {shown_time(time)}{aside}",
-            "candidate": candidate.manifest.version,
-            "promoted_at": time,
-            "rce_at_promotion": _recorded_score(store, current, candidate.manifest.version),
-            "split": holdout_split(store),
-            **counters,
-        }
+        draft.record(
+            DecisionFacts(
+                promoted=True,
+                decision=f"promoted by hand on {shown_time(time)}{aside}",
+                candidate=candidate.manifest.version,
+                promoted_at=time,
+                rce_at_promotion=_recorded_score(store, current, candidate.manifest.version),
+                split=holdout_split(store),
+            )
+        )
+        draft.record(counters)
         copy_files(candidate, draft)
     return _published(draft)
 
 
-def _candidate_figures(current: Version | None, candidate: str | None) -> dict[str, float | None] | None:
+def _candidate_figures(current: Version | None, candidate: str | None) -> Mapping[str, float | None] | None:
     """The RCE by engagement, and the mean, that the last decision noted of the candidate; None where it noted none."""
-    facts = current.manifest.facts if current else {}
-    return facts.get("rce", {}).get(CANDIDATE) if facts.get("candidate") == candidate else None
+    facts = ModelFacts.read(current.manifest) if current else ModelFacts()
+    return facts.rce.get(CANDIDATE) if facts.candidate == candidate else None
 
 
 def _recorded_score(store: ArtifactStore, current: Version | None, candidate: str) -> float | None:
@@ -151,7 +157,7 @@ def _published(draft: Draft) -> Manifest:
     return draft.manifest
 
 
-def _counters_of(store: ArtifactStore, chosen: Manifest, current: Version | None) -> tuple[dict[str, Any], str]:
+def _counters_of(store: ArtifactStore, chosen: Manifest, current: Version | None) -> tuple[CountersRead, str]:
     """The counters that the model reads from now on, as a fact: those it read when it was last decided on; where they
     are gone, those of the model before it. Then it is said."""
     try:

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from functools import wraps
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -10,51 +10,71 @@ import pyarrow as pa
 
 from engage_pipeline.catalogue import ARTIFACTS, Artifact
 from engage_pipeline.orchestration.assets.lineage import Lineage, as_metadata, column_lineage, in_words, table_schemas
+from engage_pipeline.orchestration.assets.materializing import Show, Shown, make_one, make_parts, user_errors
 from engage_pipeline.orchestration.assets.references import code_references
 from engage_pipeline.orchestration.partitions import PARTS
+from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.settings.settings import Settings
-from engage_pipeline.store.plan import parts_a_run
+from engage_pipeline.store.plan import parts_a_run, raw_sources
+from engage_pipeline.store.store import ArtifactStore
 
 OWNER = "team:engagement"
+Prepare = Callable[[ArtifactStore, str], Any]
+Make = Callable[[ArtifactStore, str], dg.MaterializeResult]
 
 
 def pipeline_asset(
-    *, kinds: set[str], schema: pa.Schema | None = None
+    *, kinds: set[str], schema: pa.Schema | None = None, prepare: Prepare | None = None, show: Show | None = None
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Declares the asset named like the decorated function, whose docstring becomes the asset's description.
 
-    `schema` is shown as the asset's columns.
+    An asset without parts is a function of the store and the draft, which it fills; it returns what is shown beside the
+    facts, by label. `prepare` gets the store and the name before the draft is opened; what it returns is the function's
+    third argument. An asset with parts is a function of the store and the parts of a run; it publishes them and returns
+    what became of each, and `show` returns what is shown of one that is published. A UserError fails the step, with its
+    text as the reason. `schema` is shown as the asset's columns.
     """
 
     def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
-        return _declared(function, kinds, schema)
+        artifact = ARTIFACTS[function.__name__]
+        make = partial(make_parts, publish=function, show=show) if artifact.partitioned else _maker(function, prepare)
+        return dg.asset(
+            name=artifact.name,
+            group_name=artifact.stage.value,
+            deps=[_dependency(name, partitioned=artifact.partitioned) for name in artifact.inputs],
+            kinds=kinds,
+            owners=[OWNER],
+            code_version=artifact.code_version,
+            metadata=_table_metadata(artifact.name, schema) | code_references(artifact.name, function),
+            description=" ".join((function.__doc__ or "").split()),
+            partitions_def=PARTS if artifact.partitioned else None,
+            pool=artifact.stage.value,
+        )(_step(artifact, make))
 
     return declare
 
 
-def _declared(function: Callable[..., Any], kinds: set[str], schema: pa.Schema | None) -> dg.AssetsDefinition:
-    artifact = ARTIFACTS[function.__name__]
-    return dg.asset(
-        name=artifact.name,
-        group_name=artifact.stage.value,
-        deps=[_dependency(name, partitioned=artifact.partitioned) for name in artifact.inputs],
-        kinds=kinds,
-        owners=[OWNER],
-        code_version=artifact.code_version,
-        metadata=_table_metadata(artifact.name, schema) | code_references(artifact.name, function),
-        description=" ".join((function.__doc__ or "").split()),
-        partitions_def=PARTS if artifact.partitioned else None,
-        pool=artifact.stage.value,
-    )(_with_its_checks_told(artifact, function))
+def _maker(function: Callable[..., Shown | None], prepare: Prepare | None) -> Make:
+    """What makes an artifact without parts by its name."""
+
+    def make(store: ArtifactStore, name: str) -> dg.MaterializeResult:
+        sources = raw_sources(store.settings, name)
+        prepared = () if prepare is None else (prepare(store, name),)
+        return make_one(store, name, lambda draft: function(store, draft, *prepared), sources)
+
+    return make
 
 
-def _with_its_checks_told(artifact: Artifact, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same, but when it fails, its checks are told of: Dagster does not start them, and would call them failed."""
+def _step(artifact: Artifact, make: Make) -> Callable[[Pipeline], dg.MaterializeResult]:
+    """What Dagster runs.
 
-    @wraps(function)
-    def make(*args: Any, **kwargs: Any) -> Any:
+    When it fails, it reports the asset's checks: Dagster does not start them then, and would call them failed.
+    """
+
+    def step(pipeline: Pipeline) -> dg.MaterializeResult:
         try:
-            return function(*args, **kwargs)
+            with user_errors():
+                return make(pipeline.store(), artifact.name)
         except Exception as error:
             from engage_pipeline.orchestration.checks.reporting import evaluations
 
@@ -64,7 +84,7 @@ def _with_its_checks_told(artifact: Artifact, function: Callable[..., Any]) -> C
                 context.log_event(evaluation)
             raise
 
-    return make
+    return step
 
 
 def backfilled(asset: dg.AssetsDefinition, settings: Settings) -> dg.AssetsDefinition:

@@ -1,50 +1,25 @@
 """Assets of the ingest stage: raw parts become typed Parquet with a table of what was rejected."""
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import dagster as dg
-
 from engage_pipeline import plots, schema
-from engage_pipeline.files.atomic import identity
-from engage_pipeline.files.parquet import require_schema
-from engage_pipeline.files.raw_parts import part_name
-from engage_pipeline.ingest.deletions.forgetting import FACT, enter_replaced
-from engage_pipeline.ingest.deletions.lists import read_deletions
-from engage_pipeline.ingest.part_ingest import ingest_part
-from engage_pipeline.ingest.part_publishing import change, part_publisher
-from engage_pipeline.ingest.rejected_part import kept_rejects
-from engage_pipeline.ingest.report import facts_of_parts
-from engage_pipeline.ingest.side_files import SAMPLE, label_counts, write_side_files, write_test_sample
-from engage_pipeline.ingest.validation_split import validation_split
+from engage_pipeline.ingest.drafts import IngestInput, ingest_input, write_test, write_validation
+from engage_pipeline.ingest.facts import PartFacts
+from engage_pipeline.ingest.part_publishing import publish_parts
+from engage_pipeline.ingest.side_files import label_counts
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
-from engage_pipeline.orchestration.assets.materializing import Shown, make_one, make_parts, parts_of_run, user_errors
-from engage_pipeline.orchestration.dead_runs import mark_run
-from engage_pipeline.orchestration.resources import Pipeline
+from engage_pipeline.orchestration.assets.materializing import Shown
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.manifests import Manifest
-from engage_pipeline.store.plan import raw_sources
-from engage_pipeline.store.store import Draft
+from engage_pipeline.store.measured import PartResult
+from engage_pipeline.store.store import ArtifactStore, Draft
 from engage_pipeline.store.versions import Version
 
 
-@pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.tweet_schema(labelled=True))
-def tweet_parts(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.MaterializeResult:
-    """Typed tweets of one raw training part, sorted by tweet, and its rejected lines with file, line, reason and raw
-    bytes. Good rows, rejected lines and blank lines add up to the lines of the file."""
-    with user_errors():
-        store = pipeline.store()
-        # Before the first part is asked for: on Spark all of them are read here.
-        mark_run(context.instance, context.run)
-        parts = parts_of_run(context, store)
-        make = part_publisher(store, parts.keys)
-
-    def show(manifest: Manifest) -> Shown:
-        version = Version(store.folder("tweet_parts", manifest.key), manifest)
-        return _plots(version.path("tweets.parquet"), version.manifest.facts["reasons"], store.settings)
-
-    return make_parts(context, "tweet_parts", parts, make, show)
+def _show_part(store: ArtifactStore, manifest: Manifest) -> Shown:
+    version = Version(store.folder("tweet_parts", manifest.key), manifest)
+    return _plots(version.path("tweets.parquet"), PartFacts.read(manifest).reasons, store.settings)
 
 
 def _plots(tweets: Path, reasons: Mapping[str, int], settings: Settings) -> Shown:
@@ -53,75 +28,24 @@ def _plots(tweets: Path, reasons: Mapping[str, int], settings: Settings) -> Show
     return {"label rates": plots.label_rates_by_day(label_counts(tweets, settings)), **rejected}
 
 
-@pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.tweet_schema(labelled=True, validation=True))
-def validation_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
+@pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.tweet_schema(labelled=True), show=_show_part)
+def tweet_parts(store: ArtifactStore, keys: Sequence[str]) -> dict[str, PartResult]:
+    """Typed tweets of one raw training part, sorted by tweet, and its rejected lines with file, line, reason and raw
+    bytes. Good rows, rejected lines and blank lines add up to the lines of the file."""
+    return publish_parts(store, keys)
+
+
+_VALIDATION = schema.tweet_schema(labelled=True, validation=True)
+
+
+@pipeline_asset(kinds={"duckdb", "parquet"}, schema=_VALIDATION, prepare=ingest_input)
+def validation_tweets(store: ArtifactStore, draft: Draft, found: IngestInput) -> Shown:
     """Typed tweets of the validation part, each a holdout row or a row of one of the fine-tuning chunks."""
-    with user_errors():
-        store = pipeline.store()
-        (source,) = raw_sources(store.settings, "validation_tweets")
-        deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
-        since = identity(source)
-
-    def make(draft: Draft) -> Shown:
-        settings = store.settings
-        enter_replaced(store, "validation_tweets", None, deletions)
-        report = ingest_part(
-            source,
-            tweets=draft.path("tweets.parquet"),
-            rejects=draft.path("rejects.parquet"),
-            settings=settings,
-            labelled=True,
-            order="tweet",
-            split=partial(
-                validation_split,
-                seed=settings.seed,
-                holdout_share=settings.validation_percentage,
-                chunks=settings.num_validation_chunks,
-            ),
-            deletions=deletions,
-            kept=kept_rejects(store.folder("validation_tweets")),
-            since=since,
-        )
-        require_schema(draft.path("tweets.parquet"), schema.tweet_schema(labelled=True, validation=True))
-        write_side_files(draft.path("tweets.parquet"), draft.directory, settings)
-        draft.rows = report.rows
-        draft.facts |= report.facts() | {FACT: deletions.digest}
-        draft.facts |= change(store, "validation_tweets", None, report)
-        return _plots(draft.path("tweets.parquet"), report.reasons, settings)
-
-    return make_one(store, "validation_tweets", make, [source])
+    report = write_validation(store, draft, found)
+    return _plots(draft.path("tweets.parquet"), report.reasons, store.settings)
 
 
-@pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.tweet_schema(labelled=False))
-def test_tweets(pipeline: Pipeline) -> dg.MaterializeResult:
+@pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.tweet_schema(labelled=False), prepare=ingest_input)
+def test_tweets(store: ArtifactStore, draft: Draft, found: IngestInput) -> None:
     """Typed tweets of the test parts in the order of their lines, a file a part; labels never come in."""
-    with user_errors():
-        store = pipeline.store()
-        sources = raw_sources(store.settings, "test_tweets")
-        deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
-        since = {source: identity(source) for source in sources}
-
-    def make(draft: Draft) -> None:
-        reports = {}
-        enter_replaced(store, "test_tweets", None, deletions)
-        for source in sources:
-            part = part_name(source)
-            reports[part] = ingest_part(
-                source,
-                tweets=draft.path(f"{part}.parquet"),
-                rejects=draft.path(f"{part}.rejects.parquet"),
-                settings=store.settings,
-                labelled=False,
-                order="line",
-                deletions=deletions,
-                kept=kept_rejects(store.folder("test_tweets")),
-                since=since[source],
-            )
-            require_schema(draft.path(f"{part}.parquet"), schema.tweet_schema(labelled=False))
-            write_test_sample(draft.path(f"{part}.parquet"), draft.path(f"{part}.{SAMPLE}"), store.settings)
-        draft.rows = sum(report.rows for report in reports.values())
-        draft.facts |= facts_of_parts({part: report.facts() for part, report in reports.items()})
-        draft.facts[FACT] = deletions.digest
-        draft.facts |= change(store, "test_tweets", None, *reports.values())
-
-    return make_one(store, "test_tweets", make, sources)
+    write_test(store, draft, found)

@@ -1,88 +1,59 @@
 """Assets of the language stage: from token ids to sketch codes."""
 
-import dagster as dg
-
 from engage_pipeline import plots
+from engage_pipeline.language.facts import EncoderFacts, SketchFacts, TokenFacts, TopicFacts
 from engage_pipeline.language.topics import TopicModel, fit_topics
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
-from engage_pipeline.orchestration.assets.materializing import Shown, make_one, user_errors
-from engage_pipeline.orchestration.resources import Pipeline
-from engage_pipeline.store.plan import raw_sources
-from engage_pipeline.store.store import Draft
+from engage_pipeline.orchestration.assets.materializing import Shown
+from engage_pipeline.store.store import ArtifactStore, Draft
 
 
 @pipeline_asset(kinds={"transformers", "torch"})
-def finetuned_encoder(pipeline: Pipeline) -> dg.MaterializeResult:
+def finetuned_encoder(store: ArtifactStore, draft: Draft) -> Shown:
     """DistilBERT fine-tuned as a masked language model on the tweets of the first training parts, with the checkpoints
     that were saved on the way and the loss on held-out tweets before and after."""
     from engage_pipeline.language.finetuning import finetune_encoder
 
-    with user_errors():
-        store = pipeline.store()
-
-    def make(draft: Draft) -> Shown:
-        tweets = store.part_paths("finetuned_encoder", "tweets.parquet")
-        workspace = store.workspace("finetuned_encoder")
-        facts = finetune_encoder(tweets, draft.directory, workspace, store.settings)
-        draft.facts |= facts
-        return {"loss": plots.encoder_loss(facts)}
-
-    return make_one(store, "finetuned_encoder", make, raw_sources(store.settings, "finetuned_encoder"))
+    tweets = store.part_paths("finetuned_encoder", "tweets.parquet")
+    workspace = store.workspace("finetuned_encoder")
+    facts = EncoderFacts(**finetune_encoder(tweets, draft.directory, workspace, store.settings))
+    draft.record(facts)
+    return {"loss": plots.loss_curve(facts.training_curve(), facts.heldout_curve())}
 
 
 @pipeline_asset(kinds={"torch", "parquet"})
-def token_sketches(pipeline: Pipeline) -> dg.MaterializeResult:
+def token_sketches(store: ArtifactStore, draft: Draft) -> Shown:
     """The vector of each token: the mean of its last hidden states over every occurrence in the sketched parts."""
     from engage_pipeline.language.token_vectors import sketch_tokens
 
-    with user_errors():
-        store = pipeline.store()
-
-    def make(draft: Draft) -> Shown:
-        tweets = store.part_paths("token_sketches", "tweets.parquet")
-        encoder = store.open("finetuned_encoder").directory()
-        draft.facts |= sketch_tokens(encoder, tweets, draft.directory, store.settings)
-        draft.rows = draft.facts["tokens"]
-        return {"tokens by frequency": plots.token_frequencies(draft.facts["frequencies"])}
-
-    return make_one(store, "token_sketches", make)
+    tweets = store.part_paths("token_sketches", "tweets.parquet")
+    encoder = store.open("finetuned_encoder").directory()
+    facts = TokenFacts(**sketch_tokens(encoder, tweets, draft.directory, store.settings))
+    draft.record(facts, rows=facts.tokens)
+    return {"tokens by frequency": plots.token_frequencies(facts.frequencies)}
 
 
 @pipeline_asset(kinds={"numpy", "parquet"})
-def emde_sketches(pipeline: Pipeline) -> dg.MaterializeResult:
+def emde_sketches(store: ArtifactStore, draft: Draft) -> Shown:
     """EMDE codes: each token's bucket at every depth, and the fitted coder, so that new tokens can be coded later."""
     from engage_pipeline.language.emde import code_tokens
 
-    with user_errors():
-        store = pipeline.store()
-
-    def make(draft: Draft) -> Shown:
-        vectors = store.open("token_sketches").path("token_vectors.parquet")
-        facts = code_tokens(vectors, draft.directory, store.settings)
-        draft.facts |= facts
-        draft.rows = facts["tokens"]
-        return {"tokens by code": plots.code_occupancy(facts["occupancy"], facts["tokens"] / facts["width"])}
-
-    return make_one(store, "emde_sketches", make)
+    vectors = store.open("token_sketches").path("token_vectors.parquet")
+    facts = SketchFacts(**code_tokens(vectors, draft.directory, store.settings))
+    draft.record(facts, rows=facts.tokens)
+    return {"tokens by code": plots.code_occupancy(facts.occupancy, facts.tokens_a_code())}
 
 
 @pipeline_asset(kinds={"sklearn"})
-def tweet_topics(pipeline: Pipeline) -> dg.MaterializeResult:
+def tweet_topics(store: ArtifactStore, draft: Draft) -> Shown:
     """Topics of tweets: clusters of what their tokens are about, beyond the language, and what gives a new tweet its
     topic. None where no feature family that is on reads them."""
-    with user_errors():
-        store = pipeline.store()
-
-    def make(draft: Draft) -> Shown:
-        if not store.settings.features.topics:
-            TopicModel.none().save(draft.directory)
-            draft.facts |= {"topics": 0, "why": "no family of features.families reads topics"}
-            return {}
-        tweets = store.part_paths("tweet_topics", "tweets.parquet")
-        draft.facts |= fit_topics(tweets, draft.directory, store.settings)
-        shares = enumerate(sorted(draft.facts["shares"], reverse=True), start=1)
-        return {
-            "tweets by topic": plots.cluster_shares({"tweets": list(shares)}, title="Tweets by topic", cluster="topic")
-        }
-
-    return make_one(store, "tweet_topics", make)
+    if not store.settings.features.topics:
+        TopicModel.none().save(draft.directory)
+        draft.record(TopicFacts(topics=0, why="no family of features.families reads topics"))
+        return {}
+    tweets = store.part_paths("tweet_topics", "tweets.parquet")
+    facts = TopicFacts(**fit_topics(tweets, draft.directory, store.settings))
+    draft.record(facts)
+    shares = list(enumerate(sorted(facts.shares, reverse=True), start=1))
+    return {"tweets by topic": plots.cluster_shares({"tweets": shares}, title="Tweets by topic", cluster="topic")}

@@ -17,13 +17,14 @@ from engage_pipeline.orchestration.dead_runs import mark_run
 from engage_pipeline.orchestration.executors import IN_PROCESS, executor_name
 from engage_pipeline.plots import as_markdown
 from engage_pipeline.store.manifests import Manifest
-from engage_pipeline.store.measured import making, published
+from engage_pipeline.store.measured import PartResult, making, published
 from engage_pipeline.store.plan import parts_with_files
 from engage_pipeline.store.rules import failures
 from engage_pipeline.store.store import ArtifactStore, Draft
 
 Shown = Mapping[str, bytes | str]
 """What is shown of an artifact beside its facts, or in place of one, by label: PNG plots or Markdown."""
+Show = Callable[[ArtifactStore, Manifest], Shown]
 LOGGER = logging.getLogger("engage_pipeline")
 LONGEST_FIGURE = 2000
 """Characters of JSON."""
@@ -48,23 +49,19 @@ def _details(error: UserError) -> dict[str, dg.MetadataValue]:
 
 
 def make_one(
-    store: ArtifactStore,
-    name: str,
-    make: Callable[[Draft], Shown | None],
-    sources: Sequence[Path] = (),
+    store: ArtifactStore, name: str, make: Callable[[Draft], Shown | None], sources: Sequence[Path]
 ) -> dg.MaterializeResult:
     """Makes an unpartitioned artifact; `make` writes into the draft and returns what else is to be shown of it.
 
-    In a run that is tagged ONLY_STALE a current artifact stays as it is.
+    In a run that is tagged ONLY_STALE a current artifact stays as it is. Raises UserError where it can't be made.
     """
-    with user_errors():
-        context = dg.AssetExecutionContext.get()
-        _mark_run(context)
-        if ONLY_STALE in context.run.tags and store.stale(name, None, sources) is None:
-            return _unchanged(store, name)
-        with making(store, name, None, sources) as draft:
-            shown = make(draft)
-        manifest = published(draft)
+    context = dg.AssetExecutionContext.get()
+    _mark_run(context)
+    if ONLY_STALE in context.run.tags and store.stale(name, None, sources) is None:
+        return _unchanged(store, name)
+    with making(store, name, None, sources) as draft:
+        shown = make(draft)
+    manifest = published(draft)
     return dg.MaterializeResult(
         metadata=_shown_first(shown or {}, manifest), data_version=dg.DataVersion(manifest.version)
     )
@@ -110,38 +107,39 @@ def parts_of_run(context: dg.AssetExecutionContext, store: ArtifactStore) -> Run
 
 
 def make_parts(
-    context: dg.AssetExecutionContext,
+    store: ArtifactStore,
     name: str,
-    parts: RunParts,
-    make: Callable[[str], Manifest],
-    show: Callable[[Manifest], Shown] = lambda manifest: {},
+    *,
+    publish: Callable[[ArtifactStore, Sequence[str]], Mapping[str, PartResult]],
+    show: Show | None = None,
 ) -> dg.MaterializeResult:
     """Makes every part of this run, each with its own figures. A failed part does not lose the others' work.
 
-    `show` returns what else is to be shown of a part that is published. Raises dg.Failure naming the failed parts
-    after all of them were tried. A part that is passed over counts as materialized, with the reason as its only figure:
-    Dagster takes a backfill for failed in which a partition was asked for and not materialized.
+    `publish` makes parts and returns what became of each; `show` returns what else is to be shown of one. Raises
+    UserError where nothing can be made, and dg.Failure that names the failed parts after all of them were tried. A part
+    that is passed over counts as materialized, with the reason as its only figure: Dagster takes a backfill for failed
+    in which a partition was asked for and not materialized.
     """
+    context = dg.AssetExecutionContext.get()
     _mark_run(context)
+    parts = parts_of_run(context, store)
     made: dict[str, Manifest] = {}
     shown: dict[str, Shown] = {}
-    failed: dict[str, str] = {}
-    details: dict[str, dg.MetadataValue] = {}
-    for key in parts.keys:
+    errors: dict[str, UserError] = {}
+    for key, result in _results(store, parts.keys, publish).items():
         try:
-            manifest = make(check_key(key))
-            made[key], shown[key] = manifest, show(manifest)
+            if isinstance(result, UserError):
+                raise result
+            shown[key] = show(store, result) if show else {}
+            made[key] = result
         except UserError as error:
-            failed[key] = str(error)
-            details |= {f"{key}: {name}": one for name, one in _details(error).items()}
-    if failed:
+            errors[key] = error
+    if errors:
         for manifest in made.values():
             context.log_event(materialization(manifest, shown[str(manifest.key)]))
         for key, reason in parts.skipped.items():
             context.log_event(dg.AssetMaterialization(name, partition=key, metadata={SKIPPED: reason}))
-        failed |= {key: problem for key, manifest in made.items() if (problem := _failed_check(manifest))}
-        problems = "; ".join(f"{key if key.isprintable() else repr(key)}: {problem}" for key, problem in failed.items())
-        raise dg.Failure(description=problems, metadata=details, allow_retries=False)
+        raise _failure(errors, made)
     for key, manifest in made.items():
         context.add_asset_metadata(_shown_first(shown[key], manifest), asset_key=name, partition_key=key)
     for key, reason in parts.skipped.items():
@@ -149,6 +147,31 @@ def make_parts(
     versions = [manifest.version for manifest in made.values()]
     alone = len(versions) == 1 and not parts.skipped
     return dg.MaterializeResult(data_version=dg.DataVersion(versions[0]) if alone else None)
+
+
+def _results(
+    store: ArtifactStore,
+    keys: Sequence[str],
+    publish: Callable[[ArtifactStore, Sequence[str]], Mapping[str, PartResult]],
+) -> dict[str, PartResult]:
+    """What became of each of `keys`, in their order; those that are no names of parts are not published."""
+    refused: dict[str, PartResult] = {}
+    for key in keys:
+        try:
+            check_key(key)
+        except UserError as error:
+            refused[key] = error
+    results = {**refused, **publish(store, [key for key in keys if key not in refused])}
+    return {key: results[key] for key in keys}
+
+
+def _failure(errors: Mapping[str, UserError], made: Mapping[str, Manifest]) -> dg.Failure:
+    """What is said of a run in which parts failed, or were published and failed a check."""
+    failed = {key: str(error) for key, error in errors.items()}
+    failed |= {key: problem for key, manifest in made.items() if (problem := _failed_check(manifest))}
+    details = {f"{key}: {name}": one for key, error in errors.items() for name, one in _details(error).items()}
+    problems = "; ".join(f"{key if key.isprintable() else repr(key)}: {problem}" for key, problem in failed.items())
+    return dg.Failure(description=problems, metadata=details, allow_retries=False)
 
 
 def _failed_check(manifest: Manifest) -> str:

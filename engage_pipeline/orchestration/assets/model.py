@@ -1,99 +1,80 @@
 """Assets of the model stage: the networks, the trees, their bundle, and how well it predicts."""
 
-import dagster as dg
 import pyarrow.parquet as pq
 
 from engage_pipeline import plots
 from engage_pipeline.interactions.drift.profile import write_summary
 from engage_pipeline.interactions.drift.stability import COMPARABLE_FEATURES
+from engage_pipeline.model.facts import BundleFacts, EffectsFacts, EvaluationFacts, NetworkFacts, TreesFacts
+from engage_pipeline.model.promotion.facts import ModelFacts
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
-from engage_pipeline.orchestration.assets.materializing import Shown, make_one, user_errors
-from engage_pipeline.orchestration.resources import Pipeline
+from engage_pipeline.orchestration.assets.materializing import Shown
 from engage_pipeline.store import promoted_counters
-from engage_pipeline.store.store import Draft
+from engage_pipeline.store.store import ArtifactStore, Draft
 
 
 @pipeline_asset(kinds={"torch"})
-def pretrained_network(pipeline: Pipeline) -> dg.MaterializeResult:
+def pretrained_network(store: ArtifactStore, draft: Draft) -> Shown:
     """The network trained on the rows of the training parts, day by day or shuffled as the settings say; from
     random weights, or with `network.warm_start` from those of the network before."""
     from engage_pipeline.language.codes import load_codes
     from engage_pipeline.model.network.pretraining import pretrain_network
     from engage_pipeline.model.network.warm_start import network_before
 
-    with user_errors():
-        store = pipeline.store()
-
-    def make(draft: Draft) -> Shown:
-        features = store.part_paths("pretrained_network", "features.parquet", "interaction_features")
-        codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
-        languages = pq.read_table(store.open("interaction_counts").path("languages.parquet"))["language"].to_pylist()
-        workspace = store.workspace("pretrained_network")
-        before = network_before(store) if store.settings.network.warm_start else None
-        facts = pretrain_network(features, codes, languages, draft.directory, workspace, store.settings, before)
-        return _network_facts(draft, facts)
-
-    return make_one(store, "pretrained_network", make)
+    features = store.part_paths("pretrained_network", "features.parquet", "interaction_features")
+    codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
+    languages = pq.read_table(store.open("interaction_counts").path("languages.parquet"))["language"].to_pylist()
+    workspace = store.workspace("pretrained_network")
+    before = network_before(store) if store.settings.network.warm_start else None
+    found = pretrain_network(features, codes, languages, draft.directory, workspace, store.settings, before)
+    return _record_network(draft, NetworkFacts(**found))
 
 
 @pipeline_asset(kinds={"torch"})
-def finetuned_network(pipeline: Pipeline) -> dg.MaterializeResult:
+def finetuned_network(store: ArtifactStore, draft: Draft) -> Shown:
     """The network trained further on the fine-tuning rows of the validation part, scored on the holdout before and
     after."""
     from engage_pipeline.language.codes import load_codes
     from engage_pipeline.model.evaluation.figures import holdout_table
     from engage_pipeline.model.network.finetuning import finetune_network
 
-    with user_errors():
-        store = pipeline.store()
-
-    def make(draft: Draft) -> Shown:
-        pretrained = store.open("pretrained_network").directory()
-        features = store.open("validation_features").path("features.parquet")
-        codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
-        workspace = store.workspace("finetuned_network")
-        facts = finetune_network(pretrained, features, codes, draft.directory, workspace, store.settings)
-        return {
-            **_network_facts(draft, facts),
-            "before and after fine-tuning": holdout_table(facts["holdout"]).to_markdown(),
-        }
-
-    return make_one(store, "finetuned_network", make)
+    pretrained = store.open("pretrained_network").directory()
+    features = store.open("validation_features").path("features.parquet")
+    codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
+    workspace = store.workspace("finetuned_network")
+    found = finetune_network(pretrained, features, codes, draft.directory, workspace, store.settings)
+    facts = NetworkFacts(**found)
+    return {
+        **_record_network(draft, facts),
+        "before and after fine-tuning": holdout_table(facts.holdout).to_markdown(),
+    }
 
 
-def _network_facts(draft: Draft, facts: dict) -> Shown:
-    draft.rows = facts["rows"]
-    draft.facts |= facts
-    return {"training loss": plots.network_curve(facts["curve"])}
+def _record_network(draft: Draft, facts: NetworkFacts) -> Shown:
+    draft.record(facts, rows=facts.rows)
+    return {"training loss": plots.network_curve(facts.curve)}
 
 
 @pipeline_asset(kinds={"numpy", "parquet"})
-def engagement_effects(pipeline: Pipeline) -> dg.MaterializeResult:
+def engagement_effects(store: ArtifactStore, draft: Draft) -> None:
     """The mixed model: an effect for each viewer, author, pair, tweet, topic and community, as far as the feature
     families are on, and what it says of each validation row without having seen it."""
     from engage_pipeline.model.effects.scoring import copy_clusters, load_clusters
     from engage_pipeline.model.effects.training import train_effects
 
-    with user_errors():
-        store = pipeline.store()
-
-    def make(draft: Draft) -> Shown:
-        training = store.part_paths("engagement_effects", "features.parquet", "interaction_features")
-        validation = store.open("validation_features").path("features.parquet")
-        topics, communities = (store.open(name).directory() for name in ("tweet_topics", "user_communities"))
-        copy_clusters(topics, communities, draft.directory)
-        workspace = store.workspace("engagement_effects")
-        clusters = load_clusters(draft.directory)
-        facts = train_effects(training, validation, clusters, draft.directory, workspace, store.settings)
-        draft.facts |= facts
-        draft.rows = facts.get("rows")
-        return {}
-
-    return make_one(store, "engagement_effects", make)
+    training = store.part_paths("engagement_effects", "features.parquet", "interaction_features")
+    validation = store.open("validation_features").path("features.parquet")
+    topics, communities = (store.open(name).directory() for name in ("tweet_topics", "user_communities"))
+    copy_clusters(topics, communities, draft.directory)
+    workspace = store.workspace("engagement_effects")
+    clusters = load_clusters(draft.directory)
+    found = train_effects(training, validation, clusters, draft.directory, workspace, store.settings)
+    facts = EffectsFacts(**found)
+    draft.record(facts, rows=facts.rows)
 
 
 @pipeline_asset(kinds={"lightgbm"})
-def engagement_trees(pipeline: Pipeline) -> dg.MaterializeResult:
+def engagement_trees(store: ArtifactStore, draft: Draft) -> Shown:
     """LightGBM trees of the second stage, one model an engagement, on the fine-tuning rows with the pretrained
     network's logits, which are honest because that network never saw these rows, and with the effects, which were
     fitted without their labels."""
@@ -102,74 +83,55 @@ def engagement_trees(pipeline: Pipeline) -> dg.MaterializeResult:
     from engage_pipeline.model.network.scoring import NetworkScorer
     from engage_pipeline.model.trees.training import train_trees
 
-    with user_errors():
-        store = pipeline.store()
-
-    def make(draft: Draft) -> Shown:
-        codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
-        pretrained = NetworkScorer.load(store.open("pretrained_network").directory(), codes)
-        features = store.open("validation_features").path("features.parquet")
-        effects = read_columns(store.open("engagement_effects").directory())
-        draft.facts |= train_trees(features, pretrained, effects, draft.directory, store.settings)
-        draft.rows = draft.facts.get("rows")
-        engagements = draft.facts.get("engagements", {})
-        return {
-            f"{target}: gain": plots.feature_importance(facts["gain"], title=f"Feature gain: {target}")
-            for target, facts in engagements.items()
-        }
-
-    return make_one(store, "engagement_trees", make)
+    codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
+    pretrained = NetworkScorer.load(store.open("pretrained_network").directory(), codes)
+    features = store.open("validation_features").path("features.parquet")
+    effects = read_columns(store.open("engagement_effects").directory())
+    facts = TreesFacts(**train_trees(features, pretrained, effects, draft.directory, store.settings))
+    draft.record(facts, rows=facts.rows)
+    return {
+        f"{target}: gain": plots.feature_importance(one.gain, title=f"Feature gain: {target}")
+        for target, one in facts.engagements.items()
+    }
 
 
 @pipeline_asset(kinds={"torch", "lightgbm"})
-def candidate_model(pipeline: Pipeline) -> dg.MaterializeResult:
+def candidate_model(store: ArtifactStore, draft: Draft) -> Shown:
     """The model just trained: network, trees, token codes and the weights of their blend, which are chosen on rows
     neither was trained on. It predicts once it is promoted."""
     from engage_pipeline.model.bundle import TRAINING_PROFILE, build_bundle
     from engage_pipeline.model.evaluation.figures import blend_table
 
-    with user_errors():
-        store = pipeline.store()
-
-    def make(draft: Draft) -> Shown:
-        draft.facts |= build_bundle(
-            draft.directory,
-            pretrained=store.open("pretrained_network").directory(),
-            finetuned=store.open("finetuned_network").directory(),
-            effects=store.open("engagement_effects").directory(),
-            trees=store.open("engagement_trees").directory(),
-            features=store.open("validation_features").path("features.parquet"),
-            codes_path=store.open("emde_sketches").path("codes.parquet"),
-            settings=store.settings,
-        )
-        profiles = store.part_paths("candidate_model", "features.profile.parquet", "interaction_features")
-        write_summary(profiles, COMPARABLE_FEATURES, draft.path(TRAINING_PROFILE))
-        draft.facts |= promoted_counters.judged_on(store)
-        engagements = draft.facts.get("engagements", {})
-        return {"weights of the blend": blend_table(engagements).to_markdown()} if engagements else {}
-
-    return make_one(store, "candidate_model", make)
+    found = build_bundle(
+        draft.directory,
+        pretrained=store.open("pretrained_network").directory(),
+        finetuned=store.open("finetuned_network").directory(),
+        effects=store.open("engagement_effects").directory(),
+        trees=store.open("engagement_trees").directory(),
+        features=store.open("validation_features").path("features.parquet"),
+        codes_path=store.open("emde_sketches").path("codes.parquet"),
+        settings=store.settings,
+    )
+    profiles = store.part_paths("candidate_model", "features.profile.parquet", "interaction_features")
+    write_summary(profiles, COMPARABLE_FEATURES, draft.path(TRAINING_PROFILE))
+    facts = BundleFacts(**found)
+    draft.record(facts)
+    draft.record(promoted_counters.judged_on(store))
+    return {"weights of the blend": blend_table(facts.engagements).to_markdown()} if facts.engagements else {}
 
 
 @pipeline_asset(kinds={"torch", "lightgbm"})
-def trained_model(pipeline: Pipeline) -> dg.MaterializeResult:
+def trained_model(store: ArtifactStore, draft: Draft) -> Shown:
     """The model that predicts: the candidate, unless it scores worse on the holdout than the model that predicts
     already by more than `promotion.tolerance`, beyond noise. A first candidate must beat the constant rate, else no
     model predicts. The last few of them are kept: `engage rollback` returns to one."""
     from engage_pipeline.model.promotion.promotion import format_scores, promote
 
-    with user_errors():
-        store = pipeline.store()
-
-    def make(draft: Draft) -> Shown:
-        promote(store, draft)
-        return {"candidate and model before": format_scores(draft.facts)}
-
-    return make_one(store, "trained_model", make)
+    return {"candidate and model before": format_scores(promote(store, draft))}
 
 
 @pipeline_asset(kinds={"html", "scikit-learn"})
-def evaluation(pipeline: Pipeline) -> dg.MaterializeResult:
+def evaluation(store: ArtifactStore, draft: Draft) -> Shown:
     """Scores of the candidate's network, effects, trees and blend on the holdout, overall and by author group, and the
     report as one HTML file. Where another model predicts, because the candidate was turned down, it is scored too."""
     from engage_pipeline.metrics import format_markdown
@@ -184,25 +146,20 @@ def evaluation(pipeline: Pipeline) -> dg.MaterializeResult:
     from engage_pipeline.model.evaluation.pipeline_facts import report_inputs
     from engage_pipeline.model.promotion.predicting import holds_model
 
-    with user_errors():
-        store = pipeline.store()
-
-    def make(draft: Draft) -> Shown:
-        candidate, trained = store.open("candidate_model"), store.open("trained_model")
-        model, predicting = TrainedModel.load(candidate, store.settings.engine.threads), None
-        if trained.manifest.version != candidate.manifest.version and holds_model(trained.manifest):
-            predicting = TrainedModel.load(trained, store.settings.engine.threads)
-        pretrained = store.open("pretrained_network").directory()
-        draft.facts |= evaluate_model(
-            store.open("validation_features").path("features.parquet"),
-            bundle_predictor(model, pretrained, predicting),
-            draft.directory,
-            store.settings,
-            pipeline=report_inputs(store),
-            decision=trained.manifest.facts.get("decision", ""),
-        )
-        draft.rows = draft.facts["rows"]
-        scores = format_markdown(read_scores(draft.path("scores.json")))
-        return {"scores": scores, **evaluation_plots(draft.path(PREDICTIONS))}
-
-    return make_one(store, "evaluation", make)
+    candidate, trained = store.open("candidate_model"), store.open("trained_model")
+    model, predicting = TrainedModel.load(candidate, store.settings.engine.threads), None
+    if trained.manifest.version != candidate.manifest.version and holds_model(trained.manifest):
+        predicting = TrainedModel.load(trained, store.settings.engine.threads)
+    pretrained = store.open("pretrained_network").directory()
+    found = evaluate_model(
+        store.open("validation_features").path("features.parquet"),
+        bundle_predictor(model, pretrained, predicting),
+        draft.directory,
+        store.settings,
+        pipeline=report_inputs(store),
+        decision=ModelFacts.read(trained.manifest).decision,
+    )
+    facts = EvaluationFacts(**found)
+    draft.record(facts, rows=facts.rows)
+    scores = format_markdown(read_scores(draft.path("scores.json")))
+    return {"scores": scores, **evaluation_plots(draft.path(PREDICTIONS))}

@@ -15,12 +15,16 @@ import dagster as dg
 PACKAGE = Path(__file__).parents[2]
 WORK: dict[str, tuple[str, ...]] = {
     "tweet_parts": (
-        "ingest/part_publishing.py:part_publisher",
+        "ingest/part_publishing.py:publish_parts",
         "ingest/part_ingest.py:ingest_part",
         "ingest/sorted_lines.sql",
     ),
-    "validation_tweets": ("ingest/part_ingest.py:ingest_part", "ingest/validation_split.py:validation_split"),
-    "test_tweets": ("ingest/part_ingest.py:ingest_part",),
+    "validation_tweets": (
+        "ingest/drafts.py:write_validation",
+        "ingest/part_ingest.py:ingest_part",
+        "ingest/validation_split.py:validation_split",
+    ),
+    "test_tweets": ("ingest/drafts.py:write_test", "ingest/part_ingest.py:ingest_part"),
     "interaction_counts": ("interactions/counters/counting.py:count_training", "interactions/counts_by_fold.sql"),
     "author_similarity": ("interactions/graphs/similarity.py:similar_authors",),
     "user_communities": (
@@ -28,7 +32,7 @@ WORK: dict[str, tuple[str, ...]] = {
         "interactions/graphs/exposure_matrix.py:ExposureMatrix",
     ),
     "validation_counts": ("interactions/counters/counting.py:count_validation", "interactions/counts_by_fold.sql"),
-    "interaction_features": ("interactions/features/part_publishing.py:part_publisher", "interactions/profiles.sql"),
+    "interaction_features": ("interactions/features/part_publishing.py:publish_parts", "interactions/profiles.sql"),
     "validation_features": ("interactions/features/part_publishing.py:write_parts", "interactions/profiles.sql"),
     "test_features": ("interactions/features/part_publishing.py:write_parts", "interactions/profiles.sql"),
     "finetuned_encoder": ("language/finetuning.py:finetune_encoder",),

@@ -1,17 +1,14 @@
 """Assets of the submission stage: results.csv."""
 
-import dagster as dg
-
 from engage_pipeline.language.codes import CODES
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
-from engage_pipeline.orchestration.assets.materializing import make_one, user_errors
-from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.store import promoted_counters
-from engage_pipeline.store.store import Draft
+from engage_pipeline.store.store import ArtifactStore, Draft
+from engage_pipeline.submission.facts import SubmissionFacts
 
 
 @pipeline_asset(kinds={"csv"})
-def submission(pipeline: Pipeline) -> dg.MaterializeResult:
+def submission(store: ArtifactStore, draft: Draft) -> None:
     """results.csv: the probabilities of reply, retweet, retweet with comment and like, one line for every test row in
     the order of the input. Where the test features are of other counters than those that the model was promoted with,
     the rows are joined with these once more."""
@@ -21,18 +18,13 @@ def submission(pipeline: Pipeline) -> dg.MaterializeResult:
     from engage_pipeline.submission.test_rows import feature_files, tweet_files
     from engage_pipeline.submission.unknown import count_unknown
 
-    with user_errors():
-        store = pipeline.store()
-
-    def make(draft: Draft) -> None:
-        trained = predicting_model(store)
-        counters = promoted_counters.find_counters(store, trained.manifest)
-        model = TrainedModel.load(trained, store.settings.engine.threads)
-        tweets = tweet_files(store)
-        with feature_files(store, tweets, counters) as rows:
-            draft.facts |= write_submission(model, tweets, rows, draft.path("results.csv"))
-            draft.facts["unknown"] = count_unknown(rows, model.finetuned.network.config.languages, trained.path(CODES))
-        draft.facts |= promoted_counters.as_fact({name: one.manifest.version for name, one in counters.items()})
-        draft.rows = draft.facts["rows"]
-
-    return make_one(store, "submission", make)
+    trained = predicting_model(store)
+    counters = promoted_counters.find_counters(store, trained.manifest)
+    model = TrainedModel.load(trained, store.settings.engine.threads)
+    tweets = tweet_files(store)
+    with feature_files(store, tweets, counters) as rows:
+        found = write_submission(model, tweets, rows, draft.path("results.csv"))
+        unknown = count_unknown(rows, model.finetuned.network.config.languages, trained.path(CODES))
+    facts = SubmissionFacts(**found, unknown=unknown)
+    draft.record(facts, rows=facts.rows)
+    draft.record(promoted_counters.as_fact({name: one.manifest.version for name, one in counters.items()}))

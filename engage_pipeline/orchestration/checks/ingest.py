@@ -1,6 +1,7 @@
 """Warnings of the ingest stage. They read manifests and small files only, whatever the number of parts."""
 
 from engage_pipeline import schema
+from engage_pipeline.ingest.facts import IngestedFacts, PartFacts
 from engage_pipeline.ingest.part_comparison import rate_shifts
 from engage_pipeline.ingest.side_files import SAMPLE, shared_rows
 from engage_pipeline.orchestration.checks.finding import Finding, Look, as_table, check, problem
@@ -15,8 +16,8 @@ _READ = (*_LABELLED, "test_tweets")
 def _no_rows_are_lost(asset: str) -> Look:
     def no_rows_are_lost(store: ArtifactStore) -> Finding:
         """No part has fewer rows than the version before it had, apart from those of deleted tweets or users."""
-        changes = {one.key: one.facts.get("rows_change", 0) for one in versions(store, asset)}
-        before = {one.key: one.facts.get("rows_before", 0) for one in versions(store, asset)}
+        changes = {one.key: IngestedFacts.read(one).rows_change for one in versions(store, asset)}
+        before = {one.key: IngestedFacts.read(one).rows_before for one in versions(store, asset)}
         wrong: dict[str | None, str] = {
             key: f"{counted(-change, 'row')} fewer than the {before[key]:,} of the version before"
             for key, change in changes.items()
@@ -48,7 +49,7 @@ def label_rates_are_stable(store: ArtifactStore) -> Finding:
     """No part's rate of an engagement differs from the other parts' by a larger share than checks.label_rate_change,
     and by more than five standard errors."""
     manifests = list(versions(store, "tweet_parts"))
-    positives = {str(one.key): one.facts["positives"] for one in manifests}
+    positives = {str(one.key): PartFacts.read(one).positives for one in manifests}
     rows = {str(one.key): one.rows or 0 for one in manifests}
     shifts = rate_shifts(rows, positives, store.settings.checks.label_rate_change)
     wrong: dict[str | None, str] = {
@@ -68,9 +69,8 @@ def _label_rates_are_plausible(asset: str) -> Look:
         """The share of the rows with an engagement lies within the bounds of checks.label_rates."""
         manifests = list(versions(store, asset))
         rows = sum(one.rows or 0 for one in manifests)
-        rates = {
-            name: sum(one.facts["positives"][name] for one in manifests) / max(1, rows) for name in schema.ENGAGEMENTS
-        }
+        positives = [PartFacts.read(one).positives for one in manifests]
+        rates = {name: sum(one[name] for one in positives) / max(1, rows) for name in schema.ENGAGEMENTS}
         wrong = [
             f"{name} {rates[name]:.2%} of {rows:,} rows (checks.label_rates: {low:.2%} to {high:.2%})"
             for name, (low, high) in store.settings.checks.label_rates.items()

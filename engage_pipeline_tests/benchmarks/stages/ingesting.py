@@ -44,7 +44,7 @@ def _ingest(name: str, key: str | None, world: World) -> AbstractContextManager[
                     order="tweet",
                     split=split if key is None else None,
                 )
-                draft.facts |= report.facts()
+                draft.record(report.facts())
                 return Done(report.rows, {"times_smaller": source.stat().st_size / tweets.stat().st_size})
 
             yield work

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline.interactions.counters.counting import count_training, count_validation
 from engage_pipeline.interactions.counters.family_counts import Kind
+from engage_pipeline.interactions.facts import CountFacts
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.graphs.communities import COMMUNITIES, find_communities
 from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS, similar_authors
@@ -28,8 +29,9 @@ def interaction_counts(world: World) -> Iterator[Work]:
         tweets = world.store.part_paths("interaction_counts", "tweets.parquet")
 
         def work() -> Done:
-            draft.facts |= count_training(tweets, draft.directory, world.store.settings)
-            return Done(draft.facts["rows"])
+            facts = CountFacts(**count_training(tweets, draft.directory, world.store.settings))
+            draft.record(facts)
+            return Done(facts.rows)
 
         yield work
 
@@ -41,8 +43,9 @@ def validation_counts(world: World) -> Iterator[Work]:
         tweets = [world.store.open("validation_tweets").path("tweets.parquet")]
 
         def work() -> Done:
-            draft.facts |= count_validation(tweets, draft.directory, world.store.settings)
-            return Done(draft.facts["rows"])
+            facts = CountFacts(**count_validation(tweets, draft.directory, world.store.settings))
+            draft.record(facts)
+            return Done(facts.rows)
 
         yield work
 

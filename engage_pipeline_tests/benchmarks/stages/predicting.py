@@ -73,7 +73,7 @@ def wide_model(world: World) -> Iterator[Work]:
             )
         with store.publish("trained_model") as draft:
             copy_files(store.open("candidate_model"), draft)
-            draft.facts |= promoted_counters.published_now(store)
+            draft.record(promoted_counters.published_now(store))
         return Done(0)
 
     yield work

@@ -13,9 +13,10 @@ from engage_pipeline.engines.engine import Engine
 from engage_pipeline.engines.opening import open_engine
 from engage_pipeline.engines.spark.engine import SparkEngine
 from engage_pipeline.errors import UserError
-from engage_pipeline.ingest.part_publishing import part_publisher
+from engage_pipeline.ingest.part_publishing import publish_parts
 from engage_pipeline.machine.spill import remove_spilled, spill_folder
 from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.manifests import Manifest
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.synthetic import synthesize
 from engage_pipeline_tests.engines.spark.helpers import spark_settings
@@ -213,8 +214,11 @@ def test_a_bad_part_does_not_hold_the_others_up(tmp_path: Path) -> None:
     synthesize(tmp_path / "raw", rows=300, users=40, parts=2, seed=5)
     store = ArtifactStore(spark_settings(tmp_path / "data", recsys_data=str(tmp_path / "raw" / "train")))
     (tmp_path / "raw" / "train" / "part-00002").write_bytes(b"nothing of the kind\n")
-    publish = part_publisher(store, ["part-00000", "part-00001", "part-00002", "part-00003"])
-    assert [publish(f"part-0000{number}").key for number in range(2)] == ["part-00000", "part-00001"]
+    results = publish_parts(store, ["part-00000", "part-00001", "part-00002", "part-00003"])
+    for part in ("part-00000", "part-00001"):
+        made = results[part]
+        assert isinstance(made, Manifest)
+        assert made.key == part
     for part, problem in (("part-00002", "part-00002"), ("part-00003", "no part part-00003 among the parts")):
-        with pytest.raises(UserError, match=problem):
-            publish(part)
+        assert isinstance(results[part], UserError)
+        assert problem in str(results[part])

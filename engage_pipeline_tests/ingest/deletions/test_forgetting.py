@@ -17,8 +17,9 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.raw_parts import find_parts
-from engage_pipeline.ingest.deletions.forgetting import FACT, Forgotten, enter_replaced, forget_rows, raw_files, waiting
+from engage_pipeline.ingest.deletions.forgetting import Forgotten, enter_replaced, forget_rows, raw_files, waiting
 from engage_pipeline.ingest.deletions.lists import Deletions, read_deletions
+from engage_pipeline.ingest.facts import IngestedFacts
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.ingest.rejects import read_rejects
 from engage_pipeline.ingest.report import facts_of_parts
@@ -35,7 +36,7 @@ TWEET, AUTHOR, VIEWER = (
     schema.COLUMN_NAMES.index(name) for name in ("tweet_id", "engaged_with_user_id", "engaging_user_id")
 )
 SPLIT = partial(validation_split, seed=1, holdout_share=0.2, chunks=3)
-OF_THE_MAKING = {"seconds", "blank", "forgotten", FACT}
+OF_THE_MAKING = {"seconds", "blank", "forgotten", "deletions"}
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +104,9 @@ def ingest(store: ArtifactStore) -> None:
             options: dict[str, Any] = {"settings": store.settings, "labelled": False, "order": "line"}
             facts[part] = ingest_part(source, tweets=tweets, rejects=rejects, deletions=deletions, **options).facts()
             write_test_sample(tweets, draft.path(f"{part}.sample.parquet"), store.settings)
-        draft.rows = sum(figures["rows"] for figures in facts.values())
-        draft.facts |= {**facts_of_parts(facts), FACT: deletions.digest}
+        draft.rows = sum(figures.rows for figures in facts.values())
+        draft.record(facts_of_parts(facts))
+        draft.record(IngestedFacts(deletions=deletions.digest))
 
 
 def _ingest_labelled(
@@ -121,7 +123,8 @@ def _ingest_labelled(
         report = ingest_part(source, tweets=tweets, rejects=rejects, deletions=deletions, **options)
         write_side_files(tweets, draft.directory, store.settings)
         draft.rows = report.rows
-        draft.facts |= report.facts() | {FACT: deletions.digest}
+        draft.record(report.facts())
+        draft.record(IngestedFacts(deletions=deletions.digest))
 
 
 ALL = [("tweet_parts", "part-00000"), ("tweet_parts", "part-00001"), ("validation_tweets", None), ("test_tweets", None)]
@@ -182,7 +185,7 @@ def test_forgetting_gives_what_an_ingest_without_the_lines_gives(
 def test_only_parts_that_hold_something_are_rewritten_and_none_is_looked_at_twice(
     raw: Path, store: ArtifactStore
 ) -> None:
-    before = state(store, [FACT])
+    before = state(store, ["deletions"])
     train = raw / "train"
     only = set(fields(train / "part-00001", TWEET)) - set(fields(train / "part-00000", TWEET))
     delete(store, sorted(only)[:3])
@@ -190,7 +193,7 @@ def test_only_parts_that_hold_something_are_rewritten_and_none_is_looked_at_twic
     done = forget(store)
     assert list(done.lines) == ["tweet_parts/part-00001"]
     assert done.looked_through == 4
-    after = state(store, [FACT])
+    after = state(store, ["deletions"])
     assert {name for name in before if before[name] != after[name]} == {"tweet_parts/part-00001"}
     assert waiting(store) == set()
     assert forget(store).looked_through == 0
@@ -214,15 +217,15 @@ def test_every_line_is_accounted_for_and_the_raw_files_are_told(raw: Path, store
 
 
 def test_an_id_taken_off_a_list_comes_back_by_another_ingest_only(raw: Path, store: ArtifactStore) -> None:
-    before = state(store, [FACT, "seconds"])
+    before = state(store, ["deletions", "seconds"])
     delete(store, fields(raw / "train" / "part-00000", TWEET)[:2])
     forget(store)
-    without = state(store, [FACT, "seconds"])
+    without = state(store, ["deletions", "seconds"])
     delete(store, ["no-such-id"])
     assert forget(store).lines == {}
-    assert state(store, [FACT, "seconds"]) == without != before
+    assert state(store, ["deletions", "seconds"]) == without != before
     ingest(store)
-    assert state(store, [FACT, "seconds"]) == before
+    assert state(store, ["deletions", "seconds"]) == before
 
 
 def test_no_lists_change_nothing(raw: Path, store: ArtifactStore) -> None:

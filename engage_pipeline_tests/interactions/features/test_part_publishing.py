@@ -10,7 +10,7 @@ import pytest
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.interactions.features import part_publishing, writing
-from engage_pipeline.interactions.features.part_publishing import part_publisher
+from engage_pipeline.interactions.features.part_publishing import publish_parts
 from engage_pipeline.store.manifests import Manifest
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
@@ -30,32 +30,27 @@ def version(store: ArtifactStore, key: str) -> dict[str, Any]:
 
 def make(store: ArtifactStore) -> dict[str, Manifest | str]:
     """By key the manifest, or what the user is told."""
-    publish = part_publisher(store, KEYS)
-    made: dict[str, Manifest | str] = {}
-    for key in KEYS:
-        try:
-            made[key] = publish(key)
-        except UserError as error:
-            made[key] = str(error)
-    return made
+    results = publish_parts(store, KEYS)
+    assert list(results) == KEYS
+    return {key: str(made) if isinstance(made, UserError) else made for key, made in results.items()}
 
 
 def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many pieces are looked up at once, each time."""
     sizes: list[int] = []
-    up = writing._Looking.up
+    look_up = writing._Join._look_up
 
     def counted(self: Any, group: Any) -> Iterator[Any]:
         sizes.append(len(group))
-        return up(self, group)
+        return look_up(self, group)
 
-    monkeypatch.setattr(writing._Looking, "up", counted)
+    monkeypatch.setattr(writing._Join, "_look_up", counted)
     return sizes
 
 
 def test_together_they_are_what_each_is_alone(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
     for key in KEYS:
-        part_publisher(store, [key])(key)
+        assert isinstance(publish_parts(store, [key])[key], Manifest)
     alone = {key: version(store, key) for key in KEYS}
     sizes = looked_up(monkeypatch)
     made = make(store)
@@ -104,13 +99,21 @@ def test_what_stops_one_in_the_middle_is_tried_without_it(
     assert folders == []
 
 
-def test_a_part_is_published_before_the_next_is_asked_for(store: ArtifactStore) -> None:
+def test_a_part_is_published_before_the_next_one(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {key: store.open("interaction_features", key).manifest.created for key in KEYS}
-    publish = part_publisher(store, KEYS)
-    publish(KEYS[0])
-    now = [store.open("interaction_features", key).manifest.created != before[key] for key in KEYS]
-    assert now == [True, False, False]
-    del publish  # as where the run ends here: nothing half made is left
+    finish = part_publishing._finish
+    published: list[list[bool]] = []
+
+    def stops_at_the_last(path: Path, *others: Any) -> None:
+        published.append([store.open("interaction_features", key).manifest.created != before[key] for key in KEYS])
+        if len(published) == len(KEYS):
+            raise RuntimeError("the run ends here")
+        finish(path, *others)
+
+    monkeypatch.setattr(part_publishing, "_finish", stops_at_the_last)
+    with pytest.raises(RuntimeError, match="ends here"):
+        publish_parts(store, KEYS)
+    assert published == [[False] * 3, [True, False, False], [True, True, False]]
     assert not [path for key in KEYS for path in store.folder("interaction_features", key).glob(".tmp-*")]
 
 
@@ -120,6 +123,9 @@ def test_without_counters_each_part_is_told(store: ArtifactStore) -> None:
     assert all("validation_counts" in str(told) for told in made.values())
 
 
-def test_a_key_that_is_passed_over_is_no_other_ones(store: ArtifactStore) -> None:
-    publish = part_publisher(store, KEYS)
-    assert publish(KEYS[2]).key == KEYS[2]
+def test_a_part_that_is_not_there_loses_no_other(store: ArtifactStore) -> None:
+    results = publish_parts(store, ["part-00077", KEYS[2]])
+    assert "part-00077 is not there yet" in str(results["part-00077"])
+    found = results[KEYS[2]]
+    assert isinstance(found, Manifest)
+    assert found.key == KEYS[2]

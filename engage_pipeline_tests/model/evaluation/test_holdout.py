@@ -15,6 +15,7 @@ from engage_pipeline.language.codes import load_codes
 from engage_pipeline.model.bundle import TrainedModel, build_bundle
 from engage_pipeline.model.evaluation.holdout import bundle_predictor, evaluate_model, read_scores, score_holdout
 from engage_pipeline.model.evaluation.pipeline_section import PipelineFacts
+from engage_pipeline.model.facts import NetworkFacts, TreesFacts, TreesFigures
 from engage_pipeline.model.network.scoring import NetworkScorer
 from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
 from engage_pipeline_tests.samples import feature_table
@@ -104,13 +105,13 @@ def test_learning_curves_are_drawn_where_they_are_known(
     features: Path, plain: tuple[Path, dict], tmp_path: Path
 ) -> None:
     curve = [{"step": step, **dict.fromkeys(schema.TARGETS, 1 / step)} for step in range(1, 5)]
-    trees = {"like": {"curve": [0.7, 0.6], "gain": {"n_tokens": 3.0}}, "reply": {"curve": [], "gain": {}}}
-    training = {
-        "pretrained_network": {"curve": curve},
-        "finetuned_network": {"curve": []},
-        "engagement_trees": {"engagements": trees},
-    }
-    evaluated(features, tmp_path / "out", pipeline=PipelineFacts(training))
+    trees = {"like": TreesFigures(curve=[0.7, 0.6], gain={"n_tokens": 3.0}), "reply": TreesFigures()}
+    training = PipelineFacts(
+        pretrained_network=NetworkFacts(rows=4, curve=curve),
+        finetuned_network=NetworkFacts(rows=0, curve=[]),
+        engagement_trees=TreesFacts(enabled=True, engagements=trees),
+    )
+    evaluated(features, tmp_path / "out", pipeline=training)
     without, curves = ((folder / "report.html").read_text() for folder in (plain[0], tmp_path / "out"))
     assert without.count("<figure>") == 3 * len(schema.TARGETS)
     assert curves.count("<figure>") == without.count("<figure>") + 3

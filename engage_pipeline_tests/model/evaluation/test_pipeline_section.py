@@ -1,6 +1,6 @@
 """The sections on data, interactions, text and model tell what the facts say, and only what an input says."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,9 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.ingest.facts import PartFacts
+from engage_pipeline.interactions.facts import CountFacts, SimilarityFacts
+from engage_pipeline.language.facts import EncoderFacts, SketchFacts, TokenFacts
 from engage_pipeline.model.evaluation.figures import blend_table, holdout_table, model_section
 from engage_pipeline.model.evaluation.pipeline_facts import report_inputs
 from engage_pipeline.model.evaluation.pipeline_section import (
@@ -18,6 +21,8 @@ from engage_pipeline.model.evaluation.pipeline_section import (
     text_section,
 )
 from engage_pipeline.model.evaluation.report import Section
+from engage_pipeline.model.facts import BlendFigures
+from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.store import ArtifactStore, Version
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.model.evaluation.report_pages import Page, assert_whole
@@ -30,9 +35,10 @@ def titles(section: Section) -> list[str]:
     return [figure.title for group in section.groups for figure in group.figures]
 
 
-def facts_of_part(number: int) -> dict[str, Any]:
+def facts_of_part(number: int = 0, **others: Any) -> PartFacts:
     counts = {"rows": 3_000_000 + number, "rejected": number % 3, "blank": 0, "forgotten": 1, "duplicates": 2}
-    return {**counts, "days": "2021-02-04 to 2021-02-24", "reasons": {"too few fields": number % 3}}
+    known = {"lines": 3_000_009, "positives": {}, "days": "2021-02-04 to 2021-02-24", **counts}
+    return PartFacts(**{**known, "reasons": {"too few fields": number % 3}, **others})
 
 
 def full_facts() -> PipelineFacts:
@@ -45,23 +51,26 @@ def full_facts() -> PipelineFacts:
     }
     days |= {name: rng.integers(1, 10**5, FULL_DAYS).tolist() for name in schema.TARGETS}
     drift = {part: dict.fromkeys(("hour", "n_tokens"), 0.01) for part in parts}
-    artifacts = {
-        "validation_tweets": {"reasons": {"no number": 7}},
-        "interaction_counts": dict.fromkeys(schema.TRAINING_KEYS, 10**7),
-        "validation_counts": {f"finetune_{key}": 10**6 for key in schema.VALIDATION_KEYS},
-        "author_similarity": {"authors": 9, "follows": 10, "edges": 11, "degrees": {"0": 4, "1": 5}},
-        "finetuned_encoder": {
-            "tweets": 12345,
-            "steps": 9,
-            "heldout_loss_before": 11.5,
-            "heldout_loss_after": 2.25,
-            "loss_steps": [4, 9],
-            "losses": [8.0, 3.0],
-        },
-        "token_sketches": {"tokens": 5, "dim": 768, "frequencies": [(1, 100), (5, 1)]},
-        "emde_sketches": {"tokens": 5, "depth": 2, "width": 4, "used_share": 0.75, "occupancy": [[0, 1, 1, 2, 3]] * 2},
-    }
-    return PipelineFacts(artifacts, parts, days, drift)
+    window = dict.fromkeys(("rows", *schema.ENGAGEMENTS), 1)
+    return PipelineFacts(
+        parts,
+        days,
+        drift,
+        validation_tweets=facts_of_part(reasons={"no number": 7}),
+        interaction_counts=CountFacts(**window, **dict.fromkeys(schema.TRAINING_KEYS, 10**7)),
+        validation_counts=CountFacts(**window, **{f"finetune_{key}": 10**6 for key in schema.VALIDATION_KEYS}),
+        author_similarity=SimilarityFacts(authors=9, follows=10, edges=11, degrees={"0": 4, "1": 5}),
+        finetuned_encoder=EncoderFacts(
+            tweets=12345,
+            steps=9,
+            heldout_loss_before=11.5,
+            heldout_loss_after=2.25,
+            loss_steps=[4, 9],
+            losses=[8.0, 3.0],
+        ),
+        token_sketches=TokenFacts(tokens=5, dim=768, frequencies=[(1, 100), (5, 1)]),
+        emde_sketches=SketchFacts(tokens=5, depth=2, width=4, used_share=0.75, occupancy=[[0, 1, 1, 2, 3]] * 2),
+    )
 
 
 FACTS = full_facts()
@@ -93,26 +102,46 @@ def test_the_parts_add_up(sections: list[Section]) -> None:
 
 
 def test_seconds_and_memory_are_not_shown(sections: list[Section]) -> None:
-    slower = {name: {**one, "seconds": 99.0, "peak_mb": 1234} for name, one in FACTS.artifacts.items()}
-    assert [section(replace(FACTS, artifacts=slower)) for section in SECTIONS] == sections
+    facts = {field.name: getattr(FACTS, field.name) for field in fields(FACTS)}
+    slower = {
+        name: type(one)(**{**one.model_dump(), "seconds": 99.0, "peak_mb": 1234})
+        for name, one in facts.items()
+        if isinstance(one, Facts)
+    }
+    assert len(slower) == 7
+    assert [section(replace(FACTS, **slower)) for section in SECTIONS] == sections
 
 
 def test_rejected_lines_of_training_and_validation_are_counted_together() -> None:
-    facts = PipelineFacts({"validation_tweets": {"reasons": {"a": 1, "b": 2}}}, {"part-0": {"reasons": {"a": 3}}})
-    together = PipelineFacts({}, {"part-0": {"reasons": {"b": 2, "a": 4}}})
+    parts = {"part-0": facts_of_part(reasons={"a": 3})}
+    facts = PipelineFacts(parts, validation_tweets=facts_of_part(reasons={"a": 1, "b": 2}))
+    together = PipelineFacts({"part-0": facts_of_part(reasons={"b": 2, "a": 4})})
     assert data_section(facts).groups[0].figures == data_section(together).groups[0].figures
 
 
 def test_nothing_is_shown_of_what_is_not_known() -> None:
     nothing = PipelineFacts()
-    for section in (data_section(nothing), interactions_section(nothing), text_section(nothing), model_section({})):
+    for section in (
+        data_section(nothing),
+        interactions_section(nothing),
+        text_section(nothing),
+        model_section(nothing),
+    ):
         assert not any(group.tables or group.figures or group.paragraphs for group in section.groups)
 
 
 def test_the_model_s_tables_show_the_facts() -> None:
     losses = {"network": 0.5, "trees": 0.25, "blend": 0.125}
-    one = {"intercept": 0.1, "network_weight": 0.6, "trees_weight": 0.4, "log_loss": losses}
-    one |= {"best_alone": "trees", "gain": 0.125, "gain_error": 0.0625, "share_of_blend": 0.75}
+    one = BlendFigures(
+        intercept=0.1,
+        network_weight=0.6,
+        trees_weight=0.4,
+        log_loss=losses,
+        best_alone="trees",
+        gain=0.125,
+        gain_error=0.0625,
+        share_of_blend=0.75,
+    )
     weights, found = ["0.600", "0.400", "0.100"], ["trees", "0.12500", "0.06250", "0.75"]
     assert blend_table({"like": one}).rows == [["like", *weights, "0.50000", "0.25000", "0.12500", *found]]
     known = {name: {"ap": 0.5, "rce": 12.0} for name in schema.TARGETS}
@@ -140,7 +169,7 @@ def test_what_the_report_reads_are_inputs_of_the_evaluation(finished_world: Path
     facts = report_inputs(store)
     assert store.opened == set(ARTIFACTS["evaluation"].inputs)
     assert list(facts.parts) == list(facts.drift) == store.parts()
-    assert sum(facts.days["rows"]) == sum(part["rows"] for part in facts.parts.values())
+    assert sum(facts.days["rows"]) == sum(part.rows for part in facts.parts.values())
 
 
 @pytest.mark.slow

@@ -75,7 +75,7 @@ def changed(table: pa.Table, name: str) -> pa.Table:
 def network_input(table: pa.Table) -> np.ndarray:
     """What the network reads, with the categories themselves where their embeddings would stand."""
     inputs = InputBuilder(make_codes(), WIDTH, torch.device("cpu"), BASE_RATES).build(
-        rows_from_table(table, LANGUAGES, labelled=False)
+        rows_from_table(table, LANGUAGES, labelled=False, further=FURTHER)
     )
     categories = inputs.categories.repeat_interleave(CONFIG.embedding_size, dim=1)
     return torch.cat([inputs.known, categories], dim=1).numpy()[0]

@@ -2,13 +2,19 @@ import numpy as np
 import pytest
 import torch  # noqa: TID253 - it is what is tested
 
+from engage_pipeline import schema
+from engage_pipeline.errors import UserError
 from engage_pipeline.machine.precision import bf16_is_fast, resolve_precision
+from engage_pipeline.model.network.architectures import new_network
 from engage_pipeline.model.network.inputs import InputBuilder
+from engage_pipeline.model.network.network import NetworkConfig
 from engage_pipeline.model.network.network_files import save_network
 from engage_pipeline.model.network.rows import rows_from_table
 from engage_pipeline.model.network.scoring import BATCH_ROWS, NetworkScorer, logits_of_both
+from engage_pipeline.settings.families import FURTHER_FAMILIES
 from engage_pipeline_tests.model.network.network_samples import (
     ARCHITECTURES,
+    DEPTH,
     LANGUAGES,
     WIDTH,
     make_codes,
@@ -72,3 +78,27 @@ def test_scores_rows_of_an_unseen_language_and_none_at_all(tmp_path):
 def test_auto_is_bf16_only_where_it_is_fast():
     assert resolve_precision("auto", CPU) == ("bf16" if bf16_is_fast(CPU) else "fp32")
     assert [resolve_precision(name, CPU) for name in ("fp32", "bf16")] == ["fp32", "bf16"]
+
+
+def test_counters_beyond_the_reference_are_read_by_the_networks_that_know_them_alone():
+    families = [family.name for family in FURTHER_FAMILIES]
+    further = schema.further_counters(families)
+    table = feature_table(30, 3, labelled=False, families=families)
+    without = table.drop_columns(schema.further_features(further))
+    plain = NetworkScorer(make_network("fp32"), make_codes())
+    np.testing.assert_array_equal(plain.logits(table), plain.logits(without))
+    rates = (0.4, 0.1, 0.01, 0.03)
+    networks = [
+        new_network(NetworkConfig(LANGUAGES, DEPTH, WIDTH, 16, 4, base_rates=rates, further_counters=counters))
+        for counters in ((), further)
+    ]
+    for network in networks:
+        torch.nn.init.normal_(network.first_known.weight)
+    before, knowing = (NetworkScorer(network, make_codes()) for network in networks)
+    assert not before.reads_like(knowing)
+    for found, scorer in zip(logits_of_both(before, knowing, table), (before, knowing), strict=True):
+        alone = np.concatenate([scorer.logits(table.slice(place, 1)) for place in range(30)])
+        np.testing.assert_allclose(found, alone, rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(before.logits(table), before.logits(without))
+    with pytest.raises(UserError, match=r"type_like.*feature family that the rows were made without"):
+        knowing.logits(without)

@@ -27,8 +27,8 @@ def slow_history(row, further=()):
     return [*rates, *(math.log(1 + row[f"{key}_exposures"]) / 4 for key in keys)]
 
 
-def features(table):
-    rows = rows_from_table(table, ["en"], labelled=True)
+def features(table, further=()):
+    rows = rows_from_table(table, ["en"], labelled=True, further=further)
     return history_features(torch.from_numpy(rows.numbers), torch.from_numpy(rows.exposures), tuple(BASE.values()))
 
 
@@ -44,7 +44,7 @@ def test_counters_beyond_the_reference_stand_behind_the_others_in_both_blocks():
     table = feature_table(40, 2, families=families)
     further = schema.further_counters(families)
     expected = [slow_history(row, further) for row in table.to_pylist()]
-    np.testing.assert_allclose(features(table), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(features(table, further), expected, rtol=0, atol=1e-5)
     assert len(expected[0]) == n_history_features(len(further)) == 80
 
 

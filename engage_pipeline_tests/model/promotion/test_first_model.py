@@ -9,6 +9,7 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.promotion.decision import CANT_TELL, HoldoutScore, judge_first
+from engage_pipeline.model.promotion.facts import DecisionFacts
 from engage_pipeline.model.promotion.predicting import lacks_model, predicting_model
 from engage_pipeline.model.promotion.promotion import format_scores
 from engage_pipeline.model.promotion.rollback import kept_models, promote_by_hand, roll_back
@@ -50,7 +51,7 @@ def test_it_stays_a_candidate(refused: ArtifactStore, bundles: dict[str, Path]) 
     assert made.facts["rce"]["candidate"]["mean"] == pytest.approx(mean)
     assert "promoted_at" not in made.facts
     assert refused.stale("trained_model") is None
-    assert f"| mean | {mean:.2f} |" in format_scores(made.facts)
+    assert f"| mean | {mean:.2f} |" in format_scores(DecisionFacts.read(made))
 
 
 @pytest.mark.parametrize(("mean", "beats"), [(-0.01, False), (0.0, False), (0.01, True), (None, False)])

@@ -8,6 +8,7 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.model.promotion.facts import DecisionFacts
 from engage_pipeline.model.promotion.promotion import HoldoutScore, compare, format_scores
 from engage_pipeline.settings.operating import PromotionSettings
 from engage_pipeline.store.deletion_ledger import predating
@@ -216,7 +217,7 @@ def test_a_holdout_that_scores_nothing_leaves_the_model_before(bundles: dict[str
     assert predicting(store) == files_of(bundles["good"])
     assert made.facts["rce"]["candidate"]["mean"] is None
     assert "no engagement has both kinds of holdout rows" in made.facts["decision"]
-    assert "| mean | - | - |" in format_scores(made.facts)
+    assert "| mean | - | - |" in format_scores(DecisionFacts.read(made))
 
 
 def test_the_mean_is_over_the_engagements_that_can_be_scored(bundles: dict[str, Path], tmp_path: Path) -> None:
@@ -298,10 +299,10 @@ def test_the_last_models_that_predicted_are_kept(bundles: dict[str, Path], tmp_p
 def test_the_table_shows_both_scores(bundles: dict[str, Path], tmp_path: Path) -> None:
     store = make_store(tmp_path)
     decide(store, bundles["good"])
-    facts = decide(store, bundles["bad"]).facts
+    facts = DecisionFacts.read(decide(store, bundles["bad"]))
     lines = format_scores(facts).splitlines()
     bad, good = mean_rce(bundles["bad"]), mean_rce(bundles["good"])
-    low, high = facts["rce_difference"]["mean"]["interval"]
+    low, high = facts.rce_difference["mean"].interval or (0, 0)
     assert lines[0].startswith("turned down")
     assert lines[2] == "| RCE on the holdout | candidate | model before | difference | 95 % interval |"
     assert lines[-1] == f"| mean | {bad:.2f} | {good:.2f} | {bad - good:.2f} | {low:.2f} to {high:.2f} |"

@@ -124,9 +124,8 @@ MUTATIONS = [
     ),
     *mutations(
         "store",
-        "store/store.py",
+        "store/readable.py",
         "store/test_store.py",
-        ("            _sweep(folder)\n", ""),
         ("if artifact.partitioned != (key is not None):", "if artifact.partitioned and key is None:"),
         ("and (self.settings.recsys_data / source.name).exists()", ""),
         ("if source.folder == folder", "if source.folder"),
@@ -141,17 +140,23 @@ MUTATIONS = [
             "        if reason := None:\n            raise",
         ),
         ("if manifest is None or self._failed(manifest):", "if manifest is None:"),
+        (
+            "and current.directory == manifest.directory and current.verdict != verdict",
+            "and current.verdict != verdict",
+            "store/test_store.py",
+        ),
+    ),
+    *mutations(
+        "store",
+        "store/store.py",
+        "store/test_store.py",
+        ("            _sweep(folder)\n", ""),
         ("            if other != path:\n                shutil.rmtree(other)", "            pass"),
         ("inputs if draft.inputs is None else draft.inputs", "inputs", "store/test_kept_versions.py"),
         (
             "previous=before.directory if before else None",
             "previous=None",
             "store/test_store.py store/test_kept_versions.py",
-        ),
-        (
-            "and current.directory == manifest.directory and current.verdict != verdict",
-            "and current.verdict != verdict",
-            "store/test_store.py",
         ),
     ),
     *mutations(
@@ -182,7 +187,7 @@ MUTATIONS = [
         "store/test_rewriting.py",
         ("current.directory == manifest.directory", "current.directory"),
         ("            shutil.rmtree(draft.directory, ignore_errors=True)", "            pass"),
-        ("{**current.facts, **facts}", "facts"),
+        ("{**current.facts, **facts.model_dump()}", "facts.model_dump()"),
     ),
     *mutations(
         "store",

@@ -23,7 +23,7 @@ def references() -> dict[str, list[dg.LocalFileCodeReference]]:
 def asset_functions() -> dict[str, str]:
     """Name and source of every function in the modules of the assets."""
     sources = {}
-    for path in (PACKAGE / "assets").glob("*.py"):
+    for path in (PACKAGE / "orchestration" / "assets").glob("*.py"):
         text = path.read_text(encoding="utf-8")
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):
@@ -60,7 +60,11 @@ def test_an_asset_calls_the_function_that_it_leads_to() -> None:
 
 def test_a_package_that_is_no_folder_has_no_references(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "package.zip", "w") as archive:
-        for file in ("__init__.py", "orchestration/assets/__init__.py", "orchestration/assets/references.py"):
+        for file in (
+            "__init__.py",
+            "orchestration/__init__.py",
+            *(f"orchestration/assets/{name}.py" for name in ("__init__", "references")),
+        ):
             archive.write(PACKAGE / file, f"engage_pipeline/{file}")
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"

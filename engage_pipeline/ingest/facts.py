@@ -1,0 +1,52 @@
+"""Figures of the ingested artifacts: of one raw part (tweet_parts, validation_tweets) or of several (test_tweets)."""
+
+from collections.abc import Mapping
+
+from engage_pipeline.store.facts import Facts
+from engage_pipeline.store.manifests import Manifest
+
+
+class IngestedFacts(Facts):
+    """Figures of every ingested artifact.
+
+    `forgotten` counts the lines left out because they are of deleted tweets or users. `deletions` is the digest of the
+    lists of deletions that the artifact is without; None where nothing is deleted. `rows_before` are the rows of the
+    version before, and `rows_change` how many more there are now; rows of deleted tweets or users count in both.
+    """
+
+    forgotten: int = 0
+    deletions: str | None = None
+    rows_before: int = 0
+    rows_change: int = 0
+
+
+class PartFacts(IngestedFacts):
+    """Figures of one raw part: `lines` = `rows` + `rejected` + `blank` + `forgotten`.
+
+    `positives` counts rows by engagement, empty without labels; `reasons` counts rejected lines by kind; `days` are the
+    first and the last engagement day, in words. `duplicates` counts rows whose tweet and viewer occurred before; None
+    where an earlier version of the program did not count them.
+    """
+
+    lines: int
+    rows: int
+    rejected: int
+    blank: int
+    positives: Mapping[str, int]
+    reasons: Mapping[str, int]
+    days: str
+    duplicates: int | None = None
+
+
+class SeveralPartsFacts(IngestedFacts):
+    """Figures of several raw parts: those of each by name, and sums over them."""
+
+    parts: Mapping[str, PartFacts]
+    rejected: int = 0
+
+
+def facts_by_part(manifest: Manifest) -> Mapping[str, PartFacts]:
+    """The figures of each raw part in an ingested artifact, by name; by "" of an artifact that is one part."""
+    if manifest.artifact == "test_tweets":
+        return SeveralPartsFacts.read(manifest).parts
+    return {"": PartFacts.read(manifest)}

@@ -1,0 +1,63 @@
+"""Figures of the language stage: the encoder, token vectors, sketch codes and topics."""
+
+from collections.abc import Sequence
+
+from engage_pipeline.store.facts import Facts
+
+
+class EncoderFacts(Facts):
+    """Figures of finetuned_encoder: tweets that trained it, steps, and losses in nats a masked token.
+
+    `losses` are means over neighbouring steps; `loss_steps` holds the last step of each.
+    """
+
+    tweets: int
+    steps: int
+    heldout_loss_before: float
+    heldout_loss_after: float
+    loss_steps: Sequence[int]
+    losses: Sequence[float]
+
+    def training_curve(self) -> list[tuple[int, float]]:
+        """Step and loss of the tweets that trained it."""
+        return list(zip(self.loss_steps, self.losses, strict=True))
+
+    def heldout_curve(self) -> list[tuple[int, float]]:
+        """Step and loss of the held-out tweets, before and after."""
+        return [(0, self.heldout_loss_before), (self.steps, self.heldout_loss_after)]
+
+
+class TokenFacts(Facts):
+    """Figures of token_sketches: tokens that have a vector, and the numbers in one.
+
+    `frequencies` holds (rank from 1, occurrences) of some tokens, the most frequent first.
+    """
+
+    tokens: int
+    dim: int
+    frequencies: Sequence[tuple[int, int]]
+
+
+class SketchFacts(Facts):
+    """Figures of emde_sketches: tokens, depths, codes of a depth, and the share of the codes that are used.
+
+    `occupancy` holds, for each depth, quantiles of the tokens that share a code (language.emde.code_occupancy).
+    """
+
+    tokens: int
+    depth: int
+    width: int
+    used_share: float
+    occupancy: Sequence[Sequence[int]]
+
+    def tokens_a_code(self) -> float:
+        """How many tokens each code would have if all had as many."""
+        return self.tokens / self.width
+
+
+class TopicFacts(Facts):
+    """Figures of tweet_topics: topics, and the share of the tweets in each. `why` says why none were looked for."""
+
+    topics: int
+    shares: Sequence[float] = []
+    why: str | None = None

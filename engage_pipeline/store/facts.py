@@ -1,0 +1,69 @@
+"""Figures of a version, as its manifest holds them under `facts`: one frozen model for each kind of artifact.
+
+The models of a stage stand in its module `facts`. They name the figures that code reads; figures that are only shown to
+people are carried along by their names. What does not belong here: figures of one stage.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.store.manifests import Manifest, label
+
+
+class Figures(BaseModel):
+    """Figures by name. `model_dump` gives those that were given, in that order: a default is not written."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    _given: tuple[str, ...] = PrivateAttr(())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _note_order(cls, values: Any, build: ModelWrapValidatorHandler[Self]) -> Self:
+        figures = build(values)
+        if isinstance(values, Mapping):
+            figures._given = tuple(values)
+        return figures
+
+    @model_serializer(mode="wrap")
+    def _in_order(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        figures = dump(self)
+        return {name: figures[name] for name in self._given if name in figures}
+
+
+class Facts(Figures):
+    """Figures of any artifact: the seconds that making it took, and the peak of the resident memory meanwhile (MB)."""
+
+    seconds: float = 0.0
+    peak_mb: int = 0
+
+    @classmethod
+    def read(cls, manifest: Manifest) -> Self:
+        """The figures of a published version.
+
+        Raises KeyError with the name of a figure that an earlier version of the program did not write, and UserError
+        where one has another type than it is written with.
+        """
+        try:
+            return cls.model_validate(manifest.facts)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            name = ".".join(map(str, problem["loc"]))
+            if problem["type"] == "missing":
+                raise KeyError(name) from error
+            raise UserError(
+                f"{label(manifest.artifact, manifest.key)}: the fact {name} of its manifest can't be read "
+                f"({problem['msg']}): materialize it again"
+            ) from error

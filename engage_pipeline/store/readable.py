@@ -1,0 +1,145 @@
+"""The published versions of one working directory, as readers find them: by the manifests alone.
+
+What does not belong here: how a version is made and published (store).
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from engage_pipeline.catalogue import ARTIFACTS, default_settings, relevant_settings, setting_value
+from engage_pipeline.errors import UserError
+from engage_pipeline.files import atomic
+from engage_pipeline.files.raw_parts import check_key
+from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store import kept_versions, rules, staleness
+from engage_pipeline.store.manifests import Manifest, Verdict, label, read_manifest
+from engage_pipeline.store.publishing import MANIFEST, write_manifest
+from engage_pipeline.store.versions import Version
+
+
+class ReadableStore:
+    """The published versions of one working directory under one set of settings.
+
+    A version that fails a rule of its artifact is not opened, whoever made it.
+    """
+
+    def __init__(self, settings: Settings, rules_of: Callable[[str], rules.Rules] = rules.stage_rules) -> None:
+        """Nothing is created or read until it is needed. `rules_of` gives what must hold of an artifact's versions."""
+        self.settings = settings
+        self.root = settings.working_dir
+        self.rules_of = rules_of
+
+    def folder(self, name: str, key: str | None = None) -> Path:
+        """The folder of an artifact, or of one part of it."""
+        artifact = ARTIFACTS[name]
+        if artifact.partitioned != (key is not None):
+            raise ValueError(f"{name}: {'a part is needed' if artifact.partitioned else 'it has no parts'}")
+        base = self.root / artifact.stage.value / name
+        return base if key is None else base / check_key(key)
+
+    def manifest(self, name: str, key: str | None = None) -> Manifest | None:
+        """The manifest of the current version; None where nothing is published. Raises UserError if unreadable."""
+        path = self.folder(name, key) / MANIFEST
+        try:
+            return read_manifest(path.read_bytes(), path.parent)
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise UserError(f"{path}: not a manifest; materialize {label(name, key)} again") from error
+
+    def open(self, name: str, key: str | None = None) -> Version:
+        """The current version. Raises UserError where there is none, or where it was made with other settings."""
+        manifest = self.manifest(name, key)
+        if manifest is None:
+            raise UserError(f"{label(name, key)} is not there yet: materialize it first")
+        settings = relevant_settings(name, self.settings)
+        if changed := staleness.changed_setting(manifest.settings, settings, default_settings(name)):
+            raise UserError(f"{label(name, key)} was made with other settings ({changed}): materialize it again")
+        if reason := self._failed(manifest):
+            raise UserError(f"{label(name, key)} {reason}: mend the cause and materialize it again")
+        return Version(self.folder(name, key), manifest)
+
+    def current(self, name: str, key: str | None = None) -> Version | None:
+        """The current version, whatever its settings; None where none can be read and passes its rules."""
+        manifest = self._readable_manifest(name, key)
+        if manifest is None or self._failed(manifest):
+            return None
+        return Version(self.folder(name, key), manifest)
+
+    def kept(self, name: str, key: str | None = None) -> list[Version]:
+        """Earlier versions to return to, the latest first: each content once, without that of the current version."""
+        folder, current = self.folder(name, key), self._readable_manifest(name, key)
+        manifests = kept_versions.kept_manifests(folder, current.version if current else None)
+        return [Version(folder, manifest) for manifest in manifests]
+
+    def parts(self) -> list[str]:
+        """Names of the training parts that were ingested from the folder `recsys_data`, sorted.
+
+        The folder says what the training set is: a part from another folder, or one whose file is gone, is not counted,
+        so that two data sets never mix in one working directory.
+        """
+        base = self.root / ARTIFACTS["tweet_parts"].stage.value / "tweet_parts"
+        if not base.is_dir():
+            return []
+        folder = atomic.relative_folder(self.settings.recsys_data, self.root)
+        manifests = (self.manifest("tweet_parts", path.name) for path in sorted(base.iterdir()) if path.is_dir())
+        found = {part.key: part.sources[0] for part in manifests if part and part.key and part.sources}
+        return [
+            key
+            for key, source in found.items()
+            if source.folder == folder and (self.settings.recsys_data / source.name).exists()
+        ]
+
+    def parts_of(self, name: str) -> list[str]:
+        """The parts that the unpartitioned artifact `name` is made of: the first so many, as its setting says."""
+        limit = setting_value(ARTIFACTS[name].parts_setting, self.settings)
+        return self.parts()[:limit]
+
+    def part_paths(self, consumer: str, file: str, source: str = "tweet_parts") -> list[Path]:
+        """The `file` of each part of `source` that the unpartitioned artifact `consumer` is made of, in order of part.
+
+        Raises UserError where no part is there.
+        """
+        keys = self.parts_of(consumer)
+        if not keys:
+            raise UserError(f"no part of {self.settings.recsys_data} is ingested: materialize tweet_parts first")
+        return [self.open(source, key).path(file) for key in keys]
+
+    def verdict(self, manifest: Manifest) -> Verdict:
+        """Whether the version of `manifest` holds to the rules of now. Judged anew, and noted in the manifest, where
+        what the noted verdict rests on has changed."""
+        own = self.rules_of(manifest.artifact)
+        if manifest.verdict is not None and rules.holds_still(self, manifest.verdict, own):
+            return manifest.verdict
+        return self.judge_again(manifest)
+
+    def judge_again(self, manifest: Manifest) -> Verdict:
+        """The same, looked at now; noted in the manifest."""
+        version = Version(self.folder(manifest.artifact, manifest.key), manifest)
+        verdict = rules.judge(self, version, self.rules_of(manifest.artifact))
+        self._note(manifest, verdict)
+        return verdict
+
+    def _readable_manifest(self, name: str, key: str | None) -> Manifest | None:
+        """The manifest, or None where there is none or a damaged one: making the artifact again mends it."""
+        try:
+            return self.manifest(name, key)
+        except UserError:
+            return None
+
+    def _failed(self, manifest: Manifest) -> str | None:
+        return staleness.failed(self._problems(manifest))
+
+    def _problems(self, manifest: Manifest) -> str:
+        return rules.failures(self.verdict(manifest))
+
+    def _note(self, manifest: Manifest, verdict: Verdict) -> None:
+        """Writes the verdict down if the version is the current one still and this process may: else it is judged
+        anew by the next that asks."""
+        folder = self.folder(manifest.artifact, manifest.key)
+        with suppress(UserError, OSError), atomic.exclusive(folder / ".lock", "in use"):
+            current = self.manifest(manifest.artifact, manifest.key)
+            if current is not None and current.directory == manifest.directory and current.verdict != verdict:
+                write_manifest(folder, replace(current, verdict=verdict))
