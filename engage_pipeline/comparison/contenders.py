@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from engage_pipeline.catalogue import ARTIFACTS, ancestry, digest, setting_values
-from engage_pipeline.comparison.reference_trees import FEATURES, PARAMETERS
+from engage_pipeline.comparison.reference_trees import PARAMETERS, READ_ARTIFACTS
 from engage_pipeline.comparison.worlds import RawFiles, WorldSpec
 from engage_pipeline.errors import UserError
 from engage_pipeline.settings.settings import PRESETS, Preset, overlay, read_yaml, settings_from
@@ -34,7 +34,7 @@ class Contender:
     @property
     def artifacts(self) -> tuple[str, ...]:
         """The artifacts that the pipeline must make for it."""
-        return FEATURES if self.name == REFERENCE_TREES else ("submission",)
+        return READ_ARTIFACTS if self.name == REFERENCE_TREES else ("submission",)
 
     def shown(self, common: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the settings that override the preset's."""

@@ -31,10 +31,11 @@ from engage_pipeline.model.trees.training import LEAST_LABELS, constant_logit
 from engage_pipeline.numerics.logistic import log_losses, sigmoid
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings, load_settings
+from engage_pipeline.store.file_names import FEATURES
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.results import write_submission
 
-FEATURES = ("interaction_features", "validation_features", "test_features")
+READ_ARTIFACTS = ("interaction_features", "validation_features", "test_features")
 """The artifacts that it reads."""
 PARAMETERS: dict[str, Any] = {
     "objective": "binary",
@@ -126,10 +127,8 @@ def _rarer(labels: np.ndarray) -> int:
 def write_results(settings: Settings, output: Path) -> None:
     """Trains on the published features of `settings` and writes the results.csv `output`."""
     store = ArtifactStore(settings)
-    training = store.part_paths("pretrained_network", "features.parquet", "interaction_features")
-    rows = read_training_rows(
-        training, store.open("validation_features").path("features.parquet"), settings.seed, MOST_ROWS
-    )
+    training = store.part_paths("pretrained_network", FEATURES, "interaction_features")
+    rows = read_training_rows(training, store.open("validation_features").path(FEATURES), settings.seed, MOST_ROWS)
     model = train(rows, settings)
     tweets, features = store.open("test_tweets"), store.open("test_features")
     files = [f"{part}.parquet" for part in SeveralPartsFacts.read(tweets.manifest).parts]

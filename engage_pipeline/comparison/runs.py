@@ -19,11 +19,11 @@ from engage_pipeline.comparison.worlds import RawFiles, Variant, WorldSpec
 from engage_pipeline.errors import UserError
 from engage_pipeline.settings.settings import Settings, load_settings
 from engage_pipeline.store.facts import Facts
+from engage_pipeline.store.file_names import RESULTS
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.scoring.labels import LabelledRows
 from engage_pipeline.submission.scoring.report import score_predictions
 
-RESULTS = "results.csv"
 _INSTANCE = {"telemetry": {"enabled": False}, "nux": {"enabled": False}}
 
 

@@ -23,6 +23,7 @@ from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.report import IngestReport, change_of_rows, facts_of_parts
 from engage_pipeline.ingest.side_files import SAMPLE, write_side_files, write_test_sample
 from engage_pipeline.ingest.validation_split import validation_split
+from engage_pipeline.store.file_names import REJECTS, TWEETS
 from engage_pipeline.store.plan import raw_sources
 from engage_pipeline.store.store import ArtifactStore, Draft
 
@@ -73,11 +74,11 @@ def write_labelled(
     `since` is the identity of the file `source` before it was read; `split` gives the values of SPLIT, if there are
     any. Raises UserError as ingest_part does.
     """
-    tweets = draft.path("tweets.parquet")
+    tweets = draft.path(TWEETS)
     report = ingest_part(
         source,
         tweets=tweets,
-        rejects=draft.path("rejects.parquet"),
+        rejects=draft.path(REJECTS),
         settings=store.settings,
         labelled=True,
         order="tweet",
@@ -108,7 +109,7 @@ def _write_test_part(store: ArtifactStore, draft: Draft, source: Path, found: In
     report = ingest_part(
         source,
         tweets=tweets,
-        rejects=draft.path(f"{part}.rejects.parquet"),
+        rejects=draft.path(f"{part}.{REJECTS}"),
         settings=store.settings,
         labelled=False,
         order="line",

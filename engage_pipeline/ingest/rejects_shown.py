@@ -17,6 +17,7 @@ from engage_pipeline.ingest.facts import facts_by_part
 from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.rejects import read_rejects, rejected_file
 from engage_pipeline.plurals import counted
+from engage_pipeline.store.file_names import REJECTS
 from engage_pipeline.store.manifests import Manifest, split_label
 from engage_pipeline.store.rewriting import keys_on_disk
 from engage_pipeline.store.store import ArtifactStore
@@ -72,9 +73,9 @@ def _find(store: ArtifactStore, part: str) -> _Found:
         there = ", ".join(str(one) for one in keys_on_disk(store, "tweet_parts")) or "none"
         raise UserError(f"{part}: no such part was read into {store.root}; training parts there: {there}")
     version = Version(folder, manifest)
-    files = [file for file in sorted(manifest.files) if file.endswith("rejects.parquet")]
+    files = [file for file in sorted(manifest.files) if file.endswith(REJECTS)]
     if inner is not None:
-        files = [file for file in files if file == f"{inner}.rejects.parquet"]
+        files = [file for file in files if file == f"{inner}.{REJECTS}"]
     if not files:
         raise UserError(f"{part}: no part {inner} in {name}")
     return _Found(tuple(version.path(file) for file in files), _of_lines(manifest))

@@ -17,12 +17,13 @@ from engage_pipeline.files.parquet import schema_difference
 from engage_pipeline.ingest.facts import PartFacts
 from engage_pipeline.ingest.part_comparison import same_content
 from engage_pipeline.ingest.side_files import DAYS, SAMPLE, rows_outside, shared_rows
+from engage_pipeline.store.file_names import FEATURES, PROFILE_ENDING, REJECTS, TWEETS
 from engage_pipeline.store.manifests import Manifest, label
 from engage_pipeline.store.rules import Outcome, Rule, Rules, rule
 from engage_pipeline.store.versions import Reader, Version
 
 _DAYS_NAMED = 3
-_NO_ROWS = (".rejects.parquet", ".profile.parquet", f".{SAMPLE}")
+_NO_ROWS = (f".{REJECTS}", PROFILE_ENDING, f".{SAMPLE}")
 _WINDOWS = ("validation_tweets", "test_tweets")
 
 
@@ -45,7 +46,7 @@ def tables(manifest: Manifest) -> list[str]:
     """The files that hold the rows: of test rows one a part."""
     if manifest.artifact.startswith("test_"):
         return [name for name in sorted(manifest.files) if not name.endswith(_NO_ROWS)]
-    return ["features.parquet" if manifest.artifact.endswith("_features") else "tweets.parquet"]
+    return [FEATURES if manifest.artifact.endswith("_features") else TWEETS]
 
 
 @rule("they do in {lines:,} lines")
@@ -114,14 +115,14 @@ def no_part_comes_twice(store: Reader, version: Version) -> Outcome:
 
 def content_marks(manifest: Manifest) -> set[str]:
     """The SHA-256 of the rows of a part and of its raw file: two parts that share one have the same content."""
-    return {manifest.files["tweets.parquet"].sha256, *(source.sha256 for source in manifest.sources)}
+    return {manifest.files[TWEETS].sha256, *(source.sha256 for source in manifest.sources)}
 
 
 def _parts_before(store: Reader, manifest: Manifest) -> Iterator[Manifest]:
     """The other parts that are used already; of those that were never judged the ones with an earlier name."""
     for key in store.parts():
         other = store.manifest("tweet_parts", key)
-        if other is None or other.key == manifest.key or not other.rows or "tweets.parquet" not in other.files:
+        if other is None or other.key == manifest.key or not other.rows or TWEETS not in other.files:
             continue
         noted = other.verdict and other.verdict.problems.get("no_part_comes_twice")
         if noted == "" or (noted is None and str(other.key) < str(manifest.key)):
@@ -171,7 +172,7 @@ def _samples(manifest: Manifest) -> list[str]:
 def holdout_has_its_share(store: Reader, version: Version) -> Outcome:
     """The held-out share of the validation rows is the setting's, within five standard deviations, and there are rows
     to fine-tune on and rows that are held out."""
-    held_out, rows = _held_out(version.path("tweets.parquet"))
+    held_out, rows = _held_out(version.path(TWEETS))
     share = store.settings.validation_percentage
     figures = {"held out": held_out, "rows": rows}
     if not 0 < held_out < rows:

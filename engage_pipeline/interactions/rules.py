@@ -7,6 +7,7 @@ from engage_pipeline import schema
 from engage_pipeline.ingest.facts import PartFacts
 from engage_pipeline.ingest.part_comparison import same_content
 from engage_pipeline.ingest.rules import columns_are_as_declared, content_marks
+from engage_pipeline.ingest.side_files import DAYS
 from engage_pipeline.interactions.facts import CountFacts
 from engage_pipeline.store.manifests import Manifest, label, split_label
 from engage_pipeline.store.rules import Outcome, Rule, Rules, rule
@@ -67,7 +68,7 @@ def _differences(counted: dict[str, int], read: dict[str, int]) -> str:
 
 
 def _counted(version: Version) -> dict[str, int]:
-    days = pq.read_table(version.path("days.parquet"))
+    days = pq.read_table(version.path(DAYS))
     return {name: int(days[name].to_numpy().sum()) for name in ("rows", *schema.ENGAGEMENTS)}
 
 

@@ -11,7 +11,7 @@ from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.machine import stopping
 from engage_pipeline.metrics import format_table
-from engage_pipeline.model.evaluation.holdout import read_scores
+from engage_pipeline.model.evaluation.holdout import SCORES, read_scores
 from engage_pipeline.model.promotion.facts import DecisionFacts
 from engage_pipeline.model.promotion.predicting import lacks_model
 from engage_pipeline.model.promotion.promotion import held_model, shown_time
@@ -77,7 +77,7 @@ def run_pipeline(
 
 def summary(store: ArtifactStore, made: Sequence[Step]) -> str:
     """The scores of the holdout and the places of results.csv, where there is one, and the report."""
-    scores = read_scores(store.open("evaluation").path("scores.json"))
+    scores = read_scores(store.open("evaluation").path(SCORES))
     seconds = sum(Facts.read(store.open(step.artifact, step.key).manifest).seconds for step in made)
     return "\n".join(
         [

@@ -16,6 +16,7 @@ from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.progress import Progress, progress
 from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.file_names import FEATURES, REJECTS, TWEETS
 from engage_pipeline.submission.published import Published
 from engage_pipeline.submission.results import BATCH_ROWS, ResultsWriter, write_part
 from engage_pipeline.submission.seen_rows import SeenRows
@@ -74,9 +75,9 @@ def _predict_part(
     share: _Share,
     settings: Settings,
 ) -> int:
-    tweets, features = folder / "tweets.parquet", folder / "features.parquet"
+    tweets, features = folder / TWEETS, folder / FEATURES
     report = ingest_part(
-        source, tweets=tweets, rejects=folder / "rejects.parquet", settings=settings, labelled=False, order="line"
+        source, tweets=tweets, rejects=folder / REJECTS, settings=settings, labelled=False, order="line"
     )
     share.rows = report.rows
     for piece in slices(tweets, folder / "slice.parquet", published.slice_rows):

@@ -12,7 +12,7 @@ from engage_pipeline import schema
 from engage_pipeline.catalogue import ancestry
 from engage_pipeline.comparison import reference_rows
 from engage_pipeline.comparison.reference_rows import REFERENCE_COLUMNS, matrix, read_training_rows
-from engage_pipeline.comparison.reference_trees import FEATURES, train, write_results
+from engage_pipeline.comparison.reference_trees import READ_ARTIFACTS, train, write_results
 from engage_pipeline.errors import UserError
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.orchestration.running import run_pipeline
@@ -108,7 +108,7 @@ def test_an_engagement_keeps_its_rate_where_trees_do_not_hold_or_labels_are_few(
 def test_they_beat_the_constant_rate_and_nothing_is_lost_from_the_test_part(tmp_path: Path):
     synthesize(tmp_path / "raw", rows=20_000, users=2000, parts=2, seed=1)
     config = worlds.write_config(tmp_path, engine={"threads": 1})
-    wanted = set().union(*map(ancestry, FEATURES))
+    wanted = set().union(*map(ancestry, READ_ARTIFACTS))
     run_pipeline(Pipeline(config=str(config)), DagsterInstance.ephemeral(), wanted)
     settings = load_settings(config)
     write_results(settings, tmp_path / "results.csv")

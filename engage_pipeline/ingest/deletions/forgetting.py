@@ -24,6 +24,7 @@ from engage_pipeline.ingest.report import facts_of_parts, summarise
 from engage_pipeline.ingest.side_files import SAMPLE, write_side_files, write_test_sample
 from engage_pipeline.progress import progress
 from engage_pipeline.store.deletion_ledger import enter, enter_replaced_inputs
+from engage_pipeline.store.file_names import REJECTS, TWEETS
 from engage_pipeline.store.manifests import Manifest, label
 from engage_pipeline.store.rewriting import keys_on_disk, note_facts, rewrite
 from engage_pipeline.store.store import ArtifactStore, Draft, Version
@@ -173,9 +174,9 @@ def _write_side_files(parts: Mapping[str | None, PartFiles], draft: Draft, store
 def _parts(version: Version) -> dict[str | None, PartFiles]:
     """Checks and returns the files of each raw part in an ingested artifact; test_tweets has several parts, by name."""
     if version.manifest.artifact != "test_tweets":
-        return {None: PartFiles(version.path("tweets.parquet"), version.path("rejects.parquet"))}
+        return {None: PartFiles(version.path(TWEETS), version.path(REJECTS))}
     return {
-        part: PartFiles(version.path(f"{part}.parquet"), version.path(f"{part}.rejects.parquet"))
+        part: PartFiles(version.path(f"{part}.parquet"), version.path(f"{part}.{REJECTS}"))
         for part in SeveralPartsFacts.read(version.manifest).parts
     }
 

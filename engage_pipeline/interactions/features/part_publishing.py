@@ -17,6 +17,7 @@ from engage_pipeline.interactions.drift.profile import write_profile
 from engage_pipeline.interactions.features.writing import Written, write_features_of_parts
 from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
 from engage_pipeline.store.facts import Facts
+from engage_pipeline.store.file_names import FEATURES, PROFILE_ENDING, TWEETS
 from engage_pipeline.store.manifests import Manifest
 from engage_pipeline.store.measured import PartResult, making, published
 from engage_pipeline.store.store import ArtifactStore, Draft
@@ -88,7 +89,7 @@ class _OpenPart:
 
     @property
     def features(self) -> Path:
-        return self.draft.path("features.parquet")
+        return self.draft.path(FEATURES)
 
     def publish(self, store: ArtifactStore, written: Written) -> Manifest:
         """Completes the part, whose features are `written`."""
@@ -104,7 +105,7 @@ def _open(store: ArtifactStore, key: str, drafts: ExitStack) -> _OpenPart:
     """Opens the draft of a part; `drafts` closes it at the latest. Raises UserError, and leaves no draft open then."""
     with ExitStack() as opening:
         draft = opening.enter_context(making(store, ARTIFACT, key))
-        tweets = store.open("tweet_parts", key).path("tweets.parquet")
+        tweets = store.open("tweet_parts", key).path(TWEETS)
         return _OpenPart(tweets, draft, drafts.enter_context(opening.pop_all()))
 
 
@@ -113,4 +114,4 @@ def _finish(features: Path, kind: Kind, store: ArtifactStore) -> None:
     families = store.settings.features.counters
     wanted = schema.feature_schema(labelled=kind != "test", validation=kind == "validation", families=families)
     require_schema(features, wanted)
-    write_profile(features, features.with_suffix(".profile.parquet"), store.settings)
+    write_profile(features, features.with_suffix(PROFILE_ENDING), store.settings)

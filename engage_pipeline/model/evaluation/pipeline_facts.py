@@ -14,10 +14,10 @@ from engage_pipeline.interactions.facts import CountFacts, SimilarityFacts
 from engage_pipeline.language.facts import EncoderFacts, SketchFacts, TokenFacts
 from engage_pipeline.model.evaluation.pipeline_section import PipelineFacts
 from engage_pipeline.model.facts import BundleFacts, NetworkFacts, TreesFacts
+from engage_pipeline.store.file_names import PROFILE
 from engage_pipeline.store.store import ArtifactStore
 
 EVALUATION = "evaluation"
-PROFILE = "features.profile.parquet"
 
 
 def report_inputs(store: ArtifactStore) -> PipelineFacts:

@@ -28,6 +28,7 @@ from engage_pipeline.model.promotion.predicting import MODEL, current_model, wri
 from engage_pipeline.settings.operating import PromotionSettings
 from engage_pipeline.store import promoted_counters
 from engage_pipeline.store.deletion_ledger import predating, read_ledger
+from engage_pipeline.store.file_names import FEATURES
 from engage_pipeline.store.store import ArtifactStore, Draft, Manifest, Version
 
 CANDIDATE_MODEL = "candidate_model"
@@ -45,7 +46,7 @@ def promote(store: ArtifactStore, draft: Draft) -> DecisionFacts:
     """
     candidate, current = store.open(CANDIDATE_MODEL), current_model(store)
     candidate.directory()
-    features = store.open("validation_features").path("features.parquet")
+    features = store.open("validation_features").path(FEATURES)
     scores = {CANDIDATE: score_version(candidate, features, store.settings)}
     if current is not None:
         same = current.manifest.version == candidate.manifest.version

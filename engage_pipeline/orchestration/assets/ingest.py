@@ -11,6 +11,7 @@ from engage_pipeline.ingest.side_files import label_counts
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
 from engage_pipeline.orchestration.assets.materializing import Shown
 from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.file_names import TWEETS
 from engage_pipeline.store.manifests import Manifest
 from engage_pipeline.store.measured import PartResult
 from engage_pipeline.store.store import ArtifactStore, Draft
@@ -19,7 +20,7 @@ from engage_pipeline.store.versions import Version
 
 def _show_part(store: ArtifactStore, manifest: Manifest) -> Shown:
     version = Version(store.folder("tweet_parts", manifest.key), manifest)
-    return _plots(version.path("tweets.parquet"), PartFacts.read(manifest).reasons, store.settings)
+    return _plots(version.path(TWEETS), PartFacts.read(manifest).reasons, store.settings)
 
 
 def _plots(tweets: Path, reasons: Mapping[str, int], settings: Settings) -> Shown:
@@ -42,7 +43,7 @@ _VALIDATION = schema.tweet_schema(labelled=True, validation=True)
 def validation_tweets(store: ArtifactStore, draft: Draft, found: IngestInput) -> Shown:
     """Typed tweets of the validation part, each a holdout row or a row of one of the fine-tuning chunks."""
     report = write_validation(store, draft, found)
-    return _plots(draft.path("tweets.parquet"), report.reasons, store.settings)
+    return _plots(draft.path(TWEETS), report.reasons, store.settings)
 
 
 @pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.tweet_schema(labelled=False), prepare=ingest_input)

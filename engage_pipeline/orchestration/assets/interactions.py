@@ -6,14 +6,16 @@ import pyarrow.parquet as pq
 
 from engage_pipeline import plots, schema
 from engage_pipeline.ingest.facts import SeveralPartsFacts
+from engage_pipeline.ingest.side_files import DAYS
 from engage_pipeline.interactions.counters.counting import count_training, count_validation
 from engage_pipeline.interactions.facts import CommunityFacts, CountFacts, SimilarityFacts
 from engage_pipeline.interactions.features.part_publishing import publish_parts, write_parts
 from engage_pipeline.interactions.graphs import communities
-from engage_pipeline.interactions.graphs.similarity import similar_authors
+from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS, similar_authors
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
 from engage_pipeline.orchestration.assets.materializing import Shown
 from engage_pipeline.settings.families import COUNTER_FAMILIES
+from engage_pipeline.store.file_names import FEATURES, TWEETS
 from engage_pipeline.store.measured import PartResult
 from engage_pipeline.store.store import ArtifactStore, Draft
 
@@ -22,10 +24,10 @@ from engage_pipeline.store.store import ArtifactStore, Draft
 def interaction_counts(store: ArtifactStore, draft: Draft) -> Shown:
     """How many training rows with each engagement share a pair, author, viewer, viewer and language, or viewer and
     hashtag: by engagement day and in total, recounted in one pass over the narrow columns of all parts."""
-    tweets = store.part_paths("interaction_counts", "tweets.parquet")
+    tweets = store.part_paths("interaction_counts", TWEETS)
     facts = CountFacts(**count_training(tweets, draft.directory, store.settings))
     draft.record(facts, rows=facts.rows)
-    days = pq.read_table(draft.path("days.parquet"))
+    days = pq.read_table(draft.path(DAYS))
     return {"label rates": plots.label_rates_by_day({name: days[name].to_pylist() for name in days.column_names})}
 
 
@@ -33,8 +35,8 @@ def interaction_counts(store: ArtifactStore, draft: Draft) -> Shown:
 def author_similarity(store: ArtifactStore, draft: Draft) -> Shown:
     """Authors with shared followers: Jaccard similarity of the follower sets, the best few of each author."""
     found = similar_authors(
-        store.part_paths("author_similarity", "tweets.parquet"),
-        draft.path("similar_authors.parquet"),
+        store.part_paths("author_similarity", TWEETS),
+        draft.path(SIMILAR_AUTHORS),
         top_n=store.settings.authors_similarity_top_N,
         threshold=store.settings.authors_similarity_threshold,
         settings=store.settings,
@@ -65,7 +67,7 @@ def user_communities(store: ArtifactStore, draft: Draft) -> Shown:
 def validation_counts(store: ArtifactStore, draft: Draft) -> None:
     """The counters of the validation window, by chunk and in total over the fine-tuning rows, and over every labelled
     row for the test rows; with the rows that had no engagement at all."""
-    tweets = [store.open("validation_tweets").path("tweets.parquet")]
+    tweets = [store.open("validation_tweets").path(TWEETS)]
     facts = CountFacts(**count_validation(tweets, draft.directory, store.settings))
     draft.record(facts, rows=facts.rows)
 
@@ -82,8 +84,8 @@ def interaction_features(store: ArtifactStore, keys: Sequence[str]) -> dict[str,
 )
 def validation_features(store: ArtifactStore, draft: Draft) -> None:
     """The validation rows as a model reads them; a fine-tuning row is counted without its own chunk."""
-    tweets = store.open("validation_tweets").path("tweets.parquet")
-    draft.rows = write_parts(store, [(tweets, draft.path("features.parquet"))], "validation")
+    tweets = store.open("validation_tweets").path(TWEETS)
+    draft.rows = write_parts(store, [(tweets, draft.path(FEATURES))], "validation")
 
 
 @pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.feature_schema(labelled=False, families=COUNTER_FAMILIES))

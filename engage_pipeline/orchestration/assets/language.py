@@ -2,9 +2,11 @@
 
 from engage_pipeline import plots
 from engage_pipeline.language.facts import EncoderFacts, SketchFacts, TokenFacts, TopicFacts
+from engage_pipeline.language.token_vectors import TOKEN_VECTORS
 from engage_pipeline.language.topics import TopicModel, fit_topics
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
 from engage_pipeline.orchestration.assets.materializing import Shown
+from engage_pipeline.store.file_names import TWEETS
 from engage_pipeline.store.store import ArtifactStore, Draft
 
 
@@ -14,7 +16,7 @@ def finetuned_encoder(store: ArtifactStore, draft: Draft) -> Shown:
     that were saved on the way and the loss on held-out tweets before and after."""
     from engage_pipeline.language.finetuning import finetune_encoder
 
-    tweets = store.part_paths("finetuned_encoder", "tweets.parquet")
+    tweets = store.part_paths("finetuned_encoder", TWEETS)
     workspace = store.workspace("finetuned_encoder")
     facts = EncoderFacts(**finetune_encoder(tweets, draft.directory, workspace, store.settings))
     draft.record(facts)
@@ -26,7 +28,7 @@ def token_sketches(store: ArtifactStore, draft: Draft) -> Shown:
     """The vector of each token: the mean of its last hidden states over every occurrence in the sketched parts."""
     from engage_pipeline.language.token_vectors import sketch_tokens
 
-    tweets = store.part_paths("token_sketches", "tweets.parquet")
+    tweets = store.part_paths("token_sketches", TWEETS)
     encoder = store.open("finetuned_encoder").directory()
     facts = TokenFacts(**sketch_tokens(encoder, tweets, draft.directory, store.settings))
     draft.record(facts, rows=facts.tokens)
@@ -38,7 +40,7 @@ def emde_sketches(store: ArtifactStore, draft: Draft) -> Shown:
     """EMDE codes: each token's bucket at every depth, and the fitted coder, so that new tokens can be coded later."""
     from engage_pipeline.language.emde import code_tokens
 
-    vectors = store.open("token_sketches").path("token_vectors.parquet")
+    vectors = store.open("token_sketches").path(TOKEN_VECTORS)
     facts = SketchFacts(**code_tokens(vectors, draft.directory, store.settings))
     draft.record(facts, rows=facts.tokens)
     return {"tokens by code": plots.code_occupancy(facts.occupancy, facts.tokens_a_code())}
@@ -52,7 +54,7 @@ def tweet_topics(store: ArtifactStore, draft: Draft) -> Shown:
         TopicModel.none().save(draft.directory)
         draft.record(TopicFacts(topics=0, why="no family of features.families reads topics"))
         return {}
-    tweets = store.part_paths("tweet_topics", "tweets.parquet")
+    tweets = store.part_paths("tweet_topics", TWEETS)
     facts = TopicFacts(**fit_topics(tweets, draft.directory, store.settings))
     draft.record(facts)
     shares = list(enumerate(sorted(facts.shares, reverse=True), start=1))

@@ -5,11 +5,13 @@ import pyarrow.parquet as pq
 from engage_pipeline import plots
 from engage_pipeline.interactions.drift.profile import write_summary
 from engage_pipeline.interactions.drift.stability import COMPARABLE_FEATURES
+from engage_pipeline.language.codes import CODES
 from engage_pipeline.model.facts import BundleFacts, EffectsFacts, EvaluationFacts, NetworkFacts, TreesFacts
 from engage_pipeline.model.promotion.facts import ModelFacts
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
 from engage_pipeline.orchestration.assets.materializing import Shown
 from engage_pipeline.store import promoted_counters
+from engage_pipeline.store.file_names import FEATURES, LANGUAGES, PROFILE
 from engage_pipeline.store.store import ArtifactStore, Draft
 
 
@@ -21,9 +23,9 @@ def pretrained_network(store: ArtifactStore, draft: Draft) -> Shown:
     from engage_pipeline.model.network.pretraining import pretrain_network
     from engage_pipeline.model.network.warm_start import network_before
 
-    features = store.part_paths("pretrained_network", "features.parquet", "interaction_features")
-    codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
-    languages = pq.read_table(store.open("interaction_counts").path("languages.parquet"))["language"].to_pylist()
+    features = store.part_paths("pretrained_network", FEATURES, "interaction_features")
+    codes = load_codes(store.open("emde_sketches").path(CODES))
+    languages = pq.read_table(store.open("interaction_counts").path(LANGUAGES))["language"].to_pylist()
     workspace = store.workspace("pretrained_network")
     before = network_before(store) if store.settings.network.warm_start else None
     found = pretrain_network(features, codes, languages, draft.directory, workspace, store.settings, before)
@@ -39,8 +41,8 @@ def finetuned_network(store: ArtifactStore, draft: Draft) -> Shown:
     from engage_pipeline.model.network.finetuning import finetune_network
 
     pretrained = store.open("pretrained_network").directory()
-    features = store.open("validation_features").path("features.parquet")
-    codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
+    features = store.open("validation_features").path(FEATURES)
+    codes = load_codes(store.open("emde_sketches").path(CODES))
     workspace = store.workspace("finetuned_network")
     found = finetune_network(pretrained, features, codes, draft.directory, workspace, store.settings)
     facts = NetworkFacts(**found)
@@ -62,8 +64,8 @@ def engagement_effects(store: ArtifactStore, draft: Draft) -> None:
     from engage_pipeline.model.effects.scoring import copy_clusters, load_clusters
     from engage_pipeline.model.effects.training import train_effects
 
-    training = store.part_paths("engagement_effects", "features.parquet", "interaction_features")
-    validation = store.open("validation_features").path("features.parquet")
+    training = store.part_paths("engagement_effects", FEATURES, "interaction_features")
+    validation = store.open("validation_features").path(FEATURES)
     topics, communities = (store.open(name).directory() for name in ("tweet_topics", "user_communities"))
     copy_clusters(topics, communities, draft.directory)
     workspace = store.workspace("engagement_effects")
@@ -83,9 +85,9 @@ def engagement_trees(store: ArtifactStore, draft: Draft) -> Shown:
     from engage_pipeline.model.network.scoring import NetworkScorer
     from engage_pipeline.model.trees.training import train_trees
 
-    codes = load_codes(store.open("emde_sketches").path("codes.parquet"))
+    codes = load_codes(store.open("emde_sketches").path(CODES))
     pretrained = NetworkScorer.load(store.open("pretrained_network").directory(), codes)
-    features = store.open("validation_features").path("features.parquet")
+    features = store.open("validation_features").path(FEATURES)
     effects = read_columns(store.open("engagement_effects").directory())
     facts = TreesFacts(**train_trees(features, pretrained, effects, draft.directory, store.settings))
     draft.record(facts, rows=facts.rows)
@@ -108,11 +110,11 @@ def candidate_model(store: ArtifactStore, draft: Draft) -> Shown:
         finetuned=store.open("finetuned_network").directory(),
         effects=store.open("engagement_effects").directory(),
         trees=store.open("engagement_trees").directory(),
-        features=store.open("validation_features").path("features.parquet"),
-        codes_path=store.open("emde_sketches").path("codes.parquet"),
+        features=store.open("validation_features").path(FEATURES),
+        codes_path=store.open("emde_sketches").path(CODES),
         settings=store.settings,
     )
-    profiles = store.part_paths("candidate_model", "features.profile.parquet", "interaction_features")
+    profiles = store.part_paths("candidate_model", PROFILE, "interaction_features")
     write_summary(profiles, COMPARABLE_FEATURES, draft.path(TRAINING_PROFILE))
     facts = BundleFacts(**found)
     draft.record(facts)
@@ -138,6 +140,7 @@ def evaluation(store: ArtifactStore, draft: Draft) -> Shown:
     from engage_pipeline.model.bundle import TrainedModel
     from engage_pipeline.model.evaluation.holdout import (
         PREDICTIONS,
+        SCORES,
         bundle_predictor,
         evaluate_model,
         evaluation_plots,
@@ -152,7 +155,7 @@ def evaluation(store: ArtifactStore, draft: Draft) -> Shown:
         predicting = TrainedModel.load(trained, store.settings.engine.threads)
     pretrained = store.open("pretrained_network").directory()
     found = evaluate_model(
-        store.open("validation_features").path("features.parquet"),
+        store.open("validation_features").path(FEATURES),
         bundle_predictor(model, pretrained, predicting),
         draft.directory,
         store.settings,
@@ -161,5 +164,5 @@ def evaluation(store: ArtifactStore, draft: Draft) -> Shown:
     )
     facts = EvaluationFacts(**found)
     draft.record(facts, rows=facts.rows)
-    scores = format_markdown(read_scores(draft.path("scores.json")))
+    scores = format_markdown(read_scores(draft.path(SCORES)))
     return {"scores": scores, **evaluation_plots(draft.path(PREDICTIONS))}

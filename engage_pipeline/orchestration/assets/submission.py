@@ -3,6 +3,7 @@
 from engage_pipeline.language.codes import CODES
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
 from engage_pipeline.store import promoted_counters
+from engage_pipeline.store.file_names import RESULTS
 from engage_pipeline.store.store import ArtifactStore, Draft
 from engage_pipeline.submission.facts import SubmissionFacts
 
@@ -23,7 +24,7 @@ def submission(store: ArtifactStore, draft: Draft) -> None:
     model = TrainedModel.load(trained, store.settings.engine.threads)
     tweets = tweet_files(store)
     with feature_files(store, tweets, counters) as rows:
-        found = write_submission(model, tweets, rows, draft.path("results.csv"))
+        found = write_submission(model, tweets, rows, draft.path(RESULTS))
         unknown = count_unknown(rows, model.finetuned.network.config.languages, trained.path(CODES))
     facts = SubmissionFacts(**found, unknown=unknown)
     draft.record(facts, rows=facts.rows)

@@ -24,15 +24,15 @@ from engage_pipeline.orchestration.assets.materializing import Shown
 from engage_pipeline.orchestration.checks.finding import Finding, Look, as_table, check
 from engage_pipeline.orchestration.checks.versions import small_file, versions
 from engage_pipeline.plurals import counted
+from engage_pipeline.store.file_names import LANGUAGES, PROFILE_ENDING
 from engage_pipeline.store.store import ArtifactStore, Manifest
 
-PROFILE = ".profile.parquet"
 _ROWS_SHOWN = 50
 
 
 def profiles(store: ArtifactStore, manifest: Manifest) -> list[Path]:
     """The profiles of the rows of one version: one, or one a test part."""
-    return [small_file(store, manifest, name) for name in sorted(manifest.files) if name.endswith(PROFILE)]
+    return [small_file(store, manifest, name) for name in sorted(manifest.files) if name.endswith(PROFILE_ENDING)]
 
 
 def part_profiles(store: ArtifactStore) -> dict[str, Path]:
@@ -105,7 +105,7 @@ def languages_are_shared(store: ArtifactStore) -> Finding:
 def _languages_are_known(asset: str) -> Look:
     def languages_are_known(store: ArtifactStore) -> Finding:
         """No more rows than chance explains are in a language that no training row has."""
-        table = pq.read_table(store.open("interaction_counts").path("languages.parquet"))
+        table = pq.read_table(store.open("interaction_counts").path(LANGUAGES))
         known = dict(zip(table["language"].to_pylist(), table["rows"].to_pylist(), strict=True))
         paths = [path for one in versions(store, asset) for path in profiles(store, one)]
         languages = added([read_profile(path) for path in paths])[LANGUAGE]

@@ -28,6 +28,7 @@ from engage_pipeline.machine.threads import limited_threads
 from engage_pipeline.model.explanation.row import RowExplanation, explain_row
 from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.file_names import FEATURES, REJECTS, TWEETS
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.published import open_published
 
@@ -72,7 +73,7 @@ def explain(
     ):
         tweets, labels = _read_tweet(line, where, Path(folder), settings)
         published = open_published(ArtifactStore(settings), threads, allow_mixed=allow_mixed)
-        path = Path(folder, "features.parquet")
+        path = Path(folder, FEATURES)
         write_features(tweets, path, kind="test", settings=settings, **published.counts)
         features = _numbered(pq.read_table(path), row)
         explanation = explain_row(published.model, features)
@@ -119,7 +120,7 @@ def _read_tweet(line: bytes, where: str, folder: Path, settings: Settings) -> tu
 
 
 def _ingest(line: bytes, where: str, folder: Path, settings: Settings, *, labelled: bool) -> Path:
-    source, tweets, rejects = (folder / name for name in ("line", "tweets.parquet", "rejects.parquet"))
+    source, tweets, rejects = (folder / name for name in ("line", TWEETS, REJECTS))
     source.write_bytes(line + b"\n")
     lenient = settings.model_copy(update={"ingest": settings.ingest.model_copy(update={"max_rejected_share": 1.0})})
     try:  # with a share of 1, the error is the line's own reason

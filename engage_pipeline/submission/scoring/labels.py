@@ -19,6 +19,7 @@ from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.metrics import first_improbable
 from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.file_names import REJECTS, TWEETS
 from engage_pipeline.submission.scoring.results_file import ID_COLUMNS
 
 FOLLOWERS = "engaged_with_user_follower_count"
@@ -108,7 +109,7 @@ def _read_parquet(path: Path) -> pa.Table:
 def _read_part(path: Path, settings: Settings) -> pa.Table:
     settings.working_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".evaluate-", dir=settings.working_dir) as name:
-        tweets, rejects = Path(name, "tweets.parquet"), Path(name, "rejects.parquet")
+        tweets, rejects = Path(name, TWEETS), Path(name, REJECTS)
         ingest_part(path, tweets=tweets, rejects=rejects, settings=settings, labelled=True, order="line")
         timestamps = {target: schema.engagement_timestamp(target) for target in schema.TARGETS}
         table = pq.read_table(tweets, columns=[schema.LINE_NUMBER, *ID_COLUMNS, FOLLOWERS, *timestamps.values()])

@@ -36,7 +36,7 @@ def test_every_asset_leads_to_itself_and_to_its_work() -> None:
     for name, (asset, *work) in references().items():
         lines = Path(asset.file_path).read_text(encoding="utf-8").splitlines()
         assert lines[asset.line_number - 1].startswith("@pipeline_asset")
-        assert f"def {name}(" in "\n".join(lines[asset.line_number - 1 : asset.line_number + 2])
+        assert f"def {name}(" in "\n".join(lines[asset.line_number - 1 : asset.line_number + 4])
         assert len(work) == len(WORK[name])
 
 
