@@ -1,6 +1,7 @@
 """Assets of the interactions stage: counters, author similarity, and the rows that a model reads."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import pyarrow.parquet as pq
 
@@ -18,6 +19,9 @@ from engage_pipeline.settings.families import COUNTER_FAMILIES
 from engage_pipeline.store.file_names import FEATURES, TWEETS
 from engage_pipeline.store.measured import PartResult
 from engage_pipeline.store.store import ArtifactStore, Draft
+
+_columns = partial(schema.feature_schema, families=COUNTER_FAMILIES)
+"""The columns of a table of features where every family is on."""
 
 
 @pipeline_asset(kinds={"duckdb", "parquet"})
@@ -72,23 +76,21 @@ def validation_counts(store: ArtifactStore, draft: Draft) -> None:
     draft.record(facts, rows=facts.rows)
 
 
-@pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.feature_schema(labelled=True, families=COUNTER_FAMILIES))
+@pipeline_asset(kinds={"duckdb", "parquet"}, schema=_columns(labelled=True))
 def interaction_features(store: ArtifactStore, keys: Sequence[str]) -> dict[str, PartResult]:
     """The rows of one training part as a model reads them: counters without the row's own day, similar authors, the
     validation window's counters, profile numbers, flags, tokens and labels."""
     return publish_parts(store, keys)
 
 
-@pipeline_asset(
-    kinds={"duckdb", "parquet"}, schema=schema.feature_schema(labelled=True, validation=True, families=COUNTER_FAMILIES)
-)
+@pipeline_asset(kinds={"duckdb", "parquet"}, schema=_columns(labelled=True, validation=True))
 def validation_features(store: ArtifactStore, draft: Draft) -> None:
     """The validation rows as a model reads them; a fine-tuning row is counted without its own chunk."""
     tweets = store.open("validation_tweets").path(TWEETS)
     draft.rows = write_parts(store, [(tweets, draft.path(FEATURES))], "validation")
 
 
-@pipeline_asset(kinds={"duckdb", "parquet"}, schema=schema.feature_schema(labelled=False, families=COUNTER_FAMILIES))
+@pipeline_asset(kinds={"duckdb", "parquet"}, schema=_columns(labelled=False))
 def test_features(store: ArtifactStore, draft: Draft) -> None:
     """The test rows as a model reads them, a file a part, in the order of their lines."""
     tweets = store.open("test_tweets")
