@@ -1,4 +1,4 @@
-"""The architectures that `network.architecture` chooses from, by its values."""
+"""The network architectures, by the value of `network.architecture` that chooses them."""
 
 from collections.abc import Callable
 
@@ -15,14 +15,14 @@ ARCHITECTURES: dict[str, Callable[[NetworkConfig], EngagementNetwork]] = {
 
 
 def new_network(config: NetworkConfig) -> EngagementNetwork:
-    """A network with random weights from torch's generator. Raises ValueError for an unknown architecture."""
+    """Returns a network with random weights from torch's generator. Raises ValueError for an unknown architecture."""
     if config.architecture not in ARCHITECTURES:
         raise ValueError(f"architecture {config.architecture!r} is not one of {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[config.architecture](config)
 
 
 def network_of(config: NetworkConfig, weights: dict[str, torch.Tensor]) -> EngagementNetwork:
-    """The network with these weights, which are not copied. Raises RuntimeError where they don't fit its shape."""
+    """Returns the network with these weights, which are not copied. Raises RuntimeError if they don't fit its shape."""
     with torch.device("meta"):
         network = new_network(config)
     network.load_state_dict(weights, assign=True)

@@ -1,6 +1,6 @@
-"""Batch normalisation over the whole batch, however many processes share its rows.
+"""Batch normalisation over the whole batch, on one process or several that share its rows.
 
-torch.nn.SyncBatchNorm does that on GPUs only.
+torch.nn.SyncBatchNorm does this on GPUs only.
 """
 
 import torch  # noqa: TID253 - nothing light imports this module
@@ -9,10 +9,10 @@ from torch.nn import functional as F  # noqa: N812, TID253
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation that trains on a batch of one row too: such a row has no variance, the running ones serve."""
+    """Batch normalisation that also trains on a batch of one row, which has no variance: by the running statistics."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """[n, size] -> [n, size]; n may be 0 where other processes have rows."""
+        """[n, size] -> [n, size]; n may be 0 if other processes have rows."""
         if self.training and distributed.is_available() and distributed.is_initialized():
             return self._over_all_processes(input)
         if self.training and len(input) == 1:
@@ -37,7 +37,7 @@ class BatchNorm(nn.BatchNorm1d):
         return (centred * scale + self.bias).to(input.dtype)
 
     def _note(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
-        """Moves the running statistics towards those of a batch; `variance` is the unbiased one."""
+        """Moves the running statistics towards those of a batch; `variance` is unbiased."""
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             raise ValueError("no running statistics")
         self.num_batches_tracked.add_(1)
@@ -47,16 +47,16 @@ class BatchNorm(nn.BatchNorm1d):
 
 
 class SumOverProcesses(torch.autograd.Function):
-    """The sum of a tensor over all processes; the gradient of each term is that of the sum, over all processes too."""
+    """The sum of a tensor over all processes; each term's gradient is that of the sum, summed too."""
 
     @staticmethod
     def forward(context: object, tensor: torch.Tensor) -> torch.Tensor:
-        """Any shape, the same in every process."""
+        """Sums tensors of any shape, the same in every process."""
         return _summed(tensor)
 
     @staticmethod
     def backward(context: object, *gradients: torch.Tensor) -> torch.Tensor:
-        """The shape of forward's."""
+        """Sums the gradients, which have the shape of the tensor."""
         return _summed(gradients[0])
 
 

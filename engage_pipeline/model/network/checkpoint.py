@@ -17,7 +17,7 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 def save_checkpoint(
     folder: Path, network: torch.nn.Module, optimizer: torch.optim.Optimizer, position: dict[str, Any]
 ) -> bool:
-    """Saves the run; False, with the checkpoint before kept, where a weight is not finite. `position` is JSON."""
+    """Saves the run. Returns False and keeps the last checkpoint if a weight is not finite. `position` is JSON."""
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
         return False
@@ -31,9 +31,9 @@ def save_checkpoint(
 
 
 def load_checkpoint(folder: Path, network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
-    """Puts network and optimizer where the checkpoint in `folder` left them; its position, None where there is none.
+    """Loads network and optimizer from the checkpoint in `folder`. Returns its position, or None without a checkpoint.
 
-    Raises UserError naming the file where it can't be read.
+    Raises UserError naming the file if it can't be read.
     """
     path = folder / CHECKPOINT_FILE
     if not path.is_file():

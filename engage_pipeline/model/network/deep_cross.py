@@ -1,13 +1,13 @@
 """The deep and cross network, DCN V2: R. Wang et al., 2021, arXiv 2008.13535, with low-rank cross layers.
 
     x0   = bn0(P x)                                       x = known input and embeddings side by side
-    xk+1 = x0 * (Uk Vk xk + bk) + xk                      each layer multiplies by x0 once more
+    xk+1 = x0 * (Uk Vk xk + bk) + xk                      each layer multiplies by x0 again
     h    = bn1(lrelu(W1 x)); h = bn2(lrelu(W2 h))         the deep part
     logits = Wo [bn3(xK), h]
 
-The paper crosses the input itself, of some hundred columns. This input has thousands, most of them of the sketch and of
-Fourier features, so what is crossed is a projection P of it. P and W1 read the same x, so they are one product: the
-first stage.
+The paper crosses the input itself, which has a few hundred columns. This input has thousands, most of them sketch and
+Fourier features, so the cross layers work on a projection P of it. P and W1 read the same x, so they are one product:
+the first stage.
 """
 
 import torch  # noqa: TID253 - nothing light imports this module
@@ -20,7 +20,7 @@ from engage_pipeline.model.network.network import EngagementNetwork, NetworkConf
 
 N_CROSS_LAYERS = 3
 RANK_SHARE = 4
-"""The rank of a cross layer is the hidden size divided by this: the paper found a quarter to lose nothing."""
+"""The rank of a cross layer is the hidden size divided by this; in the paper a quarter loses no accuracy."""
 
 
 class CrossLayer(nn.Module):
@@ -52,7 +52,7 @@ class DeepCrossNetwork(EngagementNetwork):
         self.output = nn.Linear(2 * hidden, len(schema.TARGETS))
 
     def above_first(self, first: torch.Tensor) -> torch.Tensor:
-        """The first products, P x and then W1 x, [n, 2 hidden] -> logits float32 [n, 4]."""
+        """The products P x and W1 x side by side, [n, 2 hidden] -> logits float32 [n, 4]."""
         projected, first = first.chunk(2, dim=1)  # [n, hidden] each
         start = crossed = self.norm0(projected)
         for cross in self.crosses:

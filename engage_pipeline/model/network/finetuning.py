@@ -1,4 +1,4 @@
-"""finetuned_network: the pretrained network trained further on the fine-tuning rows of the validation part."""
+"""Fine-tuning: finetuned_network is the pretrained network trained on the fine-tuning rows of the validation part."""
 
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,11 @@ from engage_pipeline.settings.settings import Settings
 def finetune_network(
     pretrained: Path, features: Path, codes: np.ndarray, output: Path, workspace: Path, settings: Settings
 ) -> dict[str, Any]:
-    """Trains the network in the folder `pretrained` further and writes it into the folder `output`.
+    """Continues training the network in the folder `pretrained` and writes it into the folder `output`.
 
-    `features` is the feature file of the validation rows; see `finetuning_rows` for those it trains on. Continues from
+    `features` is the feature file of the validation rows; `finetuning_rows` chooses those to train on. Continues from
     a checkpoint in `workspace`. Returns the facts of `pretrain_network`, and `holdout`: AP and RCE of each engagement
-    on the held-out rows before and after. Raises UserError as that does.
+    on the held-out rows before and after. Raises UserError in the same cases as `pretrain_network`.
     """
     arguments = pretrained, features, codes, output, workspace, settings
     return train_in_processes("finetuned_network", settings.network.processes, _finetune, *arguments)
@@ -36,7 +36,7 @@ def finetune_network(
 def _finetune(
     pretrained: Path, features: Path, codes: np.ndarray, output: Path, workspace: Path, settings: Settings
 ) -> dict[str, Any]:
-    """What each process does; the main one writes the network and scores it."""
+    """The work of each process; the main one also writes the network and scores it."""
     accelerator = make_accelerator()
     network = load_network(pretrained)
     config = network.config
@@ -52,7 +52,7 @@ def _finetune(
 def finetuning_rows(
     features: Path, languages: tuple[str, ...], settings: Settings, further: tuple[str, ...] = ()
 ) -> Rows:
-    """The validation rows that fine-tune the network. Raises UserError where there are none."""
+    """Reads the validation rows that fine-tune the network. Raises UserError if there are none."""
     split = read_columns(features, [schema.SPLIT])[schema.SPLIT]
     kept = validation_roles.trains_network(split, settings)
     if not kept.any():
@@ -72,7 +72,7 @@ def _plan(rows: Rows, settings: Settings) -> TrainingPlan:
 
 
 def _holdout_scores(networks: dict[str, Path], features: Path, codes: np.ndarray) -> dict[str, Any]:
-    """AP and RCE of each engagement on the held-out rows; null where they hold one class only."""
+    """Returns AP and RCE of each engagement on the held-out rows; None if all labels are the same."""
     held_out = validation_roles.held_out(read_columns(features, [schema.SPLIT])[schema.SPLIT])
     scores: dict[str, Any] = {}
     for name, folder in networks.items():

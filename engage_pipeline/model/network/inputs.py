@@ -1,7 +1,7 @@
-"""The network's input: from rows to tensors.
+"""The network's input: turns rows into tensors.
 
-Order of the known part: tweet sketch, Fourier features, binary features, and the smoothed rates where they are read.
-The embeddings (language, hour, day of month) follow it, but are looked up inside the network: they are learned.
+Order of the known part: tweet sketch, Fourier features, binary features, and smoothed rates if the network reads them.
+The embeddings (language, hour, day of month) follow. They are learned, so the network itself looks them up.
 """
 
 from collections.abc import Sequence
@@ -25,9 +25,9 @@ class Inputs(NamedTuple):
 
 
 def known_size(sketch_depth: int, sketch_width: int, *, smoothed_rates: bool, further: int = 0) -> int:
-    """Columns of `Inputs.known`: depth x width + 16 x 73 + 12, and those of the smoothed rates.
+    """Returns the number of columns of `Inputs.known`: depth x width + 16 x 73 + 12, plus those of the smoothed rates.
 
-    `further` is the number of counters beyond the reference that have smoothed rates too.
+    `further` is the number of counters beyond the reference that also have smoothed rates.
     """
     size = sketch_depth * sketch_width + FEATURES_PER_NUMBER * len(schema.NUMBERS) + len(schema.BINARY_FEATURES)
     return size + n_history_features(further) * smoothed_rates
@@ -36,7 +36,7 @@ def known_size(sketch_depth: int, sketch_width: int, *, smoothed_rates: bool, fu
 class InputBuilder:
     """Turns rows into the network's input on `device`, with one sketch `codes` int32 [vocabulary, depth] for all.
 
-    Smoothed rates are part of it where `base_rates` are given, in the order of TARGETS.
+    With `base_rates`, in the order of TARGETS, the input includes smoothed rates.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class InputBuilder:
         self.base_rates = base_rates
 
     def build(self, rows: Rows) -> Inputs:
-        """The input of `rows`, row by row."""
+        """Returns the input of `rows`, in their order."""
         counts = count_codes(self._tensor(rows.tokens), self._tensor(rows.lengths), self.codes, self.sketch_width)
         numbers = self._tensor(rows.numbers)
         pieces = [

@@ -1,13 +1,13 @@
-"""What every network is: a linear first stage, and an architecture above it.
+"""The base of every network: a linear first stage, and an architecture above it.
 
-    first  = known input x Wk + b + embeddings x We       the first stage, the same for all
+    first  = known input x Wk + b + embeddings x We       the first stage, common to all
     logits = above_first(first)                           the architecture: residual, deep_cross
 
-The known part of the input, which is nearly all of it, needs no gradient, so it has its own weights apart from the
-embeddings'. Those of the smoothed rates start at 0: the counters by tweet are 0 in nearly every training row, and an
-input that was never seen must not act by a random weight.
+Nearly all of the input is the known part. It needs no gradient, so its weights are apart from the embeddings' weights.
+The weights of the smoothed rates start at 0: the counters by tweet are 0 in nearly every training row, and a random
+weight must not act on an input that training never showed.
 
-Training, scoring, single rows, attribution and warm start use what EngagementNetwork has and know no architecture.
+Training, scoring, single rows, attribution and warm start use EngagementNetwork only; none depends on an architecture.
 """
 
 import math
@@ -23,7 +23,7 @@ from engage_pipeline.model.network.smoothed_rates import n_history_features
 
 N_HOURS, N_DAYS = 24, 31
 EMBEDDING_DEVIATION = 0.01
-"""Of the normal distribution that embeddings begin with, truncated at two of it."""
+"""Standard deviation of the normal distribution of initial embeddings, truncated at two deviations."""
 
 
 @dataclass(frozen=True)
@@ -36,25 +36,25 @@ class NetworkConfig:
     hidden_size: int
     embedding_size: int
     base_rates: tuple[float, ...] = ()
-    """Of the training rows, in the order of TARGETS, where it reads smoothed rates; else empty."""
+    """Base rates of the training rows, in the order of TARGETS; empty if the network reads no smoothed rates."""
     precision: str = "fp32"
-    """How it was trained: `fp32` or `bf16`."""
+    """Precision of the training: `fp32` or `bf16`."""
     architecture: str = "residual"
     """A name in ARCHITECTURES."""
     further_counters: tuple[str, ...] = ()
-    """Beyond the reference, whose smoothed rates it reads too; a network.json without them says nothing of them."""
+    """Counters beyond the reference whose smoothed rates the network reads; not in network.json if empty."""
 
 
 class EngagementNetwork(nn.Module, ABC):
     """Logits of the four engagements, in the order of TARGETS.
 
-    An architecture adds `above_first`, and `output`, its last layer, whose output is the logits.
+    An architecture adds `above_first`, and `output`, the last layer, which gives the logits.
     """
 
     output: nn.Linear
 
     def __init__(self, config: NetworkConfig, first_size: int) -> None:
-        """The first stage, of `first_size` outputs, with random weights from torch's generator."""
+        """Makes the first stage, with `first_size` outputs and random weights from torch's generator."""
         super().__init__()
         self.config = config
         size, further = config.embedding_size, len(config.further_counters)
@@ -74,7 +74,7 @@ class EngagementNetwork(nn.Module, ABC):
 
     @abstractmethod
     def above_first(self, first: torch.Tensor) -> torch.Tensor:
-        """What the first stage gives, [n, first_size] -> logits float32 [n, 4]."""
+        """Output of the first stage, [n, first_size] -> logits float32 [n, 4]."""
 
     def forward(self, known: torch.Tensor, categories: torch.Tensor) -> torch.Tensor:
         """known float32 [n, known_size], categories int64 [n, 3] -> logits float32 [n, 4]."""
@@ -86,7 +86,7 @@ class EngagementNetwork(nn.Module, ABC):
         return torch.cat([self.language(language), self.hour(hour), self.day(day)], dim=1)
 
     def mean_embeddings(self) -> torch.Tensor:
-        """The means of the three tables side by side, [1, 3 embedding_size]: no language, hour or day in particular."""
+        """Returns the means of the three tables side by side, [1, 3 embedding_size]: average language, hour and day."""
         tables = (self.language, self.hour, self.day)
         return torch.cat([table.weight.mean(dim=0, keepdim=True) for table in tables], dim=1)
 
@@ -98,9 +98,9 @@ class EngagementNetwork(nn.Module, ABC):
                 self.output.bias[place] = math.log(rate / (1 - rate))
 
     def weights_for(self, languages: Sequence[str]) -> dict[str, torch.Tensor]:
-        """The weights of a network of this shape that knows `languages` and computes what this one does.
+        """Returns the weights of a network of this shape that knows `languages` and computes the same as this one.
 
-        A language that is new begins where this network put unknown ones.
+        A new language starts with the embedding of unknown languages.
         """
         before = {language: place for place, language in enumerate(self.config.languages)}
         unknown = len(before)
@@ -112,6 +112,6 @@ class EngagementNetwork(nn.Module, ABC):
 
 def _embedding(count: int, size: int) -> nn.Embedding:
     table = nn.Embedding(count, size)
-    # torch takes the bounds as values, not as deviations
+    # torch takes the bounds as values, not as multiples of std
     nn.init.trunc_normal_(table.weight, std=EMBEDDING_DEVIATION, a=-2 * EMBEDDING_DEVIATION, b=2 * EMBEDDING_DEVIATION)
     return table

@@ -17,8 +17,8 @@ WEIGHTS_FILE, CONFIG_FILE = "network.safetensors", "network.json"
 def save_network(network: EngagementNetwork, folder: Path) -> None:
     """Writes network.safetensors and network.json into `folder`.
 
-    The JSON leaves out the architecture and the further counters where they are the default ones: networks were saved
-    before there were others.
+    The JSON leaves out the architecture and the further counters if they are the defaults, as in files that were saved
+    before these two existed.
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     save_file(weights, folder / WEIGHTS_FILE)
@@ -31,9 +31,9 @@ def save_network(network: EngagementNetwork, folder: Path) -> None:
 
 
 def load_network(folder: Path, prefix: str = "") -> EngagementNetwork:
-    """The network in `folder`, whose files' names begin with `prefix`, on the CPU, in evaluation mode.
+    """Loads the network in `folder`, from files whose names begin with `prefix`, on the CPU and in evaluation mode.
 
-    Raises UserError where its files make no network.
+    Raises UserError if the files are no network.
     """
     try:
         values = json.loads((folder / f"{prefix}{CONFIG_FILE}").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""pretrained_network: the network trained on the training parts."""
+"""Pretraining: pretrained_network is the network trained on the training parts."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,14 +33,14 @@ def pretrain_network(
     settings: Settings,
     before: NetworkBefore | ColdStart | None = None,
 ) -> dict[str, Any]:
-    """Trains a network on the feature files of the training parts; writes it into the folder `output`.
+    """Trains a network on the feature files of the training parts and writes it into the folder `output`.
 
-    `codes` are the sketch codes, int32 [vocabulary, depth]. Starts from the weights of the network `before`, for
-    network.warm_epochs, if it has the shape asked for; else anew. Continues from a checkpoint in `workspace`.
+    `codes` are the sketch codes, int32 [vocabulary, depth]. Starts from the weights of the network `before` and trains
+    network.warm_epochs, if the shapes are the same; else starts anew. Continues from a checkpoint in `workspace`.
 
     Returns facts: rows, steps, seconds, rows_per_second, precision, curve (at most 200 points: step and loss of each
-    engagement); with `before`, also warm_started_from, or cold_start (why not). Raises UserError where there are no
-    rows, where the loss or a weight is not finite, or where one of several processes was killed.
+    engagement); with `before`, also warm_started_from, or cold_start (why not). Raises UserError if there are no rows,
+    if the loss or a weight is not finite, or if one of several processes was killed.
     """
     arguments = features, codes, languages, output, workspace, settings, before
     return train_in_processes("pretrained_network", settings.network.processes, _pretrain, *arguments)
@@ -56,14 +56,14 @@ def _pretrain(
     settings: Settings,
     before: NetworkBefore | ColdStart | None,
 ) -> dict[str, Any]:
-    """What each process does; the main one writes the network."""
+    """The work of each process; the main one also writes the network."""
     chosen = settings.network
     accelerator = make_accelerator()
     rates = base_rates(features)
     config = _network_config(codes.shape[1], languages, rates, settings, accelerator.device)
     network, start = _first_network(config, rates, before, settings)
     if WARM in start:
-        # A run that was killed goes on from a checkpoint of its own start only.
+        # A killed run continues only from a checkpoint with the same start.
         workspace = workspace / f"from-{start[WARM]}"
         workspace.mkdir(exist_ok=True)
     plan = _plan(features, languages, chosen.warm_epochs if WARM in start else chosen.epochs, settings)
@@ -77,7 +77,7 @@ def _pretrain(
 def _first_network(
     config: NetworkConfig, rates: Sequence[float], before: NetworkBefore | ColdStart | None, settings: Settings
 ) -> tuple[EngagementNetwork, dict[str, str]]:
-    """The network before its first step, and the facts that say where its weights come from."""
+    """Returns the network before its first step, and the facts that say where its weights come from."""
     if isinstance(before, NetworkBefore):
         warm = warm_network(config, before.folder)
         if isinstance(warm, EngagementNetwork):
@@ -97,7 +97,7 @@ def _first_network(
 
 
 def base_rates(features: Sequence[Path]) -> list[float]:
-    """The share of positives of each engagement, in the order of TARGETS, kept off 0 and 1 by half a row."""
+    """Returns the share of positives of each engagement, in the order of TARGETS; half a row keeps it off 0 and 1."""
     positives, rows = np.zeros(len(schema.TARGETS)), 0
     for path in features:
         labels = read_columns(path, schema.TARGETS)
@@ -124,7 +124,7 @@ def _network_config(
 
 
 def _further_counters(settings: Settings) -> tuple[str, ...]:
-    """The counters beyond the reference that the network reads."""
+    """Returns the counters beyond the reference that the network reads."""
     return schema.further_counters(settings.features.counters) if settings.network.smoothed_rates else ()
 
 
@@ -144,7 +144,7 @@ def _plan(features: Sequence[Path], languages: Sequence[str], epochs: int, setti
 
 
 def _loader(languages: Sequence[str], further: Sequence[str] = ()) -> Callable[[Stretch], Rows]:
-    """Reads a stretch's rows; those of the last stretch are kept, for a second pass over them."""
+    """Returns a function that reads a stretch's rows; it keeps those of the last stretch for a second pass."""
     last: dict[tuple[object, ...], Rows] = {}
 
     def load(stretch: Stretch) -> Rows:

@@ -1,7 +1,7 @@
 """Training on several processes of one machine: each takes its share of every batch's rows.
 
-They are as many as `network.processes` says, started and ended by the process that makes the artifact, which alone
-publishes. They find each other through a file, and talk on the loopback interface: nothing listens to the network.
+The process that makes the artifact starts and ends `network.processes` of them, and it alone publishes. They find each
+other through a file and communicate on the loopback interface: no port is open to other machines.
 """
 
 import logging
@@ -18,10 +18,10 @@ Facts = dict[str, Any]
 
 
 def train_in_processes(what: str, count: int, train: Callable[..., Facts], *arguments: Any) -> Facts:
-    """`train(*arguments)`, called by `count` processes that form one group of torch's; what the first of them returns.
+    """Calls `train(*arguments)` in `count` processes of one torch process group; returns the result of the first.
 
-    With a count of 1 it is called here. Raises what it raises, and UserError naming `what` where a process was killed
-    or the GPUs are fewer.
+    With a count of 1 it is called in this process. Raises what `train` raises, and UserError naming `what` if a process
+    was killed or there are fewer GPUs than processes.
     """
     if count == 1:
         return train(*arguments)
@@ -36,13 +36,13 @@ def train_in_processes(what: str, count: int, train: Callable[..., Facts], *argu
 
 
 def _train(meeting: str, rank: int, count: int, train: Callable[..., Facts], arguments: tuple[Any, ...]) -> Facts:
-    # What a launcher would say; accelerate reads it.
+    # accelerate reads these variables, which a launcher sets elsewhere.
     ranks = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
     os.environ |= {name: str(value) for name, value in ranks.items()}
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # else accelerate chooses, and warns; training sets its own number
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # else accelerate sets it and warns; training sets its own number
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     if rank > 0:
-        logging.getLogger("engage_pipeline").setLevel(logging.WARNING)  # the first one speaks for all
+        logging.getLogger("engage_pipeline").setLevel(logging.WARNING)  # the first one logs for all
     import torch
 
     backend = "nccl" if torch.cuda.is_available() else "gloo"
@@ -50,5 +50,5 @@ def _train(meeting: str, rank: int, count: int, train: Callable[..., Facts], arg
     try:
         return train(*arguments)
     finally:
-        # Those that wait for this process learn that it is gone.
+        # Processes that wait for this one then fail instead of waiting on.
         torch.distributed.destroy_process_group()

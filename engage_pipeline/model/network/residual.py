@@ -28,7 +28,7 @@ class ResidualNetwork(EngagementNetwork):
         self.output = nn.Linear(hidden, len(schema.TARGETS))
 
     def above_first(self, first: torch.Tensor) -> torch.Tensor:
-        """The first products, W1 x and then Wp x, [n, 2 hidden] -> logits float32 [n, 4]."""
+        """The products W1 x and Wp x side by side, [n, 2 hidden] -> logits float32 [n, 4]."""
         first, skip = first.chunk(2, dim=1)  # W1 x, p: [n, hidden] each
         h1 = self.norm1(F.leaky_relu(first))
         h2 = self.norm2(F.leaky_relu(self.second(h1) + skip))

@@ -1,7 +1,7 @@
-"""Rows as the network reads them: row-major arrays of the narrow columns, cut from feature Parquet files.
+"""Rows as the network reads them: row-major arrays of its input columns, read from feature Parquet files.
 
-What belongs here: from columns to arrays. What does not: from arrays to the network's input (inputs), and which rows
-are read when (schedule).
+What belongs here: turning columns into arrays. What does not: turning arrays into the network's input (inputs), and
+the order in which rows are read (schedule).
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,8 +29,8 @@ class Rows:
 
     numbers float64 [n, 73 + 4 k] in the order of schema.NUMBERS, then the TARGETS of k counters beyond the reference;
     exposures int32 [n, 14 + k]; flags bool [n, 12]; categories int64 [n, 3] (index of the language, hour, day of month
-    from 0); tokens int32 [sum of lengths]; lengths int64 [n]; labels bool [n, 4] in the order of TARGETS ([n, 0] where
-    the rows have none).
+    from 0); tokens int32 [sum of lengths]; lengths int64 [n]; labels bool [n, 4] in the order of TARGETS ([n, 0] for
+    unlabelled rows).
     """
 
     numbers: np.ndarray
@@ -42,16 +42,16 @@ class Rows:
     labels: np.ndarray
 
     def __len__(self) -> int:
-        """How many rows."""
+        """The number of rows."""
         return len(self.lengths)
 
     @cached_property
     def _starts(self) -> np.ndarray:
-        """Where the tokens of each row begin, int64 [n]."""
+        """The position of each row's first token, int64 [n]."""
         return np.cumsum(self.lengths) - self.lengths
 
     def take(self, index: np.ndarray) -> "Rows":
-        """The rows at the positions `index`, in that order."""
+        """Returns the rows at the positions `index`, in that order."""
         lengths = self.lengths[index]
         starts = self._starts[index]
         shift = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
@@ -62,7 +62,7 @@ class Rows:
 
 
 def empty_rows(count: int, further: int = 0) -> Rows:
-    """`count` rows without tokens, counts, flags and labels, in the first language; `further` as in known_size."""
+    """Returns rows without tokens, counts, flags and labels, in the first language. `further`: see known_size."""
     return Rows(
         numbers=np.zeros((count, len(schema.NUMBERS) + further * len(schema.TARGETS))),
         exposures=np.zeros((count, len(schema.EXPOSURE_FEATURES) + further), np.int32),
@@ -75,14 +75,14 @@ def empty_rows(count: int, further: int = 0) -> Rows:
 
 
 def concatenate(pieces: Sequence[Rows]) -> Rows:
-    """All rows of `pieces` (at least one), in order."""
+    """Returns all rows of `pieces` (at least one), in order."""
     return Rows(**{field.name: np.concatenate([getattr(p, field.name) for p in pieces]) for field in fields(Rows)})
 
 
 def rows_from_table(table: pa.Table, languages: Sequence[str], *, labelled: bool, further: Sequence[str] = ()) -> Rows:
-    """The rows of `table`, which has INPUT_COLUMNS, the columns of `further` counters and, where `labelled`, TARGETS.
+    """Returns the rows of `table`: INPUT_COLUMNS, the columns of `further` counters and, if `labelled`, TARGETS.
 
-    A language that is not in `languages`, a missing one too, has the index len(languages). Raises ValueError for any
+    A language that is missing or not in `languages` gets the index len(languages). Raises ValueError for any
     other null.
     """
     tokens = table["text_tokens"].combine_chunks()
@@ -110,10 +110,10 @@ def read_rows(
     kept: np.ndarray | None = None,
     further: Sequence[str] = (),
 ) -> Rows:
-    """The labelled rows `start` … `stop` - 1 of a feature file (by default all), of them those where `kept` is true.
+    """Reads the labelled rows `start` … `stop` - 1 of a feature file (by default all) for which `kept` is true.
 
-    Reads one row group at a time, and the needed columns only. Raises UserError naming the file where a column is
-    missing or holds a null.
+    `kept` is bool [stop - start]. Reads the needed columns, one row group at a time. Raises UserError naming the file
+    if a column is missing or holds a null.
     """
     pieces = []
     with pq.ParquetFile(path) as file:
@@ -129,7 +129,7 @@ def read_rows(
 def _tables(
     file: pq.ParquetFile, path: Path, start: int, stop: int, further: Sequence[str]
 ) -> Iterator[tuple[int, pa.Table]]:
-    """The rows `start` … `stop` - 1, a row group at a time, each with the position of its first row."""
+    """Yields the rows `start` … `stop` - 1 by row group, each with the position of its first row."""
     wanted = [*INPUT_COLUMNS, *schema.further_features(further), *schema.TARGETS]
     if missing := [name for name in wanted if name not in file.schema_arrow.names]:
         raise UserError(f"{path}: no column {missing[0]}")
@@ -150,7 +150,7 @@ def _labelled_rows(table: pa.Table, languages: Sequence[str], path: Path, furthe
 
 
 def read_columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Whole columns of a Parquet file as arrays. Raises UserError naming the file where one is missing or has nulls."""
+    """Reads columns of a Parquet file as arrays. Raises UserError naming the file if one is missing or has nulls."""
     try:
         table = pq.read_table(path, columns=list(names))
         return {name: column_values(table, name) for name in names}

@@ -1,6 +1,6 @@
-"""What is trained on when, and at which learning rate: decided before the first step, from row counts alone.
+"""The training schedule: order of rows and learning rates, decided before the first step, from row counts alone.
 
-A schedule is a list of stretches. A stretch's rows are in memory together, are shuffled among themselves and cut into
+A schedule is a list of stretches. The rows of a stretch are in memory together; they are shuffled and cut into
 batches. What does not belong here: reading rows, or taking a step.
 """
 
@@ -37,22 +37,22 @@ class Stretch:
     ranges: tuple[RowRange, ...]
     rows: int
     n_decays: int = 0
-    """How often the learning rate has decayed before."""
+    """How often the learning rate has decayed before this stretch."""
     fresh_optimizer: bool = False
     """Whether the optimizer starts anew here."""
 
     def n_batches(self, batch_size: int) -> int:
-        """How many steps a pass takes."""
+        """Returns the number of steps of a pass."""
         return math.ceil(self.rows / batch_size)
 
     def batches(self, batch_size: int, seed: Sequence[int]) -> list[np.ndarray]:
-        """Positions of the rows of each batch, shuffled: at most `batch_size` in each, in sizes as even as can be."""
+        """Returns shuffled row positions by batch: at most `batch_size` each, in sizes that differ by at most one."""
         order = np.random.default_rng(list(seed)).permutation(self.rows)
         return np.array_split(order, self.n_batches(batch_size))
 
 
 def day_ranges(path: Path) -> dict[int, RowRange]:
-    """Where each engagement day's rows lie in a feature file, by day. Raises UserError if the days don't rise."""
+    """Returns the range of each engagement day's rows in a feature file. Raises UserError if the days don't rise."""
     days = read_columns(path, [schema.ENGAGEMENT_DAY])[schema.ENGAGEMENT_DAY]
     if (np.diff(days) < 0).any():
         raise UserError(f"{path}: not in order of {schema.ENGAGEMENT_DAY}")
@@ -64,9 +64,9 @@ def day_ranges(path: Path) -> dict[int, RowRange]:
 
 
 def day_by_day(paths: Sequence[Path], epochs: int, parts_at_once: int) -> list[Stretch]:
-    """The reference's schedule: the days in order, `epochs` passes over each, an optimizer and a decay for each day.
+    """Returns the reference's schedule: days in order, `epochs` passes over each, a new optimizer and a decay per day.
 
-    Rows of stray days are left out: each such day would take a decay from all days behind it.
+    Rows of stray days are left out: each such day would cost all later days a decay.
     """
     by_part = [day_ranges(path) for path in paths]
     stretches = []
@@ -88,7 +88,7 @@ def _days_in_window(by_part: Sequence[Mapping[int, RowRange]]) -> list[int]:
 
 
 def shuffled(paths: Sequence[Path], epochs: int, parts_at_once: int, seed: int) -> list[Stretch]:
-    """All days mixed: every epoch passes over the parts in another order, `parts_at_once` of them mixed together."""
+    """Returns a schedule of mixed days: each epoch has another order of parts and shuffles `parts_at_once` together."""
     whole = [
         RowRange(path, 0, sum(r.stop - r.start for r in ranges.values()))
         for path, ranges in ((p, day_ranges(p)) for p in paths)
@@ -102,17 +102,17 @@ def shuffled(paths: Sequence[Path], epochs: int, parts_at_once: int, seed: int) 
 
 
 def repeated(name: str, rows: int, epochs: int) -> list[Stretch]:
-    """Passes over rows that are in memory already, with a decay after each."""
+    """Returns `epochs` passes over rows that are already in memory, with a decay after each."""
     return [Stretch(f"{name} {epoch + 1}", (), rows, n_decays=epoch) for epoch in range(epochs) if rows]
 
 
 def decaying(rate: float, decay: float) -> Callable[[int, Stretch], float]:
-    """`rate`, times `decay` as often as the stretch says."""
+    """Returns a schedule of `rate` x `decay` ^ n_decays of the stretch."""
     return lambda step, stretch: rate * decay**stretch.n_decays
 
 
 def cosine(rate: float, n_steps: int) -> Callable[[int, Stretch], float]:
-    """Rises linearly to `rate` over the first 5 % of the steps, then falls to 0 along half a cosine."""
+    """Returns a schedule that rises linearly to `rate` over 5 % of the steps, then falls to 0 along half a cosine."""
     warmup = max(1, round(WARMUP_SHARE * n_steps))
 
     def at(step: int, stretch: Stretch) -> float:

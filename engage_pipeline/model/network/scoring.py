@@ -1,4 +1,4 @@
-"""A saved network at work: from feature rows to logits."""
+"""Scoring: a saved network turns feature rows into logits."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -21,7 +21,7 @@ BATCH_ROWS = 512
 
 
 class NetworkScorer:
-    """Scores rows on the CPU, in the precision of the training where the processor is fast at it."""
+    """Scores rows on the CPU: in bf16 if the network was trained so and the processor is fast at it, else in fp32."""
 
     def __init__(self, network: EngagementNetwork, codes: np.ndarray) -> None:
         """`codes` are those that the network was trained with, int32 [vocabulary, depth]."""
@@ -36,32 +36,32 @@ class NetworkScorer:
 
     @classmethod
     def load(cls, folder: Path, codes: np.ndarray, *, threads: int | None = None, prefix: str = "") -> Self:
-        """The scorer of the network in `folder`. `threads` holds for torch in the whole process; None = as it is.
+        """Loads the network in `folder`, from files whose names begin with `prefix`.
 
-        The names of its files begin with `prefix`. Raises UserError where the folder holds no network.
+        `threads` sets torch's threads in the whole process; None leaves them. Raises UserError if there is no network.
         """
         if threads:
             torch.set_num_threads(threads)
         return cls(load_network(folder, prefix), codes)
 
     def logits(self, table: pa.Table) -> np.ndarray:
-        """Logits float32 [n, 4], in the order of TARGETS, of the rows of a feature table, labelled or not."""
+        """Returns logits float32 [n, 4], in the order of TARGETS, for the rows of a feature table, labelled or not."""
         return self.logits_of(self.rows(table))
 
     def rows(self, table: pa.Table) -> Rows:
-        """What the network reads of a feature table. Raises UserError where a counter that it reads is not there."""
+        """Returns what the network reads of a feature table. Raises UserError if a counter that it reads is missing."""
         config = self.network.config
         return rows_from_table(table, config.languages, labelled=False, further=config.further_counters)
 
     def logits_of(self, rows: Rows) -> np.ndarray:
-        """Logits float32 [n, 4] of rows that are in memory."""
+        """Returns logits float32 [n, 4] for rows in memory."""
         result = np.empty((len(rows), len(schema.TARGETS)), np.float32)
         for place, batch in _batches(rows):
             result[place] = self._logits_from(self.inputs.build(batch))
         return result
 
     def reads_like(self, other: "NetworkScorer") -> bool:
-        """Whether both networks read the same input of a row."""
+        """Returns whether both networks build the same input from a row."""
         mine, theirs = self.network.config, other.network.config
         alike = mine.languages == theirs.languages and mine.sketch_width == theirs.sketch_width
         rates = mine.base_rates == theirs.base_rates and mine.further_counters == theirs.further_counters
@@ -81,7 +81,7 @@ class NetworkScorer:
 
 
 def logits_of_both(first: NetworkScorer, second: NetworkScorer, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """What `logits` of each gives, float32 [n, 4]; the input is built once where both read the same."""
+    """Returns the logits of both, float32 [n, 4] each; builds the input once if both networks read the same."""
     if not first.reads_like(second):
         return first.logits(table), second.logits(table)
     rows = first.rows(table)
@@ -94,7 +94,7 @@ def logits_of_both(first: NetworkScorer, second: NetworkScorer, table: pa.Table)
 
 
 def _batches(rows: Rows) -> Iterator[tuple[slice, Rows]]:
-    """The rows in batches, and where they stand; without a copy where they are one."""
+    """Yields batches of the rows with their places; a single batch is not copied."""
     if 0 < len(rows) <= BATCH_ROWS:
         yield slice(None), rows
         return
@@ -104,7 +104,7 @@ def _batches(rows: Rows) -> Iterator[tuple[slice, Rows]]:
 
 
 def _round_weights(network: EngagementNetwork) -> None:
-    """Stores the matrices as bfloat16, as autocast would round them anew for every batch."""
+    """Stores the matrices as bfloat16, so that autocast need not round them for every batch."""
     for module in network.modules():
         if isinstance(module, torch.nn.Linear):
             module.to(torch.bfloat16)

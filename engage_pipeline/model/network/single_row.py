@@ -1,7 +1,7 @@
-"""The first layer for one row at a time: the weights of what differs from a row without anything, and no others.
+"""The first layer for one row: reads only the weights of inputs that differ from an empty row's.
 
-Most of the known input of a row is that of any row: codes that no token has, and the Fourier features of counters that
-are 0. A matrix is then read for nothing, and reading is all that a single row costs.
+Most known inputs are the same in most rows: codes that no token has, and Fourier features of counters that are 0.
+Reading the weights is the main cost of a single row, so skipping those of equal inputs makes it fast.
 """
 
 import torch  # noqa: TID253 - nothing light imports this module
@@ -10,14 +10,14 @@ from torch.nn import functional as F  # noqa: N812, TID253
 
 
 def lay_out_by_input(linear: nn.Linear) -> None:
-    """From now on the weights of `linear` stand input by input, as a SparseFirstLayer reads them."""
+    """Stores the weights of `linear` input by input in memory, in the order in which a SparseFirstLayer reads them."""
     linear.weight = nn.Parameter(linear.weight.detach().t().contiguous().t(), requires_grad=False)
 
 
 class SparseFirstLayer:
-    """`linear` at work on rows that differ from the row `empty` in few places, rounded as `linear` rounds.
+    """Computes `linear` for rows that differ from the row `empty` in few places, with the rounding of `linear`.
 
-    float32 weights that `lay_out_by_input` has seen are shared, others copied.
+    float32 weights in the layout of `lay_out_by_input` are shared, others copied.
     """
 
     def __init__(self, linear: nn.Linear, empty: torch.Tensor) -> None:
@@ -30,7 +30,7 @@ class SparseFirstLayer:
             self.of_empty = self.empty @ self.columns + bias.float()
 
     def __call__(self, known: torch.Tensor) -> torch.Tensor:
-        """known float32 [1, k] -> what `linear` gives, [1, size]."""
+        """known float32 [1, k] -> the output of `linear`, [1, size]."""
         difference = (self._rounded(known) - self.empty)[0]
         places = difference.nonzero().flatten()
         weights, start = difference[places], places.new_zeros(1)

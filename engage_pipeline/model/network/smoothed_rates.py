@@ -1,4 +1,4 @@
-"""Smoothed rates: how often a key was engaged with, of how often it was shown. Beyond the reference."""
+"""Smoothed rates: the share of a key's exposures with an engagement, drawn to the base rate. Beyond the reference."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import torch  # noqa: TID253 - nothing light imports this module
 from engage_pipeline import schema
 
 PRIOR_WEIGHT = 20.0
-"""Exposures that the base rate counts for."""
+"""The base rate counts like this many exposures."""
 HIGHEST_RATE = 1 - 1e-6
 EXPOSURE_SCALE = 0.25
 
@@ -16,19 +16,19 @@ _COUNTERS = [[schema.NUMBERS.index(f"{key}_{target}") for target in schema.TARGE
 
 
 def n_history_features(further: int) -> int:
-    """Columns of history_features with `further` keys beyond the reference."""
+    """Returns the number of columns of history_features with `further` keys beyond the reference."""
     return (len(_KEYS) + further) * (len(schema.TARGETS) + 1)
 
 
 def history_features(numbers: torch.Tensor, exposures: torch.Tensor, base_rates: Sequence[float]) -> torch.Tensor:
-    """For each of k keys its four smoothed rates, then for each key how often it was shown: float32 [n, 5 k].
+    """Returns the four smoothed rates of each of k keys, then the exposures of each key: float32 [n, 5 k].
 
-    k = 14, and more with families beyond the reference. `numbers` is float64 [n, 73 + 4 (k - 14)] in the order of
-    schema.NUMBERS, then the other keys' TARGETS; `exposures` [n, k] in that of EXPOSURE_FEATURES, then the other
-    keys'; `base_rates` in that of TARGETS.
+    k = 14, or more with families beyond the reference. `numbers` is float64 [n, 73 + 4 (k - 14)] in the order of
+    schema.NUMBERS, then the other keys' TARGETS; `exposures` [n, k] in the order of EXPOSURE_FEATURES, then the
+    other keys; `base_rates` in the order of TARGETS.
 
-    A rate is (count + w b) / (exposures + w), b the base rate and w = PRIOR_WEIGHT, given as its log-odds less the base
-    rate's; the exposures as log(1 + x) / 4. A key never shown has zeros.
+    A rate is (count + w b) / (exposures + w), with the base rate b and w = PRIOR_WEIGHT; its feature is its log-odds
+    minus those of b. The feature of exposures x is log(1 + x) / 4. A key that was never shown has zeros.
     """
     base = torch.tensor(base_rates, dtype=torch.float64, device=numbers.device)
     shown = exposures.double()

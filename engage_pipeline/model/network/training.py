@@ -1,6 +1,6 @@
-"""The training loop: follows a plan of stretches, on one process or many, and resumes where it was stopped.
+"""The training loop: follows a plan of stretches, on one process or several, and resumes where it was stopped.
 
-What belongs here: steps, checkpoints, the learning curve. What does not: which rows at which learning rate (schedule).
+What belongs here: steps, checkpoints, the learning curve. What does not: order of rows and learning rates (schedule).
 """
 
 import math
@@ -32,7 +32,7 @@ MOST_CURVE_POINTS = 200
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What a run trains on. `load` reads a stretch's rows; `learning_rate` is a function of step and stretch."""
+    """The plan of a run. `load` reads a stretch's rows; `learning_rate` is a function of step and stretch."""
 
     name: str
     stretches: Sequence[Stretch]
@@ -43,7 +43,7 @@ class TrainingPlan:
 
 @dataclass
 class Position:
-    """How far a run is: what a checkpoint keeps beside the tensors."""
+    """The progress of a run, which a checkpoint keeps beside the tensors."""
 
     stretch: int = 0
     batch: int = 0
@@ -55,7 +55,7 @@ class Position:
 
 
 def make_accelerator() -> Accelerator:
-    """One that multiplies as autocast says, whatever another trainer of this process chose before."""
+    """Returns an accelerator that leaves the precision to autocast, whatever this process used before."""
     AcceleratorState._reset_state(reset_partial_state=True)
     return Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="no")
 
@@ -72,7 +72,7 @@ class TrainingRun:
         workspace: Path,
         accelerator: Accelerator,
     ) -> None:
-        """Continues from the checkpoint in `workspace`, where there is one."""
+        """Continues from the checkpoint in `workspace`, if there is one."""
         self.plan, self.settings, self.inputs = plan, settings, inputs
         self.workspace, self.accelerator = workspace, accelerator
         self.bare_network = network.to(accelerator.device)
@@ -85,7 +85,7 @@ class TrainingRun:
         self.n_steps = sum(stretch.n_batches(settings.batch_size) for stretch in plan.stretches)
 
     def run(self) -> dict[str, Any]:
-        """Trains to the plan's end and returns facts. Raises UserError where the loss or a weight is not finite."""
+        """Trains to the plan's end and returns facts. Raises UserError if the loss or a weight is not finite."""
         started, rows_before = time.monotonic(), self.position.rows
         self.network.train()
         with progress(self.plan.name, sum(stretch.rows for stretch in self.plan.stretches)) as tracker:
@@ -124,7 +124,7 @@ class TrainingRun:
         position.stretch, position.batch = position.stretch + 1, 0
 
     def _step(self, rows: Rows, n_rows: int, stretch: Stretch) -> float:
-        """Trains on this process's `rows` of a batch of `n_rows`; returns the loss of the batch."""
+        """Trains on `rows`, this process's share of a batch of `n_rows`; returns the mean loss over the engagements."""
         device = self.accelerator.device
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate(self.position.step, stretch)
@@ -136,7 +136,7 @@ class TrainingRun:
         shown = self.accelerator.reduce(losses.detach(), "sum").tolist()
         if not all(math.isfinite(loss) for loss in shown):
             raise self._diverged(f"the loss became {sum(shown):.0f}", stretch)
-        # Gradients are averaged over the processes; what they are of is a sum over all rows.
+        # Gradients are averaged over the processes, but the loss is a sum over all rows: multiply it by the processes.
         self.accelerator.backward(losses.mean() * self.accelerator.num_processes)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -147,7 +147,7 @@ class TrainingRun:
         return batch[self.accelerator.process_index :: self.accelerator.num_processes]
 
     def _note(self, losses: Sequence[float]) -> None:
-        """Adds the step's losses to the learning curve, whose points are means over equally many steps."""
+        """Adds the step's losses to the learning curve; its points are means over equally many steps."""
         position = self.position
         position.loss_sums = [total + loss for total, loss in zip(position.loss_sums, losses, strict=True)]
         position.n_summed += 1

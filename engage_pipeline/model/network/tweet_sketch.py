@@ -1,13 +1,13 @@
-"""The tweet sketch: which codes the tokens of a tweet have, counted per depth."""
+"""The tweet sketch: a histogram of the codes of a tweet's tokens at each depth."""
 
 import torch  # noqa: TID253 - nothing light imports this module
 
 
 def count_codes(tokens: torch.Tensor, lengths: torch.Tensor, codes: torch.Tensor, width: int) -> torch.Tensor:
-    """How many tokens of each tweet have each code: float32 [n, depth, width].
+    """Counts the tokens of each tweet that have each code: float32 [n, depth, width].
 
     `tokens` is int [sum of lengths], tweet after tweet; `lengths` int64 [n]; `codes` int32 [vocabulary, depth], -1
-    where a token has none. The first and last token of a tweet ([CLS], [SEP]) and tokens without a code are skipped.
+    for a token without codes. The first and last token of a tweet ([CLS], [SEP]) and tokens without a code are skipped.
     """
     n, depth = len(lengths), codes.shape[1]
     ends = lengths.cumsum(0)
@@ -27,7 +27,7 @@ def count_codes(tokens: torch.Tensor, lengths: torch.Tensor, codes: torch.Tensor
 def normalize_sketch(counts: torch.Tensor) -> torch.Tensor:
     """Divides each depth's row of `counts` [n, depth, width] by its Euclidean norm, in place; a zero row stays zero.
 
-    Returns them as [n, depth x width].
+    Returns the counts as [n, depth x width].
     """
     norms = torch.linalg.vector_norm(counts, dim=2, keepdim=True)
     return counts.div_(norms.clamp_min_(1)).flatten(1)

@@ -1,8 +1,8 @@
-"""Training that starts from the weights of the last network, or the reason why it starts anew.
+"""Warm start: training starts from the weights of the last network, or there is a reason why it starts anew.
 
-The network before is the published pretrained_network, which never saw a validation row either. Its weights mean the
-same only where the inputs do: the shape, the token codes and the code that made it must not have changed. What does not
-belong here: how long and at which learning rate such a network is trained (pretraining).
+The network before is the published pretrained_network, which never saw a validation row either. Its weights have the
+same meaning only if its shape, the token codes and the code that made it have not changed. What does not belong here:
+how long and at which learning rate such a network is trained (pretraining).
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NETWORK, CODES = "pretrained_network", "emde_sketches"
 WARM, COLD = "warm_started_from", "cold_start"
-"""Facts of a network: the version that it started from, or why from none."""
+"""Facts of a network: the version that it started from, or why it started anew."""
 _SHAPE = ("architecture", "sketch_depth", "sketch_width", "hidden_size", "embedding_size", "further_counters")
 
 
@@ -39,7 +39,7 @@ class NetworkBefore:
 
 
 def network_before(store: ArtifactStore) -> NetworkBefore | ColdStart:
-    """The published network, if there is one whose input meant what it means now."""
+    """Returns the published network if its input has the same meaning now; else why there is none."""
     current = store.current(NETWORK)
     if current is None:
         return ColdStart("there is no network yet")
@@ -57,10 +57,10 @@ def network_before(store: ArtifactStore) -> NetworkBefore | ColdStart:
 
 
 def warm_network(config: "NetworkConfig", folder: Path) -> "EngagementNetwork | ColdStart":
-    """A network of the shape `config` that computes what the network in `folder` does.
+    """Returns a network of the shape `config` that computes the same as the network in `folder`.
 
-    A language that is new begins where that network put unknown ones. Nothing to start from where the shapes differ or
-    the folder holds no network.
+    A new language starts with the embedding of unknown languages. Returns a ColdStart if the shapes differ or the
+    folder holds no network.
     """
     from engage_pipeline.model.network.architectures import network_of
     from engage_pipeline.model.network.network_files import load_network
