@@ -1,4 +1,4 @@
--- Pairs that engaged at least once, of the viewers of these rows and authors that are similar to another.
+-- Pairs with an engagement, of viewers of these rows and authors that are similar to another author.
 SELECT totals.key AS author, totals.viewer, totals."like", totals.reply, totals.retweet, totals.retweet_with_comment
 FROM totals
 WHERE

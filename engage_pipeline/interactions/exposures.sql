@@ -1,4 +1,4 @@
--- One row a tweet shown to a viewer: who and what (ids), the fold, and 1 for each engagement that it had.
+-- One row per exposure: its ids, its fold, and 0 or 1 for each engagement.
 SELECT
     line_number,
     fold,

@@ -9,9 +9,9 @@ from engage_pipeline.store.facts import Facts
 
 
 class CountFacts(Facts):
-    """Figures of a window's counters: its rows, and those of them that have each engagement.
+    """Figures of a window's counters: the number of rows, and of rows with each engagement.
 
-    Beside them, undeclared: the rows of each file of counters, by the file's name.
+    Further, undeclared figures are the rows of each file of counters, by the file's name.
     """
 
     rows: int
@@ -21,11 +21,11 @@ class CountFacts(Facts):
     retweet_with_comment: int
 
     def counted(self) -> dict[str, int]:
-        """The rows, and the rows with each of ENGAGEMENTS, by name."""
+        """Returns the number of rows, and of rows with each of ENGAGEMENTS, by name."""
         return {name: getattr(self, name) for name in ("rows", *ENGAGEMENTS)}
 
     def keys_counted(self) -> dict[str, int]:
-        """How many keys of each kind have counters; in the validation window, counters of the fine-tuning rows."""
+        """Returns the number of counted keys of each kind; in the validation window, of the fine-tuning rows."""
         files: dict[str, Any] = self.model_extra or {}
         keys = [key.name for key in counted_keys(VALIDATION, COUNTER_FAMILIES)]
         found = {key: files.get(key, files.get(f"finetune_{key}")) for key in keys}
@@ -33,9 +33,9 @@ class CountFacts(Facts):
 
 
 class SimilarityFacts(Facts):
-    """Figures of author_similarity: authors that have a follower, followers over all authors, similar pairs.
+    """Figures of author_similarity: authors with a follower, pairs of author and follower, similar pairs.
 
-    `degrees` counts the authors by how many similar authors they have.
+    `degrees` is the number of authors by their number of similar authors.
     """
 
     authors: int
@@ -45,9 +45,9 @@ class SimilarityFacts(Facts):
 
 
 class CommunityFacts(Facts):
-    """Figures of user_communities. `why` says why none were looked for.
+    """Figures of user_communities. `why` is the reason if none were computed.
 
-    `shares` holds, for authors and for viewers, the share of them in each community: (rank from 1, share).
+    `shares` holds, for authors and for viewers, the share of each community: (rank from 1, share).
     """
 
     communities: int

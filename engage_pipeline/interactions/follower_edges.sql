@@ -1,4 +1,4 @@
--- Author and follower as numbers, each pair once: of numbers that costs a fifth of the memory that ids would take.
+-- Author and follower as numbers, each pair once. DISTINCT over numbers takes a fifth of the memory of ids.
 SELECT DISTINCT follower_authors.number AS author, follower_viewers.number AS viewer
 FROM followers
 INNER JOIN follower_authors ON follower_authors.author = followers.author

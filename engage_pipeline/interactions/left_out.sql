@@ -1,5 +1,5 @@
--- The one kernel of leave-one-out counting: for each key of a row, the totals minus the row's own fold. A row without
--- a fold has nothing left out; a key that was never counted has no row here.
+-- Leave-one-out counts: for each key of a row, the totals minus the counts of the row's own fold. For a row without a
+-- fold they are the totals; a key that was never counted has no row.
 SELECT
     keys.line_number,
     totals."like" - COALESCE(by_fold."like", 0) AS "like",

@@ -1,4 +1,4 @@
--- How often each viewer was shown each author, viewer after viewer.
+-- How often each viewer was shown each author, ordered by viewer.
 SELECT viewer, key AS author, exposures
 FROM pair
 ORDER BY viewer, key

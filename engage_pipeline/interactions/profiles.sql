@@ -1,4 +1,4 @@
--- The tweets, with what each row itself tells: sizes, ages, flags, hour and day of month (UTC). Missing numbers are 0,
+-- The features of each row itself: sizes, ages, flags, hour and day of month (UTC). Missing numbers are 0, missing
 -- flags false.
 -- The date is taken from the timestamp modulo 400 years, after which the Gregorian calendar repeats; day_of_month is
 -- computed from the day of a year that begins in March (H. Hinnant, chrono-compatible low-level date algorithms).

@@ -1,4 +1,4 @@
-"""What must hold of counters and of the rows that a model reads, before anyone uses them."""
+"""Rules of counters and of the rows that a model reads: what must hold before they are used."""
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,7 +19,7 @@ def counts_cover_every_row(store: Reader, version: Version) -> Outcome:
     """The rows and the positives that were counted are those that the parts were read with."""
     counted = _counted(version)
     parts = _inputs(store, version)
-    if not parts:  # they were read anew since: these counts are out of date, and nothing can be compared
+    if not parts:  # the parts were made again since: the counts are stale and can't be compared
         return Outcome("", counted)
     facts = [PartFacts.read(part) for part in parts]
     read = {"rows": sum(part.rows for part in facts)}
@@ -73,7 +73,7 @@ def _counted(version: Version) -> dict[str, int]:
 
 
 def _inputs(store: Reader, version: Version) -> list[Manifest] | None:
-    """The manifests of what the version was made of; None where some of it was made anew, or is gone."""
+    """Returns the manifests of the version's inputs; None if an input was made again or is gone."""
     found = []
     for text, made_of in version.manifest.inputs.items():
         manifest = store.manifest(*split_label(text))
@@ -99,7 +99,7 @@ def _every_row_has_features(tweets: str) -> Rule:
 
 def _of_features(tweets: str, *, labelled: bool, validation: bool = False) -> Rules:
     def declared(manifest: Manifest) -> pa.Schema:
-        """The columns of the families that the version was made with."""
+        """Returns the columns, with those of the families that the version was made with."""
         families = manifest.settings.get("features.counters", ())
         return schema.feature_schema(labelled=labelled, validation=validation, families=families)
 
@@ -113,4 +113,4 @@ RULES: dict[str, Rules] = {
     "validation_features": _of_features("validation_tweets", labelled=True, validation=True),
     "test_features": _of_features("test_tweets", labelled=False),
 }
-"""By artifact."""
+"""Rules by artifact."""

@@ -1,5 +1,5 @@
--- The viewer's engagements with the authors similar to the row's author, weighted with their scores (in 1e-12),
--- without the row's own fold.
+-- The viewer's engagements with authors similar to the row's author, weighted by their scores (in 1e-12), without those
+-- of the row's own fold.
 SELECT
     numbered.line_number,
     CAST(SUM(similar_scores.score * (engaged_pairs."like" - COALESCE(by_fold."like", 0))) AS BIGINT) AS "like",

@@ -1,4 +1,4 @@
--- Similar authors by number, their scores as integers of 1e-12, so that sums do not depend on their order.
+-- Similar authors by number. Scores are integers in units of 1e-12, so that sums do not depend on their order.
 SELECT
     authors.number AS author,
     others.number AS similar_author,

@@ -1,4 +1,4 @@
--- The sum over the several keys of a row, such as its hashtags.
+-- Counts summed over the keys of a row, such as its hashtags.
 SELECT
     line_number,
     CAST(SUM("like") AS INT) AS "like",

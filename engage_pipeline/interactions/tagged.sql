@@ -1,4 +1,4 @@
--- Numbered exposures once for each of their hashtags, repeats counted, with the hashtag as a number.
+-- Numbered exposures, one row for each of their hashtags (repeats included), with the hashtag as a number.
 SELECT
     unnested.line_number,
     unnested.fold,

@@ -1,4 +1,4 @@
--- Dense numbers (from 1) of every user of the window, author or viewer: counting by numbers is faster than by ids.
+-- Dense numbers (from 1) of the window's users, authors and viewers: counting by numbers is faster than by ids.
 SELECT id, CAST(ROW_NUMBER() OVER (ORDER BY id) AS INT) AS number
 FROM (
     SELECT engaged_with_user_id AS id FROM window_tweets WHERE engaged_with_user_id IS NOT NULL

@@ -1,18 +1,18 @@
-"""Counts of a window's rows by key: in total, and by fold, so that a row can be counted without its own fold.
+"""Counts of a window's rows by key: in total and by fold, so that a row's counts can leave out its own fold.
 
-A window's folder holds, flat:
-    user_numbers, hashtag_numbers[, tweet_numbers].parquet    id, number: dense numbers that stand for ids in the counts
+The folder of a window holds:
+    user_numbers, hashtag_numbers[, tweet_numbers].parquet    id, number: the dense number of each id in the counts
     languages.parquet                                          language, rows, number; the most frequent first
     <scope><key>.parquet                                       key, viewer, counts: the totals of the scope
     <scope><key>_by_fold.parquet                               key, viewer, fold, counts
     days.parquet (training)                                    engagement_day, rows, counts
-Families beyond the reference that are on (settings/families.py) add the files of their keys, and of their own numbers.
-A key of two parts is (key, viewer); one of a single part has viewer = 0. The counts are like, reply, retweet,
+Families beyond the reference (settings/families.py) add files of their keys and numbers if they are on.
+A key of two parts is (key, viewer); a key of one part has viewer = 0. The counts are like, reply, retweet,
 retweet_with_comment, negative (rows without any engagement) and exposures (all rows), int32.
 
-The training window has one scope without a prefix, its folds are the engagement days. The validation window has two:
-`finetune_`, the fine-tuning rows with the chunks as folds, which training, holdout and fine-tuning rows read, and
-`labelled_`, every row, which test rows read. What does not belong here: how rows are given counts (family_counts).
+The training window has one scope, without a prefix; its folds are the engagement days. The validation window has two:
+`finetune_`, the fine-tuning rows with the chunks as folds, for the features of training, holdout and fine-tuning rows,
+and `labelled_`, all rows, for those of test rows. What does not belong here: looking up counts (family_counts).
 """
 
 from collections.abc import Sequence
@@ -38,22 +38,22 @@ COUNTS = (*ENGAGEMENTS, "negative", "exposures")
 
 
 def numbers_of(keys: Sequence[Key]) -> tuple[str, ...]:
-    """Names of the files of the numbers that stand for the ids in `keys`, in the order in which they are made."""
+    """Returns the names of the files of numbers that `keys` need, in the order in which they are made."""
     return tuple(dict.fromkeys((*_FIRST_NUMBERS, *(key.numbers for key in keys))))
 
 
 def totals_file(scope: str, key: str) -> str:
-    """Name of the file of a key's totals."""
+    """Returns the name of the file of a key's totals."""
     return f"{scope}{key}.parquet"
 
 
 def by_fold_file(scope: str, key: str) -> str:
-    """Name of the file of a key's counts by fold."""
+    """Returns the name of the file of a key's counts by fold."""
     return f"{scope}{key}_by_fold.parquet"
 
 
 def count_tables(*, validation: bool) -> pa.Schema:
-    """The columns of all files of a window's folder where every family is on, each called `<file>.<column>`."""
+    """Returns the columns of all files of a window's folder with every family on, each named `<file>.<column>`."""
     tables: dict[str, tuple[str, ...]] = {}
     keys = counted_keys(VALIDATION if validation else TRAINING, COUNTER_FAMILIES)
     for name in numbers_of(keys):
@@ -77,7 +77,7 @@ def _type(table: str, name: str) -> pa.DataType:
 def count_training(tweets: Sequence[Path], output: Path, settings: Settings) -> dict[str, Any]:
     """Counts the training rows of the Parquet files `tweets` (schema.tweet_schema) into the folder `output`.
 
-    Returns figures: rows of each written file, `rows` and positives per engagement of the window.
+    Returns figures: the rows of each written file, and `rows` and the positives of each engagement in the window.
     """
     keys = counted_keys(TRAINING, settings.features.counters)
     numbers = numbers_of(keys)
@@ -93,7 +93,7 @@ def count_training(tweets: Sequence[Path], output: Path, settings: Settings) -> 
 def count_validation(tweets: Sequence[Path], output: Path, settings: Settings) -> dict[str, Any]:
     """Counts the validation rows of the Parquet files `tweets` (schema.tweet_schema and SPLIT) into `output`.
 
-    Returns figures: rows of each written file, `rows` and positives per engagement of all labelled rows.
+    Returns figures: rows of each written file, and `rows` and the positives of each engagement of all labelled rows.
     """
     keys = counted_keys(VALIDATION, settings.features.counters)
     numbers = numbers_of(keys)
@@ -144,10 +144,10 @@ def _count_scope(
 
 
 def number_exposures(engine: Engine) -> None:
-    """Defines `numbered`, and over it `tagged` and `roles`, from the view `window_tweets` and a window's numbers."""
+    """Defines `numbered` from the view `window_tweets` and a window's numbers; from it `tagged` and `roles`."""
     engine.view("exposures", "interactions/exposures.sql")
     engine.define("numbered", "interactions/numbered.sql")
-    engine.define("tagged", "interactions/tagged.sql")  # so that the engine knows how few there are
+    engine.define("tagged", "interactions/tagged.sql")  # a table, so that the engine knows how few rows it has
     engine.view("roles", "interactions/roles/shown.sql")
 
 

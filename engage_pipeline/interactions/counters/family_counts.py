@@ -1,8 +1,8 @@
-"""What is counted for rows, family by family: the counts of each row's keys, looked up by the engine.
+"""The counts of each row's keys, looked up by the engine, family by family.
 
-Each family is a SELECT over the rows' numbers (`numbered`) and the counts of a window, with one row for each line of
-which a key was counted. A family that features.families leaves out is not looked up at all. What does not belong
-here: how a window is counted (counting), who is similar to whom (graphs.similarity), which rows (features.pieces).
+Each family is a SELECT over the rows' numbers (`numbered`) and the counts of a window; it gives one row for each line
+with a counted key. Families that are off are not looked up. What does not belong here: counting a window (counting),
+who is similar to whom (graphs.similarity), which rows are looked up together (features.pieces).
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -26,13 +26,13 @@ from engage_pipeline.settings.families import FAMILY_OF_KEY, REVERSED, SIMILAR, 
 
 Kind = Literal["training", "validation", "test"]
 Found = Iterator[tuple[str, pa.Table]]
-"""Families, such as `valid_pair`, each with the counts of the lines of which a key was counted."""
+"""Families, such as `valid_pair`, each with the counts of the lines that have a counted key."""
 FAMILIES = len(TRAINING_KEYS) + 2 + len(VALIDATION_KEYS) + len(REVERSED)
-"""What look_up finds where none of the reference's is left out."""
+"""Number of tables that look_up yields if all families of the reference are on, and no others."""
 
 
 class Counts(TypedDict):
-    """The folders that counting wrote, and the file of similar_authors."""
+    """The folders of both windows' counts, and the file of similar_authors."""
 
     training_counts: Path
     similarity: Path
@@ -40,12 +40,12 @@ class Counts(TypedDict):
 
 
 def counter_family(key: str) -> str:
-    """The family in features.families that a key belongs to (docs/specification.md, sections 3 and 4)."""
+    """Returns the family in features.families that has the key (docs/specification.md, sections 3 and 4)."""
     return FAMILY_OF_KEY[key].name
 
 
 def look_up(engine: Engine, counts: Counts, kind: Kind, families: Collection[str]) -> Found:
-    """The counts of the rows in the engine's view `tweets`, which interactions/kinds/{kind}.sql makes."""
+    """Yields the counts of the rows in the engine's view `tweets`, which interactions/kinds/{kind}.sql defines."""
     yield from _look_up_training(engine, counts, families, leave_out=kind == "training")
     scope = LABELLED_SCOPE if kind == "test" else FINETUNE_SCOPE
     engine.view("window_tweets", "interactions/windows/own_chunk.sql")
@@ -83,7 +83,7 @@ def _number_rows(engine: Engine, counts: Path, keys: Sequence[Key]) -> None:
 
 
 def _counts_of_key(engine: Engine, key: Key, counts: Path, scope: str, *, leave_out: bool) -> pa.Table:
-    """The counts of each row's key, one row a line."""
+    """Returns the counts of each row's key, one row per line."""
     engine.view("keys", f"interactions/keys/{key.counted}.sql")
     _open_counts(engine, counts, scope, key, leave_out=leave_out)
     if not key.several:

@@ -1,1 +1,1 @@
-"""Profiles of features, and how far they have moved."""
+"""Drift: profiles of features, and how far they differ."""

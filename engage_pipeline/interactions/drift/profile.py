@@ -1,9 +1,9 @@
-"""The profile of feature rows: how many of them fall into each bin of each feature.
+"""The profile of feature rows: the number of rows in each bin of each feature.
 
-Bins are fixed, the same for every part, so that profiles can be added and compared without the rows: 0, negative
-numbers, and half octaves (1, 1.41, 2, 2.83, 4, …) for numbers; the values themselves for flags, hours and languages.
+Bins are the same for every part, so that profiles can be added and compared without the rows. The bins of numbers are
+0, negative numbers, and half octaves (1, 1.41, 2, 2.83, 4, …); those of flags, hours and languages are the values.
 A profile is one Parquet file: feature, bin (the least number of the bin, or the value; strings), rows (int64).
-What does not belong here: what a difference between profiles means (stability).
+What does not belong here: the meaning of a difference between profiles (stability).
 """
 
 from collections import Counter
@@ -33,7 +33,7 @@ Profile = Mapping[str, Mapping[str, int]]
 """Rows by bin, by feature."""
 
 SAMPLE_ROWS = 32_768
-"""At most so many rows are binned for numbers, flags and hours, evenly spread. Languages are counted over all rows."""
+"""Largest number of rows binned for numbers, flags and hours, evenly spread. Languages are counted over all rows."""
 LANGUAGE, HOUR = "language", "hour"
 MISSING, OTHERS = "(missing)", "(others)"
 MOST_VALUES = 1000
@@ -41,7 +41,7 @@ _BINNED = (*NUMBERS, *EXPOSURE_FEATURES)
 _SAMPLED = (*_BINNED, *BINARY_FEATURES, HOUR)
 _SCHEMA = pa.schema([("feature", pa.string()), ("bin", pa.string()), ("rows", pa.int64())])
 _LEAST, _GREATEST = -20, 80
-"""Half octaves from 2^-10 to 2^40; what is smaller or larger falls into the first or the last."""
+"""Half octaves from 2^-10 to 2^40; smaller and larger numbers fall into the first and the last."""
 _ZERO, _NEGATIVE = _GREATEST + 1, _GREATEST + 2
 
 
@@ -52,13 +52,13 @@ def write_profile(features: Path, output: Path, settings: Settings) -> None:
 
 
 def write_summary(profiles: Iterable[Path], features: Collection[str], output: Path) -> None:
-    """Writes the profile of the rows of several, of the chosen `features` alone, to the file `output`."""
+    """Writes the sum of several profiles, with the chosen `features` only, to the file `output`."""
     total = added([read_profile(path) for path in profiles])
     _write({name: dict(sorted(bins.items())) for name, bins in sorted(total.items()) if name in features}, output)
 
 
 def binned(values: Mapping[str, NDArray[Any]]) -> Profile:
-    """The profile of columns, by name: numbers in half octaves, flags and hours by value."""
+    """Returns the profile of columns, by name: numbers in half octaves, flags and hours by value."""
     counts: dict[str, Mapping[str, int]] = {}
     for name, column in values.items():
         if name in BINARY_FEATURES:
@@ -78,7 +78,7 @@ def _write(profile: Profile, output: Path) -> None:
 
 
 def read_profile(path: Path) -> Profile:
-    """The profile that `write_profile` wrote."""
+    """Reads a profile that `write_profile` wrote."""
     table = pq.read_table(path)
     profile: dict[str, dict[str, int]] = {}
     for feature, name, rows in zip(*(table[column].to_pylist() for column in table.column_names), strict=True):
@@ -87,7 +87,7 @@ def read_profile(path: Path) -> Profile:
 
 
 def added(profiles: Iterator[Profile] | list[Profile]) -> Profile:
-    """The profile of all rows of several profiles."""
+    """Returns the sum of several profiles."""
     total: dict[str, Counter[str]] = {}
     for profile in profiles:
         for feature, bins in profile.items():
@@ -96,7 +96,7 @@ def added(profiles: Iterator[Profile] | list[Profile]) -> Profile:
 
 
 def _read(features: Path, settings: Settings) -> tuple[dict[str, NDArray[Any]], dict[str | None, int]]:
-    """The columns of every so-many-th line, and the rows of each language."""
+    """Reads the columns of at most SAMPLE_ROWS rows, evenly spread, and counts the rows of each language."""
     with DuckDBEngine(settings, readable=[features.parent]) as engine:
         engine.read("features", [features])
         rows = engine.connection.table("features")
@@ -108,7 +108,7 @@ def _read(features: Path, settings: Settings) -> tuple[dict[str, NDArray[Any]], 
 
 
 def _number_bins(values: NDArray[np.generic]) -> dict[str, int]:
-    """Rows by bin; the mantissa tells the half of the octave."""
+    """Returns rows by bin; the mantissa decides the half of the octave."""
     mantissa, exponent = np.frexp(values.astype(np.float32))
     half_octave = 2 * (exponent - 1) + (mantissa >= np.sqrt(np.float32(0.5)))
     codes = np.clip(half_octave, _LEAST, _GREATEST)

@@ -1,10 +1,10 @@
-"""Drift: how far the features of a part, or of a window, lie from those of the rest of the training set.
+"""Drift: how far the features of a part, or of a window, differ from those of the rest of the training set.
 
     part_drift({"part-00000": path, …})["part-00003"]["n_tokens"]        # population stability index
-    drifted_parts(paths, limit=0.25)                                       # only what lies beyond the limit
+    drifted_parts(paths, limit=0.25)                                       # only those above the limit
 
-All from profiles, so that hundreds of parts are compared in a second. What does not belong here: how rows are binned
-(profile).
+Profiles suffice for all of this, so that hundreds of parts are compared in a second. What does not belong here:
+binning rows (profile).
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,16 +21,16 @@ from engage_pipeline.schema import BINARY_FEATURES, PROFILE_NUMBERS
 
 Counts = NDArray[np.float64]
 COMPARABLE_FEATURES = (*PROFILE_NUMBERS, *BINARY_FEATURES, HOUR, LANGUAGE)
-"""What a row itself tells. Counters differ between the windows on purpose: see docs/specification.md, section 4."""
+"""Features of the row itself. Counters differ between the windows on purpose: see docs/specification.md, section 4."""
 EMPTY_BIN = 0.5
-"""Rows added to each bin, so that a bin that is empty on one side has a logarithm."""
+"""Rows added to each bin, so that a bin that is empty on one side has a finite logarithm."""
 IMPROBABLE = 1e-6
 _FEATURES_NAMED, _LANGUAGES_NAMED = 3, 5
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows by thing and cell; a cell is a bin of a feature, and the cells of feature i begin at starts[i]."""
+    """Rows by profile and cell. A cell is a bin of a feature; the cells of feature i begin at `starts[i]`."""
 
     features: list[str]
     starts: NDArray[np.int64]
@@ -38,9 +38,9 @@ class Table:
 
 
 def part_drift(profiles: Mapping[str, Path]) -> dict[str, dict[str, float]]:
-    """The population stability index of every feature of every part against all other parts, from their profiles.
+    """Returns the population stability index of each feature of each part against all other parts, from their profiles.
 
-    Empty where there are fewer than two parts.
+    Empty if there are fewer than two parts.
     """
     if len(profiles) < 2:
         return {}
@@ -52,9 +52,9 @@ def part_drift(profiles: Mapping[str, Path]) -> dict[str, dict[str, float]]:
 
 
 def drifted_parts(profiles: Mapping[str, Path], limit: float) -> dict[str, dict[str, float]]:
-    """The parts with a feature whose index exceeds `limit` by more than chance explains; those features, worst first.
+    """Returns parts with features whose index exceeds `limit` by more than chance explains, worst feature first.
 
-    They are held against the parts that do not drift.
+    They are compared with the parts that do not drift.
     """
     parts = list(profiles)
     table = tabulated([read_profile(path) for path in profiles.values()])
@@ -79,13 +79,13 @@ def drifted_parts(profiles: Mapping[str, Path], limit: float) -> dict[str, dict[
 
 
 def window_drift(window: Sequence[Path], training: Sequence[Path]) -> dict[str, tuple[float, float]]:
-    """Of each of COMPARABLE_FEATURES: the index of the rows of `window` against the training rows, from the profiles
-    of both, and how much of it chance explains."""
+    """Returns, for each of COMPARABLE_FEATURES, the index of the rows of `window` against the training rows, and how
+    much of it chance explains; from the profiles of both."""
     return profile_drift(*(added([read_profile(path) for path in paths]) for paths in (window, training)))
 
 
 def profile_drift(window: Profile, training: Profile) -> dict[str, tuple[float, float]]:
-    """The same of the profiles themselves."""
+    """Does the same as window_drift for one profile of each."""
     table = tabulated([_comparable(profile) for profile in (window, training)])
     ours, theirs = table.counts[:1], table.counts[1:]
     index, noise = stability_index(ours, theirs, table.starts)[0], chance(ours, theirs, table.starts)[0]
@@ -97,7 +97,7 @@ def _comparable(profile: Profile) -> Profile:
 
 
 def tabulated(profiles: Sequence[Profile]) -> Table:
-    """The profiles as one table, a row each, over all bins that occur in any of them."""
+    """Returns the profiles as one table, a row each, over all bins that occur in any of them."""
     total = added(list(profiles))
     cells = [(feature, name) for feature, bins in total.items() for name in sorted(bins)]
     counts = np.array([[profile.get(feature, {}).get(name, 0) for feature, name in cells] for profile in profiles])
@@ -106,12 +106,12 @@ def tabulated(profiles: Sequence[Profile]) -> Table:
 
 
 def stability_index(counts: Counts, others: Counts, starts: NDArray[np.int64]) -> Counts:
-    """Population stability index [n, features] of rows by cell [n, cells] against `others` [n, cells].
+    """Returns the population stability index [n, features] of rows by cell [n, cells] against `others` [n, cells].
 
-    The sum over the bins of a feature of (p - q) ln(p / q), p and q the shares of the bin on either side, EMPTY_BIN
-    added to every bin that has rows on one of them: 0 = the same, 0.1 to 0.25 = some drift, more = another population
-    (N. Siddiqi: Credit Risk Scorecards, 2006). It is the sum of both Kullback-Leibler divergences (S. Kullback,
-    R. Leibler: On information and sufficiency, 1951).
+    It is the sum over the bins of a feature of (p - q) ln(p / q), with the shares p and q of the bin on the two sides;
+    EMPTY_BIN is added to every bin with rows on either side. 0 = the same, 0.1 to 0.25 = some drift, more = another
+    population (N. Siddiqi: Credit Risk Scorecards, 2006). It is the sum of both Kullback-Leibler divergences
+    (S. Kullback, R. Leibler: On information and sufficiency, 1951).
     """
     occupied = counts + others > 0
     p, q = (_shares(side, occupied, starts) for side in (counts, others))
@@ -129,10 +129,10 @@ def _spread(values: Counts, starts: NDArray[np.int64], cells: Counts) -> Counts:
 
 
 def chance(counts: Counts, others: Counts, starts: NDArray[np.int64]) -> Counts:
-    """What the index [n, features] of two samples of one population stays below but for once in some hundred times.
+    """Returns a bound [n, features] that the index of two samples of one population rarely exceeds: once in hundreds.
 
     The index is (1/n + 1/m) times a chi-square variable with (bins - 1) degrees of freedom (B. Yurdakul: Statistical
-    Properties of Population Stability Index, 2018): its mean and three standard deviations.
+    Properties of Population Stability Index, 2018). The bound is its mean plus three standard deviations.
     """
     n, m = (np.maximum(np.add.reduceat(side, starts, axis=1), 1.0) for side in (counts, others))
     freedom = np.add.reduceat((counts + others > 0).astype(np.float64), starts, axis=1) - 1
@@ -140,29 +140,29 @@ def chance(counts: Counts, others: Counts, starts: NDArray[np.int64]) -> Counts:
 
 
 def unseen_languages(window: Mapping[str, int], known: Mapping[str, int]) -> dict[str, int]:
-    """Rows of `window` by language, most first, in languages that have no row in `known`."""
+    """Returns the rows of `window` by language, most first, for languages without a row in `known`."""
     unseen = {name: rows for name, rows in window.items() if name not in {*known, MISSING, OTHERS}}
     return dict(sorted(unseen.items(), key=lambda item: (-item[1], item[0])))
 
 
 def improbable_languages(window: Mapping[str, int], known: Mapping[str, int]) -> dict[str, int]:
-    """Those unseen languages whose rows would hardly all fall into `window` by chance.
+    """Returns the unseen languages whose rows would hardly all fall into `window` by chance.
 
-    Each row of a language shared by both falls into `window` with its share of all rows, so `rows` of them do with
-    that share to the power of `rows`.
+    By chance, a row falls into `window` with a probability of share = rows of `window` / all rows; all `rows` of a
+    language do with a probability of share ^ rows.
     """
     share = sum(window.values()) / max(1, sum(window.values()) + sum(known.values()))
     return {name: rows for name, rows in unseen_languages(window, known).items() if share**rows < IMPROBABLE}
 
 
 def worst_in_words(index: Mapping[str, float]) -> str:
-    """The first features of `index`, worst first, with their population stability index."""
+    """Names the first features of `index`, which is in order, with their population stability index."""
     named = ", ".join(f"{name} {value:.2f}" for name, value in list(index.items())[:_FEATURES_NAMED])
     more = len(index) - _FEATURES_NAMED
     return f"population stability index of {named}" + (f" and {counted(more, 'more feature')}" if more > 0 else "")
 
 
 def rows_in_words(rows: Mapping[str, int]) -> str:
-    """The first languages of `rows`, with their rows."""
+    """Names the first languages of `rows`, with their rows."""
     named = ", ".join(f"{name} ({counted(count, 'row')})" for name, count in list(rows.items())[:_LANGUAGES_NAMED])
     return named + (f" and {len(rows) - _LANGUAGES_NAMED} more" if len(rows) > _LANGUAGES_NAMED else "")

@@ -1,4 +1,4 @@
-"""The counters of rows as columns in memory, filled family by family at the places of the rows."""
+"""The counters of rows as columns in memory, filled family by family."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,27 +14,25 @@ _COUNTERS = (*schema.INTERACTION_FEATURES, *schema.EXPOSURE_FEATURES)
 _FRACTIONS = frozenset(schema.SIMILARITY_FEATURES)
 
 Columns = Mapping[str, npt.NDArray]
-"""By name, [n] each."""
+"""Columns [n] by name."""
 
 
 class CounterColumns:
     """schema.INTERACTION_FEATURES, EXPOSURE_FEATURES and the `further` features of n rows, by name.
 
-    float64 [n] the similarity, int32 [n] the others.
-
-    What nothing was put into is 0.
+    The similarity features are float64 [n], the others int32 [n]. They start at 0.
     """
 
     def __init__(self, places: npt.NDArray[np.int32], rows: int, further: Sequence[str] = ()) -> None:
-        """`places` tells the place of a row from its line number, int32 [highest line number + 1]."""
+        """`places` holds the place of each row by line number, int32 [highest line number + 1]."""
         self._places = places
         names = (*_COUNTERS, *further)
         self._columns = {name: np.zeros(rows, np.float64 if name in _FRACTIONS else np.int32) for name in names}
 
     def put(self, family: str, counts: pa.Table) -> None:
-        """Enters LINE_NUMBER and counts by name, such as `like`, as `<family>_like`; no line twice.
+        """Enters the counts of lines (LINE_NUMBER), such as `like` as `<family>_like`; no line may occur twice.
 
-        Counts that no feature is made of are passed over.
+        Counts without a feature are skipped.
         """
         at = self._places[counts[LINE_NUMBER].to_numpy()]
         for count in counts.column_names:
@@ -44,9 +42,9 @@ class CounterColumns:
                 column[at] = values / SCORE_UNITS if column.dtype == np.float64 else values
 
     def of_rows(self, start: int, rows: int) -> Columns:
-        """So many rows from `start` on, without a copy."""
+        """Returns `rows` rows from `start` on, without a copy."""
         return {name: column[start : start + rows] for name, column in self._columns.items()}
 
     def clear(self) -> None:
-        """Frees the memory, whoever still holds this."""
+        """Frees the memory, even if this object is still referenced."""
         self._columns = {}

@@ -1,11 +1,11 @@
-"""A column of lists of numbers whose rows are taken at the speed of bytes: Arrow takes them number by number."""
+"""A column of lists whose rows are taken as byte strings, which is faster: Arrow takes lists number by number."""
 
 import numpy as np
 import pyarrow as pa
 
 
 class ListColumn:
-    """Lists of numbers of one width, without a null among the numbers."""
+    """Lists of numbers of fixed width, without nulls among the numbers."""
 
     def __init__(self, column: pa.ListArray) -> None:
         """`column` is kept, not copied."""
@@ -17,7 +17,7 @@ class ListColumn:
         self._missing = column.is_null()
 
     def take(self, rows: pa.Array) -> pa.ListArray:
-        """The lists at the places `rows`, null where they are."""
+        """Returns the lists at the positions `rows`; null lists stay null."""
         _, offsets, values = self._texts.take(rows).buffers()
         ends = np.frombuffer(offsets, np.int64, len(rows) + 1) // self._width
         numbers = np.frombuffer(values, self._numbers, ends[-1]) if values is not None else np.empty(0, self._numbers)

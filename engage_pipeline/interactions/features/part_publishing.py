@@ -1,6 +1,6 @@
-"""Features of parts of the store: those of training parts become published versions, many parts in one go.
+"""Makes the features of parts of the store; publishes those of training parts, many parts at once.
 
-What does not belong here: what is in the files (writing, drift.profile).
+What does not belong here: the content of the files (writing, drift.profile).
 """
 
 import time
@@ -26,7 +26,7 @@ ARTIFACT = "interaction_features"
 
 
 def open_counts(store: ArtifactStore) -> Counts:
-    """The published counters and the similarity graph, checked."""
+    """Returns the published counters and the similarity graph, undamaged."""
     return {
         "training_counts": store.open("interaction_counts").directory(),
         "similarity": store.open("author_similarity").path(SIMILAR_AUTHORS),
@@ -35,7 +35,7 @@ def open_counts(store: ArtifactStore) -> Counts:
 
 
 def write_parts(store: ArtifactStore, parts: Sequence[tuple[Path, Path]], kind: Kind) -> int:
-    """Writes the features of each pair of tweets and output, and their profile beside it; returns how many rows."""
+    """Writes features for each pair of tweets and output, and their profile beside it; returns the number of rows."""
     rows = 0
     written = write_features_of_parts(parts, kind=kind, settings=store.settings, **open_counts(store))
     for (_, features), each in zip(parts, written, strict=True):
@@ -45,10 +45,10 @@ def write_parts(store: ArtifactStore, parts: Sequence[tuple[Path, Path]], kind: 
 
 
 def publish_parts(store: ArtifactStore, keys: Sequence[str]) -> dict[str, PartResult]:
-    """Makes and publishes the features of the training parts `keys`; returns what became of each, in their order.
+    """Makes and publishes the features of the training parts `keys`; returns the result of each, in their order.
 
-    They are made together, since the counters are read once for all of them. What stops them may concern one part
-    alone: those that are left are then made one by one.
+    They are made together, so that the counters are read once. An error may concern one part only, so the remaining
+    parts are then made one by one.
     """
     results: dict[str, PartResult] = {}
     try:
@@ -61,9 +61,9 @@ def publish_parts(store: ArtifactStore, keys: Sequence[str]) -> dict[str, PartRe
 
 
 def _publish_together(store: ArtifactStore, keys: Sequence[str], results: dict[str, PartResult]) -> None:
-    """Adds what became of a part to `results` as soon as it is known.
+    """Adds the result of each part to `results` as soon as it is known.
 
-    Raises UserError where the work on all parts, or on one that is open, fails: what is not published is discarded.
+    Raises UserError if the work on all parts, or on an open one, fails; unpublished parts are discarded.
     """
     with ExitStack() as drafts:
         parts: dict[str, _OpenPart] = {}
@@ -81,7 +81,7 @@ def _publish_together(store: ArtifactStore, keys: Sequence[str], results: dict[s
 
 @dataclass(frozen=True)
 class _OpenPart:
-    """A part that is being made. Closing `publication` publishes it; an error before then discards it."""
+    """A part that is being made. Closing `publication` publishes it; an earlier error discards it."""
 
     tweets: Path
     draft: Draft
@@ -102,7 +102,7 @@ class _OpenPart:
 
 
 def _open(store: ArtifactStore, key: str, drafts: ExitStack) -> _OpenPart:
-    """Opens the draft of a part; `drafts` closes it at the latest. Raises UserError, and leaves no draft open then."""
+    """Opens the draft of a part, which `drafts` closes at the latest. If it raises UserError, no draft stays open."""
     with ExitStack() as opening:
         draft = opening.enter_context(making(store, ARTIFACT, key))
         tweets = store.open("tweet_parts", key).path(TWEETS)

@@ -1,7 +1,7 @@
-"""Parts cut into pieces that memory holds, each of neighbouring rows of the order in which features are written.
+"""Parts cut into pieces that fit into memory, each of neighbouring rows in the order of the features.
 
-The order is engagement day and line, of test rows line alone. What belongs here: which rows are worked on at a time.
-What does not: what is counted for them (writing), and how they are written (rows).
+The order is by engagement day and line, for test rows by line only. What belongs here: which rows are worked on at a
+time. What does not: their counts (writing), and how they are written (rows).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,13 +21,13 @@ from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER
 from engage_pipeline.settings.settings import Settings
 
 _MOST_GROUPS = 32
-"""Row groups of a piece: the largest of the challenge's parts, of 3 million rows, are one where memory allows."""
+"""Largest number of row groups in a piece: enough for the challenge's largest parts, of 3 million rows."""
 _ROW_BYTES = 1_500
-"""Of a row while it is written, its tokens and ids among them."""
+"""Memory of a row while it is written, including its tokens and ids."""
 _COUNTS_BYTES = 400
-"""Of a row's counters, and of one family of them on its way out of the engine."""
+"""Memory of a row's counters, plus one family of them that the engine returns."""
 _SHARE = 4
-"""Each of the two may take this part of engine.memory_limit; the engine works with half of it."""
+"""Written rows and counters may each take 1 / _SHARE of engine.memory_limit; the engine has the other half."""
 _NOWHERE = -1
 
 Places = npt.NDArray[np.int32]
@@ -37,7 +37,7 @@ Places = npt.NDArray[np.int32]
 class Piece:
     """Rows of one part: the Parquet file that holds them, in any order, and the place of each line among them.
 
-    `part` counts the parts. `places` int32 [highest line + 1]; -1 where the file has no such line.
+    `part` is the index of the part. `places` is int32 [highest line + 1]; -1 for lines that the file does not have.
     """
 
     part: int
@@ -48,14 +48,14 @@ class Piece:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Rows of a piece, and of all pieces that are counted at once, at most."""
+    """The largest number of rows in a piece, and in all pieces that are counted at once."""
 
     piece: int
     at_once: int
 
     @classmethod
     def within(cls, settings: Settings) -> "Sizes":
-        """What fits into engine.memory_limit; at least a row group."""
+        """Returns the sizes that fit into engine.memory_limit; at least a row group."""
         share = memory_bytes(settings.engine.memory_limit) // _SHARE
         groups = min(max(share // _ROW_BYTES // ROW_GROUP_ROWS, 1), _MOST_GROUPS)
         piece = groups * ROW_GROUP_ROWS
@@ -63,10 +63,10 @@ class Sizes:
 
 
 def cut(tweets: Path, part: int, order: Sequence[str], most_rows: int, folder: Path) -> Iterator[Piece]:
-    """The pieces of the Parquet file `tweets` in the order of its columns `order`, of engagement day and line.
+    """Yields the pieces of the Parquet file `tweets` in the order of its columns `order` (engagement day, line).
 
-    At most `most_rows` rows each, at least one piece. A part that is cut has its pieces as files in `folder`. Line
-    numbers must differ from each other.
+    There is at least one piece; each has at most `most_rows` rows. Several pieces are written as files into `folder`.
+    Line numbers must be distinct.
     """
     table = pq.read_table(tweets, columns=[LINE_NUMBER, ENGAGEMENT_DAY], use_threads=False)
     lines = table[LINE_NUMBER].to_numpy()
@@ -82,7 +82,7 @@ def cut(tweets: Path, part: int, order: Sequence[str], most_rows: int, folder: P
 
 
 def groups(pieces: Iterable[Piece], rows: int) -> Iterator[list[Piece]]:
-    """Neighbouring pieces together that have at most so many rows, or one."""
+    """Yields groups of neighbouring pieces of at most `rows` rows together; a larger piece is a group of its own."""
     group: list[Piece] = []
     for piece in pieces:
         if group and sum(other.rows for other in group) + piece.rows > rows:
@@ -94,9 +94,9 @@ def groups(pieces: Iterable[Piece], rows: int) -> Iterator[list[Piece]]:
 
 
 def side_by_side(group: Sequence[Piece]) -> tuple[list[int], Places]:
-    """What to add to the line numbers of each piece, so that no two rows share one, and the places of all of them.
+    """Returns what to add to the line numbers of each piece to make them distinct, and the places of all rows.
 
-    The places count through the pieces one after the other.
+    The places number the rows of the pieces one after the other.
     """
     firsts = list(accumulate((len(piece.places) for piece in group), initial=0))[:-1]
     starts = list(accumulate((piece.rows for piece in group), initial=0))[:-1]
@@ -114,7 +114,7 @@ def _shifted(places: Places, start: int) -> Places:
 
 
 def _distribute(tweets: Path, targets: Places, prefix: Path) -> list[Path]:
-    """Writes each row of `tweets` to the file that `targets` says, by number, in one pass."""
+    """Writes each row of `tweets` to the file with its number in `targets`, in one pass."""
     paths = [prefix.with_name(f"{prefix.name}-{number:05}.parquet") for number in range(int(targets.max()) + 1)]
     with pq.ParquetFile(tweets) as file, ExitStack() as stack:
         writers = [

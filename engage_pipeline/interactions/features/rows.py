@@ -1,4 +1,4 @@
-"""Rows of features on their way into a Parquet file: what each row itself tells, its counters beside it, in order."""
+"""Writes rows of features to a Parquet file, in order: the profile of each row, and its counters."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,9 +20,9 @@ Write = Callable[[pa.Table], None]
 
 @contextmanager
 def feature_file(output: Path, schema: pa.Schema, *, aside: bool) -> Iterator[Write]:
-    """What writes tables of `schema`, a row group each, to the Parquet file `output`, one after the other.
+    """Yields a function that appends a table of `schema` to the Parquet file `output`, as a row group.
 
-    `aside`: in a thread of its own, one table behind.
+    `aside`: write in another thread, at most one table behind.
     """
     with _parquet_writer(output, schema) as writer, ThreadPoolExecutor(1) as thread:
         pending: list[Future[None]] = []
@@ -41,8 +41,8 @@ def feature_file(output: Path, schema: pa.Schema, *, aside: bool) -> Iterator[Wr
 
 
 def _parquet_writer(output: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    # The bytes of numbers beside each other, all first ones and so on, zstd packs about as small as a dictionary would,
-    # in half of the time; most counters are small.
+    # BYTE_STREAM_SPLIT stores the first bytes of all numbers, then the second ones, and so on. Most counters are small,
+    # so zstd makes this about as small as a dictionary, in half the time.
     return pq.ParquetWriter(
         output,
         schema,
@@ -61,14 +61,14 @@ def _is_wide_number(kind: pa.DataType) -> bool:
 
 
 def _values(field: pa.Field) -> str:
-    """The path of a column's values in Parquet."""
+    """Returns the path of a column's values in Parquet."""
     return f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name
 
 
 def write_rows(
     write: Write, schema: pa.Schema, profiles: pa.Table, places: npt.NDArray[np.int32], counters: Columns
 ) -> None:
-    """Writes the rows of profiles.sql at their `places`, which are known by line; `counters` stand in that order."""
+    """Writes the rows of profiles.sql in the order of `places`, by line; `counters` are in that order."""
     order = np.empty(len(profiles), np.int64)
     order[places[profiles[LINE_NUMBER].to_numpy()]] = np.arange(len(profiles))
     columns = {name: _column(profiles[name]) for name in schema.names if name in profiles.column_names}

@@ -1,8 +1,8 @@
-"""The rows that a model reads: tweets with the counts of both windows, similar authors and their own profile.
+"""Writes the rows that a model reads: tweets with the counts of both windows, similar authors and their own profile.
 
-The engine looks the counts of each family up (family_counts, *.sql), for as many rows at once as memory allows: several
-parts together, since looking up reads all counters of the window, or a piece of a large one (pieces). In memory they
-are put together, column by column, and written in order (counter_columns, feature_rows). The reasons stand in
+The engine looks up the counts of each family (family_counts, *.sql) for as many rows at once as memory allows: several
+parts together, because a look-up reads all counters of the window, or a piece of a large part (pieces). The counts are
+joined in memory, column by column, and written in order (counter_columns, rows). The reasons are in
 docs/adr/0011-features-side-by-side.md.
 """
 
@@ -31,7 +31,7 @@ from engage_pipeline.settings.settings import Settings
 
 @dataclass(frozen=True)
 class Written:
-    """A part whose features are written: its rows, and the seconds that went into them, a share of what parts share."""
+    """A part with written features: its rows, and the seconds they took, including its share of joint work."""
 
     rows: int
     seconds: float
@@ -40,8 +40,8 @@ class Written:
 def write_features(tweets: Path, output: Path, *, kind: Kind, settings: Settings, **counts: Unpack[Counts]) -> int:
     """Writes schema.feature_schema of the rows in the Parquet file `tweets` to the Parquet file `output`.
 
-    `tweets` holds schema.tweet_schema, for validation rows SPLIT too; its line numbers must differ from each other.
-    Ordered by engagement day and line, test rows by line alone. Returns the number of rows.
+    `tweets` holds schema.tweet_schema, for validation rows also SPLIT; its line numbers must be distinct. The output is
+    ordered by engagement day and line, for test rows by line only. Returns the number of rows.
     """
     (written,) = write_features_of_parts([(tweets, output)], kind=kind, settings=settings, **counts)
     return written.rows
@@ -50,7 +50,7 @@ def write_features(tweets: Path, output: Path, *, kind: Kind, settings: Settings
 def write_features_of_parts(
     parts: Sequence[tuple[Path, Path]], *, kind: Kind, settings: Settings, **counts: Unpack[Counts]
 ) -> Generator[Written]:
-    """Does for each pair of `tweets` and `output` what write_features does; yields figures of each once it is whole.
+    """Does the same as write_features for each pair of `tweets` and `output`; yields figures of each complete output.
 
     The counters are read once for as many parts as engine.memory_limit allows.
     """
@@ -70,14 +70,14 @@ def write_features_of_parts(
 
 
 def _with_half_of_the_memory(settings: Settings) -> Settings:
-    """For the engine; Sizes uses the other half."""
+    """Returns settings for the engine, with half of the memory; Sizes uses the other half."""
     limit = shared_limit(settings.engine.memory_limit, 2)
     return settings.model_copy(update={"engine": settings.engine.model_copy(update={"memory_limit": limit})})
 
 
 @dataclass(frozen=True)
 class _Counted:
-    """A piece and what is counted for its rows: they begin at the row `start` of the counters. It took `seconds`."""
+    """A piece with its counters, which begin at row `start`. Looking them up took `seconds`."""
 
     piece: Piece
     counters: CounterColumns
@@ -87,7 +87,7 @@ class _Counted:
 
 @dataclass(frozen=True)
 class _Join:
-    """Joins the rows of parts of one kind with counters, by engines of `settings`; `folder` holds pieces meanwhile."""
+    """Joins rows of one kind with their counters, with engines of `settings`; `folder` holds pieces of parts."""
 
     kind: Kind
     counts: Counts
@@ -97,12 +97,12 @@ class _Join:
     done: Progress
 
     def counted_pieces(self, parts: Sequence[Path], sizes: Sizes) -> Iterator[_Counted]:
-        """The pieces of all parts, in their order, with their counters: as many are looked up at once as fit."""
+        """Yields the pieces of all parts, in order, with their counters; looks up as many at once as memory allows."""
         for group in groups(self._cut(parts, sizes.piece), sizes.at_once):
             yield from self._look_up(group)
 
     def write(self, write: Write, counted: _Counted) -> Written:
-        """Writes the rows of a piece and removes its file, unless that is the part itself."""
+        """Writes the rows of a piece and removes its file, unless the file is the part itself."""
         started = time.monotonic()
         piece = counted.piece
         counters = counted.counters.of_rows(counted.start, piece.rows)
@@ -118,7 +118,7 @@ class _Join:
             yield from cut(tweets, part, order, rows, self.folder)
 
     def _look_up(self, group: Sequence[Piece]) -> Iterator[_Counted]:
-        """Each of the pieces with its counters, which are looked up for all of them at once."""
+        """Yields each piece with its counters, looked up for all pieces at once."""
         started = time.monotonic()
         firsts, places = side_by_side(group)
         rows = sum(piece.rows for piece in group)
@@ -144,7 +144,7 @@ class _Join:
         counters.clear()
 
     def _read_profiles(self, piece: Piece) -> pa.Table:
-        """What each row of the piece itself tells, in no order."""
+        """Returns the profile of each row of the piece, in any order."""
         with open_engine(self.settings, readable=[piece.tweets.parent]) as engine:
             engine.read("source", [piece.tweets])
             engine.view("tweets", self._kind_of_rows)

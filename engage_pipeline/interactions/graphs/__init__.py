@@ -1,1 +1,1 @@
-"""Who is similar to whom: authors by their viewers, communities of users."""
+"""Graphs of users: authors with shared followers, and communities of users."""

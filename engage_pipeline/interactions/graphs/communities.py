@@ -1,8 +1,8 @@
-"""Communities of users: who is shown whom, label-free, in two roles.
+"""Communities of users: clusters by who was shown whom, without labels, in two roles.
 
-The exposure matrix (exposure_matrix) is cut to the authors that are shown most; its leading right singular vectors V
-and values S give every viewer the vector A V S^-1/2 and every author A' (A V) S^-3/2, which for the authors of the cut
-is V S^1/2. Vectors of length 1 are clustered, both roles together. What does not belong here: what communities are for.
+The exposure matrix A (exposure_matrix) is cut to the authors that are shown most. Its leading right singular vectors V
+and values S give viewers the vectors A V S^-1/2, and authors A' (A V) S^-3/2, which is V S^1/2 for the authors of the
+cut. Vectors are scaled to length 1 and clustered, both roles together. What does not belong here: uses of communities.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ Fingerprints = npt.NDArray[np.int64]
 
 COMMUNITIES = "communities.parquet"
 NO_COMMUNITY = -1
-"""Of a user who was never seen in the role, or in it with nobody who shares anything with the authors of the cut."""
+"""For a user without exposures in the role, or whose exposures have no link to the authors of the cut."""
 SCHEMA = pa.schema(
     [
         pa.field("user", pa.int64(), nullable=False),
@@ -39,15 +39,15 @@ SCHEMA = pa.schema(
     ]
 )
 SAMPLE_VECTORS = 200_000
-"""Vectors that the centroids are fitted on."""
+"""Largest number of vectors that the centroids are fitted on."""
 HELD_AUTHORS = 2_000_000
-"""Authors whose vectors are held at once; where there are more, the pairs are read again for every so many."""
+"""Largest number of authors with vectors in memory; the pairs are read once for every such number of authors."""
 _COUNT_FACTOR = 1.5
 
 
 @dataclass(frozen=True)
 class Communities:
-    """`user` [users] int64, rising fingerprints of ids; `as_author` and `as_viewer` [users] int32 their communities."""
+    """`user` int64 [users], rising fingerprints of ids; `as_author`, `as_viewer` int32 [users], their communities."""
 
     user: Fingerprints
     as_author: Integers
@@ -55,7 +55,7 @@ class Communities:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads communities.parquet. Raises UserError where that is something else."""
+        """Reads communities.parquet. Raises UserError if the file is something else."""
         try:
             table = pq.read_table(path, schema=SCHEMA)
         except (OSError, ValueError) as error:
@@ -63,11 +63,11 @@ class Communities:
         return cls(*(table[name].to_numpy() for name in SCHEMA.names))
 
     def of_authors(self, users: Fingerprints) -> Integers:
-        """The communities int32 [n] of authors, by fingerprint [n]; NO_COMMUNITY of unknown ones."""
+        """Returns the communities of authors, int32 [n], by fingerprint [n]; NO_COMMUNITY for unknown ones."""
         return self._of(self.as_author, users)
 
     def of_viewers(self, users: Fingerprints) -> Integers:
-        """The communities int32 [n] of viewers, by fingerprint [n]; NO_COMMUNITY of unknown ones."""
+        """Returns the communities of viewers, int32 [n], by fingerprint [n]; NO_COMMUNITY for unknown ones."""
         return self._of(self.as_viewer, users)
 
     def _of(self, role: Integers, users: Fingerprints) -> Integers:
@@ -79,8 +79,8 @@ class Communities:
 
 @dataclass(frozen=True)
 class Embedding:
-    """The vectors of users, computed anew each time. `columns` [users + 1] places the authors of the cut, `directions`
-    [authors of the cut, d] and `values` [d] are their singular vectors and values."""
+    """The vectors of users, computed on each call. `columns` [users + 1] holds the places of the authors of the cut;
+    `directions` [authors of the cut, d] and `values` [d] are their singular vectors and values."""
 
     matrix: ExposureMatrix
     columns: Integers
@@ -88,31 +88,31 @@ class Embedding:
     values: Floats
 
     def viewers(self, wanted: Integers, sums: Floats) -> Iterator[tuple[Integers, Floats]]:
-        """Numbers [b] and vectors [b, d] of viewers, block after block, each of length 1 or 0.
+        """Yields numbers [b] and vectors [b, d] of viewers, block by block; vectors have length 1 or 0.
 
-        On the way `sums` [authors, d], zeros at first, becomes A' (A V) of the authors that `wanted` places.
+        Adds A' (A V) of the authors with a place in `wanted` to `sums` [authors, d], which must start as zeros.
         """
         for block in self.matrix.blocks():
             products = block.matrix(self.columns, len(self.directions)) @ self.directions
             shown = block.matrix(wanted, len(sums))
-            # Few of the authors occur in a block: no array of all of them is made for each.
+            # Few authors occur in a block, so the product has rows for these only: [present, d].
             present, shown.indices = np.unique(shown.indices, return_inverse=True)
             shown.resize(len(products), len(present))
             sums[present] += shown.T @ products
             yield block.viewers, unit_rows(products * self.values**-0.5)
 
     def authors(self, sums: Floats) -> Floats:
-        """The vectors [authors, d] that belong to the `sums`, each of length 1 or 0."""
+        """Returns the vectors [authors, d] of `sums`, each of length 1 or 0."""
         return unit_rows(sums * self.values**-1.5)
 
 
 @one_blas_thread()
 def find_communities(counts: Path, output: Path, settings: Settings) -> dict[str, Any]:
-    """Writes user, as_author, as_viewer of every user of the folder `counts` of interaction_counts to the file
-    `output`, ordered by user, the fingerprint of the id.
+    """Writes user, as_author, as_viewer to the file `output` for every user in `counts`, the folder of
+    interaction_counts; ordered by user, the fingerprint of the id.
 
-    Returns users, authors, viewers, communities, dimensions, and `shares`: for authors and viewers the rank of a
-    community and its share of them, see `ranked`.
+    Returns users, authors, viewers, communities, dimensions, and `shares`: for authors and viewers, rank and share of
+    each community, see `ranked`.
     """
     users = _fingerprints_by_number(counts)
     pairs = output.with_name("pairs_by_viewer.parquet")
@@ -135,7 +135,7 @@ def find_communities(counts: Path, output: Path, settings: Settings) -> dict[str
 
 
 def _fingerprints_by_number(counts: Path) -> Fingerprints:
-    """The fingerprint of the user with the number i + 1 at i: the numbers are dense."""
+    """Returns fingerprints int64 [users]: that of the user with the number i + 1 is at i."""
     file = pq.ParquetFile(counts / "user_numbers.parquet")
     found = np.zeros(file.metadata.num_rows, np.int64)
     for batch in file.iter_batches(columns=["id", "number"]):
@@ -144,7 +144,7 @@ def _fingerprints_by_number(counts: Path) -> Fingerprints:
 
 
 def embed(matrix: ExposureMatrix, settings: Settings) -> Embedding:
-    """The leading singular vectors of the columns of the authors that are shown most, ties by number."""
+    """Computes the leading singular vectors for the authors that are shown most; ties are broken by number."""
     shown = np.argsort(-matrix.authors, kind="stable")[: settings.communities.max_authors]
     cut = np.sort(shown[matrix.authors[shown] > 0])
     columns = _placed(cut, len(matrix.authors))
@@ -158,14 +158,14 @@ def embed(matrix: ExposureMatrix, settings: Settings) -> Embedding:
 
 
 def _placed(numbers: npt.NDArray[np.int64], size: int) -> Integers:
-    """[size], at each of the `numbers` its place among them; ABSENT elsewhere."""
+    """Returns int32 [size]: at each of `numbers` its place among them, elsewhere ABSENT."""
     places = np.full(size, ABSENT, np.int32)
     places[numbers] = np.arange(len(numbers))
     return places
 
 
 def _fit(embedding: Embedding, settings: Settings) -> Floats:
-    """Centroids [communities, d] of a sample of all vectors, those of zeros left out."""
+    """Fits centroids [communities, d] to a sample of all vectors that are not zero."""
     matrix = embedding.matrix
     viewers, authors = np.flatnonzero(matrix.viewers), np.flatnonzero(matrix.authors)
     total = len(viewers) + len(authors)
@@ -183,7 +183,7 @@ def _fit(embedding: Embedding, settings: Settings) -> Floats:
 
 
 def _assign(embedding: Embedding, centroids: Floats) -> tuple[Integers, Integers]:
-    """The communities of authors and of viewers, by number [users + 1]."""
+    """Returns the communities of authors and of viewers, int32 [users + 1] each, by number."""
     matrix = embedding.matrix
     as_author, as_viewer = (np.full(len(matrix.viewers), NO_COMMUNITY, np.int32) for _ in range(2))
     if not len(centroids):

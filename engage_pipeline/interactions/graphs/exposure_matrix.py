@@ -1,8 +1,9 @@
-"""Who was shown whom, as a sparse matrix of viewers x authors that is read in blocks of viewers.
+"""The exposure matrix: who was shown whom, a sparse matrix of viewers x authors that is read in blocks of viewers.
 
-An entry is log(1 + exposures), divided by the square roots of the viewer's and the author's sums of these, each with
-SHRINKAGE added, so that users of few exposures don't outweigh the others (T. Qin, K. Rohe, "Regularized spectral
-clustering under the degree-corrected stochastic blockmodel", 2013). Users are the numbers of user_numbers.parquet.
+An entry is log(1 + exposures), divided by the square roots of the viewer's and the author's sums of these logarithms.
+SHRINKAGE is added to each sum, so that users with few exposures don't outweigh the others (T. Qin, K. Rohe,
+"Regularized spectral clustering under the degree-corrected stochastic blockmodel", 2013). Users are given by their
+numbers in user_numbers.parquet.
 """
 
 from collections.abc import Iterator
@@ -28,13 +29,13 @@ Doubles = npt.NDArray[np.float64]
 SHRINKAGE = 5.0
 ABSENT = -1
 BLOCK_PAIRS = 1_000_000
-"""Pairs that are read at once: about 100 bytes each, and a vector for each viewer among them."""
+"""Pairs that are read at once, about 100 bytes each, plus a vector for each of their viewers."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Some viewers with all of their pairs. `viewers` [b] are their numbers; the pairs of the i-th are those from
-    `starts[i]` to `starts[i + 1]` of `authors` [pairs], numbers, and `weights` [pairs] float32, the entries.
+    """Some viewers with all of their pairs. `viewers` [b] are their numbers. The pairs of viewer i are at `starts[i]` …
+    `starts[i + 1]` - 1 of `authors` [pairs], their numbers, and `weights` float32 [pairs], the entries.
     """
 
     viewers: Integers
@@ -43,7 +44,7 @@ class Block:
     weights: Floats
 
     def matrix(self, places: Integers, columns: int) -> "csr_array":
-        """The viewers' rows [b, columns]: an author's column is `places` [users + 1] at its number, if not ABSENT."""
+        """Returns the viewers' rows [b, columns]; `places` [users + 1] maps an author to its column, or to ABSENT."""
         from scipy.sparse import csr_array
 
         places = places[self.authors]
@@ -54,8 +55,8 @@ class Block:
 
 @dataclass(frozen=True)
 class ExposureMatrix:
-    """`pairs` is a Parquet file of viewer, author, exposures, by viewer. `viewers` and `authors` [users + 1] float64
-    hold at a user's number the sum of log(1 + exposures) in that role, 0 where it never had it."""
+    """`pairs` is a Parquet file of viewer, author, exposures, ordered by viewer. `viewers` and `authors`, float64
+    [users + 1], hold each user's sum of log(1 + exposures) in that role, by number; 0 for none."""
 
     pairs: Path
     viewers: Doubles
@@ -63,7 +64,7 @@ class ExposureMatrix:
 
     @classmethod
     def write(cls, counts: Path, pairs: Path, users: int, settings: Settings) -> Self:
-        """Sorts the pairs of the folder `counts` by viewer into the file `pairs`, which the matrix is read from."""
+        """Sorts the pairs of the folder `counts` by viewer into the file `pairs`, from which the matrix is read."""
         counted = counts / totals_file(TRAINING_SCOPE, "pair")
         with open_engine(settings, readable=[counts, pairs.parent]) as engine:
             engine.read("pair", [counted])
@@ -71,7 +72,7 @@ class ExposureMatrix:
         return cls(pairs, _sums(pairs, "viewer", users), _sums(counted, "key", users))
 
     def blocks(self, most_pairs: int = BLOCK_PAIRS) -> Iterator[Block]:
-        """All pairs, viewer after viewer: blocks of about `most_pairs`, or more where one viewer has more."""
+        """Yields all pairs, by viewer, in blocks of about `most_pairs`, or more if one viewer has more."""
         viewer_scale, author_scale = (1 / np.sqrt(sums + SHRINKAGE) for sums in (self.viewers, self.authors))
         for viewer, author, exposures in _whole_viewers(self.pairs, most_pairs):
             starts = _starts(viewer)
@@ -80,7 +81,7 @@ class ExposureMatrix:
 
 
 def _sums(path: Path, column: str, users: int) -> Doubles:
-    """The sums of log(1 + exposures) by the number in `column`, by which the file is ordered: float64 [users + 1]."""
+    """Returns sums of log(1 + exposures) by the number in `column`, the order of the file: float64 [users + 1]."""
     sums = np.zeros(users + 1)
     for batch in pq.ParquetFile(path).iter_batches(BLOCK_PAIRS, columns=[column, "exposures"]):
         numbers, exposures = (batch[name].to_numpy() for name in (column, "exposures"))
@@ -90,12 +91,12 @@ def _sums(path: Path, column: str, users: int) -> Doubles:
 
 
 def _starts(numbers: Integers) -> npt.NDArray[np.int64]:
-    """Where each run of equal numbers begins, and the end."""
+    """Returns the starts of the runs of equal numbers, and the end: int64 [runs + 1]."""
     return np.append(np.flatnonzero(np.diff(numbers, prepend=ABSENT)), len(numbers))
 
 
 def _whole_viewers(path: Path, most_pairs: int) -> Iterator[tuple[Integers, Integers, Integers]]:
-    """Viewers, authors and exposures of the pairs of the file, cut between viewers only."""
+    """Yields viewers, authors and exposures of the pairs of the file, cut only between viewers."""
     held = np.zeros((3, 0), np.int32)
     for batch in pq.ParquetFile(path).iter_batches(most_pairs, columns=["viewer", "author", "exposures"]):
         held = np.concatenate([held, [column.to_numpy() for column in batch.columns]], axis=1)

@@ -1,9 +1,9 @@
-"""Which authors share followers: all pairs with a Jaccard similarity of their follower sets above a threshold.
+"""Similar authors: all pairs of authors with a Jaccard similarity of their follower sets above a threshold.
 
-An author's followers are the viewers of its training rows where engagee_follows_engager is true. The intersections
-are a product of sparse matrices, computed in blocks of authors whose size is bounded beforehand. Authors are
-numbered by their number of followers: two sets whose sizes differ by more than the threshold can't reach it, so that
-a block is multiplied with one contiguous range of authors only. What does not belong here: what the scores are for.
+An author's followers are the viewers of its training rows where engagee_follows_engager is true. The sizes of the
+intersections are a product of sparse matrices, computed in blocks of authors of bounded size. Authors are ordered by
+their number of followers: two sets of too different sizes can't reach the threshold, so a block is multiplied with one
+contiguous range of authors only. What does not belong here: what the scores are for.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,15 +37,15 @@ SCHEMA = pa.schema(
     ]
 )
 MOST_PRODUCTS = 4_000_000
-"""Multiply-adds of one block, and so the most entries of its product: about 60 bytes each on the way to scores."""
+"""Largest number of multiply-adds of a block, hence of entries of its product; these take about 60 bytes each."""
 
 
 @dataclass(frozen=True)
 class Followers:
     """Who follows whom.
 
-    `authors` are ids in order of `sizes`, their numbers of followers (int64, rising). `matrix` (authors x viewers,
-    int32, 1 where the viewer follows) leaves out viewers who follow one author only.
+    `authors` are ids, ordered by `sizes`, their numbers of followers (int64, rising). `matrix` (int32 [authors,
+    viewers], 1 if the viewer follows the author) leaves out viewers who follow one author only.
     """
 
     authors: pa.Array
@@ -55,7 +55,7 @@ class Followers:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Similar authors by number: parallel arrays, ordered by author, then as ranked."""
+    """Similar authors by number: parallel arrays, ordered by author and rank."""
 
     author: Integers
     similar: Integers
@@ -68,9 +68,9 @@ def similar_authors(
 ) -> dict[str, Any]:
     """Writes author, similar, jaccard, rank of the training rows in the files `tweets` to the Parquet file `output`.
 
-    For each author the `top_n` most similar, the author itself counted and then left out, with a Jaccard similarity
-    of at least `threshold`; the highest first, ties by id. Ordered by author and rank (from 0).
-    Returns `authors` (with a follower), `follows`, `edges` (rows) and `degrees`: authors by number of similar ones.
+    Each author gets its `top_n` - 1 most similar others with a Jaccard similarity of at least `threshold`; ties are
+    broken by id. The rows are ordered by author and rank (from 0). Returns `authors` (with a follower), `follows`,
+    `edges` (rows) and `degrees`: the number of authors by their number of similar ones.
     """
     followers = read_followers(tweets, output, settings)
     place = np.empty(len(followers.authors), np.int64)
@@ -92,7 +92,7 @@ def similar_authors(
 
 
 def read_followers(tweets: Sequence[Path], output: Path, settings: Settings) -> Followers:
-    """The follower sets of the rows in the Parquet files `tweets`."""
+    """Reads the follower sets of the rows in the Parquet files `tweets`."""
     with open_engine(settings, readable=sorted({output.parent, *(path.parent for path in tweets)})) as engine:
         engine.read("source", tweets)
         engine.view("followers", "interactions/followers.sql")
@@ -107,14 +107,14 @@ def read_followers(tweets: Sequence[Path], output: Path, settings: Settings) -> 
 
 
 def _inverse(order: Integers) -> npt.NDArray[np.int32]:
-    """The place of each number in `order`."""
+    """Returns the place of each number in `order`."""
     place = np.empty(len(order), np.int32)
     place[order] = np.arange(len(order), dtype=np.int32)
     return place
 
 
 def _matrix(author: npt.NDArray[np.int32], viewer: npt.NDArray[np.int32], authors: int) -> "csr_array":
-    """The follows as a matrix, without viewers who follow one author only: they make no two authors similar."""
+    """Returns the matrix of Followers; a viewer who follows one author only adds to no similarity."""
     from scipy.sparse import csr_array
 
     follows = np.bincount(viewer, minlength=1)
@@ -128,7 +128,7 @@ def _matrix(author: npt.NDArray[np.int32], viewer: npt.NDArray[np.int32], author
 def similar_blocks(
     followers: Followers, place: Integers, top_n: int, threshold: float, most_products: int = MOST_PRODUCTS
 ) -> Iterator[tuple[int, int, Pairs]]:
-    """First author, end and similar pairs of one block of authors after the other; `place` breaks ties."""
+    """Yields first author, end and similar pairs of each block of authors; `place` breaks ties."""
     matrix, sizes = followers.matrix, followers.sizes
     cost = matrix @ np.bincount(matrix.indices, minlength=matrix.shape[1])
     for lowest, highest, first, last in _ranges(sizes, threshold):
@@ -142,7 +142,7 @@ def similar_blocks(
 
 
 def _ranges(sizes: Integers, threshold: float) -> Iterator[tuple[int, int, int, int]]:
-    """Authors of about one size, [lowest, highest), and those that may be similar to them, [first, last).
+    """Yields ranges of authors of similar sizes, [lowest, highest), with those that may be similar, [first, last).
 
     A Jaccard similarity is at most the smaller size over the larger.
     """
@@ -156,7 +156,7 @@ def _ranges(sizes: Integers, threshold: float) -> Iterator[tuple[int, int, int, 
 
 
 def _blocks(cost: Integers, start: int, end: int, most: int) -> Iterator[tuple[int, int]]:
-    """Cuts [start, end) where the running sum of `cost` passes `most`; a single dearer author is its own block."""
+    """Cuts [start, end) into blocks whose `cost` adds up to at most `most`; an author above it is its own block."""
     reached = np.concatenate([[0], np.cumsum(cost[start:end])])
     low = 0
     while low < end - start:
@@ -166,7 +166,7 @@ def _blocks(cost: Integers, start: int, end: int, most: int) -> Iterator[tuple[i
 
 
 def _top(row: Integers, column: Integers, jaccard: Floats, place: Integers, most: int) -> Pairs:
-    """The `most` best of each row: by score, ties by the place of the other author."""
+    """Returns the `most` best pairs of each row, by score, ties by the place of the other author."""
     order = np.lexsort((place[column], -jaccard, row))
     row, column, jaccard = row[order], column[order], jaccard[order]
     begins = np.flatnonzero(np.diff(row, prepend=-1))

@@ -1,4 +1,4 @@
--- Test rows: without labels, and with nothing to leave out.
+-- Test rows: they have no labels, and nothing is left out.
 SELECT
     *,
     CAST(NULL AS INT) AS split,

@@ -1,7 +1,7 @@
-"""The counters of a window in memory, looked up by key: what one row at a time is given its features from.
+"""The counters of a window in memory, looked up by key, for the features of one row at a time.
 
-About 32 bytes a counted key and 48 a user, hashtag or tweet. What belongs here: tables and their search. What does
-not: which features a row has (one_row), and the join that serves whole parts (features).
+They take about 32 bytes per counted key and 48 per user, hashtag or tweet. What belongs here: tables and their search.
+What does not: which features a row has (features), and the join for whole parts (interactions.features).
 """
 
 from bisect import bisect_left
@@ -21,7 +21,7 @@ from engage_pipeline.settings.families import Key
 
 Counts = list[int]
 RowNumbers = Mapping[str, Sequence[int | None]]
-"""By raw column, of one row."""
+"""Numbers of a row's values, by raw column."""
 NOTHING: Counts = [0] * len(COUNTS)
 SCORE_UNITS = 1e12
 """Similarity scores are added as integers of 1e-12, as in similar_scores.sql."""
@@ -29,15 +29,15 @@ _HEAD_BYTES = 8
 
 
 class Numbers:
-    """Dense numbers of ids from 1, in the order of the ids' UTF-8 bytes, as counting gave them."""
+    """Dense numbers of ids, from 1, in the order of the ids' UTF-8 bytes, as counting assigns them."""
 
     def __init__(self, path: Path) -> None:
-        """Reads `id`, whose rows stand in the order of their numbers."""
+        """Reads the column `id`, whose rows are in the order of their numbers."""
         self.ids = pq.read_table(path, columns=["id"])["id"].cast(pa.large_string()).combine_chunks()
         self._heads = _heads(self.ids)
 
     def of(self, identity: str | None) -> int | None:
-        """The number of an id; None where it is missing or unknown."""
+        """Returns the number of an id; None if it is missing or unknown."""
         if identity is None:
             return None
         head = np.uint64(int.from_bytes(identity.encode()[:_HEAD_BYTES].ljust(_HEAD_BYTES, b"\0")))
@@ -46,26 +46,26 @@ class Numbers:
         return place + 1 if place < last and self.ids[place].as_py() == identity else None
 
     def of_all(self, identities: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-        """The numbers of ids that are all known, int64 [n]."""
+        """Returns the numbers of ids, int64 [n]; all ids must be known."""
         return pc.index_in(identities.cast(pa.large_string()), value_set=self.ids).to_numpy().astype(np.int64) + 1
 
 
 class Languages:
-    """The numbers of a window's languages, which stand in no order of theirs."""
+    """Numbers of a window's languages, which are not in the order of the names."""
 
     def __init__(self, path: Path) -> None:
-        """Reads `language` and `number`."""
+        """Reads the columns `language` and `number`."""
         table = pq.read_table(path, columns=["language", "number"])
         pairs = zip(table["language"].to_pylist(), table["number"].to_pylist(), strict=True)
         self._numbers: dict[str | None, int] = dict(pairs)
 
     def of(self, language: str | None) -> int | None:
-        """The number of a language; None where it is missing or unknown."""
+        """Returns the number of a language; None if it is missing or unknown."""
         return self._numbers.get(language)
 
 
 def _heads(ids: pa.LargeStringArray) -> npt.NDArray[np.uint64]:
-    """The first bytes of each id as a number, zeros behind shorter ones: rising as the ids are."""
+    """Returns the first bytes of each id as a number, uint64 [n], padded with zeros; it rises like the ids."""
     heads = np.zeros(len(ids), np.uint64)
     _, offsets, data = ids.buffers()
     if data is None:
@@ -81,20 +81,20 @@ def _heads(ids: pa.LargeStringArray) -> npt.NDArray[np.uint64]:
 
 @dataclass(frozen=True)
 class Totals:
-    """Of one key: `codes` int64 [n], key and viewer in one, rising; `counts` int32 [n, 6] in the order of COUNTS."""
+    """The totals of one key: `codes` int64 [n], rising, key << 32 | viewer; `counts` int32 [n, 6] as in COUNTS."""
 
     codes: npt.NDArray[np.int64]
     counts: npt.NDArray[np.int32]
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Reads the file of a key's totals, which counting ordered by key and viewer."""
+        """Reads the file of a key's totals, which is ordered by key and viewer."""
         table = pq.read_table(path)
         key, viewer = (table[name].to_numpy().astype(np.int64) for name in ("key", "viewer"))
         return cls(key << 32 | viewer, np.column_stack([table[name].to_numpy() for name in COUNTS]))
 
     def of(self, key: int | None, viewer: int | None = 0) -> Counts:
-        """The counts of a key; zeros where it was never counted or a part of it is not known."""
+        """Returns the counts of a key; zeros if it was never counted or a part of it is unknown."""
         if key is None or viewer is None:
             return NOTHING
         code = key << 32 | viewer
@@ -108,7 +108,7 @@ class Window:
     """One scope of a window: the numbers of its ids, and the totals of its keys."""
 
     def __init__(self, folder: Path, scope: str, keys: Sequence[Key]) -> None:
-        """Reads the files of the `folder` that counting wrote for `keys`."""
+        """Reads the files of `keys` in the `folder` of a window's counts."""
         self._numbers = {name: _read_numbers(folder, name) for name in numbers_of(keys)}
         self._columns = {key.column: self._numbers[key.numbers] for key in keys}
         self.totals = {key.name: Totals.read(folder / totals_file(scope, key.name)) for key in keys}
@@ -121,14 +121,14 @@ class Window:
         return users
 
     def numbers(self, row: Mapping[str, Any]) -> RowNumbers:
-        """The numbers of what `row` holds in each raw column that a key is read from; None = missing or unknown."""
+        """Returns the numbers of the values in each raw column of `row` that a key reads; None = missing or unknown."""
         return {
             column: [numbers.of(value) for value in (row[column] if isinstance(row[column], list) else [row[column]])]
             for column, numbers in self._columns.items()
         }
 
     def counts(self, key: Key, numbers: RowNumbers) -> Counts:
-        """The counts of a row's `key`; where it has several, their sum."""
+        """Returns the counts of a row's `key`, or the sum if the row has several."""
         viewer = numbers[key.viewer][0] if key.viewer else 0
         found = [self.totals[key.counted].of(number, viewer) for number in numbers[key.column]]
         return [sum(counts) for counts in zip(NOTHING, *found, strict=True)] if key.several else found[0]
@@ -152,7 +152,7 @@ class SimilarAuthors:
         self.scores = np.round(table["jaccard"].to_numpy()[order] * SCORE_UNITS).astype(np.int64)
 
     def of(self, author: int | None) -> list[tuple[int, int]]:
-        """Number and score (in 1e-12) of each."""
+        """Returns number and score (in 1e-12) of each author similar to `author`."""
         if author is None:
             return []
         first, last = self.author.searchsorted((author, author + 1))
@@ -160,7 +160,7 @@ class SimilarAuthors:
 
 
 def engagements(similar: Sequence[tuple[int, int]], pairs: Totals, viewer: int | None) -> list[float]:
-    """SIMILARITY_FEATURES: a viewer's engagements with the `similar` authors by score, and the sum of the scores."""
+    """Returns SIMILARITY_FEATURES: a viewer's engagements with `similar` authors x scores, and the sum of scores."""
     counts = [(score, pairs.of(author, viewer)) for author, score in similar]
     sums = [sum(score * found[place] for score, found in counts) for place in range(4)]
     return [total / SCORE_UNITS for total in (*sums, sum(score for _, score in similar))]

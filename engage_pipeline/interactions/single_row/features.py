@@ -1,9 +1,9 @@
-"""The features of one row at a time, from counters in memory: what write_features gives a test row.
+"""The features of one row at a time, from counters in memory: the same as write_features gives a test row.
 
     rows = RowFeatures(settings, **published.counts)
     table = rows.table(read_line(line))
 
-What does not belong here: the search for a key (counters), and features of whole parts (features).
+What does not belong here: looking up a key (counters), and features of whole parts (interactions.features).
 """
 
 from collections.abc import Collection, Mapping
@@ -44,7 +44,7 @@ _ENGAGED = [(engagement, COUNTS.index(engagement)) for engagement in schema.ENGA
 
 
 class RowFeatures:
-    """Gives test rows their features, from the tables that it holds."""
+    """Computes the features of test rows, from tables in memory."""
 
     def __init__(self, settings: Settings, *, training_counts: Path, similarity: Path, validation_counts: Path) -> None:
         """Reads the counters and the similar authors that write_features joins."""
@@ -58,10 +58,10 @@ class RowFeatures:
             kind: [(place, field.name) for place, field in enumerate(self.schema) if field.type == kind]
             for kind in dict.fromkeys(self.schema.types)
         }
-        """Place and name of the columns of each type."""
+        """Place and name of the columns, by type."""
 
     def table(self, row: Mapping[str, Any]) -> pa.Table:
-        """One row of schema.feature_schema, line number 0, of a row's first 20 columns as one_line reads them."""
+        """Returns a row of schema.feature_schema, line number 0, for a row's first 20 columns from read_line."""
         values = {schema.LINE_NUMBER: 0, **_profile(row)}
         numbers = self.training.numbers(row)
         for key in self.keys[TRAINING]:
@@ -80,7 +80,7 @@ class RowFeatures:
         return window.counts(key, numbers) if counter_family(key.name) in self.families else NOTHING
 
     def _one_row(self, values: Mapping[str, Any]) -> pa.Table:
-        """A table of one row. Its columns are cut from one array of each type: each call costs more than a value."""
+        """Returns a table of one row. Its columns are slices of one array per type, because Arrow's calls are slow."""
         columns: list[pa.Array | None] = [None] * len(self.schema)
         for kind, own in self._of_kind.items():
             side_by_side = pa.array([values[name] for _, name in own], kind)
@@ -96,7 +96,7 @@ def _put(values: dict[str, Any], key: str, counts: Counts) -> None:
 
 
 def _profile(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What the row itself tells: profiles.sql."""
+    """Returns the columns of profiles.sql for the row."""
     written = row["tweet_timestamp"]
     moment = datetime.fromtimestamp((written or 0) % _CYCLE, UTC)
     values: dict[str, Any] = {

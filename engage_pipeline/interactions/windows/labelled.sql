@@ -1,3 +1,3 @@
--- Every labelled row of the validation part: nothing is ever left out of their counts.
+-- All labelled rows of the validation part; their counts leave nothing out.
 SELECT *, 0 AS fold
 FROM source

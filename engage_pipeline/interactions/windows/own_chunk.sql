@@ -1,3 +1,3 @@
--- Rows to be given validation counts: their own chunk is left out where they have one.
+-- Rows that get validation counts, without their own chunk if they have one.
 SELECT *, own_chunk AS fold
 FROM tweets

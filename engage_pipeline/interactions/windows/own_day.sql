@@ -1,3 +1,3 @@
--- Rows to be given training counts: their own day is left out where they have one.
+-- Rows that get training counts, without their own day if they have one.
 SELECT *, own_day AS fold
 FROM tweets
