@@ -1,7 +1,7 @@
-"""Figures of a version, as its manifest holds them under `facts`: one frozen model for each kind of artifact.
+"""Figures of a version, which its manifest holds under `facts`: one frozen model for each kind of artifact.
 
-The models of a stage stand in its module `facts`. They name the figures that code reads; figures that are only shown to
-people are carried along by their names. What does not belong here: figures of one stage.
+The models of a stage are in its module `facts`. They declare the figures that code reads; figures that are only shown
+to people are kept by name, undeclared. What does not belong here: figures of one stage.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from engage_pipeline.store.manifests import Manifest, label
 
 
 class Figures(BaseModel):
-    """Figures by name. `model_dump` gives those that were given, in that order: a default is not written."""
+    """Figures by name. `model_dump` returns those that were set, in that order, without defaults."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -44,17 +44,17 @@ class Figures(BaseModel):
 
 
 class Facts(Figures):
-    """Figures of any artifact: the seconds that making it took, and the peak of the resident memory meanwhile (MB)."""
+    """Figures of any artifact: the seconds that making it took, and the peak of resident memory (MB)."""
 
     seconds: float = 0.0
     peak_mb: int = 0
 
     @classmethod
     def read(cls, manifest: Manifest) -> Self:
-        """The figures of a published version.
+        """Reads the figures of a published version.
 
         Raises KeyError with the name of a figure that an earlier version of the program did not write, and UserError
-        where one has another type than it is written with.
+        if a figure has the wrong type.
         """
         try:
             return cls.model_validate(manifest.facts)

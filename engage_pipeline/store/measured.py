@@ -1,4 +1,4 @@
-"""A draft of an artifact that is measured while it is made."""
+"""Measures the time and memory of making an artifact."""
 
 import logging
 import time
@@ -18,9 +18,9 @@ LOGGER = logging.getLogger("engage_pipeline")
 
 @contextmanager
 def making(store: ArtifactStore, name: str, key: str | None = None, sources: Sequence[Path] = ()) -> Iterator[Draft]:
-    """A draft of the artifact, with the seconds and the peak memory (MB, resident) that making it took as facts.
+    """Yields a draft of the artifact and records the seconds and the peak memory (MB, resident) of the block as facts.
 
-    `seconds` stand where they are already known, of a draft that is made together with others.
+    If the block records `seconds` itself, for a draft that is made together with others, they are kept.
     """
     LOGGER.info("%s: started", label(name, key))
     started = time.monotonic()
@@ -38,11 +38,11 @@ def making(store: ArtifactStore, name: str, key: str | None = None, sources: Seq
 
 
 PartResult = Manifest | UserError
-"""What became of a part that was to be made: the manifest of the version that was published, or why there is none."""
+"""The result of making a part: the manifest of the published version, or the error."""
 
 
 def published(draft: Draft) -> Manifest:
-    """The manifest of a draft whose publication has ended."""
+    """Returns the manifest of a published draft. Raises RuntimeError before its publication."""
     if draft.manifest is None:
         raise RuntimeError("the draft is not published")
     return draft.manifest

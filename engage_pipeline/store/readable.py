@@ -1,6 +1,6 @@
-"""The published versions of one working directory, as readers find them: by the manifests alone.
+"""The published versions of one working directory, found by their manifests.
 
-What does not belong here: how a version is made and published (store).
+What does not belong here: making and publishing a version (store).
 """
 
 from collections.abc import Callable
@@ -22,17 +22,17 @@ from engage_pipeline.store.versions import Version
 class ReadableStore:
     """The published versions of one working directory under one set of settings.
 
-    A version that fails a rule of its artifact is not opened, whoever made it.
+    A version that fails a rule of its artifact is never opened.
     """
 
     def __init__(self, settings: Settings, rules_of: Callable[[str], rules.Rules] = rules.stage_rules) -> None:
-        """Nothing is created or read until it is needed. `rules_of` gives what must hold of an artifact's versions."""
+        """Creates and reads nothing until it is needed. `rules_of` returns the rules of an artifact's versions."""
         self.settings = settings
         self.root = settings.working_dir
         self.rules_of = rules_of
 
     def folder(self, name: str, key: str | None = None) -> Path:
-        """The folder of an artifact, or of one part of it."""
+        """Returns the folder of an artifact, or of one part of it."""
         artifact = ARTIFACTS[name]
         if artifact.partitioned != (key is not None):
             raise ValueError(f"{name}: {'a part is needed' if artifact.partitioned else 'it has no parts'}")
@@ -40,7 +40,7 @@ class ReadableStore:
         return base if key is None else base / check_key(key)
 
     def manifest(self, name: str, key: str | None = None) -> Manifest | None:
-        """The manifest of the current version; None where nothing is published. Raises UserError if unreadable."""
+        """Reads the current version's manifest; None if nothing is published. Raises UserError if it is unreadable."""
         path = self.folder(name, key) / MANIFEST
         try:
             return read_manifest(path.read_bytes(), path.parent)
@@ -50,7 +50,7 @@ class ReadableStore:
             raise UserError(f"{path}: not a manifest; materialize {label(name, key)} again") from error
 
     def open(self, name: str, key: str | None = None) -> Version:
-        """The current version. Raises UserError where there is none, or where it was made with other settings."""
+        """Opens the current version. Raises UserError if there is none, it has other settings, or it fails a rule."""
         manifest = self.manifest(name, key)
         if manifest is None:
             raise UserError(f"{label(name, key)} is not there yet: materialize it first")
@@ -62,23 +62,23 @@ class ReadableStore:
         return Version(self.folder(name, key), manifest)
 
     def current(self, name: str, key: str | None = None) -> Version | None:
-        """The current version, whatever its settings; None where none can be read and passes its rules."""
+        """Returns the current version, whatever its settings; None unless it is readable and passes its rules."""
         manifest = self._readable_manifest(name, key)
         if manifest is None or self._failed(manifest):
             return None
         return Version(self.folder(name, key), manifest)
 
     def kept(self, name: str, key: str | None = None) -> list[Version]:
-        """Earlier versions to return to, the latest first: each content once, without that of the current version."""
+        """Returns the kept versions, the latest first: each content once, without that of the current version."""
         folder, current = self.folder(name, key), self._readable_manifest(name, key)
         manifests = kept_versions.kept_manifests(folder, current.version if current else None)
         return [Version(folder, manifest) for manifest in manifests]
 
     def parts(self) -> list[str]:
-        """Names of the training parts that were ingested from the folder `recsys_data`, sorted.
+        """Returns the names of the training parts that were ingested from the folder `recsys_data`, sorted.
 
-        The folder says what the training set is: a part from another folder, or one whose file is gone, is not counted,
-        so that two data sets never mix in one working directory.
+        The folder defines the training set: parts from another folder and parts whose file is gone are left out, so
+        that two data sets never mix in one working directory.
         """
         base = self.root / ARTIFACTS["tweet_parts"].stage.value / "tweet_parts"
         if not base.is_dir():
@@ -93,14 +93,14 @@ class ReadableStore:
         ]
 
     def parts_of(self, name: str) -> list[str]:
-        """The parts that the unpartitioned artifact `name` is made of: the first so many, as its setting says."""
+        """Returns the parts that the unpartitioned artifact `name` is made of: all, or the first n of its setting."""
         limit = setting_value(ARTIFACTS[name].parts_setting, self.settings)
         return self.parts()[:limit]
 
     def part_paths(self, consumer: str, file: str, source: str = "tweet_parts") -> list[Path]:
-        """The `file` of each part of `source` that the unpartitioned artifact `consumer` is made of, in order of part.
+        """Returns the `file` of each part of `source` that the unpartitioned artifact `consumer` is made of, in order.
 
-        Raises UserError where no part is there.
+        Raises UserError if there is no part.
         """
         keys = self.parts_of(consumer)
         if not keys:
@@ -108,22 +108,22 @@ class ReadableStore:
         return [self.open(source, key).path(file) for key in keys]
 
     def verdict(self, manifest: Manifest) -> Verdict:
-        """Whether the version of `manifest` holds to the rules of now. Judged anew, and noted in the manifest, where
-        what the noted verdict rests on has changed."""
+        """Returns the verdict on the version of `manifest` by the current rules. If the recorded verdict no longer
+        applies, judges the version again and records the new verdict in the manifest."""
         own = self.rules_of(manifest.artifact)
         if manifest.verdict is not None and rules.holds_still(self, manifest.verdict, own):
             return manifest.verdict
         return self.judge_again(manifest)
 
     def judge_again(self, manifest: Manifest) -> Verdict:
-        """The same, looked at now; noted in the manifest."""
+        """Judges the version of `manifest` now and records the verdict in the manifest."""
         version = Version(self.folder(manifest.artifact, manifest.key), manifest)
         verdict = rules.judge(self, version, self.rules_of(manifest.artifact))
         self._note(manifest, verdict)
         return verdict
 
     def _readable_manifest(self, name: str, key: str | None) -> Manifest | None:
-        """The manifest, or None where there is none or a damaged one: making the artifact again mends it."""
+        """Returns the manifest; None if it is missing or damaged, which making the artifact again repairs."""
         try:
             return self.manifest(name, key)
         except UserError:
@@ -136,8 +136,8 @@ class ReadableStore:
         return rules.failures(self.verdict(manifest))
 
     def _note(self, manifest: Manifest, verdict: Verdict) -> None:
-        """Writes the verdict down if the version is the current one still and this process may: else it is judged
-        anew by the next that asks."""
+        """Records the verdict if the version is still current and its folder writable and not locked; otherwise the
+        next caller judges it again."""
         folder = self.folder(manifest.artifact, manifest.key)
         with suppress(UserError, OSError), atomic.exclusive(folder / ".lock", "in use"):
             current = self.manifest(manifest.artifact, manifest.key)

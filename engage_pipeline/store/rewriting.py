@@ -1,7 +1,7 @@
-"""A published version is replaced for good: rewritten without some of its rows, or removed.
+"""Replaces a published version for good: rewrites it without some of its rows, or removes it.
 
-The store keeps the version before the current one for readers that opened it. Here nothing is kept: whoever still
-reads an old version is told that its file is gone. What does not belong here: what is to be removed (ingest).
+Unlike publication, which keeps the version before the current one for readers that opened it, this keeps nothing: a
+reader of an old version gets an error that its file is gone. What does not belong here: what to remove (ingest).
 """
 
 import json
@@ -23,7 +23,7 @@ from engage_pipeline.store.store import ArtifactStore, Draft, Version
 
 
 def keys_on_disk(store: ArtifactStore, name: str) -> list[str | None]:
-    """The parts of an artifact that have a folder, whatever the settings say of them, sorted; [None] without parts."""
+    """Returns the parts of an artifact with a folder, sorted, whatever the settings; [None] if it has no parts."""
     if not ARTIFACTS[name].partitioned:
         return [None]
     base = store.root / ARTIFACTS[name].stage.value / name
@@ -32,10 +32,10 @@ def keys_on_disk(store: ArtifactStore, name: str) -> list[str | None]:
 
 @contextmanager
 def rewrite(store: ArtifactStore, name: str, key: str | None = None) -> Iterator[tuple[Version, Draft]]:
-    """The current version and a draft that takes its place, made of that version alone.
+    """Yields the current version and a draft that replaces it, to be made of that version only.
 
-    The new manifest keeps settings, code version, inputs and raw files of the old one. Older versions and the
-    workspace go. Raises UserError where there is nothing published, or another process is making the artifact.
+    The new manifest keeps settings, code version, inputs and raw files of the old one. Older versions and the workspace
+    are removed. Raises UserError if nothing is published, or if another process is making the artifact.
     """
     folder = store.folder(name, key)
     with _locked(store, name, key):
@@ -53,7 +53,7 @@ def rewrite(store: ArtifactStore, name: str, key: str | None = None) -> Iterator
 
 
 def note_facts(store: ArtifactStore, version: Version, facts: Facts) -> None:
-    """Adds `facts` to the manifest of `version`, if it is the current one still."""
+    """Adds `facts` to the manifest of `version`, if it is still the current one."""
     manifest = version.manifest
     with _locked(store, manifest.artifact, manifest.key):
         current = store.manifest(manifest.artifact, manifest.key)
@@ -62,21 +62,21 @@ def note_facts(store: ArtifactStore, version: Version, facts: Facts) -> None:
 
 
 def purge(store: ArtifactStore, name: str, key: str | None = None) -> None:
-    """Removes every version but the current one, and the workspace. Raises UserError where the artifact is locked."""
+    """Removes every version but the current one, and the workspace. Raises UserError if the artifact is locked."""
     if store.folder(name, key).is_dir():
         with _locked(store, name, key):
             _clear(store.folder(name, key), store.manifest(name, key))
 
 
 def remove_workspace(store: ArtifactStore, name: str) -> None:
-    """Removes what a killed run would go on from. Raises UserError where the artifact is locked."""
+    """Removes the checkpoints that a killed run would continue from. Raises UserError if the artifact is locked."""
     with _locked(store, name, None):
         for path in store.folder(name).glob(".work-*"):
             shutil.rmtree(path)
 
 
 def remove(store: ArtifactStore, name: str, key: str | None = None) -> None:
-    """Unpublishes the artifact and removes all of its versions. Raises UserError where it is locked."""
+    """Unpublishes the artifact and removes all of its versions. Raises UserError if it is locked."""
     folder = store.folder(name, key)
     with _locked(store, name, key):
         (folder / MANIFEST).unlink(missing_ok=True)
@@ -105,7 +105,7 @@ def _seal(store: ArtifactStore, folder: Path, before: Manifest, draft: Draft) ->
 
 
 def _clear(folder: Path, manifest: Manifest | None) -> None:
-    """Removes all but the version of `manifest`; temporary files too, for nobody else holds the lock."""
+    """Removes all but the version of `manifest`, including temporary files: this process holds the lock."""
     for path in folder.iterdir():
         if path.is_dir() and (manifest is None or path.name != manifest.directory):
             shutil.rmtree(path)

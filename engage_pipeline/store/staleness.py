@@ -1,4 +1,4 @@
-"""Why a version would come out otherwise if it were made now: the one rule of status, plan, runs and checks."""
+"""Staleness: why a version would differ if it were made now. The same rule holds for status, plan, runs and checks."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -12,17 +12,16 @@ DAMAGED = "its manifest is damaged"
 
 
 class Wanted(Protocol):
-    """What a version would be made of now. What costs more is asked for later, and only of a version that may be
-    current."""
+    """What a version would be made of now. Costly properties are read last, and only if the version may be current."""
 
     @property
     def code_version(self) -> str:
-        """Of the code that makes the artifact."""
+        """The code version of the artifact now."""
         ...
 
     @property
     def problems(self) -> str:
-        """What the rules find wrong with the version, in one line; empty where nothing is."""
+        """The problems that the rules find in the version, in one line; empty if there are none."""
         ...
 
     @property
@@ -37,7 +36,7 @@ class Wanted(Protocol):
 
     @property
     def inputs(self) -> Mapping[str, str]:
-        """The versions of the artifacts that it is made of, by label."""
+        """The versions of its inputs, by label."""
         ...
 
     @property
@@ -47,14 +46,14 @@ class Wanted(Protocol):
 
     @property
     def counters(self) -> Mapping[str, str]:
-        """The versions of the counters that the model reads which predicts now; empty for all but a submission."""
+        """The versions of the counters that the model that predicts reads; empty for all artifacts but submission."""
         ...
 
 
 def why_stale(made: Manifest, noted_counters: Mapping[str, str], wanted: Wanted) -> str | None:
-    """Why the version `made` would come out otherwise if it were made now; None where it is current.
+    """Returns why the version `made` would differ if it were made now; None if it is current.
 
-    `noted_counters` are those that the facts of a submission name.
+    `noted_counters` are the versions of counters in the facts of a submission.
     """
     if made.code_version != wanted.code_version:
         return f"code version {made.code_version} → {wanted.code_version}"
@@ -68,12 +67,12 @@ def why_stale(made: Manifest, noted_counters: Mapping[str, str], wanted: Wanted)
 
 
 def failed(problems: str) -> str | None:
-    """What is said of a version with `problems`; None without."""
+    """Returns the words for a version with `problems`; None if there are none."""
     return f"failed a check ({problems})" if problems else None
 
 
 def changed_version(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
-    """Which of the inputs has another version now; None where none has."""
+    """Names the inputs that have another version now; None if all have the same."""
     names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
     if not names:
         return None
@@ -83,10 +82,10 @@ def changed_version(before: Mapping[str, str], now: Mapping[str, str]) -> str | 
 def changed_setting(
     made_with: Mapping[str, Any], now: Mapping[str, Any], defaults: Mapping[str, Any] = MappingProxyType({})
 ) -> str | None:
-    """Which settings have another value now, with both values; None where none has. A section is compared by field.
+    """Names the settings that have another value now, with both values; None if there are none. Compares by field.
 
-    A field that its section did not have when the version was made counts as having had its default: it came with a
-    later version of the program. Where it changes what comes out, the code version is raised.
+    A field that came with a later version of the program than the one that made the version counts as having been at
+    its default. If such a field changes the result, the code version is raised.
     """
     before = {name: _with_new_fields(value, defaults.get(name)) for name, value in made_with.items()}
     changes = [
@@ -114,7 +113,7 @@ def _value_change(name: str, before: Any, now: Any) -> str:
 
 
 def changed_source(before: Sequence[SourceFile], now: Sequence[SourceFile]) -> str | None:
-    """Which of the raw files differs in content from what was recorded; None where none does."""
+    """Names the raw file whose content differs from the recorded one; None if all are the same."""
     if [(source.folder, source.name) for source in before] != [(source.folder, source.name) for source in now]:
         return "other raw files"
     pairs = zip(before, now, strict=True)

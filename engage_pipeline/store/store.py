@@ -1,15 +1,15 @@
-"""Where an artifact lives, how it is published whole or not at all, and how a reader knows that it is undamaged.
+"""The artifact store: makes versions of artifacts and publishes each one whole or not at all.
 
     working_dir/<stage>/<artifact>[/<part>]/
-        manifest.json            names the current version: replaced by one rename
-        <version>-<random>/      its files, never changed after they were published
-        .tmp-<random>/           a version being written; swept by the next run if its own was killed
-        failed-rejects.parquet   bad lines of a raw part that could not be read (ingest/rejected_part.py)
-        kept-<number>.json       earlier versions to return to, of artifacts that keep some (kept_versions.py)
+        manifest.json            names the current version; replaced by one rename
+        <version>-<random>/      its files, never changed after publication
+        .tmp-<random>/           a version being written; removed by the next run if its own was killed
+        failed-rejects.parquet   rejected lines of a failed part (ingest/rejected_part.py)
+        kept-<number>.json       entries of earlier versions, for artifacts that keep some (kept_versions.py)
 
-A reader follows manifest.json, so it sees the old version or the new one, never a mixture, and never meets a
-temporary file, because nothing is found by globbing. The version before the current one stays, for readers that
-opened it. What does not belong here: what an artifact contains.
+A reader follows manifest.json, so it sees the old version or the new one, never a mixture. It never sees a temporary
+file, because no file is found by globbing. The manifest holds the hash of each file, so a reader notices damage. The
+version before the current one stays, for readers that opened it. What does not belong here: what an artifact contains.
 """
 
 import json
@@ -41,10 +41,10 @@ class ArtifactStore(ReadableStore):
 
     @contextmanager
     def publish(self, name: str, key: str | None = None, sources: Sequence[Path] = ()) -> Iterator[Draft]:
-        """A draft to write into, published when the block ends and discarded when it raises.
+        """Yields a draft to write into; publishes it when the block ends, discards it if the block raises.
 
-        Enter it before the inputs are opened: their versions are noted on entry. Raises UserError where another
-        process is making the same artifact, and where a disk is full.
+        Enter the block before opening inputs: their versions are recorded on entry. Raises UserError if another process
+        is making the same artifact, or if a disk is full.
         """
 
         def needed() -> int:
@@ -60,9 +60,9 @@ class ArtifactStore(ReadableStore):
             yield draft
 
     def workspace(self, name: str, key: str | None = None) -> Path:
-        """A folder for checkpoints that outlives a killed run and is removed once the artifact is published.
+        """Returns a folder for checkpoints that outlives a killed run and is removed once the artifact is published.
 
-        It belongs to the current inputs and settings: with others it starts empty.
+        It belongs to the current inputs, settings and code: if they change, a new folder starts empty.
         """
         artifact = ARTIFACTS[name]
         code = {ancestor: ARTIFACTS[ancestor].code_version for ancestor in ancestry(name)}
@@ -77,7 +77,7 @@ class ArtifactStore(ReadableStore):
         return path
 
     def stale(self, name: str, key: str | None = None, sources: Sequence[Path] = ()) -> str | None:
-        """Why the artifact would come out otherwise if it were made now; None where it is current."""
+        """Returns why the artifact would differ if it were made now; None if it is current."""
         if not (self.folder(name, key) / MANIFEST).is_file():
             return staleness.NOT_THERE
         manifest = self._readable_manifest(name, key)
@@ -87,7 +87,7 @@ class ArtifactStore(ReadableStore):
         return staleness.why_stale(manifest, promoted_counters.noted(manifest), wanted)
 
     def judged(self, manifest: Manifest, draft: Draft) -> Manifest:
-        """The manifest of a sealed draft with the verdict on it."""
+        """Returns the manifest of a sealed draft with its verdict."""
         version = Version(draft.directory.parent, replace(manifest, directory=draft.directory.name))
         return replace(manifest, verdict=rules.judge(self, version, self.rules_of(manifest.artifact)))
 
@@ -151,7 +151,7 @@ class ArtifactStore(ReadableStore):
         return 1 if setting is None else int(setting_value(setting, self.settings))
 
     def _bytes(self, labels: Iterable[str]) -> int:
-        """Bytes of the current versions."""
+        """Returns the bytes of the current versions."""
         manifests = (self._readable_manifest(*split_label(text)) for text in labels)
         return sum(mark.bytes for manifest in manifests if manifest for mark in manifest.files.values())
 

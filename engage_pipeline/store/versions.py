@@ -1,4 +1,4 @@
-"""A version of an artifact: as a draft that is being written, and published, open for reading; and who reads them."""
+"""A version of an artifact: a draft that is being written, or a published version; and the interface of readers."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +13,10 @@ from engage_pipeline.store.manifests import Manifest, label
 
 @dataclass
 class Draft:
-    """A version being written. Set `rows` and record facts; after publication `manifest` tells what was published.
+    """A version being written. Set `rows` and record facts; publication sets `manifest`.
 
-    `facts` are what was recorded, as its manifest will hold it.
-
-    `inputs` are set where the version was made of other input versions than those found when the draft was opened.
+    `facts` are the recorded figures, as the manifest will hold them. Set `inputs` only if the version is made of other
+    input versions than those found when the draft was opened.
     """
 
     directory: Path
@@ -27,11 +26,11 @@ class Draft:
     manifest: Manifest | None = None
 
     def path(self, name: str) -> Path:
-        """Where the file `name` of this version is to be written."""
+        """Returns the path to write the file `name` of this version to."""
         return self.directory / name
 
     def record(self, facts: Facts, *, rows: int | None = None) -> None:
-        """Adds figures to those that were recorded before, and sets `rows` where they are given."""
+        """Adds figures to those recorded before, and sets `rows` if given."""
         self.facts |= facts.model_dump()
         self.rows = self.rows if rows is None else rows
 
@@ -44,7 +43,7 @@ class Version:
     manifest: Manifest
 
     def path(self, name: str) -> Path:
-        """The undamaged file `name`. Raises UserError naming the file and the asset to materialize again."""
+        """Returns the path of the file `name`. Raises UserError naming file and asset if it is missing or damaged."""
         path = self.folder / self.manifest.directory / name
         problem: str | None = "no such file in its manifest"
         if name in self.manifest.files:
@@ -54,45 +53,45 @@ class Version:
         return path
 
     def unread(self, name: str) -> Path:
-        """The file `name`, not hashed: for a look at its footer, where the whole would take minutes."""
+        """Returns the path of the file `name` without hashing it: for reading the footer of a large file."""
         return self.folder / self.manifest.directory / name
 
     def directory(self) -> Path:
-        """The folder of the version, every file of it checked."""
+        """Returns the folder of the version. Raises UserError if a file is missing or damaged."""
         for name in self.manifest.files:
             self.path(name)
         return self.folder / self.manifest.directory
 
 
 class Reader(Protocol):
-    """What rules may ask of the ArtifactStore: the versions that are published."""
+    """The part of the store that rules may use: its published versions."""
 
     settings: Settings
 
     def folder(self, name: str, key: str | None = None) -> Path:
-        """The folder of an artifact, or of one part of it."""
+        """Returns the folder of an artifact, or of one part of it."""
         ...
 
     def parts(self) -> list[str]:
-        """Names of the ingested training parts, sorted."""
+        """Returns the names of the ingested training parts, sorted."""
         ...
 
     def parts_of(self, name: str) -> list[str]:
-        """The parts that the unpartitioned artifact `name` is made of."""
+        """Returns the parts that the unpartitioned artifact `name` is made of."""
         ...
 
     def manifest(self, name: str, key: str | None = None) -> Manifest | None:
-        """The manifest of the current version; None where nothing is published. Raises UserError if unreadable."""
+        """Reads the current version's manifest; None if nothing is published. Raises UserError if it is unreadable."""
         ...
 
     def current(self, name: str, key: str | None = None) -> Version | None:
-        """The current version; None where none can be read and passes its rules."""
+        """Returns the current version; None if there is none that is readable and passes its rules."""
         ...
 
     def kept(self, name: str, key: str | None = None) -> list[Version]:
-        """Earlier versions to return to, the latest first."""
+        """Returns the kept versions, the latest first."""
         ...
 
     def open(self, name: str, key: str | None = None) -> Version:
-        """The current version. Raises UserError where there is none that may be used."""
+        """Opens the current version. Raises UserError if there is none that may be used."""
         ...

@@ -16,7 +16,7 @@ from engage_pipeline.store.versions import Reader
 class WantedNow:
     """What the version of `made` would be made of now, from the raw files `paths` (staleness.Wanted).
 
-    `failures` says what the rules find wrong with the version.
+    `failures` returns the problems that the rules find in the version.
     """
 
     store: Reader
@@ -26,12 +26,12 @@ class WantedNow:
 
     @property
     def code_version(self) -> str:
-        """Of the code that makes the artifact."""
+        """The code version of the artifact now."""
         return ARTIFACTS[self.made.artifact].code_version
 
     @property
     def problems(self) -> str:
-        """What the rules find wrong, in one line; empty where nothing is."""
+        """The problems that the rules find in the version, in one line; empty if there are none."""
         return self.failures()
 
     @property
@@ -51,17 +51,17 @@ class WantedNow:
 
     @property
     def sources(self) -> list[SourceFile]:
-        """The raw files as they are now."""
+        """The raw files as they are on disk now."""
         return sources_now(self.made.sources, self.paths, self.store.settings.working_dir)
 
     @property
     def counters(self) -> dict[str, str]:
-        """The counters of the model that predicts now; empty for all but a submission."""
+        """The versions of the counters that the model that predicts reads; empty for all artifacts but submission."""
         return promoted_counters.read_now(self.store, self.made.artifact)
 
 
 def input_versions(store: Reader, artifact: Artifact, key: str | None) -> dict[str, str]:
-    """The current versions of what `artifact`, or its part `key`, is made of, by label; ABSENT where there is none."""
+    """Returns the current versions of the inputs of `artifact`, or of its part `key`, by label; ABSENT if missing."""
     versions = {}
     for name in artifact.inputs:
         keys: Sequence[str | None] = [None]
