@@ -1,5 +1,7 @@
-"""The graph on the settings of one pipeline: assets, checks, resources and executor. What runs by itself is added in
-definitions."""
+"""The graph for the settings of one pipeline: assets, checks, resources and executor.
+
+What does not belong here: schedules and sensors (definitions).
+"""
 
 import logging
 
@@ -18,7 +20,7 @@ LOGGER = logging.getLogger("engage_pipeline")
 
 
 def build_graph(pipeline: Pipeline, settings: Settings | None = None) -> dg.Definitions:
-    """Every asset with its checks: what a run needs. `settings` None = those of `pipeline`."""
+    """Returns every asset with its checks: what a run needs. `settings` None = those of `pipeline`."""
     settings = settings or known_settings(pipeline)
     assets = [
         kept_fresh(backfilled(asset, settings), settings.automation)
@@ -31,7 +33,7 @@ def build_graph(pipeline: Pipeline, settings: Settings | None = None) -> dg.Defi
 
 
 def known_settings(pipeline: Pipeline) -> Settings:
-    """The settings that definitions are built with. A broken file fails the steps that read it, not the loading."""
+    """Returns the settings for definitions. A broken file gives the defaults: it fails the steps, not the loading."""
     try:
         return pipeline.settings()
     except UserError as error:

@@ -1,6 +1,6 @@
-"""Dagster's history, which the commands work on: where it is, and what happens when another process has locked it.
+"""Dagster's history in SQLite files, for the commands: opens it, and waits while another process has locked it.
 
-What does not belong here: a Postgres server's, which locks rows and not files.
+A history on a Postgres server needs no waiting: it locks rows, not files.
 """
 
 import logging
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger("engage_pipeline")
 SECONDS = 60.0
-"""How long a locked database is waited for."""
+"""Longest wait for a locked database."""
 _SECONDS_A_TRY = 2.0
 _PAUSE = 0.1
 _T = TypeVar("_T")
 
 
 def has_instance() -> bool:
-    """Whether there is an instance that `open_instance` would open."""
+    """Returns whether there is an instance that `open_instance` can open."""
     return bool(os.environ.get("DAGSTER_HOME")) or Path("dagster.yaml").is_file()
 
 
 def open_instance() -> "DagsterInstance":
-    """The instance of $DAGSTER_HOME, else of the current folder where it holds a dagster.yaml.
+    """Opens the instance of $DAGSTER_HOME, or else of the current folder if it holds a dagster.yaml.
 
-    Raises UserError where there is none, or its dagster.yaml is wrong.
+    Raises UserError if there is none, or if its dagster.yaml is wrong.
     """
     home = os.environ.get("DAGSTER_HOME")
     if not home:
@@ -58,7 +58,7 @@ def open_instance() -> "DagsterInstance":
 
 
 def _be_patient() -> None:
-    """Has every SQLite connection of this process wait for locks, with a line that says so."""
+    """Makes every SQLite connection of this process wait for locks, and log that it waits."""
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
@@ -72,7 +72,7 @@ def _connect_patiently(dialect: Any, record: Any, arguments: list[Any], paramete
 
 
 class _PatientCursor(sqlite3.Cursor):
-    """A statement that finds the database locked has done nothing, and is tried again."""
+    """Tries a statement again if the database is locked: it has changed nothing then."""
 
     def execute(self, sql: str, parameters: Any = (), /) -> "_PatientCursor":
         return _patiently(self.connection, lambda: super(_PatientCursor, self).execute(sql, parameters))
@@ -110,5 +110,5 @@ def _patiently(connection: sqlite3.Connection, statement: Callable[[], _T]) -> _
 
 
 def _path(connection: sqlite3.Connection) -> str:
-    # Needs no lock: the connection knows the name of its file.
+    # Reads no table, so it needs no lock.
     return next(str(row[2]) for row in sqlite3.Cursor(connection).execute("PRAGMA database_list"))

@@ -1,4 +1,4 @@
-"""`engage run`: plans what has to be made again and has Dagster make it, segment by segment, in this process."""
+"""`engage run`: plans what to make again, and runs it by Dagster in this process, segment by segment."""
 
 import logging
 import uuid
@@ -43,12 +43,11 @@ def run_pipeline(
     only_made: bool = False,
     warnings: FailedWarnings | None = None,
 ) -> list[Step]:
-    """Makes what is stale of the artifacts `wanted`; returns what was made, in order.
+    """Makes the stale artifacts among `wanted`; returns the steps that were made, in order.
 
-    `started_by` is the id of the Dagster run that asks for it. With `only_made`, what was never made is left out.
-    `warnings` is told how the checks end.
-    Raises UserError, before any work, where something that it needs is missing (preflight), and with the reason where
-    an asset fails.
+    `started_by` is the id of the Dagster run that asks for this. With `only_made`, artifacts that were never made are
+    left out. `warnings` records the results of the checks. Raises UserError before any work if something is missing
+    (preflight), and with the reason if an asset fails.
     """
     settings = pipeline.settings()
     require_ready(pipeline.store(), wanted)
@@ -76,7 +75,7 @@ def run_pipeline(
 
 
 def summary(store: ArtifactStore, made: Sequence[Step]) -> str:
-    """The scores of the holdout and the places of results.csv, where there is one, and the report."""
+    """Returns the holdout scores and the paths of results.csv, if there is one, and of the report."""
     scores = read_scores(store.open("evaluation").path(SCORES))
     seconds = sum(Facts.read(store.open(step.artifact, step.key).manifest).seconds for step in made)
     return "\n".join(
@@ -92,7 +91,7 @@ def summary(store: ArtifactStore, made: Sequence[Step]) -> str:
 
 
 def _that_can_be_made(store: ArtifactStore, steps: Sequence[Step]) -> list[Step]:
-    """The steps without the submission where no model predicts, which is then said."""
+    """Returns the steps; if no model predicts, without the submission, and logs why."""
     missing = lacks_model(store)
     if missing is not None and any(step.artifact == SUBMISSION for step in steps):
         LOGGER.warning("%s: not made: %s", SUBMISSION, missing)
@@ -101,7 +100,7 @@ def _that_can_be_made(store: ArtifactStore, steps: Sequence[Step]) -> list[Step]
 
 
 def _results(store: ArtifactStore) -> list[str]:
-    """Where results.csv is, and whose it is where it is not the candidate's; or why there is none."""
+    """Returns the path of results.csv, and its model if that is not the candidate; or why there is none."""
     if (missing := lacks_model(store)) is not None:
         return [f"no results.csv: {missing}"]
     results = f"results: {store.open(SUBMISSION).path('results.csv')}"
@@ -118,7 +117,7 @@ def _results(store: ArtifactStore) -> list[str]:
 
 
 def batches(instance: dg.DagsterInstance, steps: Sequence[Step], settings: Settings) -> list[list[Step]]:
-    """Steps that one Dagster run can make: the unpartitioned ones together, else so many neighbouring parts."""
+    """Groups steps into Dagster runs: all unpartitioned ones together, or at most parts_a_run neighbouring parts."""
     if not steps or steps[0].key is None:
         return [list(steps)] if steps else []
     parts = parts_a_run(settings, steps[0].artifact)
@@ -136,9 +135,9 @@ def materialize(
     tags: Mapping[str, str] = {},
     warnings: FailedWarnings | None = None,
 ) -> str | None:
-    """Makes the steps in one run; returns what went wrong, if anything did. `warnings` is told how the checks end."""
+    """Makes the steps in one run; returns the reason if it fails. `warnings` records the results of the checks."""
     run_id = str(uuid.uuid4())
-    # A dead run of ours is made good by the next plan, not started again by the daemon.
+    # If this process dies, the next plan makes the rest; the daemon must not start the run again.
     tags = {PROCESS_TAG: executed_here(run_id), "dagster/max_retries": "0", **tags}
     if steps[0].key is not None:
         tags |= {RANGE_START: str(steps[0].key), RANGE_END: str(steps[-1].key)}
@@ -151,14 +150,14 @@ def materialize(
         tags=tags,
         raise_on_error=False,
     )
-    stopping.stop_if_told()  # Dagster makes a failed run of it
+    stopping.stop_if_told()  # Dagster has turned the signal into a failed run
     if warnings is not None:
         warnings.note_all(result.get_asset_check_evaluations())
     return None if result.success else _failure(result)
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> str:
-    """The first failed step's own words; an unforeseen error keeps its type and goes to the log with its trace."""
+    """Returns the reason of the first failed step; an unexpected error keeps its type and is logged with its trace."""
     failed = [(event.step_key, event.step_failure_data) for event in result.all_node_events if event.is_step_failure]
     for step, failure in failed:
         if failure.user_failure_data is not None:

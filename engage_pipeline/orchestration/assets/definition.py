@@ -1,4 +1,4 @@
-"""How every asset of this project is declared: its place in the graph comes from the catalogue."""
+"""Declares the assets of this project; their place in the graph comes from the catalogue."""
 
 import warnings
 from collections.abc import Callable
@@ -28,11 +28,11 @@ def pipeline_asset(
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Declares the asset named like the decorated function, whose docstring becomes the asset's description.
 
-    An asset without parts is a function of the store and the draft, which it fills; it returns what is shown beside the
-    facts, by label. `prepare` gets the store and the name before the draft is opened; what it returns is the function's
-    third argument. An asset with parts is a function of the store and the parts of a run; it publishes them and returns
-    what became of each, and `show` returns what is shown of one that is published. A UserError fails the step, with its
-    text as the reason. `schema` is shown as the asset's columns.
+    For an asset without parts, the function gets the store and the draft to fill; it returns what to show beside the
+    facts, by label. `prepare` gets the store and the name before the draft is opened; its result is the function's
+    third argument. For an asset with parts, the function gets the store and the parts of a run; it publishes them and
+    returns the result of each, and `show` returns what to show of a published part. A UserError fails the step, with
+    its text as the reason. `schema` is shown as the asset's columns.
     """
 
     def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
@@ -55,7 +55,7 @@ def pipeline_asset(
 
 
 def _maker(function: Callable[..., Shown | None], prepare: Prepare | None) -> Make:
-    """What makes an artifact without parts by its name."""
+    """Returns the function that makes an artifact without parts."""
 
     def make(store: ArtifactStore, name: str) -> dg.MaterializeResult:
         sources = raw_sources(store.settings, name)
@@ -66,9 +66,9 @@ def _maker(function: Callable[..., Shown | None], prepare: Prepare | None) -> Ma
 
 
 def _step(artifact: Artifact, make: Make) -> Callable[[Pipeline], dg.MaterializeResult]:
-    """What Dagster runs.
+    """Returns the function that Dagster runs.
 
-    When it fails, it reports the asset's checks: Dagster does not start them then, and would call them failed.
+    When it fails, it reports the asset's checks: Dagster would not start them, and would show them as failed.
     """
 
     def step(pipeline: Pipeline) -> dg.MaterializeResult:
@@ -88,18 +88,18 @@ def _step(artifact: Artifact, make: Make) -> Callable[[Pipeline], dg.Materialize
 
 
 def backfilled(asset: dg.AssetsDefinition, settings: Settings) -> dg.AssetsDefinition:
-    """The asset with runs of at most plan.parts_a_run neighbouring parts in a backfill, if it has parts."""
+    """Returns the asset; if it has parts, a backfill makes at most plan.parts_a_run neighbouring parts in a run."""
     if not any(ARTIFACTS[key.to_user_string()].partitioned for key in asset.keys):
         return asset
     parts = parts_a_run(settings, asset.key.to_user_string())
     with warnings.catch_warnings():
-        # Backfill policies are beta in Dagster 1.13, which is the version that pyproject.toml admits.
+        # Backfill policies are beta in Dagster 1.13, the version that pyproject.toml allows.
         warnings.simplefilter("ignore", dg.BetaWarning)
         return asset.with_attributes(backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=parts))
 
 
 def _table_metadata(name: str, schema: pa.Schema | None) -> dict[str, Any]:
-    """Columns and their lineage, of the artifacts that are tables."""
+    """Returns the columns of an artifact that is a table, and their lineage; empty for others."""
     schema = schema or table_schemas().get(name)
     if schema is None:
         return {}
@@ -109,7 +109,7 @@ def _table_metadata(name: str, schema: pa.Schema | None) -> dict[str, Any]:
 
 
 def table_schema(schema: pa.Schema, lineage: Lineage) -> dg.TableSchema:
-    """An Arrow schema as Dagster shows it: with the descriptions that its fields carry, else with what they are of."""
+    """Returns an Arrow schema for Dagster: each column with the description of its field, else with its lineage."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(name=field.name, type=str(field.type), description=_description(field, lineage))

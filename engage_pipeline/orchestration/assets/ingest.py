@@ -1,4 +1,4 @@
-"""Assets of the ingest stage: raw parts become typed Parquet with a table of what was rejected."""
+"""Assets of the ingest stage: raw parts become typed Parquet with a table of rejected lines."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ def _show_part(store: ArtifactStore, manifest: Manifest) -> Shown:
 
 
 def _plots(tweets: Path, reasons: Mapping[str, int], settings: Settings) -> Shown:
-    """Label rates by day, and why lines were rejected where any were."""
+    """Plots label rates by day, and the reasons of rejected lines if there are any."""
     rejected = {"rejected lines": plots.rejected_reasons(reasons)} if reasons else {}
     return {"label rates": plots.label_rates_by_day(label_counts(tweets, settings)), **rejected}
 

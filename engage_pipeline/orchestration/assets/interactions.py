@@ -21,7 +21,7 @@ from engage_pipeline.store.measured import PartResult
 from engage_pipeline.store.store import ArtifactStore, Draft
 
 _columns = partial(schema.feature_schema, families=COUNTER_FAMILIES)
-"""The columns of a table of features where every family is on."""
+"""The columns of a table of features with every family on."""
 
 
 @pipeline_asset(kinds={"duckdb", "parquet"})

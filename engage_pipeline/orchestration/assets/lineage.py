@@ -1,9 +1,9 @@
-"""Which columns each column of the interaction tables is made of, derived from the names and orders of schema.py.
+"""The lineage of the interaction tables: the columns that each column is made of, derived from schema.py.
 
-A column of a table with several files is called `<file>.<column>`. What is listed are the columns whose values decide
-a value; dense numbers that stand for ids, and the keys of the counts, only join the tables and are not. A feature that
-leaves the row's own fold out is made of the counts by fold too. All families are listed; the tables and columns of one
-beyond the reference are there where it is on.
+A column of a table with several files is named `<file>.<column>`. The lineage lists the columns whose values decide a
+value; dense numbers of ids and the keys of counts only join the tables and are not listed. A feature that leaves out
+the row's own fold is also made of the counts by fold. All families are listed; those beyond the reference have tables
+and columns only if they are on.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ from engage_pipeline.settings.families import (
 Source = tuple[str, str]
 """Asset and column."""
 Lineage = Mapping[str, Sequence[Source]]
-"""By column."""
+"""Sources by column."""
 
 ROW_COLUMNS: dict[str, tuple[str, ...]] = {
     "n_hashtags": ("hashtags",),
@@ -58,17 +58,17 @@ ROW_COLUMNS: dict[str, tuple[str, ...]] = {
     "day_of_month": ("tweet_timestamp",),
     **{target: (schema.engagement_timestamp(target),) for target in schema.TARGETS},
 }
-"""The raw columns of what a row tells by itself under another name."""
+"""The raw columns behind each feature of the row itself that has another name."""
 TWEETS = {
     "interaction_features": "tweet_parts",
     "validation_features": "validation_tweets",
     "test_features": "test_tweets",
 }
-"""Each table of features, and the tweets it has a row for."""
+"""The tweets of each table of features."""
 
 
 def table_schemas() -> dict[str, pa.Schema]:
-    """The columns of the tables between tweets and features, by asset."""
+    """Returns the columns of the tables between tweets and features, by asset."""
     return {
         "interaction_counts": count_tables(validation=False),
         "validation_counts": count_tables(validation=True),
@@ -77,7 +77,7 @@ def table_schemas() -> dict[str, pa.Schema]:
 
 
 def column_lineage(name: str) -> Lineage:
-    """What each column of the asset `name` is made of; empty where the asset is not of the interactions stage."""
+    """Returns the lineage of the asset `name`; empty if it is no table of the interactions stage."""
     if name in TWEETS:
         return dict(_features(name))
     if name == "interaction_counts":
@@ -94,7 +94,7 @@ def column_lineage(name: str) -> Lineage:
 
 
 def as_metadata(lineage: Lineage) -> dg.TableColumnLineage:
-    """`lineage` as Dagster knows it, under the key `dagster/column_lineage`."""
+    """Returns `lineage` in Dagster's type, for the key `dagster/column_lineage`."""
     return dg.TableColumnLineage(
         {
             column: [dg.TableColumnDep(asset_key=dg.AssetKey(asset), column_name=source) for asset, source in sources]
@@ -104,7 +104,7 @@ def as_metadata(lineage: Lineage) -> dg.TableColumnLineage:
 
 
 def in_words(sources: Sequence[Source]) -> str:
-    """`from tweet_parts: hashtags; …`: Dagster's free UI shows descriptions, but no lineage of columns."""
+    """Returns such as `from tweet_parts: hashtags; …`: Dagster's free UI shows descriptions, but no column lineage."""
     by_asset: dict[str, list[str]] = {}
     for asset, column in sources:
         by_asset.setdefault(asset, []).append(column)
@@ -116,7 +116,7 @@ def _columns(asset: str, columns: Sequence[str]) -> list[Source]:
 
 
 def _key_columns(key: Key) -> list[str]:
-    """The raw columns that a row's key is read from, in the order of the challenge."""
+    """Returns the raw columns that a row's key is read from, in the order of the challenge."""
     return [name for name in schema.COLUMN_NAMES if name in {key.column, key.viewer}]
 
 
@@ -130,12 +130,12 @@ def _counts(tweets: str, scope: str, keys: Sequence[Key], fold: str | None) -> I
 
 
 def _own(scope: str) -> tuple[str, ...]:
-    """What chooses the rows of a scope: only the fine-tuning rows are a part of their table."""
+    """Returns the columns that choose the rows of a scope; only the fine-tuning rows are a part of their table."""
     return (schema.SPLIT,) if scope == FINETUNE_SCOPE else ()
 
 
 def _counted(count: str) -> tuple[str, ...]:
-    """The raw columns that tell whether a row is counted."""
+    """Returns the raw columns that decide whether a row is counted."""
     if count == "exposures":
         return ()
     engagements = schema.ENGAGEMENTS if count == "negative" else (count,)
@@ -159,7 +159,7 @@ def _features(name: str) -> Iterator[tuple[str, Sequence[Source]]]:
 def _looked_up(
     tweets: str, counts: str, scope: str, key: Key, fold: str | None
 ) -> Iterator[tuple[str, Sequence[Source]]]:
-    """The features of a key."""
+    """Yields the features of a key with their sources."""
     prefix = schema.VALIDATION_PREFIX if counts == "validation_counts" else ""
     further = schema.further_features(schema.further_counters(COUNTER_FAMILIES))
     known = {*schema.INTERACTION_FEATURES, *schema.EXPOSURE_FEATURES, *further}

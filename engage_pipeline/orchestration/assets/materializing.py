@@ -1,4 +1,4 @@
-"""How every asset of this project is made: one clear line on failure, figures for Dagster."""
+"""Makes the assets of this project: one clear line on failure, figures for Dagster."""
 
 import json
 import logging
@@ -23,13 +23,13 @@ from engage_pipeline.store.rules import failures
 from engage_pipeline.store.store import ArtifactStore, Draft
 
 Shown = Mapping[str, bytes | str]
-"""What is shown of an artifact beside its facts, or in place of one, by label: PNG plots or Markdown."""
+"""What to show of an artifact beside its facts, or instead of a fact, by label: PNG plots or Markdown."""
 Show = Callable[[ArtifactStore, Manifest], Shown]
 LOGGER = logging.getLogger("engage_pipeline")
 LONGEST_FIGURE = 2000
-"""Characters of JSON."""
+"""Largest number of JSON characters of a figure that is shown."""
 ONLY_STALE = "engage/only_stale"
-"""Tag of a run that passes over unpartitioned assets that are current; without it they are made again."""
+"""Tag of a run that skips current unpartitioned assets; without it they are made again."""
 DATA_VERSION_TAG, BACKFILL_TAG = "dagster/data_version", "dagster/backfill"
 SKIPPED = "skipped"
 
@@ -44,16 +44,16 @@ def user_errors() -> Iterator[None]:
 
 
 def _details(error: UserError) -> dict[str, dg.MetadataValue]:
-    """The figures of a mistake as Dagster metadata."""
+    """Returns the details of an error as Dagster metadata."""
     return {name: dg.MetadataValue.json(value) for name, value in error.details.items()}
 
 
 def make_one(
     store: ArtifactStore, name: str, make: Callable[[Draft], Shown | None], sources: Sequence[Path]
 ) -> dg.MaterializeResult:
-    """Makes an unpartitioned artifact; `make` writes into the draft and returns what else is to be shown of it.
+    """Makes an unpartitioned artifact; `make` writes into the draft and returns what else to show of it.
 
-    In a run that is tagged ONLY_STALE a current artifact stays as it is. Raises UserError where it can't be made.
+    A run with the tag ONLY_STALE leaves a current artifact unchanged. Raises UserError if it can't be made.
     """
     context = dg.AssetExecutionContext.get()
     _mark_run(context)
@@ -68,7 +68,7 @@ def make_one(
 
 
 def _mark_run(context: dg.AssetExecutionContext) -> None:
-    """Notes that this process executes the run, unless each step has one of its own, which is soon gone."""
+    """Records that this process executes the run, unless each step has its own short-lived process."""
     if executor_name() == IN_PROCESS:
         mark_run(context.instance, context.run)
 
@@ -83,17 +83,17 @@ def _unchanged(store: ArtifactStore, name: str) -> dg.MaterializeResult:
 
 @dataclass(frozen=True)
 class RunParts:
-    """The parts of a run: those to be made, in the run's order, and why the others are passed over."""
+    """The parts of a run: those to make, in the run's order, and the reasons for skipping the others."""
 
     keys: list[str]
     skipped: dict[str, str]
 
 
 def parts_of_run(context: dg.AssetExecutionContext, store: ArtifactStore) -> RunParts:
-    """Passes over the parts whose raw file is gone, which a backfill of *All* asks for too.
+    """Returns the parts of the run; skips those whose raw file is gone, which a backfill of *All* also asks for.
 
-    A single part that a person chose is not passed over: making it fails, and says so. Raises UserError where the
-    folder of the parts is gone.
+    A single part that a person chose is not skipped: making it fails with the reason. Raises UserError if the folder
+    of the parts is gone.
     """
     keys = list(context.partition_keys)
     if len(keys) == 1 and BACKFILL_TAG not in context.run.tags:
@@ -113,12 +113,12 @@ def make_parts(
     publish: Callable[[ArtifactStore, Sequence[str]], Mapping[str, PartResult]],
     show: Show | None = None,
 ) -> dg.MaterializeResult:
-    """Makes every part of this run, each with its own figures. A failed part does not lose the others' work.
+    """Makes every part of this run, each with its own figures. If a part fails, the others are still published.
 
-    `publish` makes parts and returns what became of each; `show` returns what else is to be shown of one. Raises
-    UserError where nothing can be made, and dg.Failure that names the failed parts after all of them were tried. A part
-    that is passed over counts as materialized, with the reason as its only figure: Dagster takes a backfill for failed
-    in which a partition was asked for and not materialized.
+    `publish` makes parts and returns the result of each; `show` returns what else to show of one. Raises UserError if
+    nothing can be made, and dg.Failure naming the failed parts after all were tried. A skipped part counts as
+    materialized, with the reason as its only figure: Dagster regards a backfill as failed if a partition of it was not
+    materialized.
     """
     context = dg.AssetExecutionContext.get()
     _mark_run(context)
@@ -154,7 +154,7 @@ def _results(
     keys: Sequence[str],
     publish: Callable[[ArtifactStore, Sequence[str]], Mapping[str, PartResult]],
 ) -> dict[str, PartResult]:
-    """What became of each of `keys`, in their order; those that are no names of parts are not published."""
+    """Returns the result of each of `keys`, in their order; invalid names of parts get an error."""
     refused: dict[str, PartResult] = {}
     for key in keys:
         try:
@@ -166,7 +166,7 @@ def _results(
 
 
 def _failure(errors: Mapping[str, UserError], made: Mapping[str, Manifest]) -> dg.Failure:
-    """What is said of a run in which parts failed, or were published and failed a check."""
+    """Returns the failure of a run in which parts failed, or were published and failed a check."""
     failed = {key: str(error) for key, error in errors.items()}
     failed |= {key: problem for key, manifest in made.items() if (problem := _failed_check(manifest))}
     details = {f"{key}: {name}": one for key, error in errors.items() for name, one in _details(error).items()}
@@ -180,7 +180,7 @@ def _failed_check(manifest: Manifest) -> str:
 
 
 def materialization(manifest: Manifest, shown: Shown = MappingProxyType({})) -> dg.AssetMaterialization:
-    """What Dagster is told of a version that was published apart from a run's own outcome."""
+    """Returns Dagster's event for a version that is not part of a step's own result."""
     return dg.AssetMaterialization(
         manifest.artifact,
         partition=manifest.key,
@@ -190,7 +190,7 @@ def materialization(manifest: Manifest, shown: Shown = MappingProxyType({})) -> 
 
 
 def describe(manifest: Manifest) -> dict[str, Any]:
-    """The figures of a published artifact as Dagster metadata."""
+    """Returns the figures of a published artifact as Dagster metadata."""
     figures: dict[str, Any] = {}
     if manifest.rows is not None:
         figures["dagster/row_count" if manifest.key is None else "dagster/partition_row_count"] = manifest.rows
@@ -204,7 +204,7 @@ def describe(manifest: Manifest) -> dict[str, Any]:
 
 
 def _is_readable(value: Any) -> bool:
-    """Whether a person would read it in a table of figures; long lists, such as curves, are drawn instead."""
+    """Returns whether a table of figures can show the value; long lists, such as curves, are plotted instead."""
     return value not in (None, {}, []) and len(json.dumps(value, default=str)) <= LONGEST_FIGURE
 
 
@@ -221,5 +221,5 @@ def _markdown(shown: Shown) -> dict[str, dg.MarkdownMetadataValue]:
 
 
 def report_published(instance: dg.DagsterInstance, manifest: Manifest) -> None:
-    """Has the UI show what was published outside of a run."""
+    """Reports a version that was published outside of a run, so that the UI shows it."""
     instance.report_runless_asset_event(materialization(manifest))

@@ -1,4 +1,4 @@
-"""Assets of the model stage: the networks, the trees, their bundle, and how well it predicts."""
+"""Assets of the model stage: the networks, effects and trees, their bundle, and its evaluation."""
 
 import pyarrow.parquet as pq
 

@@ -1,7 +1,7 @@
-"""Where the code of an asset is: the asset itself, the library function that does its work, its main SQL.
+"""Code references of assets: the asset itself, the library function that does its work, its main SQL.
 
-The UI opens them in an editor. Paths and lines are found without importing what the asset imports on purpose only when
-it runs; what is not there as a file, because the package was installed in another form, is left out.
+The UI opens them in an editor. Paths and lines are found without importing the modules, because assets import them
+only when they run. References to code that is not a file, in a package installed in another form, are left out.
 """
 
 import re
@@ -51,13 +51,13 @@ WORK: dict[str, tuple[str, ...]] = {
     "evaluation": ("model/evaluation/holdout.py:evaluate_model", "model/evaluation/report.html"),
     "submission": ("submission/results.py:write_submission",),
 }
-"""By asset: files of this package, or what is defined in one of them."""
+"""By asset: files of this package, or definitions in one of them."""
 
 
 def code_references(name: str, function: Callable[..., Any]) -> dict[str, Any]:
-    """Dagster's metadata of the places of the asset `name`, which `function` computes; empty where none is a file."""
+    """Returns Dagster's metadata of the code of the asset `name`, made by `function`; empty if none is a file."""
     with warnings.catch_warnings():
-        # Code references are beta in Dagster 1.13, which is the version that pyproject.toml admits.
+        # Code references are beta in Dagster 1.13, the version that pyproject.toml allows.
         warnings.simplefilter("ignore", dg.BetaWarning)
         found = [
             dg.LocalFileCodeReference(file_path=str(path), line_number=line, label=label)
@@ -67,7 +67,7 @@ def code_references(name: str, function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _places(name: str, function: Callable[..., Any]) -> Iterator[tuple[Path, int, str]]:
-    """Path, line (from 1) and label of each place."""
+    """Yields path, line (from 1) and label of each reference."""
     asset = Path(function.__code__.co_filename)
     if asset.is_file():
         yield asset.resolve(), function.__code__.co_firstlineno, f"asset {name}"
@@ -79,7 +79,7 @@ def _places(name: str, function: Callable[..., Any]) -> Iterator[tuple[Path, int
 
 
 def _line(path: Path, defined: str) -> int:
-    """The line where the function or class is defined; the first where it is not."""
+    """Returns the line where the function or class is defined; 1 if it is not found."""
     text = path.read_text(encoding="utf-8")
     found = re.search(rf"^(?:def|class) {re.escape(defined)}\b", text, re.MULTILINE)
     return text.count("\n", 0, found.start()) + 1 if found else 1

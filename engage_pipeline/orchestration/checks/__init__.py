@@ -1,7 +1,7 @@
-"""Asset checks. A blocking one stops what is downstream, in the same run and in later ones; the others warn.
+"""Asset checks. A blocking check stops downstream assets, in the same run and in later ones; the others warn.
 
-The blocking ones report the verdict that a version got when it was published (store.rules): nobody opens one that
-failed, whether its check has run or not.
+Blocking checks report the verdict that a version got at its publication (store.rules). A failed version is never
+opened, whether its check has run or not.
 """
 
 from engage_pipeline.orchestration.checks import deletions, drift, ingest, model, promotion, verdicts

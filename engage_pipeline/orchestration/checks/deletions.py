@@ -1,7 +1,7 @@
-"""The check that every artifact has: was it made of rows that have been deleted since?
+"""The check of every artifact for deletions: was it made of rows that have been deleted since?
 
-A warning, never blocking: the model that predicts goes on predicting until the next training. One step judges all
-artifacts of a run, because a step costs more than the judgement.
+It warns and never blocks: the model that predicts keeps predicting until the next training. One step judges all
+artifacts of a run, because starting a step costs more than the check.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ CHECK = "predates_no_deletion"
 
 
 def judge(name: str, dates: dict[str, str]) -> dg.AssetCheckResult:
-    """Whether the artifact `name`, in all its parts, predates no deletion; `dates` as `predating` gives them."""
+    """Returns whether the artifact `name`, with all its parts, predates no deletion; `dates` come from `predating`."""
     found = {label: date for label, date in dates.items() if label.partition("/")[0] == name}
     if not found:
         text = "made of no deleted rows"

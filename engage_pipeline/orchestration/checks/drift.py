@@ -1,7 +1,7 @@
 """Warnings of drift: parts unlike the rest of the training set, and windows unlike the training rows.
 
-They read the profiles beside the feature rows. Counters are compared between parts only, and only where they were
-joined from the same counts; another window has other counters on purpose.
+They read the profiles beside the feature rows. Counters are compared between parts only, and only if these were made
+from the same counts; another window has different counters on purpose.
 """
 
 from pathlib import Path
@@ -31,12 +31,12 @@ _ROWS_SHOWN = 50
 
 
 def profiles(store: ArtifactStore, manifest: Manifest) -> list[Path]:
-    """The profiles of the rows of one version: one, or one a test part."""
+    """Returns the profiles of the rows of one version: one, or one per test part."""
     return [small_file(store, manifest, name) for name in sorted(manifest.files) if name.endswith(PROFILE_ENDING)]
 
 
 def part_profiles(store: ArtifactStore) -> dict[str, Path]:
-    """The profile of every part whose features are of the counts of now, by part."""
+    """Returns the profile of every part whose features were made from the current counts, by part."""
     shared = [name for name in ARTIFACTS["interaction_features"].inputs if not ARTIFACTS[name].partitioned]
     now = {name: manifest.version for name in shared if (manifest := store.manifest(name))}
     return {

@@ -1,6 +1,6 @@
-"""Asset checks that warn, as the command line tells of them: one line each, and how many there are.
+"""Failed warnings on the command line: a line for each asset check that warns, and their number.
 
-What does not belong here: what is checked (checks), and checks that stop a run, which are its failure (running).
+What does not belong here: the checks themselves, and blocking checks, whose failure fails the run (running).
 """
 
 from collections.abc import Iterable
@@ -15,25 +15,25 @@ from engage_pipeline.plurals import counted
 from engage_pipeline.store.store import ArtifactStore, Manifest
 
 _LONGEST = 500
-"""Characters of a line."""
+"""Largest number of characters of a line."""
 
 
 class FailedWarnings:
-    """The warnings whose last outcome is a failure."""
+    """The warnings whose last result is a failure."""
 
     def __init__(self) -> None:
-        """None yet."""
+        """Starts empty."""
         self._found: dict[tuple[str, str], str] = {}
 
     def note_all(self, evaluations: Iterable[dg.AssetCheckEvaluation]) -> None:
-        """Notes these outcomes, in their order."""
+        """Records these results, in order."""
         for evaluation in evaluations:
             self.note(evaluation)
 
     def note(self, evaluation: dg.AssetCheckEvaluation) -> None:
-        """Takes the outcome of a check in place of its outcome before.
+        """Records the result of a check in place of its last one.
 
-        Left out are one that stops the run, and one that looked at nothing because its asset failed.
+        Results of blocking checks, and of checks that looked at nothing because the asset failed, are left out.
         """
         key = evaluation.asset_key.to_user_string(), evaluation.check_name
         self._found.pop(key, None)
@@ -43,7 +43,7 @@ class FailedWarnings:
             self._found[key] = words
 
     def lines(self) -> list[str]:
-        """A line for each, and their number; empty where there are none."""
+        """Returns a line for each warning, and their number; empty if there are none."""
         lines = [_cut(f"warning: {asset}: {check}: {words}") for (asset, check), words in self._found.items()]
         return [*lines, counted(len(lines), "warning")] if lines else []
 
@@ -53,12 +53,12 @@ def _cut(line: str) -> str:
 
 
 def stored_warnings(store: ArtifactStore, instance: dg.DagsterInstance) -> FailedWarnings:
-    """The warnings that Dagster has stored of the current versions: of each check the last outcome, unless the asset
-    was published anew since."""
+    """Returns the warnings that Dagster has stored for the current versions: the last result of each check, unless the
+    asset was published again since."""
     from engage_pipeline.orchestration.checks import CHECKS
     from engage_pipeline.orchestration.checks.deletions import CHECK
 
-    keys = [key for check in CHECKS for key in check.check_keys if key.name != CHECK]  # status has that in its table
+    keys = [key for check in CHECKS for key in check.check_keys if key.name != CHECK]  # in the table of `status`
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     found = FailedWarnings()
     for key in keys:
@@ -70,9 +70,9 @@ def stored_warnings(store: ArtifactStore, instance: dg.DagsterInstance) -> Faile
 
 
 def _published(store: ArtifactStore, check: dg.AssetCheckKey) -> float:
-    """When the newest of the asset's current versions was published, seconds since 1970; infinity where there is none.
+    """Returns when the asset's newest current version was published, seconds since 1970; infinity if there is none.
 
-    A check of an asset with parts looks at all of them.
+    A check of an asset with parts looks at all parts, so the newest counts.
     """
     name = check.asset_key.to_user_string()
     times = [datetime.fromisoformat(one.created).timestamp() for one in _manifests(store, name)]
@@ -83,5 +83,5 @@ def _manifests(store: ArtifactStore, name: str) -> list[Manifest]:
     try:
         keys = store.parts() if ARTIFACTS[name].partitioned else [None]
         return [manifest for key in keys if (manifest := store.manifest(name, key))]
-    except UserError:  # a damaged manifest has its line in the table
+    except UserError:  # the table of `engage status` reports a damaged manifest
         return []

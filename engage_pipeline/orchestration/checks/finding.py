@@ -1,4 +1,4 @@
-"""How every asset check is declared, and what it finds."""
+"""Declares asset checks, and turns their findings into results for Dagster."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ from engage_pipeline.store.store import ArtifactStore
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong, by part (None for an artifact without parts); one line where nothing is; and figures.
+    """The result of a check: problems by part (None for an artifact without parts), a line if there are none, figures.
 
-    `shown` are tables (Markdown) and plots (PNG) beside the figures, by name.
+    `shown` holds tables (Markdown) and plots (PNG) beside the figures, by name.
     """
 
     problems: dict[str | None, str]
@@ -26,16 +26,15 @@ class Finding:
 
 Look = Callable[[ArtifactStore], Finding]
 LOOKS: dict[str, dict[str, tuple[Look, bool]]] = {}
-"""What looks, by asset and name of the check, and whether the check blocks."""
+"""The function of each check, by asset and name of the check, and whether the check blocks."""
 
 
 def check(
     asset: str, *, name: str = "", description: str = "", blocking: bool = False
 ) -> Callable[[Look], dg.AssetChecksDefinition]:
-    """Declares a check of `asset`, named like the decorated function, whose docstring is its description, unless others
-    are given.
+    """Declares a check of `asset`; name and description default to those of the decorated function.
 
-    A check of an asset with parts looks at all of them each time, because Dagster counts its last result only.
+    A check of an asset with parts looks at all parts each time, because only its last result counts in Dagster.
     """
 
     def declare(function: Look) -> dg.AssetChecksDefinition:
@@ -58,7 +57,7 @@ def check(
 
 
 def result_of(found: Finding, *, blocking: bool) -> dg.AssetCheckResult:
-    """What Dagster is told of a finding."""
+    """Returns a finding as a result for Dagster."""
     lines = [problem if key is None else f"{key}: {problem}" for key, problem in found.problems.items()]
     shown = {
         name: dg.MetadataValue.md(as_markdown(value, name) if isinstance(value, bytes) else value)
@@ -73,11 +72,11 @@ def result_of(found: Finding, *, blocking: bool) -> dg.AssetCheckResult:
 
 
 def problem(text: str) -> dict[str | None, str]:
-    """The problem of an artifact without parts; none where `text` is empty."""
+    """Returns `text` as the problem of an artifact without parts; no problem if it is empty."""
     return {None: text} if text else {}
 
 
 def as_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table; names that come from data can't break it."""
+    """Returns a Markdown table; the separator `|` in a cell becomes `/`."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(str(cell).replace('|', '/') for cell in line)} |" for line in lines)

@@ -1,4 +1,4 @@
-"""Warnings of the ingest stage. They read manifests and small files only, whatever the number of parts."""
+"""Warnings of the ingest stage. They read only manifests and small files, so that many parts take little time."""
 
 from engage_pipeline import schema
 from engage_pipeline.ingest.facts import IngestedFacts, PartFacts

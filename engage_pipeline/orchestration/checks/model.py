@@ -95,7 +95,7 @@ class _Predictions:
         self.followers: NDArray[np.int64] = self._table[FOLLOWERS].to_numpy()
 
     def of(self, target: str) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """Labels and probabilities of one engagement."""
+        """Returns labels and probabilities of one engagement, [n] each."""
         return self._table[target].to_numpy(), self._table[f"{self._model}_{target}"].to_numpy()
 
 

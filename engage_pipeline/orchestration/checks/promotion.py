@@ -1,4 +1,4 @@
-"""Check of the model that predicts: whether the candidate was turned down."""
+"""Check of trained_model: warns if the candidate was turned down."""
 
 from engage_pipeline.model.promotion.facts import DecisionFacts
 from engage_pipeline.orchestration.checks.finding import Finding, check, problem

@@ -1,4 +1,4 @@
-"""What the checks of an asset say when the asset has failed, and Dagster does not start them."""
+"""Results of an asset's checks if the asset has failed, when Dagster does not start them."""
 
 from collections.abc import Iterator
 
@@ -16,8 +16,8 @@ NOT_LOOKED_AT = "not looked at: "
 
 
 def evaluations(context: dg.AssetExecutionContext, artifact: Artifact, why: str) -> Iterator[dg.AssetCheckEvaluation]:
-    """An evaluation for each check that the run was to make. Checks of an asset with parts look at the parts that are
-    there; the others have nothing new to look at, and say `why`."""
+    """Yields an evaluation for each planned check of the run. Checks of an asset with parts look at its published
+    parts; the others have nothing new to look at and report `why`."""
     pipeline: Pipeline = context.resources.pipeline
     try:
         store = pipeline.store() if artifact.partitioned else None

@@ -1,4 +1,4 @@
-"""The blocking checks: each reports one rule, to which every version of an artifact was held when it was published."""
+"""The blocking checks: each reports one rule, by which every version of an artifact is judged at its publication."""
 
 from collections import Counter, defaultdict
 
@@ -12,7 +12,7 @@ from engage_pipeline.store.versions import Version
 
 def _verdict_on(asset: str, rule: Rule) -> Look:
     def look(store: ArtifactStore) -> Finding:
-        """Looks again, at every part, and has the verdict noted anew where it comes out otherwise."""
+        """Judges every part again, and updates the recorded verdict if it differs."""
         wrong: dict[str | None, str] = {}
         total: Counter[str] = Counter()
         rows = []

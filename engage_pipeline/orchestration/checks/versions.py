@@ -1,4 +1,4 @@
-"""What is published of an asset with or without parts, as checks read it: manifests, footers and small files."""
+"""The published versions of an asset, as checks read them: manifests and small files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +8,9 @@ from engage_pipeline.store.store import ArtifactStore, Manifest, Version
 
 
 def versions(store: ArtifactStore, asset: str) -> Iterator[Manifest]:
-    """The manifests of every part of the training set, or of the one artifact, that the code of today published.
+    """Yields the manifests of all training parts, or of the one artifact, that the current code version published.
 
-    An older version may lack figures or files, and is to be made again anyway.
+    An older version may lack figures or files, and will be made again anyway.
     """
     keys: list[str] | list[None] = store.parts() if ARTIFACTS[asset].partitioned else [None]
     for key in keys:
@@ -20,5 +20,5 @@ def versions(store: ArtifactStore, asset: str) -> Iterator[Manifest]:
 
 
 def small_file(store: ArtifactStore, manifest: Manifest, name: str) -> Path:
-    """A file of this version, hashed whole: for small ones."""
+    """Returns the path of a small file of this version, checked by its hash."""
     return Version(store.folder(manifest.artifact, manifest.key), manifest).path(name)
