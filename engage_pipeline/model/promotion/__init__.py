@@ -1,1 +1,1 @@
-"""Which model predicts: the rule, the decision, the way back."""
+"""Promotion: which model predicts, by rule, by hand, or by a rollback."""

@@ -1,7 +1,7 @@
-"""The rule of promotion: how candidate and model score on the same holdout rows, and which of the two predicts.
+"""The rule of promotion: scores candidate and current model on the same holdout rows, and decides which one predicts.
 
 The scores are paired: both models see the same rows, and the same viewers are drawn for both (metrics.intervals). So
-the interval of their difference is far narrower than those of the scores. ADR 13 says why the rule is as it is.
+the interval of their difference is far narrower than those of the scores. ADR 13 gives the reasons for the rule.
 """
 
 from collections.abc import Mapping
@@ -26,9 +26,9 @@ CANT_TELL = "no engagement has both kinds of holdout rows"
 
 @dataclass(frozen=True)
 class HoldoutScore:
-    """RCE on the holdout rows, percent, by engagement; `mean` over those that have one, else None for a `problem`.
+    """RCE on the holdout rows, percent, by engagement (None = no score), and their `mean`; None with a `problem`.
 
-    `draws` are the RCE of each bootstrap draw [draws, 4], in the order of TARGETS; None where they are not known.
+    `draws` are the RCE of each bootstrap draw [draws, 4], in the order of TARGETS; None if unknown.
     """
 
     rce: Mapping[str, float | None]
@@ -37,17 +37,17 @@ class HoldoutScore:
     draws: NDArray[np.float64] | None = field(default=None, compare=False)
 
     def figures(self) -> dict[str, float | None]:
-        """By engagement, and the mean."""
+        """Returns the RCE by engagement, and the mean."""
         return {**self.rce, MEAN: self.mean}
 
     def beats_the_constant(self) -> bool:
-        """Whether its mean RCE is above 0, which is what the mean rate of the rows would have."""
+        """Returns whether the mean RCE is above 0, the score of the constant rate."""
         return self.mean is not None and self.mean > 0
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Candidate less model before in mean RCE, and by engagement with their intervals, each on the same rows."""
+    """RCE of the candidate minus that of the model before, on the same rows: mean, and by engagement with intervals."""
 
     mean: float
     interval: metrics.Interval | None
@@ -55,16 +55,16 @@ class Difference:
 
     @property
     def highest(self) -> float:
-        """The upper end of the interval; the difference itself where no interval is known."""
+        """The upper end of the interval; the difference itself if no interval is known."""
         return self.mean if self.interval is None else self.interval[1]
 
     def words(self) -> str:
-        """Such as `difference -0.50, 95 % interval -1.20 to 0.10`."""
+        """Returns such as `difference -0.50, 95 % interval -1.20 to 0.10`."""
         bounds = "" if self.interval is None else f", 95 % interval {metrics.format_interval(self.interval, 'rce')}"
         return f"difference {metrics.format_value(self.mean, 'rce')}{bounds}"
 
     def figures(self) -> dict[str, DifferenceFigures]:
-        """By engagement, and the mean: value and interval."""
+        """Returns value and interval, by engagement and for the mean."""
         return {
             name: DifferenceFigures(rce=value, interval=interval)
             for name, (value, interval) in {**self.engagements, MEAN: (self.mean, self.interval)}.items()
@@ -73,14 +73,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether the candidate predicts from now on, and why, in words."""
+    """Whether the candidate predicts from now on, and the reason in words."""
 
     promoted: bool
     words: str
 
 
 def score_version(version: Version, features: Path, settings: Settings) -> HoldoutScore:
-    """The model of a bundle on the holdout rows of `features`. A model that can't be scored has a problem instead."""
+    """Scores the model of a bundle on the holdout rows of `features`; a model that can't be scored gets a problem."""
     try:
         model = TrainedModel.load(version, settings.engine.threads)
         holdout = score_holdout(features, lambda table: {CANDIDATE: model.probabilities(table)})
@@ -95,7 +95,7 @@ def score_version(version: Version, features: Path, settings: Settings) -> Holdo
 
 
 def difference(candidate: HoldoutScore, current: HoldoutScore) -> Difference | None:
-    """How the two differ on the same rows; None where one of them has no score."""
+    """Returns how the two differ on the same rows; None if one of them has no score."""
     if candidate.mean is None or current.mean is None:
         return None
     return _difference(candidate, current, candidate.mean - current.mean)
@@ -115,9 +115,9 @@ def _difference(candidate: HoldoutScore, current: HoldoutScore, mean: float) -> 
 
 
 def judge_first(candidate: HoldoutScore, least: float | None) -> Decision:
-    """A first model predicts only if its mean RCE is above `least` (0 = that of the constant rate); None = always.
+    """Decides on a first model: it predicts if its mean RCE is above `least` (0 = the constant rate); None = always.
 
-    What can't be scored has shown nothing and stays a candidate too.
+    A model that can't be scored stays a candidate.
     """
     if least is None:
         return Decision(True, "promoted: no model predicted before")
@@ -132,11 +132,12 @@ def judge_first(candidate: HoldoutScore, least: float | None) -> Decision:
 
 
 def compare(candidate: HoldoutScore, current: HoldoutScore, tolerance: float) -> Decision:
-    """The candidate is promoted unless it is worse than the current model by more than `tolerance`, beyond noise.
+    """Promotes the candidate unless it is worse than the current model by more than `tolerance`, beyond noise.
 
-    Beyond noise: the whole interval of the difference lies below -`tolerance`. A candidate that does not beat the
-    constant rate is not given the benefit of noise. A current model that can't be scored is replaced; a candidate that
-    can't be, where the current one can, is not. Where the holdout rows can't tell, the current model stays.
+    Beyond noise means that the whole interval of the difference is below -`tolerance`. For a candidate that does not
+    beat the constant rate, the difference itself counts instead. If the holdout rows allow no score, the current model
+    stays. A current model that can't be scored for another reason is replaced; a candidate that can't be scored does
+    not replace one that can.
     """
     if current.problem == CANT_TELL:
         return Decision(False, f"turned down: {CANT_TELL}, so that nothing can be compared")

@@ -1,4 +1,4 @@
-"""Figures of trained_model: what was decided and why, and what is known of the model that predicts."""
+"""Figures of trained_model: the decision with its reason, and figures of the model that predicts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,11 +8,11 @@ from engage_pipeline.store.promoted_counters import CountersRead
 
 
 class ModelFacts(CountersRead):
-    """What is known of a version of trained_model, whichever version of the program published it.
+    """Figures of a version of trained_model, whichever version of the program published it.
 
     `candidate` is the version of candidate_model that was decided on; `rce` are its scores and those of the model
-    before, percent, by model and engagement, and their `mean`. Of the model that it holds: when it was promoted (ISO
-    8601), its mean RCE then, and what drew the holdout rows. `held_back` are versions that a rollback gave up.
+    before, percent, by model and engagement, and their `mean`. Of the model in this version: `promoted_at` (ISO 8601),
+    its mean RCE at that time, and the `split` of the holdout rows. `held_back` are versions that a rollback gave up.
     """
 
     decision: str = ""
@@ -27,14 +27,14 @@ class ModelFacts(CountersRead):
 
 
 class DifferenceFigures(Figures):
-    """Candidate less model before in RCE, percent, with its 95 % interval; None where no interval is known."""
+    """RCE of the candidate minus that of the model before, percent, with its 95 % interval; None if unknown."""
 
     rce: float
     interval: tuple[float, float] | None
 
 
 class DecisionFacts(ModelFacts):
-    """What was decided: whether the candidate predicts, why in words, and what the scores differ by."""
+    """A decision: whether the candidate predicts, the reason in words, and the difference of the scores."""
 
     promoted: bool
     decision: str

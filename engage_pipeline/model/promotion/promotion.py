@@ -1,10 +1,9 @@
-"""trained_model: whether the candidate predicts from now on, or the model that predicts already.
+"""Promotion: trained_model is the candidate or the model that already predicts, as the rule decides.
 
-Either way the version that is published holds the files of a bundle (see bundle), so its version is that of the model
-it is a copy of; only where the first candidate is turned down does it hold no model (predicting). Its facts say what
-was decided and why, with both scores and the counters that they rest on, and carry on what is known of the model that
-predicts: since when, and how it scored then. What does not belong here: the rule (decision), and a person's decision
-(rollback).
+The published version holds the files of a bundle (see bundle), so its hash is that of the bundle it copies. If the
+first candidate is turned down, it holds no model (predicting). Its facts give the decision and the reason, both scores
+and the counters behind them; they keep since when the model predicts, and its score at that time. What does not belong
+here: the rule (decision), and a person's decision (rollback).
 """
 
 import shutil
@@ -33,16 +32,16 @@ from engage_pipeline.store.store import ArtifactStore, Draft, Manifest, Version
 
 CANDIDATE_MODEL = "candidate_model"
 CURRENT = "model before"
-"""How the one that competes with the candidate is called in facts and tables."""
+"""The name of the model that competes with the candidate, in facts and tables."""
 _OF_THE_MODEL = {"promoted_at", "rce_at_promotion", "split"}
 _OF_ROLLBACKS = {"rolled_back_at", "rolled_back_from", "held_back"}
 
 
 def promote(store: ArtifactStore, draft: Draft) -> DecisionFacts:
-    """Fills `draft`, of trained_model, with the candidate's files or those of the model that predicts, and its facts.
+    """Fills `draft`, of trained_model, with the files and facts of the candidate or of the model that predicts.
 
-    Where the first candidate is turned down it holds no model. Returns what was decided. Raises UserError where the
-    candidate is not there or damaged.
+    If the first candidate is turned down, the draft holds no model. Returns the decision. Raises UserError if the
+    candidate is missing or damaged.
     """
     candidate, current = store.open(CANDIDATE_MODEL), current_model(store)
     candidate.directory()
@@ -72,7 +71,7 @@ def promote(store: ArtifactStore, draft: Draft) -> DecisionFacts:
         mean = scores[CANDIDATE].mean
         draft.record(ModelFacts(promoted_at=now(), rce_at_promotion=mean, split=split))
     else:
-        # Of the same content, the candidate's files: those of the model may be damaged, and are mended so.
+        # If both have the same content, the candidate's files: this repairs a model with damaged files.
         copy_files(candidate if candidate.manifest.version == current.manifest.version else current, draft)
         draft.record(held_model(current.manifest))
         draft.record(_facts(current.manifest, _OF_ROLLBACKS))
@@ -113,7 +112,7 @@ def _drawn_anew(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> boo
 
 
 def holdout_split(store: ArtifactStore) -> dict[str, Any]:
-    """What decides which rows are held out: the validation part's SHA-256, the seed and the share; else empty."""
+    """Returns what decides which rows are held out: the validation part's SHA-256, seed and share; {} if unknown."""
     manifest = store.manifest("validation_tweets")
     if manifest is None or not manifest.sources:
         return {}
@@ -122,18 +121,18 @@ def holdout_split(store: ArtifactStore) -> dict[str, Any]:
 
 
 def deleted_since(store: ArtifactStore, model: Version) -> str | None:
-    """When rows were deleted that a version of trained_model was trained on, ISO 8601; None where none were."""
+    """Returns when rows that a version of trained_model was trained on were deleted, ISO 8601; None if none were."""
     entry = read_ledger(store).get(MODEL, {}).get(model.manifest.version)
     return entry.date if entry else None
 
 
 def held_model(manifest: Manifest) -> ModelFacts:
-    """What is known of the model that a version of trained_model holds, and nothing else."""
+    """Returns the facts of the model in a version of trained_model, without those of the decision."""
     return ModelFacts(**{"promoted_at": manifest.created, **_facts(manifest, _OF_THE_MODEL).model_dump()})
 
 
 def _facts(manifest: Manifest, names: set[str]) -> ModelFacts:
-    """Those of the facts `names` that a version of trained_model has."""
+    """Returns the facts `names` that a version of trained_model has."""
     return ModelFacts(**ModelFacts.read(manifest).model_dump(include=names))
 
 
@@ -144,7 +143,7 @@ def copy_files(version: Version, draft: Draft) -> None:
 
 
 def format_scores(facts: DecisionFacts) -> str:
-    """The scores that were compared, as a Markdown table, with the interval of their difference."""
+    """Returns the compared scores as a Markdown table, with the interval of their difference."""
     rce, differences = facts.rce, facts.rce_difference
     heads = [*rce, *(["difference", metrics.INTERVAL] if differences else [])]
     lines = [f"| RCE on the holdout | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
@@ -159,10 +158,10 @@ def format_scores(facts: DecisionFacts) -> str:
 
 
 def now() -> str:
-    """The time, UTC, ISO 8601 with milliseconds."""
+    """Returns the current time, UTC, ISO 8601 with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def shown_time(time: str) -> str:
-    """Such a time for people, to the minute."""
+    """Returns a time of `now` for people, to the minute."""
     return f"{time[:16].replace('T', ' ')} UTC"

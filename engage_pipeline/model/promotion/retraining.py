@@ -1,4 +1,4 @@
-"""Whether the training parts have changed since the network was trained, and how."""
+"""Changes of the training parts since the network was trained."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class PartChanges:
     removed: tuple[str, ...]
 
     def __bool__(self) -> bool:
-        """Whether there is any."""
+        """Returns whether there is any change."""
         return bool(self.added or self.changed or self.removed)
 
     def __str__(self) -> str:
-        """Such as `2 parts added (part-00004, part-00005), 1 removed (part-00001)`."""
+        """Returns such as `2 parts added (part-00004, part-00005), 1 removed (part-00001)`."""
         named = {"added": self.added, "changed": self.changed, "removed": self.removed}
         counts = [f"{len(keys)} {what} ({_named(keys)})" for what, keys in named.items() if keys]
         noun = " part " if counts and counts[0].startswith("1 ") else " parts "
@@ -32,7 +32,7 @@ class PartChanges:
 
 
 def part_changes(trained: Mapping[str, str], now: Mapping[str, str | None]) -> PartChanges:
-    """The difference between the parts of a training and those of now, by name and version; None = not made yet."""
+    """Compares the parts of a training with the current ones, by name and version; None = not made yet."""
     return PartChanges(
         added=tuple(sorted(now.keys() - trained.keys())),
         changed=tuple(sorted(key for key in now.keys() & trained.keys() if now[key] != trained[key])),
@@ -41,9 +41,9 @@ def part_changes(trained: Mapping[str, str], now: Mapping[str, str | None]) -> P
 
 
 def changes_since_training(store: ArtifactStore) -> PartChanges | None:
-    """How the ingested parts differ from those that the network was trained on; None where it was never trained.
+    """Returns how the ingested parts differ from those of the network's training; None if it was never trained.
 
-    Raises UserError where a manifest can't be read.
+    Raises UserError if a manifest can't be read.
     """
     network = store.manifest("pretrained_network")
     if network is None:
@@ -56,7 +56,7 @@ def changes_since_training(store: ArtifactStore) -> PartChanges | None:
 
 
 def _features_version(store: ArtifactStore, key: str) -> str | None:
-    """The version of the part's features; None where they were made of other tweets than the current ones."""
+    """Returns the version of the part's features; None if they were not made from the current tweets."""
     features, tweets = store.manifest(FEATURES, key), store.manifest(TWEETS, key)
     if features is None or tweets is None or features.inputs[label(TWEETS, key)] != tweets.version:
         return None

@@ -1,7 +1,7 @@
-"""Which models are kept, and a person's decision to have another one predict: an earlier one, or the candidate.
+"""Kept models, and a person's decision that another one predicts: an earlier one, or the candidate.
 
-A decision is published like any version of trained_model. A rollback leaves open what was open before: it keeps the
-input versions that the last decision was made on, so that a candidate that was not judged yet still will be.
+A decision is published like any version of trained_model. A rollback keeps the input versions of the last decision, so
+that a candidate that was not judged yet will still be judged.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ from engage_pipeline.store.store import ArtifactStore, Draft, Manifest, Version
 
 @dataclass(frozen=True)
 class KeptModel:
-    """A model that predicts or did: when it was promoted, and its mean RCE on the holdout of that time, if known."""
+    """A model that predicts or has predicted: when it was promoted, and its mean RCE on the holdout then, if known."""
 
     source: Version
     predicts: bool
@@ -42,17 +42,17 @@ class KeptModel:
 
     @property
     def promoted_at(self) -> str:
-        """When it was promoted, ISO 8601."""
+        """The time of its promotion, ISO 8601."""
         return str(held_model(self.source.manifest).promoted_at)
 
     @property
     def rce(self) -> float | None:
-        """Its mean RCE when it was promoted."""
+        """Its mean RCE at its promotion, percent."""
         return held_model(self.source.manifest).rce_at_promotion
 
 
 def kept_models(store: ArtifactStore) -> list[KeptModel]:
-    """The model that predicts and those kept to return to, the latest promoted first."""
+    """Returns the model that predicts and the kept ones, the latest promoted first."""
     current = current_model(store)
     models = [KeptModel(current, predicts=True)] if current else []
     models += [KeptModel(version, predicts=False) for version in store.kept(MODEL) if holds_model(version.manifest)]
@@ -60,7 +60,7 @@ def kept_models(store: ArtifactStore) -> list[KeptModel]:
 
 
 def format_models(models: Sequence[KeptModel]) -> str:
-    """The models, one a line."""
+    """Returns a table of the models, a line each."""
     rows = [("version", "promoted", "mean RCE then", "")]
     rows += [
         (m.version, shown_time(m.promoted_at), format_value(m.rce, "rce"), "predicts" if m.predicts else "")
@@ -70,12 +70,11 @@ def format_models(models: Sequence[KeptModel]) -> str:
 
 
 def roll_back(store: ArtifactStore, version: str | None = None) -> Manifest:
-    """Has an earlier model predict again and returns the manifest of what was published.
+    """Publishes an earlier model, so that it predicts again, and returns the manifest.
 
     `version` is the beginning of its version; None = the one promoted before the model that predicts. The next
-    candidate competes with it; those that it replaces are held back. Raises UserError where there is no such model,
-    where it is damaged, where its columns are no longer those of today, or where rows that it was trained on were
-    deleted since.
+    candidate competes with it; the models that it replaces are held back. Raises UserError if there is no such model,
+    if it is damaged, if its columns are not the current ones, or if rows that it was trained on have been deleted.
     """
     models = kept_models(store)
     chosen = _promoted_before(models) if version is None else _beginning_with(version, models)
@@ -111,9 +110,9 @@ def roll_back(store: ArtifactStore, version: str | None = None) -> Manifest:
 
 
 def promote_by_hand(store: ArtifactStore) -> Manifest:
-    """Has the candidate predict, whatever its scores, and returns the manifest of what was published.
+    """Publishes the candidate, whatever its scores, so that it predicts, and returns the manifest.
 
-    Raises UserError where it predicts already, or is not there.
+    Raises UserError if it already predicts, or is missing.
     """
     candidate = store.open(CANDIDATE_MODEL)
     with store.publish(MODEL) as draft:
@@ -138,13 +137,13 @@ def promote_by_hand(store: ArtifactStore) -> Manifest:
 
 
 def _candidate_figures(current: Version | None, candidate: str | None) -> Mapping[str, float | None] | None:
-    """The RCE by engagement, and the mean, that the last decision noted of the candidate; None where it noted none."""
+    """Returns the candidate's RCE by engagement, and mean, from the last decision; None if it recorded none."""
     facts = ModelFacts.read(current.manifest) if current else ModelFacts()
     return facts.rce.get(CANDIDATE) if facts.candidate == candidate else None
 
 
 def _recorded_score(store: ArtifactStore, current: Version | None, candidate: str) -> float | None:
-    """The mean RCE of the candidate when it was judged or promoted last; None where no one noted it."""
+    """Returns the candidate's mean RCE when it was last judged or promoted; None if it was not recorded."""
     figures = _candidate_figures(current, candidate)
     if figures is not None:
         return figures[MEAN]
@@ -158,8 +157,10 @@ def _published(draft: Draft) -> Manifest:
 
 
 def _counters_of(store: ArtifactStore, chosen: Manifest, current: Version | None) -> tuple[CountersRead, str]:
-    """The counters that the model reads from now on, as a fact: those it read when it was last decided on; where they
-    are gone, those of the model before it. Then it is said."""
+    """Returns the counters that the model reads from now on, as a fact, and words for the decision.
+
+    They are those it read at its last decision, or if these are gone, those of the model before it; the words say so.
+    """
     try:
         found = promoted_counters.find_counters(store, chosen)
         return promoted_counters.as_fact({name: one.manifest.version for name, one in found.items()}), ""
@@ -175,7 +176,7 @@ def _published_candidate(store: ArtifactStore) -> str | None:
 
 
 def _promoted_before(models: Sequence[KeptModel]) -> KeptModel:
-    """The first of `models`, the latest promoted first, after the one that predicts."""
+    """Returns the model after the one that predicts in `models`, which begin with the latest promoted."""
     places = [place for place, model in enumerate(models) if model.predicts]
     earlier = models[places[0] + 1 :] if places else models
     if not earlier:
