@@ -1,4 +1,4 @@
-"""trained_model: everything that turns feature rows into probabilities, in one flat folder.
+"""The bundle: everything that turns feature rows into probabilities, in one flat folder.
 
 | file | what |
 |---|---|
@@ -8,10 +8,10 @@
 | `trees.json` | the trees' columns, or that they are disabled |
 | `trees_*.txt`, `pretrained_network.*` | the trees and the network whose logits they read, unless disabled |
 | `effects.json`, `effect_*.parquet`, `topics.*`, `communities.parquet` | the effects that the trees read |
-| `training_profile.parquet` | what the training rows are like: rows to predict are compared with it |
+| `training_profile.parquet` | the profile of the training rows, which rows to predict are compared with |
 
-Only this module knows which model feeds which. How each of them scores is in network.scoring, effects.scoring,
-trees.scoring and blend.
+Only this module knows which model reads the output of which. How each one scores is in network.scoring,
+effects.scoring, trees.scoring and blend.
 """
 
 import shutil
@@ -64,7 +64,7 @@ _NETWORK_FILES = ("network.json", "network.safetensors")
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """The model of a bundle. `pretrained`, `effects` and `trees` are None where trees are disabled."""
+    """The model of a bundle. `pretrained`, `effects` and `trees` are None if trees are disabled."""
 
     finetuned: "NetworkScorer"
     pretrained: "NetworkScorer | None"
@@ -74,9 +74,9 @@ class TrainedModel:
 
     @classmethod
     def load(cls, source: Path | Version, threads: int | None = None) -> Self:
-        """The model in a folder or in a published version, whose files are then checked.
+        """Loads the model from a folder, or from a published version, whose files are checked.
 
-        `threads` holds for torch and LightGBM; None = all cores. Raises UserError naming a file that is missing,
+        `threads` is for torch and LightGBM; None = all cores. Raises UserError naming a file that is missing,
         damaged, or made for other columns.
         """
         if isinstance(source, Version):
@@ -84,12 +84,12 @@ class TrainedModel:
         return cls(*_load_models(source, threads), read_blend(source / BLEND))
 
     def unblended(self, table: pa.Table, effects: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """Logits float64 [n, 4], in the order of TARGETS, of the `network` and, with trees, `pretrained` and `trees`,
-        and of the `effects` where there are any.
+        """Returns logits float64 [n, 4], in the order of TARGETS, of the `network`; with trees also of `pretrained` and
+        `trees`, and of the `effects` if any are on.
 
-        `table` holds features as schema.feature_schema says, labelled or not. `effects` are EFFECT_COLUMNS of the
-        rows, float32 [n, 17], where the published ones have seen their labels. Raises UserError naming the row where a
-        logit is no number.
+        `table` has the columns of schema.feature_schema, labelled or not. `effects` are EFFECT_COLUMNS of the rows,
+        float32 [n, 17]; give them if the published effects have seen the rows' labels. Raises UserError naming the row
+        if a logit is not finite.
         """
         logits = {name: found.astype(np.float64) for name, found in self._networks(table).items()}
         _check_finite("network", logits["network"], table)
@@ -110,19 +110,19 @@ class TrainedModel:
         return {"network": network, "pretrained": pretrained}
 
     def components(self, table: pa.Table) -> dict[str, np.ndarray]:
-        """The logits of `unblended`, and `blend`: those of the model."""
+        """Returns the logits of `unblended`, and `blend`: those of the model."""
         logits = self.unblended(table)
         trees = logits.get("trees")
         blended = logits["network"] if trees is None else blend_logits(self.blend, logits["network"], trees)
         return {**logits, "blend": blended}
 
     def probabilities(self, table: pa.Table) -> np.ndarray:
-        """Probabilities float64 [n, 4], in the order of TARGETS, at least LEAST_PROBABILITY from 0 and 1."""
+        """Returns probabilities float64 [n, 4], in the order of TARGETS, at least LEAST_PROBABILITY from 0 and 1."""
         return to_probabilities(self.components(table)["blend"])
 
 
 def to_probabilities(logits: np.ndarray) -> np.ndarray:
-    """The logistic function, float64, kept LEAST_PROBABILITY from 0 and 1."""
+    """Applies the logistic function, float64, clipped to LEAST_PROBABILITY from 0 and 1."""
     return np.clip(sigmoid(logits), LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
 
 
@@ -189,7 +189,7 @@ def _copy_network(source: Path, output: Path, prefix: str) -> None:
 def _blend_rows(
     model: TrainedModel, features: Path, effects: np.ndarray, settings: Settings
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """Logits of the network and the trees, labels, and viewers as numbers, of the rows of the last chunk.
+    """Returns logits of network and trees, labels, and viewers as numbers, for the rows of the last chunk.
 
     `effects` are EFFECT_COLUMNS of all rows of `features`, fitted without their labels.
     """
@@ -208,7 +208,7 @@ def _blend_rows(
 
 
 def _blend_batches(features: Path, settings: Settings) -> Iterator[tuple[pa.Table, np.ndarray]]:
-    """The rows that choose the blend in batches, each with its positions in the file."""
+    """Yields the rows that choose the blend in batches, each with its positions in the file."""
     start = 0
     with pq.ParquetFile(features) as file, progress("blend rows", file.metadata.num_rows) as tracker:
         for table in batches(file, BATCH_ROWS):

@@ -1,4 +1,4 @@
-"""Figures of the model stage, up to the evaluation. Those of trained_model stand in promotion.facts."""
+"""Figures of the model stage. Those of trained_model are in promotion.facts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,10 +8,10 @@ from engage_pipeline.store.promoted_counters import CountersRead
 
 
 class NetworkFacts(Facts):
-    """Figures of pretrained_network and finetuned_network: rows that were trained on, passes counted.
+    """Figures of pretrained_network and finetuned_network: `rows` is the sum of trained rows over all passes.
 
-    `curve` holds points of the learning curve: `step`, and the loss of each engagement (nats a row). `holdout` holds AP
-    and RCE by engagement, `before` and `after` fine-tuning; empty of pretrained_network.
+    `curve` holds points of the learning curve: `step`, and the loss of each engagement (nats per row). `holdout` holds
+    AP and RCE by engagement, `before` and `after` fine-tuning; empty for pretrained_network.
     """
 
     rows: int
@@ -20,21 +20,21 @@ class NetworkFacts(Facts):
 
 
 class EffectsFacts(Facts):
-    """Figures of engagement_effects: rows that were fitted to, and keys and deviations by effect."""
+    """Figures of engagement_effects: number of fitted rows, and keys and deviations by effect."""
 
     effects: Mapping[str, Any]
     rows: int | None = None
 
 
 class TreesFigures(Figures):
-    """Figures of the trees of one engagement: out-of-fold losses (nats a row), from 0 trees on, and gain by column."""
+    """Figures of the trees of one engagement: out-of-fold losses (nats per row) from 0 trees on, and gain by column."""
 
     curve: Sequence[float] = []
     gain: Mapping[str, float] = {}
 
 
 class TreesFacts(Facts):
-    """Figures of engagement_trees: rows that were trained on, and figures by engagement."""
+    """Figures of engagement_trees: number of training rows, and figures by engagement."""
 
     enabled: bool
     rows: int | None = None
@@ -42,7 +42,7 @@ class TreesFacts(Facts):
 
 
 class BlendFigures(Figures):
-    """Figures of the blend of one engagement: weights of the logits, and log losses (nats a row) by model."""
+    """Figures of the blend of one engagement: weights of the logits, and log losses (nats per row) by model."""
 
     network_weight: float
     trees_weight: float
@@ -62,6 +62,6 @@ class BundleFacts(CountersRead):
 
 
 class EvaluationFacts(Facts):
-    """Figures of evaluation: holdout rows that were scored."""
+    """Figures of evaluation: the number of scored holdout rows."""
 
     rows: int

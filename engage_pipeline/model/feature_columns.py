@@ -1,4 +1,4 @@
-"""Columns of a feature table side by side, row-major: how rows enter the networks and the trees."""
+"""Matrices from the columns of a feature table, row-major: the input of networks and trees."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,9 +10,9 @@ from engage_pipeline.errors import UserError
 
 
 def number_matrix(table: pa.Table, names: Sequence[str], dtype: Any) -> np.ndarray:
-    """The number columns `names` as `dtype` [n, len(names)]; all in one call, for with few rows the calls cost.
+    """Returns the number columns `names` as `dtype` [n, len(names)], in few calls: with few rows, calls cost most.
 
-    Raises ValueError naming a column with nulls, UserError where a column is not there.
+    Raises ValueError naming a column with nulls, UserError if a column is missing.
     """
     try:
         chosen = table.select(list(names))
@@ -30,7 +30,7 @@ def number_matrix(table: pa.Table, names: Sequence[str], dtype: Any) -> np.ndarr
 
 
 def flag_matrix(table: pa.Table, names: Sequence[str]) -> np.ndarray:
-    """The boolean columns `names` as bool [n, len(names)]. Raises ValueError naming a column with nulls."""
+    """Returns the boolean columns `names` as bool [n, len(names)]. Raises ValueError naming a column with nulls."""
     matrix = np.empty((table.num_rows, len(names)), np.bool_)
     for place, name in enumerate(names):
         matrix[:, place] = column_values(table, name)
@@ -38,7 +38,7 @@ def flag_matrix(table: pa.Table, names: Sequence[str]) -> np.ndarray:
 
 
 def column_values(table: pa.Table, name: str) -> np.ndarray:
-    """A column as an array [n]. Raises ValueError where it has nulls."""
+    """Returns a column as an array [n]. Raises ValueError if it has nulls."""
     column = table[name]
     _refuse_nulls(name, column)
     return column.to_numpy()

@@ -1,16 +1,16 @@
-"""Who may learn from the label of which validation row: the one place that says so.
+"""The roles of validation rows: which model may learn from the label of which row.
 
 A validation row is held out, or a fine-tuning row of one of the chunks 0 … num_validation_chunks - 1 (`schema.SPLIT`).
 
-| rows | whose labels they are for |
+| rows | who learns from their labels |
 |---|---|
-| held out | nobody's: the models are compared on them |
+| held out | no model: the models are compared on them |
 | fine-tuning | the effects, each row scored by a fit without its fold |
 | fine-tuning, not of the last chunk | the network and the trees |
-| of the last chunk | the weights of the blend; the network too where there are no trees, as nothing is blended then |
+| of the last chunk | the weights of the blend, or without trees (and so no blend) the network |
 
-The `split` of every function below is the column of the validation rows, int [n]. What does not belong here: which rows
-are held out (ingest.validation_split), and which labels a counter holds (interactions.counters.counting).
+The `split` of every function below is the column of the validation rows, int [n]. What does not belong here: choosing
+the held-out rows (ingest.validation_split), and the labels in counters (interactions.counters.counting).
 """
 
 import numpy as np
@@ -20,32 +20,32 @@ from engage_pipeline.schema import HOLDOUT
 from engage_pipeline.settings.settings import Settings
 
 TRAINING_ROW, HOLDOUT_ROW = -1, -2
-"""In place of a fold: of the rows of training parts, and of held-out rows."""
+"""Values in place of a fold, for rows of training parts and for held-out rows."""
 
 
 def held_out(split: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """The rows that no model learns from, bool [n]."""
+    """Returns the rows that no model learns from, bool [n]."""
     return split == HOLDOUT
 
 
 def blends(split: NDArray[np.integer], settings: Settings) -> NDArray[np.bool_]:
-    """The rows that choose the weights of the blend, bool [n]."""
+    """Returns the rows that choose the weights of the blend, bool [n]."""
     return split == settings.num_validation_chunks - 1
 
 
 def trains_network(split: NDArray[np.integer], settings: Settings) -> NDArray[np.bool_]:
-    """The rows that fine-tune the network, bool [n]."""
+    """Returns the rows that fine-tune the network, bool [n]."""
     kept = ~held_out(split)
     return kept & ~blends(split, settings) if settings.trees.enabled else kept
 
 
 def trains_trees(split: NDArray[np.integer], settings: Settings) -> NDArray[np.bool_]:
-    """The rows that trees are grown on, bool [n]."""
+    """Returns the rows that trees are trained on, bool [n]."""
     return ~held_out(split) & ~blends(split, settings)
 
 
 def effect_folds(split: NDArray[np.integer], folds: int) -> NDArray[np.int64]:
-    """The fold of each row for the effects, int64 [n]: 0 … folds - 1, or HOLDOUT_ROW."""
+    """Returns the fold of each row for the effects, int64 [n]: 0 … folds - 1, or HOLDOUT_ROW."""
     found = np.full(len(split), HOLDOUT_ROW, np.int64)
     learning = ~held_out(split)
     found[learning] = folds_of(split[learning], folds)
@@ -53,9 +53,10 @@ def effect_folds(split: NDArray[np.integer], folds: int) -> NDArray[np.int64]:
 
 
 def folds_of(chunks: NDArray[np.integer], folds: int) -> NDArray[np.int64]:
-    """The fold 0 … folds - 1 of each fine-tuning row, int64 [n], by its chunk int [n].
+    """Returns the fold 0 … folds - 1 of each fine-tuning row, int64 [n], by its chunk, int [n].
 
-    Whole chunks in turn: rows of a chunk are counted without each other. Single rows where chunks are too few.
+    Folds are whole chunks in turn, because the counters of a row leave out its chunk. If there are fewer chunks than
+    folds, they are single rows in turn.
     """
     names, chunk = np.unique(chunks, return_inverse=True)
     return chunk % folds if len(names) >= folds else np.arange(len(chunks)) % folds

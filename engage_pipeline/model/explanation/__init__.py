@@ -1,1 +1,1 @@
-"""What a prediction is made of: contributions of the network, the trees and the effects."""
+"""Explanations of predictions: contributions of the features to the logits of network, trees and effects."""

@@ -1,11 +1,11 @@
-"""Feature families: every input of the models belongs to one, and an explanation speaks of families.
+"""Families of features in explanations: every input of the models belongs to one.
 
-A family of counters is one key in one window: its engagements, how often it was shown, and the rates and shares made
-of the two. A family of effects is what the mixed model adds for some of its keys. The others are the row's own: who the
-author and the viewer are, what the tweet holds, when it was written. The pretrained network's logits, which the trees
-read, belong to none: they are attributed to what the network read, as the effects' logits are to families of effects.
-What belongs here: which input is in which family, and which columns of a feature row it is made of. What does not:
-how much it moved a logit (row), or the words for it (submission.explanation.as_text).
+A family of counters is one key in one window: its engagements, its exposures, and the rates and shares of the two. A
+family of effects is the part of the mixed model for some of its keys. The other families are of the row itself: author,
+viewer, content and time of the tweet. The pretrained network's logits, which the trees read, belong to no family: they
+are attributed to the inputs of that network, as the effects' logits are to families of effects. What belongs here: the
+family of each input, and the columns of a feature row behind it. What does not: how much it moved a logit (row), or the
+words for it (submission.explanation.as_text).
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ TEXT_TOKENS = "text_tokens"
 
 @dataclass(frozen=True)
 class ExplainedFamily:
-    """A family of features: its name, what it is in human words, and for counters their key and window."""
+    """A family of features: its name, its title for people, and for counters their key and window."""
 
     name: str
     title: str
@@ -29,13 +29,13 @@ class ExplainedFamily:
 
     @property
     def full_title(self) -> str:
-        """The title, and the window where there is one."""
+        """The title, with the window if there is one."""
         return self.title if self.window is None else f"{self.title} ({self.window} window)"
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One number or word that a model reads: its family, and the columns of schema.feature_schema it is made of."""
+    """A number or word that a model reads: its family, and the columns of schema.feature_schema behind it."""
 
     family: str
     columns: tuple[str, ...]
@@ -105,14 +105,14 @@ _SHARES = {
     "pair_share_of_viewer": "training_pair",
     "valid_pair_share_of_viewer": "validation_pair",
 }
-"""Ratios of the exposures of two keys, and the family that they tell something of."""
+"""The family of each ratio of the exposures of two keys."""
 
 
 def counter_family(counter: str) -> str:
-    """The family of a counter `<window prefix><key>_<outcome>` of schema.py."""
+    """Returns the family of a counter `<window prefix><key>_<outcome>` of schema.py."""
     window = VALIDATION if counter.startswith(schema.VALIDATION_PREFIX) else TRAINING
     name = counter.removeprefix(schema.VALIDATION_PREFIX)
-    # The longest key first: `viewer_as_author_like` counts another key than `viewer_…`.
+    # Longest key first: `viewer_as_author_like` is not a counter of the key `viewer`.
     return f"{window}_{next(key for key in sorted(KEYS, key=len, reverse=True) if name.startswith(f'{key}_'))}"
 
 
@@ -151,9 +151,8 @@ def _features() -> dict[str, Feature]:
 
 
 FAMILIES: dict[str, ExplainedFamily] = _families()
-"""Every family by name: the counters of the training window, those of the validation window, the effects, the row's
-own."""
+"""Every family by name: counters of the training window, of the validation window, effects, the row itself."""
 FEATURES: dict[str, Feature] = _features()
-"""Every feature by name, as the trees call it; the network's input columns are counted under the same names."""
+"""Every feature by its name in the trees; the network's input columns belong to the same names."""
 FEATURE_NAMES = tuple(FEATURES)
 """The order of the features in arrays of contributions."""

@@ -1,10 +1,10 @@
-"""What moved a network's logits for one row: integrated gradients, from a row without history to this one.
+"""Attribution of a network's logits for one row: integrated gradients, from a row without history to this one.
 
     contribution of input j = (x_j - b_j) * mean of the derivatives of the logit by x_j on the line from b to x
 
 They sum to logit(x) - logit(b) (M. Sundararajan, A. Taly, Q. Yan, Axiomatic Attribution for Deep Networks, arXiv
-1703.01365). The line runs through what the network multiplies, not through the numbers before: a counter of 300 has
-Fourier features that turn round and round on the way there from 0, and an hour has no half.
+1703.01365). The line is in the space of the network's input tensor, not of the numbers behind it: between the counters
+0 and 300 the Fourier features oscillate, and between two hours there are no others.
 """
 
 import copy
@@ -24,7 +24,7 @@ from engage_pipeline.model.network.scoring import NetworkScorer
 
 LEAST_STEPS, MOST_STEPS = 64, 4096
 TOLERANCE = 5e-4
-"""The steps are doubled until the contributions sum up so well, in logits."""
+"""Largest residual in logits: the steps are doubled until it is reached."""
 _BATCH = 256
 _BASELINE_FLAG = "is_top_level"
 _COUNTED_FROM_ZERO = (*schema.INTERACTION_FEATURES, "n_hashtags")
@@ -32,9 +32,9 @@ _COUNTED_FROM_ZERO = (*schema.INTERACTION_FEATURES, "n_hashtags")
 
 @dataclass(frozen=True)
 class NetworkAttribution:
-    """Of one row: float64 `baseline` [4], `contributions` [4, features] in the order of FEATURE_NAMES, `logits` [4].
+    """The attribution of one row: float64 `baseline` [4], `contributions` [4, features] as FEATURE_NAMES, `logits` [4].
 
-    `logits` are the network's in float32, whatever precision it predicts in; `steps` is how fine the line was cut.
+    `logits` are computed in float32, whatever precision the network predicts in; `steps` is the number of steps.
     """
 
     baseline: np.ndarray
@@ -44,12 +44,12 @@ class NetworkAttribution:
 
     @property
     def residual(self) -> np.ndarray:
-        """What of the logits, float64 [4], the sums with the baseline miss."""
+        """The logits minus baseline and contributions, float64 [4]."""
         return self.logits - self.baseline - self.contributions.sum(axis=1)
 
 
 def attribute_network(scorer: NetworkScorer, table: pa.Table) -> NetworkAttribution:
-    """The contributions of every feature to the four logits of the one row of `table`, in the order of TARGETS."""
+    """Attributes the four logits of the one row of `table`, in the order of TARGETS, to the features."""
     network = copy.deepcopy(scorer.network).float().requires_grad_(False)
     known, categories = scorer.inputs.build(scorer.rows(table))
     row = torch.cat([known, network.embed(categories)], dim=1)  # [1, inputs]
@@ -68,10 +68,10 @@ def attribute_network(scorer: NetworkScorer, table: pa.Table) -> NetworkAttribut
 
 
 def baseline_known(config: NetworkConfig) -> torch.Tensor:
-    """The known input of a row of which nothing is known, float32 [1, known_size].
+    """Returns the known input of an unknown row, float32 [1, known_size].
 
-    No engagements and no exposures, a top-level tweet without words, hashtags, media or links, no verified account.
-    Sizes and ages of unknown value: their sines and cosines are 0, the mean over a wide spread of values.
+    It has no engagements and no exposures; its tweet is top-level, without words, hashtags, media or links; no account
+    is verified. Sizes and ages are unknown: their sines and cosines are 0, the mean over a wide range of values.
     """
     size = known_size(
         config.sketch_depth,
@@ -89,7 +89,7 @@ def baseline_known(config: NetworkConfig) -> torch.Tensor:
 
 
 def input_features(config: NetworkConfig) -> list[str]:
-    """The feature behind each column of the network's input: the known ones, then the embeddings."""
+    """Returns the feature behind each column of the network's input: the known ones, then the embeddings."""
     names = [TEXT_TOKENS] * (config.sketch_depth * config.sketch_width)
     names += [name for name in schema.NUMBERS for _ in range(FEATURES_PER_NUMBER)]
     names += schema.BINARY_FEATURES
@@ -101,7 +101,7 @@ def input_features(config: NetworkConfig) -> list[str]:
 
 
 def _mean_gradients(network: EngagementNetwork, start: torch.Tensor, move: torch.Tensor, steps: int) -> torch.Tensor:
-    """The mean derivative [4, first_size] of the logits by the first stage's outputs, at the middles of equal steps."""
+    """Returns the mean derivative of the logits by the first stage's outputs, at middles of steps: [4, first_size]."""
     total = torch.zeros(len(schema.TARGETS), start.shape[1])
     places = (torch.arange(steps) + 0.5) / steps
     for batch in places.split(_BATCH):

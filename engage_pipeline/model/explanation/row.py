@@ -1,13 +1,12 @@
-"""Why a model gives one row its probabilities: each final logit as a baseline and what every feature moved it by.
+"""Explains the probabilities of one row: each final logit is a baseline plus a contribution of every feature.
 
     logit = intercept + network_weight * network + trees_weight * trees
-    network = its logit of a row without history + integrated gradients
+    network = its logit for a row without history + integrated gradients
     trees   = intercept + slopes * (pretrained network, effects) + expected value + SHAP values
 
-All three are sums over features, and so is the logit; what the sum misses (the line of the integrated gradients is cut
-into finitely many steps, and a network may predict in bfloat16) is told as `residual`. The baseline is the
-same sum of what belongs to no feature: the logits of networks and effects of a row of which nothing is known, and
-the mean of the trees over the rows that they were grown on.
+All three are sums over features, and so is the logit. The error of the sum is the `residual`: integrated gradients use
+finitely many steps, and a network may predict in bfloat16. The baseline is the same sum over the terms that belong to
+no feature: the logits of networks and effects for an unknown row, and the mean of the trees over their training rows.
 """
 
 from collections import defaultdict
@@ -31,9 +30,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FamilyEffect:
-    """What a family did to one probability.
+    """The effect of a family on one probability.
 
-    `contribution` in logits; `points` is the probability less what it would be without that contribution;
+    `contribution` is in logits; `points` is the probability minus the probability without that contribution;
     `features` are the contributions of its features, the largest first.
     """
 
@@ -45,10 +44,10 @@ class FamilyEffect:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Of one engagement: `logit` and `probability` as the model gives them, and where they come from, in logits.
+    """The explanation of one engagement: `logit` and `probability` of the model, and the terms of the logit.
 
-    `contributions` by feature, `baseline` without them. `network` and `trees` are the logits that were blended (None
-    = no trees), `base_rate` how often the engagement happened where the model was trained (None = it does not say).
+    `contributions` are by feature, `baseline` is the logit without them. `network` and `trees` are the blended logits
+    (None = no trees), `base_rate` is the share of the training rows with the engagement (None = unknown).
     """
 
     engagement: str
@@ -68,11 +67,11 @@ class Explanation:
 
     @property
     def residual(self) -> float:
-        """What of the logit the baseline and the contributions miss."""
+        """The logit minus baseline and contributions."""
         return self.logit - self.baseline - sum(self.contributions.values())
 
     def effects(self) -> list[FamilyEffect]:
-        """Every family, the largest contribution first."""
+        """Returns the effect of every family, the largest contribution first."""
         members: dict[str, dict[str, float]] = defaultdict(dict)
         for name, value in self.contributions.items():
             members[FEATURES[name].family][name] = value
@@ -87,21 +86,21 @@ class Explanation:
 
 @dataclass(frozen=True)
 class RowExplanation:
-    """The explanations of the four engagements in the order of TARGETS; `steps` of each network's integration."""
+    """The explanations of the four engagements, in the order of TARGETS; `steps` of integration by network."""
 
     engagements: tuple[Explanation, ...]
     steps: dict[str, int]
 
 
 def probability_of(logit: float) -> float:
-    """The probability that the model gives for a logit."""
+    """Returns the model's probability for a logit."""
     return float(to_probabilities(np.array(logit)))
 
 
 def explain_row(model: TrainedModel, table: pa.Table) -> RowExplanation:
-    """Explains the one row of `table`, features as schema.feature_schema says.
+    """Explains the one row of `table`, which has the columns of schema.feature_schema.
 
-    Raises UserError where a logit is no number, ValueError for any other number of rows than 1.
+    Raises UserError if a logit is not finite, ValueError if the number of rows is not 1.
     """
     if table.num_rows != 1:
         raise ValueError(f"{table.num_rows} rows to explain, 1 is expected")
@@ -149,7 +148,7 @@ def _effects(scorer: EffectScorer, table: pa.Table) -> EffectsAttribution:
 def _blended(
     weights: Weights, network: "NetworkAttribution", trees: TreesAttribution | None, place: int
 ) -> tuple[float, np.ndarray]:
-    """Baseline and contributions [features] of the blend for the engagement at `place` in TARGETS."""
+    """Returns baseline and contributions [features] of the blend for the engagement at `place` in TARGETS."""
     baseline = weights.intercept + weights.network * network.baseline[place]
     contributions = weights.network * network.contributions[place]
     if trees is not None:
@@ -159,7 +158,7 @@ def _blended(
 
 
 def _base_rates(model: TrainedModel) -> dict[str, float]:
-    """How often each engagement happened in the rows of the trees, else in those of the network; {} if neither says."""
+    """Returns the base rates of the trees' training rows, or else of the network's; {} if both are unknown."""
     if model.trees is not None:
         return {target: model.trees.inputs.base_rates[target] for target in schema.TARGETS}
     return dict(zip(schema.TARGETS, model.finetuned.network.config.base_rates, strict=False))

@@ -1,11 +1,11 @@
-"""What moved the trees' logits for one row: SHAP values of the trees, and the network and the effects below them.
+"""Attribution of the trees' logits for one row: SHAP values of the trees, and the network and effects they read.
 
     logit = intercept + pretrained_slope * pretrained logit + effects_slope * logit of the effects
           + expected value + sum of the SHAP values of the columns
 
 The SHAP values are LightGBM's, exact for its trees (S. Lundberg et al., From local explanations to global
-understanding with explainable AI for trees, 2020). Some of the columns are logits of the pretrained network and of the
-effects: what they moved is handed on to the features that had moved those logits.
+understanding with explainable AI for trees, 2020). Some columns are logits of the pretrained network and of the
+effects: their SHAP values are distributed over the features that contributed to those logits.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from engage_pipeline.model.trees.scoring import TreeScorer
 
 @dataclass(frozen=True)
 class TreesAttribution:
-    """Of one row: float64 `baseline` [4] and `contributions` [4, features] in the order of FEATURE_NAMES."""
+    """The attribution of one row: float64 `baseline` [4] and `contributions` [4, features] as FEATURE_NAMES."""
 
     baseline: np.ndarray
     contributions: np.ndarray
@@ -30,10 +30,10 @@ class TreesAttribution:
 
 @dataclass(frozen=True)
 class BelowTree:
-    """What the trees of one row read beside its features, and what moved it.
+    """What the trees read beside the features of one row, with its attribution.
 
-    `logits` float64 [1, 4] are the pretrained network's, `baseline` [4] and `contributions` [4, features] what moved
-    them; `effects` float32 [1, 17] are EFFECT_COLUMNS, `attribution` what moved those.
+    `logits`, float64 [1, 4], are the pretrained network's, attributed by `baseline` [4] and `contributions` [4,
+    features]; `effects`, float32 [1, 17], are EFFECT_COLUMNS, attributed by `attribution`.
     """
 
     logits: np.ndarray
@@ -44,7 +44,7 @@ class BelowTree:
 
 
 def attribute_trees(trees: TreeScorer, table: pa.Table, below: BelowTree) -> TreesAttribution:
-    """The contributions of every feature to the trees' logits of the one row of `table`, in the order of TARGETS."""
+    """Attributes the trees' logits of the one row of `table`, in the order of TARGETS, to the features."""
     found = _start(trees, below)
     matrix = trees.inputs.matrix(table, below.logits, below.effects)
     for target, booster in enumerate(trees.boosters):
@@ -65,17 +65,17 @@ def _start(trees: TreeScorer, below: BelowTree) -> TreesAttribution:
 
 
 def shap_values(booster: Any, matrix: np.ndarray, threads: int | None) -> tuple[np.ndarray, float]:
-    """The SHAP values of the columns of the one row of `matrix`, float64 [columns], and the expected value."""
+    """Returns the SHAP values of the columns for the one row of `matrix`, float64 [columns], and the expected value."""
     values = np.asarray(booster.predict(matrix, pred_contrib=True, num_threads=threads or 0), np.float64)[0]
     return values[:-1], float(values[-1])
 
 
 def hand_on(amount: float, contributions: np.ndarray) -> np.ndarray:
-    """Splits `amount` over the features [features] whose `contributions` made what it was moved by; the sum is kept.
+    """Distributes `amount`, the SHAP value of a logit, over the features that made the logit by their `contributions`.
 
-    In proportion to the contributions, as far as they agree: where they nearly cancel, such shares would be huge and
-    opposed, and their sizes alone decide. With c = |sum| / (sum of sizes), the weights of the two are c² and 1 - c².
-    All 0 where all contributions are.
+    Returns float64 [features], whose sum is `amount`; all 0 if all contributions are 0. The shares are in proportion to
+    the contributions if these agree in sign. If they nearly cancel, such shares would be huge and opposed, so the sizes
+    decide. With c = |sum| / (sum of sizes), the weights of the two rules are c² and 1 - c².
     """
     total, size = contributions.sum(), np.abs(contributions).sum()
     if not size:
