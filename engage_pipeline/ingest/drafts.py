@@ -1,6 +1,6 @@
-"""What is written into a draft of an ingested artifact: the files of its raw parts, and facts about them.
+"""Fills drafts of ingested artifacts: the files of their raw parts, and facts about them.
 
-What does not belong here: how a part is read (part_ingest), and which parts are published when (part_publishing).
+What does not belong here: reading a part (part_ingest), and publishing parts (part_publishing).
 """
 
 from collections.abc import Callable, Mapping
@@ -30,16 +30,16 @@ from engage_pipeline.store.store import ArtifactStore, Draft
 
 @dataclass(frozen=True)
 class IngestInput:
-    """The raw files of an artifact, with their identities before anything was read, and what is deleted."""
+    """The raw files of an artifact, with their identities before reading, and the lists of deletions."""
 
     files: Mapping[Path, Identity]
     deletions: Deletions
 
 
 def ingest_input(store: ArtifactStore, name: str) -> IngestInput:
-    """What validation_tweets or test_tweets is read from; to be called before the draft is opened.
+    """Returns the input of validation_tweets or test_tweets; call it before the draft is opened.
 
-    Raises UserError where a raw file is missing, or a list of deletions can't be read.
+    Raises UserError if a raw file is missing, or if a list of deletions can't be read.
     """
     sources = raw_sources(store.settings, name)
     deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
@@ -71,8 +71,8 @@ def write_labelled(
 ) -> IngestReport:
     """Fills a draft with one labelled raw part: `tweets.parquet`, `rejects.parquet` and the side files.
 
-    `since` is the identity of the file `source` before it was read; `split` gives the values of SPLIT, if there are
-    any. Raises UserError as ingest_part does.
+    `since` is the identity of the file `source` before reading; `split` returns the values of SPLIT, if there are any.
+    Raises UserError in the same cases as ingest_part.
     """
     tweets = draft.path(TWEETS)
     report = ingest_part(

@@ -9,9 +9,9 @@ from engage_pipeline.store.manifests import Manifest
 class IngestedFacts(Facts):
     """Figures of every ingested artifact.
 
-    `forgotten` counts the lines left out because they are of deleted tweets or users. `deletions` is the digest of the
-    lists of deletions that the artifact is without; None where nothing is deleted. `rows_before` are the rows of the
-    version before, and `rows_change` how many more there are now; rows of deleted tweets or users count in both.
+    `forgotten` is the number of lines left out because of deleted tweets or users. `deletions` is the digest of the
+    applied lists of deletions; None if nothing is deleted. `rows_before` is the number of rows of the version before,
+    and `rows_change` how many more there are now; rows of deleted tweets or users count in both.
     """
 
     forgotten: int = 0
@@ -25,7 +25,7 @@ class PartFacts(IngestedFacts):
 
     `positives` counts rows by engagement, empty without labels; `reasons` counts rejected lines by kind; `days` are the
     first and the last engagement day, in words. `duplicates` counts rows whose tweet and viewer occurred before; None
-    where an earlier version of the program did not count them.
+    if an earlier version of the program did not count them.
     """
 
     lines: int
@@ -39,14 +39,14 @@ class PartFacts(IngestedFacts):
 
 
 class SeveralPartsFacts(IngestedFacts):
-    """Figures of several raw parts: those of each by name, and sums over them."""
+    """Figures of several raw parts: of each by name, and sums."""
 
     parts: Mapping[str, PartFacts]
     rejected: int = 0
 
 
 def facts_by_part(manifest: Manifest) -> Mapping[str, PartFacts]:
-    """The figures of each raw part in an ingested artifact, by name; by "" of an artifact that is one part."""
+    """Returns the figures of each raw part in an ingested artifact, by name; "" for an artifact of one part."""
     if manifest.artifact == "test_tweets":
         return SeveralPartsFacts.read(manifest).parts
     return {"": PartFacts.read(manifest)}

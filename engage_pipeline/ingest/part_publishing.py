@@ -1,6 +1,6 @@
-"""Raw training parts become published versions of tweet_parts: one after the other, or on Spark a task each.
+"""Publishes raw training parts as versions of tweet_parts: one after the other, or on Spark in a task each.
 
-A part is read by DuckDB in either case. What does not belong here: what is in a part's files (drafts).
+DuckDB reads the parts in both cases. What does not belong here: the content of a part's files (drafts).
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ ARTIFACT = "tweet_parts"
 
 
 def publish_parts(store: ArtifactStore, keys: Sequence[str]) -> dict[str, PartResult]:
-    """Reads and publishes the parts `keys`; returns what became of each, in their order.
+    """Reads and publishes the parts `keys`; returns the result of each, in their order.
 
-    Raises UserError where a list of deletions can't be read, or Spark can't be had.
+    Raises UserError if a list of deletions can't be read, or if Spark is not available.
     """
     deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
     if store.settings.engine.kind == "duckdb":
@@ -41,13 +41,13 @@ def _result(store: ArtifactStore, deletions: Deletions, key: str) -> PartResult:
 
 
 def _publish(settings: Settings, key: str) -> None:
-    """What a Spark task does."""
+    """The work of a Spark task."""
     deletions = read_deletions(settings.deletions, follow_links=settings.follow_links)
     publish_part(ArtifactStore(settings), deletions, key)
 
 
 def _published_elsewhere(store: ArtifactStore, key: str, problem: str | None) -> PartResult:
-    """What became of a part that a Spark task made, which says what the `problem` was, if there was one."""
+    """Returns the result of a part that a Spark task made; `problem` is its error, if there was one."""
     if problem:
         return UserError(problem)
     try:
@@ -57,8 +57,11 @@ def _published_elsewhere(store: ArtifactStore, key: str, problem: str | None) ->
 
 
 def publish_part(store: ArtifactStore, deletions: Deletions, key: str) -> Manifest:
-    """Reads the raw part `key` and publishes it; what `deletions` hit is left out. Raises UserError: ingest_part's
-    reasons, no such part among those that the settings ask for, another run that makes it."""
+    """Reads the raw part `key` and publishes it, without the rows of `deletions`.
+
+    Raises UserError in the same cases as ingest_part, and if the settings ask for no such part, or if another run is
+    making it.
+    """
     sources = raw_sources(store.settings, ARTIFACT, key)
     if not sources:
         gone = key not in parts_with_files(store.settings)

@@ -1,6 +1,6 @@
-"""The rejected lines of a part for a person: file, line, reason and bytes, of a published part or of a failed attempt.
+"""Shows the rejected lines of a published part or of a failed attempt: file, line, reason and bytes.
 
-What does not belong here: how they are written (rejects) and kept (rejected_part).
+What does not belong here: writing them (rejects) and keeping them (rejected_part).
 """
 
 from collections.abc import Iterator
@@ -28,17 +28,17 @@ _RAW_CHARACTERS = 500
 
 @dataclass(frozen=True)
 class _Found:
-    """Files of rejected lines, and what they are of."""
+    """Files of rejected lines, and words for where they come from."""
 
     paths: tuple[Path, ...]
     of: str
 
 
 def rejects_text(store: ArtifactStore, part: str, limit: int) -> Iterator[str]:
-    """Lines for the terminal: how many lines of `part` are rejected, then the first `limit` of them.
+    """Yields lines for the terminal: how many lines of `part` are rejected, then the first `limit` of them.
 
-    `part` is a training part, `validation_tweets`, `test_tweets` or one part of it (`test_tweets/part-00000`). After an
-    attempt that failed its lines are shown, not those of the version before. Raises UserError where there is neither.
+    `part` is a training part, `validation_tweets`, `test_tweets` or one part of it (`test_tweets/part-00000`). After a
+    failed attempt, its lines are shown, not those of the version before. Raises UserError if there is neither.
     """
     found = _find(store, part)
     total = sum(pq.read_metadata(path).num_rows for path in found.paths)

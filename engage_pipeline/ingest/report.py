@@ -1,4 +1,4 @@
-"""What is told of an ingested part: figures for people."""
+"""The report of an ingested part: figures for people."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,11 +19,11 @@ from engage_pipeline.store.manifests import Manifest
 class IngestReport:
     """Figures of one part: `lines` = `rows` + `rejected` + `blank` + `forgotten`.
 
-    `forgotten` counts rows and rejected lines that were left out because they are of deleted tweets or users.
+    `forgotten` counts rows and rejected lines that were left out because of deleted tweets or users.
     `duplicates` counts rows whose tweet and viewer occurred before.
     `positives` counts rows per engagement (empty without labels); `reasons` counts rejects per kind; `days` are the
-    first and last engagement day, None where no row is left; `unknown_*` count values that the challenge doesn't know
-    (the ten commonest).
+    first and last engagement day, None if no row is left; `unknown_*` count the ten most frequent values that the
+    challenge does not define.
     """
 
     lines: int
@@ -40,15 +40,15 @@ class IngestReport:
     duplicates: int = 0
 
     def facts(self) -> PartFacts:
-        """The report as facts: days as dates, and the ids in examples shortened, because facts are shown, logged and
-        copied to places that no deletion reaches."""
+        """Returns the report as facts: days as dates, and ids in examples shortened, because facts are shown, logged
+        and copied to places that no deletion reaches."""
         days = "none" if self.days is None else " to ".join(str(np.datetime64(day, "D")) for day in self.days)
         examples = RejectTally(examples=list(self.examples)).shown_examples()
         return PartFacts(**{**asdict(self), "days": days, "examples": examples})
 
 
 def facts_of_parts(parts: Mapping[str, PartFacts]) -> SeveralPartsFacts:
-    """The facts of an artifact that holds several raw parts, from the facts of each by name."""
+    """Returns the facts of an artifact with several raw parts, from the facts of each by name."""
     return SeveralPartsFacts(
         rejected=sum(facts.rejected for facts in parts.values()),
         forgotten=sum(facts.forgotten for facts in parts.values()),
@@ -57,9 +57,9 @@ def facts_of_parts(parts: Mapping[str, PartFacts]) -> SeveralPartsFacts:
 
 
 def change_of_rows(before: Manifest | None, rows: int, forgotten: int) -> IngestedFacts:
-    """The rows of the version before, and how many more there are now; rows of deleted tweets or users count in both.
+    """Returns the rows of the version before, and how many more there are now; deleted rows count in both.
 
-    Nothing where there was no version before.
+    Both are 0 if there was no version before.
     """
     if before is None or before.rows is None:
         return IngestedFacts()
@@ -70,7 +70,7 @@ def change_of_rows(before: Manifest | None, rows: int, forgotten: int) -> Ingest
 def summarise(
     engine: DuckDBEngine, tweets: Path, tally: RejectTally, *, lines: int, blank: int, forgotten: int, labelled: bool
 ) -> IngestReport:
-    """The report of the typed part `tweets`. Raises RuntimeError where its lines don't add up."""
+    """Returns the report of the typed part `tweets`. Raises RuntimeError if its lines don't add up."""
     engine.read("tweets", [tweets])
     day = ColumnExpression(ENGAGEMENT_DAY)
     labels = [ColumnExpression(engagement_timestamp(engagement)) for engagement in ENGAGEMENTS] if labelled else []

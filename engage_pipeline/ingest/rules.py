@@ -1,6 +1,6 @@
-"""What must hold of the typed tweets of a part, before counts, encoder or model read them.
+"""Rules of the typed tweets of a part: what must hold before counts, encoder or model read them.
 
-The rules read manifests, footers and small files only, whatever the size of a part.
+The rules read only manifests, footers, single columns and small files, whatever the size of a part.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ _WINDOWS = ("validation_tweets", "test_tweets")
 
 
 def columns_are_as_declared(declared: Callable[[Manifest], pa.Schema]) -> Rule:
-    """The rule that every file of rows has the columns that `declared` gives for its version."""
+    """Returns the rule that every file of rows has the columns that `declared` returns for its version."""
 
     @rule("in {files} files")
     def columns_are_as_declared(store: Reader, version: Version) -> Outcome:
@@ -43,7 +43,7 @@ def columns_are_as_declared(declared: Callable[[Manifest], pa.Schema]) -> Rule:
 
 
 def tables(manifest: Manifest) -> list[str]:
-    """The files that hold the rows: of test rows one a part."""
+    """Returns the files that hold the rows: for test rows one per part."""
     if manifest.artifact.startswith("test_"):
         return [name for name in sorted(manifest.files) if not name.endswith(_NO_ROWS)]
     return [FEATURES if manifest.artifact.endswith("_features") else TWEETS]
@@ -98,7 +98,7 @@ def days_are_in_the_window(store: Reader, version: Version) -> Outcome:
 
 
 def _limited(what: str, found: int, whole: int, setting: str, share: float, more: str = "") -> Outcome:
-    """The share of `what` held to the value `share` of `setting`."""
+    """Compares the share of `what` with `share`, the value of `setting`."""
     problem = f"{found:,} of {whole:,} {what}{more} ({setting} = {share:g})" if found > share * whole else ""
     return Outcome(problem, {what: found, "of": whole})
 
@@ -114,12 +114,12 @@ def no_part_comes_twice(store: Reader, version: Version) -> Outcome:
 
 
 def content_marks(manifest: Manifest) -> set[str]:
-    """The SHA-256 of the rows of a part and of its raw file: two parts that share one have the same content."""
+    """Returns the SHA-256 of the rows of a part and of its raw file: parts that share one have the same content."""
     return {manifest.files[TWEETS].sha256, *(source.sha256 for source in manifest.sources)}
 
 
 def _parts_before(store: Reader, manifest: Manifest) -> Iterator[Manifest]:
-    """The other parts that are used already; of those that were never judged the ones with an earlier name."""
+    """Yields the other parts that passed the rule; of those that were never judged, the ones with an earlier name."""
     for key in store.parts():
         other = store.manifest("tweet_parts", key)
         if other is None or other.key == manifest.key or not other.rows or TWEETS not in other.files:
@@ -150,7 +150,7 @@ def no_row_is_in_another_window(store: Reader, version: Version) -> Outcome:
 
 
 def _other_windows(store: Reader, own: Manifest) -> Iterator[Version]:
-    """What is published of the other two windows, apart from damaged manifests: their own artifact tells of these."""
+    """Yields the published versions of the other two windows; skips damaged manifests, which their artifact reports."""
     names: list[tuple[str, str | None]] = [(name, None) for name in _WINDOWS if name != own.artifact]
     if own.artifact != "tweet_parts":
         names += [("tweet_parts", key) for key in store.parts()]
@@ -164,7 +164,7 @@ def _other_windows(store: Reader, own: Manifest) -> Iterator[Version]:
 
 
 def _samples(manifest: Manifest) -> list[str]:
-    """The files with sampled rows: of test rows one a part."""
+    """Returns the files with sampled rows: for test rows one per part."""
     return [name for name in sorted(manifest.files) if name == SAMPLE or name.endswith(f".{SAMPLE}")]
 
 
@@ -205,4 +205,4 @@ RULES: dict[str, Rules] = {
         no_row_is_in_another_window,
     ),
 }
-"""By artifact."""
+"""Rules by artifact."""

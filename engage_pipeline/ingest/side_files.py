@@ -1,13 +1,12 @@
-"""Small files beside the typed tweets of a part, so that checks of all parts need not read the parts.
+"""Small files beside the typed tweets of a part, so that checks of all parts don't need to read the parts.
 
 | file | what |
 |---|---|
 | `days.parquet` | engagement_day (int32), rows (int64), ascending; day 0 = rows without any time |
-| `sample.parquet` | pair (string): tweet and viewer of the SAMPLE_ROWS rows that come first in the order of this text |
+| `sample.parquet` | pair (string): tweet and viewer of the first SAMPLE_ROWS rows in the order of this text |
 
-Of test parts there are samples alone, `<part>.sample.parquet`.
-
-What does not belong here: what is concluded from them (part_comparison).
+Test parts have a sample only, `<part>.sample.parquet`. What does not belong here: conclusions from these files
+(part_comparison).
 """
 
 from collections.abc import Mapping
@@ -26,7 +25,7 @@ from engage_pipeline.settings.settings import Settings
 
 DAYS, SAMPLE = "days.parquet", "sample.parquet"
 SAMPLE_ROWS = 2048
-"""A part with fewer rows in its sample is in it whole."""
+"""Rows of a sample; a part with fewer rows is sampled whole."""
 
 
 def write_side_files(tweets: Path, folder: Path, settings: Settings) -> None:
@@ -49,7 +48,7 @@ def _write_sample(engine: DuckDBEngine, path: Path) -> None:
 
 
 def rows_outside(days: Path, first: date, last: date) -> dict[str, int]:
-    """Rows by day (`YYYY-MM-DD`, or `no date`) of the file `days` that lie outside `first` … `last`, most first."""
+    """Returns rows by day (`YYYY-MM-DD`, or `no date`) of the file `days` outside `first` … `last`, most first."""
     table = pq.read_table(days)
     day, rows = table[ENGAGEMENT_DAY].to_numpy(), table["rows"].to_numpy()
     low, high = (int(np.datetime64(limit, "D").astype(np.int64)) for limit in (first, last))
@@ -63,11 +62,11 @@ def _day_name(day: int) -> str:
 
 
 def shared_rows(samples: Mapping[str, Path]) -> dict[str, tuple[int, int, str]]:
-    """Of each part that shares sampled rows with a part before it: how many, of how many, and one such part.
+    """Returns for each part that shares sampled rows with an earlier part: how many, of how many, one such part.
 
-    The samples are the least pairs of each part. Below the least of their greatest pairs every part is sampled whole,
-    so that the shares there estimate those of all rows (A. Broder: On the resemblance and containment of documents,
-    1997).
+    The samples are the smallest pairs of each part. Up to the smallest of their largest pairs, every part is sampled
+    whole, so that the shares there estimate those of all rows (A. Broder: On the resemblance and containment of
+    documents, 1997).
     """
     names = list(samples)
     columns = [pq.read_table(path)["pair"].combine_chunks().cast(pa.string()) for path in samples.values()]
@@ -89,7 +88,7 @@ def shared_rows(samples: Mapping[str, Path]) -> dict[str, tuple[int, int, str]]:
 
 
 def label_counts(tweets: Path, settings: Settings) -> dict[str, list[int]]:
-    """`engagement_day`, `rows` and the rows of each engagement, a value a day, of the labelled tweets `tweets`."""
+    """Returns `engagement_day`, `rows` and the rows of each engagement of the labelled `tweets`, a value per day."""
     with DuckDBEngine(settings, readable=[tweets.parent]) as engine:
         engine.read("tweets", [tweets])
         counts = engine.fetch("ingest/label_counts.sql")
