@@ -1,6 +1,6 @@
-"""Every artifact: its stage, what it is made of, and which settings and code it depends on.
+"""Every artifact: its stage, its inputs, and the settings and code it depends on.
 
-The one place that knows the graph. The Dagster assets take their dependencies, groups and code versions from it; the
+Only this module defines the graph. The Dagster assets take their dependencies, groups and code versions from it; the
 store derives from it whether an artifact is current. What does not belong here: how an artifact is made.
 """
 
@@ -16,7 +16,7 @@ from engage_pipeline.settings.settings import Settings
 
 
 class Stage(StrEnum):
-    """The five stages, in the order of the flow, which is alphabetical order too."""
+    """The five stages, in the order of the flow, which is also alphabetical."""
 
     INGEST = "ingest"
     INTERACTIONS = "interactions"
@@ -29,10 +29,10 @@ class Stage(StrEnum):
 class Artifact:
     """One node of the graph.
 
-    `settings` are dotted names of Settings; a section's name stands for all of its fields. `code_version` rises when
-    the same inputs and settings would give another result. A partitioned artifact has one version a training part;
-    an artifact made of all parts takes the first so many of them, by name, as the setting `parts_setting` says. Of an
-    artifact with a `kept_setting`, as many versions stay as that setting says, to return to.
+    `settings` are dotted names of Settings; a section's name means all of its fields. `code_version` rises when the
+    same inputs and settings would give another result. A partitioned artifact has one version per training part. An
+    unpartitioned artifact made of parts takes the first n by name; the setting `parts_setting` is n. An artifact with a
+    `kept_setting` keeps as many versions for a rollback as that setting says.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Artifact:
 _ENCODER_TRAINING = tuple(f"encoder.{name}" for name in EncoderSettings.model_fields if name != "checkpoint")
 _PRETRAINING = tuple(f"network.{name}" for name in NetworkSettings.model_fields if not name.startswith("finetuning"))
 FURTHER = "features.further"
-"""What of features.counters the counters depend on: where settings are shown, features.counters says it."""
+"""The families of features.counters that the counters depend on; people see it as part of features.counters."""
 _FEATURE_INPUTS = ("interaction_counts", "author_similarity", "validation_counts")
 _REPORTED = (
     "tweet_parts",
@@ -59,7 +59,7 @@ _REPORTED = (
     "token_sketches",
     "emde_sketches",
 )
-"""What the report shows beside the model: inputs of `evaluation`, so that no change of them leaves it out of date."""
+"""Artifacts that the report shows beside the model: inputs of `evaluation`, so that a change makes it stale."""
 
 ARTIFACTS: dict[str, Artifact] = {
     artifact.name: artifact
@@ -208,12 +208,12 @@ ARTIFACTS: dict[str, Artifact] = {
 
 
 def setting_values(artifact: Artifact, settings: Settings) -> dict[str, Any]:
-    """The values of the settings that `artifact` depends on, by dotted name, as JSON types."""
+    """Returns the values of the settings that `artifact` depends on, by dotted name, as JSON types."""
     return {name: setting_value(name, settings) for name in artifact.settings}
 
 
 def setting_value(name: str, settings: Settings) -> Any:
-    """The value of the setting with the dotted `name`, as JSON types."""
+    """Returns the value of the setting with the dotted `name`, as JSON types."""
     value: Any = settings.model_dump(mode="json")
     for step in name.split("."):
         value = value[step]
@@ -221,7 +221,7 @@ def setting_value(name: str, settings: Settings) -> Any:
 
 
 def relevant_settings(name: str, settings: Settings) -> dict[str, Any]:
-    """The settings that the artifact `name` or any of its ancestors depends on, by dotted name."""
+    """Returns the settings that the artifact `name` or any of its ancestors depends on, by dotted name."""
     values: dict[str, Any] = {}
     for ancestor in ancestry(name):
         values |= setting_values(ARTIFACTS[ancestor], settings)
@@ -230,12 +230,12 @@ def relevant_settings(name: str, settings: Settings) -> dict[str, Any]:
 
 @cache
 def default_settings(name: str) -> dict[str, Any]:
-    """The defaults of `relevant_settings`."""
+    """Returns the defaults of `relevant_settings`."""
     return relevant_settings(name, Settings())
 
 
 def ancestry(name: str) -> set[str]:
-    """`name` and every artifact it is made of, directly or not."""
+    """Returns `name` and every artifact it is made of, directly or not."""
     names = {name}
     for parent in ARTIFACTS[name].inputs:
         names |= ancestry(parent)
@@ -243,6 +243,6 @@ def ancestry(name: str) -> set[str]:
 
 
 def digest(value: Any) -> str:
-    """16 hex digits of the SHA-256 of `value` as canonical JSON."""
+    """Returns the first 16 hex digits of the SHA-256 of `value` as canonical JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,6 +1,6 @@
-"""Progress of long work: a tqdm bar on a terminal, else a log line now and then with rate and time left.
+"""Progress of long work: a tqdm bar on a terminal, else a log line every few seconds with rate and time left.
 
-Dagster shows the log lines in its UI, because dagster.yaml has it manage the logger `engage_pipeline`.
+Dagster shows the log lines in its UI, because dagster.yaml lets it manage the logger `engage_pipeline`.
 """
 
 import logging
@@ -18,13 +18,13 @@ _bars = True
 
 
 def show_lines_only() -> None:
-    """From now on this process draws no bars: those of several processes would overwrite each other."""
+    """Makes this process draw no bars: those of several processes would overwrite each other."""
     global _bars  # noqa: PLW0603
     _bars = False
 
 
 class Progress:
-    """Counts what is done of `total` `unit`s (None = unknown) of the work called `name`."""
+    """Counts how many of `total` `unit`s (None = unknown) of the work `name` are done."""
 
     def __init__(self, name: str, total: int | None, unit: str) -> None:
         """Starts the clock."""
@@ -36,7 +36,7 @@ class Progress:
         )
 
     def advance(self, count: int, note: str = "") -> Self:
-        """Counts `count` more; `note` is shown beside, a loss for instance."""
+        """Counts `count` more; `note` is shown beside the count, such as a loss."""
         self.done += count
         now = time.monotonic()
         if self._bar is not None:
@@ -67,7 +67,7 @@ class Progress:
 
 @contextmanager
 def progress(name: str, total: int | None, unit: str = "rows") -> Iterator[Progress]:
-    """A Progress that is closed when the block ends."""
+    """Yields a Progress that is closed when the block ends."""
     tracker = Progress(name, total, unit)
     try:
         yield tracker

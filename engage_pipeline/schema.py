@@ -1,7 +1,7 @@
 """The challenge's 24 columns, its four engagements, and every column name derived from them.
 
-Everything that names a column takes the name from here. What belongs here: names, types and orders.
-What does not: how a value is read (ingest), counted (interactions) or fed to a model (model).
+All code that names a column takes the name from here. What belongs here: names, types and orders.
+What does not: how a value is read (ingest), counted (interactions) or passed to a model (model).
 """
 
 from collections.abc import Collection
@@ -54,7 +54,7 @@ LIST_SEPARATOR = "\t"
 
 UNKNOWN_TOKEN, CLS_TOKEN, SEP_TOKEN, MASK_TOKEN, PAD_TOKEN = 100, 101, 102, 103, 0
 VOCABULARY_SIZE = 119_547
-"""Tokens of `bert-base-multilingual-cased`, which `text_tokens` are ids of."""
+"""Number of tokens of `bert-base-multilingual-cased`; `text_tokens` are their ids."""
 
 COLUMNS: tuple[Column, ...] = (
     Column("text_tokens", Kind.TOKENS, "multilingual-BERT token ids, [CLS] … [SEP]"),
@@ -84,7 +84,7 @@ COLUMNS: tuple[Column, ...] = (
 )
 COLUMN_NAMES = tuple(column.name for column in COLUMNS)
 N_TEST_COLUMNS = 20
-"""A test part has the columns before the four engagement timestamps only."""
+"""A test part has only the columns before the four engagement timestamps."""
 
 ENGAGEMENTS = ("like", "reply", "retweet", "retweet_with_comment")
 """The order of the counters."""
@@ -97,22 +97,22 @@ MEDIA = ("GIF", "Photo", "Video")
 TWEET_TYPES = ("Quote", "Retweet", "TopLevel", "Reply")
 
 MAX_TEXT_BYTES = 200
-"""An id has 32 bytes, as has a hashed value, and other texts fewer: a longer one is none of the challenge's."""
+"""Largest length of a text. In the challenge, ids and hashed values have 32 bytes, and other texts fewer."""
 
 LINE_NUMBER = "line_number"
-"""0-based line of the row in its raw part (int64): with the part's name, the identity of a row."""
+"""0-based line of the row in its raw part (int64); the part's name and this identify a row."""
 ENGAGEMENT_DAY = "engagement_day"
-"""Days since 1970-01-01 (int32) of the latest engagement timestamp; of tweet_timestamp where a row has none;
-0 where both are missing."""
+"""Days since 1970-01-01 (int32) of the latest engagement timestamp, or of tweet_timestamp if there is none; 0 if both
+are missing."""
 
 
 def engagement_timestamp(engagement: str) -> str:
-    """The raw column that tells when `engagement` happened."""
+    """Returns the raw column with the time of `engagement`."""
     return f"{engagement}_timestamp"
 
 
 def tweet_schema(*, labelled: bool, validation: bool = False) -> pa.Schema:
-    """Schema of typed tweets (tweet_parts, validation_tweets, test_tweets): raw columns, line number, day[, split]."""
+    """Returns the schema of typed tweets (tweet_parts, validation_tweets, test_tweets): line, columns, day[, split]."""
     columns = COLUMNS if labelled else COLUMNS[:N_TEST_COLUMNS]
     fields = [_described(LINE_NUMBER, pa.int64(), "0-based line in the raw part")]
     fields += [_described(column.name, ARROW_TYPES[column.kind], column.description) for column in columns]
@@ -137,7 +137,7 @@ VALIDATION_PREFIX = "valid_"
 
 
 def counter_names(keys: tuple[str, ...], prefix: str = "") -> tuple[str, ...]:
-    """Names of the engagement counters of `keys`, four a key in the order of ENGAGEMENTS."""
+    """Returns the names of the engagement counters of `keys`, four per key in the order of ENGAGEMENTS."""
     return tuple(f"{prefix}{key}_{engagement}" for key in keys for engagement in ENGAGEMENTS)
 
 
@@ -184,40 +184,40 @@ EXPOSURE_FEATURES = (
     *(f"{VALIDATION_PREFIX}{key}_exposures" for key in VALIDATION_KEYS),
     *(f"{VALIDATION_PREFIX}{key}_exposures" for key in REVERSED_KEYS),
 )
-"""How often a key was shown at all, engaged or not: the denominators of rates. Beyond the reference."""
+"""The exposures of each key, with an engagement or not: the denominators of rates. Beyond the reference."""
 
 
 def further_counters(families: Collection[str]) -> tuple[str, ...]:
-    """The counters of those of `families` that the reference does not have: `<window prefix><key>`."""
+    """Returns the counters of `families` beyond the reference: `<window prefix><key>`."""
     keys = {"": further_keys(TRAINING, families), VALIDATION_PREFIX: further_keys(VALIDATION, families)}
     return tuple(f"{prefix}{key.name}" for prefix, found in keys.items() for key in found)
 
 
 def further_counters_in(columns: Collection[str]) -> tuple[str, ...]:
-    """The counters beyond the reference that have their columns among `columns`, in order."""
+    """Returns the counters beyond the reference that have columns among `columns`, in order."""
     return tuple(name for name in further_counters(COUNTER_FAMILIES) if f"{name}_exposures" in columns)
 
 
 def further_features(counters: Collection[str]) -> tuple[str, ...]:
-    """The columns of `counters` beyond the reference: four engagements and the exposures of each."""
+    """Returns the columns of `counters` beyond the reference: four engagements and the exposures of each."""
     return tuple(f"{counter}_{count}" for counter in counters for count in (*ENGAGEMENTS, "exposures"))
 
 
 IDENTITY_COLUMNS = ("tweet_id", "engaging_user_id", "engaged_with_user_id", "first_hashtag")
-"""Who and what a row is about, as text; null where it is missing. The effects of the mixed model are keyed by them."""
+"""Ids of a row's tweet, users and first hashtag, as text, null if missing: keys of the mixed model's effects."""
 TWEET_TIMESTAMP = "tweet_timestamp"
 
 SPLIT = "split"
-"""Of a validation row: its chunk 0 … n-1 where it is a fine-tuning row, HOLDOUT where it is held out (int32)."""
+"""The chunk 0 … n - 1 of a fine-tuning row, or HOLDOUT for a held-out row (int32)."""
 HOLDOUT = -1
 
 
 def feature_schema(*, labelled: bool, validation: bool = False, families: Collection[str] = ()) -> pa.Schema:
-    """Schema of the rows that a model reads (interaction_features, validation_features, test_features).
+    """Returns the schema of the rows that a model reads (interaction_features, validation_features, test_features).
 
-    `families` are those of features.families: what is on beyond the reference has columns behind the exposures.
-    Ordered by engagement_day, then line_number (test rows: line_number alone). `hour` is 0 … 23 and `day_of_month`
-    0 … 30, both UTC; labels stand in the order of TARGETS. Missing numbers are 0, missing flags false.
+    `families` are those of features.families; families beyond the reference add columns after the exposures. Rows are
+    ordered by engagement_day, then line_number (test rows: line_number only). `hour` is 0 … 23 and `day_of_month`
+    0 … 30, both UTC; labels are in the order of TARGETS. Missing numbers are 0, missing flags false.
     """
     fields = [pa.field(LINE_NUMBER, pa.int64()), pa.field(ENGAGEMENT_DAY, pa.int32())]
     if validation:

@@ -1,7 +1,7 @@
-"""The groups of settings that change what is computed, each a pydantic model: names, types, ranges, defaults, meanings.
+"""Sections of settings that change what is computed, each a pydantic model: names, types, ranges, defaults, meanings.
 
-A field's description is its documentation. What does not belong here: how a settings file is read (settings.settings),
-and what changes no artifact (settings.operating).
+A field's description is its documentation. What does not belong here: reading a settings file (settings.settings),
+and settings that change no artifact (settings.operating).
 """
 
 import os
@@ -14,7 +14,7 @@ from engage_pipeline.settings.section import SettingsSection, Share, expanded_pa
 
 
 def _model_from_config_folder(name: str, info: ValidationInfo) -> str:
-    """A local folder is relative to the configuration file too; any other name is the hub's, or `tiny`."""
+    """Returns a local folder relative to the configuration file as a path; other names are the hub's, or `tiny`."""
     folder = (info.context or {}).get("folder", Path.cwd()) / expanded_path(Path(name))
     return os.path.normpath(folder) if name != "tiny" and folder.is_dir() else name
 

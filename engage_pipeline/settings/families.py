@@ -1,12 +1,12 @@
-"""The feature families that `features.families` switches on and off, each said in one record.
+"""The feature families that `features.families` switches on and off, each declared in one record.
 
-A family of counters is a `Family`: everything that names, counts, looks up, titles or explains its counters reads the
-record; interactions/keys holds one SQL file for each of its keys. The reference's families are counted whether they are
-on or not, and their counters are 0 where they are off. A further family is one that the reference does not have: where
-it is off, no file and no column tells of it, and the network of the `synerise` preset never reads it.
+A family of counters is a `Family`: all code that names, counts, looks up, titles or explains its counters reads the
+record; interactions/keys holds one SQL file for each of its keys. The reference's families are always counted; if they
+are off, their features are 0. A further family is one that the reference does not have. If it is off, it has no files
+and no columns; the network of the `synerise` preset never reads it.
 
-A family of effects is a group of effects of the mixed model (model/effects/effects.py), which does not fit them where
-it is off. What does not belong here: how rows are counted or effects fitted.
+A family of effects is a group of effects of the mixed model (model/effects/effects.py); they are fitted only if it is
+on. What does not belong here: how rows are counted or effects fitted.
 """
 
 from collections.abc import Collection
@@ -19,13 +19,13 @@ AUTHOR, VIEWER = "engaged_with_user_id", "engaging_user_id"
 
 @dataclass(frozen=True)
 class Key:
-    """What rows are counted by, such as viewer and language.
+    """A key that rows are grouped by when counting, such as viewer and language.
 
-    `name` stands in the names of columns, `<window prefix><name>_like`, and names interactions/keys/<name>.sql; `title`
-    is its name in an explanation. `column` is the raw column that the key is read from, `viewer` the one of its second
-    part, None where it has a single part. `numbers` is the file of the numbers that stand for the values of `column`,
-    made by interactions/<numbers>.sql. `counts` names the key whose counts are looked up, None = its own. `several`: a
-    row has several values, whose counts are added.
+    `name` is part of the names of columns, `<window prefix><name>_like`, and of interactions/keys/<name>.sql; `title`
+    is its name in an explanation. `column` is the raw column that the key is read from, `viewer` that of its second
+    part, None if it has one part. `numbers` is the file of the dense numbers of the values of `column`, made by
+    interactions/<numbers>.sql. `counts` names the key whose counts are looked up, None = its own. `several`: a row has
+    several values, whose counts are added.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Key:
 
     @property
     def counted(self) -> str:
-        """Name of the key whose counts are looked up."""
+        """The name of the key whose counts are looked up."""
         return self.counts or self.name
 
 
@@ -106,24 +106,24 @@ FURTHER_FAMILIES = (
         default=False,
     ),
 )
-"""Families that the reference does not have: trees, and the smoothed rates of the network, read those that are on."""
+"""Families beyond the reference; trees and the smoothed rates of the network read those that are on."""
 
 COUNTER_FAMILIES = {family.name: family for family in (*REFERENCE_FAMILIES, *FURTHER_FAMILIES)}
 FAMILY_OF_KEY = {key.name: family for family in COUNTER_FAMILIES.values() for key in family.keys}
 KEYS = {key.name: key for family in COUNTER_FAMILIES.values() for key in family.keys}
 SIMILAR = KEYS["similar"]
-"""Counted over authors who are similar to the row's, by other SQL than the other keys."""
+"""The key of authors similar to the row's author; it has its own SQL."""
 REVERSED = COUNTER_FAMILIES["reversed_roles"].keys
-"""Looked up once author and viewer have changed places."""
+"""Keys that are looked up with author and viewer swapped."""
 
 
 def counted_keys(window: str, families: Collection[str]) -> tuple[Key, ...]:
-    """The keys that the rows of a window are counted by: the reference's, and those of further `families`."""
+    """Returns the keys that the rows of a window are counted by: the reference's, and those of further `families`."""
     return _own_keys(window, REFERENCE_FAMILIES) + further_keys(window, families)
 
 
 def further_keys(window: str, families: Collection[str]) -> tuple[Key, ...]:
-    """The keys of those of `families` that the reference does not have, in a window."""
+    """Returns the keys of a window that belong to `families` beyond the reference."""
     return _own_keys(window, [family for family in FURTHER_FAMILIES if family.name in families])
 
 
@@ -144,7 +144,7 @@ EFFECT_FAMILIES = {
 }
 TOPIC_READERS = ("topic_effects",)
 COMMUNITY_READERS = ("topic_effects", "community_effects")
-"""The families whose effects have keys of topics, and of communities: without them neither is looked for."""
+"""The families that read topics, and communities; if none of them is on, these are not computed."""
 FAMILY_NAMES = (*COUNTER_FAMILIES, *EFFECT_FAMILIES)
 DEFAULT_FAMILIES = tuple(name for name in FAMILY_NAMES if name in EFFECT_FAMILIES or COUNTER_FAMILIES[name].default)
 """The families that are on unless `features.families` says otherwise."""

@@ -1,4 +1,4 @@
-"""The groups of settings that say what the models know of a row: feature families, and the mixed model's effects."""
+"""Sections of settings for what the models read of a row: feature families, and the mixed model's effects."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -17,7 +17,7 @@ from engage_pipeline.settings.section import SettingsSection
 
 if TYPE_CHECKING:
     FamilyName = str
-else:  # the names of the records, which pydantic holds the settings to
+else:  # pydantic allows only the names of the records
     FamilyName = Literal[FAMILY_NAMES]
 
 

@@ -1,4 +1,4 @@
-"""The facts behind a family of features in human words: `liked 45 of 60 shown`, `photo, link, 2 hashtags`."""
+"""Words for the values behind a family of features: `liked 45 of 60 shown`, `photo, link, 2 hashtags`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,13 +20,13 @@ _CONTENT = {
 }
 _FOLLOWS = "engagee_follows_engager"
 _LETTERS = 8
-"""How much of a hashed language is shown."""
+"""Number of characters shown of a hashed language."""
 
 Features = Mapping[str, Any]
 
 
 def describe(family: ExplainedFamily, engagement: str, features: Features) -> str:
-    """What a family says of `engagement`; `features` are the columns of schema.feature_schema of one row."""
+    """Describes a family for `engagement`; `features` are the columns of schema.feature_schema of one row."""
     if family.name in EFFECT_FAMILIES:
         return EFFECT_FAMILIES[family.name]
     if family.key is None:
@@ -43,24 +43,24 @@ def describe(family: ExplainedFamily, engagement: str, features: Features) -> st
 
 
 def counter_prefix(family: ExplainedFamily) -> str:
-    """How the counters of a family begin in schema.py."""
+    """Returns the beginning of the names of a family's counters in schema.py."""
     return f"{schema.VALIDATION_PREFIX if family.window == VALIDATION else ''}{family.key}_"
 
 
 def content(features: Features) -> str:
-    """Type, media, links and hashtags of the tweet."""
+    """Describes type, media, links and hashtags of the tweet."""
     words = [word for name, word in _CONTENT.items() if features[name]]
     hashtags = [_many(features["n_hashtags"], "hashtag")] if features["n_hashtags"] else []
     return ", ".join([*words, *hashtags]) or "no known type, no media, no links, no hashtags"
 
 
 def author(features: Features) -> str:
-    """Sizes and age of the author's account."""
+    """Describes followers, followed users and age of the author's account."""
     return _profile(features, "engaged_with_user")
 
 
 def viewer(features: Features) -> str:
-    """Sizes and age of the viewer's account."""
+    """Describes followers, followed users and age of the viewer's account."""
     return _profile(features, "engaging_user")
 
 
