@@ -1,4 +1,4 @@
--- How many exposures share a key within a fold, and how many of them had each engagement or none.
+-- Exposures of each key by fold, and how many of them have each engagement, or none.
 SELECT
     key,
     viewer,

@@ -10,7 +10,7 @@ from engage_pipeline.errors import UserError
 
 
 def number_matrix(table: pa.Table, names: Sequence[str], dtype: Any) -> np.ndarray:
-    """Returns the number columns `names` as `dtype` [n, len(names)], in few calls: with few rows, calls cost most.
+    """Returns the number columns `names` as `dtype` [n, len(names)], one call per batch.
 
     Raises ValueError naming a column with nulls, UserError if a column is missing.
     """

@@ -129,7 +129,7 @@ def _spread(values: Counts, starts: NDArray[np.int64], cells: Counts) -> Counts:
 
 
 def chance(counts: Counts, others: Counts, starts: NDArray[np.int64]) -> Counts:
-    """Returns a bound [n, features] that the index of two samples of one population rarely exceeds: once in hundreds.
+    """Returns a bound [n, features] that chance exceeds once in some hundred pairs of samples of one population.
 
     The index is (1/n + 1/m) times a chi-square variable with (bins - 1) degrees of freedom (B. Yurdakul: Statistical
     Properties of Population Stability Index, 2018). The bound is its mean plus three standard deviations.

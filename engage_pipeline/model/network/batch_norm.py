@@ -47,7 +47,7 @@ class BatchNorm(nn.BatchNorm1d):
 
 
 class SumOverProcesses(torch.autograd.Function):
-    """The sum of a tensor over all processes; each term's gradient is that of the sum, summed too."""
+    """Sums a tensor over all processes; each term's gradient is the sum's gradient, summed over all processes too."""
 
     @staticmethod
     def forward(context: object, tensor: torch.Tensor) -> torch.Tensor:

@@ -77,7 +77,7 @@ def table_schemas() -> dict[str, pa.Schema]:
 
 
 def column_lineage(name: str) -> Lineage:
-    """Returns the lineage of the asset `name`; empty if it is no table of the interactions stage."""
+    """Returns the lineage of the asset `name`; empty for assets other than counts, similarity and features."""
     if name in TWEETS:
         return dict(_features(name))
     if name == "interaction_counts":
