@@ -1,14 +1,17 @@
 """The table of all artifacts: what exists, what it cost, why it is out of date, what predates a deletion."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deletions.forgetting import waiting
+from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.store.deletion_ledger import predating
 from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.manifests import label
 from engage_pipeline.store.plan import SEGMENTS, raw_sources, training_listing
+from engage_pipeline.store.staleness import NOT_THERE
 from engage_pipeline.store.store import ArtifactStore
 
 
@@ -18,8 +21,7 @@ def status_table(store: ArtifactStore) -> str:
     deletions = _deletions(store)
     for names in SEGMENTS:
         for name in names:
-            keys: Sequence[str | None] = store.parts() if ARTIFACTS[name].partitioned else [None]
-            rows += [_row(store, name, key, deletions) for key in keys]
+            rows += [_row(store, name, key, deletions) for key in _keys(store, name)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     notes = [deletions[""]] if "" in deletions else []
     try:
@@ -27,6 +29,18 @@ def status_table(store: ArtifactStore) -> str:
     except UserError as error:  # then the table has none of its parts
         notes.append(str(error))
     return "\n".join([*(_line(row, widths) for row in rows), *notes])
+
+
+def _keys(store: ArtifactStore, name: str) -> Sequence[str | None]:
+    """Returns the parts of an artifact, of tweet_parts also the failed ones; [None] for one without parts."""
+    if not ARTIFACTS[name].partitioned:
+        return [None]
+    failed: set[str] = set()
+    if name == "tweet_parts":
+        with suppress(UserError):  # status_table says it below
+            raw = training_listing(store.settings).parts
+            failed = {key for key in raw if kept_rejects(store.folder(name, key)).is_file()}
+    return sorted({*store.parts(), *failed})
 
 
 def _deletions(store: ArtifactStore) -> dict[str, str]:
@@ -46,7 +60,8 @@ def _row(
     except UserError as error:
         return (label(name, key), "", "", "", str(error))
     if manifest is None:
-        return (label(name, key), "", "", "", "not there yet")
+        failed = name == "tweet_parts" and kept_rejects(store.folder(name, key)).is_file()
+        return (label(name, key), "", "", "", f"failed: `engage rejects {key}` says why" if failed else NOT_THERE)
     try:
         state = store.stale(name, key, raw_sources(store.settings, name, key)) or "current"
     except UserError as error:

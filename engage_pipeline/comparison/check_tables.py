@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from engage_pipeline import schema
-from engage_pipeline.comparison.outcomes import Outcome
+from engage_pipeline.comparison.outcomes import RunOutcome
 from engage_pipeline.comparison.tables import Row, markdown, number_text
 from engage_pipeline.metrics import OracleShare
 from engage_pipeline.metrics.tables import NO_VALUE
 
 
-def ablation_table(base: Outcome | None, without: Mapping[str, Outcome | None]) -> str:
+def ablation_table(base: RunOutcome | None, without: Mapping[str, RunOutcome | None]) -> str:
     """Formats by how many points the share of `base` changes without each feature family: negative if it helps."""
     header = ("left out", "share", "change", "by group", *schema.TARGETS, "CPU s")
     rows: list[Row] = [_ablation_row("nothing", base, None)]
@@ -17,7 +17,7 @@ def ablation_table(base: Outcome | None, without: Mapping[str, Outcome | None]) 
     return markdown(header, rows, 1)
 
 
-def _ablation_row(name: str, outcome: Outcome | None, base: Outcome | None) -> Row:
+def _ablation_row(name: str, outcome: RunOutcome | None, base: RunOutcome | None) -> Row:
     if outcome is None or outcome.share is None or outcome.cost is None:
         return (name, "not run yet" if outcome is None else "failed", *[NO_VALUE] * (3 + len(schema.TARGETS)))
     share, against = _shares(outcome.share), base and base.share and _shares(base.share)
@@ -32,7 +32,7 @@ def _shares(share: OracleShare) -> list[float | None]:
     return [share.overall_mean, share.group_mean, *(share.engagements[target].overall for target in schema.TARGETS)]
 
 
-def check_table(outcome: Outcome | None) -> str:
+def check_table(outcome: RunOutcome | None) -> str:
     """Formats the RCE of each engagement beside the oracle's on the same rows; `positives` = rows with it."""
     if outcome is None or outcome.scores is None or outcome.oracle is None or outcome.share is None:
         return "Not run yet." if outcome is None else f"Failed: {outcome.problem}"
@@ -48,7 +48,7 @@ def check_table(outcome: Outcome | None) -> str:
     return markdown(("engagement", "rows", "positives", "RCE", "RCE of the oracle", "share"), rows, 1)
 
 
-def problems(outcomes: Sequence[Outcome]) -> list[str]:
+def problems(outcomes: Sequence[RunOutcome]) -> list[str]:
     """Returns a line for each failed run."""
     return [
         f"- {outcome.contender} on {outcome.world.title} ({outcome.world.variant}): {outcome.problem}"

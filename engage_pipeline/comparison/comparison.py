@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engage_pipeline.comparison.contenders import BASE, Contender, ablations, contender
-from engage_pipeline.comparison.outcomes import Outcome, read_outcome, write_outcome
+from engage_pipeline.comparison.outcomes import RunOutcome, read_outcome, write_outcome
 from engage_pipeline.comparison.page import page
 from engage_pipeline.comparison.runs import MADE, measure
 from engage_pipeline.comparison.tables import number_text
@@ -44,7 +44,7 @@ class Plan:
                 yield WorldSpec(first.rows, first.seed, variant), contender(BASE)
 
 
-def compare(folder: Path, plan: Plan, common: Mapping[str, Any], command: str) -> list[Outcome]:
+def compare(folder: Path, plan: Plan, common: Mapping[str, Any], command: str) -> list[RunOutcome]:
     """Runs every job without an outcome in `folder`, then writes `results.md` there; returns all outcomes.
 
     `common` overrides settings of every preset. `command` is the first line of the page, which is written anew after
@@ -69,12 +69,12 @@ def compare(folder: Path, plan: Plan, common: Mapping[str, Any], command: str) -
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def _kept(folder: Path, world: WorldSpec, one: Contender, common: Mapping[str, Any]) -> Outcome | None:
+def _kept(folder: Path, world: WorldSpec, one: Contender, common: Mapping[str, Any]) -> RunOutcome | None:
     outcome = read_outcome(folder / "outcomes", world, one.name)
     return outcome if outcome and outcome.key == one.key(common, world) and outcome.problem is None else None
 
 
-def _make(folder: Path, world: WorldSpec, one: Contender, common: Mapping[str, Any], plan: Plan) -> Outcome:
+def _make(folder: Path, world: WorldSpec, one: Contender, common: Mapping[str, Any], plan: Plan) -> RunOutcome:
     """Makes one outcome. An ablation starts from the base preset's artifacts if they exist: most are the same."""
     raw = make_world(world, folder / "worlds")
     base = _base_folder(folder, world)
@@ -99,7 +99,7 @@ def _base_folder(folder: Path, world: WorldSpec) -> Path:
 
 
 def _write_page(
-    folder: Path, plan: Plan, outcomes: Sequence[Outcome | None], common: Mapping[str, Any], command: str
+    folder: Path, plan: Plan, outcomes: Sequence[RunOutcome | None], common: Mapping[str, Any], command: str
 ) -> None:
     known = [outcome for outcome in outcomes if outcome is not None]
     families = {family: one.name for family, one in ablations().items()} if plan.ablation else {}
@@ -108,7 +108,7 @@ def _write_page(
         path.write_text(text, encoding="utf-8")
 
 
-def _note(outcome: Outcome) -> str:
+def _note(outcome: RunOutcome) -> str:
     name = f"{outcome.contender} on {outcome.world.name}"
     if outcome.share is None or outcome.cost is None:
         return f"{name} failed: {outcome.problem}"

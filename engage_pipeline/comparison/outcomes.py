@@ -12,7 +12,7 @@ from engage_pipeline.metrics import OracleShare, Scores, share_of_oracle
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """Cost and scores of a contender on the test rows of a world, and the oracle's scores on the same rows.
 
     `values` are the settings that override its preset's. The outcome of a failed run has a `problem` instead.
@@ -52,17 +52,17 @@ def outcome_path(folder: Path, world: WorldSpec, contender: str) -> Path:
     return folder / world.name / f"{contender}.json"
 
 
-def write_outcome(folder: Path, outcome: Outcome) -> None:
+def write_outcome(folder: Path, outcome: RunOutcome) -> None:
     """Writes the outcome below `folder`."""
     with atomic_file(outcome_path(folder, outcome.world, outcome.contender)) as path:
         path.write_text(json.dumps(outcome.to_json(), indent=1), encoding="utf-8")
 
 
-def read_outcome(folder: Path, world: WorldSpec, contender: str) -> Outcome | None:
+def read_outcome(folder: Path, world: WorldSpec, contender: str) -> RunOutcome | None:
     """Reads an outcome below `folder`; None if there is none that can be read."""
     try:
         values = json.loads(outcome_path(folder, world, contender).read_text(encoding="utf-8"))
-        return Outcome(
+        return RunOutcome(
             WorldSpec(values["world"]["rows"], values["world"]["seed"], Variant(values["world"]["variant"])),
             values["contender"],
             values["key"],

@@ -9,7 +9,7 @@ from typing import Any
 
 from engage_pipeline.comparison.check_tables import ablation_table, check_table, problems
 from engage_pipeline.comparison.contenders import BASE, REFERENCE_TREES
-from engage_pipeline.comparison.outcomes import Outcome
+from engage_pipeline.comparison.outcomes import RunOutcome
 from engage_pipeline.comparison.tables import engagement_table, group_table, overall_table
 from engage_pipeline.comparison.worlds import Variant, WorldSpec
 
@@ -17,7 +17,7 @@ _LIBRARIES = ("duckdb", "torch", "lightgbm")
 
 
 def page(
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[RunOutcome],
     presets: Sequence[str],
     worlds: Sequence[WorldSpec],
     families: Mapping[str, str],

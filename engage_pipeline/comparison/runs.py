@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.comparison.child import Cost, run_engage, run_python
 from engage_pipeline.comparison.contenders import REFERENCE_TREES, Contender
-from engage_pipeline.comparison.outcomes import Outcome
+from engage_pipeline.comparison.outcomes import RunOutcome
 from engage_pipeline.comparison.variants import seen_viewers
 from engage_pipeline.comparison.worlds import RawFiles, Variant, WorldSpec
 from engage_pipeline.errors import UserError
@@ -42,7 +42,7 @@ def measure(
     *,
     begin: Path | None = None,
     keep: bool = False,
-) -> Outcome:
+) -> RunOutcome:
     """Runs `contender` in `folder` and scores its results.csv, which is kept with the log.
 
     It starts from scratch, or from the artifacts in `begin` and makes those again that its settings change. Its
@@ -65,10 +65,10 @@ def measure(
         kept = _strangers(raw) if world.variant is Variant.STRANGERS else None
         report = score_predictions(folder / RESULTS, raw.labels, raw.oracle, settings, kept)
     except UserError as error:
-        return Outcome(world, contender.name, key, values, problem=str(error))
+        return RunOutcome(world, contender.name, key, values, problem=str(error))
     if not keep:
         shutil.rmtree(work)
-    return Outcome(world, contender.name, key, values, cost, report.scores, report.oracle)
+    return RunOutcome(world, contender.name, key, values, cost, report.scores, report.oracle)
 
 
 def _run(contender: Contender, config: Path, settings: Settings, folder: Path) -> Cost:

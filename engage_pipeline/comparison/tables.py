@@ -6,7 +6,7 @@ Shares are percent of the oracle's RCE on the same rows; `by group` is the mean 
 from collections.abc import Iterable, Sequence
 
 from engage_pipeline import schema
-from engage_pipeline.comparison.outcomes import Outcome
+from engage_pipeline.comparison.outcomes import RunOutcome
 from engage_pipeline.comparison.worlds import WorldSpec
 from engage_pipeline.metrics import Average, OracleShare, Score, Scores, group_names
 from engage_pipeline.metrics.tables import NO_VALUE
@@ -39,7 +39,7 @@ def mean(values: Iterable[float | None]) -> float | None:
     return sum(kept) / len(kept) if kept else None
 
 
-def overall_table(outcomes: Sequence[Outcome], worlds: Sequence[WorldSpec], presets: Sequence[str]) -> str:
+def overall_table(outcomes: Sequence[RunOutcome], worlds: Sequence[WorldSpec], presets: Sequence[str]) -> str:
     """Formats, for each world and preset, means over the engagements, time and peak memory; then means over seeds."""
     header = (
         "world",
@@ -68,11 +68,11 @@ def overall_table(outcomes: Sequence[Outcome], worlds: Sequence[WorldSpec], pres
     return markdown(header, rows, 2)
 
 
-def _find(outcomes: Sequence[Outcome], worlds: Sequence[WorldSpec], preset: str) -> list[Outcome]:
+def _find(outcomes: Sequence[RunOutcome], worlds: Sequence[WorldSpec], preset: str) -> list[RunOutcome]:
     return [outcome for outcome in outcomes if outcome.world in worlds and outcome.contender == preset]
 
 
-def _overall_cells(preset: str, outcomes: Sequence[Outcome]) -> Row:
+def _overall_cells(preset: str, outcomes: Sequence[RunOutcome]) -> Row:
     """Formats means over `outcomes`; no values if one of them failed."""
     values = [_overall_values(outcome) for outcome in outcomes]
     if not values or None in values:
@@ -82,7 +82,7 @@ def _overall_cells(preset: str, outcomes: Sequence[Outcome]) -> Row:
     return (preset, *cells)
 
 
-def _overall_values(outcome: Outcome) -> tuple[float | None, ...] | None:
+def _overall_values(outcome: RunOutcome) -> tuple[float | None, ...] | None:
     scores, share, cost = outcome.scores, outcome.share, outcome.cost
     if scores is None or share is None or cost is None:
         return None
@@ -91,7 +91,7 @@ def _overall_values(outcome: Outcome) -> tuple[float | None, ...] | None:
     return (*shares, *rce, *ap, cost.seconds, cost.cpu_seconds, cost.peak_mb)
 
 
-def engagement_table(outcomes: Sequence[Outcome]) -> str:
+def engagement_table(outcomes: Sequence[RunOutcome]) -> str:
     """Formats AP, RCE and share of each engagement, over all rows and by group; the oracle's in its last line."""
     header = ("engagement", "preset", *_SCORE_TITLES)
     scored = [outcome for outcome in outcomes if outcome.scores]
@@ -109,7 +109,7 @@ def engagement_table(outcomes: Sequence[Outcome]) -> str:
     return markdown(header, rows, 2)
 
 
-def _engagement_values(outcome: Outcome, engagement: str) -> tuple[float | None, ...]:
+def _engagement_values(outcome: RunOutcome, engagement: str) -> tuple[float | None, ...]:
     assert outcome.scores and outcome.share  # noqa: S101 - the caller has chosen those that are scored
     values = _score_values(outcome.scores, engagement)
     share = outcome.share.engagements.get(engagement, outcome.share)
@@ -139,7 +139,7 @@ def _cell(value: float | None, best: float | None, digits: int) -> str:
     return f"**{text}**" if value is not None and text == number_text(best, digits) else text
 
 
-def group_table(outcomes: Sequence[Outcome]) -> str:
+def group_table(outcomes: Sequence[RunOutcome]) -> str:
     """Formats the share of each engagement, and their mean, by author group; a group's name gives its followers."""
     scored = [outcome for outcome in outcomes if outcome.scores and outcome.share]
     names = group_names(scored[0].scores.edges) if scored and scored[0].scores else []
@@ -153,7 +153,7 @@ def group_table(outcomes: Sequence[Outcome]) -> str:
     return markdown(("engagement", "preset", *names), rows, 2)
 
 
-def _group_shares(outcome: Outcome, engagement: str) -> tuple[float | None, ...]:
+def _group_shares(outcome: RunOutcome, engagement: str) -> tuple[float | None, ...]:
     assert outcome.share  # noqa: S101 - as above
     shares = outcome.share.engagements
     if engagement != MEAN:

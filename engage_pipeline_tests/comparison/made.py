@@ -2,7 +2,7 @@
 
 from engage_pipeline import schema
 from engage_pipeline.comparison.child import Cost
-from engage_pipeline.comparison.outcomes import Outcome
+from engage_pipeline.comparison.outcomes import RunOutcome
 from engage_pipeline.comparison.worlds import WorldSpec
 from engage_pipeline.metrics import Average, EngagementScores, Score, Scores
 
@@ -24,8 +24,8 @@ def scores(rce: tuple[float, ...], groups: tuple[tuple[float, ...], ...], ap: fl
 ORACLE = scores((40.0, 20.0, 10.0, 20.0), ((40.0, 20.0), (20.0, 10.0), (10.0, -1.0), (20.0, 20.0)), ap=0.9)
 
 
-def outcome(contender: str, model: Scores, world: WorldSpec = WORLD, seconds: float = 61.4) -> Outcome:
-    return Outcome(world, contender, "key", {"seed": 1}, Cost(seconds, 2 * seconds, 1234), model, ORACLE)
+def outcome(contender: str, model: Scores, world: WorldSpec = WORLD, seconds: float = 61.4) -> RunOutcome:
+    return RunOutcome(world, contender, "key", {"seed": 1}, Cost(seconds, 2 * seconds, 1234), model, ORACLE)
 
 
 GOOD = scores((20.0, 5.0, 2.5, 5.0), ((20.0, 5.0), (5.0, 5.0), (2.5, 0.5), (5.0, 10.0)), ap=0.6)

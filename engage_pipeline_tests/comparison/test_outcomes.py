@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline.comparison.outcomes import Outcome, outcome_path, read_outcome, write_outcome
+from engage_pipeline.comparison.outcomes import RunOutcome, outcome_path, read_outcome, write_outcome
 from engage_pipeline.comparison.worlds import Variant, WorldSpec
 from engage_pipeline_tests.comparison.made import GOOD, WORLD, outcome
 
@@ -12,9 +12,9 @@ STRANGERS = WorldSpec(1000, 1, Variant.STRANGERS)
 
 
 @pytest.mark.parametrize(
-    "kept", [outcome("default", GOOD, seconds=5.0), Outcome(STRANGERS, "default", "k", {"a": [1]}, problem="no")]
+    "kept", [outcome("default", GOOD, seconds=5.0), RunOutcome(STRANGERS, "default", "k", {"a": [1]}, problem="no")]
 )
-def test_an_outcome_is_read_back_as_it_was(tmp_path: Path, kept: Outcome):
+def test_an_outcome_is_read_back_as_it_was(tmp_path: Path, kept: RunOutcome):
     write_outcome(tmp_path, kept)
     assert read_outcome(tmp_path, kept.world, kept.contender) == kept
 

@@ -1,7 +1,7 @@
 """The arithmetic of the tables against values computed by hand, and what they show where a run is missing."""
 
 from engage_pipeline.comparison.check_tables import ablation_table, check_table, problems
-from engage_pipeline.comparison.outcomes import Outcome
+from engage_pipeline.comparison.outcomes import RunOutcome
 from engage_pipeline.comparison.tables import engagement_table, group_table, overall_table
 from engage_pipeline.comparison.worlds import Variant, WorldSpec
 from engage_pipeline_tests.comparison.made import GOOD, POOR, WORLD, outcome
@@ -44,7 +44,7 @@ def test_overall_shows_each_world_and_the_mean_of_the_seeds():
 
 
 def test_a_failed_run_has_its_place_and_leaves_no_mean():
-    failed = Outcome(OTHER, "a", "key", {}, problem="no memory")
+    failed = RunOutcome(OTHER, "a", "key", {}, problem="no memory")
     lines = rows(overall_table([outcome("a", GOOD), failed], [WORLD, OTHER], ["a"]))
     assert [line[2] for line in lines[1:]] == ["31.2", "failed", "failed"]
     assert problems([outcome("a", GOOD), failed]) == ["- a on 1,000 rows, seed 2 (plain): no memory"]
@@ -78,7 +78,7 @@ def test_groups_show_the_share_of_each_and_their_mean_without_those_the_oracle_i
 
 
 def test_an_ablation_shows_what_leaving_a_family_out_changes():
-    without = {"pairs": outcome("x", POOR), "hours": None, "text": Outcome(WORLD, "y", "", {}, problem="no")}
+    without = {"pairs": outcome("x", POOR), "hours": None, "text": RunOutcome(WORLD, "y", "", {}, problem="no")}
     _, base, *lines = rows(ablation_table(outcome("default", GOOD), without))
     assert base == ["nothing", "31.2", *["-"] * 6, "123"]
     by_group = 100 * ((10 - 12.5) / 30 + (0 - 5) / 15 + (-2.5 - 1.5) / 4.5 + (5 - 7.5) / 20) / 4
@@ -93,4 +93,4 @@ def test_a_check_shows_rows_positives_and_rce_beside_the_oracles():
     assert lines[2] == ["retweet_with_comment", "100", "10", "-5.00", "10.00", "-50.0"]
     assert lines[-1] == ["mean", "", "", "2.50", "22.50", "0.0"]
     assert check_table(None) == "Not run yet."
-    assert check_table(Outcome(WORLD, "default", "", {}, problem="no memory")) == "Failed: no memory"
+    assert check_table(RunOutcome(WORLD, "default", "", {}, problem="no memory")) == "Failed: no memory"

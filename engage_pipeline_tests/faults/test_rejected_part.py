@@ -1,5 +1,6 @@
 """A part with too many bad lines fails, and what is wrong can be read: in the message, in the UI, line by line."""
 
+import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -8,6 +9,7 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.commands.data import rejects as rejects_command
+from engage_pipeline.commands.status_table import status_table
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deletions.forgetting import forget_rows
 from engage_pipeline.ingest.deletions.lists import read_deletions
@@ -86,6 +88,16 @@ def test_the_rejects_are_kept_until_the_part_is_read_whole(ingested: Path) -> No
     part_of(ingested).write_bytes(whole + b"one bad line\n")
     ingest(ingested)
     assert not kept_of(ingested).exists()
+
+
+def test_status_names_a_part_that_was_never_ingested(ingested: Path) -> None:
+    shutil.rmtree(worlds.store_of(ingested).folder("tweet_parts", "part-00001"))
+    spoil(part_of(ingested))
+    with pytest.raises(UserError, match="part-00001"):
+        ingest(ingested)
+    rows = {line.split()[0]: line for line in status_table(worlds.store_of(ingested)).splitlines() if line}
+    assert rows["tweet_parts/part-00001"].endswith("failed: `engage rejects part-00001` says why")
+    assert rows["tweet_parts/part-00000"].endswith("current")
 
 
 def test_the_command_shows_lines_of_failed_and_of_published_parts(ingested: Path) -> None:

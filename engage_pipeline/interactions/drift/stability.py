@@ -29,7 +29,7 @@ _FEATURES_NAMED, _LANGUAGES_NAMED = 3, 5
 
 
 @dataclass(frozen=True)
-class Table:
+class ProfileTable:
     """Rows by profile and cell. A cell is a bin of a feature; the cells of feature i begin at `starts[i]`."""
 
     features: list[str]
@@ -96,13 +96,13 @@ def _comparable(profile: Profile) -> Profile:
     return {name: profile[name] for name in COMPARABLE_FEATURES}
 
 
-def tabulated(profiles: Sequence[Profile]) -> Table:
+def tabulated(profiles: Sequence[Profile]) -> ProfileTable:
     """Returns the profiles as one table, a row each, over all bins that occur in any of them."""
     total = added(list(profiles))
     cells = [(feature, name) for feature, bins in total.items() for name in sorted(bins)]
     counts = np.array([[profile.get(feature, {}).get(name, 0) for feature, name in cells] for profile in profiles])
     sizes = np.array([len(bins) for bins in total.values()], dtype=np.int64)
-    return Table(list(total), np.cumsum(sizes) - sizes, counts.astype(np.float64))
+    return ProfileTable(list(total), np.cumsum(sizes) - sizes, counts.astype(np.float64))
 
 
 def stability_index(counts: Counts, others: Counts, starts: NDArray[np.int64]) -> Counts:

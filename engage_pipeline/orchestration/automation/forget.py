@@ -42,7 +42,7 @@ Report = Callable[[dg.AssetMaterialization], None]
 
 
 @dataclass
-class Outcome:
+class ForgetOutcome:
     """The result of forgetting, for people."""
 
     deletions: Deletions
@@ -74,7 +74,7 @@ class Outcome:
 
 def forget(
     pipeline: Pipeline, instance: dg.DagsterInstance, report: Report | None = None, *, started_by: str | None = None
-) -> Outcome:
+) -> ForgetOutcome:
     """Applies the current lists to every artifact. After a failure or a kill, call it again: it resumes.
 
     `report` receives the event of each rewritten part; None = the instance. Problems of single artifacts are in the
@@ -85,7 +85,7 @@ def forget(
     lock = (store.root / LEDGER).with_name(".forget.lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
     with atomic.exclusive(lock, "another run is forgetting deleted tweets and users"):
-        outcome = Outcome(deletions, forget_rows(store, deletions), store.settings.deletions)
+        outcome = ForgetOutcome(deletions, forget_rows(store, deletions), store.settings.deletions)
         if deletions:
             _forget_everywhere(pipeline, instance, outcome, report or instance.report_runless_asset_event, started_by)
     outcome.problems += outcome.forgotten.problems.values()
@@ -93,7 +93,7 @@ def forget(
 
 
 def _forget_everywhere(
-    pipeline: Pipeline, instance: dg.DagsterInstance, outcome: Outcome, report: Report, started_by: str | None
+    pipeline: Pipeline, instance: dg.DagsterInstance, outcome: ForgetOutcome, report: Report, started_by: str | None
 ) -> None:
     store = pipeline.store()
     enter(store, [])
@@ -108,7 +108,7 @@ def _forget_everywhere(
     report_checks(store, instance)
 
 
-def _remove_orphans(store: ArtifactStore, outcome: Outcome) -> None:
+def _remove_orphans(store: ArtifactStore, outcome: ForgetOutcome) -> None:
     """Removes features of parts that are not in the training set: they are never remade."""
     dates = predating(store)
     wanted = store.parts()[: store.settings.max_n_parts]
@@ -120,7 +120,9 @@ def _remove_orphans(store: ArtifactStore, outcome: Outcome) -> None:
                 outcome.removed.append(f"{name} (the part is not in the training set)")
 
 
-def _make_again(pipeline: Pipeline, instance: dg.DagsterInstance, outcome: Outcome, started_by: str | None) -> None:
+def _make_again(
+    pipeline: Pipeline, instance: dg.DagsterInstance, outcome: ForgetOutcome, started_by: str | None
+) -> None:
     """Remakes counts, similar authors and features; then the scores and results.csv of the existing models."""
     before = len(outcome.problems)
     with _problems(outcome):
@@ -145,7 +147,11 @@ def _read_published_counters(store: ArtifactStore) -> None:
 
 
 def _make(
-    pipeline: Pipeline, instance: dg.DagsterInstance, names: Sequence[str], outcome: Outcome, started_by: str | None
+    pipeline: Pipeline,
+    instance: dg.DagsterInstance,
+    names: Sequence[str],
+    outcome: ForgetOutcome,
+    started_by: str | None,
 ) -> None:
     """Remakes those of the artifacts `names` that predate a deletion and are stale."""
     from engage_pipeline.orchestration.running import run_pipeline
@@ -156,7 +162,7 @@ def _make(
         outcome.made += [label(step.artifact, step.key) for step in made]
 
 
-def _purge(store: ArtifactStore, outcome: Outcome) -> None:
+def _purge(store: ArtifactStore, outcome: ForgetOutcome) -> None:
     """Removes old versions that the store keeps for readers, and workspaces of killed runs."""
     dates = predating(store)
     for name in ARTIFACTS:
@@ -172,7 +178,7 @@ def _purge(store: ArtifactStore, outcome: Outcome) -> None:
 
 
 @contextmanager
-def _problems(outcome: Outcome) -> Iterator[None]:
+def _problems(outcome: ForgetOutcome) -> Iterator[None]:
     """Records a UserError of the block as a problem, and continues after the block."""
     try:
         yield

@@ -20,7 +20,7 @@ from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.ingest.deletions.forgetting import INGESTED
-from engage_pipeline.orchestration.automation.forget import COUNTED, Outcome, forget
+from engage_pipeline.orchestration.automation.forget import COUNTED, ForgetOutcome, forget
 from engage_pipeline.orchestration.checks.deletions import CHECK
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.orchestration.running import run_pipeline
@@ -91,7 +91,7 @@ def store_of(world: Path) -> ArtifactStore:
     return worlds.store_of(world / "config.yaml")
 
 
-def forgotten_in(world: Path) -> Outcome:
+def forgotten_in(world: Path) -> ForgetOutcome:
     return forget(Pipeline(config=str(world / "config.yaml")), dg.DagsterInstance.ephemeral())
 
 
