@@ -124,7 +124,7 @@ def test_a_limit_below_what_duckdb_can_do_with_is_one_line(
 ) -> None:
     store = ArtifactStore(tiny_settings(tmp_path / "data", engine={"threads": 1, "memory_limit": "12MB"}))
     with (
-        pytest.raises(UserError, match=r"^interaction_counts: engine.memory_limit = 12MB is too little .*: raise it$"),
+        pytest.raises(UserError, match=r"^interaction_counts: engine.memory_limit = 12MB is too little .*; raise it$"),
         store.publish("interaction_counts") as draft,
     ):
         count_training([ample[0] / "tweets.parquet"], draft.directory, store.settings)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from engage_pipeline.ingest.facts import IngestedFacts
 from engage_pipeline.ingest.parsing.line_rules import cut_off
 from engage_pipeline.ingest.parsing.values import bytes_of
 from engage_pipeline.ingest.rejects import Reject, RejectTally, shorten_ids
@@ -44,8 +45,8 @@ def test_forgotten_rows_count_in_both_versions(tmp_path: Path) -> None:
     with store.publish("test_tweets") as draft:
         draft.rows, draft.facts = 10, {"forgotten": 2}
     before = store.manifest("test_tweets")
-    assert change_of_rows(before, rows=9, forgotten=3) == {"rows_before": 10, "rows_change": 0}
-    assert change_of_rows(None, rows=9, forgotten=3) == {}
+    assert change_of_rows(before, rows=9, forgotten=3) == IngestedFacts(rows_before=10, rows_change=0)
+    assert change_of_rows(None, rows=9, forgotten=3) == IngestedFacts()
 
 
 def test_a_last_line_with_more_columns_is_not_called_cut_off() -> None:

@@ -109,7 +109,7 @@ def test_a_comma_in_the_spill_folder_is_one_clear_line(tmp_path: Path) -> None:
 
 def test_nothing_of_spark_is_imported_for_duckdb(tmp_path: Path) -> None:
     code = OPEN.replace("spark_settings(", "tiny_settings(").replace(
-        "tests.spark.helpers import spark", "tests.samples import tiny"
+        "tests.engines.spark.helpers import spark", "tests.samples import tiny"
     )
     code += "print([name for name in ('pyspark', 'sqlglot') if name in sys.modules])"
     done = subprocess.run(

@@ -85,7 +85,7 @@ def test_counters_beyond_the_reference_are_read_by_the_networks_that_know_them_a
     further = schema.further_counters(families)
     table = feature_table(30, 3, labelled=False, families=families)
     without = table.drop_columns(schema.further_features(further))
-    plain = NetworkScorer(make_network("fp32"), make_codes())
+    plain = NetworkScorer(make_network(precision="fp32"), make_codes())
     np.testing.assert_array_equal(plain.logits(table), plain.logits(without))
     rates = (0.4, 0.1, 0.01, 0.03)
     networks = [

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.machine.threads import torch_threads
+from engage_pipeline.model.network.architectures import new_network
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network import EngagementNetwork
 from engage_pipeline.model.network.network_files import load_network, save_network
@@ -152,7 +153,7 @@ def test_a_network_that_read_other_counters_is_none_to_start_from(pretrain: Pret
     before, _ = pretrain()
     config = replace(load_network(before).config, further_counters=("type", "valid_type"))
     assert warm_network(config, before) == ColdStart("further_counters was () and is ('type', 'valid_type')")
-    save_network(EngagementNetwork(config), before)
+    save_network(new_network(config), before)
     assert load_network(before).config == config
     assert isinstance(warm_network(config, before), EngagementNetwork)
 
