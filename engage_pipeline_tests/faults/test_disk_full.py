@@ -102,6 +102,7 @@ CHECKPOINTED = {
 }
 
 
+@pytest.mark.last  # it makes the artifacts with other settings
 @pytest.mark.parametrize("name", CHECKPOINTED)
 def test_a_disk_that_fills_while_a_checkpoint_is_saved(disk: SmallDisk, config: Path, name: str) -> None:
     worlds.write_config(config.parent, **CHECKPOINTED[name])

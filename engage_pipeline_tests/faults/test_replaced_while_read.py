@@ -54,9 +54,7 @@ def test_nothing_is_published_of_a_part_that_changes(
 
     with monkeypatch.context() as patched:
         patched.setenv("PATH", path)
-        with pytest.raises(
-            UserError, match=r"part-00001\.lzo: replaced or changed while it was read; nothing of"
-        ):
+        with pytest.raises(UserError, match=r"part-00001\.lzo: replaced or changed while it was read; nothing of"):
             ingest(ingested)
     assert manifest_of(ingested) == before
     assert not list(worlds.store_of(ingested).folder("tweet_parts", "part-00001").glob(".tmp-*"))
