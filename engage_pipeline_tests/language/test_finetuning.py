@@ -194,7 +194,9 @@ def test_it_runs_silently(folder: Path, capfd: pytest.CaptureFixture[str], caplo
 
 def test_another_accelerator_of_the_process_is_free_in_its_settings(folder: Path) -> None:
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
 
+    AcceleratorState._reset_state(reset_partial_state=True)  # of what other tests trained in this process
     Accelerator(mixed_precision="bf16", cpu=True)
     finetune(folder, "out")
     assert Accelerator(mixed_precision="bf16", cpu=True).mixed_precision == "bf16"
