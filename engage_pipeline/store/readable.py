@@ -58,7 +58,7 @@ class ReadableStore:
         if changed := staleness.changed_setting(manifest.settings, settings, default_settings(name)):
             raise UserError(f"{label(name, key)} was made with other settings ({changed}): materialize it again")
         if reason := self._failed(manifest):
-            raise UserError(f"{label(name, key)} {reason}: mend the cause and materialize it again")
+            raise UserError(f"{label(name, key)} {reason}: correct the cause and materialize it again")
         return Version(self.folder(name, key), manifest)
 
     def current(self, name: str, key: str | None = None) -> Version | None:

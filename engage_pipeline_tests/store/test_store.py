@@ -271,7 +271,7 @@ def test_a_version_that_fails_a_rule_is_never_opened_and_is_made_again(store: Ar
     assert store.stale("test_tweets") == "failed a check (4 rows)"
     assert store.current("test_tweets") is None
     with pytest.raises(
-        UserError, match=r"test_tweets failed a check \(4 rows\): mend the cause and materialize it again"
+        UserError, match=r"test_tweets failed a check \(4 rows\): correct the cause and materialize it again"
     ):
         store.open("test_tweets")
     publish(store, "test_tweets", b"row")
