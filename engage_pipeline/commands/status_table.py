@@ -60,7 +60,7 @@ def _row(
     except UserError as error:
         return (label(name, key), "", "", "", str(error))
     if manifest is None:
-        failed = name == "tweet_parts" and kept_rejects(store.folder(name, key)).is_file()
+        failed = name == "tweet_parts"  # only its failed parts are listed without a version
         return (label(name, key), "", "", "", f"failed: `engage rejects {key}` says why" if failed else NOT_THERE)
     try:
         state = store.stale(name, key, raw_sources(store.settings, name, key)) or "current"

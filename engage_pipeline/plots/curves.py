@@ -19,7 +19,6 @@ from engage_pipeline.plots.style import (
 )
 
 Point = tuple[float, float]
-SECONDS_PER_DAY = 86_400
 _FEW_POINTS = 30
 
 

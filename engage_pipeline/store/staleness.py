@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from engage_pipeline.files.atomic import SourceFile
 from engage_pipeline.store.manifests import Manifest
+from engage_pipeline.store.promoted_counters import noted
 
 NOT_THERE = "not there yet"
 DAMAGED = "its manifest is damaged"
@@ -50,11 +51,8 @@ class Wanted(Protocol):
         ...
 
 
-def why_stale(made: Manifest, noted_counters: Mapping[str, str], wanted: Wanted) -> str | None:
-    """Returns why the version `made` would differ if it were made now; None if it is current.
-
-    `noted_counters` are the versions of counters in the facts of a submission.
-    """
+def why_stale(made: Manifest, wanted: Wanted) -> str | None:
+    """Returns why the version `made` would differ if it were made now; None if it is current."""
     if made.code_version != wanted.code_version:
         return f"code version {made.code_version} → {wanted.code_version}"
     return (
@@ -62,7 +60,7 @@ def why_stale(made: Manifest, noted_counters: Mapping[str, str], wanted: Wanted)
         or changed_setting(made.settings, wanted.settings, wanted.defaults)
         or changed_version(made.inputs, wanted.inputs)
         or changed_source(made.sources, wanted.sources)
-        or _changed_counters(noted_counters, wanted.counters)
+        or _changed_counters(noted(made), wanted.counters)
     )
 
 

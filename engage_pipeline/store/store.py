@@ -84,7 +84,7 @@ class ArtifactStore(ReadableStore):
         if manifest is None:
             return staleness.DAMAGED
         wanted = WantedNow(self, manifest, sources, partial(self._problems, manifest))
-        return staleness.why_stale(manifest, promoted_counters.noted(manifest), wanted)
+        return staleness.why_stale(manifest, wanted)
 
     def judged(self, manifest: Manifest, draft: Draft) -> Manifest:
         """Returns the manifest of a sealed draft with its verdict."""

@@ -24,7 +24,7 @@ MADE = Manifest(
     inputs={"tweet_parts/part-00000": "x", "tweet_parts/part-00001": "y"},
     sources=[RAW],
     files={},
-    facts={},
+    facts={"counters": COUNTERS},
 )
 
 
@@ -42,7 +42,7 @@ class Now:
 
 
 def test_what_would_come_out_the_same_is_current() -> None:
-    assert why_stale(MADE, COUNTERS, Now()) is None
+    assert why_stale(MADE, Now()) is None
 
 
 REASONS = {
@@ -65,12 +65,12 @@ REASONS = {
 @pytest.mark.parametrize("name", REASONS)
 def test_each_reason_is_told(name: str) -> None:
     now, reason = REASONS[name]
-    assert why_stale(MADE, COUNTERS, now) == reason
+    assert why_stale(MADE, now) == reason
 
 
 def test_a_file_that_was_only_touched_is_the_same_and_so_is_a_setting_that_is_gone() -> None:
-    assert why_stale(MADE, COUNTERS, Now(sources=(replace(RAW, mtime_ns=9),))) is None
-    assert why_stale(MADE, COUNTERS, Now(settings={"seed": 1})) is None
+    assert why_stale(MADE, Now(sources=(replace(RAW, mtime_ns=9),))) is None
+    assert why_stale(MADE, Now(settings={"seed": 1})) is None
 
 
 @pytest.mark.parametrize(("value", "reason"), [(0.5, None), (0.6, "trees.rate: 0.5 → 0.6")])
@@ -79,20 +79,18 @@ def test_a_field_that_came_later_had_its_default(value: float, reason: str | Non
         settings={"seed": 1, "trees": {"rounds": 5, "depth": 3, "rate": value}},
         defaults={"seed": 9, "trees": {"rounds": 9, "depth": 9, "rate": 0.5}},
     )
-    assert why_stale(MADE, COUNTERS, now) == reason
+    assert why_stale(MADE, now) == reason
 
 
 def test_a_field_that_is_gone_and_a_setting_that_was_not_noted_count() -> None:
     defaults = {"seed": 1, "trees": {"rounds": 5}, "late": True}
-    assert why_stale(MADE, COUNTERS, Now(settings={"seed": 1, "trees": {"rounds": 5}}, defaults=defaults)) == (
-        "trees changed"
-    )
-    assert why_stale(MADE, COUNTERS, Now(settings={"seed": 1, "late": True}, defaults=defaults)) == "late: None → True"
+    assert why_stale(MADE, Now(settings={"seed": 1, "trees": {"rounds": 5}}, defaults=defaults)) == ("trees changed")
+    assert why_stale(MADE, Now(settings={"seed": 1, "late": True}, defaults=defaults)) == "late: None → True"
 
 
 def test_counters_count_only_where_both_are_known() -> None:
-    assert why_stale(MADE, {}, Now()) is None
-    assert why_stale(MADE, COUNTERS, Now(counters={})) is None
+    assert why_stale(replace(MADE, facts={}), Now()) is None
+    assert why_stale(MADE, Now(counters={})) is None
 
 
 def test_the_reasons_come_in_this_order() -> None:
@@ -101,7 +99,7 @@ def test_the_reasons_come_in_this_order() -> None:
     for name, value in vars(Now()).items():
         if name == "defaults":
             continue
-        told.append(why_stale(MADE, COUNTERS, now))
+        told.append(why_stale(MADE, now))
         now = replace(now, **{name: value})
     assert told == [
         "code version 2 → 3",

@@ -72,7 +72,7 @@ MUTATIONS = [
         ("return defaults | {", "return {"),
         ("        or changed_version(made.inputs, wanted.inputs)\n", ""),
         ("        or changed_source(made.sources, wanted.sources)\n", ""),
-        ("        or _changed_counters(noted_counters, wanted.counters)\n", ""),
+        ("        or _changed_counters(noted(made), wanted.counters)\n", ""),
         ("if before and now and before != now", "if before != now"),
         ("before.keys() | now.keys()", "now.keys()"),
         ("if before.get(name) != now.get(name)", "if name not in now"),
