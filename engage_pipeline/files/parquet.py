@@ -1,6 +1,8 @@
 """Reads Parquet files in batches of bounded memory, and checks their columns against a schema."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import os
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,6 +27,14 @@ def batches(file: pq.ParquetFile, rows: int, columns: Sequence[str] | None = Non
                 missing = rows - rest.num_rows
     if held:
         yield pa.Table.from_batches(held).combine_chunks()
+
+
+def open_coded(path: Path, names: Collection[str]) -> pq.ParquetFile:
+    """Opens a Parquet file whose text columns `names`, or lists of text, are read as dictionaries."""
+    metadata = pq.read_metadata(path)
+    leaves = [metadata.schema.column(place).path for place in range(metadata.num_columns)]
+    coded = [leaf for leaf in leaves if leaf.partition(".")[0] in names]
+    return pq.ParquetFile(path, metadata=metadata, read_dictionary=coded)
 
 
 def schema_difference(path: Path, expected: pa.Schema) -> str | None:
@@ -54,3 +64,12 @@ def require_schema(path: Path, expected: pa.Schema) -> None:
     """Raises RuntimeError if the columns of the file `path` differ from `expected`: it must not be published."""
     if difference := schema_difference(path, expected):
         raise RuntimeError(f"{path.parent}: {difference}")
+
+
+def footer_mark(path: Path) -> str:
+    """Returns a mark of a Parquet file: its size, and the SHA-256 of its footer, which tells the sizes of all pages."""
+    with path.open("rb") as file:
+        size = file.seek(-8, os.SEEK_END) + 8
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(-8 - length, os.SEEK_END)
+        return f"{size}-{hashlib.sha256(file.read(length)).hexdigest()}"

@@ -1,76 +1,98 @@
 """64-bit hashes of ids: the same for the same text in every window, file and run.
 
-The dense numbers of the counters change when a part is added; a model that outlives its counters keeps fingerprints.
-Among a billion ids, two share a fingerprint with a probability of 3 %; then they share their learned effects.
+Counters, communities and models keep fingerprints instead of ids. Among a billion ids, two share a fingerprint with a
+probability of 3 %; the counters tell them apart by a second, short hash (`checks`).
 """
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-
-from engage_pipeline.numerics.splitmix import mix
 
 NO_FINGERPRINT = 0
 """The fingerprint of a null, and of a combination with a null."""
-_OFFSET, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
-_WORD = 2**64 - 1
-_FEW = 8
+CHECK_SEED = 1
+"""The seed of the second hash."""
+_FACTOR, _MIX = np.uint64(0x880355F21E6D1965), np.uint64(0x2127599BF4325C37)
+_WORD = 8
+
+Hashes = npt.NDArray[np.uint64]
 
 
-def fingerprints(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """Returns the mixed FNV-1a hash of each text's UTF-8 bytes, int64 [n]; NO_FINGERPRINT for nulls.
+def fingerprints(texts: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Returns the hash of each text, int64 [n]; NO_FINGERPRINT for nulls, which is no text's hash."""
+    return hashes(texts).view(np.int64)
 
-    Source: G. Fowler, L. C. Noll, K.-P. Vo, D. Eastlake, "The FNV Non-Cryptographic Hash Algorithm".
+
+def hashes(texts: pa.Array | pa.ChunkedArray, seed: int = 0) -> Hashes:
+    """Returns fasthash64 of each text's UTF-8 bytes, uint64 [n]; NO_FINGERPRINT for nulls, and 1 instead of it.
+
+    Source: Z. Tan, "fast-hash" (2012): the bytes are read as little-endian words of 8; the last one is padded.
     """
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
+    if not len(texts):
+        return np.zeros(0, np.uint64)
     array = texts.cast(pa.large_binary())
-    if not len(array):
-        return np.zeros(0, np.int64)
     _, offsets, data = array.buffers()
     ends = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-    bytes_ = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
-    found = _mixed(_fnv(bytes_, ends[:-1], np.diff(ends)))
-    return np.where(np.asarray(array.is_null()), NO_FINGERPRINT, found.view(np.int64))
+    found = _fasthash(_padded(data, int(ends[0]), int(ends[-1])), ends[:-1] - ends[0], np.diff(ends), seed)
+    found[found == NO_FINGERPRINT] = 1
+    if array.null_count:
+        found[np.asarray(array.is_null())] = NO_FINGERPRINT
+    return found
+
+
+def checks(texts: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.uint16]:
+    """Returns 16 bits of a second hash of each text, uint16 [n]: texts with one fingerprint differ in it as a rule."""
+    return (hashes(texts, CHECK_SEED) >> np.uint64(48)).astype(np.uint16)
 
 
 def combined(*columns: np.ndarray) -> np.ndarray:
     """Combines fingerprints or integers, int64 [n] each, into one, int64 [n]; NO_FINGERPRINT if one of them is that."""
-    result = np.full(columns[0].shape, _OFFSET, np.uint64)
+    result = np.full(columns[0].shape, _FACTOR, np.uint64)
     missing = np.zeros(columns[0].shape, np.bool_)
     for column in columns:
         missing |= column == NO_FINGERPRINT
-        result = _mixed((result ^ column.astype(np.int64).view(np.uint64)) * _PRIME)
+        result = _mixed((result ^ column.astype(np.int64).view(np.uint64)) * _FACTOR)
+    result[result == NO_FINGERPRINT] = 1
     return np.where(missing, NO_FINGERPRINT, result.view(np.int64))
 
 
-def _fnv(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Returns the FNV-1a hash of each text, uint64 [n], in time linear in the bytes.
+def _padded(data: pa.Buffer | None, start: int, end: int) -> npt.NDArray[np.uint64]:
+    """Returns the 8 bytes from each byte of `data` on as a number, uint64 [bytes + 1]; the last ones are padded."""
+    padded = np.zeros(end - start + _WORD, np.uint8)
+    if data is not None:
+        padded[: end - start] = np.frombuffer(data, np.uint8, end - start, start)
+    return np.ndarray((end - start + 1,), "<u8", padded, strides=(1,))
 
-    Step i hashes byte i of all texts that have one; the few longest texts are finished one by one, in fewer steps.
-    """
-    order = np.argsort(-lengths, kind="stable")
-    starts, lengths = starts[order], lengths[order]
-    hashes = np.full(len(starts), _OFFSET, np.uint64)
-    together = int(lengths[_FEW]) if len(lengths) > _FEW else 0
-    longer = np.searchsorted(-lengths, -np.arange(together))  # [together]: number of texts longer than i bytes
-    for place, count in enumerate(longer.tolist()):
-        hashes[:count] = (hashes[:count] ^ data[starts[:count] + place]) * _PRIME
-    for index, (start, length) in enumerate(zip(starts[:_FEW].tolist(), lengths[:_FEW].tolist(), strict=True)):
-        hashes[index] = _fnv_of(data[start + together : start + length].tobytes(), int(hashes[index]))
-    result = np.empty_like(hashes)
-    result[order] = hashes
+
+def _fasthash(
+    words: npt.NDArray[np.uint64], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], seed: int
+) -> Hashes:
+    """Returns the hash of each text: step i reads word i of all texts that have one, the longest first."""
+    sizes = lengths // _WORD
+    order = None
+    if len(sizes) > 1 and sizes.min() != sizes.max():
+        order = np.argsort(-sizes, kind="stable")
+        starts, lengths, sizes = starts[order], lengths[order], sizes[order]
+    found = np.uint64(seed) ^ (lengths.astype(np.uint64) * _FACTOR)
+    rest = lengths % _WORD
+    for place in range(int(sizes[0])):
+        count = int(np.searchsorted(-sizes, -place)) if sizes[-1] <= place else len(sizes)
+        found[:count] = (found[:count] ^ _mixed(words[starts[:count] + place * _WORD])) * _FACTOR
+    last = np.flatnonzero(rest)
+    if len(last):
+        kept = (np.uint64(1) << (rest[last] * _WORD).astype(np.uint64)) - np.uint64(1)
+        tail = words[starts[last] + sizes[last] * _WORD] & kept
+        found[last] = (found[last] ^ _mixed(tail)) * _FACTOR
+    found = _mixed(found)
+    if order is None:
+        return found
+    result = np.empty_like(found)
+    result[order] = found
     return result
 
 
-def _fnv_of(text: bytes, value: int) -> int:
-    """Continues the FNV-1a hash `value` with the bytes of `text`."""
-    prime = int(_PRIME)
-    for byte in text:
-        value = (value ^ byte) * prime & _WORD
-    return value
-
-
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """Applies SplitMix64 to `values`; the result is never NO_FINGERPRINT."""
-    mixed = mix(values)
-    return np.where(mixed == NO_FINGERPRINT, np.uint64(1), mixed)
+def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    values = (values ^ (values >> np.uint64(23))) * _MIX
+    return values ^ (values >> np.uint64(47))

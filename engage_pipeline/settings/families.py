@@ -1,7 +1,7 @@
 """The feature families that `features.families` switches on and off, each declared in one record.
 
 A family of counters is a `Family`: all code that names, counts, looks up, titles or explains its counters reads the
-record; interactions/keys holds one SQL file for each of its keys. The reference's families are always counted; if they
+record. The reference's families are always counted; if they
 are off, their features are 0. A further family is one that the reference does not have. If it is off, it has no files
 and no columns; the network of the `synerise` preset never reads it.
 
@@ -21,18 +21,16 @@ AUTHOR, VIEWER = "engaged_with_user_id", "engaging_user_id"
 class Key:
     """A key that rows are grouped by when counting, such as viewer and language.
 
-    `name` is part of the names of columns, `<window prefix><name>_like`, and of interactions/keys/<name>.sql; `title`
-    is its name in an explanation. `column` is the raw column that the key is read from, `viewer` that of its second
-    part, None if it has one part. `numbers` is the file of the dense numbers of the values of `column`, made by
-    interactions/<numbers>.sql. `counts` names the key whose counts are looked up, None = its own. `several`: a row has
-    several values, whose counts are added.
+    `name` is part of the names of columns, `<window prefix><name>_like`, and of files of counts; `title` is its name in an explanation. `column` is the raw column that the key is read from, `viewer` that of its second
+    part, None if it has one part. `few`: `column` has few distinct values in all, fewer than 65,536. `counts` names the
+    key whose counts are looked up, None = its own. `several`: a row has several values, whose counts are added.
     """
 
     name: str
     title: str
     column: str
     viewer: str | None = None
-    numbers: str = "user_numbers"
+    few: bool = False
     counts: str | None = None
     several: bool = False
 
@@ -67,17 +65,17 @@ REFERENCE_FAMILIES = (
     Family(
         "language_counters",
         "engagements of the viewer in the language",
-        (Key("language", "the viewer in this language", "language", VIEWER, "languages"),),
+        (Key("language", "the viewer in this language", "language", VIEWER, few=True),),
     ),
     Family(
         "hashtag_counters",
         "engagements of the viewer with the hashtags",
-        (Key("hashtag", "the viewer with these hashtags", "hashtags", VIEWER, "hashtag_numbers", several=True),),
+        (Key("hashtag", "the viewer with these hashtags", "hashtags", VIEWER, several=True),),
     ),
     Family(
         "tweet_counters",
         "engagements of others with the tweet",
-        (Key("tweet", "this tweet with other viewers", "tweet_id", numbers="tweet_numbers"),),
+        (Key("tweet", "this tweet with other viewers", "tweet_id"),),
         windows=(VALIDATION,),
     ),
     Family(
@@ -102,7 +100,7 @@ FURTHER_FAMILIES = (
     Family(
         "type_counters",
         "engagements of the viewer with the type of tweet",
-        (Key("type", "the viewer with this type of tweet", "tweet_type", VIEWER, "type_numbers"),),
+        (Key("type", "the viewer with this type of tweet", "tweet_type", VIEWER, few=True),),
         default=False,
     ),
 )

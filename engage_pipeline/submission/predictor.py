@@ -14,7 +14,7 @@ import numpy as np
 
 from engage_pipeline.files import atomic
 from engage_pipeline.ingest.parsing.single_line import read_line
-from engage_pipeline.interactions.single_row.features import RowFeatures
+from engage_pipeline.interactions.features.single_row import RowFeatures
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import ArtifactStore

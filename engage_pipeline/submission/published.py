@@ -14,7 +14,7 @@ from typing import TypeVar
 import pyarrow.parquet as pq
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.interactions.counters.family_counts import Counts
+from engage_pipeline.interactions.features.windows import Counts
 from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.promotion.predicting import predicting_model

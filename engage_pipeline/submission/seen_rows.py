@@ -11,7 +11,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engage_pipeline.interactions.counters.family_counts import counter_family
+from engage_pipeline.interactions.features.windows import counter_family
 from engage_pipeline.interactions.drift.profile import LANGUAGE, MISSING, MOST_VALUES, OTHERS, Profile, binned
 from engage_pipeline.interactions.drift.stability import (
     COMPARABLE_FEATURES,

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from engage_pipeline import schema
 from engage_pipeline.interactions.counters.counting import count_training, count_validation
-from engage_pipeline.interactions.counters.family_counts import Kind
+from engage_pipeline.interactions.features.windows import Kind
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.graphs.similarity import similar_authors
 from engage_pipeline.settings.families import FAMILY_NAMES

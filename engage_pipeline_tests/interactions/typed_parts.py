@@ -45,7 +45,9 @@ def engagement_day(row: Row) -> int:
 
 
 def write_typed(rows: list[Row], path: Path, *, labelled: bool = True) -> Path:
-    """`rows` as typed tweets, with SPLIT where they have one."""
+    """`rows` as typed tweets, in the order of ingest, with SPLIT where they have one."""
+    order = (schema.ENGAGEMENT_DAY, schema.LINE_NUMBER) if labelled else (schema.LINE_NUMBER,)
+    rows = sorted(rows, key=lambda row: [row[name] for name in order])
     fields = list(schema.tweet_schema(labelled=labelled))
     if rows and schema.SPLIT in rows[0]:
         fields.append(pa.field(schema.SPLIT, pa.int32()))

@@ -12,7 +12,7 @@ from pathlib import Path
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import require_schema
-from engage_pipeline.interactions.counters.family_counts import Counts, Kind
+from engage_pipeline.interactions.features.windows import Counts, Kind
 from engage_pipeline.interactions.drift.profile import write_profile
 from engage_pipeline.interactions.features.writing import Written, write_features_of_parts
 from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS

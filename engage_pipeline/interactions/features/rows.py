@@ -1,18 +1,14 @@
-"""Writes rows of features to a Parquet file, in order: the profile of each row, and its counters."""
+"""The Parquet file of features: its encodings and compression."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline.engines.engine import ROW_GROUP_ROWS
-from engage_pipeline.interactions.features.counter_columns import Columns
-from engage_pipeline.interactions.features.list_column import ListColumn
 from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER
 
 Write = Callable[[pa.Table], None]
@@ -20,7 +16,7 @@ Write = Callable[[pa.Table], None]
 
 @contextmanager
 def feature_file(output: Path, schema: pa.Schema, *, aside: bool) -> Iterator[Write]:
-    """Yields a function that appends a table of `schema` to the Parquet file `output`, as a row group.
+    """Yields a function that appends a table of `schema` to the Parquet file `output`; texts may be dictionaries.
 
     `aside`: write in another thread, at most one table behind.
     """
@@ -30,25 +26,36 @@ def feature_file(output: Path, schema: pa.Schema, *, aside: bool) -> Iterator[Wr
         def write(table: pa.Table) -> None:
             while pending:
                 pending.pop().result()
+            whole = _with_dictionaries(table, writer.schema)
             if aside:
-                pending.append(thread.submit(writer.write_table, table))
+                pending.append(thread.submit(writer.write_table, whole, ROW_GROUP_ROWS))
             else:
-                writer.write_table(table)
+                writer.write_table(whole, ROW_GROUP_ROWS)
 
         yield write
         while pending:
             pending.pop().result()
 
 
+def _with_dictionaries(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    columns = [
+        column if column.type == field.type else column.cast(field.type) if not pa.types.is_dictionary(field.type) else column.dictionary_encode().cast(field.type)
+        for column, field in zip(table.columns, schema, strict=True)
+    ]
+    return pa.table(columns, schema=schema)
+
+
 def _parquet_writer(output: Path, schema: pa.Schema) -> pq.ParquetWriter:
     # BYTE_STREAM_SPLIT stores the first bytes of all numbers, then the second ones, and so on. Most counters are small,
     # so zstd makes this about as small as a dictionary, in half the time.
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    coded = [field.with_type(pa.dictionary(pa.int32(), pa.string())) if field.name in texts else field for field in schema]
     return pq.ParquetWriter(
         output,
-        schema,
+        pa.schema(coded),
         compression="zstd",
         compression_level=1,
-        use_dictionary=[field.name for field in schema if pa.types.is_string(field.type)],
+        use_dictionary=texts,
         column_encoding={_values(field): "BYTE_STREAM_SPLIT" for field in schema if _is_wide_number(field.type)},
         write_statistics=[LINE_NUMBER, ENGAGEMENT_DAY],
         store_schema=False,
@@ -63,26 +70,3 @@ def _is_wide_number(kind: pa.DataType) -> bool:
 def _values(field: pa.Field) -> str:
     """Returns the path of a column's values in Parquet."""
     return f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name
-
-
-def write_rows(
-    write: Write, schema: pa.Schema, profiles: pa.Table, places: npt.NDArray[np.int32], counters: Columns
-) -> None:
-    """Writes the rows of profiles.sql in the order of `places`, by line; `counters` are in that order."""
-    order = np.empty(len(profiles), np.int64)
-    order[places[profiles[LINE_NUMBER].to_numpy()]] = np.arange(len(profiles))
-    columns = {name: _column(profiles[name]) for name in schema.names if name in profiles.column_names}
-    for start in range(0, len(order), ROW_GROUP_ROWS):
-        chosen = pa.array(order[start : start + ROW_GROUP_ROWS])
-        arrays = [
-            pa.array(counters[field.name][start : start + len(chosen)])
-            if field.name in counters
-            else columns[field.name].take(chosen).cast(field.type)
-            for field in schema
-        ]
-        write(pa.table(arrays, schema=schema))
-
-
-def _column(column: pa.ChunkedArray) -> pa.Array | ListColumn:
-    whole = column.combine_chunks()
-    return ListColumn(whole) if pa.types.is_list(whole.type) else whole

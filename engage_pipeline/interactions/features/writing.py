@@ -1,32 +1,33 @@
 """Writes the rows that a model reads: tweets with the counts of both windows, similar authors and their own profile.
 
-The engine looks up the counts of each family (family_counts, *.sql) for as many rows at once as memory allows: several
-parts together, because a look-up reads all counters of the window, or a piece of a large part (pieces). The counts are
-joined in memory, column by column, and written in order (counter_columns, rows). The reasons are in
-docs/adr/0011-features-side-by-side.md.
+Rows are written in the order of the tweets, a row group at a time. The validation window's counts are looked up. So
+are the training window's for validation and test rows; training rows get theirs, without their own day, shard by shard
+(features.own_window). docs/adr/0019-shards.md has the reasons.
 """
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Unpack
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engage_pipeline.engines.opening import open_engine
-from engage_pipeline.files import atomic
-from engage_pipeline.interactions.counters.family_counts import FAMILIES, Counts, Kind, look_up
-from engage_pipeline.interactions.features.counter_columns import CounterColumns
-from engage_pipeline.interactions.features.pieces import Piece, Sizes, cut, groups, side_by_side
-from engage_pipeline.interactions.features.rows import Write, feature_file, write_rows
-from engage_pipeline.machine.shares import shared_limit
-from engage_pipeline.machine.spill import PIECES_PREFIX, spill_folder
+from engage_pipeline.files.parquet import open_coded
+from engage_pipeline.interactions.counters.counting import FINETUNE_SCOPE, LABELLED_SCOPE
+from engage_pipeline.interactions.features.own_window import OwnWindow
+from engage_pipeline.interactions.features.profile import Column, profile
+from engage_pipeline.interactions.features.rows import Write, feature_file
+from engage_pipeline.interactions.features.windows import Asked, Columns, Counts, Kind, Windows, asked_of
 from engage_pipeline.progress import Progress, progress
-from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER, feature_schema, further_counters, further_features
+from engage_pipeline.schema import SPLIT, feature_schema
+from engage_pipeline.settings.families import AUTHOR
 from engage_pipeline.settings.settings import Settings
+
+_TEXTS = ("tweet_id", "tweet_type", "language", "engaged_with_user_id", "engaging_user_id", "hashtags", "present_media")
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class Written:
 def write_features(tweets: Path, output: Path, *, kind: Kind, settings: Settings, **counts: Unpack[Counts]) -> int:
     """Writes schema.feature_schema of the rows in the Parquet file `tweets` to the Parquet file `output`.
 
-    `tweets` holds schema.tweet_schema, for validation rows also SPLIT; its line numbers must be distinct. The output is
-    ordered by engagement day and line, for test rows by line only. Returns the number of rows.
+    `tweets` holds schema.tweet_schema, for validation rows also SPLIT. The output has its order. Returns the number of
+    rows.
     """
     (written,) = write_features_of_parts([(tweets, output)], kind=kind, settings=settings, **counts)
     return written.rows
@@ -52,104 +53,70 @@ def write_features_of_parts(
 ) -> Generator[Written]:
     """Does the same as write_features for each pair of `tweets` and `output`; yields figures of each complete output.
 
-    The counters are read once for as many parts as engine.memory_limit allows.
+    Training parts are worked on shard by shard, all of them at once.
     """
-    families = settings.features.counters
-    schema = feature_schema(labelled=kind != "test", validation=kind == "validation", families=families)
+    windows = Windows.of(settings, counts)
     rows = sum(pq.read_metadata(tweets).num_rows for tweets, _ in parts)
+    started = time.monotonic()
+    with ExitStack() as stack:
+        own = None
+        if kind == "training":
+            own = stack.enter_context(OwnWindow.of([tweets for tweets, _ in parts], windows, settings))
+        joint = time.monotonic() - started
+        done = stack.enter_context(progress(f"{kind}_features", rows, "rows"))
+        for part, (tweets, output) in enumerate(parts):
+            started = time.monotonic()
+            found = _write_part(tweets, output, part, kind, windows, own, settings, done)
+            yield Written(found, time.monotonic() - started + joint * found / max(rows, 1))
+
+
+def _write_part(
+    tweets: Path,
+    output: Path,
+    part: int,
+    kind: Kind,
+    windows: Windows,
+    own: "OwnWindow | None",
+    settings: Settings,
+    done: Progress,
+) -> int:
+    schema = feature_schema(labelled=kind != "test", validation=kind == "validation", families=windows.families)
+    counts = own.reader(part) if own else None
     with (
-        atomic.scratch_folder(spill_folder(settings), PIECES_PREFIX) as folder,
-        progress(f"{kind}_features", rows, "rows") as done,
+        open_coded(tweets, _TEXTS) as file,
+        feature_file(output, schema, aside=settings.engine.threads != 1) as write,
     ):
-        join = _Join(kind, counts, schema, _with_half_of_the_memory(settings), folder, done)
-        pieces = join.counted_pieces([tweets for tweets, _ in parts], Sizes.within(settings))
-        for part, found in groupby(pieces, key=lambda counted: counted.piece.part):
-            with feature_file(parts[part][1], schema, aside=settings.engine.threads != 1) as write:
-                written = [join.write(write, counted) for counted in found]
-            yield Written(sum(each.rows for each in written), sum(each.seconds for each in written))
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, use_threads=False)
+            asked = asked_of(table, windows.columns)
+            if counts is not None:
+                counters = counts(group, len(table))
+            else:
+                counters = windows.training_counters(asked)
+            counters |= _validation_counters(windows, asked, table, kind) | windows.similar_sums(asked.ids[AUTHOR])
+            write(features_table(table, counters, schema))
+            done.advance(len(table))
+        return file.metadata.num_rows
 
 
-def _with_half_of_the_memory(settings: Settings) -> Settings:
-    """Returns settings for the engine, with half of the memory; Sizes uses the other half."""
-    limit = shared_limit(settings.engine.memory_limit, 2)
-    return settings.model_copy(update={"engine": settings.engine.model_copy(update={"memory_limit": limit})})
+def _validation_counters(windows: Windows, asked: Asked, tweets: pa.Table, kind: Kind) -> Columns:
+    if kind == "validation":
+        return windows.validation_counters(asked, FINETUNE_SCOPE, tweets[SPLIT].to_numpy())
+    return windows.validation_counters(asked, LABELLED_SCOPE if kind == "test" else FINETUNE_SCOPE)
 
 
-@dataclass(frozen=True)
-class _Counted:
-    """A piece with its counters, which begin at row `start`. Looking them up took `seconds`."""
+def features_table(tweets: pa.Table, counters: Columns, schema: pa.Schema) -> pa.Table:
+    """Returns rows of `schema`, a feature_schema, from rows of tweets and their counters; missing counters are 0.
 
-    piece: Piece
-    counters: CounterColumns
-    start: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class _Join:
-    """Joins rows of one kind with their counters, with engines of `settings`; `folder` holds pieces of parts."""
-
-    kind: Kind
-    counts: Counts
-    schema: pa.Schema
-    settings: Settings
-    folder: Path
-    done: Progress
-
-    def counted_pieces(self, parts: Sequence[Path], sizes: Sizes) -> Iterator[_Counted]:
-        """Yields the pieces of all parts, in order, with their counters; looks up as many at once as memory allows."""
-        for group in groups(self._cut(parts, sizes.piece), sizes.at_once):
-            yield from self._look_up(group)
-
-    def write(self, write: Write, counted: _Counted) -> Written:
-        """Writes the rows of a piece and removes its file, unless the file is the part itself."""
-        started = time.monotonic()
-        piece = counted.piece
-        counters = counted.counters.of_rows(counted.start, piece.rows)
-        write_rows(write, self.schema, self._read_profiles(piece), piece.places, counters)
-        if piece.tweets.parent == self.folder:
-            piece.tweets.unlink()
-        self.done.advance(piece.rows)
-        return Written(piece.rows, counted.seconds + time.monotonic() - started)
-
-    def _cut(self, parts: Sequence[Path], rows: int) -> Iterator[Piece]:
-        order = [LINE_NUMBER] if self.kind == "test" else [ENGAGEMENT_DAY, LINE_NUMBER]
-        for part, tweets in enumerate(parts):
-            yield from cut(tweets, part, order, rows, self.folder)
-
-    def _look_up(self, group: Sequence[Piece]) -> Iterator[_Counted]:
-        """Yields each piece with its counters, looked up for all pieces at once."""
-        started = time.monotonic()
-        firsts, places = side_by_side(group)
-        rows = sum(piece.rows for piece in group)
-        families = frozenset(self.settings.features.families)
-        further = further_counters(families)
-        counters = CounterColumns(places, rows, further_features(further))
-        paths = [piece.tweets for piece in group]
-        counts = self.counts
-        folders = [counts["training_counts"], counts["similarity"].parent, counts["validation_counts"]]
-        with (
-            open_engine(self.settings, readable=[*{path.parent for path in paths}, *folders]) as engine,
-            progress(f"{self.kind}_counters", FAMILIES + len(further), "families") as done,
-        ):
-            engine.read_apart("source", paths, firsts)
-            engine.view("tweets", self._kind_of_rows)
-            for family, found in look_up(engine, counts, self.kind, families):
-                counters.put(family, found)
-                done.advance(1, family)
-        a_row = (time.monotonic() - started) / max(rows, 1)
-        starts = accumulate((piece.rows for piece in group), initial=0)
-        for piece, start in zip(group, starts, strict=False):
-            yield _Counted(piece, counters, start, piece.rows * a_row)
-        counters.clear()
-
-    def _read_profiles(self, piece: Piece) -> pa.Table:
-        """Returns the profile of each row of the piece, in any order."""
-        with open_engine(self.settings, readable=[piece.tweets.parent]) as engine:
-            engine.read("source", [piece.tweets])
-            engine.view("tweets", self._kind_of_rows)
-            return engine.fetch("interactions/profiles.sql")
-
-    @property
-    def _kind_of_rows(self) -> str:
-        return f"interactions/kinds/{self.kind}.sql"
+    Texts may be dictionaries.
+    """
+    columns: dict[str, Column] = {**profile(tweets), **counters}
+    arrays = []
+    for field in schema:
+        column = columns.get(field.name)
+        if column is None:
+            column = np.zeros(len(tweets), field.type.to_pandas_dtype())
+        array = column if isinstance(column, pa.Array) else pa.array(column)
+        dictionary = pa.types.is_dictionary(array.type)
+        arrays.append(array if dictionary or array.type == field.type else array.cast(field.type))
+    return pa.table(arrays, names=schema.names)

@@ -19,7 +19,6 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.interactions.graphs.exposure_matrix import ABSENT, ExposureMatrix
 from engage_pipeline.machine.threads import one_blas_thread
 from engage_pipeline.numerics.clustering import fit_centroids, nearest, ranked, unit_rows
-from engage_pipeline.numerics.fingerprints import fingerprints
 from engage_pipeline.numerics.singular_vectors import leading_directions
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings
@@ -114,9 +113,9 @@ def find_communities(counts: Path, output: Path, settings: Settings) -> dict[str
     Returns users, authors, viewers, communities, dimensions, and `shares`: for authors and viewers, rank and share of
     each community, see `ranked`.
     """
-    users = _fingerprints_by_number(counts)
     pairs = output.with_name("pairs_by_viewer.parquet")
-    matrix = ExposureMatrix.write(counts, pairs, len(users), settings)
+    matrix = ExposureMatrix.write(counts, pairs)
+    users = matrix.users.view(np.int64)
     embedding = embed(matrix, settings)
     centroids = _fit(embedding, settings)
     as_author, as_viewer = _assign(embedding, centroids)
@@ -132,15 +131,6 @@ def find_communities(counts: Path, output: Path, settings: Settings) -> dict[str
         "dimensions": len(embedding.values),
         "shares": {name: _shares(found) for name, found in (("authors", as_author), ("viewers", as_viewer))},
     }
-
-
-def _fingerprints_by_number(counts: Path) -> Fingerprints:
-    """Returns fingerprints int64 [users]: that of the user with the number i + 1 is at i."""
-    file = pq.ParquetFile(counts / "user_numbers.parquet")
-    found = np.zeros(file.metadata.num_rows, np.int64)
-    for batch in file.iter_batches(columns=["id", "number"]):
-        found[batch["number"].to_numpy() - 1] = fingerprints(batch["id"])
-    return found
 
 
 def embed(matrix: ExposureMatrix, settings: Settings) -> Embedding:

@@ -2,8 +2,8 @@
 
 An entry is log(1 + exposures), divided by the square roots of the viewer's and the author's sums of these logarithms.
 SHRINKAGE is added to each sum, so that users with few exposures don't outweigh the others (T. Qin, K. Rohe,
-"Regularized spectral clustering under the degree-corrected stochastic blockmodel", 2013). Users are given by their
-numbers in user_numbers.parquet.
+"Regularized spectral clustering under the degree-corrected stochastic blockmodel", 2013). Users are numbered from 1 in
+the order of the fingerprints of their ids.
 """
 
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engage_pipeline.engines.opening import open_engine
-from engage_pipeline.interactions.counters.counting import TRAINING_SCOPE, totals_file
-from engage_pipeline.settings.settings import Settings
+from engage_pipeline.interactions.counters.counting import TRAINING_SCOPE
+from engage_pipeline.interactions.counters.tables import Table
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -30,6 +30,7 @@ SHRINKAGE = 5.0
 ABSENT = -1
 BLOCK_PAIRS = 1_000_000
 """Pairs that are read at once, about 100 bytes each, plus a vector for each of their viewers."""
+_PAIRS = pa.schema([(name, pa.int32()) for name in ("viewer", "author", "exposures")])
 
 
 @dataclass(frozen=True)
@@ -55,21 +56,33 @@ class Block:
 
 @dataclass(frozen=True)
 class ExposureMatrix:
-    """`pairs` is a Parquet file of viewer, author, exposures, ordered by viewer. `viewers` and `authors`, float64
-    [users + 1], hold each user's sum of log(1 + exposures) in that role, by number; 0 for none."""
+    """`pairs` is a Parquet file of viewer, author, exposures, ordered by viewer. `users` uint64 [users] are rising
+    fingerprints. `viewers` and `authors`, float64 [users + 1], hold each user's sum of log(1 + exposures) in that role,
+    by number; 0 for none."""
 
     pairs: Path
+    users: npt.NDArray[np.uint64]
     viewers: Doubles
     authors: Doubles
 
     @classmethod
-    def write(cls, counts: Path, pairs: Path, users: int, settings: Settings) -> Self:
-        """Sorts the pairs of the folder `counts` by viewer into the file `pairs`, from which the matrix is read."""
-        counted = counts / totals_file(TRAINING_SCOPE, "pair")
-        with open_engine(settings, readable=[counts, pairs.parent]) as engine:
-            engine.read("pair", [counted])
-            engine.write("interactions/pairs_by_viewer.sql", pairs)
-        return cls(pairs, _sums(pairs, "viewer", users), _sums(counted, "key", users))
+    def write(cls, counts: Path, pairs: Path) -> Self:
+        """Writes the pairs in the folder `counts` of interaction_counts to the file `pairs`, by number."""
+        viewers, nested, authors = (Table.open(counts, TRAINING_SCOPE, key) for key in ("viewer", "pair", "author"))
+        found = [table.column(batch, "hash") for table in (viewers, authors) for batch in range(len(table.batches))]
+        users = np.unique(np.concatenate(found))
+        sums = np.zeros((2, len(users) + 1))
+        with pq.ParquetWriter(pairs, _PAIRS, compression="zstd") as writer:
+            for batch in range(len(viewers.batches)):
+                ends = viewers.column(batch, "pair_end")
+                sizes = np.diff(ends, prepend=0)
+                viewer = np.repeat(np.searchsorted(users, viewers.column(batch, "hash")) + 1, sizes).astype(np.int32)
+                author = (np.searchsorted(users, nested.column(batch, "value")) + 1).astype(np.int32)
+                exposures = nested.column(batch, "exposures")
+                for role, numbers in zip(sums, (viewer, author), strict=True):
+                    np.add.at(role, numbers, np.log1p(exposures))
+                writer.write_table(pa.table([viewer, author, exposures], schema=_PAIRS))
+        return cls(pairs, users, *sums)
 
     def blocks(self, most_pairs: int = BLOCK_PAIRS) -> Iterator[Block]:
         """Yields all pairs, by viewer, in blocks of about `most_pairs`, or more if one viewer has more."""
@@ -78,16 +91,6 @@ class ExposureMatrix:
             starts = _starts(viewer)
             weights = np.log1p(exposures) * viewer_scale[viewer] * author_scale[author]
             yield Block(viewer[starts[:-1]], starts, author, weights.astype(np.float32))
-
-
-def _sums(path: Path, column: str, users: int) -> Doubles:
-    """Returns sums of log(1 + exposures) by the number in `column`, the order of the file: float64 [users + 1]."""
-    sums = np.zeros(users + 1)
-    for batch in pq.ParquetFile(path).iter_batches(BLOCK_PAIRS, columns=[column, "exposures"]):
-        numbers, exposures = (batch[name].to_numpy() for name in (column, "exposures"))
-        starts = _starts(numbers)[:-1]
-        sums[numbers[starts]] += np.add.reduceat(np.log1p(exposures), starts)
-    return sums
 
 
 def _starts(numbers: Integers) -> npt.NDArray[np.int64]:

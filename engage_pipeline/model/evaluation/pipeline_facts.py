@@ -26,7 +26,7 @@ def report_inputs(store: ArtifactStore) -> PipelineFacts:
     Raises UserError naming what is not there, damaged, or made with other settings.
     """
     parts = store.parts_of(EVALUATION)
-    days = pq.read_table(store.open("interaction_counts").path(f"{DAYS}.parquet"))
+    days = pq.read_table(store.open("interaction_counts").path(DAYS))
     profiles = {part: store.open("interaction_features", part).path(PROFILE) for part in parts}
     single = [name for name in ARTIFACTS[EVALUATION].inputs if not ARTIFACTS[name].partitioned]
     manifests = {name: store.open(name).manifest for name in single}

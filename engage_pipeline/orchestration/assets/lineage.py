@@ -1,27 +1,28 @@
 """The lineage of the interaction tables: the columns that each column is made of, derived from schema.py.
 
 A column of a table with several files is named `<file>.<column>`. The lineage lists the columns whose values decide a
-value; dense numbers of ids and the keys of counts only join the tables and are not listed. A feature that leaves out
-the row's own fold is also made of the counts by fold. All families are listed; those beyond the reference have tables
+value; the keys of counts only join the tables and are not listed. A training row's counts of its own window are made of
+the narrow rows, and those of a validation row also of the counts of its chunk. All families are listed; those beyond the reference have tables
 and columns only if they are on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import dagster as dg
 import pyarrow as pa
 
 from engage_pipeline import schema
 from engage_pipeline.interactions.counters.counting import (
-    COUNTS,
+    CHUNK_SCOPES,
     FINETUNE_SCOPE,
     LABELLED_SCOPE,
     TRAINING_SCOPE,
-    by_fold_file,
     count_tables,
-    totals_file,
+    rows_table,
 )
 from engage_pipeline.interactions.graphs import similarity
+from engage_pipeline.interactions.shards.grouping import COUNTS
+from engage_pipeline.interactions.shards.sides import sides_of
 from engage_pipeline.settings.families import (
     AUTHOR,
     COUNTER_FAMILIES,
@@ -82,11 +83,11 @@ def column_lineage(name: str) -> Lineage:
         return dict(_features(name))
     if name == "interaction_counts":
         keys = counted_keys(TRAINING, COUNTER_FAMILIES)
-        return dict(_counts("tweet_parts", TRAINING_SCOPE, keys, schema.ENGAGEMENT_DAY))
+        return dict(_counts("tweet_parts", TRAINING_SCOPE, keys)) | dict(_narrow_rows(keys))
     if name == "validation_counts":
         keys = counted_keys(VALIDATION, COUNTER_FAMILIES)
-        finetune = _counts("validation_tweets", FINETUNE_SCOPE, keys, schema.SPLIT)
-        return dict(finetune) | dict(_counts("validation_tweets", LABELLED_SCOPE, keys, None))
+        scopes = (FINETUNE_SCOPE, LABELLED_SCOPE, CHUNK_SCOPES)
+        return {column: sources for scope in scopes for column, sources in _counts("validation_tweets", scope, keys)}
     if name == "author_similarity":
         followers = _columns("tweet_parts", (AUTHOR, VIEWER, "engagee_follows_engager"))
         return dict.fromkeys(similarity.SCHEMA.names, followers)
@@ -120,18 +121,18 @@ def _key_columns(key: Key) -> list[str]:
     return [name for name in schema.COLUMN_NAMES if name in {key.column, key.viewer}]
 
 
-def _counts(tweets: str, scope: str, keys: Sequence[Key], fold: str | None) -> Iterator[tuple[str, Sequence[Source]]]:
+def _counts(tweets: str, scope: str, keys: Sequence[Key]) -> Iterator[tuple[str, Sequence[Source]]]:
+    own = () if scope in {TRAINING_SCOPE, LABELLED_SCOPE} else (schema.SPLIT,)
     for key in keys:
         for count in COUNTS:
-            made_of = _columns(tweets, (*_key_columns(key), *_counted(count)))
-            yield _stem(totals_file(scope, key.name), count), [*made_of, *_columns(tweets, _own(scope))]
-            if fold:
-                yield _stem(by_fold_file(scope, key.name), count), [*made_of, (tweets, fold)]
+            yield f"{scope}{key.name}.{count}", _columns(tweets, (*_key_columns(key), *_counted(count), *own))
 
 
-def _own(scope: str) -> tuple[str, ...]:
-    """Returns the columns that choose the rows of a scope; only the fine-tuning rows are a part of their table."""
-    return (schema.SPLIT,) if scope == FINETUNE_SCOPE else ()
+def _narrow_rows(keys: Sequence[Key]) -> Iterator[tuple[str, Sequence[Source]]]:
+    times = [schema.engagement_timestamp(engagement) for engagement in schema.ENGAGEMENTS]
+    for side in sides_of(keys):
+        yield f"{rows_table(side.name)}.labels", _columns("tweet_parts", (side.column, *times))
+        yield f"{rows_table(side.name)}.fold", _columns("tweet_parts", (side.column, schema.ENGAGEMENT_DAY))
 
 
 def _counted(count: str) -> tuple[str, ...]:
@@ -147,42 +148,45 @@ def _features(name: str) -> Iterator[tuple[str, Sequence[Source]]]:
     every = schema.feature_schema(labelled=labelled, validation=validation, families=COUNTER_FAMILIES)
     for column in every.names:
         yield column, _columns(tweets, ROW_COLUMNS.get(column, (column,)))
-    own_day = schema.ENGAGEMENT_DAY if name == "interaction_features" else None
+    own_window = name == "interaction_features"
     for key in counted_keys(TRAINING, COUNTER_FAMILIES):
-        yield from _looked_up(tweets, "interaction_counts", TRAINING_SCOPE, key, own_day)
-    yield from _similar(tweets, own_day)
-    scope, own_chunk = FINETUNE_SCOPE if labelled else LABELLED_SCOPE, schema.SPLIT if validation else None
+        yield from _looked_up(tweets, key, "", _own_window(key) if own_window else _scope(key, TRAINING_SCOPE))
+    yield from _similar(tweets, own_window=own_window)
+    scopes = [FINETUNE_SCOPE, CHUNK_SCOPES] if validation else [FINETUNE_SCOPE if labelled else LABELLED_SCOPE]
     for key in (*counted_keys(VALIDATION, COUNTER_FAMILIES), *REVERSED):
-        yield from _looked_up(tweets, "validation_counts", scope, key, own_chunk)
+        yield from _looked_up(tweets, key, schema.VALIDATION_PREFIX, _scope(key, *scopes), schema.SPLIT if validation else None)
 
 
 def _looked_up(
-    tweets: str, counts: str, scope: str, key: Key, fold: str | None
+    tweets: str, key: Key, prefix: str, counts: Callable[[str], Sequence[Source]], fold: str | None = None
 ) -> Iterator[tuple[str, Sequence[Source]]]:
-    """Yields the features of a key with their sources."""
-    prefix = schema.VALIDATION_PREFIX if counts == "validation_counts" else ""
+    """Yields the features of a key with their sources; `counts` returns those of a count."""
     further = schema.further_features(schema.further_counters(COUNTER_FAMILIES))
     known = {*schema.INTERACTION_FEATURES, *schema.EXPOSURE_FEATURES, *further}
     for count in COUNTS:
         if (column := f"{prefix}{key.name}_{count}") in known:
-            yield column, [*_columns(tweets, _key_columns(key)), *_count(tweets, counts, scope, key, count, fold)]
+            own_fold = [] if fold is None else [(tweets, fold)]
+            own_day = [] if prefix or tweets != "tweet_parts" else [(tweets, schema.ENGAGEMENT_DAY)]
+            yield column, [*_columns(tweets, _key_columns(key)), *counts(count), *own_fold, *own_day]
 
 
-def _count(tweets: str, counts: str, scope: str, key: Key, count: str, fold: str | None) -> Iterator[Source]:
-    yield counts, _stem(totals_file(scope, key.counted), count)
-    if fold:
-        yield counts, _stem(by_fold_file(scope, key.counted), count)
-        yield tweets, fold
+def _scope(key: Key, *scopes: str) -> Callable[[str], Sequence[Source]]:
+    asset = "interaction_counts" if scopes == (TRAINING_SCOPE,) else "validation_counts"
+    return lambda count: [(asset, f"{scope}{key.counted}.{count}") for scope in scopes]
 
 
-def _similar(tweets: str, own_day: str | None) -> Iterator[tuple[str, Sequence[Source]]]:
+def _own_window(key: Key) -> Callable[[str], Sequence[Source]]:
+    """Returns the sources of a training row's counts of its own window; exposures don't depend on labels."""
+    side = rows_table("viewer" if key.viewer else key.name)
+    columns = {"exposures": ("fold",)}
+    return lambda count: [("interaction_counts", f"{side}.{name}") for name in columns.get(count, ("labels", "fold"))]
+
+
+def _similar(tweets: str, *, own_window: bool) -> Iterator[tuple[str, Sequence[Source]]]:
     similar, score = ("author_similarity", "similar"), ("author_similarity", "jaccard")
     (*by_engagement, total) = schema.SIMILARITY_FEATURES
+    counts = _own_window(SIMILAR) if own_window else _scope(SIMILAR, TRAINING_SCOPE)
+    own_day = [(tweets, schema.ENGAGEMENT_DAY)] if own_window else []
     for column, count in zip(by_engagement, schema.ENGAGEMENTS, strict=True):
-        pairs = _count(tweets, "interaction_counts", TRAINING_SCOPE, SIMILAR, count, own_day)
-        yield column, [*_columns(tweets, (AUTHOR, VIEWER)), *pairs, similar, score]
+        yield column, [*_columns(tweets, (AUTHOR, VIEWER)), *counts(count), *own_day, similar, score]
     yield total, [(tweets, AUTHOR), score]
-
-
-def _stem(file: str, column: str) -> str:
-    return f"{file.removesuffix('.parquet')}.{column}"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
-from engage_pipeline.interactions.single_row.features import RowFeatures
+from engage_pipeline.interactions.features.single_row import RowFeatures
 from engage_pipeline.settings.families import FAMILY_NAMES
 from engage_pipeline_tests.interactions.dense_rows import dense_rows
 from engage_pipeline_tests.interactions.test_against_reference import write_everything

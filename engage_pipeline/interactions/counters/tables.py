@@ -1,0 +1,195 @@
+"""The counts of a window by key, opened by memory map, and looked up for rows.
+
+A window's folder holds for each scope `<scope><table>-<number>.arrow`: a table for each side, and a nested one for each
+of its other keys (shards.counting); file by file and batch by batch, ids rise. Only the pages that a look-up needs are
+read. What does not belong here: counting (counters.counting), which counts are features (features.windows).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.interactions.shards.counting import end_of
+from engage_pipeline.interactions.shards.files import BUCKETS
+from engage_pipeline.interactions.shards.grouping import COUNTS
+from engage_pipeline.interactions.shards.rows import Ids, Lists
+from engage_pipeline.interactions.shards.sides import Side
+from engage_pipeline.settings.families import Key
+
+Positions = npt.NDArray[np.int64]
+Found = npt.NDArray[np.int32]
+"""Counts of rows, int32 [COUNTS, n]; zeros for keys that were never counted."""
+Values = Ids | npt.NDArray[np.uint64] | Lists
+"""The second parts of keys: ids, hashes [n] (0 = missing), or several hashes a row."""
+
+
+def table_path(folder: Path, scope: str, key: str, number: int) -> Path:
+    """Returns the path of one of the files of a key's counts."""
+    return folder / f"{scope}{key}-{number:04}.arrow"
+
+
+def table_paths(folder: Path, scope: str, key: str) -> list[Path]:
+    """Returns the files of a key's counts, in order. Raises UserError if there are none."""
+    paths = sorted(folder.glob(f"{scope}{key}-[0-9]*.arrow"))
+    if not paths:
+        raise UserError(f"{folder}: no counts of {scope}{key}; count again")
+    return paths
+
+
+@dataclass(frozen=True)
+class Table:
+    """The batches of a table, one for each shard."""
+
+    batches: Sequence[pa.RecordBatch]
+
+    @classmethod
+    def open(cls, folder: Path, scope: str, key: str) -> "Table":
+        """Opens the files by memory map."""
+        readers = [pa.ipc.open_file(pa.memory_map(str(path))) for path in table_paths(folder, scope, key)]
+        return cls([reader.get_batch(place) for reader in readers for place in range(reader.num_record_batches)])
+
+    def column(self, batch: int, name: str) -> npt.NDArray[Any]:
+        """Returns a column of a batch, without a copy."""
+        return self.batches[batch][name].to_numpy()
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the ids of rows are in a side's table: `rows` int64 [known], the rows that were found, ordered by id;
+    `cuts`: for each batch with rows, its number and the slice of `rows`; `places` int64 [known] in that batch."""
+
+    rows: Positions
+    places: Positions
+    cuts: Sequence[tuple[int, slice]]
+
+
+@dataclass(frozen=True)
+class SideTables:
+    """The tables of one side of a window."""
+
+    side: Side
+    own: Table
+    nested: Mapping[str, Table]
+
+    @classmethod
+    def open(cls, folder: Path, scope: str, side: Side) -> "SideTables":
+        """Opens the files of a side in the folder of a window."""
+        nested = {key.name: Table.open(folder, scope, key.name) for key in side.nested}
+        return cls(side, Table.open(folder, scope, side.name), nested)
+
+    @cached_property
+    def _firsts(self) -> npt.NDArray[np.uint64]:
+        """The lowest hash of each shard."""
+        firsts = np.arange(0, BUCKETS, BUCKETS // len(self.own.batches), dtype=np.uint64)
+        return firsts << np.uint64(48)
+
+    def find(self, ids: Ids) -> Places:
+        """Finds ids; one whose check differs is another id."""
+        order = np.argsort(ids.hashes) if len(ids.hashes) > 1 else np.zeros(len(ids.hashes), np.int64)
+        hashes, checks = ids.hashes[order], ids.checks[order]
+        bounds = np.append(np.searchsorted(hashes, self._firsts), len(hashes)).tolist()
+        rows, places, cuts, done = [], [], [], 0
+        for batch, (start, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+            if start == stop:
+                continue
+            known = self.own.column(batch, "hash")
+            if not len(known):
+                continue
+            wanted = hashes[start:stop]
+            found = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+            right = np.flatnonzero(
+                (known[found] == wanted) & (self.own.column(batch, "check")[found] == checks[start:stop])
+            )
+            rows.append(order[start:stop][right])
+            places.append(found[right])
+            cuts.append((batch, slice(done, done + len(right))))
+            done += len(right)
+        return Places(_joined(rows), _joined(places), cuts)
+
+    def counts(self, found: Places, rows: int) -> Found:
+        """Returns the counts of the ids of `rows` rows."""
+        result = np.zeros((len(COUNTS), rows), np.int32)
+        for batch, cut in found.cuts:
+            _add(result, found.rows[cut], self.own, batch, found.places[cut])
+        return result
+
+    def nested_counts(self, key: Key, found: Places, values: Values, rows: int) -> Found:
+        """Returns the counts of the ids of `rows` rows with `values`; of several values, their sum."""
+        result = np.zeros((len(COUNTS), rows), np.int32)
+        for batch, cut in found.cuts:
+            chosen, wanted, places = _expanded(values, found.rows[cut], found.places[cut])
+            ends = self.own.column(batch, end_of(key))
+            starts = np.where(places > 0, ends[places - 1], 0)
+            keys = self.nested[key.name].column(batch, "value")
+            hits = search(keys, starts, ends[places], wanted)
+            right = np.flatnonzero(hits >= 0)
+            add = _add_several if isinstance(values, Lists) else _add
+            add(result, chosen[right], self.nested[key.name], batch, hits[right])
+        return result
+
+    def entries(self) -> Iterator[int]:
+        """Yields the numbers of the batches."""
+        yield from range(len(self.own.batches))
+
+
+@dataclass(frozen=True)
+class Window:
+    """All tables of one scope of a window, by the name of their side."""
+
+    sides: Mapping[str, SideTables]
+
+    @classmethod
+    def open(cls, folder: Path, scope: str, sides: Sequence[Side]) -> "Window":
+        """Opens the files of a window. Raises UserError if one is missing."""
+        return cls({side.name: SideTables.open(folder, scope, side) for side in sides})
+
+
+def search(
+    keys: npt.NDArray[np.uint64], starts: npt.NDArray[Any], ends: npt.NDArray[Any], wanted: npt.NDArray[np.uint64]
+) -> Positions:
+    """Returns where each of `wanted` [n] is in `keys` [starts:ends], each range sorted; int64 [n], -1 if it is not."""
+    low, high = starts.astype(np.int64), ends.astype(np.int64)
+    for _ in range(int((high - low).max(initial=0)).bit_length()):
+        middle = (low + high) >> 1
+        open_ = low < high
+        less = keys[np.where(open_, middle, 0)] < wanted
+        low = np.where(open_ & less, middle + 1, low)
+        high = np.where(open_ & ~less, middle, high)
+    inside = low < ends
+    if not inside.any():
+        return np.full(len(wanted), -1)
+    return np.where(inside & (keys[np.where(inside, low, 0)] == wanted), low, -1)
+
+
+def _expanded(values: Values, rows: Positions, places: Positions) -> tuple[Positions, npt.NDArray[np.uint64], Positions]:
+    """Returns row, value and place of each value of `rows`."""
+    if isinstance(values, Lists):
+        lists = values.take(rows)
+        lengths = lists.lengths()
+        return np.repeat(rows, lengths), lists.values, np.repeat(places, lengths)
+    wanted = (values.hashes if isinstance(values, Ids) else values)[rows]
+    known = np.flatnonzero(wanted)
+    return rows[known], wanted[known], places[known]
+
+
+def _add(result: Found, rows: Positions, table: Table, batch: int, places: Positions) -> None:
+    """Enters the counts at `places` for `rows`, each once."""
+    for count, name in enumerate(COUNTS):
+        result[count, rows] = table.column(batch, name)[places]
+
+
+def _add_several(result: Found, rows: Positions, table: Table, batch: int, places: Positions) -> None:
+    """Adds the counts at `places` to those of `rows`, which may recur."""
+    for count, name in enumerate(COUNTS):
+        np.add.at(result[count], rows, table.column(batch, name)[places])
+
+
+def _joined(arrays: list[Positions]) -> Positions:
+    return np.concatenate(arrays) if arrays else np.zeros(0, np.int64)

@@ -1,0 +1,178 @@
+"""Narrow rows: what counting needs of a row, numbers only, read from the typed tweets a row group at a time.
+
+Ids are hashed (numerics.fingerprints); a hash of 0 is a missing id. What does not belong here: files of narrow rows
+(shards.files), and what is counted (shards.counting, shards.leaving_out).
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from engage_pipeline.files.parquet import open_coded
+from engage_pipeline.interactions.shards.sides import Side
+from engage_pipeline.numerics.fingerprints import checks, hashes
+from engage_pipeline.schema import ENGAGEMENTS, engagement_timestamp
+from engage_pipeline.settings.families import Key
+
+Numbers = npt.NDArray[np.uint64]
+NEGATIVE = 0
+"""The labels of a row without any engagement; bit i is ENGAGEMENTS[i]."""
+NO_FOLD = np.int32(-(2**31))
+"""The fold of a row that belongs to none."""
+
+
+@dataclass(frozen=True)
+class Ids:
+    """A column of ids: `hashes` uint64 [n], 0 where missing, and `checks` uint16 [n] (fingerprints.checks)."""
+
+    hashes: Numbers
+    checks: npt.NDArray[np.uint16]
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Ids":
+        """Returns the ids of `rows`."""
+        return Ids(self.hashes[rows], self.checks[rows])
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Several hashes a row: those of row i are `values` [ends[i - 1]:ends[i]], uint64; `ends` int64 [n]."""
+
+    ends: npt.NDArray[np.int64]
+    values: Numbers
+
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Returns the number of hashes of each row, int64 [n]."""
+        return np.diff(self.ends, prepend=0)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Lists":
+        """Returns the lists of `rows`."""
+        lengths = self.lengths()
+        chosen = lengths[rows]
+        ends = np.cumsum(chosen)
+        starts = (self.ends - lengths)[rows] - (ends - chosen)
+        return Lists(ends, self.values[np.repeat(starts, chosen) + np.arange(int(ends[-1]) if len(ends) else 0)])
+
+
+@dataclass(frozen=True)
+class NarrowRows:
+    """Rows in the order of their file. `labels` uint8 [n] (see NEGATIVE), `folds` int32 [n] (or NO_FOLD); `ids` by raw
+    column; `values` of the second parts of keys, by raw column: hashes, codes of `names`, or several hashes.
+
+    A code counts from 1; 0 = missing.
+    """
+
+    labels: npt.NDArray[np.uint8]
+    folds: npt.NDArray[np.int32]
+    ids: Mapping[str, Ids]
+    codes: Mapping[str, npt.NDArray[np.uint16]]
+    lists: Mapping[str, Lists]
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self.labels)
+
+
+@dataclass
+class Names:
+    """The values of columns with few distinct values, numbered from 1 in the order of their first row."""
+
+    columns: dict[str, dict[str, int]] = field(default_factory=dict)
+    rows: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def codes(self, name: str, column: pa.ChunkedArray) -> npt.NDArray[np.uint16]:
+        """Returns the codes of the values, uint16 [n], and counts their rows; 0 = missing."""
+        numbers = self.columns.setdefault(name, {})
+        counts = self.rows.setdefault(name, Counter())
+        values, places = _dictionary(column)
+        rows = np.bincount(places, minlength=len(values) + 1).tolist()
+        lookup = np.zeros(len(values) + 1, np.uint16)
+        for place, value in enumerate(values.to_pylist()):
+            if rows[place]:
+                counts[value] += rows[place]
+                lookup[place] = numbers.setdefault(value, len(numbers) + 1)
+        return lookup[places]
+
+
+def narrow_rows(
+    tweets: Path, columns: Sequence[str], few: Sequence[str], fold: str | None, names: Names
+) -> Iterator[NarrowRows]:
+    """Yields the rows of the Parquet file `tweets`, a row group at a time.
+
+    `columns` are raw columns of ids and lists, `few` those of few distinct values, which get codes of `names`; `fold`
+    is the column of the folds. Files without labels have no engagement.
+    """
+    texts = [*columns, *few]
+    with open_coded(tweets, texts) as file:
+        times = [name for name in map(engagement_timestamp, ENGAGEMENTS) if name in file.schema_arrow.names]
+        wanted = [*texts, *times, *([fold] if fold else [])]
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=wanted, use_threads=False)
+            yield _narrow(table, columns, few, fold, names)
+
+
+def _narrow(
+    table: pa.Table, columns: Sequence[str], few: Sequence[str], fold: str | None, names: Names
+) -> NarrowRows:
+    several = [name for name in columns if pa.types.is_list(table.schema.field(name).type)]
+    return NarrowRows(
+        labels_of(table),
+        table[fold].to_numpy() if fold else np.full(len(table), NO_FOLD, np.int32),
+        {name: ids_of(table[name]) for name in columns if name not in several},
+        {name: names.codes(name, table[name]) for name in few},
+        {name: lists_of(table[name]) for name in several},
+    )
+
+
+def labels_of(table: pa.Table) -> npt.NDArray[np.uint8]:
+    """Returns the engagements of each row as bits, uint8 [n]; 0 for rows without labels."""
+    labels = np.zeros(len(table), np.uint8)
+    for bit, name in enumerate(map(engagement_timestamp, ENGAGEMENTS)):
+        if name in table.column_names:
+            engaged = table[name].is_valid().to_numpy()
+            labels |= engaged.astype(np.uint8) << np.uint8(bit)
+    return labels
+
+
+def ids_of(column: pa.ChunkedArray) -> Ids:
+    """Returns the ids of a column of text or of a dictionary of text."""
+    values, places = _dictionary(column)
+    return Ids(np.append(hashes(values), np.uint64(0))[places], np.append(checks(values), np.uint16(0))[places])
+
+
+def lists_of(column: pa.ChunkedArray) -> Lists:
+    """Returns the lists of a column of lists of text; null values are left out."""
+    whole = column.combine_chunks()
+    ends = np.asarray(whole.offsets).astype(np.int64)
+    values, places = _dictionary(pa.chunked_array([whole.values]))
+    found = np.append(hashes(values), np.uint64(0))[places[ends[0] : ends[-1]]]
+    return without_missing(Lists(ends[1:] - ends[0], found))
+
+
+def without_missing(lists: Lists) -> Lists:
+    """Returns the lists without hashes of 0."""
+    known = lists.values != 0
+    if known.all():
+        return lists
+    reached = np.append(0, np.cumsum(known))
+    return Lists(reached[lists.ends], lists.values[known])
+
+
+def _dictionary(column: pa.ChunkedArray) -> tuple[pa.Array, npt.NDArray[np.int64]]:
+    """Returns the distinct values of a column and the place of each row among them; the last + 1 = missing."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    whole = column.unify_dictionaries().combine_chunks()
+    places = whole.indices.fill_null(len(whole.dictionary)).to_numpy(zero_copy_only=False)
+    return whole.dictionary, places
+
+
+def column_names(sides: Sequence[Side]) -> tuple[list[str], list[str]]:
+    """Returns the raw columns of ids and lists that `sides` need, and those of few distinct values."""
+    keys: list[Key] = [key for side in sides for key in (side.own, *side.nested)]
+    columns = dict.fromkeys(key.column for key in keys if not key.few)
+    return list(columns), list(dict.fromkeys(key.column for key in keys if key.few))

@@ -1,0 +1,152 @@
+"""The way back: counts that were made shard by shard return to the row groups of the parts.
+
+Counts are held up to a limit, ordered by part and row group, and written as one file of chunks: the rows of one row
+group, their places and counters, compressed. A part reads its chunks row group by row group.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from engage_pipeline.schema import ENGAGEMENTS
+
+Matrix = npt.NDArray[np.unsignedinteger]
+Positions = npt.NDArray[np.int64]
+HELD_BYTES = 128 << 20
+"""Most bytes of counters that are held before they are written."""
+_SCHEMA = pa.schema(
+    [
+        ("part", pa.int32()),
+        ("group", pa.int32()),
+        ("rows", pa.int32()),
+        ("scored", pa.int32()),
+        ("wide", pa.bool_()),
+        ("bytes", pa.int64()),
+        ("data", pa.large_binary()),
+    ]
+)
+_CODEC = "lz4"
+
+
+@dataclass(frozen=True)
+class Back:
+    """Counts of rows: `parts` int32 [n], `places` uint32 [n] in their parts, `counters` [c, n], and `scores` int64
+    [ENGAGEMENTS, k] of the rows `scored` int64 [k], rising."""
+
+    parts: npt.NDArray[np.int32]
+    places: npt.NDArray[np.uint32]
+    counters: Matrix
+    scored: Positions
+    scores: npt.NDArray[np.int64]
+
+
+class BackWriter:
+    """Writes counts to files `<name>-<number>.arrow`."""
+
+    def __init__(self, folder: Path, name: str, ends: Sequence[Positions]) -> None:
+        """`ends` are the ends of the row groups of each part, int64."""
+        self._folder, self._name, self._ends = folder, name, ends
+        self._held: list[Back] = []
+        self._bytes = self._files = 0
+
+    def __enter__(self) -> Self:
+        """The writer itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        """Writes what is held."""
+        if kind is None and self._held:
+            self._flush()
+
+    def add(self, back: Back) -> None:
+        """Adds counts."""
+        self._held.append(back)
+        self._bytes += back.counters.nbytes
+        if self._bytes >= HELD_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        whole = _joined(self._held)
+        self._held, self._bytes = [], 0
+        order = np.argsort(whole.parts.astype(np.int64) << 32 | whole.places, kind="stable")
+        parts, places = whole.parts[order], whole.places[order].astype(np.int64)
+        counters = whole.counters[:, order]
+        scored = np.empty(len(order), np.int64)
+        scored[order] = np.arange(len(order))
+        scored = scored[whole.scored]
+        by_place = np.argsort(scored)
+        scored, scores = scored[by_place], whole.scores[:, by_place]
+        rows = []
+        for part in np.unique(parts).tolist():
+            first, last = np.searchsorted(parts, [part, part + 1]).tolist()
+            bounds = first + np.append(0, np.searchsorted(places[first:last], self._ends[part])).astype(np.int64)
+            starts = np.append(0, self._ends[part])
+            for group, (low, high) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)):
+                if low < high:
+                    inside = slice(*np.searchsorted(scored, [low, high]).tolist())
+                    within = places[low:high] - starts[group]
+                    rows.append((part, group, *_packed(within, counters[:, low:high], scored[inside] - low, scores[:, inside])))
+        columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), _SCHEMA, strict=True)]
+        with pa.ipc.new_file(str(self._folder / f"{self._name}-{self._files:04}.arrow"), _SCHEMA) as writer:
+            writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
+        self._files += 1
+
+
+def _packed(places: Positions, counters: Matrix, scored: Positions, scores: npt.NDArray[np.int64]) -> tuple[Any, ...]:
+    parts = [places.astype(np.uint32), counters, scored.astype(np.uint32), scores]
+    data = b"".join(part.tobytes() for part in parts)
+    packed = pa.compress(data, _CODEC, asbytes=True)
+    return len(places), len(scored), counters.dtype.itemsize > 2, len(data), packed
+
+
+def _joined(held: Sequence[Back]) -> Back:
+    firsts = np.cumsum([0, *(len(back.places) for back in held)])
+    kind = np.result_type(*(back.counters.dtype for back in held))
+    return Back(
+        np.concatenate([back.parts for back in held]),
+        np.concatenate([back.places for back in held]),
+        np.concatenate([back.counters.astype(kind, copy=False) for back in held], axis=1),
+        np.concatenate([back.scored + first for back, first in zip(held, firsts, strict=False)]),
+        np.concatenate([back.scores for back in held], axis=1),
+    )
+
+
+class BackReader:
+    """Reads the counts of one part, row group by row group."""
+
+    def __init__(self, paths: Sequence[Path], part: int, counters: int) -> None:
+        """`counters` is the number of counters of a row."""
+        self._counters = counters
+        self._chunks: dict[int, list[tuple[pa.RecordBatch, int]]] = {}
+        for path in paths:
+            batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
+            for row in np.flatnonzero(batch["part"].to_numpy() == part).tolist():
+                self._chunks.setdefault(batch["group"][row].as_py(), []).append((batch, row))
+
+    def group(self, number: int, rows: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """Returns the counters int32 [counters, rows] and scores int64 [ENGAGEMENTS, rows] of a row group."""
+        counters = np.zeros((self._counters, rows), np.int32)
+        scores = np.zeros((len(ENGAGEMENTS), rows), np.int64)
+        for batch, row in self._chunks.get(number, []):
+            self._enter(batch, row, counters, scores)
+        return counters, scores
+
+    def _enter(
+        self, batch: pa.RecordBatch, row: int, counters: npt.NDArray[np.int32], scores: npt.NDArray[np.int64]
+    ) -> None:
+        n, k, size = (batch[name][row].as_py() for name in ("rows", "scored", "bytes"))
+        kind = np.dtype(np.uint32 if batch["wide"][row].as_py() else np.uint16)
+        data = pa.decompress(batch["data"][row].as_buffer(), size, _CODEC)
+        places = np.frombuffer(data, np.uint32, n)
+        found = np.frombuffer(data, kind, n * self._counters, 4 * n).reshape(self._counters, n)
+        counters[:, places] = found
+        if k:
+            start = 4 * n + found.nbytes
+            scored = np.frombuffer(data, np.uint32, k, start)
+            scores[:, places[scored]] = np.frombuffer(data, np.int64, 4 * k, start + 4 * k).reshape(4, k)

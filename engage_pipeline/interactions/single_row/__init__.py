@@ -1,1 +1,0 @@
-"""The features of one row, from counters in memory."""
