@@ -1,10 +1,12 @@
-"""Publishes raw training parts as versions of tweet_parts: one after the other, or on Spark in a task each.
+"""Publishes raw training parts as versions of tweet_parts, each by itself (engines.tasks).
 
-DuckDB reads the parts in both cases. What does not belong here: the content of a part's files (drafts).
+What does not belong here: the content of a part's files (drafts).
 """
 
 from collections.abc import Sequence
+from functools import partial
 
+from engage_pipeline.engines.tasks import attempt_items
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import identity
 from engage_pipeline.ingest.deletions.forgetting import enter_replaced
@@ -12,7 +14,7 @@ from engage_pipeline.ingest.deletions.lists import Deletions, read_deletions
 from engage_pipeline.ingest.drafts import write_labelled
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.manifests import Manifest
-from engage_pipeline.store.measured import PartResult, making, published
+from engage_pipeline.store.measured import PartResult, making, published, published_elsewhere
 from engage_pipeline.store.plan import parts_with_files, raw_sources
 from engage_pipeline.store.store import ArtifactStore
 
@@ -25,35 +27,13 @@ def publish_parts(store: ArtifactStore, keys: Sequence[str]) -> dict[str, PartRe
     Raises UserError if a list of deletions can't be read, or if Spark is not available.
     """
     deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
-    if store.settings.engine.kind == "duckdb":
-        return {key: _result(store, deletions, key) for key in keys}
-    from engage_pipeline.engines.spark.tasks import map_tasks
-
-    problems = map_tasks(_publish, keys, store.settings)
-    return {key: _published_elsewhere(store, key, problems[key]) for key in keys}
+    found = attempt_items(ARTIFACT, partial(_publish, deletions), keys, store.settings)
+    return {key: published_elsewhere(store, ARTIFACT, key, result) for key, result in zip(keys, found, strict=True)}
 
 
-def _result(store: ArtifactStore, deletions: Deletions, key: str) -> PartResult:
-    try:
-        return publish_part(store, deletions, key)
-    except UserError as error:
-        return error
-
-
-def _publish(settings: Settings, key: str) -> None:
-    """The work of a Spark task."""
-    deletions = read_deletions(settings.deletions, follow_links=settings.follow_links)
+def _publish(deletions: Deletions, settings: Settings, key: str) -> None:
+    """Publishes a part in this process, or in a process or a task of its own."""
     publish_part(ArtifactStore(settings), deletions, key)
-
-
-def _published_elsewhere(store: ArtifactStore, key: str, problem: str | None) -> PartResult:
-    """Returns the result of a part that a Spark task made; `problem` is its error, if there was one."""
-    if problem:
-        return UserError(problem)
-    try:
-        return store.manifest(ARTIFACT, key) or UserError(f"{ARTIFACT}/{key}: was removed while it was made")
-    except UserError as error:
-        return error
 
 
 def publish_part(store: ArtifactStore, deletions: Deletions, key: str) -> Manifest:

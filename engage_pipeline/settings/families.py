@@ -1,9 +1,9 @@
 """The feature families that `features.families` switches on and off, each declared in one record.
 
 A family of counters is a `Family`: all code that names, counts, looks up, titles or explains its counters reads the
-record. The reference's families are always counted; if they
-are off, their features are 0. A further family is one that the reference does not have. If it is off, it has no files
-and no columns; the network of the `synerise` preset never reads it.
+record. The reference's families are always counted; if they are off, their features are 0. A further family is one that
+the reference does not have. If it is off, it has no files and no columns; the network of the `synerise` preset never
+reads it.
 
 A family of effects is a group of effects of the mixed model (model/effects/effects.py); they are fitted only if it is
 on. What does not belong here: how rows are counted or effects fitted.
@@ -21,9 +21,10 @@ AUTHOR, VIEWER = "engaged_with_user_id", "engaging_user_id"
 class Key:
     """A key that rows are grouped by when counting, such as viewer and language.
 
-    `name` is part of the names of columns, `<window prefix><name>_like`, and of files of counts; `title` is its name in an explanation. `column` is the raw column that the key is read from, `viewer` that of its second
-    part, None if it has one part. `few`: `column` has few distinct values in all, fewer than 65,536. `counts` names the
-    key whose counts are looked up, None = its own. `several`: a row has several values, whose counts are added.
+    `name` is part of the names of columns, `<window prefix><name>_like`, and of files of counts; `title` is its name in
+    an explanation. `column` is the raw column that the key is read from, `viewer` that of its second part, None if it
+    has one part. `few`: `column` has few distinct values in all, fewer than 65,536. `counts` names the key whose counts
+    are looked up, None = its own. `several`: a row has several values, whose counts are added.
     """
 
     name: str

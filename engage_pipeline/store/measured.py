@@ -46,3 +46,13 @@ def published(draft: Draft) -> Manifest:
     if draft.manifest is None:
         raise RuntimeError("the draft is not published")
     return draft.manifest
+
+
+def published_elsewhere(store: ArtifactStore, name: str, key: str, problem: UserError | None) -> PartResult:
+    """Returns the result of a part that this or another process published; `problem` is its error, if there was one."""
+    if problem is not None:
+        return problem
+    try:
+        return store.manifest(name, key) or UserError(f"{name}/{key}: was removed while it was made")
+    except UserError as error:
+        return error

@@ -1,24 +1,21 @@
-"""Predicts raw test parts in this process, part by part and slice by slice.
+"""Predicts raw test parts in this process, part by part and row group by row group.
 
 What does not belong here: which parts, and the number of processes (predict).
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
-from engage_pipeline.files.parquet import batches
 from engage_pipeline.ingest.part_ingest import ingest_part
-from engage_pipeline.interactions.features.writing import write_features
+from engage_pipeline.interactions.features.joining import RowJoin, read_tweets
+from engage_pipeline.interactions.features.windows import Windows
 from engage_pipeline.progress import Progress, progress
 from engage_pipeline.settings.settings import Settings
-from engage_pipeline.store.file_names import FEATURES, REJECTS, TWEETS
+from engage_pipeline.store.file_names import REJECTS, TWEETS
 from engage_pipeline.submission.published import Published
-from engage_pipeline.submission.results import BATCH_ROWS, ResultsWriter, write_part
+from engage_pipeline.submission.results import BATCH_ROWS, ResultsWriter
 from engage_pipeline.submission.seen_rows import SeenRows
 
 _BYTES_A_UNIT = 1024
@@ -75,32 +72,17 @@ def _predict_part(
     share: _Share,
     settings: Settings,
 ) -> int:
-    tweets, features = folder / TWEETS, folder / FEATURES
+    tweets = folder / TWEETS
     report = ingest_part(
         source, tweets=tweets, rejects=folder / REJECTS, settings=settings, labelled=False, order="line"
     )
     share.rows = report.rows
-    for piece in slices(tweets, folder / "slice.parquet", published.slice_rows):
-        write_features(piece, features, kind="test", settings=settings, **published.counts)
-        for rows in write_part(writer, published.model, piece, features, seen.add):
-            share.advance(rows)
+    join = RowJoin("test", Windows.of(settings, published.counts))
+    for rows in read_tweets(tweets):
+        features = join.table(rows)
+        for start in range(0, len(rows), BATCH_ROWS):
+            batch = features.slice(start, BATCH_ROWS)
+            writer.write(rows.slice(start, BATCH_ROWS), published.model.probabilities(batch))
+            seen.add(batch)
+            share.advance(len(batch))
     return report.rejected
-
-
-def slices(tweets: Path, piece: Path, rows: int) -> Iterator[Path]:
-    """Yields Parquet files with the rows of `tweets` in order, at most `rows` each.
-
-    Yields `tweets` itself if it is small enough, else `piece` repeatedly: read each before asking for the next.
-    """
-    with pq.ParquetFile(tweets) as file:
-        if file.metadata.num_rows <= rows:
-            yield tweets
-            return
-        batch_rows = min(rows, BATCH_ROWS)
-        tables = batches(file, batch_rows)
-        while first := next(tables, None):
-            with pq.ParquetWriter(piece, file.schema_arrow, compression="lz4") as writer:
-                writer.write_table(first)
-                for table in islice(tables, rows // batch_rows - 1):
-                    writer.write_table(table)
-            yield piece

@@ -6,16 +6,13 @@ beside the old model (store.promoted_counters).
 
 import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import pyarrow.parquet as pq
-
 from engage_pipeline.errors import UserError
 from engage_pipeline.interactions.features.windows import Counts
-from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.promotion.predicting import predicting_model
 from engage_pipeline.store.promoted_counters import COUNTERS, CountersGoneError, find_counters, short
@@ -24,20 +21,16 @@ from engage_pipeline.store.versions import Version
 
 LOGGER = logging.getLogger("engage_pipeline")
 
-LEAST_SLICE_ROWS, MOST_SLICE_ROWS = 32_768, 16_777_216
-COUNTS_A_ROW = 64
-"""The most counter rows to read per row of a slice: each slice reads all counters, at 0.1 microseconds per row."""
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Published:
-    """The model and its version, the paths of the counters, and the number of rows to join with them at a time."""
+    """The model and its version, and the paths of the counters."""
 
     model: TrainedModel
     version: str
     counts: Counts
-    slice_rows: int
 
 
 @dataclass(frozen=True)
@@ -50,7 +43,7 @@ class Held:
 
     def load(self, threads: int | None) -> Published:
         """Loads the model of these folders. Raises UserError as TrainedModel.load does."""
-        return _published(TrainedModel.load(self.model, threads), self.version, self.counts)
+        return Published(TrainedModel.load(self.model, threads), self.version, self.counts)
 
 
 def hold_published(store: ArtifactStore, scratch: Path, *, allow_mixed: bool = False) -> Held:
@@ -73,28 +66,18 @@ def open_published(store: ArtifactStore, threads: int | None, *, allow_mixed: bo
 
     def load(model: Version, counters: Mapping[str, Version]) -> Published:
         folders = {name: version.directory() for name, version in counters.items()}
-        return _published(TrainedModel.load(model, threads), model.manifest.version, counts_in(folders))
+        return Published(TrainedModel.load(model, threads), model.manifest.version, counts_in(folders))
 
     return _unless_replaced(store, load, allow_mixed=allow_mixed)
-
-
-def slice_rows(folders: Sequence[Path]) -> int:
-    """Returns the number of rows of a slice, larger for larger counters in `folders`, since each slice reads them."""
-    counters = sum(pq.read_metadata(path).num_rows for folder in folders for path in folder.glob("*.parquet"))
-    return min(max(counters // COUNTS_A_ROW, LEAST_SLICE_ROWS), MOST_SLICE_ROWS)
 
 
 def counts_in(folders: Mapping[str, Path]) -> Counts:
     """Returns the paths of the counters for write_features; `folders` by artifact."""
     return {
         "training_counts": folders["interaction_counts"],
-        "similarity": folders["author_similarity"] / SIMILAR_AUTHORS,
+        "similarity": folders["author_similarity"],
         "validation_counts": folders["validation_counts"],
     }
-
-
-def _published(model: TrainedModel, version: str, counts: Counts) -> Published:
-    return Published(model, version, counts, slice_rows([counts["training_counts"], counts["validation_counts"]]))
 
 
 def _unless_replaced(

@@ -11,7 +11,6 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engage_pipeline.interactions.features.windows import counter_family
 from engage_pipeline.interactions.drift.profile import LANGUAGE, MISSING, MOST_VALUES, OTHERS, Profile, binned
 from engage_pipeline.interactions.drift.stability import (
     COMPARABLE_FEATURES,
@@ -20,6 +19,7 @@ from engage_pipeline.interactions.drift.stability import (
     rows_in_words,
     worst_in_words,
 )
+from engage_pipeline.interactions.features.windows import counter_family
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.submission.unknown import EXPOSURES
 

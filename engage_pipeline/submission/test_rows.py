@@ -36,6 +36,5 @@ def feature_files(
     counts = counts_in({name: version.directory() for name, version in counters.items()})
     with atomic.scratch_folder(store.root, SCRATCH) as scratch:
         parts = [(path, scratch / path.name) for path in tweets]
-        for _ in write_features_of_parts(parts, kind="test", settings=store.settings, **counts):
-            pass
+        write_features_of_parts(parts, kind="test", settings=store.settings, **counts)
         yield [output for _, output in parts]

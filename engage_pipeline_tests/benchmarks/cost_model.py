@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engage_pipeline.interactions.features.pieces import Sizes
+
 from engage_pipeline.settings.computing import TreeSettings
 from engage_pipeline.settings.settings import settings_from
 from engage_pipeline_tests.benchmarks.beyond_memory import TARGETS

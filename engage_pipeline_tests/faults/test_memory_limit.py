@@ -60,7 +60,7 @@ def validation_counts():
 
 def features():
     write_features(inputs / "tweets.parquet", output / "features.parquet", kind="training", settings=settings,
-                   training_counts=inputs / "counts", similarity=inputs / "similar.parquet",
+                   training_counts=inputs / "counts", similarity=inputs,
                    validation_counts=inputs / "validation_counts")
 
 def between():

@@ -80,9 +80,11 @@ def assert_ordered(rows: Sequence[Row], columns: Sequence[str]) -> None:
     assert keys == sorted(keys)
 
 
-def write_everything(world: World, folder: Path, threads: int, features: dict[str, Any] | None = None) -> None:
+def write_everything(
+    world: World, folder: Path, threads: int = 2, features: dict[str, Any] | None = None, processes: int = 1
+) -> None:
     """Counts, similarity and features of `world`, as files in `folder`; `features` is that group of settings."""
-    engine = {"threads": threads, "memory_limit": "500MB"}
+    engine = {"threads": threads, "processes": processes, "memory_limit": "500MB"}
     settings = tiny_settings(folder, engine=engine, features=features or {})
     parts = [write_typed(rows, folder / f"part{i}.parquet") for i, rows in enumerate(world.training)]
     validation = write_typed(world.validation, folder / "validation.parquet")
@@ -99,7 +101,7 @@ def write_everything(world: World, folder: Path, threads: int, features: dict[st
             folder / f"{kind}_features.parquet",
             kind=kind,
             training_counts=folder / "training_counts",
-            similarity=folder / "similar.parquet",
+            similarity=folder,
             validation_counts=folder / "validation_counts",
             settings=settings,
         )

@@ -8,10 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline.interactions.drift.stability import chance
-from engage_pipeline.interactions.features.pieces import cut
 from engage_pipeline.interactions.graphs.communities import NO_COMMUNITY, Communities
 from engage_pipeline.interactions.graphs.similarity import similar_authors
-from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER
 from engage_pipeline_tests.samples import tiny_settings
 
 
@@ -28,17 +26,6 @@ def test_users_between_and_beyond_the_known_ones_have_no_community() -> None:
     wanted = [NO_COMMUNITY, NO_COMMUNITY, 1, NO_COMMUNITY, 2, 3, NO_COMMUNITY, NO_COMMUNITY]
     assert known.of_authors(users).tolist() == wanted
     assert known.of_viewers(users).tolist() == [one if one == NO_COMMUNITY else one + 3 for one in wanted]
-
-
-@pytest.mark.parametrize(("most", "pieces"), [(6, 1), (5, 2), (3, 2), (2, 3)])
-def test_a_part_of_as_many_rows_as_a_piece_is_read_where_it_is(tmp_path: Path, most: int, pieces: int) -> None:
-    rows = pa.table({LINE_NUMBER: pa.array(range(6), pa.int64()), ENGAGEMENT_DAY: pa.array([0] * 6, pa.int32())})
-    path = tmp_path / "tweets.parquet"
-    pq.write_table(rows, path)
-    found = list(cut(path, 0, [ENGAGEMENT_DAY, LINE_NUMBER], most, tmp_path))
-    assert len(found) == pieces
-    assert (found[0].tweets == path) == (pieces == 1)
-    assert [piece.rows for piece in found] == [min(most, 6 - start) for start in range(0, 6, most)]
 
 
 def test_authors_that_are_equally_similar_come_by_id_whatever_their_size(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.interactions.counters.counting import count_training, count_validation
 from engage_pipeline.interactions.features.writing import write_features
+from engage_pipeline.interactions.graphs.edges import write_edges
 from engage_pipeline.interactions.graphs.similarity import similar_authors
 from engage_pipeline_tests.interactions.typed_parts import read_part, write_typed
 from engage_pipeline_tests.samples import GOLDEN, tiny_settings
@@ -51,6 +52,7 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]:
     validation_counts.mkdir()
     count_training(parts, training_counts, settings)
     count_validation([validation], validation_counts, settings)
+    write_edges(pq.read_table(GOLDEN / "similar_authors.parquet"), folder)
     tables = {}
     for kind, tweets in (("training", parts[0]), ("validation", validation)):
         write_features(
@@ -58,7 +60,7 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]:
             folder / f"{kind}_features.parquet",
             kind=kind,
             training_counts=training_counts,
-            similarity=GOLDEN / "similar_authors.parquet",
+            similarity=folder,
             validation_counts=validation_counts,
             settings=settings,
         )

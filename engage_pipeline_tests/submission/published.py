@@ -29,7 +29,7 @@ def publish_golden_model(folder: Path, settings: Settings) -> None:
     with store.publish("interaction_counts") as draft:
         count_training(train, draft.directory, settings)
     with store.publish("author_similarity") as draft:
-        shutil.copyfile(GOLDEN / SIMILAR_AUTHORS, draft.path(SIMILAR_AUTHORS))
+        shutil.copyfile(GOLDEN / SIMILAR_AUTHORS, draft.directory())
     split = partial(validation_split, seed=1, holdout_share=0.1, chunks=10)
     validation = ingest(GOLDEN / "validation" / "part-00000.gz", folder, settings, split)
     with store.publish("validation_counts") as draft:
@@ -46,7 +46,7 @@ def counts(store: ArtifactStore) -> dict[str, Path]:
     """Where write_features finds the counters of the store."""
     return {
         "training_counts": store.open("interaction_counts").directory(),
-        "similarity": store.open("author_similarity").path(SIMILAR_AUTHORS),
+        "similarity": store.open("author_similarity").directory(),
         "validation_counts": store.open("validation_counts").directory(),
     }
 

@@ -11,8 +11,8 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.parsing.single_line import read_line
-from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.features.single_row import RowFeatures
+from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.settings.families import FAMILY_NAMES
 from engage_pipeline.settings.settings import Settings, load_settings
 from engage_pipeline.store.store import ArtifactStore

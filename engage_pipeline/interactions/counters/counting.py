@@ -16,8 +16,10 @@ each chunk, which the features of that chunk leave out of `finetune_`. What does
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +28,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from engage_pipeline.engines.tasks import map_items
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.files.parquet import footer_mark
 from engage_pipeline.interactions.counters.tables import table_path
 from engage_pipeline.interactions.shards.counting import NESTED_SCHEMA, CollisionError, count_shard, side_schema
-from engage_pipeline.interactions.shards.files import Runs, rows_schema, run_paths, shard_bounds, write_runs
+from engage_pipeline.interactions.shards.files import Runs, SideRows, rows_schema, run_paths, shard_bounds, write_runs
 from engage_pipeline.interactions.shards.grouping import COUNTS
 from engage_pipeline.interactions.shards.rows import NEGATIVE, Names, NarrowRows
 from engage_pipeline.interactions.shards.sides import Side, sides_of
-from engage_pipeline.machine.spill import PIECES_PREFIX, spill_folder
-from engage_pipeline.progress import progress
+from engage_pipeline.machine.spill import SHARDS_PREFIX, spill_folder
 from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS, HOLDOUT, SPLIT
 from engage_pipeline.settings.families import COUNTER_FAMILIES, TRAINING, VALIDATION, counted_keys
 from engage_pipeline.settings.settings import Settings
@@ -48,8 +50,21 @@ LANGUAGES, DAYS, PARTS = "languages.parquet", "days.parquet", "parts.json"
 CHUNK_SCOPES = "chunk_n_"
 """The name of the scopes of all chunks."""
 SHARDS_A_FILE = 16
-Chosen = Callable[[npt.NDArray[np.int32]], npt.NDArray[np.bool_]]
-"""Which rows a scope counts, by their folds."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A scope of a window: the prefix of its files, and the folds that it counts: `only` one, or all but `without`."""
+
+    prefix: str
+    only: int | None = None
+    without: int | None = None
+
+    def rows(self, rows: SideRows) -> SideRows:
+        """Returns the rows that are counted."""
+        if self.only is not None:
+            return rows.take(np.flatnonzero(rows.folds == self.only))
+        return rows if self.without is None else rows.take(np.flatnonzero(rows.folds != self.without))
 
 
 def chunk_scope(chunk: int) -> str:
@@ -89,11 +104,9 @@ def count_training(tweets: Sequence[Path], output: Path, settings: Settings) -> 
     Returns figures: the rows of each table, and `rows` and the positives of each engagement in the window.
     """
     sides = sides_of(counted_keys(TRAINING, settings.features.counters))
-    seen = _Seen()
-    _distribute(tweets, output, sides, ENGAGEMENT_DAY, seen)
-    marks = [footer_mark(path) for path in tweets]
-    (output / PARTS).write_text(json.dumps(marks), encoding="utf-8")
-    facts = _count(output, output, sides, {TRAINING_SCOPE: None})
+    seen = distribute(tweets, output, sides, ENGAGEMENT_DAY, settings)
+    (output / PARTS).write_text(json.dumps([footer_mark(path) for path in tweets]), encoding="utf-8")
+    facts = _count(output, output, sides, [Scope(TRAINING_SCOPE)], settings)
     seen.write_days(output / DAYS)
     return facts | seen.write_languages(output / LANGUAGES) | seen.figures()
 
@@ -104,106 +117,157 @@ def count_validation(tweets: Sequence[Path], output: Path, settings: Settings) -
     Returns figures: the rows of each table, and `rows` and the positives of each engagement of all labelled rows.
     """
     sides = sides_of(counted_keys(VALIDATION, settings.features.counters))
-    seen = _Seen()
-    with atomic.scratch_folder(spill_folder(settings), PIECES_PREFIX) as scratch:
-        _distribute(tweets, scratch, sides, SPLIT, seen)
-        scopes: dict[str, Chosen | None] = {FINETUNE_SCOPE: lambda folds: folds != HOLDOUT, LABELLED_SCOPE: None}
-        for chunk in sorted(seen.folds - {HOLDOUT}):
-            scopes[chunk_scope(chunk)] = lambda folds, chunk=chunk: folds == chunk
-        facts = _count(scratch, output, sides, scopes)
+    with atomic.scratch_folder(spill_folder(settings), SHARDS_PREFIX) as scratch:
+        seen = distribute(tweets, scratch, sides, SPLIT, settings)
+        scopes = [Scope(FINETUNE_SCOPE, without=HOLDOUT), Scope(LABELLED_SCOPE)]
+        scopes += [Scope(chunk_scope(chunk), only=chunk) for chunk in sorted(seen.folds - {HOLDOUT})]
+        facts = _count(scratch, output, sides, scopes, settings)
     return facts | seen.write_languages(output / LANGUAGES) | seen.figures()
 
 
-class _Seen:
-    """What is known of a window once its rows were read: rows by language, and rows and engagements by fold."""
+@dataclass
+class Seen:
+    """What is known of rows once they were read: `rows` by column of few values and value, and COUNTS by fold."""
 
-    def __init__(self) -> None:
-        self.names = Names()
-        self._by_fold: dict[int, npt.NDArray[np.int64]] = {}
+    rows: dict[str, Counter[str]] = field(default_factory=dict)
+    by_fold: dict[int, npt.NDArray[np.int64]] = field(default_factory=dict)
 
     @property
     def folds(self) -> set[int]:
         """All folds."""
-        return set(self._by_fold)
+        return set(self.by_fold)
 
     def add(self, rows: NarrowRows) -> None:
-        """Adds the rows of a row group."""
+        """Adds the folds of the rows of a row group."""
         folds, places = np.unique(rows.folds, return_inverse=True)
         flags = [rows.labels >> bit & 1 for bit in range(len(ENGAGEMENTS))]
         counts = [np.bincount(places, flag, len(folds)) for flag in (*flags, rows.labels == NEGATIVE)]
         counts.append(np.bincount(places, minlength=len(folds)))
         for fold, added in zip(folds.tolist(), np.array(counts).T.astype(np.int64), strict=True):
-            self._by_fold[fold] = self._by_fold.get(fold, np.zeros(len(COUNTS), np.int64)) + added
+            self.by_fold[fold] = self.by_fold.get(fold, np.zeros(len(COUNTS), np.int64)) + added
+
+    def merge(self, other: "Seen") -> None:
+        """Adds what is known of other rows."""
+        for column, rows in other.rows.items():
+            self.rows.setdefault(column, Counter()).update(rows)
+        for fold, counts in other.by_fold.items():
+            self.by_fold[fold] = self.by_fold.get(fold, 0) + counts
 
     def figures(self) -> dict[str, int]:
         """Returns rows and positives of the window."""
-        total = sum(self._by_fold.values(), np.zeros(len(COUNTS), np.int64)).tolist()
+        total = sum(self.by_fold.values(), np.zeros(len(COUNTS), np.int64)).tolist()
         found = dict(zip(COUNTS, total, strict=True))
         return {"rows": found.pop("exposures"), **found}
 
     def write_days(self, path: Path) -> None:
         """Writes rows and engagements of each fold, by day."""
-        days = sorted(self._by_fold)
-        counts = np.array([self._by_fold[day] for day in days], np.int64).reshape(-1, len(COUNTS))
+        days = sorted(self.by_fold)
+        counts = np.array([self.by_fold[day] for day in days], np.int64).reshape(-1, len(COUNTS))
         columns = {ENGAGEMENT_DAY: pa.array(days, pa.int32()), "rows": counts[:, COUNTS.index("exposures")]}
         columns |= {name: counts[:, place] for place, name in enumerate(COUNTS) if name != "exposures"}
         pq.write_table(pa.table(columns), path, compression="zstd")
 
     def write_languages(self, path: Path) -> dict[str, int]:
         """Writes the languages, the most frequent first, ties by name; returns their number."""
-        rows = self.names.rows.get("language", {})
+        rows = self.rows.get("language", {})
         ordered = sorted(rows.items(), key=lambda pair: (-pair[1], pair[0].encode()))
-        table = {"language": pa.array([name for name, _ in ordered], pa.string()), "rows": pa.array([n for _, n in ordered], pa.int64())}
+        table = {
+            "language": pa.array([name for name, _ in ordered], pa.string()),
+            "rows": pa.array([n for _, n in ordered], pa.int64()),
+        }
         pq.write_table(pa.table(table), path, compression="zstd")
         return {path.stem: len(ordered)}
 
 
-def _distribute(tweets: Sequence[Path], folder: Path, sides: Sequence[Side], fold: str, seen: _Seen) -> None:
-    """Writes the narrow rows of all parts to `folder`."""
-    total = sum(pq.read_metadata(path).num_rows for path in tweets)
-    with progress("narrow_rows", total, "rows") as done:
-        for part, path in enumerate(tweets):
-            for rows in write_runs(path, folder, run_prefix(part), sides, fold, seen.names):
-                seen.add(rows)
-                done.advance(len(rows))
+def distribute(
+    tweets: Sequence[Path], folder: Path, sides: Sequence[Side], fold: str, settings: Settings, prefix: str = ""
+) -> Seen:
+    """Writes the narrow rows of all parts to `folder` (shards.files): each under `prefix` and run_prefix of its place.
+
+    `fold` is the column of the folds.
+    """
+    items = [_Narrowed(path, folder, f"{prefix}{run_prefix(part)}", sides, fold) for part, path in enumerate(tweets)]
+    seen = Seen()
+    rows = [pq.read_metadata(path).num_rows for path in tweets]
+    for found in map_items("narrow_rows", _narrow, items, settings, rows):
+        seen.merge(found)
+    return seen
+
+
+@dataclass(frozen=True)
+class _Narrowed:
+    """A part whose narrow rows are written to `folder`."""
+
+    tweets: Path
+    folder: Path
+    prefix: str
+    sides: Sequence[Side]
+    fold: str
+
+
+def _narrow(_: Settings, part: _Narrowed) -> Seen:
+    names, seen = Names(), Seen()
+    for rows in write_runs(part.tweets, part.folder, part.prefix, part.sides, part.fold, names):
+        seen.add(rows)
+    seen.rows = names.rows
+    return seen
+
+
+@dataclass(frozen=True)
+class _Shards:
+    """Neighbouring shards of a side, whose tables are the files with the number `number`."""
+
+    paths: Sequence[Path]
+    side: Side
+    number: int
+    bounds: Sequence[tuple[int, int]]
+    output: Path
+    scopes: Sequence[Scope]
 
 
 def _count(
-    narrow: Path, output: Path, sides: Sequence[Side], scopes: dict[str, Chosen | None]
+    narrow: Path, output: Path, sides: Sequence[Side], scopes: Sequence[Scope], settings: Settings
 ) -> dict[str, int]:
     """Counts the narrow rows in the folder `narrow` for each scope; returns the rows of each table."""
-    facts: dict[str, int] = {}
+    items: list[_Shards] = []
+    rows: list[int] = []
     for side in sides:
-        runs = Runs.open(run_paths(narrow, side, "*"), side)
-        bounds = shard_bounds(len(runs))
+        paths = run_paths(narrow, side, "*")
+        total = len(Runs.open(paths, side))
+        bounds = shard_bounds(total)
         for number, start in enumerate(range(0, len(bounds), SHARDS_A_FILE)):
-            found = _count_shards(runs, bounds[start : start + SHARDS_A_FILE], output, number, scopes)
-            for name, rows in found.items():
-                facts[name] = facts.get(name, 0) + rows
-    return facts
+            items.append(_Shards(paths, side, number, bounds[start : start + SHARDS_A_FILE], output, scopes))
+            rows.append(total * len(items[-1].bounds) // len(bounds))
+    facts: Counter[str] = Counter()
+    for found in map_items("counted_rows", _count_shards, items, settings, rows):
+        facts.update(found)
+    return dict(facts)
 
 
-def _count_shards(
-    runs: Runs, bounds: Sequence[tuple[int, int]], output: Path, number: int, scopes: dict[str, Chosen | None]
-) -> dict[str, int]:
-    """Counts neighbouring shards of a side into one file for each table; returns their rows."""
-    side, facts = runs.side, {}
+def _count_shards(_: Settings, shards: _Shards) -> dict[str, int]:
+    """Counts shards into one file for each table; returns their rows."""
+    runs, side = Runs.open(shards.paths, shards.side), shards.side
+    facts: Counter[str] = Counter()
     tables = {side.name: side_schema(side), **{key.name: NESTED_SCHEMA for key in side.nested}}
     with ExitStack() as stack:
-        writers = {
-            (scope, key): stack.enter_context(pa.ipc.new_file(str(table_path(output, scope, key, number)), schema))
-            for scope in scopes
-            for key, schema in tables.items()
-        }
-        for low, high in bounds:
+        writers = {}
+        for scope in shards.scopes:
+            for key, schema in tables.items():
+                path = stack.enter_context(
+                    atomic.atomic_file(table_path(shards.output, scope.prefix, key, shards.number))
+                )
+                writers[scope.prefix, key] = stack.enter_context(pa.ipc.new_file(str(path), schema))
+        for low, high in shards.bounds:
             rows = runs.shard(low, high)
-            for scope, chosen in scopes.items():
-                some = rows if chosen is None else rows.take(np.flatnonzero(chosen(rows.folds)))
-                try:
-                    found = count_shard(some, side, runs.names)
-                except CollisionError:
-                    raise UserError(f"two values of {side.column} have the same fingerprint: they can't be told apart") from None
-                for key, batch in found.items():
-                    writers[scope, key].write_batch(batch)
-                    facts[f"{scope}{key}"] = facts.get(f"{scope}{key}", 0) + len(batch)
+            for scope in shards.scopes:
+                for key, batch in _counted(scope.rows(rows), runs).items():
+                    writers[scope.prefix, key].write_batch(batch)
+                    facts[f"{scope.prefix}{key}"] += len(batch)
     return facts
+
+
+def _counted(rows: SideRows, runs: Runs) -> dict[str, pa.RecordBatch]:
+    try:
+        return count_shard(rows, runs.side, runs.names)
+    except CollisionError:
+        raise UserError(f"two values of {runs.side.column} have one fingerprint: they can't be told apart") from None

@@ -8,6 +8,7 @@ read. What does not belong here: counting (counters.counting), which counts are 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +93,10 @@ class SideTables:
 
     def find(self, ids: Ids) -> Places:
         """Finds ids; one whose check differs is another id."""
-        order = np.argsort(ids.hashes) if len(ids.hashes) > 1 else np.zeros(len(ids.hashes), np.int64)
-        hashes, checks = ids.hashes[order], ids.checks[order]
+        order, hashes, checks = ids.by_hash
         bounds = np.append(np.searchsorted(hashes, self._firsts), len(hashes)).tolist()
         rows, places, cuts, done = [], [], [], 0
-        for batch, (start, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+        for batch, (start, stop) in enumerate(pairwise(bounds)):
             if start == stop:
                 continue
             known = self.own.column(batch, "hash")
@@ -168,7 +168,9 @@ def search(
     return np.where(inside & (keys[np.where(inside, low, 0)] == wanted), low, -1)
 
 
-def _expanded(values: Values, rows: Positions, places: Positions) -> tuple[Positions, npt.NDArray[np.uint64], Positions]:
+def _expanded(
+    values: Values, rows: Positions, places: Positions
+) -> tuple[Positions, npt.NDArray[np.uint64], Positions]:
     """Returns row, value and place of each value of `rows`."""
     if isinstance(values, Lists):
         lists = values.take(rows)

@@ -16,7 +16,8 @@ from engage_pipeline import schema
 _DAY = 86_400
 _CYCLE = 12_622_780_800
 """Seconds of 400 years, after which the calendar repeats."""
-Column = npt.NDArray[Any] | pa.Array
+Column = Any
+"""A numpy array [n] or an Arrow array."""
 
 
 def profile(tweets: pa.Table) -> dict[str, Column]:
@@ -71,7 +72,9 @@ def _of_user(
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
-    return column.unify_dictionaries().combine_chunks() if pa.types.is_dictionary(column.type) else column.combine_chunks()
+    return (
+        column.unify_dictionaries().combine_chunks() if pa.types.is_dictionary(column.type) else column.combine_chunks()
+    )
 
 
 def _numbers(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:

@@ -39,7 +39,11 @@ def feature_file(output: Path, schema: pa.Schema, *, aside: bool) -> Iterator[Wr
 
 def _with_dictionaries(table: pa.Table, schema: pa.Schema) -> pa.Table:
     columns = [
-        column if column.type == field.type else column.cast(field.type) if not pa.types.is_dictionary(field.type) else column.dictionary_encode().cast(field.type)
+        column
+        if column.type == field.type
+        else column.cast(field.type)
+        if not pa.types.is_dictionary(field.type)
+        else column.dictionary_encode().cast(field.type)
         for column, field in zip(table.columns, schema, strict=True)
     ]
     return pa.table(columns, schema=schema)
@@ -49,13 +53,15 @@ def _parquet_writer(output: Path, schema: pa.Schema) -> pq.ParquetWriter:
     # BYTE_STREAM_SPLIT stores the first bytes of all numbers, then the second ones, and so on. Most counters are small,
     # so zstd makes this about as small as a dictionary, in half the time.
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
-    coded = [field.with_type(pa.dictionary(pa.int32(), pa.string())) if field.name in texts else field for field in schema]
+    coded = [
+        field.with_type(pa.dictionary(pa.int32(), pa.string())) if field.name in texts else field for field in schema
+    ]
     return pq.ParquetWriter(
         output,
         pa.schema(coded),
         compression="zstd",
         compression_level=1,
-        use_dictionary=texts,
+        use_dictionary=[*texts, *(field.name for field in schema if pa.types.is_float64(field.type))],
         column_encoding={_values(field): "BYTE_STREAM_SPLIT" for field in schema if _is_wide_number(field.type)},
         write_statistics=[LINE_NUMBER, ENGAGEMENT_DAY],
         store_schema=False,
@@ -64,7 +70,7 @@ def _parquet_writer(output: Path, schema: pa.Schema) -> pq.ParquetWriter:
 
 def _is_wide_number(kind: pa.DataType) -> bool:
     kind = kind.value_type if pa.types.is_list(kind) else kind
-    return kind in {pa.int32(), pa.int64(), pa.float64()}
+    return kind in {pa.int32(), pa.int64()}
 
 
 def _values(field: pa.Field) -> str:

@@ -1,7 +1,7 @@
 """The features of one row at a time: the same as write_features gives a test row.
 
-    rows = RowFeatures(settings, **published.counts)
-    table = rows.table(read_line(line))
+rows = RowFeatures(settings, **published.counts)
+table = rows.table(read_line(line))
 """
 
 from collections.abc import Mapping
@@ -10,10 +10,8 @@ from typing import Any, Unpack
 import pyarrow as pa
 
 from engage_pipeline import schema
-from engage_pipeline.interactions.counters.counting import LABELLED_SCOPE
-from engage_pipeline.interactions.features.windows import Counts, Windows, asked_of
-from engage_pipeline.interactions.features.writing import features_table
-from engage_pipeline.settings.families import AUTHOR
+from engage_pipeline.interactions.features.joining import RowJoin
+from engage_pipeline.interactions.features.windows import Counts, Windows
 from engage_pipeline.settings.settings import Settings
 
 
@@ -22,16 +20,12 @@ class RowFeatures:
 
     def __init__(self, settings: Settings, **counts: Unpack[Counts]) -> None:
         """Opens the counters and the similar authors that write_features looks up."""
-        self.windows = Windows.of(settings, counts)
-        self.schema = schema.feature_schema(labelled=False, families=self.windows.families)
+        self._join = RowJoin("test", Windows.of(settings, counts))
         self._tweets = schema.tweet_schema(labelled=False)
 
     def table(self, row: Mapping[str, Any]) -> pa.Table:
         """Returns a row of schema.feature_schema, line number 0, for a row's first 20 columns from read_line."""
         written = row["tweet_timestamp"]
         whole = {schema.LINE_NUMBER: 0, schema.ENGAGEMENT_DAY: (written or 0) // 86_400, **row}
-        tweets = pa.table([pa.array([whole[field.name]], field.type) for field in self._tweets], schema=self._tweets)
-        asked = asked_of(tweets, self.windows.columns)
-        counters = self.windows.training_counters(asked) | self.windows.validation_counters(asked, LABELLED_SCOPE)
-        counters |= self.windows.similar_sums(asked.ids[AUTHOR])
-        return features_table(tweets, counters, self.schema)
+        values = [pa.array([whole[field.name]], field.type) for field in self._tweets]
+        return self._join.table(pa.table(values, schema=self._tweets))

@@ -6,18 +6,18 @@
 What does not belong here: the tables (counters.tables), a training row's own day (shards.leaving_out).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self, TypedDict
+from typing import Any, Literal, Self, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from engage_pipeline import schema
-from engage_pipeline.interactions.counters.counting import FINETUNE_SCOPE, TRAINING_SCOPE, chunk_scope
+from engage_pipeline.interactions.counters.counting import TRAINING_SCOPE, chunk_scope
 from engage_pipeline.interactions.counters.tables import Found, Places, SideTables, Values, Window
 from engage_pipeline.interactions.graphs.edges import SCORE_UNITS, Edges
 from engage_pipeline.interactions.shards.grouping import COUNTS
@@ -43,7 +43,7 @@ _NO_SPLIT = -2
 
 
 class Counts(TypedDict):
-    """The folders of both windows' counts, and the file of similar_authors."""
+    """The folders of both windows' counts, and of author_similarity."""
 
     training_counts: Path
     similarity: Path
@@ -83,6 +83,10 @@ class Windows:
     families: Collection[str]
     _windows: dict[str, Window] = field(default_factory=dict)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the tables itself."""
+        return type(self), (self.folders, self.families)
+
     @classmethod
     def of(cls, settings: Settings, folders: Counts) -> Self:
         """Opens the folders; a table is read when it is looked up."""
@@ -102,7 +106,7 @@ class Windows:
     @cached_property
     def edges(self) -> Edges:
         """The similar authors."""
-        return Edges.read(self.folders["similarity"])
+        return Edges.open(self.folders["similarity"])
 
     def training_counters(self, asked: Asked) -> Columns:
         """Returns the training window's counts of rows that are not in it, similar authors included."""
@@ -177,7 +181,7 @@ class Windows:
         known[found.rows] = True
         authors = self.edges.find(asked.ids[AUTHOR].hashes)
         some = np.flatnonzero(known & (authors >= 0))
-        of, edge = self.edges.expanded(authors[some])
+        _, edge = self.edges.expanded(authors[some])
         lengths = np.zeros(asked.rows, np.int64)
         lengths[some] = self.edges.sizes[authors[some]]
         return self._scored(tables, pair, found, Lists(np.cumsum(lengths), self.edges.similar[edge]), edge, asked.rows)
@@ -187,7 +191,9 @@ class Windows:
     ) -> Columns:
         entries = len(similar.values)
         row = np.repeat(np.arange(rows), similar.lengths())
-        each = tables.nested_counts(pair, _entries(found, similar), Ids(similar.values, np.zeros(0, np.uint16)), entries)
+        each = tables.nested_counts(
+            pair, _entries(found, similar), Ids(similar.values, np.zeros(0, np.uint16)), entries
+        )
         scores = self.edges.scores[edge]
         columns: Columns = {}
         for place, name in enumerate(schema.ENGAGEMENTS):

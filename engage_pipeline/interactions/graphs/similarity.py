@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engage_pipeline.engines.opening import open_engine
+from engage_pipeline.interactions.graphs.edges import write_edges
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings
 
@@ -68,6 +69,8 @@ def similar_authors(
 ) -> dict[str, Any]:
     """Writes author, similar, jaccard, rank of the training rows in the files `tweets` to the Parquet file `output`.
 
+    The files of graphs.edges are written beside it.
+
     Each author gets its `top_n` - 1 most similar others with a Jaccard similarity of at least `threshold`; ties are
     broken by id. The rows are ordered by author and rank (from 0). Returns `authors` (with a follower), `follows`,
     `edges` (rows) and `degrees`: the number of authors by their number of similar ones.
@@ -82,6 +85,7 @@ def similar_authors(
             done.advance(stop - start)
     table = _table(followers.authors, place, found)
     pq.write_table(table, output, compression="zstd")
+    write_edges(table, output.parent)
     degrees = np.bincount(np.bincount(_joined(found, "author"), minlength=len(place)), minlength=top_n)
     return {
         "authors": len(place),

@@ -25,6 +25,7 @@ from engage_pipeline.interactions.shards.grouping import (
 from engage_pipeline.interactions.shards.rows import Lists
 from engage_pipeline.interactions.shards.sides import Side
 from engage_pipeline.numerics.fingerprints import fingerprints
+from engage_pipeline.numerics.sorting import argsort_hashes
 from engage_pipeline.settings.families import Key
 
 _COUNTS = [pa.field(name, pa.int32()) for name in COUNTS]
@@ -54,7 +55,7 @@ def count_shard(rows: SideRows, side: Side, names: Mapping[str, Sequence[str]]) 
 
     Raises CollisionError if two ids of the side have the same hash and different checks.
     """
-    rows = rows.take(np.argsort(rows.hashes, kind="stable"))
+    rows = rows.take(argsort_hashes(rows.hashes))
     starts = starts_of(rows.hashes)
     if len(starts) != len(starts_of(rows.hashes, rows.checks)):
         raise CollisionError(side.name)
@@ -100,5 +101,7 @@ def _counts(
 
 
 def _batch(columns: Sequence[npt.NDArray[Any]], schema: pa.Schema) -> pa.RecordBatch:
-    arrays = [pa.array(column.astype(field.type.to_pandas_dtype())) for column, field in zip(columns, schema, strict=True)]
+    arrays = [
+        pa.array(column.astype(field.type.to_pandas_dtype())) for column, field in zip(columns, schema, strict=True)
+    ]
     return pa.record_batch(arrays, schema=schema)

@@ -48,15 +48,17 @@ class SideRows:
 
     def take(self, rows: npt.NDArray[np.int64]) -> "SideRows":
         """Returns the rows at `rows`, in that order."""
-        columns = [self.hashes, self.checks, self.labels, self.folds, self.places]
         values = {name: each.take(rows) for name, each in self.values.items()}
-        return SideRows(*(column[rows] for column in columns), values, self.sources[rows])
+        return SideRows(
+            self.hashes[rows], self.checks[rows], self.labels[rows], self.folds[rows], self.places[rows], values,
+            self.sources[rows],
+        )  # fmt: skip
 
 
 def write_runs(
     tweets: Path, folder: Path, prefix: str, sides: Sequence[Side], fold: str | None, names: Names
 ) -> Iterator[NarrowRows]:
-    """Writes the rows of the Parquet file `tweets` to `folder`, `<side>_rows-<prefix>-<run>.arrow`; yields them, by group.
+    """Writes the rows of the Parquet file `tweets` to `folder`, `<side>_rows-<prefix>-<run>.arrow`, and yields them.
 
     `fold` is the column of the folds. Raises what reading the file raises.
     """
@@ -101,7 +103,9 @@ def _write_side(groups: Sequence[NarrowRows], first: int, path: Path, side: Side
         writer.write_table(table)
 
 
-def _nested(groups: Sequence[NarrowRows], order: npt.NDArray[np.int64], column: str, *, few: bool, several: bool) -> Any:
+def _nested(
+    groups: Sequence[NarrowRows], order: npt.NDArray[np.int64], column: str, *, few: bool, several: bool
+) -> Any:
     if several:
         lists = joined_lists([rows.lists[column] for rows in groups]).take(order)
         ends = np.append(0, lists.ends).astype(np.int64)
@@ -170,10 +174,11 @@ class Run:
             return None
         cut = slice(start, stop)
         values = {key.column: self._values(key.column, start, stop, several=key.several) for key in self.side.nested}
-        columns = [self._column(name)[cut] for name in ("hash", "check", "labels", "fold", "place")]
-        if not self.counted:
-            columns[2] = np.full(stop - start, NOT_COUNTED)
-        return SideRows(*columns, values, np.full(stop - start, source, np.int32))
+        labels = self._column("labels")[cut] if self.counted else np.full(stop - start, NOT_COUNTED)
+        return SideRows(
+            hashes[cut], self._column("check")[cut], labels, self._column("fold")[cut], self._column("place")[cut],
+            values, np.full(stop - start, source, np.int32),
+        )  # fmt: skip
 
     def _column(self, name: str) -> npt.NDArray[Any]:
         assert self._batch is not None  # noqa: S101 - narrows the type for the checker
@@ -229,25 +234,26 @@ class Runs:
 
     def shard(self, low: int, high: int) -> SideRows:
         """Returns the rows of all files whose upper 16 bits are in [low, high), with codes of `names`."""
-        slices = [(i, rows) for i, run in enumerate(self.runs) if (rows := run.slice(low, high, i)) is not None]
-        columns = [
-            _joined([getattr(rows, name) for _, rows in slices], kind)
-            for name, kind in (
-                ("hashes", np.uint64), ("checks", np.uint16), ("labels", np.uint8), ("folds", np.int32),
-                ("places", np.uint32),
-            )
-        ]  # fmt: skip
-        values: dict[str, npt.NDArray[Any] | Lists] = {}
+        found = [(i, rows) for i, run in enumerate(self.runs) if (rows := run.slice(low, high, i)) is not None]
+        values: dict[str, Any] = {}
         for key in self.side.nested:
-            parts = [rows.values[key.column] for _, rows in slices]
+            parts: list[Any] = [rows.values[key.column] for _, rows in found]
             if key.several:
                 values[key.column] = joined_lists(parts)
             elif key.few:
-                codes = [self._recoded[i][key.column][part] for (i, _), part in zip(slices, parts, strict=True)]
+                codes = [self._recoded[i][key.column][part] for (i, _), part in zip(found, parts, strict=True)]
                 values[key.column] = _joined(codes, np.uint16)
             else:
                 values[key.column] = _joined(parts, np.uint64)
-        return SideRows(*columns, values, _joined([rows.sources for _, rows in slices], np.int32))
+        return SideRows(
+            _joined([rows.hashes for _, rows in found], np.uint64),
+            _joined([rows.checks for _, rows in found], np.uint16),
+            _joined([rows.labels for _, rows in found], np.uint8),
+            _joined([rows.folds for _, rows in found], np.int32),
+            _joined([rows.places for _, rows in found], np.uint32),
+            values,
+            _joined([rows.sources for _, rows in found], np.int32),
+        )
 
 
 def shard_bounds(rows: int) -> list[tuple[int, int]]:

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from engage_pipeline.numerics.sorting import argsort
 from engage_pipeline.schema import ENGAGEMENTS
 
 Numbers = npt.NDArray[np.uint64]
@@ -84,7 +85,9 @@ def numbered(starts: Positions, rows: int) -> npt.NDArray[np.int32]:
     return np.repeat(np.arange(len(starts), dtype=np.int32), lengths_of(starts, rows))
 
 
-def order_of(groups: npt.NDArray[np.int32], values: npt.NDArray, last: npt.NDArray[np.int32] | None = None) -> Positions:
+def order_of(
+    groups: npt.NDArray[np.int32], values: npt.NDArray, last: npt.NDArray[np.int32] | None = None
+) -> Positions:
     """Returns the order by groups (from 0), then values (unsigned), then `last` (small numbers from 0).
 
     It sorts 64 bits: the upper bits of the values that fit; if two values of a group agree in these, all bits.
@@ -101,7 +104,7 @@ def order_of(groups: npt.NDArray[np.int32], values: npt.NDArray, last: npt.NDArr
         key |= last.astype(np.uint64)
     if upper:
         key |= groups.astype(np.uint64) << np.uint64(kept + lower)
-    order = np.argsort(key, kind="stable")
+    order = argsort(key)
     if kept < bits:
         key, values = key[order] >> np.uint64(lower), values[order]
         if ((key[1:] == key[:-1]) & (values[1:] != values[:-1])).any():

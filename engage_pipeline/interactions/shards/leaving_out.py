@@ -6,7 +6,7 @@ tables; others are sorted. What does not belong here: reading a shard (shards.fi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from engage_pipeline.interactions.shards.grouping import (
 )
 from engage_pipeline.interactions.shards.rows import Lists
 from engage_pipeline.interactions.shards.sides import Side
+from engage_pipeline.numerics.sorting import argsort_hashes
 from engage_pipeline.settings.families import Key
 
 Numbers = npt.NDArray[np.uint64]
@@ -57,11 +58,12 @@ class Shard:
     rows: SideRows
     groups: Codes
     folds: Codes
+    _pairs: dict[str, Pairs] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rows: SideRows) -> "Shard":
         """Orders the rows by id."""
-        rows = rows.take(np.argsort(rows.hashes, kind="stable"))
+        rows = rows.take(argsort_hashes(rows.hashes))
         return cls(rows, numbered(starts_of(rows.hashes), len(rows)), _dense(rows.folds))
 
     def counts(self, side: Side, sizes: Mapping[str, int]) -> dict[str, Counted]:
@@ -119,7 +121,9 @@ class Shard:
         """Returns the rows of a nested key, sorted; rows without a value have the value 0."""
         values = self.rows.values[key.column]
         assert not isinstance(values, Lists)  # noqa: S101 - narrows the type for the checker
-        return _sorted(self.groups, values, self.folds, self.rows.labels)
+        if key.name not in self._pairs:
+            self._pairs[key.name] = _sorted(self.groups, values, self.folds, self.rows.labels)
+        return self._pairs[key.name]
 
     def unsorted(self, pairs: Pairs) -> Counted:
         """Returns the counts of every row from those of its pair; zeros for rows without a value."""

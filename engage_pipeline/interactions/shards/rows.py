@@ -7,6 +7,7 @@ Ids are hashed (numerics.fingerprints); a hash of 0 is a missing id. What does n
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,12 @@ class Ids:
 
     hashes: Numbers
     checks: npt.NDArray[np.uint16]
+
+    @cached_property
+    def by_hash(self) -> tuple[npt.NDArray[np.int64], Numbers, npt.NDArray[np.uint16]]:
+        """The order of the rows by the upper 16 bits of their hashes, and hashes and checks in that order."""
+        order = np.argsort((self.hashes >> np.uint64(48)).astype(np.uint16), kind="stable")
+        return order, self.hashes[order], self.checks[order]
 
     def take(self, rows: npt.NDArray[np.int64]) -> "Ids":
         """Returns the ids of `rows`."""
@@ -115,9 +122,7 @@ def narrow_rows(
             yield _narrow(table, columns, few, fold, names)
 
 
-def _narrow(
-    table: pa.Table, columns: Sequence[str], few: Sequence[str], fold: str | None, names: Names
-) -> NarrowRows:
+def _narrow(table: pa.Table, columns: Sequence[str], few: Sequence[str], fold: str | None, names: Names) -> NarrowRows:
     several = [name for name in columns if pa.types.is_list(table.schema.field(name).type)]
     return NarrowRows(
         labels_of(table),

@@ -60,7 +60,10 @@ def _hits(pairs: Pairs, edges: Edges) -> tuple[Positions, Positions, npt.NDArray
     seen[_spread(pairs.groups[engaged], pairs.values[engaged])] = True
     kept = np.flatnonzero(seen[_spread(pairs.groups[pair], similar)])
     pair, similar, edge = pair[kept], similar[kept], edge[kept]
-    of_group = np.searchsorted(pairs.groups, pairs.groups[pair]), np.searchsorted(pairs.groups, pairs.groups[pair], "right")
+    of_group = (
+        np.searchsorted(pairs.groups, pairs.groups[pair]),
+        np.searchsorted(pairs.groups, pairs.groups[pair], "right"),
+    )
     found = search(pairs.values, *of_group, similar)
     right = np.flatnonzero(found >= 0)
     return pair[right], found[right], edges.scores[edge[right]]

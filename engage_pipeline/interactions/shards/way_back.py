@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from engage_pipeline.numerics.sorting import argsort
 from engage_pipeline.schema import ENGAGEMENTS
 
 Matrix = npt.NDArray[np.unsignedinteger]
@@ -74,9 +75,9 @@ class BackWriter:
     def _flush(self) -> None:
         whole = _joined(self._held)
         self._held, self._bytes = [], 0
-        order = np.argsort(whole.parts.astype(np.int64) << 32 | whole.places, kind="stable")
+        order = argsort(whole.parts.astype(np.uint64) << np.uint64(32) | whole.places)
         parts, places = whole.parts[order], whole.places[order].astype(np.int64)
-        counters = whole.counters[:, order]
+        counters = np.take(whole.counters, order, axis=1)
         scored = np.empty(len(order), np.int64)
         scored[order] = np.arange(len(order))
         scored = scored[whole.scored]
@@ -91,7 +92,9 @@ class BackWriter:
                 if low < high:
                     inside = slice(*np.searchsorted(scored, [low, high]).tolist())
                     within = places[low:high] - starts[group]
-                    rows.append((part, group, *_packed(within, counters[:, low:high], scored[inside] - low, scores[:, inside])))
+                    rows.append(
+                        (part, group, *_packed(within, counters[:, low:high], scored[inside] - low, scores[:, inside]))
+                    )
         columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), _SCHEMA, strict=True)]
         with pa.ipc.new_file(str(self._folder / f"{self._name}-{self._files:04}.arrow"), _SCHEMA) as writer:
             writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))

@@ -2,8 +2,8 @@
 
 A column of a table with several files is named `<file>.<column>`. The lineage lists the columns whose values decide a
 value; the keys of counts only join the tables and are not listed. A training row's counts of its own window are made of
-the narrow rows, and those of a validation row also of the counts of its chunk. All families are listed; those beyond the reference have tables
-and columns only if they are on.
+the narrow rows, and those of a validation row also of the counts of its chunk. All families are listed; those beyond
+the reference have tables and columns only if they are on.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -154,7 +154,9 @@ def _features(name: str) -> Iterator[tuple[str, Sequence[Source]]]:
     yield from _similar(tweets, own_window=own_window)
     scopes = [FINETUNE_SCOPE, CHUNK_SCOPES] if validation else [FINETUNE_SCOPE if labelled else LABELLED_SCOPE]
     for key in (*counted_keys(VALIDATION, COUNTER_FAMILIES), *REVERSED):
-        yield from _looked_up(tweets, key, schema.VALIDATION_PREFIX, _scope(key, *scopes), schema.SPLIT if validation else None)
+        yield from _looked_up(
+            tweets, key, schema.VALIDATION_PREFIX, _scope(key, *scopes), schema.SPLIT if validation else None
+        )
 
 
 def _looked_up(

@@ -38,9 +38,18 @@ WORK: dict[str, tuple[str, ...]] = {
         "interactions/counters/counting.py:count_validation",
         "interactions/shards/counting.py:count_shard",
     ),
-    "interaction_features": ("interactions/features/part_publishing.py:publish_parts", "interactions/shards/leaving_out.py:Shard"),
-    "validation_features": ("interactions/features/part_publishing.py:write_parts", "interactions/features/windows.py:Windows"),
-    "test_features": ("interactions/features/part_publishing.py:write_parts", "interactions/features/windows.py:Windows"),
+    "interaction_features": (
+        "interactions/features/part_publishing.py:publish_parts",
+        "interactions/shards/leaving_out.py:Shard",
+    ),
+    "validation_features": (
+        "interactions/features/part_publishing.py:write_parts",
+        "interactions/features/windows.py:Windows",
+    ),
+    "test_features": (
+        "interactions/features/part_publishing.py:write_parts",
+        "interactions/features/windows.py:Windows",
+    ),
     "finetuned_encoder": ("language/finetuning.py:finetune_encoder",),
     "token_sketches": ("language/token_vectors.py:sketch_tokens",),
     "emde_sketches": ("language/emde.py:code_tokens",),

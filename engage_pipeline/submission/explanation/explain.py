@@ -23,12 +23,13 @@ from engage_pipeline.ingest.parsing.lines import read_lines
 from engage_pipeline.ingest.parsing.streams import open_part
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.ingest.rejects import read_rejects
-from engage_pipeline.interactions.features.writing import write_features
+from engage_pipeline.interactions.features.joining import RowJoin
+from engage_pipeline.interactions.features.windows import Windows
 from engage_pipeline.machine.threads import limited_threads
 from engage_pipeline.model.explanation.row import RowExplanation, explain_row
 from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import Settings
-from engage_pipeline.store.file_names import FEATURES, REJECTS, TWEETS
+from engage_pipeline.store.file_names import REJECTS, TWEETS
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.published import open_published
 
@@ -73,9 +74,8 @@ def explain(
     ):
         tweets, labels = _read_tweet(line, where, Path(folder), settings)
         published = open_published(ArtifactStore(settings), threads, allow_mixed=allow_mixed)
-        path = Path(folder, FEATURES)
-        write_features(tweets, path, kind="test", settings=settings, **published.counts)
-        features = _numbered(pq.read_table(path), row)
+        join = RowJoin("test", Windows.of(settings, published.counts))
+        features = _numbered(join.table(pq.read_table(tweets)), row)
         explanation = explain_row(published.model, features)
         tweet = pq.read_table(tweets, columns=list(schema.COLUMN_NAMES[: schema.N_TEST_COLUMNS])).to_pylist()[0]
     return ExplainedRow(part, row, tweet, labels, features.to_pylist()[0], explanation, published.version)

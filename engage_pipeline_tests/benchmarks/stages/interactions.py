@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from engage_pipeline.interactions.counters.family_counts import Kind
 
 from engage_pipeline.interactions.counters.counting import count_training, count_validation
-from engage_pipeline.interactions.counters.family_counts import Kind
 from engage_pipeline.interactions.facts import CountFacts
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.graphs.communities import COMMUNITIES, find_communities
@@ -58,7 +58,7 @@ def author_similarity(world: World) -> Iterator[Work]:
     with world.store.publish("author_similarity") as draft:
         tweets = world.store.part_paths("author_similarity", "tweets.parquet")
         rows = sum(pq.read_metadata(path).num_rows for path in tweets)
-        yield lambda: Done(rows, compute_similarity(world, tweets, draft.path(SIMILAR_AUTHORS)))
+        yield lambda: Done(rows, compute_similarity(world, tweets, draft.directory()))
 
 
 def _similarity_of(graph: str, world: World) -> AbstractContextManager[Work]:
@@ -110,7 +110,7 @@ def _features(name: str, key: str | None, tweets_of: str, kind: Kind, world: Wor
                 kind=kind,
                 settings=store.settings,
                 training_counts=store.open("interaction_counts").directory(),
-                similarity=store.open("author_similarity").path(SIMILAR_AUTHORS),
+                similarity=store.open("author_similarity").directory(),
                 validation_counts=store.open("validation_counts").directory(),
             )
             yield lambda: Done(work())
@@ -134,7 +134,7 @@ def crowded_features(world: World) -> Iterator[Work]:
         kind="training",
         settings=store.settings,
         training_counts=crowded["interaction_counts"],
-        similarity=store.open("author_similarity").path(SIMILAR_AUTHORS),
+        similarity=store.open("author_similarity").directory(),
         validation_counts=crowded["validation_counts"],
     )
     yield lambda: Done(work())

@@ -5,15 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.interactions.counters.counting import count_training, count_validation
+from engage_pipeline.numerics.fingerprints import hashes
 from engage_pipeline.settings.families import FAMILY_NAMES, KEYS, TRAINING, counted_keys
 from engage_pipeline_tests.interactions.typed_parts import Row, engagement_day, write_typed
 from engage_pipeline_tests.samples import FIRST_DAY, tiny_settings
 
+NAMES, LANGUAGES = ["ana", "ben", None, "cal", "dot"], ["en", None, "ja"]
+TYPES = ["Quote", None, "Reply"]
 COUNTS = (*schema.ENGAGEMENTS, "negative", "exposures")
 
 
@@ -47,38 +51,35 @@ def training(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
     return counts, count_training(parts, counts, tiny_settings(tmp_path))
 
 
-def read_counts(folder: Path, file: str, numbers: str = "user_numbers") -> dict[tuple, list[int]]:
-    """Counts in the order of COUNTS by key, viewer (where the key has one) and fold (where the file has one)."""
-    users = _names(folder, "user_numbers")
-    keys = _names(folder, numbers)
-    found = {}
-    for row in pq.read_table(folder / f"{file}.parquet").to_pylist():
-        key = [keys[row["key"]]]
-        key += [users[row["viewer"]]] if row["viewer"] else []
-        key += [row["fold"]] if "fold" in row else []
-        found[tuple(key)] = [row[name] for name in COUNTS]
+def read_counts(folder: Path, side: str, key: str | None = None, scope: str = "") -> dict[tuple, list[int]]:
+    """Counts in the order of COUNTS by the value of a side, or by (value, value of the side) of a key nested in it."""
+    texts = [*NAMES, "en", "ja", "x", "y", "t", *TYPES]
+    names = dict(zip(hashes(pa.array(texts)).tolist(), texts, strict=True))
+    own = read_table(folder, f"{scope}{side}")
+    if key is None:
+        return {(names[row["hash"]],): [row[name] for name in COUNTS] for row in own}
+    nested, found, start = read_table(folder, f"{scope}{key}"), {}, 0
+    for row in own:
+        end = row[f"{key}_end"]
+        for one in nested[start:end]:
+            found[names[one["value"]], names[row["hash"]]] = [one[name] for name in COUNTS]
+        start = end
+    assert start == len(nested)
     return found
 
 
-def _names(folder: Path, numbers: str) -> dict[int, str]:
-    table = pq.read_table(folder / f"{numbers}.parquet").to_pydict()
-    return dict(zip(table["number"], table["language" if numbers == "languages" else "id"], strict=True))
+def read_table(folder: Path, table: str) -> list[dict[str, Any]]:
+    """The rows of a table of one shard."""
+    (path,) = folder.glob(f"{table}-*.arrow")
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_file(source).read_all().to_pylist()
 
 
 def test_pairs_in_total(training: tuple[Path, dict]) -> None:
-    assert read_counts(training[0], "pair") == {
+    assert read_counts(training[0], "viewer", "pair") == {
         ("ana", "ben"): [2, 1, 0, 0, 1, 3],
         ("ana", "cal"): [0, 0, 1, 0, 0, 1],
         ("ben", "ben"): [0, 0, 0, 1, 0, 1],
-    }
-
-
-def test_pairs_by_day(training: tuple[Path, dict]) -> None:
-    assert read_counts(training[0], "pair_by_fold") == {
-        ("ana", "ben", FIRST_DAY): [2, 1, 0, 0, 0, 2],
-        ("ana", "ben", FIRST_DAY + 1): [0, 0, 0, 0, 1, 1],
-        ("ana", "cal", FIRST_DAY + 1): [0, 0, 1, 0, 0, 1],
-        ("ben", "ben", FIRST_DAY + 1): [0, 0, 0, 1, 0, 1],
     }
 
 
@@ -94,7 +95,7 @@ def test_an_author_is_counted_where_the_viewer_is_missing(training: tuple[Path, 
 
 
 def test_a_missing_language_is_no_key(training: tuple[Path, dict]) -> None:
-    assert read_counts(training[0], "language", "languages") == {
+    assert read_counts(training[0], "viewer", "language") == {
         ("en", "ben"): [2, 1, 0, 0, 0, 2],
         ("ja", "cal"): [0, 0, 1, 0, 0, 1],
         ("ja", "ben"): [0, 0, 0, 1, 0, 1],
@@ -102,7 +103,7 @@ def test_a_missing_language_is_no_key(training: tuple[Path, dict]) -> None:
 
 
 def test_repeated_hashtags_are_counted_again(training: tuple[Path, dict]) -> None:
-    assert read_counts(training[0], "hashtag", "hashtag_numbers") == {
+    assert read_counts(training[0], "viewer", "hashtag") == {
         ("x", "ben"): [2, 0, 0, 0, 0, 2],
         ("x", "cal"): [0, 0, 1, 0, 0, 1],
     }
@@ -112,7 +113,6 @@ def test_languages_are_listed_by_frequency(training: tuple[Path, dict]) -> None:
     assert pq.read_table(training[0] / "languages.parquet").to_pydict() == {
         "language": ["ja", "en"],
         "rows": [3, 2],
-        "number": [1, 2],
     }
 
 
@@ -124,11 +124,10 @@ def test_days_add_up_to_the_figures(training: tuple[Path, dict]) -> None:
     assert (days["like"], days["negative"]) == ([2, 0], [0, 2])
     totals = {name: sum(days[name]) for name in ("rows", *schema.ENGAGEMENTS, "negative")}
     assert totals == {name: facts[name] for name in totals}
-    assert facts["days"] == 2
-    assert facts["pair_by_fold"] == 4
+    assert facts["pair"] == 3
 
 
-def test_the_validation_window_has_two_scopes(tmp_path: Path) -> None:
+def test_the_validation_window_has_a_scope_for_each_use_and_each_chunk(tmp_path: Path) -> None:
     splits = (0, 0, 1, schema.HOLDOUT, 1, 1)
     rows = [row | {schema.SPLIT: split} for row, split in zip(ROWS, splits, strict=True)]
     path = write_typed(rows, tmp_path / "validation.parquet")
@@ -136,22 +135,17 @@ def test_the_validation_window_has_two_scopes(tmp_path: Path) -> None:
     counts.mkdir()
     facts = count_validation([path], counts, tiny_settings(tmp_path))
     assert facts["rows"] == 6
-    assert read_counts(counts, "finetune_pair") == {
+    assert read_counts(counts, "viewer", "pair", "finetune_") == {
         ("ana", "ben"): [2, 1, 0, 0, 1, 3],
         ("ben", "ben"): [0, 0, 0, 1, 0, 1],
     }
-    assert read_counts(counts, "finetune_pair_by_fold") == {
-        ("ana", "ben", 0): [2, 1, 0, 0, 0, 2],
-        ("ana", "ben", 1): [0, 0, 0, 0, 1, 1],
-        ("ben", "ben", 1): [0, 0, 0, 1, 0, 1],
+    assert read_counts(counts, "viewer", "pair", "chunk_0_") == {("ana", "ben"): [2, 1, 0, 0, 0, 2]}
+    assert read_counts(counts, "viewer", "pair", "chunk_1_") == {
+        ("ana", "ben"): [0, 0, 0, 0, 1, 1],
+        ("ben", "ben"): [0, 0, 0, 1, 0, 1],
     }
-    assert read_counts(counts, "finetune_tweet", "tweet_numbers") == {("t",): [2, 1, 0, 1, 2, 5]}
-    assert read_counts(counts, "labelled_tweet", "tweet_numbers") == {("t",): [2, 1, 1, 1, 2, 6]}
-    assert not (counts / "labelled_tweet_by_fold.parquet").exists()
-
-
-NAMES, LANGUAGES = ["ana", "ben", None, "cal", "dot"], ["en", None, "ja"]
-TYPES = ["Quote", None, "Reply"]
+    assert read_counts(counts, "tweet", scope="finetune_") == {("t",): [2, 1, 0, 1, 2, 5]}
+    assert read_counts(counts, "tweet", scope="labelled_") == {("t",): [2, 1, 1, 1, 2, 6]}
 
 
 def random_exposures(seed: int, rows: int) -> list[Row]:
@@ -174,7 +168,7 @@ def random_exposures(seed: int, rows: int) -> list[Row]:
 
 
 def counted_plainly(rows: list[Row], key: str) -> dict[tuple, list[int]]:
-    """What `read_counts` should read of a key by fold, row by row."""
+    """What `read_counts` should read of a key, row by row."""
     found: dict[tuple, Counter[str]] = {}
     for row in rows:
         viewer = row["engaging_user_id"]
@@ -188,9 +182,7 @@ def counted_plainly(rows: list[Row], key: str) -> dict[tuple, list[int]]:
         }[key]
         engaged = [name for name in schema.ENGAGEMENTS if row[schema.engagement_timestamp(name)] is not None]
         for one in (one for one in keys if None not in one):
-            found.setdefault((*one, row[schema.ENGAGEMENT_DAY]), Counter()).update(
-                [*(engaged or ["negative"]), "exposures"]
-            )
+            found.setdefault(one, Counter()).update([*(engaged or ["negative"]), "exposures"])
     return {one: [counts[name] for name in COUNTS] for one, counts in found.items()}
 
 
@@ -199,14 +191,8 @@ def test_every_count_is_that_of_plain_python(tmp_path: Path, key: str) -> None:
     rows = random_exposures(1, 200)
     settings = tiny_settings(tmp_path, features={"families": list(FAMILY_NAMES)})
     count_training([write_typed(rows, tmp_path / "part.parquet")], tmp_path, settings)
-    numbers = KEYS[key].numbers
-    by_fold = counted_plainly(rows, key)
-    totals: dict[tuple, list[int]] = {}
-    for one, counts in by_fold.items():
-        before = totals.get(one[:-1], [0] * len(COUNTS))
-        totals[one[:-1]] = [a + b for a, b in zip(before, counts, strict=True)]
-    assert read_counts(tmp_path, f"{key}_by_fold", numbers) == by_fold
-    assert read_counts(tmp_path, key, numbers) == totals
+    found = read_counts(tmp_path, key) if KEYS[key].viewer is None else read_counts(tmp_path, "viewer", key)
+    assert found == counted_plainly(rows, key)
 
 
 def test_days_and_figures_are_those_of_plain_python(tmp_path: Path) -> None:
@@ -219,13 +205,3 @@ def test_days_and_figures_are_those_of_plain_python(tmp_path: Path) -> None:
         assert dict(zip(days["engagement_day"], days[name], strict=True)) == wanted
         assert facts[name] == len(lines)
     assert sum(days["rows"]) == facts["rows"] == len(rows)
-
-
-def test_every_id_has_one_number_and_the_numbers_are_dense(tmp_path: Path) -> None:
-    rows = random_exposures(3, 200)
-    count_training([write_typed(rows, tmp_path / "part.parquet")], tmp_path, tiny_settings(tmp_path))
-    wanted = {"user_numbers": {"ana", "ben", "cal", "dot"}, "hashtag_numbers": {"x", "y"}, "languages": {"en", "ja"}}
-    for file, ids in wanted.items():
-        table = pq.read_table(tmp_path / f"{file}.parquet").to_pydict()
-        assert sorted(table["language" if file == "languages" else "id"]) == sorted(ids)
-        assert sorted(table["number"]) == list(range(1, len(ids) + 1))

@@ -1,7 +1,7 @@
 """Features of several parts in one go: published one by one, a part that can't be made loses no other."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.interactions.features import part_publishing, writing
+from engage_pipeline.interactions.features import part_publishing
 from engage_pipeline.interactions.features.part_publishing import publish_parts
 from engage_pipeline.store.manifests import Manifest
 from engage_pipeline.store.store import ArtifactStore
@@ -35,16 +35,16 @@ def make(store: ArtifactStore) -> dict[str, Manifest | str]:
     return {key: str(made) if isinstance(made, UserError) else made for key, made in results.items()}
 
 
-def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many pieces are looked up at once, each time."""
+def worked_on(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """For how many parts the shards are worked on, each time."""
     sizes: list[int] = []
-    look_up = writing._Join._look_up
+    shards = part_publishing.counted_shards
 
-    def counted(self: Any, group: Any) -> Iterator[Any]:
-        sizes.append(len(group))
-        return look_up(self, group)
+    def counted(parts: Sequence[Path], *others: Any) -> Any:
+        sizes.append(len(parts))
+        return shards(parts, *others)
 
-    monkeypatch.setattr(writing._Join, "_look_up", counted)
+    monkeypatch.setattr(part_publishing, "counted_shards", counted)
     return sizes
 
 
@@ -52,7 +52,7 @@ def test_together_they_are_what_each_is_alone(store: ArtifactStore, monkeypatch:
     for key in KEYS:
         assert isinstance(publish_parts(store, [key])[key], Manifest)
     alone = {key: version(store, key) for key in KEYS}
-    sizes = looked_up(monkeypatch)
+    sizes = worked_on(monkeypatch)
     made = make(store)
     assert sizes == [3]
     assert {key: version(store, key) for key in KEYS} == alone
@@ -70,7 +70,7 @@ def test_a_part_that_is_damaged_is_told_and_loses_no_other(
     tweets = store.open("tweet_parts", KEYS[1]).path("tweets.parquet")
     tweets.write_bytes(tweets.read_bytes()[:-1])
     before = {key: store.open("interaction_features", key).manifest.created for key in KEYS}
-    sizes = looked_up(monkeypatch)
+    sizes = worked_on(monkeypatch)
     made = make(store)
     assert sizes == [2]
     assert isinstance(made[KEYS[1]], str)
@@ -79,9 +79,7 @@ def test_a_part_that_is_damaged_is_told_and_loses_no_other(
         assert store.open("interaction_features", key).manifest.created != before[key]
 
 
-def test_what_stops_one_in_the_middle_is_tried_without_it(
-    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_stops_one_in_the_middle_stops_no_other(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
     finish = part_publishing._finish
 
     def fails(path: Path, *others: Any) -> None:
@@ -90,9 +88,9 @@ def test_what_stops_one_in_the_middle_is_tried_without_it(
         finish(path, *others)
 
     monkeypatch.setattr(part_publishing, "_finish", fails)
-    sizes = looked_up(monkeypatch)
+    sizes = worked_on(monkeypatch)
     made = make(store)
-    assert sizes == [3, 1, 1]  # all, then those that are left one by one
+    assert sizes == [3]
     assert made[KEYS[1]] == "the disk is full"
     assert all(isinstance(made[key], Manifest) for key in (KEYS[0], KEYS[2]))
     folders = [path for key in KEYS for path in store.folder("interaction_features", key).glob(".tmp-*")]

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score  # noqa: TID253 - nothing light imports tests
 
 from engage_pipeline.interactions.counters.counting import count_training
+from engage_pipeline.interactions.counters.tables import table_path
 from engage_pipeline.interactions.graphs import communities
 from engage_pipeline.interactions.graphs.communities import NO_COMMUNITY, SCHEMA, Communities, embed, find_communities
 from engage_pipeline.interactions.graphs.exposure_matrix import ABSENT, ExposureMatrix
-from engage_pipeline.numerics.fingerprints import fingerprints
+from engage_pipeline.numerics.fingerprints import fingerprints, hashes
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.interactions.counters.test_counting import exposure
 from engage_pipeline_tests.interactions.typed_parts import write_typed
@@ -25,18 +26,29 @@ Pairs = dict[tuple[int, int], int]
 
 
 def write_counts(folder: Path, pairs: Pairs, users: int) -> Path:
-    """The two files of interaction_counts that are read; the user with the number n is called `u<n>`."""
+    """What is read of interaction_counts; the user with the number n is the n-th by the hash of a name."""
     folder.mkdir(exist_ok=True)
-    rows = sorted((author, viewer, shown) for (viewer, author), shown in pairs.items())
-    author, viewer, shown = (pa.array([row[place] for row in rows], pa.int32()) for place in range(3))
-    pq.write_table(pa.table({"key": author, "viewer": viewer, "exposures": shown}), folder / "pair.parquet")
-    numbers = pa.table({"id": names(users), "number": pa.array(range(1, users + 1), pa.int32())})
-    pq.write_table(numbers, folder / "user_numbers.parquet")
+    ids = np.sort(hashes(names(users)))
+    rows = sorted((viewer, author, shown) for (viewer, author), shown in pairs.items())
+    viewers = sorted({viewer for viewer, _, _ in rows})
+    ends = np.searchsorted([viewer for viewer, _, _ in rows], viewers, side="right")
+    write_table(folder, "viewer", {"hash": ids[np.array(viewers, int) - 1], "pair_end": ends.astype(np.int32)})
+    authors, shown = (np.array([row[place] for row in rows], np.int32) for place in (1, 2))
+    write_table(folder, "pair", {"value": ids[authors - 1], "exposures": shown})
+    write_table(folder, "author", {"hash": ids})
     return folder
 
 
+def write_table(folder: Path, key: str, columns: dict[str, np.ndarray]) -> None:
+    batch = pa.record_batch(columns)
+    with pa.ipc.new_file(str(table_path(folder, "", key, 0)), batch.schema) as writer:
+        writer.write_batch(batch)
+
+
 def names(users: int) -> pa.Array:
-    return pa.array([f"u{number}" for number in range(1, users + 1)], pa.string())
+    """Names in the order of their hashes."""
+    found = pa.array([f"u{number}" for number in range(1, users + 1)], pa.string())
+    return found.take(pa.array(np.argsort(hashes(found))))
 
 
 def planted(users: int, groups: int, seed: int) -> tuple[Pairs, np.ndarray]:
@@ -99,7 +111,7 @@ def test_a_cut_to_few_authors_still_places_the_others(tmp_path: Path) -> None:
 
 def matrix_of(folder: Path, pairs: Pairs, users: int) -> ExposureMatrix:
     counts = write_counts(folder / "counts", pairs, users)
-    return ExposureMatrix.write(counts, folder / "by_viewer.parquet", users, tiny_settings(folder))
+    return ExposureMatrix.write(counts, folder / "by_viewer.parquet")
 
 
 def test_vectors_are_those_of_the_dense_decomposition(tmp_path: Path) -> None:

@@ -16,10 +16,11 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.definitions import defs
-from engage_pipeline.interactions.counters.counting import COUNTS, count_training, count_validation
-from engage_pipeline.interactions.counters.family_counts import Kind
+from engage_pipeline.interactions.counters.counting import count_training, count_validation
+from engage_pipeline.interactions.features.windows import Kind
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.graphs.similarity import similar_authors
+from engage_pipeline.interactions.shards.grouping import COUNTS
 from engage_pipeline.orchestration.assets.lineage import TWEETS, Lineage, column_lineage, in_words
 from engage_pipeline.settings.families import FAMILY_NAMES
 from engage_pipeline_tests.interactions.dense_rows import dense_rows
@@ -69,7 +70,7 @@ class World:
             output,
             kind=KINDS[name],
             training_counts=inputs["interaction_counts"],
-            similarity=inputs["author_similarity"] / "similar_authors.parquet",
+            similarity=inputs["author_similarity"],
             validation_counts=inputs["validation_counts"],
             settings=self.settings,
         )

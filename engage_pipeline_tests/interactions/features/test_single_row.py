@@ -22,7 +22,7 @@ def test_a_row_alone_has_the_features_of_its_part(tmp_path: Path) -> None:
     alone = RowFeatures(
         tiny_settings(tmp_path, features=features),
         training_counts=tmp_path / "training_counts",
-        similarity=tmp_path / "similar.parquet",
+        similarity=tmp_path,
         validation_counts=tmp_path / "validation_counts",
     )
     expected = pq.read_table(tmp_path / "test_features.parquet")

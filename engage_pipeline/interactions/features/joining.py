@@ -1,0 +1,71 @@
+"""Joins rows of tweets with their counters: the rows that a model reads, as tables in memory.
+
+    join = RowJoin("test", Windows.of(settings, counts))
+    for tweets in read_tweets(path):
+        features = join.table(tweets)
+
+What does not belong here: files of features (features.writing), a training row's own window (features.own_window).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from engage_pipeline import schema
+from engage_pipeline.files.parquet import open_coded
+from engage_pipeline.interactions.counters.counting import FINETUNE_SCOPE, LABELLED_SCOPE
+from engage_pipeline.interactions.features.profile import Column, profile
+from engage_pipeline.interactions.features.windows import Asked, Columns, Kind, Windows, asked_of
+from engage_pipeline.settings.families import AUTHOR
+
+_TEXTS = ("tweet_id", "tweet_type", "language", "engaged_with_user_id", "engaging_user_id", "hashtags", "present_media")
+
+
+def read_tweets(path: Path) -> Iterator[pa.Table]:
+    """Yields the row groups of a Parquet file of schema.tweet_schema; texts that recur are dictionaries."""
+    with open_coded(path, _TEXTS) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, use_threads=False)
+
+
+@dataclass(frozen=True)
+class RowJoin:
+    """Joins rows of a kind with the counters of `windows`."""
+
+    kind: Kind
+    windows: Windows
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The columns of the joined rows: a schema.feature_schema."""
+        labelled, validation = self.kind != "test", self.kind == "validation"
+        return schema.feature_schema(labelled=labelled, validation=validation, families=self.windows.families)
+
+    def table(self, tweets: pa.Table, own: Columns | None = None) -> pa.Table:
+        """Returns rows of `schema` for rows of schema.tweet_schema, whose texts may be dictionaries, as may those of
+        the result. `own` holds training rows' counts of their own window; those of other rows are looked up.
+        """
+        asked = asked_of(tweets, self.windows.columns)
+        counters = self.windows.training_counters(asked) if own is None else dict(own)
+        counters |= self._validation_counters(asked, tweets) | self.windows.similar_sums(asked.ids[AUTHOR])
+        columns: dict[str, Column] = {**profile(tweets), **counters}
+        return pa.table(
+            [_array(columns.get(field.name), field, len(tweets)) for field in self.schema], self.schema.names
+        )
+
+    def _validation_counters(self, asked: Asked, tweets: pa.Table) -> Columns:
+        if self.kind == "validation":
+            return self.windows.validation_counters(asked, FINETUNE_SCOPE, tweets[schema.SPLIT].to_numpy())
+        return self.windows.validation_counters(asked, LABELLED_SCOPE if self.kind == "test" else FINETUNE_SCOPE)
+
+
+def _array(column: Column | None, field: pa.Field, rows: int) -> pa.Array:
+    """Returns a column in the type of the field, or as a dictionary; zeros for counters of families that are off."""
+    if column is None:
+        column = np.zeros(rows, field.type.to_pandas_dtype())
+    array = column if isinstance(column, pa.Array) else pa.array(column)
+    return array if pa.types.is_dictionary(array.type) or array.type == field.type else array.cast(field.type)

@@ -1,0 +1,30 @@
+"""Sorting by 64-bit keys: numpy sorts 16-bit numbers by their digits, several times faster than longer ones."""
+
+import numpy as np
+import numpy.typing as npt
+
+_DIGITS = (0, 16, 32, 48)
+_FEW = 1024
+
+
+def argsort(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """Returns the stable order of keys, int64 [n]: one pass over each 16-bit digit that varies, the lowest first."""
+    if len(keys) < _FEW:
+        return np.argsort(keys, kind="stable")
+    varies = int(np.bitwise_or.reduce(keys) ^ np.bitwise_and.reduce(keys))
+    order: npt.NDArray[np.int64] | None = None
+    for first in _DIGITS:
+        if varies >> first & 0xFFFF:
+            digit = (keys >> np.uint64(first)).astype(np.uint16)
+            if order is None:
+                order = np.argsort(digit, kind="stable")
+            else:
+                order = order[np.argsort(digit[order], kind="stable")]
+    return np.arange(len(keys)) if order is None else order
+
+
+def argsort_hashes(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """Does the same for hashes, whose upper 48 bits decide as a rule."""
+    order = argsort(hashes & ~np.uint64(0xFFFF))
+    found = hashes[order]
+    return order if (found[1:] >= found[:-1]).all() else argsort(hashes)
