@@ -23,6 +23,7 @@ from engage_pipeline.ingest.report import IngestReport
 from engage_pipeline.ingest.validation_split import validation_split
 from engage_pipeline_tests.ingest.parsing.slow_reader import LabelsInTestPartError, SlowPart, read_slowly
 from engage_pipeline_tests.samples import GOLDEN, tiny_settings
+from engage_pipeline_tests.token_lists import token_list, with_token_list
 
 STRUCTURAL_KINDS = {"length", "carriage return", "NUL", "encoding", "columns"}
 GOOD_FIELDS = (
@@ -65,7 +66,7 @@ def ingest(
 def assert_equal(found: tuple[IngestReport, pa.Table, pa.Table], slow: SlowPart, *, labelled: bool) -> None:
     report, tweets, rejects = found
     assert tweets.schema.equals(schema.tweet_schema(labelled=labelled))
-    assert tweets.to_pylist() == slow.rows
+    assert list(map(with_token_list, tweets.to_pylist())) == slow.rows
     assert rejects.schema.equals(REJECT_SCHEMA)
     assert list(zip(*(rejects[name].to_pylist() for name in ("line_number", "raw")), strict=True)) == [
         (line, raw) for line, _, raw in slow.rejects
@@ -192,12 +193,12 @@ def test_a_token_that_is_no_id_of_the_vocabulary_rejects_the_line(tmp_path: Path
 
 def test_the_first_and_last_token_of_the_vocabulary_are_read(tmp_path: Path) -> None:
     _, tweets, _ = ingest(tmp_path, line_of(text_tokens=b"0\t119546"))
-    assert tweets["text_tokens"].to_pylist() == [[0, schema.VOCABULARY_SIZE - 1]]
+    assert token_list(tweets.to_pylist()[0]) == [0, schema.VOCABULARY_SIZE - 1]
 
 
 def test_an_empty_column_is_missing(tmp_path: Path) -> None:
     _, tweets, _ = ingest(tmp_path, b"\x01" * 23 + b"\n")
-    row = tweets.to_pylist()[0]
+    row = with_token_list(tweets.to_pylist()[0])
     lists = {column.name for column in schema.COLUMNS if column.kind in {schema.Kind.TOKENS, schema.Kind.STRINGS}}
     assert {name for name in schema.COLUMN_NAMES if row[name] == []} == lists
     assert {name for name in schema.COLUMN_NAMES if row[name] is None} == set(schema.COLUMN_NAMES) - lists

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.schema import Kind
+from engage_pipeline_tests.token_lists import with_token_values
 
 Row = dict[str, Any]
 TIMESTAMPS = tuple(schema.engagement_timestamp(engagement) for engagement in schema.ENGAGEMENTS)
@@ -45,9 +46,9 @@ def engagement_day(row: Row) -> int:
 
 
 def write_typed(rows: list[Row], path: Path, *, labelled: bool = True) -> Path:
-    """`rows` as typed tweets, with SPLIT where they have one."""
+    """`rows`, with tokens in a list, as typed tweets, with SPLIT where they have one."""
     fields = list(schema.tweet_schema(labelled=labelled))
     if rows and schema.SPLIT in rows[0]:
         fields.append(pa.field(schema.SPLIT, pa.int32()))
-    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(fields)), path)
+    pq.write_table(pa.Table.from_pylist(list(map(with_token_values, rows)), schema=pa.schema(fields)), path)
     return path

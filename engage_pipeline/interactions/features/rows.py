@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 
 from engage_pipeline.engines.engine import ROW_GROUP_ROWS
 from engage_pipeline.interactions.features.counter_columns import Columns
-from engage_pipeline.interactions.features.list_column import ListColumn
-from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER
+from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER, TOKEN_COLUMNS
 
 Write = Callable[[pa.Table], None]
+_WIDE_NUMBERS = {pa.int32(), pa.int64(), pa.float64()}
 
 
 @contextmanager
@@ -43,26 +43,18 @@ def feature_file(output: Path, schema: pa.Schema, *, aside: bool) -> Iterator[Wr
 def _parquet_writer(output: Path, schema: pa.Schema) -> pq.ParquetWriter:
     # BYTE_STREAM_SPLIT stores the first bytes of all numbers, then the second ones, and so on. Most counters are small,
     # so zstd makes this about as small as a dictionary, in half the time.
+    encodings = {field.name: "BYTE_STREAM_SPLIT" for field in schema if field.type in _WIDE_NUMBERS}
+    encodings |= dict.fromkeys(TOKEN_COLUMNS, "DELTA_LENGTH_BYTE_ARRAY")
     return pq.ParquetWriter(
         output,
         schema,
         compression="zstd",
         compression_level=1,
         use_dictionary=[field.name for field in schema if pa.types.is_string(field.type)],
-        column_encoding={_values(field): "BYTE_STREAM_SPLIT" for field in schema if _is_wide_number(field.type)},
+        column_encoding=encodings,
         write_statistics=[LINE_NUMBER, ENGAGEMENT_DAY],
         store_schema=False,
     )
-
-
-def _is_wide_number(kind: pa.DataType) -> bool:
-    kind = kind.value_type if pa.types.is_list(kind) else kind
-    return kind in {pa.int32(), pa.int64(), pa.float64()}
-
-
-def _values(field: pa.Field) -> str:
-    """Returns the path of a column's values in Parquet."""
-    return f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name
 
 
 def write_rows(
@@ -71,7 +63,7 @@ def write_rows(
     """Writes the rows of profiles.sql in the order of `places`, by line; `counters` are in that order."""
     order = np.empty(len(profiles), np.int64)
     order[places[profiles[LINE_NUMBER].to_numpy()]] = np.arange(len(profiles))
-    columns = {name: _column(profiles[name]) for name in schema.names if name in profiles.column_names}
+    columns = {name: profiles[name].combine_chunks() for name in schema.names if name in profiles.column_names}
     for start in range(0, len(order), ROW_GROUP_ROWS):
         chosen = pa.array(order[start : start + ROW_GROUP_ROWS])
         arrays = [
@@ -81,8 +73,3 @@ def write_rows(
             for field in schema
         ]
         write(pa.table(arrays, schema=schema))
-
-
-def _column(column: pa.ChunkedArray) -> pa.Array | ListColumn:
-    whole = column.combine_chunks()
-    return ListColumn(whole) if pa.types.is_list(whole.type) else whole

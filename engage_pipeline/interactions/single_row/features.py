@@ -24,6 +24,7 @@ from engage_pipeline.interactions.single_row.counters import (
     Window,
     engagements,
 )
+from engage_pipeline.numerics.token_bytes import token_bytes
 from engage_pipeline.settings.families import (
     REVERSED,
     SIMILAR,
@@ -120,7 +121,9 @@ def _profile(row: Mapping[str, Any]) -> dict[str, Any]:
         values[f"{user}_account_age_days"] = (written - created) // _DAY if known else 0
         values[f"{user}_is_verified"] = bool(row[f"{user}_is_verified"])
         values |= {name: row[name] or 0 for name in (f"{user}_follower_count", f"{user}_following_count")}
-    return values | {name: row[name] for name in ("language", "text_tokens", *schema.IDENTITY_COLUMNS[:3])}
+    low, high = token_bytes(row[schema.TEXT_TOKENS])
+    values |= {schema.TEXT_TOKENS: low, schema.TEXT_TOKENS_HIGH: high}
+    return values | {name: row[name] for name in ("language", *schema.IDENTITY_COLUMNS[:3])}
 
 
 _TYPES = {"quote": "Quote", "retweet": "Retweet", "top_level": "TopLevel"}

@@ -163,7 +163,7 @@ MUTATIONS = [
         "language/distinct_tweets.sql",
         "language/test_tweets.py",
         ("GROUP BY tweet_id, text_tokens", "GROUP BY tweet_id, text_tokens, language"),
-        ("ARRAY_LENGTH(text_tokens) > 0", "array_length(text_tokens) > 1"),
+        ("OCTET_LENGTH(text_tokens_high) > 0", "OCTET_LENGTH(text_tokens_high) > 1"),
         ("LIMIT $most", "LIMIT $most + 1"),
     ),
     *mutations(
