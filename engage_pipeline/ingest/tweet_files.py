@@ -32,8 +32,8 @@ class TweetWriter:
         self._pieces: list[pa.RecordBatch] = []
 
     def write(self, rows: pa.RecordBatch) -> None:
-        """Adds rows with the columns of the schema, in its order; their types are cast to its types."""
-        self._rest.append(rows.cast(self._schema))
+        """Adds rows with the columns of the schema, in its order."""
+        self._rest.append(pa.RecordBatch.from_arrays(rows.columns, schema=self._schema))
         self._rest_rows += len(rows)
         while self._rest_rows >= PIECE_ROWS:
             self._add_piece(PIECE_ROWS)

@@ -110,7 +110,7 @@ MUTATIONS = [
         "ingest/part_ingest.py",
         "ingest/test_part_ingest.py",
         ("        spool.unlink(missing_ok=True)", "        pass"),
-        ("order) if hits.lines else tally", "order) if hits.rows else tally", "ingest/deletions/test_forgetting.py"),
+        ("hits) if hits.lines else tally", "order) if hits.rows else tally", "ingest/deletions/test_forgetting.py"),
     ),
     *mutations(
         "ingest",
@@ -185,11 +185,14 @@ MUTATIONS = [
     ),
     *mutations(
         "ingest",
-        "ingest/sorting.py",
-        "ingest/test_sorting.py ingest/test_part_ingest.py",
-        ("_TWEET_ID = 2", "_TWEET_ID = 3"),
-        ("raise feed.failure from None", "raise"),
-        ("- low).astype(np.int32) + ends[first:last]", ").astype(np.int32) + ends[first:last]"),
+        "ingest/day_order.py",
+        "ingest/test_day_order.py ingest/test_part_ingest.py",
+        ('order = np.argsort(days, kind="stable")', "order = np.argsort(-days, kind='stable')"),
+        ("or rows + count > most", ""),
+        ("count >= least or counts[place - 1] >= least", "count >= least"),
+        ("or size >= RUN_BYTES", ""),
+        ("(firsts <= high) & (lasts >= low)", "(firsts <= high) & (lasts > low)"),
+        ("        self._spool.unlink(missing_ok=True)", "        pass"),
     ),
     *mutations(
         "ingest",

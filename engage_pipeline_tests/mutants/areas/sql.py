@@ -186,12 +186,6 @@ MUTATIONS = [
     ),
     *mutations(
         "SQL",
-        "ingest/sorted_lines.sql",
-        "ingest/test_sorting.py ingest/test_part_ingest.py",
-        ("NULLS LAST, line_number", "NULLS LAST"),
-    ),
-    *mutations(
-        "SQL",
         "ingest/label_counts.sql",
         "ingest/test_side_files.py",
         ("WHERE engagement_day <> 0", "WHERE engagement_day > 0"),
