@@ -64,15 +64,15 @@ _REPORTED = (
 ARTIFACTS: dict[str, Artifact] = {
     artifact.name: artifact
     for artifact in (
-        Artifact("tweet_parts", Stage.INGEST, (), ("ingest",), "4", partitioned=True),
+        Artifact("tweet_parts", Stage.INGEST, (), ("ingest",), "6", partitioned=True),
         Artifact(
             "validation_tweets",
             Stage.INGEST,
             (),
             ("ingest", "seed", "validation_percentage", "num_validation_chunks"),
-            "4",
+            "6",
         ),
-        Artifact("test_tweets", Stage.INGEST, (), ("ingest",), "3"),
+        Artifact("test_tweets", Stage.INGEST, (), ("ingest",), "4"),
         Artifact("interaction_counts", Stage.INTERACTIONS, ("tweet_parts",), ("max_n_parts", FURTHER), "1"),
         Artifact(
             "author_similarity",
@@ -94,7 +94,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.INTERACTIONS,
             ("tweet_parts", *_FEATURE_INPUTS),
             ("features.counters",),
-            "3",
+            "4",
             partitioned=True,
         ),
         Artifact(
@@ -102,9 +102,9 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.INTERACTIONS,
             ("validation_tweets", *_FEATURE_INPUTS),
             ("features.counters",),
-            "3",
+            "4",
         ),
-        Artifact("test_features", Stage.INTERACTIONS, ("test_tweets", *_FEATURE_INPUTS), ("features.counters",), "3"),
+        Artifact("test_features", Stage.INTERACTIONS, ("test_tweets", *_FEATURE_INPUTS), ("features.counters",), "4"),
         Artifact(
             "finetuned_encoder",
             Stage.LANGUAGE,

@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 
 ARROW_TYPES: dict[Kind, pa.DataType] = {
-    Kind.TOKENS: pa.list_(pa.int32()),
+    Kind.TOKENS: pa.binary(),
     Kind.STRINGS: pa.list_(pa.string()),
     Kind.STRING: pa.string(),
     Kind.INTEGER: pa.int64(),
@@ -55,9 +55,15 @@ LIST_SEPARATOR = "\t"
 UNKNOWN_TOKEN, CLS_TOKEN, SEP_TOKEN, MASK_TOKEN, PAD_TOKEN = 100, 101, 102, 103, 0
 VOCABULARY_SIZE = 119_547
 """Number of tokens of `bert-base-multilingual-cased`; `text_tokens` are their ids."""
+TEXT_TOKENS = "text_tokens"
+"""In a raw part all token ids of a tweet; in tables the low 16 bits of each, little-endian (binary)."""
+TEXT_TOKENS_HIGH = "text_tokens_high"
+"""In tables the bits of each token id above the low 16, one byte a token (binary)."""
+TOKEN_COLUMNS = (TEXT_TOKENS, TEXT_TOKENS_HIGH)
+"""The token ids of a row, which numerics.token_bytes puts together."""
 
 COLUMNS: tuple[Column, ...] = (
-    Column("text_tokens", Kind.TOKENS, "multilingual-BERT token ids, [CLS] … [SEP]"),
+    Column(TEXT_TOKENS, Kind.TOKENS, "multilingual-BERT token ids, [CLS] … [SEP]"),
     Column("hashtags", Kind.STRINGS, "hashed hashtags"),
     Column("tweet_id", Kind.STRING, "hashed tweet id; a tweet recurs over many rows"),
     Column("present_media", Kind.STRINGS, "Photo, Video, GIF"),
@@ -112,10 +118,17 @@ def engagement_timestamp(engagement: str) -> str:
 
 
 def tweet_schema(*, labelled: bool, validation: bool = False) -> pa.Schema:
-    """Returns the schema of typed tweets (tweet_parts, validation_tweets, test_tweets): line, columns, day[, split]."""
+    """Returns the schema of typed tweets (tweet_parts, validation_tweets, test_tweets): line, columns, day[, split].
+
+    Rows are ordered by engagement_day, then line_number (test_tweets: line_number only).
+    """
     columns = COLUMNS if labelled else COLUMNS[:N_TEST_COLUMNS]
     fields = [_described(LINE_NUMBER, pa.int64(), "0-based line in the raw part")]
-    fields += [_described(column.name, ARROW_TYPES[column.kind], column.description) for column in columns]
+    for column in columns:
+        fields.append(_described(column.name, ARROW_TYPES[column.kind], column.description))
+        if column.name == TEXT_TOKENS:
+            fields[-1] = _described(TEXT_TOKENS, pa.binary(), f"{column.description}: low 16 bits, little-endian")
+            fields.append(_described(TEXT_TOKENS_HIGH, pa.binary(), "the bits above, one byte a token"))
     fields += [_described(ENGAGEMENT_DAY, pa.int32(), "days since 1970-01-01 of the latest engagement, else the tweet")]
     if validation:
         fields.append(_described(SPLIT, pa.int32(), "chunk of a fine-tuning row; -1 where the row is held out"))
@@ -233,7 +246,7 @@ def feature_schema(*, labelled: bool, validation: bool = False, families: Collec
         pa.field("language", pa.string()),
         pa.field("hour", pa.int8()),
         pa.field("day_of_month", pa.int8()),
-        pa.field("text_tokens", pa.list_(pa.int32())),
+        *(pa.field(name, pa.binary()) for name in TOKEN_COLUMNS),
         *(pa.field(name, pa.string()) for name in IDENTITY_COLUMNS),
         pa.field(TWEET_TIMESTAMP, pa.int64()),
     ]

@@ -12,6 +12,7 @@ from engage_pipeline import schema
 from engage_pipeline.settings.settings import Settings, settings_from
 from engage_pipeline.store.rules import Rule
 from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline_tests.token_lists import token_arrays
 
 GOLDEN = Path(__file__).parent / "golden"
 FIRST_DAY = 18_662  # 2021-02-04
@@ -75,10 +76,12 @@ def feature_table(
         "language": rng.choice(["en", "ja", "pt", "es"], rows),
         "hour": rng.integers(0, 24, rows).astype(np.int8),
         "day_of_month": rng.integers(0, 31, rows).astype(np.int8),
-        "text_tokens": [
-            [schema.CLS_TOKEN, *rng.integers(1000, 1300, rng.integers(1, 30)).tolist(), schema.SEP_TOKEN]
-            for _ in range(rows)
-        ],
+        **token_arrays(
+            [
+                [schema.CLS_TOKEN, *rng.integers(1000, 1300, rng.integers(1, 30)).tolist(), schema.SEP_TOKEN]
+                for _ in range(rows)
+            ]
+        ),
     }
     columns |= {name: rng.poisson(1.0, rows) for name in (*schema.NUMBERS, *schema.EXPOSURE_FEATURES)}
     columns |= {name: rng.poisson(1.0, rows) * 0.1 for name in schema.SIMILARITY_FEATURES}

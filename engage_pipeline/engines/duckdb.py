@@ -19,23 +19,11 @@ from engage_pipeline.settings.settings import Settings
 class DuckDBEngine:
     """A DuckDB connection that shares nothing with other connections of the process."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        readable: Sequence[Path] = (),
-        threads: int | None = None,
-        large_buffers: bool = False,
-    ) -> None:
-        """Allows reads and writes below working_dir, the spill folder and `readable` only.
-
-        With `large_buffers`, text is returned in Arrow's large types, for batches of more than 2 GiB.
-        """
+    def __init__(self, settings: Settings, *, readable: Sequence[Path] = (), threads: int | None = None) -> None:
+        """Allows reads and writes below working_dir, the spill folder and `readable` only."""
         spill = spill_folder(settings)
         spill.mkdir(parents=True, exist_ok=True)
         options: dict[str, Any] = {"temp_directory": str(spill), "memory_limit": settings.engine.memory_limit}
-        if large_buffers:
-            options["arrow_large_buffer_size"] = True
         if count := threads or settings.engine.threads:
             options["threads"] = count
         self.connection = duckdb.connect(config=options)

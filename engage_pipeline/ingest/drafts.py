@@ -81,7 +81,7 @@ def write_labelled(
         rejects=draft.path(REJECTS),
         settings=store.settings,
         labelled=True,
-        order="tweet",
+        order="day",
         split=split,
         deletions=deletions,
         kept=kept_rejects(store.folder(name, key)),

@@ -1,16 +1,18 @@
 """Converts a raw part to a typed Parquet file and a file of rejected lines, and accounts for every line."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import Identity, identity, unchanged
+from engage_pipeline.ingest.day_order import Order, RowsByDay
 from engage_pipeline.ingest.deletions.lists import NO_DELETIONS, Deletions
 from engage_pipeline.ingest.deletions.rows import DeletedRows, PartFiles
 from engage_pipeline.ingest.parsing.fields import TypedRows
@@ -19,7 +21,6 @@ from engage_pipeline.ingest.reject_limit import RejectLimit, TooManyRejectsError
 from engage_pipeline.ingest.rejected_part import FailedShare, bounded, failure, keep
 from engage_pipeline.ingest.rejects import Reject, RejectTally, RejectWriter
 from engage_pipeline.ingest.report import IngestReport, summarise
-from engage_pipeline.ingest.sorting import Order, sorted_by_tweet
 from engage_pipeline.ingest.tweet_files import TweetWriter
 from engage_pipeline.machine.memory import reuse_memory
 from engage_pipeline.schema import LINE_NUMBER
@@ -43,10 +44,10 @@ def ingest_part(
 ) -> IngestReport:
     """Reads the part `source` into the Parquet files `tweets` and `rejects`.
 
-    `tweets` has `schema.tweet_schema(labelled=…)`, sorted by tweet_id and line_number (`order` "tweet") or by
+    `tweets` has `schema.tweet_schema(labelled=…)`, sorted by engagement_day and line_number (`order` "day") or by
     line_number ("line"). `split` maps a number of lines to the place of each, which must not depend on the lines that
     follow; with it, schema.SPLIT is the last column. `rejects` has rejects.REJECT_SCHEMA, sorted by line_number. Lines
-    that match `deletions` are in neither file. A temporary file is written beside `tweets`. The same settings and lists
+    that match `deletions` are in neither file. Temporary files are written beside `tweets`. The same settings and lists
     give the same bytes. If too many lines are rejected, the first of them are written to `kept` (None = nowhere); a
     successful ingest removes that file. `since` is the identity that the file must have kept; None = its current one.
 
@@ -64,7 +65,7 @@ def ingest_part(
                 raise _failure(source, read, tally, rejects, kept, deleted, settings)
             if not read.rows:
                 raise UserError(f"{source}: none of its {read.lines:,} lines is an interaction")
-            forgotten, tally = _without_deleted(deleted, PartFiles(tweets, rejects), order, tally)
+            forgotten, tally = _without_deleted(deleted, PartFiles(tweets, rejects), tally)
             counts = {"lines": read.lines, "blank": read.blank, "forgotten": forgotten}
             report = summarise(engine, tweets, tally, labelled=labelled, **counts)
     finally:
@@ -102,7 +103,7 @@ def _read(
         lines = PartLines(source, labelled=labelled, rejects=found)
         typed = TypedRows(labelled=labelled, split=_Places(split, lines) if split else None, rejects=found)
         try:
-            rows = _write_tweets(tweets, lines, typed, order, settings)
+            rows = _write_tweets(tweets, lines, typed, order)
         except TooManyRejectsError:
             return _Read(0, limit.lines or lines.lines, lines.blank, found.tally, too_many=True, stopped=True)
     too_many = limit.exceeded(found.tally.count, lines.lines)
@@ -122,18 +123,18 @@ class _Places:
         return self._places[numbers]
 
 
-def _write_tweets(tweets: Path, lines: PartLines, typed: TypedRows, order: Order, settings: Settings) -> int:
+def _write_tweets(tweets: Path, lines: PartLines, typed: TypedRows, order: Order) -> int:
     """Writes the lines whose every value can be read as rows; returns the number of rows."""
     reuse_memory()
+    by_line = map(typed.read, lines.blocks())
     with ExitStack() as stack:
-        blocks = lines.blocks()
-        if order == "tweet":
-            engine = stack.enter_context(DuckDBEngine(settings, large_buffers=True))
-            # Closed before the engine, also when reading stops early.
-            blocks = stack.enter_context(closing(sorted_by_tweet(engine, blocks, typed.columns)))
         writer = stack.enter_context(TweetWriter(tweets, typed.schema))
-        for block in blocks:
-            writer.write(typed.read(block))
+        rows: Iterable[pa.RecordBatch] = by_line
+        if order == "day":
+            spool = tweets.with_name(f".{tweets.name}.days")
+            rows = stack.enter_context(RowsByDay(spool, typed.schema)).sort(by_line)
+        for batch in rows:
+            writer.write(batch)
     return writer.rows
 
 
@@ -172,11 +173,9 @@ def _failure(
     return failure(FailedShare(source, share, read.lines, read.tally, first, read.stopped), kept)
 
 
-def _without_deleted(
-    deleted: DeletedRows | None, part: PartFiles, order: Order, tally: RejectTally
-) -> tuple[int, RejectTally]:
+def _without_deleted(deleted: DeletedRows | None, part: PartFiles, tally: RejectTally) -> tuple[int, RejectTally]:
     """Removes deleted lines from the part; returns their number and the tally of the remaining rejects."""
     if deleted is None:
         return 0, tally
     hits = deleted.find(part)
-    return hits.lines, deleted.remove_in_place(part, hits, order) if hits.lines else tally
+    return hits.lines, deleted.remove_in_place(part, hits) if hits.lines else tally

@@ -8,13 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline.engines.engine import ROW_GROUP_ROWS
-from engage_pipeline.schema import LINE_NUMBER
+from engage_pipeline.schema import LINE_NUMBER, TOKEN_COLUMNS
 
-_TOKENS = "text_tokens.list.element"
 _DELTAS = (LINE_NUMBER, "tweet_timestamp", "engaging_user_account_creation", "like_timestamp")
 """Integers that hardly recur, or only in neighbouring rows."""
-_PLAIN = "tweet_id"
-"""Recurs only in neighbouring rows, where zstd finds it."""
+_LENGTHS_APART = ("tweet_id", *TOKEN_COLUMNS)
+"""Bytes that hardly recur. Their lengths are stored apart from them, so that zstd sees bytes of one kind."""
 PIECE_ROWS = ROW_GROUP_ROWS // 15
 """Rows in a piece; batches of this size need no copy."""
 
@@ -33,8 +32,8 @@ class TweetWriter:
         self._pieces: list[pa.RecordBatch] = []
 
     def write(self, rows: pa.RecordBatch) -> None:
-        """Adds rows with the columns of the schema, in its order; their types are cast to its types."""
-        self._rest.append(rows.cast(self._schema))
+        """Adds rows with the columns of the schema, in its order."""
+        self._rest.append(pa.RecordBatch.from_arrays(rows.columns, schema=self._schema))
         self._rest_rows += len(rows)
         while self._rest_rows >= PIECE_ROWS:
             self._add_piece(PIECE_ROWS)
@@ -70,18 +69,13 @@ class TweetWriter:
 
 
 def _options(schema: pa.Schema) -> dict[str, Any]:
-    """Returns the writer's options.
-
-    Most ids, times and counts recur and use a dictionary. Tokens are split into one stream per byte; two of the four
-    streams are nearly constant, and unlike with deltas or a dictionary, repeated rows of a tweet stay equal bytes,
-    which zstd finds.
-    """
+    """Returns the writer's options: most ids, times and counts recur and use a dictionary."""
     leaves = [f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name for field in schema]
-    encodings = {name: "DELTA_BINARY_PACKED" for name in _DELTAS if name in schema.names}
+    encodings = dict.fromkeys(_DELTAS, "DELTA_BINARY_PACKED") | dict.fromkeys(_LENGTHS_APART, "DELTA_LENGTH_BYTE_ARRAY")
     return {
         "compression": "zstd",
         "compression_level": 1,
-        "use_dictionary": [leaf for leaf in leaves if leaf not in {_TOKENS, _PLAIN, *_DELTAS}],
-        "column_encoding": {_TOKENS: "BYTE_STREAM_SPLIT", **encodings},
+        "use_dictionary": [leaf for leaf in leaves if leaf not in encodings],
+        "column_encoding": {name: encoding for name, encoding in encodings.items() if name in schema.names},
         "dictionary_pagesize_limit": 16 << 20,
     }

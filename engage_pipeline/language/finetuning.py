@@ -46,7 +46,7 @@ def finetune_encoder(
     encoder = settings.encoder
     bf16 = bf16_is_fast() if bf16 is None else bf16
     table = distinct_tweets(tweets, max_tweets=encoder.max_tweets, settings=settings)
-    lists = TokenLists.from_arrow(table["text_tokens"], encoder.max_tokens)
+    lists = TokenLists.of_table(table, encoder.max_tokens)
     training, heldout = (lists.take(rows) for rows in split(len(lists), encoder.heldout_share, settings.seed))
     with quiet_transformers():
         model: Any = starting_encoder(settings)

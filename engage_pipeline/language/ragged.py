@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from engage_pipeline.numerics.token_bytes import tokens_of
 from engage_pipeline.schema import PAD_TOKEN
 
 Integers = npt.NDArray[np.int64]
@@ -22,13 +23,12 @@ class TokenLists:
     lengths: Integers
 
     @classmethod
-    def from_arrow(cls, column: pa.ChunkedArray, max_tokens: int | None) -> Self:
-        """Makes lists of `column`, each cut to its first `max_tokens` tokens; None = uncut."""
-        lists = column.combine_chunks()
-        offsets = lists.offsets.to_numpy().astype(np.int64)
+    def of_table(cls, table: pa.Table, max_tokens: int | None) -> Self:
+        """Makes the list of each row of `table`, cut to its first `max_tokens` tokens; None = uncut."""
+        offsets, values = tokens_of(table)
         lengths = np.diff(offsets)
         cut = lengths if max_tokens is None else np.minimum(lengths, max_tokens)
-        return cls(lists.values.to_numpy(zero_copy_only=False), offsets[:-1], cut)
+        return cls(values, offsets[:-1], cut)
 
     def __len__(self) -> int:
         """Returns the number of lists."""

@@ -56,7 +56,7 @@ def sketch_tokens(
     with quiet_transformers():
         model = load_encoder(encoder, settings.encoder.checkpoint)
         table = distinct_tweets(tweets, max_tweets=settings.encoder.max_tweets, settings=settings)
-        lists = TokenLists.from_arrow(table["text_tokens"], longest_tweet(model, settings))
+        lists = TokenLists.of_table(table, longest_tweet(model, settings))
         check_tokens(model, lists)
         rows = table[OCCURRENCES].to_numpy()
         flat, owners = lists.flat()

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.token_weights import TokenWeights, fit_weights
@@ -24,6 +23,7 @@ from engage_pipeline.machine.threads import one_blas_thread
 from engage_pipeline.numerics.categories import category_numbers
 from engage_pipeline.numerics.clustering import fit_centroids, unit_rows
 from engage_pipeline.numerics.singular_vectors import leading_directions
+from engage_pipeline.numerics.token_bytes import tokens_of
 from engage_pipeline.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -140,9 +140,8 @@ def fit_topics(tweets: Sequence[Path], output: Path, settings: Settings) -> dict
     Returns tweets, tokens (kept), dimensions, topics, languages, and shares (of the tweets, by topic).
     """
     table = tweets_with_language(tweets, max_tweets=settings.topics.max_tweets, settings=settings)
-    lists = table["text_tokens"].combine_chunks()
-    tokens = lists.flatten().to_numpy()
-    lengths = pc.list_value_length(lists).to_numpy().astype(np.int64)
+    offsets, tokens = tokens_of(table)
+    lengths = np.diff(offsets)
     model = fit_model(tokens, lengths, table["language"], settings)
     model.save(output)
     topics = model.assign(tokens, lengths, table["language"])

@@ -17,7 +17,7 @@ _NO_LIMIT = 2**31 - 1
 
 
 def distinct_tweets(tweets: Sequence[Path], *, max_tweets: int | None, settings: Settings) -> pa.Table:
-    """Reads the distinct tweets of typed parts: tweet_id, text_tokens, occurrences; sorted by tweet_id.
+    """Reads the distinct tweets of typed parts: tweet_id, TOKEN_COLUMNS, occurrences; sorted by tweet_id.
 
     At most the first `max_tweets` are kept: a random sample, because ids are hashes. Tweets without tokens are left
     out. Raises UserError if no tweet has tokens.
@@ -29,7 +29,7 @@ def distinct_tweets(tweets: Sequence[Path], *, max_tweets: int | None, settings:
 
 
 def tweets_with_language(tweets: Sequence[Path], *, max_tweets: int | None, settings: Settings) -> pa.Table:
-    """Reads the same tweets: tweet_id, text_tokens, language (the first of several, or null). There may be none."""
+    """Reads the same tweets: tweet_id, TOKEN_COLUMNS, language (the first of several, or null). There may be none."""
     return _fetch(TWEETS_WITH_LANGUAGE_SQL, tweets, max_tweets, settings)
 
 

@@ -2,9 +2,10 @@
 SELECT
     tweet_id,
     text_tokens,
+    text_tokens_high,
     MIN(language) AS language
 FROM tweets
-WHERE ARRAY_LENGTH(text_tokens) > 0
-GROUP BY tweet_id, text_tokens
-ORDER BY tweet_id NULLS LAST, text_tokens
+WHERE OCTET_LENGTH(text_tokens_high) > 0
+GROUP BY tweet_id, text_tokens, text_tokens_high
+ORDER BY tweet_id NULLS LAST, text_tokens, text_tokens_high
 LIMIT $most

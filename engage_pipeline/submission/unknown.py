@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 
 from engage_pipeline.files.parquet import batches
 from engage_pipeline.language.codes import NO_CODE, load_codes
+from engage_pipeline.numerics.token_bytes import tokens_of
+from engage_pipeline.schema import TOKEN_COLUMNS
 
 BATCH_ROWS = 65_536
 EXPOSURES = {key: (f"{key}_exposures", f"valid_{key}_exposures") for key in ("author", "viewer")}
@@ -32,7 +34,7 @@ def count_unknown(features: Sequence[Path], languages: Sequence[str], codes: Pat
     counts = dict.fromkeys(
         ("new_author_rows", "new_viewer_rows", "unknown_language_rows", "tokens", "unknown_tokens"), 0
     )
-    columns = ["language", "text_tokens", *(name for names in EXPOSURES.values() for name in names)]
+    columns = ["language", *TOKEN_COLUMNS, *(name for names in EXPOSURES.values() for name in names)]
     for path in features:
         with pq.ParquetFile(path) as file:
             for table in batches(file, BATCH_ROWS, columns):
@@ -40,18 +42,17 @@ def count_unknown(features: Sequence[Path], languages: Sequence[str], codes: Pat
                     shown = sum(table[name].to_numpy() for name in names)
                     counts[f"new_{key}_rows"] += int((shown == 0).sum())
                 counts["unknown_language_rows"] += table.num_rows - pc.sum(pc.is_in(table["language"], known)).as_py()
-                tokens = _sketched(table["text_tokens"])
+                tokens = _sketched(table)
                 counts["tokens"] += len(tokens)
                 counts["unknown_tokens"] += int((~has_code[tokens]).sum())
     return counts
 
 
-def _sketched(lists: pa.ChunkedArray) -> npt.NDArray[np.int32]:
-    """Returns all tokens except the first and last of each list."""
-    column = lists.combine_chunks()
-    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
-    ends = np.cumsum(lengths)
-    inner = np.ones(int(lengths.sum()), bool)
-    inner[(ends - lengths)[lengths > 0]] = False
-    inner[(ends - 1)[lengths > 0]] = False
-    return np.asarray(column.flatten().to_numpy()[inner])
+def _sketched(table: pa.Table) -> npt.NDArray[np.int32]:
+    """Returns all tokens except the first and last of each row."""
+    offsets, tokens = tokens_of(table)
+    starts, ends = offsets[:-1], offsets[1:]
+    inner = np.ones(len(tokens), bool)
+    inner[starts[ends > starts]] = False
+    inner[ends[ends > starts] - 1] = False
+    return tokens[inner]

@@ -109,12 +109,13 @@ def _encoder_operations(folder: Path, world: World) -> float:
     """Of one tweet of mean length: four projections and two layers four times as wide, and the attention."""
     from transformers import AutoConfig
 
+    from engage_pipeline.language.ragged import TokenLists
     from engage_pipeline.language.tweets import distinct_tweets
 
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     tweets = world.store.part_paths("token_sketches", "tweets.parquet")
     table = distinct_tweets(tweets, max_tweets=10_000, settings=world.store.settings)
-    lengths = [min(len(tokens), world.store.settings.encoder.max_tokens) for tokens in table["text_tokens"].to_pylist()]
+    lengths = TokenLists.of_table(table, world.store.settings.encoder.max_tokens).lengths.tolist()
     dim, layers = config.dim, config.n_layers
     return sum(layers * n * (24 * dim**2 + 4 * n * dim) for n in lengths) / len(lengths)
 

@@ -86,7 +86,7 @@ def test_every_kind_of_bad_line_is_counted_once_and_the_rest_is_used(ingested: P
     assert [row.pop("line_number") for row in read] == numbers
     *same, last = read
     assert same == [{name: value for name, value in row.items() if name != "line_number"} for row in rows]
-    assert (last["tweet_id"], last["text_tokens"], last["hashtags"]) == ("odd", [], [])
+    assert (last["tweet_id"], last["text_tokens"], last["hashtags"]) == ("odd", b"", [])
     assert (last["engaging_user_follower_count"], facts["unknown_tweet_types"]) == (-12, {"Poll": 1})
     assert failed(look(ingested, "tweet_parts")) == {}
     worlds.run(ingested, "interaction_counts")

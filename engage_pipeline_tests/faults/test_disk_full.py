@@ -140,7 +140,7 @@ def ingest(store: ArtifactStore, source: Path) -> None:
             rejects=draft.path("rejects.parquet"),
             settings=store.settings,
             labelled=True,
-            order="tweet",
+            order="day",
         )
 
 

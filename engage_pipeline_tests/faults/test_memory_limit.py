@@ -52,7 +52,7 @@ def watch():
 
 def tweets():
     ingest_part(inputs / "part-00000", tweets=output / "tweets.parquet", rejects=output / "rejects.parquet",
-                settings=settings, labelled=True, order="tweet")
+                settings=settings, labelled=True, order="day")
 
 def validation_counts():
     (output / "validation_counts").mkdir()

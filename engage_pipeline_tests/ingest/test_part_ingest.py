@@ -23,6 +23,7 @@ from engage_pipeline.ingest.report import IngestReport
 from engage_pipeline.ingest.validation_split import validation_split
 from engage_pipeline_tests.ingest.parsing.slow_reader import LabelsInTestPartError, SlowPart, read_slowly
 from engage_pipeline_tests.samples import GOLDEN, tiny_settings
+from engage_pipeline_tests.token_lists import token_list, with_token_list
 
 STRUCTURAL_KINDS = {"length", "carriage return", "NUL", "encoding", "columns"}
 GOOD_FIELDS = (
@@ -65,7 +66,7 @@ def ingest(
 def assert_equal(found: tuple[IngestReport, pa.Table, pa.Table], slow: SlowPart, *, labelled: bool) -> None:
     report, tweets, rejects = found
     assert tweets.schema.equals(schema.tweet_schema(labelled=labelled))
-    assert tweets.to_pylist() == slow.rows
+    assert list(map(with_token_list, tweets.to_pylist())) == slow.rows
     assert rejects.schema.equals(REJECT_SCHEMA)
     assert list(zip(*(rejects[name].to_pylist() for name in ("line_number", "raw")), strict=True)) == [
         (line, raw) for line, _, raw in slow.rejects
@@ -192,12 +193,12 @@ def test_a_token_that_is_no_id_of_the_vocabulary_rejects_the_line(tmp_path: Path
 
 def test_the_first_and_last_token_of_the_vocabulary_are_read(tmp_path: Path) -> None:
     _, tweets, _ = ingest(tmp_path, line_of(text_tokens=b"0\t119546"))
-    assert tweets["text_tokens"].to_pylist() == [[0, schema.VOCABULARY_SIZE - 1]]
+    assert token_list(tweets.to_pylist()[0]) == [0, schema.VOCABULARY_SIZE - 1]
 
 
 def test_an_empty_column_is_missing(tmp_path: Path) -> None:
     _, tweets, _ = ingest(tmp_path, b"\x01" * 23 + b"\n")
-    row = tweets.to_pylist()[0]
+    row = with_token_list(tweets.to_pylist()[0])
     lists = {column.name for column in schema.COLUMNS if column.kind in {schema.Kind.TOKENS, schema.Kind.STRINGS}}
     assert {name for name in schema.COLUMN_NAMES if row[name] == []} == lists
     assert {name for name in schema.COLUMN_NAMES if row[name] is None} == set(schema.COLUMN_NAMES) - lists
@@ -367,21 +368,25 @@ def test_random_parts_are_read_as_the_slow_reader_reads_them(
 def large_part(lines: int) -> tuple[bytes, np.ndarray]:
     """Lines of some 560 bytes in several of DuckDB's read buffers, and which are good.
 
-    The author's follower count is the line's number; tweet ids are in random order; some lines are blank, broken or
-    hold a bad value, some are next to each other.
+    The author's follower count is the line's number; tweet ids and days are in random order; some lines are blank,
+    broken or hold a bad value, some are next to each other.
     """
     rng = np.random.default_rng(5)
     kind = rng.choice(4, lines, p=[0.997, 0.001, 0.001, 0.001])
     kind[5000:5010] = [1, 1, 2, 3, 1, 2, 2, 3, 3, 1]
     tweets = rng.permutation(lines) // 3
     template = line_of(
-        hashtags=b"\t".join([b"x" * 99] * 4), tweet_id=b"<tweet>", engaged_with_user_follower_count=b"<line>"
+        hashtags=b"\t".join([b"x" * 99] * 4),
+        tweet_id=b"<tweet>",
+        engaged_with_user_follower_count=b"<line>",
+        like_timestamp=b"",
     )
     before, rest = template.split(b"<tweet>")
     between, after = rest.split(b"<line>")
     bad = {1: b"", 2: b"broken\xff", 3: line_of(reply_timestamp=b"1.5")}
+    times = 1_612_483_200 + 86_400 * (np.arange(lines) * 7_919 % 11)
     content = b"\n".join(
-        bad.get(int(kind[i])) if kind[i] else b"%b%032d%b%d%b" % (before, tweets[i], between, i, after)
+        bad.get(int(kind[i])) if kind[i] else b"%b%032d%b%d%b%d" % (before, tweets[i], between, i, after, times[i])
         for i in range(lines)
     )
     return content, kind == 0
@@ -408,13 +413,14 @@ def test_every_row_keeps_its_line_number_where_duckdb_reads_in_parallel(tmp_path
     ingest(tmp_path, tmp_path / "part-00000", split=split)
     assert (tmp_path / "tweets.parquet").read_bytes() == first
 
-    _, tweets, _ = ingest(tmp_path, tmp_path / "part-00000", order="tweet")
+    _, tweets, _ = ingest(tmp_path, tmp_path / "part-00000", order="day")
     assert tweets["engaged_with_user_follower_count"].equals(tweets["line_number"])
-    keys = list(zip(tweets["tweet_id"].to_pylist(), tweets["line_number"].to_pylist(), strict=True))
+    keys = list(zip(tweets["engagement_day"].to_pylist(), tweets["line_number"].to_pylist(), strict=True))
     assert keys == sorted(keys)
+    assert len({day for day, _ in keys}) > 5
     assert sorted(tweets["line_number"].to_pylist()) == np.flatnonzero(good).tolist()
     first = (tmp_path / "tweets.parquet").read_bytes()
-    ingest(tmp_path, tmp_path / "part-00000", order="tweet", engine={"threads": 1, "memory_limit": "300MB"})
+    ingest(tmp_path, tmp_path / "part-00000", order="day", engine={"threads": 1, "memory_limit": "300MB"})
     assert (tmp_path / "tweets.parquet").read_bytes() == first
 
 
@@ -439,11 +445,14 @@ def test_split_is_the_last_column_and_counts_blank_and_rejected_lines(tmp_path: 
     assert tweets[schema.SPLIT].to_pylist() == [-1, 1, 3]
 
 
-def test_rows_without_a_tweet_id_come_last_by_line(tmp_path: Path) -> None:
-    lines = [line_of(tweet_id=tweet) for tweet in (b"", b"b", b"", b"a", b"b", "é".encode(), b"Z")]
-    _, tweets, _ = ingest(tmp_path, b"\n".join(lines), order="tweet")
-    assert tweets["tweet_id"].to_pylist() == ["Z", "a", "b", "b", "é", None, None]
-    assert tweets["line_number"].to_pylist() == [6, 3, 1, 4, 5, 0, 2]
+def test_rows_come_by_day_then_by_line(tmp_path: Path) -> None:
+    days = (3, 1, 0, 3, -1, 1)
+    lines = [line_of(like_timestamp=b"", retweet_timestamp=b"", tweet_timestamp=b"%d" % (86_400 * day)) for day in days]
+    _, tweets, _ = ingest(tmp_path, b"\n".join(lines) + b"\n", order="day")
+    assert tweets["engagement_day"].to_pylist() == [-1, 0, 1, 1, 3, 3]
+    assert tweets["line_number"].to_pylist() == [4, 2, 1, 5, 0, 3]
+    _, tweets, _ = ingest(tmp_path, b"\n".join(lines) + b"\n", order="line")
+    assert tweets["line_number"].to_pylist() == [0, 1, 2, 3, 4, 5]
 
 
 # --- compression, long lines, limits --------------------------------------------------------------------------------
@@ -455,11 +464,11 @@ def test_compressed_parts_give_the_same_bytes_as_plain_ones(tmp_path: Path, endi
     if shutil.which(tool) is None:
         pytest.skip(f"{tool} is not installed")
     content = b"".join(line_of(engaging_user_id=b"%d" % i) + b"\n" for i in range(2000)) + b"bad\n" + GOOD
-    ingest(tmp_path, content, order="tweet")
+    ingest(tmp_path, content, order="day")
     plain = (tmp_path / "tweets.parquet").read_bytes()
     archive = tmp_path / f"part-00000{ending}"
     archive.write_bytes(subprocess.run([tool, "-c"], input=content, capture_output=True, check=True).stdout)
-    _, _, rejects = ingest(tmp_path, archive, order="tweet")
+    _, _, rejects = ingest(tmp_path, archive, order="day")
     assert (tmp_path / "tweets.parquet").read_bytes() == plain
     assert rejects.to_pylist() == [
         {"file": archive.name, "line_number": 2000, "reason": "columns: 1 instead of 24", "raw": b"bad"}

@@ -18,14 +18,14 @@ SCHEMA = tweet_schema(labelled=True)
 def rows(count: int) -> pa.RecordBatch:
     rng = np.random.default_rng(1)
     number = pa.array(np.arange(count))
-    tokens = rng.integers(0, 119_547, count * 3, dtype=np.int32)
+    tokens = [rng.bytes(value % 5) for value in range(count)]
     values = {
         pa.int64(): number,
         pa.int32(): pa.array(rng.integers(0, 20_000, count, dtype=np.int32)),
         pa.bool_(): pa.array(rng.random(count) < 0.5),
         pa.string(): pa.array([f"{value:032X}" for value in rng.integers(0, count, count).tolist()]),
         pa.list_(pa.string()): pa.array([["a", "b"][: value % 3] for value in range(count)], pa.list_(pa.string())),
-        pa.list_(pa.int32()): pa.ListArray.from_arrays(np.arange(0, len(tokens) + 1, 3, dtype=np.int32), tokens),
+        pa.binary(): pa.array(tokens, pa.binary()),
     }
     return pa.RecordBatch.from_arrays([values[field.type] for field in SCHEMA], schema=SCHEMA)
 

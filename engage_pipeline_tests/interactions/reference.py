@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engage_pipeline import schema
+from engage_pipeline_tests.token_lists import token_values
 
 Row = dict[str, Any]
 Graph = dict[str, list[tuple[str, float]]]
@@ -118,7 +119,7 @@ def _profile(row: Row) -> Row:
         "language": row["language"],
         "hour": time.hour if time else 0,
         "day_of_month": time.day - 1 if time else 0,
-        "text_tokens": row["text_tokens"],
+        **token_values(row["text_tokens"]),
         **{name: row[name] for name in ("tweet_id", "engaging_user_id", "engaged_with_user_id")},
         "first_hashtag": row["hashtags"][0] if row["hashtags"] else None,
         "tweet_timestamp": written or 0,

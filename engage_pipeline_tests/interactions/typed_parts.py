@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.schema import Kind
+from engage_pipeline_tests.token_lists import with_token_values
 
 Row = dict[str, Any]
 TIMESTAMPS = tuple(schema.engagement_timestamp(engagement) for engagement in schema.ENGAGEMENTS)
@@ -45,11 +46,11 @@ def engagement_day(row: Row) -> int:
 
 
 def write_typed(rows: list[Row], path: Path, *, labelled: bool = True) -> Path:
-    """`rows` as typed tweets, in the order of ingest, with SPLIT where they have one."""
+    """`rows`, with tokens in a list, as typed tweets in the order of ingest, with SPLIT where they have one."""
     order = (schema.ENGAGEMENT_DAY, schema.LINE_NUMBER) if labelled else (schema.LINE_NUMBER,)
     rows = sorted(rows, key=lambda row: [row[name] for name in order])
     fields = list(schema.tweet_schema(labelled=labelled))
     if rows and schema.SPLIT in rows[0]:
         fields.append(pa.field(schema.SPLIT, pa.int32()))
-    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(fields)), path)
+    pq.write_table(pa.Table.from_pylist(list(map(with_token_values, rows)), schema=pa.schema(fields)), path)
     return path

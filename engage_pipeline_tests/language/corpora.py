@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from engage_pipeline.schema import CLS_TOKEN, SEP_TOKEN
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.samples import tiny_settings
+from engage_pipeline_tests.token_lists import token_arrays
 
 VOCABULARY = 400
 
@@ -17,7 +18,7 @@ VOCABULARY = 400
 def write_tweets(path: Path, tweets: Sequence[tuple[str | None, list[int] | None]]) -> Path:
     """Rows (tweet_id, text_tokens) as a typed part holds them."""
     ids, tokens = [tweet[0] for tweet in tweets], [tweet[1] for tweet in tweets]
-    pq.write_table(pa.table({"tweet_id": ids, "text_tokens": pa.array(tokens, pa.list_(pa.int32()))}), path)
+    pq.write_table(pa.table({"tweet_id": ids, **token_arrays(tokens)}), path)
     return path
 
 

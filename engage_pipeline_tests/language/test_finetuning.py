@@ -74,7 +74,7 @@ def test_the_heldout_losses_are_those_of_the_published_and_the_starting_encoder(
     facts = finetune(folder, "out", heldout_share=0.2)
     settings = encoder_settings(folder, folder / "encoder", heldout_share=0.2)
     table = distinct_tweets([folder / "tweets.parquet"], max_tweets=None, settings=settings)
-    lists = TokenLists.from_arrow(table["text_tokens"], 32)
+    lists = TokenLists.of_table(table, 32)
     heldout = lists.take(split(len(lists), 0.2, settings.seed)[1])
     for name, key in (("encoder", "heldout_loss_before"), ("out", "heldout_loss_after")):
         assert heldout_loss(load_encoder(folder / name), heldout, settings, bf16=False) == pytest.approx(facts[key])

@@ -4,18 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engage_pipeline.language.ragged import TokenLists, batches_by_length, training_batches
+from engage_pipeline_tests.token_lists import token_arrays
 
 LISTS = st.lists(st.lists(st.integers(1, 500), max_size=9), min_size=1, max_size=30)
 
 
-def token_lists(lists: list[list[int]], max_tokens: int = 100, chunks: int = 1) -> TokenLists:
-    kind = pa.list_(pa.int32())
-    return TokenLists.from_arrow(
-        pa.chunked_array([pa.array(part, kind) for part in np.array_split(np.array(lists, object), chunks)], kind)
-        if chunks > 1
-        else pa.chunked_array([pa.array(lists, kind)], kind),
-        max_tokens,
-    )
+def token_lists(lists: list[list[int]], max_tokens: int = 100) -> TokenLists:
+    return TokenLists.of_table(pa.table(token_arrays(lists)), max_tokens)
 
 
 @given(LISTS, st.integers(1, 6), st.randoms())
@@ -36,9 +31,8 @@ def test_flat_holds_every_token_with_its_list(lists: list[list[int]], max_tokens
 
 
 def test_a_slice_of_a_column_in_several_chunks_is_read_from_its_own_offsets() -> None:
-    kind = pa.list_(pa.int32())
-    column = pa.chunked_array([pa.array([[1], [2, 3]], kind), pa.array([[4, 5, 6], [7]], kind)]).slice(1, 2)
-    tokens = TokenLists.from_arrow(column, 100)
+    parts = [pa.table(token_arrays(lists)) for lists in ([[1], [2, 3]], [[4, 5, 6], [7]])]
+    tokens = TokenLists.of_table(pa.concat_tables(parts).slice(1, 2), 100)
     ids, _ = tokens.pad(np.array([0, 1]))
     assert ids.tolist() == [[2, 3, 0], [4, 5, 6]]
     assert tokens.values.tolist() == [2, 3, 4, 5, 6]

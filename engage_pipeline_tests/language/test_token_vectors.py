@@ -10,6 +10,7 @@ from engage_pipeline.language import token_vectors as module
 from engage_pipeline.language.encoders import load_encoder, save_weights, step_file
 from engage_pipeline.language.token_vectors import sketch_tokens, token_vector_schema
 from engage_pipeline_tests.language.corpora import encoder_settings, random_tweets, small_encoder, write_tweets
+from engage_pipeline_tests.token_lists import token_list
 
 MAX_TOKENS = 12
 
@@ -41,7 +42,7 @@ def reference(folder: Path) -> dict[int, tuple[int, np.ndarray]]:
     model = load_encoder(folder / "encoder").eval()
     states: dict[int, list[np.ndarray]] = {}
     for part in ("1.parquet", "2.parquet"):
-        for tokens in pq.read_table(folder / part)["text_tokens"].to_pylist():
+        for tokens in map(token_list, pq.read_table(folder / part).to_pylist()):
             if not tokens:
                 continue
             with torch.no_grad():
@@ -54,7 +55,7 @@ def reference(folder: Path) -> dict[int, tuple[int, np.ndarray]]:
 def test_vectors_equal_the_slow_mean_over_every_occurrence(folder: Path) -> None:
     facts, found = sketch(folder)
     expected = reference(folder)
-    lengths = [len(tokens) for tokens in pq.read_table(folder / "1.parquet")["text_tokens"].to_pylist()]
+    lengths = [len(token_list(row)) for row in pq.read_table(folder / "1.parquet").to_pylist()]
     assert max(lengths) > MAX_TOKENS  # the encoder is fine-tuned on cut tweets, but sketched from whole ones
     assert list(found) == sorted(expected)
     for token, (count, vector) in expected.items():
@@ -111,7 +112,7 @@ def test_a_tweet_ends_where_the_encoder_knows_no_places(folder: Path, model: str
     (folder / "out").mkdir()
     sketch_tokens(folder / "encoder", parts, folder / "out", settings, bf16=False)
     counted = pq.read_table(folder / "out" / "token_vectors.parquet")["occurrences"].to_numpy().sum()
-    rows = [row or [] for part in parts for row in pq.read_table(part)["text_tokens"].to_pylist()]
+    rows = [token_list(row) for part in parts for row in pq.read_table(part).to_pylist()]
     assert counted == sum(min(len(row), longest) for row in rows) < sum(map(len, rows))
 
 

@@ -20,6 +20,7 @@ from engage_pipeline.language.topics import NO_TOPIC, TopicModel, fit_model, fit
 from engage_pipeline.schema import CLS_TOKEN, SEP_TOKEN
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.samples import tiny_settings
+from engage_pipeline_tests.token_lists import token_arrays
 
 TOPICS, N_LANGUAGES, WORDS = 6, 4, 40
 
@@ -168,7 +169,7 @@ def write_parts(folder: Path, tweets: list[tuple[str, list[int] | None, str | No
     table = pa.table(
         {
             "tweet_id": pa.array(ids, pa.string()),
-            "text_tokens": pa.array(tokens, pa.list_(pa.int32())),
+            **token_arrays(tokens),
             "language": pa.array(languages, pa.string()),
         }
     )

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engage_pipeline.interactions.graphs.communities import COMMUNITIES, SCHEMA
@@ -15,6 +14,7 @@ from engage_pipeline.model.effects.scoring import load_clusters
 from engage_pipeline.model.effects.training import train_effects
 from engage_pipeline.model.trees.training import train_trees
 from engage_pipeline.numerics.fingerprints import fingerprints
+from engage_pipeline.numerics.token_bytes import tokens_of
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.samples import tiny_settings
 
@@ -81,9 +81,8 @@ def write_effects(features: Path, folder: Path, settings: Settings) -> None:
 
 def write_clusters(table: pa.Table, folder: Path, settings: Settings) -> None:
     """Topics of the rows' tokens, and two communities by the last bit of the users' fingerprints."""
-    tokens = table["text_tokens"].combine_chunks()
-    lengths = np.asarray(pc.list_value_length(tokens), np.int64)
-    fit_model(np.asarray(tokens.flatten(), np.int32), lengths, table["language"], settings).save(folder)
+    offsets, tokens = tokens_of(table)
+    fit_model(tokens, np.diff(offsets), table["language"], settings).save(folder)
     people = [fingerprints(table[name]) for name in ("engaging_user_id", "engaged_with_user_id")]
     users = np.unique(np.concatenate(people))
     sides = (users & 1).astype(np.int32)

@@ -55,5 +55,5 @@ def ingest(source: Path, folder: Path, settings: Settings, split: Callable[[int]
     """The typed tweets of the labelled part `source`."""
     tweets = folder / f"{source.parent.name}.{source.stem}.parquet"
     rejects = folder / "rejects.parquet"
-    ingest_part(source, tweets=tweets, rejects=rejects, settings=settings, labelled=True, order="tweet", split=split)
+    ingest_part(source, tweets=tweets, rejects=rejects, settings=settings, labelled=True, order="day", split=split)
     return tweets

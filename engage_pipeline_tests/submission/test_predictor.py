@@ -18,6 +18,7 @@ from engage_pipeline.settings.settings import Settings, load_settings
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.predictor import Predictor
 from engage_pipeline.submission.published import open_published
+from engage_pipeline_tests.token_lists import with_token_values
 
 BORN_LATER = "engaging_user_account_creation"
 
@@ -66,10 +67,12 @@ def test_labels_are_not_seen(predictor: Predictor, lines: list[bytes]) -> None:
 def test_a_row_of_which_everything_is_missing_is_that_of_the_join(
     predictor: Predictor, settings: Settings, tmp_path: Path
 ) -> None:
-    empty = {name: [] if pa.types.is_list(kind) else None for name, kind in _test_columns()}
+    lists = (schema.Kind.TOKENS, schema.Kind.STRINGS)
+    empty = {column.name: [] if column.kind in lists else None for column in schema.COLUMNS[: schema.N_TEST_COLUMNS]}
     odd = empty | {"tweet_timestamp": -1, BORN_LATER: 100_000, "hashtags": ["x", "x"], "engaging_user_id": "nobody"}
     rows = [
-        {schema.LINE_NUMBER: place, schema.ENGAGEMENT_DAY: place - 1, **row} for place, row in enumerate([odd, empty])
+        with_token_values({schema.LINE_NUMBER: place, schema.ENGAGEMENT_DAY: place - 1, **row})
+        for place, row in enumerate([odd, empty])
     ]
     tweets, output = tmp_path / "tweets.parquet", tmp_path / "features.parquet"
     pq.write_table(pa.Table.from_pylist(rows, schema=schema.tweet_schema(labelled=False)), tweets)
@@ -77,10 +80,6 @@ def test_a_row_of_which_everything_is_missing_is_that_of_the_join(
     write_features(tweets, output, kind="test", settings=settings, **counts)
     found = [with_line_number(predictor.features.table(row), place) for place, row in enumerate([odd, empty])]
     assert found == pq.read_table(output).to_pylist()
-
-
-def _test_columns() -> list[tuple[str, pa.DataType]]:
-    return [(column.name, schema.ARROW_TYPES[column.kind]) for column in schema.COLUMNS[: schema.N_TEST_COLUMNS]]
 
 
 def test_families_that_are_off_are_zeros(settings: Settings, lines: list[bytes]) -> None:

@@ -17,6 +17,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.submission import results
 from engage_pipeline.submission.results import ResultsWriter, write_submission
 from engage_pipeline.submission.scoring.results_file import read_predictions
+from engage_pipeline_tests.token_lists import token_arrays
 
 NUMBER = re.compile(r"0\.\d{9}")
 
@@ -35,7 +36,7 @@ def expected(line: int) -> list[float]:
 def write_files(folder: Path, name: str, lines: Sequence[int], *, group: int) -> tuple[Path, Path]:
     tweets = {
         schema.LINE_NUMBER: pa.array(lines, pa.int64()),
-        "text_tokens": [[101, 102]] * len(lines),
+        **token_arrays([[101, 102]] * len(lines)),
         "tweet_id": [f"{name}t{line}" for line in lines],
         "engaging_user_id": [f"u{line % 7}" for line in lines],
     }

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline.language.codes import CODES, code_schema
 from engage_pipeline.submission.unknown import count_unknown
+from engage_pipeline_tests.token_lists import token_arrays
 
 TWEETS = [[101, 7, 8, 102], [101, 102], [101, 9, 102], [], None, [101, 8, 8, 8, 7, 102]]
 LANGUAGES = ["en", "xx", None, "ja", "en", "yy"]
@@ -17,7 +18,7 @@ VIEWER_SHOWN = [(0, 0), (0, 0), (0, 0), (1, 0), (0, 1), (1, 1)]
 def test_rows_and_tokens_that_were_never_seen(tmp_path: Path) -> None:
     columns = {
         "language": pa.array(LANGUAGES, pa.string()),
-        "text_tokens": pa.array(TWEETS, pa.list_(pa.int32())),
+        **token_arrays(TWEETS),
         "author_exposures": pa.array([pair[0] for pair in AUTHOR_SHOWN], pa.int32()),
         "valid_author_exposures": pa.array([pair[1] for pair in AUTHOR_SHOWN], pa.int32()),
         "viewer_exposures": pa.array([pair[0] for pair in VIEWER_SHOWN], pa.int32()),

@@ -1,5 +1,5 @@
--- How many rows are of a deleted tweet, or of a deleted author or viewer.
-SELECT COUNT(*) AS n
+-- The rows of a deleted tweet, or of a deleted author or viewer.
+SELECT line_number
 FROM tweets
 WHERE
     tweet_id IN (SELECT id FROM deleted_tweet_ids)

@@ -196,7 +196,7 @@ def _write_part(
         shutil.copyfile(files.tweets, output.tweets)
         shutil.copyfile(files.rejects, output.rejects)
         return
-    tally = deleted.remove(files, hits, output, "line" if part else "tweet")
+    tally = deleted.remove(files, hits, output)
     before = facts_by_part(manifest)[part or ""]
     facts = summarise(
         engine,

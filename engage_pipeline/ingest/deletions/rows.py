@@ -14,17 +14,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from duckdb import ColumnExpression
 
 from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.files.atomic import atomic_file
+from engage_pipeline.files.parquet import batches
 from engage_pipeline.ingest.deletions.lists import Deletions
 from engage_pipeline.ingest.rejects import RejectTally, RejectWriter, read_rejects, rejected_file
-from engage_pipeline.ingest.sorting import Order
 from engage_pipeline.ingest.tweet_files import PIECE_ROWS, TweetWriter
 from engage_pipeline.schema import LINE_NUMBER
 
-_SORTED_BY: dict[Order, tuple[str, ...]] = {"tweet": ("tweet_id", LINE_NUMBER), "line": (LINE_NUMBER,)}
 _REJECTS_AT_ONCE = 1000
 
 
@@ -38,15 +36,15 @@ class PartFiles:
 
 @dataclass(frozen=True)
 class Hits:
-    """The matches in a part: the number of deleted rows, and the line numbers of deleted rejects."""
+    """The line numbers of a part's deleted rows, int64 (rows,), and of its deleted rejects."""
 
-    rows: int
+    rows: npt.NDArray[np.int64]
     rejected: frozenset[int]
 
     @property
     def lines(self) -> int:
         """The number of deleted lines of the raw part."""
-        return self.rows + len(self.rejected)
+        return len(self.rows) + len(self.rejected)
 
 
 class DeletedRows:
@@ -60,10 +58,10 @@ class DeletedRows:
             engine.connection.register(name, pa.table({"id": ids}))
         self._windows = _Windows([deletions.tweets, deletions.users])
 
-    def in_tweets(self, tweets: Path) -> int:
-        """Counts the deleted rows of the typed part `tweets`; reads its three id columns."""
+    def in_tweets(self, tweets: Path) -> npt.NDArray[np.int64]:
+        """Returns the line numbers of the deleted rows of the typed part `tweets`."""
         self._engine.read("tweets", [tweets])
-        return int(self._engine.fetch("ingest/deletions/deleted_tweets.sql")["n"][0].as_py())
+        return self._engine.fetch("ingest/deletions/deleted_tweets.sql")[LINE_NUMBER].to_numpy()
 
     def in_rejects(self, rejects: Path) -> set[int]:
         """Returns the numbers of the rejected lines that hold a deleted id anywhere in their bytes."""
@@ -82,18 +80,16 @@ class DeletedRows:
         """Finds the deleted rows and rejected lines of the part."""
         return Hits(self.in_tweets(part.tweets), frozenset(self.in_rejects(part.rejects)))
 
-    def remove(self, part: PartFiles, hits: Hits, output: PartFiles, order: Order) -> RejectTally:
-        """Writes the part without its `hits` to `output`; returns the tally of the remaining rejects.
+    def remove(self, part: PartFiles, hits: Hits, output: PartFiles) -> RejectTally:
+        """Writes the part without its `hits` to `output`, in its order; returns the tally of the remaining rejects.
 
         The bytes equal those of an ingest of the raw part with its deleted lines blanked.
         """
-        self._engine.read("tweets", [part.tweets])
-        self._engine.view("kept_tweets", "ingest/deletions/kept_tweets.sql")
-        rows = self._engine.connection.table("kept_tweets")
-        in_order = rows.sort(*map(ColumnExpression, _SORTED_BY[order]))
-        with TweetWriter(output.tweets, pq.read_schema(part.tweets)) as tweets:
-            for batch in in_order.to_arrow_reader(PIECE_ROWS):
-                tweets.write(batch)
+        with pq.ParquetFile(part.tweets) as file, TweetWriter(output.tweets, file.schema_arrow) as tweets:
+            for table in batches(file, PIECE_ROWS):
+                kept = ~np.isin(table[LINE_NUMBER].to_numpy(), hits.rows)
+                for rows in table.filter(pa.array(kept)).to_batches():
+                    tweets.write(rows)
         return _rejects_without(part.rejects, hits.rejected, output.rejects)
 
     def remove_rejects(self, rejects: Path) -> int:
@@ -104,11 +100,11 @@ class DeletedRows:
                 _rejects_without(rejects, found, kept)
         return len(found)
 
-    def remove_in_place(self, part: PartFiles, hits: Hits, order: Order) -> RejectTally:
+    def remove_in_place(self, part: PartFiles, hits: Hits) -> RejectTally:
         """Does the same as `remove` in place, for files that nobody reads yet."""
         kept = PartFiles(*(path.with_name(f".{path.name}.kept") for path in (part.tweets, part.rejects)))
         try:
-            tally = self.remove(part, hits, kept, order)
+            tally = self.remove(part, hits, kept)
             kept.tweets.replace(part.tweets)
             kept.rejects.replace(part.rejects)
         finally:

@@ -22,6 +22,8 @@ from engage_pipeline.schema import (
     FIELD_SEPARATOR,
     MAX_TEXT_BYTES,
     N_TEST_COLUMNS,
+    TEXT_TOKENS,
+    TEXT_TOKENS_HIGH,
     VOCABULARY_SIZE,
     Kind,
     engagement_timestamp,
@@ -55,8 +57,12 @@ class TypedRows:
         """Returns the lines whose every value can be read as rows of `schema`, in order."""
         values: dict[str, pa.Array] = {}
         problems: list[tuple[str, Flags]] = []
+        bad: Flags | None
         for index, column in enumerate(self._columns):
-            values[column.name], bad = _read(block, index, column.kind)
+            if column.kind is Kind.TOKENS:
+                values[TEXT_TOKENS], values[TEXT_TOKENS_HIGH], bad = read_tokens(block.column_with_end(index))
+            else:
+                values[column.name], bad = _read(block, index, column.kind)
             if bad is not None and bad.any():
                 problems.append((column.name, bad))
         days, beyond = self._days(values, len(block))
@@ -97,8 +103,6 @@ class TypedRows:
 
 def _read(block: LineBlock, index: int, kind: Kind) -> tuple[pa.Array, Flags | None]:
     """Returns the values of a column, (n,), and which can't be read; None if all can."""
-    if kind is Kind.TOKENS:
-        return read_tokens(block.column_with_end(index))
     texts = block.column(index)
     is_long = block.longest(index) > MAX_TEXT_BYTES
     if kind is Kind.INTEGER:

@@ -20,7 +20,7 @@ from engage_pipeline.schema import FIELD_SEPARATOR
 
 MAX_LINE_BYTES = 2_000_000
 """An interaction has about 500 bytes; a line beyond this limit can't be one, and would take much memory."""
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 2 << 20
 _MAX_BLOCK_BYTES = 64 << 20
 _BOM = b"\xef\xbb\xbf"
 _SEPARATOR = FIELD_SEPARATOR.encode()

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline.engines.engine import ROW_GROUP_ROWS
-from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER
+from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER, TOKEN_COLUMNS
 
 Write = Callable[[pa.Table], None]
 
@@ -56,23 +56,15 @@ def _parquet_writer(output: Path, schema: pa.Schema) -> pq.ParquetWriter:
     coded = [
         field.with_type(pa.dictionary(pa.int32(), pa.string())) if field.name in texts else field for field in schema
     ]
+    encodings = {field.name: "BYTE_STREAM_SPLIT" for field in schema if field.type in {pa.int32(), pa.int64()}}
+    encodings |= dict.fromkeys(TOKEN_COLUMNS, "DELTA_LENGTH_BYTE_ARRAY")
     return pq.ParquetWriter(
         output,
         pa.schema(coded),
         compression="zstd",
         compression_level=1,
         use_dictionary=[*texts, *(field.name for field in schema if pa.types.is_float64(field.type))],
-        column_encoding={_values(field): "BYTE_STREAM_SPLIT" for field in schema if _is_wide_number(field.type)},
+        column_encoding=encodings,
         write_statistics=[LINE_NUMBER, ENGAGEMENT_DAY],
         store_schema=False,
     )
-
-
-def _is_wide_number(kind: pa.DataType) -> bool:
-    kind = kind.value_type if pa.types.is_list(kind) else kind
-    return kind in {pa.int32(), pa.int64()}
-
-
-def _values(field: pa.Field) -> str:
-    """Returns the path of a column's values in Parquet."""
-    return f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name

@@ -12,6 +12,7 @@ import pyarrow as pa
 from engage_pipeline import schema
 from engage_pipeline.interactions.features.joining import RowJoin
 from engage_pipeline.interactions.features.windows import Counts, Windows
+from engage_pipeline.numerics.token_bytes import token_bytes
 from engage_pipeline.settings.settings import Settings
 
 
@@ -27,5 +28,6 @@ class RowFeatures:
         """Returns a row of schema.feature_schema, line number 0, for a row's first 20 columns from read_line."""
         written = row["tweet_timestamp"]
         whole = {schema.LINE_NUMBER: 0, schema.ENGAGEMENT_DAY: (written or 0) // 86_400, **row}
+        whole |= zip(schema.TOKEN_COLUMNS, token_bytes(row[schema.TEXT_TOKENS]), strict=True)
         values = [pa.array([whole[field.name]], field.type) for field in self._tweets]
         return self._join.table(pa.table(values, schema=self._tweets))

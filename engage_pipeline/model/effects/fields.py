@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from engage_pipeline import schema
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT, fingerprints
 from engage_pipeline.numerics.stray_days import in_window
+from engage_pipeline.numerics.token_bytes import tokens_of
 
 if TYPE_CHECKING:
     from engage_pipeline.interactions.graphs.communities import Communities
@@ -24,7 +24,7 @@ ROW_COLUMNS = (
     *schema.IDENTITY_COLUMNS,
     schema.TWEET_TIMESTAMP,
     "language",
-    "text_tokens",
+    *schema.TOKEN_COLUMNS,
     "n_hashtags",
     "hour",
     "engagee_follows_engager",
@@ -116,9 +116,8 @@ def concatenate(pieces: Sequence[EffectRows]) -> EffectRows:
 
 def topics_of(table: pa.Table, topics: "TopicModel") -> np.ndarray:
     """Returns the topic of each row, int64 [n], -1 = none."""
-    tokens = table["text_tokens"].combine_chunks()
-    lengths = np.asarray(pc.fill_null(pc.list_value_length(tokens), 0), np.int64)
-    return topics.assign(np.asarray(tokens.flatten(), np.int32), lengths, table["language"]).astype(np.int64)
+    offsets, tokens = tokens_of(table)
+    return topics.assign(tokens, np.diff(offsets), table["language"]).astype(np.int64)
 
 
 def time_left(timestamps: np.ndarray, window_end: int) -> np.ndarray:

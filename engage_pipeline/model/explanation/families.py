@@ -15,8 +15,6 @@ from engage_pipeline.model.effects.columns import FAMILY_LOGITS
 from engage_pipeline.model.trees.inputs import DAY_OF_MONTH, HOUR, LANGUAGE, RATES, RATIOS, further_rates
 from engage_pipeline.settings.families import COUNTER_FAMILIES, EFFECT_FAMILIES, KEYS, TRAINING, VALIDATION, WINDOWS
 
-TEXT_TOKENS = "text_tokens"
-
 
 @dataclass(frozen=True)
 class ExplainedFamily:
@@ -76,7 +74,7 @@ _OWN_FEATURES = {
         "n_hashtags",
         *(name for name in schema.BINARY_FEATURES if name.startswith(("has_", "is_"))),
     ),
-    "text": ("n_tokens", TEXT_TOKENS),
+    "text": ("n_tokens", schema.TEXT_TOKENS),
     "language": (LANGUAGE,),
     "time": (HOUR, DAY_OF_MONTH),
 }
@@ -85,7 +83,7 @@ _EFFECT_COLUMNS = {
     "pair_effects": ("engaging_user_id", "engaged_with_user_id"),
     "tweet_effects": ("tweet_id",),
     "habit_effects": ("engaging_user_id", "is_quote", "is_retweet", "is_top_level", "language", "hour"),
-    "topic_effects": ("engaging_user_id", "text_tokens", "language"),
+    "topic_effects": ("engaging_user_id", *schema.TOKEN_COLUMNS, "language"),
     "community_effects": ("engaging_user_id", "engaged_with_user_id"),
     "context_effects": (
         "first_hashtag",
@@ -140,8 +138,9 @@ def _features() -> dict[str, Feature]:
         features[name] = Feature(_SHARES.get(name) or own[name], columns)
     for name, family in zip(FAMILY_LOGITS, EFFECT_FAMILIES, strict=True):
         features[name] = Feature(family, _EFFECT_COLUMNS[family])
-    for name in (*schema.PROFILE_NUMBERS, *schema.BINARY_FEATURES, HOUR, DAY_OF_MONTH, LANGUAGE, TEXT_TOKENS):
+    for name in (*schema.PROFILE_NUMBERS, *schema.BINARY_FEATURES, HOUR, DAY_OF_MONTH, LANGUAGE):
         features[name] = Feature(own[name], (name,))
+    features[schema.TEXT_TOKENS] = Feature("text", schema.TOKEN_COLUMNS)
     further = schema.further_counters(COUNTER_FAMILIES)
     for name in schema.further_features(further):
         features[name] = Feature(counter_family(name), (name,))

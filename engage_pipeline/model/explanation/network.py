@@ -15,7 +15,7 @@ import pyarrow as pa
 import torch  # noqa: TID253 - nothing light imports this module
 
 from engage_pipeline import schema
-from engage_pipeline.model.explanation.families import FEATURE_NAMES, TEXT_TOKENS
+from engage_pipeline.model.explanation.families import FEATURE_NAMES
 from engage_pipeline.model.network.fourier import FEATURES_PER_NUMBER, N_SCALES
 from engage_pipeline.model.network.inputs import known_size
 from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
@@ -90,7 +90,7 @@ def baseline_known(config: NetworkConfig) -> torch.Tensor:
 
 def input_features(config: NetworkConfig) -> list[str]:
     """Returns the feature behind each column of the network's input: the known ones, then the embeddings."""
-    names = [TEXT_TOKENS] * (config.sketch_depth * config.sketch_width)
+    names = [schema.TEXT_TOKENS] * (config.sketch_depth * config.sketch_width)
     names += [name for name in schema.NUMBERS for _ in range(FEATURES_PER_NUMBER)]
     names += schema.BINARY_FEATURES
     if config.base_rates:

@@ -11,16 +11,22 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.feature_columns import column_values, flag_matrix, number_matrix
 from engage_pipeline.numerics.categories import category_numbers
+from engage_pipeline.numerics.token_bytes import tokens_of
 
 CATEGORIES = ("language", "hour", "day_of_month")
-INPUT_COLUMNS = (*schema.NUMBERS, *schema.EXPOSURE_FEATURES, *schema.BINARY_FEATURES, *CATEGORIES, "text_tokens")
+INPUT_COLUMNS = (
+    *schema.NUMBERS,
+    *schema.EXPOSURE_FEATURES,
+    *schema.BINARY_FEATURES,
+    *CATEGORIES,
+    *schema.TOKEN_COLUMNS,
+)
 
 
 @dataclass(frozen=True)
@@ -85,8 +91,7 @@ def rows_from_table(table: pa.Table, languages: Sequence[str], *, labelled: bool
     A language that is missing or not in `languages` gets the index len(languages). Raises ValueError for any
     other null.
     """
-    tokens = table["text_tokens"].combine_chunks()
-    tokens = tokens.combine_chunks() if isinstance(tokens, pa.ChunkedArray) else tokens
+    offsets, tokens = tokens_of(table)
     counted = [f"{counter}_{target}" for counter in further for target in schema.TARGETS]
     shown = [f"{counter}_exposures" for counter in further]
     clock = [column_values(table, name) for name in CATEGORIES[1:]]
@@ -95,8 +100,8 @@ def rows_from_table(table: pa.Table, languages: Sequence[str], *, labelled: bool
         exposures=number_matrix(table, (*schema.EXPOSURE_FEATURES, *shown), np.int32),
         flags=flag_matrix(table, schema.BINARY_FEATURES),
         categories=np.stack([category_numbers(table["language"], languages), *clock], axis=1).astype(np.int64),
-        tokens=np.array(tokens.flatten(), np.int32),
-        lengths=np.asarray(pc.fill_null(pc.list_value_length(tokens), 0), np.int64),
+        tokens=tokens,
+        lengths=np.diff(offsets),
         labels=flag_matrix(table, schema.TARGETS if labelled else ()),
     )
 

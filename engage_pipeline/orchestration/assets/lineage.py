@@ -42,7 +42,7 @@ Lineage = Mapping[str, Sequence[Source]]
 
 ROW_COLUMNS: dict[str, tuple[str, ...]] = {
     "n_hashtags": ("hashtags",),
-    "n_tokens": ("text_tokens",),
+    "n_tokens": (schema.TEXT_TOKENS_HIGH,),
     "engaging_user_account_age_days": ("tweet_timestamp", "engaging_user_account_creation"),
     "engaged_with_user_account_age_days": ("tweet_timestamp", "engaged_with_user_account_creation"),
     "has_hashtag": ("hashtags",),

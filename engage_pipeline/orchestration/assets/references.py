@@ -17,7 +17,6 @@ WORK: dict[str, tuple[str, ...]] = {
     "tweet_parts": (
         "ingest/part_publishing.py:publish_parts",
         "ingest/part_ingest.py:ingest_part",
-        "ingest/sorted_lines.sql",
     ),
     "validation_tweets": (
         "ingest/drafts.py:write_validation",

@@ -6,7 +6,7 @@ from typing import Any
 
 from engage_pipeline import schema
 from engage_pipeline.files.outputs import Output
-from engage_pipeline.model.explanation.families import FEATURES, TEXT_TOKENS
+from engage_pipeline.model.explanation.families import FEATURES
 from engage_pipeline.model.explanation.row import Explanation
 from engage_pipeline.submission.explanation import words
 from engage_pipeline.submission.explanation.explain import ExplainedRow
@@ -20,8 +20,9 @@ def write_json(explained: ExplainedRow, output: Output) -> None:
 def to_json(explained: ExplainedRow) -> dict[str, Any]:
     """Returns the explanation as JSON types.
 
-    `features` are all columns of schema.feature_schema. The `contribution`s are in logits; with `baseline_logit` and
-    `residual` they sum to `logit`. `points` is the probability minus the probability without the family.
+    `features` are all columns of schema.feature_schema, with token ids as one list. The `contribution`s are in logits;
+    with `baseline_logit` and `residual` they sum to `logit`. `points` is the probability minus the probability without
+    the family.
     """
     features = {name: value for name, value in explained.features.items() if name != schema.ENGAGEMENT_DAY}
     return {
@@ -69,4 +70,4 @@ def _engagement(explanation: Explanation, features: dict[str, Any]) -> dict[str,
 
 def _made_of(feature: str, features: dict[str, Any]) -> dict[str, Any]:
     """Returns the raw columns of a feature, except the tokens, which are in `tweet` already."""
-    return {column: features[column] for column in FEATURES[feature].columns if column != TEXT_TOKENS}
+    return {column: features[column] for column in FEATURES[feature].columns if column not in schema.TOKEN_COLUMNS}

@@ -27,6 +27,7 @@ from engage_pipeline.interactions.features.joining import RowJoin
 from engage_pipeline.interactions.features.windows import Windows
 from engage_pipeline.machine.threads import limited_threads
 from engage_pipeline.model.explanation.row import RowExplanation, explain_row
+from engage_pipeline.numerics.token_bytes import with_token_lists
 from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.file_names import REJECTS, TWEETS
@@ -42,7 +43,8 @@ class ExplainedRow:
     """A line of a part and the explanation of its prediction.
 
     `tweet`: the raw columns as typed values. `labels`: which engagements happened (None = the part has no labels).
-    `features`: the model's inputs, by column of schema.feature_schema. `model_version`: that of trained_model.
+    `features`: the model's inputs, by column of schema.feature_schema. `tweet` and `features` have token ids as a list.
+    `model_version`: that of trained_model.
     """
 
     part: Path
@@ -77,8 +79,9 @@ def explain(
         join = RowJoin("test", Windows.of(settings, published.counts))
         features = _numbered(join.table(pq.read_table(tweets)), row)
         explanation = explain_row(published.model, features)
-        tweet = pq.read_table(tweets, columns=list(schema.COLUMN_NAMES[: schema.N_TEST_COLUMNS])).to_pylist()[0]
-    return ExplainedRow(part, row, tweet, labels, features.to_pylist()[0], explanation, published.version)
+        tweet = with_token_lists(pq.read_table(tweets)).select(schema.COLUMN_NAMES[: schema.N_TEST_COLUMNS])
+    values, numbers = tweet.to_pylist()[0], with_token_lists(features).to_pylist()[0]
+    return ExplainedRow(part, row, values, labels, numbers, explanation, published.version)
 
 
 def read_line(part: Path, row: int) -> bytes:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
+from engage_pipeline.numerics.token_bytes import with_token_lists
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.benchmarks.graphs import GRAPHS, draw_edges
 from engage_pipeline_tests.benchmarks.stages.language import wide_encoder
@@ -116,7 +117,9 @@ def _one_tweet(name: str, world: World) -> AbstractContextManager[Work]:
             model = load_encoder(folder)
         parts = world.store.part_paths("token_sketches", "tweets.parquet")
         table = distinct_tweets(parts, max_tweets=ONE_BY_ONE[name], settings=settings)
-        tweets = [tokens[: settings.encoder.max_tokens] for tokens in table["text_tokens"].to_pylist()]
+        tweets = [
+            tokens[: settings.encoder.max_tokens] for tokens in with_token_lists(table)["text_tokens"].to_pylist()
+        ]
         rows = table[OCCURRENCES].to_pylist()
 
         def work() -> Done:

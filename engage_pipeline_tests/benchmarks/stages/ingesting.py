@@ -41,7 +41,7 @@ def _ingest(name: str, key: str | None, world: World) -> AbstractContextManager[
                     rejects=draft.path("rejects.parquet"),
                     settings=settings,
                     labelled=True,
-                    order="tweet",
+                    order="day",
                     split=split if key is None else None,
                 )
                 draft.record(report.facts())
@@ -100,7 +100,7 @@ def _tweets(source: Path) -> Path:
 def _ingest_part(source: Path, settings: Settings) -> int:
     tweets = _tweets(source)
     rejects = tweets.with_name("rejects.parquet")
-    return ingest_part(source, tweets=tweets, rejects=rejects, settings=settings, labelled=True, order="tweet").rows
+    return ingest_part(source, tweets=tweets, rejects=rejects, settings=settings, labelled=True, order="day").rows
 
 
 def _cut(source: Path, folder: Path, parts: int) -> list[Path]:

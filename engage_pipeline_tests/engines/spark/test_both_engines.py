@@ -149,7 +149,7 @@ def test_ingest(both: None, folder: Path, files: dict[str, Path], settings: Sett
         for name, values in ids.items():
             pq.write_table(pa.table({"id": values}), folder / f"{name}.parquet")
             twin.read(name, [folder / f"{name}.parquet"])
-        deletions = [f"deletions/{name}" for name in ("deleted_tweets", "deleted_candidates", "kept_tweets")]
+        deletions = [f"deletions/{name}" for name in ("deleted_tweets", "deleted_candidates")]
         for name in ("days", "label_counts", "duplicates", *deletions):
             assert twin.fetch(f"ingest/{name}.sql").num_rows, name
         assert twin.fetch("ingest/sample.sql", {"sample_rows": 7}).num_rows == 7

@@ -119,7 +119,7 @@ def _ingest_labelled(
 ) -> None:
     with store.publish(name, key, [source]) as draft:
         tweets, rejects = draft.path("tweets.parquet"), draft.path("rejects.parquet")
-        options: dict[str, Any] = {"settings": store.settings, "labelled": True, "order": "tweet", "split": split}
+        options: dict[str, Any] = {"settings": store.settings, "labelled": True, "order": "day", "split": split}
         report = ingest_part(source, tweets=tweets, rejects=rejects, deletions=deletions, **options)
         write_side_files(tweets, draft.directory, store.settings)
         draft.rows = report.rows

@@ -10,6 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engage_pipeline.ingest.parsing.tokens import read_tokens
+from engage_pipeline.numerics.token_bytes import tokens_of
+from engage_pipeline.schema import TOKEN_COLUMNS
+from engage_pipeline_tests.token_lists import token_arrays
 
 PIECES = ["101", "0", "119546", "119547", "7", "12345678", "123456789", "00000000012", "-0", "-5", "+5", "1.5", "1e3",
           "0x10", "1_000", " 5", "", "٣", "é", "/", ":", "99999999999", "\x02", "4294967301", "100000005"]  # fmt: skip
@@ -28,13 +31,12 @@ def expected(text: str | None) -> list[int] | None:
 
 
 def check(texts: list[str | None]) -> None:
-    lists, bad = read_tokens(pa.array([text + "\x01" if text else None for text in texts], pa.string()))
+    low, high, bad = read_tokens(pa.array([text + "\x01" if text else None for text in texts], pa.string()))
     wanted = [expected(text) for text in texts]
-    assert lists.type == pa.list_(pa.int32())
     assert bad.tolist() == [ids is None for ids in wanted]
-    assert [ids for ids, wrong in zip(lists.to_pylist(), bad, strict=True) if not wrong] == [
-        ids for ids in wanted if ids is not None
-    ]
+    packed = token_arrays([ids or [] for ids in wanted])
+    assert low.equals(packed["text_tokens"])
+    assert high.equals(packed["text_tokens_high"])
 
 
 @pytest.mark.parametrize("piece", PIECES)
@@ -64,6 +66,7 @@ def test_many_texts_are_read_as_python_reads_them(odd_share: float) -> None:
 
 def test_every_id_of_the_vocabulary_is_read() -> None:
     ids = np.arange(119_547)
-    lists, bad = read_tokens(pa.array(["\t".join(map(str, ids.tolist())) + "\x01"]))
+    low, high, bad = read_tokens(pa.array(["\t".join(map(str, ids.tolist())) + "\x01"]))
     assert not bad.any()
-    assert np.array_equal(lists.values.to_numpy(), ids)
+    table = pa.table([low, high], names=list(TOKEN_COLUMNS))
+    assert np.array_equal(tokens_of(table)[1], ids)

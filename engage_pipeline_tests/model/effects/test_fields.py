@@ -18,6 +18,7 @@ from engage_pipeline.settings.families import COMMUNITY_READERS, TOPIC_READERS
 from engage_pipeline_tests.model.bundles import quiet_settings, write_clusters
 from engage_pipeline_tests.model.network.network_samples import set_column
 from engage_pipeline_tests.samples import FIRST_DAY, feature_table
+from engage_pipeline_tests.token_lists import token_list
 
 DAY = 86_400
 END = (FIRST_DAY + 5) * DAY
@@ -62,7 +63,7 @@ def test_fields_of_a_row(table: pa.Table, clusters: Clusters) -> None:
     assert (rows.hour[7], rows.hours[7]) == (1 + row["hour"], 1 + row["hour"] // 4)
     assert (rows.follows[7], rows.has_link[7]) == (1 + row["engagee_follows_engager"], 1 + row["has_link"])
     assert rows.n_hashtags[7] == 1 + min(row["n_hashtags"], 5)
-    tokens = np.array(row["text_tokens"], np.int32)
+    tokens = np.array(token_list(row), np.int32)
     assert rows.topic[7] == 1 + clusters.topics.assign(tokens, np.array([len(tokens)]), pa.array([row["language"]]))[0]
 
 

@@ -17,6 +17,7 @@ from engage_pipeline.model.trees.inputs import LOGITS, OUTCOMES, TreeInputs, tre
 from engage_pipeline.settings.families import FAMILY_NAMES
 from engage_pipeline_tests.model.network.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes, set_column
 from engage_pipeline_tests.samples import feature_table
+from engage_pipeline_tests.token_lists import token_values
 
 BASE_RATES = (0.4, 0.1, 0.02, 0.03)
 FURTHER = schema.further_counters(FAMILY_NAMES)
@@ -66,8 +67,9 @@ def changed(table: pa.Table, name: str) -> pa.Table:
     """`table` of one row with another value in the column `name`."""
     if name == "language":
         return set_column(table, name, ["pt" if table[name][0].as_py() != "pt" else "en"])
-    if name == "text_tokens":
-        return set_column(table, name, [[101, 1001, 1002, 1005, 102]])
+    if name in schema.TOKEN_COLUMNS:  # other tokens, as many
+        count = len(table[schema.TEXT_TOKENS_HIGH][0].as_py())
+        return set_column(table, name, [token_values([65_536 + 1001] * count)[name]])
     value = table[name][0].as_py()
     return set_column(table, name, [not value if isinstance(value, bool) else value + 1])
 

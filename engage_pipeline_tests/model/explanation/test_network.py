@@ -19,6 +19,7 @@ from engage_pipeline_tests.model.network.network_samples import (
     set_column,
 )
 from engage_pipeline_tests.samples import feature_table
+from engage_pipeline_tests.token_lists import token_values
 
 
 def make_scorer(architecture="residual", base_rates=(0.4, 0.1, 0.02, 0.03), precision="fp32") -> NetworkScorer:
@@ -108,7 +109,8 @@ def test_the_baseline_is_the_input_of_a_row_without_history_but_for_sizes():
     table = row()
     for name in (*schema.INTERACTION_FEATURES, *schema.EXPOSURE_FEATURES, "n_hashtags", *schema.BINARY_FEATURES):
         table = set_column(table, name, [name == "is_top_level" if name in schema.BINARY_FEATURES else 0])
-    table = set_column(table, "text_tokens", [[schema.CLS_TOKEN, schema.SEP_TOKEN]])
+    for name, value in token_values([schema.CLS_TOKEN, schema.SEP_TOKEN]).items():
+        table = set_column(table, name, [value])
     scorer = make_scorer()
     known, _ = scorer.inputs.build(rows_from_table(table, LANGUAGES, labelled=False))
     baseline = baseline_known(scorer.network.config)

@@ -8,6 +8,7 @@ from engage_pipeline.model.network.inputs import InputBuilder, known_size
 from engage_pipeline.model.network.rows import rows_from_table
 from engage_pipeline_tests.model.network.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes
 from engage_pipeline_tests.samples import feature_table
+from engage_pipeline_tests.token_lists import token_list
 
 CPU = torch.device("cpu")
 
@@ -17,7 +18,7 @@ def slow_known(row, codes):
     sketch = []
     for depth in range(codes.shape[1]):
         counts = [0.0] * WIDTH
-        for token in row["text_tokens"][1:-1]:
+        for token in token_list(row)[1:-1]:
             if codes[token][depth] >= 0:
                 counts[codes[token][depth]] += 1
         norm = math.sqrt(sum(count**2 for count in counts)) or 1.0

@@ -7,6 +7,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.model.network.rows import concatenate, read_columns, read_rows, rows_from_table
 from engage_pipeline_tests.model.network.network_samples import LANGUAGES, set_column, write_parts, write_validation
 from engage_pipeline_tests.samples import feature_table
+from engage_pipeline_tests.token_lists import token_list
 
 
 def slow_rows(table, languages=LANGUAGES):
@@ -20,7 +21,7 @@ def slow_rows(table, languages=LANGUAGES):
                 [row[name] for name in schema.EXPOSURE_FEATURES],
                 [row[name] for name in schema.BINARY_FEATURES],
                 [language, row["hour"], row["day_of_month"]],
-                row["text_tokens"],
+                token_list(row),
                 [row[name] for name in schema.TARGETS if name in row],
             )
         )

@@ -19,7 +19,8 @@ MUTATIONS = [
         "ingest/deletions/test_forgetting.py",
         ("range(len(run) - length + 1)", "range(len(run) - length)"),
         ("letters.update(np.unique(_bytes_of(array)).tolist())", "letters = set(np.unique(_bytes_of(array)).tolist())"),
-        ("return self.rows + len(self.rejected)", "return self.rows"),
+        ("return len(self.rows) + len(self.rejected)", "return len(self.rows)"),
+        ("kept = ~np.isin(", "kept = np.isin("),
     ),
     *mutations(
         "forgetting",
@@ -27,13 +28,6 @@ MUTATIONS = [
         "ingest/deletions/test_forgetting.py",
         ("    OR engaging_user_id IN (SELECT id FROM deleted_user_ids)", ""),
         ("    OR engaged_with_user_id IN (SELECT id FROM deleted_user_ids)\n", ""),
-    ),
-    *mutations(
-        "forgetting",
-        "ingest/deletions/kept_tweets.sql",
-        "ingest/deletions/test_forgetting.py",
-        ("        FALSE\n", "        TRUE\n"),
-        ("        OR engaged_with_user_id IN (SELECT id FROM deleted_user_ids)\n", ""),
     ),
     *mutations(
         "forgetting",
@@ -49,7 +43,6 @@ MUTATIONS = [
         ("forgotten=before.forgotten + hits.lines", "forgotten=hits.lines"),
         ("            holding = True", "            holding = False"),
         ("    enter(store, [manifest])\n    started", "    started"),
-        ('"line" if part else "tweet"', '"tweet"'),
         ("if current.manifest.directory != manifest.directory:", "if current.manifest.version == manifest.version:"),
     ),
     *mutations(

@@ -93,12 +93,6 @@ MUTATIONS = [
     ),
     *mutations(
         "interactions",
-        "interactions/features/list_column.py",
-        "interactions/features/test_list_column.py",
-        ("self._kind, mask=missing)", "self._kind)"),
-    ),
-    *mutations(
-        "interactions",
         "numerics/fingerprints.py",
         "numerics/test_fingerprints.py",
         ("missing |= column == NO_FINGERPRINT", "missing = column == NO_FINGERPRINT"),

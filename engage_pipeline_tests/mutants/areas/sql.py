@@ -163,7 +163,7 @@ MUTATIONS = [
         "language/distinct_tweets.sql",
         "language/test_tweets.py",
         ("GROUP BY tweet_id, text_tokens", "GROUP BY tweet_id, text_tokens, language"),
-        ("ARRAY_LENGTH(text_tokens) > 0", "array_length(text_tokens) > 1"),
+        ("OCTET_LENGTH(text_tokens_high) > 0", "OCTET_LENGTH(text_tokens_high) > 1"),
         ("LIMIT $most", "LIMIT $most + 1"),
     ),
     *mutations(
@@ -183,12 +183,6 @@ MUTATIONS = [
         "ingest/test_side_files.py",
         ("    ORDER BY tweet_id, engaging_user_id\n", ""),
         ("    WHERE tweet_id IS NOT NULL AND engaging_user_id IS NOT NULL\n", ""),
-    ),
-    *mutations(
-        "SQL",
-        "ingest/sorted_lines.sql",
-        "ingest/test_sorting.py ingest/test_part_ingest.py",
-        ("NULLS LAST, line_number", "NULLS LAST"),
     ),
     *mutations(
         "SQL",

@@ -63,7 +63,7 @@ MUTATIONS = [
         "submission/unknown.py",
         "submission/test_unknown.py",
         ("(shown == 0)", "(shown <= 1)"),
-        ("inner[(ends - 1)[lengths > 0]] = False", "pass"),
+        ("inner[ends[ends > starts] - 1] = False", "pass"),
         ("(~has_code[tokens]).sum()", "has_code[tokens].sum()"),
     ),
     *mutations(

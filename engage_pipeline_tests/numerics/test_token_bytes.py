@@ -1,0 +1,58 @@
+"""Token ids as two binary columns, against packing them one by one."""
+
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engage_pipeline.numerics.token_bytes import token_bytes, token_columns, tokens_of, with_token_lists
+from engage_pipeline_tests.token_lists import token_arrays, token_values
+
+LISTS = st.lists(st.lists(st.integers(0, 2**24 - 1), max_size=5), max_size=8)
+
+
+@given(lists=LISTS)
+def test_columns_hold_what_was_packed_one_by_one(lists: list[list[int]]) -> None:
+    offsets = np.cumsum([0, *map(len, lists)])
+    low, high = token_columns(offsets, np.array(list(chain(*lists)), np.int32))
+    packed = token_arrays(lists)
+    assert low.equals(packed["text_tokens"])
+    assert high.equals(packed["text_tokens_high"])
+    assert [token_bytes(ids) for ids in lists] == [tuple(token_values(ids).values()) for ids in lists]
+
+
+@given(lists=st.lists(st.none() | st.lists(st.integers(0, 2**24 - 1), max_size=5), max_size=12), data=st.data())
+def test_any_slice_in_any_chunks_is_read_back(lists: list[list[int] | None], data: st.DataObject) -> None:
+    chunks = {name: sorted(data.draw(st.lists(st.integers(0, len(lists)), max_size=3))) for name in ("low", "high")}
+    columns = [
+        pa.chunked_array([column[start:end] for start, end in zip([0, *cuts], [*cuts, len(lists)], strict=True)])
+        for column, cuts in zip(token_arrays(lists).values(), chunks.values(), strict=True)
+    ]
+    table = pa.table(columns, names=["text_tokens", "text_tokens_high"])
+    start = data.draw(st.integers(0, len(lists)))
+    offsets, ids = tokens_of(table.slice(start))
+    assert (offsets.dtype, ids.dtype) == (np.int64, np.int32)
+    assert [part.tolist() for part in np.split(ids, offsets[1:-1])][: len(lists) - start] == [
+        one or [] for one in lists[start:]
+    ]
+    assert with_token_lists(table)["text_tokens"].to_pylist() == [one or [] for one in lists]
+    assert with_token_lists(table).column_names == ["text_tokens"]
+
+
+def test_a_file_is_read_back(tmp_path: Path) -> None:
+    lists: list[list[int]] = [[101, 119_546, 65_535, 65_536, 102], [], [0]]
+    pq.write_table(pa.table(token_arrays(lists)), tmp_path / "tokens.parquet")
+    offsets, ids = tokens_of(pq.read_table(tmp_path / "tokens.parquet"))
+    assert offsets.tolist() == [0, 5, 5, 6]
+    assert ids.tolist() == [101, 119_546, 65_535, 65_536, 102, 0]
+
+
+def test_columns_of_unequal_numbers_of_tokens_are_refused() -> None:
+    table = pa.table({**token_arrays([[1, 2], [3]]), "text_tokens_high": pa.array([b"\0", b"\0\0"])})
+    with pytest.raises(ValueError, match="different numbers of tokens"):
+        tokens_of(table)
