@@ -30,9 +30,11 @@ def batches(file: pq.ParquetFile, rows: int, columns: Sequence[str] | None = Non
 
 
 def open_coded(path: Path, names: Collection[str]) -> pq.ParquetFile:
-    """Opens a Parquet file whose text columns `names`, or lists of text, are read as dictionaries."""
+    """Opens a Parquet file whose text columns `names`, or lists of text, are read as dictionaries if they are such."""
     metadata = pq.read_metadata(path)
-    leaves = [metadata.schema.column(place).path for place in range(metadata.num_columns)]
+    groups = [metadata.row_group(0)] if metadata.num_row_groups else []
+    chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
+    leaves = [chunk.path_in_schema for chunk in chunks if "RLE_DICTIONARY" in chunk.encodings]
     coded = [leaf for leaf in leaves if leaf.partition(".")[0] in names]
     return pq.ParquetFile(path, metadata=metadata, read_dictionary=coded)
 

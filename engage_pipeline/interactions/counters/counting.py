@@ -169,7 +169,7 @@ class Seen:
 
     def write_languages(self, path: Path) -> dict[str, int]:
         """Writes the languages, the most frequent first, ties by name; returns their number."""
-        rows = self.rows.get("language", {})
+        rows = self.rows.get("language", Counter())
         ordered = sorted(rows.items(), key=lambda pair: (-pair[1], pair[0].encode()))
         table = {
             "language": pa.array([name for name, _ in ordered], pa.string()),

@@ -145,6 +145,8 @@ def labels_of(table: pa.Table) -> npt.NDArray[np.uint8]:
 
 def ids_of(column: pa.ChunkedArray) -> Ids:
     """Returns the ids of a column of text or of a dictionary of text."""
+    if not pa.types.is_dictionary(column.type):
+        return Ids(hashes(column), checks(column))
     values, places = _dictionary(column)
     return Ids(np.append(hashes(values), np.uint64(0))[places], np.append(checks(values), np.uint16(0))[places])
 
