@@ -138,6 +138,9 @@ def read_file(path: Path) -> tuple[str, str, np.ndarray]:
     """A file's content (SHA-256), its names and types, and its finite floats (float64, 1-D)."""
     if path.suffix == ".parquet":
         return _read_table(pq.read_table(path))
+    if path.suffix == ".arrow":
+        with pa.memory_map(str(path)) as source:
+            return _read_table(pa.ipc.open_file(source).read_all())
     if path.suffix == ".safetensors":
         tensors = dict(sorted(safetensors.numpy.load_file(path).items()))
         types = [f"{name} {tensor.dtype}" for name, tensor in tensors.items()]

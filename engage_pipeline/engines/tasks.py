@@ -8,13 +8,15 @@ from contextlib import nullcontext
 from typing import TypeVar
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.machine.shares import settings_of_one
+from engage_pipeline.machine.shares import memory_bytes, settings_of_one
 from engage_pipeline.machine.workers import run_in_processes
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings
 
 _Item = TypeVar("_Item")
 _T = TypeVar("_T")
+LEAST_MEMORY = 512_000_000
+"""Bytes of engine.memory_limit for each process: fewer processes start if there is less."""
 Work = Callable[[Settings, _Item], _T]
 """A function of a module of this package; its items and results are pickled, so they must be small."""
 
@@ -34,7 +36,8 @@ def attempt_items(
         from engage_pipeline.engines.spark.tasks import map_tasks
 
         return map_tasks(work, items, settings)
-    processes = min(settings.engine.processes, len(items))
+    most = max(1, memory_bytes(settings.engine.memory_limit) // LEAST_MEMORY)
+    processes = min(settings.engine.processes, len(items), most)
     if processes == 1:
         return _attempt(what, work, items, settings, rows)
     shares = [slice(place, None, processes) for place in range(processes)]

@@ -131,16 +131,20 @@ class EngineSettings(SettingsSection):
     threads: int | None = Field(
         None, ge=1, description="Threads of DuckDB and LightGBM, and of torch when it predicts; null = all cores."
     )
-    processes: int = Field(1, ge=1, description="Processes that share the tweets of token_sketches.")
+    processes: int = Field(
+        1,
+        ge=1,
+        description="Processes that work side by side on parts, shards and tweets; all of them together have "
+        "`memory_limit`, and each at least 512 MB of it.",
+    )
     memory_limit: str = Field(
         "70%",
         pattern=r"^\d+(\.\d+)?\s?(%|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$",
         description="Memory of DuckDB, or of Spark on this machine, before it spills to disk.",
     )
     parts_at_once: int = Field(
-        64,
+        1024,
         ge=1,
-        description="Training parts whose features one run makes: the counters are read once for as many of them as "
-        "`memory_limit` allows.",
+        description="Training parts whose features one run makes: the shards are worked on once for all of them.",
     )
     temp_directory: ConfigPath | None = Field(None, description="Where the engine spills; null = in working_dir.")

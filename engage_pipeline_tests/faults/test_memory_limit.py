@@ -1,6 +1,6 @@
 """A memory limit far below what the data take: the result is the same, the process stays near it.
 
-What DuckDB sorts as a whole spills; features are made of a part piece by piece.
+Counters and features go shard by shard and row group by row group; what DuckDB sorts as a whole spills.
 """
 
 import hashlib

@@ -26,6 +26,7 @@ from engage_pipeline.interactions.shards.leaving_out import Shard
 from engage_pipeline.interactions.shards.sides import Side
 from engage_pipeline.interactions.shards.similar import Scored, similar_engagements
 from engage_pipeline.interactions.shards.way_back import Back, BackReader, BackWriter
+from engage_pipeline.machine.shares import memory_bytes
 from engage_pipeline.machine.spill import SHARDS_PREFIX, spill_folder
 from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS
 from engage_pipeline.settings.families import SIMILAR, TRAINING
@@ -36,6 +37,8 @@ FEATURE_COUNTS = (*ENGAGEMENTS, "exposures")
 _PICKED = [COUNTS.index(name) for name in FEATURE_COUNTS]
 _NOT_ASKED = -1
 _ASKED = "asked-"
+_HELD_SHARE, _MOST_HELD = 16, 128 << 20
+"""Share of the memory, and most bytes, of counters that are held before they go back."""
 OwnColumns = Callable[[int, int], Columns]
 """Returns the columns of a row group, given its number and its rows."""
 
@@ -138,12 +141,14 @@ def _group_ends(path: Path) -> npt.NDArray[np.int64]:
     return np.cumsum([metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)], dtype=np.int64)
 
 
-def _work(similarity: Path, families: Collection[str], _: Settings, shards: _Shards) -> None:
+def _work(similarity: Path, families: Collection[str], settings: Settings, shards: _Shards) -> None:
     """Writes the counts of the asking rows of shards."""
     runs, asking = shards.files.runs(shards.side), shards.files.asking(shards.side)
     scores = counter_family(SIMILAR.name) in families and any(key.name == SIMILAR.counts for key in shards.side.nested)
     edges = Edges.open(similarity) if scores else None
-    with BackWriter(shards.files.folder, f"{_back(shards.side)}-{shards.number:04}", shards.ends) as writer:
+    held = min(memory_bytes(settings.engine.memory_limit) // _HELD_SHARE, _MOST_HELD)
+    name = f"{_back(shards.side)}-{shards.number:04}"
+    with BackWriter(shards.files.folder, name, shards.ends, held) as writer:
         for low, high in shards.bounds:
             rows = _of_asking_ids(runs.shard(low, high), asking)
             if len(rows):

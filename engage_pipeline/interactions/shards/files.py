@@ -21,7 +21,7 @@ from engage_pipeline.interactions.shards.rows import Lists, Names, NarrowRows, N
 from engage_pipeline.interactions.shards.sides import Side
 from engage_pipeline.numerics.fingerprints import fingerprints
 
-RUN_ROWS = 1 << 22
+RUN_ROWS = 1 << 21
 """Most rows of a file; while it is written, a row takes some 150 bytes of memory."""
 BUCKETS = 1 << 16
 SHARD_ROWS = 1 << 19

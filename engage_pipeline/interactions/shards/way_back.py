@@ -19,8 +19,6 @@ from engage_pipeline.schema import ENGAGEMENTS
 
 Matrix = npt.NDArray[np.unsignedinteger]
 Positions = npt.NDArray[np.int64]
-HELD_BYTES = 128 << 20
-"""Most bytes of counters that are held before they are written."""
 _SCHEMA = pa.schema(
     [
         ("part", pa.int32()),
@@ -50,9 +48,9 @@ class Back:
 class BackWriter:
     """Writes counts to files `<name>-<number>.arrow`."""
 
-    def __init__(self, folder: Path, name: str, ends: Sequence[Positions]) -> None:
-        """`ends` are the ends of the row groups of each part, int64."""
-        self._folder, self._name, self._ends = folder, name, ends
+    def __init__(self, folder: Path, name: str, ends: Sequence[Positions], held_bytes: int) -> None:
+        """`ends` are the ends of the row groups of each part, int64; `held_bytes` of counters are written at once."""
+        self._folder, self._name, self._ends, self._most = folder, name, ends, held_bytes
         self._held: list[Back] = []
         self._bytes = self._files = 0
 
@@ -69,7 +67,7 @@ class BackWriter:
         """Adds counts."""
         self._held.append(back)
         self._bytes += back.counters.nbytes
-        if self._bytes >= HELD_BYTES:
+        if self._bytes >= self._most:
             self._flush()
 
     def _flush(self) -> None:
