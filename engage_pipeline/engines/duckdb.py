@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from functools import reduce
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +11,6 @@ import pyarrow as pa
 from engage_pipeline.engines.engine import ROW_GROUP_ROWS, Parameters, identifier, statement
 from engage_pipeline.errors import UserError
 from engage_pipeline.machine.spill import spill_folder
-from engage_pipeline.schema import LINE_NUMBER
 from engage_pipeline.settings.settings import Settings
 
 
@@ -47,22 +45,9 @@ class DuckDBEngine:
     def read(self, name: str, paths: Sequence[Path]) -> None:
         """Makes Parquet files of one schema readable as the table `name`; replaces an earlier view of that name."""
         files = [_pattern(path) for path in paths]
-        self._name(name, self.connection.read_parquet(files, union_by_name=True))
-
-    def read_apart(self, name: str, paths: Sequence[Path], firsts: Sequence[int]) -> None:
-        """Does the same as `read`, with firsts[i] added to the line_number of the rows of paths[i]."""
-        rows = [
-            self.connection.read_parquet(_pattern(path)).project(
-                f"* REPLACE ({LINE_NUMBER} + {int(first)} AS {LINE_NUMBER})"
-            )
-            for path, first in zip(paths, firsts, strict=True)
-        ]
-        self._name(name, reduce(duckdb.DuckDBPyRelation.union, rows))
-
-    def _name(self, name: str, rows: duckdb.DuckDBPyRelation) -> None:
         # The relation's view is not temporary, and a temporary one of the same name would hide it.
         self.connection.execute(f'DROP VIEW IF EXISTS temp."{identifier(name)}"')
-        rows.create_view(name)
+        self.connection.read_parquet(files, union_by_name=True).create_view(name)
 
     def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
         """Computes the SELECT of the file `sql` into the table `name` of this connection."""

@@ -31,10 +31,6 @@ class Engine(Protocol):
         """Makes Parquet files of one schema readable as the table `name`; replaces an earlier view of that name."""
         ...
 
-    def read_apart(self, name: str, paths: Sequence[Path], firsts: Sequence[int]) -> None:
-        """Does the same as `read`, with firsts[i] added to the line_number of paths[i], so that all are distinct."""
-        ...
-
     def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
         """Computes the SELECT of the file `sql` into the table `name` of this engine."""
         ...
@@ -57,7 +53,7 @@ class Engine(Protocol):
 
 
 def statement(sql: str) -> str:
-    """Returns the text of a .sql file of this package, such as `interactions/exposures.sql`."""
+    """Returns the text of a .sql file of this package, such as `interactions/followers.sql`."""
     return resources.files("engage_pipeline").joinpath(sql).read_text(encoding="utf-8").rstrip().removesuffix(";")
 
 

@@ -1,9 +1,9 @@
 """Opens the engine of `engine.kind`: DuckDB, or Spark for more than one machine.
 
 with open_engine(settings, readable=[store.root]) as engine:
-    engine.read("tweets", paths)                                  # Parquet files as a table
-    engine.define("exposures", "interactions/exposures.sql")      # one SELECT as a table of this engine
-    engine.write("interactions/pair_counts.sql", output)          # one SELECT into a Parquet file
+    engine.read("source", paths)                                  # Parquet files as a table
+    engine.define("followers", "interactions/followers.sql")      # one SELECT as a table of this engine
+    engine.write("interactions/follower_authors.sql", output)     # one SELECT into a Parquet file
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,6 @@ same form as DuckDB's. All machines must see the working directory and the spill
 import re
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import reduce
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -20,7 +19,6 @@ from engage_pipeline.engines.spark.joining import join_files, read_files
 from engage_pipeline.engines.spark.session import open_session
 from engage_pipeline.files import atomic
 from engage_pipeline.machine.spill import SPARK_PREFIX, spill_folder
-from engage_pipeline.schema import LINE_NUMBER
 from engage_pipeline.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,16 +54,6 @@ class SparkEngine:
         # With several files, Spark reads every footer, because their columns may differ.
         found = self._session.read.option("mergeSchema", str(len(patterns) > 1).lower()).parquet(*patterns)
         found.createOrReplaceTempView(identifier(name))
-
-    def read_apart(self, name: str, paths: Sequence[Path], firsts: Sequence[int]) -> None:
-        """Does the same as `read`, with firsts[i] added to the line_number of the rows of paths[i]."""
-        reader = self._session.read
-        rows = [
-            found.withColumn(LINE_NUMBER, found[LINE_NUMBER] + first)
-            for path, first in zip(paths, firsts, strict=True)
-            for found in [reader.parquet(_pattern(self._checked(path)))]
-        ]
-        reduce(lambda some, others: some.unionByName(others), rows).createOrReplaceTempView(identifier(name))
 
     def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
         """Computes the SELECT of the file `sql` into the table `name`: Parquet in the scratch folder."""
