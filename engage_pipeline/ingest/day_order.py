@@ -1,8 +1,8 @@
 """Puts the rows of a part, which arrive by line, into the order of their days, in memory that the part can't raise.
 
-Runs of rows are sorted by day and appended to a temporary file in chunks: the rows of one day, or of neighbouring days
-with few rows each. In the end the file is read day by day. Days with few rows are read together, so that stray times
-of any number cost no more than reading chunks several times.
+Some rows at a time are sorted by day and appended to a temporary file in slices: the rows of one day, or of
+neighbouring days with few rows each. In the end the file is read day by day. Days with few rows are read together, so
+that stray days, however many, cost no more than reading slices several times.
 """
 
 from array import array
@@ -21,12 +21,12 @@ from engage_pipeline.schema import ENGAGEMENT_DAY
 
 Order = Literal["day", "line"]
 """The order of typed rows: by engagement day and line, or by line, the order in which they are read."""
-RUN_ROWS, RUN_BYTES = 65_536, 64 << 20
-"""So many rows, or bytes, are sorted at a time."""
-CHUNK_ROWS = 512
-"""Days with fewer rows in a run share a chunk with their neighbours."""
+SORTED_ROWS, SORTED_BYTES = 65_536, 64 << 20
+"""At least this many rows, or bytes, are sorted at a time."""
+SLICE_ROWS = 512
+"""Days with fewer of the rows that are sorted together share a slice with their neighbours."""
 DAY_ROWS = 8192
-"""Days with fewer rows in the part are read together, up to ROW_GROUP_ROWS rows at a time."""
+"""Days with fewer rows in the part are read together, up to ROW_GROUP_ROWS rows or some SORTED_BYTES at a time."""
 
 
 class RowsByDay:
@@ -38,6 +38,7 @@ class RowsByDay:
         self._writer = pa.ipc.new_file(spool, schema, options=pa.ipc.IpcWriteOptions(use_threads=False))
         self._first, self._last = array("i"), array("i")
         self._rows: Counter[int] = Counter()
+        self._bytes = 0
 
     def __enter__(self) -> Self:
         """The sorter itself."""
@@ -45,25 +46,28 @@ class RowsByDay:
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         """Removes the file."""
-        self._writer.close()
-        self._spool.unlink(missing_ok=True)
+        try:
+            self._writer.close()
+        finally:
+            self._spool.unlink(missing_ok=True)
 
     def sort(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Reads all batches, then yields their rows by day."""
-        for run in _runs(batches):
-            self._add(run)
+        for rows in _joined(batches):
+            self._add(rows)
         self._writer.close()
         yield from self._by_day()
 
     def _add(self, rows: pa.RecordBatch) -> None:
         """Appends the rows to the file."""
+        self._bytes += rows.nbytes
         days = rows[ENGAGEMENT_DAY].to_numpy()
         order = np.argsort(days, kind="stable")
         by_day, days = rows.take(pa.array(order)), days[order]
         starts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
         counts = np.diff(starts, append=len(days))
         self._rows.update(dict(zip(days[starts].tolist(), counts.tolist(), strict=True)))
-        for first, end in _together(counts, CHUNK_ROWS, len(days)):
+        for first, end in _together(counts, SLICE_ROWS, len(days)):
             start, stop = int(starts[first]), int(starts[end - 1] + counts[end - 1])
             self._writer.write_batch(by_day.slice(start, stop - start))
             self._first.append(int(days[start]))
@@ -76,25 +80,26 @@ class RowsByDay:
         firsts, lasts = np.array(self._first, np.int64), np.array(self._last, np.int64)
         with pa.OSFile(str(self._spool)) as file:
             reader = pa.ipc.open_file(file, options=pa.ipc.IpcReadOptions(use_threads=False))
-            for first, end in _together(counts, DAY_ROWS, ROW_GROUP_ROWS):
+            most = min(ROW_GROUP_ROWS, SORTED_BYTES * int(counts.sum()) // max(self._bytes, 1))
+            for first, end in _together(counts, DAY_ROWS, most):
                 low, high = int(days[first]), int(days[end - 1])
-                chunks = map(reader.get_batch, np.flatnonzero((firsts <= high) & (lasts >= low)).tolist())
-                found = (_between(chunk, low, high) for chunk in chunks)
+                slices = map(reader.get_batch, np.flatnonzero((firsts <= high) & (lasts >= low)).tolist())
+                found = (_between(rows, low, high) for rows in slices)
                 if low == high:
                     yield from found
                 else:
-                    rows = pa.concat_batches(found)
-                    yield rows.take(pa.array(np.argsort(rows[ENGAGEMENT_DAY].to_numpy(), kind="stable")))
+                    together = pa.concat_batches(found)
+                    yield together.take(pa.array(np.argsort(together[ENGAGEMENT_DAY].to_numpy(), kind="stable")))
 
 
-def _runs(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Joins batches to runs of RUN_ROWS rows or RUN_BYTES bytes."""
+def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Joins batches until they have SORTED_ROWS rows or SORTED_BYTES bytes."""
     held: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
         held.append(batch)
         rows, size = rows + len(batch), size + batch.nbytes
-        if rows >= RUN_ROWS or size >= RUN_BYTES:
+        if rows >= SORTED_ROWS or size >= SORTED_BYTES:
             yield pa.concat_batches(held)
             held, rows, size = [], 0, 0
     if held:

@@ -23,10 +23,12 @@ from engage_pipeline.ingest.rejects import Reject, RejectTally, RejectWriter
 from engage_pipeline.ingest.report import IngestReport, summarise
 from engage_pipeline.ingest.tweet_files import TweetWriter
 from engage_pipeline.machine.memory import reuse_memory
+from engage_pipeline.machine.shares import memory_bytes
 from engage_pipeline.schema import LINE_NUMBER
 from engage_pipeline.settings.settings import Settings
 
 _REJECTS_AT_ONCE = 1000
+_MEMORY_LIMIT = "100MB"
 
 
 def ingest_part(
@@ -58,7 +60,7 @@ def ingest_part(
     try:
         with unchanged(source, since or identity(source)):
             read = _read(source, tweets, spool, labelled=labelled, order=order, split=split, settings=settings)
-        with DuckDBEngine(settings, readable=[tweets.parent]) as engine:
+        with DuckDBEngine(settings if deletions else _modest(settings), readable=[tweets.parent]) as engine:
             tally = _write_rejects(engine, spool, rejects, source.name, read)
             deleted = DeletedRows(engine, deletions) if deletions else None
             if read.too_many:
@@ -73,6 +75,12 @@ def ingest_part(
     if kept:
         kept.unlink(missing_ok=True)
     return report
+
+
+def _modest(settings: Settings) -> Settings:
+    """Returns settings for counting a part: beyond _MEMORY_LIMIT DuckDB spills, whatever the size of the part."""
+    limit = min(settings.engine.memory_limit, _MEMORY_LIMIT, key=memory_bytes)
+    return settings.model_copy(update={"engine": settings.engine.model_copy(update={"memory_limit": limit})})
 
 
 @dataclass(frozen=True)

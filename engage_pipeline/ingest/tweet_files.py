@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline.engines.engine import ROW_GROUP_ROWS
-from engage_pipeline.schema import LINE_NUMBER, TOKEN_COLUMNS
+from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER, TOKEN_COLUMNS
 
 _DELTAS = (LINE_NUMBER, "tweet_timestamp", "engaging_user_account_creation", "like_timestamp")
 """Integers that hardly recur, or only in neighbouring rows."""
@@ -69,7 +69,10 @@ class TweetWriter:
 
 
 def _options(schema: pa.Schema) -> dict[str, Any]:
-    """Returns the writer's options: most ids, times and counts recur and use a dictionary."""
+    """Returns the writer's options: most ids, times and counts recur and use a dictionary.
+
+    Only the columns that order the rows have statistics, which let a reader leave out row groups.
+    """
     leaves = [f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name for field in schema]
     encodings = dict.fromkeys(_DELTAS, "DELTA_BINARY_PACKED") | dict.fromkeys(_LENGTHS_APART, "DELTA_LENGTH_BYTE_ARRAY")
     return {
@@ -78,4 +81,5 @@ def _options(schema: pa.Schema) -> dict[str, Any]:
         "use_dictionary": [leaf for leaf in leaves if leaf not in encodings],
         "column_encoding": {name: encoding for name, encoding in encodings.items() if name in schema.names},
         "dictionary_pagesize_limit": 16 << 20,
+        "write_statistics": [LINE_NUMBER, ENGAGEMENT_DAY],
     }

@@ -106,9 +106,9 @@ def in_units(count: int) -> str:
 def size_estimate(before: int, inputs: int, sources: Sequence[Path]) -> int:
     """Estimates the bytes that making a version takes, with temporary files.
 
-    Twice the bytes of the version `before`; if there is none (0), of the inputs and the decompressed raw files.
+    Twice the bytes of the version `before`, or of the inputs if there is none (0), and of the decompressed raw files.
     """
-    return _LEAST + 2 * (before or inputs + sum(unpacked_bytes(path) for path in sources))
+    return _LEAST + 2 * ((before or inputs) + sum(unpacked_bytes(path) for path in sources))
 
 
 def unpacked_bytes(path: Path) -> int:

@@ -147,7 +147,7 @@ def ingest(store: ArtifactStore, source: Path) -> None:
 def test_a_disk_that_fills_while_duckdb_spills(tmp_path: Path) -> None:
     source = write_raw_part(tmp_path / "part-00000", 300_000)
     with small_disk(tmp_path / "spill", 280_000_000) as disk:
-        engine = {"threads": 1, "memory_limit": "200MB", "temp_directory": str(disk.path)}
+        engine = {"threads": 1, "memory_limit": "30MB", "temp_directory": str(disk.path)}
         store = bare_store(tiny_settings(tmp_path / "data", engine=engine))
         disk.leave(10_000_000)
         with pytest.raises(UserError) as raised:

@@ -34,7 +34,7 @@ def test_any_batches_come_by_day_then_as_they_came(
     bounds = sorted({0, len(days), *(cut for cut in cuts if cut < len(days))})
     batches = [rows(days[start:end], start) for start, end in pairwise(bounds)]
     with pytest.MonkeyPatch.context() as patch:
-        for name, limit in zip(("RUN_ROWS", "CHUNK_ROWS", "DAY_ROWS", "ROW_GROUP_ROWS"), limits, strict=True):
+        for name, limit in zip(("SORTED_ROWS", "SLICE_ROWS", "DAY_ROWS", "ROW_GROUP_ROWS"), limits, strict=True):
             patch.setattr(day_order, name, limit)
         with RowsByDay(tmp_path / "spool", SCHEMA) as by_day:
             found = list(by_day.sort(batches))
@@ -44,10 +44,10 @@ def test_any_batches_come_by_day_then_as_they_came(
     assert not (tmp_path / "spool").exists()
 
 
-def test_a_day_for_each_row_makes_neither_small_chunks_nor_large_batches(
+def test_a_day_for_each_row_makes_neither_small_slices_nor_large_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(day_order, "RUN_ROWS", 5000)
+    monkeypatch.setattr(day_order, "SORTED_ROWS", 5000)
     monkeypatch.setattr(day_order, "ROW_GROUP_ROWS", 6000)
     days = np.random.default_rng(1).permutation(20_000)
     batches = [rows(days[start : start + 1000].tolist(), start) for start in range(0, 20_000, 1000)]
@@ -55,16 +55,16 @@ def test_a_day_for_each_row_makes_neither_small_chunks_nor_large_batches(
         sizes = []
         for batch in by_day.sort(batches):
             with pa.OSFile(str(tmp_path / "spool")) as file:
-                assert pa.ipc.open_file(file).num_record_batches == 4  # a chunk a run
+                assert pa.ipc.open_file(file).num_record_batches == 4  # one for each 5000 rows
             sizes.append(len(batch))
     assert sizes == [6000, 6000, 6000, 2000]
 
 
-def test_days_with_many_rows_are_chunks_and_batches_of_their_own(
+def test_days_with_many_rows_are_slices_and_batches_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(day_order, "RUN_ROWS", 35)
-    monkeypatch.setattr(day_order, "CHUNK_ROWS", 10)
+    monkeypatch.setattr(day_order, "SORTED_ROWS", 35)
+    monkeypatch.setattr(day_order, "SLICE_ROWS", 10)
     monkeypatch.setattr(day_order, "DAY_ROWS", 10)
     days = [7] * 20 + [1, 2, 3] + [5] * 10 + [9, 8]
     with RowsByDay(tmp_path / "spool", SCHEMA) as by_day:
@@ -73,8 +73,17 @@ def test_days_with_many_rows_are_chunks_and_batches_of_their_own(
     assert together == [[1, 2, 3], [5], [5], [7], [7], [8, 9]]
 
 
-def test_large_rows_are_sorted_in_small_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(day_order, "RUN_BYTES", 500)
+def test_large_rows_of_few_days_are_read_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = list(range(100))
+    with RowsByDay(tmp_path / "spool", SCHEMA) as by_day:
+        assert [len(batch) for batch in by_day.sort([rows(days)])] == [100]
+    monkeypatch.setattr(day_order, "SORTED_BYTES", rows(days).nbytes // 4)
+    with RowsByDay(tmp_path / "spool", SCHEMA) as by_day:
+        assert max(len(batch) for batch in by_day.sort([rows(days)])) <= 25
+
+
+def test_large_rows_are_sorted_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(day_order, "SORTED_BYTES", 500)
     with RowsByDay(tmp_path / "spool", SCHEMA) as by_day:
         batches = list(by_day.sort([rows([1] * 50, 50 * place) for place in range(4)]))
     assert [len(batch) for batch in batches] == [50, 50, 50, 50]

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -17,11 +16,8 @@ from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import ArtifactStore
-from engage_pipeline.submission import parts as predicting
-from engage_pipeline.submission import published, results
-from engage_pipeline.submission.parts import slices
+from engage_pipeline.submission import results
 from engage_pipeline.submission.predict import expand_inputs, predict
-from engage_pipeline.submission.published import slice_rows
 from engage_pipeline_tests.model.bundles import quiet_settings
 from engage_pipeline_tests.samples import GOLDEN
 from engage_pipeline_tests.submission.published import counts, publish_golden_model
@@ -87,47 +83,6 @@ def test_streaming_equals_scoring_in_memory(
     assert (report.rows, report.rejected) == (len(ids), 2)
     assert report.rows_per_second == pytest.approx(report.rows / report.seconds)
     assert len(np.unique(probabilities[:, 0])) > 100
-
-
-def test_slices_change_nothing(
-    settings: Settings, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    predict([parts], tmp_path / "whole.csv", settings, threads=1)
-    monkeypatch.setattr(published, "slice_rows", lambda _: 500)
-    predict([parts / "part-00000.gz", parts / "part-00001"], tmp_path / "sliced.csv", settings, threads=1)
-    ids, probabilities = read_results(tmp_path / "sliced.csv")
-    whole_ids, whole = read_results(tmp_path / "whole.csv")
-    assert ids == whole_ids
-    assert np.abs(probabilities - whole).max() < 1e-6
-
-
-def test_slices_hold_every_row_in_order(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"n": range(1000)}), tmp_path / "all.parquet", row_group_size=70)
-    found, sizes = [], []
-    for piece in slices(tmp_path / "all.parquet", tmp_path / "piece.parquet", 150):
-        table = pq.read_table(piece)
-        found += table["n"].to_pylist()
-        sizes.append(table.num_rows)
-    assert found == list(range(1000))
-    assert max(sizes) == 150
-    whole = list(slices(tmp_path / "all.parquet", tmp_path / "piece.parquet", 1000))
-    assert whole == [tmp_path / "all.parquet"]
-
-
-def test_slices_of_many_batches_hold_every_row_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(predicting, "BATCH_ROWS", 64)
-    pq.write_table(pa.table({"n": range(1000)}), tmp_path / "all.parquet", row_group_size=70)
-    pieces = [pq.read_table(p)["n"].to_pylist() for p in slices(tmp_path / "all.parquet", tmp_path / "p.parquet", 200)]
-    assert [number for piece in pieces for number in piece] == list(range(1000))
-    assert [len(piece) for piece in pieces] == [192] * 5 + [40]
-
-
-def test_slices_grow_with_the_counters_within_limits(tmp_path: Path) -> None:
-    assert slice_rows([tmp_path]) == 32_768
-    for name, rows in (("a", 1_600_000), ("b", 960_000)):
-        pq.write_table(pa.table({"n": pa.nulls(rows)}), tmp_path / f"{name}.parquet")
-    assert slice_rows([tmp_path]) == 40_000
-    assert slice_rows([tmp_path] * 500) == 16_777_216
 
 
 def test_temporary_files_are_gone_after_success_and_failure(settings: Settings, parts: Path, tmp_path: Path) -> None:

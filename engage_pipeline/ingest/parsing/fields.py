@@ -4,7 +4,7 @@ What belongs here: which column holds what, the engagement day, the reasons for 
 not: malformed lines (lines), how a kind of value is read (values, tokens), files and the line counts (part_ingest).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,10 @@ from engage_pipeline.schema import (
     ENGAGEMENT_DAY,
     ENGAGEMENTS,
     FIELD_SEPARATOR,
+    LINE_NUMBER,
     MAX_TEXT_BYTES,
     N_TEST_COLUMNS,
+    SPLIT,
     TEXT_TOKENS,
     TEXT_TOKENS_HIGH,
     VOCABULARY_SIZE,
@@ -48,33 +50,35 @@ class TypedRows:
         """With `split`, which maps line numbers (n,) to their place in the split (n,), rows end in schema.SPLIT."""
         self.schema = tweet_schema(labelled=labelled, validation=split is not None)
         self._columns = COLUMNS if labelled else COLUMNS[:N_TEST_COLUMNS]
-        self.columns = len(self._columns)
+        self._of_kind = {
+            kind: [index for index, column in enumerate(self._columns) if column.kind is kind] for kind in Kind
+        }
         self._times = [engagement_timestamp(engagement) for engagement in ENGAGEMENTS] if labelled else []
         self._split = split
         self._rejects = rejects
 
     def read(self, block: LineBlock) -> pa.RecordBatch:
         """Returns the lines whose every value can be read as rows of `schema`, in order."""
-        values: dict[str, pa.Array] = {}
-        problems: list[tuple[str, Flags]] = []
-        bad: Flags | None
-        for index, column in enumerate(self._columns):
-            if column.kind is Kind.TOKENS:
-                values[TEXT_TOKENS], values[TEXT_TOKENS_HIGH], bad = read_tokens(block.column_with_end(index))
+        values: dict[str, pa.Array] = {LINE_NUMBER: pa.array(block.numbers)}
+        bad: dict[str, Flags] = {}
+        flags: Flags | None
+        for kind, indices in self._of_kind.items():
+            names = [self._columns[index].name for index in indices]
+            if kind is Kind.TOKENS:
+                values[TEXT_TOKENS], values[TEXT_TOKENS_HIGH], flags = read_tokens(block.columns_with_end(indices))
             else:
-                values[column.name], bad = _read(block, index, column.kind)
-            if bad is not None and bad.any():
-                problems.append((column.name, bad))
-        days, beyond = self._days(values, len(block))
-        if beyond.any():
-            problems.append((ENGAGEMENT_DAY, beyond))
-        arrays = [pa.array(block.numbers), *values.values(), days]
+                found, flags = _read(block, indices, kind)
+                values |= {name: found.slice(place * len(block), len(block)) for place, name in enumerate(names)}
+            if flags is not None and flags.any():
+                bad |= zip(names, flags.reshape(len(names), len(block)), strict=True)
+        values[ENGAGEMENT_DAY], bad[ENGAGEMENT_DAY] = self._days(values)
         if self._split is not None:
-            arrays.append(pa.array(self._split(block.numbers), pa.int32()))
-        rows = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+            values[SPLIT] = pa.array(self._split(block.numbers), pa.int32())
+        rows = pa.RecordBatch.from_arrays([values[name] for name in self.schema.names], schema=self.schema)
+        problems = [(name, bad[name]) for name in self.schema.names if name in bad and bad[name].any()]
         return self._without(rows, block, problems) if problems else rows
 
-    def _days(self, values: dict[str, pa.Array], rows: int) -> tuple[pa.Int32Array, Flags]:
+    def _days(self, values: dict[str, pa.Array]) -> tuple[pa.Int32Array, Flags]:
         """Returns the day of the latest engagement, else of the tweet, else 0, and which days exceed 32 bits: (n,)."""
         times = [values[name] for name in self._times]
         latest = [pc.max_element_wise(*times)] if times else []
@@ -101,13 +105,12 @@ class TypedRows:
         return f"{problem}: {fields[problem][:100]!r} is {_EXPECTED[kind]}"
 
 
-def _read(block: LineBlock, index: int, kind: Kind) -> tuple[pa.Array, Flags | None]:
-    """Returns the values of a column, (n,), and which can't be read; None if all can."""
-    texts = block.column(index)
-    is_long = block.longest(index) > MAX_TEXT_BYTES
+def _read(block: LineBlock, indices: Sequence[int], kind: Kind) -> tuple[pa.Array, Flags | None]:
+    """Returns the values of k columns of a kind, (k * n,), and which can't be read; None if all can."""
+    texts = block.columns(indices)
     if kind is Kind.INTEGER:
         return read_integers(texts)
     if kind is Kind.BOOLEAN:
         return read_booleans(texts)
     values = read_lists(texts) if kind is Kind.STRINGS else texts
-    return values, too_long(values) if is_long else None
+    return values, too_long(values) if block.longest(indices) > MAX_TEXT_BYTES else None

@@ -20,7 +20,7 @@ from engage_pipeline.schema import FIELD_SEPARATOR
 
 MAX_LINE_BYTES = 2_000_000
 """An interaction has about 500 bytes; a line beyond this limit can't be one, and would take much memory."""
-_BLOCK_BYTES = 2 << 20
+_BLOCK_BYTES = 1 << 20
 _MAX_BLOCK_BYTES = 64 << 20
 _BOM = b"\xef\xbb\xbf"
 _SEPARATOR = FIELD_SEPARATOR.encode()
@@ -142,7 +142,9 @@ class _Checker:
                 shortened = np.delete(np.isin(numbers, short), dropped)
             numbers = np.delete(numbers, dropped)
             layout = _Layout(kept)
-        return LineBlock(layout.block, layout.marks.reshape(-1, self._width.columns), numbers, shortened)
+        return LineBlock(
+            layout.block, layout.marks.astype(np.int32).reshape(-1, self._width.columns), numbers, shortened
+        )
 
     def _sort(
         self, layout: "_Layout", suspects: Positions, numbers: Positions, cut: str | None

@@ -23,11 +23,15 @@ _INT64 = np.iinfo(np.int64)
 def read_integers(texts: pa.StringArray) -> tuple[pa.Int64Array, Flags | None]:
     """Returns the integers, int64 (n,), and which texts are not a 64-bit integer, which become null; None if none."""
     bounds, data = bytes_of(texts)
-    # uint8: bytes below "0" wrap round, so one comparison finds every non-digit.
-    if (data - np.uint8(ord("0"))).max(initial=0) <= 9 and np.diff(bounds).max(initial=0) <= _SAFE_DIGITS:
+    digits = data - np.uint8(ord("0"))  # bytes below "0" wrap round, so one comparison finds every non-digit
+    odd = np.diff(bounds) > _SAFE_DIGITS
+    if digits.max(initial=0) > 9:
+        odd[np.searchsorted(bounds, np.flatnonzero(digits > 9), side="right") - 1] = True
+    elif not odd.any():
         return texts.cast(pa.int64()), None
-    values = [strict_integer(text) for text in texts.to_pylist()]
-    numbers = pa.array(values, pa.int64())
+    mask = pa.array(odd)
+    strict = pa.array([strict_integer(text) for text in texts.filter(mask).to_pylist()], pa.int64())
+    numbers = pc.replace_with_mask(pc.if_else(mask, None, texts).cast(pa.int64()), mask, strict)
     return numbers, flags(pc.and_(texts.is_valid(), numbers.is_null()))
 
 

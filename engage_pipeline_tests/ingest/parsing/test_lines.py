@@ -45,10 +45,12 @@ def assert_places_are_right(block: LineBlock) -> None:
     fields = [line.split(b"\x01") for line in bytes(block.data).removesuffix(b"\n").split(b"\n")]
     assert len(block) == len(fields)
     for index in range(len(fields[0])):
-        assert block.column(index).to_pylist() == [line[index].decode() or None for line in fields]
+        assert block.columns([index]).to_pylist() == [line[index].decode() or None for line in fields]
         end = "\n" if index + 1 == len(fields[0]) else "\x01"
         wanted = [line[index].decode() + end if line[index] else None for line in fields]
-        assert block.column_with_end(index).to_pylist() == wanted
+        assert block.columns_with_end([index]).to_pylist() == wanted
+    first_and_last = [line[index].decode() or None for index in (-1, 0) for line in fields]
+    assert block.columns([len(fields[0]) - 1, 0]).to_pylist() == first_and_last
 
 
 @pytest.mark.parametrize(

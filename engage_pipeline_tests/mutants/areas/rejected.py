@@ -28,7 +28,7 @@ MUTATIONS = [
         "ingest/parsing/fields.py",
         READING,
         ("np.flatnonzero(bad & good)", "np.flatnonzero(bad)"),
-        ("block.longest(index) > MAX_TEXT_BYTES", "block.longest(index) > 10 * MAX_TEXT_BYTES"),
+        ("block.longest(indices) > MAX_TEXT_BYTES", "block.longest(indices) > 10 * MAX_TEXT_BYTES"),
     ),
     *mutations(
         "ingest",

@@ -1,5 +1,6 @@
 """The lineage of columns is true: what is changed upstream changes the columns that name it, and no others."""
 
+import re
 import shutil
 from collections.abc import Iterable
 from itertools import combinations, count, zip_longest
@@ -16,10 +17,11 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.definitions import defs
-from engage_pipeline.interactions.counters.counting import count_training, count_validation
+from engage_pipeline.interactions.counters.counting import CHUNK_SCOPES, count_training, count_validation
 from engage_pipeline.interactions.features.windows import Kind
 from engage_pipeline.interactions.features.writing import write_features
-from engage_pipeline.interactions.graphs.similarity import similar_authors
+from engage_pipeline.interactions.graphs.edges import write_edges
+from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS, similar_authors
 from engage_pipeline.interactions.shards.grouping import COUNTS
 from engage_pipeline.orchestration.assets.lineage import TWEETS, Lineage, column_lineage, in_words
 from engage_pipeline.settings.families import FAMILY_NAMES
@@ -117,15 +119,40 @@ def test_a_changed_column_of_tweets_changes_the_features_that_name_it(world: Wor
         assert changed(before, features) == naming(column_lineage(name), TWEETS[name], [column]), column
 
 
+def read_table(path: Path) -> pa.Table:
+    """A table of counts, or one of Parquet."""
+    if path.suffix == ".parquet":
+        return pq.read_table(path)
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_file(source).read_all()
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """The tables that have a lineage; those of the edges hold the values of similar_authors.parquet again."""
+    paths = [path for path in sorted(folder.iterdir()) if path.suffix in {".parquet", ".arrow"}]
+    return [path for path in paths if "edge" not in path.name]
+
+
+def table_name(path: Path) -> str:
+    """Such as `pair` for `pair-0000.arrow`, and the same name for all chunks."""
+    return re.sub(r"^chunk_\d+_", CHUNK_SCOPES, path.stem.partition("-")[0])
+
+
 def disturbed(source: Path, output: Path, columns: set[str]) -> Path:
-    """A copy of a folder of tables with `columns`, each `<file>.<column>`, changed in every row."""
+    """A copy of a folder of tables with `columns`, each `<table>.<column>`, changed in every row."""
     shutil.copytree(source, output)
-    for path in output.iterdir():
-        table = pq.read_table(path)
+    for path in tables_in(output):
+        table = read_table(path)
         for place, field in enumerate(table.schema):
-            if columns & {f"{path.stem}.{field.name}", field.name}:
+            if columns & {f"{table_name(path)}.{field.name}", field.name}:
                 table = table.set_column(place, field, _other_values(table[field.name]))
-        pq.write_table(table, path)
+        if path.suffix == ".parquet":
+            pq.write_table(table, path)
+        else:
+            with pa.ipc.new_file(str(path), table.schema) as writer:
+                writer.write_batch(table.combine_chunks().to_batches()[0])
+    if (output / SIMILAR_AUTHORS).exists():
+        write_edges(pq.read_table(output / SIMILAR_AUTHORS), output)
     return output
 
 
@@ -135,6 +162,8 @@ def _other_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return pa.chunked_array([[users[users.index(user) - 1] for user in column.to_pylist()]])
     if pa.types.is_floating(column.type):
         return pc.multiply(column, 0.5)
+    if column.type == pa.uint8():  # the labels of a row, four bits
+        return pa.chunked_array([pa.array(15 - column.to_numpy(), pa.uint8())])
     return pc.add(column, pa.array(np.arange(len(column)) % 3 + 1, column.type))
 
 
@@ -157,10 +186,11 @@ def test_a_changed_count_changes_the_features_that_name_it(world: World, name: s
 
 def few_groups(folder: Path) -> list[set[str]]:
     """The counts of all files of `folder` in a few groups, which tell every file and every count from the others."""
-    files = {path.stem: set(pq.read_schema(path).names).intersection(COUNTS) for path in folder.iterdir()}
+    columns = {*COUNTS, "labels", "fold"}
+    files = {table_name(path): columns.intersection(read_table(path).column_names) for path in tables_in(folder)}
     files = {file: names for file, names in sorted(files.items()) if file != "days" and names}
     by_file = [{f"{file}.{name}" for file in group for name in files[file]} for group in in_groups(list(files))]
-    by_name = [{f"{file}.{name}" for file in files for name in group} for group in in_groups(list(COUNTS))]
+    by_name = [{f"{file}.{name}" for file in files for name in group} for group in in_groups(sorted(columns))]
     return by_file + by_name
 
 
@@ -187,11 +217,12 @@ def test_a_changed_column_of_tweets_changes_the_counts_that_name_it(world: World
 
 def counted(folder: Path, lineage: Lineage) -> dict[str, list[Any]]:
     """The values of the columns that have a lineage."""
-    values = {}
-    for path in folder.iterdir():
-        table = pq.read_table(path)
+    values: dict[str, list[Any]] = {}
+    for path in tables_in(folder):
+        table = read_table(path)
         for name in table.column_names:
-            values[name if name in lineage else f"{path.stem}.{name}"] = table[name].to_pylist()
+            column = name if name in lineage else f"{table_name(path)}.{name}"
+            values[column] = values.get(column, []) + table[name].to_pylist()
     return values
 
 
@@ -223,9 +254,9 @@ def test_the_tables_of_counts_have_the_columns_that_they_show(world: World) -> N
     found = specs()
     for name, folder in world.inputs.items():
         real = {
-            (field.name if name == "author_similarity" else f"{path.stem}.{field.name}"): str(field.type)
-            for path in folder.iterdir()
-            for field in pq.read_schema(path)
+            (field.name if name == "author_similarity" else f"{table_name(path)}.{field.name}"): str(field.type)
+            for path in tables_in(folder)
+            for field in read_table(path).schema
         }
         assert real == {column.name: column.type for column in columns_of(found[name]).values()}
 
