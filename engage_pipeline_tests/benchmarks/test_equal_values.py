@@ -8,6 +8,8 @@ import pytest
 import torch  # noqa: TID253
 
 from engage_pipeline import schema
+from engage_pipeline.interactions.counters.counting import TRAINING_SCOPE
+from engage_pipeline.interactions.counters.tables import Table
 from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig

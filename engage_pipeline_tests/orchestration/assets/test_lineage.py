@@ -123,7 +123,7 @@ def read_table(path: Path) -> pa.Table:
     """A table of counts, or one of Parquet."""
     if path.suffix == ".parquet":
         return pq.read_table(path)
-    with pa.memory_map(str(path)) as source:
+    with pa.OSFile(str(path)) as source:
         return pa.ipc.open_file(source).read_all()
 
 
@@ -216,13 +216,14 @@ def test_a_changed_column_of_tweets_changes_the_counts_that_name_it(world: World
 
 
 def counted(folder: Path, lineage: Lineage) -> dict[str, list[Any]]:
-    """The values of the columns that have a lineage."""
+    """The values of the columns that have a lineage, each with its key, if the table has keys."""
     values: dict[str, list[Any]] = {}
     for path in tables_in(folder):
         table = read_table(path)
+        keys = [table[name].to_pylist() for name in ("hash", "value") if name in table.column_names]
         for name in table.column_names:
             column = name if name in lineage else f"{table_name(path)}.{name}"
-            values[column] = values.get(column, []) + table[name].to_pylist()
+            values[column] = values.get(column, []) + list(zip(*keys, table[name].to_pylist(), strict=True))
     return values
 
 
