@@ -13,6 +13,7 @@ from engage_pipeline.ingest.validation_split import validation_split
 from engage_pipeline.interactions.counters.counting import count_training, count_validation
 from engage_pipeline.interactions.facts import CountFacts
 from engage_pipeline.interactions.features.writing import write_features
+from engage_pipeline.interactions.graphs.edges import write_edges
 from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.bundle import build_bundle
 from engage_pipeline.settings.settings import Settings
@@ -29,7 +30,8 @@ def publish_golden_model(folder: Path, settings: Settings) -> None:
     with store.publish("interaction_counts") as draft:
         count_training(train, draft.directory, settings)
     with store.publish("author_similarity") as draft:
-        shutil.copyfile(GOLDEN / SIMILAR_AUTHORS, draft.directory())
+        shutil.copyfile(GOLDEN / SIMILAR_AUTHORS, draft.path(SIMILAR_AUTHORS))
+        write_edges(pq.read_table(GOLDEN / SIMILAR_AUTHORS), draft.directory)
     split = partial(validation_split, seed=1, holdout_share=0.1, chunks=10)
     validation = ingest(GOLDEN / "validation" / "part-00000.gz", folder, settings, split)
     with store.publish("validation_counts") as draft:

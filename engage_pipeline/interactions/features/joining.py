@@ -45,17 +45,18 @@ class RowJoin:
         labelled, validation = self.kind != "test", self.kind == "validation"
         return schema.feature_schema(labelled=labelled, validation=validation, families=self.windows.families)
 
-    def table(self, tweets: pa.Table, own: Columns | None = None) -> pa.Table:
-        """Returns rows of `schema` for rows of schema.tweet_schema, whose texts may be dictionaries, as may those of
-        the result. `own` holds training rows' counts of their own window; those of other rows are looked up.
+    def table(self, tweets: pa.Table, own: Columns | None = None, *, coded: bool = False) -> pa.Table:
+        """Returns rows of `schema` for rows of schema.tweet_schema, whose texts may be dictionaries.
+
+        `own` holds training rows' counts of their own window; those of other rows are looked up. With `coded`, texts
+        that are dictionaries stay so.
         """
         asked = asked_of(tweets, self.windows.columns)
         counters = self.windows.training_counters(asked) if own is None else dict(own)
         counters |= self._validation_counters(asked, tweets) | self.windows.similar_sums(asked.ids[AUTHOR])
         columns: dict[str, Column] = {**profile(tweets), **counters}
-        return pa.table(
-            [_array(columns.get(field.name), field, len(tweets)) for field in self.schema], self.schema.names
-        )
+        arrays = [_array(columns.get(field.name), field, len(tweets), coded=coded) for field in self.schema]
+        return pa.table(arrays, self.schema.names)
 
     def _validation_counters(self, asked: Asked, tweets: pa.Table) -> Columns:
         if self.kind == "validation":
@@ -63,9 +64,10 @@ class RowJoin:
         return self.windows.validation_counters(asked, LABELLED_SCOPE if self.kind == "test" else FINETUNE_SCOPE)
 
 
-def _array(column: Column | None, field: pa.Field, rows: int) -> pa.Array:
-    """Returns a column in the type of the field, or as a dictionary; zeros for counters of families that are off."""
+def _array(column: Column | None, field: pa.Field, rows: int, *, coded: bool) -> pa.Array:
+    """Returns a column in the type of the field; zeros for counters of families that are off."""
     if column is None:
         column = np.zeros(rows, field.type.to_pandas_dtype())
     array = column if isinstance(column, pa.Array) else pa.array(column)
-    return array if pa.types.is_dictionary(array.type) or array.type == field.type else array.cast(field.type)
+    kept = array.type == field.type or (coded and pa.types.is_dictionary(array.type))
+    return array if kept else array.cast(field.type)

@@ -20,8 +20,9 @@ class RowFeatures:
     """Computes the features of test rows, from tables on disk that are mapped to memory."""
 
     def __init__(self, settings: Settings, **counts: Unpack[Counts]) -> None:
-        """Opens the counters and the similar authors that write_features looks up."""
+        """Opens the counters and the similar authors that write_features looks up; the files may then be removed."""
         self._join = RowJoin("test", Windows.of(settings, counts))
+        self._join.windows.hold()
         self._tweets = schema.tweet_schema(labelled=False)
 
     def table(self, row: Mapping[str, Any]) -> pa.Table:

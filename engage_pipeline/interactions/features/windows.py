@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from engage_pipeline import schema
-from engage_pipeline.interactions.counters.counting import TRAINING_SCOPE, chunk_scope
+from engage_pipeline.interactions.counters.counting import LABELLED_SCOPE, TRAINING_SCOPE, chunk_scope
 from engage_pipeline.interactions.counters.tables import Found, Places, SideTables, Values, Window
 from engage_pipeline.interactions.graphs.edges import SCORE_UNITS, Edges
 from engage_pipeline.interactions.shards.grouping import COUNTS
@@ -107,6 +107,12 @@ class Windows:
     def edges(self) -> Edges:
         """The similar authors."""
         return Edges.open(self.folders["similarity"])
+
+    def hold(self) -> None:
+        """Opens what rows of the kind `test` look up, so that the files can be removed."""
+        self._window("training_counts", TRAINING_SCOPE, TRAINING)
+        self._window("validation_counts", LABELLED_SCOPE, VALIDATION)
+        _ = self.edges
 
     def training_counters(self, asked: Asked) -> Columns:
         """Returns the training window's counts of rows that are not in it, similar authors included."""

@@ -63,6 +63,6 @@ def write_part(settings: Settings, part: FeaturePart) -> int:
     rows = 0
     with feature_file(part.output, join.schema, aside=settings.engine.threads != 1) as write:
         for group, table in enumerate(read_tweets(part.tweets)):
-            write(join.table(table, own(group, len(table)) if own else None))
+            write(join.table(table, own(group, len(table)) if own else None, coded=True))
             rows += len(table)
     return rows

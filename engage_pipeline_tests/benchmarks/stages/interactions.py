@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from engage_pipeline.interactions.counters.family_counts import Kind
 
 from engage_pipeline.interactions.counters.counting import count_training, count_validation
 from engage_pipeline.interactions.facts import CountFacts
+from engage_pipeline.interactions.features.windows import Kind
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.graphs.communities import COMMUNITIES, find_communities
 from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS, similar_authors
