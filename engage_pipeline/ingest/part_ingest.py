@@ -22,7 +22,7 @@ from engage_pipeline.ingest.rejected_part import FailedShare, bounded, failure, 
 from engage_pipeline.ingest.rejects import Reject, RejectTally, RejectWriter
 from engage_pipeline.ingest.report import IngestReport, summarise
 from engage_pipeline.ingest.tweet_files import TweetWriter
-from engage_pipeline.machine.memory import reuse_memory
+from engage_pipeline.machine.memory import arrow_on_malloc, reuse_memory
 from engage_pipeline.machine.shares import memory_bytes
 from engage_pipeline.schema import LINE_NUMBER
 from engage_pipeline.settings.settings import Settings
@@ -136,6 +136,7 @@ def _write_tweets(tweets: Path, lines: PartLines, typed: TypedRows, order: Order
     reuse_memory()
     by_line = map(typed.read, lines.blocks())
     with ExitStack() as stack:
+        stack.enter_context(arrow_on_malloc())
         writer = stack.enter_context(TweetWriter(tweets, typed.schema))
         rows: Iterable[pa.RecordBatch] = by_line
         if order == "day":

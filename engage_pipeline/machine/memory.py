@@ -5,6 +5,8 @@ import logging
 import os
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +64,21 @@ def reuse_memory() -> None:
     time of work that goes block by block. Freeing a large block raises its threshold (mallopt(3), M_MMAP_THRESHOLD).
     """
     np.empty(_LARGE_BLOCK, dtype=np.uint8)
+
+
+@contextmanager
+def arrow_on_malloc() -> Iterator[None]:
+    """Lets Arrow allocate by malloc within the block, which reuses freed blocks; Arrow's own pool holds twice as much.
+
+    Ingest takes 12 % less time and 225 MiB instead of 366 for a part of 381 000 rows (ADR 20). The pool is the whole
+    process's.
+    """
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(before)
 
 
 def release_memory() -> None:

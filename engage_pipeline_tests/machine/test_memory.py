@@ -4,9 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from engage_pipeline.machine.memory import machine_memory
+from engage_pipeline.machine.memory import arrow_on_malloc, machine_memory
 
 CODE = """
 import pyarrow as pa
@@ -92,3 +93,11 @@ def test_a_container_has_the_memory_that_its_groups_allow(
 def test_without_control_groups_it_is_the_machines(tmp_path: Path) -> None:
     physical = 1024 * int(Path("/proc/meminfo").read_text().split("MemTotal:")[1].split()[0])
     assert machine_memory(tmp_path, tmp_path / "none") == pytest.approx(physical, rel=0.01)
+
+
+def test_arrow_allocates_by_malloc_in_the_block_alone() -> None:
+    before = pa.default_memory_pool()
+    with pytest.raises(KeyError), arrow_on_malloc():
+        assert pa.default_memory_pool().backend_name == "system"
+        raise KeyError
+    assert pa.default_memory_pool().backend_name == before.backend_name != "system"

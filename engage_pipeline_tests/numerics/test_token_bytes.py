@@ -56,3 +56,13 @@ def test_columns_of_unequal_numbers_of_tokens_are_refused() -> None:
     table = pa.table({**token_arrays([[1, 2], [3]]), "text_tokens_high": pa.array([b"\0", b"\0\0"])})
     with pytest.raises(ValueError, match="different numbers of tokens"):
         tokens_of(table)
+
+
+def test_bytes_below_a_null_are_no_tokens() -> None:
+    first_alone = pa.py_buffer(b"\1")
+    columns = [
+        pa.Array.from_buffers(pa.binary(), 2, [first_alone, pa.py_buffer(np.array(ends, np.int32)), pa.py_buffer(data)])
+        for ends, data in (([0, 2, 4], b"\7\0\x08\0"), ([0, 1, 2], b"\0\0"))
+    ]
+    offsets, ids = tokens_of(pa.table(columns, names=["text_tokens", "text_tokens_high"]))
+    assert (offsets.tolist(), ids.tolist()) == ([0, 1, 1], [7])
