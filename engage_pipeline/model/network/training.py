@@ -32,12 +32,13 @@ MOST_CURVE_POINTS = 200
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """The plan of a run. `load` reads a stretch's rows; `learning_rate` is a function of step and stretch."""
+    """The plan of a run. `load` reads the rows at ascending positions of a stretch; `learning_rate` is a function of
+    step and stretch."""
 
     name: str
     stretches: Sequence[Stretch]
     learning_rate: Callable[[int, Stretch], float]
-    load: Callable[[Stretch], Rows]
+    load: Callable[[Stretch, np.ndarray], Rows]
     seed: int
 
 
@@ -106,13 +107,14 @@ class TrainingRun:
         }
 
     def _train_stretch(self, stretch: Stretch, advance: Callable[[int, str], object]) -> None:
-        rows = self.plan.load(stretch)
         position = self.position
         if stretch.fresh_optimizer and position.batch == 0:
             self.optimizer.state.clear()
         batches = stretch.batches(self.settings.batch_size, [self.plan.seed, position.stretch])
+        held = np.sort(np.concatenate([self._share(batch) for batch in batches]))  # positions in the stretch
+        rows = self.plan.load(stretch, held)
         for batch in batches[position.batch :]:
-            loss = self._step(rows.take(self._share(batch)), len(batch), stretch)
+            loss = self._step(rows.take(np.searchsorted(held, self._share(batch))), len(batch), stretch)
             position.batch, position.step, position.rows = (
                 position.batch + 1,
                 position.step + 1,
@@ -144,6 +146,7 @@ class TrainingRun:
         return sum(shown) / len(shown)
 
     def _share(self, batch: np.ndarray) -> np.ndarray:
+        """Returns the positions of a batch that are this process's."""
         return batch[self.accelerator.process_index :: self.accelerator.num_processes]
 
     def _note(self, losses: Sequence[float]) -> None:
