@@ -132,6 +132,11 @@ class EngineSettings(SettingsSection):
         None, ge=1, description="Threads of DuckDB and LightGBM, and of torch when it predicts; null = all cores."
     )
     processes: int = Field(1, ge=1, description="Processes that share the tweets of token_sketches.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        description="Where torch trains encoder and networks, sketches tokens, scores rows and evaluates: `auto` = the "
+        "GPU if there is one, else the CPU. Single rows are scored and explained on the CPU.",
+    )
     memory_limit: str = Field(
         "70%",
         pattern=r"^\d+(\.\d+)?\s?(%|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$",

@@ -41,14 +41,14 @@ def _finetune(
     pretrained: Path, features: Path, codes: np.ndarray, output: Path, workspace: Path, settings: Settings
 ) -> dict[str, Any]:
     """The work of each process; the main one also writes the network and scores it."""
-    accelerator = make_accelerator()
+    accelerator = make_accelerator(settings.engine.device)
     network = load_network(pretrained)
     plan = finetuning_plan(features, network.config, settings)
     inputs = InputBuilder(codes, network.config.sketch_width, accelerator.device, network.config.base_rates)
     facts = TrainingRun(network, inputs, plan, settings.network, workspace, accelerator).run()
     if accelerator.is_main_process:
         save_network(network, output)
-        facts["holdout"] = _holdout_scores({"before": pretrained, "after": output}, features, codes)
+        facts["holdout"] = _holdout_scores({"before": pretrained, "after": output}, features, codes, settings)
     return facts
 
 
@@ -68,11 +68,11 @@ def finetuning_plan(features: Path, config: NetworkConfig, settings: Settings) -
     )
 
 
-def _holdout_scores(networks: dict[str, Path], features: Path, codes: np.ndarray) -> dict[str, Any]:
+def _holdout_scores(networks: dict[str, Path], features: Path, codes: np.ndarray, settings: Settings) -> dict[str, Any]:
     """Returns AP and RCE of each engagement on the held-out rows; None if all labels are the same."""
     scores: dict[str, Any] = {}
     for name, folder in networks.items():
-        scorer = NetworkScorer.load(folder, codes)
+        scorer = NetworkScorer.load(folder, codes, device=settings.engine.device)
         config = scorer.network.config
         logits, labels = [np.empty((0, len(schema.TARGETS)))], [np.empty((0, len(schema.TARGETS)), np.bool_)]
         for rows in stream_rows(

@@ -59,7 +59,7 @@ def _pretrain(
 ) -> dict[str, Any]:
     """The work of each process; the main one also writes the network."""
     chosen = settings.network
-    accelerator = make_accelerator()
+    accelerator = make_accelerator(settings.engine.device)
     rates = base_rates(features)
     config = _network_config(codes.shape[1], languages, rates, settings, accelerator.device)
     network, start = _first_network(config, rates, before, settings)

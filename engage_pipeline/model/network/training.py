@@ -18,6 +18,7 @@ from torch.nn import functional as F  # noqa: N812, TID253
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.machine.device import Device, torch_device
 from engage_pipeline.machine.precision import autocast
 from engage_pipeline.model.network.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
 from engage_pipeline.model.network.inputs import InputBuilder
@@ -55,10 +56,13 @@ class Position:
     curve: list[dict[str, float]] = field(default_factory=list)
 
 
-def make_accelerator() -> Accelerator:
-    """Returns an accelerator that leaves the precision to autocast, whatever this process used before."""
+def make_accelerator(chosen: Device) -> Accelerator:
+    """Returns an accelerator on the device of the setting engine.device; it leaves the precision to autocast.
+
+    It is independent of what this process used before. Raises UserError as `torch_device` does.
+    """
     AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="no")
+    return Accelerator(cpu=torch_device(chosen).type == "cpu", mixed_precision="no")
 
 
 class TrainingRun:

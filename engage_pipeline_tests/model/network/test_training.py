@@ -35,7 +35,7 @@ def train(request, tmp_path):
         folder.mkdir(exist_ok=True)
         chosen = network_settings(tmp_path, network={"batch_size": 20, "save_steps": 4, **values}).network
         inputs = InputBuilder(make_codes(), WIDTH, torch.device("cpu"))
-        facts = TrainingRun(network, inputs, plan, chosen, folder, make_accelerator()).run()
+        facts = TrainingRun(network, inputs, plan, chosen, folder, make_accelerator("cpu")).run()
         return network.state_dict(), facts
 
     return run

@@ -79,7 +79,7 @@ def test_a_warm_start_is_the_training_gone_on(
         rate = cosine(1e-3, sum(stretch.n_batches(64) for stretch in stretches))
     else:
         stretches, rate = day_by_day(parts, 2, 4, 20210), decaying(1e-3, 0.96)
-    accelerator = make_accelerator()
+    accelerator = make_accelerator("cpu")
     inputs = InputBuilder(make_codes(), network.config.sketch_width, accelerator.device, network.config.base_rates)
     plan = TrainingPlan("by hand", stretches, rate, RowBuffer(LANGUAGES).rows, 20210)
     (tmp_path / "by-hand").mkdir()
