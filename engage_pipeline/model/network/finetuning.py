@@ -33,14 +33,14 @@ def finetune_network(
     engagement on the held-out rows before and after. Raises UserError in the same cases as `pretrain_network`.
     """
     arguments = pretrained, features, codes, output, workspace, settings
-    return train_in_processes("finetuned_network", settings.network.processes, _finetune, *arguments)
+    return train_in_processes("finetuned_network", settings, finetune_share, *arguments)
 
 
 @on_training_threads
-def _finetune(
+def finetune_share(
     pretrained: Path, features: Path, codes: np.ndarray, output: Path, workspace: Path, settings: Settings
 ) -> dict[str, Any]:
-    """The work of each process; the main one also writes the network and scores it."""
+    """Does the work of each process, and returns the facts; the first one also writes the network and scores it."""
     accelerator = make_accelerator(settings.engine.device)
     network = load_network(pretrained)
     plan = finetuning_plan(features, network.config, settings)

@@ -44,11 +44,11 @@ def pretrain_network(
     if the loss or a weight is not finite, or if one of several processes was killed.
     """
     arguments = features, codes, languages, output, workspace, settings, before
-    return train_in_processes("pretrained_network", settings.network.processes, _pretrain, *arguments)
+    return train_in_processes("pretrained_network", settings, pretrain_share, *arguments)
 
 
 @on_training_threads
-def _pretrain(
+def pretrain_share(
     features: Sequence[Path],
     codes: np.ndarray,
     languages: Sequence[str],
@@ -57,7 +57,7 @@ def _pretrain(
     settings: Settings,
     before: NetworkBefore | ColdStart | None,
 ) -> dict[str, Any]:
-    """The work of each process; the main one also writes the network."""
+    """Does the work of each process, and returns the facts; the first one also writes the network."""
     chosen = settings.network
     accelerator = make_accelerator(settings.engine.device)
     rates = base_rates(features)

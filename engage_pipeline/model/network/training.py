@@ -86,8 +86,15 @@ class TrainingRun:
         )
         position = load_checkpoint(workspace, self.bare_network, self.optimizer)
         self.position = Position(**position) if position else Position()
+        self._require_same_checkpoint()
         self.network = accelerator.prepare_model(self.bare_network)
         self.n_steps = sum(stretch.n_batches(settings.batch_size) for stretch in plan.stretches)
+
+    def _require_same_checkpoint(self) -> None:
+        """Raises UserError if the processes, maybe on several machines, found different checkpoints."""
+        steps = torch.tensor(self.position.step, device=self.accelerator.device)
+        if int(self.accelerator.reduce(steps, "sum")) != self.position.step * self.accelerator.num_processes:
+            raise UserError(f"{self.plan.name}: the processes see different checkpoints in {self.workspace}: share it")
 
     def run(self) -> dict[str, Any]:
         """Trains to the plan's end and returns facts. Raises UserError if the loss or a weight is not finite."""
