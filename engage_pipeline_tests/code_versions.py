@@ -32,7 +32,9 @@ import pyarrow.parquet as pq
 import safetensors.numpy
 
 from engage_pipeline.catalogue import ARTIFACTS, Stage, digest
+from engage_pipeline.machine.device import torch_device
 from engage_pipeline.machine.precision import bf16_is_fast
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.manifests import label
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
@@ -116,7 +118,7 @@ def _machine() -> str:
 
     processor = dict(re.findall(r"^(.*?)\s*: (.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE))
     facts = [f"{name} {processor.get(name)}" for name in ("vendor_id", "cpu family", "model")]
-    facts += [torch.backends.cpu.get_cpu_capability(), f"bf16 {bf16_is_fast()}"]
+    facts += [torch.backends.cpu.get_cpu_capability(), f"bf16 {bf16_is_fast(torch_device(Settings().engine.device))}"]
     return ", ".join([*facts, *(f"{name} {version(name)}" for name in LIBRARIES)])
 
 

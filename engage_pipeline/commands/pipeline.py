@@ -1,6 +1,6 @@
 """Commands that make artifacts: run, status, backfill, register-parts, forget."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,12 +9,14 @@ import typer
 from engage_pipeline.catalogue import ARTIFACTS, ancestry
 from engage_pipeline.commands.options import Config, PresetName, open_pipeline
 from engage_pipeline.errors import UserError
+from engage_pipeline.model.network.launched import Launch, follow, leading, take_launch
 from engage_pipeline.orchestration.history import has_instance, open_instance
 from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import load_settings
 
 if TYPE_CHECKING:
     from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
+    from engage_pipeline.orchestration.resources import Pipeline
     from engage_pipeline.store.store import ArtifactStore
 
 
@@ -23,15 +25,34 @@ def run(
     preset: PresetName = None,
     target: Annotated[list[str] | None, typer.Option(help="Only this asset and its inputs; may be repeated.")] = None,
 ) -> None:
-    """Make every asset that is missing or out of date, from tweet_parts to submission, and show the scores."""
+    """Make every asset that is missing or out of date, from tweet_parts to submission, and show the scores.
+
+    Below torchrun, on several machines, the first process does so, and the others train the networks with it.
+    """
     targets = target or []
     for name in targets:
         if name not in ARTIFACTS:
             raise UserError(f"--target {name}: no such asset; the assets are {', '.join(ARTIFACTS)}")
+    launch = take_launch()
+    if launch is not None and launch.rank > 0:
+        _follow(launch)
+        return
+    pipeline = open_pipeline(config, preset)
+    with leading(launch, pipeline.settings()):
+        _run(pipeline, targets)
+
+
+def _follow(launch: Launch) -> None:
+    from engage_pipeline.model.network.finetuning import finetune_share
+    from engage_pipeline.model.network.pretraining import pretrain_share
+
+    follow(launch, {"pretrained_network": pretrain_share, "finetuned_network": finetune_share})
+
+
+def _run(pipeline: "Pipeline", targets: Sequence[str]) -> None:
     from engage_pipeline.model.promotion.predicting import lacks_model
     from engage_pipeline.orchestration.running import run_pipeline, summary
 
-    pipeline = open_pipeline(config, preset)
     wanted = set().union(*map(ancestry, targets)) if targets else ARTIFACTS.keys()
     with open_instance() as instance, _shown_warnings() as warnings:
         made = run_pipeline(pipeline, instance, wanted, warnings=warnings)

@@ -18,7 +18,8 @@ from engage_pipeline.language.encoders import (
 )
 from engage_pipeline.language.ragged import Integers, TokenLists, training_batches
 from engage_pipeline.language.tweets import distinct_tweets
-from engage_pipeline.machine.precision import bf16_is_fast, torch_device
+from engage_pipeline.machine.device import torch_device
+from engage_pipeline.machine.precision import bf16_is_fast
 from engage_pipeline.machine.threads import on_training_threads
 from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import Settings
@@ -35,7 +36,7 @@ def finetune_encoder(
     """Fine-tunes `encoder.model` by masked language modelling on the distinct tweets of typed parts.
 
     Writes config.json, model.safetensors, step-<n>.safetensors every `save_steps` steps, and loss.json into `output`.
-    Resumes from the state in `workspace` if there is one. `bf16` None = if this machine computes it fast. Returns the
+    Resumes from the state in `workspace` if there is one. `bf16` None = if engine.device computes it fast. Returns the
     content of loss.json: tweets, heldout_tweets, steps, checkpoints (steps), heldout_loss_before and _after, loss_steps
     and losses (nats; means over at most 200 runs of steps). Raises UserError: the encoder is unavailable, does not fit
     the tweets, or diverges.
@@ -44,13 +45,14 @@ def finetune_encoder(
     from engage_pipeline.language.mlm_training import heldout_loss, train
 
     encoder = settings.encoder
-    bf16 = bf16_is_fast() if bf16 is None else bf16
+    device = torch_device(settings.engine.device)
+    bf16 = bf16_is_fast(device) if bf16 is None else bf16
     table = distinct_tweets(tweets, max_tweets=encoder.max_tweets, settings=settings)
     lists = TokenLists.of_table(table, encoder.max_tokens)
     training, heldout = (lists.take(rows) for rows in split(len(lists), encoder.heldout_share, settings.seed))
     with quiet_transformers():
         model: Any = starting_encoder(settings)
-        model.to(torch_device())
+        model.to(device)
         check_architecture(model)
         check_tokens(model, lists)
         steps = training_batches(

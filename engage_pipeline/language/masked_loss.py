@@ -42,7 +42,7 @@ def masked_loss(
     `input_ids`, `attention_mask` and `labels` are [rows, places]. Equals the loss of the model's own forward.
     """
     places = labels != IGNORED
-    with autocast(bf16=bf16):
+    with autocast(model.device, bf16=bf16):
         hidden = model.base_model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         hidden = _HEADS[model.config.model_type](model, hidden[places])
     projection = model.get_output_embeddings()

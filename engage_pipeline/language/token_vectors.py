@@ -13,7 +13,8 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.language.encoders import check_tokens, load_encoder, longest_tweet, quiet_transformers
 from engage_pipeline.language.ragged import Integers, TokenLists, batches_by_length
 from engage_pipeline.language.tweets import OCCURRENCES, distinct_tweets
-from engage_pipeline.machine.precision import autocast, bf16_is_fast, torch_device
+from engage_pipeline.machine.device import torch_device
+from engage_pipeline.machine.precision import autocast, bf16_is_fast
 from engage_pipeline.machine.threads import on_training_threads
 from engage_pipeline.machine.workers import run_in_processes
 from engage_pipeline.numerics.clustering import ranked
@@ -21,6 +22,7 @@ from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
 TOKEN_VECTORS = "token_vectors.parquet"  # noqa: S105 - a file's name
@@ -49,10 +51,11 @@ def sketch_tokens(
 
     `encoder` is the folder of a published encoder, `tweets` are typed parts. Every row of a tweet counts, up to
     encoders.longest_tweet tokens; the encoder is deterministic, so each distinct tweet is encoded once and weighted by
-    its rows. `bf16` None = if this machine computes it fast. Returns tweets, rows, tokens, dim, frequencies (see
+    its rows. `bf16` None = if engine.device computes it fast. Returns tweets, rows, tokens, dim, frequencies (see
     `ranked`). Raises UserError if `encoder.checkpoint` does not exist.
     """
-    bf16 = bf16_is_fast() if bf16 is None else bf16
+    device = torch_device(settings.engine.device)
+    bf16 = bf16_is_fast(device) if bf16 is None else bf16
     with quiet_transformers():
         model = load_encoder(encoder, settings.encoder.checkpoint)
         table = distinct_tweets(tweets, max_tweets=settings.encoder.max_tweets, settings=settings)
@@ -112,7 +115,7 @@ def _sums_of_all(
     """Returns the result of `sum_hidden_states`, computed in at most engine.processes processes."""
     count = min(settings.engine.processes, len(share.batches))
     if count == 1:
-        return sum_hidden_states(model, share, tokens, most, bf16=bf16)
+        return sum_hidden_states(model, share, tokens, most, torch_device(settings.engine.device), bf16=bf16)
     arguments = [(place, encoder, share.part(place, count), tokens, most, settings, bf16) for place in range(count)]
     return np.sum(run_in_processes("token_sketches", _sums_of_part, arguments), axis=0)
 
@@ -124,15 +127,16 @@ def _sums_of_part(
     """Does the work of one of several processes; on GPUs, each process uses its own."""
     import torch
 
-    if torch.cuda.is_available():
+    device = torch_device(settings.engine.device)
+    if device.type == "cuda":
         torch.cuda.set_device(place % torch.cuda.device_count())
     with quiet_transformers():
         model = load_encoder(encoder, settings.encoder.checkpoint)
-        return sum_hidden_states(model, share, tokens, most, bf16=bf16)
+        return sum_hidden_states(model, share, tokens, most, device, bf16=bf16)
 
 
 def sum_hidden_states(
-    model: "PreTrainedModel", share: TweetShare, tokens: Integers, most: int, *, bf16: bool
+    model: "PreTrainedModel", share: TweetShare, tokens: Integers, most: int, device: "torch.device", *, bf16: bool
 ) -> Integers:
     """Sums the last hidden states of each of `tokens` [n], ascending, over all rows: int64 [n, dim], in UNITS.
 
@@ -143,7 +147,7 @@ def sum_hidden_states(
 
     places = torch.from_numpy(np.searchsorted(tokens, np.arange(model.config.vocab_size)))
     room = _MOST_UNITS / most
-    base = model.base_model.to(torch_device()).eval()
+    base = model.base_model.to(device).eval()
     sums = torch.zeros(len(tokens), model.config.hidden_size, dtype=torch.int64)
     with torch.inference_mode(), progress("token_sketches", len(share.tweets), "tweets") as tracker:
         for batch in share.batches:
@@ -162,6 +166,6 @@ def _hidden_states(base: Any, tweets: TokenLists, batch: Integers, *, bf16: bool
     import torch
 
     ids, present = (torch.from_numpy(array) for array in tweets.pad(batch))
-    with autocast(bf16=bf16):
+    with autocast(base.device, bf16=bf16):
         output = base(input_ids=ids.to(base.device), attention_mask=present.long().to(base.device))
     return ids, present, output.last_hidden_state.float().cpu()[present]

@@ -1,4 +1,4 @@
-"""The device that torch computes on, and the number format of its products: bfloat16 where fast, else float32."""
+"""The number format of torch's products: bfloat16 where the device is fast at it, else float32."""
 
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
@@ -7,21 +7,14 @@ if TYPE_CHECKING:
     import torch
 
 
-def torch_device() -> "torch.device":
-    """Returns the GPU if there is one, else the CPU."""
-    import torch
-
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def bf16_is_fast(device: "torch.device | None" = None) -> bool:
-    """Returns whether `device` multiplies bfloat16 in hardware (CPU: AMX or AVX-512 BF16); None = `torch_device()`.
+def bf16_is_fast(device: "torch.device") -> bool:
+    """Returns whether `device` multiplies bfloat16 in hardware (CPU: AMX or AVX-512 BF16).
 
     Other CPUs emulate bfloat16 and are slower with it.
     """
     import torch
 
-    if (device or torch_device()).type == "cuda":
+    if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
@@ -34,11 +27,8 @@ def resolve_precision(setting: str, device: "torch.device") -> str:
     return "bf16" if bf16_is_fast(device) else "fp32"
 
 
-def autocast(device: "torch.device | None" = None, *, bf16: bool) -> AbstractContextManager[object]:
-    """Computes products in bfloat16 within the block if `bf16`; sums, softmax, normalisation, weights stay float32.
-
-    `device` None = `torch_device()`.
-    """
+def autocast(device: "torch.device", *, bf16: bool) -> AbstractContextManager[object]:
+    """Computes products in bfloat16 within the block if `bf16`; sums, softmax, normalisation, weights stay float32."""
     import torch
 
-    return torch.autocast((device or torch_device()).type, dtype=torch.bfloat16, enabled=bf16)
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)

@@ -28,6 +28,7 @@ from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
 from engage_pipeline.language.codes import CODES, load_codes
+from engage_pipeline.machine.device import Device
 from engage_pipeline.machine.threads import training_threads
 from engage_pipeline.model.blend import (
     BLEND,
@@ -73,15 +74,16 @@ class TrainedModel:
     blend: dict[str, Weights]
 
     @classmethod
-    def load(cls, source: Path | Version, threads: int | None = None) -> Self:
+    def load(cls, source: Path | Version, threads: int | None = None, device: Device = "cpu") -> Self:
         """Loads the model from a folder, or from a published version, whose files are checked.
 
-        `threads` is for torch and LightGBM; None = all cores. Raises UserError naming a file that is missing,
-        damaged, or made for other columns.
+        `threads` is for torch and LightGBM; None = all cores. `device` is that of the networks, as engine.device.
+        Raises UserError naming a file that is missing, damaged, or made for other columns, or if there is no such
+        device.
         """
         if isinstance(source, Version):
             source = source.directory()
-        return cls(*_load_models(source, threads), read_blend(source / BLEND))
+        return cls(*_load_models(source, threads, device), read_blend(source / BLEND))
 
     def unblended(self, table: pa.Table, effects: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Returns logits float64 [n, 4], in the order of TARGETS, of the `network`; with trees also of `pretrained` and
@@ -151,7 +153,7 @@ def build_bundle(
         return {"trees": False}
     _copy_network(pretrained, output, PRETRAINED)
     copy_effects(effects, output)
-    model = TrainedModel(*_load_models(output, settings.engine.threads), {})
+    model = TrainedModel(*_load_models(output, settings.engine.threads, settings.engine.device), {})
     with training_threads(settings):
         logits, labels, viewers = _blend_rows(model, features, read_effects(effects), settings)
         prior = MOSTLY_TREES if settings.features.effects else EQUAL
@@ -166,7 +168,7 @@ def build_bundle(
 
 
 def _load_models(
-    folder: Path, threads: int | None
+    folder: Path, threads: int | None, device: Device
 ) -> "tuple[NetworkScorer, NetworkScorer | None, EffectScorer | None, TreeScorer | None]":
     from engage_pipeline.model.network.scoring import NetworkScorer
 
@@ -174,10 +176,10 @@ def _load_models(
         raise UserError(f"{folder / CODES}: no such file")
     codes = load_codes(folder / CODES)
     trees = TreeScorer.load(folder, threads)
-    finetuned = NetworkScorer.load(folder, codes, threads=threads, prefix=FINETUNED)
+    finetuned = NetworkScorer.load(folder, codes, threads=threads, prefix=FINETUNED, device=device)
     if trees is None:
         return finetuned, None, None, None
-    pretrained = NetworkScorer.load(folder, codes, threads=threads, prefix=PRETRAINED)
+    pretrained = NetworkScorer.load(folder, codes, threads=threads, prefix=PRETRAINED, device=device)
     return finetuned, pretrained, EffectScorer.load(folder), trees
 
 

@@ -12,6 +12,7 @@ from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deletions.lists import read_deletions
 from engage_pipeline.ingest.parsing.streams import require_lzop
+from engage_pipeline.machine.device import torch_device
 from engage_pipeline.machine.full_disk import free_bytes, in_units, unpacked_bytes
 from engage_pipeline.store.manifests import label
 from engage_pipeline.store.plan import SEGMENTS, Step, raw_sources, training_listing, training_parts
@@ -23,8 +24,8 @@ _TYPED = 4
 
 
 def require_ready(store: ArtifactStore, wanted: Collection[str]) -> None:
-    """Checks raw folders, lists of deletions, `lzop`, the encoder, Spark and free disk space for those of the artifacts
-    `wanted` that will be made. Raises UserError with the first thing that is missing."""
+    """Checks raw folders, lists of deletions, `lzop`, encoder, GPU, Spark and free disk space for those of the
+    artifacts `wanted` that will be made. Raises UserError with the first thing that is missing."""
     settings = store.settings
     for name in INGESTED:
         if name in wanted:
@@ -39,6 +40,8 @@ def require_ready(store: ArtifactStore, wanted: Collection[str]) -> None:
         from engage_pipeline.language.encoder_files import require_encoder
 
         require_encoder(settings)
+    if steps and settings.engine.device == "cuda":
+        torch_device("cuda")
     if steps and settings.engine.kind == "spark":
         from engage_pipeline.engines.spark.session import require_spark
 

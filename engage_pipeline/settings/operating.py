@@ -137,6 +137,11 @@ class EngineSettings(SettingsSection):
         description="Processes that work side by side on parts, shards and tweets; all of them together have "
         "`memory_limit`, and each at least 512 MB of it.",
     )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        description="Where torch trains encoder and networks, sketches tokens, scores rows and evaluates: `auto` = the "
+        "GPU if there is one, else the CPU. Single rows are scored and explained on the CPU.",
+    )
     memory_limit: str = Field(
         "70%",
         pattern=r"^\d+(\.\d+)?\s?(%|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$",

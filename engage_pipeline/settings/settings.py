@@ -62,7 +62,12 @@ class Settings(SettingsSection):
         "the cores: another number gives other last digits.",
     )
     max_n_parts: int | None = Field(None, ge=1, description="Training parts used, in order of name; null = all.")
-    max_n_parts_in_memory: int = Field(4, ge=1, description="Training parts held at once.")
+    max_n_parts_in_memory: int = Field(
+        4,
+        ge=1,
+        description="Training parts that one run works on, and whose rows the network mixes. More of them take the "
+        "network no more memory: it holds at most 491 520 rows.",
+    )
     authors_similarity_top_N: int = Field(  # noqa: N815 - the reference's name
         10, ge=1, description="Similar authors kept for each author, including the author itself."
     )

@@ -108,7 +108,7 @@ def _predict_here(
     """Predicts the parts in this process into the open file `output`; returns the rejected lines and the seen rows."""
     threads, seen = settings.engine.threads, SeenRows()
     with limited_threads(threads):
-        published = held.load(threads)
+        published = held.load(threads, settings.engine.device)
         with ResultsWriter(output) as writer:
             rejected = predict_parts(parts, published, writer, seen, scratch, settings)
     return rejected, seen
@@ -138,7 +138,7 @@ def _predict_share(
     threads, seen = settings.engine.threads, SeenRows()
     rejected = 0
     with _told_when_exhausted(beside, list(share.values()), settings), limited_threads(threads):
-        published = held.load(threads)
+        published = held.load(threads, settings.engine.device)
         for place, path in share.items():
             with ResultsWriter(beside / _piece(place)) as writer:
                 rejected += predict_parts([path], published, writer, seen, scratch, settings)

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.interactions.features.windows import Counts
+from engage_pipeline.machine.device import Device
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.promotion.predicting import predicting_model
 from engage_pipeline.store.promoted_counters import COUNTERS, CountersGoneError, find_counters, short
@@ -41,9 +42,9 @@ class Held:
     version: str
     counts: Counts
 
-    def load(self, threads: int | None) -> Published:
+    def load(self, threads: int | None, device: Device = "cpu") -> Published:
         """Loads the model of these folders. Raises UserError as TrainedModel.load does."""
-        return Published(TrainedModel.load(self.model, threads), self.version, self.counts)
+        return Published(TrainedModel.load(self.model, threads, device), self.version, self.counts)
 
 
 def hold_published(store: ArtifactStore, scratch: Path, *, allow_mixed: bool = False) -> Held:

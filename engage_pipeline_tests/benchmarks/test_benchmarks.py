@@ -13,6 +13,7 @@ from engage_pipeline_tests.benchmarks.stages import NEEDS, STAGES, with_needs
 from engage_pipeline_tests.benchmarks.world import World
 
 ROWS, TRAINING_ROWS = 2000, 1525
+NO_GROWTH = ("--growth", "none", "--learning", "none")
 
 
 def measurement(rows: int, cpu_seconds: float, peak_mib: int = 100, **figures: float) -> Measurement:
@@ -23,18 +24,30 @@ def measurement(rows: int, cpu_seconds: float, peak_mib: int = 100, **figures: f
 def test_the_command_measures_the_stages_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "performance.md"
     page.write_text("# Performance\n\nBefore.\n", encoding="utf-8")
-    benchmarks.main(["--rows", str(ROWS), "--stages", "ingest", "--growth", "none", "--out", str(page)])
+    benchmarks.main(["--rows", str(ROWS), "--stages", "ingest", *NO_GROWTH, "--out", str(page)])
     rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     (stage,) = [row for row in rows if row[:2] == ["| ingest", f"{TRAINING_ROWS:,}"]]
     assert stage[6] and "Polars" in stage[7] and "reading the file" in stage[8]
     text = page.read_text(encoding="utf-8")
     assert text.startswith("# Performance\n\nBefore.\n")
-    assert "--rows 2000 --stages ingest --growth none" in text
+    assert "--rows 2000 --stages ingest --growth none --learning none" in text
+
+
+@pytest.mark.slow
+def test_the_growth_of_learning_is_measured_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(benchmarks, "LEARNING_STAGES", ("network_demo",))
+    benchmarks.main(["--stages", "none", "--growth", "none", "--learning", "1000,2000", "--folder", str(tmp_path)])
+    out = capsys.readouterr().out
+    assert "| stage | 1,000 rows | 2,000 rows |" in out
+    assert "| network_demo | " in out
+    assert "ingest" not in out
 
 
 @pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--rows", str(ROWS), "--growth", "none", "--folder", str(tmp_path), "--stages"]
+    arguments = ["--rows", str(ROWS), *NO_GROWTH, "--folder", str(tmp_path), "--stages"]
     benchmarks.main([*arguments, "ingest"])
     first = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("| ingest |"))
     benchmarks.main([*arguments, "ingest,interaction_counts"])
@@ -62,9 +75,8 @@ def test_a_stage_beside_another_is_as_much_dearer_as_the_middle_pair_in_turn(
     assert asked == ["alone", *["alone", "among"] * measuring.PAIRS]
 
 
-def test_growth_is_measured_in_a_world_of_each_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(benchmarks, "GROWTH_STAGES", ("ingest",))
-    grown = benchmarks.grow(tmp_path, [400, 200], 1)
+def test_growth_is_measured_in_a_world_of_each_size(tmp_path: Path) -> None:
+    grown = benchmarks.grow(tmp_path, ("ingest",), [400, 200], 1)
     assert {name: {size: work.rows for size, work in steps.items()} for name, steps in grown.items()} == {
         "ingest": {200: 153, 400: 305}
     }

@@ -207,7 +207,7 @@ def test_one_tweet_at_a_time_gives_the_librarys_vectors() -> None:
     shown = np.bincount(np.concatenate([np.repeat(t, n) for t, n in zip(tweets_of, rows, strict=True)]))
     tokens = np.flatnonzero(shown)
     share = TweetShare(lists, np.array(rows), [np.arange(len(rows))])
-    sums = sum_hidden_states(model, share, tokens, int(shown.max()), bf16=False)
+    sums = sum_hidden_states(model, share, tokens, int(shown.max()), torch.device("cpu"), bf16=False)
     vectors = sums / UNITS / shown[tokens][:, None]
     found = token_vectors(model, tweets_of, rows)
     assert sorted(found) == tokens.tolist()

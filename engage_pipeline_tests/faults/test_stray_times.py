@@ -45,7 +45,7 @@ def test_a_part_with_stray_times_is_ingested_counted_and_trained_on(world: Path)
     assert store.open("interaction_counts").manifest.rows == total
 
     paths = [store.open("interaction_features", key).path("features.parquet") for key in store.parts()]
-    stretches = day_by_day(paths, 1, 10)
+    stretches = day_by_day(paths, 1, 10, seed=1)
     names = [stretch.name for stretch in stretches]
     assert (names, names[0], names[-1]) == (sorted(set(names)), "2021-02-04", "2021-02-24")
     assert sum(stretch.rows for stretch in stretches) == total - stray

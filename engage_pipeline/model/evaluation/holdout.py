@@ -146,7 +146,7 @@ def bundle_predictor(
 
     before = None
     if model.trees is None and pretrained is not None:
-        before = NetworkScorer.load(pretrained, model.finetuned.inputs.codes.numpy())
+        before = NetworkScorer.load(pretrained, model.finetuned.codes, device=model.finetuned.chosen_device)
 
     def predict(table: pa.Table) -> dict[str, NDArray[np.float64]]:
         logits = model.components(table)

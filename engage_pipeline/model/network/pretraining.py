@@ -1,6 +1,6 @@
 """Pretraining: pretrained_network is the network trained on the training parts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.machine.precision import resolve_precision
 from engage_pipeline.machine.threads import on_training_threads
 from engage_pipeline.model.network.architectures import new_network
+from engage_pipeline.model.network.buffer import RowBuffer
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
 from engage_pipeline.model.network.network_files import save_network
 from engage_pipeline.model.network.processes import train_in_processes
-from engage_pipeline.model.network.rows import Rows, concatenate, read_columns, read_rows
-from engage_pipeline.model.network.schedule import Stretch, cosine, day_by_day, decaying, shuffled
+from engage_pipeline.model.network.rows import read_columns
+from engage_pipeline.model.network.schedule import cosine, day_by_day, decaying, shuffled
 from engage_pipeline.model.network.training import TrainingPlan, TrainingRun, make_accelerator
 from engage_pipeline.model.network.warm_start import COLD, WARM, ColdStart, NetworkBefore, warm_network
 from engage_pipeline.progress import LOGGER
@@ -43,11 +44,11 @@ def pretrain_network(
     if the loss or a weight is not finite, or if one of several processes was killed.
     """
     arguments = features, codes, languages, output, workspace, settings, before
-    return train_in_processes("pretrained_network", settings.network.processes, _pretrain, *arguments)
+    return train_in_processes("pretrained_network", settings, pretrain_share, *arguments)
 
 
 @on_training_threads
-def _pretrain(
+def pretrain_share(
     features: Sequence[Path],
     codes: np.ndarray,
     languages: Sequence[str],
@@ -56,9 +57,9 @@ def _pretrain(
     settings: Settings,
     before: NetworkBefore | ColdStart | None,
 ) -> dict[str, Any]:
-    """The work of each process; the main one also writes the network."""
+    """Does the work of each process, and returns the facts; the first one also writes the network."""
     chosen = settings.network
-    accelerator = make_accelerator()
+    accelerator = make_accelerator(settings.engine.device)
     rates = base_rates(features)
     config = _network_config(codes.shape[1], languages, rates, settings, accelerator.device)
     network, start = _first_network(config, rates, before, settings)
@@ -131,28 +132,12 @@ def _further_counters(settings: Settings) -> tuple[str, ...]:
 def _plan(features: Sequence[Path], languages: Sequence[str], epochs: int, settings: Settings) -> TrainingPlan:
     chosen, at_once = settings.network, settings.max_n_parts_in_memory
     if chosen.schedule == "days":
-        stretches = day_by_day(features, epochs, at_once)
+        stretches = day_by_day(features, epochs, at_once, settings.seed)
         rate = decaying(chosen.learning_rate, chosen.decay_per_day)
     else:
         stretches = shuffled(features, epochs, at_once, settings.seed)
         rate = cosine(chosen.learning_rate, sum(stretch.n_batches(chosen.batch_size) for stretch in stretches))
     if not stretches:
         raise UserError("pretrained_network: the training parts have no rows")
-    return TrainingPlan(
-        "pretrained_network", stretches, rate, _loader(languages, _further_counters(settings)), settings.seed
-    )
-
-
-def _loader(languages: Sequence[str], further: Sequence[str] = ()) -> Callable[[Stretch], Rows]:
-    """Returns a function that reads a stretch's rows; it keeps those of the last stretch for a second pass."""
-    last: dict[tuple[object, ...], Rows] = {}
-
-    def load(stretch: Stretch) -> Rows:
-        if stretch.ranges not in last:
-            last.clear()
-            last[stretch.ranges] = concatenate(
-                [read_rows(r.path, languages, start=r.start, stop=r.stop, further=further) for r in stretch.ranges]
-            )
-        return last[stretch.ranges]
-
-    return load
+    buffer = RowBuffer(languages, _further_counters(settings))
+    return TrainingPlan("pretrained_network", stretches, rate, buffer.rows, settings.seed)

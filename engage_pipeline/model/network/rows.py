@@ -1,11 +1,11 @@
 """Rows as the network reads them: row-major arrays of its input columns, read from feature Parquet files.
 
-What belongs here: turning columns into arrays. What does not: turning arrays into the network's input (inputs), and
-the order in which rows are read (schedule).
+What belongs here: turning columns into arrays. What does not: turning arrays into the network's input (inputs), the
+order in which rows are read (schedule), and how many are held (buffer).
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -27,6 +27,10 @@ INPUT_COLUMNS = (
     *CATEGORIES,
     *schema.TOKEN_COLUMNS,
 )
+Rule = Callable[[np.ndarray], np.ndarray]
+"""Chooses validation rows: their column `split`, int [n] -> bool [n]."""
+_FIXED = ("numbers", "exposures", "flags", "categories", "lengths", "labels")
+"""The fields of Rows with one entry a row."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,8 @@ class Rows:
         lengths = self.lengths[index]
         starts = self._starts[index]
         shift = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-        others = {
-            name: getattr(self, name)[index] for name in ("numbers", "exposures", "flags", "categories", "labels")
-        }
-        return Rows(tokens=self.tokens[shift + np.arange(len(shift))], lengths=lengths, **others)
+        fixed = {name: getattr(self, name)[index] for name in _FIXED}
+        return Rows(tokens=self.tokens[shift + np.arange(len(shift))], **fixed)
 
 
 def empty_rows(count: int, further: int = 0) -> Rows:
@@ -80,9 +82,24 @@ def empty_rows(count: int, further: int = 0) -> Rows:
     )
 
 
-def concatenate(pieces: Sequence[Rows]) -> Rows:
-    """Returns all rows of `pieces` (at least one), in order."""
-    return Rows(**{field.name: np.concatenate([getattr(p, field.name) for p in pieces]) for field in fields(Rows)})
+def concatenate(pieces: Iterable[Rows], count: int) -> Rows:
+    """Returns the rows of `pieces` (at least one), in order; `count` is their number.
+
+    Each piece is copied into place as it comes, so that an iterator's pieces are never held together.
+    """
+    whole: dict[str, np.ndarray] = {}
+    tokens, done = [], 0
+    for piece in pieces:
+        for name in _FIXED:
+            values = getattr(piece, name)
+            if name not in whole:
+                whole[name] = np.empty((count, *values.shape[1:]), values.dtype)
+            whole[name][done : done + len(piece)] = values
+        tokens.append(piece.tokens)
+        done += len(piece)
+    if done != count:
+        raise ValueError(f"{done} rows, not {count}")
+    return Rows(tokens=np.concatenate(tokens), **whole)
 
 
 def rows_from_table(table: pa.Table, languages: Sequence[str], *, labelled: bool, further: Sequence[str] = ()) -> Rows:
@@ -106,45 +123,37 @@ def rows_from_table(table: pa.Table, languages: Sequence[str], *, labelled: bool
     )
 
 
-def read_rows(
+def stream_rows(
     path: Path,
     languages: Sequence[str],
     *,
     start: int = 0,
     stop: int | None = None,
-    kept: np.ndarray | None = None,
+    rule: Rule | None = None,
     further: Sequence[str] = (),
-) -> Rows:
-    """Reads the labelled rows `start` … `stop` - 1 of a feature file (by default all) for which `kept` is true.
+) -> Iterator[Rows]:
+    """Yields the labelled rows `start` … `stop` - 1 of a feature file (by default all) that `rule` chooses.
 
-    `kept` is bool [stop - start]. Reads the needed columns, one row group at a time. Raises UserError naming the file
-    if a column is missing or holds a null.
+    Reads the needed columns, one row group at a time. Raises UserError naming the file if a column is missing or holds
+    a null.
     """
-    pieces = []
+    wanted = [*INPUT_COLUMNS, *schema.further_features(further), *schema.TARGETS, *([schema.SPLIT] if rule else [])]
     with pq.ParquetFile(path) as file:
-        for first, table in _tables(file, path, start, file.metadata.num_rows if stop is None else stop, further):
+        if missing := [name for name in wanted if name not in file.schema_arrow.names]:
+            raise UserError(f"{path}: no column {missing[0]}")
+        for group, (begin, end) in enumerate(group_bounds(file.metadata)):
+            low, high = max(start, begin), min(end if stop is None else stop, end)
+            if low >= high:
+                continue
+            table = file.read_row_group(group, columns=wanted).slice(low - begin, high - low)
             rows = _labelled_rows(table, languages, path, further)
-            inside = slice(first - start, first - start + len(rows))
-            pieces.append(rows if kept is None else rows.take(np.flatnonzero(kept[inside])))
-        if not pieces:
-            pieces = [_labelled_rows(file.schema_arrow.empty_table(), languages, path, further)]
-    return concatenate(pieces)
+            yield rows.take(np.flatnonzero(rule(table[schema.SPLIT].to_numpy()))) if rule else rows
 
 
-def _tables(
-    file: pq.ParquetFile, path: Path, start: int, stop: int, further: Sequence[str]
-) -> Iterator[tuple[int, pa.Table]]:
-    """Yields the rows `start` … `stop` - 1 by row group, each with the position of its first row."""
-    wanted = [*INPUT_COLUMNS, *schema.further_features(further), *schema.TARGETS]
-    if missing := [name for name in wanted if name not in file.schema_arrow.names]:
-        raise UserError(f"{path}: no column {missing[0]}")
-    begin = 0
-    for group in range(file.num_row_groups):
-        end = begin + file.metadata.row_group(group).num_rows
-        low, high = max(start, begin), min(stop, end)
-        if low < high:
-            yield low, file.read_row_group(group, columns=wanted).slice(low - begin, high - low)
-        begin = end
+def group_bounds(metadata: pq.FileMetaData) -> list[tuple[int, int]]:
+    """Returns the first row of each row group of a Parquet file and the one after its last."""
+    ends = np.cumsum([metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)], dtype=int)
+    return list(zip([0, *ends[:-1].tolist()], ends.tolist(), strict=False))
 
 
 def _labelled_rows(table: pa.Table, languages: Sequence[str], path: Path, further: Sequence[str]) -> Rows:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import torch  # noqa: TID253 - nothing light imports this module
 
 from engage_pipeline import schema
+from engage_pipeline.machine.device import Device, torch_device
 from engage_pipeline.machine.precision import autocast, bf16_is_fast
 from engage_pipeline.model.network.inputs import InputBuilder, Inputs
 from engage_pipeline.model.network.network import EngagementNetwork
@@ -21,28 +22,34 @@ BATCH_ROWS = 512
 
 
 class NetworkScorer:
-    """Scores rows on the CPU: in bf16 if the network was trained so and the processor is fast at it, else in fp32."""
+    """Scores rows on a device: in bf16 if the network was trained so and the device is fast at it, else in fp32."""
 
-    def __init__(self, network: EngagementNetwork, codes: np.ndarray) -> None:
-        """`codes` are those that the network was trained with, int32 [vocabulary, depth]."""
-        self.network, self.codes = network.eval(), codes
-        self.device = torch.device("cpu")
+    def __init__(self, network: EngagementNetwork, codes: np.ndarray, device: Device = "cpu") -> None:
+        """`codes` are those that the network was trained with, int32 [vocabulary, depth]; `device` as engine.device.
+
+        Raises UserError if there is no such device.
+        """
+        self.chosen_device, self.device = device, torch_device(device)
+        self.network, self.codes = network.to(self.device).eval(), codes
         self.inputs = InputBuilder(codes, network.config.sketch_width, self.device, network.config.base_rates)
         self.precision = network.config.precision if bf16_is_fast(self.device) else "fp32"
         if self.precision == "bf16":
             _round_weights(network)
-        else:
+        elif self.device.type == "cpu":
             lay_out_by_input(network.first_known)
 
     @classmethod
-    def load(cls, folder: Path, codes: np.ndarray, *, threads: int | None = None, prefix: str = "") -> Self:
+    def load(
+        cls, folder: Path, codes: np.ndarray, *, threads: int | None = None, prefix: str = "", device: Device = "cpu"
+    ) -> Self:
         """Loads the network in `folder`, from files whose names begin with `prefix`.
 
-        `threads` sets torch's threads in the whole process; None leaves them. Raises UserError if there is no network.
+        `threads` sets torch's threads in the whole process; None leaves them. Raises UserError if there is no network,
+        or no such `device`.
         """
         if threads:
             torch.set_num_threads(threads)
-        return cls(load_network(folder, prefix), codes)
+        return cls(load_network(folder, prefix), codes, device)
 
     def logits(self, table: pa.Table) -> np.ndarray:
         """Returns logits float32 [n, 4], in the order of TARGETS, for the rows of a feature table, labelled or not."""
@@ -75,9 +82,10 @@ class NetworkScorer:
     def _logits_from(self, inputs: Inputs) -> np.ndarray:
         with torch.inference_mode(), autocast(self.device, bf16=self.precision == "bf16"):
             known, categories = inputs
-            first_known = self._first_of_one if len(known) == 1 else self.network.first_known
+            one = len(known) == 1 and self.device.type == "cpu"
+            first_known = self._first_of_one if one else self.network.first_known
             first = first_known(known) + self.network.first_embedded(self.network.embed(categories))
-            return self.network.above_first(first).numpy()
+            return self.network.above_first(first).cpu().numpy()
 
 
 def logits_of_both(first: NetworkScorer, second: NetworkScorer, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:

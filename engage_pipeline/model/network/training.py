@@ -18,6 +18,7 @@ from torch.nn import functional as F  # noqa: N812, TID253
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.machine.device import Device, torch_device
 from engage_pipeline.machine.precision import autocast
 from engage_pipeline.model.network.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
 from engage_pipeline.model.network.inputs import InputBuilder
@@ -32,12 +33,13 @@ MOST_CURVE_POINTS = 200
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """The plan of a run. `load` reads a stretch's rows; `learning_rate` is a function of step and stretch."""
+    """The plan of a run. `load` reads the rows at ascending positions of a stretch; `learning_rate` is a function of
+    step and stretch."""
 
     name: str
     stretches: Sequence[Stretch]
     learning_rate: Callable[[int, Stretch], float]
-    load: Callable[[Stretch], Rows]
+    load: Callable[[Stretch, np.ndarray], Rows]
     seed: int
 
 
@@ -54,10 +56,13 @@ class Position:
     curve: list[dict[str, float]] = field(default_factory=list)
 
 
-def make_accelerator() -> Accelerator:
-    """Returns an accelerator that leaves the precision to autocast, whatever this process used before."""
+def make_accelerator(chosen: Device) -> Accelerator:
+    """Returns an accelerator on the device of the setting engine.device; it leaves the precision to autocast.
+
+    It is independent of what this process used before. Raises UserError as `torch_device` does.
+    """
     AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="no")
+    return Accelerator(cpu=torch_device(chosen).type == "cpu", mixed_precision="no")
 
 
 class TrainingRun:
@@ -81,8 +86,15 @@ class TrainingRun:
         )
         position = load_checkpoint(workspace, self.bare_network, self.optimizer)
         self.position = Position(**position) if position else Position()
+        self._require_same_checkpoint()
         self.network = accelerator.prepare_model(self.bare_network)
         self.n_steps = sum(stretch.n_batches(settings.batch_size) for stretch in plan.stretches)
+
+    def _require_same_checkpoint(self) -> None:
+        """Raises UserError if the processes, maybe on several machines, found different checkpoints."""
+        steps = torch.tensor(self.position.step, device=self.accelerator.device)
+        if int(self.accelerator.reduce(steps, "sum")) != self.position.step * self.accelerator.num_processes:
+            raise UserError(f"{self.plan.name}: the processes see different checkpoints in {self.workspace}: share it")
 
     def run(self) -> dict[str, Any]:
         """Trains to the plan's end and returns facts. Raises UserError if the loss or a weight is not finite."""
@@ -106,13 +118,14 @@ class TrainingRun:
         }
 
     def _train_stretch(self, stretch: Stretch, advance: Callable[[int, str], object]) -> None:
-        rows = self.plan.load(stretch)
         position = self.position
         if stretch.fresh_optimizer and position.batch == 0:
             self.optimizer.state.clear()
         batches = stretch.batches(self.settings.batch_size, [self.plan.seed, position.stretch])
+        held = np.sort(np.concatenate([self._share(batch) for batch in batches]))  # positions in the stretch
+        rows = self.plan.load(stretch, held)
         for batch in batches[position.batch :]:
-            loss = self._step(rows.take(self._share(batch)), len(batch), stretch)
+            loss = self._step(rows.take(np.searchsorted(held, self._share(batch))), len(batch), stretch)
             position.batch, position.step, position.rows = (
                 position.batch + 1,
                 position.step + 1,
@@ -144,6 +157,7 @@ class TrainingRun:
         return sum(shown) / len(shown)
 
     def _share(self, batch: np.ndarray) -> np.ndarray:
+        """Returns the positions of a batch that are this process's."""
         return batch[self.accelerator.process_index :: self.accelerator.num_processes]
 
     def _note(self, losses: Sequence[float]) -> None:

@@ -82,7 +82,7 @@ class Decision:
 def score_version(version: Version, features: Path, settings: Settings) -> HoldoutScore:
     """Scores the model of a bundle on the holdout rows of `features`; a model that can't be scored gets a problem."""
     try:
-        model = TrainedModel.load(version, settings.engine.threads)
+        model = TrainedModel.load(version, settings.engine.threads, settings.engine.device)
         holdout = score_holdout(features, lambda table: {CANDIDATE: model.probabilities(table)})
     except UserError as error:
         return HoldoutScore(dict.fromkeys(schema.TARGETS), None, str(error))

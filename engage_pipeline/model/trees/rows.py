@@ -1,10 +1,12 @@
 """Reads the training rows of the trees from validation_features into one matrix.
 
 These are the fine-tuning rows outside the last chunk: that chunk is for the blend weights, the holdout for the
-evaluation. What does not belong here: the columns (inputs), and growing trees (training).
+evaluation. Beyond trees.max_rows they are a sample: each of these rows is drawn with the same chance, without
+replacement, by the setting `seed`, and the sample keeps the order of the file. What does not belong here: the columns
+(inputs), and growing trees (training).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -51,12 +53,11 @@ def read_tree_rows(features: Path, pretrained: LogitSource, effects: np.ndarray,
     Raises UserError naming the file if it has no training rows.
     """
     file = pq.ParquetFile(features)
-    described = file.read(columns=[schema.SPLIT, LANGUAGE, *schema.TARGETS])
-    split = described[schema.SPLIT].to_numpy()
+    split = file.read(columns=[schema.SPLIT])[schema.SPLIT].to_numpy()
     chosen = _choose(split, settings)
     if not len(chosen):
         raise UserError(f"{features}: no fine-tuning rows outside the last chunk to train trees on")
-    described = described.take(pa.array(chosen))
+    described = pa.concat_tables(_chosen_batches(file, chosen, [LANGUAGE, *schema.TARGETS]))
     labels = np.column_stack([described[target].to_numpy() for target in schema.TARGETS])
     inputs = TreeInputs(
         _languages(described[LANGUAGE]),
@@ -76,6 +77,7 @@ def read_tree_rows(features: Path, pretrained: LogitSource, effects: np.ndarray,
 
 
 def _choose(split: np.ndarray, settings: Settings) -> np.ndarray:
+    """Returns the positions of the training rows, ascending: all, or a sample of trees.max_rows."""
     rows = np.flatnonzero(trains_trees(split, settings))
     most = settings.trees.max_rows
     if most is None or len(rows) <= most:
@@ -83,9 +85,12 @@ def _choose(split: np.ndarray, settings: Settings) -> np.ndarray:
     return np.sort(np.random.default_rng(settings.seed).choice(rows, most, replace=False))
 
 
-def _chosen_batches(file: pq.ParquetFile, chosen: np.ndarray) -> Iterator[pa.Table]:
+def _chosen_batches(
+    file: pq.ParquetFile, chosen: np.ndarray, columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """Yields the rows at the positions `chosen`, ascending, in batches; `columns` None = all."""
     start = 0
-    for table in batches(file, BATCH_ROWS):
+    for table in batches(file, BATCH_ROWS, columns):
         first, last = np.searchsorted(chosen, (start, start + table.num_rows))
         if first < last:
             yield table.take(pa.array(chosen[first:last] - start))

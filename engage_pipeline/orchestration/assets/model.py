@@ -86,7 +86,8 @@ def engagement_trees(store: ArtifactStore, draft: Draft) -> Shown:
     from engage_pipeline.model.trees.training import train_trees
 
     codes = load_codes(store.open("emde_sketches").path(CODES))
-    pretrained = NetworkScorer.load(store.open("pretrained_network").directory(), codes)
+    network = store.open("pretrained_network").directory()
+    pretrained = NetworkScorer.load(network, codes, device=store.settings.engine.device)
     features = store.open("validation_features").path(FEATURES)
     effects = read_columns(store.open("engagement_effects").directory())
     facts = TreesFacts(**train_trees(features, pretrained, effects, draft.directory, store.settings))
@@ -150,9 +151,10 @@ def evaluation(store: ArtifactStore, draft: Draft) -> Shown:
     from engage_pipeline.model.promotion.predicting import holds_model
 
     candidate, trained = store.open("candidate_model"), store.open("trained_model")
-    model, predicting = TrainedModel.load(candidate, store.settings.engine.threads), None
+    engine = store.settings.engine
+    model, predicting = TrainedModel.load(candidate, engine.threads, engine.device), None
     if trained.manifest.version != candidate.manifest.version and holds_model(trained.manifest):
-        predicting = TrainedModel.load(trained, store.settings.engine.threads)
+        predicting = TrainedModel.load(trained, engine.threads, engine.device)
     pretrained = store.open("pretrained_network").directory()
     found = evaluate_model(
         store.open("validation_features").path(FEATURES),

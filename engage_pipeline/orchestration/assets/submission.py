@@ -21,7 +21,7 @@ def submission(store: ArtifactStore, draft: Draft) -> None:
 
     trained = predicting_model(store)
     counters = promoted_counters.find_counters(store, trained.manifest)
-    model = TrainedModel.load(trained, store.settings.engine.threads)
+    model = TrainedModel.load(trained, store.settings.engine.threads, store.settings.engine.device)
     tweets = tweet_files(store)
     with feature_files(store, tweets, counters) as rows:
         found = write_submission(model, tweets, rows, draft.path(RESULTS))

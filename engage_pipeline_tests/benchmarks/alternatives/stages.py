@@ -138,13 +138,13 @@ def score_1500(world: World) -> Iterator[Work]:
 
     from engage_pipeline.model.network.inputs import InputBuilder
     from engage_pipeline.model.network.network_files import load_network
-    from engage_pipeline.model.network.rows import read_rows
+    from engage_pipeline.model.network.rows import stream_rows
     from engage_pipeline.model.network.scoring import BATCH_ROWS
     from engage_pipeline_tests.benchmarks.alternatives.onnx_way import session
 
     network = load_network(wide_folder(world, "auto"))
     path, codes = wide_inputs(world)
-    rows = read_rows(path, network.config.languages, stop=8 * BATCH_ROWS)
+    rows = next(stream_rows(path, network.config.languages, stop=8 * BATCH_ROWS))
     inputs = InputBuilder(codes, network.config.sketch_width, torch.device("cpu"), network.config.base_rates)
     running = session(network, world.threads)
 

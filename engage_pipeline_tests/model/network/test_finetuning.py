@@ -6,7 +6,7 @@ import pytest
 
 from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.network.finetuning import finetune_network, finetuning_rows
+from engage_pipeline.model.network.finetuning import finetune_network, finetuning_plan
 from engage_pipeline.model.network.network_files import load_network
 from engage_pipeline.model.network.pretraining import pretrain_network
 from engage_pipeline.model.network.scoring import NetworkScorer
@@ -14,6 +14,7 @@ from engage_pipeline_tests.model.network.network_samples import (
     ARCHITECTURES,
     LANGUAGES,
     make_codes,
+    make_network,
     network_settings,
     set_column,
     write_parts,
@@ -58,7 +59,8 @@ def finetune(tmp_path, pretrained):
 @pytest.mark.parametrize(("trees", "set_aside"), [(True, (schema.HOLDOUT, 9)), (False, (schema.HOLDOUT,))])
 def test_trains_on_neither_holdout_nor_blend_rows(tmp_path, trees, set_aside):
     features = write_validation(tmp_path)
-    rows = finetuning_rows(features, LANGUAGES, network_settings(tmp_path, trees={"enabled": trees}))
+    plan = finetuning_plan(features, make_network().config, network_settings(tmp_path, trees={"enabled": trees}))
+    rows = plan.load(plan.stretches[0], np.arange(plan.stretches[0].rows))
     table = pq.read_table(features)
     kept = table.filter(pc.invert(pc.is_in(table[schema.SPLIT], pa.array(set_aside, pa.int32()))))
     assert len(rows) == len(kept) < len(table)
@@ -112,4 +114,4 @@ def test_no_rows_to_train_on_names_the_file(tmp_path):
     table = feature_table(20, 0, validation=True)
     pq.write_table(set_column(table, schema.SPLIT, [schema.HOLDOUT] * 20), tmp_path / "validation.parquet")
     with pytest.raises(UserError, match=r"validation\.parquet: no fine-tuning rows"):
-        finetuning_rows(tmp_path / "validation.parquet", LANGUAGES, network_settings(tmp_path))
+        finetuning_plan(tmp_path / "validation.parquet", make_network().config, network_settings(tmp_path))

@@ -34,6 +34,11 @@ def pretrain(tmp_path):
     return run
 
 
+def curve_mean(facts):
+    """The mean loss of the last third of the curve."""
+    return np.mean([point["like"] for point in facts["curve"][-len(facts["curve"]) // 3 :]])
+
+
 def curve_end(facts):
     return facts["curve"][-1]["like"]
 
@@ -133,6 +138,27 @@ def test_base_rates_by_hand(tmp_path):
         pq.write_table(table, tmp_path / f"{place}.parquet")
     rates = base_rates([tmp_path / "0.parquet", tmp_path / "1.parquet"])
     np.testing.assert_allclose(rates, [4.5 / 7, 6.5 / 7, 0.5 / 7, 2.5 / 7])
+
+
+@pytest.mark.parametrize("schedule", ["days", "shuffled"])
+def test_in_small_buffers_every_row_is_trained_on_and_the_bytes_are_repeated(pretrain, tmp_path, schedule, monkeypatch):
+    paths = write_parts(tmp_path, [300, 200], row_group_size=40)
+    whole, facts = pretrain(paths, network={"schedule": schedule, "epochs": 1})
+    monkeypatch.setattr("engage_pipeline.model.network.schedule.BUFFER_ROWS", 90)
+    weights, others = pretrain(paths, network={"schedule": schedule, "epochs": 1})
+    assert others["rows"] == facts["rows"] == 500
+    assert others["steps"] > facts["steps"]
+    assert weights != whole
+    assert pretrain(paths, network={"schedule": schedule, "epochs": 1})[0] == weights
+
+
+def test_buffers_of_row_groups_learn_as_well_as_all_rows_shuffled(pretrain, tmp_path, monkeypatch):
+    paths = write_parts(tmp_path, [2000, 2000], row_group_size=100)
+    chosen = {"epochs": 3, "hidden_size": 16, "learning_rate": 3e-3}
+    _, whole = pretrain(paths, network=chosen)
+    monkeypatch.setattr("engage_pipeline.model.network.schedule.BUFFER_ROWS", 400)
+    _, buffered = pretrain(paths, network=chosen)
+    assert curve_mean(buffered) == pytest.approx(curve_mean(whole), abs=0.02)
 
 
 def test_no_rows_is_the_users_mistake(pretrain, tmp_path):

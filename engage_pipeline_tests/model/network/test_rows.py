@@ -4,7 +4,7 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.network.rows import concatenate, read_columns, read_rows, rows_from_table
+from engage_pipeline.model.network.rows import concatenate, read_columns, rows_from_table, stream_rows
 from engage_pipeline_tests.model.network.network_samples import LANGUAGES, set_column, write_parts, write_validation
 from engage_pipeline_tests.samples import feature_table
 from engage_pipeline_tests.token_lists import token_list
@@ -26,6 +26,13 @@ def slow_rows(table, languages=LANGUAGES):
             )
         )
     return rows
+
+
+def read_rows(path, **chosen):
+    """Everything that is streamed, together."""
+    pieces = list(stream_rows(path, LANGUAGES, **chosen))
+    none = rows_from_table(pq.read_schema(path).empty_table(), LANGUAGES, labelled=True)
+    return concatenate([none, *pieces], sum(map(len, pieces)))
 
 
 def assert_equal(rows, expected):
@@ -58,35 +65,48 @@ def test_takes_and_concatenates_rows():
     order = np.array([29, 3, 3, 0])
     assert_equal(rows.take(order), [expected[place] for place in order])
     assert_equal(rows.take(np.array([], int)), [])
-    assert_equal(concatenate([rows, rows.take(order)]), [*expected, *(expected[place] for place in order)])
+    both = concatenate(iter([rows, rows.take(order)]), 34)
+    assert_equal(both, [*expected, *(expected[place] for place in order)])
+    assert all(getattr(both, name).dtype == getattr(rows, name).dtype for name in vars(both))
+    with pytest.raises(ValueError, match="30 rows, not 31"):
+        concatenate([rows], 31)
+
+
+def test_streams_a_row_group_at_a_time(tmp_path):
+    (path,) = write_parts(tmp_path, [200])
+    assert [len(rows) for rows in stream_rows(path, LANGUAGES)] == [70, 70, 60]
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0, None), (0, 70), (69, 71), (100, 199), (140, 140), (3, 4)])
 def test_reads_a_range_across_row_groups(tmp_path, start, stop):
     (path,) = write_parts(tmp_path, [200])
     expected = slow_rows(pq.read_table(path))
-    assert_equal(read_rows(path, LANGUAGES, start=start, stop=stop), expected[start:stop])
+    assert_equal(read_rows(path, start=start, stop=stop), expected[start:stop])
 
 
-def test_keeps_chosen_rows_of_a_range(tmp_path):
+def test_keeps_the_rows_of_a_range_that_a_rule_chooses(tmp_path):
     path = write_validation(tmp_path, 300)
-    kept = np.random.default_rng(0).random(250) < 0.4
-    expected = [row for row, keep in zip(slow_rows(pq.read_table(path))[40:290], kept, strict=True) if keep]
-    assert_equal(read_rows(path, LANGUAGES, start=40, stop=290, kept=kept), expected)
+    split = pq.read_table(path)[schema.SPLIT].to_numpy()
+    chosen = [row for row, one in zip(slow_rows(pq.read_table(path)), split, strict=True) if one in (0, 3, 8)]
+    assert_equal(read_rows(path, rule=lambda split: np.isin(split, (0, 3, 8))), chosen)
+    before = np.count_nonzero(np.isin(split[:40], (0, 3, 8)))
+    after = np.count_nonzero(np.isin(split[290:], (0, 3, 8)))
+    inside = read_rows(path, start=40, stop=290, rule=lambda split: np.isin(split, (0, 3, 8)))
+    assert_equal(inside, chosen[before : len(chosen) - after])
 
 
 def test_a_file_without_rows_has_none(tmp_path):
     pq.write_table(feature_table(0, 1), tmp_path / "empty.parquet")
-    assert len(read_rows(tmp_path / "empty.parquet", LANGUAGES)) == 0
+    assert list(stream_rows(tmp_path / "empty.parquet", LANGUAGES)) == []
 
 
 def test_names_the_file_and_the_column_that_is_wrong(tmp_path):
     path = tmp_path / "part.parquet"
     pq.write_table(feature_table(5, 1).drop_columns(["pair_like"]), path)
     with pytest.raises(UserError, match=r"part\.parquet: no column pair_like"):
-        read_rows(path, LANGUAGES)
+        read_rows(path)
     pq.write_table(set_column(feature_table(3, 1), "viewer_reply", [1, None, 3]), path)
     with pytest.raises(UserError, match=r"part\.parquet: column viewer_reply has 1 nulls"):
-        read_rows(path, LANGUAGES)
+        read_rows(path)
     with pytest.raises(UserError, match=r"part\.parquet: column viewer_reply has 1 nulls"):
         read_columns(path, ["viewer_reply"])

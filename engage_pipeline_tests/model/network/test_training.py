@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 import torch  # noqa: TID253 - it is what is tested
 from safetensors import safe_open
@@ -30,13 +29,13 @@ def train(request, tmp_path):
         torch.set_num_threads(1)
         network = make_network(request.param, hidden_size=8)
         plan = TrainingPlan(
-            "network", stretches, learning_rate, lambda stretch: rows.take(np.arange(stretch.rows)), seed=5
+            "network", stretches, learning_rate, lambda stretch, positions: rows.take(positions), seed=5
         )
         folder = tmp_path / workspace
         folder.mkdir(exist_ok=True)
         chosen = network_settings(tmp_path, network={"batch_size": 20, "save_steps": 4, **values}).network
         inputs = InputBuilder(make_codes(), WIDTH, torch.device("cpu"))
-        facts = TrainingRun(network, inputs, plan, chosen, folder, make_accelerator()).run()
+        facts = TrainingRun(network, inputs, plan, chosen, folder, make_accelerator("cpu")).run()
         return network.state_dict(), facts
 
     return run

@@ -15,10 +15,11 @@ from safetensors.torch import load_file
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.machine.threads import torch_threads
 from engage_pipeline.model.network.architectures import new_network
+from engage_pipeline.model.network.buffer import RowBuffer
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network import EngagementNetwork
 from engage_pipeline.model.network.network_files import load_network, save_network
-from engage_pipeline.model.network.pretraining import _loader, pretrain_network
+from engage_pipeline.model.network.pretraining import pretrain_network
 from engage_pipeline.model.network.schedule import cosine, day_by_day, decaying, shuffled
 from engage_pipeline.model.network.scoring import NetworkScorer
 from engage_pipeline.model.network.training import TrainingPlan, TrainingRun, make_accelerator
@@ -77,10 +78,10 @@ def test_a_warm_start_is_the_training_gone_on(
         stretches = shuffled(parts, 2, 4, 20210)
         rate = cosine(1e-3, sum(stretch.n_batches(64) for stretch in stretches))
     else:
-        stretches, rate = day_by_day(parts, 2, 4), decaying(1e-3, 0.96)
-    accelerator = make_accelerator()
+        stretches, rate = day_by_day(parts, 2, 4, 20210), decaying(1e-3, 0.96)
+    accelerator = make_accelerator("cpu")
     inputs = InputBuilder(make_codes(), network.config.sketch_width, accelerator.device, network.config.base_rates)
-    plan = TrainingPlan("by hand", stretches, rate, _loader(LANGUAGES), 20210)
+    plan = TrainingPlan("by hand", stretches, rate, RowBuffer(LANGUAGES).rows, 20210)
     (tmp_path / "by-hand").mkdir()
     settings = network_settings(tmp_path)
     with torch_threads(settings.training_threads):

@@ -28,10 +28,12 @@ def replaced(table: pa.Table, name: str, values: object) -> pa.Table:
     return table.set_column(table.column_names.index(name), name, pa.array(values, type=table.schema.field(name).type))
 
 
-def read(table: pa.Table, folder: Path, **trees: object) -> TreeRows:
+def read(table: pa.Table, folder: Path, *, seed: int = 1, **trees: object) -> TreeRows:
     pq.write_table(table, folder / "features.parquet", row_group_size=120)
     effects = np.random.default_rng(2).random((table.num_rows, len(EFFECT_COLUMNS)), np.float32)
-    return read_tree_rows(folder / "features.parquet", HourLogits(), effects, tiny_settings(folder, trees=trees))
+    return read_tree_rows(
+        folder / "features.parquet", HourLogits(), effects, tiny_settings(folder, seed=seed, trees=trees)
+    )
 
 
 @pytest.fixture
@@ -68,6 +70,29 @@ def test_base_rates_by_hand(table: pa.Table, tmp_path: Path) -> None:
         table = replaced(table, target, labels)
     rates = read(table, tmp_path).inputs.base_rates
     assert rates == pytest.approx({**dict.fromkeys(schema.TARGETS, 0.0), "like": 0.1, "reply": 0.2, NEGATIVE: 0.75})
+
+
+def sampled_lines(rows: TreeRows) -> list[int]:
+    """The positions in the file of the rows, told by their effects, which are all different."""
+    effects = np.random.default_rng(2).random((ROWS, len(EFFECT_COLUMNS)), np.float32)
+    (first,) = np.flatnonzero([column == EFFECT_COLUMNS[0] for column in rows.inputs.columns])
+    return [int(np.flatnonzero(effects[:, 0] == value)[0]) for value in rows.matrix[:, first]]
+
+
+def test_a_sample_is_drawn_by_the_seed_from_the_training_rows_alone(table: pa.Table, tmp_path: Path) -> None:
+    split = table[schema.SPLIT].to_numpy()
+    training = np.flatnonzero((split >= 0) & (split < LAST_CHUNK))
+    counts = np.zeros(ROWS)
+    for seed in range(40):
+        lines = sampled_lines(read(table, tmp_path, seed=seed, max_rows=60))
+        assert len(lines) == 60
+        assert lines == sorted(set(lines))
+        assert set(lines) <= set(training.tolist())
+        counts[lines] += 1
+    assert lines == sampled_lines(read(table, tmp_path, seed=39, max_rows=60))
+    # 40 draws of 60 of some 240 rows: 10 of each on average, with a deviation of at most 3
+    assert counts[training].min() >= 1
+    assert counts[training].max() <= 22
 
 
 @pytest.mark.parametrize(("most", "rows"), [(ROWS - 1, ROWS - 1), (ROWS, ROWS), (ROWS + 1, ROWS)])
