@@ -155,7 +155,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.MODEL,
             ("interaction_features", "validation_features", "tweet_topics", "user_communities"),
             ("effects", "features.effects", "max_n_parts"),
-            "3",
+            "4",
         ),
         Artifact(
             "engagement_trees",

@@ -138,6 +138,8 @@ def read_file(path: Path) -> tuple[str, str, np.ndarray]:
     """A file's content (SHA-256), its names and types, and its finite floats (float64, 1-D)."""
     if path.suffix == ".parquet":
         return _read_table(pq.read_table(path))
+    if path.suffix == ".arrow":
+        return _read_table(pa.ipc.open_file(path).read_all())
     if path.suffix == ".safetensors":
         tensors = dict(sorted(safetensors.numpy.load_file(path).items()))
         types = [f"{name} {tensor.dtype}" for name, tensor in tensors.items()]
@@ -151,7 +153,7 @@ def read_file(path: Path) -> tuple[str, str, np.ndarray]:
 
 def _read_table(table: pa.Table) -> tuple[str, str, np.ndarray]:
     types = str([f"{field.name} {field.type}" for field in table.schema])
-    columns = [pc.list_flatten(column) if pa.types.is_list(column.type) else column for column in table.columns]
+    columns = [pc.list_flatten(column) if pa.types.is_nested(column.type) else column for column in table.columns]
     floats = [column.to_numpy() for column in columns if pa.types.is_floating(column.type)]
     return _sha256(types.encode(), repr(table.to_pydict()).encode()), types, _finite(floats)
 

@@ -68,6 +68,7 @@ def test_the_window_that_counts_is_that_of_the_rows_to_predict(clusters: Cluster
     times = TABLE[schema.TWEET_TIMESTAMP].to_numpy()
     pq.write_table(TABLE, training)
     pq.write_table(set_column(TABLE, schema.TWEET_TIMESTAMP, (times + 30 * 86_400).tolist()), validation)
-    rows = read_fitted_rows([training], validation, clusters, quiet_settings(tmp_path))
+    rows = read_fitted_rows([training], validation, clusters, tmp_path / "rows", quiet_settings(tmp_path))
     assert rows.window_end == end_of_window(times) + 30 * 86_400
-    assert rows.rows.time_left[:24].tolist() == rows.rows.time_left[24:].tolist(), "each by the end of its own window"
+    (records,) = rows.shards.read()
+    assert records["time_left"][:24].tolist() == records["time_left"][24:].tolist(), "each by its own window's end"
