@@ -120,7 +120,6 @@ class _Fitting:
         self.fit.intercept += shift
         for local, shared in self.passes:
             self._pass(shift, local, shared)
-            shift = np.zeros_like(shift)
 
     def _begin(self) -> np.ndarray:
         """Computes gradient and curvature at the present log-odds; returns the intercept's step, float64 [k]."""
@@ -131,22 +130,29 @@ class _Fitting:
             if self.pending is not None:
                 odds += self.pending.of(block)
             labels, weights = self.target(block.read(self.design.facts))
+            weights = _wide(weights, odds.shape[1])
             with np.errstate(over="ignore"):  # of log-odds below -709, whose chance is 0
                 chance = 1 / (1 + np.exp(-odds))
             rest, curve = weights * (labels - chance), weights * chance * (1 - chance)
-            gradient, curvature = gradient + rest.sum(axis=0), curvature + curve.sum(axis=0)
+            gradient += np.ones(len(rest)) @ rest
+            curvature += np.ones(len(curve)) @ curve
             for array, values in ((state.odds, odds), (state.rest, rest), (state.curve, curve)):
                 array.write(block.start, values)
-            state.moved.write(block.start, np.zeros_like(odds))
         self.pending = None
         return np.clip(gradient / np.maximum(curvature, 1e-12), -LARGEST_STEP, LARGEST_STEP)
 
     def _pass(self, shift: np.ndarray, local: Sequence[LocalTerm], shared: SharedTerm | None) -> None:
-        """Moves the effects `local`, and then the effect or effects `shared`, of which the step is pending."""
+        """Moves the effects `local`, and then the effect or effects `shared`, of which the step is pending.
+
+        In the first pass, when none is, the log-odds have moved by `shift`, the intercept's step.
+        """
         sums = [np.zeros((shared.size if shared else 0, len(shift))) for _ in range(2)]
         for block in self.design.blocks():
-            moved = block.read(self.state.moved)
-            moved += shift if self.pending is None else self.pending.of(block)
+            if self.pending is None:
+                moved = np.tile(shift, (block.stop - block.start, 1))
+            else:
+                moved = block.read(self.state.moved)
+                moved += self.pending.of(block)
             curve, rest = block.read(self.state.curve), block.read(self.state.rest)
             rest -= curve * moved
             for term in local:
@@ -198,8 +204,13 @@ class _Fitting:
 
 def _step(values: np.ndarray, gradient: np.ndarray, curvature: np.ndarray, deviations: np.ndarray) -> np.ndarray:
     """Returns the Newton step of `values`; all are float64 [keys, k], `deviations` [k]."""
-    precisions = deviations**-2
+    precisions = np.tile(deviations**-2, (len(values), 1))  # numpy is slow where one side has a single row
     step = precisions * values
     np.subtract(gradient, step, out=step)
     step /= curvature + precisions
     return np.clip(step, -LARGEST_STEP, LARGEST_STEP, out=step)
+
+
+def _wide(values: np.ndarray, k: int) -> np.ndarray:
+    """Returns `values` [n, 1] or [n, k] as [n, k]."""
+    return values if values.shape[1] == k else np.repeat(values, k, axis=1)

@@ -106,10 +106,10 @@ def _labels(problems: Sequence[_Problem], facts: np.ndarray) -> np.ndarray:
 
 
 def _target(problems: Sequence[_Problem]) -> Target:
-    folds = list({problem.fold: problem for problem in problems}.values())
-    weighed = problems if len(folds) > 1 else folds
+    """Returns the target of problems of one outcome, or of one fold."""
+    folds = {problem.fold: problem for problem in problems}.values()
 
     def target(facts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return _labels(problems, facts), np.column_stack([problem.weights(facts) for problem in weighed])
+        return _labels(problems, facts), np.column_stack([problem.weights(facts) for problem in folds])
 
     return target

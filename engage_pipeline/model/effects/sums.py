@@ -15,7 +15,8 @@ def sums_by_code(codes: np.ndarray, values: Sequence[np.ndarray], size: int) -> 
         return [np.bincount(codes, one[:, 0], size)[:, np.newaxis] for one in values]
     from scipy.sparse import csc_array
 
-    matrix = csc_array((np.ones(len(codes)), codes, np.arange(len(codes) + 1)), shape=(size, len(codes)))
+    ends = np.arange(len(codes) + 1, dtype=codes.dtype)  # of another type, scipy would copy the codes
+    matrix = csc_array((np.ones(len(codes)), codes, ends), shape=(size, len(codes)))
     return [matrix @ one for one in values]
 
 

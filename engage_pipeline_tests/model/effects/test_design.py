@@ -134,8 +134,10 @@ def test_rows_that_are_taken_keep_their_keys_in_fewer_blocks(
     assert keys_of_rows(taken, keys, 700).tolist() == expected.tolist()
     assert sorted(taken.facts.read()["position"].tolist()) == np.flatnonzero(chosen).tolist()
     assert taken.sizes() == design.sizes()
-    if block_rows > 700:
-        assert len(list(taken.blocks())) == 1
+    largest = max(np.count_nonzero(chosen[block.read(design.facts)["position"]]) for block in design.blocks())
+    sizes = [block.stop - block.start for block in taken.blocks()]
+    assert max(sizes) <= max(block_rows, largest)
+    assert len(sizes) <= 1 + 2 * 700 // block_rows, "two neighbours have more rows than one block may have"
     none = taken.take(lambda facts: facts["position"] < 0, tmp_path / "none")
     assert (len(none), list(none.blocks())) == (0, [])
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engage_pipeline.model.effects import sums
+from engage_pipeline.model.effects import fitting, sums, values
 from engage_pipeline.model.effects.values import Fit
 from engage_pipeline_tests.model.effects.designs import Made, Planted, made, planted
 
@@ -42,19 +42,19 @@ def plain_fit(world: Planted, labels: np.ndarray, deviations: np.ndarray, sweeps
         rest, curve = weights * (labels - chance), weights * chance * (1 - chance)
         shift = np.clip(rest.sum() / curve.sum(), -2, 2)
         intercept, odds, rest = intercept + shift, odds + shift, rest - shift * curve
-        for values, codes, deviation in zip(effects, world.codes, deviations, strict=True):
-            gradient, curvature = (np.bincount(codes, one, len(values)) for one in (rest, curve))
-            step = np.clip((gradient - values / deviation**2) / (curvature + deviation**-2), -2, 2)
+        for own, codes, deviation in zip(effects, world.codes, deviations, strict=True):
+            gradient, curvature = (np.bincount(codes, one, len(own)) for one in (rest, curve))
+            step = np.clip((gradient - own / deviation**2) / (curvature + deviation**-2), -2, 2)
             step[0] = 0
-            values[:] += step
+            own[:] += step
             odds, rest = odds + step[codes], rest - step[codes] * curve
     return [np.array([intercept]), *effects]
 
 
 def flat(world: Made, fit: Fit, problem: int = 0) -> np.ndarray:
-    values = world.values(fit, problem)
-    assert all(one[0] == 0 for one in values)
-    return np.concatenate([[fit.intercept[problem]], *(one[1:] for one in values)])
+    found = world.values(fit, problem)
+    assert all(one[0] == 0 for one in found)
+    return np.concatenate([[fit.intercept[problem]], *(one[1:] for one in found)])
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -84,6 +84,7 @@ def test_blocks_passes_and_cells_give_the_sums_of_whole_arrays(
     """Effects of viewers, shared ones and cells in every order; several problems at once."""
     monkeypatch.setattr("engage_pipeline.model.effects.numbering.BLOCK_ROWS", block_rows)
     monkeypatch.setattr(sums, "_FEW_CODES", few_codes)
+    monkeypatch.setattr(fitting, "CHUNK", 7)
     world = planted(8, 1500, (90, 40, 8), DEVIATIONS)
     rng = np.random.default_rng(9)
     labels = np.column_stack([world.labels, rng.random(1500) < 0.1, world.labels & (rng.random(1500) < 0.5)])
@@ -94,8 +95,8 @@ def test_blocks_passes_and_cells_give_the_sums_of_whole_arrays(
     for problem in range(3):
         plain = plain_fit(world, labels[:, problem], deviations[:, problem], 4, weights[:, problem])
         assert fit.intercept[problem] == pytest.approx(plain[0][0], rel=1e-9)
-        for values, expected in zip(own.values(fit, problem), plain[1:], strict=True):
-            np.testing.assert_allclose(values, expected[: len(values)], rtol=1e-9, atol=1e-12)
+        for found, expected in zip(own.values(fit, problem), plain[1:], strict=True):
+            np.testing.assert_allclose(found, expected[: len(found)], rtol=1e-9, atol=1e-12)
 
 
 def test_problems_do_not_touch_each_other(tmp_path: Path) -> None:
@@ -125,12 +126,14 @@ def test_a_row_of_weight_0_is_not_seen(tmp_path: Path) -> None:
     assert (flat(own, fits[0]) == flat(own, fits[1])).all()
 
 
-def test_a_copy_of_a_fit_is_moved_alone(tmp_path: Path) -> None:
+def test_a_copy_of_a_fit_is_moved_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(values, "CHUNK", 7)
     world = planted(5, 500, (10, 10, 5), DEVIATIONS)
     own = made(tmp_path, world.codes)
     first = own.fit(world.labels, DEVIATIONS, sweeps=3)
     before = flat(own, first)
     both = first.take([0, 0], tmp_path / "copy")
+    assert (flat(own, both, 1) == before).all()
     own.fit(np.column_stack([~world.labels, world.labels]), np.column_stack([DEVIATIONS] * 2), sweeps=3, start=both)
     assert (flat(own, first) == before).all()
     assert (flat(own, both, 0) != before).any()
