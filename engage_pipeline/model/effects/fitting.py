@@ -196,8 +196,7 @@ class _Fitting:
             chunk = slice(start, start + CHUNK)
             values = file.read(start, min(start + CHUNK, len(file)))
             gradient[chunk] = _step(values, gradient[chunk], curvature[chunk], self.deviations[effect])
-            if start == 0:
-                gradient[0] = 0.0  # rows without a key
+            gradient[0] = 0.0  # rows without a key
             file.write(start, values + gradient[chunk])
         return gradient
 

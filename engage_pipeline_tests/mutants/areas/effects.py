@@ -42,7 +42,6 @@ MUTATIONS = [
         ("            odds += block.read(state.moved)\n", ""),
         ("                odds += self.pending.of(block)\n", "                pass\n"),
         ("np.tile(shift, (block.stop - block.start, 1))", "np.zeros((block.stop - block.start, len(shift)))"),
-        ("if start == 0:", "if start >= 0:"),
         ("np.log(rows - positives + 0.5)", "np.log(rows + 0.5)", "model/effects/test_one_sweep.py"),
     ),
     *mutations(
@@ -109,7 +108,7 @@ MUTATIONS = [
         ("fitted, _end(days[1]))", "fitted, _end(days[0]))", "model/effects/test_keys.py"),
         ("0.5 ** (days / half_life_days)", "0.5 ** (half_life_days / days)"),
         ("<< np.uint8(bit)", "<< np.uint8(3 - bit)"),
-        ("np.arange(start, start + len(facts))", "np.arange(len(facts))"),
+        ("np.arange(start, start + len(facts))", "np.arange(len(facts))", "model/effects/test_keys.py"),
     ),
     *mutations(
         "effects",
