@@ -156,7 +156,7 @@ def read_file(path: Path) -> tuple[str, str, np.ndarray]:
 
 def _read_table(table: pa.Table) -> tuple[str, str, np.ndarray]:
     types = str([f"{field.name} {field.type}" for field in table.schema])
-    columns = [pc.list_flatten(column) if pa.types.is_list(column.type) else column for column in table.columns]
+    columns = [pc.list_flatten(column) if pa.types.is_nested(column.type) else column for column in table.columns]
     floats = [column.to_numpy() for column in columns if pa.types.is_floating(column.type)]
     return _sha256(types.encode(), repr(table.to_pydict()).encode()), types, _finite(floats)
 

@@ -11,6 +11,8 @@ SPARK_PREFIX = "spark_temp_"
 """Prefix of the folders of Spark's tables and spills; a folder is locked while it is in use."""
 SHARDS_PREFIX = "shards_temp_"
 """Prefix of the folders with the rows and counts of shards while these are worked on; locked likewise."""
+EFFECTS_PREFIX = "effects_temp_"
+"""Prefix of the folders with the rows that the effects are fitted to; locked likewise."""
 
 
 def spill_folder(settings: Settings) -> Path:
@@ -23,7 +25,7 @@ def remove_spilled(settings: Settings) -> None:
 
     Raises UserError if a run is active that may need DuckDB's files.
     """
-    for prefix in (SPARK_PREFIX, SHARDS_PREFIX):
+    for prefix in (SPARK_PREFIX, SHARDS_PREFIX, EFFECTS_PREFIX):
         atomic.remove_unlocked(spill_folder(settings), prefix)
     found = [path for path in spill_folder(settings).glob(_PATTERN) if path.is_file()]
     if not found:

@@ -7,7 +7,7 @@
 | `blend.json` | the weights of the blend |
 | `trees.json` | the trees' columns, or that they are disabled |
 | `trees_*.txt`, `pretrained_network.*` | the trees and the network whose logits they read, unless disabled |
-| `effects.json`, `effect_*.parquet`, `topics.*`, `communities.parquet` | the effects that the trees read |
+| `effects.json`, `effect_*.arrow`, `topics.*`, `communities.parquet` | the effects that the trees read |
 | `training_profile.parquet` | the profile of the training rows, which rows to predict are compared with |
 
 Only this module knows which model reads the output of which. How each one scores is in network.scoring,

@@ -17,7 +17,7 @@ from engage_pipeline_tests.benchmarks.measuring import Measurement, measure_besi
 from engage_pipeline_tests.benchmarks.stages import REPORTED, STAGES, with_needs
 from engage_pipeline_tests.benchmarks.world import World
 
-GROWTH_STAGES = ("ingest", "interaction_counts", "author_similarity", "interaction_features")
+GROWTH_STAGES = ("ingest", "interaction_counts", "author_similarity", "interaction_features", "engagement_effects")
 LEARNING_STAGES = ("network_demo", "finetuned_network", "engagement_trees")
 GROWTH_MEMORY_LIMIT = "2GB"
 BESIDE = {"crowded_features": "interaction_features"}
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str]) -> None:
         "--growth",
         type=sizes,
         default=(100_000, 400_000, 1_600_000, 6_400_000),
-        help="sizes of the worlds in which the stages of interactions are measured again, or `none`",
+        help="sizes of the worlds in which stages that grow with the rows are measured again, or `none`",
     )
     parser.add_argument(
         "--learning",

@@ -75,8 +75,7 @@ def write_effects(features: Path, folder: Path, settings: Settings) -> None:
     """Effects fitted to the fine-tuning rows of `features` alone, with clusters made of the same rows."""
     folder.mkdir()
     write_clusters(pq.read_table(features), folder, settings)
-    workspace = folder.with_name("effects-work")
-    train_effects([], features, load_clusters(folder), folder, workspace, settings)
+    train_effects([], features, load_clusters(folder), folder, settings)
 
 
 def write_clusters(table: pa.Table, folder: Path, settings: Settings) -> None:

@@ -20,9 +20,13 @@ EFFECT_COLUMNS = (*EFFECT_LOGITS, *OUTCOME_LOGITS, *FAMILY_LOGITS)
 
 
 def effect_columns(intercepts: np.ndarray, families: np.ndarray) -> np.ndarray:
-    """Computes EFFECT_COLUMNS, float32 [n, 17], from intercepts [5] or [n, 5], and families [n, 8, 5] (tables)."""
-    log_odds = intercepts + families.sum(axis=1)
-    by_family = families[:, :, OUTCOMES.index(ANY)]
+    """Computes EFFECT_COLUMNS, float32 [n, 17], from intercepts [5] and families [n, 8, 5] (tables)."""
+    return columns_of(intercepts + families.sum(axis=1), families[:, :, OUTCOMES.index(ANY)])
+
+
+def columns_of(log_odds: np.ndarray, by_family: np.ndarray) -> np.ndarray:
+    """Computes EFFECT_COLUMNS, float32 [n, 17], from the log-odds of OUTCOMES [n, 5] and the part that each family has
+    in those of any engagement, [n, 8]."""
     return np.concatenate([engagement_log_odds(log_odds), log_odds, by_family], axis=1).astype(np.float32)
 
 

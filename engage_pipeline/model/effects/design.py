@@ -1,57 +1,138 @@
-"""The design of a fit: for each effect, the index of each row's key; on disk, since rows may exceed memory."""
+"""The design of a fit, on disk: for each row the code of its key of each effect, in blocks that fit into the cache.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Rows stand in an order in which those of a viewer are neighbours, in one block. So the keys of an effect of viewers
+(`LocalTerm`) belong to one block, and a sweep needs none of the others. The keys of any other effect (`SharedTerm`)
+occur in all blocks, and their values are held in memory. Effects that have few keys together share one code of their
+combination, a cell, and are fitted to the sums of the cells.
+
+A code is the place of a key among those of its block, or of all blocks; code 0 is for the rows without a key.
+What does not belong here: numbering the keys (numbering), the fit (fitting).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from engage_pipeline.model.effects.effects import Effect
-from engage_pipeline.model.effects.fields import EffectRows
-from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
+from engage_pipeline.files.flat_arrays import FlatArray
+
+BLOCK_ROWS = 24576
+"""About so many rows are in a block: a dozen arrays of 8 bytes a row then stay in a core's cache."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """The rows `start` … `stop` - 1 of a design, block `number`."""
+
+    number: int
+    start: int
+    stop: int
+
+    def read(self, array: FlatArray) -> np.ndarray:
+        """Reads the rows' elements of `array` [rows]."""
+        return array.read(self.start, self.stop)
+
+    def codes(self, term: "Term") -> np.ndarray:
+        """Reads the rows' codes."""
+        return self.read(term.codes)
+
+
+@dataclass(frozen=True)
+class LocalTerm:
+    """An effect whose keys occur in one block each. `codes` int32 [rows], `first` int64 [blocks + 1]: the number of
+    keys before each block; a block's first key is NO_FINGERPRINT."""
+
+    effect: int
+    codes: FlatArray
+    first: np.ndarray
+
+    def moved(self, codes: np.ndarray, first: int, number: int) -> np.ndarray:
+        """Returns `codes` of the block `number` as codes of a block that begins where the block `first` does."""
+        return np.where(codes, codes + np.int32(self.first[number] - self.first[first]), codes)
+
+    def cut(self, codes: FlatArray, kept: np.ndarray) -> "LocalTerm":
+        """Returns the term with `codes`, and blocks that begin where the blocks `kept` [blocks + 1] do."""
+        return replace(self, codes=codes, first=self.first[kept])
+
+    def keys(self, block: Block) -> tuple[int, int]:
+        """Returns the places of the first key of a block, and of the first one after it."""
+        return int(self.first[block.number]), int(self.first[block.number + 1])
+
+
+@dataclass(frozen=True)
+class SharedTerm:
+    """One or several effects whose keys occur in all blocks. `codes` int32 [rows] are those of the effect, or of the
+    cells; then `cells` int64 [effects, cells] holds the code of each effect in each cell."""
+
+    effects: tuple[int, ...]
+    sizes: tuple[int, ...]
+    codes: FlatArray
+    cells: np.ndarray | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of codes."""
+        return self.sizes[0] if self.cells is None else self.cells.shape[1]
+
+    def moved(self, codes: np.ndarray, first: int, number: int) -> np.ndarray:
+        """Returns `codes`, which are the same in all blocks."""
+        return codes
+
+    def cut(self, codes: FlatArray, kept: np.ndarray) -> "SharedTerm":
+        """Returns the term with `codes`."""
+        return replace(self, codes=codes)
+
+
+Term = LocalTerm | SharedTerm
 
 
 @dataclass(frozen=True)
 class Design:
-    """The rows of a fit. `codes` int32 [n] per effect: index of each row's key, 0 = none. `sizes`: keys per effect."""
+    """The rows of a fit. `starts` int64 [blocks + 1]: the first row of each block; `facts` rows.FACTS [rows]; `terms`
+    in the order of the effects."""
 
-    codes: list[np.ndarray]
-    sizes: list[int]
-    rows: int
+    starts: np.ndarray
+    facts: FlatArray
+    terms: tuple[Term, ...]
 
     def __len__(self) -> int:
         """Returns the number of rows."""
-        return self.rows
+        return int(self.starts[-1])
 
-    def take(self, index: np.ndarray, folder: Path | None = None) -> "Design":
-        """Returns the rows at the positions `index`, in memory or in the folder `folder`."""
-        codes = [_kept(codes[index], folder, str(place)) for place, codes in enumerate(self.codes)]
-        return Design(codes, self.sizes, len(index))
+    def sizes(self) -> list[int]:
+        """Returns the number of keys of each effect, with those for rows without one."""
+        sizes: dict[int, int] = {}
+        for term in self.terms:
+            if isinstance(term, LocalTerm):
+                sizes[term.effect] = int(term.first[-1])
+            else:
+                sizes |= zip(term.effects, term.sizes, strict=True)
+        return [sizes[effect] for effect in range(len(sizes))]
 
+    def blocks(self) -> Iterator[Block]:
+        """Yields the blocks that have rows."""
+        for number in np.flatnonzero(np.diff(self.starts)).tolist():
+            yield Block(number, int(self.starts[number]), int(self.starts[number + 1]))
 
-def build_design(rows: EffectRows, effects: Sequence[Effect], folder: Path) -> tuple[Design, list[np.ndarray]]:
-    """Builds the design of `rows`, with its codes in `folder`; also returns the keys of each effect, int64 [size].
+    def take(self, chosen: Callable[[np.ndarray], np.ndarray], folder: Path) -> "Design":
+        """Returns the rows for which `chosen`, of FACTS [n], is true, bool [n], with the same keys; in `folder`.
 
-    The first key is always NO_FINGERPRINT, the others are sorted.
-    """
-    codes, keys = [], []
-    for effect in effects:
-        found, places = np.unique(np.append(effect.keys(rows), NO_FINGERPRINT), return_inverse=True)
-        # NO_FINGERPRINT comes first, the others stay sorted
-        missing = int(np.searchsorted(found, NO_FINGERPRINT))
-        order = np.concatenate([[missing], np.delete(np.arange(len(found)), missing)])
-        rank = np.empty(len(found), np.int32)
-        rank[order] = np.arange(len(found), dtype=np.int32)
-        codes.append(_kept(rank[places[:-1]], folder, effect.name))
-        keys.append(found[order])
-    return Design(codes, [len(found) for found in keys], len(rows)), keys
-
-
-def _kept(codes: np.ndarray, folder: Path | None, name: str) -> np.ndarray:
-    if folder is None or not len(codes):
-        return codes
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.int32"
-    with path.open("wb") as file:
-        file.write(np.ascontiguousarray(codes).data)
-    return np.memmap(path, np.int32, mode="r", shape=codes.shape)
+        Neighbouring blocks become one block, as far as it stays below BLOCK_ROWS.
+        """
+        facts = FlatArray.empty(folder / "facts", self.facts.dtype)
+        codes = [FlatArray.empty(folder / f"codes-{place}", np.int32) for place in range(len(self.terms))]
+        starts, kept = [0], [0]  # rows and old blocks before each new block
+        for block in self.blocks():
+            before = block.read(self.facts)
+            members = np.flatnonzero(chosen(before))
+            if len(facts) > starts[-1] and len(facts) + len(members) > starts[-1] + BLOCK_ROWS:
+                starts.append(len(facts))
+                kept.append(block.number)
+            facts.append(before[members])
+            for term, own in zip(self.terms, codes, strict=True):
+                own.append(term.moved(block.read(term.codes)[members], kept[-1], block.number))
+        starts.append(len(facts))
+        kept.append(len(self.starts) - 1)
+        terms = tuple(term.cut(own, np.array(kept)) for term, own in zip(self.terms, codes, strict=True))
+        return Design(np.array(starts), facts, terms)

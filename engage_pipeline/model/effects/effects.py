@@ -22,6 +22,11 @@ class Effect:
     fields: tuple[str, ...]
     deviation: float
 
+    @property
+    def local(self) -> bool:
+        """Whether each of its keys belongs to one viewer."""
+        return "viewer" in self.fields
+
     def keys(self, rows: EffectRows) -> np.ndarray:
         """Returns the key of each row, int64 [n]; NO_FINGERPRINT if one of its fields is that."""
         return combined(*(getattr(rows, field) for field in self.fields))

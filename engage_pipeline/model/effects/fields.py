@@ -5,7 +5,7 @@ belong here: which fields an effect uses (effects).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -37,11 +37,15 @@ ROW_COLUMNS = (
     "is_top_level",
 )
 """The columns that are read of a feature row (schema.feature_schema)."""
+FEW_VALUES = frozenset(
+    {"language", "tweet_type", "media", "hour", "hours", "follows", "n_hashtags", "has_link", "time_left"}
+)
+"""The fields with few values in any data, so that their combinations are few, too."""
 HOURS_A_BAND = 4
 MOST_HASHTAGS = 5
 TIME_LEFT_HOURS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 24)
 """Edges of the steps of the time left in the window, during which the chance of an engagement shrinks."""
-_DAY, _HOUR = 86_400, 3_600
+DAY, _HOUR = 86_400, 3_600
 _ALMOST_ALL = 0.999
 
 
@@ -78,10 +82,6 @@ class EffectRows:
         """Returns the number of rows."""
         return len(self.viewer)
 
-    def take(self, index: np.ndarray) -> Self:
-        """Returns the rows at the positions `index`."""
-        return type(self)(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
-
     @classmethod
     def from_table(cls, table: pa.Table, clusters: Clusters, window_end: int) -> Self:
         """Computes the fields of the rows of `table`, which has ROW_COLUMNS; `window_end` in Unix seconds UTC."""
@@ -107,13 +107,6 @@ class EffectRows:
         )
 
 
-def concatenate(pieces: Sequence[EffectRows]) -> EffectRows:
-    """Concatenates `pieces` (at least one)."""
-    return EffectRows(
-        **{field.name: np.concatenate([getattr(piece, field.name) for piece in pieces]) for field in fields(EffectRows)}
-    )
-
-
 def topics_of(table: pa.Table, topics: "TopicModel") -> np.ndarray:
     """Returns the topic of each row, int64 [n], -1 = none."""
     offsets, tokens = tokens_of(table)
@@ -131,13 +124,17 @@ def end_of_window(timestamps: np.ndarray) -> int:
 
     `timestamps` int64 [n] in Unix seconds, 0 = missing. Returns 0 if there are no tweets.
     """
-    if not len(timestamps):
+    return end_of_days(*np.unique(timestamps // DAY, return_counts=True))
+
+
+def end_of_days(days: np.ndarray, rows: np.ndarray) -> int:
+    """Does what `end_of_window` does from `days` since 1970, int64 [d], rising, and the `rows` of each, int64 [d]."""
+    if not len(days):
         return 0
-    days, rows = np.unique(timestamps // _DAY, return_counts=True)
     window = in_window(days, rows)
     until = np.cumsum(rows[window])
     day = days[window][np.searchsorted(until, int(_ALMOST_ALL * until[-1]), side="right")]
-    return (int(day) + 1) * _DAY
+    return (int(day) + 1) * DAY
 
 
 def _fingerprints(table: pa.Table, names: Sequence[str]) -> list[np.ndarray]:

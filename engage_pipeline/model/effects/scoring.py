@@ -58,7 +58,7 @@ def copy_clusters(topics: Path, communities: Path, output: Path) -> None:
 
 def copy_effects(source: Path, output: Path) -> None:
     """Copies the files for `EffectScorer.load`."""
-    for pattern in (EFFECTS_FILE, "effect_*.parquet", _TOPICS, COMMUNITIES):
+    for pattern in (EFFECTS_FILE, "effect_*.arrow", _TOPICS, COMMUNITIES):
         _copy(source, pattern, output)
 
 

@@ -6,8 +6,10 @@ published effects, which are fitted to no holdout row. What does not belong here
 deviations (priors), the files (tables).
 """
 
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,167 +17,118 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.files.atomic import scratch_folder
+from engage_pipeline.files.flat_arrays import FlatArray
+from engage_pipeline.machine.memory import reuse_memory
+from engage_pipeline.machine.spill import EFFECTS_PREFIX, spill_folder
 from engage_pipeline.machine.threads import one_blas_thread
-from engage_pipeline.model.effects.columns import effect_columns, no_effects, write_columns
-from engage_pipeline.model.effects.design import Design, build_design
+from engage_pipeline.model.effects.columns import columns_of, no_effects, write_columns
+from engage_pipeline.model.effects.design import Design
 from engage_pipeline.model.effects.effects import Effect, effects_of
 from engage_pipeline.model.effects.fields import Clusters
-from engage_pipeline.model.effects.fitting import Fit, fit_effects
+from engage_pipeline.model.effects.numbering import build_design
+from engage_pipeline.model.effects.outcome_fits import OutcomeFits
 from engage_pipeline.model.effects.outcomes import ANY, OUTCOMES
-from engage_pipeline.model.effects.priors import learn_deviations
-from engage_pipeline.model.effects.rows import (
-    FittedRows,
-    read_fitted_rows,
-)
-from engage_pipeline.model.effects.tables import EffectTable, EffectTables
-from engage_pipeline.model.validation_roles import (
-    HOLDOUT_ROW,
-    TRAINING_ROW,
-)
-from engage_pipeline.progress import Progress, progress
+from engage_pipeline.model.effects.rows import FittedRows, read_fitted_rows
+from engage_pipeline.model.effects.tables import write_description, write_table
+from engage_pipeline.model.effects.values import Fit
+from engage_pipeline.model.validation_roles import HOLDOUT_ROW
+from engage_pipeline.progress import progress
 from engage_pipeline.settings.families import EFFECT_FAMILIES
-from engage_pipeline.settings.settings import Settings
-
-_SAMPLE_BITS = 20
-
-
-@dataclass
-class Found:
-    """The results of the fits of all outcomes; the last axis is that of OUTCOMES."""
-
-    intercepts: np.ndarray
-    values: list[np.ndarray]
-    """The values of each effect, float32 [keys, 5]."""
-    families: np.ndarray
-    """The contribution of each family to each validation row, from a fit without that row: float64 [n, 8, 5]."""
-    row_intercepts: np.ndarray
-    """The intercepts of the fit that scores each validation row, float64 [n, 5]."""
-    deviations: dict[str, dict[str, float]] = field(default_factory=dict)
+from engage_pipeline.settings.settings import EffectSettings, Settings
 
 
 @one_blas_thread()
 def train_effects(
-    training: Sequence[Path],
-    validation: Path,
-    clusters: Clusters,
-    output: Path,
-    workspace: Path,
-    settings: Settings,
+    training: Sequence[Path], validation: Path, clusters: Clusters, output: Path, settings: Settings
 ) -> dict[str, Any]:
     """Fits the effects and writes them (tables), and the columns of the validation rows (columns), into `output`.
 
-    `training` are the feature files of the training parts, `validation` that of the validation rows. `workspace` holds
-    the design. Returns facts: rows, and keys and learned deviations by effect. If features.families names no effects,
-    nothing is fitted. Raises UserError if there are no rows for the fit.
+    `training` are the feature files of the training parts, `validation` that of the validation rows. Rows are held in
+    the spill folder, about 500 bytes each. Returns facts: rows, and keys and learned deviations by effect. If
+    features.families names no effects, nothing is fitted. Raises UserError if there are no rows for the fit.
     """
     effects = effects_of(settings.features.families)
     if not effects:
-        EffectTables((), np.zeros(len(OUTCOMES)), {}, 0).save(output)
+        write_description((), np.zeros(len(OUTCOMES)), {}, 0, output)
         write_columns(no_effects(pq.read_metadata(validation).num_rows), output)
         return {"effects": {}}
-    rows = read_fitted_rows(training, validation, clusters, settings)
-    if not (rows.weights > 0).any():
-        raise UserError(f"{validation}: no row to fit effects to")
-    design, keys = build_design(rows.rows, effects, workspace / "all")
-    found = _fit_all(rows, design, effects, workspace, settings)
-    tables = tuple(_table(effect, key, values) for effect, key, values in zip(effects, keys, found.values, strict=True))
-    EffectTables(tables, found.intercepts, found.deviations, rows.window_end).save(output)
-    write_columns(effect_columns(found.row_intercepts, found.families), output)
+    reuse_memory()
+    with scratch_folder(spill_folder(settings), EFFECTS_PREFIX) as folder:
+        rows = read_fitted_rows(training, validation, clusters, folder / "rows", settings)
+        if not rows.fitted:
+            raise UserError(f"{validation}: no row to fit effects to")
+        design, keys = build_design(rows.shards, effects, folder / "all")
+        shutil.rmtree(folder / "rows")
+        found = _fit_all(rows, design, effects, folder, settings.effects)
+        write_columns(columns_of(found.log_odds, found.by_family), output)
+        sizes = [
+            write_table(effect, own, [values[place] for values in found.values], output, folder / "table")
+            for place, (effect, own) in enumerate(zip(effects, keys, strict=True))
+        ]
+    write_description(effects, found.intercepts, found.deviations, rows.window_end, output)
     return {
-        "rows": int((rows.weights > 0).sum()),
+        "rows": rows.fitted,
         "effects": {
-            table.effect.name: {"keys": len(table.keys), "deviations": found.deviations[table.effect.name]}
-            for table in tables
+            effect.name: {"keys": size, "deviations": found.deviations[effect.name]}
+            for effect, size in zip(effects, sizes, strict=True)
         },
     }
 
 
-def _table(effect: Effect, keys: np.ndarray, values: np.ndarray) -> EffectTable:
-    """Makes the table of an effect without the entry for missing keys, and without keys whose values are all 0."""
-    learned = np.asarray(values.any(axis=1))
-    learned[0] = False
-    return EffectTable(effect, keys[learned], values[learned])
+@dataclass
+class _Found:
+    """The results of the fits of all outcomes; an axis of 5 is that of OUTCOMES."""
+
+    intercepts: np.ndarray
+    """Of the published effects, float64 [5]."""
+    log_odds: np.ndarray
+    """Of each validation row, by a fit without that row, float64 [n, 5]."""
+    by_family: np.ndarray
+    """The part of each family in the log-odds of any engagement, by a fit without that row, float64 [n, 8]."""
+    values: list[list[FlatArray]] = field(default_factory=list)
+    """The values of the published effects by outcome and effect, float32 [keys]."""
+    deviations: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-def _fit_all(rows: FittedRows, design: Design, effects: Sequence[Effect], workspace: Path, settings: Settings) -> Found:
-    n = rows.n_validation
-    found = Found(
-        np.zeros(len(OUTCOMES)),
-        [np.zeros((size, len(OUTCOMES)), np.float32) for size in design.sizes],
-        np.zeros((n, len(EFFECT_FAMILIES), len(OUTCOMES))),
-        np.zeros((n, len(OUTCOMES))),
-        {effect.name: {} for effect in effects},
-    )
-    engaged = np.flatnonzero(rows.labels.any(axis=1) & (rows.folds != HOLDOUT_ROW))
-    subsets = {ANY: (design, np.arange(len(design)))}
-    given = (design.take(engaged, workspace / "engaged"), engaged)
-    fits = len(OUTCOMES) * (2 + len(rows.folds_present()))
-    with progress("engagement_effects", fits, "fits") as tracker:
-        for place, outcome in enumerate(OUTCOMES):
-            chosen, index = subsets.get(outcome, given)
-            labels = np.asarray(rows.labels.any(axis=1) if outcome == ANY else rows.labels[index, place - 1])
-            fitter = _Fitter(chosen, labels, rows.folds[index], rows.weights[index], settings)
-            deviations = fitter.learn_deviations(rows.rows.viewer[index], [effect.deviation for effect in effects])
-            for effect, deviation in zip(effects, deviations, strict=True):
-                found.deviations[effect.name][outcome] = deviation
-            for fold, fit in fitter.fits(deviations, rows.folds_present(), tracker):
-                _keep(found, place, fold, fit, rows, design, effects)
+def _fit_all(
+    rows: FittedRows, design: Design, effects: Sequence[Effect], folder: Path, settings: EffectSettings
+) -> _Found:
+    n, folds = rows.n_validation, (*rows.folds, HOLDOUT_ROW)
+    found = _Found(np.zeros(len(OUTCOMES)), np.zeros((n, len(OUTCOMES))), np.zeros((n, len(EFFECT_FAMILIES))))
+    found.deviations = {effect.name: {} for effect in effects}
+    engaged = design.take(lambda facts: (facts["labels"] > 0) & (facts["fold"] != HOLDOUT_ROW), folder / "engaged")
+    seen = {fold: design.take(partial(_in_fold, fold), folder / f"fold-{fold}") for fold in folds}
+    with progress("engagement_effects", len(OUTCOMES) * len(folds), "fits") as tracker:
+        for name, fitted, outcomes in (("all", design, OUTCOMES[:1]), ("given", engaged, OUTCOMES[1:])):
+            fits = OutcomeFits(fitted, outcomes, folder / f"fits-{name}", settings)
+            deviations = fits.learn_deviations([effect.deviation for effect in effects])
+            for effect, learned in zip(effects, deviations.tolist(), strict=True):
+                found.deviations[effect.name] |= dict(zip(outcomes, learned, strict=True))
+            for fold, problems, fit in fits.fit(deviations, rows.folds):
+                _score(found, problems, fit, seen[fold], effects)
+                tracker.advance(len(problems))
+                if fold == HOLDOUT_ROW:
+                    for problem, outcome in problems.items():
+                        found.intercepts[OUTCOMES.index(outcome)] = fit.intercept[problem]
+                        found.values.append(fit.publish(problem, folder / "published" / outcome))
+            shutil.rmtree(fits.folder)
     return found
 
 
-def _keep(
-    found: Found, place: int, fold: int, fit: Fit, rows: FittedRows, design: Design, effects: Sequence[Effect]
-) -> None:
-    """Stores the scores of `fold`'s rows by the fit without them; the fit without holdout rows is published, too."""
-    if fold == HOLDOUT_ROW:
-        found.intercepts[place] = fit.intercept
-        for values, effect_values in zip(found.values, fit.effects, strict=True):
-            values[:, place] = effect_values
-    members = np.flatnonzero(rows.folds == fold)
-    seen_at = members - (len(design) - rows.n_validation)
-    found.row_intercepts[seen_at, place] = fit.intercept
-    names = list(EFFECT_FAMILIES)
-    for effect, part in zip(effects, fit.parts(design, members), strict=True):
-        found.families[seen_at, names.index(effect.family), place] += part
+def _score(found: _Found, problems: Mapping[int, str], fit: Fit, seen: Design, effects: Sequence[Effect]) -> None:
+    """Stores the scores of the rows `seen` by a fit without them; `problems` are the outcomes of its problems."""
+    families = [list(EFFECT_FAMILIES).index(effect.family) for effect in effects]
+    opened = fit.opened(seen)
+    for block in seen.blocks():
+        positions, parts = block.read(seen.facts)["position"], opened.parts(block)
+        for problem, outcome in problems.items():
+            own = parts[:, :, problem]
+            found.log_odds[positions, OUTCOMES.index(outcome)] = fit.intercept[problem] + own.sum(axis=0)
+            if outcome == ANY:
+                for family, part in zip(families, own, strict=True):
+                    found.by_family[positions, family] += part
 
 
-@dataclass(frozen=True)
-class _Fitter:
-    """The fits of one outcome, to rows with `labels` bool, `folds` int and `weights` float64, all [n]."""
-
-    design: Design
-    labels: np.ndarray
-    folds: np.ndarray
-    weights: np.ndarray
-    settings: Settings
-
-    def learn_deviations(self, viewers: np.ndarray, deviations: Sequence[float]) -> list[float]:
-        """Learns the deviations from all rows of a sample of viewers; every other fold is new to the effects' fit."""
-        chosen = self.settings.effects
-        share = min(1.0, chosen.prior_rows / max(len(viewers), 1))
-        drawn = (viewers & ((1 << _SAMPLE_BITS) - 1)) < share * (1 << _SAMPLE_BITS)
-        sample = np.flatnonzero(drawn & (self.folds != HOLDOUT_ROW))
-        new = (self.folds[sample] >= 0) & (self.folds[sample] % 2 == 1)
-        design = self.design.take(sample)
-        return learn_deviations(
-            self.labels[sample], design, deviations, new, sweeps=chosen.sweeps, rounds=chosen.prior_rounds
-        )
-
-    def fits(self, deviations: Sequence[float], folds: Sequence[int], tracker: Progress) -> Iterator[tuple[int, Fit]]:
-        """Yields the fits without each of `folds` and the holdout rows; last, the fit without the holdout rows only.
-
-        All start from the fit of the training rows, which has seen no validation row.
-        """
-        sweeps = self.settings.effects.sweeps
-        first = self._fit(self.folds == TRAINING_ROW, deviations, sweeps, None)
-        tracker.advance(1)
-        for fold in (*folds, HOLDOUT_ROW):
-            kept = (self.folds != fold) & (self.folds != HOLDOUT_ROW)
-            # the scores of a fold's rows don't need the last digit: half of the sweeps are enough
-            yield fold, self._fit(kept, deviations, sweeps if fold == HOLDOUT_ROW else (sweeps + 1) // 2, first)
-            tracker.advance(1)
-
-    def _fit(self, kept: np.ndarray, deviations: Sequence[float], sweeps: int, start: Fit | None) -> Fit:
-        return fit_effects(
-            self.labels, self.design, deviations, sweeps=sweeps, weights=self.weights * kept, start=start
-        )
+def _in_fold(fold: int, facts: np.ndarray) -> np.ndarray:
+    return np.asarray(facts["fold"] == fold)

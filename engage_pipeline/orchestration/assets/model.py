@@ -68,9 +68,8 @@ def engagement_effects(store: ArtifactStore, draft: Draft) -> None:
     validation = store.open("validation_features").path(FEATURES)
     topics, communities = (store.open(name).directory() for name in ("tweet_topics", "user_communities"))
     copy_clusters(topics, communities, draft.directory)
-    workspace = store.workspace("engagement_effects")
     clusters = load_clusters(draft.directory)
-    found = train_effects(training, validation, clusters, draft.directory, workspace, store.settings)
+    found = train_effects(training, validation, clusters, draft.directory, store.settings)
     facts = EffectsFacts(**found)
     draft.record(facts, rows=facts.rows)
 

@@ -17,7 +17,7 @@ def engagement_effects(world: World) -> Iterator[Work]:
     from engage_pipeline.model.effects.training import train_effects
 
     store = world.store
-    with store.publish("engagement_effects") as draft, store.workspace("engagement_effects") as workspace:
+    with store.publish("engagement_effects") as draft:
         training = store.part_paths("engagement_effects", "features.parquet", "interaction_features")
         validation = store.open("validation_features").path("features.parquet")
         topics, communities = (store.open(name).directory() for name in ("tweet_topics", "user_communities"))
@@ -25,9 +25,7 @@ def engagement_effects(world: World) -> Iterator[Work]:
         clusters = load_clusters(draft.directory)
 
         def work() -> Done:
-            return Done(
-                train_effects(training, validation, clusters, draft.directory, workspace, store.settings)["rows"]
-            )
+            return Done(train_effects(training, validation, clusters, draft.directory, store.settings)["rows"])
 
         yield work
 

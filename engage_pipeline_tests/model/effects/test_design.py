@@ -1,4 +1,4 @@
-"""Codes and keys of a design: 0 for the rows without a key, and for no other."""
+"""Codes and keys of a design: 0 for the rows without a key, and for no other; viewers whole in blocks."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -6,26 +6,159 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engage_pipeline.model.effects.design import build_design
-from engage_pipeline.model.effects.effects import EFFECTS
+from engage_pipeline.files.flat_arrays import FlatArray
+from engage_pipeline.model.effects import numbering
+from engage_pipeline.model.effects.design import Block, Design, LocalTerm
+from engage_pipeline.model.effects.effects import EFFECTS, Effect
 from engage_pipeline.model.effects.fields import EffectRows
+from engage_pipeline.model.effects.numbering import build_design
+from engage_pipeline.model.effects.rows import ROW
+from engage_pipeline.model.effects.shards import Shards, shards_of
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
 
 VIEWERS = np.array([3, NO_FINGERPRINT, -8, 3, 11, NO_FINGERPRINT, -2, 40, 41, -8])
 
 
+def rows_of(seed: int, n: int) -> np.ndarray:
+    """Records with a few values of each field, some unknown."""
+    rng = np.random.default_rng(seed)
+    records = np.zeros(n, ROW)
+    for field in fields(EffectRows):
+        values = rng.integers(-(2**63), 2**63 - 1, 1 + n // 20 if field.name == "viewer" else 7)
+        records[field.name] = np.append(values, NO_FINGERPRINT)[rng.integers(0, len(values) + 1, n)]
+    records["facts"]["position"] = np.arange(n)
+    return records
+
+
+def build(records: np.ndarray, folder: Path, effects: tuple[Effect, ...] = EFFECTS) -> tuple[Design, list[FlatArray]]:
+    shards = Shards.empty(folder / "rows", 4, ROW)
+    shards.add(records, shards_of(records["viewer"].view(np.uint64), 4))
+    return build_design(shards, effects, folder / "design")
+
+
+def keys_of_rows(design: Design, keys: list[FlatArray], n: int) -> np.ndarray:
+    """The key of each effect of each row, by position, uint64 [effects, n]; as many as occur in the design."""
+    found = np.zeros((len(keys), n), np.uint64)
+    for block in design.blocks():
+        positions = block.read(design.facts)["position"]
+        for term in design.terms:
+            codes = block.codes(term)
+            if isinstance(term, LocalTerm):
+                first, last = term.keys(block)
+                assert (codes < last - first).all()
+                found[term.effect, positions] = keys[term.effect].read(first, last)[codes]
+                continue
+            for place, effect in enumerate(term.effects):
+                own = codes if term.cells is None else term.cells[place][codes]
+                found[effect, positions] = keys[effect].read()[own]
+                assert ((own == 0) == (found[effect, positions] == NO_FINGERPRINT)).all()
+    return found
+
+
 @pytest.mark.parametrize("viewers", [VIEWERS, VIEWERS[VIEWERS != NO_FINGERPRINT]])
-def test_a_code_is_the_place_of_the_key_and_0_is_for_rows_without_one(viewers: np.ndarray, tmp_path: Path) -> None:
-    """Fingerprints are negative as often as not, so NO_FINGERPRINT is not the smallest of them."""
-    rows = EffectRows(**{field.name: viewers for field in fields(EffectRows)})
-    effect = next(one for one in EFFECTS if one.name == "viewer")
-    wanted = effect.keys(rows)
-    assert 0 < (wanted < NO_FINGERPRINT).sum() < (wanted != NO_FINGERPRINT).sum()
-    design, (keys,) = build_design(rows, [effect], tmp_path)
-    (codes,) = design.codes
-    assert keys[0] == NO_FINGERPRINT
-    assert keys[1:].tolist() == sorted(set(wanted.tolist()) - {NO_FINGERPRINT})
-    assert keys[codes].tolist() == wanted.tolist()
-    assert ((codes == 0) == (viewers == NO_FINGERPRINT)).all()
-    assert design.sizes == [len(keys)]
-    assert design.take(np.array([2, 0])).codes[0].tolist() == codes[[2, 0]].tolist()
+@pytest.mark.parametrize("name", ["viewer", "author"])
+def test_a_code_is_the_place_of_the_key_and_0_is_for_rows_without_one(
+    name: str, viewers: np.ndarray, tmp_path: Path
+) -> None:
+    """Fingerprints are negative as often as not, so NO_FINGERPRINT is not the smallest of them as signed numbers."""
+    records = np.zeros(len(viewers), ROW)
+    for field in fields(EffectRows):
+        records[field.name] = viewers
+    records["facts"]["position"] = np.arange(len(viewers))
+    effect = next(one for one in EFFECTS if one.name == name)
+    shards = Shards.empty(tmp_path / "rows", 1, ROW)
+    shards.add(records, np.zeros(len(records), np.int64))
+    design, (keys,) = build_design(shards, [effect], tmp_path / "design")
+    wanted = effect.keys(EffectRows(**{field.name: viewers for field in fields(EffectRows)})).view(np.uint64)
+    (term,) = design.terms
+    positions, codes = design.facts.read()["position"], term.codes.read()
+    assert keys.read()[0] == NO_FINGERPRINT
+    assert keys.read()[1:].tolist() == sorted(set(wanted.tolist()) - {NO_FINGERPRINT})
+    assert keys.read()[codes].tolist() == wanted[positions].tolist()
+    assert ((codes == 0) == (viewers[positions] == NO_FINGERPRINT)).all()
+    assert design.sizes() == [len(keys)]
+
+
+@pytest.mark.parametrize("block_rows", [1, 50, 1 << 20])
+def test_every_row_has_the_keys_of_its_fields_in_any_blocks(
+    block_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numbering, "BLOCK_ROWS", block_rows)
+    records = rows_of(1, 700)
+    design, keys = build(records, tmp_path)
+    rows = EffectRows(**{field.name: records[field.name] for field in fields(EffectRows)})
+    found = keys_of_rows(design, keys, 700)
+    for place, effect in enumerate(EFFECTS):
+        assert found[place].tolist() == effect.keys(rows).view(np.uint64).tolist(), effect.name
+    assert len(design) == 700
+
+
+@pytest.mark.parametrize("block_rows", [1, 50, 1 << 20])
+def test_the_rows_of_a_viewer_are_in_one_block(
+    block_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numbering, "BLOCK_ROWS", block_rows)
+    records = rows_of(2, 700)
+    design, _ = build(records, tmp_path)
+    seen: set[int] = set()
+    sizes = []
+    for block in design.blocks():
+        viewers = set(records["viewer"][block.read(design.facts)["position"]].tolist()) - {NO_FINGERPRINT}
+        assert not seen & viewers
+        seen |= viewers
+        sizes.append(block.stop - block.start)
+    most = np.unique(records["viewer"][records["viewer"] != NO_FINGERPRINT], return_counts=True)[1].max()
+    assert max(sizes) <= block_rows + most
+    assert len(sizes) >= min(20, 700 // (block_rows + most))
+
+
+def test_rows_without_a_viewer_do_not_stay_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numbering, "BLOCK_ROWS", 10)
+    records = np.zeros(100, ROW)
+    design, _ = build(records, tmp_path)
+    assert np.diff(design.starts).tolist() == [10] * 10
+
+
+@pytest.mark.parametrize("block_rows", [1, 60, 1 << 20])
+def test_rows_that_are_taken_keep_their_keys_in_fewer_blocks(
+    block_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numbering, "BLOCK_ROWS", 30)
+    monkeypatch.setattr("engage_pipeline.model.effects.design.BLOCK_ROWS", block_rows)
+    records = rows_of(3, 700)
+    design, keys = build(records, tmp_path)
+    chosen = np.random.default_rng(4).random(700) < 0.4
+    taken = design.take(lambda facts: chosen[facts["position"]], tmp_path / "taken")
+    expected = keys_of_rows(design, keys, 700)
+    expected[:, ~chosen] = 0
+    assert keys_of_rows(taken, keys, 700).tolist() == expected.tolist()
+    assert sorted(taken.facts.read()["position"].tolist()) == np.flatnonzero(chosen).tolist()
+    assert taken.sizes() == design.sizes()
+    largest = max(np.count_nonzero(chosen[block.read(design.facts)["position"]]) for block in design.blocks())
+    sizes = [block.stop - block.start for block in taken.blocks()]
+    assert max(sizes) <= max(block_rows, largest)
+    assert len(sizes) <= 1 + 2 * 700 // block_rows, "two neighbours have more rows than one block may have"
+    none = taken.take(lambda facts: facts["position"] < 0, tmp_path / "none")
+    assert (len(none), list(none.blocks())) == (0, [])
+
+
+def test_cells_hold_the_effects_with_few_values_and_no_others(tmp_path: Path) -> None:
+    design, _ = build(rows_of(5, 300), tmp_path)
+    names = [[EFFECTS[place].name for place in getattr(term, "effects", ())] for term in design.terms]
+    assert [found for found in names if len(found) > 1] == [
+        ["type_media", "language", "language_hour", "follows", "tags_links", "time_left"]
+    ]
+
+
+def test_effects_whose_cells_a_number_cannot_hold_stay_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numbering, "_MOST_CELLS", 8)
+    records = rows_of(6, 300)
+    design, keys = build(records, tmp_path)
+    assert all(isinstance(term, LocalTerm) or term.cells is None for term in design.terms)
+    assert len(design.terms) == len(EFFECTS) == len(keys)
+
+
+def test_a_block_of_no_rows_is_passed_over(tmp_path: Path) -> None:
+    design, _ = build(rows_of(7, 40), tmp_path, EFFECTS[:1])
+    empty = Design(np.array([0, 0, 40]), design.facts, ())
+    assert list(empty.blocks()) == [Block(1, 0, 40)]

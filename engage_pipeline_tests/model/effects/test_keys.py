@@ -68,6 +68,20 @@ def test_the_window_that_counts_is_that_of_the_rows_to_predict(clusters: Cluster
     times = TABLE[schema.TWEET_TIMESTAMP].to_numpy()
     pq.write_table(TABLE, training)
     pq.write_table(set_column(TABLE, schema.TWEET_TIMESTAMP, (times + 30 * 86_400).tolist()), validation)
-    rows = read_fitted_rows([training], validation, clusters, quiet_settings(tmp_path))
+    rows = read_fitted_rows([training], validation, clusters, tmp_path / "rows", quiet_settings(tmp_path))
     assert rows.window_end == end_of_window(times) + 30 * 86_400
-    assert rows.rows.time_left[:24].tolist() == rows.rows.time_left[24:].tolist(), "each by the end of its own window"
+    (records,) = rows.shards.read()
+    assert records["time_left"][:24].tolist() == records["time_left"][24:].tolist(), "each by its own window's end"
+
+
+def test_rows_are_the_same_in_batches_of_any_size(
+    clusters: Clusters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The position of a validation row is its place in the file, that of a training row is none."""
+    pq.write_table(TABLE, tmp_path / "rows.parquet")
+    paths, settings = [tmp_path / "rows.parquet"], quiet_settings(tmp_path, effects={"half_life_days": 3.0})
+    (whole,) = read_fitted_rows(paths, paths[0], clusters, tmp_path / "whole", settings).shards.read()
+    monkeypatch.setattr("engage_pipeline.model.effects.rows.BATCH_ROWS", 7)
+    (pieces,) = read_fitted_rows(paths, paths[0], clusters, tmp_path / "pieces", settings).shards.read()
+    assert pieces.tolist() == whole.tolist()
+    assert whole["facts"]["position"].tolist() == [*[-1] * 24, *range(24)]

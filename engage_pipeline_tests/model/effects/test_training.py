@@ -10,19 +10,12 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, EFFECT_LOGITS, read_columns
-from engage_pipeline.model.effects.priors import learn_deviations
 from engage_pipeline.model.effects.scoring import EffectScorer, load_clusters
 from engage_pipeline.model.effects.tables import EFFECTS_FILE
-from engage_pipeline.model.effects.training import _Fitter, train_effects
-from engage_pipeline.model.validation_roles import (
-    HOLDOUT_ROW,
-    TRAINING_ROW,
-)
-from engage_pipeline.progress import Progress
+from engage_pipeline.model.effects.training import train_effects
 from engage_pipeline.settings.families import COUNTER_FAMILIES, EFFECT_FAMILIES
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.model.bundles import quiet_settings, write_clusters
-from engage_pipeline_tests.model.effects.designs import Planted, planted
 from engage_pipeline_tests.samples import feature_table
 
 ROWS = 4000
@@ -55,9 +48,7 @@ def fit(folder: Path, settings: Settings, *, shuffled: bool = False) -> tuple[di
     output = folder / "effects"
     output.mkdir()
     write_clusters(validation, output, settings)
-    facts = train_effects(
-        paths, folder / "validation.parquet", load_clusters(output), output, folder / "work", settings
-    )
+    facts = train_effects(paths, folder / "validation.parquet", load_clusters(output), output, settings)
     return facts, validation, output
 
 
@@ -115,7 +106,7 @@ def test_holdout_labels_change_nothing(fitted: tuple[dict, pa.Table, Path], tmp_
     pq.write_table(other, tmp_path / "validation.parquet")
     parts = [folder.parent / "part-0.parquet", folder.parent / "part-1.parquet"]
     settings = quiet_settings(tmp_path)
-    train_effects(parts, tmp_path / "validation.parquet", load_clusters(folder), tmp_path, tmp_path / "work", settings)
+    train_effects(parts, tmp_path / "validation.parquet", load_clusters(folder), tmp_path, settings)
     for path in sorted(folder.glob("effect*")):
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
     assert np.array_equal(read_columns(tmp_path), read_columns(folder))
@@ -137,48 +128,6 @@ def test_facts_tell_keys_and_deviations(fitted: tuple[dict, pa.Table, Path]) -> 
     assert deviations["any"] > 0.5
 
 
-DEVIATIONS = (0.8, 0.4, 1.5)
-
-
-def fitter(labels: np.ndarray, world: Planted, folds: np.ndarray, settings: Settings) -> _Fitter:
-    return _Fitter(world.design, labels, folds, np.ones(len(labels)), settings)
-
-
-def test_the_fit_without_a_fold_has_not_seen_its_labels_not_even_at_its_start(tmp_path: Path) -> None:
-    world, settings = planted(11, 3000, (60, 40, 8), DEVIATIONS), quiet_settings(tmp_path, effects={"sweeps": 2})
-    folds = np.random.default_rng(1).integers(-2, 3, 3000)  # two of them the training and the holdout rows
-    tracker = Progress("fits", 8, "fits")
-    fits = dict(fitter(world.labels, world, folds, settings).fits(DEVIATIONS, [0, 1, 2], tracker))
-    assert list(fits) == [0, 1, 2, HOLDOUT_ROW]
-    for fold, fit in fits.items():
-        turned = np.where(folds == fold, ~world.labels, world.labels)
-        other = dict(fitter(turned, world, folds, settings).fits(DEVIATIONS, [0, 1, 2], tracker))[fold]
-        assert other.intercept == fit.intercept
-        assert all(np.array_equal(one, two) for one, two in zip(other.effects, fit.effects, strict=True))
-        seen = np.where(folds == TRAINING_ROW, ~world.labels, world.labels)
-        others = dict(fitter(seen, world, folds, settings).fits(DEVIATIONS, [0, 1, 2], tracker))
-        assert others[fold].intercept != fit.intercept
-
-
-def test_deviations_are_learned_on_every_other_fold_alone(tmp_path: Path) -> None:
-    """Training rows are in no fold, so the effects are not new to them; nor is the holdout part of it."""
-    world, settings = planted(12, 3000, (60, 40, 8), DEVIATIONS), quiet_settings(tmp_path)
-    folds = np.random.default_rng(2).integers(-2, 4, 3000)
-    found = fitter(world.labels, world, folds, settings).learn_deviations(np.zeros(3000, np.int64), DEVIATIONS)
-    kept = [row for row in range(3000) if folds[row] != -2]
-    new = np.array([folds[row] in (1, 3) for row in kept])
-    chosen = settings.effects
-    expected = learn_deviations(
-        world.labels[kept],
-        world.design.take(np.array(kept)),
-        DEVIATIONS,
-        new,
-        sweeps=chosen.sweeps,
-        rounds=chosen.prior_rounds,
-    )
-    assert found == expected
-
-
 @pytest.mark.parametrize("left_out", EFFECT_FAMILIES)
 def test_a_family_that_is_left_out_is_not_fitted(left_out: str, tmp_path: Path) -> None:
     families = [name for name in (*COUNTER_FAMILIES, *EFFECT_FAMILIES) if name != left_out]
@@ -186,7 +135,7 @@ def test_a_family_that_is_left_out_is_not_fitted(left_out: str, tmp_path: Path) 
     table = feature_table(200, 3, validation=True)
     pq.write_table(table, tmp_path / "validation.parquet")
     write_clusters(table, tmp_path, settings)
-    train_effects([], tmp_path / "validation.parquet", load_clusters(tmp_path), tmp_path, tmp_path / "work", settings)
+    train_effects([], tmp_path / "validation.parquet", load_clusters(tmp_path), tmp_path, settings)
     columns = dict(zip(EFFECT_COLUMNS, read_columns(tmp_path).T, strict=True))
     for family in EFFECT_FAMILIES:
         assert columns[f"{family}_any_logit"].any() == (family != left_out), family
@@ -218,8 +167,8 @@ def test_damaged_or_foreign_effects_are_refused(fitted: tuple[dict, pa.Table, Pa
     _, _, folder = fitted
     for path in folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / "effect_pair.parquet").unlink()
-    with pytest.raises(UserError, match=r"effect_pair\.parquet: no such file"):
+    (tmp_path / "effect_pair.arrow").unlink()
+    with pytest.raises(UserError, match=r"effect_pair\.arrow: no such file"):
         EffectScorer.load(tmp_path)
     text = (folder / EFFECTS_FILE).read_text(encoding="utf-8")
     (tmp_path / EFFECTS_FILE).write_text(text.replace('"pair"', '"pears"'), encoding="utf-8")

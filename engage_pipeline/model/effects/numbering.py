@@ -1,0 +1,158 @@
+"""Numbers the keys of the rows of a fit, shard by shard: makes the design."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import groupby, pairwise
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from engage_pipeline.files.flat_arrays import FlatArray
+from engage_pipeline.model.effects.design import BLOCK_ROWS, Block, Design, LocalTerm, SharedTerm, Term
+from engage_pipeline.model.effects.effects import Effect
+from engage_pipeline.model.effects.fields import FEW_VALUES, EffectRows
+from engage_pipeline.model.effects.rows import FACTS
+from engage_pipeline.model.effects.shards import Shards
+from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
+
+_MOST_CELLS = 1 << 62
+
+
+def build_design(shards: Shards, effects: Sequence[Effect], folder: Path) -> tuple[Design, list[FlatArray]]:
+    """Builds the design of the records (rows.ROW) of `shards` in `folder`.
+
+    Also returns the keys of each effect by code, uint64 [size]: of a shared effect rising, of a local one rising
+    within each block. The first, also of each block, is NO_FINGERPRINT.
+    """
+    facts = FlatArray.empty(folder / "facts", FACTS)
+    numberings = [(_Local if effect.local else _Shared).empty(folder / effect.name) for effect in effects]
+    sizes: list[int] = []
+    for shard in shards.read():
+        records = shard[np.argsort(shard["viewer"], kind="stable")]
+        facts.append(records["facts"])
+        blocks = _cut(records["viewer"])
+        sizes += np.diff(blocks).tolist()
+        rows = EffectRows(**{one.name: records[one.name] for one in fields(EffectRows)})
+        for effect, numbering in zip(effects, numberings, strict=True):
+            numbering.add(effect.keys(rows).view(np.uint64), blocks)
+    for numbering in numberings:
+        numbering.finish()
+    starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+    terms = _terms(effects, numberings, starts, folder)
+    return Design(starts, facts, tuple(terms)), [numbering.keys for numbering in numberings]
+
+
+def _cut(viewers: np.ndarray) -> np.ndarray:
+    """Returns the bounds of the blocks of rows in the order of their `viewers` [n], int64 [blocks + 1].
+
+    Rows of a viewer stay together, however many they are; those without one need not.
+    """
+    begins = np.flatnonzero(np.diff(viewers, prepend=viewers[:1] - 1) | (viewers == NO_FINGERPRINT))
+    _, first = np.unique(begins // BLOCK_ROWS, return_index=True)
+    return np.append(begins[first], len(viewers))
+
+
+def _numbered(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns NO_FINGERPRINT and the distinct keys after it, rising, and the place of each of `keys` [n], int32 [n]."""
+    found, places = np.unique(np.append(keys, np.uint64(NO_FINGERPRINT)), return_inverse=True)
+    return found, places[:-1].astype(np.int32)
+
+
+@dataclass
+class _Local:
+    """The keys of an effect of viewers, numbered in each block."""
+
+    codes: FlatArray
+    keys: FlatArray
+    sizes: list[int] = field(default_factory=list)
+
+    @classmethod
+    def empty(cls, folder: Path) -> "_Local":
+        return cls(FlatArray.empty(folder / "codes", np.int32), FlatArray.empty(folder / "keys", np.uint64))
+
+    def add(self, keys: np.ndarray, blocks: np.ndarray) -> None:
+        for start, stop in pairwise(blocks.tolist()):
+            found, codes = _numbered(keys[start:stop])
+            self.codes.append(codes)
+            self.keys.append(found)
+            self.sizes.append(len(found))
+
+    def finish(self) -> None:
+        """Does nothing: the keys of a block are in no other."""
+
+    def term(self, effect: int) -> LocalTerm:
+        return LocalTerm(effect, self.codes, np.concatenate([[0], np.cumsum(self.sizes, dtype=np.int64)]))
+
+
+@dataclass
+class _Shared:
+    """The keys of an effect, numbered in each shard first, which `finish` replaces by their place among all."""
+
+    codes: FlatArray
+    keys: FlatArray
+    runs: FlatArray
+    """The keys of each shard."""
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    """Rows and keys of each shard."""
+    _merged: np.ndarray = field(default_factory=lambda: np.full(1, NO_FINGERPRINT, np.uint64))
+    _waiting: list[np.ndarray] = field(default_factory=list)
+
+    @classmethod
+    def empty(cls, folder: Path) -> "_Shared":
+        codes = FlatArray.empty(folder / "codes", np.int32)
+        return cls(codes, FlatArray.empty(folder / "keys", np.uint64), FlatArray.empty(folder / "runs", np.uint64))
+
+    def add(self, keys: np.ndarray, blocks: np.ndarray) -> None:
+        found, codes = _numbered(keys)
+        self.codes.append(codes)
+        self.runs.append(found)
+        self.sizes.append((len(codes), len(found)))
+        self._waiting.append(found)
+        if sum(map(len, self._waiting)) > len(self._merged):
+            self._merge()
+
+    def _merge(self) -> None:
+        self._merged = np.unique(np.concatenate([self._merged, *self._waiting]))
+        self._waiting = []
+
+    def finish(self) -> None:
+        self._merge()
+        self.keys.append(self._merged)
+        row = run = 0
+        for rows, keys in self.sizes:
+            places = np.searchsorted(self._merged, self.runs.read(run, run + keys)).astype(np.int32)
+            self.codes.write(row, places[self.codes.read(row, row + rows)])
+            row, run = row + rows, run + keys
+        self._merged = self._merged[:0]
+
+
+def _terms(
+    effects: Sequence[Effect], numberings: Sequence["_Local | _Shared"], starts: np.ndarray, folder: Path
+) -> Iterator[Term]:
+    for few, group in groupby(range(len(effects)), lambda place: FEW_VALUES.issuperset(effects[place].fields)):
+        places = list(group)
+        if few and len(places) > 1 and prod(len(numberings[place].keys) for place in places) < _MOST_CELLS:
+            yield _cells(places, [numberings[place] for place in places], starts, folder / "cells")
+            continue
+        for place in places:
+            found = numberings[place]
+            if isinstance(found, _Local):
+                yield found.term(place)
+            else:
+                yield SharedTerm((place,), (len(found.keys),), found.codes)
+
+
+def _cells(
+    places: Sequence[int], numberings: Sequence["_Local | _Shared"], starts: np.ndarray, folder: Path
+) -> SharedTerm:
+    """Numbers the combinations of codes of several effects: digits of one number, in base of the effects' sizes."""
+    sizes = tuple(len(one.keys) for one in numberings)
+    cells = _Shared.empty(folder)
+    for number, (start, stop) in enumerate(pairwise(starts.tolist())):
+        block = Block(number, start, stop)
+        codes = [block.read(one.codes).astype(np.int64) for one in numberings]
+        cells.add(np.ravel_multi_index(codes, sizes).view(np.uint64), starts)
+    cells.finish()
+    digits = np.array(np.unravel_index(cells.keys.read().view(np.int64), sizes))
+    return SharedTerm(tuple(places), sizes, cells.codes, digits)

@@ -1,0 +1,51 @@
+"""Records distributed to files by shard, so that those of a shard can be worked on alone, in memory."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+_HALF = np.uint64(32)
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Records of `dtype`, those of each shard in a file, in the order in which they were added."""
+
+    files: Sequence[Path]
+    dtype: np.dtype
+
+    @classmethod
+    def empty(cls, folder: Path, count: int, dtype: np.dtype) -> Self:
+        """Makes `count` shards without records, with their files in `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        files = [folder / f"{shard}.records" for shard in range(count)]
+        for file in files:
+            file.write_bytes(b"")
+        return cls(files, dtype)
+
+    def __len__(self) -> int:
+        """Returns the number of shards."""
+        return len(self.files)
+
+    def add(self, records: np.ndarray, shards: np.ndarray) -> None:
+        """Adds `records` [n], each to its shard, int64 [n]."""
+        order = np.argsort(shards, kind="stable")
+        ends = np.cumsum(np.bincount(shards, minlength=len(self.files)))
+        for file, members in zip(self.files, np.split(order, ends[:-1]), strict=True):
+            if len(members):
+                with file.open("ab") as opened:
+                    opened.write(records[members].data)
+
+    def read(self) -> Iterator[np.ndarray]:
+        """Yields the records of each shard that has any."""
+        for file in self.files:
+            if file.stat().st_size:
+                yield np.fromfile(file, self.dtype)
+
+
+def shards_of(hashes: np.ndarray, count: int) -> np.ndarray:
+    """Returns the shard of each hash, uint64 [n]: int64 [n], rising with the hash, below `count`, at most 2^31."""
+    return ((hashes >> _HALF) * np.uint64(count) >> _HALF).astype(np.int64)

@@ -1,0 +1,156 @@
+"""Tables of effects on disk: keys in any order, parts, memory-mapped, and those of earlier versions."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.files.flat_arrays import FlatArray
+from engage_pipeline.files.mapped_arrow import MappedArrow
+from engage_pipeline.model.effects import tables
+from engage_pipeline.model.effects.effects import EFFECTS
+from engage_pipeline.model.effects.fields import EffectRows
+from engage_pipeline.model.effects.outcomes import OUTCOMES
+from engage_pipeline.model.effects.tables import EffectTable, EffectTables, write_description, write_table
+from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
+
+VIEWER = EFFECTS[0]
+SIZE = 300
+
+
+def write(folder: Path, size: int = SIZE, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Writes the table of viewers; returns its keys, uint64 [n], and values float32 [n, 5]. A tenth of the keys have
+    values of 0, a tenth is NO_FINGERPRINT."""
+    rng = np.random.default_rng(seed)
+    keys = rng.integers(1, 2**64 - 1, size, np.uint64)
+    values = rng.normal(size=(size, len(OUTCOMES))).astype(np.float32)
+    values[:, 1:] *= rng.random((size, 1)) < 0.5
+    values[::10] = 0
+    keys[1::10] = NO_FINGERPRINT
+    files = [FlatArray.empty(folder / "values" / name, np.float32) for name in OUTCOMES]
+    for place, file in enumerate(files):
+        file.append(values[:, place])
+    own = FlatArray.empty(folder / "keys", np.uint64)
+    own.append(keys)
+    kept = values.any(axis=1) & (keys != NO_FINGERPRINT)
+    assert write_table(VIEWER, own, files, folder, folder / "work") == kept.sum()
+    return keys[kept], values[kept]
+
+
+def opened(folder: Path) -> EffectTable:
+    write_description([VIEWER], np.arange(5.0), {}, 7, folder)
+    return EffectTables.load(folder).tables[0]
+
+
+@pytest.mark.parametrize("held_bytes", [0, 1 << 30])
+@pytest.mark.parametrize("part_keys", [1, 20, 1 << 20])
+def test_every_key_has_its_values_and_others_have_none(
+    part_keys: int, held_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "PART_KEYS", part_keys)
+    monkeypatch.setattr(tables, "HELD_BYTES", held_bytes)
+    keys, values = write(tmp_path)
+    table = opened(tmp_path)
+    assert (len(table.parts) > 1) == (part_keys < SIZE)
+    stored = np.concatenate([part[0] for part in table.parts])
+    assert stored.tolist() == sorted(keys.tolist())
+    wanted = np.concatenate([keys, keys + np.uint64(1), np.array([NO_FINGERPRINT, 1, 2**64 - 1], np.uint64)])
+    order = np.random.default_rng(2).permutation(len(wanted))
+    expected = np.concatenate([values, np.zeros((len(wanted) - len(keys), 5), np.float32)])
+    for _ in range(2):
+        assert np.array_equal(table.lookup(wanted[order].view(np.int64)), expected[order])
+    assert table.lookup(np.zeros(0, np.int64)).shape == (0, 5)
+    one = np.array([keys[3]]).view(np.int64)
+    assert table.lookup(one).tolist() == [values[3].tolist()]
+
+
+def test_the_order_of_the_keys_changes_no_byte(tmp_path: Path) -> None:
+    content = []
+    for name, order in (("up", slice(None)), ("down", slice(None, None, -1))):
+        own = FlatArray.empty(tmp_path / name / "keys", np.uint64)
+        own.append(np.arange(1, 50, dtype=np.uint64)[order] << np.uint64(57))
+        values = FlatArray.empty(tmp_path / name / "values", np.float32)
+        values.append(np.arange(1, 50)[order])
+        write_table(VIEWER, own, [values] * 5, tmp_path / name, tmp_path / name / "work")
+        content.append((tmp_path / name / "effect_viewer.arrow").read_bytes())
+    assert content[0] == content[1]
+
+
+@pytest.mark.parametrize("size", [0, 2])
+def test_a_table_may_have_no_keys(size: int, tmp_path: Path) -> None:
+    """Of two keys, one has no values and one is none."""
+    write(tmp_path, size)
+    table = opened(tmp_path)
+    assert table.parts == ()
+    assert not table.lookup(np.array([0, 5, -1])).any()
+
+
+def test_what_a_large_table_has_read_is_given_back_and_a_small_one_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, _ = write(tmp_path, 200_000)
+    table = opened(tmp_path)
+    monkeypatch.setattr(tables, "HELD_BYTES", 1 << 30)
+    table.lookup(keys.view(np.int64))
+    assert _resident(table.file) > 0.9 * _size(tmp_path)
+    monkeypatch.setattr(tables, "HELD_BYTES", 1 << 20)
+    table.lookup(keys.view(np.int64))
+    assert _resident(table.file) < 0.1 * _size(tmp_path)
+
+
+def _size(folder: Path) -> int:
+    return (folder / "effect_viewer.arrow").stat().st_size
+
+
+def _resident(file: MappedArrow | None) -> int:
+    """The bytes of the mapped file that are in this process's memory."""
+    assert file is not None
+    text = Path("/proc/self/smaps").read_text(encoding="ascii").split("effect_viewer.arrow")[1]
+    return int(text.split("Rss:")[1].split()[0]) * 1024
+
+
+def test_the_tables_of_an_earlier_version_say_the_same(tmp_path: Path) -> None:
+    """They are Parquet files, by key as a signed number."""
+    keys, values = write(tmp_path)
+    before = tmp_path / "before"
+    before.mkdir()
+    order = np.argsort(keys.view(np.int64))
+    columns = {"key": keys.view(np.int64)[order]} | dict(zip(OUTCOMES, values[order].T, strict=True))
+    pq.write_table(pa.table(columns), before / "effect_viewer.parquet")
+    wanted = np.concatenate([keys, keys + np.uint64(1)]).view(np.int64)
+    assert np.array_equal(opened(before).lookup(wanted), opened(tmp_path).lookup(wanted))
+    pq.write_table(pa.table(columns).slice(0, 0), before / "effect_viewer.parquet")
+    assert not opened(before).lookup(wanted).any()
+
+
+def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
+    write(tmp_path)
+    path = tmp_path / "effect_viewer.arrow"
+    whole = path.read_bytes()
+    for content in (b"", b"something else", whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"effect_viewer\.arrow: not a table of effects"):
+            opened(tmp_path)
+    other = pa.table({"key": [1], "values": [1.0]})
+    with pa.ipc.new_file(path, other.schema) as writer:
+        writer.write_table(other)
+    with pytest.raises(UserError, match=r"effect_viewer\.arrow: not a table of effects"):
+        opened(tmp_path)
+
+
+def test_a_row_has_the_sum_of_the_effects_of_each_family(tmp_path: Path) -> None:
+    write(tmp_path)
+    write_description([VIEWER], np.arange(5.0), {}, 7, tmp_path)
+    rows = EffectRows(**{field.name: np.arange(1, 4) for field in fields(EffectRows)})
+    own = VIEWER.keys(rows).view(np.uint64)
+    found = EffectTables.load(tmp_path)
+    table = EffectTable(VIEWER, ((np.sort(own), np.arange(15, dtype=np.float32).reshape(3, 5)),))
+    score = EffectTables((table, table), found.intercepts, {}, 7).score(rows)
+    expected = 2 * np.arange(15.0).reshape(3, 5)[np.argsort(np.argsort(own))]
+    assert score[:, 0].tolist() == expected.tolist()
+    assert not score[:, 1:].any()
+    assert found.window_end == 7
