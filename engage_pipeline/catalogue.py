@@ -73,7 +73,7 @@ ARTIFACTS: dict[str, Artifact] = {
             "6",
         ),
         Artifact("test_tweets", Stage.INGEST, (), ("ingest",), "4"),
-        Artifact("interaction_counts", Stage.INTERACTIONS, ("tweet_parts",), ("max_n_parts", FURTHER), "2"),
+        Artifact("interaction_counts", Stage.INTERACTIONS, ("tweet_parts",), ("max_n_parts", FURTHER), "3"),
         Artifact(
             "author_similarity",
             Stage.INTERACTIONS,
@@ -155,7 +155,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.MODEL,
             ("interaction_features", "validation_features", "tweet_topics", "user_communities"),
             ("effects", "features.effects", "max_n_parts"),
-            "4",
+            "5",
         ),
         Artifact(
             "engagement_trees",
