@@ -146,6 +146,7 @@ def test_the_validation_window_has_a_scope_for_each_use_and_each_chunk(tmp_path:
     }
     assert read_counts(counts, "tweet", scope="finetune_") == {("t",): [2, 1, 0, 1, 2, 5]}
     assert read_counts(counts, "tweet", scope="labelled_") == {("t",): [2, 1, 1, 1, 2, 6]}
+    assert not list(counts.glob("chunk_-1_*")), "the holdout is no chunk"
 
 
 def random_exposures(seed: int, rows: int) -> list[Row]:

@@ -43,8 +43,10 @@ def test_nested_tables_follow_the_ids() -> None:
 
 
 def test_counts_beyond_16_bits() -> None:
-    (viewer,) = tables([Shown(9, 1, 1, author=5, hashtags=(8,))] * 70_000)["viewer"]
-    assert viewer == [9, 0, 70_000, 0, 0, 0, 0, 70_000, 1, 0, 1]
+    found = tables([Shown(9, 1, 1, author=5, language=1, hashtags=(8,))] * 70_000)
+    assert found["viewer"] == [[9, 0, 70_000, 0, 0, 0, 0, 70_000, 1, 1, 1]]
+    for name in ("pair", "language", "hashtag"):
+        assert found[name][0][1:] == [70_000, 0, 0, 0, 0, 70_000]
 
 
 def test_two_ids_with_one_hash_are_noticed_by_their_checks() -> None:

@@ -19,7 +19,7 @@ from engage_pipeline.interactions.shards.files import (
     shard_bounds,
     write_runs,
 )
-from engage_pipeline.interactions.shards.rows import NO_FOLD, Lists, Names
+from engage_pipeline.interactions.shards.rows import NO_FOLD, Lists, Names, ids_of, lists_of
 from engage_pipeline.interactions.shards.sides import sides_of
 from engage_pipeline.numerics.fingerprints import checks, hashes
 from engage_pipeline.settings.families import TRAINING, counted_keys
@@ -158,6 +158,17 @@ def test_rows_without_folds_belong_to_none(tmp_path: Path) -> None:
     path = write_typed(rows_of(0), tmp_path / "tweets.parquet")
     (rows,) = write_runs(path, tmp_path, "0", list(SIDES.values()), None, Names())
     assert {*rows.folds.tolist()} == {int(NO_FOLD)}
+
+
+def test_missing_texts_are_left_out_of_lists_and_are_ids_of_0() -> None:
+    column = pa.chunked_array([pa.array([["z"], ["x", None], [], None, [None, "y", "x"]]).slice(1)])
+    found = lists_of(column)
+    assert found.ends.tolist() == [1, 1, 1, 3]
+    assert found.values.tolist() == [hash_of("x"), hash_of("y"), hash_of("x")]
+    for texts in (pa.chunked_array([["x", None]]), pa.chunked_array([["x", None]]).dictionary_encode()):
+        ids = ids_of(texts)
+        assert ids.hashes.tolist() == [hash_of("x"), 0]
+        assert ids.checks.tolist() == [int(checks(pa.array(["x"]))[0]), 0]
 
 
 @pytest.mark.parametrize(
