@@ -161,7 +161,7 @@ def test_rows_without_folds_belong_to_none(tmp_path: Path) -> None:
 
 
 def test_missing_texts_are_left_out_of_lists_and_are_ids_of_0() -> None:
-    column = pa.chunked_array([pa.array([["z"], ["x", None], [], None, [None, "y", "x"]]).slice(1)])
+    column = pa.chunked_array([pa.array([["z", "z"], ["x", None], [], None, [None, "y", "x"]]).slice(1)])
     found = lists_of(column)
     assert found.ends.tolist() == [1, 1, 1, 3]
     assert found.values.tolist() == [hash_of("x"), hash_of("y"), hash_of("x")]

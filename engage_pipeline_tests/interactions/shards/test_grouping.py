@@ -52,7 +52,7 @@ def test_a_group_begins_where_any_column_changes() -> None:
 
 
 @pytest.mark.parametrize("rows", [200, 5000])
-@pytest.mark.parametrize("spread", ["all bits", "low bits", "two values that agree in their upper bits"])
+@pytest.mark.parametrize("spread", ["all bits", "low bits", "few values", "two values that agree in their upper bits"])
 @pytest.mark.parametrize("folds", [None, 7])
 def test_rows_are_ordered_by_group_value_and_fold(rows: int, spread: str, folds: int | None) -> None:
     rng = np.random.default_rng(rows)
@@ -60,6 +60,8 @@ def test_rows_are_ordered_by_group_value_and_fold(rows: int, spread: str, folds:
     values = rng.integers(0, 2**64, rows, np.uint64)
     if spread == "low bits":
         values = rng.integers(0, 5, rows, np.uint64)
+    elif spread == "few values":
+        values = rng.integers(0, 5, rows, np.uint64) << np.uint64(61)
     elif spread.startswith("two"):
         values[:] = np.array([2**63 + 2, 2**63 + 1], np.uint64)[rng.integers(0, 2, rows)]
     last = None if folds is None else rng.integers(0, folds, rows).astype(np.int32)

@@ -97,7 +97,6 @@ MUTATIONS = [
         ("np.full(len(table), NO_FOLD, np.int32)", "np.full(len(table), 0, np.int32)"),
         ("(self.ends - lengths)[rows] - (ends - chosen)", "(self.ends - lengths)[rows]"),
         ("return Lists(reached[lists.ends], lists", "return Lists(lists.ends, lists"),
-        ("[places[ends[0] : ends[-1]]]", "[places[: ends[-1] - ends[0]]]"),
         ("np.argsort((self.hashes >> np.uint64(48))", "np.argsort((self.hashes >> np.uint64(32))"),
     ),
     *mutations(
