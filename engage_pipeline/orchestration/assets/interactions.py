@@ -69,8 +69,8 @@ def user_communities(store: ArtifactStore, draft: Draft) -> Shown:
 
 @pipeline_asset(kinds={"duckdb", "parquet"})
 def validation_counts(store: ArtifactStore, draft: Draft) -> None:
-    """The counters of the validation window: over the fine-tuning rows, over each chunk of them, and over every labelled
-    row for the test rows; with the rows that had no engagement at all."""
+    """The counters of the validation window: over the fine-tuning rows, over each chunk of them, and over every
+    labelled row for the test rows; with the rows that had no engagement at all."""
     tweets = [store.open("validation_tweets").path(TWEETS)]
     facts = CountFacts(**count_validation(tweets, draft.directory, store.settings))
     draft.record(facts, rows=facts.rows)

@@ -42,8 +42,12 @@ def count(parts: Sequence[Path], folder: Path, settings: Settings) -> Counts:
 def features(parts: Sequence[Path], counts: Counts, settings: Settings) -> list[list[dict[str, Any]]]:
     """The rows of each part's features."""
     outputs = [path.with_suffix(".features") for path in parts]
-    write_features_of_parts(list(zip(parts, outputs, strict=True)), kind="training", settings=settings, **counts)
-    return [pq.read_table(output).to_pylist() for output in outputs]
+    written = write_features_of_parts(
+        list(zip(parts, outputs, strict=True)), kind="training", settings=settings, **counts
+    )
+    found = [pq.read_table(output).to_pylist() for output in outputs]
+    assert written == sum(map(len, found))
+    return found
 
 
 def expected(row: Row, counted: list[Row], graph: reference.Graph) -> dict[str, Any]:

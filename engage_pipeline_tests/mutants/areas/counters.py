@@ -5,8 +5,8 @@ from engage_pipeline_tests.mutants.mutation import mutations
 COUNTING = "interactions/counters/test_counting.py"
 OWN_WINDOW = "interactions/features/test_own_window.py"
 FEATURES = (
-    "interactions/test_golden.py interactions/features/test_writing.py interactions/test_against_reference.py "
-    "interactions/features/test_own_window.py"
+    "interactions/features/test_windows.py interactions/test_golden.py interactions/features/test_own_window.py "
+    "interactions/features/test_writing.py"
 )
 
 MUTATIONS = [
@@ -128,7 +128,7 @@ MUTATIONS = [
         "counters",
         "interactions/features/single_row.py",
         "interactions/features/test_single_row.py",
-        ("(written or 0) // 86_400", "(written or 0) // 86_401"),
+        ("(written or 0) // 86_400", "(written or 0) // 86_401", "submission/test_predictor.py"),
         ('RowJoin("test",', 'RowJoin("validation",'),
     ),
     *mutations(
