@@ -111,7 +111,7 @@ COUNTER_FAMILIES = {family.name: family for family in (*REFERENCE_FAMILIES, *FUR
 FAMILY_OF_KEY = {key.name: family for family in COUNTER_FAMILIES.values() for key in family.keys}
 KEYS = {key.name: key for family in COUNTER_FAMILIES.values() for key in family.keys}
 SIMILAR = KEYS["similar"]
-"""The key of authors similar to the row's author; it has its own SQL."""
+"""The key of authors similar to the row's author: the viewer's pairs with these are added up, by score."""
 REVERSED = COUNTER_FAMILIES["reversed_roles"].keys
 """Keys that are looked up with author and viewer swapped."""
 

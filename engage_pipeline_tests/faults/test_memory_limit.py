@@ -24,7 +24,7 @@ ROWS = 600_000
 AMPLE = 8000
 LIMITS = {"tweets": 30, "features": 300}
 """MB for each step."""
-SHARES = {"tweets": 1.1, "features": 1.0}
+SHARES = {"tweets": 1.1, "features": 1.3}
 """How much of what a step takes with ample memory, in the same run, it takes at most under the limit."""
 SPILLED = {"tweets": 1_000_000, "features": -1}
 

@@ -27,7 +27,7 @@ _columns = partial(schema.feature_schema, families=COUNTER_FAMILIES)
 @pipeline_asset(kinds={"duckdb", "parquet"})
 def interaction_counts(store: ArtifactStore, draft: Draft) -> Shown:
     """How many training rows with each engagement share a pair, author, viewer, viewer and language, or viewer and
-    hashtag: by engagement day and in total, recounted in one pass over the narrow columns of all parts."""
+    hashtag; and the rows as numbers, by viewer and by author, from which a row's own day is left out."""
     tweets = store.part_paths("interaction_counts", TWEETS)
     facts = CountFacts(**count_training(tweets, draft.directory, store.settings))
     draft.record(facts, rows=facts.rows)
@@ -69,8 +69,8 @@ def user_communities(store: ArtifactStore, draft: Draft) -> Shown:
 
 @pipeline_asset(kinds={"duckdb", "parquet"})
 def validation_counts(store: ArtifactStore, draft: Draft) -> None:
-    """The counters of the validation window, by chunk and in total over the fine-tuning rows, and over every labelled
-    row for the test rows; with the rows that had no engagement at all."""
+    """The counters of the validation window: over the fine-tuning rows, over each chunk of them, and over every
+    labelled row for the test rows; with the rows that had no engagement at all."""
     tweets = [store.open("validation_tweets").path(TWEETS)]
     facts = CountFacts(**count_validation(tweets, draft.directory, store.settings))
     draft.record(facts, rows=facts.rows)

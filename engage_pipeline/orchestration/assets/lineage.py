@@ -179,9 +179,10 @@ def _scope(key: Key, *scopes: str) -> Callable[[str], Sequence[Source]]:
 
 def _own_window(key: Key) -> Callable[[str], Sequence[Source]]:
     """Returns the sources of a training row's counts of its own window; exposures don't depend on labels."""
-    side = rows_table("viewer" if key.viewer else key.name)
+    sides = sides_of(counted_keys(TRAINING, COUNTER_FAMILIES))
+    rows = next(rows_table(side.name) for side in sides if side.column == (key.viewer or key.column))
     columns = {"exposures": ("fold",)}
-    return lambda count: [("interaction_counts", f"{side}.{name}") for name in columns.get(count, ("labels", "fold"))]
+    return lambda count: [("interaction_counts", f"{rows}.{name}") for name in columns.get(count, ("labels", "fold"))]
 
 
 def _similar(tweets: str, *, own_window: bool) -> Iterator[tuple[str, Sequence[Source]]]:

@@ -44,8 +44,10 @@ ROWS = [
 
 @pytest.fixture
 def training(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
-    """The folder of the counts of ROWS, in two parts, and the figures returned."""
+    """The folder of the counts of ROWS, in two parts of two row groups, and the figures returned."""
     parts = [write_typed(rows, tmp_path / f"part{index}.parquet") for index, rows in enumerate((ROWS[:3], ROWS[3:]))]
+    for part in parts:
+        pq.write_table(pq.read_table(part), part, row_group_size=2)
     counts = tmp_path / "counts"
     counts.mkdir()
     return counts, count_training(parts, counts, tiny_settings(tmp_path))
@@ -146,6 +148,7 @@ def test_the_validation_window_has_a_scope_for_each_use_and_each_chunk(tmp_path:
     }
     assert read_counts(counts, "tweet", scope="finetune_") == {("t",): [2, 1, 0, 1, 2, 5]}
     assert read_counts(counts, "tweet", scope="labelled_") == {("t",): [2, 1, 1, 1, 2, 6]}
+    assert not list(counts.glob("chunk_-1_*")), "the holdout is no chunk"
 
 
 def random_exposures(seed: int, rows: int) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from engage_pipeline_tests.mutants.areas import (
     checks,
+    counters,
     deciding,
     effects,
     forgetting,
@@ -10,6 +11,7 @@ from engage_pipeline_tests.mutants.areas import (
     language,
     model,
     rejected,
+    shards,
     sql,
     store,
     submission,
@@ -20,6 +22,8 @@ MUTATIONS = [
     *rejected.MUTATIONS,
     *forgetting.MUTATIONS,
     *sql.MUTATIONS,
+    *counters.MUTATIONS,
+    *shards.MUTATIONS,
     *interactions.MUTATIONS,
     *effects.MUTATIONS,
     *model.MUTATIONS,

@@ -218,7 +218,7 @@ MUTATIONS = [
     *mutations(
         "ingest",
         "ingest/parsing/single_line.py",
-        "interactions/single_row/test_counters.py submission/test_predictor.py",
+        "interactions/features/test_single_row.py submission/test_predictor.py",
         ("found = strict_integer(field)", "found = int(field)"),
         ("    if found is None:\n", "    if False:\n"),
     ),

@@ -1,45 +1,8 @@
-"""Mutations of interactions: counting, families, looking up, similarity, drift, profiles, communities."""
+"""Mutations of interactions: similarity, drift, profiles, communities."""
 
 from engage_pipeline_tests.mutants.mutation import mutations
 
 MUTATIONS = [
-    *mutations(
-        "interactions",
-        "interactions/counters/family_counts.py",
-        "interactions/test_golden.py interactions/test_against_reference.py",
-        (
-            'scope = LABELLED_SCOPE if kind == "test" else FINETUNE_SCOPE',
-            'scope = LABELLED_SCOPE if kind != "training" else FINETUNE_SCOPE',
-        ),
-        ('leave_out=kind == "training"', "leave_out=False"),
-        ('leave_out=kind == "validation"', "leave_out=False"),
-        ("if not key.several:", "if True:"),
-    ),
-    *mutations(
-        "interactions",
-        "interactions/counters/counting.py",
-        "interactions/counters/test_counting.py",
-        ("LABELLED_SCOPE, keys, done, folds=False)", "LABELLED_SCOPE, keys, done)"),
-        ('"interactions/windows/finetune.sql"', '"interactions/windows/labelled.sql"'),
-    ),
-    *mutations(
-        "interactions",
-        "interactions/single_row/counters.py",
-        "interactions/single_row/test_counters.py submission/test_predictor.py",
-        ("if key is None or viewer is None:", "if key is None:"),
-        ("if place == len(self.codes) or self.codes[place] != code:", "if place == len(self.codes):"),
-        ("return place + 1 if", "return place if"),
-        ('.ljust(_HEAD_BYTES, b"\\0")', '.rjust(_HEAD_BYTES, b"\\0")'),
-    ),
-    *mutations(
-        "interactions",
-        "interactions/features/pieces.py",
-        "interactions/features/test_pieces.py interactions/test_edges_by_hand.py",
-        ("if len(lines) <= most_rows:", "if len(lines) < most_rows:"),
-        ("+ piece.rows > rows:", "+ piece.rows >= rows:"),
-        ("ranks[inside] - number * most_rows", "ranks[inside]"),
-        ("places + np.int32(start)", "places"),
-    ),
     *mutations(
         "interactions",
         "interactions/graphs/similarity.py",
@@ -84,19 +47,6 @@ MUTATIONS = [
         ("np.where(self.user[places] == users, role[places]", "np.where(self.user[places] <= users, role[places]"),
         ("self.values**-1.5", "self.values**-0.5"),
         ("if start == 0:", "if start > 0:"),
-    ),
-    *mutations(
-        "interactions",
-        "interactions/features/counter_columns.py",
-        "interactions/test_golden.py interactions/test_against_reference.py",
-        ("values / SCORE_UNITS if column.dtype == np.float64", "values if column.dtype == np.float64"),
-    ),
-    *mutations(
-        "interactions",
-        "numerics/fingerprints.py",
-        "numerics/test_fingerprints.py",
-        ("missing |= column == NO_FINGERPRINT", "missing = column == NO_FINGERPRINT"),
-        ("np.where(mixed == NO_FINGERPRINT, np.uint64(1), mixed)", "mixed"),
     ),
     *mutations(
         "interactions",

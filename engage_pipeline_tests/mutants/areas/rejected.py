@@ -53,11 +53,4 @@ MUTATIONS = [
         ("elif path.name.startswith((TWEETS, USERS)) and path.is_file():", "elif path.is_file():"),
         ('pc.equal(ids, "")))', 'pc.equal(ids, " ")))'),
     ),
-    *mutations(
-        "interactions",
-        "numerics/fingerprints.py",
-        "numerics/test_fingerprints.py",
-        ("data[start + together : start + length]", "data[start : start + length]"),
-        ("result[order] = hashes", "result[:] = hashes"),
-    ),
 ]

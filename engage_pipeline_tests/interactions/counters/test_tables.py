@@ -1,0 +1,133 @@
+"""Looking counts up, ids that share a hash among them."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.interactions.counters.tables import SideTables, Table, search, table_path, table_paths
+from engage_pipeline.interactions.shards.counting import count_shard
+from engage_pipeline.interactions.shards.rows import Ids, Lists
+from engage_pipeline.numerics.fingerprints import hashes
+from engage_pipeline.settings.families import Key
+from engage_pipeline_tests.interactions.shards.shard_rows import VIEWERS, Shown, side_rows
+
+KEYS: dict[str, Key] = {key.name: key for key in VIEWERS.nested}
+HIGH = 1 << 63
+"""The first hash of the second of two shards."""
+ROWS = [
+    Shown(1, 0, 1, author=5, language=1, hashtags=(7,), check=11),
+    Shown(1, 0, 2, author=6, check=11),
+    Shown(3, 0, 0, author=5, language=2, hashtags=(7, 7, 8), check=13),
+    Shown(HIGH, 0, 4, author=5, check=21),
+    Shown(HIGH + 9, 0, 8, author=HIGH, check=29),
+    Shown(HIGH + 9, 0, 8, author=5, hashtags=(8,), check=29),
+]
+
+
+@pytest.fixture
+def tables() -> SideTables:
+    """The tables of ROWS in two shards."""
+    shards = [
+        count_shard(side_rows([row for row in ROWS if (row.viewer >= HIGH) == high]), VIEWERS, {"language": ["a", "b"]})
+        for high in (False, True)
+    ]
+    found = {name: Table([shard[name] for shard in shards]) for name in ("viewer", *KEYS)}
+    return SideTables(VIEWERS, found["viewer"], {name: found[name] for name in KEYS})
+
+
+def ids(*pairs: tuple[int, int]) -> Ids:
+    return Ids(np.array([one for one, _ in pairs], np.uint64), np.array([check for _, check in pairs], np.uint16))
+
+
+ASKED = ids((HIGH + 9, 29), (1, 11), (2, 11), (0, 0), (3, 13), (HIGH, 21), (HIGH + 10, 29), (1, 11))
+
+
+def test_ids_are_found_in_their_shard_and_others_count_nothing(tables: SideTables) -> None:
+    found = tables.find(ASKED)
+    assert sorted(found.rows.tolist()) == [0, 1, 4, 5, 7]
+    assert tables.counts(found, 8).T.tolist() == [
+        [0, 0, 0, 2, 0, 2],
+        [1, 1, 0, 0, 0, 2],
+        [0] * 6,
+        [0] * 6,
+        [0, 0, 0, 0, 1, 1],
+        [0, 0, 1, 0, 0, 1],
+        [0] * 6,
+        [1, 1, 0, 0, 0, 2],
+    ]
+
+
+def test_an_id_with_the_hash_of_another_counts_nothing(tables: SideTables) -> None:
+    asked = ids((1, 11), (1, 12), (HIGH, 21), (HIGH, 22))
+    found = tables.find(asked)
+    assert found.rows.tolist() == [0, 2]
+    assert tables.counts(found, 4)[-1].tolist() == [2, 0, 1, 0]
+    authors = ids((5, 0), (5, 0), (5, 0), (5, 0))
+    assert tables.nested_counts(KEYS["pair"], found, authors, 4)[-1].tolist() == [1, 0, 1, 0]
+
+
+def test_a_nested_value_is_looked_for_within_its_id_alone(tables: SideTables) -> None:
+    asked = ids((1, 11), (1, 11), (1, 11), (3, 13), (3, 13), (HIGH + 9, 29), (HIGH + 9, 29), (HIGH + 9, 29))
+    authors = ids((5, 0), (6, 0), (HIGH, 0), (5, 0), (6, 0), (HIGH, 0), (5, 0), (0, 0))
+    found = tables.nested_counts(KEYS["pair"], tables.find(asked), authors, 8)
+    assert found.T.tolist() == [
+        [1, 0, 0, 0, 0, 1],
+        [0, 1, 0, 0, 0, 1],
+        [0] * 6,
+        [0, 0, 0, 0, 1, 1],
+        [0] * 6,
+        [0, 0, 0, 1, 0, 1],
+        [0, 0, 0, 1, 0, 1],
+        [0] * 6,
+    ]
+
+
+def test_names_are_looked_up_by_their_hashes(tables: SideTables) -> None:
+    languages = hashes(pa.array(["a", "b", None, "a"]))
+    found = tables.nested_counts(KEYS["language"], tables.find(ids((1, 11), (1, 11), (1, 11), (3, 13))), languages, 4)
+    assert found[-1].tolist() == [1, 0, 0, 0]
+
+
+def test_counts_of_several_values_are_added(tables: SideTables) -> None:
+    lists = Lists(np.array([2, 2, 4, 5, 6]), np.array([7, 8, 7, 7, 8, 8], np.uint64))
+    asked = ids((3, 13), (1, 11), (1, 11), (HIGH + 9, 29), (HIGH + 9, 28))
+    found = tables.nested_counts(KEYS["hashtag"], tables.find(asked), lists, 5)
+    assert found[-1].tolist() == [2 + 1, 0, 1 + 1, 1, 0]
+    assert found[0].tolist() == [0, 0, 2, 0, 0]
+
+
+def test_rows_of_no_known_id(tables: SideTables) -> None:
+    found = tables.find(ids((0, 0), (4, 1)))
+    assert found.rows.tolist() == []
+    assert not tables.nested_counts(KEYS["pair"], found, ids((5, 0), (5, 0)), 2).any()
+
+
+def test_files_that_are_missing_are_named(tmp_path: Path) -> None:
+    table_path(tmp_path, "chunk_1_", "pair", 0).touch()
+    assert table_paths(tmp_path, "chunk_1_", "pair") == [tmp_path / "chunk_1_pair-0000.arrow"]
+    for scope, key in (("", "pair"), ("chunk_1_", "author"), ("chunk_11_", "pair")):
+        with pytest.raises(UserError, match=f"no counts of {scope}{key}; count again"):
+            table_paths(tmp_path, scope, key)
+
+
+WORDS = st.integers(0, 12) | st.integers(HIGH, HIGH + 3)
+
+
+@given(
+    st.lists(st.lists(WORDS, max_size=9, unique=True).map(sorted), min_size=1, max_size=5),
+    st.lists(st.tuples(st.integers(0, 4), WORDS), min_size=1, max_size=20),
+)
+def test_a_search_in_ranges_finds_what_is_in_them(ranges: list[list[int]], wanted: list[tuple[int, int]]) -> None:
+    keys = np.array([word for words in ranges for word in words], np.uint64)
+    ends = np.cumsum([len(words) for words in ranges])
+    starts = ends - [len(words) for words in ranges]
+    which = np.array([place % len(ranges) for place, _ in wanted])
+    found = search(keys, starts[which], ends[which], np.array([word for _, word in wanted], np.uint64))
+    for place, (range_, (_, word)) in enumerate(zip(which.tolist(), wanted, strict=True)):
+        inside = ranges[range_].index(word) + int(starts[range_]) if word in ranges[range_] else -1
+        assert found[place] == inside
