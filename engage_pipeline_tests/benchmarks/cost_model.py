@@ -5,22 +5,15 @@ what kept the measured run from using all its threads, `wall = cpu (serial + (1 
 runs of two sizes, what lies between them tells the row, and the rest is the fixed part, which no core shortens; of an
 engine with one run nothing is fixed.
 
-Features are looked up for as many rows at once as memory holds, and each time all counters of the window are read: that
-grows with the product of both, `reading rows ceil(rows / at once)`. What does not belong here: where the measured runs
-stand (rates), and the page of what is reckoned (scale).
+What does not belong here: where the measured runs stand (rates), and the page of what is computed (scale).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-
-from engage_pipeline.interactions.features.pieces import Sizes
+from dataclasses import dataclass
 
 from engage_pipeline.settings.computing import TreeSettings
-from engage_pipeline.settings.settings import settings_from
 from engage_pipeline_tests.benchmarks.beyond_memory import TARGETS
 
-FEATURES = "interaction_features"
 SCORED_SHARE = 12 / 76
 """Validation rows, and test rows, for one training row in a synthetic world."""
 MOST_TREE_ROWS = TreeSettings().max_rows
@@ -28,15 +21,11 @@ MOST_TREE_ROWS = TreeSettings().max_rows
 
 @dataclass(frozen=True)
 class Target:
-    """What `engage run --target` took at one size: CPU and wall seconds of `threads` threads, peak MB, GB written.
-
-    `at_once` rows were looked up at once.
-    """
+    """What `engage run --target` took at one size: CPU and wall seconds of `threads` threads, peak MB, GB written."""
 
     cpu: float
     wall: float
     threads: int
-    at_once: int
     peak_mb: int
     disk_gb: float
 
@@ -47,20 +36,16 @@ Run = Mapping[str, Target]
 
 @dataclass(frozen=True)
 class Rates:
-    """Runs by engine and rows, rows a second of one core by stage, distinct tweets a row, and text by rows of a run.
-
-    `reading`: seconds of CPU to read the counters of one row of a window, by engine.
-    """
+    """Runs by engine and rows, rows a second of one core by stage, distinct tweets a row, and text by rows of a run."""
 
     runs: Mapping[str, Mapping[int, Run]]
     stages: Mapping[str, float]
     tweets_a_row: float
     text_gb: Mapping[int, float]
-    reading: Mapping[str, float]
 
     def lines(self, engine: str) -> dict[str, "Line"]:
         """Of each target."""
-        return {name: line_through(self.runs[engine], name, self.reading[engine]) for name in TARGETS}
+        return {name: line_through(self.runs[engine], name) for name in TARGETS}
 
     def core_hours(self, stage: str, rows: int) -> float:
         """Of one of MODEL_STAGES, for so many training rows."""
@@ -74,58 +59,36 @@ class Rates:
 
 @dataclass(frozen=True)
 class Line:
-    """How a target grows: wall and CPU seconds that it takes at all, CPU seconds a row, and their serial share.
-
-    `reading`: CPU seconds a row each time that the counters are read.
-    """
+    """How a target grows: wall and CPU seconds that it takes at all, CPU seconds a row, and their serial share."""
 
     fixed_wall: float
     fixed_cpu: float
     cpu_a_row: float
     serial: float
-    reading: float = 0.0
 
-    def hours(self, rows: int, cores: int, at_once: int) -> float:
+    def hours(self, rows: int, cores: int) -> float:
         """Wall time."""
-        shared = self._work(rows, at_once) * (self.serial + (1 - self.serial) / cores)
+        shared = self.cpu_a_row * rows * (self.serial + (1 - self.serial) / cores)
         return (self.fixed_wall + shared) / 3600
 
-    def cpu_seconds(self, rows: int, at_once: int) -> float:
+    def cpu_seconds(self, rows: int) -> float:
         """Of all cores."""
-        return self.fixed_cpu + self._work(rows, at_once)
-
-    def _work(self, rows: int, at_once: int) -> float:
-        return self.cpu_a_row * rows + reading_seconds(self.reading, rows, at_once)
+        return self.fixed_cpu + self.cpu_a_row * rows
 
 
-def reading_seconds(a_row: float, rows: int, at_once: int) -> float:
-    """CPU seconds of reading the counters of a window of `rows` for all of them, so many at once."""
-    return a_row * rows * -(-rows // at_once)
-
-
-def line_through(runs: Mapping[int, Run], target: str, reading: float = 0.0) -> Line:
-    """Through the smallest and the largest run; through zero and the run where there is one.
-
-    `reading` counts for features alone.
-    """
-    reading = reading if target == FEATURES else 0.0
+def line_through(runs: Mapping[int, Run], target: str) -> Line:
+    """Through the smallest and the largest run; through zero and the run where there is one."""
     few, many = min(runs), max(runs)
-    small, large = (_without_reading(runs[rows][target], rows, reading) for rows in (few, many))
+    small, large = runs[few][target], runs[many][target]
     if few == many:
-        return Line(0, 0, large.cpu / many, _serial(large.cpu, large.wall, large.threads), reading)
+        return Line(0, 0, large.cpu / many, _serial(large.cpu, large.wall, large.threads))
     cpu, wall = large.cpu - small.cpu, large.wall - small.wall
     if cpu <= 0:
-        return Line(large.wall, large.cpu, 0, 0, reading)
+        return Line(large.wall, large.cpu, 0, 0)
     serial = _serial(cpu, wall, large.threads)
     grown = many / (many - few)
     fixed = max(large.wall - wall * grown, 0), max(large.cpu - cpu * grown, 0)
-    return Line(*fixed, cpu / (many - few), serial, reading)
-
-
-def _without_reading(target: Target, rows: int, reading: float) -> Target:
-    """What the target would have taken without the counters' reading, wall time by the share of the CPU time."""
-    left = max(target.cpu - reading_seconds(reading, rows, target.at_once), 0.0)
-    return replace(target, cpu=left, wall=target.wall * left / target.cpu) if target.cpu else target
+    return Line(*fixed, cpu / (many - few), serial)
 
 
 def _serial(cpu: float, wall: float, threads: int) -> float:
@@ -133,16 +96,11 @@ def _serial(cpu: float, wall: float, threads: int) -> float:
     return 1.0 if threads == 1 else min(max((threads * wall / cpu - 1) / (threads - 1), 0.0), 1.0)
 
 
-def run_hours(lines: Mapping[str, Line], rows: int, cores: int, at_once: int) -> float:
+def run_hours(lines: Mapping[str, Line], rows: int, cores: int) -> float:
     """All targets one after the other."""
-    return sum(line.hours(rows, cores, at_once) for line in lines.values())
+    return sum(line.hours(rows, cores) for line in lines.values())
 
 
-def run_cpu_seconds(lines: Mapping[str, Line], rows: int, at_once: int) -> float:
+def run_cpu_seconds(lines: Mapping[str, Line], rows: int) -> float:
     """Of all targets."""
-    return sum(line.cpu_seconds(rows, at_once) for line in lines.values())
-
-
-def rows_at_once(memory_limit: str) -> int:
-    """How many rows are looked up at once under that engine.memory_limit."""
-    return Sizes.within(settings_from({"engine": {"memory_limit": memory_limit}}, folder=Path())).at_once
+    return sum(line.cpu_seconds(rows) for line in lines.values())

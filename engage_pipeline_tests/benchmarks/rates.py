@@ -1,18 +1,12 @@
-"""What was measured, read from the page of measurements: the tables of `make bench` and of `beyond_memory`.
-
-What reading the counters costs is the difference between the same rows among few and among many, by the stages
-interaction_features and crowded_features; on Spark it is taken to be as much dearer as counting is.
-"""
+"""What was measured, read from the page of measurements: the tables of `make bench` and of `beyond_memory`."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
 
 from engage_pipeline_tests.benchmarks import report
 from engage_pipeline_tests.benchmarks.beyond_memory import HEADER, TARGETS
-from engage_pipeline_tests.benchmarks.cost_model import FEATURES, Rates, Run, Target, line_through, rows_at_once
-from engage_pipeline_tests.benchmarks.stages.interactions import CROWD
+from engage_pipeline_tests.benchmarks.cost_model import Rates, Run, Target
 
-_CROWDED = "crowded_features"
 _RUN = re.compile(
     r"^### (?P<rows>[\d,]+) rows on (?P<engine>\w+), (?P<threads>\d+) threads, memory_limit (?P<limit>\S+)$"
 )
@@ -26,39 +20,31 @@ def read_rates(page: str, models: Collection[str]) -> Rates:
     runs: dict[str, dict[int, dict[str, Target]]] = {}
     stages: dict[str, tuple[int, float]] = {}
     text: dict[int, float] = {}
-    rows = threads = at_once = 0
+    rows = threads = 0
     current: dict[str, Target] = {}
     for line in page.splitlines():
         cells = [cell.strip() for cell in line.strip().removeprefix("|").removesuffix("|").split("|")]
         if found := _RUN.match(line):
-            rows, threads, at_once = _number(found["rows"]), int(found["threads"]), rows_at_once(found["limit"])
+            rows, threads = _number(found["rows"]), int(found["threads"])
             current = runs.setdefault(found["engine"], {}).setdefault(rows, {})
         elif found := _TEXT.match(line):
             text[rows] = float(found["gb"])
         elif cells[0] in TARGETS and len(cells) == _RUN_COLUMNS:
-            current[cells[0]] = _target(cells[1:], threads, at_once)
+            current[cells[0]] = _target(cells[1:], threads)
         elif len(cells) == _STAGE_COLUMNS and cells[1].replace(",", "").isdigit():
             stages[cells[0]] = _number(cells[1]), _number(cells[4])
     for engine in ("duckdb", "spark"):
         _check_runs(engine, runs.get(engine, {}))
-    if missing := {"ingest", "token_sketches", FEATURES, _CROWDED, *models} - set(stages):
+    if missing := {"ingest", "token_sketches", *models} - set(stages):
         raise ValueError(f"the table of stages lacks {min(missing)}")
     tweets_a_row = stages["token_sketches"][0] / stages["ingest"][0]
     rates = {name: rate for name, (_, rate) in stages.items()}
-    return Rates(runs, rates, tweets_a_row, text, _reading(runs, stages))
+    return Rates(runs, rates, tweets_a_row, text)
 
 
-def _target(cells: Sequence[str], threads: int, at_once: int) -> Target:
+def _target(cells: Sequence[str], threads: int) -> Target:
     cpu, wall, _, peak_mb, _, disk = cells
-    return Target(_number(cpu), _number(wall), threads, at_once, _number(peak_mb), float(disk))
-
-
-def _reading(runs: Mapping[str, Mapping[int, Run]], stages: Mapping[str, tuple[int, float]]) -> dict[str, float]:
-    """Seconds of CPU to read the counters of one row of a window, by engine."""
-    alone, crowded = (1 / stages[name][1] for name in (FEATURES, _CROWDED))
-    on_duckdb = max(crowded - alone, 0.0) / (CROWD - 1)
-    counting = {engine: line_through(of_engine, "interaction_counts").cpu_a_row for engine, of_engine in runs.items()}
-    return {engine: on_duckdb * counting[engine] / counting["duckdb"] for engine in runs}
+    return Target(_number(cpu), _number(wall), threads, _number(peak_mb), float(disk))
 
 
 def _number(text: str) -> int:

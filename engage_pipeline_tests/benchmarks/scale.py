@@ -13,17 +13,14 @@ from engage_pipeline_tests.benchmarks.cost_model import (
     MOST_TREE_ROWS,
     Line,
     Rates,
-    rows_at_once,
     run_cpu_seconds,
     run_hours,
 )
 from engage_pipeline_tests.benchmarks.rates import read_rates
 
 SIZES = (1_000_000, 10_000_000, 100_000_000, 750_000_000, 1_000_000_000)
-DUCKDB_MACHINES = ((2, 8), (16, 64), (64, 256))
-"""Cores and GB of memory."""
+MACHINE_CORES = (2, 16, 64)
 SPARK_CORES = (16, 64, 256, 1024)
-SPARK_DRIVER_GB = 64
 MODEL_STAGES = {
     "token_sketches_768": "token sketches, DistilBERT's size, of the distinct tweets",
     "network_1500": "a network of hidden 1500, one pass over the training rows",
@@ -34,24 +31,16 @@ MODEL_STAGES = {
 """Of the table of stages, in the order of a run."""
 NOTES = (
     "An engine measured at one size alone has no fixed seconds. A serial share of 100 % means that the target kept one "
-    "core busy and no more. Only features read counters."
+    "core busy and no more."
 )
-
-
-def _rows_at_once_on(gigabytes: float) -> int:
-    """On a machine with so much memory, under the default limit."""
-    return rows_at_once(f"{0.7 * gigabytes:.1f}GB")
 
 
 def markdown(rates: Rates) -> str:
     """The page's tables."""
     duckdb, spark = rates.lines("duckdb"), rates.lines("spark")
-    on_spark = [(cores, SPARK_DRIVER_GB) for cores in SPARK_CORES]
-    machines = {f"{cores} cores, {memory} GB": (cores, memory) for cores, memory in DUCKDB_MACHINES}
-    workers = {f"{cores:,} cores": (cores, memory) for cores, memory in on_spark}
     sections = [
-        _grid("Hours of the interactions stage on DuckDB, one machine", duckdb, machines),
-        _grid("Hours of the interactions stage on Spark, cores of all workers", spark, workers),
+        _grid("Hours of the interactions stage on one machine", duckdb, MACHINE_CORES),
+        _grid("Hours of the interactions stage on Spark, cores of all workers", spark, SPARK_CORES),
         [_cheaper(duckdb, spark)],
         _space(rates),
         _models(rates),
@@ -68,22 +57,15 @@ def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], *,
     return [f"### {title}", "", next(cells), f"|{'|'.join(marks)}|", *cells]
 
 
-def _grid(title: str, lines: Mapping[str, Line], machines: Mapping[str, tuple[int, int]]) -> list[str]:
-    """`machines`: cores and GB of memory by name."""
-    rows = (
-        [
-            f"{rows:,}",
-            *(f"{run_hours(lines, rows, n, _rows_at_once_on(memory)):,.2f}" for n, memory in machines.values()),
-        ]
-        for rows in SIZES
-    )
-    return _table(title, ["rows", *machines], rows, texts=0)
+def _grid(title: str, lines: Mapping[str, Line], cores: Sequence[int]) -> list[str]:
+    rows = ([f"{rows:,}", *(f"{run_hours(lines, rows, n):,.2f}" for n in cores)] for rows in SIZES)
+    return _table(title, ["rows", *(f"{n:,} cores" for n in cores)], rows, texts=0)
 
 
 def _cheaper(duckdb: Mapping[str, Line], spark: Mapping[str, Line]) -> str:
-    rows, at_once = SIZES[-1], _rows_at_once_on(SPARK_DRIVER_GB)
-    ratio = run_cpu_seconds(spark, rows, at_once) / run_cpu_seconds(duckdb, rows, at_once)
-    return f"At {rows:,} rows Spark takes {ratio:.1f} times the CPU time of DuckDB."
+    rows = SIZES[-1]
+    ratio = run_cpu_seconds(spark, rows) / run_cpu_seconds(duckdb, rows)
+    return f"At {rows:,} rows Spark takes {ratio:.1f} times the CPU time of one machine."
 
 
 def _space(rates: Rates) -> list[str]:
@@ -111,13 +93,9 @@ def _measured(rates: Rates) -> list[str]:
     rows = []
     for engine, runs in rates.runs.items():
         for name, grown in rates.lines(engine).items():
-            peak, reading = runs[max(runs)][name].peak_mb, f"{1e6 * grown.reading:,.2f}" if grown.reading else ""
-            figures = f"{grown.fixed_wall:,.0f}", f"{1e6 * grown.cpu_a_row:,.1f}", reading, f"{grown.serial:.0%}"
-            rows.append([engine, name, *figures, f"{peak:,}"])
-    columns = (
-        *("engine", "target", "fixed s", "CPU s a million rows", "to read their counters once"),
-        *("serial share", "largest run's peak MB"),
-    )
+            figures = f"{grown.fixed_wall:,.0f}", f"{1e6 * grown.cpu_a_row:,.1f}", f"{grown.serial:.0%}"
+            rows.append([engine, name, *figures, f"{runs[max(runs)][name].peak_mb:,}"])
+    columns = ("engine", "target", "fixed s", "CPU s a million rows", "serial share", "largest run's peak MB")
     return [*_table("What the tables are computed from", columns, rows, texts=2), "", NOTES]
 
 

@@ -9,11 +9,7 @@ from engage_pipeline_tests.benchmarks.beyond_memory import HEADER, TARGETS
 from engage_pipeline_tests.benchmarks.cost_model import Rates
 from engage_pipeline_tests.benchmarks.rates import read_rates
 
-STAGES = (
-    {"ingest": (1000, 100.0), "token_sketches": (250, 10.0)}
-    | dict.fromkeys(["interaction_features", "crowded_features"], (7, 100.0))
-    | dict.fromkeys(scale.MODEL_STAGES, (7, 50.0))
-)
+STAGES = {"ingest": (1000, 100.0), "token_sketches": (250, 10.0)} | dict.fromkeys(scale.MODEL_STAGES, (7, 50.0))
 
 
 def run(title: str, cpu: float, wall: float) -> str:
@@ -52,34 +48,15 @@ def test_what_was_measured_with_all_threads_busy_has_no_serial_share() -> None:
 
 def test_duckdb_takes_time_by_the_row_and_cores_share_it() -> None:
     duckdb = RATES.lines("duckdb")
-    assert cost_model.run_cpu_seconds(duckdb, 10_000_000, 1) == len(TARGETS) * 36_000
-    assert cost_model.run_hours(duckdb, 10_000_000, 4, 1) == pytest.approx(len(TARGETS) * 10 / 4)
-
-
-def test_the_counters_are_read_anew_for_as_many_rows_as_memory_holds() -> None:
-    # Among 8 times as many, a row took 0.017 s instead of 0.01: 0.001 s to read the counters of a row.
-    alone, among_many = (stage_line("crowded_features", 7, rate) for rate in (100.0, 1 / 0.017))
-    text = page(DUCKDB, *SPARK).replace(alone, among_many)
-    rates = rates_on(text)
-    assert rates.reading["duckdb"] == pytest.approx(0.001, rel=0.01)
-    # On Spark, 2 million rows more took 7 200 s: as much a row as on DuckDB.
-    assert rates.reading["spark"] == pytest.approx(rates.reading["duckdb"])
-    # 4 GB hold 2.5 million rows: the million of the run was read once, 1 000 s of 3 600; the rest was the rows' own.
-    line = rates.lines("duckdb")["interaction_features"]
-    assert line.cpu_a_row == pytest.approx(0.0026, rel=0.01)
-    assert line.cpu_seconds(5_000_000, 2_500_000) == pytest.approx(5_000_000 * (0.0026 + 2 * 0.001), rel=0.01)
-    assert rates.lines("duckdb")["tweet_parts"].reading == 0
-
-
-def test_rows_at_once_are_a_share_of_the_limit() -> None:
-    assert cost_model.rows_at_once("4GB") == 2_500_000
+    assert cost_model.run_cpu_seconds(duckdb, 10_000_000) == len(TARGETS) * 36_000
+    assert cost_model.run_hours(duckdb, 10_000_000, 4) == pytest.approx(len(TARGETS) * 10 / 4)
 
 
 def test_on_spark_two_sizes_tell_what_is_fixed_and_what_cores_share() -> None:
     spark = RATES.lines("spark")
     # 1 and 3 million rows took 7 200 and 14 400 s of CPU, 5 400 and 10 800 of wall: fixed are 3 600 and 2 700
-    assert cost_model.run_cpu_seconds(spark, 9_000_000, 1) == pytest.approx(len(TARGETS) * 36_000)
-    assert cost_model.run_hours(spark, 9_000_000, 5, 1) == pytest.approx(len(TARGETS) * (0.75 + 9 * (0.5 + 0.5 / 5)))
+    assert cost_model.run_cpu_seconds(spark, 9_000_000) == pytest.approx(len(TARGETS) * 36_000)
+    assert cost_model.run_hours(spark, 9_000_000, 5) == pytest.approx(len(TARGETS) * (0.75 + 9 * (0.5 + 0.5 / 5)))
 
 
 def test_what_takes_no_more_time_for_more_rows_is_fixed() -> None:
@@ -100,7 +77,7 @@ def test_the_page_has_a_row_for_each_size_and_the_disk_of_all_targets(tmp_path: 
     text = (tmp_path / "scale.md").read_text(encoding="utf-8")
     assert "| 1,000,000 | 2.50 | 0.31 | 0.08 |" in text  # 5 targets of one hour, on 2, 16 and 64 cores
     assert "| 10,000,000 | 40.0 | 20.0 | 20.0 | 60.0 |" in text
-    assert "| spark | tweet_parts | 2,700 | 3,600.0 |  | 50% | 1,500 |" in text
+    assert "| spark | tweet_parts | 2,700 | 3,600.0 | 50% | 1,500 |" in text
 
 
 @pytest.mark.parametrize(
