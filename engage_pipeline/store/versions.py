@@ -1,5 +1,6 @@
 """A version of an artifact: a draft that is being written, or a published version; and the interface of readers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,9 +57,9 @@ class Version:
         """Returns the path of the file `name` without hashing it: for reading the footer of a large file."""
         return self.folder / self.manifest.directory / name
 
-    def directory(self) -> Path:
-        """Returns the folder of the version. Raises UserError if a file is missing or damaged."""
-        for name in self.manifest.files:
+    def directory(self, files: Sequence[str] | None = None) -> Path:
+        """Returns the folder of the version. Raises UserError if one of `files` (None = all) is missing or damaged."""
+        for name in self.manifest.files if files is None else files:
             self.path(name)
         return self.folder / self.manifest.directory
 

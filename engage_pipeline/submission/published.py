@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.interactions.counters.counting import read_by_prediction
 from engage_pipeline.interactions.features.windows import Counts
 from engage_pipeline.machine.device import Device
 from engage_pipeline.model.bundle import TrainedModel
@@ -66,7 +67,7 @@ def open_published(store: ArtifactStore, threads: int | None, *, allow_mixed: bo
     hold_published."""
 
     def load(model: Version, counters: Mapping[str, Version]) -> Published:
-        folders = {name: version.directory() for name, version in counters.items()}
+        folders = {name: version.directory(_files(version)) for name, version in counters.items()}
         return Published(TrainedModel.load(model, threads), model.manifest.version, counts_in(folders))
 
     return _unless_replaced(store, load, allow_mixed=allow_mixed)
@@ -125,10 +126,16 @@ def _counters(store: ArtifactStore, model: Version, *, allow_mixed: bool) -> Map
     return found
 
 
+def _files(version: Version) -> list[str]:
+    """Returns the files of a version that prediction reads."""
+    return read_by_prediction(version.manifest.files)
+
+
 def _linked(version: Version, scratch: Path) -> Path:
     """Makes a folder of links to the version's files, which outlives the version; returns it."""
-    directory = version.directory()
+    files = _files(version)
+    directory = version.directory(files)
     links = Path(tempfile.mkdtemp(prefix=f"{version.manifest.artifact}-", dir=scratch))
-    for name in version.manifest.files:
+    for name in files:
         (links / name).hardlink_to(directory / name)
     return links

@@ -17,7 +17,7 @@ each chunk, which the features of that chunk leave out of `finetune_`. What does
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +75,11 @@ def chunk_scope(chunk: int) -> str:
 def rows_table(side: str) -> str:
     """Returns the name of the narrow rows of a side."""
     return f"{side}_rows"
+
+
+def read_by_prediction(files: Iterable[str]) -> list[str]:
+    """Returns those of a window's files that the features of test rows are made of: narrow rows are not."""
+    return [name for name in files if "_rows-" not in name]
 
 
 def run_prefix(part: int) -> str:

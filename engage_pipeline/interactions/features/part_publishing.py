@@ -6,6 +6,7 @@ What does not belong here: the content of the files (writing, drift.profile).
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -82,8 +83,18 @@ def _publish_together(store: ArtifactStore, tweets: Mapping[str, Path]) -> dict[
             shards = stack.enter_context(counted_shards(list(tweets.values()), windows, store.settings))
         seconds = (time.monotonic() - started) / max(sum(rows), 1)
         publish = partial(_publish, windows, shards, made_of, seconds)
-        found = attempt_items(ARTIFACT, publish, list(enumerate(tweets)), store.settings, rows)
+        parts = [_Part(place, key, path) for place, (key, path) in enumerate(tweets.items())]
+        found = attempt_items(ARTIFACT, publish, parts, store.settings, rows)
     return {key: published_elsewhere(store, ARTIFACT, key, problem) for key, problem in zip(tweets, found, strict=True)}
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part that was the `place`-th of those whose shards were worked on, with the file of its tweets."""
+
+    place: int
+    key: str
+    tweets: Path
 
 
 def _counters(store: ArtifactStore) -> dict[str, str]:
@@ -97,17 +108,17 @@ def _publish(
     made_of: Mapping[str, str],
     seconds: float,
     settings: Settings,
-    part: tuple[int, str],
+    part: _Part,
 ) -> None:
     """Publishes a part; `seconds` are what its rows took so far, each."""
     started = time.monotonic()
-    store, (place, key) = ArtifactStore(settings), part
-    with making(store, ARTIFACT, key) as draft:
-        tweets = store.open("tweet_parts", key).path(TWEETS)
-        if _counters(store) != made_of:
-            raise UserError(f"{ARTIFACT}/{key}: the counters were replaced while its features were made; make it again")
+    store = ArtifactStore(settings)
+    with making(store, ARTIFACT, part.key) as draft:
+        tweets = store.open("tweet_parts", part.key).path(TWEETS)
+        if tweets != part.tweets or _counters(store) != made_of:
+            raise UserError(f"{ARTIFACT}/{part.key}: what it is made of was replaced meanwhile; make it again")
         features = draft.path(FEATURES)
-        draft.rows = write_part(settings, FeaturePart(tweets, features, place, "training", windows, shards))
+        draft.rows = write_part(settings, FeaturePart(tweets, features, part.place, "training", windows, shards))
         _finish(features, "training", store)
         taken = seconds * draft.rows + time.monotonic() - started
         draft.record(Facts(seconds=round(taken, 2)))

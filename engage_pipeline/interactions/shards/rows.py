@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import open_coded
 from engage_pipeline.interactions.shards.sides import Side
 from engage_pipeline.numerics.fingerprints import checks, hashes
@@ -21,6 +22,8 @@ from engage_pipeline.schema import ENGAGEMENTS, engagement_timestamp
 from engage_pipeline.settings.families import Key
 
 Numbers = npt.NDArray[np.uint64]
+MOST_NAMES = 65_535
+"""Most different values of a column of few values, plus one."""
 NEGATIVE = 0
 """The labels of a row without any engagement; bit i is ENGAGEMENTS[i]."""
 NO_FOLD = np.int32(-(2**31))
@@ -101,7 +104,11 @@ class Names:
         for place, value in enumerate(values.to_pylist()):
             if rows[place]:
                 counts[value] += rows[place]
-                lookup[place] = numbers.setdefault(value, len(numbers) + 1)
+                lookup[place] = min(numbers.setdefault(value, len(numbers) + 1), MOST_NAMES)
+        if len(numbers) >= MOST_NAMES:
+            raise UserError(
+                f"{name}: {len(numbers):,} different values or more; at most {MOST_NAMES - 1:,} can be counted"
+            )
         return lookup[places]
 
 
