@@ -33,12 +33,10 @@ def test_a_folder_named_like_a_pattern_is_that_folder(tmp_path: Path, name: str)
     """The others have a file of the same name, which DuckDB would take in its place or beside it."""
     for number, folder in enumerate((name, "wa", "wb", "wx", "a", "b")):
         (tmp_path / folder).mkdir()
-        pq.write_table(pa.table({"x": [number], "line_number": [0]}), tmp_path / folder / "x.parquet")
+        pq.write_table(pa.table({"x": [number]}), tmp_path / folder / "x.parquet")
     with DuckDBEngine(tiny_settings(tmp_path / name)) as engine:
         engine.read("numbers", [tmp_path / name / "x.parquet"])
-        engine.read_apart("apart", [tmp_path / name / "x.parquet"], [5])
         assert engine.connection.execute("SELECT x FROM numbers").fetchall() == [(0,)]
-        assert engine.connection.execute("SELECT x, line_number FROM apart").fetchall() == [(0, 5)]
 
 
 def test_a_path_that_duckdb_can_not_be_told_is_refused(tmp_path: Path) -> None:
@@ -90,4 +88,4 @@ def test_neither_dots_nor_a_link_lead_out_of_it(settings: Settings, way: str) ->
 
 def test_a_name_that_is_none_is_refused(settings: Settings) -> None:
     with DuckDBEngine(settings) as engine, pytest.raises(ValueError, match="does not name a table"):
-        engine.define('x" AS SELECT 1; --', "interactions/exposures.sql")
+        engine.define('x" AS SELECT 1; --', "interactions/follower_authors.sql")

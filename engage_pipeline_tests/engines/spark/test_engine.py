@@ -24,7 +24,7 @@ from engage_pipeline_tests.samples import tiny_settings
 
 pytestmark = pytest.mark.slow
 
-COUNTS = ["like", "reply", "retweet", "retweet_with_comment", "negative"]
+AUTHORS = "interactions/follower_authors.sql"
 
 
 def settings_of(kind: str, folder: Path) -> Settings:
@@ -49,14 +49,22 @@ def engine(settings: Settings) -> Iterator[Engine]:
         yield engine
 
 
-def table(path: Path, keys: list[int]) -> Path:
-    columns = {name: pa.array([1] * len(keys), pa.int32()) for name in COUNTS}
-    pq.write_table(pa.table({"viewer": keys, "key": [key + 10 for key in keys], "exposures": keys} | columns), path)
+def table(path: Path, authors: list[int]) -> Path:
+    """Follows of one viewer, as the rows of a table `followers`."""
+    numbers = pa.array(authors, pa.int64())
+    pq.write_table(pa.table({"author": numbers, "viewer": pa.array([1] * len(authors), pa.int64())}), path)
     return path
 
 
-def keys(found: pa.Table) -> list[int]:
-    return sorted(found["viewer"].to_pylist())
+def tweets(path: Path, authors: list[int]) -> Path:
+    """The same as the rows of a table `source`."""
+    columns = {"engaged_with_user_id": authors, "engaging_user_id": authors}
+    pq.write_table(pa.table(columns | {"engagee_follows_engager": [True] * len(authors)}), path)
+    return path
+
+
+def authors(found: pa.Table) -> list[int]:
+    return found["author"].to_pylist()
 
 
 def test_the_kind_decides(tmp_path: Path) -> None:
@@ -69,58 +77,44 @@ def test_the_kind_decides(tmp_path: Path) -> None:
 def test_a_view_is_computed_anew_and_a_table_is_not(
     engine: Engine, settings: Settings, way: str, expected: list[int]
 ) -> None:
-    engine.read("source", [table(settings.working_dir / "1.parquet", [1, 2])])
-    getattr(engine, way)("by_fold", "interactions/windows/labelled.sql")
-    engine.read("source", [table(settings.working_dir / "2.parquet", [3])])
-    assert keys(engine.fetch("interactions/count_totals.sql")) == expected
-
-
-def test_rows_of_files_that_are_read_apart_share_no_line(engine: Engine, settings: Settings) -> None:
-    paths = [settings.working_dir / f"{name}.parquet" for name in "abc"]
-    for path, lines in zip(paths, ([4, 0], [], [0]), strict=True):
-        columns = {"line_number": pa.array(lines, pa.int64()), "key": pa.array([path.stem] * len(lines), pa.string())}
-        pq.write_table(pa.table(columns), path)
-    for order in ([0, 1, 2], [2]):
-        engine.read_apart("source", [paths[place] for place in order], [10 * place for place in order])
-        found = engine.fetch("interactions/windows/labelled.sql")
-        assert found.schema.field("line_number").type == pa.int64()
-        rows = sorted(zip(found["line_number"].to_pylist(), found["key"].to_pylist(), strict=True))
-        assert rows == [row for row in [(0, "a"), (4, "a"), (20, "c")] if order != [2] or row[1] == "c"]
+    engine.read("source", [tweets(settings.working_dir / "1.parquet", [1, 2])])
+    getattr(engine, way)("followers", "interactions/followers.sql")
+    engine.read("source", [tweets(settings.working_dir / "2.parquet", [3])])
+    assert authors(engine.fetch(AUTHORS)) == expected
 
 
 def test_files_whose_columns_differ_are_united(engine: Engine, settings: Settings) -> None:
-    paths = [table(settings.working_dir / "1.parquet", [1]), settings.working_dir / "2.parquet"]
-    pq.write_table(pa.table({"key": [7], "viewer": [2]}), paths[1])
-    engine.read("pair", paths)
-    found = engine.fetch("interactions/pairs_by_viewer.sql").to_pydict()
-    assert found == {"viewer": [1, 2], "author": [11, 7], "exposures": [1, None]}
+    paths = [table(settings.working_dir / "1.parquet", [11]), settings.working_dir / "2.parquet"]
+    pq.write_table(pa.table({"viewer": [2]}), paths[1])
+    engine.read("followers", paths)
+    assert engine.fetch(AUTHORS).to_pydict() == {"author": [11, None], "number": [0, 1]}
 
 
 def test_rows_are_written_in_order_from_many_tasks(engine: Engine, settings: Settings) -> None:
     numbers = [number * 7919 % 5003 for number in range(5003)]
     paths = [table(settings.working_dir / f"{i}.parquet", numbers[i::3]) for i in range(3)]
-    engine.read("pair", paths)
+    engine.read("followers", paths)
     output = settings.working_dir / "out.parquet"
-    assert engine.write("interactions/pairs_by_viewer.sql", output) == 5003
-    assert pq.read_table(output)["viewer"].to_pylist() == list(range(5003))
+    assert engine.write(AUTHORS, output) == 5003
+    assert authors(pq.read_table(output)) == list(range(5003))
     assert pq.ParquetFile(output).metadata.row_group(0).column(0).compression == "ZSTD"
 
 
 def test_no_rows_are_a_file_with_the_columns(engine: Engine, settings: Settings) -> None:
-    engine.read("pair", [table(settings.working_dir / "1.parquet", [])])
+    engine.read("followers", [table(settings.working_dir / "1.parquet", [])])
     output = settings.working_dir / "out.parquet"
-    assert engine.write("interactions/pairs_by_viewer.sql", output) == 0
-    assert pq.read_schema(output).names == ["viewer", "author", "exposures"]
-    assert keys(engine.fetch("interactions/pairs_by_viewer.sql")) == []
+    assert engine.write(AUTHORS, output) == 0
+    assert pq.read_schema(output).names == ["author", "number"]
+    assert authors(engine.fetch(AUTHORS)) == []
 
 
-@pytest.mark.parametrize("way", ["read", "read_apart", "write"])
+@pytest.mark.parametrize("way", ["read", "write"])
 def test_nothing_outside_of_its_folders_is_reached(
     engine: Engine, settings: Settings, tmp_path: Path, way: str
 ) -> None:
     outside = table(tmp_path / "outside.parquet", [1])
     (settings.working_dir / "link").symlink_to(tmp_path)
-    engine.read("pair", [table(settings.working_dir / "1.parquet", [1])])
+    engine.read("followers", [table(settings.working_dir / "1.parquet", [1])])
     before = outside.read_bytes()
     for path in (
         outside,
@@ -130,10 +124,8 @@ def test_nothing_outside_of_its_folders_is_reached(
         with pytest.raises(Exception, match=r"outside of what|Cannot access file") as caught:
             if way == "read":
                 engine.read("other", [path])
-            elif way == "read_apart":
-                engine.read_apart("other", [path], [0])
             else:
-                engine.write("interactions/pairs_by_viewer.sql", path)
+                engine.write(AUTHORS, path)
         assert not isinstance(caught.value, UserError)
     assert outside.read_bytes() == before
 
@@ -141,28 +133,28 @@ def test_nothing_outside_of_its_folders_is_reached(
 def test_a_folder_that_is_readable_is(settings: Settings, tmp_path: Path) -> None:
     path = table(tmp_path / "outside.parquet", [4])
     with open_engine(settings, readable=[tmp_path]) as engine:
-        engine.read("pair", [path])
-        assert keys(engine.fetch("interactions/pairs_by_viewer.sql")) == [4]
+        engine.read("followers", [path])
+        assert authors(engine.fetch(AUTHORS)) == [4]
 
 
 @pytest.mark.parametrize("name", ['x" AS SELECT 1; --', "x` AS SELECT 1; --", "", "a b"])
 def test_a_name_that_is_none_is_refused(engine: Engine, settings: Settings, name: str) -> None:
     path = table(settings.working_dir / "1.parquet", [1])
-    engine.read("pair", [path])
+    engine.read("followers", [path])
     with pytest.raises(ValueError, match="does not name a table"):
         engine.read(name, [path])
     with pytest.raises(ValueError, match="does not name a table"):
-        engine.define(name, "interactions/pairs_by_viewer.sql")
+        engine.define(name, AUTHORS)
     with pytest.raises(ValueError, match="does not name a table"):
-        engine.view(name, "interactions/pairs_by_viewer.sql")
+        engine.view(name, AUTHORS)
 
 
 def test_engines_do_not_see_each_other(settings: Settings) -> None:
     path = table(settings.working_dir / "1.parquet", [1])
     with open_engine(settings) as one, open_engine(settings) as other:
-        one.read("pair", [path])
-        with pytest.raises(Exception, match="pair"):
-            other.fetch("interactions/pairs_by_viewer.sql")
+        one.read("followers", [path])
+        with pytest.raises(Exception, match="followers"):
+            other.fetch(AUTHORS)
 
 
 def test_spark_reads_no_file_by_its_path(tmp_path: Path) -> None:
@@ -176,8 +168,8 @@ def test_the_tables_of_spark_go_with_it_and_those_of_a_killed_one_when_asked(tmp
     settings = settings_of("spark", tmp_path)
     spill = spill_folder(settings)
     with SparkEngine(settings) as engine:
-        engine.read("pair", [table(settings.working_dir / "1.parquet", [1])])
-        engine.define("kept", "interactions/pairs_by_viewer.sql")
+        engine.read("followers", [table(settings.working_dir / "1.parquet", [1])])
+        engine.define("kept", AUTHORS)
         (held,) = {path.parents[1] for path in spill.rglob("*.parquet")}
         killed = held.with_name("spark_temp_killed")
         killed.mkdir()
@@ -185,7 +177,7 @@ def test_the_tables_of_spark_go_with_it_and_those_of_a_killed_one_when_asked(tmp
         (killed / "rows.parquet").write_bytes(b"rows")
         remove_spilled(settings)
         assert not killed.exists()
-        assert keys(engine.fetch("interactions/pairs_by_viewer.sql")) == [1]
+        assert authors(engine.fetch(AUTHORS)) == [1]
         assert list(held.rglob("*.parquet"))
     assert not held.exists()
 
@@ -203,8 +195,8 @@ def test_each_thread_of_the_process_gets_an_engine(tmp_path: Path) -> None:
 
     def read(number: int) -> list[int]:
         with SparkEngine(settings) as engine:
-            engine.read("pair", [table(settings.working_dir / f"{number}.parquet", [number])])
-            return keys(engine.fetch("interactions/pairs_by_viewer.sql"))
+            engine.read("followers", [table(settings.working_dir / f"{number}.parquet", [number])])
+            return authors(engine.fetch(AUTHORS))
 
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(read, range(3))) == [[0], [1], [2]]

@@ -36,10 +36,6 @@ class Twin:
         for engine in self._engines:
             engine.read(name, paths)
 
-    def read_apart(self, name: str, paths: Sequence[Path], firsts: Sequence[int]) -> None:
-        for engine in self._engines:
-            engine.read_apart(name, paths, firsts)
-
     def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
         for engine in self._engines:
             engine.define(name, sql, parameters)
