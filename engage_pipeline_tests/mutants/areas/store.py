@@ -164,7 +164,7 @@ MUTATIONS = [
         "store/versions.py",
         "store/test_store.py",
         (
-            "        for name in self.manifest.files:\n            self.path(name)\n",
+            "        for name in self.manifest.files if files is None else files:\n            self.path(name)\n",
             "",
             "store/test_store.py model/promotion/test_promotion.py",
         ),
