@@ -24,7 +24,7 @@ _columns = partial(schema.feature_schema, families=COUNTER_FAMILIES)
 """The columns of a table of features with every family on."""
 
 
-@pipeline_asset(kinds={"duckdb", "parquet"})
+@pipeline_asset(kinds={"numpy", "arrow"})
 def interaction_counts(store: ArtifactStore, draft: Draft) -> Shown:
     """How many training rows with each engagement share a pair, author, viewer, viewer and language, or viewer and
     hashtag; and the rows as numbers, by viewer and by author, from which a row's own day is left out."""
@@ -67,7 +67,7 @@ def user_communities(store: ArtifactStore, draft: Draft) -> Shown:
     }
 
 
-@pipeline_asset(kinds={"duckdb", "parquet"})
+@pipeline_asset(kinds={"numpy", "arrow"})
 def validation_counts(store: ArtifactStore, draft: Draft) -> None:
     """The counters of the validation window: over the fine-tuning rows, over each chunk of them, and over every
     labelled row for the test rows; with the rows that had no engagement at all."""
@@ -76,21 +76,21 @@ def validation_counts(store: ArtifactStore, draft: Draft) -> None:
     draft.record(facts, rows=facts.rows)
 
 
-@pipeline_asset(kinds={"duckdb", "parquet"}, schema=_columns(labelled=True))
+@pipeline_asset(kinds={"numpy", "parquet"}, schema=_columns(labelled=True))
 def interaction_features(store: ArtifactStore, keys: Sequence[str]) -> dict[str, PartResult]:
     """The rows of one training part as a model reads them: counters without the row's own day, similar authors, the
     validation window's counters, profile numbers, flags, tokens and labels."""
     return publish_parts(store, keys)
 
 
-@pipeline_asset(kinds={"duckdb", "parquet"}, schema=_columns(labelled=True, validation=True))
+@pipeline_asset(kinds={"numpy", "parquet"}, schema=_columns(labelled=True, validation=True))
 def validation_features(store: ArtifactStore, draft: Draft) -> None:
     """The validation rows as a model reads them; a fine-tuning row is counted without its own chunk."""
     tweets = store.open("validation_tweets").path(TWEETS)
     draft.rows = write_parts(store, [(tweets, draft.path(FEATURES))], "validation")
 
 
-@pipeline_asset(kinds={"duckdb", "parquet"}, schema=_columns(labelled=False))
+@pipeline_asset(kinds={"numpy", "parquet"}, schema=_columns(labelled=False))
 def test_features(store: ArtifactStore, draft: Draft) -> None:
     """The test rows as a model reads them, a file a part, in the order of their lines."""
     tweets = store.open("test_tweets")
