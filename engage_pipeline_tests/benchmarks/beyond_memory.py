@@ -48,10 +48,13 @@ class Watched:
     spill: Path
     cpu_of: dict[int, float] = field(default_factory=dict)
     peak_mb: int = 0
+    own_peak_mb: int = 0
     spilled: int = 0
 
     def look(self) -> None:
-        """Adds what is seen now: seconds of CPU by process, resident memory and spilled bytes of all together."""
+        """Adds what is seen now: seconds of CPU by process, resident memory of the first process (on Spark the Python
+        driver) and of all together, and spilled bytes.
+        """
         resident = 0
         for pid in servers.alive_in_session(self.session):
             try:
@@ -60,6 +63,8 @@ class Watched:
                 continue
             self.cpu_of[pid] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
             resident += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+            if pid == self.session:
+                self.own_peak_mb = max(self.own_peak_mb, int(fields[21]) * os.sysconf("SC_PAGE_SIZE") // 2**20)
         self.peak_mb = max(self.peak_mb, resident // 2**20)
         self.spilled = max(self.spilled, _bytes_below(self.spill))
 
@@ -171,8 +176,12 @@ def main(arguments: Sequence[str]) -> None:
     config = write_config(folder, engine | {"spark_master": f"local[{options.threads}]"})
     size = f"{options.rows:,} rows on {options.engine}, {options.threads} threads, memory_limit {options.memory_limit}"
     print(f"### {size}\n\n{text_bytes / 1e9:.2f} GB of text\n\n{HEADER}", flush=True)
+    own = []
     for target in TARGETS:
-        print(make(config, target).line(), flush=True)
+        figures = make(config, target)
+        print(figures.line(), flush=True)
+        own.append(f"{target} {figures.seen.own_peak_mb:,}")
+    print(f"\nPeak MB of the first process alone, on Spark the Python driver: {', '.join(own)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,27 +3,26 @@
 An author's followers are the viewers of its training rows where engagee_follows_engager is true. The sizes of the
 intersections are a product of sparse matrices, computed in blocks of authors of bounded size. Authors are ordered by
 their number of followers: two sets of too different sizes can't reach the threshold, so a block is multiplied with one
-contiguous range of authors only. What does not belong here: what the scores are for.
+contiguous range of authors only. Blocks are items of engines.tasks. What does not belong here: the
+follower sets (graphs.followers), and what the scores are for.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from engage_pipeline.engines.opening import open_engine
+from engage_pipeline.engines.tasks import map_items
+from engage_pipeline.files import atomic
 from engage_pipeline.interactions.graphs.edges import write_edges
-from engage_pipeline.progress import progress
+from engage_pipeline.interactions.graphs.followers import Followers, read_follows, write_matrix
+from engage_pipeline.machine.spill import SHARDS_PREFIX, spill_folder
 from engage_pipeline.settings.settings import Settings
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -39,19 +38,9 @@ SCHEMA = pa.schema(
 )
 MOST_PRODUCTS = 4_000_000
 """Largest number of multiply-adds of a block, hence of entries of its product; these take about 60 bytes each."""
-
-
-@dataclass(frozen=True)
-class Followers:
-    """Who follows whom.
-
-    `authors` are ids, ordered by `sizes`, their numbers of followers (int64, rising). `matrix` (int32 [authors,
-    viewers], 1 if the viewer follows the author) leaves out viewers who follow one author only.
-    """
-
-    authors: pa.Array
-    sizes: Integers
-    matrix: "csr_array"
+BLOCKS_AN_ITEM = 64
+"""Blocks of one item, which share one transposed copy of the authors that may be similar."""
+PAIR_COLUMNS = ("author", "similar", "jaccard", "rank")
 
 
 @dataclass(frozen=True)
@@ -75,74 +64,86 @@ def similar_authors(
     broken by id. The rows are ordered by author and rank (from 0). Returns `authors` (with a follower), `follows`,
     `edges` (rows) and `degrees`: the number of authors by their number of similar ones.
     """
-    followers = read_followers(tweets, output, settings)
-    place = np.empty(len(followers.authors), np.int64)
-    place[pc.sort_indices(followers.authors).to_numpy()] = np.arange(len(place))
-    found: list[Pairs] = []
-    with progress("author_similarity", len(place), "authors") as done:
-        for start, stop, pairs in similar_blocks(followers, place, top_n, threshold):
-            found.append(pairs)
-            done.advance(stop - start)
-    table = _table(followers.authors, place, found)
+    with atomic.scratch_folder(spill_folder(settings), SHARDS_PREFIX) as scratch:
+        read_follows(tweets, scratch, settings)
+        (blocks,) = map_items("follower_matrix", _matrix_blocks, [(scratch, threshold)], settings)
+        items = [_Item(scratch, number, each, top_n, threshold) for number, each in enumerate(blocks)]
+        authors = [sum(stop - start for start, stop in each.bounds) for each in blocks]
+        map_items("author_similarity", _write_pairs, items, settings, authors)
+        (facts,) = map_items("similar_authors", _write_table, [(scratch, len(items), output, top_n)], settings)
+    return facts
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Blocks of authors, each [start, end), with the range of authors [first, last) that may be similar to them."""
+
+    first: int
+    last: int
+    bounds: Sequence[tuple[int, int]]
+
+
+def planned(
+    followers: Followers, threshold: float, most_products: int = MOST_PRODUCTS, blocks_an_item: int = BLOCKS_AN_ITEM
+) -> Iterator[Blocks]:
+    """Yields all authors as blocks of at most `most_products`, `blocks_an_item` of them together."""
+    matrix = followers.matrix
+    cost = matrix @ np.bincount(matrix.indices, minlength=matrix.shape[1])
+    for lowest, highest, first, last in _ranges(followers.sizes, threshold):
+        bounds = list(_blocks(cost, lowest, highest, most_products))
+        for start in range(0, len(bounds), blocks_an_item):
+            yield Blocks(first, last, bounds[start : start + blocks_an_item])
+
+
+def pairs_of(followers: Followers, blocks: Blocks, top_n: int, threshold: float) -> Iterator[Pairs]:
+    """Yields the similar pairs of each block; ties are broken by id."""
+    matrix, sizes = followers.matrix, followers.sizes
+    others = matrix[blocks.first : blocks.last].T.tocsr()
+    for start, stop in blocks.bounds:
+        shared = (matrix[start:stop] @ others).tocoo()
+        row, column = shared.row.astype(np.int64) + start, shared.col.astype(np.int64) + blocks.first
+        jaccard = shared.data / (sizes[row] + sizes[column] - shared.data)
+        kept = (jaccard >= threshold) & (row != column)
+        yield _top(row[kept], column[kept], jaccard[kept], followers.place, top_n - 1)
+
+
+@dataclass(frozen=True)
+class _Item:
+    """Blocks whose pairs are written to the file with the number `number` in `folder`."""
+
+    folder: Path
+    number: int
+    blocks: Blocks
+    top_n: int
+    threshold: float
+
+
+def _matrix_blocks(_: Settings, item: tuple[Path, float]) -> list[Blocks]:
+    folder, threshold = item
+    return list(planned(write_matrix(folder), threshold))
+
+
+def _write_pairs(_: Settings, item: _Item) -> None:
+    found = list(pairs_of(Followers.open(item.folder), item.blocks, item.top_n, item.threshold))
+    columns = {name: _joined(found, name) for name in PAIR_COLUMNS}
+    pq.write_table(pa.table(columns), item.folder / f"pairs-{item.number}.parquet", compression="zstd")
+
+
+def _write_table(_: Settings, item: tuple[Path, int, Path, int]) -> dict[str, Any]:
+    folder, files, output, top_n = item
+    followers = Followers.open(folder)
+    tables = [pq.read_table(folder / f"pairs-{number}.parquet") for number in range(files)]
+    found = [Pairs(*(table[name].to_numpy() for name in PAIR_COLUMNS)) for table in tables]
+    table = _table(followers.ids(), followers.place, found)
     pq.write_table(table, output, compression="zstd")
     write_edges(table, output.parent)
-    degrees = np.bincount(np.bincount(_joined(found, "author"), minlength=len(place)), minlength=top_n)
+    degrees = np.bincount(np.bincount(_joined(found, "author"), minlength=len(followers.sizes)), minlength=top_n)
     return {
-        "authors": len(place),
+        "authors": len(followers.sizes),
         "follows": int(followers.sizes.sum()),
         "edges": table.num_rows,
         "degrees": {str(degree): int(count) for degree, count in enumerate(degrees)},
     }
-
-
-def read_followers(tweets: Sequence[Path], output: Path, settings: Settings) -> Followers:
-    """Reads the follower sets of the rows in the Parquet files `tweets`."""
-    with open_engine(settings, readable=sorted({output.parent, *(path.parent for path in tweets)})) as engine:
-        engine.read("source", tweets)
-        engine.view("followers", "interactions/followers.sql")
-        engine.define("follower_authors", "interactions/follower_authors.sql")
-        engine.define("follower_viewers", "interactions/follower_viewers.sql")
-        authors = engine.fetch("interactions/follower_authors.sql")["author"].combine_chunks()
-        edges = engine.fetch("interactions/follower_edges.sql")
-    author, viewer = (edges[name].to_numpy() for name in ("author", "viewer"))
-    sizes = np.bincount(author, minlength=len(authors))
-    order = np.argsort(sizes, kind="stable")
-    return Followers(authors.take(pa.array(order)), sizes[order], _matrix(_inverse(order)[author], viewer, len(order)))
-
-
-def _inverse(order: Integers) -> npt.NDArray[np.int32]:
-    """Returns the place of each number in `order`."""
-    place = np.empty(len(order), np.int32)
-    place[order] = np.arange(len(order), dtype=np.int32)
-    return place
-
-
-def _matrix(author: npt.NDArray[np.int32], viewer: npt.NDArray[np.int32], authors: int) -> "csr_array":
-    """Returns the matrix of Followers; a viewer who follows one author only adds to no similarity."""
-    from scipy.sparse import csr_array
-
-    follows = np.bincount(viewer, minlength=1)
-    shared = follows > 1
-    column = np.cumsum(shared, dtype=np.int32) - 1
-    kept = shared[viewer]
-    author, viewer = author[kept], column[viewer[kept]]
-    return csr_array((np.ones(len(author), np.int32), (author, viewer)), shape=(authors, int(shared.sum())))
-
-
-def similar_blocks(
-    followers: Followers, place: Integers, top_n: int, threshold: float, most_products: int = MOST_PRODUCTS
-) -> Iterator[tuple[int, int, Pairs]]:
-    """Yields first author, end and similar pairs of each block of authors; `place` breaks ties."""
-    matrix, sizes = followers.matrix, followers.sizes
-    cost = matrix @ np.bincount(matrix.indices, minlength=matrix.shape[1])
-    for lowest, highest, first, last in _ranges(sizes, threshold):
-        others = matrix[first:last].T.tocsr()
-        for start, stop in _blocks(cost, lowest, highest, most_products):
-            shared = (matrix[start:stop] @ others).tocoo()
-            row, column = shared.row.astype(np.int64) + start, shared.col.astype(np.int64) + first
-            jaccard = shared.data / (sizes[row] + sizes[column] - shared.data)
-            kept = (jaccard >= threshold) & (row != column)
-            yield start, stop, _top(row[kept], column[kept], jaccard[kept], place, top_n - 1)
 
 
 def _ranges(sizes: Integers, threshold: float) -> Iterator[tuple[int, int, int, int]]:

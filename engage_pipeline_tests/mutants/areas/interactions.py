@@ -9,10 +9,15 @@ MUTATIONS = [
         "interactions/graphs/test_similarity.py interactions/test_edges_by_hand.py",
         ("kept = (jaccard >= threshold)", "kept = (jaccard > threshold)"),
         ("place, top_n - 1)", "place, top_n)"),
-        ("shared = follows > 1", "shared = follows > 2"),
         ("np.lexsort((place[column], -jaccard, row))", "np.lexsort((column, -jaccard, row))"),
         ("(sizes[row] + sizes[column] - shared.data)", "(sizes[row] + sizes[column])"),
         ("np.ceil(sizes[highest - 1] / threshold)", "np.ceil(sizes[lowest] / threshold)"),
+    ),
+    *mutations(
+        "interactions",
+        "interactions/graphs/followers.py",
+        "interactions/graphs/test_similarity.py",
+        ("shared = follows > 1", "shared = follows > 2"),
     ),
     *mutations(
         "interactions",
