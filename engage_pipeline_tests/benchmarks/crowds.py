@@ -1,36 +1,28 @@
-"""Counters of a window in which as many others were counted too: what a part's rows are looked up in."""
+"""A part among many: copies of its tweets by other people, about other things."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
-import pyarrow.parquet as pq
 
 from engage_pipeline.engines.engine import ROW_GROUP_ROWS
 
-_NUMBERS = """
-SELECT CASE WHEN i = 0 THEN id ELSE md5(id || i) END AS id, CAST(number * $times + i AS INT) AS number
-FROM read_parquet($path), range($times) AS others(i)
-ORDER BY number"""
-_COUNTS = """
-SELECT
-    CAST(CASE WHEN $language THEN key ELSE key * $times + i END AS INT) AS key,
-    CAST(CASE WHEN viewer = 0 THEN 0 ELSE viewer * $times + i END AS INT) AS viewer,
-    * EXCLUDE (key, viewer, i)
-FROM read_parquet($path), range($times) AS others(i)
-ORDER BY ALL"""
-_ROWS = "SELECT * FROM read_parquet($path)"
+_COPY = """
+SELECT * REPLACE (
+    md5(tweet_id || $copy) AS tweet_id,
+    md5(engaged_with_user_id || $copy) AS engaged_with_user_id,
+    md5(engaging_user_id || $copy) AS engaging_user_id,
+    list_transform(hashtags, lambda tag: md5(tag || $copy)) AS hashtags
+)
+FROM read_parquet($path)"""
 
 
-def write_crowd(counts: Path, output: Path, times: int) -> None:
-    """Writes the files of the folder `counts`, which counting wrote, to the folder `output`, with `times` times the
-    rows. The ids of `counts` are among them with their counts; the others are those of users and hashtags between
-    them, so that what a part looks up is spread over all rows, as in a large window."""
+def write_crowd(tweets: Path, folder: Path, copies: int) -> Iterator[Path]:
+    """Writes `copies` copies of the Parquet file `tweets` to `folder`, each with ids of its own; yields their paths."""
     options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
     with duckdb.connect() as connection:
-        for path in counts.glob("*.parquet"):
-            counted, numbered = "key" in pq.read_schema(path).names, path.stem.endswith("_numbers")
-            select = _COUNTS if counted else _NUMBERS if numbered else _ROWS
-            values = {"path": str(path), "output_path": str(output / path.name)}
-            values |= {"times": times} if counted or numbered else {}
-            values |= {"language": "language" in path.stem} if counted else {}
-            connection.execute(f"COPY ({select}) TO $output_path ({options})", values)
+        for copy in range(copies):
+            path = folder / f"copy-{copy}.parquet"
+            values = {"path": str(tweets), "copy": str(copy), "output_path": str(path)}
+            connection.execute(f"COPY ({_COPY}) TO $output_path ({options})", values)
+            yield path

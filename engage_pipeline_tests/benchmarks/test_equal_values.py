@@ -25,6 +25,7 @@ from engage_pipeline_tests.benchmarks.plain_way.stages import feature_reader, fe
 from engage_pipeline_tests.benchmarks.stages import STAGES, with_needs
 from engage_pipeline_tests.benchmarks.stages.interactions import compute_similarity
 from engage_pipeline_tests.benchmarks.world import PART, World
+from engage_pipeline_tests.token_lists import with_token_list
 
 pytest.importorskip("polars")
 ROWS, TRAINING_ROWS = 2000, 1525
@@ -42,7 +43,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def tweets(world: World) -> list[dict]:
-    return pq.read_table(world.store.open("tweet_parts", PART).path("tweets.parquet")).to_pylist()
+    rows = pq.read_table(world.store.open("tweet_parts", PART).path("tweets.parquet")).to_pylist()
+    return list(map(with_token_list, rows))
 
 
 def features(world: World) -> Path:
@@ -77,7 +79,8 @@ def test_a_crowd_around_them_changes_no_features(made: World, tmp_path: Path) ->
 def test_plain_rows_equal_the_librarys(made: World) -> None:
     rows = tweets(made)
     of_row = feature_reader(made, rows)
-    expected = {row[schema.LINE_NUMBER]: row for row in pq.read_table(features(made)).to_pylist()}
+    table = pq.read_table(features(made)).to_pylist()
+    expected = {row[schema.LINE_NUMBER]: with_token_list(row) for row in table}
     for row in rows[:200]:
         unseen = set(schema.INTERACTION_FEATURES)
         found = {name: value for name, value in feature_row(row, of_row).items() if name not in unseen}
@@ -138,7 +141,7 @@ def network_rows(made: World) -> tuple[list[dict], Rows, EngagementNetwork, np.n
     codes = codes.astype(np.int32)
     network.train()
     network(*InputBuilder(codes, WIDTH, torch.device("cpu")).build(rows))
-    return table.to_pylist(), rows, network.eval(), codes
+    return list(map(with_token_list, table.to_pylist())), rows, network.eval(), codes
 
 
 def logits(network: EngagementNetwork, rows: Rows, codes: np.ndarray) -> np.ndarray:

@@ -58,7 +58,7 @@ def author_similarity(world: World) -> Iterator[Work]:
     with world.store.publish("author_similarity") as draft:
         tweets = world.store.part_paths("author_similarity", "tweets.parquet")
         rows = sum(pq.read_metadata(path).num_rows for path in tweets)
-        yield lambda: Done(rows, compute_similarity(world, tweets, draft.directory()))
+        yield lambda: Done(rows, compute_similarity(world, tweets, draft.path(SIMILAR_AUTHORS)))
 
 
 def _similarity_of(graph: str, world: World) -> AbstractContextManager[Work]:
@@ -122,20 +122,19 @@ def _features(name: str, key: str | None, tweets_of: str, kind: Kind, world: Wor
 def crowded_features(world: World) -> Iterator[Work]:
     """The features of the training rows where CROWD times as many rows were counted as these."""
     store, folder = world.store, world.folder / "crowd"
-    crowded = {}
-    for name in ("interaction_counts", "validation_counts"):
-        crowded[name] = folder / name
-        crowded[name].mkdir(parents=True)
-        write_crowd(store.open(name).directory(), crowded[name], CROWD)
+    counts = folder / "interaction_counts"
+    counts.mkdir(parents=True)
+    tweets = store.open("tweet_parts", PART).path("tweets.parquet")
+    count_training([tweets, *write_crowd(tweets, folder, CROWD - 1)], counts, store.settings)
     work = partial(
         write_features,
-        store.open("tweet_parts", PART).path("tweets.parquet"),
+        tweets,
         folder / "features.parquet",
         kind="training",
         settings=store.settings,
-        training_counts=crowded["interaction_counts"],
+        training_counts=counts,
         similarity=store.open("author_similarity").directory(),
-        validation_counts=crowded["validation_counts"],
+        validation_counts=store.open("validation_counts").directory(),
     )
     yield lambda: Done(work())
     shutil.rmtree(folder)
