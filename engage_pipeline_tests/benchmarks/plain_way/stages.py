@@ -6,10 +6,12 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
+from engage_pipeline.numerics.token_bytes import with_token_lists
 from engage_pipeline_tests.benchmarks.plain_way import counters, lines
 from engage_pipeline_tests.benchmarks.stages.language import read_languages
 from engage_pipeline_tests.benchmarks.stages.networks import wide_inputs, wide_settings
@@ -77,7 +79,8 @@ def _network(training: bool, world: World) -> AbstractContextManager[Work]:
     def stage() -> Iterator[Work]:
         path, codes = wide_inputs(world)
         with pq.ParquetFile(path) as file:
-            rows = next(file.iter_batches(NETWORK_ROWS)).to_pylist()
+            table = pa.Table.from_batches([next(file.iter_batches(NETWORK_ROWS))])
+        rows = with_token_lists(table).to_pylist()
         settings, names = wide_settings(world), read_languages(world)
         languages = {name: place for place, name in enumerate(names)}
         width = settings.sketch_width
