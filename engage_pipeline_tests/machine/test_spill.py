@@ -7,7 +7,7 @@ import pytest
 from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
-from engage_pipeline.machine.spill import EFFECTS_PREFIX, PIECES_PREFIX, SPARK_PREFIX, remove_spilled, spill_folder
+from engage_pipeline.machine.spill import EFFECTS_PREFIX, SHARDS_PREFIX, SPARK_PREFIX, remove_spilled, spill_folder
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.samples import tiny_settings
 
@@ -33,7 +33,7 @@ def test_what_a_killed_run_left_goes_and_other_files_stay(store: ArtifactStore) 
     assert other.exists()
 
 
-@pytest.mark.parametrize("prefix", [SPARK_PREFIX, PIECES_PREFIX, EFFECTS_PREFIX])
+@pytest.mark.parametrize("prefix", [SPARK_PREFIX, SHARDS_PREFIX, EFFECTS_PREFIX])
 def test_the_rows_of_a_killed_step_go_and_those_of_one_at_work_stay(prefix: str, store: ArtifactStore) -> None:
     with atomic.scratch_folder(spill_folder(store.settings), prefix) as used:
         killed = used.with_name(f"{prefix}killed")
