@@ -121,7 +121,7 @@ class Windows:
         for name, tables in window.sides.items():
             places = tables.find(asked.ids[tables.side.column])
             found |= self._of_side(tables, places, asked, "")
-            if name == FAMILY_SIDE and self._on(SIMILAR):
+            if name == PAIR_SIDE and self._on(SIMILAR):
                 found |= self._similar(tables, places, asked)
         return found
 
@@ -219,7 +219,7 @@ class Windows:
         return counter_family(key.name) in self.families
 
 
-FAMILY_SIDE = "viewer"
+PAIR_SIDE = "viewer"
 """The side of pairs."""
 
 
