@@ -7,7 +7,8 @@ deviations (priors), the files (tables).
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import scratch_folder
 from engage_pipeline.files.flat_arrays import FlatArray
+from engage_pipeline.machine import full_disk
 from engage_pipeline.machine.memory import reuse_memory
 from engage_pipeline.machine.spill import EFFECTS_PREFIX, spill_folder
 from engage_pipeline.machine.threads import one_blas_thread
@@ -37,6 +39,9 @@ from engage_pipeline.progress import progress
 from engage_pipeline.settings.families import EFFECT_FAMILIES
 from engage_pipeline.settings.settings import EffectSettings, Settings
 
+_ROW_BYTES, _LEAST_BYTES = 1_000, 4_000_000
+"""Bytes of disk a row while effects are fitted, and of the last blocks of files: for the message of a full disk."""
+
 
 @one_blas_thread()
 def train_effects(
@@ -54,7 +59,7 @@ def train_effects(
         write_columns(no_effects(pq.read_metadata(validation).num_rows), output)
         return {"effects": {}}
     reuse_memory()
-    with scratch_folder(spill_folder(settings), EFFECTS_PREFIX) as folder:
+    with _told_when_full(training, validation, output, settings) as folder:
         rows = read_fitted_rows(training, validation, clusters, folder / "rows", settings)
         if not rows.fitted:
             raise UserError(f"{validation}: no row to fit effects to")
@@ -74,6 +79,20 @@ def train_effects(
             for effect, size in zip(effects, sizes, strict=True)
         },
     }
+
+
+@contextmanager
+def _told_when_full(training: Sequence[Path], validation: Path, output: Path, settings: Settings) -> Iterator[Path]:
+    """Yields the folder for the rows; a full disk is told with the space that they need."""
+
+    def needed() -> int:
+        return _LEAST_BYTES + _ROW_BYTES * sum(pq.read_metadata(path).num_rows for path in (*training, validation))
+
+    with (
+        full_disk.told_when_exhausted("engagement_effects", [output.parent], needed, settings),
+        scratch_folder(spill_folder(settings), EFFECTS_PREFIX) as folder,
+    ):
+        yield folder
 
 
 @dataclass
