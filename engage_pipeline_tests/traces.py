@@ -8,18 +8,36 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from engage_pipeline.numerics.fingerprints import hashes
+
 _HEX = re.compile(rb"(?=([0-9A-Fa-f]{32}))")
 
 
 def traces(folder: Path, ids: set[str]) -> dict[str, set[str]]:
-    """Which of `ids` (32 hex digits each) each file below `folder` holds, as bytes or in a column of a Parquet file."""
+    """Which of `ids` (32 hex digits each) each file below `folder` holds, as bytes or in a column of a Parquet file.
+
+    In the tables of the interactions they are found by their hashes.
+    """
     found: dict[str, set[str]] = {}
     wanted = {one.encode() for one in ids}
+    names = dict(zip(hashes(pa.array(sorted(ids), pa.string())).tolist(), sorted(wanted), strict=True))
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         held = {match[1] for content in _contents(path) for match in _HEX.finditer(content)} & wanted
+        if path.suffix == ".arrow" and "interactions" in path.parts:
+            held |= {names[one] for one in _hashes(path) & names.keys()}
         if held:
             found[str(path.relative_to(folder))] = {one.decode() for one in held}
     return found
+
+
+def _hashes(path: Path) -> set[int]:
+    """The 64-bit numbers of a table; none of one that was not written to its end."""
+    try:
+        table = pa.ipc.open_file(path.read_bytes()).read_all()
+    except pa.ArrowInvalid:
+        return set()
+    columns = [pc.list_flatten(column) if pa.types.is_large_list(column.type) else column for column in table.columns]
+    return {one for column in columns if column.type == pa.uint64() for one in column.to_pylist()}
 
 
 def _contents(path: Path) -> Iterator[bytes]:
