@@ -6,7 +6,7 @@ read. What does not belong here: counting (counters.counting), which counts are 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -49,6 +49,7 @@ class Table:
     """The batches of a table, one for each shard."""
 
     batches: Sequence[pa.RecordBatch]
+    _columns: dict[tuple[int, str], npt.NDArray[Any]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: Path, scope: str, key: str) -> "Table":
@@ -58,7 +59,9 @@ class Table:
 
     def column(self, batch: int, name: str) -> npt.NDArray[Any]:
         """Returns a column of a batch, without a copy."""
-        return self.batches[batch][name].to_numpy()
+        if (batch, name) not in self._columns:
+            self._columns[batch, name] = self.batches[batch][name].to_numpy()
+        return self._columns[batch, name]
 
 
 @dataclass(frozen=True)
