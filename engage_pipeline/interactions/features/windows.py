@@ -21,7 +21,7 @@ from engage_pipeline.interactions.counters.counting import LABELLED_SCOPE, TRAIN
 from engage_pipeline.interactions.counters.tables import Found, Places, SideTables, Values, Window
 from engage_pipeline.interactions.graphs.edges import SCORE_UNITS, Edges
 from engage_pipeline.interactions.shards.grouping import COUNTS
-from engage_pipeline.interactions.shards.rows import Ids, Lists, ids_of, lists_of
+from engage_pipeline.interactions.shards.rows import Ids, Lists, ids_of_columns, lists_of
 from engage_pipeline.interactions.shards.sides import Side, sides_of
 from engage_pipeline.settings.families import (
     AUTHOR,
@@ -71,7 +71,8 @@ class Asked:
 def asked_of(tweets: pa.Table, columns: Collection[str]) -> Asked:
     """Returns what look-ups need of rows of schema.tweet_schema: their raw `columns`."""
     several = [name for name in columns if pa.types.is_list(tweets.schema.field(name).type)]
-    ids = {name: ids_of(tweets[name]) for name in columns if name not in several}
+    single = [name for name in columns if name not in several]
+    ids = dict(zip(single, ids_of_columns([tweets[name] for name in single]), strict=True))
     return Asked(ids, {name: lists_of(tweets[name]) for name in several}, len(tweets))
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,15 @@ def ids_of(column: pa.ChunkedArray) -> Ids:
         return Ids(hashes(column), checks(column))
     values, places = _dictionary(column)
     return Ids(np.append(hashes(values), np.uint64(0))[places], np.append(checks(values), np.uint16(0))[places])
+
+
+def ids_of_columns(columns: Sequence[pa.ChunkedArray]) -> list[Ids]:
+    """Returns the ids of each column; those of text are hashed in one call, since calls dominate with few rows."""
+    if any(pa.types.is_dictionary(column.type) for column in columns):
+        return [ids_of(column) for column in columns]
+    whole = ids_of(pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()))
+    ends = np.cumsum([len(column) for column in columns]).tolist()
+    return [Ids(whole.hashes[a:b], whole.checks[a:b]) for a, b in pairwise([0, *ends])]
 
 
 def lists_of(column: pa.ChunkedArray) -> Lists:
