@@ -4,7 +4,7 @@ No header, no quotes, probabilities with nine decimals. What does not belong her
 (predict, the assets), and reading a results.csv (scoring.results_file).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Protocol, Self
@@ -111,12 +111,8 @@ def write_part(
     model: ProbabilitySource,
     tweets: Path,
     features: Path,
-    look: Callable[[pa.Table], None] = lambda table: None,
 ) -> Iterator[int]:
-    """Writes the lines of one part, batch by batch; yields the rows of each batch. Raises as write_submission does.
-
-    `look` is called with the features of each batch.
-    """
+    """Writes the lines of one part, batch by batch; yields the rows of each batch. Raises as write_submission does."""
     with pq.ParquetFile(tweets) as tweet_file, pq.ParquetFile(features) as feature_file:
         counts = tweet_file.metadata.num_rows, feature_file.metadata.num_rows
         if counts[0] != counts[1]:
@@ -126,7 +122,6 @@ def write_part(
             if not id_rows[schema.LINE_NUMBER].equals(table[schema.LINE_NUMBER]):
                 raise UserError(f"{features}: its rows are not those of {tweets}")
             writer.write(id_rows, model.probabilities(table))
-            look(table)
             yield table.num_rows
 
 

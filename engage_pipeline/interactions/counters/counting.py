@@ -34,7 +34,15 @@ from engage_pipeline.files import atomic
 from engage_pipeline.files.parquet import footer_mark
 from engage_pipeline.interactions.counters.tables import table_path
 from engage_pipeline.interactions.shards.counting import NESTED_SCHEMA, CollisionError, count_shard, side_schema
-from engage_pipeline.interactions.shards.files import Runs, SideRows, rows_schema, run_paths, shard_bounds, write_runs
+from engage_pipeline.interactions.shards.files import (
+    Runs,
+    ShardGroup,
+    SideRows,
+    rows_schema,
+    run_paths,
+    shard_groups,
+    write_runs,
+)
 from engage_pipeline.interactions.shards.grouping import COUNTS
 from engage_pipeline.interactions.shards.rows import NEGATIVE, Names, NarrowRows
 from engage_pipeline.interactions.shards.sides import Side, sides_of
@@ -49,7 +57,6 @@ LABELLED_SCOPE = "labelled_"
 LANGUAGES, DAYS, PARTS = "languages.parquet", "days.parquet", "parts.json"
 CHUNK_SCOPES = "chunk_n_"
 """The name of the scopes of all chunks."""
-SHARDS_A_FILE = 16
 
 
 @dataclass(frozen=True)
@@ -220,12 +227,11 @@ def _narrow(_: Settings, part: _Narrowed) -> Seen:
 
 @dataclass(frozen=True)
 class _Shards:
-    """Neighbouring shards of a side, whose tables are the files with the number `number`."""
+    """Shards of a side, whose tables are the files with the number of the `group`."""
 
     paths: Sequence[Path]
     side: Side
-    number: int
-    bounds: Sequence[tuple[int, int]]
+    group: ShardGroup
     output: Path
     scopes: Sequence[Scope]
 
@@ -235,16 +241,12 @@ def _count(
 ) -> dict[str, int]:
     """Counts the narrow rows in the folder `narrow` for each scope; returns the rows of each table."""
     items: list[_Shards] = []
-    rows: list[int] = []
     for side in sides:
         paths = run_paths(narrow, side, "*")
-        total = len(Runs.open(paths, side))
-        bounds = shard_bounds(total)
-        for number, start in enumerate(range(0, len(bounds), SHARDS_A_FILE)):
-            items.append(_Shards(paths, side, number, bounds[start : start + SHARDS_A_FILE], output, scopes))
-            rows.append(total * len(items[-1].bounds) // len(bounds))
+        groups = shard_groups(len(Runs.open(paths, side)))
+        items += [_Shards(paths, side, group, output, scopes) for group in groups]
     facts: Counter[str] = Counter()
-    for found in map_items("counted_rows", _count_shards, items, settings, rows):
+    for found in map_items("counted_rows", _count_shards, items, settings, [item.group.rows for item in items]):
         facts.update(found)
     return dict(facts)
 
@@ -259,10 +261,10 @@ def _count_shards(_: Settings, shards: _Shards) -> dict[str, int]:
         for scope in shards.scopes:
             for key, schema in tables.items():
                 path = stack.enter_context(
-                    atomic.atomic_file(table_path(shards.output, scope.prefix, key, shards.number))
+                    atomic.atomic_file(table_path(shards.output, scope.prefix, key, shards.group.number))
                 )
                 writers[scope.prefix, key] = stack.enter_context(pa.ipc.new_file(str(path), schema))
-        for low, high in shards.bounds:
+        for low, high in shards.group.bounds:
             rows = runs.shard(low, high)
             for scope in shards.scopes:
                 for key, batch in _counted(scope.rows(rows), runs).items():

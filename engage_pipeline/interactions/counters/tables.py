@@ -5,7 +5,7 @@ of its other keys (shards.counting); file by file and batch by batch, ids rise. 
 read. What does not belong here: counting (counters.counting), which counts are features (features.windows).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -27,8 +27,8 @@ from engage_pipeline.settings.families import Key
 Positions = npt.NDArray[np.int64]
 Found = npt.NDArray[np.int32]
 """Counts of rows, int32 [COUNTS, n]; zeros for keys that were never counted."""
-Values = Ids | npt.NDArray[np.uint64] | Lists
-"""The second parts of keys: ids, hashes [n] (0 = missing), or several hashes a row."""
+Values = Ids | Lists
+"""The second parts of keys: ids, or several hashes a row."""
 
 
 def table_path(folder: Path, scope: str, key: str, number: int) -> Path:
@@ -137,10 +137,6 @@ class SideTables:
             add(result, chosen[right], self.nested[key.name], batch, hits[right])
         return result
 
-    def entries(self) -> Iterator[int]:
-        """Yields the numbers of the batches."""
-        yield from range(len(self.own.batches))
-
 
 @dataclass(frozen=True)
 class Window:
@@ -179,7 +175,7 @@ def _expanded(
         lists = values.take(rows)
         lengths = lists.lengths()
         return np.repeat(rows, lengths), lists.values, np.repeat(places, lengths)
-    wanted = (values.hashes if isinstance(values, Ids) else values)[rows]
+    wanted = values.hashes[rows]
     known = np.flatnonzero(wanted)
     return rows[known], wanted[known], places[known]
 

@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 from engage_pipeline.engines.tasks import map_items
 from engage_pipeline.files import atomic
 from engage_pipeline.files.parquet import footer_mark
-from engage_pipeline.interactions.counters.counting import PARTS, SHARDS_A_FILE, distribute, run_prefix
+from engage_pipeline.interactions.counters.counting import PARTS, distribute, run_prefix
 from engage_pipeline.interactions.features.windows import Columns, Windows, counter_family
 from engage_pipeline.interactions.graphs.edges import SCORE_UNITS, Edges
-from engage_pipeline.interactions.shards.files import Run, Runs, SideRows, run_paths, shard_bounds
+from engage_pipeline.interactions.shards.files import Run, Runs, ShardGroup, SideRows, run_paths, shard_groups
 from engage_pipeline.interactions.shards.grouping import COUNTS
 from engage_pipeline.interactions.shards.leaving_out import Shard
 from engage_pipeline.interactions.shards.sides import Side
@@ -58,14 +58,13 @@ def counted_shards(parts: Sequence[Path], windows: Windows, settings: Settings) 
         asked = [marks.index(mark) if mark in marks else _NOT_ASKED for mark in known]
         files = _Files(counted, asked, folder, [parts.index(path) for path in new])
         ends = [_group_ends(path) for path in parts]
-        items, rows = [], []
-        for side in windows.sides[TRAINING]:
-            total = len(files.runs(side))
-            bounds = shard_bounds(total)
-            for number, start in enumerate(range(0, len(bounds), SHARDS_A_FILE)):
-                items.append(_Shards(files, side, number, bounds[start : start + SHARDS_A_FILE], ends))
-                rows.append(total * len(items[-1].bounds) // len(bounds))
-        map_items("shards", partial(_work, windows.folders["similarity"], windows.families), items, settings, rows)
+        items = [
+            _Shards(files, side, group, ends)
+            for side in windows.sides[TRAINING]
+            for group in shard_groups(len(files.runs(side)))
+        ]
+        work = partial(_work, windows.folders["similarity"], windows.families)
+        map_items("shards", work, items, settings, [item.group.rows for item in items])
         yield folder
 
 
@@ -127,8 +126,7 @@ class _Shards:
 
     files: _Files
     side: Side
-    number: int
-    bounds: Sequence[tuple[int, int]]
+    group: ShardGroup
     ends: Sequence[npt.NDArray[np.int64]]
 
 
@@ -147,9 +145,9 @@ def _work(similarity: Path, families: Collection[str], settings: Settings, shard
     scores = counter_family(SIMILAR.name) in families and any(key.name == SIMILAR.counts for key in shards.side.nested)
     edges = Edges.open(similarity) if scores else None
     held = min(memory_bytes(settings.engine.memory_limit) // _HELD_SHARE, _MOST_HELD)
-    name = f"{_back(shards.side)}-{shards.number:04}"
+    name = f"{_back(shards.side)}-{shards.group.number:04}"
     with BackWriter(shards.files.folder, name, shards.ends, held) as writer:
-        for low, high in shards.bounds:
+        for low, high in shards.group.bounds:
             rows = _of_asking_ids(runs.shard(low, high), asking)
             if len(rows):
                 writer.add(_counts_of_shard(rows, asking, runs, edges))

@@ -26,6 +26,8 @@ RUN_ROWS = 1 << 21
 BUCKETS = 1 << 16
 SHARD_ROWS = 1 << 19
 """Most rows of a shard, as far as hashes spread them."""
+GROUP_SHARDS = 16
+"""Shards in an item of work, and in a file of counts."""
 _NAMES = b"names"
 
 
@@ -56,7 +58,7 @@ class SideRows:
 
 
 def write_runs(
-    tweets: Path, folder: Path, prefix: str, sides: Sequence[Side], fold: str | None, names: Names
+    tweets: Path, folder: Path, prefix: str, sides: Sequence[Side], fold: str, names: Names
 ) -> Iterator[NarrowRows]:
     """Writes the rows of the Parquet file `tweets` to `folder`, `<side>_rows-<prefix>-<run>.arrow`, and yields them.
 
@@ -254,6 +256,24 @@ class Runs:
             values,
             _joined([rows.sources for _, rows in found], np.int32),
         )
+
+
+@dataclass(frozen=True)
+class ShardGroup:
+    """Neighbouring shards that are worked on together, the `number`-th of such groups: the `bounds` of each, and about
+    how many `rows` they have."""
+
+    number: int
+    bounds: Sequence[tuple[int, int]]
+    rows: int
+
+
+def shard_groups(rows: int) -> Iterator[ShardGroup]:
+    """Yields the shards of `rows` rows in groups of GROUP_SHARDS."""
+    bounds = shard_bounds(rows)
+    for number, start in enumerate(range(0, len(bounds), GROUP_SHARDS)):
+        group = bounds[start : start + GROUP_SHARDS]
+        yield ShardGroup(number, group, rows * len(group) // len(bounds))
 
 
 def shard_bounds(rows: int) -> list[tuple[int, int]]:

@@ -27,8 +27,6 @@ MOST_NAMES = 65_535
 """Most different values of a column of few values, plus one."""
 NEGATIVE = 0
 """The labels of a row without any engagement; bit i is ENGAGEMENTS[i]."""
-NO_FOLD = np.int32(-(2**31))
-"""The fold of a row that belongs to none."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +69,8 @@ class Lists:
 
 @dataclass(frozen=True)
 class NarrowRows:
-    """Rows in the order of their file. `labels` uint8 [n] (see NEGATIVE), `folds` int32 [n] (or NO_FOLD); `ids` by raw
-    column; `values` of the second parts of keys, by raw column: hashes, codes of `names`, or several hashes.
+    """Rows in the order of their file. `labels` uint8 [n] (see NEGATIVE), `folds` int32 [n]; by raw
+    column `ids`, `codes` of Names uint16 [n], and `lists` of several hashes a row.
 
     A code counts from 1; 0 = missing.
     """
@@ -114,7 +112,7 @@ class Names:
 
 
 def narrow_rows(
-    tweets: Path, columns: Sequence[str], few: Sequence[str], fold: str | None, names: Names
+    tweets: Path, columns: Sequence[str], few: Sequence[str], fold: str, names: Names
 ) -> Iterator[NarrowRows]:
     """Yields the rows of the Parquet file `tweets`, a row group at a time.
 
@@ -124,17 +122,17 @@ def narrow_rows(
     texts = [*columns, *few]
     with open_coded(tweets, texts) as file:
         times = [name for name in map(engagement_timestamp, ENGAGEMENTS) if name in file.schema_arrow.names]
-        wanted = [*texts, *times, *([fold] if fold else [])]
+        wanted = [*texts, *times, fold]
         for group in range(file.num_row_groups):
             table = file.read_row_group(group, columns=wanted, use_threads=False)
             yield _narrow(table, columns, few, fold, names)
 
 
-def _narrow(table: pa.Table, columns: Sequence[str], few: Sequence[str], fold: str | None, names: Names) -> NarrowRows:
+def _narrow(table: pa.Table, columns: Sequence[str], few: Sequence[str], fold: str, names: Names) -> NarrowRows:
     several = [name for name in columns if pa.types.is_list(table.schema.field(name).type)]
     return NarrowRows(
         labels_of(table),
-        table[fold].to_numpy() if fold else np.full(len(table), NO_FOLD, np.int32),
+        table[fold].to_numpy(),
         {name: ids_of(table[name]) for name in columns if name not in several},
         {name: names.codes(name, table[name]) for name in few},
         {name: lists_of(table[name]) for name in several},

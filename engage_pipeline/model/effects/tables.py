@@ -17,7 +17,6 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.flat_arrays import FlatArray
@@ -167,9 +166,9 @@ def _batch(entries: np.ndarray) -> pa.RecordBatch:
 
 def _open_table(folder: Path, effect: Effect) -> EffectTable:
     path = folder / table_file(effect.name)
-    before = path.with_suffix(".parquet")  # what the bundles of earlier versions hold
-    if before.is_file():
-        return EffectTable(effect, (_read_parquet(before),))
+    before = path.with_suffix(".parquet")
+    if before.is_file():  # of an earlier version of the program, whose fingerprints were others
+        raise UserError(f"{before}: made by an earlier version of the program; train a model again")
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
@@ -178,12 +177,3 @@ def _open_table(folder: Path, effect: Effect) -> EffectTable:
         raise UserError(f"{path}: not a table of effects") from error
     parts = [(batch["key"].to_numpy(), batch["values"].flatten().to_numpy()) for batch in file.batches]
     return EffectTable(effect, tuple((keys, values.reshape(-1, len(OUTCOMES))) for keys, values in parts), file)
-
-
-def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Reads a table of `key` int64, rising, and a float32 column for each of OUTCOMES."""
-    table = pq.read_table(path)
-    keys = table["key"].to_numpy().view(np.uint64)
-    values = np.column_stack([table[name].to_numpy() for name in OUTCOMES]).astype(np.float32)
-    order = np.argsort(keys)
-    return keys[order], values[order].reshape(-1, len(OUTCOMES))

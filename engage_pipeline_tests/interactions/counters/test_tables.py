@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from engage_pipeline.errors import UserError
 from engage_pipeline.interactions.counters.tables import SideTables, Table, search, table_path, table_paths
 from engage_pipeline.interactions.shards.counting import count_shard
-from engage_pipeline.interactions.shards.rows import Ids, Lists
-from engage_pipeline.numerics.fingerprints import hashes
+from engage_pipeline.interactions.shards.rows import Ids, Lists, ids_of
 from engage_pipeline.settings.families import Key
 from engage_pipeline_tests.interactions.shards.shard_rows import VIEWERS, Shown, side_rows
 
@@ -88,7 +87,7 @@ def test_a_nested_value_is_looked_for_within_its_id_alone(tables: SideTables) ->
 
 
 def test_names_are_looked_up_by_their_hashes(tables: SideTables) -> None:
-    languages = hashes(pa.array(["a", "b", None, "a"]))
+    languages = ids_of(pa.chunked_array([["a", "b", None, "a"]]))
     found = tables.nested_counts(KEYS["language"], tables.find(ids((1, 11), (1, 11), (1, 11), (3, 13))), languages, 4)
     assert found[-1].tolist() == [1, 0, 0, 0]
 

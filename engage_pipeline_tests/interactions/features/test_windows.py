@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.interactions.counters import counting
-from engage_pipeline.interactions.features import own_window
 from engage_pipeline.interactions.shards import files
 from engage_pipeline_tests.interactions import reference
 from engage_pipeline_tests.interactions.dense_rows import dense_rows
@@ -16,8 +14,7 @@ from engage_pipeline_tests.interactions.worlds import World
 
 def test_every_feature_whatever_the_shards_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "SHARD_ROWS", 10)
-    for module in (counting, own_window):
-        monkeypatch.setattr(module, "SHARDS_A_FILE", 4)
+    monkeypatch.setattr(files, "GROUP_SHARDS", 4)
     world = World(
         [dense_rows(80, 1), dense_rows(60, 2)], dense_rows(90, 3, chunked=True), dense_rows(30, 4, labelled=False)
     )

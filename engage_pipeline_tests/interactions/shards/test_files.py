@@ -19,7 +19,7 @@ from engage_pipeline.interactions.shards.files import (
     shard_bounds,
     write_runs,
 )
-from engage_pipeline.interactions.shards.rows import NO_FOLD, Lists, Names, ids_of, lists_of
+from engage_pipeline.interactions.shards.rows import Lists, Names, ids_of, lists_of
 from engage_pipeline.interactions.shards.sides import sides_of
 from engage_pipeline.numerics.fingerprints import checks, hashes
 from engage_pipeline.settings.families import TRAINING, counted_keys
@@ -149,15 +149,9 @@ def test_rows_that_are_not_counted_only_ask(folder: Path) -> None:
 
 def test_a_part_without_a_row_has_a_file_without_rows(tmp_path: Path) -> None:
     path = write_typed([], tmp_path / "none.parquet")
-    assert sum(map(len, write_runs(path, tmp_path, "0", list(SIDES.values()), None, Names()))) == 0
+    assert sum(map(len, write_runs(path, tmp_path, "0", list(SIDES.values()), schema.ENGAGEMENT_DAY, Names()))) == 0
     runs = Runs.open(run_paths(tmp_path, SIDES["viewer"], "0"), SIDES["viewer"])
     assert (len(runs), len(runs.shard(0, BUCKETS))) == (0, 0)
-
-
-def test_rows_without_folds_belong_to_none(tmp_path: Path) -> None:
-    path = write_typed(rows_of(0), tmp_path / "tweets.parquet")
-    (rows,) = write_runs(path, tmp_path, "0", list(SIDES.values()), None, Names())
-    assert {*rows.folds.tolist()} == {int(NO_FOLD)}
 
 
 def test_missing_texts_are_left_out_of_lists_and_are_ids_of_0() -> None:

@@ -30,8 +30,8 @@ MUTATIONS = [
             OWN_WINDOW,
         ),
         (
-            "for low, high in shards.bounds:",
-            "for low, high in shards.bounds[:1]:",
+            "for low, high in shards.group.bounds:",
+            "for low, high in shards.group.bounds[:1]:",
             "interactions/features/test_windows.py",
         ),
         ("except CollisionError:", "except KeyError:", "interactions/shards/test_counting.py"),

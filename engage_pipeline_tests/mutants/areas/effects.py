@@ -141,7 +141,7 @@ MUTATIONS = [
         ('& (entries["key"] != NO_FINGERPRINT)', ""),
         ('entries[np.argsort(entries["key"])]', "entries"),
         ("self.file.bytes > HELD_BYTES", "self.file.bytes > 1 << 40"),
-        ("order = np.argsort(keys)", "order = np.arange(len(keys))"),
+        ("if before.is_file():", "if False:"),
     ),
     *mutations(
         "effects",

@@ -94,7 +94,6 @@ MUTATIONS = [
         ("counts[value] += rows[place]", "counts[value] += 1"),
         ("np.append(hashes(values), np.uint64(0))[places], np", "np.append(hashes(values), np.uint64(1))[places], np"),
         ("np.append(checks(values), np.uint16(0))", "np.append(checks(values), np.uint16(1))"),
-        ("np.full(len(table), NO_FOLD, np.int32)", "np.full(len(table), 0, np.int32)"),
         ("(self.ends - lengths)[rows] - (ends - chosen)", "(self.ends - lengths)[rows]"),
         ("return Lists(reached[lists.ends], lists", "return Lists(lists.ends, lists"),
         ("np.argsort((self.hashes >> np.uint64(48))", "np.argsort((self.hashes >> np.uint64(32))"),
