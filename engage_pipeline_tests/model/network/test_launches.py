@@ -11,6 +11,7 @@ from engage_pipeline.model.facts import NetworkFacts
 from engage_pipeline.model.network.checkpoint import CHECKPOINT_FILE
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.servers import free_port
+from engage_pipeline_tests.worlds import REPOSITORY
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 NETWORKS = ("pretrained_network", "finetuned_network")
@@ -32,7 +33,8 @@ def launch(folder: Path, *program: str) -> list[tuple[int, str]]:
     """Runs the program below two torchruns; returns status and output of both, the first's first."""
     address = ["--master-addr", "127.0.0.1", "--master-port", str(free_port())]
     command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1", *address]
-    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"}
+    # Outside of the repository only PYTHONPATH tells where the tests are.
+    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": str(REPOSITORY)}
     running = [
         subprocess.Popen(
             [*command, "--node-rank", str(rank), "--no-python", *program, "run", "--target", "finetuned_network"],
