@@ -1,16 +1,33 @@
-# Everything runs in .venv, which `make setup` makes from pyproject.toml.
+# Everything runs in .venv, which `make setup` makes from pyproject.toml, with the versions of constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
+# An index that has another build of torch, such as https://download.pytorch.org/whl/cpu; empty = the default index alone.
+TORCH_INDEX ?=
+PIP_INSTALL := $(BIN)/python -m pip install --quiet $(PIP_OPTIONS) --constraint constraints.txt \
+  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: setup run data/raw ui test test-long test-all lint audit bench pictures
+.PHONY: setup development lock run data/raw ui test test-long test-all lint audit bench pictures
+.NOTPARALLEL:
 
+# What `make run` and `make ui` need.
 setup: .venv/.installed
 
-.venv/.installed: pyproject.toml
+.venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet $(PIP_OPTIONS) --editable '.[dev,bench]'
+	$(PIP_INSTALL) --editable .
 	touch $@
+
+# What tests, lint and benchmarks need besides, each when it is first asked for.
+.venv/.test .venv/.lint .venv/.bench: .venv/.%: .venv/.installed
+	$(PIP_INSTALL) --editable '.[$*]'
+	touch $@
+
+development: .venv/.test .venv/.lint .venv/.bench
+
+# Writes constraints.txt: the versions in .venv, and for what is not there the newest that pyproject.toml admits.
+lock: setup
+	$(BIN)/python .ci/lock.py
 
 run: setup data/raw
 	$(BIN)/engage run
@@ -23,25 +40,26 @@ data/raw: setup
 	  mv data/.raw data/raw; \
 	fi
 
+# Dagster would warn that it prefers `dg dev`, which is a package of its own and starts the same processes.
 ui: setup
-	$(BIN)/dagster dev --host 127.0.0.1 --port 3000
+	$(BIN)/python -W ignore:Function -m dagster dev --host 127.0.0.1 --port 3000
 
 # SEED=7 runs the tests in the random order of that seed.
 TEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=15 \
   $(if $(SEED),--order-seed=$(SEED))
 
-test: setup
+test: .venv/.test
 	$(TEST) -m 'not long'
 
 # What takes minutes each: a cluster, the daemon day after day, the same world twice.
-test-long: setup
+test-long: .venv/.test
 	$(TEST) -m long
 
 # Both at once: while the long ones wait, for a daemon or a cluster, the others run.
-test-all: setup
+test-all: .venv/.test
 	$(TEST)
 
-lint: setup
+lint: .venv/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -49,18 +67,18 @@ lint: setup
 	$(BIN)/codespell
 
 # Known vulnerabilities of what is installed; skipped, saying why, where the data can't be reached.
-audit: setup
+audit: .venv/.lint
 	$(BIN)/python .ci/audit.py
 
-bench: setup
+bench: .venv/.bench
 	$(BIN)/python -m engage_pipeline_tests.benchmarks --out docs/performance.md
 	$(BIN)/python -m engage_pipeline_tests.benchmarks.scale --out docs/scale.md
 
 # The screenshots of docs/, of a small demo world. Needs Debian's chromium and chromium-driver.
-pictures: setup
+pictures: .venv/.test
 	$(BIN)/python -m engage_pipeline_tests.pictures
 
 # Hundreds of faults put into a copy of the product, one at a time: do its tests notice? Goes on where it was stopped.
 .PHONY: mutants
-mutants: setup
+mutants: .venv/.test
 	nice $(BIN)/python -m engage_pipeline_tests.mutants

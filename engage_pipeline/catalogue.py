@@ -58,6 +58,8 @@ _REPORTED = (
     "finetuned_encoder",
     "token_sketches",
     "emde_sketches",
+    "tweet_topics",
+    "user_communities",
 )
 """Artifacts that the report shows beside the model: inputs of `evaluation`, so that a change makes it stale."""
 
@@ -133,7 +135,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.LANGUAGE,
             ("tweet_parts",),
             ("topics", "features.topics", "encoder.parts", "seed"),
-            "3",
+            "4",
             parts_setting="encoder.parts",
         ),
         Artifact(
@@ -147,22 +149,22 @@ ARTIFACTS: dict[str, Artifact] = {
             "finetuned_network",
             Stage.MODEL,
             ("pretrained_network", "validation_features", "emde_sketches"),
-            ("network", "trees.enabled", "seed", "training_threads"),
-            "2",
+            ("network", "trees.enabled", "refit", "seed", "training_threads"),
+            "3",
         ),
         Artifact(
             "engagement_effects",
             Stage.MODEL,
             ("interaction_features", "validation_features", "tweet_topics", "user_communities"),
-            ("effects", "features.effects", "max_n_parts"),
-            "5",
+            ("effects", "features.effects", "max_n_parts", "refit", "seed"),
+            "8",
         ),
         Artifact(
             "engagement_trees",
             Stage.MODEL,
             ("pretrained_network", "engagement_effects", "validation_features", "emde_sketches"),
-            ("trees", "features.effects", "seed", "training_threads"),
-            "2",
+            ("trees", "features.effects", "refit", "seed", "training_threads"),
+            "4",
         ),
         Artifact(
             "candidate_model",
@@ -177,7 +179,7 @@ ARTIFACTS: dict[str, Artifact] = {
                 "emde_sketches",
             ),
             ("trees.enabled", "features.effects", "max_n_parts", "training_threads"),
-            "3",
+            "5",
         ),
         Artifact(
             "trained_model",
@@ -196,11 +198,12 @@ ARTIFACTS: dict[str, Artifact] = {
                 "validation_features",
                 "pretrained_network",
                 "finetuned_network",
+                "engagement_effects",
                 "engagement_trees",
                 *_REPORTED,
             ),
             ("evaluation", "trees.enabled", "max_n_parts"),
-            "3",
+            "4",
         ),
         Artifact("submission", Stage.SUBMISSION, ("trained_model", "test_features", "test_tweets"), (), "1"),
     )
@@ -232,6 +235,27 @@ def relevant_settings(name: str, settings: Settings) -> dict[str, Any]:
 def default_settings(name: str) -> dict[str, Any]:
     """Returns the defaults of `relevant_settings`."""
     return relevant_settings(name, Settings())
+
+
+def shown_version(name: str, settings: Settings) -> str:
+    """Returns the code version of the artifact `name` for Dagster: with a digest of the settings that are not defaults.
+
+    So Dagster calls a version out of date where `store.staleness` does: after a change of the code or of a setting.
+    """
+    changed = _differences(relevant_settings(name, settings), default_settings(name))
+    return ARTIFACTS[name].code_version + (f" {digest(changed)[:8]}" if changed else "")
+
+
+def _differences(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Returns the values that differ from the defaults, by dotted name."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        default = defaults.get(name)
+        if isinstance(value, dict) and isinstance(default, dict):
+            found |= {f"{name}.{below}": one for below, one in _differences(value, default).items()}
+        elif value != default:
+            found[name] = value
+    return found
 
 
 def ancestry(name: str) -> set[str]:

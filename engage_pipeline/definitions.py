@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from engage_pipeline.orchestration.alerts.sensor import alert_sensors
 from engage_pipeline.orchestration.automation.jobs import JOBS
 from engage_pipeline.orchestration.automation.nightly import nightly_schedule
 from engage_pipeline.orchestration.automation.parts_sensor import parts_sensor
@@ -16,7 +17,7 @@ def build_definitions(pipeline: Pipeline) -> dg.Definitions:
     automation = settings.automation
     runs_by_itself = dg.Definitions(
         jobs=JOBS,
-        sensors=[dead_runs, parts_sensor(automation)],
+        sensors=[dead_runs, parts_sensor(automation), *alert_sensors()],
         schedules=[nightly_schedule(automation)],
     )
     return dg.Definitions.merge(build_graph(pipeline, settings), runs_by_itself)

@@ -43,7 +43,7 @@ RECORD = Path(__file__).parent / "golden" / "code_versions.json"
 COMMAND = "python -m engage_pipeline_tests.code_versions"
 EXACT = (Stage.INGEST, Stage.INTERACTIONS)
 TOLERANCE = 0.05
-LIBRARIES = ("lightgbm", "numpy", "scikit-learn", "scipy", "torch")
+LIBRARIES = ("lightgbm", "numba", "numpy", "scikit-learn", "scipy", "torch")
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ LAYERS = (
     ("files", "metrics", "numerics", "progress"),
     ("schema",),
     ("settings",),
+    ("locations",),
     ("errors", "plurals"),
 )
 """From the top down: a module imports from its own folder or from a layer below. What comes later in the flow of the

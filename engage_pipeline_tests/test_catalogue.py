@@ -28,6 +28,7 @@ NOT_CONTENT = {
     "test_data",
     "deletions",
     "follow_links",
+    "owners",
     "engine",
 } | {
     "checks",

@@ -3,14 +3,19 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import dagster as dg
 import pytest
 import yaml
 
-from engage_pipeline.catalogue import ARTIFACTS
-from engage_pipeline.definitions import defs
+from engage_pipeline.catalogue import ARTIFACTS, shown_version
+from engage_pipeline.definitions import build_definitions, defs
+from engage_pipeline.orchestration.graph import known_settings
+from engage_pipeline.orchestration.launching import LOCATION, MODULE
+from engage_pipeline.orchestration.resources import Pipeline
+from engage_pipeline_tests import worlds
 
 REPOSITORY = Path(__file__).parents[1]
 HEAVY = ("torch", "transformers", "lightgbm", "accelerate", "sklearn", "scipy", "matplotlib")
@@ -29,6 +34,34 @@ def test_help_of_the_command_imports_neither_dagster_nor_torch() -> None:
     assert loaded.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("category", ["DeprecationWarning", "PendingDeprecationWarning", "FutureWarning"])
+def test_loading_the_definitions_uses_nothing_deprecated(category: str) -> None:
+    code = (
+        f"import warnings; warnings.simplefilter('error', {category}); import dagster as dg; "
+        "[warnings.simplefilter('error', one) for one in (dg.SupersessionWarning, dg.BetaWarning, dg.PreviewWarning)]; "
+        "from engage_pipeline.definitions import defs; defs.get_repository_def()"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert loaded.returncode == 0, loaded.stderr
+
+
+def test_owners_are_those_of_the_settings(tmp_path: Path) -> None:
+    owners = ["ada@example.com", "team:engagement"]
+    config = worlds.write_config(tmp_path, owners=owners)
+    found = build_definitions(Pipeline(config=str(config))).resolve_all_asset_specs()
+    assert [spec.owners for spec in found] == [owners] * len(ARTIFACTS)
+
+
+def test_dg_finds_the_definitions() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["dg"]
+    assert project["directory_type"] == "project"
+    assert project["project"] == {
+        "root_module": "engage_pipeline",
+        "code_location_name": LOCATION,
+        "code_location_target_module": MODULE,
+    }
+
+
 def specs() -> dict[str, dg.AssetSpec]:
     return {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
 
@@ -40,9 +73,9 @@ def test_the_assets_are_the_catalogue() -> None:
         spec = found[name]
         assert {dep.asset_key.to_user_string() for dep in spec.deps} == set(artifact.inputs), name
         assert spec.group_name == artifact.stage.value
-        assert spec.code_version == artifact.code_version
+        assert spec.code_version == shown_version(name, known_settings(Pipeline()))
         assert spec.description
-        assert spec.owners
+        assert spec.owners == []
         assert spec.kinds
         assert (spec.partitions_def is not None) == artifact.partitioned
 

@@ -127,7 +127,7 @@ def test_topics_and_communities_are_looked_for_only_where_something_reads_them(w
     store = worlds.store_of(config)
     topics, communities = (store.open(name) for name in ("tweet_topics", "user_communities"))
     assert topics.manifest.facts["topics"] == communities.manifest.facts["communities"] == 0
-    assert len(TopicModel.load(topics.directory()).centroids) == 0
+    assert TopicModel.load(topics.directory()).topics == 0
     assert pq.read_metadata(communities.path("communities.parquet")).num_rows == 0
     effects = EffectScorer.load(store.open("candidate_model").directory())
     assert not effects.enabled

@@ -28,6 +28,7 @@ TINY: dict[str, Any] = {
     "sketch_depth": 4,
     "encoder": {"tiny_dim": 8, "tiny_layers": 1, "max_tweets": 200, "max_tokens": 12, "batch_size": 64},
     "network": {"hidden_size": 16, "batch_size": 256, "epochs": 1},
+    "effects": {"sweeps": 8, "kept_sweeps": 6},
     "trees": {"n_estimators": 20},
     "training_threads": 1,
     "engine": {"threads": 2, "memory_limit": "1GB"},
@@ -37,9 +38,8 @@ TINY: dict[str, Any] = {
 
 def copy_world(source: Path, folder: Path) -> None:
     """Copies a finished world without what those who work in it at this moment keep there for a while."""
-    shutil.copytree(
-        source, folder, ignore=shutil.ignore_patterns(".predict-*", ".explain-*", ".spill"), dirs_exist_ok=True
-    )
+    others = shutil.ignore_patterns(".predict-*", ".explain-*", ".spill")
+    shutil.copytree(source, folder, symlinks=True, ignore=others, dirs_exist_ok=True)
 
 
 def overlaid(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,20 +6,41 @@ Commands import heavy modules inside: `engage --help` loads neither Dagster nor 
 import io
 import logging
 import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 
-from engage_pipeline.commands import comparison, data, models, pipeline
+from engage_pipeline.commands import comparison, data, documents, models, pipeline
+from engage_pipeline.commands.group import Commands
 from engage_pipeline.errors import UserError
-from engage_pipeline.machine import full_disk, refusals
+from engage_pipeline.machine import full_disk, refusals, stopping
 
 app = typer.Typer(
-    help="Predicts how people engage with tweets.",
+    cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(context: typer.Context, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        typer.echo(f"engage_pipeline {version('engage_pipeline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def engage(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Predicts how people engage with tweets."""
+
+
 for command in (
     pipeline.run,
     pipeline.status,
@@ -34,6 +55,7 @@ for command in (
     comparison.compare,
     data.synthesize,
     data.rejects,
+    data.path,
     data.settings,
 ):
     app.command()(command)
@@ -45,19 +67,29 @@ def run_command() -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as on standard error: no character breaks a table
     try:
-        app()
+        app(prog_name="engage")
     except SystemExit as end:
+        stopping.end_if_told()
+        documents.finish()
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except UserError as error:
-        typer.echo(f"engage: {error}", err=True)
-        return 1
+        return _failed(str(error), error.details)
     except Exception as error:
         words = full_disk.in_words(error) if full_disk.is_full(error) else refusals.in_words(error)
         if words is None:
+            stopping.end_if_told()
+            documents.finish(f"{type(error).__name__}: {error}")
             raise
-        typer.echo(f"engage: {words}", err=True)
-        return 1
+        return _failed(words)
+    documents.finish()
     return 0
+
+
+def _failed(line: str, details: Mapping[str, Any] | None = None) -> int:
+    typer.echo(f"engage: {line}", err=True)
+    stopping.end_if_told()
+    documents.finish(line, details)
+    return 1
 
 
 def _show_log_lines() -> None:

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ def compare(
         str, typer.Option(help="Rows of the worlds, comma-separated; 1600000:1 = with the seed 1 only.")
     ] = "60000,400000,1600000:1",
     seeds: Annotated[str, typer.Option(help="Seeds of the worlds of every size.")] = "1,2",
+    kinds: Annotated[str, typer.Option(help="Kinds of the worlds, as of synthesize --world.")] = "plain",
     presets: Annotated[
         str, typer.Option(help="Presets, and reference_trees: LightGBM on the reference's numbers.")
     ] = "synerise,reference_trees,default",
@@ -40,7 +42,7 @@ def compare(
     from engage_pipeline.comparison.comparison import compare as run_comparison
     from engage_pipeline.comparison.contenders import common_values
 
-    plan = Plan(parse_worlds(sizes, seeds), parse_names(presets), ablation, leakage)
+    plan = Plan(parse_worlds(sizes, seeds, kinds), parse_names(presets), ablation, leakage)
     outcomes = run_comparison(out, plan, common_values(config), shlex.join(["engage", *sys.argv[1:]]))
     typer.echo(out / PAGE)
     if failed := [outcome for outcome in outcomes if outcome.problem is not None]:
@@ -52,17 +54,24 @@ def parse_names(text: str) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in text.split(",")))
 
 
-def parse_worlds(sizes: str, seeds: str) -> "list[WorldSpec]":
-    """Combines every size with every seed, or with the seed behind its colon. Raises UserError: not a number."""
-    from engage_pipeline.comparison.worlds import WorldSpec
+def parse_worlds(sizes: str, seeds: str, kinds: str) -> "list[WorldSpec]":
+    """Combines every kind and every size with every seed, or with the seed behind its colon.
 
+    Raises UserError: not a number, not a kind.
+    """
+    from engage_pipeline.comparison.worlds import WorldSpec
+    from engage_pipeline.synthetic.recipes import Recipe
+
+    known = list(Recipe)
+    if wrong := [name for name in parse_names(kinds) if name not in known]:
+        raise UserError(f"--kinds: {wrong[0]!r} is not one of {', '.join(known)}")
     every = [_number("--seeds", seed) for seed in parse_names(seeds)]
     worlds = []
     for text in parse_names(sizes):
         size, colon, own = text.partition(":")
         chosen = [_number("--sizes", own)] if colon else every
         worlds += [WorldSpec(_number("--sizes", size), seed) for seed in chosen]
-    return list(dict.fromkeys(worlds))
+    return list(dict.fromkeys(replace(one, kind=Recipe(kind)) for kind in parse_names(kinds) for one in worlds))
 
 
 def _number(option: str, text: str) -> int:

@@ -3,17 +3,21 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engage_pipeline.commands.options import Config, PresetName, Threads
+from engage_pipeline.commands import documents
+from engage_pipeline.commands.options import A_LOCATION, Config, Json, PresetName, Threads, Values, chosen_settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.outputs import find_output
 from engage_pipeline.orchestration.history import open_instance
 from engage_pipeline.plurals import counted
-from engage_pipeline.settings.settings import load_settings
+
+if TYPE_CHECKING:
+    from engage_pipeline.store.store import ArtifactStore
 
 Mixed = Annotated[
     bool,
@@ -26,6 +30,8 @@ def rollback(
     previous: Annotated[bool, typer.Option("--previous", help="The model promoted before this one.")] = False,
     config: Config = None,
     preset: PresetName = None,
+    values: Values = None,
+    json: Json = False,
 ) -> None:
     """Let an earlier model predict again; without --to or --previous, list the kept models."""
     from engage_pipeline.model.promotion.predicting import lacks_model, short
@@ -33,39 +39,47 @@ def rollback(
     from engage_pipeline.orchestration.assets.materializing import report_published
     from engage_pipeline.store.store import ArtifactStore
 
-    store = ArtifactStore(load_settings(config, preset=preset))
+    store = ArtifactStore(chosen_settings(config, preset, values))
     if to is not None and previous:
         raise UserError("give --to or --previous, not both")
     if to is None and not previous:
+        documents.put(_models_document(store))
         models = kept_models(store)
         none = lacks_model(store) or "no model is kept: `engage run` makes the first"
         typer.echo(format_models(models) if models else none)
         return
     with open_instance() as instance:
         manifest = roll_back(store, to)
-        report_published(instance, manifest)
+        report_published(instance, store, manifest)
+    documents.put(_models_document(store))
     typer.echo(f"model {short(manifest.version)} predicts from now on; `engage run` makes results.csv anew")
 
 
-def promote(config: Config = None, preset: PresetName = None) -> None:
+def promote(config: Config = None, preset: PresetName = None, values: Values = None, json: Json = False) -> None:
     """Let the newest trained model predict although its promotion was refused, or a rollback replaced it."""
     from engage_pipeline.model.promotion.predicting import short
     from engage_pipeline.model.promotion.rollback import promote_by_hand
     from engage_pipeline.orchestration.assets.materializing import report_published
     from engage_pipeline.store.store import ArtifactStore
 
-    store = ArtifactStore(load_settings(config, preset=preset))
+    store = ArtifactStore(chosen_settings(config, preset, values))
     with open_instance() as instance:
         manifest = promote_by_hand(store)
-        report_published(instance, manifest)
+        report_published(instance, store, manifest)
+    documents.put(_models_document(store))
     typer.echo(f"model {short(manifest.version)} predicts from now on; `engage run` makes results.csv anew")
 
 
 def predict(
-    inputs: Annotated[list[Path], typer.Option("--input", help="Test parts or folders of them; may be repeated.")],
-    output: Annotated[Path, typer.Option(help="Where results.csv is written; - is standard output.")],
+    inputs: Annotated[
+        list[Path],
+        typer.Option("--input", **A_LOCATION, help="Test parts or folders of them, or URIs; may be repeated."),
+    ],
+    output: Annotated[
+        Path, typer.Option(**A_LOCATION, help="Where results.csv is written, maybe a URI; - is standard output.")
+    ],
     more: Annotated[
-        list[Path] | None, typer.Argument(help="Further inputs, so that --input test/part-* works.")
+        list[Path] | None, typer.Argument(**A_LOCATION, help="Further inputs, so that --input test/part-* works.")
     ] = None,
     threads: Threads = None,
     processes: Annotated[
@@ -74,22 +88,29 @@ def predict(
     allow_mixed: Mixed = False,
     config: Config = None,
     preset: PresetName = None,
+    values: Values = None,
+    json: Json = False,
 ) -> None:
-    """Predict test parts with the published model: the challenge's test phase. No Dagster, no network."""
+    """Predict test parts with the published model: the challenge's test phase. No Dagster; network only for URIs."""
     from engage_pipeline.submission.predict import predict as predict_parts
 
-    settings = load_settings(config, preset=preset)
+    settings = chosen_settings(config, preset, values)
+    if json and find_output(output).is_stdout:
+        raise UserError("--output and --json can't both be standard output: give --output a file")
     report = predict_parts(
         [*inputs, *(more or [])], output, settings, threads=threads, processes=processes, allow_mixed=allow_mixed
     )
     rows, rejected = counted(report.rows, "row"), counted(report.rejected, "line")
     speed = f"{report.rows_per_second:,.0f} rows a second"
+    documents.put({"output": str(output), **asdict(report), "rows_per_second": report.rows_per_second})
     said = f"{output}: {rows} in {report.seconds:.1f} s, {speed}, {rejected} rejected"
     typer.echo(said, err=find_output(output).is_stdout)
 
 
 def explain(
-    part: Annotated[Path, typer.Option("--input", help="A raw part of any kind; labels are only shown.")],
+    part: Annotated[
+        Path, typer.Option("--input", **A_LOCATION, help="A raw part of any kind, or its URI; labels are only shown.")
+    ],
     row: Annotated[int, typer.Option(help="Line of the part, from 0, like line_number in every table.")],
     json: Annotated[
         Path | None,
@@ -99,6 +120,7 @@ def explain(
     allow_mixed: Mixed = False,
     config: Config = None,
     preset: PresetName = None,
+    values: Values = None,
 ) -> None:
     """Explain the prediction of one row: the contribution of each family of features, and the counters behind it.
 
@@ -110,7 +132,7 @@ def explain(
 
     output = None if json is None else find_output(json)
     with _without_log_lines():
-        settings = load_settings(config, preset=preset)
+        settings = chosen_settings(config, preset, values)
         explained = explain_line(part, row, settings, threads=threads, allow_mixed=allow_mixed)
     if output is None or not output.is_stdout:
         typer.echo(to_text(explained))
@@ -124,11 +146,22 @@ def evaluate(
     oracle: Annotated[Path | None, typer.Option(help="Parquet with the true probabilities.")] = None,
     config: Config = None,
     preset: PresetName = None,
+    values: Values = None,
+    json: Json = False,
 ) -> None:
     """Score a predictions file: AP and RCE, overall and over the author groups, and the share of the oracle's RCE."""
     from engage_pipeline.submission.scoring.report import score_predictions
 
-    typer.echo(score_predictions(predictions, labels, oracle, load_settings(config, preset=preset)).to_text())
+    report = score_predictions(predictions, labels, oracle, chosen_settings(config, preset, values))
+    documents.put(report.to_json())
+    typer.echo(report.to_text())
+
+
+def _models_document(store: "ArtifactStore") -> dict[str, Any]:
+    from engage_pipeline.model.promotion.rollback import kept_models
+
+    names = ("version", "predicts", "promoted_at", "rce")
+    return {"models": [{name: getattr(model, name) for name in names} for model in kept_models(store)]}
 
 
 @contextmanager

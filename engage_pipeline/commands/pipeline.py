@@ -2,21 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engage_pipeline.catalogue import ARTIFACTS, ancestry
-from engage_pipeline.commands.options import Config, PresetName, open_pipeline
+from engage_pipeline.commands import documents
+from engage_pipeline.commands.options import Config, Json, PresetName, Values, chosen_settings, open_pipeline
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.network.launched import Launch, follow, leading, take_launch
 from engage_pipeline.orchestration.history import has_instance, open_instance
 from engage_pipeline.plurals import counted
-from engage_pipeline.settings.settings import load_settings
 
 if TYPE_CHECKING:
     from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
     from engage_pipeline.orchestration.resources import Pipeline
+    from engage_pipeline.store.plan import Step
     from engage_pipeline.store.store import ArtifactStore
 
 
@@ -24,6 +26,8 @@ def run(
     config: Config = None,
     preset: PresetName = None,
     target: Annotated[list[str] | None, typer.Option(help="Only this asset and its inputs; may be repeated.")] = None,
+    values: Values = None,
+    json: Json = False,
 ) -> None:
     """Make every asset that is missing or out of date, from tweet_parts to submission, and show the scores.
 
@@ -35,9 +39,10 @@ def run(
             raise UserError(f"--target {name}: no such asset; the assets are {', '.join(ARTIFACTS)}")
     launch = take_launch()
     if launch is not None and launch.rank > 0:
+        documents.discard()
         _follow(launch)
         return
-    pipeline = open_pipeline(config, preset)
+    pipeline = open_pipeline(config, preset, values)
     with leading(launch, pipeline.settings()):
         _run(pipeline, targets)
 
@@ -51,12 +56,13 @@ def _follow(launch: Launch) -> None:
 
 def _run(pipeline: "Pipeline", targets: Sequence[str]) -> None:
     from engage_pipeline.model.promotion.predicting import lacks_model
-    from engage_pipeline.orchestration.running import run_pipeline, summary
+    from engage_pipeline.orchestration.running import outcome, run_pipeline, summary
 
     wanted = set().union(*map(ancestry, targets)) if targets else ARTIFACTS.keys()
     with open_instance() as instance, _shown_warnings() as warnings:
         made = run_pipeline(pipeline, instance, wanted, warnings=warnings)
         missing = lacks_model(pipeline.store()) if "submission" in wanted else None
+        documents.put({"made": _shown(made), **(outcome(pipeline.store()) if not targets else {})})
         if not targets:
             typer.echo(summary(pipeline.store(), made))
         elif made or missing is None:
@@ -65,14 +71,20 @@ def _run(pipeline: "Pipeline", targets: Sequence[str]) -> None:
             raise UserError(f"submission: {missing}")
 
 
-def status(config: Config = None, preset: PresetName = None) -> None:
+def _shown(steps: "Sequence[Step]") -> list[dict[str, str | None]]:
+    return [{"artifact": step.artifact, "part": step.key, "reason": step.reason} for step in steps]
+
+
+def status(config: Config = None, preset: PresetName = None, values: Values = None, json: Json = False) -> None:
     """Show every artifact: rows, seconds, peak memory, and why it is out of date."""
-    from engage_pipeline.commands.status_table import status_table
+    from engage_pipeline.commands.status_table import read_status, status_table
     from engage_pipeline.store.store import ArtifactStore
 
-    store = ArtifactStore(load_settings(config, preset=preset))
-    typer.echo(status_table(store))
-    for line in _stored_warnings(store):
+    store = ArtifactStore(chosen_settings(config, preset, values))
+    found, warnings = read_status(store), _stored_warnings(store)
+    artifacts = [{**asdict(state), "current": state.reason is None} for state in found.artifacts]
+    documents.put({"artifacts": artifacts, "notes": [*found.notes], "warnings": warnings})
+    for line in (status_table(found), *warnings):
         typer.echo(line)
 
 
@@ -81,13 +93,17 @@ def backfill(
     asset: Annotated[str, typer.Option(help="tweet_parts or interaction_features.")] = "tweet_parts",
     config: Config = None,
     preset: PresetName = None,
+    values: Values = None,
+    json: Json = False,
 ) -> None:
     """Make chosen parts again, in few runs; without names, those that are missing, failed or out of date."""
     from engage_pipeline.orchestration.backfilling import backfill as backfill_parts
 
-    pipeline = open_pipeline(config, preset)
+    pipeline = open_pipeline(config, preset, values)
     with open_instance() as instance, _shown_warnings() as warnings:
         done = backfill_parts(pipeline, instance, asset, parts or [], warnings)
+        documents.put({"asset": asset, "made": _shown(done.steps), "runs": done.runs})
+        documents.put({"failures": [*done.failures]})
         if done.failures:
             raise UserError("; ".join(done.failures))
         made = f"{counted(len(done.steps), 'part')} of {asset} made in {counted(done.runs, 'run')}"
@@ -100,12 +116,13 @@ def register_parts(
     ] = False,
     config: Config = None,
     preset: PresetName = None,
+    values: Values = None,
 ) -> None:
     """Add the parts found in `recsys_data` as partitions, so that the UI can materialize and backfill them."""
     from engage_pipeline.orchestration import partitions
     from engage_pipeline.store.plan import parts_with_files, training_parts
 
-    settings = load_settings(config, preset=preset)
+    settings = chosen_settings(config, preset, values)
     parts = training_parts(settings)
     with open_instance() as instance:
         added = partitions.register_parts(instance, parts)
@@ -118,11 +135,11 @@ def register_parts(
         typer.echo(f"{counted(len(pruned), 'part')} without a file removed{names}")
 
 
-def forget(config: Config = None, preset: PresetName = None) -> None:
+def forget(config: Config = None, preset: PresetName = None, values: Values = None) -> None:
     """Apply the lists of deleted tweets and users: rewrite parts with them, and remake the artifacts that follow."""
     from engage_pipeline.orchestration.automation.forget import forget as forget_deletions
 
-    pipeline = open_pipeline(config, preset)
+    pipeline = open_pipeline(config, preset, values)
     with open_instance() as instance:
         outcome = forget_deletions(pipeline, instance)
     typer.echo(outcome.to_text())
@@ -139,6 +156,7 @@ def _shown_warnings() -> Iterator["FailedWarnings"]:
     try:
         yield warnings
     finally:
+        documents.put({"warnings": warnings.lines()})
         for line in warnings.lines():
             typer.echo(line)
 

@@ -1,7 +1,8 @@
-"""The table of all artifacts: what exists, what it cost, why it is out of date, what predates a deletion."""
+"""The state of all artifacts: what exists, what it cost, why it is out of date, what predates a deletion."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
@@ -15,20 +16,56 @@ from engage_pipeline.store.staleness import NOT_THERE
 from engage_pipeline.store.store import ArtifactStore
 
 
-def status_table(store: ArtifactStore) -> str:
-    """Formats a line per artifact or part: rows, seconds and peak memory of its making, and whether it is current."""
-    rows = [("artifact", "rows", "seconds", "peak MB", "state")]
+@dataclass(frozen=True)
+class ArtifactState:
+    """An artifact, or a part of it, as `engage status` shows it.
+
+    `reason`: why `engage run` would make it again; None if it is current. `seconds` (wall time) and `peak_mb`
+    (resident) are those of its making, `created` is its time (ISO 8601, UTC). `deletions`: a note if it holds deleted
+    rows.
+    """
+
+    artifact: str
+    part: str | None
+    reason: str | None
+    rows: int | None = None
+    seconds: float | None = None
+    peak_mb: int | None = None
+    version: str | None = None
+    created: str | None = None
+    deletions: str | None = None
+
+    @property
+    def in_words(self) -> str:
+        """The last column of the table."""
+        return "; ".join([self.reason or "current", *([self.deletions] if self.deletions else [])])
+
+
+@dataclass(frozen=True)
+class Status:
+    """All artifacts and parts in the order of the graph, and problems that hide some of them."""
+
+    artifacts: tuple[ArtifactState, ...]
+    notes: tuple[str, ...]
+
+
+def read_status(store: ArtifactStore) -> Status:
+    """Looks at every artifact and part."""
     deletions = _deletions(store)
-    for names in SEGMENTS:
-        for name in names:
-            rows += [_row(store, name, key, deletions) for key in _keys(store, name)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    states = [_state(store, name, key, deletions) for names in SEGMENTS for name in names for key in _keys(store, name)]
     notes = [deletions[""]] if "" in deletions else []
     try:
         training_listing(store.settings)
     except UserError as error:  # then the table has none of its parts
         notes.append(str(error))
-    return "\n".join([*(_line(row, widths) for row in rows), *notes])
+    return Status(tuple(states), tuple(notes))
+
+
+def status_table(status: Status) -> str:
+    """Formats a line per artifact or part: rows, seconds and peak memory of its making, and whether it is current."""
+    rows = [("artifact", "rows", "seconds", "peak MB", "state"), *map(_cells, status.artifacts)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join([*(_line(row, widths) for row in rows), *status.notes])
 
 
 def _keys(store: ArtifactStore, name: str) -> Sequence[str | None]:
@@ -37,7 +74,7 @@ def _keys(store: ArtifactStore, name: str) -> Sequence[str | None]:
         return [None]
     failed: set[str] = set()
     if name == "tweet_parts":
-        with suppress(UserError):  # status_table says it below
+        with suppress(UserError):  # a note of read_status
             raw = training_listing(store.settings).parts
             failed = {key for key in raw if kept_rejects(store.folder(name, key)).is_file()}
     return sorted({*store.parts(), *failed})
@@ -52,25 +89,36 @@ def _deletions(store: ArtifactStore) -> dict[str, str]:
         return {"": str(error)}
 
 
-def _row(
-    store: ArtifactStore, name: str, key: str | None, deletions: Mapping[str, str]
-) -> tuple[str, str, str, str, str]:
+def _state(store: ArtifactStore, name: str, key: str | None, deletions: Mapping[str, str]) -> ArtifactState:
     try:
         manifest = store.manifest(name, key)
     except UserError as error:
-        return (label(name, key), "", "", "", str(error))
+        return ArtifactState(name, key, str(error))
     if manifest is None:
         failed = name == "tweet_parts"  # only its failed parts are listed without a version
-        return (label(name, key), "", "", "", f"failed: `engage rejects {key}` says why" if failed else NOT_THERE)
+        return ArtifactState(name, key, f"failed: `engage rejects {key}` says why" if failed else NOT_THERE)
     try:
-        state = store.stale(name, key, raw_sources(store.settings, name, key)) or "current"
+        reason = store.stale(name, key, raw_sources(store.settings, name, key))
     except UserError as error:
-        state = str(error)
-    if said := deletions.get(label(name, key)):
-        state = f"{state}; {said}"
+        reason = str(error)
     facts = Facts.read(manifest)
-    count = "" if manifest.rows is None else f"{manifest.rows:,}"
-    return (label(name, key), count, f"{facts.seconds:.1f}", f"{facts.peak_mb:,}", state)
+    return ArtifactState(
+        artifact=name,
+        part=key,
+        reason=reason,
+        rows=manifest.rows,
+        seconds=facts.seconds,
+        peak_mb=facts.peak_mb,
+        version=manifest.version,
+        created=manifest.created,
+        deletions=deletions.get(label(name, key)),
+    )
+
+
+def _cells(state: ArtifactState) -> tuple[str, str, str, str, str]:
+    seconds = "" if state.seconds is None else f"{state.seconds:.1f}"
+    rows, peak = ("" if count is None else f"{count:,}" for count in (state.rows, state.peak_mb))
+    return (label(state.artifact, state.part), rows, seconds, peak, state.in_words)
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

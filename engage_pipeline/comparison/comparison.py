@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class Plan:
             yield from ((first, one) for one in ablations().values())
         if self.leakage:
             for variant in (Variant.SHUFFLED, Variant.STRANGERS):
-                yield WorldSpec(first.rows, first.seed, variant), contender(BASE)
+                yield replace(first, variant=variant), contender(BASE)
 
 
 def compare(folder: Path, plan: Plan, common: Mapping[str, Any], command: str) -> list[RunOutcome]:

@@ -13,7 +13,8 @@ from engage_pipeline.catalogue import ARTIFACTS, ancestry, digest, setting_value
 from engage_pipeline.comparison.reference_trees import PARAMETERS, READ_ARTIFACTS
 from engage_pipeline.comparison.worlds import RawFiles, WorldSpec
 from engage_pipeline.errors import UserError
-from engage_pipeline.settings.settings import PRESETS, Preset, overlay, read_yaml, settings_from
+from engage_pipeline.settings.overrides import overlay
+from engage_pipeline.settings.settings import PRESETS, Preset, read_yaml, settings_from
 
 REFERENCE_TREES = "reference_trees"
 BASE = "default"

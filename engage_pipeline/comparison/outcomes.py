@@ -9,6 +9,7 @@ from engage_pipeline.comparison.child import Cost
 from engage_pipeline.comparison.worlds import Variant, WorldSpec
 from engage_pipeline.files.atomic import atomic_file
 from engage_pipeline.metrics import OracleShare, Scores, share_of_oracle
+from engage_pipeline.synthetic.recipes import Recipe
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class RunOutcome:
     def to_json(self) -> dict[str, Any]:
         """Returns the outcome as JSON types."""
         return {
-            "world": {"rows": self.world.rows, "seed": self.world.seed, "variant": str(self.world.variant)},
+            "world": asdict(self.world),
             "contender": self.contender,
             "key": self.key,
             "values": self.values,
@@ -63,7 +64,12 @@ def read_outcome(folder: Path, world: WorldSpec, contender: str) -> RunOutcome |
     try:
         values = json.loads(outcome_path(folder, world, contender).read_text(encoding="utf-8"))
         return RunOutcome(
-            WorldSpec(values["world"]["rows"], values["world"]["seed"], Variant(values["world"]["variant"])),
+            WorldSpec(
+                values["world"]["rows"],
+                values["world"]["seed"],
+                Variant(values["world"]["variant"]),
+                Recipe(values["world"]["kind"]),
+            ),
             values["contender"],
             values["key"],
             values["values"],

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -43,7 +44,7 @@ def page(
         blocks.append(ablation_table(found.get((first, BASE)), without))
     if leakage:
         for variant, (title, text) in _CHECKS.items():
-            checked = found.get((WorldSpec(first.rows, first.seed, variant), BASE))
+            checked = found.get((replace(first, variant=variant), BASE))
             blocks += [f"## {title}, {BASE}, {first.title}", text, check_table(checked)]
     return "\n\n".join(blocks) + "\n"
 

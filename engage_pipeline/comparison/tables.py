@@ -55,16 +55,15 @@ def overall_table(outcomes: Sequence[RunOutcome], worlds: Sequence[WorldSpec], p
         "peak MB",
     )
     rows = []
-    for size in dict.fromkeys(world.rows for world in worlds):
-        seeds = [world for world in worlds if world.rows == size]
+    for title in dict.fromkeys(world.of_all_seeds for world in worlds):
+        seeds = [world for world in worlds if world.of_all_seeds == title]
         rows += [
             (world.title, *_overall_cells(preset, _find(outcomes, [world], preset)))
             for world in seeds
             for preset in presets
         ]
         if len(seeds) > 1:
-            title = f"{size:,} rows, mean"
-            rows += [(title, *_overall_cells(preset, _find(outcomes, seeds, preset))) for preset in presets]
+            rows += [(f"{title}, mean", *_overall_cells(preset, _find(outcomes, seeds, preset))) for preset in presets]
     return markdown(header, rows, 2)
 
 

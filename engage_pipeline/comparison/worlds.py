@@ -2,12 +2,13 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from engage_pipeline.comparison.child import run_engage
 from engage_pipeline.comparison.variants import leave_out_strangers, shuffle_labels
+from engage_pipeline.synthetic.recipes import Recipe
 
 PARTS = 4
 ROWS_A_USER = 10
@@ -26,26 +27,32 @@ _CHANGES = {Variant.SHUFFLED: shuffle_labels, Variant.STRANGERS: leave_out_stran
 
 @dataclass(frozen=True)
 class WorldSpec:
-    """The arguments of a world: `rows` in all (training, validation and test), `seed`, and the variant."""
+    """The arguments of a world: `rows` in all (training, validation and test), `seed`, its kind, and the variant."""
 
     rows: int
     seed: int
     variant: Variant = Variant.PLAIN
+    kind: Recipe = Recipe.PLAIN
 
     @property
     def name(self) -> str:
         """The name of its folder."""
-        plain = f"{self.rows}-{self.seed}"
-        return plain if self.variant is Variant.PLAIN else f"{plain}-{self.variant}"
+        others = [one for one in (self.kind, self.variant) if one not in (Recipe.PLAIN, Variant.PLAIN)]
+        return "-".join(map(str, [self.rows, self.seed, *others]))
 
     @property
     def title(self) -> str:
         """The name in tables."""
-        return f"{self.rows:,} rows, seed {self.seed}"
+        return f"{self.of_all_seeds}, seed {self.seed}"
+
+    @property
+    def of_all_seeds(self) -> str:
+        """The name in tables of such worlds of all seeds."""
+        return f"{self.rows:,} rows" if self.kind is Recipe.PLAIN else f"{self.rows:,} rows, {self.kind}"
 
     def plain(self) -> "WorldSpec":
         """Returns the world of which this is a variant."""
-        return WorldSpec(self.rows, self.seed)
+        return replace(self, variant=Variant.PLAIN)
 
 
 @dataclass(frozen=True)
@@ -88,4 +95,4 @@ def _make(folder: Path, make: Callable[[Path], None]) -> None:
 def _synthesize(world: WorldSpec, folder: Path) -> None:
     numbers = {"rows": world.rows, "users": world.rows // ROWS_A_USER, "parts": PARTS, "seed": world.seed}
     options = [text for name, number in numbers.items() for text in (f"--{name}", str(number))]
-    run_engage(["synthesize", "--out", str(folder), *options], folder / "log.txt")
+    run_engage(["synthesize", "--out", str(folder), "--world", world.kind, *options], folder / "log.txt")

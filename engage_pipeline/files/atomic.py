@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.locations.location import Location, ObjectPath, fresh
 
 _BLOCK = 1 << 20
 _LOCK = ".lock"
@@ -29,8 +30,8 @@ class Fingerprint:
 class SourceFile:
     """A raw file outside the store from which an artifact was made.
 
-    `folder` is relative to the working directory, so that both can be moved together. A file with the same size and
-    modification time counts as unchanged, without reading it.
+    `folder` is relative to the working directory, so that both can be moved together; of an object it is a URI. A file
+    with the same size and modification time counts as unchanged, without reading it.
     """
 
     folder: str
@@ -42,7 +43,8 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Identity:
-    """Inode, size in bytes and modification time (ns) of a file; replacing or writing it changes one of them."""
+    """Inode, size in bytes and modification time (ns) of a file; replacing or writing it changes one of them. An object
+    has a hash of its ETag for an inode."""
 
     inode: int
     bytes: int
@@ -53,16 +55,16 @@ _verified: set[tuple[str, int, int, int, str]] = set()
 """Files that this process found undamaged: path, inode, size, time, SHA-256."""
 
 
-def sha256(path: Path) -> str:
+def sha256(path: Location) -> str:
     """Returns the SHA-256 of the file's content, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def describe_source(path: Path, root: Path) -> SourceFile:
+def describe_source(path: Location, root: Path) -> SourceFile:
     """Describes a raw file relative to the working directory `root`. Raises UserError if it can't be read."""
     try:
-        status = path.stat()
+        status = fresh(path).stat()
         return SourceFile(
             relative_folder(path.parent, root), path.name, status.st_size, status.st_mtime_ns, sha256(path)
         )
@@ -70,17 +72,17 @@ def describe_source(path: Path, root: Path) -> SourceFile:
         raise UserError(f"{path}: {error.strerror}") from error
 
 
-def identity(path: Path) -> Identity:
-    """Returns the identity of a file. Raises UserError if it does not exist."""
+def identity(path: Location) -> Identity:
+    """Returns the identity of a file now. Raises UserError if it does not exist."""
     try:
-        status = path.stat()
+        status = fresh(path).stat()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
     return Identity(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 @contextmanager
-def unchanged(path: Path, since: Identity) -> Iterator[None]:
+def unchanged(path: Location, since: Identity) -> Iterator[None]:
     """Guards a block that reads the file `path`, whose identity was `since` before.
 
     Raises UserError if its identity is another one after the block, also if the block failed: the data, or the error,
@@ -94,7 +96,7 @@ def unchanged(path: Path, since: Identity) -> Iterator[None]:
     _require_unchanged(path, since)
 
 
-def _require_unchanged(path: Path, since: Identity) -> None:
+def _require_unchanged(path: Location, since: Identity) -> None:
     try:
         same = identity(path) == since
     except UserError:
@@ -103,12 +105,14 @@ def _require_unchanged(path: Path, since: Identity) -> None:
         raise UserError(f"{path}: replaced or changed while it was read; nothing of it was published, start again")
 
 
-def relative_folder(folder: Path, root: Path) -> str:
-    """Returns the path of `folder` relative to `root`."""
+def relative_folder(folder: Location, root: Path) -> str:
+    """Returns the path of `folder` relative to `root`, or its URI."""
+    if isinstance(folder, ObjectPath):
+        return str(folder)
     return os.path.relpath(folder.resolve(), root.resolve())
 
 
-def sources_now(recorded: Sequence[SourceFile], paths: Sequence[Path], root: Path) -> list[SourceFile]:
+def sources_now(recorded: Sequence[SourceFile], paths: Sequence[Location], root: Path) -> list[SourceFile]:
     """Describes the current raw files relative to `root`.
 
     A file with the recorded size and time keeps its recorded hash; others are read. A file that was not recorded gets
@@ -129,8 +133,9 @@ def sources_now(recorded: Sequence[SourceFile], paths: Sequence[Path], root: Pat
     return found
 
 
-def damage(path: Path, expected: Fingerprint) -> str | None:
-    """Returns what is wrong with a published file, or None. Each file is read once per process."""
+def damage(path: Path, expected: Fingerprint, *, hashed: bool = True) -> str | None:
+    """Returns what is wrong with a published file, or None. Each file is read once per process; unless `hashed`, its
+    size alone is compared."""
     try:
         status = path.stat()
     except OSError as error:
@@ -138,7 +143,7 @@ def damage(path: Path, expected: Fingerprint) -> str | None:
     if status.st_size != expected.bytes:
         return f"damaged: {status.st_size} bytes instead of {expected.bytes}"
     identity = (str(path), status.st_ino, status.st_size, status.st_mtime_ns, expected.sha256)
-    if identity not in _verified:
+    if hashed and identity not in _verified:
         if sha256(path) != expected.sha256:
             return "damaged: its SHA-256 differs from the manifest's"
         _verified.add(identity)

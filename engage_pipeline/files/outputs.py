@@ -1,7 +1,7 @@
-"""The output of a command: a file, a pipe, a device, or standard output (`-`).
+"""The output of a command: a file, an object of a store, a pipe, a device, or standard output (`-`).
 
-A regular file appears whole or not at all; a symbolic link stays, its target is replaced. Pipes and character devices
-are written to directly. What does not belong here: artifacts, which are folders of the store.
+A regular file, or an object, appears whole or not at all; a symbolic link stays, its target is replaced. Pipes and
+character devices are written to directly. What does not belong here: artifacts, which are folders of the store.
 """
 
 import io
@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
+from engage_pipeline.locations.location import Location, ObjectPath
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -30,29 +31,41 @@ _MOST_LINKS = 40
 
 @dataclass(frozen=True)
 class Output:
-    """A checked place to write to. `target`: the regular file to make; None = a stream.
+    """A checked place to write to. `target`: the regular file or the object to make; None = a stream.
 
     `is_stdout`: the output goes to standard output, so nothing else may be printed there.
     """
 
-    path: Path
-    target: Path | None
+    path: Location
+    target: Location | None
     is_stdout: bool = False
+
+    def put(self, file: Path) -> None:
+        """Moves a finished file, which lies in `draft_folder`, to the target. Raises UserError: a store refuses it."""
+        if isinstance(self.target, Path):
+            atomic.put_in_place(file, self.target)
+        elif self.target is not None:
+            self.target.upload(file)
+
+    def draft_folder(self, otherwise: Path) -> Path:
+        """Returns the folder in which to write the target first: its own, or `otherwise` if it is not on this disk."""
+        return self.target.parent if isinstance(self.target, Path) else otherwise
 
     @contextmanager
     def stream(self) -> Iterator[IO[bytes]]:
         """Opens the stream; a pipe waits for its reader. Raises UserError if it can't be written to."""
         try:
             sys.stdout.flush()
-            raw = _Stream(self.path, os.dup(1) if self.is_stdout else os.open(self.path, os.O_WRONLY | os.O_NOCTTY))
+            descriptor = os.dup(1) if self.is_stdout else os.open(str(self.path), os.O_WRONLY | os.O_NOCTTY)
+            raw = _Stream(self.path, descriptor)
         except OSError as error:
             raise UserError(f"{self.path}: {error.strerror or error}") from error
         with io.BufferedWriter(raw, _BUFFER) as file:
             yield file
 
     def write_text(self, text: str) -> None:
-        """Writes `text` as UTF-8. Raises UserError if it can't be written."""
-        if self.target is None:
+        """Writes `text` as UTF-8 to a file or a stream. Raises UserError if it can't be written."""
+        if not isinstance(self.target, Path):
             with self.stream() as file:
                 file.write(text.encode("utf-8"))
             return
@@ -66,7 +79,7 @@ class Output:
 class _Stream(io.FileIO):
     """An open descriptor whose errors name the path."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, path: Location, descriptor: int) -> None:
         super().__init__(descriptor, "wb")
         self._path = path
 
@@ -79,8 +92,14 @@ class _Stream(io.FileIO):
             raise UserError(f"{self._path}: {error.strerror or error}") from error
 
 
-def find_output(path: Path) -> Output:
-    """Finds out what `path` is. Raises UserError: a folder, a socket, a block device, a loop of links."""
+def find_output(path: Location) -> Output:
+    """Finds out what `path` is. Raises UserError: a folder, a socket, a block device, a loop of links, no bucket."""
+    if isinstance(path, ObjectPath):
+        if not path.bucket.exists():
+            raise UserError(f"{path}: no such bucket")
+        if path.is_dir():
+            raise UserError(f"{path}: is a folder")
+        return Output(path, path)
     if path == STDOUT:
         return Output(path, None, is_stdout=True)
     try:

@@ -5,12 +5,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.locations.location import Location, ObjectPath, entries
 
 PREFIX = "part-"
 COMPRESSIONS = (".gz", ".zst", ".lzo")
+PARQUET = ".parquet"
+SUFFIXES = (*COMPRESSIONS, PARQUET)
+"""Endings that are not part of a part's name."""
 INDEXES = (".index", ".crc", ".md5", ".sha1", ".sha256", ".sha512")
 UNFINISHED = (*INDEXES, ".tmp", ".temp", ".part", ".partial", ".crdownload", "~")
 """Endings of indexes and checksums, and of unfinished files of editors, browsers and transfers."""
@@ -31,8 +34,8 @@ def is_key(key: str) -> bool:
     return _KEY.fullmatch(key) is not None and key not in {".", ".."}
 
 
-def part_name(path: Path) -> str:
-    """Returns the part's name: the file's without compression suffix. Raises UserError if it may not name a part."""
+def part_name(path: Location) -> str:
+    """Returns the part's name: the file's without its suffix. Raises UserError if it may not name a part."""
     return check_key(_stem(path))
 
 
@@ -43,11 +46,11 @@ class Listing:
     A problem's key is the name of the part that the file would be.
     """
 
-    parts: dict[str, Path]
+    parts: dict[str, Location]
     problems: dict[str, str]
 
 
-def list_parts(folder: Path, *, follow_links: bool = False) -> Listing:
+def list_parts(folder: Location, *, follow_links: bool = False) -> Listing:
     """Lists the parts of `folder`: the files whose name begins with `part-`. A bad file does not hide the others.
 
     Other files are named in one log line, once per process for the same files, because a sensor lists the folder often.
@@ -56,10 +59,10 @@ def list_parts(folder: Path, *, follow_links: bool = False) -> Listing:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
-    found: dict[str, Path] = {}
+    found: dict[str, Location] = {}
     problems: dict[str, str] = {}
     others = []
-    for path in sorted(folder.iterdir()):
+    for path in entries(folder):
         name = _stem(path)
         try:
             if not _is_part(path, folder, follow_links=follow_links):
@@ -76,12 +79,12 @@ def list_parts(folder: Path, *, follow_links: bool = False) -> Listing:
 
 
 @lru_cache(maxsize=256)
-def _tell_once(folder: Path, names: Sequence[str]) -> None:
+def _tell_once(folder: Location, names: Sequence[str]) -> None:
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
     LOGGER.info("%s: not parts, skipped: %s%s", folder, ", ".join(map(repr, names[:_NAMED])), more)
 
 
-def find_parts(folder: Path, *, follow_links: bool = False) -> dict[str, Path]:
+def find_parts(folder: Location, *, follow_links: bool = False) -> dict[str, Location]:
     """Returns the parts of `folder`, the files whose name begins with `part-`, by part name, sorted.
 
     Raises UserError: no such folder, no parts, a name that may not name a part, two files for one part, a link that
@@ -91,12 +94,14 @@ def find_parts(folder: Path, *, follow_links: bool = False) -> dict[str, Path]:
     if listing.problems:
         raise UserError(next(iter(listing.problems.values())))
     if not listing.parts:
-        raise UserError(f"{folder}: no parts (files {PREFIX}00000, {PREFIX}00001 …, plain, .gz, .zst or .lzo)")
+        raise UserError(
+            f"{folder}: no parts (files {PREFIX}00000, {PREFIX}00001 …, plain, .gz, .zst, .lzo or .parquet)"
+        )
     return listing.parts
 
 
-def find_part(path: Path, *, follow_links: bool = False) -> Path:
-    """Returns the one part that `path` means: that file, else `path`.gz, .zst or .lzo, or the only part of that folder.
+def find_part(path: Location, *, follow_links: bool = False) -> Location:
+    """Returns the one part that `path` means: that file, else `path` with one of SUFFIXES, or the folder's only part.
 
     Raises UserError if there is no such part, or more than one.
     """
@@ -109,32 +114,32 @@ def find_part(path: Path, *, follow_links: bool = False) -> Path:
         if path.name.endswith(INDEXES):
             raise UserError(f"{path}: an index or a checksum, not a part; name the file beside it")
         return path
-    candidates = [path.with_name(path.name + ending) for ending in COMPRESSIONS]
+    candidates = [path.with_name(path.name + ending) for ending in SUFFIXES]
     existing = [candidate for candidate in candidates if candidate.is_file()]
     if not existing:
-        raise UserError(f"{path}: no such part, and no {', '.join(COMPRESSIONS)} of it")
+        raise UserError(f"{path}: no such part, and no {', '.join(SUFFIXES)} of it")
     if len(existing) > 1:
         raise UserError(f"{path}: {' and '.join(file.name for file in existing)} are the same part; remove one")
     return existing[0]
 
 
-def _stem(path: Path) -> str:
+def _stem(path: Location) -> str:
     name = path.name
-    for ending in COMPRESSIONS:
+    for ending in SUFFIXES:
         name = name.removesuffix(ending)
     return name
 
 
-def _is_part(path: Path, folder: Path, *, follow_links: bool) -> bool:
+def _is_part(path: Location, folder: Location, *, follow_links: bool) -> bool:
     if not path.name.startswith(PREFIX) or path.name.endswith(UNFINISHED):
         return False
     check_link(path, folder, follow_links=follow_links)
     return path.is_file()
 
 
-def check_link(path: Path, folder: Path, *, follow_links: bool) -> None:
+def check_link(path: Location, folder: Location, *, follow_links: bool) -> None:
     """Raises UserError if `path` is a link that leads nowhere or, unless `follow_links`, out of `folder`."""
-    if not path.is_symlink():
+    if isinstance(path, ObjectPath) or isinstance(folder, ObjectPath) or not path.is_symlink():
         return
     if not follow_links and not path.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{path}: a link that leads out of its folder (setting follow_links)")

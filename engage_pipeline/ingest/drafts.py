@@ -6,7 +6,6 @@ What does not belong here: reading a part (part_ingest), and publishing parts (p
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +20,9 @@ from engage_pipeline.ingest.facts import IngestedFacts
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.report import IngestReport, change_of_rows, facts_of_parts
-from engage_pipeline.ingest.side_files import SAMPLE, write_side_files, write_test_sample
+from engage_pipeline.ingest.side_files import SAMPLE, SideFiles
 from engage_pipeline.ingest.validation_split import validation_split
+from engage_pipeline.locations.location import Location
 from engage_pipeline.store.file_names import REJECTS, TWEETS
 from engage_pipeline.store.plan import raw_sources
 from engage_pipeline.store.store import ArtifactStore, Draft
@@ -32,7 +32,7 @@ from engage_pipeline.store.store import ArtifactStore, Draft
 class IngestInput:
     """The raw files of an artifact, with their identities before reading, and the lists of deletions."""
 
-    files: Mapping[Path, Identity]
+    files: Mapping[Location, Identity]
     deletions: Deletions
 
 
@@ -64,7 +64,7 @@ def write_labelled(
     name: str,
     key: str | None,
     draft: Draft,
-    source: Path,
+    source: Location,
     since: Identity,
     deletions: Deletions,
     split: Callable[[int], npt.NDArray[np.int32]] | None = None,
@@ -84,11 +84,11 @@ def write_labelled(
         order="day",
         split=split,
         deletions=deletions,
+        side_files=SideFiles.within(draft.directory),
         kept=kept_rejects(store.folder(name, key)),
         since=since,
     )
     require_schema(tweets, schema.tweet_schema(labelled=True, validation=split is not None))
-    write_side_files(tweets, draft.directory, store.settings)
     draft.record(report.facts(), rows=report.rows)
     _record_changes(store, name, key, draft, deletions, [report])
     return report
@@ -103,7 +103,7 @@ def write_test(store: ArtifactStore, draft: Draft, found: IngestInput) -> None:
     _record_changes(store, "test_tweets", None, draft, found.deletions, list(reports.values()))
 
 
-def _write_test_part(store: ArtifactStore, draft: Draft, source: Path, found: IngestInput) -> IngestReport:
+def _write_test_part(store: ArtifactStore, draft: Draft, source: Location, found: IngestInput) -> IngestReport:
     part = part_name(source)
     tweets = draft.path(f"{part}.parquet")
     report = ingest_part(
@@ -114,11 +114,11 @@ def _write_test_part(store: ArtifactStore, draft: Draft, source: Path, found: In
         labelled=False,
         order="line",
         deletions=found.deletions,
+        side_files=SideFiles(draft.path(f"{part}.{SAMPLE}")),
         kept=kept_rejects(store.folder("test_tweets")),
         since=found.files[source],
     )
     require_schema(tweets, schema.tweet_schema(labelled=False))
-    write_test_sample(tweets, draft.path(f"{part}.{SAMPLE}"), store.settings)
     return report
 
 

@@ -1,7 +1,7 @@
 """Converts a raw part to a typed Parquet file and a file of rejected lines, and accounts for every line."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,15 @@ from engage_pipeline.ingest.day_order import Order, RowsByDay
 from engage_pipeline.ingest.deletions.lists import NO_DELETIONS, Deletions
 from engage_pipeline.ingest.deletions.rows import DeletedRows, PartFiles
 from engage_pipeline.ingest.parsing.fields import TypedRows
-from engage_pipeline.ingest.parsing.lines import PartLines
+from engage_pipeline.ingest.parsing.part_rows import PartRows, part_rows
 from engage_pipeline.ingest.reject_limit import RejectLimit, TooManyRejectsError
 from engage_pipeline.ingest.rejected_part import FailedShare, bounded, failure, keep
 from engage_pipeline.ingest.rejects import Reject, RejectTally, RejectWriter
 from engage_pipeline.ingest.report import IngestReport, summarise
+from engage_pipeline.ingest.row_summary import RowSummary
+from engage_pipeline.ingest.side_files import SideFiles
 from engage_pipeline.ingest.tweet_files import TweetWriter
+from engage_pipeline.locations.location import Location
 from engage_pipeline.machine.memory import arrow_on_malloc, reuse_memory
 from engage_pipeline.machine.shares import memory_bytes
 from engage_pipeline.schema import LINE_NUMBER
@@ -32,7 +35,7 @@ _MEMORY_LIMIT = "100MB"
 
 
 def ingest_part(
-    source: Path,
+    source: Location,
     *,
     tweets: Path,
     rejects: Path,
@@ -41,44 +44,45 @@ def ingest_part(
     order: Order,
     split: Callable[[int], npt.NDArray[np.int32]] | None = None,
     deletions: Deletions = NO_DELETIONS,
+    side_files: SideFiles | None = None,
     kept: Path | None = None,
     since: Identity | None = None,
 ) -> IngestReport:
-    """Reads the part `source` into the Parquet files `tweets` and `rejects`.
+    """Reads the part `source` into the Parquet files `tweets` and `rejects`, and writes `side_files`.
 
     `tweets` has `schema.tweet_schema(labelled=…)`, sorted by engagement_day and line_number (`order` "day") or by
     line_number ("line"). `split` maps a number of lines to the place of each, which must not depend on the lines that
     follow; with it, schema.SPLIT is the last column. `rejects` has rejects.REJECT_SCHEMA, sorted by line_number. Lines
     that match `deletions` are in neither file. Temporary files are written beside `tweets`. The same settings and lists
-    give the same bytes. If too many lines are rejected, the first of them are written to `kept` (None = nowhere); a
-    successful ingest removes that file. `since` is the identity that the file must have kept; None = its current one.
+    give the same bytes. If more than ingest.max_rejected_share of the lines are rejected, the first go to `kept`, if
+    given; a successful ingest removes it. `since` is the identity that the file must have; None = its current one.
 
-    Raises UserError: an unreadable or empty file, another kind of part, a file that changed while it was read, labels
-    in an unlabelled part, more than ingest.max_rejected_share of the lines rejected.
+    Raises UserError: unreadable, empty or changing file, another kind of part, labels in a test part, too many rejects.
     """
     spool = tweets.with_name(f".{tweets.name}.rejects")
     try:
         with unchanged(source, since or identity(source)):
             read = _read(source, tweets, spool, labelled=labelled, order=order, split=split, settings=settings)
-        with DuckDBEngine(settings if deletions else _modest(settings), readable=[tweets.parent]) as engine:
-            tally = _write_rejects(engine, spool, rejects, source.name, read)
-            deleted = DeletedRows(engine, deletions) if deletions else None
-            if read.too_many:
-                raise _failure(source, read, tally, rejects, kept, deleted, settings)
-            if not read.rows:
-                raise UserError(f"{source}: none of its {read.lines:,} lines is an interaction")
-            forgotten, tally = _without_deleted(deleted, PartFiles(tweets, rejects), tally)
-            counts = {"lines": read.lines, "blank": read.blank, "forgotten": forgotten}
-            report = summarise(engine, tweets, tally, labelled=labelled, **counts)
+        tally = _write_rejects(spool, rejects, source.name, read, settings)
     finally:
         spool.unlink(missing_ok=True)
+    with _deleted_rows(tweets.parent, deletions, settings) as deleted:
+        if read.too_many:
+            raise _failure(source, read, tally, rejects, kept, deleted, settings)
+        if not read.rows:
+            raise UserError(f"{source}: none of its {read.lines:,} lines is an interaction")
+        forgotten, tally = _without_deleted(deleted, PartFiles(tweets, rejects), tally)
+    summary = RowSummary.of_file(tweets) if forgotten else read.summary
+    if side_files:
+        side_files.write(summary)
     if kept:
         kept.unlink(missing_ok=True)
-    return report
+    counts = {"lines": read.lines, "blank": read.blank, "forgotten": forgotten}
+    return summarise(tweets, summary, tally, _modest(settings), labelled=labelled, **counts)
 
 
 def _modest(settings: Settings) -> Settings:
-    """Returns settings for counting a part: beyond _MEMORY_LIMIT DuckDB spills, whatever the size of the part."""
+    """Returns settings for queries of one part: beyond _MEMORY_LIMIT DuckDB spills, whatever the size of the part."""
     limit = min(settings.engine.memory_limit, _MEMORY_LIMIT, key=memory_bytes)
     return settings.model_copy(update={"engine": settings.engine.model_copy(update={"memory_limit": limit})})
 
@@ -90,13 +94,14 @@ class _Read:
     rows: int
     lines: int
     blank: int
+    summary: RowSummary
     tally: RejectTally
     too_many: bool
     stopped: bool
 
 
 def _read(
-    source: Path,
+    source: Location,
     tweets: Path,
     spool: Path,
     *,
@@ -108,20 +113,21 @@ def _read(
     """Writes lines whose every value can be read to `tweets`, the others to `spool` in no set order."""
     limit = RejectLimit(source, settings.ingest.max_rejected_share)
     with RejectWriter(spool, source.name, limit) as found:
-        lines = PartLines(source, labelled=labelled, rejects=found)
+        lines = part_rows(source, labelled=labelled, rejects=found, settings=settings)
         typed = TypedRows(labelled=labelled, split=_Places(split, lines) if split else None, rejects=found)
+        summary = RowSummary()
         try:
-            rows = _write_tweets(tweets, lines, typed, order)
+            rows = _write_tweets(tweets, summary.watch(map(typed.read, lines.blocks())), typed.schema, order)
         except TooManyRejectsError:
-            return _Read(0, limit.lines or lines.lines, lines.blank, found.tally, too_many=True, stopped=True)
+            return _Read(0, limit.lines or lines.lines, lines.blank, summary, found.tally, too_many=True, stopped=True)
     too_many = limit.exceeded(found.tally.count, lines.lines)
-    return _Read(rows, lines.lines, lines.blank, found.tally, too_many, stopped=False)
+    return _Read(rows, lines.lines, lines.blank, summary, found.tally, too_many, stopped=False)
 
 
 class _Places:
     """The split places of lines while their total is unknown: a line's place doesn't depend on the lines after it."""
 
-    def __init__(self, split: Callable[[int], npt.NDArray[np.int32]], lines: PartLines) -> None:
+    def __init__(self, split: Callable[[int], npt.NDArray[np.int32]], lines: PartRows) -> None:
         self._split, self._lines = split, lines
         self._places = np.empty(0, dtype=np.int32)
 
@@ -131,29 +137,29 @@ class _Places:
         return self._places[numbers]
 
 
-def _write_tweets(tweets: Path, lines: PartLines, typed: TypedRows, order: Order) -> int:
-    """Writes the lines whose every value can be read as rows; returns the number of rows."""
+def _write_tweets(tweets: Path, by_line: Iterator[pa.RecordBatch], schema: pa.Schema, order: Order) -> int:
+    """Writes rows that come by line to `tweets`, in `order`; returns the number of rows."""
     reuse_memory()
-    by_line = map(typed.read, lines.blocks())
     with ExitStack() as stack:
         stack.enter_context(arrow_on_malloc())
-        writer = stack.enter_context(TweetWriter(tweets, typed.schema))
-        rows: Iterable[pa.RecordBatch] = by_line
+        writer = stack.enter_context(TweetWriter(tweets, schema))
+        rows = by_line
         if order == "day":
             spool = tweets.with_name(f".{tweets.name}.days")
-            rows = stack.enter_context(RowsByDay(spool, typed.schema)).sort(by_line)
+            rows = stack.enter_context(RowsByDay(spool, schema)).sort(by_line)
         for batch in rows:
             writer.write(batch)
     return writer.rows
 
 
-def _write_rejects(engine: DuckDBEngine, spool: Path, rejects: Path, file: str, read: _Read) -> RejectTally:
+def _write_rejects(spool: Path, rejects: Path, file: str, read: _Read, settings: Settings) -> RejectTally:
     """Writes the rejected lines in `spool` by line number; of a failed part only the first ones."""
     with RejectWriter(rejects, file) as writer:
         if read.tally.count:
-            in_order = _in_order(engine, spool)
-            for reject in bounded(in_order) if read.too_many else in_order:
-                writer.append(reject)
+            with DuckDBEngine(_modest(settings), readable=[spool.parent]) as engine:
+                in_order = _in_order(engine, spool)
+                for reject in bounded(in_order) if read.too_many else in_order:
+                    writer.append(reject)
     return writer.tally
 
 
@@ -165,7 +171,7 @@ def _in_order(engine: DuckDBEngine, spool: Path) -> Iterator[Reject]:
 
 
 def _failure(
-    source: Path,
+    source: Location,
     read: _Read,
     first: RejectTally,
     rejects: Path,
@@ -180,6 +186,16 @@ def _failure(
         keep(rejects, kept)
     share = settings.ingest.max_rejected_share
     return failure(FailedShare(source, share, read.lines, read.tally, first, read.stopped), kept)
+
+
+@contextmanager
+def _deleted_rows(folder: Path, deletions: Deletions, settings: Settings) -> Iterator[DeletedRows | None]:
+    """Yields what finds deleted rows in the files of `folder`; None if nothing is deleted."""
+    if not deletions:
+        yield None
+        return
+    with DuckDBEngine(settings, readable=[folder]) as engine:
+        yield DeletedRows(engine, deletions)
 
 
 def _without_deleted(deleted: DeletedRows | None, part: PartFiles, tally: RejectTally) -> tuple[int, RejectTally]:

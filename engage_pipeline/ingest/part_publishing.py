@@ -15,10 +15,12 @@ from engage_pipeline.ingest.drafts import write_labelled
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.manifests import Manifest
 from engage_pipeline.store.measured import PartResult, making, published, published_elsewhere
-from engage_pipeline.store.plan import parts_with_files, raw_sources
+from engage_pipeline.store.plan import parts_with_files, raw_sources, training_listing
 from engage_pipeline.store.store import ArtifactStore
 
 ARTIFACT = "tweet_parts"
+BYTES_A_ROW = 500
+"""Of raw text, about; compressed files have fewer."""
 
 
 def publish_parts(store: ArtifactStore, keys: Sequence[str]) -> dict[str, PartResult]:
@@ -27,7 +29,9 @@ def publish_parts(store: ArtifactStore, keys: Sequence[str]) -> dict[str, PartRe
     Raises UserError if a list of deletions can't be read, or if Spark is not available.
     """
     deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
-    found = attempt_items(ARTIFACT, partial(_publish, deletions), keys, store.settings)
+    raw = training_listing(store.settings).parts
+    rows = sum(raw[key].stat().st_size for key in keys if key in raw and raw[key].exists()) // BYTES_A_ROW
+    found = attempt_items(ARTIFACT, partial(_publish, deletions), keys, store.settings, all_rows=rows)
     return {key: published_elsewhere(store, ARTIFACT, key, result) for key, result in zip(keys, found, strict=True)}
 
 

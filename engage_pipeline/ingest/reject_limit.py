@@ -3,9 +3,8 @@
 What does not belong here: why a line is rejected (parsing), and the message on a failed part (rejected_part).
 """
 
-from pathlib import Path
-
-from engage_pipeline.ingest.parsing.lines import count_lines
+from engage_pipeline.ingest.parsing.part_rows import count_rows
+from engage_pipeline.locations.location import Location
 
 MANY = 10_000
 """From this many rejects on, counting the part's lines ahead pays off; a part with fewer is read to its end."""
@@ -22,7 +21,7 @@ class RejectLimit:
     which is far faster than reading the lines and needs no memory.
     """
 
-    def __init__(self, part: Path, share: float) -> None:
+    def __init__(self, part: Location, share: float) -> None:
         """Reads nothing yet. `share`: the share of lines that may be rejected."""
         self.lines: int | None = None
         self._part, self._share = part, share
@@ -36,7 +35,7 @@ class RejectLimit:
         if rejected < self._judge_at:
             return
         if self.lines is None:
-            self.lines = count_lines(self._part)
+            self.lines = count_rows(self._part)
         if self.exceeded(rejected, self.lines):
             raise TooManyRejectsError
         self._judge_at = max(int(self._share * self.lines), rejected + 1)

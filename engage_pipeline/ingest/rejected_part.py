@@ -13,6 +13,7 @@ from pathlib import Path
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.ingest.rejects import Reject, RejectTally, shorten_ids
+from engage_pipeline.locations.location import Location
 
 KEPT_REJECTS = "failed-rejects.parquet"
 KEPT_LINES, KEPT_BYTES = 10_000, 16 << 20
@@ -28,7 +29,7 @@ class FailedShare:
     the first of them by line number. `stopped`: reading ended before the end of the part.
     """
 
-    part: Path
+    part: Location
     setting: float
     lines: int
     tally: RejectTally

@@ -5,14 +5,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from duckdb import ColumnExpression, FunctionExpression
 
 from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.engines.engine import statement
 from engage_pipeline.ingest.facts import IngestedFacts, PartFacts, SeveralPartsFacts
 from engage_pipeline.ingest.rejects import Example, RejectTally
-from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS, MEDIA, TWEET_TYPES, engagement_timestamp
+from engage_pipeline.ingest.row_summary import RowSummary
+from engage_pipeline.schema import ENGAGEMENTS, MEDIA, TWEET_TYPES
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.manifests import Manifest
+
+_UNKNOWN = {
+    "tweet_type": ("ingest/unknown_tweet_types.sql", TWEET_TYPES),
+    "present_media": ("ingest/unknown_media.sql", MEDIA),
+}
 
 
 @dataclass(frozen=True)
@@ -68,33 +74,48 @@ def change_of_rows(before: Manifest | None, rows: int, forgotten: int) -> Ingest
 
 
 def summarise(
-    engine: DuckDBEngine, tweets: Path, tally: RejectTally, *, lines: int, blank: int, forgotten: int, labelled: bool
+    tweets: Path,
+    summary: RowSummary,
+    tally: RejectTally,
+    settings: Settings,
+    *,
+    lines: int,
+    blank: int,
+    forgotten: int,
+    labelled: bool,
 ) -> IngestReport:
-    """Returns the report of the typed part `tweets`. Raises RuntimeError if its lines don't add up."""
-    engine.read("tweets", [tweets])
-    day = ColumnExpression(ENGAGEMENT_DAY)
-    labels = [ColumnExpression(engagement_timestamp(engagement)) for engagement in ENGAGEMENTS] if labelled else []
-    figures = [FunctionExpression("count", day), FunctionExpression("min", day), FunctionExpression("max", day)]
-    figures += [FunctionExpression("count", label) for label in labels]
-    rows, first, last, *positives = engine.connection.table("tweets").aggregate(figures).fetchall()[0]
+    """Returns the report of the typed part `tweets` with this `summary`. Raises RuntimeError if its lines don't add up.
+
+    Only a part with values that the challenge does not know is read again.
+    """
+    rows = summary.days.total()
     if rows + tally.count + blank + forgotten != lines:
         counts = f"{rows} rows + {tally.count} rejected + {blank} blank + {forgotten} forgotten"
         raise RuntimeError(f"{tweets}: {counts} lines are not {lines} lines")
+    unknown = _unknown(tweets, summary, settings)
     return IngestReport(
         lines=lines,
         rows=rows,
         rejected=tally.count,
         blank=blank,
-        positives=dict(zip(ENGAGEMENTS, positives, strict=True)) if labelled else {},
+        positives={engagement: summary.positives[engagement] for engagement in ENGAGEMENTS} if labelled else {},
         reasons=dict(sorted(tally.reasons.items())),
         examples=tuple(tally.examples),
-        days=(first, last) if rows else None,
-        unknown_tweet_types=_unknown(engine, "ingest/unknown_tweet_types.sql", TWEET_TYPES),
-        unknown_media=_unknown(engine, "ingest/unknown_media.sql", MEDIA),
-        duplicates=engine.fetch("ingest/duplicates.sql")["duplicates"][0].as_py(),
+        days=(min(summary.days), max(summary.days)) if rows else None,
+        unknown_tweet_types=unknown["tweet_type"],
+        unknown_media=unknown["present_media"],
+        duplicates=summary.duplicates(),
         forgotten=forgotten,
     )
 
 
-def _unknown(engine: DuckDBEngine, sql: str, known: tuple[str, ...]) -> dict[str, int]:
-    return dict(engine.connection.execute(statement(sql), {"known": list(known)}).fetchall())
+def _unknown(tweets: Path, summary: RowSummary, settings: Settings) -> dict[str, dict[str, int]]:
+    """Returns the ten most frequent unknown values of each column that has some, and their counts, by column."""
+    found: dict[str, dict[str, int]] = {column: {} for column in _UNKNOWN}
+    if summary.unknown:
+        with DuckDBEngine(settings, readable=[tweets.parent]) as engine:
+            engine.read("tweets", [tweets])
+            for column in summary.unknown:
+                sql, known = _UNKNOWN[column]
+                found[column] = dict(engine.connection.execute(statement(sql), {"known": list(known)}).fetchall())
+    return found

@@ -30,7 +30,7 @@ _WINDOWS = ("validation_tweets", "test_tweets")
 def columns_are_as_declared(declared: Callable[[Manifest], pa.Schema]) -> Rule:
     """Returns the rule that every file of rows has the columns that `declared` returns for its version."""
 
-    @rule("in {files} files")
+    @rule("0 of {files:,} files differ; none may")
     def columns_are_as_declared(store: Reader, version: Version) -> Outcome:
         """The columns of every file of rows have the declared names, order and types."""
         names = tables(version.manifest)
@@ -49,7 +49,7 @@ def tables(manifest: Manifest) -> list[str]:
     return [FEATURES if manifest.artifact.endswith("_features") else TWEETS]
 
 
-@rule("they do in {lines:,} lines")
+@rule("0 of {lines:,} lines are unaccounted for; none may be")
 def lines_add_up(store: Reader, version: Version) -> Outcome:
     """Good rows, rejected lines, blank lines and lines of deleted tweets or users add up to the lines of the part."""
     facts = PartFacts.read(version.manifest)
@@ -61,14 +61,14 @@ def lines_add_up(store: Reader, version: Version) -> Outcome:
     return Outcome(problem, {"lines": facts.lines})
 
 
-@rule("{lines are rejected:,} of {of:,} lines are rejected")
+@rule("{lines are rejected:,} of {of:,} lines are rejected", limits=("ingest.max_rejected_share",))
 def few_lines_are_rejected(store: Reader, version: Version) -> Outcome:
     """No larger share of the lines is rejected than ingest.max_rejected_share."""
     facts, share = PartFacts.read(version.manifest), store.settings.ingest.max_rejected_share
     return _limited("lines are rejected", facts.rejected, facts.lines, "ingest.max_rejected_share", share)
 
 
-@rule("{rows come twice:,} of {of:,} rows come twice")
+@rule("{rows come twice:,} of {of:,} rows come twice", limits=("checks.max_duplicate_share",))
 def few_rows_come_twice(store: Reader, version: Version) -> Outcome:
     """No larger share of the rows than checks.max_duplicate_share has tweet and viewer of an earlier row of the
     part."""
@@ -78,7 +78,10 @@ def few_rows_come_twice(store: Reader, version: Version) -> Outcome:
     return _limited("rows come twice", facts.duplicates, facts.rows, "checks.max_duplicate_share", share)
 
 
-@rule("{rows lie outside:,} of {of:,} rows lie outside")
+@rule(
+    "{rows lie outside:,} of {of:,} rows lie outside",
+    limits=("checks.max_outside_share", "checks.first_day", "checks.last_day"),
+)
 def days_are_in_the_window(store: Reader, version: Version) -> Outcome:
     """No larger share of the rows than checks.max_outside_share lies outside checks.first_day to checks.last_day, or
     has no time at all."""
@@ -103,7 +106,7 @@ def _limited(what: str, found: int, whole: int, setting: str, share: float, more
     return Outcome(problem, {what: found, "of": whole})
 
 
-@rule("{parts} parts differ")
+@rule("0 of {parts:,} parts have the content of another; none may")
 def no_part_comes_twice(store: Reader, version: Version) -> Outcome:
     """No part has the content of another one that is used, before or after it was read."""
     manifest = version.manifest
@@ -129,7 +132,11 @@ def _parts_before(store: Reader, manifest: Manifest) -> Iterator[Manifest]:
             yield other
 
 
-@rule("{sampled rows shared:,} of {sampled rows:,} sampled rows are shared", compared_with=_WINDOWS)
+@rule(
+    "{sampled rows shared:,} of {sampled rows:,} sampled rows are shared",
+    limits=("checks.max_shared_share",),
+    compared_with=_WINDOWS,
+)
 def no_row_is_in_another_window(store: Reader, version: Version) -> Outcome:
     """No larger share of the rows than checks.max_shared_share is in a part of another window, by a sample: a model
     must not be judged by rows that it has learned from."""
@@ -168,7 +175,7 @@ def _samples(manifest: Manifest) -> list[str]:
     return [name for name in sorted(manifest.files) if name == SAMPLE or name.endswith(f".{SAMPLE}")]
 
 
-@rule("{held out:,} of {rows:,} rows are held out")
+@rule("{held out:,} of {rows:,} rows are held out, within five standard deviations", limits=("validation_percentage",))
 def holdout_has_its_share(store: Reader, version: Version) -> Outcome:
     """The held-out share of the validation rows is the setting's, within five standard deviations, and there are rows
     to fine-tune on and rows that are held out."""

@@ -10,8 +10,10 @@ Test parts have a sample only, `<part>.sample.parquet`. What does not belong her
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -19,32 +21,34 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engage_pipeline.engines.duckdb import DuckDBEngine
+from engage_pipeline.ingest.row_summary import SAMPLE_ROWS, RowSummary
 from engage_pipeline.numerics.stray_days import NO_DATE
 from engage_pipeline.schema import ENGAGEMENT_DAY
 from engage_pipeline.settings.settings import Settings
 
 DAYS, SAMPLE = "days.parquet", "sample.parquet"
-SAMPLE_ROWS = 2048
-"""Rows of a sample; a part with fewer rows is sampled whole."""
 
 
-def write_side_files(tweets: Path, folder: Path, settings: Settings) -> None:
-    """Writes the two files of the typed tweets `tweets` into `folder`."""
-    with DuckDBEngine(settings, readable=[tweets.parent, folder]) as engine:
-        engine.read("tweets", [tweets])
-        engine.write("ingest/days.sql", folder / DAYS)
-        _write_sample(engine, folder / SAMPLE)
+@dataclass(frozen=True)
+class SideFiles:
+    """The side files of a part; a test part has no `days`."""
 
+    sample: Path
+    days: Path | None = None
 
-def write_test_sample(tweets: Path, sample: Path, settings: Settings) -> None:
-    """Writes the sample of the typed tweets `tweets` of a test part."""
-    with DuckDBEngine(settings, readable=[tweets.parent, sample.parent]) as engine:
-        engine.read("tweets", [tweets])
-        _write_sample(engine, sample)
+    @classmethod
+    def within(cls, folder: Path) -> Self:
+        """Returns those of a labelled part in `folder`."""
+        return cls(folder / SAMPLE, folder / DAYS)
 
-
-def _write_sample(engine: DuckDBEngine, path: Path) -> None:
-    engine.write("ingest/sample.sql", path, {"sample_rows": SAMPLE_ROWS})
+    def write(self, summary: RowSummary) -> None:
+        """Writes the files of the part with this summary."""
+        pq.write_table(pa.table({"pair": summary.sample()}), self.sample, compression="zstd")
+        if self.days:
+            days = sorted(summary.days)
+            rows = [summary.days[day] for day in days]
+            table = pa.table({ENGAGEMENT_DAY: pa.array(days, pa.int32()), "rows": pa.array(rows, pa.int64())})
+            pq.write_table(table, self.days, compression="zstd")
 
 
 def rows_outside(days: Path, first: date, last: date) -> dict[str, int]:

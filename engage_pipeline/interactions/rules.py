@@ -13,8 +13,10 @@ from engage_pipeline.store.manifests import Manifest, label, split_label
 from engage_pipeline.store.rules import Outcome, Rule, Rules, rule
 from engage_pipeline.store.versions import Reader, Version
 
+_OCCURRENCES = ", ".join(f"{{{name}:,}} {name}" for name in schema.ENGAGEMENTS)
 
-@rule("{rows:,} rows")
+
+@rule("{rows:,} rows are counted; every row that was read must be")
 def counts_cover_every_row(store: Reader, version: Version) -> Outcome:
     """The rows and the positives that were counted are those that the parts were read with."""
     counted = _counted(version)
@@ -27,7 +29,7 @@ def counts_cover_every_row(store: Reader, version: Version) -> Outcome:
     return Outcome(_differences(counted, read), counted)
 
 
-@rule("{parts} parts differ")
+@rule("0 of {parts:,} parts have the content of another; none may")
 def no_part_is_counted_twice(store: Reader, version: Version) -> Outcome:
     """No two of the parts that were counted have the same content."""
     parts = _inputs(store, version) or []
@@ -36,7 +38,7 @@ def no_part_is_counted_twice(store: Reader, version: Version) -> Outcome:
     return Outcome(problem, {"parts": len(parts)})
 
 
-@rule("{rows:,} rows")
+@rule(f"{_OCCURRENCES} in {{rows:,}} rows; each must occur", limits=("checks.allow_missing_engagements",))
 def every_engagement_occurs(store: Reader, version: Version) -> Outcome:
     """Every engagement has a positive among the training rows, unless checks.allow_missing_engagements names it."""
     counted, allowed = _counted(version), store.settings.checks.allow_missing_engagements
@@ -50,7 +52,7 @@ def every_engagement_occurs(store: Reader, version: Version) -> Outcome:
     return Outcome(problem, counted)
 
 
-@rule("{rows:,} rows")
+@rule("{rows:,} rows are counted; every row that was read must be")
 def counts_cover_every_validation_row(store: Reader, version: Version) -> Outcome:
     """The rows and the positives that were counted are those that the validation part was read with."""
     counted = CountFacts.read(version.manifest).counted()
@@ -84,7 +86,7 @@ def _inputs(store: Reader, version: Version) -> list[Manifest] | None:
 
 
 def _every_row_has_features(tweets: str) -> Rule:
-    @rule("{rows:,} rows")
+    @rule("{rows:,} rows of features; every row of tweets must have one")
     def every_row_has_features(store: Reader, version: Version) -> Outcome:
         """There is one row of features for every row of tweets."""
         manifest = version.manifest

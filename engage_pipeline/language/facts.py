@@ -56,8 +56,11 @@ class SketchFacts(Facts):
 
 
 class TopicFacts(Facts):
-    """Figures of tweet_topics: topics, and the share of the tweets in each. `why` says why none were looked for."""
+    """Figures of tweet_topics: topics, and the share of the tweets in them: (rank from 1, share).
+
+    `why` says why none were looked for.
+    """
 
     topics: int
-    shares: Sequence[float] = []
+    shares: Sequence[tuple[int, float]] = []
     why: str | None = None

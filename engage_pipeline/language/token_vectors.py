@@ -113,7 +113,7 @@ def _sums_of_all(
     bf16: bool,
 ) -> Integers:
     """Returns the result of `sum_hidden_states`, computed in at most engine.processes processes."""
-    count = min(settings.engine.processes, len(share.batches))
+    count = min(settings.engine.processes or 1, len(share.batches))
     if count == 1:
         return sum_hidden_states(model, share, tokens, most, torch_device(settings.engine.device), bf16=bf16)
     arguments = [(place, encoder, share.part(place, count), tokens, most, settings, bf16) for place in range(count)]

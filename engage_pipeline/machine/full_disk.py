@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.files.raw_parts import COMPRESSIONS
+from engage_pipeline.files.raw_parts import SUFFIXES
+from engage_pipeline.locations.location import Location
 from engage_pipeline.machine.refusals import not_permitted
 from engage_pipeline.machine.spill import spill_folder
 from engage_pipeline.settings.settings import Settings
@@ -25,7 +26,7 @@ _SAYINGS = (
 )
 _SPILLED = "max_temp_directory_size", "duckdb_temp_"
 _UNPACKED = 4
-"""The highest compression ratio that is assumed of parts."""
+"""The highest compression ratio that is assumed of parts, Parquet included."""
 _LEAST = 64_000
 """Bytes of a manifest and the last blocks of some files."""
 _QUOTED_PATH = re.compile(r'[\'"](/[^\'"\\]+)')
@@ -103,7 +104,7 @@ def in_units(count: int) -> str:
     return f"{count} bytes"
 
 
-def size_estimate(before: int, inputs: int, sources: Sequence[Path]) -> int:
+def size_estimate(before: int, inputs: int, sources: Sequence[Location]) -> int:
     """Estimates the bytes that making a version takes, with temporary files.
 
     Twice the bytes of the version `before`, or of the inputs if there is none (0), and of the decompressed raw files.
@@ -111,10 +112,10 @@ def size_estimate(before: int, inputs: int, sources: Sequence[Path]) -> int:
     return _LEAST + 2 * ((before or inputs) + sum(unpacked_bytes(path) for path in sources))
 
 
-def unpacked_bytes(path: Path) -> int:
+def unpacked_bytes(path: Location) -> int:
     """Estimates the decompressed bytes of a raw file; 0 if the file is gone."""
     size = path.stat().st_size if path.exists() else 0
-    return size * _UNPACKED if path.suffix in COMPRESSIONS else size
+    return size * _UNPACKED if path.suffix in SUFFIXES else size
 
 
 def free_bytes(place: Path) -> int:

@@ -3,8 +3,8 @@
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
+from engage_pipeline.locations.location import Location
 from engage_pipeline.machine.memory import machine_memory
 from engage_pipeline.settings.settings import Settings
 
@@ -12,12 +12,12 @@ _UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**2
 _LIMIT = re.compile(r"([\d.]+)\s?(\D+)")
 
 
-def shared_by_size(paths: Sequence[Path], processes: int) -> list[dict[int, Path]]:
+def shared_by_size(paths: Sequence[Location], processes: int) -> list[dict[int, Location]]:
     """Splits files into at most `processes` shares of similar bytes, none empty; a share maps index in `paths` to path.
 
     From the largest file on, each goes to the share with the fewest bytes. A share is in the order of `paths`.
     """
-    shares: list[dict[int, Path]] = [{} for _ in range(min(processes, len(paths)))]
+    shares: list[dict[int, Location]] = [{} for _ in range(min(processes, len(paths)))]
     sizes = [path.stat().st_size for path in paths]
     loads = [0] * len(shares)
     for place in sorted(range(len(paths)), key=lambda place: -sizes[place]):
@@ -36,9 +36,14 @@ def settings_of_one(settings: Settings, processes: int, threads: int | None = No
     engine = settings.engine
     threads = threads or engine.threads
     if processes > 1:
-        threads = threads or max(1, len(os.sched_getaffinity(0)) // processes)
+        threads = threads or max(1, threads_of(settings) // processes)
         engine = engine.model_copy(update={"memory_limit": shared_limit(engine.memory_limit, processes)})
     return settings.model_copy(update={"engine": engine.model_copy(update={"threads": threads})})
+
+
+def threads_of(settings: Settings) -> int:
+    """engine.threads, else the cores that this process may use."""
+    return settings.engine.threads or len(os.sched_getaffinity(0))
 
 
 def shared_limit(limit: str, processes: int) -> str:

@@ -14,7 +14,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
@@ -30,6 +30,7 @@ _terminal = 2
 _WAKE = signal.SIGUSR2
 _ending = threading.Lock()
 _last_words: str | None = None
+_at_end: list[Callable[[str], None]] = []
 
 
 def watch() -> None:
@@ -87,8 +88,17 @@ def end_if_told() -> None:
     if signals := received():
         if not _ending.acquire(blocking=False):
             time.sleep(SECONDS_TO_END)  # the other thread is ending the process
-        _say(_last_words or LINE)
+        line = _last_words or LINE
+        _say(line)
+        for function in _at_end:
+            with contextlib.suppress(Exception):
+                function(line.removeprefix("engage: "))
         os._exit(1 if _last_words else 128 + signals[0])
+
+
+def call_at_end(function: Callable[[str], None]) -> None:
+    """Calls `function` with what is said when a stop signal ends the process. It has to be quick."""
+    _at_end.append(function)
 
 
 def ignore() -> None:

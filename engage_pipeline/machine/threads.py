@@ -16,6 +16,9 @@ import pyarrow as pa
 
 from engage_pipeline.settings.settings import Settings
 
+LEAST_IO_THREADS = 2
+"""Arrow's dataset of an IPC file waits, in its one IO thread, for another: with one alone it never counts its rows."""
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -28,6 +31,13 @@ def one_blas_thread() -> Iterator[None]:
 
     with threadpool_limits(1, user_api="blas"):
         yield
+
+
+def limit_blas(threads: int | None) -> None:
+    """Limits BLAS to so many threads for the rest of the process; None = no change."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(threads, user_api="blas")
 
 
 @contextmanager
@@ -64,6 +74,19 @@ def on_training_threads(function: Callable[_P, _T]) -> Callable[_P, _T]:
 
 
 @contextmanager
+def arrow_threads(count: int) -> Iterator[None]:
+    """Makes pyarrow compute in `count` threads within the block, and read in as many, but at least LEAST_IO_THREADS."""
+    before = pa.cpu_count(), pa.io_thread_count()
+    pa.set_cpu_count(count)
+    pa.set_io_thread_count(max(count, LEAST_IO_THREADS))
+    try:
+        yield
+    finally:
+        pa.set_cpu_count(before[0])
+        pa.set_io_thread_count(before[1])
+
+
+@contextmanager
 def limited_threads(threads: int | None) -> Iterator[None]:
     """Limits pyarrow and torch to `threads` threads each within the block; None = no change.
 
@@ -74,15 +97,7 @@ def limited_threads(threads: int | None) -> Iterator[None]:
         return
     import torch
 
-    before = pa.cpu_count(), pa.io_thread_count(), torch.get_num_threads()
     with suppress(RuntimeError):  # torch refuses once it has worked in parallel
         torch.set_num_interop_threads(threads)
-    pa.set_cpu_count(threads)
-    pa.set_io_thread_count(threads)
-    torch.set_num_threads(threads)
-    try:
+    with arrow_threads(threads), torch_threads(threads):
         yield
-    finally:
-        pa.set_cpu_count(before[0])
-        pa.set_io_thread_count(before[1])
-        torch.set_num_threads(before[2])

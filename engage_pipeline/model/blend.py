@@ -1,123 +1,130 @@
-"""Blends the logits of the network and of the trees: per engagement, a weighted mean with a slight recalibration.
+"""Blends the logits of the network, the trees and the effects: per engagement, their weighted mean.
 
-    blended = intercept + network_weight * network + trees_weight * trees
+    blended = network_weight * network + trees_weight * trees + effects_weight * effects
 
-The weights maximise the posterior of the blend rows (the last chunk, on which neither model was trained) under a prior
-of fixed weights without recalibration, so that few rows change little and many rows decide. The prior weights are
-equal, unless the trees read effects: then the trees know most of what the network knows, and more.
+The weights are at least 0 and add up to 1, so that nothing is recalibrated on few rows. They maximise the posterior of
+the blend rows (the last chunk, from whose labels none of the three has learned), of all engagements together: with
+weights proportional to prior weight times exp(z + z of the engagement), the priors of z and of its own are normal with
+standard deviations COMMON_DEVIATION and OWN_DEVIATION. Which model is the better one depends on the data far more than
+on the engagement, and the rare engagements alone tell nothing of it.
 
-Then the weights are shrunk towards the better single model, the more, the closer the blend's gain over it is to noise;
-the gain is measured on viewers to which the weights were not fitted. So a blend that helps only by chance is not used.
+If one model alone is better than the blend on these rows beyond noise, it predicts alone.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.numerics.logistic import fit_logistic, gaussian_precision, log_losses
+from engage_pipeline.numerics.logistic import log_losses, sigmoid
 
 BLEND = "blend.json"
-SHIFT_DEVIATION = 0.1
-"""Prior standard deviation of the blend's shift of the mean logit."""
-SLOPE_DEVIATION = 0.1
-"""Prior standard deviation of network_weight + trees_weight around 1."""
-SHARE_DEVIATION = 0.25
-"""Prior standard deviation of the network's share of the weights, relative to the smaller of the two prior weights."""
-FOLDS = 5
-"""Folds of the viewers of the blend rows: the weights fitted to four are judged on the fifth."""
+COMMON_DEVIATION, OWN_DEVIATION = 1.0, 0.25
+"""Prior standard deviations of the logarithm of each weight: of all engagements, and how one differs from them."""
+BEYOND_NOISE = 2.0
+"""So many standard errors a single model must be better than the blend to replace it."""
+
+Logits = Mapping[str, np.ndarray]
+"""Logits by name of a model in Weights, float of one shape."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The blend weights of one engagement."""
+    """The blend weights of one engagement; their sum is 1."""
 
-    intercept: float
     network: float
     trees: float
+    effects: float
 
-    def apply(self, network: np.ndarray, trees: np.ndarray) -> np.ndarray:
-        """Returns the blended logits, float64, of `network` and `trees` of one shape."""
-        return self.intercept + self.network * network.astype(np.float64) + self.trees * trees.astype(np.float64)
+    @property
+    def models(self) -> list[str]:
+        """The names of the models that have a weight."""
+        return [name for name, weight in asdict(self).items() if weight]
 
-    def towards(self, other: "Weights", share: float) -> "Weights":
-        """Returns these weights moved `share` of the way to `other`."""
-        pairs = zip(astuple(self), astuple(other), strict=True)
-        return Weights(*((1 - share) * own + share * its for own, its in pairs))
+    def apply(self, logits: Logits) -> np.ndarray:
+        """Returns the blended logits, float64; those of models without weight need not be given."""
+        return np.asarray(sum(getattr(self, name) * logits[name].astype(np.float64) for name in self.models))
 
 
-NETWORK_ONLY = Weights(0.0, 1.0, 0.0)
-TREES_ONLY = Weights(0.0, 0.0, 1.0)
-EQUAL = Weights(0.0, 0.5, 0.5)
-MOSTLY_TREES = Weights(0.0, 0.1, 0.9)
+NETWORK_ONLY = Weights(1.0, 0.0, 0.0)
+WITH_EFFECTS = Weights(0.2, 0.5, 0.3)
+"""The prior: the trees read the other two."""
+WITHOUT_EFFECTS = Weights(0.5, 0.5, 0.0)
 Blend = Mapping[str, Weights]
 """The weights by engagement."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The weights of one engagement: `share` of the way from the better single model (`alone`) to the fitted weights.
+    """The weights of one engagement, and the best single model (`alone`).
 
-    `gain`: the log loss (nats per row) that the fitted weights save on viewers to which they were not fitted. `error`:
-    its standard error.
+    `gain`: the log loss (nats per row) that the blend saves beside that model; `error`: its standard error. `weights`
+    are those of the single model if the gain is below 0 beyond noise.
     """
 
     weights: Weights
     alone: str
-    share: float
     gain: float
     error: float
 
 
-def choose_weights(network: np.ndarray, trees: np.ndarray, labels: np.ndarray, prior: Weights = EQUAL) -> Weights:
-    """Returns the weights of one engagement with the highest posterior; `prior` if there are no rows.
+def fit_weights(logits: Logits, labels: np.ndarray, prior: Weights) -> list[Weights]:
+    """Returns the weights of each engagement with the highest posterior; `prior` if there are no rows.
 
-    `network` and `trees` are logits [n], `labels` bool [n]. The weights of the two models are never negative.
+    `logits` [n, engagements] are of the models with a weight in `prior`, `labels` bool [n, engagements].
     """
-    if not len(labels):
-        return prior
-    center = float(np.mean(network) + np.mean(trees)) / 2
-    directions = np.array([[1.0, center, center], [0.0, 1.0, 1.0], [0.0, prior.trees, -prior.network]])
-    share_deviation = 2 * SHARE_DEVIATION * min(prior.network, prior.trees)
-    found = fit_logistic(
-        np.column_stack([np.ones(len(labels)), network, trees]),
-        labels,
-        mean=(prior.intercept, prior.network, prior.trees),
-        precision=gaussian_precision(directions, (SHIFT_DEVIATION, SLOPE_DEVIATION, share_deviation)),
-        least=(None, 0.0, 0.0),
-    )
-    return Weights(*(float(value) for value in found))
+    from scipy.optimize import minimize
+
+    names = prior.models
+    if not len(labels) or len(names) == 1:
+        return [prior] * labels.shape[1]
+    inputs = np.stack([logits[name].astype(np.float64) for name in names], axis=2)  # [n, engagements, models]
+    start = np.log([getattr(prior, name) for name in names])
+    shape = 1 + labels.shape[1], len(names)  # of z: common to all, then each engagement's own
+    deviations = np.array([[COMMON_DEVIATION]] + [[OWN_DEVIATION]] * labels.shape[1])
+
+    def weights_at(moved: np.ndarray) -> np.ndarray:
+        raw = np.exp((found := start + moved[0] + moved[1:]) - found.max(axis=1, keepdims=True))
+        return np.asarray(raw / raw.sum(axis=1, keepdims=True))
+
+    def cost(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        moved = flat.reshape(shape)
+        weights = weights_at(moved)
+        blended = np.einsum("nem,em->ne", inputs, weights)
+        slopes = np.einsum("nem,ne->em", inputs, sigmoid(blended) - labels)
+        own = weights * (slopes - (weights * slopes).sum(axis=1, keepdims=True))
+        gradient = moved / deviations**2 + np.vstack([own.sum(axis=0), own])
+        return float(log_losses(blended, labels).sum() + ((moved / deviations) ** 2).sum() / 2), gradient.ravel()
+
+    found = weights_at(minimize(cost, np.zeros(shape).ravel(), jac=True, method="BFGS").x.reshape(shape))
+    unused = dict.fromkeys(asdict(prior), 0.0)
+    return [Weights(**{**unused, **dict(zip(names, own, strict=True))}) for own in found.tolist()]
 
 
-def shrink_weights(
-    network: np.ndarray, trees: np.ndarray, labels: np.ndarray, viewers: np.ndarray, prior: Weights = EQUAL
-) -> Chosen:
-    """Shrinks the weights of `choose_weights` towards the better single model; `viewers` int [n] are numbers from 0.
+def choose_weights(logits: Logits, labels: np.ndarray, viewers: np.ndarray, prior: Weights) -> list[Chosen]:
+    """Fits the weights, and compares the blend of each engagement with its best single model.
 
-    The share of the way is 1 - (error / gain)², at least 0: 0 if the gain is within one standard error, three quarters
-    at two. With too few viewers, the better single model is used.
+    `logits` and `labels` as in fit_weights; `viewers` int [n] are numbers from 0.
     """
+    return [
+        _chosen(weights, {name: logits[name][:, place] for name in prior.models}, labels[:, place], viewers)
+        for place, weights in enumerate(fit_weights(logits, labels, prior))
+    ]
+
+
+def _chosen(weights: Weights, logits: Logits, labels: np.ndarray, viewers: np.ndarray) -> Chosen:
     if not len(labels):
-        return Chosen(prior, "", 1.0, 0.0, 0.0)
-    own = {"network": log_losses(network, labels), "trees": log_losses(trees, labels)}
-    saved, error = _mean_and_error(own["trees"] - own["network"], viewers)
-    alone = "network" if saved > (error if prior.trees > prior.network else 0.0) else "trees"
-    start = NETWORK_ONLY if alone == "network" else TREES_ONLY
-    if viewers.max() + 1 < 2 * FOLDS:
-        return Chosen(start, alone, 0.0, 0.0, 0.0)
-    losses = np.empty(len(labels))
-    for fold in range(FOLDS):
-        new = viewers % FOLDS == fold
-        found = choose_weights(network[~new], trees[~new], labels[~new], prior)
-        losses[new] = log_losses(found.apply(network[new], trees[new]), labels[new])
-    gain, error = _mean_and_error(own[alone] - losses, viewers)
-    share = max(0.0, 1 - (error / gain) ** 2) if gain > 0 else 0.0
-    fitted = choose_weights(network, trees, labels, prior)
-    return Chosen(start.towards(fitted, share), alone, share, gain, error)
+        return Chosen(weights, "", 0.0, 0.0)
+    losses = {name: log_losses(own.astype(np.float64), labels) for name, own in logits.items()}
+    alone = min(losses, key=lambda name: float(losses[name].mean()))
+    gain, error = _mean_and_error(losses[alone] - log_losses(weights.apply(logits), labels), viewers)
+    if gain < -BEYOND_NOISE * error:
+        weights = Weights(**{name: float(name == alone) for name in asdict(weights)})
+    return Chosen(weights, alone, gain, error)
 
 
 def _mean_and_error(values: np.ndarray, viewers: np.ndarray) -> tuple[float, float]:
@@ -127,9 +134,12 @@ def _mean_and_error(values: np.ndarray, viewers: np.ndarray) -> tuple[float, flo
     return mean, float(np.sqrt(np.square(sums).sum()) / len(values))
 
 
-def blend_logits(blend: Blend, network: np.ndarray, trees: np.ndarray) -> np.ndarray:
-    """Blends the logits `network` [n, 4] and `trees` [n, 4]: float64 [n, 4], all in the order of schema.TARGETS."""
-    columns = [blend[target].apply(network[:, i], trees[:, i]) for i, target in enumerate(schema.TARGETS)]
+def blend_logits(blend: Blend, logits: Logits) -> np.ndarray:
+    """Blends logits [n, 4] of the models in the order of schema.TARGETS: float64 [n, 4]."""
+    columns = [
+        blend[target].apply({name: found[:, place] for name, found in logits.items()})
+        for place, target in enumerate(schema.TARGETS)
+    ]
     return np.column_stack(columns)
 
 

@@ -7,7 +7,8 @@
 | `blend.json` | the weights of the blend |
 | `trees.json` | the trees' columns, or that they are disabled |
 | `trees_*.txt`, `pretrained_network.*` | the trees and the network whose logits they read, unless disabled |
-| `effects.json`, `effect_*.arrow`, `topics.*`, `communities.parquet` | the effects that the trees read |
+| `effects.json`, `effect_*.arrow`, `topics.*`, `communities.parquet` | the effects, which the trees read too |
+| `decided_*` | fine-tuned network, trees and effects that are compared on the holdout, which they have not seen |
 | `training_profile.parquet` | the profile of the training rows, which rows to predict are compared with |
 
 Only this module knows which model reads the output of which. How each one scores is in network.scoring,
@@ -32,21 +33,22 @@ from engage_pipeline.machine.device import Device
 from engage_pipeline.machine.threads import training_threads
 from engage_pipeline.model.blend import (
     BLEND,
-    EQUAL,
-    MOSTLY_TREES,
     NETWORK_ONLY,
+    WITH_EFFECTS,
+    WITHOUT_EFFECTS,
     Chosen,
     Weights,
     blend_logits,
+    choose_weights,
     read_blend,
-    shrink_weights,
     write_blend,
 )
 from engage_pipeline.model.effects.columns import EFFECT_LOGITS
 from engage_pipeline.model.effects.columns import read_columns as read_effects
 from engage_pipeline.model.effects.scoring import EffectScorer, copy_effects
+from engage_pipeline.model.feature_columns import Features
 from engage_pipeline.model.trees.scoring import TreeScorer
-from engage_pipeline.model.validation_roles import blends
+from engage_pipeline.model.validation_roles import DECIDED, blends
 from engage_pipeline.numerics.logistic import log_losses, sigmoid
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings
@@ -74,23 +76,26 @@ class TrainedModel:
     blend: dict[str, Weights]
 
     @classmethod
-    def load(cls, source: Path | Version, threads: int | None = None, device: Device = "cpu") -> Self:
+    def load(
+        cls, source: Path | Version, threads: int | None = None, device: Device = "cpu", *, decided: bool = False
+    ) -> Self:
         """Loads the model from a folder, or from a published version, whose files are checked.
 
+        `decided`: the model that no holdout row has taught, to be scored on such rows.
         `threads` is for torch and LightGBM; None = all cores. `device` is that of the networks, as engine.device.
         Raises UserError naming a file that is missing, damaged, or made for other columns, or if there is no such
         device.
         """
         if isinstance(source, Version):
             source = source.directory()
-        return cls(*_load_models(source, threads, device), read_blend(source / BLEND))
+        return cls(*_load_models(source, threads, device, decided=decided), read_blend(source / BLEND))
 
-    def unblended(self, table: pa.Table, effects: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    def unblended(self, table: Features, effects: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Returns logits float64 [n, 4], in the order of TARGETS, of the `network`; with trees also of `pretrained` and
         `trees`, and of the `effects` if any are on.
 
         `table` has the columns of schema.feature_schema, labelled or not. `effects` are EFFECT_COLUMNS of the rows,
-        float32 [n, 17]; give them if the published effects have seen the rows' labels. Raises UserError naming the row
+        float32 [n, 4]; give them if the published effects have seen the rows' labels. Raises UserError naming the row
         if a logit is not finite.
         """
         logits = {name: found.astype(np.float64) for name, found in self._networks(table).items()}
@@ -103,7 +108,7 @@ class TrainedModel:
             logits["trees"] = self.trees.logits(table, logits["pretrained"], effects)
         return logits
 
-    def _networks(self, table: pa.Table) -> dict[str, np.ndarray]:
+    def _networks(self, table: Features) -> dict[str, np.ndarray]:
         from engage_pipeline.model.network.scoring import logits_of_both
 
         if self.pretrained is None:
@@ -111,14 +116,12 @@ class TrainedModel:
         network, pretrained = logits_of_both(self.finetuned, self.pretrained, table)
         return {"network": network, "pretrained": pretrained}
 
-    def components(self, table: pa.Table) -> dict[str, np.ndarray]:
+    def components(self, table: Features) -> dict[str, np.ndarray]:
         """Returns the logits of `unblended`, and `blend`: those of the model."""
         logits = self.unblended(table)
-        trees = logits.get("trees")
-        blended = logits["network"] if trees is None else blend_logits(self.blend, logits["network"], trees)
-        return {**logits, "blend": blended}
+        return {**logits, "blend": blend_logits(self.blend, logits)}
 
-    def probabilities(self, table: pa.Table) -> np.ndarray:
+    def probabilities(self, table: Features) -> np.ndarray:
         """Returns probabilities float64 [n, 4], in the order of TARGETS, at least LEAST_PROBABILITY from 0 and 1."""
         return to_probabilities(self.components(table)["blend"])
 
@@ -145,57 +148,56 @@ def build_bundle(
     train_trees, `features` the Parquet file of validation_features, `codes_path` the codes.parquet of emde_sketches.
     """
     shutil.copyfile(codes_path, output / CODES)
-    _copy_network(finetuned, output, FINETUNED)
-    for path in sorted(trees.glob("trees*")):
+    for prefix in ("", DECIDED):
+        _copy_network(finetuned, output, prefix, f"{prefix}{FINETUNED}")
+    for path in sorted(trees.glob("*trees*")):
         shutil.copyfile(path, output / path.name)
     if TreeScorer.load(output) is None:
         write_blend(dict.fromkeys(schema.TARGETS, NETWORK_ONLY), output / BLEND)
         return {"trees": False}
-    _copy_network(pretrained, output, PRETRAINED)
+    _copy_network(pretrained, output, "", PRETRAINED)
     copy_effects(effects, output)
-    model = TrainedModel(*_load_models(output, settings.engine.threads, settings.engine.device), {})
+    model = TrainedModel(*_load_models(output, settings.engine.threads, settings.engine.device, decided=True), {})
     with training_threads(settings):
         logits, labels, viewers = _blend_rows(model, features, read_effects(effects), settings)
-        prior = MOSTLY_TREES if settings.features.effects else EQUAL
-        chosen = {
-            target: shrink_weights(logits["network"][:, i], logits["trees"][:, i], labels[:, i], viewers, prior)
-            for i, target in enumerate(schema.TARGETS)
-        }
+        prior = WITH_EFFECTS if settings.features.effects else WITHOUT_EFFECTS
+        chosen = dict(zip(schema.TARGETS, choose_weights(logits, labels, viewers, prior), strict=True))
     blend = {target: one.weights for target, one in chosen.items()}
     write_blend(blend, output / BLEND)
-    logits["blend"] = blend_logits(blend, logits["network"], logits["trees"])
+    logits["blend"] = blend_logits(blend, logits)
     return {"trees": True, "blend_rows": len(labels), "engagements": _facts(chosen, logits, labels)}
 
 
 def _load_models(
-    folder: Path, threads: int | None, device: Device
+    folder: Path, threads: int | None, device: Device, *, decided: bool = False
 ) -> "tuple[NetworkScorer, NetworkScorer | None, EffectScorer | None, TreeScorer | None]":
     from engage_pipeline.model.network.scoring import NetworkScorer
 
     if not (folder / CODES).is_file():
         raise UserError(f"{folder / CODES}: no such file")
-    codes = load_codes(folder / CODES)
-    trees = TreeScorer.load(folder, threads)
-    finetuned = NetworkScorer.load(folder, codes, threads=threads, prefix=FINETUNED, device=device)
+    codes, prefix = load_codes(folder / CODES), DECIDED if decided else ""
+    trees = TreeScorer.load(folder, threads, prefix)
+    finetuned = NetworkScorer.load(folder, codes, threads=threads, prefix=f"{prefix}{FINETUNED}", device=device)
     if trees is None:
         return finetuned, None, None, None
     pretrained = NetworkScorer.load(folder, codes, threads=threads, prefix=PRETRAINED, device=device)
-    return finetuned, pretrained, EffectScorer.load(folder), trees
+    return finetuned, pretrained, EffectScorer.load(folder, decided=decided), trees
 
 
-def _copy_network(source: Path, output: Path, prefix: str) -> None:
+def _copy_network(source: Path, output: Path, before: str, after: str) -> None:
+    """Copies the files of a network whose names begin with `before`, and calls them `after`."""
     for name in _NETWORK_FILES:
-        shutil.copyfile(source / name, output / f"{prefix}{name}")
+        shutil.copyfile(source / f"{before}{name}", output / f"{after}{name}")
 
 
 def _blend_rows(
     model: TrainedModel, features: Path, effects: np.ndarray, settings: Settings
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """Returns logits of network and trees, labels, and viewers as numbers, for the rows of the last chunk.
+    """Returns logits of the models to blend, labels, and viewers as numbers, for the rows of the last chunk.
 
     `effects` are EFFECT_COLUMNS of all rows of `features`, fitted without their labels.
     """
-    names = ("network", "trees")
+    names = ("network", "trees", "effects") if settings.features.effects else ("network", "trees")
     logits: dict[str, list[np.ndarray]] = {name: [np.empty((0, len(schema.TARGETS)))] for name in names}
     labels = [np.empty((0, len(schema.TARGETS)), bool)]
     viewers = [pa.array([], pa.string())]
@@ -227,11 +229,10 @@ def _facts(chosen: dict[str, Chosen], logits: dict[str, np.ndarray], labels: np.
     losses = {name: log_losses(values, labels).mean(axis=0) for name, values in logits.items()}
     return {
         target: {
-            "intercept": one.weights.intercept,
             "network_weight": one.weights.network,
             "trees_weight": one.weights.trees,
+            "effects_weight": one.weights.effects,
             "best_alone": one.alone,
-            "share_of_blend": one.share,
             "gain": one.gain,
             "gain_error": one.error,
             "log_loss": {name: float(loss[i]) for name, loss in losses.items()},
@@ -240,8 +241,8 @@ def _facts(chosen: dict[str, Chosen], logits: dict[str, np.ndarray], labels: np.
     }
 
 
-def _check_finite(name: str, logits: np.ndarray, table: pa.Table) -> None:
+def _check_finite(name: str, logits: np.ndarray, table: Features) -> None:
     broken = np.flatnonzero(~np.isfinite(logits).all(axis=1))
     if len(broken):
-        line = table[schema.LINE_NUMBER][int(broken[0])].as_py()
+        line = np.asarray(table[schema.LINE_NUMBER])[broken[0]]
         raise UserError(f"line number {line}: the {name} gives no number ({len(broken)} such rows)")

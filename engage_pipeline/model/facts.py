@@ -46,12 +46,11 @@ class BlendFigures(Figures):
 
     network_weight: float
     trees_weight: float
-    intercept: float
+    effects_weight: float
     log_loss: Mapping[str, float]
     best_alone: str
     gain: float
     gain_error: float
-    share_of_blend: float
 
 
 class BundleFacts(CountersRead):
@@ -62,6 +61,12 @@ class BundleFacts(CountersRead):
 
 
 class EvaluationFacts(Facts):
-    """Figures of evaluation: the number of scored holdout rows."""
+    """Figures of evaluation: the number of scored holdout rows, and of their positives by engagement.
+
+    `scores` are AP and RCE by model, then by engagement, `mean` and `mean_by_group`; `main_model` names the candidate.
+    """
 
     rows: int
+    positives: Mapping[str, int] = {}
+    main_model: str = ""
+    scores: Mapping[str, Mapping[str, Mapping[str, Any]]] = {}

@@ -4,10 +4,14 @@ A validation row is held out, or a fine-tuning row of one of the chunks 0 … nu
 
 | rows | who learns from their labels |
 |---|---|
-| held out | no model: the models are compared on them |
+| held out | no model that is compared: the models are compared on them |
 | fine-tuning | the effects, each row scored by a fit without its fold |
 | fine-tuning, not of the last chunk | the network and the trees |
 | of the last chunk | the weights of the blend, or without trees (and so no blend) the network |
+| all | the published models |
+
+Each model is trained twice: as above, to be compared on the holdout (files named DECIDED), and then, if settings.refit,
+on all rows, to predict. So no label is lost, and none that decides has taught what it decides on.
 
 The `split` of every function below is the column of the validation rows, int [n]. What does not belong here: choosing
 the held-out rows (ingest.validation_split), and the labels in counters (interactions.counters.counting).
@@ -19,12 +23,14 @@ from numpy.typing import NDArray
 from engage_pipeline.schema import HOLDOUT
 from engage_pipeline.settings.settings import Settings
 
+DECIDED = "decided_"
+"""Begins the names of the files of models that no label has taught that decides."""
 TRAINING_ROW, HOLDOUT_ROW = -1, -2
 """Values in place of a fold, for rows of training parts and for held-out rows."""
 
 
 def held_out(split: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Returns the rows that no model learns from, bool [n]."""
+    """Returns the rows on which models are compared, bool [n]."""
     return split == HOLDOUT
 
 
@@ -42,6 +48,11 @@ def trains_network(split: NDArray[np.integer], settings: Settings) -> NDArray[np
 def trains_trees(split: NDArray[np.integer], settings: Settings) -> NDArray[np.bool_]:
     """Returns the rows that trees are trained on, bool [n]."""
     return ~held_out(split) & ~blends(split, settings)
+
+
+def all_rows(split: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Returns the rows that the published models learn from: all, bool [n]."""
+    return np.ones(len(split), np.bool_)
 
 
 def effect_folds(split: NDArray[np.integer], folds: int) -> NDArray[np.int64]:

@@ -4,6 +4,9 @@ Counters, communities and models keep fingerprints instead of ids. Among a billi
 probability of 3 %; the counters tell them apart by a second, short hash (`checks`).
 """
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -14,12 +17,19 @@ CHECK_SEED = 1
 """The seed of the second hash."""
 _FACTOR, _MIX = np.uint64(0x880355F21E6D1965), np.uint64(0x2127599BF4325C37)
 _WORD = 8
+_BITS = (1 << 64) - 1
+_KEPT_TEXTS = 4096
 
 Hashes = npt.NDArray[np.uint64]
 
 
-def fingerprints(texts: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Returns the hash of each text, int64 [n]; NO_FINGERPRINT for nulls, which is no text's hash."""
+def fingerprints(texts: pa.Array | pa.ChunkedArray | Sequence[str | None]) -> npt.NDArray[np.int64]:
+    """Returns the hash of each text, int64 [n]; NO_FINGERPRINT for nulls, which is no text's hash.
+
+    A list of texts is hashed one by one, which is faster for a few, among which some recur from call to call.
+    """
+    if isinstance(texts, list):
+        return np.array([fingerprint_of(text) for text in texts], np.uint64).view(np.int64)
     return hashes(texts).view(np.int64)
 
 
@@ -45,6 +55,24 @@ def hashes(texts: pa.Array | pa.ChunkedArray, seed: int = 0) -> Hashes:
 def checks(texts: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.uint16]:
     """Returns 16 bits of a second hash of each text, uint16 [n]: texts with one fingerprint differ in it as a rule."""
     return (hashes(texts, CHECK_SEED) >> np.uint64(48)).astype(np.uint16)
+
+
+@lru_cache(maxsize=_KEPT_TEXTS)
+def fingerprint_of(text: str | None, seed: int = 0) -> int:
+    """Returns the hash of one text, as `hashes` does."""
+    if text is None:
+        return NO_FINGERPRINT
+    data = text.encode()
+    factor = int(_FACTOR)
+    found = seed ^ (len(data) * factor & _BITS)
+    for start in range(0, len(data), _WORD):
+        found = (found ^ _mixed_int(int.from_bytes(data[start : start + _WORD], "little"))) * factor & _BITS
+    return _mixed_int(found) or 1
+
+
+def check_of(text: str | None) -> int:
+    """Returns the check of one text, as `checks` does."""
+    return fingerprint_of(text, CHECK_SEED) >> 48
 
 
 def combined(*columns: np.ndarray) -> np.ndarray:
@@ -96,3 +124,8 @@ def _fasthash(
 def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     values = (values ^ (values >> np.uint64(23))) * _MIX
     return values ^ (values >> np.uint64(47))
+
+
+def _mixed_int(value: int) -> int:
+    value = (value ^ (value >> 23)) * int(_MIX) & _BITS
+    return value ^ (value >> 47)

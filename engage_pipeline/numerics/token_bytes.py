@@ -4,7 +4,7 @@ An id has at most 24 bits. Its low 16 bits are two bytes of the first column, li
 the second. Bytes are written, read and compressed faster than lists of integers (ADR 20).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -27,12 +27,14 @@ def token_columns(offsets: Offsets, ids: npt.NDArray[np.int32]) -> tuple[pa.Bina
 
 def token_bytes(ids: Sequence[int]) -> tuple[bytes, bytes]:
     """Returns the values of the low and the high column for one row."""
-    return b"".join(one.to_bytes(3, "little")[:2] for one in ids), bytes(one >> _LOW_BITS for one in ids)
+    whole = np.array(ids, np.int32)
+    return whole.astype("<u2").tobytes(), (whole >> _LOW_BITS).astype(np.uint8).tobytes()
 
 
-def tokens_of(table: pa.Table) -> tuple[Offsets, npt.NDArray[np.int32]]:
+def tokens_of(table: pa.Table | Mapping[str, list[bytes]]) -> tuple[Offsets, npt.NDArray[np.int32]]:
     """Returns `offsets` and `ids` of token_columns from the two columns of `table`; a null row has no tokens.
 
+    The columns may be lists of bytes, without nulls.
     Raises ValueError if the columns do not hold the same number of tokens in each row.
     """
     doubled, low = _bytes_of(table[TEXT_TOKENS])
@@ -58,8 +60,10 @@ def _column(offsets: Offsets, values: npt.NDArray[np.unsignedinteger]) -> pa.Bin
     return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, buffers)
 
 
-def _bytes_of(column: pa.ChunkedArray) -> tuple[Offsets, npt.NDArray[np.uint8]]:
+def _bytes_of(column: pa.ChunkedArray | list[bytes]) -> tuple[Offsets, npt.NDArray[np.uint8]]:
     """Returns the bounds of the rows' bytes, int64 [n + 1], and the joined bytes."""
+    if isinstance(column, list):
+        return np.cumsum([0, *map(len, column)]), np.frombuffer(b"".join(column), np.uint8)
     bounds, pieces, total = [np.zeros(1, np.int64)], [], 0
     for chunk in column.chunks:
         present = chunk.fill_null(b"") if chunk.null_count else chunk

@@ -11,6 +11,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
 from engage_pipeline.orchestration.dead_runs import close_dead_runs
 from engage_pipeline.orchestration.graph import build_graph
+from engage_pipeline.orchestration.launching import launched_by
 from engage_pipeline.orchestration.partitions import register_parts
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.orchestration.running import batches, materialize
@@ -18,6 +19,7 @@ from engage_pipeline.store.plan import Step, plan_segment, training_parts
 from engage_pipeline.store.store import ArtifactStore
 
 ASKED_FOR = "asked for"
+COMMAND = "engage backfill"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ def backfill(
     close_dead_runs(instance)
     definitions = build_graph(pipeline)
     runs = batches(instance, steps, store.settings)
-    failures = [failure for run in runs if (failure := materialize(definitions, instance, run, warnings=warnings))]
+    tags = launched_by(instance, COMMAND)
+    failures = [failure for run in runs if (failure := materialize(definitions, instance, run, tags, warnings))]
     return Backfill(tuple(steps), len(runs), tuple(failures))
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import dagster as dg
 
-PROCESS_TAG = "engage/process"
+PROCESS_TAG = ".dagster/engage_process"
 """`host:process id:start time in clock ticks since the machine's start:run id` of the process that executes a run.
 
-The id is needed because a second attempt inherits the tags of the first, and may wait long before its first step.
+Dagster hides tags of this prefix in the UI. The id is needed because a second attempt inherits the tags of the first,
+and may wait long before its first step.
 """
 _marked: set[str] = set()
 _EVERY_SECONDS = 30

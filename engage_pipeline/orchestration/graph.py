@@ -9,7 +9,7 @@ import dagster as dg
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.orchestration.assets import ingest, interactions, language, model, submission
-from engage_pipeline.orchestration.assets.definition import backfilled
+from engage_pipeline.orchestration.assets.definition import backfilled, under
 from engage_pipeline.orchestration.assets.freshness import kept_fresh
 from engage_pipeline.orchestration.checks import CHECKS
 from engage_pipeline.orchestration.executors import chosen_executor
@@ -23,7 +23,7 @@ def build_graph(pipeline: Pipeline, settings: Settings | None = None) -> dg.Defi
     """Returns every asset with its checks: what a run needs. `settings` None = those of `pipeline`."""
     settings = settings or known_settings(pipeline)
     assets = [
-        kept_fresh(backfilled(asset, settings), settings.automation)
+        kept_fresh(backfilled(under(asset, settings), settings), settings.automation)
         for asset in dg.load_assets_from_modules([ingest, interactions, language, model, submission])
         if isinstance(asset, dg.AssetsDefinition)
     ]

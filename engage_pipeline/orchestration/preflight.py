@@ -6,12 +6,12 @@ It checks only what the run will make. What does not belong here: the content of
 """
 
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deletions.lists import read_deletions
 from engage_pipeline.ingest.parsing.streams import require_lzop
+from engage_pipeline.locations.location import Location
 from engage_pipeline.machine.device import torch_device
 from engage_pipeline.machine.full_disk import free_bytes, in_units, unpacked_bytes
 from engage_pipeline.store.manifests import label
@@ -62,7 +62,7 @@ def expected_steps(store: ArtifactStore, wanted: Collection[str]) -> list[Step]:
     return steps
 
 
-def _keys(store: ArtifactStore, name: str) -> Iterator[tuple[str | None, list[Path]]]:
+def _keys(store: ArtifactStore, name: str) -> Iterator[tuple[str | None, list[Location]]]:
     """Yields the parts of an artifact, or None if it has none, each with its raw files."""
     if name == "tweet_parts":
         yield from ((key, [path]) for key, path in training_listing(store.settings).parts.items())
@@ -72,7 +72,7 @@ def _keys(store: ArtifactStore, name: str) -> Iterator[tuple[str | None, list[Pa
         yield None, raw_sources(store.settings, name)
 
 
-def _sources(store: ArtifactStore, steps: Collection[Step]) -> list[Path]:
+def _sources(store: ArtifactStore, steps: Collection[Step]) -> list[Location]:
     """Returns the raw parts that the steps will read."""
     training = training_listing(store.settings).parts if any(step.artifact == "tweet_parts" for step in steps) else {}
     found = [training[str(step.key)] for step in steps if step.artifact == "tweet_parts"]

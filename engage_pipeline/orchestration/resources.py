@@ -1,25 +1,34 @@
 """The resource of the assets: the settings, read anew for each step, and their store."""
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
+from engage_pipeline.settings.overrides import from_mapping
 from engage_pipeline.settings.settings import Settings, load_settings
 from engage_pipeline.store.store import ArtifactStore
 
 
 class Pipeline(dg.ConfigurableResource):
-    """The settings of this deployment.
+    """The settings of this deployment; what the launchpad says under `resources: pipeline: config:` is for its run."""
 
-    `config` names the YAML file; without it $ENGAGE_CONFIG, then ./config.yaml is read. `preset` overrides the file's.
-    """
-
-    config: str | None = None
-    preset: str | None = None
+    config: str | None = Field(
+        default=None, description="Settings file; without it $ENGAGE_CONFIG, then ./config.yaml is read."
+    )
+    preset: str | None = Field(default=None, description="The preset, in place of the file's.")
+    overrides: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Single settings over file, environment and preset, shaped like the file: "
+        "`network: {hidden_size: 256}`, or with dots: `network.hidden_size: 256`.",
+    )
 
     def settings(self) -> Settings:
         """Reads the current settings. Raises UserError naming the problem."""
-        return load_settings(Path(self.config) if self.config else None, preset=self.preset)
+        path = Path(self.config) if self.config else None
+        overrides = from_mapping(self.overrides, "overrides of the resource pipeline")
+        return load_settings(path, preset=self.preset, overrides=overrides)
 
     def store(self) -> ArtifactStore:
         """Returns the store of the artifacts under these settings."""

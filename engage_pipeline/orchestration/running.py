@@ -4,6 +4,7 @@ import logging
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 import dagster as dg
 
@@ -18,6 +19,7 @@ from engage_pipeline.model.promotion.promotion import held_model, shown_time
 from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
 from engage_pipeline.orchestration.dead_runs import PROCESS_TAG, close_dead_runs, executed_here
 from engage_pipeline.orchestration.graph import build_graph
+from engage_pipeline.orchestration.launching import launched_by, on_the_timeline
 from engage_pipeline.orchestration.partitions import PARTS, RANGE_END, RANGE_START, register_parts
 from engage_pipeline.orchestration.preflight import require_ready
 from engage_pipeline.orchestration.resources import Pipeline
@@ -30,7 +32,7 @@ from engage_pipeline.store.store import ArtifactStore
 
 LOGGER = logging.getLogger("engage_pipeline")
 SUBMISSION = "submission"
-STARTED_BY_TAG = "engage/started_by"
+COMMAND = "engage run"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -39,15 +41,16 @@ def run_pipeline(
     instance: dg.DagsterInstance,
     wanted: Collection[str] = ARTIFACTS.keys(),
     *,
+    command: str = COMMAND,
     started_by: str | None = None,
     only_made: bool = False,
     warnings: FailedWarnings | None = None,
 ) -> list[Step]:
     """Makes the stale artifacts among `wanted`; returns the steps that were made, in order.
 
-    `started_by` is the id of the Dagster run that asks for this. With `only_made`, artifacts that were never made are
-    left out. `warnings` records the results of the checks. Raises UserError before any work if something is missing
-    (preflight), and with the reason if an asset fails.
+    `command` asks for this, or the Dagster run with the id `started_by`. With `only_made`, artifacts that were never
+    made are left out. `warnings` records the results of the checks. Raises UserError before any work if something is
+    missing (preflight), and with the reason if an asset fails.
     """
     settings = pipeline.settings()
     require_ready(pipeline.store(), wanted)
@@ -58,7 +61,7 @@ def run_pipeline(
     store = pipeline.store()
     register_parts(instance, store.parts())
     done: list[Step] = []
-    tags = {} if started_by is None else {STARTED_BY_TAG: started_by}
+    tags = launched_by(instance, command, started_by)
     for names in SEGMENTS:
         steps = plan_segment(store, [name for name in names if name in wanted])
         if only_made:
@@ -88,6 +91,19 @@ def summary(store: ArtifactStore, made: Sequence[Step]) -> str:
             f"report:  {store.open('evaluation').path('report.html')}",
         ]
     )
+
+
+def outcome(store: ArtifactStore) -> dict[str, Any]:
+    """Returns the same as JSON types: scores by model, and the paths of results.csv (None without a model) and of the
+    report."""
+    evaluation, missing = store.open("evaluation"), lacks_model(store)
+    return {
+        "scores": {name: one.to_json() for name, one in read_scores(evaluation.path(SCORES)).items()},
+        "results": None if missing else str(store.open(SUBMISSION).path("results.csv")),
+        "report": str(evaluation.path("report.html")),
+        "model": None if missing else store.open("trained_model").manifest.version,
+        "candidate": store.open("candidate_model").manifest.version,
+    }
 
 
 def _that_can_be_made(store: ArtifactStore, steps: Sequence[Step]) -> list[Step]:
@@ -142,14 +158,15 @@ def materialize(
     if steps[0].key is not None:
         tags |= {RANGE_START: str(steps[0].key), RANGE_END: str(steps[-1].key)}
     job = definitions.resolve_implicit_global_asset_job_def()
-    result = job.execute_in_process(
-        instance=instance,
-        asset_selection=[dg.AssetKey(name) for name in dict.fromkeys(step.artifact for step in steps)],
-        run_config=_QUIET,
-        run_id=run_id,
-        tags=tags,
-        raise_on_error=False,
-    )
+    with on_the_timeline(instance):
+        result = job.execute_in_process(
+            instance=instance,
+            asset_selection=[dg.AssetKey(name) for name in dict.fromkeys(step.artifact for step in steps)],
+            run_config=_QUIET,
+            run_id=run_id,
+            tags=tags,
+            raise_on_error=False,
+        )
     stopping.stop_if_told()  # Dagster has turned the signal into a failed run
     if warnings is not None:
         warnings.note_all(result.get_asset_check_evaluations())

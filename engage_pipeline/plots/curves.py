@@ -60,10 +60,12 @@ def loss_curve(training: Iterable[Point], heldout: Iterable[Point] = (), *, titl
     return learning_curves(kept, title=title, x_label="steps", y_label="loss, nats a masked token")
 
 
-def network_curve(curve: Sequence[Mapping[str, float]], *, title: str = "Network: training loss") -> bytes:
-    """Plots the binary cross-entropy of each engagement by step; a point holds `step` and the losses by engagement."""
-    series = {target: [(point["step"], point[target]) for point in curve] for target in schema.TARGETS}
-    return learning_curves(series, title=title, x_label="steps", y_label="cross-entropy, nats a row", logarithmic=True)
+def network_curve(curve: Sequence[Mapping[str, float]], *, rows: int, title: str = "Network: training loss") -> bytes:
+    """Plots the binary cross-entropy of each engagement over the `rows` seen; a point holds `step` and the losses by
+    engagement, and the last point is that of the last step."""
+    rows_a_step = rows / curve[-1]["step"] if curve else 0
+    series = {target: [(point["step"] * rows_a_step, point[target]) for point in curve] for target in schema.TARGETS}
+    return learning_curves(series, title=title, y_label="cross-entropy, nats a row", logarithmic=True)
 
 
 def label_rates(

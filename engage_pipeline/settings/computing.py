@@ -57,10 +57,17 @@ class EncoderSettings(SettingsSection):
 
 
 class TopicSettings(SettingsSection):
-    """The topics of tweets: clusters of their tokens."""
+    """The topics of tweets: clusters of their tokens, within each language."""
 
-    count: int = Field(48, ge=1, description="Topics; fewer where the tweets are fewer.")
-    dimensions: int = Field(64, ge=1, description="Numbers in the vector of a tweet that is given a topic.")
+    most_per_language: int = Field(60, ge=1, description="Topics of a language; fewer where its tweets are fewer.")
+    tweets_per_topic: int = Field(
+        60, ge=1, description="Tweets of a language per topic; a language with fewer than twice as many is one topic."
+    )
+    dimensions: int = Field(
+        64,
+        ge=1,
+        description="Numbers in the vector of a tweet that is given a topic; at most two per topic of its language.",
+    )
     max_tweets: int = Field(40_000, ge=1, description="At most so many distinct tweets of `encoder.parts` are read.")
 
 
@@ -121,16 +128,28 @@ class TreeSettings(SettingsSection):
     """The LightGBM trees of the second stage, and how they are blended with the network."""
 
     enabled: bool = Field(True, description="Train trees on the fine-tuning rows and blend them with the network.")
-    n_estimators: int = Field(300, ge=1, description="Most trees an engagement; early stopping may take fewer.")
-    learning_rate: float = Field(0.05, gt=0, le=1, description="Shrinkage of each tree.")
+    n_estimators: int = Field(150, ge=1, description="Most trees an engagement; early stopping may take fewer.")
+    learning_rate: float = Field(0.1, gt=0, le=1, description="Shrinkage of each tree.")
     num_leaves: int = Field(31, ge=2, description="Most leaves a tree.")
     min_child_samples: int = Field(100, ge=1, description="Fewest rows a leaf.")
     feature_fraction: float = Field(0.3, gt=0, le=1, description="Share of the features that each tree sees.")
     reg_lambda: float = Field(20.0, ge=0, description="L2 regularisation of the leaves.")
     early_stopping_rounds: int = Field(
-        30, ge=1, description="Stop when the out-of-fold loss has not improved for so long."
+        15, ge=1, description="Stop when the out-of-fold loss has not improved for so long."
     )
     folds: int = Field(4, ge=2, description="Folds of the fine-tuning rows that tell how many trees to take.")
+    tested_rows: int = Field(
+        30_000,
+        ge=1,
+        description="Folds are held out, one after the other, until so many rows were: of more rows fewer folds, at "
+        "least one, so that the time grows no faster than the rows.",
+    )
+    rows_per_tree: int | None = Field(
+        100_000,
+        ge=1,
+        description="At most so many rows grow a tree, drawn anew for each by `seed`; null = all. So the time grows no "
+        "faster than the rows, though more rows take more trees.",
+    )
     prior_weight: float = Field(
         20.0, gt=0, description="Exposures that the base rate counts for in the smoothed rates that the trees read."
     )

@@ -68,13 +68,14 @@ class FeatureSettings(SettingsSection):
 class EffectSettings(SettingsSection):
     """The mixed model: an effect for each viewer, author, pair, topic … of the feature families that are on."""
 
-    sweeps: int = Field(8, ge=1, description="Newton steps through all effects.")
-    prior_rounds: int = Field(2, ge=0, description="How often the deviations of the effects are learned anew.")
-    prior_rows: int = Field(
-        1_000_000, ge=1, description="At most about so many rows, all of some viewers, teach the deviations."
+    sweeps: int = Field(
+        60, ge=4, description="Sweeps of the sampler over the training rows that are thrown away, until it has settled."
+    )
+    kept_sweeps: int = Field(
+        60, ge=3, description="Sweeps whose means and variances are kept; a third as many for the rows of a fold."
     )
     folds: int = Field(
-        4,
+        2,
         ge=2,
         description="Folds of the fine-tuning rows: the trees read effects that were learned without the row's.",
     )

@@ -131,11 +131,12 @@ class EngineSettings(SettingsSection):
     threads: int | None = Field(
         None, ge=1, description="Threads of DuckDB and LightGBM, and of torch when it predicts; null = all cores."
     )
-    processes: int = Field(
-        1,
+    processes: int | None = Field(
+        None,
         ge=1,
         description="Processes that work side by side on parts, shards and tweets; all of them together have "
-        "`memory_limit`, and each at least 512 MB of it.",
+        "`memory_limit`, and each at least 512 MB of it. null = as many as threads where there are at least 400 000 "
+        "rows for each, and one for tweets.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from engage_pipeline.locations.location import ObjectPath
 from engage_pipeline.settings.section import SettingsSection
 from engage_pipeline.settings.settings import PRESETS, Settings
 
@@ -46,8 +47,25 @@ REFERENCE_NAMES = {
 _HEADER = """# Settings
 
 Settings are read from the file that `--config` names, else `$ENGAGE_CONFIG`, else `config.yaml` in the current folder.
-Relative paths are relative to that file. A file written for the reference works unchanged: its eleven keys keep their
-names at the top level. An unknown key, a wrong type or a value out of range is an error that names it.
+Relative paths are relative to that file; URIs are those of [object stores](data.md#object-stores). A file written for
+the reference works unchanged: its eleven keys keep their names at the top level. An unknown key, a wrong type or a
+value out of range is an error that names it.
+
+A single value comes from elsewhere, too; the later one wins:
+
+| source | example |
+|---|---|
+| the file | `network: {hidden_size: 256}` |
+| the environment, of every process: `ENGAGE__`, section and key in capitals | `ENGAGE__NETWORK__HIDDEN_SIZE=256` |
+| `--preset`, for the defaults | `engage run --preset demo` |
+| `--set`, which may be repeated | `engage run --set network.hidden_size=256 --set max_n_parts=null` |
+| Dagster's launchpad, [for a run](operations.md#for-scripts) | `overrides: {network: {hidden_size: 256}}` |
+
+Values are written in YAML, as in the file; an empty variable counts as unset. Relative paths are relative to the file
+wherever they come from. A mistake names its source.
+
+Editors check and complete the file by its [JSON schema](config.schema.json) (`engage settings --schema`), which its
+first line names: `# yaml-language-server: $schema=docs/config.schema.json`, or a full path.
 
 `preset` chooses the defaults, which the other settings override: `default` is the best we know, `synerise` the
 reference to the letter, `demo` the default on a tiny encoder. The last column below has a preset's own values.
@@ -111,7 +129,7 @@ def _type_name(annotation: Any) -> str:
         key, value = get_args(annotation)
         return f"map of {_type_name(key)} to {_type_name(value)}"
     names = {NoneType: "null", date: "date", int: "integer", float: "number", bool: "true or false", str: "text"}
-    return names.get(annotation, "path")
+    return (names | {ObjectPath: "URI"}).get(annotation, "path")
 
 
 def _limits(info: FieldInfo) -> str:

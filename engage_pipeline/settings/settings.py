@@ -7,7 +7,7 @@ What belongs here: names, types, ranges, defaults and presets. What does not: wh
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -27,7 +27,8 @@ from engage_pipeline.settings.computing import (
 from engage_pipeline.settings.families import REFERENCE_FAMILIES
 from engage_pipeline.settings.features import EffectSettings, FeatureSettings
 from engage_pipeline.settings.operating import AutomationSettings, CheckSettings, EngineSettings, PromotionSettings
-from engage_pipeline.settings.section import ConfigPath, SettingsSection
+from engage_pipeline.settings.overrides import Override, from_environment, nested, overlay
+from engage_pipeline.settings.section import ConfigPath, Owner, RawLocation, SettingsSection
 from engage_pipeline.settings.yaml_file import read_tree, shortened, shown, yaml_problem
 
 CONFIG_VARIABLE = "ENGAGE_CONFIG"
@@ -42,13 +43,18 @@ class Settings(SettingsSection):
     preset: Preset = Field("default", description="The defaults, which the other settings override.")
     seed: int = Field(20210, ge=0, lt=2**31, description="Seed of every random choice.")
     working_dir: ConfigPath = Field(Path("data"), description="Where the artifacts of the five stages are kept.")
-    recsys_data: ConfigPath = Field(Path("data/raw/train"), description="Folder of the training parts.")
-    validation_part: ConfigPath = Field(
-        Path("data/raw/validation/part-00000"), description="The validation part (a file, `.gz`, `.zst` or `.lzo` too)."
+    recsys_data: RawLocation = Field(Path("data/raw/train"), description="Folder of the training parts.")
+    validation_part: RawLocation = Field(
+        Path("data/raw/validation/part-00000"),
+        description="The validation part (a file; `.gz`, `.zst`, `.lzo` or Parquet too).",
     )
-    test_data: ConfigPath = Field(Path("data/raw/test"), description="Folder of the test parts.")
-    deletions: ConfigPath = Field(
+    test_data: RawLocation = Field(Path("data/raw/test"), description="Folder of the test parts.")
+    deletions: RawLocation = Field(
         Path("data/raw/deletions"), description="Folder of lists of deleted tweet ids and user ids; may be missing."
+    )
+    owners: tuple[Owner, ...] = Field(
+        (),
+        description="Who answers for the assets, shown in Dagster's UI: email addresses, or teams as `team:name`.",
     )
     follow_links: bool = Field(
         False,
@@ -77,6 +83,11 @@ class Settings(SettingsSection):
     )
     num_validation_chunks: int = Field(
         10, ge=2, description="Chunks of the fine-tuning rows: each is counted without its own rows."
+    )
+    refit: bool = Field(
+        True,
+        description="Predict with network, effects and trees that are trained once more on all validation rows, the "
+        "held out ones included; false = with those that are compared on these.",
     )
     sketch_width: int = Field(256, ge=2, le=65536, description="Codes per depth of the text sketch.")
     sketch_depth: int = Field(20, ge=1, description="Independent codes per token.")
@@ -116,6 +127,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "precision": "fp32",
         },
         "trees": {"enabled": False},
+        "refit": False,
     },
     "demo": {
         "training_threads": 2,
@@ -123,43 +135,59 @@ PRESETS: dict[str, dict[str, Any]] = {
         "sketch_depth": 8,
         "encoder": {
             "model": "tiny",
-            "max_tweets": 6000,
+            "max_tweets": 2000,
             "max_tokens": 48,
             "batch_size": 64,
             "learning_rate": 1e-3,
             "warmup_steps": 20,
         },
-        "network": {"hidden_size": 256},
+        "network": {"hidden_size": 256, "epochs": 1},
         "trees": {"num_leaves": 15},
     },
 }
 """The defaults above that each preset changes. `synerise` is the reference to the letter."""
 
 
-def load_settings(path: Path | None = None, *, preset: str | None = None) -> Settings:
+def load_settings(
+    path: Path | None = None, *, preset: str | None = None, overrides: Sequence[Override] = ()
+) -> Settings:
     """Reads the settings of `path`, else of $ENGAGE_CONFIG, else of ./config.yaml if it exists, else the defaults.
 
-    `preset` overrides the file's. Raises UserError naming the file, the key and the problem.
+    Variables ENGAGE__SECTION__KEY override the file, `preset` overrides both, and `overrides` all. Raises UserError
+    naming the source, the key and the problem.
     """
     chosen = path or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
     if chosen is None and DEFAULT_CONFIG.is_file():
         chosen = DEFAULT_CONFIG
     values = {} if chosen is None else read_yaml(chosen)
-    if preset is not None:
-        values["preset"] = preset
     folder = Path.cwd() if chosen is None else chosen.resolve().parent
-    return settings_from(values, folder=folder, source=str(chosen or "settings"))
+    asked = [] if preset is None else [Override(("preset",), preset, "--preset")]
+    every = [*from_environment(Settings), *asked, *overrides]
+    return settings_from(values, folder=folder, source=str(chosen or "settings"), overrides=every)
 
 
-def settings_from(values: Mapping[str, Any], *, folder: Path, source: str = "settings") -> Settings:
-    """Checks `values`, which override their preset's; relative paths are relative to `folder`. Raises UserError."""
+def settings_from(
+    values: Mapping[str, Any], *, folder: Path, source: str = "settings", overrides: Sequence[Override] = ()
+) -> Settings:
+    """Checks `values`, which override their preset's; `overrides` override both, the last one most.
+
+    Relative paths are relative to `folder`. Raises UserError naming the source, the key and the problem.
+    """
+    values = overlay(values, nested(overrides))
     preset = values.get("preset", "default")
     if not isinstance(preset, str) or preset not in get_args(Preset):
-        raise UserError(f"{source}: preset: {shown(preset)} is not one of {', '.join(get_args(Preset))}")
+        of = _source(["preset"], overrides, source)
+        raise UserError(f"{of}: preset: {shown(preset)} is not one of {', '.join(get_args(Preset))}")
     try:
         return Settings.model_validate(overlay(PRESETS[preset], values), context={"folder": folder})
     except ValidationError as error:
-        raise UserError(f"{source}: {_first_problem(error)}") from error
+        place = [str(step) for step in error.errors()[0]["loc"]]
+        raise UserError(f"{_source(place, overrides, source)}: {_first_problem(error)}") from error
+
+
+def _source(place: Sequence[str], overrides: Sequence[Override], file: str) -> str:
+    """Returns the source of the value at `place`."""
+    return next((one.source for one in reversed(overrides) if one.concerns(place)), file)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -180,15 +208,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected `key: value` lines, found {type(values).__name__}")
     return values
-
-
-def overlay(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns `base` overridden by `values`, section by section."""
-    merged = dict(base)
-    for key, value in values.items():
-        below = merged.get(key)
-        merged[key] = overlay(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return merged
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -6,6 +6,7 @@
 | FEATURES, PROFILE | interaction_features, validation_features; of test_features `<part>.parquet` and its profile |
 | LANGUAGES | interaction_counts |
 | RESULTS | submission |
+| REPORT | evaluation |
 
 Names that one module alone writes and others import stand there, such as `language.codes.CODES`.
 """
@@ -17,3 +18,4 @@ PROFILE_ENDING = ".profile.parquet"
 PROFILE = f"features{PROFILE_ENDING}"
 LANGUAGES = "languages.parquet"
 RESULTS = "results.csv"
+REPORT = "report.html"

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from engage_pipeline.files import atomic
+from engage_pipeline.store.current_link import is_version_folder
 from engage_pipeline.store.manifests import Manifest, read_manifest
 
 _ENTRIES = "kept-*.json"
@@ -43,7 +44,7 @@ def forget_old(folder: Path, manifest: Manifest, count: int, pinned: Collection[
             path.unlink()
     kept = {manifest.directory, manifest.previous} | {entry.directory for entry in entries.values()}
     for path in folder.iterdir():
-        if path.is_dir() and path.name not in kept:
+        if is_version_folder(path) and path.name not in kept:
             shutil.rmtree(path)
 
 

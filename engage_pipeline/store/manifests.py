@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ class Manifest:
     def to_json(self) -> str:
         """Returns the content of manifest.json: the fields and their checksum."""
         values = asdict(self)
-        return json.dumps({**values, _CHECKSUM: _checksum(values)}, indent=1, ensure_ascii=False)
+        return _text(values, _checksum(values))
 
 
 def label(name: str, key: str | None = None) -> str:
@@ -82,7 +82,9 @@ def read_manifest(content: bytes, folder: Path) -> Manifest:
     manifest = _MANIFEST.validate_json(content, strict=True)
     values = json.loads(content)
     checksum = values.pop(_CHECKSUM, None)
-    if checksum is not None and checksum != _checksum(values):
+    if not values.keys() <= {one.name for one in fields(Manifest)}:
+        raise ValueError("an unknown field")
+    if checksum is not None and (checksum != _checksum(values) or _text(values, checksum).encode() != content):
         raise ValueError("changed since it was written")
     place = (folder.name, None) if manifest.key is None else (folder.parent.name, folder.name)
     if (manifest.artifact, manifest.key) != place:
@@ -91,6 +93,10 @@ def read_manifest(content: bytes, folder: Path) -> Manifest:
     if not all(map(_is_file_name, [*names, *(source.name for source in manifest.sources)])):
         raise ValueError("a file outside its folder")
     return manifest
+
+
+def _text(values: Mapping[str, Any], checksum: str) -> str:
+    return json.dumps({**values, _CHECKSUM: checksum}, indent=1, ensure_ascii=False)
 
 
 def _checksum(values: Mapping[str, Any]) -> str:

@@ -4,9 +4,9 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.locations.location import Location
 from engage_pipeline.machine.memory import peak_memory_mb, release_memory, reset_peak_memory
 from engage_pipeline.plurals import counted
 from engage_pipeline.store.facts import Facts
@@ -17,7 +17,9 @@ LOGGER = logging.getLogger("engage_pipeline")
 
 
 @contextmanager
-def making(store: ArtifactStore, name: str, key: str | None = None, sources: Sequence[Path] = ()) -> Iterator[Draft]:
+def making(
+    store: ArtifactStore, name: str, key: str | None = None, sources: Sequence[Location] = ()
+) -> Iterator[Draft]:
     """Yields a draft of the artifact and records the seconds and the peak memory (MB, resident) of the block as facts.
 
     If the block records `seconds` itself, for a draft that is made together with others, they are kept.

@@ -13,6 +13,7 @@ from pathlib import Path
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.raw_parts import Listing, find_part, find_parts, list_parts
+from engage_pipeline.locations.location import Location
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import ArtifactStore
 
@@ -50,7 +51,7 @@ def parts_a_run(settings: Settings, artifact: str) -> int:
     return max(parts, settings.engine.parts_at_once) if artifact == "interaction_features" else parts
 
 
-def raw_sources(settings: Settings, name: str, key: str | None = None) -> list[Path]:
+def raw_sources(settings: Settings, name: str, key: str | None = None) -> list[Location]:
     """Returns the files outside the store from which an artifact is made: raw parts, or weights of a local encoder.
 
     Raises UserError if a file or folder is missing.
@@ -72,7 +73,7 @@ def raw_sources(settings: Settings, name: str, key: str | None = None) -> list[P
     return []
 
 
-def training_parts(settings: Settings) -> dict[str, Path]:
+def training_parts(settings: Settings) -> dict[str, Location]:
     """Returns the raw training parts of the settings, by part name, sorted. Raises UserError if there are none."""
     with _naming("recsys_data", settings):
         found = find_parts(settings.recsys_data, follow_links=settings.follow_links)

@@ -1,4 +1,4 @@
-"""Publishes a version: seals its files, renames its folder, replaces the manifest.
+"""Publishes a version: seals its files, renames its folder, replaces the manifest, moves the link `current`.
 
 What does not belong here: the content of a manifest (store.store, store.rewriting), and earlier versions
 (store.kept_versions).
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from engage_pipeline.catalogue import digest
 from engage_pipeline.files import atomic
+from engage_pipeline.store import current_link
 from engage_pipeline.store.manifests import Manifest
 
 MANIFEST = "manifest.json"
@@ -61,6 +62,7 @@ def _names(path: Path, manifest: Manifest) -> bool:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Makes `manifest` the current one of the artifact in `folder`, by one rename."""
+    """Makes `manifest` the current one of the artifact in `folder`, by one rename; then moves the link `current`."""
     with atomic.atomic_file(folder / MANIFEST) as path:
         path.write_text(manifest.to_json(), encoding="utf-8")
+    current_link.point_to(folder, manifest)

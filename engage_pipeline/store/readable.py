@@ -12,8 +12,9 @@ from engage_pipeline.catalogue import ARTIFACTS, default_settings, relevant_sett
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.files.raw_parts import check_key
+from engage_pipeline.locations.location import names_there
 from engage_pipeline.settings.settings import Settings
-from engage_pipeline.store import kept_versions, rules, staleness
+from engage_pipeline.store import current_link, kept_versions, rules, staleness
 from engage_pipeline.store.manifests import Manifest, Verdict, label, read_manifest
 from engage_pipeline.store.publishing import MANIFEST, write_manifest
 from engage_pipeline.store.versions import Version
@@ -86,11 +87,9 @@ class ReadableStore:
         folder = atomic.relative_folder(self.settings.recsys_data, self.root)
         manifests = (self.manifest("tweet_parts", path.name) for path in sorted(base.iterdir()) if path.is_dir())
         found = {part.key: part.sources[0] for part in manifests if part and part.key and part.sources}
-        return [
-            key
-            for key, source in found.items()
-            if source.folder == folder and (self.settings.recsys_data / source.name).exists()
-        ]
+        sources = {key: source.name for key, source in found.items() if source.folder == folder}
+        there = names_there(self.settings.recsys_data, set(sources.values()))
+        return [key for key, name in sources.items() if name in there]
 
     def parts_of(self, name: str) -> list[str]:
         """Returns the parts that the unpartitioned artifact `name` is made of: all, or the first n of its setting."""
@@ -143,3 +142,10 @@ class ReadableStore:
             current = self.manifest(manifest.artifact, manifest.key)
             if current is not None and current.directory == manifest.directory and current.verdict != verdict:
                 write_manifest(folder, replace(current, verdict=verdict))
+
+    def _relink(self, manifest: Manifest) -> None:
+        """Moves the link `current`, if it names another version than the manifest: the process was killed between."""
+        folder = self.folder(manifest.artifact, manifest.key)
+        if not current_link.names(folder / current_link.CURRENT, current_link.target(manifest)):
+            with suppress(UserError, OSError), atomic.exclusive(folder / ".lock", "in use"):
+                current_link.point_to(folder, self.manifest(manifest.artifact, manifest.key))

@@ -16,6 +16,7 @@ from uuid import uuid4
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
+from engage_pipeline.store.current_link import is_version_folder, point_to
 from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.manifests import Manifest, label
 from engage_pipeline.store.publishing import MANIFEST, Sealed, publish_version, write_manifest
@@ -79,6 +80,7 @@ def remove(store: ArtifactStore, name: str, key: str | None = None) -> None:
     """Unpublishes the artifact and removes all of its versions. Raises UserError if it is locked."""
     folder = store.folder(name, key)
     with _locked(store, name, key):
+        point_to(folder, None)
         (folder / MANIFEST).unlink(missing_ok=True)
         _clear(folder, None)
 
@@ -106,8 +108,9 @@ def _seal(store: ArtifactStore, folder: Path, before: Manifest, draft: Draft) ->
 
 def _clear(folder: Path, manifest: Manifest | None) -> None:
     """Removes all but the version of `manifest`, including temporary files: this process holds the lock."""
+    point_to(folder, manifest)
     for path in folder.iterdir():
-        if path.is_dir() and (manifest is None or path.name != manifest.directory):
+        if is_version_folder(path) and (manifest is None or path.name != manifest.directory):
             shutil.rmtree(path)
         elif path.name.startswith(".tmp-"):
             path.unlink()

@@ -34,14 +34,16 @@ class Outcome:
 class Rule:
     """A rule that every version of an artifact must satisfy.
 
-    `summary` is a format string over the figures. `compared_with` are artifacts without parts: a verdict is valid only
-    as long as their versions are the compared ones.
+    `summary` says that it holds: a format string over the figures. `limits` are the dotted names of the settings that
+    the figures are held to; without them the summary names the limit. `compared_with` are artifacts without parts: a
+    verdict is valid only as long as their versions are the compared ones.
     """
 
     name: str
     description: str
     summary: str
     look: Callable[[Reader, Version], Outcome]
+    limits: tuple[str, ...] = ()
     compared_with: tuple[str, ...] = ()
 
 
@@ -49,12 +51,12 @@ Rules = Sequence[Rule]
 
 
 def rule(
-    summary: str, *, compared_with: tuple[str, ...] = ()
+    summary: str, *, limits: tuple[str, ...] = (), compared_with: tuple[str, ...] = ()
 ) -> Callable[[Callable[[Reader, Version], Outcome]], Rule]:
     """Makes the decorated function a rule with its name; its docstring describes the rule to people."""
 
     def make(look: Callable[[Reader, Version], Outcome]) -> Rule:
-        return Rule(look.__name__, " ".join((look.__doc__ or "").split()), summary, look, compared_with)
+        return Rule(look.__name__, " ".join((look.__doc__ or "").split()), summary, look, limits, compared_with)
 
     return make
 

@@ -2,6 +2,7 @@
 
     working_dir/<stage>/<artifact>[/<part>]/
         manifest.json            names the current version; replaced by one rename
+        current                  a link to it, for readers that know no manifest (current_link.py)
         <version>-<random>/      its files, never changed after publication
         .tmp-<random>/           a version being written; removed by the next run if its own was killed
         failed-rejects.parquet   rejected lines of a failed part (ingest/rejected_part.py)
@@ -24,8 +25,10 @@ from pathlib import Path
 from engage_pipeline.catalogue import ARTIFACTS, ancestry, digest, relevant_settings, setting_value
 from engage_pipeline.files import atomic
 from engage_pipeline.files.raw_parts import check_key
+from engage_pipeline.locations.location import Location
 from engage_pipeline.machine import full_disk
 from engage_pipeline.store import kept_versions, promoted_counters, rules, staleness
+from engage_pipeline.store.current_link import is_version_folder
 from engage_pipeline.store.manifests import Manifest, label, split_label
 from engage_pipeline.store.publishing import MANIFEST, Sealed, publish_version
 from engage_pipeline.store.readable import ReadableStore
@@ -40,7 +43,7 @@ class ArtifactStore(ReadableStore):
     """
 
     @contextmanager
-    def publish(self, name: str, key: str | None = None, sources: Sequence[Path] = ()) -> Iterator[Draft]:
+    def publish(self, name: str, key: str | None = None, sources: Sequence[Location] = ()) -> Iterator[Draft]:
         """Yields a draft to write into; publishes it when the block ends, discards it if the block raises.
 
         Enter the block before opening inputs: their versions are recorded on entry. Raises UserError if another process
@@ -76,13 +79,14 @@ class ArtifactStore(ReadableStore):
         path.mkdir(exist_ok=True)
         return path
 
-    def stale(self, name: str, key: str | None = None, sources: Sequence[Path] = ()) -> str | None:
+    def stale(self, name: str, key: str | None = None, sources: Sequence[Location] = ()) -> str | None:
         """Returns why the artifact would differ if it were made now; None if it is current."""
         if not (self.folder(name, key) / MANIFEST).is_file():
             return staleness.NOT_THERE
         manifest = self._readable_manifest(name, key)
         if manifest is None:
             return staleness.DAMAGED
+        self._relink(manifest)
         wanted = WantedNow(self, manifest, sources, partial(self._problems, manifest))
         return staleness.why_stale(manifest, wanted)
 
@@ -92,7 +96,7 @@ class ArtifactStore(ReadableStore):
         return replace(manifest, verdict=rules.judge(self, version, self.rules_of(manifest.artifact)))
 
     @contextmanager
-    def _draft(self, name: str, key: str | None, sources: Sequence[Path]) -> Iterator[Draft]:
+    def _draft(self, name: str, key: str | None, sources: Sequence[Location]) -> Iterator[Draft]:
         folder = self.folder(name, key)
         folder.mkdir(parents=True, exist_ok=True)
         with atomic.exclusive(folder / ".lock", f"another run is making {label(name, key)}"):
@@ -158,7 +162,7 @@ class ArtifactStore(ReadableStore):
 
 def _sweep(folder: Path) -> None:
     for leftover in folder.glob(".tmp-*"):
-        if leftover.is_dir():
+        if is_version_folder(leftover):
             shutil.rmtree(leftover)
         else:
             leftover.unlink()

@@ -43,12 +43,15 @@ class Version:
     folder: Path
     manifest: Manifest
 
-    def path(self, name: str) -> Path:
-        """Returns the path of the file `name`. Raises UserError naming file and asset if it is missing or damaged."""
+    def path(self, name: str, *, hashed: bool = True) -> Path:
+        """Returns the path of the file `name`. Raises UserError naming file and asset if it is missing or damaged.
+
+        Unless `hashed`, the file is not read: damage that leaves its size is not noticed.
+        """
         path = self.folder / self.manifest.directory / name
         problem: str | None = "no such file in its manifest"
         if name in self.manifest.files:
-            problem = atomic.damage(path, self.manifest.files[name])
+            problem = atomic.damage(path, self.manifest.files[name], hashed=hashed)
         if problem:
             raise UserError(f"{path}: {problem}; materialize {label(self.manifest.artifact, self.manifest.key)} again")
         return path
@@ -57,10 +60,10 @@ class Version:
         """Returns the path of the file `name` without hashing it: for reading the footer of a large file."""
         return self.folder / self.manifest.directory / name
 
-    def directory(self, files: Sequence[str] | None = None) -> Path:
+    def directory(self, files: Sequence[str] | None = None, *, hashed: bool = True) -> Path:
         """Returns the folder of the version. Raises UserError if one of `files` (None = all) is missing or damaged."""
         for name in self.manifest.files if files is None else files:
-            self.path(name)
+            self.path(name, hashed=hashed)
         return self.folder / self.manifest.directory
 
 

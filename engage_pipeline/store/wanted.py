@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from engage_pipeline.catalogue import ARTIFACTS, Artifact, default_settings, relevant_settings
 from engage_pipeline.files.atomic import SourceFile, sources_now
+from engage_pipeline.locations.location import Location
 from engage_pipeline.store import promoted_counters
 from engage_pipeline.store.manifests import ABSENT, Manifest, label
 from engage_pipeline.store.versions import Reader
@@ -21,7 +21,7 @@ class WantedNow:
 
     store: Reader
     made: Manifest
-    paths: Sequence[Path]
+    paths: Sequence[Location]
     failures: Callable[[], str]
 
     @property

@@ -11,6 +11,7 @@ from pathlib import Path
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.interactions.features.joining import RowJoin, read_tweets
 from engage_pipeline.interactions.features.windows import Windows
+from engage_pipeline.locations.location import Location
 from engage_pipeline.progress import Progress, progress
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.file_names import REJECTS, TWEETS
@@ -22,7 +23,7 @@ _BYTES_A_UNIT = 1024
 
 
 def predict_parts(
-    parts: Sequence[Path],
+    parts: Sequence[Location],
     published: Published,
     writer: ResultsWriter,
     seen: SeenRows,
@@ -64,7 +65,7 @@ class _Share:
 
 
 def _predict_part(
-    source: Path,
+    source: Location,
     folder: Path,
     published: Published,
     writer: ResultsWriter,

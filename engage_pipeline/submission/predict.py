@@ -2,9 +2,9 @@
 
     report = predict([Path("test")], Path("results.csv"), settings, threads=1)
 
-No orchestrator and no network access. Each part becomes typed tweets, then features, then probabilities, in temporary
-files below working_dir. Memory does not grow with the rows: features are joined slice by slice and scored batch by
-batch. Several processes share the parts.
+No orchestrator, and no network but for parts and output that are URIs. Each part becomes typed tweets, then features,
+then probabilities, in temporary files below working_dir. Memory does not grow with the rows: features are joined slice
+by slice and scored batch by batch. Several processes share the parts.
 """
 
 import logging
@@ -21,6 +21,7 @@ from engage_pipeline.files import atomic
 from engage_pipeline.files.outputs import find_output
 from engage_pipeline.files.raw_parts import find_parts
 from engage_pipeline.interactions.drift.profile import read_profile
+from engage_pipeline.locations.location import Location
 from engage_pipeline.machine import full_disk
 from engage_pipeline.machine.shares import settings_of_one, shared_by_size
 from engage_pipeline.machine.threads import limited_threads
@@ -55,8 +56,8 @@ class PredictReport:
 
 
 def predict(
-    inputs: Sequence[Path],
-    output: Path,
+    inputs: Sequence[Location],
+    output: Location,
     settings: Settings,
     *,
     threads: int | None = None,
@@ -65,8 +66,8 @@ def predict(
 ) -> PredictReport:
     """Writes the results.csv `output` for the test parts `inputs`: files, or folders of parts.
 
-    `output` may be a pipe, a device or `-` (standard output); a regular file appears whole (files.outputs). Parts keep
-    the given order, those of a folder are sorted by name; every row gets a line, in order. `threads` limits every
+    `output` may be a pipe, a device or `-` (standard output); a file or an object appears whole (files.outputs). Parts
+    keep the given order, those of a folder are sorted by name; every row gets a line, in order. `threads` limits every
     library in each process; None = engine.threads. Each of several `processes` gets whole parts and its share of
     engine.memory_limit. Raises UserError before any work if an input is missing, if the model is missing, damaged or
     made with other settings, or, unless `allow_mixed`, if the counters of its promotion are gone.
@@ -76,7 +77,7 @@ def predict(
     parts = expand_inputs(inputs, follow_links=settings.follow_links)
     shares = shared_by_size(parts, processes)
     settings = settings_of_one(settings, len(shares), threads)
-    folder = settings.working_dir if place.target is None else place.target.parent
+    folder = place.draft_folder(settings.working_dir)
     with (
         _told_when_exhausted(folder, parts, settings),
         atomic.scratch_folder(settings.working_dir, SCRATCH) as scratch,
@@ -91,19 +92,19 @@ def predict(
         profile = held.model / TRAINING_PROFILE
         warnings = seen.differences(read_profile(profile) if profile.exists() else None, settings)
         if place.target is not None:
-            atomic.put_in_place(beside / _WHOLE, place.target)
+            place.put(beside / _WHOLE)
     for warning in warnings:
         LOGGER.warning("warning: %s", warning)
     return PredictReport(seen.rows, time.monotonic() - started, rejected, tuple(warnings))
 
 
-def _told_when_exhausted(folder: Path, parts: Sequence[Path], settings: Settings) -> AbstractContextManager[None]:
+def _told_when_exhausted(folder: Path, parts: Sequence[Location], settings: Settings) -> AbstractContextManager[None]:
     places = [folder, settings.working_dir]
     return full_disk.told_when_exhausted("predict", places, lambda: full_disk.size_estimate(0, 0, parts), settings)
 
 
 def _predict_here(
-    parts: Sequence[Path], output: IO[bytes], held: Held, scratch: Path, settings: Settings
+    parts: Sequence[Location], output: IO[bytes], held: Held, scratch: Path, settings: Settings
 ) -> tuple[int, SeenRows]:
     """Predicts the parts in this process into the open file `output`; returns the rejected lines and the seen rows."""
     threads, seen = settings.engine.threads, SeenRows()
@@ -115,7 +116,12 @@ def _predict_here(
 
 
 def _predict_apart(
-    shares: Sequence[dict[int, Path]], beside: Path, output: IO[bytes], held: Held, scratch: Path, settings: Settings
+    shares: Sequence[dict[int, Location]],
+    beside: Path,
+    output: IO[bytes],
+    held: Held,
+    scratch: Path,
+    settings: Settings,
 ) -> tuple[int, SeenRows]:
     """Predicts each share in its own process, and joins the results in the order of the parts."""
     arguments = [(share, beside, held, scratch, settings) for share in shares]
@@ -132,7 +138,7 @@ def _predict_apart(
 
 
 def _predict_share(
-    share: dict[int, Path], beside: Path, held: Held, scratch: Path, settings: Settings
+    share: dict[int, Location], beside: Path, held: Held, scratch: Path, settings: Settings
 ) -> tuple[int, SeenRows]:
     """Predicts each part into its own file in the folder `beside`; returns the rejected lines and the seen rows."""
     threads, seen = settings.engine.threads, SeenRows()
@@ -149,12 +155,12 @@ def _piece(place: int) -> str:
     return f"piece-{place}.csv"
 
 
-def expand_inputs(inputs: Sequence[Path], *, follow_links: bool = False) -> list[Path]:
+def expand_inputs(inputs: Sequence[Location], *, follow_links: bool = False) -> list[Location]:
     """Returns the part files of `inputs`; a folder is replaced by its parts, sorted by name.
 
     Raises UserError naming an input that is missing or given twice, or a folder without parts.
     """
-    parts: dict[Path, Path] = {}
+    parts: dict[Location, Location] = {}
     for path in inputs:
         if not path.exists():
             raise UserError(f"{path}: no such file or folder")

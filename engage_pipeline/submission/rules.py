@@ -4,7 +4,7 @@ from engage_pipeline.store.rules import Outcome, Rules, rule
 from engage_pipeline.store.versions import Reader, Version
 
 
-@rule("{lines:,} lines for the rows of the test parts")
+@rule("{lines:,} lines; every row of the test parts must have one")
 def one_line_for_every_test_row(store: Reader, version: Version) -> Outcome:
     """results.csv has one line for every test row."""
     manifest, tweets = version.manifest, store.manifest("test_tweets")

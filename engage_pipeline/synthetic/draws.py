@@ -53,7 +53,35 @@ def top_share(score: Floats, weight: Floats, share: float) -> Flags:
     return flags
 
 
-def one_per(rng: np.random.Generator, keys: Integers, width: int) -> tuple[Floats, Integers]:
-    """Draws standard normals [distinct keys, width], one per distinct key; also returns each row's index into them."""
-    distinct, position = np.unique(keys, return_inverse=True)
-    return rng.standard_normal((distinct.size, width)), position
+def lasting_normals(salt: int, keys: Integers, width: int) -> Floats:
+    """Returns standard normals (n, width), the same for a key wherever it occurs: hashes of key and `salt`.
+
+    `keys` are at least 0 and below 2 ** 63 / width.
+    """
+    counters: Integers = keys[:, None] * width + np.arange(width)
+    bits = _mixed(_mixed(counters.astype(np.uint64)) + np.uint64(salt))
+    radius = np.sqrt(-2.0 * np.log(((bits >> np.uint64(32)).astype(float) + 0.5) / 2**32))
+    normals: Floats = radius * np.cos((bits & np.uint64(2**32 - 1)).astype(float) * (2 * np.pi / 2**32))
+    return normals
+
+
+def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """SplitMix64: a bijection of 64 bits in which each bit of the result depends on all bits."""
+    bits = bits + np.uint64(0x9E3779B97F4A7C15)
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
+
+
+def weighted_ranks(score: Floats, weight: Floats) -> Floats:
+    """Returns for each element the share of the whole weight below it and in half of itself, by ascending score."""
+    order = np.argsort(score, kind="stable")
+    carried = np.cumsum(weight[order])
+    ranks = np.empty(score.size)
+    ranks[order] = (carried - weight[order] / 2) / max(carried[-1], 1e-12)
+    return ranks
+
+
+def sigmoid(x: Floats) -> Floats:
+    """Returns the logistic function."""
+    return 1 / (1 + np.exp(-x))

@@ -1,10 +1,12 @@
 """Labels: who engages, how and when, and with which probability.
 
 The viewer engages at all with probability `any`; the first kind of engagement is drawn from four by their pulls; each
-other kind follows with a small constant probability. An engagement comes with a delay after the tweet and is seen only
-if the window has not ended. So the exact probability of a label, which the oracle files hold, is:
+other kind follows with a small constant probability. An engagement comes with a delay after the viewer saw the tweet
+and is seen only if the window has not ended. So the exact probability of a label, which the oracle files hold, is:
 
     any x (first kind is e  +  first kind is another x EXTRAS[e]) x share of delays that end in time.
+
+Where labels depend on earlier ones, it is the probability given all that happened before, unseen engagements included.
 """
 
 from dataclasses import dataclass
@@ -12,9 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from engage_pipeline.schema import TARGETS
-from engage_pipeline.synthetic.draws import Flags, Floats, Integers
+from engage_pipeline.synthetic.draws import Flags, Floats, Integers, sigmoid
 from engage_pipeline.synthetic.exposures import Exposures
-from engage_pipeline.synthetic.tweets import DAY, GIF, HOUR, PHOTO, TYPES, VIDEO, Tweets
+from engage_pipeline.synthetic.history import History, has_history
+from engage_pipeline.synthetic.recipes import Switch
+from engage_pipeline.synthetic.windows import Window
 from engage_pipeline.synthetic.world import N_EFFECTS, World
 
 RATES = {"like": 0.397, "retweet": 0.0875, "retweet_with_comment": 0.0070, "reply": 0.029}
@@ -24,26 +28,10 @@ EXTRAS = np.array([0.060, 0.030, 0.003, 0.008])
 MEDIAN_DELAYS = np.array([2_400.0, 3_600.0, 4_800.0, 1_800.0])
 DELAY_SHAPE = 1.1
 """Delays are log-logistic: P(delay < x) = 1 / (1 + (median / x) ** shape), x in seconds."""
-
-# Each effect's standard deviation: on engaging at all, and on the pull to retweet, retweet_with_comment and reply
-# (the pull to like is 0). Most of the variance is lasting: it belongs to people, pairs, topics and languages.
-VIEWER = np.array([1.9, 2.8, 1.0, 1.6])
-AUTHOR = np.array([0.8, 1.0, 0.6, 0.8])
-PAIR = np.array([0.9, 0.9, 0.6, 0.8])
-TWEET = np.array([0.7, 0.5, 0.4, 0.5])
-HASHTAG = np.array([0.3, 0.3, 0.3, 0.2])
-TOPIC = np.array([0.4, 0.5, 0.5, 0.5])
-ROW = np.array([0.3, 0.2, 0.2, 0.2])
-TOPIC_INTEREST, AUTHOR_INTEREST = 0.9, 0.8
-"""Effects of one unit of the product of a viewer's taste with the topic's axis, and with the author's position."""
-FOREIGN_LANGUAGE, FOLLOWS, ACTIVE_HOUR = -1.0, 0.5, 0.45
-TYPE_EFFECTS = np.array([[0.0, 0.0, 0.0, 0.0], [-0.6, 0.8, -0.3, -1.2], [0.0, -0.4, 0.5, 0.1]])
-"""The effects of each of TYPES."""
-VISUAL_EFFECTS = np.zeros((4, N_EFFECTS))
-VISUAL_EFFECTS[PHOTO] = 0.35, 0.1, -0.1, -0.2
-VISUAL_EFFECTS[VIDEO] = 0.15, 0.35, 0.1, -0.2
-VISUAL_EFFECTS[GIF] = 0.2, -0.3, -0.2, 0.4
-FIT_ROWS, FIT_ROUNDS = 60_000, 60
+SESSION_MEDIAN = 60.0
+"""The same in a session, for each of TARGETS."""
+PROBIT_SCALE, LEAST_LINKED = 1.6, 1e-6
+FIT_ROWS, FIT_ROUNDS, HISTORY_ROUNDS, SMALL_STEP = 60_000, 60, 4, 1e-4
 
 
 @dataclass(frozen=True)
@@ -55,91 +43,84 @@ class Labels:
     """Unix seconds; 0 = no such engagement."""
 
 
-def draw_labels(rng: np.random.Generator, world: World, tweets: Tweets, exposures: Exposures) -> Labels:
-    """Computes probabilities at the rates of RATES, and draws labels from them."""
-    seconds_left = tweets.window_end[exposures.tweet] - tweets.timestamp[exposures.tweet]
-    in_time = _share_in_time(seconds_left)
-    effects = _effects(rng, world, tweets, exposures)
-    effects += _fit_intercepts(effects, in_time)
-    engages, first = _choices(effects)
-    probabilities = engages[:, None] * (first + (1 - first) * EXTRAS) * in_time
-    happens = _draw_kinds(rng, engages, first)
-    position = rng.random(happens.shape)
-    delays = MEDIAN_DELAYS * (position / (1 - position)) ** (1 / DELAY_SHAPE)
-    kept = happens & (delays < seconds_left[:, None] - 1)
-    moments = tweets.timestamp[exposures.tweet][:, None] + 1 + np.where(kept, delays, 0).astype(np.int64)
-    return Labels(probabilities, np.where(kept, moments, 0))
+class Engagements:
+    """How probable engagements are and what happens, for rows with given effects."""
+
+    def __init__(self, rng: np.random.Generator, world: World, exposures: Exposures, window: Window) -> None:
+        """Draws the chance of each row; the same rows with the same effects have the same engagements."""
+        self.exposures, self.switches = exposures, world.switches
+        self.chance = rng.random((exposures.tweet.size, 2 + len(TARGETS)))
+        self.delay_position = rng.random((exposures.tweet.size, len(TARGETS)))
+        self.medians = SESSION_MEDIAN if Switch.SESSIONS in world.switches else MEDIAN_DELAYS
+        left = np.maximum(window.seen_until - exposures.moment - 1, 0).astype(float)[:, None] ** DELAY_SHAPE
+        self.in_time = left / (left + self.medians**DELAY_SHAPE)
+        """The share (n, 4) of delays, at least one second, that end before the window does."""
+        self.seen = self.in_time if Switch.CENSORING in world.switches else np.ones_like(self.in_time)
+        self.history = History(world, exposures) if has_history(world.switches) else None
+
+    def draw(self, rows: Integers, effects: Floats) -> Flags:
+        """Draws which of TARGETS the viewers do in `rows`, bool (rows, 4), whether seen or not."""
+        engages, first = choices(effects, self.switches)
+        chance = self.chance[rows]
+        upper = np.cumsum(first, axis=1)
+        upper[:, -1] = 1.0
+        lower = np.concatenate([np.zeros((len(first), 1)), upper[:, :-1]], axis=1)
+        chosen = (chance[:, :1] >= lower) & (chance[:, :1] < upper)
+        return (chance[:, 1] < engages)[:, None] & (chosen | (chance[:, 2:] < EXTRAS))
+
+    def simulate(self, effects: Floats) -> tuple[Floats, Flags]:
+        """Returns what history adds to `effects` (with intercepts), and what happens, both (n, 4)."""
+        if self.history is not None:
+            return self.history.simulate(effects, self.draw)
+        return np.zeros_like(effects), self.draw(np.arange(len(effects)), effects)
+
+    def labels(self, effects: Floats) -> Labels:
+        """Returns the labels for `effects` (with intercepts)."""
+        added, happens = self.simulate(effects)
+        engages, first = choices(effects + added, self.switches)
+        probabilities = engages[:, None] * (first + (1 - first) * EXTRAS) * self.seen
+        position = self.delay_position
+        if Switch.CENSORING not in self.switches:
+            position = position * self.in_time
+        delays = self.medians * (position / (1 - position)) ** (1 / DELAY_SHAPE)
+        kept = happens & (position < self.in_time)
+        moments = self.exposures.moment[:, None] + 1 + np.where(kept, delays, 0).astype(np.int64)
+        return Labels(probabilities, np.where(kept, moments, 0))
+
+    def fit_intercepts(self, effects: Floats) -> Floats:
+        """Fits intercepts (4) with which the rows have NONE_RATE and the RATES; that of like follows from them."""
+        intercepts = self._fitted(effects, np.zeros(N_EFFECTS))
+        for _ in range(HISTORY_ROUNDS if self.history is not None else 0):
+            added, _ = self.simulate(effects + intercepts)
+            intercepts = self._fitted(effects + added, intercepts)
+        return intercepts
+
+    def _fitted(self, effects: Floats, intercepts: Floats) -> Floats:
+        sample = slice(None, None, -(-effects.shape[0] // FIT_ROWS))
+        effects, seen = effects[sample], self.seen[sample]
+        wanted = np.array([1 - NONE_RATE, *(RATES[target] for target in TARGETS[1:])])
+        for _ in range(FIT_ROUNDS):
+            engages, first = choices(effects + intercepts, self.switches)
+            rates = (engages[:, None] * (first + (1 - first) * EXTRAS) * seen).mean(axis=0)
+            rates[0] = (engages * (first * seen).sum(axis=1)).mean()
+            step = np.log(wanted / (1 - wanted)) - np.log(rates / (1 - rates))
+            intercepts = intercepts + step
+            if np.abs(step).max() < SMALL_STEP:
+                break
+        return intercepts
 
 
-def _share_in_time(seconds_left: Integers) -> Floats:
-    """Returns the probability (n, 4) that the delay of each of TARGETS, at least one second, ends in the window."""
-    left = np.maximum(seconds_left - 1, 0).astype(float)[:, None]
-    powered = left**DELAY_SHAPE
-    return powered / (powered + MEDIAN_DELAYS**DELAY_SHAPE)
-
-
-def _effects(rng: np.random.Generator, world: World, tweets: Tweets, exposures: Exposures) -> Floats:
-    """Returns (n, 4): the log-odds of engaging at all, and the pulls to retweet, retweet_with_comment and reply, all
-    without intercepts."""
-    tweet, viewer, author = exposures.tweet, exposures.viewer, exposures.author
-    topic = tweets.topic[tweet]
-    effects = VIEWER * world.viewer_effect[viewer] + AUTHOR * world.author_effect[author]
-    effects += PAIR * exposures.pair_effect + TWEET * tweets.effect[tweet]
-    effects += TOPIC * _centred(rng.standard_normal((world.topic_axes.shape[0], N_EFFECTS)))[topic]
-    effects += HASHTAG * _hashtag_effects(tweets)[tweet]
-    effects += TYPE_EFFECTS[tweets.type[tweet]] + VISUAL_EFFECTS[tweets.visual[tweet]]
-    effects += ROW * rng.standard_normal((tweet.size, N_EFFECTS))
-    type_habits = 0.4 * rng.standard_normal((world.n_users, len(TYPES)))
-    hour = tweets.timestamp[tweet] % DAY / HOUR
-    effects[:, 0] += type_habits[viewer, tweets.type[tweet]]
-    effects[:, 0] += TOPIC_INTEREST * (world.taste[viewer] * world.topic_axes[topic]).sum(axis=1)
-    effects[:, 0] += AUTHOR_INTEREST * (world.taste[viewer] * world.position[author]).sum(axis=1)
-    effects[:, 0] += FOREIGN_LANGUAGE * (world.language[viewer] != tweets.language[tweet])
-    effects[:, 0] += ACTIVE_HOUR * np.cos((hour - world.active_hour[viewer]) * (2 * np.pi / 24))
-    effects[:, 0] += FOLLOWS * exposures.follows
-    effects[:, 3] += FOLLOWS * exposures.follows
-    return effects
-
-
-def _centred(values: Floats) -> Floats:
-    return values - values.mean(axis=0)
-
-
-def _hashtag_effects(tweets: Tweets) -> Floats:
-    """Returns the effect (tweets, effects) of each tweet's first hashtag; 0 if it has none."""
-    first = np.cumsum(tweets.hashtag_counts) - tweets.hashtag_counts
-    tagged = tweets.hashtag_counts > 0
-    effects = np.zeros((tagged.size, N_EFFECTS))
-    effects[tagged] = tweets.hashtag_effect[tweets.hashtags[first[tagged]]]
-    return effects
-
-
-def _choices(effects: Floats) -> tuple[Floats, Floats]:
+def choices(effects: Floats, switches: Switch) -> tuple[Floats, Floats]:
     """Returns the probability of engaging at all (n), and of each of TARGETS to be the first kind (n, 4)."""
     pulls = np.exp(np.concatenate([np.zeros((effects.shape[0], 1)), effects[:, 1:]], axis=1))
-    return 1 / (1 + np.exp(-effects[:, 0])), pulls / pulls.sum(axis=1, keepdims=True)
+    engages = (linked if Switch.LINKS in switches else sigmoid)(effects[:, 0])
+    return engages, pulls / pulls.sum(axis=1, keepdims=True)
 
 
-def _fit_intercepts(effects: Floats, in_time: Floats) -> Floats:
-    """Fits intercepts (4) so that a sample of the rows has NONE_RATE and the RATES except that of like, which follows
-    from them."""
-    sample = slice(None, None, max(1, effects.shape[0] // FIT_ROWS))
-    effects, in_time = effects[sample], in_time[sample]
-    wanted = np.array([1 - NONE_RATE, *(RATES[target] for target in TARGETS[1:])])
-    intercepts = np.zeros(N_EFFECTS)
-    for _ in range(FIT_ROUNDS):
-        engages, first = _choices(effects + intercepts)
-        rates = (engages[:, None] * (first + (1 - first) * EXTRAS) * in_time).mean(axis=0)
-        rates[0] = (engages * (first * in_time).sum(axis=1)).mean()
-        intercepts += np.log(wanted / (1 - wanted)) - np.log(rates / (1 - rates))
-    return intercepts
+def linked(effect: Floats) -> Floats:
+    """Returns the mean of probit, complementary log-log and cauchit, within LEAST_LINKED of 0 and 1."""
+    from scipy.special import ndtr
 
-
-def _draw_kinds(rng: np.random.Generator, engages: Floats, first: Floats) -> Flags:
-    """Draws which of TARGETS each row's viewer does, bool (n, 4), ignoring the end of the window."""
-    position = rng.random(engages.size)[:, None]
-    upper = np.cumsum(first, axis=1)
-    upper[:, -1] = 1.0
-    chosen = (position < upper) & (position >= upper - first)
-    chosen[:, -1] = position[:, 0] >= upper[:, -2]
-    return (rng.random(engages.size) < engages)[:, None] & (chosen | (rng.random(first.shape) < EXTRAS))
+    probit, cauchit = ndtr(effect / PROBIT_SCALE), 0.5 + np.arctan(effect) / np.pi
+    mean: Floats = (probit + cauchit - np.expm1(-np.exp(np.minimum(effect, 30.0)))) / 3
+    return mean.clip(LEAST_LINKED, 1 - LEAST_LINKED)

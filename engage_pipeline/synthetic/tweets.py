@@ -1,37 +1,45 @@
-"""Tweets: author, time, topic, language, type, media, hashtags and quality."""
+"""Tweets: author, time, topic, language, type, media, hashtags, quality, and who is named in them."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engage_pipeline.synthetic.audience import neighbours
 from engage_pipeline.synthetic.draws import Flags, Floats, Integers, choose, cumulative, skewed_below, top_share, zipf
-from engage_pipeline.synthetic.world import N_EFFECTS, N_LANGUAGES, N_TOPICS, World
+from engage_pipeline.synthetic.margins import HOUR_SHARES, LANGUAGE_SHARES
+from engage_pipeline.synthetic.recipes import Switch
+from engage_pipeline.synthetic.windows import DAY, HOUR, LAST_SECONDS, Window
+from engage_pipeline.synthetic.world import (
+    HASHTAGS_PER_TOPIC,
+    N_EFFECTS,
+    N_FIRST_WORDS,
+    N_LANGUAGES,
+    N_TOPICS,
+    World,
+)
 
-DAY, HOUR = 86_400, 3_600
-TRAINING_START, EVALUATION_START, EVALUATION_END = 1_612_396_800, 1_614_211_200, 1_614_816_000
-"""2021-02-04, 2021-02-25 and 2021-03-04, 00:00 UTC."""
-LAST_SECONDS = 60
-"""No tweet is written in its window's last 60 seconds, so that each label has a probability above 0."""
 ROWS_PER_TWEET = 3.0
 """Rows per written tweet; tweets that nobody sees leave no row."""
+MIN_TWEETS = 20
 
 TYPES = ("TopLevel", "Retweet", "Quote")
-RETWEET_SHARE, QUOTE_SHARE, HASHTAG_SHARE = 0.32, 0.08, 0.20
+RETWEET_SHARE, QUOTE_SHARE, HASHTAG_SHARE = 0.3184, 0.0808, 0.2148
 PHOTO, VIDEO, GIF = 1, 2, 3
-VISUAL_SHARES = {PHOTO: 0.30, VIDEO: 0.09, GIF: 0.03}
-LINK_SHARE = 0.15
-HASHTAGS_PER_TOPIC = 60
+VISUAL_SHARES = {PHOTO: 0.2956, VIDEO: 0.0668, GIF: 0.0143}
+PHOTO_SHARES = [0.6786, 0.1830, 0.0494, 0.0890]
+"""Shares of tweets with 1, 2, 3 and 4 photos among those with any."""
+LINK_SHARE = 0.1231
 N_LINKS, N_DOMAINS = 4_000, 400
+MENTION_SHARE, FIRST_WORD_SHARE = 0.125, 0.5
+NOBODY = NO_WORD = -1
 
 
 @dataclass(frozen=True)
 class Tweets:
-    """Arrays over tweets (n); those of the training window come first."""
+    """Arrays over tweets (n) of one window."""
 
-    n_training: int
     author: Integers  # person
-    window_end: Integers  # Unix seconds; engagements after it are not seen
     timestamp: Integers  # Unix seconds
     topic: Integers
     language: Integers
@@ -44,45 +52,44 @@ class Tweets:
     links: Integers  # flat
     popularity: Floats  # how often a tweet is shown, relative to others
     effect: Floats  # (n, effects) quality
-    hashtag_effect: Floats  # (hashtags, effects)
+    named: Integers  # the person with whose name the text begins; NOBODY
+    first_word: Integers  # NO_WORD = one like the others
 
 
-def draw_tweets(rng: np.random.Generator, world: World, training_rows: int, evaluation_rows: int) -> Tweets:
-    """Draws enough tweets for the rows of both windows."""
-    counts = [max(20, round(rows / ROWS_PER_TWEET)) for rows in (training_rows, evaluation_rows)]
-    n = sum(counts)
-    author = np.concatenate(
-        [_authors(rng, world, counts[0], newcomers=False), _authors(rng, world, counts[1], newcomers=True)]
-    )
-    language = _languages(rng, world, author)
-    window_start = np.repeat([TRAINING_START, EVALUATION_START], counts)
-    window_end = np.repeat([EVALUATION_START, EVALUATION_END], counts)
+def draw_tweets(rng: np.random.Generator, world: World, window: Window) -> Tweets:
+    """Draws enough tweets for the rows of the window."""
+    n = max(MIN_TWEETS, round(window.rows / ROWS_PER_TWEET))
+    rng, wording_rng = rng.spawn(2)
+    day = window.first_day + rng.integers(0, window.days, n)
+    author = _authors(rng, world, day)
+    other_language = rng.choice(N_LANGUAGES, n, p=LANGUAGE_SHARES)
+    language = np.where(rng.random(n) < 0.92, world.language[author], other_language)
     topic = np.where(
         rng.random(n) < 0.7, world.home_topic[world.community[author]], rng.choice(N_TOPICS, n, p=zipf(N_TOPICS, 3, 1))
     )
     habits = 0.6 * rng.standard_normal((world.n_users, 4))[author] + 0.8 * rng.standard_normal((n, 4))
     fame = rng.standard_normal(n)
-    popularity = np.exp(1.25 * fame)
+    popularity = np.exp(1.25 * fame + world.drift.heat[day, topic])
     visual = _visuals(habits[:, 0], popularity)
     hashtag_counts = np.where(top_share(habits[:, 1], popularity, HASHTAG_SHARE), rng.geometric(0.5, n).clip(1, 8), 0)
     link_counts = np.where(top_share(habits[:, 2], popularity, LINK_SHARE), rng.geometric(0.92, n).clip(1, 3), 0)
+    kind = _types(habits[:, 3], popularity)
     return Tweets(
-        n_training=counts[0],
         author=author,
-        window_end=window_end,
-        timestamp=_timestamps(rng, language, window_start, window_end),
+        timestamp=_timestamps(rng, language, day, window),
         topic=topic,
         language=language,
-        type=_types(habits[:, 3], popularity),
+        type=kind,
         visual=visual,
-        n_photos=np.where(visual == PHOTO, rng.geometric(0.7, n).clip(1, 4), 0),
+        n_photos=np.where(visual == PHOTO, 1 + rng.choice(4, n, p=PHOTO_SHARES), 0),
         hashtag_counts=hashtag_counts,
         hashtags=_hashtags(rng, np.repeat(topic, hashtag_counts)),
         link_counts=link_counts,
         links=skewed_below(rng, N_LINKS, int(link_counts.sum()), 3.0),
         popularity=popularity,
         effect=_quality(rng, fame),
-        hashtag_effect=rng.standard_normal((N_TOPICS * HASHTAGS_PER_TOPIC, N_EFFECTS)),
+        named=_named(wording_rng, world, author, kind),
+        first_word=_first_words(wording_rng, world, n),
     )
 
 
@@ -93,26 +100,22 @@ def _quality(rng: np.random.Generator, fame: Floats) -> Floats:
     return effect
 
 
-def _authors(rng: np.random.Generator, world: World, count: int, *, newcomers: bool) -> Integers:
-    weights = world.authorship if newcomers else world.authorship * ~world.newcomer
-    everyone = np.zeros(count, dtype=np.int64)
-    return choose(rng, cumulative(weights), everyone, everyone + world.n_users)
+def _authors(rng: np.random.Generator, world: World, day: Integers) -> Integers:
+    """Draws an author for each day; where one has not arrived yet, another one that has on the first day."""
+    everyone = np.zeros(day.size, dtype=np.int64)
+    author = choose(rng, cumulative(world.authorship), everyone, everyone + world.n_users)
+    known = world.authorship * (world.arrival <= day.min())
+    other = choose(rng, cumulative(known), everyone, everyone + world.n_users)
+    return np.where(world.arrival[author] <= day, author, other)
 
 
-def _languages(rng: np.random.Generator, world: World, author: Integers) -> Integers:
-    """Draws languages: mostly the author's own, sometimes any."""
-    other = rng.choice(N_LANGUAGES, author.size, p=world.language_shares)
-    return np.where(rng.random(author.size) < 0.92, world.language[author], other)
-
-
-def _timestamps(rng: np.random.Generator, language: Integers, start: Integers, end: Integers) -> Integers:
-    """Draws times: days uniformly, hours with a night that differs by language, none in the window's last minute."""
-    hours = np.arange(24)
-    weights = 1.0 + 0.75 * np.sin(2 * np.pi * (hours - 9) / 24)
-    local_hour = rng.choice(24, language.size, p=weights / weights.sum())
-    hour = (local_hour + language * 7) % 24
-    day = start + rng.integers(0, (end - start) // DAY) * DAY
-    return np.minimum(day + hour * HOUR + rng.integers(0, HOUR, language.size), end - LAST_SECONDS)
+def _timestamps(rng: np.random.Generator, language: Integers, day: Integers, window: Window) -> Integers:
+    """Draws times: hours with a night that differs by language, none in the window's last minute."""
+    night = np.cos(2 * np.pi * (np.arange(24)[None, :] - 7 * np.arange(N_LANGUAGES)[:, None]) / 24)
+    running = cumulative((HOUR_SHARES * (1 - 0.5 * night)).ravel())
+    hour = choose(rng, running, language * 24, language * 24 + 24) % 24
+    moment = window.start + (day - window.first_day) * DAY + hour * HOUR + rng.integers(0, HOUR, day.size)
+    return np.minimum(moment, window.end - LAST_SECONDS)
 
 
 def _types(habit: Floats, popularity: Floats) -> Integers:
@@ -135,3 +138,19 @@ def _hashtags(rng: np.random.Generator, topic: Integers) -> NDArray[np.int64]:
     """Draws a hashtag for each of `topic`, nine in ten from the topic's own."""
     topic = np.where(rng.random(topic.size) < 0.9, topic, rng.integers(0, N_TOPICS, topic.size))
     return topic * HASHTAGS_PER_TOPIC + skewed_below(rng, HASHTAGS_PER_TOPIC, topic.size, 2.5)
+
+
+def _named(rng: np.random.Generator, world: World, author: Integers, kind: Integers) -> Integers:
+    """Draws who is named: retweets name the original author, some others mention someone of the community."""
+    person = neighbours(rng, world, author, world.authorship + 1e-12, widely=0.2)
+    retweet = kind == TYPES.index("Retweet")
+    named = np.where(retweet, Switch.NAMED_RETWEETS in world.switches, Switch.MENTIONS in world.switches)
+    named &= retweet | (rng.random(author.size) < MENTION_SHARE)
+    return np.where(named, person, NOBODY)
+
+
+def _first_words(rng: np.random.Generator, world: World, count: int) -> Integers:
+    if Switch.FIRST_WORDS not in world.switches:
+        return np.full(count, NO_WORD)
+    word = skewed_below(rng, N_FIRST_WORDS, count, 2.0)
+    return np.where(rng.random(count) < FIRST_WORD_SHARE, word, NO_WORD)

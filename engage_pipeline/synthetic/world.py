@@ -10,45 +10,71 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from engage_pipeline.synthetic.draws import Flags, Floats, Integers, cumulative, random_ids, zipf
+from engage_pipeline.synthetic.draws import Floats, Integers, cumulative, random_ids, zipf
+from engage_pipeline.synthetic.drift import Drift, draw_drift
+from engage_pipeline.synthetic.margins import LANGUAGE_SHARES
+from engage_pipeline.synthetic.recipes import Recipe, Switch
+from engage_pipeline.synthetic.windows import TRAINING_DAYS
 
-N_LANGUAGES = 66
+N_LANGUAGES = LANGUAGE_SHARES.size
 N_TOPICS = 30
+HASHTAGS_PER_TOPIC = 60
+N_FIRST_WORDS = 300
+N_TYPES = 3
 N_TASTES = 6
 """Dimensions of the space of the tastes of people, communities and topics."""
+N_FACTORS, N_HIDDEN_GROUPS, GROUP_SHARE = 8, 12, 0.7
+"""GROUP_SHARE is the share of the variance of people's factors that their hidden group explains."""
 N_EFFECTS = 4
-"""Engaging at all, and the pull towards retweet, retweet_with_comment and reply (labels.py)."""
+"""Engaging at all, and the pull towards retweet, retweet_with_comment and reply (effects.py)."""
 PEOPLE_PER_COMMUNITY = 110
 AUTHOR_SHARE = 0.25
-NEWCOMER_SHARE = 0.1
+FAME_DAMPING, FAMOUS_FROM = 1.5, -1.0
+"""How much less famous people look at tweets: by exp(FAME_DAMPING) for each unit of fame beyond FAMOUS_FROM."""
+NEWCOMER_SHARE, LATE_SHARE = 0.1, 0.5
+LATE_FROM, LATE_UNTIL = 14, 25
+"""The first day on which late people appear, and the day after the last one."""
 
-CREATED_AFTER, CREATED_BEFORE = 1_150_000_000, 1_612_000_000
-"""Accounts were created between June 2006 and the end of January 2021."""
+
+@dataclass(frozen=True)
+class Hidden:
+    """What counts with Switch.FACTORS and Switch.FIRST_WORDS."""
+
+    viewer_factor: Floats  # (n, factors), normal of variance 1
+    author_factor: Floats  # (n, factors), normal of variance 1
+    factor_effect: Floats  # (factors, effects), columns of length 1
+    first_word_effect: Floats  # (first words, effects), normal of variance 1
 
 
 @dataclass(frozen=True)
 class World:
     """Arrays over people (n), communities, languages or topics, as noted beside each."""
 
+    switches: Switch
+    salt: int  # of the effects of pairs
     user_ids: pa.Array
     language_ids: pa.Array
     language: Integers  # (n)
     community: Integers  # (n)
     community_bounds: Integers  # (communities + 1): the people of community c are bounds[c] … bounds[c + 1] - 1
     language_bounds: Integers  # (languages + 1)
-    language_shares: Floats  # (languages)
     home_topic: Integers  # (communities)
     topic_axes: Floats  # (topics, tastes)
+    fame: Floats  # (n) standard normal; the more, the more followers
     activity: Floats  # (n) how much a person sees
+    curiosity: Floats  # (n) 0 … 1; the more famous people who write, the less they look at tweets
     authorship: Floats  # (n) how much a person writes; 0 = nothing
-    newcomer: Flags  # (n) never seen before the evaluation week
+    arrival: Integers  # (n) the day on which a person appears
     taste: Floats  # (n, tastes) of a person as a viewer
     position: Floats  # (n, tastes) of a person as an author
     viewer_effect: Floats  # (n, effects), laplace of variance 1
     author_effect: Floats  # (n, effects), normal of variance 1
+    type_habit: Floats  # (n, types) of a viewer, normal of variance 1
+    topic_effect: Floats  # (topics, effects), normal of variance 1, mean 0
+    hashtag_effect: Floats  # (hashtags, effects), normal of variance 1
     active_hour: Floats  # (n) the hour of the day, UTC, at which a viewer engages most
-    following: Integers  # (n)
-    created: Integers  # (n) Unix seconds
+    drift: Drift
+    hidden: Hidden
 
     @property
     def n_users(self) -> int:
@@ -56,41 +82,68 @@ class World:
         return self.language.size
 
 
-def build_world(rng: np.random.Generator, n_users: int) -> World:
+def build_world(rng: np.random.Generator, n_users: int, switches: Switch = Recipe.PLAIN.switches) -> World:
     """Draws a world of `n_users` people."""
-    shares = zipf(N_LANGUAGES, 1.0, 1.25)
-    language = np.sort(rng.choice(N_LANGUAGES, n_users, p=shares))
+    people_rng, drift_rng, hidden_rng = rng.spawn(3)
+    language = np.sort(people_rng.choice(N_LANGUAGES, n_users, p=LANGUAGE_SHARES))
     community, community_bounds = _communities(language)
     n_communities = community_bounds.size - 1
-    topic_axes = rng.standard_normal((N_TOPICS, N_TASTES)) / np.sqrt(N_TASTES)
-    home_topic = rng.choice(N_TOPICS, n_communities, p=zipf(N_TOPICS, 2.0, 0.8))
-    community_taste = topic_axes[home_topic] + 0.7 * _tastes(rng, n_communities)
-    authorship, newcomer = _writers(rng, n_users)
+    topic_axes = people_rng.standard_normal((N_TOPICS, N_TASTES)) / np.sqrt(N_TASTES)
+    home_topic = people_rng.choice(N_TOPICS, n_communities, p=zipf(N_TOPICS, 2.0, 0.8))
+    community_taste = topic_axes[home_topic] + 0.7 * _tastes(people_rng, n_communities)
+    taste = community_taste[community] + 0.9 * _tastes(people_rng, n_users)
+    fame = people_rng.standard_normal(n_users)
+    authorship, arrival = _writers(people_rng, n_users, switches)
+    curiosity = np.exp(-FAME_DAMPING * np.maximum(fame - FAMOUS_FROM, 0.0) * (authorship > 0))
+    topic_effect = people_rng.standard_normal((N_TOPICS, N_EFFECTS))
     return World(
-        user_ids=random_ids(rng, n_users),
-        language_ids=random_ids(rng, N_LANGUAGES),
+        switches=switches,
+        salt=int(people_rng.integers(0, 2**63)),
+        user_ids=random_ids(people_rng, n_users),
+        language_ids=random_ids(people_rng, N_LANGUAGES),
         language=language,
         community=community,
         community_bounds=community_bounds,
         language_bounds=np.searchsorted(language, np.arange(N_LANGUAGES + 1)),
-        language_shares=shares,
         home_topic=home_topic,
         topic_axes=topic_axes,
-        activity=rng.lognormal(0.0, 1.2, n_users),
+        fame=fame,
+        activity=people_rng.lognormal(0.0, 1.2, n_users) * curiosity,
+        curiosity=curiosity,
         authorship=authorship,
-        newcomer=newcomer,
-        taste=community_taste[community] + 0.9 * _tastes(rng, n_users),
-        position=community_taste[community] + 0.7 * _tastes(rng, n_users),
-        viewer_effect=rng.laplace(0.0, np.sqrt(0.5), (n_users, N_EFFECTS)),
-        author_effect=rng.standard_normal((n_users, N_EFFECTS)),
-        active_hour=rng.random(n_users) * 24,
-        following=rng.lognormal(np.log(400), 1.1, n_users).astype(np.int64),
-        created=rng.integers(CREATED_AFTER, CREATED_BEFORE, n_users),
+        arrival=arrival,
+        taste=taste,
+        position=community_taste[community] + 0.7 * _tastes(people_rng, n_users),
+        viewer_effect=people_rng.laplace(0.0, np.sqrt(0.5), (n_users, N_EFFECTS)),
+        author_effect=people_rng.standard_normal((n_users, N_EFFECTS)),
+        type_habit=people_rng.standard_normal((n_users, N_TYPES)),
+        topic_effect=topic_effect - topic_effect.mean(axis=0),
+        hashtag_effect=people_rng.standard_normal((N_TOPICS * HASHTAGS_PER_TOPIC, N_EFFECTS)),
+        active_hour=people_rng.random(n_users) * 24,
+        drift=draw_drift(drift_rng, switches, taste, community_taste, N_TOPICS),
+        hidden=_hidden(hidden_rng, n_users),
     )
 
 
 def _tastes(rng: np.random.Generator, count: int) -> Floats:
     return rng.standard_normal((count, N_TASTES)) / np.sqrt(N_TASTES)
+
+
+def _hidden(rng: np.random.Generator, n_users: int) -> Hidden:
+    """Draws factors that people share with their hidden groups, one group as a viewer and one as an author."""
+    factors = []
+    for _ in ("viewer", "author"):
+        centres = rng.standard_normal((N_HIDDEN_GROUPS, N_FACTORS))
+        group = rng.integers(0, N_HIDDEN_GROUPS, n_users)
+        own = rng.standard_normal((n_users, N_FACTORS))
+        factors.append(np.sqrt(GROUP_SHARE) * centres[group] + np.sqrt(1 - GROUP_SHARE) * own)
+    factor_effect = rng.standard_normal((N_FACTORS, N_EFFECTS))
+    return Hidden(
+        viewer_factor=factors[0],
+        author_factor=factors[1],
+        factor_effect=factor_effect / np.sqrt((factor_effect**2).sum(axis=0)),
+        first_word_effect=rng.standard_normal((N_FIRST_WORDS, N_EFFECTS)),
+    )
 
 
 def _communities(language: Integers) -> tuple[Integers, Integers]:
@@ -104,12 +157,17 @@ def _communities(language: Integers) -> tuple[Integers, Integers]:
     return community, np.searchsorted(community, np.arange(wanted.sum() + 1))
 
 
-def _writers(rng: np.random.Generator, n_users: int) -> tuple[Floats, Flags]:
-    """Draws how much each person writes, heavy-tailed, and who is new in the evaluation week, never a top author."""
+def _writers(rng: np.random.Generator, n_users: int, switches: Switch) -> tuple[Floats, Integers]:
+    """Draws how much each person writes, heavy-tailed, and the day on which each appears: top authors on day 0."""
     n_authors = max(3, int(n_users * AUTHOR_SHARE))
     ranked = rng.permutation(n_users)
     authorship = np.zeros(n_users)
     authorship[ranked[:n_authors]] = zipf(n_authors, 15.0, 0.9)
-    newcomer = rng.random(n_users) < NEWCOMER_SHARE
-    newcomer[ranked[:3]] = False
-    return authorship, newcomer
+    late, share = np.full(n_users, TRAINING_DAYS), NEWCOMER_SHARE
+    position = rng.random(n_users)
+    if Switch.LATE_VIEWERS in switches:
+        late = rng.integers(LATE_FROM, LATE_UNTIL, n_users)
+        share = LATE_SHARE
+    arrival = np.where(position < share, late, 0)
+    arrival[ranked[:3]] = 0
+    return authorship, arrival

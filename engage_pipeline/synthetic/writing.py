@@ -11,12 +11,10 @@ import pyarrow.parquet as pq
 from engage_pipeline import schema
 from engage_pipeline.files.atomic import atomic_file
 from engage_pipeline.progress import Progress
-from engage_pipeline.synthetic.draws import random_ids
+from engage_pipeline.synthetic.draws import Flags, Integers
 from engage_pipeline.synthetic.exposures import Exposures
 from engage_pipeline.synthetic.labels import Labels
-from engage_pipeline.synthetic.text import booleans, tweet_texts, user_texts
-from engage_pipeline.synthetic.tweets import Tweets
-from engage_pipeline.synthetic.world import World
+from engage_pipeline.synthetic.text import booleans
 
 SLICE_ROWS = 50_000
 TIMESTAMP_TARGETS = [
@@ -29,30 +27,16 @@ PART = "part"
 
 @dataclass(frozen=True)
 class SpelledRows:
-    """All rows, and the texts of which they are composed."""
+    """The rows of a window, and the texts of which they are composed."""
 
     exposures: Exposures
     labels: Labels
+    follows: Flags  # over rows
     user_ids: pa.Array  # over people
     people: pa.Array  # over people: five columns
+    followers: Integers  # over people
     tweet_ids: pa.Array  # over tweets
     tweets: pa.Array  # over tweets: fourteen columns, the author's among them
-
-
-def spell_rows(
-    rng: np.random.Generator, world: World, tweets: Tweets, exposures: Exposures, labels: Labels
-) -> SpelledRows:
-    """Converts tweets and people to text, each once."""
-    people = user_texts(world, exposures.followers, exposures.verified)
-    tweet_ids = random_ids(rng, tweets.author.size)
-    return SpelledRows(
-        exposures=exposures,
-        labels=labels,
-        user_ids=world.user_ids,
-        people=people,
-        tweet_ids=tweet_ids,
-        tweets=tweet_texts(rng, world, tweets, people, tweet_ids),
-    )
 
 
 def write_part(path: Path, rows: SpelledRows, first: int, end: int, *, labelled: bool, written: Progress) -> None:
@@ -71,7 +55,7 @@ def _lines(rows: SpelledRows, part: slice, *, labelled: bool) -> pa.Array:
     columns = [
         rows.tweets.take(pa.array(rows.exposures.tweet[part])).cast(pa.string()),
         rows.people.take(pa.array(rows.exposures.viewer[part])),
-        booleans(rows.exposures.follows[part]),
+        booleans(rows.follows[part]),
     ]
     if labelled:
         for target in TIMESTAMP_TARGETS:
@@ -89,15 +73,44 @@ def write_oracle(path: Path, rows: SpelledRows, first: int, end: int, part: str)
 
 def write_labels(path: Path, rows: SpelledRows, first: int, end: int, part: str) -> None:
     """Writes the labels (bool) of a part's rows, in order, with the ids and follower counts that scoring needs."""
-    exposures = rows.exposures
-    engaged = rows.labels.timestamps[first:end] > 0
+    tweet_id, user_id, followers = _scored(rows, slice(first, end))
     columns = {
-        "tweet_id": rows.tweet_ids.take(pa.array(exposures.tweet[first:end])).cast(pa.string()),
-        "engaging_user_id": rows.user_ids.take(pa.array(exposures.viewer[first:end])).cast(pa.string()),
-        "engaged_with_user_follower_count": exposures.followers[exposures.author[first:end]],
-        **dict(zip(schema.TARGETS, engaged.T, strict=True)),
+        "tweet_id": tweet_id,
+        "engaging_user_id": user_id,
+        "engaged_with_user_follower_count": followers,
+        **dict(zip(schema.TARGETS, _engaged(rows, slice(first, end)).T, strict=True)),
     }
     _write_table(path, {**columns, **_identity(first, end, part)})
+
+
+def write_truth(path: Path, rows: SpelledRows, first: int, end: int) -> None:
+    """Writes labels (bool) and true probabilities (`p_…`, double) of a part's rows, in order, for scoring elsewhere."""
+    part = slice(first, end)
+    tweet_id, user_id, followers = _scored(rows, part)
+    probabilities = dict(zip(schema.TARGETS, rows.labels.probabilities[part].T, strict=True))
+    labels = dict(zip(schema.TARGETS, _engaged(rows, part).T, strict=True))
+    columns = {
+        "tweet_id": tweet_id,
+        "user_id": user_id,
+        **{target: labels[target] for target in schema.SUBMISSION_ENGAGEMENTS},
+        **{f"p_{target}": probabilities[target] for target in schema.SUBMISSION_ENGAGEMENTS},
+        "author_followers": followers,
+    }
+    _write_table(path, columns)
+
+
+def _scored(rows: SpelledRows, part: slice) -> tuple[pa.Array, pa.Array, Integers]:
+    """Returns tweet ids, viewers' ids and the authors' follower counts."""
+    exposures = rows.exposures
+    return (
+        rows.tweet_ids.take(pa.array(exposures.tweet[part])).cast(pa.string()),
+        rows.user_ids.take(pa.array(exposures.viewer[part])).cast(pa.string()),
+        rows.followers[exposures.author[part]],
+    )
+
+
+def _engaged(rows: SpelledRows, part: slice) -> Flags:
+    return rows.labels.timestamps[part] > 0
 
 
 def _identity(first: int, end: int, part: str) -> dict[str, pa.Array]:

@@ -8,15 +8,17 @@ engine with one run nothing is fixed.
 What does not belong here: where the measured runs stand (rates), and the page of what is computed (scale).
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engage_pipeline.settings.computing import TreeSettings
-from engage_pipeline_tests.benchmarks.beyond_memory import TARGETS
 
 SCORED_SHARE = 12 / 76
 """Validation rows, and test rows, for one training row in a synthetic world."""
 MOST_TREE_ROWS = TreeSettings().max_rows
+MOST_ROWS = {"engagement_trees": (MOST_TREE_ROWS or sys.maxsize) / SCORED_SHARE}
+"""Training rows beyond which a target takes no longer, by its name."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,13 @@ class Rates:
     text_gb: Mapping[int, float]
 
     def lines(self, engine: str) -> dict[str, "Line"]:
-        """Of each target."""
-        return {name: line_through(self.runs[engine], name) for name in TARGETS}
+        """Of each target that its runs made."""
+        return {name: line_through(self.runs[engine], name) for name in self.runs[engine][max(self.runs[engine])]}
 
     def core_hours(self, stage: str, rows: int) -> float:
         """Of one of MODEL_STAGES, for so many training rows."""
         work = {
             "token_sketches_768": self.tweets_a_row * rows,
-            "engagement_trees": min(SCORED_SHARE * rows, MOST_TREE_ROWS or rows),
             "predict_1500": SCORED_SHARE * rows,
         }
         return work.get(stage, rows) / self.stages[stage] / 3600
@@ -98,9 +99,21 @@ def _serial(cpu: float, wall: float, threads: int) -> float:
 
 def run_hours(lines: Mapping[str, Line], rows: int, cores: int) -> float:
     """All targets one after the other."""
-    return sum(line.hours(rows, cores) for line in lines.values())
+    return sum(line.hours(_worked_on(name, rows), cores) for name, line in lines.items())
 
 
 def run_cpu_seconds(lines: Mapping[str, Line], rows: int) -> float:
     """Of all targets."""
-    return sum(line.cpu_seconds(rows) for line in lines.values())
+    return sum(line.cpu_seconds(_worked_on(name, rows)) for name, line in lines.items())
+
+
+def _worked_on(target: str, rows: int) -> int:
+    return min(rows, round(MOST_ROWS.get(target, rows)))
+
+
+def grown_mb(runs: Mapping[int, Run], target: str) -> float:
+    """MB that the peak of a target rose by for each million rows, between the two largest runs; 0 of one run."""
+    *_, few, many = [0, *sorted(runs)]
+    if not few:
+        return 0.0
+    return (runs[many][target].peak_mb - runs[few][target].peak_mb) / (many - few) * 1e6

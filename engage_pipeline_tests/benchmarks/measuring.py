@@ -14,10 +14,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
-import pyarrow as pa
-
 from engage_pipeline.files.atomic import atomic_file
 from engage_pipeline.machine.memory import peak_memory_mb, release_memory, reset_peak_memory
+from engage_pipeline.machine.threads import arrow_threads
 from engage_pipeline_tests.benchmarks.kinds import KINDS, WORK
 from engage_pipeline_tests.benchmarks.world import World
 
@@ -78,9 +77,7 @@ def measure_beside(stage: str, other: str, world: World, kept: Path) -> Measurem
 
 def measure_here(kind: str, stage: str, world: World) -> Measurement:
     """Runs the stage in this process."""
-    pa.set_cpu_count(world.threads)
-    pa.set_io_thread_count(world.threads)
-    with KINDS[kind][stage](world) as work:
+    with arrow_threads(world.threads), KINDS[kind][stage](world) as work:
         release_memory()
         reset_peak_memory()
         wall, cpu = time.perf_counter(), _cpu_seconds()

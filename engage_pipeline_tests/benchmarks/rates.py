@@ -1,11 +1,11 @@
-"""What was measured, read from the page of measurements: the tables of `make bench` and of `beyond_memory`."""
+"""What was measured, read from the page of measurements: the tables of `make bench` and of `whole_run`."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
 
 from engage_pipeline_tests.benchmarks import report
-from engage_pipeline_tests.benchmarks.beyond_memory import HEADER, TARGETS
 from engage_pipeline_tests.benchmarks.cost_model import Rates, Run, Target
+from engage_pipeline_tests.benchmarks.whole_run import HEADER, ON_SPARK, TARGETS
 
 _RUN = re.compile(
     r"^### (?P<rows>[\d,]+) rows on (?P<engine>\w+), (?P<threads>\d+) threads, memory_limit (?P<limit>\S+)$"
@@ -33,8 +33,8 @@ def read_rates(page: str, models: Collection[str]) -> Rates:
             current[cells[0]] = _target(cells[1:], threads)
         elif len(cells) == _STAGE_COLUMNS and cells[1].replace(",", "").isdigit():
             stages[cells[0]] = _number(cells[1]), _number(cells[4])
-    for engine in ("duckdb", "spark"):
-        _check_runs(engine, runs.get(engine, {}))
+    for engine, targets in (("duckdb", TARGETS), ("spark", ON_SPARK)):
+        _check_runs(engine, targets, runs.get(engine, {}))
     if missing := {"ingest", "token_sketches", *models} - set(stages):
         raise ValueError(f"the table of stages lacks {min(missing)}")
     tweets_a_row = stages["token_sketches"][0] / stages["ingest"][0]
@@ -51,9 +51,9 @@ def _number(text: str) -> int:
     return int(text.replace(",", ""))
 
 
-def _check_runs(engine: str, runs: Mapping[int, Run]) -> None:
+def _check_runs(engine: str, targets: Sequence[str], runs: Mapping[int, Run]) -> None:
     if not runs:
         raise ValueError(f"there is no table of a run on {engine}")
     for rows, run in runs.items():
-        if missing := [name for name in TARGETS if name not in run]:
+        if missing := [name for name in targets if name not in run]:
             raise ValueError(f"the run of {rows:,} rows on {engine} lacks {missing[0]}")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from engage_pipeline_tests.benchmarks import report
 from engage_pipeline_tests.benchmarks.cost_model import (
-    MOST_TREE_ROWS,
     Line,
     Rates,
+    grown_mb,
     run_cpu_seconds,
     run_hours,
 )
@@ -24,23 +24,23 @@ SPARK_CORES = (16, 64, 256, 1024)
 MODEL_STAGES = {
     "token_sketches_768": "token sketches, DistilBERT's size, of the distinct tweets",
     "network_1500": "a network of hidden 1500, one pass over the training rows",
-    "engagement_effects": "engagement effects, of the training rows",
-    "engagement_trees": f"trees, of the validation rows, at most {MOST_TREE_ROWS:,}",
     "predict_1500": "prediction of the test rows, hidden 1500",
 }
-"""Of the table of stages, in the order of a run."""
+"""Of the table of stages: what the models of the full size take beside a run of the demo's."""
 NOTES = (
     "An engine measured at one size alone has no fixed seconds. A serial share of 100 % means that the target kept one "
-    "core busy and no more."
+    "core busy and no more. Trees take no longer beyond `trees.max_rows` validation rows."
 )
 
 
 def markdown(rates: Rates) -> str:
     """The page's tables."""
-    duckdb, spark = rates.lines("duckdb"), rates.lines("spark")
+    whole, spark = rates.lines("duckdb"), rates.lines("spark")
+    duckdb = {name: whole[name] for name in spark}
     sections = [
-        _grid("Hours of the interactions stage on one machine", duckdb, MACHINE_CORES),
-        _grid("Hours of the interactions stage on Spark, cores of all workers", spark, SPARK_CORES),
+        _grid("Hours of a whole run on one machine, the demo's encoder and networks", whole, MACHINE_CORES),
+        _grid("Hours of its ingest and interactions stages", duckdb, MACHINE_CORES),
+        _grid("Hours of the same two stages on Spark, cores of all workers", spark, SPARK_CORES),
         [_cheaper(duckdb, spark)],
         _space(rates),
         _models(rates),
@@ -71,11 +71,13 @@ def _cheaper(duckdb: Mapping[str, Line], spark: Mapping[str, Line]) -> str:
 def _space(rates: Rates) -> list[str]:
     rows, run = max(rates.runs["duckdb"].items())
     written = sum(target.disk_gb for target in run.values())
+    parts = sum(run[name].disk_gb for name in run if name.endswith("tweets") or name == "tweet_parts")
+    features = sum(run[name].disk_gb for name in run if name.endswith("features"))
     columns = {
         "text": rates.text_gb.get(rows, 0.0),
-        "parts": run["tweet_parts"].disk_gb,
-        "features": run["interaction_features"].disk_gb,
-        "counts and the rest": written - run["tweet_parts"].disk_gb - run["interaction_features"].disk_gb,
+        "parts": parts,
+        "features": features,
+        "all the rest": written - parts - features,
     }
     sizes = ([f"{size:,}", *(f"{gb * size / rows:,.1f}" for gb in columns.values())] for size in SIZES)
     return _table("Disk, GB", ["rows", *columns], sizes, texts=0)
@@ -86,7 +88,9 @@ def _models(rates: Rates) -> list[str]:
         [title, f"{rates.stages[name]:,.0f}", *(f"{rates.core_hours(name, size):,.1f}" for size in SIZES)]
         for name, title in MODEL_STAGES.items()
     )
-    return _table("Core hours of the models", ["stage", "rows/s per core", *(f"{size:,}" for size in SIZES)], rows)
+    return _table(
+        "Core hours of models of the full size", ["stage", "rows/s per core", *(f"{size:,}" for size in SIZES)], rows
+    )
 
 
 def _measured(rates: Rates) -> list[str]:
@@ -94,8 +98,17 @@ def _measured(rates: Rates) -> list[str]:
     for engine, runs in rates.runs.items():
         for name, grown in rates.lines(engine).items():
             figures = f"{grown.fixed_wall:,.0f}", f"{1e6 * grown.cpu_a_row:,.1f}", f"{grown.serial:.0%}"
-            rows.append([engine, name, *figures, f"{runs[max(runs)][name].peak_mb:,}"])
-    columns = ("engine", "target", "fixed s", "CPU s a million rows", "serial share", "largest run's peak MB")
+            peak = f"{runs[max(runs)][name].peak_mb:,}", f"{grown_mb(runs, name):,.0f}"
+            rows.append([engine, name, *figures, *peak])
+    columns = (
+        "engine",
+        "target",
+        "fixed s",
+        "CPU s a million rows",
+        "serial share",
+        "largest run's peak MB",
+        "MB more a million rows",
+    )
     return [*_table("What the tables are computed from", columns, rows, texts=2), "", NOTES]
 
 

@@ -142,9 +142,9 @@ def test_every_aim_is_about_stages_that_are_reported() -> None:
 
 def test_a_rerun_replaces_the_generated_part_only(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
-    page.write_text(f"# Title\n\n{report.BEGIN}\nold\n{report.END}\n\nAfter.\n", encoding="utf-8")
+    page.write_text(f"# Title\n\n{report.begin('make bench')}\nold\n{report.END}\n\nAfter.\n", encoding="utf-8")
     report.write_into(page, "new")
     once = page.read_text(encoding="utf-8")
-    assert once == f"# Title\n\n{report.BEGIN}\n\nnew\n\n{report.END}\n\nAfter.\n"
+    assert once == f"# Title\n\n{report.begin('make bench')}\n\nnew\n\n{report.END}\n\nAfter.\n"
     report.write_into(page, "new")
     assert page.read_text(encoding="utf-8") == once

@@ -8,7 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from engage_pipeline.settings.settings import Settings, overlay, settings_from
+from engage_pipeline.settings.overrides import overlay
+from engage_pipeline.settings.settings import Settings, settings_from
 from engage_pipeline.store.plan import raw_sources
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.synthetic import synthesize

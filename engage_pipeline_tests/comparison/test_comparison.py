@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ import yaml
 
 from engage_pipeline.comparison.comparison import Plan, compare
 from engage_pipeline.comparison.contenders import common_values
-from engage_pipeline.comparison.worlds import WorldSpec, make_world
+from engage_pipeline.comparison.worlds import Variant, WorldSpec, make_world
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import exclusive
 from engage_pipeline.settings.settings import settings_from
 from engage_pipeline.submission.scoring.report import score_predictions
+from engage_pipeline.synthetic.recipes import Recipe
 from engage_pipeline_tests.comparison.test_tables import rows
 
 ENGAGE = str(Path(sys.executable).with_name("engage"))
@@ -110,6 +112,17 @@ def test_a_world_is_made_once_and_a_half_made_one_again(tmp_path: Path):
     before = state(tmp_path)
     assert make_world(WorldSpec(2000, 1), tmp_path) == raw
     assert state(tmp_path) == before
+
+
+def test_worlds_of_all_kinds_are_others(tmp_path: Path):
+    """Told apart by their raw bytes and by their names, also those of their variants."""
+    worlds = [WorldSpec(2000, 1, kind=kind) for kind in (Recipe.PLAIN, Recipe.NETWORK)]
+    made = [next(make_world(world, tmp_path).train.iterdir()).read_bytes() for world in worlds]
+    assert made[0] != made[1]
+    assert [world.title for world in worlds] == ["2,000 rows, seed 1", "2,000 rows, network, seed 1"]
+    names = {replace(world, variant=variant).name for world in worlds for variant in Variant}
+    assert names >= {"2000-1", "2000-1-network", "2000-1-network-shuffled"}
+    assert len(names) == 2 * len(Variant)
 
 
 def test_a_world_that_can_not_be_made_is_told_before_any_run(tmp_path: Path):

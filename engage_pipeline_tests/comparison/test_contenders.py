@@ -14,6 +14,7 @@ from engage_pipeline.comparison.worlds import RawFiles, Variant, WorldSpec
 from engage_pipeline.errors import UserError
 from engage_pipeline.settings.families import DEFAULT_FAMILIES
 from engage_pipeline.settings.settings import settings_from
+from engage_pipeline.synthetic.recipes import Recipe
 
 WORLD = WorldSpec(1000, 1)
 RAW = RawFiles(*(Path(name) for name in ("/w/train", "/w/validation/part-00000", "/w/test", "/w/labels", "/w/oracle")))
@@ -27,7 +28,7 @@ def key(name: str, world: WorldSpec = WORLD, **values: Any) -> str:
 def test_a_run_has_its_preset_the_tiny_encoder_and_its_own_places():
     values = contender("synerise").settings(common_values(None), RAW, Path("/w/run/data"))
     settings = settings_from(values, folder=Path("/elsewhere"))
-    assert (settings.preset, settings.encoder.model, settings.encoder.max_tweets) == ("synerise", "tiny", 6000)
+    assert (settings.preset, settings.encoder.model, settings.encoder.max_tweets) == ("synerise", "tiny", 2000)
     assert settings.network.schedule == "days"
     assert settings.recsys_data == Path("/w/train")
     assert settings.working_dir == Path("/w/run/data")
@@ -38,7 +39,7 @@ def test_a_settings_file_is_laid_over_the_tiny_encoder(tmp_path: Path):
     config = tmp_path / "common.yaml"
     config.write_text("encoder: {max_tweets: 50}\nnetwork: {hidden_size: 8}\n")
     common = common_values(config)
-    assert common["encoder"] | {"max_tweets": 6000} == common_values(None)["encoder"]
+    assert common["encoder"] | {"max_tweets": 2000} == common_values(None)["encoder"]
     assert (common["encoder"]["max_tweets"], common["network"]) == (50, {"hidden_size": 8})
 
 
@@ -90,13 +91,18 @@ def test_a_key_changes_with_the_code_of_what_is_made(monkeypatch: pytest.MonkeyP
 
 
 def test_worlds_are_every_size_with_every_seed_or_with_its_own():
-    assert parse_worlds("100,200:3", "1, 2") == [WorldSpec(100, 1), WorldSpec(100, 2), WorldSpec(200, 3)]
+    sizes = [WorldSpec(100, 1), WorldSpec(100, 2), WorldSpec(200, 3)]
+    assert parse_worlds("100,200:3", "1, 2", "plain") == sizes
+    drifting = [replace(world, kind=Recipe.DRIFT) for world in sizes]
+    assert parse_worlds("100,200:3", "1, 2", "drift, plain") == [*drifting, *sizes]
+    with pytest.raises(UserError, match=r"--kinds: 'x' is not one of plain, drift, threads, network, all"):
+        parse_worlds("100", "1", "plain,x")
 
 
 @pytest.mark.parametrize(("sizes", "seeds"), [("x", "1"), ("1.5", "1"), ("100:", "1"), ("100", "-1"), ("", "1")])
 def test_what_is_no_size_or_seed_is_named(sizes: str, seeds: str):
     with pytest.raises(UserError, match=r"--(sizes|seeds): .* is not a whole number"):
-        parse_worlds(sizes, seeds)
+        parse_worlds(sizes, seeds, "plain")
 
 
 def test_an_ablation_leaves_one_family_out_at_a_time():

@@ -1,18 +1,25 @@
 """Outcomes are kept whole and read back as they were."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engage_pipeline.comparison.outcomes import RunOutcome, outcome_path, read_outcome, write_outcome
 from engage_pipeline.comparison.worlds import Variant, WorldSpec
+from engage_pipeline.synthetic.recipes import Recipe
 from engage_pipeline_tests.comparison.made import GOOD, WORLD, outcome
 
 STRANGERS = WorldSpec(1000, 1, Variant.STRANGERS)
 
 
 @pytest.mark.parametrize(
-    "kept", [outcome("default", GOOD, seconds=5.0), RunOutcome(STRANGERS, "default", "k", {"a": [1]}, problem="no")]
+    "kept",
+    [
+        outcome("default", GOOD, seconds=5.0),
+        RunOutcome(STRANGERS, "default", "k", {"a": [1]}, problem="no"),
+        RunOutcome(replace(STRANGERS, kind=Recipe.NETWORK), "default", "k", {}, problem="no"),
+    ],
 )
 def test_an_outcome_is_read_back_as_it_was(tmp_path: Path, kept: RunOutcome):
     write_outcome(tmp_path, kept)

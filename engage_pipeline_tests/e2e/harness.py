@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
+
+from engage_pipeline.orchestration.dead_runs import PROCESS_TAG
 from engage_pipeline.settings.settings import CONFIG_VARIABLE
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import servers, worlds
@@ -17,6 +20,8 @@ from engage_pipeline_tests.e2e import queries
 
 REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": "engage_pipeline"}
 WHOLE = {"pipelineName": "__ASSET_JOB", "assetCheckSelection": []}
+MAKE_UI = ("-W", "ignore:Function", "-m", "dagster", "dev")
+"""What `make ui` gives to Python."""
 DEADLINE = 300.0
 """Seconds: many times of what anything takes here, even on a busy machine."""
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
@@ -150,6 +155,12 @@ class Dev:
         wait_until(lambda: self.run(run_id).status in ENDED, f"the end of run {run_id}")
         return self.run(run_id)
 
+    def process(self, run_id: str) -> str:
+        """What the run has noted of its process, in a tag that the UI hides; empty while it has noted none."""
+        with dg.DagsterInstance.from_config(str(self.folder)) as instance:
+            run = instance.get_run_by_id(run_id)
+            return "" if run is None else run.tags.get(PROCESS_TAG, "")
+
     def launched(self, run_id: str) -> float:
         """When the run left the queue, in Unix seconds."""
         return float(self.ask(queries.LAUNCH_TIME, id=run_id)["runOrError"]["stats"]["launchTime"])
@@ -242,8 +253,16 @@ def development(folder: Path) -> Iterator[Dev]:
     """
     dev = Dev(folder, servers.free_port(), folder / "dagster-dev.log")
     environment = {**os.environ, "DAGSTER_HOME": str(folder), CONFIG_VARIABLE: str(folder / "config.yaml")}
-    command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", str(worlds.REPOSITORY / "workspace.yaml")]
-    command += ["--host", "127.0.0.1", "--port", str(dev.port)]
+    command = [
+        sys.executable,
+        *MAKE_UI,
+        "-w",
+        str(worlds.REPOSITORY / "workspace.yaml"),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(dev.port),
+    ]
 
     def ready() -> bool:
         return servers.answers(f"{dev.url}/server_info") and bool(dev.ask(queries.ASSETS)["assetNodes"])

@@ -11,7 +11,7 @@ import pytest
 from engage_pipeline.catalogue import ARTIFACTS, Stage
 from engage_pipeline.orchestration.automation.parts_sensor import SENSOR
 from engage_pipeline.orchestration.dead_runs import PROCESS_TAG
-from engage_pipeline.orchestration.running import STARTED_BY_TAG
+from engage_pipeline.orchestration.launching import STARTED_BY_TAG
 from engage_pipeline.synthetic import synthesize
 from engage_pipeline_tests.e2e import queries
 from engage_pipeline_tests.e2e.harness import REPOSITORY, Dev, Materialization, Run, wait_until
@@ -173,8 +173,9 @@ def test_a_killed_run_is_closed_gives_back_its_pool_and_is_done_again(dev: Dev) 
     asset, pool = "finetuned_encoder", Stage.LANGUAGE.value
     before = dev.store().open(asset).manifest
     run = dev.launch(asset)
-    wait_until(lambda: PROCESS_TAG in dev.run(run).tags, "the process of the run", every=0.1)
-    os.kill(int(dev.run(run).tags[PROCESS_TAG].split(":")[1]), signal.SIGKILL)
+    wait_until(lambda: bool(dev.process(run)), "the process of the run", every=0.1)
+    assert PROCESS_TAG not in dev.run(run).tags
+    os.kill(int(dev.process(run).split(":")[1]), signal.SIGKILL)
     dev.meant_to_fail.add(run)
     assert dev.ended(run).status == "FAILURE"
     assert dev.store().open(asset).manifest == before

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline import progress
-from engage_pipeline.engines.tasks import LEAST_MEMORY, attempt_items, map_items
+from engage_pipeline.engines.tasks import LEAST_MEMORY, LEAST_ROWS, attempt_items, map_items
 from engage_pipeline.errors import UserError
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.engines import work
@@ -58,10 +58,10 @@ def test_what_is_written_is_the_same(settings: Settings, tmp_path: Path) -> None
     ("engine", "expected", "processes"),
     [
         ({"processes": 1}, ("duckdb", 4, "2GB"), 1),
-        ({"processes": 2}, ("duckdb", 4, "1.0000GB"), 2),
+        ({"processes": 2}, ("duckdb", 2, "1.0000GB"), 2),
         ({"processes": 2, "threads": None}, ("duckdb", max(1, len(os.sched_getaffinity(0)) // 2), "1.0000GB"), 2),
-        ({"processes": 8, "memory_limit": "3GB"}, ("duckdb", 4, "1.0000GB"), 3),
-        ({"processes": 8, "memory_limit": f"{2 * LEAST_MEMORY // 1000}KB"}, ("duckdb", 4, "512000.0000KB"), 2),
+        ({"processes": 8, "memory_limit": "3GB"}, ("duckdb", 1, "1.0000GB"), 3),
+        ({"processes": 8, "memory_limit": f"{2 * LEAST_MEMORY // 1000}KB"}, ("duckdb", 2, "512000.0000KB"), 2),
         ({"processes": 2, "memory_limit": "100MB"}, ("duckdb", 4, "100MB"), 1),
     ],
 )
@@ -71,6 +71,27 @@ def test_processes_share_threads_and_memory(
     found = map_items("shares", work.share, range(3), settings_of(tmp_path, **engine))
     assert {one[:3] for one in found} == {expected}
     assert len({one[3] for one in found}) == processes
+
+
+@pytest.mark.parametrize(
+    ("engine", "rows", "processes"),
+    [
+        ({"threads": 2}, 2 * LEAST_ROWS, 2),
+        ({"threads": 2}, 2 * LEAST_ROWS - 1, 1),
+        ({"threads": 2}, 9 * LEAST_ROWS, 2),
+        ({"threads": 4}, 9 * LEAST_ROWS, 3),
+        ({"threads": 4, "memory_limit": "1GB"}, 9 * LEAST_ROWS, 1),
+    ],
+)
+def test_many_rows_start_processes_by_themselves(
+    tmp_path: Path, engine: dict[str, object], rows: int, processes: int
+) -> None:
+    settings = settings_of(tmp_path, **engine)
+    for found in (
+        attempt_items("shares", work.share, range(3), settings, all_rows=rows),
+        attempt_items("shares", work.share, range(3), settings, rows=[rows, 0, 0]),
+    ):
+        assert len({one[3] for one in found if not isinstance(one, UserError)}) == processes
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.ingest.part_ingest import ingest_part
+from engage_pipeline.store.current_link import is_version_folder
 from engage_pipeline.store.manifests import Manifest, label
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
@@ -45,7 +46,7 @@ def disk(finished_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """The finished world with its working directory on a small disk."""
     folder = tmp_path_factory.mktemp("full") / "world"
     shutil.copytree(finished_world, folder, ignore=shutil.ignore_patterns("data"))
-    with small_disk(folder / "data", 100_000_000) as disk:
+    with small_disk(folder / "data", 150_000_000) as disk:
         worlds.copy_world(finished_world / "data", disk.path)
         yield disk
 
@@ -146,9 +147,12 @@ def ingest(store: ArtifactStore, source: Path) -> None:
 
 def test_a_disk_that_fills_while_duckdb_spills(tmp_path: Path) -> None:
     source = write_raw_part(tmp_path / "part-00000", 300_000)
+    good = source.read_bytes().splitlines(keepends=True)
+    source.write_bytes(b"".join(b"too many\x01" + line if number % 10 else line for number, line in enumerate(good, 1)))
     with small_disk(tmp_path / "spill", 280_000_000) as disk:
-        engine = {"threads": 1, "memory_limit": "30MB", "temp_directory": str(disk.path)}
-        store = bare_store(tiny_settings(tmp_path / "data", engine=engine))
+        engine = {"threads": 1, "memory_limit": "90MB", "temp_directory": str(disk.path)}
+        settings = tiny_settings(tmp_path / "data", engine=engine, ingest={"max_rejected_share": 0.95})
+        store = bare_store(settings)
         disk.leave(10_000_000)
         with pytest.raises(UserError) as raised:
             ingest(store, source)
@@ -189,7 +193,9 @@ def test_a_manifest_that_finds_no_space_takes_its_version_away(tmp_path: Path) -
             draft.path("rows").write_bytes(b"new")
             disk.leave(0)
         assert is_whole(store, "test_tweets", None, before)
-        assert [path.name for path in store.folder("test_tweets").iterdir() if path.is_dir()] == [before.directory]
+        assert [path.name for path in store.folder("test_tweets").iterdir() if is_version_folder(path)] == [
+            before.directory
+        ]
 
 
 def test_results_that_find_no_space_leave_those_before(disk: SmallDisk, config: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.files import atomic
+from engage_pipeline.store.current_link import is_version_folder
 from engage_pipeline.store.manifests import Manifest, label
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
@@ -48,7 +49,7 @@ def leftovers(store: ArtifactStore, name: str, key: str | None) -> list[str]:
     return [
         path.name
         for path in store.folder(name, key).iterdir()
-        if path.name.startswith((".tmp-", ".work-")) or (path.is_dir() and path.name not in known)
+        if path.name.startswith((".tmp-", ".work-")) or (is_version_folder(path) and path.name not in known)
     ]
 
 

@@ -4,6 +4,7 @@ import re
 
 import yaml
 
+from engage_pipeline_tests.e2e.harness import MAKE_UI
 from engage_pipeline_tests.worlds import REPOSITORY
 
 EVERYWHERE = re.compile(r"0\.0\.0\.0|\[::\]|--host[= ]\*")
@@ -16,6 +17,7 @@ def text(name: str) -> str:
 def test_make_ui_binds_to_this_machine() -> None:
     (command,) = re.findall(r"^\t(.*dagster dev.*)$", text("Makefile"), re.MULTILINE)
     assert re.search(r"--host 127\.0\.0\.1(?!\S)", command)
+    assert f"python {' '.join(MAKE_UI)} --host" in command
 
 
 def test_compose_publishes_the_ui_alone_and_on_this_machine() -> None:

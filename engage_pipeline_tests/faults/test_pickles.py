@@ -149,7 +149,7 @@ def test_every_file_of_a_model(tmp_path: Path, bundle: Path, write: Callable[[Pa
         shutil.copytree(bundle, model)
         write(model / name, tmp_path)
         with pytest.raises(UserError, match=r"not (a|the) "):
-            TrainedModel.load(model, 1)
+            TrainedModel.load(model, 1, decided=name.startswith("decided"))
 
 
 def test_an_encoder_is_published_without_pickles(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ KINDS = {
 ARGUMENTS: dict[str, list[str]] = {
     "run": [],
     "status": [],
+    "path": ["submission"],
     "backfill": [],
     "register-parts": [],
     "forget": [],

@@ -9,7 +9,7 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.commands.data import rejects as rejects_command
-from engage_pipeline.commands.status_table import status_table
+from engage_pipeline.commands.status_table import read_status, status_table
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deletions.forgetting import forget_rows
 from engage_pipeline.ingest.deletions.lists import read_deletions
@@ -95,7 +95,7 @@ def test_status_names_a_part_that_was_never_ingested(ingested: Path) -> None:
     spoil(part_of(ingested))
     with pytest.raises(UserError, match="part-00001"):
         ingest(ingested)
-    rows = {line.split()[0]: line for line in status_table(worlds.store_of(ingested)).splitlines() if line}
+    rows = {line.split()[0]: line for line in status_table(read_status(worlds.store_of(ingested))).splitlines() if line}
     assert rows["tweet_parts/part-00001"].endswith("failed: `engage rejects part-00001` says why")
     assert rows["tweet_parts/part-00000"].endswith("current")
 

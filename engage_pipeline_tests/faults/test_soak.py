@@ -21,7 +21,6 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline.orchestration.dead_runs import PROCESS_TAG
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.synthetic import synthesize
 from engage_pipeline_tests import servers, worlds
@@ -103,7 +102,8 @@ class Soak:
         """Whether the process works on a second attempt, or may, as long as that has not noted its process: Dagster
         makes no third attempt, a person does."""
         second = [run for run in dev.runs() if PARENT_TAG in run.tags and run.status in {"STARTING", "STARTED"}]
-        return any(run.id not in run.tags.get(PROCESS_TAG, "") or f":{pid}:" in run.tags[PROCESS_TAG] for run in second)
+        noted = {run.id: dev.process(run.id) for run in second}
+        return any(run not in process or f":{pid}:" in process for run, process in noted.items())
 
     def until(self, dev: Dev, condition: Callable[[], bool], what: str) -> None:
         """Goes on until the condition holds."""

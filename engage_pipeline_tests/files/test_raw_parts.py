@@ -20,6 +20,15 @@ def test_parts_are_sorted_by_name_whatever_they_are_compressed_with(tmp_path: Pa
     assert [path.name for path in found.values()] == ["part-00001.zst", "part-00002.gz", "part-00003.lzo", "part-00010"]
 
 
+def test_a_parquet_file_is_the_part_of_its_name_without_the_ending(tmp_path: Path) -> None:
+    spark = "part-00000-0b1c2d3e-0b1c-2d3e-4f5a-0b1c2d3e4f5a-c000.snappy.parquet"
+    folder = fill(tmp_path, "part-00000.parquet", "part-00001", spark)
+    assert list(find_parts(folder)) == ["part-00000", spark.removesuffix(".parquet"), "part-00001"]
+    assert find_part(folder / "part-00000") == folder / "part-00000.parquet"
+    with pytest.raises(UserError, match=r"part-00001 and part-00001\.parquet are both part part-00001"):
+        find_parts(fill(folder, "part-00001.parquet"))
+
+
 def test_what_is_no_part_is_passed_over(tmp_path: Path) -> None:
     others = ["_SUCCESS", ".part-00000.crc", "part-00000.crc", "part-00000.md5", "part-00000.gz.sha256", "README.txt"]
     unfinished = ["part-00001.tmp", "part-00002~", "part-00003.partial", ".part-00004", "_temporary"]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from engage_pipeline.commands.status_table import status_table
+from engage_pipeline.commands.status_table import read_status, status_table
 from engage_pipeline.errors import UserError
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.fuzzing.splices import random_splices, replace_value, spliced
@@ -57,7 +57,7 @@ def check_manifest(folder: Path, name: str, content: bytes, original: bytes) -> 
         for artifact, key in (("tweet_parts", PART), ("trained_model", None)):
             for ask in _questions(store, artifact, key):
                 said += _ask(ask)
-        said += _ask(lambda: status_table(store))
+        said += _ask(lambda: status_table(read_status(store)))
         said += _ask(store.parts)
     finally:
         path.write_bytes(original)

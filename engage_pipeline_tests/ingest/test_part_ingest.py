@@ -547,4 +547,4 @@ def test_odd_file_and_folder_names_are_only_names(tmp_path: Path, name: str) -> 
 
 def test_no_temporary_file_is_left(tmp_path: Path) -> None:
     ingest(tmp_path, GOOD + b"\r\n" + GOOD + b"\r\n")
-    assert {path.name for path in tmp_path.iterdir()} == {"part-00000", "tweets.parquet", "rejects.parquet", "work"}
+    assert {path.name for path in tmp_path.iterdir()} == {"part-00000", "tweets.parquet", "rejects.parquet"}

@@ -1,4 +1,4 @@
-"""Days, sample, duplicates and label counts of a typed part, against plain Python over the same rows."""
+"""Days, sample and label counts of a typed part, against plain Python over the same rows."""
 
 from collections import Counter
 from datetime import date
@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engage_pipeline import schema
-from engage_pipeline.engines.duckdb import DuckDBEngine
-from engage_pipeline.ingest.side_files import SAMPLE_ROWS, label_counts, rows_outside, shared_rows, write_side_files
+from engage_pipeline.ingest.row_summary import SAMPLE_ROWS, RowSummary
+from engage_pipeline.ingest.side_files import SideFiles, label_counts, rows_outside, shared_rows
 from engage_pipeline_tests.interactions.dense_rows import dense_rows
 from engage_pipeline_tests.interactions.typed_parts import write_typed
 from engage_pipeline_tests.samples import FIRST_DAY, tiny_settings
@@ -30,17 +30,12 @@ def written(folder: Path, rows: list[Row]) -> Path:
         "tweet_id": pa.array(tweets, pa.string()),
         "engaging_user_id": pa.array(viewers, pa.string()),
         "engagement_day": pa.array(days, pa.int32()),
+        "tweet_type": pa.nulls(len(rows), pa.string()),
+        "present_media": pa.nulls(len(rows), pa.list_(pa.string())),
     }
     pq.write_table(pa.table(table), folder / "tweets.parquet")
-    write_side_files(folder / "tweets.parquet", folder, tiny_settings(folder))
+    SideFiles.within(folder).write(RowSummary.of_file(folder / "tweets.parquet"))
     return folder
-
-
-def duplicates(folder: Path) -> int:
-    with DuckDBEngine(tiny_settings(folder)) as engine:
-        engine.read("tweets", [folder / "tweets.parquet"])
-        (row,) = engine.fetch("ingest/duplicates.sql").to_pylist()
-        return int(row["duplicates"])
 
 
 @settings(deadline=None, max_examples=30)
@@ -48,7 +43,6 @@ def duplicates(folder: Path) -> int:
 def test_small_parts_against_plain_python(tmp_path_factory: pytest.TempPathFactory, rows: list[Row]) -> None:
     folder = written(tmp_path_factory.mktemp("part"), rows)
     known = [(tweet, viewer) for tweet, viewer, _ in rows if tweet is not None and viewer is not None]
-    assert duplicates(folder) == len(known) - len(set(known))
     days = pq.read_table(folder / "days.parquet").to_pylist()
     assert {day["engagement_day"]: day["rows"] for day in days} == Counter(day for _, _, day in rows)
     sample = pq.read_table(folder / "sample.parquet")["pair"].to_pylist()

@@ -13,6 +13,7 @@ from engage_pipeline.model.effects.columns import read_columns
 from engage_pipeline.model.effects.scoring import load_clusters
 from engage_pipeline.model.effects.training import train_effects
 from engage_pipeline.model.trees.training import train_trees
+from engage_pipeline.model.validation_roles import DECIDED
 from engage_pipeline.numerics.fingerprints import fingerprints
 from engage_pipeline.numerics.token_bytes import tokens_of
 from engage_pipeline.settings.settings import Settings
@@ -33,7 +34,7 @@ def write_codes(path: Path, settings: Settings) -> None:
     pq.write_table(pa.table(table, schema=code_schema(settings.sketch_depth)), path)
 
 
-def write_network(folder: Path, seed: int, settings: Settings) -> None:
+def write_network(folder: Path, seed: int, settings: Settings, prefix: str = "") -> None:
     """A network that was never trained, its outputs near the base rates."""
     import torch
 
@@ -48,8 +49,8 @@ def write_network(folder: Path, seed: int, settings: Settings) -> None:
         network = new_network(config)
         with torch.no_grad():
             network.output.bias.copy_(torch.tensor([-0.4, -2.2, -3.5, -2.9]))
-    folder.mkdir()
-    save_network(network, folder)
+    folder.mkdir(exist_ok=True)
+    save_network(network, folder, prefix)
 
 
 def make_inputs(validation_features: pa.Table, folder: Path, settings: Settings) -> dict[str, Path]:
@@ -63,6 +64,7 @@ def make_inputs(validation_features: pa.Table, folder: Path, settings: Settings)
     write_codes(paths["codes_path"], settings)
     write_network(paths["pretrained"], 1, settings)
     write_network(paths["finetuned"], 2, settings)
+    write_network(paths["finetuned"], 3, settings, DECIDED)
     pq.write_table(validation_features, paths["features"])
     write_effects(paths["features"], paths["effects"], settings)
     paths["trees"].mkdir()

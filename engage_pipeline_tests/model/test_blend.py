@@ -1,6 +1,7 @@
 """The blend weights against a grid search, hand arithmetic and what they are for."""
 
-from itertools import product
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 import numpy as np
@@ -9,169 +10,179 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.blend import (
-    EQUAL,
-    MOSTLY_TREES,
-    TREES_ONLY,
+    NETWORK_ONLY,
+    WITH_EFFECTS,
+    WITHOUT_EFFECTS,
     Weights,
     blend_logits,
     choose_weights,
+    fit_weights,
     read_blend,
-    shrink_weights,
     write_blend,
 )
 from engage_pipeline.numerics.logistic import log_losses, sigmoid
 
-
-def slow_objective(intercept: float, network_weight: float, trees_weight: float, rows: list) -> float:
-    """Log losses in nats plus the prior, term by term."""
-    total = 0.0
-    for network, trees, label in rows:
-        logit = intercept + network_weight * network + trees_weight * trees
-        probability = 1 / (1 + np.exp(-logit))
-        total -= np.log(probability if label else 1 - probability)
-    mean = sum(network + trees for network, trees, _ in rows) / (2 * len(rows))
-    shift = intercept + network_weight * mean + trees_weight * mean - mean
-    total += (shift / 0.1) ** 2 / 2
-    total += ((network_weight + trees_weight - 1) / 0.1) ** 2 / 2
-    total += ((network_weight - trees_weight) / 2 / 0.25) ** 2 / 2
-    return total
+NAMES = ("network", "trees", "effects")
+Logits = dict[str, np.ndarray]
 
 
-def two_models(rows: int, seed: int, noise: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def models(rows: int, seed: int, *noise: float) -> tuple[Logits, np.ndarray, np.ndarray]:
+    """Logits of models that err independently with standard deviations `noise`, labels, and the true logits."""
     rng = np.random.default_rng(seed)
     truth = rng.normal(-1, 1.5, rows)
-    labels = rng.random(rows) < 1 / (1 + np.exp(-truth))
-    return truth + rng.normal(0, noise[0], rows), truth + rng.normal(0, noise[1], rows), labels
+    labels = rng.random(rows) < sigmoid(truth)
+    return {name: truth + rng.normal(0, one, rows) for name, one in zip(NAMES, noise, strict=False)}, labels, truth
 
 
-def test_no_point_of_a_grid_is_better() -> None:
-    network, trees, labels = two_models(60, 0, (0.5, 1.5))
-    rows = list(zip(network.tolist(), trees.tolist(), labels.tolist(), strict=True))
-    found = choose_weights(network, trees, labels)
-    best = slow_objective(found.intercept, found.network, found.trees, rows)
-    grid = product(np.linspace(-0.2, 0.2, 9), np.linspace(0, 1.2, 13), np.linspace(0, 1.2, 13))
-    assert all(slow_objective(*point, rows) >= best - 1e-6 for point in grid)
-    for step in product((-0.01, 0, 0.01), repeat=3):
-        moved = np.array([found.intercept, found.network, found.trees]) + step
-        assert slow_objective(*moved, rows) >= best - 1e-9
+def engagements(rows: int, seeds: Sequence[int], *noise: float) -> tuple[Logits, np.ndarray, np.ndarray]:
+    """Those of several engagements, side by side."""
+    found = [models(rows, seed, *noise) for seed in seeds]
+    logits = {name: np.column_stack([one[0][name] for one in found]) for name in found[0][0]}
+    return logits, np.column_stack([one[1] for one in found]), np.column_stack([one[2] for one in found])
 
 
-def test_few_rows_stay_near_equal_weights() -> None:
-    network, trees, labels = two_models(5, 1, (0.1, 3.0))
-    found = choose_weights(network, trees, labels)
-    assert abs(found.network - 0.5) < 0.2
-    assert abs(found.apply(network, trees).mean() - (network + trees).mean() / 2) < 0.2
-    assert choose_weights(network[:0], trees[:0], labels[:0]) == EQUAL
+def slow_objective(moved: np.ndarray, prior: Weights, logits: Logits, labels: np.ndarray) -> float:
+    """Log losses in nats plus the prior, term by term.
+
+    `moved` [1 + engagements, models]: weights ~ prior * exp(z + z of the engagement), normal with deviations 1 and 1/4.
+    """
+    total = 0.0
+    for place in range(labels.shape[1]):
+        raw = np.array([getattr(prior, name) for name in logits]) * np.exp(moved[0] + moved[1 + place])
+        for row in range(len(labels)):
+            logit = sum(weight * logits[name][row, place] for name, weight in zip(logits, raw / raw.sum(), strict=True))
+            total += np.log1p(np.exp(-logit if labels[row, place] else logit))
+    return float(total + (moved[0] ** 2).sum() / 2 + (moved[1:] ** 2).sum() / (2 * 0.25**2))
 
 
-def test_many_rows_find_the_better_model() -> None:
-    network, trees, labels = two_models(20_000, 2, (0.05, 3.0))
-    found = choose_weights(network, trees, labels)
-    assert found.network > 0.9
-    assert found.trees < 0.1
-    blended = log_losses(found.apply(network, trees), labels).mean()
-    assert blended <= log_losses(network, labels).mean() + 1e-4
-    mirrored = choose_weights(trees, network, labels)
-    assert (mirrored.trees, mirrored.network) == pytest.approx((found.network, found.trees), abs=1e-4)
+@pytest.mark.parametrize(("prior", "noise"), [(WITH_EFFECTS, (0.5, 1.5, 1.0)), (WITHOUT_EFFECTS, (0.5, 1.5))])
+def test_the_posterior_is_highest_there(prior: Weights, noise: tuple[float, ...]) -> None:
+    """Against a search that knows no gradient, from several starts."""
+    from scipy.optimize import minimize
+
+    logits, labels, _ = engagements(60, (0, 1), *noise)
+    found = fit_weights(logits, labels, prior)
+    rng, shape = np.random.default_rng(0), (3, len(noise))
+
+    def cost(flat: np.ndarray) -> float:
+        return slow_objective(flat.reshape(shape), prior, logits, labels)
+
+    best = min(
+        (minimize(cost, rng.normal(0, 0.3, shape).ravel(), method="Powell", tol=1e-8) for _ in range(2)),
+        key=lambda one: float(one.fun),
+    )
+    moved = best.x.reshape(shape)
+    raw = np.array([getattr(prior, name) for name in logits]) * np.exp(moved[0] + moved[1:])
+    expected = raw / raw.sum(axis=1, keepdims=True)
+    own = [[getattr(one, name) for name in logits] for one in found]
+    np.testing.assert_allclose(own, expected, atol=2e-3)
+    assert np.sum(own, axis=1) == pytest.approx(1)
 
 
-def test_a_model_that_is_always_wrong_gets_no_weight() -> None:
-    network, _, labels = two_models(5000, 3, (0.0, 0.0))
-    found = choose_weights(network, -network, labels)
-    assert found.trees == 0.0
+def test_a_rare_engagement_follows_the_others() -> None:
+    """Ten labels say nothing of the weights; those of the other engagements do."""
+    logits, labels, _ = engagements(4000, (0, 1, 2), 0.2, 1.5, 1.5)
+    labels[10:, 2], logits["effects"][:, 2] = False, -8.0
+    for name in ("network", "trees"):
+        logits[name][:, 2] = -8.0
+    found = fit_weights(logits, labels, WITH_EFFECTS)
+    assert found[0].network > 0.5
+    assert found[2].network == pytest.approx(found[0].network, abs=0.2)
 
 
-def test_overconfidence_is_mended_by_many_rows() -> None:
-    network, trees, labels = two_models(50_000, 4, (0.0, 0.0))
-    found = choose_weights(2 * network, 2 * trees, labels)
-    assert found.network + found.trees == pytest.approx(0.5, abs=0.03)
+def test_few_rows_stay_near_the_prior() -> None:
+    logits, labels, _ = engagements(20, (1,), 0.1, 3.0, 1.0)
+    found = fit_weights(logits, labels, WITH_EFFECTS)
+    assert np.abs(np.subtract(astuple(found[0]), astuple(WITH_EFFECTS))).max() < 0.3
+    nothing = {name: values[:0] for name, values in logits.items()}
+    assert fit_weights(nothing, labels[:0], WITH_EFFECTS) == [WITH_EFFECTS]
+    assert choose_weights(nothing, labels[:0], np.zeros(0, int), WITH_EFFECTS)[0].weights == WITH_EFFECTS
 
 
-def expected_loss(weights: Weights, network: np.ndarray, trees: np.ndarray, truth: np.ndarray) -> float:
+def test_many_rows_find_better_weights() -> None:
+    """Of independent errors, the best weights are as the inverse variances; sigmoids bend that a little."""
+    logits, labels, truth = engagements(200_000, (2,), 0.5, 1.0, 1.0)
+    [found] = fit_weights(logits, labels, WITH_EFFECTS)
+    assert astuple(found) == pytest.approx((2 / 3, 1 / 6, 1 / 6), abs=0.05)
+    others = [WITH_EFFECTS, *(Weights(*row) for row in np.eye(3).tolist())]
+    assert all(expected_loss(found, logits, truth) < expected_loss(other, logits, truth) for other in others)
+
+
+def expected_loss(weights: Weights, logits: Mapping[str, np.ndarray], truth: np.ndarray) -> float:
     """The mean log loss over the labels that the true logits give: free of the labels' noise."""
-    logits = weights.apply(network, trees)
-    chance = sigmoid(truth)
-    return float(np.mean(chance * np.logaddexp(0, -logits) + (1 - chance) * np.logaddexp(0, logits)))
+    blended, chance = weights.apply(logits), sigmoid(truth)
+    return float(np.mean(chance * np.logaddexp(0, -blended) + (1 - chance) * np.logaddexp(0, blended)))
 
 
-@pytest.mark.parametrize("prior", [EQUAL, MOSTLY_TREES])
-def test_a_blend_that_helps_by_chance_alone_is_shrunk_to_the_better_model(prior: Weights) -> None:
-    """The network is the trees' logit with noise: in truth nothing is gained by it, whatever 400 rows seem to say."""
-    before, after = [], []
-    for seed in range(30):
+def test_a_model_that_is_always_wrong_does_not_hurt() -> None:
+    logits, labels, truth = engagements(5000, (3,), 0.2, 0.2)
+    logits["effects"] = -logits["network"]
+    [chosen] = choose_weights(logits, labels, np.arange(5000), WITH_EFFECTS)
+    assert chosen.weights.effects < 0.05
+    alone = min(expected_loss(Weights(*row), logits, truth) for row in np.eye(3).tolist())
+    assert expected_loss(chosen.weights, logits, truth) < alone + 0.002
+
+
+@pytest.mark.parametrize("rows", [400, 4000, 20_000])
+def test_a_blend_that_helps_nothing_is_never_worse_than_the_best_model_beyond_noise(rows: int) -> None:
+    """The other two are the effects' logit with noise: in truth nothing is gained by them."""
+    lost = []
+    for seed in range(20):
         rng = np.random.default_rng(seed)
-        truth = rng.normal(-2, 1, 20_400)
-        labels = rng.random(20_400) < sigmoid(truth)
-        trees = truth + rng.normal(0, 0.4, 20_400)
-        network = trees + rng.normal(0, 0.8, 20_400)
-        few, new = slice(400), slice(400, None)
-        fitted = choose_weights(network[few], trees[few], labels[few], prior)
-        chosen = shrink_weights(network[few], trees[few], labels[few], np.arange(400), prior).weights
-        best = expected_loss(TREES_ONLY, network[new], trees[new], truth[new])
-        before.append(expected_loss(fitted, network[new], trees[new], truth[new]) - best)
-        after.append(expected_loss(chosen, network[new], trees[new], truth[new]) - best)
-    lost_before, lost_after = (np.maximum(one, 0) for one in (before, after))
-    assert (lost_before > 1e-12).sum() >= 9
-    assert (lost_after > 1e-12).sum() <= 1
-    assert lost_after.sum() < 0.2 * lost_before.sum()
+        truth = rng.normal(-2, 1, rows + 20_000)
+        labels = rng.random(len(truth)) < sigmoid(truth)
+        effects = truth + rng.normal(0, 0.4, len(truth))
+        logits = {"effects": effects, **{name: effects + rng.normal(0, 0.8, len(truth)) for name in NAMES[:2]}}
+        few, new = (
+            {name: values[part, np.newaxis] for name, values in logits.items()}
+            for part in (slice(rows), slice(rows, None))
+        )
+        labels, truth = labels[:, np.newaxis], truth[:, np.newaxis]
+        [chosen] = choose_weights(few, labels[:rows], np.arange(rows), WITH_EFFECTS)
+        alone = expected_loss(Weights(0, 0, 1), new, truth[rows:])
+        noise = np.std(log_losses(few["effects"], labels[:rows]) - log_losses(few["trees"], labels[:rows]))
+        lost.append((expected_loss(chosen.weights, new, truth[rows:]) - alone) / (noise / np.sqrt(rows)))
+    assert max(lost) < 2
 
 
 def test_a_blend_that_helps_is_kept() -> None:
-    network, trees, labels = two_models(20_000, 6, (1.0, 1.0))
-    viewers = np.arange(20_000) // 4
-    chosen = shrink_weights(network, trees, labels, viewers)
-    fitted = choose_weights(network, trees, labels)
-    assert chosen.share > 0.95
+    logits, labels, _ = engagements(20_000, (6,), 1.0, 1.0, 0.8)
+    [chosen] = choose_weights(logits, labels, np.arange(20_000) // 4, WITH_EFFECTS)
+    assert chosen.alone == "effects"
     assert chosen.gain > 4 * chosen.error > 0
-    assert chosen.weights.network == pytest.approx(fitted.network, abs=0.05)
-    blended = log_losses(chosen.weights.apply(network, trees), labels).mean()
-    assert blended < min(log_losses(one, labels).mean() for one in (network, trees)) - 3 * chosen.error
+    assert [chosen.weights] == fit_weights(logits, labels, WITH_EFFECTS)
 
 
-def test_the_share_by_hand() -> None:
-    network, trees, labels = two_models(2000, 7, (0.8, 0.8))
+def test_gain_and_error_by_hand() -> None:
+    several, labels_of_all, _ = engagements(2000, (7, 9), 0.8, 0.8, 0.7)
     viewers = np.random.default_rng(0).permutation(np.arange(2000) % 500)
-    chosen = shrink_weights(network, trees, labels, viewers)
-    better = min(("network", network), ("trees", trees), key=lambda one: log_losses(one[1], labels).mean())
-    assert chosen.alone == better[0]
-    saved = np.zeros(2000)
-    for fold in range(5):
-        rest, new = viewers % 5 != fold, viewers % 5 == fold
-        weights = choose_weights(network[rest], trees[rest], labels[rest])
-        saved[new] = (log_losses(better[1], labels) - log_losses(weights.apply(network, trees), labels))[new]
+    chosen = choose_weights(several, labels_of_all, viewers, WITH_EFFECTS)[1]
+    labels, logits = labels_of_all[:, 1], {name: values[:, 1] for name, values in several.items()}
+    losses = {name: log_losses(values, labels) for name, values in logits.items()}
+    assert chosen.alone == min(losses, key=lambda name: losses[name].mean())
+    blended = sum(weight * logits[name] for name, weight in asdict(chosen.weights).items())
+    saved = losses[chosen.alone] - log_losses(blended, labels)
     sums = [(saved[viewers == viewer] - saved.mean()).sum() for viewer in range(500)]
-    error = np.sqrt(sum(one**2 for one in sums)) / 2000
-    assert (chosen.gain, chosen.error) == pytest.approx((saved.mean(), error))
-    assert chosen.share == pytest.approx(max(0.0, 1 - (error / saved.mean()) ** 2))
-    fitted = choose_weights(network, trees, labels)
-    alone = Weights(0.0, float(better[0] == "network"), float(better[0] == "trees"))
-    for name in ("intercept", "network", "trees"):
-        middle = (1 - chosen.share) * getattr(alone, name) + chosen.share * getattr(fitted, name)
-        assert getattr(chosen.weights, name) == pytest.approx(middle)
+    assert (chosen.gain, chosen.error) == pytest.approx((saved.mean(), np.sqrt(sum(one**2 for one in sums)) / 2000))
 
 
-def test_too_few_viewers_tell_nothing() -> None:
-    network, trees, labels = two_models(9, 8, (0.5, 0.5))
-    assert shrink_weights(network, trees, labels, np.arange(9), MOSTLY_TREES).weights in (TREES_ONLY, Weights(0, 1, 0))
-    assert shrink_weights(network, trees, labels, np.zeros(9, int)).share == 0.0
-    assert shrink_weights(network[:0], trees[:0], labels[:0], np.zeros(0, int), MOSTLY_TREES).weights == MOSTLY_TREES
-
-
-@pytest.mark.parametrize(("viewers", "told"), [(9, False), (10, True)])
-def test_two_viewers_a_fold_are_the_fewest_that_tell(viewers: int, told: bool) -> None:
-    """The network is far off, so that the trees alone and every blend save far more than chance does."""
-    truth = np.random.default_rng(9).normal(0, 2, 2000)
-    labels = np.random.default_rng(10).random(2000) < sigmoid(truth)
-    chosen = shrink_weights(truth + 2, truth - 2, labels, np.arange(2000) % viewers)
-    assert (chosen.share > 0) == (chosen.gain > 0) == told
+@pytest.mark.parametrize(("shift", "kept"), [(0.0, True), (3.0, False)])
+def test_a_model_that_is_far_better_alone_predicts_alone(shift: float, kept: bool) -> None:
+    """Few rows against many viewers: the prior holds the weights where the loss would not."""
+    logits, labels, _ = engagements(200, (8,), 0.1, 0.1, 0.1)
+    logits["trees"] = logits["trees"] + 2 * shift
+    logits["effects"] = logits["effects"] + shift
+    [chosen] = choose_weights(logits, labels, np.arange(200), WITH_EFFECTS)
+    assert (chosen.weights == NETWORK_ONLY) is (not kept)
 
 
 def test_logits_by_hand(tmp_path: Path) -> None:
-    blend = {target: Weights(0.1 * i, 0.25, 0.5) for i, target in enumerate(schema.TARGETS)}
+    blend = {target: Weights(0.5 - 0.1 * i, 0.25, 0.25 + 0.1 * i) for i, target in enumerate(schema.TARGETS)}
     network = np.array([[4.0, 8.0, 12.0, 16.0]], np.float32)
-    trees = np.array([[1.0, 2.0, 3.0, 4.0]])
-    expected = [[1.5, 3.1, 4.7, 6.3]]
-    assert np.allclose(blend_logits(blend, network, trees), expected)
+    trees, effects = np.array([[1.0, 2.0, 4.0, 8.0]]), np.array([[10.0, 20.0, 30.0, 40.0]])
+    logits = {"network": network, "trees": trees, "effects": effects, "pretrained": network * np.nan}
+    assert np.allclose(blend_logits(blend, logits), [[4.75, 10.7, 18.1, 27.2]])
+    assert blend_logits(dict.fromkeys(schema.TARGETS, NETWORK_ONLY), {"network": network}).tolist() == network.tolist()
     write_blend(blend, tmp_path / "blend.json")
     assert read_blend(tmp_path / "blend.json") == blend
     (tmp_path / "blend.json").write_text("{}")

@@ -1,5 +1,6 @@
 """A real bundle of two small networks and trees against its parts, its rows and its files."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.codes import load_codes
-from engage_pipeline.model.blend import MOSTLY_TREES, choose_weights, read_blend, shrink_weights
+from engage_pipeline.model.blend import WITH_EFFECTS, choose_weights, read_blend
 from engage_pipeline.model.bundle import LEAST_PROBABILITY, TrainedModel, build_bundle, to_probabilities
 from engage_pipeline.model.effects.columns import read_columns
 from engage_pipeline.model.effects.scoring import EffectScorer
@@ -53,8 +54,8 @@ def test_components_are_those_of_the_parts(tmp_path: Path, architecture: str) ->
     assert np.array_equal(components["trees"], TreeScorer.load(inputs["trees"]).logits(UNSEEN, pretrained, effects))
     blend = read_blend(tmp_path / "bundle" / "blend.json")
     for i, target in enumerate(schema.TARGETS):
-        one = blend[target]
-        expected = one.intercept + one.network * components["network"][:, i] + one.trees * components["trees"][:, i]
+        weights = asdict(blend[target])
+        expected = sum(weight * components[name][:, i] for name, weight in weights.items())
         assert np.allclose(components["blend"][:, i], expected, atol=1e-12)
 
 
@@ -75,25 +76,23 @@ def test_the_blend_is_chosen_on_the_last_chunk_only(inputs: dict[str, Path], tmp
     last = TABLE.filter(pa.array(members))
     assert facts["blend_rows"] == last.num_rows
     honest = read_columns(inputs["effects"])[members]
-    components = TrainedModel.load(tmp_path / "bundle", threads=1).unblended(last, honest)
+    components = TrainedModel.load(tmp_path / "bundle", threads=1, decided=True).unblended(last, honest)
     ids = last["engaging_user_id"].to_pylist()
     viewers = np.array([list(dict.fromkeys(ids)).index(viewer) for viewer in ids])
-    for i, target in enumerate(schema.TARGETS):
-        labels, logits = last[target].to_numpy(), [components[name][:, i] for name in ("network", "trees")]
-        fitted = choose_weights(*logits, labels, MOSTLY_TREES)
-        chosen = shrink_weights(*logits, labels, viewers, MOSTLY_TREES)
+    labels = np.column_stack([last[target].to_numpy() for target in schema.TARGETS])
+    logits = {name: components[name] for name in ("network", "trees", "effects")}
+    for target, chosen in zip(schema.TARGETS, choose_weights(logits, labels, viewers, WITH_EFFECTS), strict=True):
         found = facts["engagements"][target]
-        share, alone = found["share_of_blend"], found["best_alone"]
-        assert (share, alone) == (pytest.approx(chosen.share, abs=1e-5), chosen.alone)
-        network = share * fitted.network + (1 - share) * (alone == "network")
-        assert found["network_weight"] == pytest.approx(network, abs=1e-5)
-        assert found["intercept"] == pytest.approx(share * fitted.intercept, abs=1e-5)
+        assert found["best_alone"] == chosen.alone
+        weights = [found[f"{name}_weight"] for name in logits]
+        assert weights == pytest.approx([getattr(chosen.weights, name) for name in logits], abs=1e-5)
 
 
 def test_disabled_trees_leave_the_finetuned_network(inputs: dict[str, Path], tmp_path: Path) -> None:
     trees = tmp_path / "trees"
     trees.mkdir()
-    (trees / "trees.json").write_text('{"enabled": false}')
+    for name in ("trees.json", "decided_trees.json"):
+        (trees / name).write_text('{"enabled": false}')
     facts = build({**inputs, "trees": trees}, tmp_path / "bundle", quiet_settings(tmp_path))
     assert facts == {"trees": False}
     assert not list((tmp_path / "bundle").glob("pretrained*"))

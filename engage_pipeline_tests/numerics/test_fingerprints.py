@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT, checks, combined, fingerprints, hashes
+from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT, check_of, checks, combined, fingerprints, hashes
 
 WORD = 2**64 - 1
 FACTOR = 0x880355F21E6D1965
@@ -40,7 +40,7 @@ TEXTS = st.lists(st.none() | st.text(max_size=40), max_size=20)
 def test_equal_the_plain_hash_of_each_text_wherever_it_stands(texts: list[str | None], first: int) -> None:
     array = pa.array(texts, pa.string())
     expected = [signed(plain(text)) for text in texts]
-    assert fingerprints(array).tolist() == expected
+    assert fingerprints(array).tolist() == fingerprints(texts).tolist() == expected
     assert fingerprints(array[first:]).tolist() == expected[first:]
     assert fingerprints(pa.chunked_array([array[:first], array[first:]])).tolist() == expected
 
@@ -49,7 +49,7 @@ def test_equal_the_plain_hash_of_each_text_wherever_it_stands(texts: list[str | 
 def test_checks_are_the_upper_bits_of_a_second_hash(texts: list[str | None]) -> None:
     array = pa.array(texts, pa.string())
     assert hashes(array, 1).tolist() == [plain(text, 1) for text in texts]
-    assert checks(array).tolist() == [plain(text, 1) >> 48 for text in texts]
+    assert checks(array).tolist() == [check_of(text) for text in texts] == [plain(text, 1) >> 48 for text in texts]
 
 
 @given(st.lists(st.integers(0, 300), min_size=9, max_size=40))

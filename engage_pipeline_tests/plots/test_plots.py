@@ -53,7 +53,7 @@ DRAWN: dict[str, Callable[[], bytes]] = {
     "learning_curves": lambda: plots.learning_curves({"a": [(1, 2.0), (2, 1.0)], "b": [(1, 3.0)]}),
     "no learning_curves": lambda: plots.learning_curves({}),
     "loss_curve": lambda: plots.loss_curve([(i, math.exp(-i / 50)) for i in range(200)], [(100, 0.3)]),
-    "network_curve": lambda: plots.network_curve(NOISY_CURVE),
+    "network_curve": lambda: plots.network_curve(NOISY_CURVE, rows=50_944),
     "precision_recall": lambda: plots.precision_recall(*labels_and_models(), title="like"),
     "rare precision_recall": lambda: plots.precision_recall(*labels_and_models(30_000, 0.005), title="quote"),
     "one class precision_recall": lambda: plots.precision_recall(np.zeros(3, bool), {"a": np.zeros(3)}, title="x"),

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from dagster._core.definitions.utils import is_valid_owner
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.settings.families import (
@@ -188,3 +189,15 @@ def test_every_setting_has_a_description() -> None:
 
     sections = [info.annotation for info in Settings.model_fields.values() if hasattr(info.annotation, "model_fields")]
     assert all(description for model in [Settings, *sections] for _, description in fields(model))
+
+
+@pytest.mark.parametrize("owner", ["ada@example.com", "a.b+c@mail.example.org", "team:engagement", "team:ads/ranking"])
+def test_an_owner_that_is_accepted_is_one_for_dagster(owner: str) -> None:
+    assert settings_from({"owners": [owner]}, folder=Path()).owners == (owner,)
+    assert is_valid_owner(owner)
+
+
+@pytest.mark.parametrize("owner", ["ada", "team:", "team: x", "@example.com", "ada@example", "a@b.c", ""])
+def test_an_owner_that_dagster_would_refuse_is_named(owner: str) -> None:
+    with pytest.raises(UserError, match=r"owners\.0: an owner is an email address, or a team as `team:name`"):
+        settings_from({"owners": [owner]}, folder=Path())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from engage_pipeline.store.current_link import is_version_folder
 from engage_pipeline_tests.samples import bare_store, tiny_settings
 from engage_pipeline_tests.store.test_store import FILE, publish
 
@@ -131,7 +132,7 @@ def test_an_error_at_any_moment_leaves_one_whole_version(tmp_path: Path, moment:
     _, status = noted(tmp_path, "armed = True; publish(store, 'test_tweets', b'new')", moment)
     assert status != 0
     assert store.open("test_tweets").path(FILE).read_bytes() == content
-    folders = {path.name for path in store.folder("test_tweets").iterdir() if path.is_dir()}
+    folders = {path.name for path in store.folder("test_tweets").iterdir() if is_version_folder(path)}
     manifest = store.open("test_tweets").manifest
     assert folders <= {manifest.directory, manifest.previous}
     publish(store, "test_tweets", b"next")
@@ -143,4 +144,4 @@ def test_a_first_publication_that_is_stopped_leaves_nothing(tmp_path: Path) -> N
     assert status in {130, -2}, "it ends as by Ctrl-C, not by an error of its own"
     store = bare_store(tiny_settings(tmp_path))
     assert store.manifest("test_tweets") is None
-    assert [path.name for path in store.folder("test_tweets").iterdir() if path.is_dir()] == []
+    assert [path.name for path in store.folder("test_tweets").iterdir() if is_version_folder(path)] == []

@@ -10,6 +10,7 @@ import pytest
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.store import kept_versions
+from engage_pipeline.store.current_link import is_version_folder
 from engage_pipeline.store.rules import Outcome, rule
 from engage_pipeline.store.store import ArtifactStore, Version
 from engage_pipeline_tests.samples import bare_store, tiny_settings
@@ -41,7 +42,7 @@ def contents(store: ArtifactStore, name: str = NAME) -> list[str]:
 
 
 def folders(store: ArtifactStore) -> set[str]:
-    return {path.name for path in store.folder(NAME).iterdir() if path.is_dir()}
+    return {path.name for path in store.folder(NAME).iterdir() if is_version_folder(path)}
 
 
 def test_the_last_few_contents_stay(tmp_path: Path) -> None:

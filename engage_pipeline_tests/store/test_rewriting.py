@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.store.current_link import is_version_folder
 from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.rewriting import keys_on_disk, note_facts, purge, remove, remove_workspace, rewrite
 from engage_pipeline.store.rules import Outcome, rule
@@ -34,7 +35,7 @@ def rewritten(store: ArtifactStore, content: bytes, name: str = "test_tweets") -
 
 
 def folders(store: ArtifactStore, name: str = "test_tweets") -> list[Path]:
-    return [path for path in store.folder(name).iterdir() if path.is_dir()]
+    return [path for path in store.folder(name).iterdir() if is_version_folder(path)]
 
 
 def test_only_the_rewritten_version_is_left(store: ArtifactStore) -> None:
@@ -114,7 +115,7 @@ def test_purging_leaves_the_current_version_alone(store: ArtifactStore) -> None:
     purge(store, "test_tweets")
     assert store.open("test_tweets").path(FILE).read_bytes() == b"second"
     assert sorted(path.name for path in store.folder("test_tweets").iterdir()) == sorted(
-        [".lock", "manifest.json", store.open("test_tweets").manifest.directory]
+        [".lock", "current", "manifest.json", store.open("test_tweets").manifest.directory]
     )
     publish(store, "test_tweets", b"third")
     assert store.open("test_tweets").path(FILE).read_bytes() == b"third"

@@ -11,6 +11,7 @@ import pytest
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.current_link import is_version_folder
 from engage_pipeline.store.rules import Outcome, rule
 from engage_pipeline.store.store import ArtifactStore, Version, check_key
 from engage_pipeline_tests.samples import bare_store, edit_manifest, tiny_settings
@@ -81,7 +82,7 @@ def test_a_reader_keeps_its_version_while_the_next_is_published(store: ArtifactS
     publish(store, "test_tweets", b"two")
     assert reader.path(FILE).read_bytes() == b"one"
     publish(store, "test_tweets", b"three")
-    assert len([path for path in store.folder("test_tweets").iterdir() if path.is_dir()]) == 2
+    assert len([path for path in store.folder("test_tweets").iterdir() if is_version_folder(path)]) == 2
 
 
 def test_the_version_is_that_of_the_content(store: ArtifactStore) -> None:
@@ -416,6 +417,6 @@ def test_a_killed_process_leaves_the_old_version_and_the_next_run_sweeps(tmp_pat
     assert store.open("test_tweets").path(FILE).read_bytes() == b"old"
     publish(store, "test_tweets", b"new")
     assert store.open("test_tweets").path(FILE).read_bytes() == b"new"
-    folders = [path.name for path in store.folder("test_tweets").iterdir() if path.is_dir()]
+    folders = [path.name for path in store.folder("test_tweets").iterdir() if is_version_folder(path)]
     assert len(folders) == 2
     assert not any(name.startswith(".") for name in folders)

@@ -18,6 +18,7 @@ from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission import results
 from engage_pipeline.submission.predict import expand_inputs, predict
+from engage_pipeline_tests.ingest.parsing.parquet_parts import typed, write
 from engage_pipeline_tests.model.bundles import quiet_settings
 from engage_pipeline_tests.samples import GOLDEN
 from engage_pipeline_tests.submission.published import counts, publish_golden_model
@@ -61,6 +62,16 @@ def raw_ids(parts: Path) -> list[tuple[str, str]]:
     packed = gzip.decompress((parts / "part-00000.gz").read_bytes())
     fields = [line.split(b"\x01") for line in (packed + (parts / "part-00001").read_bytes()).split(b"\n")]
     return [(row[tweet].decode(), row[viewer].decode()) for row in fields if len(row) == schema.N_TEST_COLUMNS]
+
+
+def test_a_parquet_part_gives_the_results_of_its_lines(settings: Settings, tmp_path: Path) -> None:
+    content = gzip.decompress((GOLDEN / "test" / "part-00000.gz").read_bytes())
+    content = b"".join(content.splitlines(keepends=True)[:300])
+    (tmp_path / "part-text").write_bytes(content)
+    write(typed(content), tmp_path / "part-table", 70)
+    for name in ("text", "table"):
+        predict([tmp_path / f"part-{name}"], tmp_path / f"{name}.csv", settings, threads=1)
+    assert (tmp_path / "table.csv").read_bytes() == (tmp_path / "text.csv").read_bytes()
 
 
 def test_streaming_equals_scoring_in_memory(

@@ -44,7 +44,7 @@ def with_line_number(table: pa.Table, number: int) -> dict:
 
 def test_features_of_a_row_are_those_of_its_part(predictor: Predictor, settings: Settings, lines: list[bytes]) -> None:
     expected = pq.read_table(ArtifactStore(settings).open("test_features").path("part-00000.parquet"))
-    tables = [predictor.features.table(read_line(line)) for line in lines]
+    tables = [predictor.features.of(read_line(line)).table() for line in lines]
     assert tables[0].schema == expected.schema.remove_metadata()
     assert [with_line_number(table, row) for row, table in enumerate(tables)] == expected.to_pylist()
     for name in ("pair_like", "hashtag_like", "similar_jaccard_sum", "valid_tweet_negative", "valid_reverse_pair_like"):
@@ -57,6 +57,22 @@ def test_probabilities_are_those_of_the_batch(predictor: Predictor, settings: Se
     found = np.stack([predictor.predict(line) for line in lines[:100]])
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)  # bfloat16, where the processor is fast at it
     assert not list(settings.working_dir.glob(".predict-*"))
+
+
+def test_many_rows_are_scored_together_as_each_alone(
+    predictor: Predictor, lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = np.stack([predictor.predict(line) for line in lines[:7]])
+    monkeypatch.setattr("engage_pipeline.submission.predictor.BATCH_ROWS", 3)
+    np.testing.assert_allclose(predictor.predict_many(lines[:7]), alone, rtol=0, atol=1e-3)
+    assert predictor.predict_many([]).shape == (0, 4)
+
+
+def test_an_explanation_adds_up_to_the_prediction(predictor: Predictor, lines: list[bytes]) -> None:
+    found = predictor.explain(lines[0])
+    assert [one.probability for one in found.engagements] == pytest.approx(predictor.predict(lines[0]), abs=1e-3)
+    for one in found.engagements:
+        assert one.baseline + sum(one.contributions.values()) == pytest.approx(one.logit, abs=0.02)
 
 
 def test_labels_are_not_seen(predictor: Predictor, lines: list[bytes]) -> None:
@@ -78,7 +94,7 @@ def test_a_row_of_which_everything_is_missing_is_that_of_the_join(
     pq.write_table(pa.Table.from_pylist(rows, schema=schema.tweet_schema(labelled=False)), tweets)
     counts = open_published(ArtifactStore(settings), 1).counts
     write_features(tweets, output, kind="test", settings=settings, **counts)
-    found = [with_line_number(predictor.features.table(row), place) for place, row in enumerate([odd, empty])]
+    found = [with_line_number(predictor.features.of(row).table(), place) for place, row in enumerate([odd, empty])]
     assert found == pq.read_table(output).to_pylist()
 
 
@@ -88,7 +104,7 @@ def test_families_that_are_off_are_zeros(settings: Settings, lines: list[bytes])
     counts = open_published(ArtifactStore(settings), 1).counts
     rows = RowFeatures(settings.model_copy(update={"features": features}), **counts)
     names = [*schema.INTERACTION_FEATURES, *schema.EXPOSURE_FEATURES]
-    tables = [rows.table(read_line(line)) for line in lines[:100]]
+    tables = [rows.of(read_line(line)).table() for line in lines[:100]]
     told = {name for table in tables for name in names if table[name][0].as_py()}
     assert told
     assert all(name.startswith(("author_", "valid_author_")) for name in told)

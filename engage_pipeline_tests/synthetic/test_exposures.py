@@ -5,9 +5,8 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from engage_pipeline.synthetic.exposures import draw_exposures
-from engage_pipeline.synthetic.tweets import draw_tweets
-from engage_pipeline.synthetic.world import build_world
+from engage_pipeline.synthetic.windows import Window
+from engage_pipeline_tests.synthetic.drawn import Drawn
 from engage_pipeline_tests.synthetic.reading import AUTHOR, VIEWER, Made, share
 
 
@@ -52,11 +51,10 @@ def test_some_of_the_test_week_were_never_seen_before(made: Made) -> None:
 
 
 def test_a_pair_has_one_lasting_effect() -> None:
-    rng = np.random.default_rng(5)
-    world = build_world(rng, 400)
-    tweets = draw_tweets(rng, world, 3_000, 1_000)
-    exposures = draw_exposures(rng, world, tweets, 3_000, 1_000)
     effects: dict[tuple[int, int], tuple[float, ...]] = {}
-    for author, viewer, effect in zip(exposures.author, exposures.viewer, exposures.pair_effect, strict=True):
-        assert effects.setdefault((author, viewer), tuple(effect)) == tuple(effect)
+    for window in (Window(0, 21, 4_000), Window(21, 7, 2_000)):
+        exposures = Drawn(users=400, window=window).exposures
+        for author, viewer, effect in zip(exposures.author, exposures.viewer, exposures.pair_effect, strict=True):
+            assert effects.setdefault((author, viewer), tuple(effect)) == tuple(effect)
+    assert len(effects) < 5_000
     assert np.std(list(effects.values()), axis=0) == pytest.approx(np.ones(4), abs=0.1)

@@ -2,6 +2,8 @@
 
 import dataclasses
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.synthetic import synthesize
+from engage_pipeline.synthetic import Recipe, synthesize
+from engage_pipeline.synthetic.audience import Audience
 from engage_pipeline.synthetic.exposures import draw_exposures
 from engage_pipeline.synthetic.tweets import draw_tweets
+from engage_pipeline.synthetic.windows import Window
 from engage_pipeline.synthetic.world import build_world
 from engage_pipeline_tests.synthetic.reading import PARTS, ROWS, SEED, USERS, Made, read_part
 
@@ -30,15 +34,14 @@ def test_equal_arguments_give_equal_bytes(tmp_path: Path, made: Made) -> None:
     assert all(other[name] != digest for name, digest in fingerprint(made.folder).items())
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_any_size_is_split_to_the_row(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     rows = data.draw(st.integers(100, 700))
     folder = tmp_path_factory.mktemp("sizes")
     parts = data.draw(st.integers(1, 76))
-    synthesize(
-        folder, rows=rows, users=data.draw(st.integers(10, 200)), parts=parts, seed=data.draw(st.integers(0, 99))
-    )
+    users, seed = data.draw(st.integers(10, 200)), data.draw(st.integers(0, 99))
+    synthesize(folder, rows=rows, users=users, parts=parts, seed=seed, world=data.draw(st.sampled_from(Recipe)))
     train = [read_part(path, labelled=True) for path in sorted((folder / "train").iterdir())]
     validation = read_part(folder / "validation" / "part-00000", labelled=True)
     test = read_part(folder / "test" / "part-00000", labelled=False)
@@ -84,9 +87,26 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 def test_too_few_viewers_for_the_rows_are_refused() -> None:
     rng = np.random.default_rng(0)
     world = build_world(rng, 10)
-    newcomer = np.ones(10, dtype=bool)
-    newcomer[np.argsort(-world.authorship)[:2]] = False
-    crowded = dataclasses.replace(world, newcomer=newcomer)
-    tweets = draw_tweets(rng, crowded, 300, 100)
+    arrival = np.full(10, 21)
+    arrival[np.argsort(-world.authorship)[:2]] = 0
+    crowded, window = dataclasses.replace(world, arrival=arrival), Window(0, 21, 300)
+    tweets = draw_tweets(rng, crowded, window)
     with pytest.raises(UserError, match="users: 10 is too few"):
-        draw_exposures(rng, crowded, tweets, 300, 100)
+        draw_exposures(rng, crowded, Audience(rng, crowded, 100), tweets, window)
+
+
+def test_memory_grows_by_less_than_two_kilobytes_a_row(tmp_path: Path) -> None:
+    few, many = 10_000, 70_000
+    peaks = [peak_bytes(tmp_path / str(rows), rows) for rows in (few, many)]
+    assert peaks[1] - peaks[0] < 2_000 * (many - few)
+
+
+def peak_bytes(folder: Path, rows: int) -> int:
+    """The peak memory of a process that makes a world with all switches."""
+    code = (
+        "import pathlib, resource, sys; from engage_pipeline.synthetic import Recipe, synthesize;"
+        "synthesize(pathlib.Path(sys.argv[1]), rows=int(sys.argv[2]), users=2_000, parts=1, seed=1, world=Recipe.ALL);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
+    )
+    command = [sys.executable, "-c", code, str(folder), str(rows)]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)

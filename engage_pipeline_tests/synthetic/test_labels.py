@@ -1,6 +1,5 @@
 """Labels are drawn from the oracle's probabilities, and much of them can be learned."""
 
-import dataclasses
 from collections import defaultdict
 
 import numpy as np
@@ -8,10 +7,8 @@ import pyarrow as pa
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.synthetic.exposures import draw_exposures
-from engage_pipeline.synthetic.labels import draw_labels
-from engage_pipeline.synthetic.tweets import draw_tweets
-from engage_pipeline.synthetic.world import build_world
+from engage_pipeline.synthetic.effects import PAIR
+from engage_pipeline_tests.synthetic.drawn import Drawn
 from engage_pipeline_tests.synthetic.reading import (
     AUTHOR,
     EVALUATION_END,
@@ -60,10 +57,10 @@ def test_the_oracle_knows_much(made: Made) -> None:
         assert average_precision(*labels_and_odds(made, target)) == pytest.approx(precision, abs=0.12)
 
 
-def test_late_tweets_look_less_engaged(made: Made) -> None:
-    odds = np.array(made.validation_oracle["like"].to_pylist() + made.test_oracle["like"].to_pylist())
-    labels = labels_and_odds(made, "like")[0]
-    written = np.array([row["tweet_timestamp"] for row in [*made.validation, *made.test]])
+def test_late_tweets_look_less_engaged(peopled: Made) -> None:
+    odds = np.array(peopled.validation_oracle["like"].to_pylist() + peopled.test_oracle["like"].to_pylist())
+    labels = labels_and_odds(peopled, "like")[0]
+    written = np.array([row["tweet_timestamp"] for row in [*peopled.validation, *peopled.test]])
     late = written > EVALUATION_END - 3 * 3600
     for values in (labels, odds):
         assert values[late].mean() < 0.8 * values[~late].mean()
@@ -94,15 +91,11 @@ def test_viewers_differ_from_all_to_nothing(made: Made) -> None:
 
 @pytest.mark.parametrize("kind", range(4))
 def test_an_effect_of_a_pair_moves_its_odds(kind: int) -> None:
-    rng = np.random.default_rng(5)
-    world = build_world(rng, 400)
-    tweets = draw_tweets(rng, world, 3_000, 1_000)
-    exposures = draw_exposures(rng, world, tweets, 3_000, 1_000)
-    fonder = exposures.pair_effect.copy()
-    chosen = (exposures.author + exposures.viewer) % 2 == 0
-    fonder[chosen, kind] += 1.0
-    before = draw_labels(np.random.default_rng(1), world, tweets, exposures).probabilities[:, kind]
-    moved = dataclasses.replace(exposures, pair_effect=fonder)
-    after = draw_labels(np.random.default_rng(1), world, tweets, moved).probabilities[:, kind]
+    drawn = Drawn()
+    chosen = (drawn.exposures.author + drawn.exposures.viewer) % 2 == 0
+    fonder = drawn.effects.copy()
+    fonder[chosen, kind] += PAIR[kind]
+    before = drawn.labels.probabilities[:, kind]
+    after = drawn.engagements.labels(fonder + drawn.engagements.fit_intercepts(fonder)).probabilities[:, kind]
     assert after[chosen].mean() > 1.1 * before[chosen].mean()
     assert after[~chosen].mean() < before[~chosen].mean()

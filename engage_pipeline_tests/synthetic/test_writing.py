@@ -25,6 +25,7 @@ def test_files_and_row_counts(made: Made) -> None:
         *(f"train/part-0000{part}" for part in range(PARTS)),
         "validation/part-00000",
         "validation_oracle.parquet",
+        "world.json",
     ]
     assert (len(made.train), len(made.validation), len(made.test)) == (15_250, 2_400, 2_350)
     assert max(map(len, made.parts)) - min(map(len, made.parts)) <= 1

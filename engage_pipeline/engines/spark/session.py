@@ -14,7 +14,7 @@ import threading
 from contextlib import ExitStack
 from importlib.util import find_spec
 from types import MethodType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
@@ -90,9 +90,9 @@ def _silence_error_loggers() -> None:
     from pyspark.logger import PySparkLogger
 
     for name in _ERROR_LOGGERS:
-        logger = PySparkLogger.getLogger(name)
+        logger: Any = PySparkLogger.getLogger(name)
         logger.disabled = True
-        logger.addHandler = MethodType(logging.Logger.addHandler, logger)  # type: ignore[method-assign]
+        logger.addHandler = MethodType(logging.Logger.addHandler, logger)
 
 
 def _start(settings: Settings) -> "SparkSession":

@@ -21,8 +21,11 @@ from engage_pipeline.ingest.deletions.rows import DeletedRows, Hits, PartFiles
 from engage_pipeline.ingest.facts import IngestedFacts, SeveralPartsFacts, facts_by_part
 from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.report import facts_of_parts, summarise
-from engage_pipeline.ingest.side_files import SAMPLE, write_side_files, write_test_sample
+from engage_pipeline.ingest.row_summary import RowSummary
+from engage_pipeline.ingest.side_files import SAMPLE, SideFiles
+from engage_pipeline.locations.location import ObjectPath, location
 from engage_pipeline.progress import progress
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.deletion_ledger import enter, enter_replaced_inputs
 from engage_pipeline.store.file_names import REJECTS, TWEETS
 from engage_pipeline.store.manifests import Manifest, label
@@ -71,7 +74,7 @@ def forget_rows(store: ArtifactStore, deletions: Deletions) -> Forgotten:
         for manifest in behind:
             name = label(manifest.artifact, manifest.key)
             try:
-                _forget(store, engine, deleted, manifest, done)
+                _forget(store, deleted, manifest, done)
             except UserError as error:
                 done.problems[name] = str(error)
             tracker.advance(manifest.rows or 0, name)
@@ -134,9 +137,7 @@ def _behind(store: ArtifactStore, deletions: Deletions, problems: dict[str, str]
                 yield manifest
 
 
-def _forget(
-    store: ArtifactStore, engine: DuckDBEngine, deleted: DeletedRows, manifest: Manifest, done: Forgotten
-) -> None:
+def _forget(store: ArtifactStore, deleted: DeletedRows, manifest: Manifest, done: Forgotten) -> None:
     """Searches one artifact and rewrites it if it holds deleted lines."""
     name = label(manifest.artifact, manifest.key)
     version = Version(store.folder(manifest.artifact, manifest.key), manifest)
@@ -154,21 +155,18 @@ def _forget(
         if current.manifest.directory != manifest.directory:
             raise UserError(f"{name} was made anew meanwhile: run engage forget again")
         for part, files in parts.items():
-            _write_part(engine, deleted, manifest, part, files, hits[part], draft)
-        _write_side_files(parts, draft, store)
+            _write_part(store.settings, deleted, manifest, part, files, hits[part], draft)
+        _write_side_files(parts, draft)
         draft.record(IngestedFacts(deletions=deleted.digest, seconds=round(time.monotonic() - started, 2)))
     done.lines[name] = lines
     if draft.manifest is not None:
         done.rewritten.append(draft.manifest)
 
 
-def _write_side_files(parts: Mapping[str | None, PartFiles], draft: Draft, store: ArtifactStore) -> None:
+def _write_side_files(parts: Mapping[str | None, PartFiles], draft: Draft) -> None:
     for part, part_files in parts.items():
-        tweets = draft.path(part_files.tweets.name)
-        if part is None:
-            write_side_files(tweets, draft.directory, store.settings)
-        else:
-            write_test_sample(tweets, draft.path(f"{part}.{SAMPLE}"), store.settings)
+        files = SideFiles(draft.path(f"{part}.{SAMPLE}")) if part else SideFiles.within(draft.directory)
+        files.write(RowSummary.of_file(draft.path(part_files.tweets.name)))
 
 
 def _parts(version: Version) -> dict[str | None, PartFiles]:
@@ -182,7 +180,7 @@ def _parts(version: Version) -> dict[str | None, PartFiles]:
 
 
 def _write_part(
-    engine: DuckDBEngine,
+    settings: Settings,
     deleted: DeletedRows,
     manifest: Manifest,
     part: str | None,
@@ -199,9 +197,10 @@ def _write_part(
     tally = deleted.remove(files, hits, output)
     before = facts_by_part(manifest)[part or ""]
     facts = summarise(
-        engine,
         output.tweets,
+        RowSummary.of_file(output.tweets),
         tally,
+        settings,
         lines=before.lines,
         blank=before.blank,
         forgotten=before.forgotten + hits.lines,
@@ -228,9 +227,15 @@ def raw_files(store: ArtifactStore) -> dict[str, int]:
 
 
 def _forgotten_of(root: Path, manifest: Manifest) -> dict[str, int]:
-    places = [root / source.folder / source.name for source in manifest.sources]
+    """Returns the deleted lines of each raw file that is there still. Objects are not looked for: where their store
+    is, the manifest does not say."""
+    folders = [location(source.folder) for source in manifest.sources]
+    places = [
+        (root / folder if isinstance(folder, Path) else folder) / source.name
+        for folder, source in zip(folders, manifest.sources, strict=True)
+    ]
     return {
         str(path.resolve()): facts.forgotten
         for path, facts in zip(places, facts_by_part(manifest).values(), strict=True)
-        if facts.forgotten and path.exists()
+        if facts.forgotten and (isinstance(path, ObjectPath) or path.exists())
     }

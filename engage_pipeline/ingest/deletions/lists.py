@@ -13,7 +13,6 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +21,7 @@ from engage_pipeline.catalogue import digest
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.raw_parts import UNFINISHED, check_link, list_parts
 from engage_pipeline.ingest.parsing.streams import PartStream, open_part
+from engage_pipeline.locations.location import Location, entries
 from engage_pipeline.plurals import counted
 from engage_pipeline.schema import MAX_TEXT_BYTES
 
@@ -63,7 +63,7 @@ class Deletions:
 NO_DELETIONS = Deletions(pa.array([], pa.string()), pa.array([], pa.string()), (), None)
 
 
-def read_deletions(folder: Path, *, follow_links: bool = False) -> Deletions:
+def read_deletions(folder: Location, *, follow_links: bool = False) -> Deletions:
     """Reads the lists in `folder`; NO_DELETIONS if there is no such folder or no list in it.
 
     A list with an id in another form than the challenge's is logged, once per process.
@@ -84,14 +84,14 @@ def read_deletions(folder: Path, *, follow_links: bool = False) -> Deletions:
     return Deletions(tweets, users, tuple(contents), digest(contents) if len(tweets) + len(users) else None)
 
 
-def _lists(folder: Path, *, follow_links: bool) -> dict[str, tuple[str, Path]]:
+def _lists(folder: Location, *, follow_links: bool) -> dict[str, tuple[str, Location]]:
     """Returns the kind (TWEETS or USERS) and the file of each list, by its name in `folder`."""
     if not folder.exists():
         return {}
     if not folder.is_dir():
         raise UserError(f"{folder}: not a folder (setting deletions)")
-    lists: dict[str, tuple[str, Path]] = {}
-    for path in sorted(folder.iterdir()):
+    lists: dict[str, tuple[str, Location]] = {}
+    for path in entries(folder):
         if path.name.startswith((".", "README", "_SUCCESS")) or path.name.endswith(UNFINISHED):
             continue
         check_link(path, folder, follow_links=follow_links)
@@ -110,7 +110,7 @@ def _lists(folder: Path, *, follow_links: bool) -> dict[str, tuple[str, Path]]:
     return lists
 
 
-def _ids(path: Path, content: "hashlib._Hash") -> Iterator[pa.Array]:
+def _ids(path: Location, content: "hashlib._Hash") -> Iterator[pa.Array]:
     """Yields the ids of one list in blocks, and updates the hash `content` with the decompressed bytes."""
     if not path.stat().st_size:
         return
@@ -136,7 +136,7 @@ def _first_odd(ids: pa.StringArray, first: int) -> tuple[int, str] | None:
 
 
 @lru_cache(maxsize=256)
-def _report_once(path: Path, line: int, text: str) -> None:
+def _report_once(path: Location, line: int, text: str) -> None:
     LOGGER.warning(
         "%s: line %d: %r is not an id of 32 hexadecimal digits; it deletes only this exact id",
         path,
@@ -159,7 +159,7 @@ def _blocks(stream: PartStream) -> Iterator[bytes]:
         yield rest
 
 
-def _checked(path: Path, lines: list[bytes], first: int) -> pa.Array:
+def _checked(path: Location, lines: list[bytes], first: int) -> pa.Array:
     """Returns the lines as strings. `first` is the number of the first line, from 1. Raises UserError: not an id."""
     try:
         ids = pa.array(lines, pa.binary()).cast(pa.string())

@@ -1,9 +1,10 @@
-"""Checked lines of a part as bytes, with the positions of their columns.
+"""Checked rows of a part as the texts of their columns.
 
-The line check makes these blocks, and the column reader consumes them. What does not belong here: which lines are
-well-formed (lines), and what the columns hold (fields).
+The line check, or the reader of Parquet parts, makes these blocks, and the column reader consumes them. What does not
+belong here: which lines are well-formed (lines, parquet_rows), and what the columns hold (fields).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,83 +12,84 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
 
 from engage_pipeline.schema import COLUMNS, FIELD_SEPARATOR, N_TEST_COLUMNS
 
 NO_LABELS = FIELD_SEPARATOR.encode() * (len(COLUMNS) - N_TEST_COLUMNS)
 """The end of a test line that has the four label columns, which must be empty."""
+BOM = b"\xef\xbb\xbf"
 Positions = npt.NDArray[np.int64]
-Ends = npt.NDArray[np.int32]
+_PARSING = pa.csv.ParseOptions(
+    delimiter=FIELD_SEPARATOR, quote_char=False, double_quote=False, escape_char=False, ignore_empty_lines=False
+)
 
 
 @dataclass(frozen=True)
-class LineBlock:
-    """`n` consecutive lines in `data`, which holds nothing else and fewer than 2^31 bytes.
+class TextBlock(ABC):
+    """`n` rows of a part, in order.
 
-    `ends`, int32 (n, columns): positions in `data` of the byte behind each column, a separator or, for the last column,
-    the line end. `numbers`, int64 (n,): the lines' numbers in the part, from 0. `shortened`, bool (n,): whether
-    NO_LABELS was cut off the line's end; None if it was cut off no line.
+    `texts`, n rows: a string column for each column of the part, null where the text is empty. `numbers`, int64 (n,):
+    the rows' numbers in the part, from 0.
+    """
+
+    texts: pa.Table
+    numbers: Positions
+
+    def __len__(self) -> int:
+        """Returns the number of rows."""
+        return len(self.numbers)
+
+    @abstractmethod
+    def line(self, place: int) -> bytes:
+        """Returns the bytes of one row as a line of the text format, without line end."""
+
+    def columns(self, indices: Sequence[int]) -> pa.StringArray:
+        """Returns the texts of k columns, one column after the other, (k * n,); null where the text is empty."""
+        return pa.concat_arrays([chunk for index in indices for chunk in self.texts.column(index).chunks])
+
+    def column_with_end(self, index: int) -> pa.StringArray:
+        """Returns the texts of one column, each with the FIELD_SEPARATOR behind it; null where the text is empty."""
+        return pc.binary_join_element_wise(self.columns([index]), "", FIELD_SEPARATOR)
+
+
+@dataclass(frozen=True)
+class LineBlock(TextBlock):
+    """Consecutive lines in `data`, which holds nothing else and fewer than 2^31 bytes.
+
+    `shortened`, bool (n,): whether NO_LABELS was cut off the line's end; None if it was cut off no line.
     """
 
     data: bytes
-    ends: Ends
-    numbers: Positions
     shortened: npt.NDArray[np.bool_] | None = None
-
-    def __len__(self) -> int:
-        """Returns the number of lines."""
-        return len(self.numbers)
-
-    @cached_property
-    def starts(self) -> Ends:
-        """The position in `data` where each line begins, int32 (n,)."""
-        return np.append(np.int32(0), self.ends[:-1, -1] + np.int32(1))
 
     def line(self, place: int) -> bytes:
         """Returns the bytes of one line as they are in the part, without line end."""
         end = b"" if self.shortened is None or not self.shortened[place] else NO_LABELS
-        return self.data[int(self.starts[place]) : int(self.ends[place, -1])] + end
-
-    def longest(self, indices: Sequence[int]) -> int:
-        """Returns the length of the longest text of some columns, in bytes."""
-        return int(self._lengths[:, indices].max(initial=0))
-
-    def columns(self, indices: Sequence[int]) -> pa.StringArray:
-        """Returns the texts of k columns, one column after the other, (k * n,); null where the text is empty."""
-        return self._texts.take(self._places(indices, 2))
-
-    def columns_with_end(self, indices: Sequence[int]) -> pa.StringArray:
-        """Returns the same texts, each with the byte behind it."""
-        return self._strings(self._begins).take(self._places(indices, 1))
+        return self.data[int(self._ends[place - 1]) + 1 if place else 0 : int(self._ends[place])] + end
 
     @cached_property
-    def _lengths(self) -> Ends:
-        return self.ends - self._begins
+    def _ends(self) -> Positions:
+        return np.flatnonzero(np.frombuffer(self.data, dtype=np.uint8) == ord("\n"))
 
-    @cached_property
-    def _begins(self) -> Ends:
-        begins = np.empty_like(self.ends)
-        begins[:, 0] = self.starts
-        begins[:, 1:] = self.ends[:, :-1] + np.int32(1)
-        return begins
 
-    @cached_property
-    def _texts(self) -> pa.StringArray:
-        """Every column of every line, each followed by its end, as strings over `data` itself."""
-        return self._strings(np.stack([self._begins, self.ends], axis=-1))
+def read_texts(data: bytes, columns: int) -> pa.Table:
+    """Returns the texts of the lines in `data` as LineBlock has them.
 
-    def _strings(self, bounds: Ends) -> pa.StringArray:
-        """Returns the texts between neighbouring `bounds`, as strings over `data` itself."""
-        offsets = np.append(bounds.ravel(), np.int32(len(self.data)))
-        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(self.data)]
-        return pa.Array.from_buffers(pa.string(), bounds.size, buffers)
-
-    def _places(self, indices: Sequence[int], step: int) -> pa.Int32Array:
-        """Returns the index of each text of some columns among the texts of all; null where the text is empty.
-
-        There are `step` texts a column.
-        """
-        n, columns = self.ends.shape
-        of_line = np.arange(0, n * columns * step, columns * step, dtype=np.int32)
-        places = np.array(indices, np.int32)[:, None] * np.int32(step) + of_line
-        return pa.array(places.ravel(), mask=(self._lengths[:, indices] == 0).T.ravel())
+    `data` is UTF-8 without carriage returns and ends with a line end. Texts of a blank line are null. Raises
+    pyarrow.ArrowInvalid if a line has another number of columns.
+    """
+    names = [str(index) for index in range(columns)]
+    data = BOM + data if data.startswith(BOM) else data  # the reader skips the first one
+    texts = pa.csv.ConvertOptions(
+        check_utf8=False,
+        column_types=dict.fromkeys(names, pa.string()),
+        null_values=[""],
+        strings_can_be_null=True,
+    )
+    reading = pa.csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names)
+    try:
+        return pa.csv.read_csv(pa.BufferReader(data), reading, _PARSING, texts)
+    except pa.ArrowCancelled:  # what Arrow makes of Ctrl-C
+        raise KeyboardInterrupt from None

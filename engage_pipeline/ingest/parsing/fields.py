@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engage_pipeline.ingest.parsing.blocks import LineBlock
+from engage_pipeline.ingest.parsing.blocks import TextBlock
 from engage_pipeline.ingest.parsing.tokens import read_tokens
-from engage_pipeline.ingest.parsing.values import Flags, read_booleans, read_integers, read_lists, too_long
+from engage_pipeline.ingest.parsing.values import Flags, bytes_of, read_booleans, read_integers, read_lists, too_long
 from engage_pipeline.ingest.rejects import Reject, RejectWriter
 from engage_pipeline.schema import (
     COLUMNS,
@@ -57,7 +57,7 @@ class TypedRows:
         self._split = split
         self._rejects = rejects
 
-    def read(self, block: LineBlock) -> pa.RecordBatch:
+    def read(self, block: TextBlock) -> pa.RecordBatch:
         """Returns the lines whose every value can be read as rows of `schema`, in order."""
         values: dict[str, pa.Array] = {LINE_NUMBER: pa.array(block.numbers)}
         bad: dict[str, Flags] = {}
@@ -65,7 +65,7 @@ class TypedRows:
         for kind, indices in self._of_kind.items():
             names = [self._columns[index].name for index in indices]
             if kind is Kind.TOKENS:
-                values[TEXT_TOKENS], values[TEXT_TOKENS_HIGH], flags = read_tokens(block.columns_with_end(indices))
+                values[TEXT_TOKENS], values[TEXT_TOKENS_HIGH], flags = read_tokens(block.column_with_end(*indices))
             else:
                 found, flags = _read(block, indices, kind)
                 values |= {name: found.slice(place * len(block), len(block)) for place, name in enumerate(names)}
@@ -87,7 +87,7 @@ class TypedRows:
         limits = np.iinfo(np.int32)
         return pa.array(days.astype(np.int32)), (days < limits.min) | (days > limits.max)
 
-    def _without(self, rows: pa.RecordBatch, block: LineBlock, problems: list[tuple[str, Flags]]) -> pa.RecordBatch:
+    def _without(self, rows: pa.RecordBatch, block: TextBlock, problems: list[tuple[str, Flags]]) -> pa.RecordBatch:
         """Returns the rows without a problem; each other row is rejected with its first problem as the reason."""
         good = np.ones(len(block), dtype=np.bool_)
         for name, bad in problems:
@@ -105,7 +105,7 @@ class TypedRows:
         return f"{problem}: {fields[problem][:100]!r} is {_EXPECTED[kind]}"
 
 
-def _read(block: LineBlock, indices: Sequence[int], kind: Kind) -> tuple[pa.Array, Flags | None]:
+def _read(block: TextBlock, indices: Sequence[int], kind: Kind) -> tuple[pa.Array, Flags | None]:
     """Returns the values of k columns of a kind, (k * n,), and which can't be read; None if all can."""
     texts = block.columns(indices)
     if kind is Kind.INTEGER:
@@ -113,4 +113,4 @@ def _read(block: LineBlock, indices: Sequence[int], kind: Kind) -> tuple[pa.Arra
     if kind is Kind.BOOLEAN:
         return read_booleans(texts)
     values = read_lists(texts) if kind is Kind.STRINGS else texts
-    return values, too_long(values) if block.longest(indices) > MAX_TEXT_BYTES else None
+    return values, too_long(values) if np.diff(bytes_of(texts)[0]).max(initial=0) > MAX_TEXT_BYTES else None

@@ -5,13 +5,13 @@ earlier time, and a time that was cut off whole looks like a missing value: with
 """
 
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.parsing.blocks import NO_LABELS
+from engage_pipeline.locations.location import Location
 from engage_pipeline.schema import COLUMN_NAMES, COLUMNS, FIELD_SEPARATOR, N_TEST_COLUMNS
 
 _SEPARATOR = FIELD_SEPARATOR.encode()
@@ -22,7 +22,7 @@ _ENOUGH_LINES = 1000
 class ExpectedWidth:
     """The number of columns of a part's lines: all columns in a labelled part, else those before the labels."""
 
-    def __init__(self, part: Path, *, labelled: bool) -> None:
+    def __init__(self, part: Location, *, labelled: bool) -> None:
         """`part` names the part in messages."""
         self.columns = len(COLUMNS) if labelled else N_TEST_COLUMNS
         self.separators = self.columns - 1

@@ -7,8 +7,9 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -17,7 +18,9 @@ import pyarrow as pa
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.raw_parts import COMPRESSIONS
+from engage_pipeline.locations.location import Location
 
+_FED_BYTES = 1 << 20
 _CODECS = {".gz": "gzip", ".zst": "zstd"}
 _MAGIC = {
     b"\x1f\x8b": "gzip",
@@ -43,7 +46,7 @@ class Readable(Protocol):
 class PartStream:
     """An open part. `compressed`: whether the bytes differ from the file's."""
 
-    path: Path
+    path: Location
     compressed: bool
     source: Readable
 
@@ -57,7 +60,7 @@ class PartStream:
 
 
 @contextmanager
-def open_part(path: Path) -> Iterator[PartStream]:
+def open_part(path: Location) -> Iterator[PartStream]:
     """Opens a part for reading its decompressed bytes.
 
     Raises UserError: unreadable or empty file, damaged archive, compression without the right suffix, no lzop.
@@ -70,7 +73,7 @@ def open_part(path: Path) -> Iterator[PartStream]:
         yield stream
 
 
-def _opened(path: Path, stack: ExitStack) -> PartStream:
+def _opened(path: Location, stack: ExitStack) -> PartStream:
     """Returns the open part; `stack` closes it."""
     file = stack.enter_context(path.open("rb"))
     _check_start(path, file.read(8))
@@ -79,11 +82,11 @@ def _opened(path: Path, stack: ExitStack) -> PartStream:
         unpacking = pa.CompressedInputStream(pa.PythonFile(file, mode="r"), _CODECS[path.suffix])
         return PartStream(path, True, stack.enter_context(unpacking))
     if path.suffix == ".lzo":
-        return PartStream(path, True, stack.enter_context(_lzop(path, file.fileno())))
+        return PartStream(path, True, stack.enter_context(_lzop(path, file)))
     return PartStream(path, False, file)
 
 
-def _check_start(path: Path, start: bytes) -> None:
+def _check_start(path: Location, start: bytes) -> None:
     if not start:
         raise UserError(f"{path}: the file is empty")
     if path.suffix not in COMPRESSIONS:
@@ -95,7 +98,7 @@ def _check_start(path: Path, start: bytes) -> None:
                 )
 
 
-def require_lzop(path: Path) -> str:
+def require_lzop(path: Location) -> str:
     """Returns the path of lzop if the part needs it, else "". Raises UserError: lzop is not installed."""
     program = shutil.which("lzop") if path.suffix == ".lzo" else ""
     if program is None:
@@ -104,34 +107,64 @@ def require_lzop(path: Path) -> str:
 
 
 @contextmanager
-def _lzop(path: Path, descriptor: int) -> Iterator[Readable]:
+def _lzop(path: Location, file: IO[bytes]) -> Iterator[Readable]:
     program = require_lzop(path)
-    os.lseek(descriptor, 0, os.SEEK_SET)  # lzop reads from the descriptor's offset; our buffer has moved it
+    local = isinstance(path, Path)
+    if local:
+        os.lseek(file.fileno(), 0, os.SEEK_SET)  # lzop reads from the descriptor's offset; our buffer has moved it
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(  # noqa: S603 - a fixed command without a shell
             [program, "-dc"],
-            stdin=descriptor,
+            stdin=file if local else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,
             process_group=0,  # Ctrl-C must not look like a damaged archive
         )
+        feeder = None
+        if process.stdin is not None:
+            feeder = _Feeder(file, process.stdin)
+            process.stdin = None  # the feeder closes it
         try:
-            yield _LzopOutput(process, complaints)
+            yield _LzopOutput(process, complaints, feeder)
         finally:
             process.kill()
             process.communicate()
+            if feeder:
+                feeder.join()
+
+
+class _Feeder(threading.Thread):
+    """Gives an object's bytes to lzop, which can't read it by itself."""
+
+    def __init__(self, file: IO[bytes], pipe: IO[bytes]) -> None:
+        super().__init__(daemon=True)
+        self.error: UserError | None = None
+        self._file, self._pipe = file, pipe
+        self.start()
+
+    def run(self) -> None:
+        """Copies all; an error ends lzop's input and is kept."""
+        with suppress(BrokenPipeError), self._pipe:
+            try:
+                shutil.copyfileobj(self._file, self._pipe, _FED_BYTES)
+            except UserError as error:
+                self.error = error
 
 
 class _LzopOutput:
     """The output of lzop; its end counts as the part's end only if lzop succeeded."""
 
-    def __init__(self, process: subprocess.Popen[bytes], complaints: IO[bytes]) -> None:
-        self._process, self._complaints = process, complaints
+    def __init__(self, process: subprocess.Popen[bytes], complaints: IO[bytes], feeder: _Feeder | None) -> None:
+        self._process, self._complaints, self._feeder = process, complaints, feeder
 
     def read(self, size: int, /) -> bytes:
-        """Returns at most `size` bytes. Raises OSError with lzop's message if lzop failed."""
+        """Returns at most `size` bytes. Raises OSError with lzop's message, or the UserError of its input."""
         pipe = self._process.stdout
         data = pipe.read(size) if pipe is not None else b""
+        if not data and self._feeder:
+            self._feeder.join()
+            if self._feeder.error:
+                raise self._feeder.error
         if not data and self._process.wait() != 0:
             self._complaints.seek(0)
             raise OSError(self._complaints.read(500).decode(errors="replace") or "lzop failed")

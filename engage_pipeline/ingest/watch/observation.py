@@ -7,11 +7,11 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.watch.situation import Observed, Stored
+from engage_pipeline.locations.location import Location, fresh
 from engage_pipeline.progress import progress
 from engage_pipeline.store.store import ArtifactStore
 
@@ -35,9 +35,9 @@ class ContentReader:
         """Limits each look to `seconds` of `clock`, but reads at least one block of 8 MiB."""
         self._seconds = seconds
         self._clock = clock
-        self._unfinished: dict[Path, _Unfinished] = {}
+        self._unfinished: dict[Location, _Unfinished] = {}
 
-    def read(self, paths: Mapping[str, Path], names: Sequence[str]) -> tuple[dict[str, Observed], dict[str, str]]:
+    def read(self, paths: Mapping[str, Location], names: Sequence[str]) -> tuple[dict[str, Observed], dict[str, str]]:
         """Returns the parts of `names` that were read to their end, and why others can't be read, by part name.
 
         A file that changed while it was read is returned without its hash.
@@ -47,19 +47,22 @@ class ContentReader:
         problems: dict[str, str] = {}
         with progress("new parts: content", None, "bytes") as tracker:
             for name in names:
+                path = fresh(paths[name])
                 try:
-                    before = look(paths[name])
-                    sha256 = self._sha256(paths[name], deadline, tracker.advance)
+                    before = look(path)
+                    sha256 = self._sha256(path, deadline, tracker.advance)
                     if sha256 is None:
                         break
-                    after = look(paths[name])
+                    after = look(path)
                 except OSError as error:
-                    problems[name] = f"{paths[name]}: {error.strerror}"
+                    problems[name] = f"{path}: {error.strerror}"
+                except UserError as error:
+                    problems[name] = str(error)
                 else:
                     done[name] = replace(after, sha256=sha256) if after == before else after
         return done, problems
 
-    def _sha256(self, path: Path, deadline: float, advance: Callable[[int], object]) -> str | None:
+    def _sha256(self, path: Location, deadline: float, advance: Callable[[int], object]) -> str | None:
         with path.open("rb") as file:
             status = _status(path)
             state = self._unfinished.pop(path, None)
@@ -77,13 +80,13 @@ class ContentReader:
             return str(state.digest.hexdigest())
 
 
-def look(path: Path) -> Observed:
+def look(path: Location) -> Observed:
     """Returns the current state of the file. Raises OSError if it can't be read."""
     status = path.stat()
     return Observed(path.name, status.st_size, status.st_mtime_ns)
 
 
-def look_at_all(paths: Mapping[str, Path]) -> tuple[dict[str, Observed], dict[str, str]]:
+def look_at_all(paths: Mapping[str, Location]) -> tuple[dict[str, Observed], dict[str, str]]:
     """Returns the current state of the files, and why others can't be looked at, by part name."""
     found: dict[str, Observed] = {}
     problems: dict[str, str] = {}
@@ -109,6 +112,6 @@ def stored_parts(store: ArtifactStore) -> dict[str, Stored]:
     return found
 
 
-def _status(path: Path) -> tuple[int, int, int]:
+def _status(path: Location) -> tuple[int, int, int]:
     status = path.stat()
     return status.st_ino, status.st_size, status.st_mtime_ns

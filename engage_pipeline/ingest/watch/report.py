@@ -1,16 +1,16 @@
 """The watch's report on the raw parts, in one line."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from engage_pipeline.ingest.watch.situation import State, WatchDecision
+from engage_pipeline.locations.location import Location
 from engage_pipeline.plurals import counted
 
 MOST_NAMES = 5
 """At most this many names are written out, the first ones."""
 
 
-def report(decision: WatchDecision, problems: Mapping[str, str], folder: Path) -> str:
+def report(decision: WatchDecision, problems: Mapping[str, str], folder: Location) -> str:
     """Returns a line such as `3 parts ingested, 1 vanished: part-00002`; problems come last."""
     names = {state: [name for name, its in decision.states.items() if its is state] for state in State}
     ingested = len(names.pop(State.INGESTED))

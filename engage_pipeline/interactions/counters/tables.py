@@ -50,6 +50,7 @@ class Table:
 
     batches: Sequence[pa.RecordBatch]
     _columns: dict[tuple[int, str], npt.NDArray[Any]] = field(default_factory=dict)
+    _counts: dict[int, list[npt.NDArray[np.int32]]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: Path, scope: str, key: str) -> "Table":
@@ -62,6 +63,12 @@ class Table:
         if (batch, name) not in self._columns:
             self._columns[batch, name] = self.batches[batch][name].to_numpy()
         return self._columns[batch, name]
+
+    def counts(self, batch: int) -> list[npt.NDArray[np.int32]]:
+        """Returns the columns of COUNTS of a batch, without a copy."""
+        if batch not in self._counts:
+            self._counts[batch] = [self.column(batch, name) for name in COUNTS]
+        return self._counts[batch]
 
 
 @dataclass(frozen=True)
@@ -97,24 +104,28 @@ class SideTables:
     def find(self, ids: Ids) -> Places:
         """Finds ids; one whose check differs is another id."""
         order, hashes, checks = ids.by_hash
-        bounds = np.append(np.searchsorted(hashes, self._firsts), len(hashes)).tolist()
         rows, places, cuts, done = [], [], [], 0
-        for batch, (start, stop) in enumerate(pairwise(bounds)):
-            if start == stop:
-                continue
+        for batch, start, stop in self._stretches(hashes):
             known = self.own.column(batch, "hash")
             if not len(known):
                 continue
             wanted = hashes[start:stop]
-            found = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-            right = np.flatnonzero(
-                (known[found] == wanted) & (self.own.column(batch, "check")[found] == checks[start:stop])
-            )
-            rows.append(order[start:stop][right])
-            places.append(found[right])
-            cuts.append((batch, slice(done, done + len(right))))
-            done += len(right)
+            found = np.minimum(known.searchsorted(wanted), len(known) - 1)
+            right = (known[found] == wanted) & (self.own.column(batch, "check")[found] == checks[start:stop])
+            (right,) = right.nonzero()
+            if len(right):
+                rows.append(order[start:stop][right])
+                places.append(found[right])
+                cuts.append((batch, slice(done, done + len(right))))
+                done += len(right)
         return Places(_joined(rows), _joined(places), cuts)
+
+    def _stretches(self, hashes: npt.NDArray[np.uint64]) -> list[tuple[int, int, int]]:
+        """Returns the batches of hashes in order, and the bounds of each one's hashes."""
+        if len(hashes) == 1:
+            return [(int(self._firsts.searchsorted(hashes[0], "right")) - 1, 0, 1)]
+        bounds = np.append(np.searchsorted(hashes, self._firsts), len(hashes)).tolist()
+        return [(batch, *bound) for batch, bound in enumerate(pairwise(bounds)) if bound[0] < bound[1]]
 
     def counts(self, found: Places, rows: int) -> Found:
         """Returns the counts of the ids of `rows` rows."""
@@ -128,13 +139,13 @@ class SideTables:
         result = np.zeros((len(COUNTS), rows), np.int32)
         for batch, cut in found.cuts:
             chosen, wanted, places = _expanded(values, found.rows[cut], found.places[cut])
-            ends = self.own.column(batch, end_of(key))
-            starts = np.where(places > 0, ends[places - 1], 0)
-            keys = self.nested[key.name].column(batch, "value")
-            hits = search(keys, starts, ends[places], wanted)
-            right = np.flatnonzero(hits >= 0)
+            if not len(wanted):
+                continue
+            table, ends = self.nested[key.name], self.own.column(batch, end_of(key))
+            hits = _search_nested(table.column(batch, "value"), ends, places, wanted)
+            (right,) = (hits >= 0).nonzero()
             add = _add_several if isinstance(values, Lists) else _add
-            add(result, chosen[right], self.nested[key.name], batch, hits[right])
+            add(result, chosen[right], table, batch, hits[right])
         return result
 
 
@@ -148,6 +159,20 @@ class Window:
     def open(cls, folder: Path, scope: str, sides: Sequence[Side]) -> "Window":
         """Opens the files of a window. Raises UserError if one is missing."""
         return cls({side.name: SideTables.open(folder, scope, side) for side in sides})
+
+
+def _search_nested(
+    keys: npt.NDArray[np.uint64], ends: npt.NDArray[Any], places: Positions, wanted: npt.NDArray[np.uint64]
+) -> Positions:
+    """Does what `search` does in the ranges of `places` [n], of which range i ends before ends[i]."""
+    if (places != places[0]).any():
+        return search(keys, np.where(places > 0, ends[places - 1], 0), ends[places], wanted)
+    place = int(places[0])
+    start, end = int(ends[place - 1]) if place else 0, int(ends[place])
+    if start == end:
+        return np.full(len(wanted), -1)
+    found = start + np.minimum(keys[start:end].searchsorted(wanted), end - start - 1)
+    return np.where(keys[found] == wanted, found, -1)
 
 
 def search(
@@ -176,20 +201,26 @@ def _expanded(
         lengths = lists.lengths()
         return np.repeat(rows, lengths), lists.values, np.repeat(places, lengths)
     wanted = values.hashes[rows]
-    known = np.flatnonzero(wanted)
+    (known,) = wanted.nonzero()
     return rows[known], wanted[known], places[known]
 
 
 def _add(result: Found, rows: Positions, table: Table, batch: int, places: Positions) -> None:
     """Enters the counts at `places` for `rows`, each once."""
-    for count, name in enumerate(COUNTS):
-        result[count, rows] = table.column(batch, name)[places]
+    if len(rows) == 1:
+        place = places[0]
+        result[:, rows[0]] = [counts[place] for counts in table.counts(batch)]
+        return
+    for count, counts in enumerate(table.counts(batch)):
+        result[count, rows] = counts[places]
 
 
 def _add_several(result: Found, rows: Positions, table: Table, batch: int, places: Positions) -> None:
     """Adds the counts at `places` to those of `rows`, which may recur."""
-    for count, name in enumerate(COUNTS):
-        np.add.at(result[count], rows, table.column(batch, name)[places])
+    if not len(rows):
+        return
+    for count, counts in enumerate(table.counts(batch)):
+        np.add.at(result[count], rows, counts[places])
 
 
 def _joined(arrays: list[Positions]) -> Positions:

@@ -18,8 +18,9 @@ import pyarrow as pa
 from engage_pipeline import schema
 from engage_pipeline.files.parquet import open_coded
 from engage_pipeline.interactions.counters.counting import FINETUNE_SCOPE, LABELLED_SCOPE
-from engage_pipeline.interactions.features.profile import Column, profile
-from engage_pipeline.interactions.features.windows import Asked, Columns, Kind, Windows, asked_of
+from engage_pipeline.interactions.features.profile import profile
+from engage_pipeline.interactions.features.tweets import Asked, Column, Tweets, TweetTable
+from engage_pipeline.interactions.features.windows import Columns, Kind, Windows
 from engage_pipeline.settings.families import AUTHOR
 
 _TEXTS = ("tweet_id", "tweet_type", "language", "engaged_with_user_id", "engaging_user_id", "hashtags", "present_media")
@@ -51,16 +52,20 @@ class RowJoin:
         `own` holds training rows' counts of their own window; those of other rows are looked up. With `coded`, texts
         that are dictionaries stay so.
         """
-        asked = asked_of(tweets, self.windows.columns)
-        counters = self.windows.training_counters(asked) if own is None else dict(own)
-        counters |= self._validation_counters(asked, tweets) | self.windows.similar_sums(asked.ids[AUTHOR])
-        columns: dict[str, Column] = {**profile(tweets), **counters}
+        columns = self.columns(TweetTable(tweets), own)
         arrays = [_array(columns.get(field.name), field, len(tweets), coded=coded) for field in self.schema]
         return pa.table(arrays, self.schema.names)
 
-    def _validation_counters(self, asked: Asked, tweets: pa.Table) -> Columns:
+    def columns(self, tweets: Tweets, own: Columns | None = None) -> dict[str, Column]:
+        """Returns the columns of `table`, in types of their own, except for counters of families that are off."""
+        asked = tweets.asked(self.windows.columns)
+        counters = self.windows.training_counters(asked) if own is None else dict(own)
+        counters |= self._validation_counters(asked, tweets) | self.windows.similar_sums(asked.ids[AUTHOR])
+        return {**profile(tweets), **counters}
+
+    def _validation_counters(self, asked: Asked, tweets: Tweets) -> Columns:
         if self.kind == "validation":
-            return self.windows.validation_counters(asked, FINETUNE_SCOPE, tweets[schema.SPLIT].to_numpy())
+            return self.windows.validation_counters(asked, FINETUNE_SCOPE, tweets.numbers(schema.SPLIT))
         return self.windows.validation_counters(asked, LABELLED_SCOPE if self.kind == "test" else FINETUNE_SCOPE)
 
 

@@ -1,27 +1,28 @@
 """The counters of rows, looked up in the tables of a window.
 
     windows = Windows.open(settings, training_counts=…, similarity=…, validation_counts=…)
-    columns = windows.training_counters(asked_of(rows)) | windows.validation_counters(asked_of(rows), FINETUNE_SCOPE)
+    asked = tweets.asked(windows.columns)
+    columns = windows.training_counters(asked) | windows.validation_counters(asked, FINETUNE_SCOPE)
 
 What does not belong here: the tables (counters.tables), a training row's own day (shards.leaving_out).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from engage_pipeline import schema
 from engage_pipeline.interactions.counters.counting import LABELLED_SCOPE, TRAINING_SCOPE, chunk_scope
-from engage_pipeline.interactions.counters.tables import Found, Places, SideTables, Values, Window
+from engage_pipeline.interactions.counters.tables import Found, Places, SideTables, Window
+from engage_pipeline.interactions.features.tweets import Asked
 from engage_pipeline.interactions.graphs.edges import SCORE_UNITS, Edges
 from engage_pipeline.interactions.shards.grouping import COUNTS
-from engage_pipeline.interactions.shards.rows import Ids, Lists, ids_of_columns, lists_of
+from engage_pipeline.interactions.shards.rows import Ids, Lists
 from engage_pipeline.interactions.shards.sides import Side, sides_of
 from engage_pipeline.settings.families import (
     AUTHOR,
@@ -53,27 +54,6 @@ class Counts(TypedDict):
 def counter_family(key: str) -> str:
     """Returns the family in features.families that has the key (docs/specification.md, sections 3 and 4)."""
     return FAMILY_OF_KEY[key].name
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Rows that ask for counts: `ids` of viewer, author and tweet by raw column, hashes of other columns, hashtags."""
-
-    ids: Mapping[str, Ids]
-    lists: Mapping[str, Lists]
-    rows: int
-
-    def values(self, column: str) -> Values:
-        """Returns the second parts of keys that are read from the raw `column`."""
-        return self.lists[column] if column in self.lists else self.ids[column]
-
-
-def asked_of(tweets: pa.Table, columns: Collection[str]) -> Asked:
-    """Returns what look-ups need of rows of schema.tweet_schema: their raw `columns`."""
-    several = [name for name in columns if pa.types.is_list(tweets.schema.field(name).type)]
-    single = [name for name in columns if name not in several]
-    ids = dict(zip(single, ids_of_columns([tweets[name] for name in single]), strict=True))
-    return Asked(ids, {name: lists_of(tweets[name]) for name in several}, len(tweets))
 
 
 @dataclass(frozen=True)
@@ -126,7 +106,7 @@ class Windows:
                 found |= self._similar(tables, places, asked)
         return found
 
-    def validation_counters(self, asked: Asked, scope: str, split: npt.NDArray[np.int32] | None = None) -> Columns:
+    def validation_counters(self, asked: Asked, scope: str, split: npt.NDArray[np.int64] | None = None) -> Columns:
         """Returns the validation window's counts; with `split` [n], rows of a chunk are counted without their chunk."""
         found = self._all_validation(asked, scope)
         if split is None:
@@ -143,7 +123,9 @@ class Windows:
         if not self._on(SIMILAR):
             return {}
         places = self.edges.find(authors.hashes)
-        sums = np.append(self.edges.sums, 0)[places]
+        known = np.flatnonzero(places >= 0)
+        sums = np.zeros(len(places), np.int64)
+        sums[known] = self.edges.sums[places[known]]
         return {schema.SIMILARITY_FEATURES[-1]: sums / SCORE_UNITS}
 
     def _all_validation(self, asked: Asked, scope: str) -> Columns:
@@ -152,10 +134,7 @@ class Windows:
         for tables in window.sides.values():
             places = tables.find(asked.ids[tables.side.column])
             found |= self._of_side(tables, places, asked, schema.VALIDATION_PREFIX)
-        for key in REVERSED:
-            if self._on(key):
-                found |= self._reversed(window, key, asked)
-        return found
+        return found | self._reversed(window, asked)
 
     def _of_side(self, tables: SideTables, places: Places, asked: Asked, prefix: str) -> Columns:
         found: Columns = {}
@@ -167,19 +146,24 @@ class Windows:
                 found |= named(f"{prefix}{key.name}", counts)
         return found
 
-    def _reversed(self, window: Window, key: Key, asked: Asked) -> Columns:
+    def _reversed(self, window: Window, asked: Asked) -> Columns:
         """Returns counts with author and viewer swapped."""
         swapped = {AUTHOR: VIEWER, VIEWER: AUTHOR}
+        found: Columns = {}
         for tables in window.sides.values():
-            nested = next((one for one in tables.side.nested if one.name == key.counts), None)
-            if tables.side.name == key.counts or nested:
-                places = tables.find(asked.ids[swapped[tables.side.column]])
-                if nested is None:
+            nested = {key.name: key for key in tables.side.nested}
+            keys = [key for key in REVERSED if self._on(key) and key.counts in {tables.side.name, *nested}]
+            if not keys:
+                continue
+            places = tables.find(asked.ids[swapped[tables.side.column]])
+            for key in keys:
+                if key.counts == tables.side.name:
                     counts = tables.counts(places, asked.rows)
                 else:
-                    counts = tables.nested_counts(nested, places, asked.ids[swapped[nested.column]], asked.rows)
-                return named(f"{schema.VALIDATION_PREFIX}{key.name}", counts)
-        raise KeyError(key.counts)
+                    pair = nested[key.counted]
+                    counts = tables.nested_counts(pair, places, asked.ids[swapped[pair.column]], asked.rows)
+                found |= named(f"{schema.VALIDATION_PREFIX}{key.name}", counts)
+        return found
 
     def _similar(self, tables: SideTables, found: Places, asked: Asked) -> Columns:
         """Returns what each row's viewer did with authors similar to the row's author."""
@@ -188,6 +172,8 @@ class Windows:
         known[found.rows] = True
         authors = self.edges.find(asked.ids[AUTHOR].hashes)
         some = np.flatnonzero(known & (authors >= 0))
+        if not len(some):
+            return {f"{SIMILAR.name}_{name}": np.zeros(asked.rows) for name in schema.ENGAGEMENTS}
         _, edge = self.edges.expanded(authors[some])
         lengths = np.zeros(asked.rows, np.int64)
         lengths[some] = self.edges.sizes[authors[some]]
@@ -226,7 +212,12 @@ PAIR_SIDE = "viewer"
 
 def named(counter: str, counts: Found) -> Columns:
     """Returns the counts of rows by name, such as `pair_like`."""
-    return {f"{counter}_{name}": counts[place] for place, name in enumerate(COUNTS)}
+    return dict(zip(_names(counter), counts, strict=True))
+
+
+@cache
+def _names(counter: str) -> tuple[str, ...]:
+    return tuple(f"{counter}_{name}" for name in COUNTS)
 
 
 def _rows(asked: Asked, rows: npt.NDArray[np.int64]) -> Asked:

@@ -39,6 +39,8 @@ class Ids:
     @cached_property
     def by_hash(self) -> tuple[npt.NDArray[np.int64], Numbers, npt.NDArray[np.uint16]]:
         """The order of the rows by the upper 16 bits of their hashes, and hashes and checks in that order."""
+        if len(self.hashes) == 1:
+            return np.zeros(1, np.int64), self.hashes, self.checks
         order = np.argsort((self.hashes >> np.uint64(48)).astype(np.uint16), kind="stable")
         return order, self.hashes[order], self.checks[order]
 
@@ -56,10 +58,14 @@ class Lists:
 
     def lengths(self) -> npt.NDArray[np.int64]:
         """Returns the number of hashes of each row, int64 [n]."""
-        return np.diff(self.ends, prepend=0)
+        lengths = self.ends.copy()
+        lengths[1:] -= self.ends[:-1]
+        return lengths
 
     def take(self, rows: npt.NDArray[np.int64]) -> "Lists":
         """Returns the lists of `rows`."""
+        if len(rows) == len(self.ends) == 1:
+            return self
         lengths = self.lengths()
         chosen = lengths[rows]
         ends = np.cumsum(chosen)

@@ -7,31 +7,35 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
-from engage_pipeline.model.effects.outcomes import ANY, OUTCOMES, engagement_log_odds
-from engage_pipeline.settings.families import EFFECT_FAMILIES
+from engage_pipeline.numerics.logistic import sigmoid
 
 VALIDATION = "validation_effects.parquet"
 EFFECT_LOGITS = tuple(f"effects_{target}_logit" for target in schema.TARGETS)
-"""The log-odds of each engagement."""
-OUTCOME_LOGITS = (f"effects_{ANY}_logit", *(f"effects_{target}_given_any_logit" for target in schema.TARGETS))
-FAMILY_LOGITS = tuple(f"{family}_any_logit" for family in EFFECT_FAMILIES)
-"""The contribution of each family to the log-odds of any engagement."""
-EFFECT_COLUMNS = (*EFFECT_LOGITS, *OUTCOME_LOGITS, *FAMILY_LOGITS)
+"""The log-odds of the probability of each engagement, integrated over what is not known of its log-odds."""
+EFFECT_COLUMNS = EFFECT_LOGITS
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 
 
-def effect_columns(intercepts: np.ndarray, families: np.ndarray) -> np.ndarray:
-    """Computes EFFECT_COLUMNS, float32 [n, 17], from intercepts [5] and families [n, 8, 5] (tables)."""
-    return columns_of(intercepts + families.sum(axis=1), families[:, :, OUTCOMES.index(ANY)])
+def effect_columns(means: np.ndarray, variances: np.ndarray) -> np.ndarray:
+    """Computes EFFECT_COLUMNS, float32 [n, 4], from means and variances of the log-odds of TARGETS, float64 [n, 4]."""
+    return integrated_logits(means, variances).astype(np.float32)
 
 
-def columns_of(log_odds: np.ndarray, by_family: np.ndarray) -> np.ndarray:
-    """Computes EFFECT_COLUMNS, float32 [n, 17], from the log-odds of OUTCOMES [n, 5] and the part that each family has
-    in those of any engagement, [n, 8]."""
-    return np.concatenate([engagement_log_odds(log_odds), log_odds, by_family], axis=1).astype(np.float32)
+def integrated_logits(means: np.ndarray, variances: np.ndarray) -> np.ndarray:
+    """Returns the log-odds of the mean of sigmoid(x), x normal with `means` and `variances` [n, 4]: float64 [n, 4].
+
+    By Gauss-Hermite quadrature with 9 nodes.
+    """
+    deviations = np.sqrt(variances)
+    signs = np.where(means > 0, -1.0, 1.0)  # of the rarer side, which keeps its digits
+    chance = np.zeros_like(means)
+    for node, weight in zip(_NODES.tolist(), (_WEIGHTS / _WEIGHTS.sum()).tolist(), strict=True):
+        chance += weight * sigmoid(signs * means + deviations * node)
+    return signs * (np.log(np.maximum(chance, 1e-300)) - np.log1p(-chance))
 
 
 def no_effects(rows: int) -> np.ndarray:
-    """Returns EFFECT_COLUMNS for no family of effects: float32 [rows, 17], all 0."""
+    """Returns EFFECT_COLUMNS for no family of effects: float32 [rows, 4], all 0."""
     return np.zeros((rows, len(EFFECT_COLUMNS)), np.float32)
 
 
@@ -42,6 +46,6 @@ def write_columns(columns: np.ndarray, folder: Path) -> None:
 
 
 def read_columns(folder: Path) -> np.ndarray:
-    """Reads what `write_columns` wrote: float32 [n, 17]."""
+    """Reads what `write_columns` wrote: float32 [n, 4]."""
     table = pq.read_table(folder / VALIDATION)
     return np.column_stack([table[name].to_numpy() for name in EFFECT_COLUMNS]).reshape(-1, len(EFFECT_COLUMNS))

@@ -9,9 +9,9 @@ A code is the place of a key among those of its block, or of all blocks; code 0 
 What does not belong here: numbering the keys (numbering), the fit (fitting).
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -19,6 +19,14 @@ from engage_pipeline.files.flat_arrays import FlatArray
 
 BLOCK_ROWS = 24576
 """About so many rows are in a block: a dozen arrays of 8 bytes a row then stay in a core's cache."""
+NO_SLOPES = np.zeros(0, np.float32)
+
+
+class Readable(Protocol):
+    """An array that is read by ranges."""
+
+    def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Returns the elements `start` … `stop` - 1."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,7 @@ class Block:
     start: int
     stop: int
 
-    def read(self, array: FlatArray) -> np.ndarray:
+    def read(self, array: Readable) -> np.ndarray:
         """Reads the rows' elements of `array` [rows]."""
         return array.read(self.start, self.stop)
 
@@ -46,14 +54,11 @@ class LocalTerm:
     effect: int
     codes: FlatArray
     first: np.ndarray
+    scale: FlatArray | None = None
 
-    def moved(self, codes: np.ndarray, first: int, number: int) -> np.ndarray:
-        """Returns `codes` of the block `number` as codes of a block that begins where the block `first` does."""
-        return np.where(codes, codes + np.int32(self.first[number] - self.first[first]), codes)
-
-    def cut(self, codes: FlatArray, kept: np.ndarray) -> "LocalTerm":
-        """Returns the term with `codes`, and blocks that begin where the blocks `kept` [blocks + 1] do."""
-        return replace(self, codes=codes, first=self.first[kept])
+    def slopes(self, block: Block) -> np.ndarray:
+        """Reads what the effect counts times in the rows of a block, float32 [n]; [0] if it counts once in each."""
+        return NO_SLOPES if self.scale is None else block.read(self.scale)
 
     def keys(self, block: Block) -> tuple[int, int]:
         """Returns the places of the first key of a block, and of the first one after it."""
@@ -70,18 +75,14 @@ class SharedTerm:
     codes: FlatArray
     cells: np.ndarray | None = None
 
+    def slopes(self, block: Block) -> np.ndarray:
+        """Returns float32 [0]: shared effects count once in each row."""
+        return NO_SLOPES
+
     @property
     def size(self) -> int:
         """The number of codes."""
         return self.sizes[0] if self.cells is None else self.cells.shape[1]
-
-    def moved(self, codes: np.ndarray, first: int, number: int) -> np.ndarray:
-        """Returns `codes`, which are the same in all blocks."""
-        return codes
-
-    def cut(self, codes: FlatArray, kept: np.ndarray) -> "SharedTerm":
-        """Returns the term with `codes`."""
-        return replace(self, codes=codes)
 
 
 Term = LocalTerm | SharedTerm
@@ -114,25 +115,3 @@ class Design:
         """Yields the blocks that have rows."""
         for number in np.flatnonzero(np.diff(self.starts)).tolist():
             yield Block(number, int(self.starts[number]), int(self.starts[number + 1]))
-
-    def take(self, chosen: Callable[[np.ndarray], np.ndarray], folder: Path) -> "Design":
-        """Returns the rows for which `chosen`, of FACTS [n], is true, bool [n], with the same keys; in `folder`.
-
-        Neighbouring blocks become one block, as far as it stays below BLOCK_ROWS.
-        """
-        facts = FlatArray.empty(folder / "facts", self.facts.dtype)
-        codes = [FlatArray.empty(folder / f"codes-{place}", np.int32) for place in range(len(self.terms))]
-        starts, kept = [0], [0]  # rows and old blocks before each new block
-        for block in self.blocks():
-            before = block.read(self.facts)
-            members = np.flatnonzero(chosen(before))
-            if len(facts) > starts[-1] and len(facts) + len(members) > starts[-1] + BLOCK_ROWS:
-                starts.append(len(facts))
-                kept.append(block.number)
-            facts.append(before[members])
-            for term, own in zip(self.terms, codes, strict=True):
-                own.append(term.moved(block.read(term.codes)[members], kept[-1], block.number))
-        starts.append(len(facts))
-        kept.append(len(self.starts) - 1)
-        terms = tuple(term.cut(own, np.array(kept)) for term, own in zip(self.terms, codes, strict=True))
-        return Design(np.array(starts), facts, terms)

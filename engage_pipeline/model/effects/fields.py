@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from engage_pipeline import schema
+from engage_pipeline.interactions.features.feature_row import FeatureRow
+from engage_pipeline.model.feature_columns import Features
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT, fingerprints
 from engage_pipeline.numerics.stray_days import in_window
 from engage_pipeline.numerics.token_bytes import tokens_of
@@ -35,6 +37,17 @@ ROW_COLUMNS = (
     "is_quote",
     "is_retweet",
     "is_top_level",
+    "engaging_user_follower_count",
+    "engaging_user_following_count",
+    "engaging_user_account_age_days",
+    "engaging_user_is_verified",
+    "engaged_with_user_follower_count",
+    "engaged_with_user_following_count",
+    "engaged_with_user_account_age_days",
+    "engaged_with_user_is_verified",
+    "viewer_exposures",
+    "author_exposures",
+    "pair_exposures",
 )
 """The columns that are read of a feature row (schema.feature_schema)."""
 FEW_VALUES = frozenset(
@@ -47,6 +60,9 @@ TIME_LEFT_HOURS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 24)
 """Edges of the steps of the time left in the window, during which the chance of an engagement shrinks."""
 DAY, _HOUR = 86_400, 3_600
 _ALMOST_ALL = 0.999
+_LAST_DAY = 1 << 20
+_OLDEST_HOURS, _MIDDLE_HOURS = 24 * 365, 24 * 14
+"""Ages count from two weeks before the end, so that slopes and levels are told apart."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +93,32 @@ class EffectRows:
     viewer_community: np.ndarray
     author_community: np.ndarray
     time_left: np.ndarray
+    day: np.ndarray
+    age: np.ndarray
+    length: np.ndarray
+    viewer_followers: np.ndarray
+    viewer_following: np.ndarray
+    viewer_age: np.ndarray
+    viewer_verified: np.ndarray
+    viewer_shown: np.ndarray
+    author_followers: np.ndarray
+    author_following: np.ndarray
+    author_age: np.ndarray
+    author_verified: np.ndarray
+    author_shown: np.ndarray
+    pair_shown: np.ndarray
 
     def __len__(self) -> int:
         """Returns the number of rows."""
         return len(self.viewer)
 
     @classmethod
-    def from_table(cls, table: pa.Table, clusters: Clusters, window_end: int) -> Self:
-        """Computes the fields of the rows of `table`, which has ROW_COLUMNS; `window_end` in Unix seconds UTC."""
+    def from_table(cls, table: Features, clusters: Clusters, window_end: int, newest: int) -> Self:
+        """Computes the fields of the rows of `table`, which has ROW_COLUMNS; times in Unix seconds UTC: `window_end` of
+        the rows, `newest` of all rows of the fit.
+        """
         tweet, viewer, author, hashtag, language = _fingerprints(table, (*schema.IDENTITY_COLUMNS, "language"))
-        hour = _numbers(table, "hour")
+        hour, timestamps = _numbers(table, "hour"), _numbers(table, schema.TWEET_TIMESTAMP)
         return cls(
             viewer=viewer,
             author=author,
@@ -103,11 +135,30 @@ class EffectRows:
             topic=1 + topics_of(table, clusters.topics),
             viewer_community=1 + clusters.communities.of_viewers(viewer),
             author_community=1 + clusters.communities.of_authors(author),
-            time_left=time_left(_numbers(table, schema.TWEET_TIMESTAMP), window_end),
+            time_left=time_left(timestamps, window_end),
+            day=1 + np.clip(timestamps // DAY, 0, _LAST_DAY),
+            age=np.clip((newest - np.maximum(timestamps, 0)) // _HOUR, 0, _OLDEST_HOURS) - _MIDDLE_HOURS,
+            length=size_steps(np.diff(tokens_of(table)[0])),
+            viewer_followers=size_steps(_numbers(table, "engaging_user_follower_count")),
+            viewer_following=size_steps(_numbers(table, "engaging_user_following_count")),
+            viewer_age=size_steps(_numbers(table, "engaging_user_account_age_days")),
+            viewer_verified=1 + _numbers(table, "engaging_user_is_verified"),
+            viewer_shown=size_steps(_numbers(table, "viewer_exposures")),
+            author_followers=size_steps(_numbers(table, "engaged_with_user_follower_count")),
+            author_following=size_steps(_numbers(table, "engaged_with_user_following_count")),
+            author_age=size_steps(_numbers(table, "engaged_with_user_account_age_days")),
+            author_verified=1 + _numbers(table, "engaged_with_user_is_verified"),
+            author_shown=size_steps(_numbers(table, "author_exposures")),
+            pair_shown=size_steps(_numbers(table, "pair_exposures")),
         )
 
 
-def topics_of(table: pa.Table, topics: "TopicModel") -> np.ndarray:
+def size_steps(counts: np.ndarray) -> np.ndarray:
+    """Returns the step of each count, int64 [n], from 1: two for each doubling."""
+    return 1 + np.floor(2 * np.log2(1 + np.maximum(counts, 0))).astype(np.int64)
+
+
+def topics_of(table: Features, topics: "TopicModel") -> np.ndarray:
     """Returns the topic of each row, int64 [n], -1 = none."""
     offsets, tokens = tokens_of(table)
     return topics.assign(tokens, np.diff(offsets), table["language"]).astype(np.int64)
@@ -137,17 +188,19 @@ def end_of_days(days: np.ndarray, rows: np.ndarray) -> int:
     return (int(day) + 1) * DAY
 
 
-def _fingerprints(table: pa.Table, names: Sequence[str]) -> list[np.ndarray]:
+def _fingerprints(table: Features, names: Sequence[str]) -> list[np.ndarray]:
     """Returns the fingerprints of several columns, int64 [n] each, in one call, since calls dominate with few rows."""
-    chunks = [chunk for name in names for chunk in table[name].chunks]
-    found = fingerprints(pa.chunked_array(chunks, pa.string()))
-    return np.split(found, len(names))
+    if isinstance(table, FeatureRow):
+        found = fingerprints([text for name in names for text in table[name]])
+    else:
+        found = fingerprints(pa.chunked_array([chunk for name in names for chunk in table[name].chunks], pa.string()))
+    return list(found.reshape(len(names), -1))
 
 
-def _code(table: pa.Table, flags: Sequence[str]) -> np.ndarray:
+def _code(table: Features, flags: Sequence[str]) -> np.ndarray:
     """Packs flags into the bits of one number, int64 [n]."""
     return sum((_numbers(table, name) << bit for bit, name in enumerate(flags)), np.zeros(table.num_rows, np.int64))
 
 
-def _numbers(table: pa.Table, name: str) -> np.ndarray:
-    return table[name].to_numpy().astype(np.int64)
+def _numbers(table: Features, name: str) -> np.ndarray:
+    return np.asarray(table[name]).astype(np.int64)

@@ -1,7 +1,7 @@
 """Numbers the keys of the rows of a fit, shard by shard: makes the design."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from itertools import groupby, pairwise
 from math import prod
 from pathlib import Path
@@ -28,6 +28,7 @@ def build_design(shards: Shards, effects: Sequence[Effect], folder: Path) -> tup
     facts = FlatArray.empty(folder / "facts", FACTS)
     numberings = [(_Local if effect.local else _Shared).empty(folder / effect.name) for effect in effects]
     sizes: list[int] = []
+    scales = {one.name: FlatArray.empty(folder / one.name / "slopes", np.float32) for one in effects if one.slope}
     for shard in shards.read():
         records = shard[np.argsort(shard["viewer"], kind="stable")]
         facts.append(records["facts"])
@@ -36,10 +37,12 @@ def build_design(shards: Shards, effects: Sequence[Effect], folder: Path) -> tup
         rows = EffectRows(**{one.name: records[one.name] for one in fields(EffectRows)})
         for effect, numbering in zip(effects, numberings, strict=True):
             numbering.add(effect.keys(rows).view(np.uint64), blocks)
+            if effect.slope:
+                scales[effect.name].append(effect.slopes(rows))
     for numbering in numberings:
         numbering.finish()
     starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-    terms = _terms(effects, numberings, starts, folder)
+    terms = _terms(effects, numberings, scales, starts, folder)
     return Design(starts, facts, tuple(terms)), [numbering.keys for numbering in numberings]
 
 
@@ -128,17 +131,21 @@ class _Shared:
 
 
 def _terms(
-    effects: Sequence[Effect], numberings: Sequence["_Local | _Shared"], starts: np.ndarray, folder: Path
+    effects: Sequence[Effect],
+    numberings: Sequence["_Local | _Shared"],
+    scales: Mapping[str, FlatArray],
+    starts: np.ndarray,
+    folder: Path,
 ) -> Iterator[Term]:
     for few, group in groupby(range(len(effects)), lambda place: FEW_VALUES.issuperset(effects[place].fields)):
         places = list(group)
         if few and len(places) > 1 and prod(len(numberings[place].keys) for place in places) < _MOST_CELLS:
-            yield _cells(places, [numberings[place] for place in places], starts, folder / "cells")
+            yield _cells(places, [numberings[place] for place in places], starts, folder / f"cells-{places[0]}")
             continue
         for place in places:
             found = numberings[place]
             if isinstance(found, _Local):
-                yield found.term(place)
+                yield replace(found.term(place), scale=scales.get(effects[place].name))
             else:
                 yield SharedTerm((place,), (len(found.keys),), found.codes)
 

@@ -24,7 +24,7 @@ from engage_pipeline.settings.settings import Settings
 BATCH_ROWS = 65_536
 SHARD_ROWS = 250_000
 """About so many rows are in a shard: at 160 bytes each, and as much again while they are numbered."""
-FACTS = np.dtype([("position", "i8"), ("weight", "f8"), ("draw", "i4"), ("fold", "i2"), ("labels", "u1")])
+FACTS = np.dtype([("position", "i8"), ("weight", "f4"), ("draw", "i4"), ("fold", "i2"), ("labels", "u1")])
 """What is known of a row besides its keys: `position` in the file of the validation rows, -1 for training rows;
 `weight`; `draw`, the lowest DRAW_BITS bits of the viewer; `fold` (validation_roles); `labels`, a bit for each of
 TARGETS."""
@@ -38,8 +38,8 @@ class FittedRows:
     """The rows of a fit: records of ROW, those of a viewer in one shard.
 
     `folds`: the folds of the fine-tuning rows, rising. `n_validation`: the number of validation rows. `fitted`: the
-    number of rows with a weight; holdout rows have none. `window_end`: the end of the validation rows' window, Unix
-    seconds.
+    number of rows with a weight; holdout rows have none. Ends in Unix seconds: `window_end` of the validation rows,
+    `newest` of all rows.
     """
 
     shards: Shards
@@ -47,6 +47,7 @@ class FittedRows:
     n_validation: int
     fitted: int
     window_end: int
+    newest: int
 
 
 def read_fitted_rows(
@@ -65,14 +66,14 @@ def read_fitted_rows(
     with progress("rows of the effects", total) as tracker:
         for paths, window, roles in ((training, days[0], None), ([validation], days[1], folds)):
             for start, table in _tables(paths, tracker):
-                records = _records(EffectRows.from_table(table, clusters, _end(window)), table)
+                records = _records(EffectRows.from_table(table, clusters, _end(window), newest), table)
                 facts = records["facts"]
                 facts["weight"] = _weights(table, newest, settings.effects.half_life_days)
                 _set_roles(facts, start, roles)
-                fitted += int(np.count_nonzero(facts["weight"]))
+                fitted += int(np.count_nonzero(facts["weight"][facts["fold"] != HOLDOUT_ROW]))
                 shards.add(records, _shards(records["viewer"], start, len(shards)))
     present = [int(fold) for fold in np.unique(folds) if fold >= 0]
-    return FittedRows(shards, present, len(folds), fitted, _end(days[1]))
+    return FittedRows(shards, present, len(folds), fitted, _end(days[1]), newest)
 
 
 def _days(paths: Sequence[Path]) -> Counter[int]:
@@ -123,7 +124,6 @@ def _set_roles(facts: np.ndarray, start: int, folds: np.ndarray | None) -> None:
         return
     facts["position"] = np.arange(start, start + len(facts))
     facts["fold"] = folds[facts["position"]]
-    facts["weight"][facts["fold"] == HOLDOUT_ROW] = 0.0
 
 
 def _weights(table: pa.Table, newest: int, half_life_days: float | None) -> np.ndarray:

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import pyarrow as pa
 
 from engage_pipeline.interactions.graphs.communities import COMMUNITIES, Communities
 from engage_pipeline.language.topics import TopicModel
 from engage_pipeline.model.effects.columns import effect_columns, no_effects
 from engage_pipeline.model.effects.fields import Clusters, EffectRows
-from engage_pipeline.model.effects.tables import EFFECTS_FILE, EffectTables
+from engage_pipeline.model.effects.tables import EFFECTS_FILE, EffectTables, Scores
+from engage_pipeline.model.feature_columns import Features
+from engage_pipeline.model.validation_roles import DECIDED
 
 _TOPICS = "topic*"
 
@@ -25,24 +26,29 @@ class EffectScorer:
     clusters: Clusters
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Loads the effects of `folder`. Raises UserError naming a file that is missing or made for other effects."""
-        return cls(EffectTables.load(folder), load_clusters(folder))
+    def load(cls, folder: Path, *, decided: bool = False) -> Self:
+        """Loads the effects of `folder`, those that no holdout row has taught if `decided`.
+
+        Raises UserError naming a file that is missing or made for other effects.
+        """
+        return cls(EffectTables.load(folder, DECIDED if decided else ""), load_clusters(folder))
 
     @property
     def enabled(self) -> bool:
         """Whether any family of effects is on."""
         return bool(self.tables.tables)
 
-    def families(self, table: pa.Table) -> np.ndarray:
-        """Returns the contribution of each family to feature rows (schema.feature_schema): EffectTables.score."""
-        return self.tables.score(EffectRows.from_table(table, self.clusters, self.tables.window_end))
+    def scores(self, table: Features) -> Scores:
+        """Returns what the effects say of feature rows (schema.feature_schema): EffectTables.score."""
+        ends = self.tables.window_end, self.tables.newest
+        return self.tables.score(EffectRows.from_table(table, self.clusters, *ends))
 
-    def columns(self, table: pa.Table) -> np.ndarray:
-        """Returns the columns for the trees: float32 [n, 17], all 0 without a family of effects."""
+    def columns(self, table: Features) -> np.ndarray:
+        """Returns the columns for the trees: float32 [n, 4], all 0 without a family of effects."""
         if not self.enabled:
             return no_effects(table.num_rows)
-        return effect_columns(self.tables.intercepts, self.families(table))
+        scores = self.scores(table)
+        return effect_columns(self.tables.intercepts + scores.families.sum(axis=1), scores.variances.sum(axis=1))
 
 
 def load_clusters(folder: Path) -> Clusters:
@@ -58,7 +64,7 @@ def copy_clusters(topics: Path, communities: Path, output: Path) -> None:
 
 def copy_effects(source: Path, output: Path) -> None:
     """Copies the files for `EffectScorer.load`."""
-    for pattern in (EFFECTS_FILE, "effect_*.arrow", _TOPICS, COMMUNITIES):
+    for pattern in (f"*{EFFECTS_FILE}", "*effect_*.arrow", _TOPICS, COMMUNITIES):
         _copy(source, pattern, output)
 
 

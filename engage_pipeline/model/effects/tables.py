@@ -2,113 +2,161 @@
 
 | file | content |
 |---|---|
-| `effects.json` | outcomes, intercepts, deviations, effects in order, end of the window of the rows to predict |
-| `effect_<name>.arrow` | `key` uint64, rising, and `values`, float32 [5] in the order of OUTCOMES |
+| `effects.json` | engagements, intercepts, covariances, effects in order, ends of the windows |
+| `effect_<name>.arrow` | `key` uint64, rising, and `values`, float32 [8]: means, then variances, of TARGETS |
+| `decided_*` | the same of effects that no holdout row has taught, by which a candidate is compared |
 | `topics.*`, `communities.parquet` | the models that assign topics and communities |
 
-A table is cut into record batches of about PART_KEYS keys. A key whose values are all 0 is left out.
+A table is cut into record batches of about PART_KEYS keys. A key that no row has taught is left out.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
 
+from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.flat_arrays import FlatArray
 from engage_pipeline.files.mapped_arrow import MappedArrow
-from engage_pipeline.model.effects.effects import EFFECTS, Effect, families_of, keys_of
+from engage_pipeline.model.effects.effects import EFFECTS, Effect, keys_of
 from engage_pipeline.model.effects.fields import EffectRows
-from engage_pipeline.model.effects.outcomes import OUTCOMES
 from engage_pipeline.model.effects.shards import Shards, shards_of
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
 from engage_pipeline.settings.families import EFFECT_FAMILIES
+
+if TYPE_CHECKING:
+    from engage_pipeline.model.effects.keyed_values import KeyedValues
 
 EFFECTS_FILE = "effects.json"
 PART_KEYS = 1 << 20
 HELD_BYTES = 32 << 20
 """The memory of a larger table is given back after each look-up: the next one reads it from the system's cache."""
-_ENTRY = np.dtype([("key", "u8"), ("values", "f4", len(OUTCOMES))])
-_SCHEMA = pa.schema([("key", pa.uint64()), ("values", pa.list_(pa.float32(), len(OUTCOMES)))])
+_K = len(schema.TARGETS)
+VALUES = 2 * _K
+"""Of a key: the means of its effect on TARGETS, then the variances."""
+_ENTRY = np.dtype([("key", "u8"), ("values", "f4", VALUES)])
+_SCHEMA = pa.schema([("key", pa.uint64()), ("values", pa.list_(pa.float32(), VALUES))])
 
 
-def table_file(effect: str) -> str:
+def table_file(effect: str, prefix: str = "") -> str:
     """Returns the name of the file of an effect."""
-    return f"effect_{effect}.arrow"
+    return f"{prefix}effect_{effect}.arrow"
 
 
 @dataclass(frozen=True)
 class EffectTable:
-    """One effect. Each of `parts` has keys uint64 [m], rising, and values float32 [m, 5] in the order of OUTCOMES; all
-    keys of a part are below those of the next. `file` is what they are mapped from, if they are."""
+    """One effect. Each of `parts` has keys uint64 [m], rising, and values float32 [m, 8]; all keys of a part are below
+    those of the next. `unseen` float32 [8] are the values of a key that no row has taught. `file` is what they are
+    mapped from, if they are."""
 
     effect: Effect
     parts: tuple[tuple[np.ndarray, np.ndarray], ...]
+    unseen: np.ndarray
     file: MappedArrow | None = None
 
     def lookup(self, keys: np.ndarray) -> np.ndarray:
-        """Returns the values of `keys` int64 [n], float32 [n, 5]; 0 for keys that are missing or were never seen."""
+        """Returns the values of `keys` int64 [n], float32 [n, 8]; 0 for keys that are missing."""
         wanted = keys.view(np.uint64)
-        if len(self.parts) == 1 and len(self.parts[0][0]):
-            found = _lookup(*self.parts[0], wanted)
+        if len(wanted) == 1:
+            found = self._lookup_one(wanted)
             self._release()
             return found
-        found = np.zeros((len(wanted), len(OUTCOMES)), np.float32)
-        order = np.argsort(wanted, kind="stable")
+        found = np.tile(self.unseen, (len(wanted), 1))
+        found[wanted == np.uint64(NO_FINGERPRINT)] = 0
         parts = [part for part in self.parts if len(part[0])]
+        if len(parts) == 1:
+            self._fill(*parts[0], wanted, slice(None), found)
+            return found
+        order = np.argsort(wanted, kind="stable")
         bounds = np.searchsorted(wanted[order], np.array([keys[0] for keys, _ in parts], np.uint64))
         for part, members in zip(parts, np.split(order, bounds)[1:], strict=True):
             if len(members):
-                found[members] = _lookup(*part, wanted[members])
-                self._release()
+                self._fill(*part, wanted, members, found)
         return found
+
+    def _lookup_one(self, wanted: np.ndarray) -> np.ndarray:
+        """Does the same for one key, uint64 [1]."""
+        if not wanted[0]:
+            return np.zeros((1, VALUES), np.float32)
+        for keys, values in self.parts:
+            place = int(keys.searchsorted(wanted[0]))
+            if place < len(keys):
+                return values[[place]] if keys[place] == wanted[0] else self.unseen[np.newaxis].copy()
+        return self.unseen[np.newaxis].copy()
+
+    def _fill(
+        self, keys: np.ndarray, values: np.ndarray, wanted: np.ndarray, members: np.ndarray | slice, found: np.ndarray
+    ) -> None:
+        """Writes the values of those of the `members` of `wanted` that are among `keys` into `found`."""
+        own = wanted[members]
+        places = keys.searchsorted(own)
+        known = keys.take(places, mode="clip") == own
+        target = np.flatnonzero(known) if isinstance(members, slice) else members[known]
+        found[target] = values.take(places[known], axis=0)
+        self._release()
 
     def _release(self) -> None:
         if self.file is not None and self.file.bytes > HELD_BYTES:
             self.file.release()
 
 
-def _lookup(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    places = keys.searchsorted(wanted)
-    found = values.take(places, axis=0, mode="clip")
-    found[keys.take(places, mode="clip") != wanted] = 0
-    return found
+@dataclass(frozen=True)
+class Scores:
+    """The log-odds of n rows: what EFFECT_FAMILIES add to their means and variances, float64 [n, 8, 4] each."""
+
+    families: np.ndarray
+    variances: np.ndarray
 
 
 @dataclass(frozen=True)
 class EffectTables:
-    """The effects of a fit: tables in the order of EFFECTS, intercepts float64 [5] in that of OUTCOMES."""
+    """The effects of a fit: tables in the order of EFFECTS, intercepts float64 [4] in that of TARGETS.
+
+    `covariances` float64 [4, 4] by the name of the effect. Times are Unix seconds: `window_end` of the rows to predict,
+    `newest` of all rows of the fit.
+    """
 
     tables: tuple[EffectTable, ...]
     intercepts: np.ndarray
-    deviations: Mapping[str, Mapping[str, float]]
+    covariances: Mapping[str, np.ndarray]
     window_end: int
+    newest: int
 
-    def score(self, rows: EffectRows) -> np.ndarray:
-        """Returns the contribution of each of EFFECT_FAMILIES to the log-odds, float64 [n, 8, 5]; 0 if it is off."""
-        families = np.zeros((len(rows), len(EFFECT_FAMILIES), len(OUTCOMES)))
+    def score(self, rows: EffectRows) -> Scores:
+        """Returns the scores of rows; families that are off contribute 0."""
+        families = np.zeros((len(rows), len(EFFECT_FAMILIES), _K))
+        variances = np.zeros_like(families)
         places = {name: place for place, name in enumerate(EFFECT_FAMILIES)}
         keys = keys_of([table.effect for table in self.tables], rows)
         for table, own in zip(self.tables, keys, strict=True):
-            families[:, places[table.effect.family]] += table.lookup(own)
-        return families
+            values = table.lookup(own)
+            if table.effect.slope:
+                slopes = table.effect.slopes(rows)[:, np.newaxis]
+                values *= np.concatenate([np.repeat(slopes, _K, axis=1), np.repeat(slopes**2, _K, axis=1)], axis=1)
+            families[:, places[table.effect.family]] += values[:, :_K]
+            variances[:, places[table.effect.family]] += values[:, _K:]
+        return Scores(families, variances)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, prefix: str = "") -> Self:
         """Opens the files of `write_description` and `write_table`. Raises UserError naming a file that is missing or
         made for other effects."""
-        path = folder / EFFECTS_FILE
+        path = folder / f"{prefix}{EFFECTS_FILE}"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             known = {effect.name: effect for effect in EFFECTS}
-            if tuple(values["outcomes"]) != OUTCOMES or set(values["effects"]) - set(known):
+            if tuple(values["engagements"]) != schema.TARGETS or set(values["covariances"]) - set(known):
                 raise UserError(f"{path}: made for other effects; fit them again")
-            tables = tuple(_open_table(folder, known[name]) for name in values["effects"])
-            return cls(tables, np.array(values["intercepts"]), values["deviations"], int(values["window_end"]))
+            covariances = {name: np.array(own, np.float64) for name, own in values["covariances"].items()}
+            paths = {name: folder / table_file(name, prefix) for name in covariances}
+            tables = tuple(_open_table(paths[name], known[name], own) for name, own in covariances.items())
+            ends = int(values["window_end"]), int(values["newest"])
+            return cls(tables, np.array(values["intercepts"]), covariances, *ends)
         except FileNotFoundError as error:
             raise UserError(f"{path}: no such file") from error
         except (ValueError, KeyError, TypeError, pa.ArrowInvalid) as error:
@@ -116,29 +164,29 @@ class EffectTables:
 
 
 def write_description(
-    effects: Sequence[Effect],
     intercepts: np.ndarray,
-    deviations: Mapping[str, Mapping[str, float]],
+    covariances: Mapping[str, np.ndarray],
     window_end: int,
+    newest: int,
     folder: Path,
+    prefix: str = "",
 ) -> None:
-    """Writes effects.json into `folder`; for the arguments see EffectTables."""
+    """Writes effects.json into `folder`; for the arguments see EffectTables, whose tables are in that order."""
     values: dict[str, Any] = {
-        "outcomes": list(OUTCOMES),
-        "families": list(families_of(effects)),
-        "effects": [effect.name for effect in effects],
+        "engagements": list(schema.TARGETS),
         "intercepts": intercepts.tolist(),
-        "deviations": deviations,
+        "covariances": {name: own.tolist() for name, own in covariances.items()},
         "window_end": window_end,
+        "newest": newest,
     }
-    (folder / EFFECTS_FILE).write_text(json.dumps(values, indent=1), encoding="utf-8")
+    (folder / f"{prefix}{EFFECTS_FILE}").write_text(json.dumps(values, indent=1), encoding="utf-8")
 
 
-def write_table(effect: Effect, keys: FlatArray, values: Sequence[FlatArray], folder: Path, workspace: Path) -> int:
-    """Writes the table of an effect into `folder`; returns the number of its keys.
+def write_table(effect: Effect, keys: FlatArray, found: "KeyedValues", kept: int, path: Path, workspace: Path) -> int:
+    """Writes the table of an effect into the file `path`; returns the number of its keys.
 
-    `keys` uint64 [size], in any order, NO_FINGERPRINT maybe several times; `values` float32 [size] for each of
-    OUTCOMES. `workspace` holds the keys until they are sorted.
+    `keys` uint64 [size], in any order, NO_FINGERPRINT maybe several times; `found` has sums over `kept` sweeps.
+    `workspace` holds the keys until they are sorted.
     """
     size = len(keys)
     parts = Shards.empty(workspace, max(1, -(-size // PART_KEYS)), _ENTRY)
@@ -146,12 +194,12 @@ def write_table(effect: Effect, keys: FlatArray, values: Sequence[FlatArray], fo
         stop = min(start + PART_KEYS, size)
         entries = np.empty(stop - start, _ENTRY)
         entries["key"] = keys.read(start, stop)
-        for place, one in enumerate(values):
-            entries["values"][:, place] = one.read(start, stop)
-        entries = entries[entries["values"].any(axis=1) & (entries["key"] != NO_FINGERPRINT)]
+        entries["values"][:, :_K] = found.means.read(start, stop) / np.float32(kept)
+        entries["values"][:, _K:] = found.variances.read(start, stop) / np.float32(kept)
+        entries = entries[entries["values"][:, :_K].any(axis=1) & (entries["key"] != NO_FINGERPRINT)]
         parts.add(entries, shards_of(entries["key"], len(parts)))
     count = 0
-    with pa.ipc.new_file(folder / table_file(effect.name), _SCHEMA) as writer:
+    with pa.ipc.new_file(path, _SCHEMA) as writer:
         for entries in parts.read():
             writer.write_batch(_batch(entries[np.argsort(entries["key"])]))
             count += len(entries)
@@ -160,12 +208,11 @@ def write_table(effect: Effect, keys: FlatArray, values: Sequence[FlatArray], fo
 
 def _batch(entries: np.ndarray) -> pa.RecordBatch:
     numbers = pa.array(np.ascontiguousarray(entries["values"]).ravel())
-    values = pa.FixedSizeListArray.from_arrays(numbers, len(OUTCOMES))
+    values = pa.FixedSizeListArray.from_arrays(numbers, VALUES)
     return pa.RecordBatch.from_arrays([pa.array(np.ascontiguousarray(entries["key"])), values], schema=_SCHEMA)
 
 
-def _open_table(folder: Path, effect: Effect) -> EffectTable:
-    path = folder / table_file(effect.name)
+def _open_table(path: Path, effect: Effect, covariance: np.ndarray) -> EffectTable:
     before = path.with_suffix(".parquet")
     if before.is_file():  # of an earlier version of the program, whose fingerprints were others
         raise UserError(f"{before}: made by an earlier version of the program; train a model again")
@@ -176,4 +223,5 @@ def _open_table(folder: Path, effect: Effect) -> EffectTable:
     except (ValueError, OSError) as error:
         raise UserError(f"{path}: not a table of effects") from error
     parts = [(batch["key"].to_numpy(), batch["values"].flatten().to_numpy()) for batch in file.batches]
-    return EffectTable(effect, tuple((keys, values.reshape(-1, len(OUTCOMES))) for keys, values in parts), file)
+    unseen = np.concatenate([np.zeros(_K), np.diag(covariance)]).astype(np.float32)
+    return EffectTable(effect, tuple((keys, values.reshape(-1, VALUES)) for keys, values in parts), unseen, file)

@@ -1,15 +1,13 @@
-"""Makes engagement_effects: fits the effects to training and fine-tuning rows, and scores each validation row with
-effects that never saw it.
+"""Makes engagement_effects: samples the effects, and scores each validation row by effects that never saw it.
 
-A fine-tuning row is scored by effects fitted without the rows of its fold; a holdout row, like a test row, by the
-published effects, which are fitted to no holdout row. What does not belong here: fitting an outcome (fitting), the
-deviations (priors), the files (tables).
+A fine-tuning row is scored by effects fitted without the rows of its fold; a holdout row by effects fitted without
+holdout rows, which decide whether a model is promoted. The published effects are fitted to all rows. What does not
+belong here: sampling (chain), the files (tables).
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,30 +15,32 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import scratch_folder
-from engage_pipeline.files.flat_arrays import FlatArray
 from engage_pipeline.machine import full_disk
 from engage_pipeline.machine.memory import reuse_memory
+from engage_pipeline.machine.shares import memory_bytes
 from engage_pipeline.machine.spill import EFFECTS_PREFIX, spill_folder
 from engage_pipeline.machine.threads import one_blas_thread
-from engage_pipeline.model.effects.columns import columns_of, no_effects, write_columns
+from engage_pipeline.model.effects.chain import Chain
+from engage_pipeline.model.effects.columns import effect_columns, no_effects, write_columns
 from engage_pipeline.model.effects.design import Design
 from engage_pipeline.model.effects.effects import Effect, effects_of
 from engage_pipeline.model.effects.fields import Clusters
+from engage_pipeline.model.effects.nesting import find_nested
 from engage_pipeline.model.effects.numbering import build_design
-from engage_pipeline.model.effects.outcome_fits import OutcomeFits
-from engage_pipeline.model.effects.outcomes import ANY, OUTCOMES
 from engage_pipeline.model.effects.rows import FittedRows, read_fitted_rows
-from engage_pipeline.model.effects.tables import write_description, write_table
-from engage_pipeline.model.effects.values import Fit
-from engage_pipeline.model.validation_roles import HOLDOUT_ROW
+from engage_pipeline.model.effects.tables import table_file, write_description, write_table
+from engage_pipeline.model.validation_roles import DECIDED, HOLDOUT_ROW, TRAINING_ROW
 from engage_pipeline.progress import progress
-from engage_pipeline.settings.families import EFFECT_FAMILIES
-from engage_pipeline.settings.settings import EffectSettings, Settings
+from engage_pipeline.settings.settings import Settings
 
 _ROW_BYTES, _LEAST_BYTES = 1_000, 4_000_000
 """Bytes of disk a row while effects are fitted, and of the last blocks of files: for the message of a full disk."""
+_HELD_BYTES = 100
+"""Bytes of memory a row of two chains, with the keys of viewers; beyond a quarter of engine.memory_limit they are in
+files."""
 
 
 @one_blas_thread()
@@ -55,7 +55,8 @@ def train_effects(
     """
     effects = effects_of(settings.features.families)
     if not effects:
-        write_description((), np.zeros(len(OUTCOMES)), {}, 0, output)
+        for prefix in ("", DECIDED):
+            write_description(np.zeros(len(schema.TARGETS)), {}, 0, 0, output, prefix)
         write_columns(no_effects(pq.read_metadata(validation).num_rows), output)
         return {"effects": {}}
     reuse_memory()
@@ -65,17 +66,22 @@ def train_effects(
             raise UserError(f"{validation}: no row to fit effects to")
         design, keys = build_design(rows.shards, effects, folder / "all")
         shutil.rmtree(folder / "rows")
-        found = _fit_all(rows, design, effects, folder, settings.effects)
-        write_columns(columns_of(found.log_odds, found.by_family), output)
-        sizes = [
-            write_table(effect, own, [values[place] for values in found.values], output, folder / "table")
-            for place, (effect, own) in enumerate(zip(effects, keys, strict=True))
-        ]
-    write_description(effects, found.intercepts, found.deviations, rows.window_end, output)
+        columns = no_effects(rows.n_validation)
+        for chain, prefix in _sample(rows, design, effects, folder, columns, settings):
+            sizes = [
+                write_table(effect, own, values, chain.kept, output / table_file(effect.name, prefix), folder / "table")
+                for effect, own, values in zip(effects, keys, chain.keys, strict=True)
+            ]
+            names = (effect.name for effect in effects)
+            covariances = dict(zip(names, chain.kept_covariances / chain.kept, strict=True))
+            ends = rows.window_end, rows.newest
+            write_description(chain.intercepts / chain.kept, covariances, *ends, output, prefix)
+        write_columns(columns, output)
+    deviations = {name: np.sqrt(np.diag(own)).tolist() for name, own in covariances.items()}
     return {
         "rows": rows.fitted,
         "effects": {
-            effect.name: {"keys": size, "deviations": found.deviations[effect.name]}
+            effect.name: {"keys": size, "deviations": dict(zip(schema.TARGETS, deviations[effect.name], strict=True))}
             for effect, size in zip(effects, sizes, strict=True)
         },
     }
@@ -95,59 +101,67 @@ def _told_when_full(training: Sequence[Path], validation: Path, output: Path, se
         yield folder
 
 
-@dataclass
-class _Found:
-    """The results of the fits of all outcomes; an axis of 5 is that of OUTCOMES."""
+def _sample(
+    rows: FittedRows, design: Design, effects: Sequence[Effect], folder: Path, columns: np.ndarray, settings: Settings
+) -> Iterator[tuple[Chain, str]]:
+    """Runs the chain of the training rows; from its end, chains without each fold, and one without the holdout rows;
+    from the end of that, one of all rows. Yields the last two with the prefix of their files.
 
-    intercepts: np.ndarray
-    """Of the published effects, float64 [5]."""
-    log_odds: np.ndarray
-    """Of each validation row, by a fit without that row, float64 [n, 5]."""
-    by_family: np.ndarray
-    """The part of each family in the log-odds of any engagement, by a fit without that row, float64 [n, 8]."""
-    values: list[list[FlatArray]] = field(default_factory=list)
-    """The values of the published effects by outcome and effect, float32 [keys]."""
-    deviations: dict[str, dict[str, float]] = field(default_factory=dict)
+    Stores EFFECT_COLUMNS of each validation row in `columns`, by a chain without that row.
+    """
+    own, folds = settings.effects, [*rows.folds, HOLDOUT_ROW]
+    in_files = len(design) * _HELD_BYTES > memory_bytes(settings.engine.memory_limit) // 4
+    nested = find_nested(design, effects, folder / "nested")
+    deviations = [effect.deviation for effect in effects]
+    first = own.sweeps if len(design) > rows.n_validation else 0  # without training rows it would wander
+    burnt, few = own.sweeps // 4, -(-own.kept_sweeps // 3)
+    total = first + len(folds) * (burnt + few) + (burnt + own.kept_sweeps) * settings.refit
+    with progress("engagement_effects", total, "sweeps") as tracker:
 
+        def files(name: str) -> Path | None:
+            return folder / name if in_files else None
 
-def _fit_all(
-    rows: FittedRows, design: Design, effects: Sequence[Effect], folder: Path, settings: EffectSettings
-) -> _Found:
-    n, folds = rows.n_validation, (*rows.folds, HOLDOUT_ROW)
-    found = _Found(np.zeros(len(OUTCOMES)), np.zeros((n, len(OUTCOMES))), np.zeros((n, len(EFFECT_FAMILIES))))
-    found.deviations = {effect.name: {} for effect in effects}
-    engaged = design.take(lambda facts: (facts["labels"] > 0) & (facts["fold"] != HOLDOUT_ROW), folder / "engaged")
-    seen = {fold: design.take(partial(_in_fold, fold), folder / f"fold-{fold}") for fold in folds}
-    with progress("engagement_effects", len(OUTCOMES) * len(folds), "fits") as tracker:
-        for name, fitted, outcomes in (("all", design, OUTCOMES[:1]), ("given", engaged, OUTCOMES[1:])):
-            fits = OutcomeFits(fitted, outcomes, folder / f"fits-{name}", settings)
-            deviations = fits.learn_deviations([effect.deviation for effect in effects])
-            for effect, learned in zip(effects, deviations.tolist(), strict=True):
-                found.deviations[effect.name] |= dict(zip(outcomes, learned, strict=True))
-            for fold, problems, fit in fits.fit(deviations, rows.folds):
-                _score(found, problems, fit, seen[fold], effects)
-                tracker.advance(len(problems))
-                if fold == HOLDOUT_ROW:
-                    for problem, outcome in problems.items():
-                        found.intercepts[OUTCOMES.index(outcome)] = fit.intercept[problem]
-                        found.values.append(fit.publish(problem, folder / "published" / outcome))
-            shutil.rmtree(fits.folder)
-    return found
+        def run(chain: Chain, kept: int, *, learn: bool) -> Chain:
+            for number in range(burnt + kept):
+                chain.sweep(keep=number >= burnt, learn=learn)
+                tracker.advance(1)
+            return chain
 
-
-def _score(found: _Found, problems: Mapping[int, str], fit: Fit, seen: Design, effects: Sequence[Effect]) -> None:
-    """Stores the scores of the rows `seen` by a fit without them; `problems` are the outcomes of its problems."""
-    families = [list(EFFECT_FAMILIES).index(effect.family) for effect in effects]
-    opened = fit.opened(seen)
-    for block in seen.blocks():
-        positions, parts = block.read(seen.facts)["position"], opened.parts(block)
-        for problem, outcome in problems.items():
-            own = parts[:, :, problem]
-            found.log_odds[positions, OUTCOMES.index(outcome)] = fit.intercept[problem] + own.sum(axis=0)
-            if outcome == ANY:
-                for family, part in zip(families, own, strict=True):
-                    found.by_family[positions, family] += part
+        training = Chain.begin(design, _of_training, nested, deviations, settings.seed, files("training"))
+        for number in range(first):
+            training.sweep(learn=number > 1)
+            tracker.advance(1)
+        for place, fold in enumerate(folds, 1):
+            chain = training.branch(partial(_without, fold), settings.seed + place, files("fold"))
+            run(chain, few, learn=fold == HOLDOUT_ROW)
+            _score(chain, design, fold, columns)
+        yield chain, DECIDED
+        if not settings.refit:
+            yield chain, ""
+            return
+        published = chain.branch(_of_all, settings.seed + len(folds) + 1, files("all-rows"))
+        yield run(published, own.kept_sweeps, learn=True), ""
 
 
-def _in_fold(fold: int, facts: np.ndarray) -> np.ndarray:
-    return np.asarray(facts["fold"] == fold)
+def _of_training(facts: np.ndarray) -> np.ndarray:
+    """Returns the weights of a chain of training rows."""
+    return np.asarray(facts["weight"] * (facts["fold"] == TRAINING_ROW))
+
+
+def _without(fold: int, facts: np.ndarray) -> np.ndarray:
+    """Returns the weights of a chain without the rows of `fold` and without holdout rows."""
+    return np.asarray(facts["weight"] * ((facts["fold"] != fold) & (facts["fold"] != HOLDOUT_ROW)))
+
+
+def _of_all(facts: np.ndarray) -> np.ndarray:
+    """Returns the weights of a chain of all rows."""
+    return np.asarray(facts["weight"])
+
+
+def _score(chain: Chain, design: Design, fold: int, columns: np.ndarray) -> None:
+    """Stores the columns of the rows of `fold` by a chain without them."""
+    for block in design.blocks():
+        facts = block.read(design.facts)
+        members = np.flatnonzero(facts["fold"] == fold)
+        means, variances = chain.scores(block)
+        columns[facts["position"][members]] = effect_columns(means[members], variances[members])

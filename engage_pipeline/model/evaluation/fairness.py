@@ -80,18 +80,23 @@ def _gap(labels: Labels, probabilities: Probabilities) -> Gap:
     return Gap(rows, float(probabilities.mean()), float(labels.mean()), error)
 
 
-def rce_with_error(labels: Labels, probabilities: Probabilities) -> tuple[float | None, float]:
+def rce_with_error(
+    labels: Labels, probabilities: Probabilities, viewers: NDArray[np.integer] | None = None
+) -> tuple[float | None, float]:
     """Returns the relative cross entropy in percent and its standard error; (None, 0) if there is one class only.
 
     RCE = 100 (1 - R) with R a ratio of two means over the rows; its error is that of a ratio estimator
-    (W. Cochran: Sampling Techniques, 1977, section 2.11).
+    (W. Cochran: Sampling Techniques, 1977, section 2.11). With the number of each row's viewer, int [n], viewers are
+    drawn instead of rows, each with all of its rows.
     """
     rate = labels.mean()
     if rate in {0.0, 1.0}:
         return None, 0.0
     loss, naive = (_losses(labels, values) for values in (probabilities, np.full(len(labels), rate)))
     ratio = loss.mean() / naive.mean()
-    error = np.sqrt(np.mean((loss - ratio * naive) ** 2) / len(labels)) / naive.mean()
+    residuals = loss - ratio * naive
+    drawn = residuals if viewers is None else np.bincount(viewers, residuals)
+    error = np.sqrt((drawn**2).sum()) / naive.sum()
     return float(100 * (1 - ratio)), float(100 * error)
 
 

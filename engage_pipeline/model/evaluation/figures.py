@@ -10,12 +10,18 @@ from engage_pipeline.metrics import METRICS, Scores, format_value
 from engage_pipeline.model.evaluation.pipeline_section import PipelineFacts
 from engage_pipeline.model.evaluation.report import Figure, Group, Section, Table
 from engage_pipeline.model.evaluation.scores_section import group_tables
-from engage_pipeline.model.facts import BlendFigures, TreesFigures
+from engage_pipeline.model.facts import BlendFigures, NetworkFacts, TreesFigures
 from engage_pipeline.plots.style import CONSTANT
 
 Labels = NDArray[np.bool_]
 Probabilities = Mapping[str, NDArray[np.float64]]
 """Probabilities [n, 4] in the order of TARGETS, by model."""
+
+
+LEARNING = (
+    "The network's learning curve over the training rows: cross entropy, nats a row, mean of each tenth. A row's loss "
+    "is taken before the network learns from it, so in the first pass over the rows it is that of unseen rows."
+)
 
 
 def quality_section(labels: Labels, probabilities: Probabilities, scores: Mapping[str, Scores]) -> Section:
@@ -74,6 +80,7 @@ def model_section(facts: PipelineFacts) -> Section:
     blend = facts.candidate_model.engagements if facts.candidate_model else {}
     holdout = facts.finetuned_network.holdout if facts.finetuned_network else {}
     learning = [*_network_figures(facts), *_tree_curves(trees)]
+    tables = [*_row_tables(facts), *([holdout_table(holdout)] if holdout else [])]
     importance = [
         Figure(
             f"Importance for {name}",
@@ -86,7 +93,7 @@ def model_section(facts: PipelineFacts) -> Section:
     return Section(
         "Model",
         [
-            Group("Learning", tables=[holdout_table(holdout)] if holdout else [], figures=learning),
+            Group("Learning", tables=tables, figures=learning),
             Group("What the trees look at", figures=importance),
             Group("The blend of network and trees", tables=[blend_table(blend)] if blend else []),
         ],
@@ -98,12 +105,31 @@ def _network_figures(facts: PipelineFacts) -> list[Figure]:
     return [
         Figure(
             f"Network, {title}",
-            f"Loss over the steps on {title}.",
-            plots.network_curve(network.curve, title=f"Network: {title}"),
+            f"Mean loss over the {title} seen since the point before, each taken before the network learned from it.",
+            plots.network_curve(network.curve, rows=network.rows, title=f"Network: {title}"),
         )
         for network, title in networks
         if network and network.curve
     ]
+
+
+def _row_tables(facts: PipelineFacts) -> list[Table]:
+    network = facts.pretrained_network
+    return [learning_table(network)] if network and network.curve else []
+
+
+def learning_table(network: NetworkFacts) -> Table:
+    """Makes the table of the mean losses of each tenth of the rows that trained a network."""
+    steps = np.array([point["step"] for point in network.curve])
+    losses = np.array([[point[name] for name in schema.TARGETS] for point in network.curve])
+    weights = np.diff(steps, prepend=0)
+    tenths = np.ceil(10 * steps / steps[-1]).astype(int)
+    rows = []
+    for tenth in np.unique(tenths):
+        chosen = tenths == tenth
+        means = np.average(losses[chosen], axis=0, weights=weights[chosen])
+        rows.append([f"{network.rows * steps[chosen][-1] / steps[-1]:,.0f}", *(f"{mean:.4f}" for mean in means)])
+    return Table(LEARNING, ("rows seen", *schema.TARGETS), rows)
 
 
 def _tree_curves(trees: Mapping[str, TreesFigures]) -> list[Figure]:
@@ -134,15 +160,16 @@ BLEND_COLUMNS = (
     "engagement",
     "network",
     "trees",
-    "intercept",
+    "effects",
     "loss of the network",
     "of the trees",
+    "of the effects",
     "of the blend",
     "best alone",
     "gain over it",
     "standard error",
-    "share kept",
 )
+BLENDED = ("network", "trees", "effects", "blend")
 
 
 def blend_table(engagements: Mapping[str, BlendFigures]) -> Table:
@@ -150,19 +177,17 @@ def blend_table(engagements: Mapping[str, BlendFigures]) -> Table:
     rows = [
         [
             name,
-            *(f"{weight:.3f}" for weight in (one.network_weight, one.trees_weight, one.intercept)),
-            *(f"{one.log_loss[model]:.5f}" for model in ("network", "trees", "blend")),
+            *(f"{weight:.3f}" for weight in (one.network_weight, one.trees_weight, one.effects_weight)),
+            *(f"{one.log_loss[model]:.5f}" if model in one.log_loss else "" for model in BLENDED),
             one.best_alone,
             f"{one.gain:.5f}",
             f"{one.gain_error:.5f}",
-            f"{one.share_of_blend:.2f}",
         ]
         for name, one in engagements.items()
     ]
     return Table(
-        "Weights of the logits, and log loss (nats a row) on the rows they were chosen on. The weights lie between the "
-        "better model alone and the fitted blend: the nearer to the former, the less the gain on new viewers exceeds "
-        "its standard error.",
+        "Weights of the logits, and log loss (nats a row) on the rows they were chosen on. Few rows move them little "
+        "from weights that are good elsewhere; a model that is better than the blend beyond noise predicts alone.",
         BLEND_COLUMNS,
         rows,
     )

@@ -25,7 +25,9 @@ from engage_pipeline import metrics, schema
 from engage_pipeline.catalogue import FURTHER, relevant_settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
+from engage_pipeline.model.evaluation.cost_section import cost_section
 from engage_pipeline.model.evaluation.figures import model_section, quality_plots, quality_section
+from engage_pipeline.model.evaluation.history_section import ModelHistory, history_section
 from engage_pipeline.model.evaluation.pipeline_section import (
     PipelineFacts,
     data_section,
@@ -33,15 +35,24 @@ from engage_pipeline.model.evaluation.pipeline_section import (
     text_section,
 )
 from engage_pipeline.model.evaluation.report import Table, table_of, write_report
-from engage_pipeline.model.evaluation.scores_section import PREDICTING, headline, main_model, summary_section
+from engage_pipeline.model.evaluation.scores_section import (
+    PREDICTING,
+    headline,
+    main_model,
+    reported_model,
+    slices_section,
+    summary_section,
+)
+from engage_pipeline.model.evaluation.slices import SLICED_COLUMNS, Scored, score_slices
 from engage_pipeline.model.validation_roles import held_out
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.file_names import REPORT
 
 if TYPE_CHECKING:
     from engage_pipeline.model.bundle import TrainedModel
 
-SCORES, PREDICTIONS, REPORT = "scores.json", "holdout_predictions.parquet", "report.html"
+SCORES, PREDICTIONS = "scores.json", "holdout_predictions.parquet"
 MODELS = ("pretrained", "network", "effects", "trees", "blend")
 """The candidate's models: network before and after fine-tuning, effects, trees (which read both), and blend."""
 CONSTANT = "constant"
@@ -59,14 +70,15 @@ Predict = Callable[[pa.Table], Mapping[str, NDArray[np.float64]]]
 class Holdout:
     """The scored rows: line numbers int64 [n], labels bool [n, 4], followers int64 [n], probabilities by model.
 
-    `viewers` int64 [n]: numbers from 0 on. `rates`: the mean labels of the fine-tuning rows, float64 [4], which the
-    constant model predicts.
+    `viewers` int64 [n]: numbers from 0 on. `traits` holds SLICED_COLUMNS. `rates`: the mean labels of the fine-tuning
+    rows, float64 [4], which the constant model predicts.
     """
 
     line_numbers: NDArray[np.int64]
     viewers: NDArray[np.int64]
     labels: NDArray[np.bool_]
     followers: NDArray[np.int64]
+    traits: pa.Table
     probabilities: dict[str, NDArray[np.float64]]
     rates: NDArray[np.float64]
     finetuning_rows: int
@@ -79,12 +91,12 @@ def evaluate_model(
     settings: Settings,
     *,
     pipeline: PipelineFacts | None = None,
-    decision: str = "",
+    history: ModelHistory | None = None,
 ) -> dict[str, Any]:
     """Scores the holdout rows of `features` (validation_features) and writes the three files into `output`.
 
-    `pipeline`: the facts of earlier artifacts, for the report. `decision`: a sentence on whether the candidate
-    predicts. Returns facts: rows, positives, AP and RCE by model. Raises UserError if there is no holdout row.
+    `pipeline`: the facts of earlier artifacts, for the report. `history`: the last decision, and the models
+    before. Returns facts: rows, positives, AP and RCE by model. Raises UserError if there is no holdout row.
     """
     holdout = score_holdout(features, predict)
     edges = settings.evaluation.follower_edges
@@ -94,21 +106,36 @@ def evaluate_model(
         scores[name] = metrics.with_intervals(found, holdout.labels, values, holdout.viewers)
     _write_scores(output / SCORES, scores)
     _write_predictions(output / PREDICTIONS, holdout)
-    facts = pipeline or PipelineFacts()
+    _write_report(output / REPORT, holdout, scores, settings, pipeline or PipelineFacts(), history or ModelHistory())
+    return _facts(holdout, scores)
+
+
+def _write_report(
+    path: Path,
+    holdout: Holdout,
+    scores: Mapping[str, metrics.Scores],
+    settings: Settings,
+    facts: PipelineFacts,
+    history: ModelHistory,
+) -> None:
+    model = reported_model(scores)
+    slices = score_slices(holdout.traits, Scored(holdout.labels, holdout.probabilities[model], holdout.viewers))
     write_report(
-        output / REPORT,
-        headline=headline(scores, decision),
+        path,
+        headline=headline(scores, history, facts),
         sections=[
             summary_section(scores, _row_table(holdout)),
+            slices_section(model, slices),
+            history_section(history),
             data_section(facts),
             interactions_section(facts),
             text_section(facts),
             model_section(facts),
             quality_section(holdout.labels, holdout.probabilities, scores),
+            cost_section(facts.made),
         ],
         settings={name: value for name, value in relevant_settings("evaluation", settings).items() if name != FURTHER},
     )
-    return _facts(holdout, scores)
 
 
 def evaluation_plots(predictions: Path) -> dict[str, bytes]:
@@ -163,6 +190,7 @@ def bundle_predictor(
 def score_holdout(features: Path, predict: Predict) -> Holdout:
     """Predicts the holdout rows with each model, in batches, and with the constant. Raises UserError: no such row."""
     pieces: list[tuple[pa.Table, Mapping[str, NDArray[np.float64]]]] = []
+    kept = [schema.LINE_NUMBER, VIEWER_ID, FOLLOWERS, *SLICED_COLUMNS, *schema.TARGETS]
     positives, rows = np.zeros(len(schema.TARGETS), dtype=np.int64), 0
     for table in _batches(features):
         unseen = pa.array(held_out(table[schema.SPLIT].to_numpy()))
@@ -170,7 +198,7 @@ def score_holdout(features: Path, predict: Predict) -> Holdout:
         positives, rows = positives + _labels(others).sum(axis=0), rows + others.num_rows
         chosen = table.filter(unseen)
         if chosen.num_rows:
-            pieces.append((chosen.select([schema.LINE_NUMBER, VIEWER_ID, FOLLOWERS, *schema.TARGETS]), predict(chosen)))
+            pieces.append((chosen.select(kept), predict(chosen)))
     if not pieces:
         raise UserError(f"{features}: no holdout row; raise validation_percentage, or give more validation rows")
     table = pa.concat_tables([piece for piece, _ in pieces])
@@ -182,6 +210,7 @@ def score_holdout(features: Path, predict: Predict) -> Holdout:
         metrics.viewer_numbers(table[VIEWER_ID]),
         _labels(table),
         pc.fill_null(table[FOLLOWERS], 0).to_numpy(),
+        table.select(SLICED_COLUMNS),
         probabilities,
         rates,
         rows,

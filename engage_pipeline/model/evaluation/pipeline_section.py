@@ -8,14 +8,19 @@ from engage_pipeline import plots
 from engage_pipeline.ingest.facts import PartFacts
 from engage_pipeline.interactions.facts import CountFacts, SimilarityFacts
 from engage_pipeline.language.facts import EncoderFacts, SketchFacts, TokenFacts
-from engage_pipeline.model.evaluation.report import Figure, Group, Section, Table, table_of
+from engage_pipeline.model.evaluation.cost_section import Made
+from engage_pipeline.model.evaluation.report import Cell, Figure, Group, Section, Table, table_of
 from engage_pipeline.model.facts import BundleFacts, NetworkFacts, TreesFacts
+from engage_pipeline.plurals import counted
 
 _PART_COUNTS = ("rows", "rejected", "blank", "forgotten", "duplicates")
 """What a part's facts count, in the order of the table."""
 
 DRIFT_LIMIT = 0.25
 """Where a population is usually called another one. The checks' own limit is a setting that changes no artifact."""
+
+_DRIFTING_PARTS, _DRIFTING_FEATURES = 15, 4
+"""How many are named."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +29,17 @@ class PipelineFacts:
 
     `parts` are facts of tweet_parts by part. `days` holds, for each engagement day of the training rows,
     `engagement_day`, `rows` and the rows of each engagement. `drift` is the population stability index by part and
-    feature. The other fields are facts of the artifacts that they are named after; None where they are not known.
+    feature, `window_drift` that of the validation rows against all parts, by feature. `made` says when and at what cost
+    each artifact was made, `program` is the version of this program. The other fields are facts of the artifacts that
+    they are named after; None where they are not known.
     """
 
     parts: Mapping[str, PartFacts] = field(default_factory=dict)
     days: Mapping[str, Sequence[int]] = field(default_factory=dict)
     drift: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    window_drift: Mapping[str, float] = field(default_factory=dict)
+    made: Sequence[Made] = ()
+    program: str = ""
     validation_tweets: PartFacts | None = None
     interaction_counts: CountFacts | None = None
     validation_counts: CountFacts | None = None
@@ -61,7 +71,9 @@ def data_section(facts: PipelineFacts) -> Section:
         caption = "How far each part's rows lie from those of all other parts: 0 is the same."
         png = plots.drift(facts.drift, limit=DRIFT_LIMIT)
         figures.append(Figure("Drift of the parts", caption, png))
-    return Section("Data", [Group(tables=[_part_table(facts.parts)] if facts.parts else [], figures=figures)])
+    tables = [_part_table(facts.parts)] if facts.parts else []
+    tables += [_drift_table(facts)] if facts.drift or facts.window_drift else []
+    return Section("Data", [Group(tables=tables, figures=figures)])
 
 
 def _rejected(facts: PipelineFacts) -> Counter[str]:
@@ -77,6 +89,28 @@ def _part_table(parts: Mapping[str, PartFacts]) -> Table:
     total = ["all parts", *(f"{sum(column):,}" for column in zip(*counts.values(), strict=True)), ""]
     columns = ("part", *_PART_COUNTS, "engagement days")
     return Table(f"The {len(parts)} training parts.", columns, [*rows, total], frozenset({len(rows)}), folded=True)
+
+
+def _drift_table(facts: PipelineFacts) -> Table:
+    """Names the parts that lie furthest from the others, the furthest first, and what they differ in."""
+    worst = sorted(facts.drift, key=lambda part: (-max(facts.drift[part].values()), part))[:_DRIFTING_PARTS]
+    rows = [_drift_row(part, facts.drift[part]) for part in worst]
+    if facts.window_drift:
+        rows.insert(0, _drift_row("validation rows", facts.window_drift))
+    caption = (
+        f"Population stability index of the features that differ most: of the validation rows against the training "
+        f"rows, and of {len(worst):,} of {counted(len(facts.drift), 'part')}, the furthest first, against the others. "
+        f"From {DRIFT_LIMIT:g} on it is called another population."
+    )
+    begins = frozenset({1} if facts.window_drift and worst else ())
+    return Table(caption, ("rows", "furthest", "features"), rows, begins)
+
+
+def _drift_row(name: str, index: Mapping[str, float]) -> list[Cell | str]:
+    order = sorted(index, key=lambda feature: (-index[feature], feature))
+    furthest = index[order[0]]
+    named = ", ".join(f"{feature} {index[feature]:.3f}" for feature in order[:_DRIFTING_FEATURES])
+    return [name, Cell(f"{furthest:.3f}", best=furthest >= DRIFT_LIMIT), Cell(named, words=True)]
 
 
 def interactions_section(facts: PipelineFacts) -> Section:

@@ -1,20 +1,20 @@
 """The evaluation report: one self-contained HTML file, for light and dark screens, paper and phones.
 
 What belongs here: converting sections of tables and pictures to HTML. What does not: the content of the sections
-(scores_section, pipeline_section, figures). The template is report.html; all values from data or settings are escaped.
+(the modules `*_section`, figures). HTML and CSS stand in `templates`; Jinja escapes every value.
 """
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
-from importlib import resources
+from dataclasses import dataclass, field
 from pathlib import Path
-from string import Template
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engage_pipeline.files.atomic import atomic_file
 from engage_pipeline.plots import as_data_uri
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 TITLE = "Engagement prediction: evaluation"
 SUMMARY, SETTINGS = "Summary", "Settings"
@@ -23,11 +23,16 @@ SUMMARY, SETTINGS = "Summary", "Settings"
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table; `best`: the best of its row; `muted`: less important."""
+    """A cell of a table; `best`: the best of its row; `muted`: less important; `words`: a text that may wrap.
+
+    `note` stands below, in small type.
+    """
 
     text: str
     best: bool = False
     muted: bool = False
+    words: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,17 @@ class Table:
     begins: frozenset[int] = frozenset()
     folded: bool = False
 
+    def cells(self) -> list[list[Cell]]:
+        """Returns the cells of each row."""
+        return [[Cell(cell) if isinstance(cell, str) else cell for cell in row] for row in self.rows]
+
+    def holds_words(self, column: int) -> bool:
+        """Returns whether the column (from 0) holds texts that may wrap."""
+        return any(row[column].words for row in self.cells())
+
     def to_markdown(self) -> str:
         """Returns the table in Markdown, for Dagster's metadata."""
-        rows = [[cell if isinstance(cell, str) else cell.text for cell in row] for row in self.rows]
+        rows = [[cell.text for cell in row] for row in self.cells()]
         lines = ["| " + " | ".join(map(_markdown, cells)) + " |" for cells in (self.columns, *rows)]
         return "\n".join(
             [lines[0], "|---|" + "---:|" * (len(self.columns) - 1), *lines[1:], "", _markdown(self.caption)]
@@ -57,6 +70,17 @@ class Figure:
     title: str
     caption: str
     png: bytes
+
+    @property
+    def source(self) -> str:
+        """The picture as a data URI."""
+        return as_data_uri(self.png)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, pixels."""
+        width, height = struct.unpack(">II", self.png[16:24])
+        return width, height
 
 
 @dataclass(frozen=True)
@@ -79,12 +103,16 @@ class Section:
 
 @dataclass(frozen=True)
 class Headline:
-    """The top of the page: a line, the decision in words, `cards` with figures by name, and `about` them."""
+    """The top of the page: a line, the decision in words, `cards` with figures by name, and `about` them.
+
+    `identity` says, by name, which model, data and code the page is about.
+    """
 
     line: str
     decision: str
-    cards: Mapping[str, str]
+    cards: Mapping[str, Cell]
     about: str
+    identity: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_report(path: Path, *, headline: Headline, sections: Sequence[Section], settings: Mapping[str, Any]) -> None:
@@ -92,86 +120,24 @@ def write_report(path: Path, *, headline: Headline, sections: Sequence[Section],
 
     `settings` are shown by name at the end. Empty groups and sections are left out.
     """
-    template = Template(
-        resources.files("engage_pipeline.model.evaluation").joinpath("report.html").read_text(encoding="utf-8")
-    )
-    filled = [section for section in map(_filled, sections) if section.groups]
-    page = template.substitute(
-        title=escape(TITLE),
-        line=escape(headline.line),
-        decision=_decision(headline.decision) if headline.decision else "",
-        about=escape(headline.about),
-        cards="".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in headline.cards.items()),
-        contents=" ".join(_link(i, title) for i, title in enumerate([*(one.title for one in filled), SETTINGS])),
-        sections="\n".join(_section(i, section) for i, section in enumerate(filled)),
-        settings=_section(len(filled), Section(SETTINGS, [Group(tables=[_settings_table(settings)])])),
-    )
+    shown = [*sections, Section(SETTINGS, [Group(tables=[_settings_table(settings)])])]
+    filled = [section for section in map(_filled, shown) if section.groups]
+    page = _template("report.html").render(title=TITLE, headline=headline, sections=filled)
     with atomic_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
-def _decision(words: str) -> str:
-    return (
-        f'<p class="decision"><span class="muted">Does the new model predict from now on?</span><br>{escape(words)}</p>'
-    )
+def _template(name: str) -> "Template":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("engage_pipeline.model.evaluation", "templates")
+    return Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    ).get_template(name)
 
 
 def _filled(section: Section) -> Section:
     return Section(section.title, [one for one in section.groups if one.paragraphs or one.tables or one.figures])
-
-
-def _link(place: int, title: str) -> str:
-    return f'<a href="#section-{place}">{escape(title)}</a>'
-
-
-def _section(place: int, section: Section) -> str:
-    groups = "\n".join(_group(group) for group in section.groups)
-    return f'<section id="section-{place}">\n<h2>{escape(section.title)}</h2>\n{groups}\n</section>'
-
-
-def _group(group: Group) -> str:
-    parts = [f"<h3>{escape(group.title)}</h3>"] if group.title else []
-    parts += [f"<p>{escape(text)}</p>" for text in group.paragraphs]
-    parts += [_table(table) for table in group.tables]
-    if group.figures:
-        figures = "\n".join(_figure(figure) for figure in group.figures)
-        parts.append(f'<div class="figures">\n{figures}\n</div>')
-    return "\n".join(parts)
-
-
-def _figure(figure: Figure) -> str:
-    width, height = struct.unpack(">II", figure.png[16:24])
-    return (
-        f'<figure><img src="{as_data_uri(figure.png)}" alt="{escape(f"{figure.title}. {figure.caption}")}" '
-        f'width="{width}" height="{height}"><figcaption>{escape(figure.caption)}</figcaption></figure>'
-    )
-
-
-def _table(table: Table) -> str:
-    first, *others = table.columns
-    head = f'<th scope="col" class="left">{escape(first)}</th>' + "".join(
-        f'<th scope="col">{escape(name)}</th>' for name in others
-    )
-    rows = "\n".join(_row(cells, begins=place in table.begins) for place, cells in enumerate(table.rows))
-    caption = escape(table.caption)
-    pairs = " class=pairs" if len(table.columns) == 2 else ""
-    body = (
-        f'<div class="scroll" role="region" aria-label="{caption}" tabindex="0"><table{pairs}>'
-        f"<caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>"
-    )
-    return f"<details><summary>{caption}</summary>\n{body}\n</details>" if table.folded else body
-
-
-def _row(cells: Sequence[Cell | str], *, begins: bool) -> str:
-    name, *values = (Cell(cell) if isinstance(cell, str) else cell for cell in cells)
-    muted = f'<span class="muted">{_breakable(name.text)}</span>' if name.muted else _breakable(name.text)
-    body = "".join(f"<td{' class=best' if cell.best else ''}>{_breakable(cell.text)}</td>" for cell in values)
-    return f'<tr{" class=first" if begins else ""}><th scope="row">{muted}</th>{body}</tr>'
-
-
-def _breakable(name: str) -> str:
-    """Escapes a name and lets narrow screens break it at its underscores."""
-    return escape(name).replace("_", "_<wbr>")
 
 
 def _settings_table(settings: Mapping[str, Any]) -> Table:

@@ -11,7 +11,6 @@ words for it (submission.explanation.as_text).
 from dataclasses import dataclass
 
 from engage_pipeline import schema
-from engage_pipeline.model.effects.columns import FAMILY_LOGITS
 from engage_pipeline.model.trees.inputs import DAY_OF_MONTH, HOUR, LANGUAGE, RATES, RATIOS, further_rates
 from engage_pipeline.settings.families import COUNTER_FAMILIES, EFFECT_FAMILIES, KEYS, TRAINING, VALIDATION, WINDOWS
 
@@ -78,15 +77,24 @@ _OWN_FEATURES = {
     "language": (LANGUAGE,),
     "time": (HOUR, DAY_OF_MONTH),
 }
+EFFECT_FEATURES = tuple(f"{family}_logit" for family in EFFECT_FAMILIES)
+"""What each family of effects adds to the log-odds, in the order of EFFECT_FAMILIES."""
 _EFFECT_COLUMNS = {
-    "people_effects": ("engaging_user_id", "engaged_with_user_id"),
-    "pair_effects": ("engaging_user_id", "engaged_with_user_id"),
+    "people_effects": (
+        *("engaging_user_id", "engaged_with_user_id", "tweet_timestamp", "viewer_exposures", "author_exposures"),
+        *(name for name in (*schema.PROFILE_NUMBERS, *schema.BINARY_FEATURES) if name.startswith("engag")),
+    ),
+    "pair_effects": ("engaging_user_id", "engaged_with_user_id", "pair_exposures"),
     "tweet_effects": ("tweet_id",),
-    "habit_effects": ("engaging_user_id", "is_quote", "is_retweet", "is_top_level", "language", "hour"),
-    "topic_effects": ("engaging_user_id", *schema.TOKEN_COLUMNS, "language"),
+    "habit_effects": (
+        *("engaging_user_id", "is_quote", "is_retweet", "is_top_level", "language", "hour", "tweet_timestamp"),
+    ),
+    "topic_effects": ("engaging_user_id", *schema.TOKEN_COLUMNS, "language", "tweet_timestamp"),
     "community_effects": ("engaging_user_id", "engaged_with_user_id"),
     "context_effects": (
         "first_hashtag",
+        "tweet_timestamp",
+        *schema.TOKEN_COLUMNS,
         "n_hashtags",
         "has_link",
         "has_gif",
@@ -136,7 +144,7 @@ def _features() -> dict[str, Feature]:
         features[name] = Feature(counter_family(counter), (counter, exposures))
     for name, columns in RATIOS.items():
         features[name] = Feature(_SHARES.get(name) or own[name], columns)
-    for name, family in zip(FAMILY_LOGITS, EFFECT_FAMILIES, strict=True):
+    for name, family in zip(EFFECT_FEATURES, EFFECT_FAMILIES, strict=True):
         features[name] = Feature(family, _EFFECT_COLUMNS[family])
     for name in (*schema.PROFILE_NUMBERS, *schema.BINARY_FEATURES, HOUR, DAY_OF_MONTH, LANGUAGE):
         features[name] = Feature(own[name], (name,))

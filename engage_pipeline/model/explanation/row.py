@@ -1,31 +1,29 @@
 """Explains the probabilities of one row: each final logit is a baseline plus a contribution of every feature.
 
-    logit = intercept + network_weight * network + trees_weight * trees
+    logit = network_weight * network + trees_weight * trees + effects_weight * effects
     network = its logit for a row without history + integrated gradients
     trees   = intercept + slopes * (pretrained network, effects) + expected value + SHAP values
+    effects = the logit of the intercept + the parts of the families
 
-All three are sums over features, and so is the logit. The error of the sum is the `residual`: integrated gradients use
-finitely many steps, and a network may predict in bfloat16. The baseline is the same sum over the terms that belong to
-no feature: the logits of networks and effects for an unknown row, and the mean of the trees over their training rows.
+All of them are sums over features, and so is the logit. The error of the sum is the `residual`: integrated gradients
+use finitely many steps, and a network may predict in bfloat16. The baseline is the same sum over the terms that belong
+to no feature: the logits of networks and effects for an unknown row, and the mean of the trees over their training
+rows.
 """
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from engage_pipeline import schema
-from engage_pipeline.model.blend import NETWORK_ONLY, Weights
+from engage_pipeline.model.blend import Weights
 from engage_pipeline.model.bundle import TrainedModel, to_probabilities
 from engage_pipeline.model.effects.scoring import EffectScorer
 from engage_pipeline.model.explanation.effects import EffectsAttribution, attribute_effects, no_attribution
 from engage_pipeline.model.explanation.families import FAMILIES, FEATURE_NAMES, FEATURES, ExplainedFamily
-from engage_pipeline.model.explanation.trees import BelowTree, TreesAttribution, attribute_trees
-
-if TYPE_CHECKING:
-    from engage_pipeline.model.explanation.network import NetworkAttribution
+from engage_pipeline.model.explanation.trees import BelowTree, attribute_trees
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,8 @@ class FamilyEffect:
 class Explanation:
     """The explanation of one engagement: `logit` and `probability` of the model, and the terms of the logit.
 
-    `contributions` are by feature, `baseline` is the logit without them. `network` and `trees` are the blended logits
-    (None = no trees), `base_rate` is the share of the training rows with the engagement (None = unknown).
+    `contributions` are by feature, `baseline` is the logit without them. `models` are the blended logits by the names
+    in Weights, `base_rate` is the share of the training rows with the engagement (None = unknown).
     """
 
     engagement: str
@@ -56,8 +54,7 @@ class Explanation:
     baseline: float
     contributions: dict[str, float]
     weights: Weights
-    network: float
-    trees: float | None
+    models: dict[str, float]
     base_rate: float | None
 
     @property
@@ -107,21 +104,22 @@ def explain_row(model: TrainedModel, table: pa.Table) -> RowExplanation:
     from engage_pipeline.model.explanation.network import attribute_network
 
     logits = model.components(table)
-    network, trees = attribute_network(model.finetuned, table), None
-    steps = {"network": network.steps}
+    network = attribute_network(model.finetuned, table)
+    parts, steps = {"network": (network.baseline, network.contributions)}, {"network": network.steps}
     if model.trees is not None and model.pretrained is not None and model.effects is not None:
         below = attribute_network(model.pretrained, table)
         effects = _effects(model.effects, table)
         columns = model.effects.columns(table)
         read = BelowTree(logits["pretrained"], below.baseline, below.contributions, columns, effects)
         trees = attribute_trees(model.trees, table, read)
+        parts |= {"trees": (trees.baseline, trees.contributions), "effects": (effects.baseline, effects.contributions)}
         steps["pretrained"] = below.steps
     rates = _base_rates(model)
     known = {name for name, feature in FEATURES.items() if {*feature.columns} <= {*table.column_names}}
     engagements = []
     for place, target in enumerate(schema.TARGETS):
-        weights = NETWORK_ONLY if trees is None else model.blend[target]
-        baseline, contributions = _blended(weights, network, trees, place)
+        weights = model.blend[target]
+        baseline, contributions = _blended(weights, parts, place)
         explanation = Explanation(
             engagement=target,
             logit=float(logits["blend"][0, place]),
@@ -131,8 +129,7 @@ def explain_row(model: TrainedModel, table: pa.Table) -> RowExplanation:
                 name: value for name, value in zip(FEATURE_NAMES, contributions.tolist(), strict=True) if name in known
             },
             weights=weights,
-            network=float(logits["network"][0, place]),
-            trees=None if trees is None else float(logits["trees"][0, place]),
+            models={name: float(logits[name][0, place]) for name in parts if name in logits},
             base_rate=rates.get(target),
         )
         engagements.append(explanation)
@@ -142,19 +139,17 @@ def explain_row(model: TrainedModel, table: pa.Table) -> RowExplanation:
 def _effects(scorer: EffectScorer, table: pa.Table) -> EffectsAttribution:
     if not scorer.enabled:
         return no_attribution()
-    return attribute_effects(scorer.tables.intercepts, scorer.families(table)[0])
+    return attribute_effects(scorer.tables.intercepts, scorer.scores(table))
 
 
-def _blended(
-    weights: Weights, network: "NetworkAttribution", trees: TreesAttribution | None, place: int
-) -> tuple[float, np.ndarray]:
-    """Returns baseline and contributions [features] of the blend for the engagement at `place` in TARGETS."""
-    baseline = weights.intercept + weights.network * network.baseline[place]
-    contributions = weights.network * network.contributions[place]
-    if trees is not None:
-        baseline += weights.trees * trees.baseline[place]
-        contributions = contributions + weights.trees * trees.contributions[place]
-    return float(baseline), contributions
+def _blended(weights: Weights, parts: dict[str, tuple[np.ndarray, np.ndarray]], place: int) -> tuple[float, np.ndarray]:
+    """Returns baseline and contributions [features] of the blend for the engagement at `place` in TARGETS.
+
+    `parts` are the baseline [4] and the contributions [4, features] of each model.
+    """
+    own = {name: getattr(weights, name) for name in parts}
+    baseline = sum(weight * parts[name][0][place] for name, weight in own.items())
+    return float(baseline), sum(weight * parts[name][1][place] for name, weight in own.items())
 
 
 def _base_rates(model: TrainedModel) -> dict[str, float]:

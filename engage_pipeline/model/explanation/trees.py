@@ -33,7 +33,7 @@ class BelowTree:
     """What the trees read beside the features of one row, with its attribution.
 
     `logits`, float64 [1, 4], are the pretrained network's, attributed by `baseline` [4] and `contributions` [4,
-    features]; `effects`, float32 [1, 17], are EFFECT_COLUMNS, attributed by `attribution`.
+    features]; `effects`, float32 [1, 4], are EFFECT_COLUMNS, attributed by `attribution`.
     """
 
     logits: np.ndarray

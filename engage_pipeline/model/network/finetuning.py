@@ -1,4 +1,7 @@
-"""Fine-tuning: finetuned_network is the pretrained network trained on the fine-tuning rows of the validation part."""
+"""Fine-tuning: finetuned_network is the pretrained network trained on the rows of the validation part.
+
+It is trained twice: on fine-tuning rows only, to be compared with other models, and on all rows, to predict.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -15,10 +18,11 @@ from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network import NetworkConfig
 from engage_pipeline.model.network.network_files import load_network, save_network
 from engage_pipeline.model.network.processes import train_in_processes
-from engage_pipeline.model.network.rows import stream_rows
+from engage_pipeline.model.network.rows import Rule, stream_rows
 from engage_pipeline.model.network.schedule import decaying, repeated
 from engage_pipeline.model.network.scoring import NetworkScorer
 from engage_pipeline.model.network.training import TrainingPlan, TrainingRun, make_accelerator
+from engage_pipeline.model.validation_roles import DECIDED
 from engage_pipeline.numerics.logistic import sigmoid
 from engage_pipeline.settings.settings import Settings
 
@@ -26,11 +30,12 @@ from engage_pipeline.settings.settings import Settings
 def finetune_network(
     pretrained: Path, features: Path, codes: np.ndarray, output: Path, workspace: Path, settings: Settings
 ) -> dict[str, Any]:
-    """Continues training the network in the folder `pretrained` and writes it into the folder `output`.
+    """Continues training the network in the folder `pretrained`, twice, and writes both into the folder `output`.
 
-    `features` is the feature file of the validation rows; `validation_roles` says which of them to train on. Continues
-    from a checkpoint in `workspace`. Returns the facts of `pretrain_network`, and `holdout`: AP and RCE of each
-    engagement on the held-out rows before and after. Raises UserError in the same cases as `pretrain_network`.
+    `features` is the feature file of the validation rows; `validation_roles` says which of them train the network whose
+    files are named DECIDED, and that all train the other, if settings.refit. Continues from a checkpoint in
+    `workspace`. Returns the facts of `pretrain_network`, and `holdout`: AP and RCE of each engagement on the held-out
+    rows before and after. Raises UserError in the same cases as `pretrain_network`.
     """
     arguments = pretrained, features, codes, output, workspace, settings
     return train_in_processes("finetuned_network", settings, finetune_share, *arguments)
@@ -40,22 +45,34 @@ def finetune_network(
 def finetune_share(
     pretrained: Path, features: Path, codes: np.ndarray, output: Path, workspace: Path, settings: Settings
 ) -> dict[str, Any]:
-    """Does the work of each process, and returns the facts; the first one also writes the network and scores it."""
+    """Does the work of each process, and returns the facts; the first one also writes the networks and scores one."""
     accelerator = make_accelerator(settings.engine.device)
-    network = load_network(pretrained)
-    plan = finetuning_plan(features, network.config, settings)
-    inputs = InputBuilder(codes, network.config.sketch_width, accelerator.device, network.config.base_rates)
-    facts = TrainingRun(network, inputs, plan, settings.network, workspace, accelerator).run()
+    learning = partial(validation_roles.trains_network, settings=settings)
+
+    def train(rule: Rule, folder: Path, *prefixes: str) -> dict[str, Any]:
+        network = load_network(pretrained)
+        plan = finetuning_plan(features, network.config, settings, rule)
+        inputs = InputBuilder(codes, network.config.sketch_width, accelerator.device, network.config.base_rates)
+        folder.mkdir(exist_ok=True)
+        facts = TrainingRun(network, inputs, plan, settings.network, folder, accelerator).run()
+        for prefix in prefixes if accelerator.is_main_process else ():
+            save_network(network, output, prefix)
+        return facts
+
+    if settings.refit:
+        facts = train(learning, workspace, DECIDED)
+        train(validation_roles.all_rows, workspace / "all-rows", "")
+    else:
+        facts = train(learning, workspace, DECIDED, "")
     if accelerator.is_main_process:
-        save_network(network, output)
-        facts["holdout"] = _holdout_scores({"before": pretrained, "after": output}, features, codes, settings)
+        networks = {"before": (pretrained, ""), "after": (output, DECIDED)}
+        facts["holdout"] = _holdout_scores(networks, features, codes, settings)
     return facts
 
 
-def finetuning_plan(features: Path, config: NetworkConfig, settings: Settings) -> TrainingPlan:
-    """Returns passes over the validation rows that fine-tune the network. Raises UserError if there are none."""
+def finetuning_plan(features: Path, config: NetworkConfig, settings: Settings, rule: Rule) -> TrainingPlan:
+    """Returns passes over the validation rows that `rule` chooses. Raises UserError if there are none."""
     chosen, seed = settings.network, settings.seed + 1
-    rule = partial(validation_roles.trains_network, settings=settings)
     stretches = repeated("pass", features, rule, max(chosen.finetuning_epochs, 1), seed)
     if not stretches:
         raise UserError(f"{features}: no fine-tuning rows")
@@ -68,11 +85,16 @@ def finetuning_plan(features: Path, config: NetworkConfig, settings: Settings) -
     )
 
 
-def _holdout_scores(networks: dict[str, Path], features: Path, codes: np.ndarray, settings: Settings) -> dict[str, Any]:
-    """Returns AP and RCE of each engagement on the held-out rows; None if all labels are the same."""
+def _holdout_scores(
+    networks: dict[str, tuple[Path, str]], features: Path, codes: np.ndarray, settings: Settings
+) -> dict[str, Any]:
+    """Returns AP and RCE of each engagement on the held-out rows; None if all labels are the same.
+
+    `networks` are folders, each with the prefix of its files.
+    """
     scores: dict[str, Any] = {}
-    for name, folder in networks.items():
-        scorer = NetworkScorer.load(folder, codes, device=settings.engine.device)
+    for name, (folder, prefix) in networks.items():
+        scorer = NetworkScorer.load(folder, codes, prefix=prefix, device=settings.engine.device)
         config = scorer.network.config
         logits, labels = [np.empty((0, len(schema.TARGETS)))], [np.empty((0, len(schema.TARGETS)), np.bool_)]
         for rows in stream_rows(

@@ -14,7 +14,7 @@ from engage_pipeline import schema
 from engage_pipeline.model.network.fourier import FEATURES_PER_NUMBER, fourier_features
 from engage_pipeline.model.network.rows import Rows
 from engage_pipeline.model.network.smoothed_rates import history_features, n_history_features
-from engage_pipeline.model.network.tweet_sketch import count_codes, normalize_sketch
+from engage_pipeline.model.network.tweet_sketch import count_codes, normalize_sketch, sketch_of_one
 
 
 class Inputs(NamedTuple):
@@ -60,6 +60,19 @@ class InputBuilder:
         if self.base_rates:
             pieces.append(history_features(numbers, self._tensor(rows.exposures), self.base_rates))
         return Inputs(torch.cat(pieces, dim=1), self._tensor(rows.categories))
+
+    def build_one(self, rows: Rows) -> Inputs:
+        """Does the same for one row on the CPU, in calls of numpy, which are cheaper than torch's."""
+        pieces = [
+            sketch_of_one(rows.tokens, self.codes.numpy(), self.sketch_width),
+            fourier_features(rows.numbers[:, : len(schema.NUMBERS)])[0],
+            rows.flags[0],
+        ]
+        if self.base_rates:
+            numbers, exposures = self._tensor(rows.numbers), self._tensor(rows.exposures)
+            pieces.append(history_features(numbers, exposures, self.base_rates)[0].numpy())
+        known = np.concatenate(pieces, dtype=np.float32)
+        return Inputs(self._tensor(known[np.newaxis]), self._tensor(rows.categories))
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array).to(self.device)

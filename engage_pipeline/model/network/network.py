@@ -87,8 +87,11 @@ class EngagementNetwork(nn.Module, ABC):
 
     def mean_embeddings(self) -> torch.Tensor:
         """Returns the means of the three tables side by side, [1, 3 embedding_size]: average language, hour and day."""
-        tables = (self.language, self.hour, self.day)
-        return torch.cat([table.weight.mean(dim=0, keepdim=True) for table in tables], dim=1)
+        return torch.cat([table.weight.mean(dim=0, keepdim=True) for table in self.embedding_tables()], dim=1)
+
+    def embedding_tables(self) -> tuple[nn.Embedding, nn.Embedding, nn.Embedding]:
+        """Returns the embeddings of language, hour and day."""
+        return self.language, self.hour, self.day
 
     def start_at(self, rates: Sequence[float]) -> None:
         """Sets the output bias to the logits of `rates`, four in the order of TARGETS, and the other outputs to 0."""

@@ -14,20 +14,20 @@ from engage_pipeline.model.network.network import EngagementNetwork, NetworkConf
 WEIGHTS_FILE, CONFIG_FILE = "network.safetensors", "network.json"
 
 
-def save_network(network: EngagementNetwork, folder: Path) -> None:
-    """Writes network.safetensors and network.json into `folder`.
+def save_network(network: EngagementNetwork, folder: Path, prefix: str = "") -> None:
+    """Writes network.safetensors and network.json into `folder`, `prefix` before their names.
 
     The JSON leaves out the architecture and the further counters if they are the defaults, as in files that were saved
     before these two existed.
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    save_file(weights, folder / WEIGHTS_FILE)
+    save_file(weights, folder / f"{prefix}{WEIGHTS_FILE}")
     values = asdict(network.config)
     for name in ("architecture", "further_counters"):
         if values[name] == getattr(NetworkConfig, name):
             del values[name]
     text = json.dumps(values, indent=1, ensure_ascii=False)
-    (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
+    (folder / f"{prefix}{CONFIG_FILE}").write_text(text, encoding="utf-8")
 
 
 def load_network(folder: Path, prefix: str = "") -> EngagementNetwork:

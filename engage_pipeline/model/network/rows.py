@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.feature_columns import column_values, flag_matrix, number_matrix
+from engage_pipeline.model.feature_columns import Features, column_values, flag_matrix, number_matrix
 from engage_pipeline.numerics.categories import category_numbers
 from engage_pipeline.numerics.token_bytes import tokens_of
 
@@ -102,7 +102,7 @@ def concatenate(pieces: Iterable[Rows], count: int) -> Rows:
     return Rows(tokens=np.concatenate(tokens), **whole)
 
 
-def rows_from_table(table: pa.Table, languages: Sequence[str], *, labelled: bool, further: Sequence[str] = ()) -> Rows:
+def rows_from_table(table: Features, languages: Sequence[str], *, labelled: bool, further: Sequence[str] = ()) -> Rows:
     """Returns the rows of `table`: INPUT_COLUMNS, the columns of `further` counters and, if `labelled`, TARGETS.
 
     A language that is missing or not in `languages` gets the index len(languages). Raises ValueError for any

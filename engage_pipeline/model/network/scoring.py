@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import pyarrow as pa
 import torch  # noqa: TID253 - nothing light imports this module
 
 from engage_pipeline import schema
 from engage_pipeline.machine.device import Device, torch_device
 from engage_pipeline.machine.precision import autocast, bf16_is_fast
+from engage_pipeline.model.feature_columns import Features
 from engage_pipeline.model.network.inputs import InputBuilder, Inputs
 from engage_pipeline.model.network.network import EngagementNetwork
 from engage_pipeline.model.network.network_files import load_network
 from engage_pipeline.model.network.rows import Rows, empty_rows, rows_from_table
-from engage_pipeline.model.network.single_row import SparseFirstLayer, lay_out_by_input
+from engage_pipeline.model.network.single_row import SingleRowNetwork, lay_out_by_input
 
 BATCH_ROWS = 512
 
@@ -51,11 +51,11 @@ class NetworkScorer:
             torch.set_num_threads(threads)
         return cls(load_network(folder, prefix), codes, device)
 
-    def logits(self, table: pa.Table) -> np.ndarray:
+    def logits(self, table: Features) -> np.ndarray:
         """Returns logits float32 [n, 4], in the order of TARGETS, for the rows of a feature table, labelled or not."""
         return self.logits_of(self.rows(table))
 
-    def rows(self, table: pa.Table) -> Rows:
+    def rows(self, table: Features) -> Rows:
         """Returns what the network reads of a feature table. Raises UserError if a counter that it reads is missing."""
         config = self.network.config
         return rows_from_table(table, config.languages, labelled=False, further=config.further_counters)
@@ -64,7 +64,7 @@ class NetworkScorer:
         """Returns logits float32 [n, 4] for rows in memory."""
         result = np.empty((len(rows), len(schema.TARGETS)), np.float32)
         for place, batch in _batches(rows):
-            result[place] = self._logits_from(self.inputs.build(batch))
+            result[place] = self._logits_from(self._build(batch))
         return result
 
     def reads_like(self, other: "NetworkScorer") -> bool:
@@ -75,27 +75,32 @@ class NetworkScorer:
         return alike and rates and self.codes is other.codes
 
     @cached_property
-    def _first_of_one(self) -> SparseFirstLayer:
+    def _single_row(self) -> SingleRowNetwork:
         further = len(self.network.config.further_counters)
-        return SparseFirstLayer(self.network.first_known, self.inputs.build(empty_rows(1, further)).known)
+        return SingleRowNetwork(self.network, self._build(empty_rows(1, further)).known)
+
+    def _build(self, rows: Rows) -> Inputs:
+        with torch.inference_mode():
+            return self.inputs.build_one(rows) if self._alone(len(rows)) else self.inputs.build(rows)
+
+    def _alone(self, rows: int) -> bool:
+        return rows == 1 and self.device.type == "cpu"
 
     def _logits_from(self, inputs: Inputs) -> np.ndarray:
         with torch.inference_mode(), autocast(self.device, bf16=self.precision == "bf16"):
-            known, categories = inputs
-            one = len(known) == 1 and self.device.type == "cpu"
-            first_known = self._first_of_one if one else self.network.first_known
-            first = first_known(known) + self.network.first_embedded(self.network.embed(categories))
-            return self.network.above_first(first).cpu().numpy()
+            if self._alone(len(inputs.known)):
+                return self._single_row(inputs).numpy()
+            return self.network(*inputs).cpu().numpy()
 
 
-def logits_of_both(first: NetworkScorer, second: NetworkScorer, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+def logits_of_both(first: NetworkScorer, second: NetworkScorer, table: Features) -> tuple[np.ndarray, np.ndarray]:
     """Returns the logits of both, float32 [n, 4] each; builds the input once if both networks read the same."""
     if not first.reads_like(second):
         return first.logits(table), second.logits(table)
     rows = first.rows(table)
     results = tuple(np.empty((len(rows), len(schema.TARGETS)), np.float32) for _ in range(2))
     for place, batch in _batches(rows):
-        inputs = first.inputs.build(batch)
+        inputs = first._build(batch)
         for result, scorer in zip(results, (first, second), strict=True):
             result[place] = scorer._logits_from(inputs)
     return results[0], results[1]

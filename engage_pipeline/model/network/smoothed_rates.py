@@ -1,6 +1,7 @@
 """Smoothed rates: the share of a key's exposures with an engagement, drawn to the base rate. Beyond the reference."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch  # noqa: TID253 - nothing light imports this module
 
@@ -32,7 +33,14 @@ def history_features(numbers: torch.Tensor, exposures: torch.Tensor, base_rates:
     """
     base = torch.tensor(base_rates, dtype=torch.float64, device=numbers.device)
     shown = exposures.double()
-    further = torch.arange(len(schema.NUMBERS), numbers.shape[1]).view(-1, len(schema.TARGETS)).tolist()
-    rates = (numbers[:, _COUNTERS + further] + PRIOR_WEIGHT * base) / (shown.unsqueeze(2) + PRIOR_WEIGHT)  # [n, k, 4]
+    counts = numbers[:, _counters(numbers.shape[1], numbers.device)]  # [n, k, 4]
+    rates = (counts + PRIOR_WEIGHT * base) / (shown.unsqueeze(2) + PRIOR_WEIGHT)
     log_odds = rates.clamp_max(HIGHEST_RATE).logit() - base.logit()
     return torch.cat([log_odds.flatten(1), shown.log1p() * EXPOSURE_SCALE], dim=1).float()
+
+
+@cache
+def _counters(numbers: int, device: torch.device) -> torch.Tensor:
+    """Returns where the TARGETS of each key are among so many `numbers`: int64 [k, 4]."""
+    further = torch.arange(len(schema.NUMBERS), numbers).view(-1, len(schema.TARGETS))
+    return torch.cat([torch.tensor(_COUNTERS), further]).to(device)

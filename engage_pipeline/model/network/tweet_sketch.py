@@ -1,5 +1,6 @@
 """The tweet sketch: a histogram of the codes of a tweet's tokens at each depth."""
 
+import numpy as np
 import torch  # noqa: TID253 - nothing light imports this module
 
 
@@ -31,3 +32,13 @@ def normalize_sketch(counts: torch.Tensor) -> torch.Tensor:
     """
     norms = torch.linalg.vector_norm(counts, dim=2, keepdim=True)
     return counts.div_(norms.clamp_min_(1)).flatten(1)
+
+
+def sketch_of_one(tokens: np.ndarray, codes: np.ndarray, width: int) -> np.ndarray:
+    """Returns the normalized sketch of one tweet, float32 [depth x width]; arguments as those of count_codes."""
+    inner = tokens[1:-1]
+    columns = codes[inner[(inner >= 0) & (inner < len(codes))]]  # [inner tokens, depth]
+    size = codes.shape[1] * width
+    cells = columns[columns[:, 0] >= 0] + np.arange(0, size, width)
+    counts = np.bincount(cells.ravel(), minlength=size).reshape(-1, width).astype(np.float32)
+    return (counts / np.sqrt(np.square(counts).sum(axis=1, keepdims=True)).clip(1)).ravel()

@@ -15,11 +15,10 @@ from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.evaluation.holdout import score_holdout
-from engage_pipeline.model.promotion.facts import DifferenceFigures
+from engage_pipeline.model.promotion.facts import CANDIDATE, DifferenceFigures
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import Version
 
-CANDIDATE = "candidate"
 MEAN = "mean"
 CANT_TELL = "no engagement has both kinds of holdout rows"
 
@@ -28,13 +27,16 @@ CANT_TELL = "no engagement has both kinds of holdout rows"
 class HoldoutScore:
     """RCE on the holdout rows, percent, by engagement (None = no score), and their `mean`; None with a `problem`.
 
-    `draws` are the RCE of each bootstrap draw [draws, 4], in the order of TARGETS; None if unknown.
+    `draws` are the RCE of each bootstrap draw [draws, 4], in the order of TARGETS; None if unknown. `ap` is the average
+    precision by engagement, and the mean; `shares` are the shares of positives by engagement.
     """
 
     rce: Mapping[str, float | None]
     mean: float | None
     problem: str = ""
     draws: NDArray[np.float64] | None = field(default=None, compare=False)
+    ap: Mapping[str, float | None] = field(default_factory=dict)
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     def figures(self) -> dict[str, float | None]:
         """Returns the RCE by engagement, and the mean."""
@@ -82,7 +84,7 @@ class Decision:
 def score_version(version: Version, features: Path, settings: Settings) -> HoldoutScore:
     """Scores the model of a bundle on the holdout rows of `features`; a model that can't be scored gets a problem."""
     try:
-        model = TrainedModel.load(version, settings.engine.threads, settings.engine.device)
+        model = TrainedModel.load(version, settings.engine.threads, settings.engine.device, decided=True)
         holdout = score_holdout(features, lambda table: {CANDIDATE: model.probabilities(table)})
     except UserError as error:
         return HoldoutScore(dict.fromkeys(schema.TARGETS), None, str(error))
@@ -91,7 +93,9 @@ def score_version(version: Version, features: Path, settings: Settings) -> Holdo
     rce = {name: one.overall.rce for name, one in scores.engagements.items()}
     mean = scores.overall_mean.rce
     draws = metrics.rce_draws(holdout.labels, probabilities, holdout.viewers)
-    return HoldoutScore(rce, mean, "" if mean is not None else CANT_TELL, draws)
+    ap = {name: one.overall.ap for name, one in scores.engagements.items()} | {MEAN: scores.overall_mean.ap}
+    shares = dict(zip(schema.TARGETS, holdout.labels.mean(axis=0).tolist(), strict=True))
+    return HoldoutScore(rce, mean, "" if mean is not None else CANT_TELL, draws, ap, shares)
 
 
 def difference(candidate: HoldoutScore, current: HoldoutScore) -> Difference | None:

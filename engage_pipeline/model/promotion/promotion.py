@@ -13,7 +13,6 @@ from typing import Any
 
 from engage_pipeline import metrics, schema
 from engage_pipeline.model.promotion.decision import (
-    CANDIDATE,
     MEAN,
     Decision,
     HoldoutScore,
@@ -22,7 +21,7 @@ from engage_pipeline.model.promotion.decision import (
     judge_first,
     score_version,
 )
-from engage_pipeline.model.promotion.facts import DecisionFacts, ModelFacts
+from engage_pipeline.model.promotion.facts import CANDIDATE, CURRENT, DecisionFacts, ModelFacts
 from engage_pipeline.model.promotion.predicting import MODEL, current_model, write_no_model
 from engage_pipeline.settings.operating import PromotionSettings
 from engage_pipeline.store import promoted_counters
@@ -31,8 +30,6 @@ from engage_pipeline.store.file_names import FEATURES
 from engage_pipeline.store.store import ArtifactStore, Draft, Manifest, Version
 
 CANDIDATE_MODEL = "candidate_model"
-CURRENT = "model before"
-"""The name of the model that competes with the candidate, in facts and tables."""
 _OF_THE_MODEL = {"promoted_at", "rce_at_promotion", "split"}
 _OF_ROLLBACKS = {"rolled_back_at", "rolled_back_from", "held_back"}
 
@@ -60,6 +57,8 @@ def promote(store: ArtifactStore, draft: Draft) -> DecisionFacts:
         candidate=candidate.manifest.version,
         tolerance=store.settings.promotion.tolerance,
         rce={name: score.figures() for name, score in scores.items()},
+        ap={name: score.ap for name, score in scores.items() if score.ap},
+        share_of_positives=scores[CANDIDATE].shares,
         **promoted_counters.judged_on(store).model_dump(),
         **({} if found is None else {"rce_difference": found.figures()}),
     )

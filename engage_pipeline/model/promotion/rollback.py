@@ -11,8 +11,8 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.metrics import format_value
 from engage_pipeline.model.bundle import TrainedModel
-from engage_pipeline.model.promotion.decision import CANDIDATE, MEAN
-from engage_pipeline.model.promotion.facts import DecisionFacts, ModelFacts
+from engage_pipeline.model.promotion.decision import MEAN
+from engage_pipeline.model.promotion.facts import CANDIDATE, DecisionFacts, ModelFacts
 from engage_pipeline.model.promotion.predicting import MODEL, current_model, holds_model, short
 from engage_pipeline.model.promotion.promotion import (
     CANDIDATE_MODEL,

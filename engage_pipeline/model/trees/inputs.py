@@ -10,12 +10,11 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-import pyarrow as pa
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS
-from engage_pipeline.model.feature_columns import flag_matrix, number_matrix
+from engage_pipeline.model.feature_columns import Features, flag_matrix, number_matrix
 from engage_pipeline.numerics.categories import category_column
 
 LANGUAGE = "language"
@@ -135,11 +134,11 @@ class TreeInputs:
             raise UserError(f"{source}: {_first_difference(columns, expected)}; train the trees again")
         return cls(tuple(values["languages"]), values["base_rates"], values["prior_weight"], counters)
 
-    def fill(self, matrix: np.ndarray, table: pa.Table, logits: np.ndarray, effects: np.ndarray) -> None:
+    def fill(self, matrix: np.ndarray, table: Features, logits: np.ndarray, effects: np.ndarray) -> None:
         """Writes the rows of `table` into `matrix`, float32 [n, len(columns)].
 
         `table` holds features as schema.feature_schema says; `logits` [n, 4] are the pretrained network's,
-        `effects` [n, 17] are EFFECT_COLUMNS. Source of the smoothed rate
+        `effects` [n, 4] are EFFECT_COLUMNS. Source of the smoothed rate
         (count + prior_weight * base_rate) / (exposures + prior_weight): docs/specification.md, section 9.
         """
         numbers = number_matrix(table, self._numbers, np.float64)
@@ -163,7 +162,7 @@ class TreeInputs:
             matrix[:, start : start + block.shape[1]] = block
             start += block.shape[1]
 
-    def matrix(self, table: pa.Table, logits: np.ndarray, effects: np.ndarray) -> np.ndarray:
+    def matrix(self, table: Features, logits: np.ndarray, effects: np.ndarray) -> np.ndarray:
         """A new matrix, float32 [table.num_rows, len(columns)], filled as `fill` says."""
         matrix = np.empty((table.num_rows, len(self.columns)), np.float32)
         self.fill(matrix, table, logits, effects)

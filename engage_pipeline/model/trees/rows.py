@@ -1,9 +1,9 @@
-"""Reads the training rows of the trees from validation_features into one matrix.
+"""Reads the validation rows for the trees from validation_features into one matrix.
 
-These are the fine-tuning rows outside the last chunk: that chunk is for the blend weights, the holdout for the
-evaluation. Beyond trees.max_rows they are a sample: each of these rows is drawn with the same chance, without
-replacement, by the setting `seed`, and the sample keeps the order of the file. What does not belong here: the columns
-(inputs), and growing trees (training).
+The published trees learn from all of them; those that are compared learn from the fine-tuning rows outside the last
+chunk: that chunk is for the blend weights, the holdout for the evaluation. Beyond trees.max_rows they are a sample:
+each row is drawn with the same chance, without replacement, by the setting `seed`, and the sample keeps the order of
+the file. What does not belong here: the columns (inputs), and growing trees (training).
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,30 +38,35 @@ class LogitSource(Protocol):
 
 @dataclass(frozen=True)
 class TreeRows:
-    """Training rows: `matrix` float32 [n, columns], `labels` bool [n, 4], `folds` int [n] in 0 … folds-1."""
+    """Validation rows: `matrix` float32 [n, columns], `labels` bool [n, 4].
+
+    `learning` int [m]: the positions of the rows that trees to be compared learn from. `folds` int [m] in 0 … folds-1.
+    """
 
     inputs: TreeInputs
     matrix: np.ndarray
     labels: np.ndarray
+    learning: np.ndarray
     folds: np.ndarray
 
 
 def read_tree_rows(features: Path, pretrained: LogitSource, effects: np.ndarray, settings: Settings) -> TreeRows:
-    """Reads the training rows of the Parquet file `features`, at most trees.max_rows, in the order of the file.
+    """Reads the rows of the Parquet file `features`, at most trees.max_rows, in the order of the file.
 
-    `effects` are effects.columns.EFFECT_COLUMNS of all rows of the file, float32 [n, 17], fitted without their labels.
+    `effects` are effects.columns.EFFECT_COLUMNS of all rows of the file, float32 [n, 4], fitted without their labels.
     Raises UserError naming the file if it has no training rows.
     """
     file = pq.ParquetFile(features)
     split = file.read(columns=[schema.SPLIT])[schema.SPLIT].to_numpy()
-    chosen = _choose(split, settings)
-    if not len(chosen):
+    chosen = _choose(len(split), settings)
+    learning = np.flatnonzero(trains_trees(split[chosen], settings))
+    if not len(learning):
         raise UserError(f"{features}: no fine-tuning rows outside the last chunk to train trees on")
     described = pa.concat_tables(_chosen_batches(file, chosen, [LANGUAGE, *schema.TARGETS]))
     labels = np.column_stack([described[target].to_numpy() for target in schema.TARGETS])
     inputs = TreeInputs(
-        _languages(described[LANGUAGE]),
-        _base_rates(labels),
+        _languages(described[LANGUAGE].take(pa.array(learning))),
+        _base_rates(labels[learning]),
         settings.trees.prior_weight,
         schema.further_counters(settings.features.counters),
     )
@@ -73,15 +78,14 @@ def read_tree_rows(features: Path, pretrained: LogitSource, effects: np.ndarray,
             inputs.fill(matrix[done : done + table.num_rows], table, pretrained.logits(table), effects[members])
             done += table.num_rows
             tracker.advance(table.num_rows)
-    return TreeRows(inputs, matrix, labels, folds_of(split[chosen], settings.trees.folds))
+    return TreeRows(inputs, matrix, labels, learning, folds_of(split[chosen][learning], settings.trees.folds))
 
 
-def _choose(split: np.ndarray, settings: Settings) -> np.ndarray:
-    """Returns the positions of the training rows, ascending: all, or a sample of trees.max_rows."""
-    rows = np.flatnonzero(trains_trees(split, settings))
+def _choose(rows: int, settings: Settings) -> np.ndarray:
+    """Returns the positions of the rows to read, ascending: all, or a sample of trees.max_rows."""
     most = settings.trees.max_rows
-    if most is None or len(rows) <= most:
-        return rows
+    if most is None or rows <= most:
+        return np.arange(rows)
     return np.sort(np.random.default_rng(settings.seed).choice(rows, most, replace=False))
 
 

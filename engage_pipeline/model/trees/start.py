@@ -44,11 +44,11 @@ class Start:
 
 
 def below_trees(matrix: np.ndarray, target: int, settings: Settings) -> BelowTrees:
-    """Reads the logits of the engagement TARGETS[target] from the matrix of the trees."""
-    pretrained = matrix[:, COLUMNS.index(LOGITS[target])]
+    """Copies the logits of the engagement TARGETS[target] from the matrix of the trees."""
+    pretrained = matrix[:, COLUMNS.index(LOGITS[target])].copy()
     if not settings.features.effects:
         return BelowTrees(pretrained)
-    return BelowTrees(pretrained, matrix[:, COLUMNS.index(EFFECT_LOGITS[target])])
+    return BelowTrees(pretrained, matrix[:, COLUMNS.index(EFFECT_LOGITS[target])].copy())
 
 
 def fit_start(below: BelowTrees, labels: np.ndarray) -> Start:

@@ -1,10 +1,15 @@
-"""Trains LightGBM trees, one model per engagement, on the fine-tuning rows.
+"""Trains LightGBM trees, one model per engagement, on validation rows.
 
     logit = intercept + pretrained_slope * pretrained logit + effects_slope * logit of the effects + trees
 
 The pretrained network never saw these rows, and the effects were fitted without their labels, so both are as good here
 as on new rows: the trees start from them, slightly recalibrated, and read them beside the counters. The out-of-fold
 loss decides the number of trees of an engagement. If nothing is better than the constant rate, it gets that rate.
+So many trees are grown twice: on the fine-tuning rows, to be compared with other models, and on all rows, to predict.
+
+The time grows no faster than the rows. Early stopping takes more trees of more rows, at most trees.n_estimators, but
+fewer folds are tested of more rows (trees.tested_rows), down to one, and no tree is grown on more than
+trees.rows_per_tree rows: beyond that, a row costs only its binning and its score after each tree.
 """
 
 import json
@@ -21,6 +26,7 @@ from engage_pipeline.machine.threads import on_training_threads
 from engage_pipeline.model.trees.inputs import CATEGORICAL
 from engage_pipeline.model.trees.rows import LogitSource, TreeRows, read_tree_rows
 from engage_pipeline.model.trees.start import BelowTrees, Start, below_trees, fit_start
+from engage_pipeline.model.validation_roles import DECIDED
 from engage_pipeline.numerics.logistic import log_losses
 from engage_pipeline.progress import Progress, progress
 from engage_pipeline.settings.settings import Settings
@@ -29,11 +35,13 @@ TREES = "trees.json"
 LEAST_LABELS = 10
 """With fewer rows with the engagement, or without it, only a constant is fitted."""
 IMPORTANT_COLUMNS = 30
+MAX_BINS = 63
+"""Bins of a column: rows are few beside 255, and so are the columns whose finer steps matter."""
 
 
-def trees_file(target: str) -> str:
+def trees_file(target: str, prefix: str = "") -> str:
     """Returns the name of the LightGBM text file of the engagement `target`."""
-    return f"trees_{target}.txt"
+    return f"{prefix}trees_{target}.txt"
 
 
 @dataclass(frozen=True)
@@ -50,38 +58,70 @@ class Choice:
     constant_loss: float | None = None
     curve: list[float] = field(default_factory=list)
 
+    def start_of(self, rows: "BinnedRows", number: int) -> Start:
+        """Returns the start of the engagement TARGETS[number] for other rows, fitted to them as this one was."""
+        labels = rows.labels[:, number]
+        constant = not (self.start.pretrained_slope or self.start.effects_slope)
+        return Start(constant_logit(labels), 0.0, 0.0) if constant else fit_start(rows.below[number], labels)
+
+
+@dataclass(frozen=True)
+class BinnedRows:
+    """n rows: LightGBM's `dataset`, `labels` bool [n, 4], and the logits of the start, `below`, by engagement."""
+
+    dataset: Any
+    labels: np.ndarray
+    below: list[BelowTrees]
+
 
 @on_training_threads
 def train_trees(
     features: Path, pretrained: LogitSource, effects: np.ndarray, output: Path, settings: Settings
 ) -> dict[str, Any]:
-    """Trains the trees of each engagement and writes `trees.json` and `trees_<engagement>.txt` into `output`.
+    """Trains the trees of each engagement and writes `trees.json` and `trees_<engagement>.txt` into `output`: of all
+    rows, and with DECIDED before the name of those that are to be compared.
 
     `features` is the Parquet file of validation_features; `pretrained` was not trained on its rows, and `effects`
-    float32 [n, 17] are EFFECT_COLUMNS of its rows, fitted without their labels. Returns figures for people. With
+    float32 [n, 4] are EFFECT_COLUMNS of its rows, fitted without their labels. Returns figures for people. With
     `trees.enabled: false`, only a `trees.json` that says so is written. Raises UserError if there are no training rows.
     """
     if not settings.trees.enabled:
-        _write_json(output / TREES, {"enabled": False})
+        for prefix in (DECIDED, ""):
+            _write_json(output / f"{prefix}{TREES}", {"enabled": False})
         return {"enabled": False}
     rows = read_tree_rows(features, pretrained, effects, settings)
-    dataset = _dataset(rows, lightgbm_parameters(settings))
-    engagements, facts = {}, {}
+    compared = _bin(rows, rows.learning, settings)
+    grown = [(compared, [DECIDED, ""])]
+    if settings.refit:
+        grown = [(compared, [DECIDED]), (_bin(rows, None, settings), [""])]
+    inputs, folds = rows.inputs, rows.folds
+    del rows  # its matrix, which is binned
+    described: dict[str, dict[str, Any]] = {DECIDED: {}, "": {}}
+    facts = {}
     with progress("trees", None, "rounds") as tracker:
         for number, target in enumerate(schema.TARGETS):
-            labels, below = rows.labels[:, number], below_trees(rows.matrix, number, settings)
-            choice = choose_iterations(dataset, below, labels, rows.folds, settings, _rounds(tracker, target))
-            engagements[target] = {"iterations": choice.iterations, "start": asdict(choice.start)}
-            booster = _grow(dataset, settings, choice.iterations) if choice.iterations else None
-            if booster:
-                (output / trees_file(target)).write_text(_model_text(booster), encoding="utf-8")
-            facts[target] = _facts(labels, choice, booster)
-    _write_json(output / TREES, {"enabled": True, **rows.inputs.to_json(), "engagements": engagements})
-    return {"enabled": True, "rows": len(rows.labels), "columns": len(rows.inputs.columns), "engagements": facts}
+            labels = compared.labels[:, number]
+            report = _rounds(tracker, target)
+            choice = choose_iterations(compared.dataset, compared.below[number], labels, folds, settings, report)
+            for binned, prefixes in grown:
+                start = choice.start if binned is compared else choice.start_of(binned, number)
+                booster = _grow(binned, number, start, choice.iterations, settings) if choice.iterations else None
+                for prefix in prefixes:
+                    if booster:
+                        (output / trees_file(target, prefix)).write_text(_model_text(booster), encoding="utf-8")
+                    described[prefix][target] = {"iterations": choice.iterations, "start": asdict(start)}
+            facts[target] = _facts(binned.labels[:, number], choice, booster)
+    for prefix, engagements in described.items():
+        values = {"enabled": True, **inputs.to_json(), "engagements": engagements}
+        _write_json(output / f"{prefix}{TREES}", values)
+    return {"enabled": True, "rows": len(grown[-1][0].labels), "columns": len(inputs.columns), "engagements": facts}
 
 
-def lightgbm_parameters(settings: Settings) -> dict[str, Any]:
-    """Returns LightGBM's parameters, equal for all engagements; the result does not depend on the number of threads."""
+def lightgbm_parameters(settings: Settings, rows: int) -> dict[str, Any]:
+    """Returns LightGBM's parameters for so many training rows, equal for all engagements.
+
+    The result does not depend on the number of threads.
+    """
     trees = settings.trees
     return {
         "objective": "binary",
@@ -89,11 +129,14 @@ def lightgbm_parameters(settings: Settings) -> dict[str, Any]:
         "learning_rate": trees.learning_rate,
         "num_leaves": trees.num_leaves,
         "min_data_in_leaf": trees.min_child_samples,
+        "max_bin": MAX_BINS,
         "feature_fraction": trees.feature_fraction,
+        "bagging_fraction": min(1.0, (trees.rows_per_tree or rows) / rows),
+        "bagging_freq": 1,
         "lambda_l2": trees.reg_lambda,
         "seed": settings.seed,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,
         "num_threads": settings.engine.threads or 0,
         "verbosity": -1,
     }
@@ -109,13 +152,13 @@ def choose_iterations(
 ) -> Choice:
     """Chooses start and number of trees with the least out-of-fold log loss; sets labels and start in `dataset`.
 
-    `below` holds the logits [n] of the start, `labels` bool [n], `folds` int [n].
+    `below` holds the logits [n] of the start, `labels` bool [n], `folds` int [n] (see `held_out_folds`).
     """
     positives = int(labels.sum())
     constant = Start(constant_logit(labels), 0.0, 0.0)
     if min(positives, len(labels) - positives) < LEAST_LABELS:
         return Choice(constant, 0, f"{positives} of {len(labels)} rows have it: too one-sided for more than a constant")
-    members = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
+    members = held_out_folds(folds, settings)
     start = fit_start(below, labels)
     logits = start.logits(below)
     losses = log_losses(logits, labels)
@@ -126,6 +169,16 @@ def choose_iterations(
     if curve[best] >= constant_loss:
         return Choice(constant, 0, "nothing beats the constant rate", constant_loss, curve)
     return Choice(start, best, "least out-of-fold loss", constant_loss, curve[: best + 1])
+
+
+def held_out_folds(folds: np.ndarray, settings: Settings) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Returns the positions of the training and of the held-out rows of each fold that is tested.
+
+    These are the first folds that together have trees.tested_rows rows, or all. `folds` int [n].
+    """
+    names, rows = np.unique(folds, return_counts=True)
+    enough = int(np.searchsorted(np.cumsum(rows), settings.trees.tested_rows)) + 1
+    return [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in names[:enough]]
 
 
 def constant_logit(labels: np.ndarray) -> float:
@@ -140,7 +193,7 @@ def _cross_validate(
     import lightgbm
 
     history: Any = lightgbm.cv(
-        lightgbm_parameters(settings),
+        lightgbm_parameters(settings, dataset.num_data()),
         dataset,
         num_boost_round=settings.trees.n_estimators,
         folds=members,
@@ -149,24 +202,28 @@ def _cross_validate(
     return [float(loss) for loss in history["valid binary_logloss-mean"]]
 
 
-def _dataset(rows: TreeRows, parameters: dict[str, Any]) -> Any:
+def _bin(rows: TreeRows, members: np.ndarray | None, settings: Settings) -> BinnedRows:
+    """Bins the rows at the positions `members`, None = all, once for all engagements and folds."""
     import lightgbm
 
+    matrix, labels = (rows.matrix, rows.labels) if members is None else (rows.matrix[members], rows.labels[members])
     dataset = lightgbm.Dataset(
-        rows.matrix,
-        label=rows.labels[:, 0].astype(np.float32),
+        matrix,
+        label=labels[:, 0].astype(np.float32),
         feature_name=list(rows.inputs.columns),
         categorical_feature=list(CATEGORICAL),
-        params=parameters,
-    )
-    return dataset.construct()
+        params=lightgbm_parameters(settings, len(matrix)),
+    ).construct()
+    return BinnedRows(dataset, labels, [below_trees(matrix, number, settings) for number in range(len(schema.TARGETS))])
 
 
-def _grow(dataset: Any, settings: Settings, iterations: int) -> Any:
-    """Trains `iterations` trees on all rows of `dataset`, whose labels and start are set."""
+def _grow(rows: BinnedRows, number: int, start: Start, iterations: int, settings: Settings) -> Any:
+    """Trains `iterations` trees of the engagement TARGETS[number] on all of `rows`, from `start`."""
     import lightgbm
 
-    return lightgbm.train(lightgbm_parameters(settings), dataset, num_boost_round=iterations)
+    rows.dataset.set_label(rows.labels[:, number].astype(np.float32)).set_init_score(start.logits(rows.below[number]))
+    parameters = lightgbm_parameters(settings, len(rows.labels))
+    return lightgbm.train(parameters, rows.dataset, num_boost_round=iterations)
 
 
 def _model_text(booster: Any) -> str:

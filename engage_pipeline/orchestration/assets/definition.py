@@ -1,15 +1,23 @@
 """Declares the assets of this project; their place in the graph comes from the catalogue."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
-from engage_pipeline.catalogue import ARTIFACTS, Artifact
-from engage_pipeline.orchestration.assets.lineage import Lineage, as_metadata, column_lineage, in_words, table_schemas
+from engage_pipeline.catalogue import ARTIFACTS, Artifact, shown_version
+from engage_pipeline.interactions.features.meanings import meanings
+from engage_pipeline.orchestration.assets.lineage import (
+    TWEETS,
+    Lineage,
+    as_metadata,
+    column_lineage,
+    in_words,
+    table_schemas,
+)
 from engage_pipeline.orchestration.assets.materializing import Show, Shown, make_one, make_parts, user_errors
 from engage_pipeline.orchestration.assets.references import code_references
 from engage_pipeline.orchestration.partitions import PARTS
@@ -18,7 +26,6 @@ from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.plan import parts_a_run, raw_sources
 from engage_pipeline.store.store import ArtifactStore
 
-OWNER = "team:engagement"
 Prepare = Callable[[ArtifactStore, str], Any]
 Make = Callable[[ArtifactStore, str], dg.MaterializeResult]
 
@@ -43,8 +50,6 @@ def pipeline_asset(
             group_name=artifact.stage.value,
             deps=[_dependency(name, partitioned=artifact.partitioned) for name in artifact.inputs],
             kinds=kinds,
-            owners=[OWNER],
-            code_version=artifact.code_version,
             metadata=_table_metadata(artifact.name, schema) | code_references(artifact.name, function),
             description=" ".join((function.__doc__ or "").split()),
             partitions_def=PARTS if artifact.partitioned else None,
@@ -98,29 +103,44 @@ def backfilled(asset: dg.AssetsDefinition, settings: Settings) -> dg.AssetsDefin
         return asset.with_attributes(backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=parts))
 
 
+def under(asset: dg.AssetsDefinition, settings: Settings) -> dg.AssetsDefinition:
+    """Returns the asset with owners and code version under these settings."""
+    owners = list(settings.owners)
+    return asset.map_asset_specs(
+        lambda spec: spec.replace_attributes(
+            owners=owners, code_version=shown_version(spec.key.to_user_string(), settings)
+        )
+    )
+
+
 def _table_metadata(name: str, schema: pa.Schema | None) -> dict[str, Any]:
     """Returns the columns of an artifact that is a table, and their lineage; empty for others."""
     schema = schema or table_schemas().get(name)
     if schema is None:
         return {}
     lineage = column_lineage(name)
-    metadata: dict[str, Any] = {"dagster/column_schema": table_schema(schema, lineage)}
+    means = meanings(name) if name in TWEETS else {}
+    metadata: dict[str, Any] = {"dagster/column_schema": table_schema(schema, lineage, means)}
     return metadata | ({"dagster/column_lineage": as_metadata(lineage)} if lineage else {})
 
 
-def table_schema(schema: pa.Schema, lineage: Lineage) -> dg.TableSchema:
-    """Returns an Arrow schema for Dagster: each column with the description of its field, else with its lineage."""
+def table_schema(schema: pa.Schema, lineage: Lineage, means: Mapping[str, str] = {}) -> dg.TableSchema:
+    """Returns an Arrow schema for Dagster: each column with its meaning and lineage, as far as they are known.
+
+    The meaning is that of `means`, else the description of the field.
+    """
     return dg.TableSchema(
         columns=[
-            dg.TableColumn(name=field.name, type=str(field.type), description=_description(field, lineage))
+            dg.TableColumn(name=field.name, type=str(field.type), description=_description(field, lineage, means))
             for field in schema
         ]
     )
 
 
-def _description(field: pa.Field, lineage: Lineage) -> str | None:
-    told = (field.metadata or {}).get(b"description", b"").decode()
-    return told or (in_words(lineage[field.name]) if field.name in lineage else None)
+def _description(field: pa.Field, lineage: Lineage, means: Mapping[str, str]) -> str | None:
+    told = means.get(field.name) or (field.metadata or {}).get(b"description", b"").decode()
+    sources = in_words(lineage[field.name]) if field.name in lineage else ""
+    return " · ".join(text for text in (told, sources) if text) or None
 
 
 def _dependency(name: str, *, partitioned: bool) -> dg.AssetDep:

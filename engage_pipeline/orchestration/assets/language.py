@@ -48,8 +48,8 @@ def emde_sketches(store: ArtifactStore, draft: Draft) -> Shown:
 
 @pipeline_asset(kinds={"sklearn"})
 def tweet_topics(store: ArtifactStore, draft: Draft) -> Shown:
-    """Topics of tweets: clusters of what their tokens are about, beyond the language, and what gives a new tweet its
-    topic. None where no feature family that is on reads them."""
+    """Topics of tweets: clusters of tweets of one language with similar tokens, and what gives a new tweet its topic.
+    None where no feature family that is on reads them."""
     if not store.settings.features.topics:
         TopicModel.none().save(draft.directory)
         draft.record(TopicFacts(topics=0, why="no family of features.families reads topics"))
@@ -57,5 +57,4 @@ def tweet_topics(store: ArtifactStore, draft: Draft) -> Shown:
     tweets = store.part_paths("tweet_topics", TWEETS)
     facts = TopicFacts(**fit_topics(tweets, draft.directory, store.settings))
     draft.record(facts)
-    shares = list(enumerate(sorted(facts.shares, reverse=True), start=1))
-    return {"tweets by topic": plots.cluster_shares({"tweets": shares}, title="Tweets by topic", cluster="topic")}
+    return {"tweets by topic": plots.cluster_shares({"tweets": facts.shares}, title="Tweets by topic", cluster="topic")}

@@ -1,11 +1,9 @@
 """Makes the assets of this project: one clear line on failure, figures for Dagster."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +11,8 @@ import dagster as dg
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.raw_parts import check_key, is_key
+from engage_pipeline.locations.location import Location
+from engage_pipeline.orchestration.assets.figures import describe
 from engage_pipeline.orchestration.dead_runs import mark_run
 from engage_pipeline.orchestration.executors import IN_PROCESS, executor_name
 from engage_pipeline.plots import as_markdown
@@ -26,8 +26,6 @@ Shown = Mapping[str, bytes | str]
 """What to show of an artifact beside its facts, or instead of a fact, by label: PNG plots or Markdown."""
 Show = Callable[[ArtifactStore, Manifest], Shown]
 LOGGER = logging.getLogger("engage_pipeline")
-LONGEST_FIGURE = 2000
-"""Largest number of JSON characters of a figure that is shown."""
 ONLY_STALE = "engage/only_stale"
 """Tag of a run that skips current unpartitioned assets; without it they are made again."""
 DATA_VERSION_TAG, BACKFILL_TAG = "dagster/data_version", "dagster/backfill"
@@ -49,7 +47,7 @@ def _details(error: UserError) -> dict[str, dg.MetadataValue]:
 
 
 def make_one(
-    store: ArtifactStore, name: str, make: Callable[[Draft], Shown | None], sources: Sequence[Path]
+    store: ArtifactStore, name: str, make: Callable[[Draft], Shown | None], sources: Sequence[Location]
 ) -> dg.MaterializeResult:
     """Makes an unpartitioned artifact; `make` writes into the draft and returns what else to show of it.
 
@@ -63,7 +61,7 @@ def make_one(
         shown = make(draft)
     manifest = published(draft)
     return dg.MaterializeResult(
-        metadata=_shown_first(shown or {}, manifest), data_version=dg.DataVersion(manifest.version)
+        metadata=_shown_first(store, shown or {}, manifest), data_version=dg.DataVersion(manifest.version)
     )
 
 
@@ -77,7 +75,7 @@ def _unchanged(store: ArtifactStore, name: str) -> dg.MaterializeResult:
     LOGGER.info("%s: is current", name)
     manifest = store.open(name).manifest
     return dg.MaterializeResult(
-        metadata={"unchanged": True, **describe(manifest)}, data_version=dg.DataVersion(manifest.version)
+        metadata={"unchanged": True, **describe(store, manifest)}, data_version=dg.DataVersion(manifest.version)
     )
 
 
@@ -136,12 +134,12 @@ def make_parts(
             errors[key] = error
     if errors:
         for manifest in made.values():
-            context.log_event(materialization(manifest, shown[str(manifest.key)]))
+            context.log_event(materialization(store, manifest, shown[str(manifest.key)]))
         for key, reason in parts.skipped.items():
             context.log_event(dg.AssetMaterialization(name, partition=key, metadata={SKIPPED: reason}))
         raise _failure(errors, made)
     for key, manifest in made.items():
-        context.add_asset_metadata(_shown_first(shown[key], manifest), asset_key=name, partition_key=key)
+        context.add_asset_metadata(_shown_first(store, shown[key], manifest), asset_key=name, partition_key=key)
     for key, reason in parts.skipped.items():
         context.add_asset_metadata({SKIPPED: reason}, asset_key=name, partition_key=key)
     versions = [manifest.version for manifest in made.values()]
@@ -161,7 +159,8 @@ def _results(
             check_key(key)
         except UserError as error:
             refused[key] = error
-    results = {**refused, **publish(store, [key for key in keys if key not in refused])}
+    valid = [key for key in keys if key not in refused]
+    results = {**refused, **(publish(store, valid) if valid else {})}
     return {key: results[key] for key in keys}
 
 
@@ -179,37 +178,20 @@ def _failed_check(manifest: Manifest) -> str:
     return f"failed a check ({problems})" if problems else ""
 
 
-def materialization(manifest: Manifest, shown: Shown = MappingProxyType({})) -> dg.AssetMaterialization:
+def materialization(
+    store: ArtifactStore, manifest: Manifest, shown: Shown = MappingProxyType({})
+) -> dg.AssetMaterialization:
     """Returns Dagster's event for a version that is not part of a step's own result."""
     return dg.AssetMaterialization(
         manifest.artifact,
         partition=manifest.key,
-        metadata=_shown_first(shown, manifest),
+        metadata=_shown_first(store, shown, manifest),
         tags={DATA_VERSION_TAG: manifest.version},
     )
 
 
-def describe(manifest: Manifest) -> dict[str, Any]:
-    """Returns the figures of a published artifact as Dagster metadata."""
-    figures: dict[str, Any] = {}
-    if manifest.rows is not None:
-        figures["dagster/row_count" if manifest.key is None else "dagster/partition_row_count"] = manifest.rows
-    figures |= {name: value for name, value in manifest.facts.items() if name != "rows" and _is_readable(value)}
-    figures |= {
-        "bytes": sum(mark.bytes for mark in manifest.files.values()),
-        "version": manifest.version,
-        "files": ", ".join(sorted(manifest.files)),
-    }
-    return {name: dg.MetadataValue.json(v) if isinstance(v, dict | list) else v for name, v in figures.items()}
-
-
-def _is_readable(value: Any) -> bool:
-    """Returns whether a table of figures can show the value; long lists, such as curves, are plotted instead."""
-    return value not in (None, {}, []) and len(json.dumps(value, default=str)) <= LONGEST_FIGURE
-
-
-def _shown_first(shown: Shown, manifest: Manifest) -> dict[str, Any]:
-    figures = {name: value for name, value in describe(manifest).items() if name not in shown}
+def _shown_first(store: ArtifactStore, shown: Shown, manifest: Manifest) -> dict[str, Any]:
+    figures = {name: value for name, value in describe(store, manifest).items() if name not in shown}
     return {**_markdown(shown), **figures}
 
 
@@ -220,6 +202,6 @@ def _markdown(shown: Shown) -> dict[str, dg.MarkdownMetadataValue]:
     }
 
 
-def report_published(instance: dg.DagsterInstance, manifest: Manifest) -> None:
+def report_published(instance: dg.DagsterInstance, store: ArtifactStore, manifest: Manifest) -> None:
     """Reports a version that was published outside of a run, so that the UI shows it."""
-    instance.report_runless_asset_event(materialization(manifest))
+    instance.report_runless_asset_event(materialization(store, manifest))

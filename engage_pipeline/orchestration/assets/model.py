@@ -7,7 +7,6 @@ from engage_pipeline.interactions.drift.profile import write_summary
 from engage_pipeline.interactions.drift.stability import COMPARABLE_FEATURES
 from engage_pipeline.language.codes import CODES
 from engage_pipeline.model.facts import BundleFacts, EffectsFacts, EvaluationFacts, NetworkFacts, TreesFacts
-from engage_pipeline.model.promotion.facts import ModelFacts
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
 from engage_pipeline.orchestration.assets.materializing import Shown
 from engage_pipeline.store import promoted_counters
@@ -54,7 +53,7 @@ def finetuned_network(store: ArtifactStore, draft: Draft) -> Shown:
 
 def _record_network(draft: Draft, facts: NetworkFacts) -> Shown:
     draft.record(facts, rows=facts.rows)
-    return {"training loss": plots.network_curve(facts.curve)}
+    return {"training loss": plots.network_curve(facts.curve, rows=facts.rows)}
 
 
 @pipeline_asset(kinds={"numpy", "parquet"})
@@ -147,13 +146,14 @@ def evaluation(store: ArtifactStore, draft: Draft) -> Shown:
         read_scores,
     )
     from engage_pipeline.model.evaluation.pipeline_facts import report_inputs
+    from engage_pipeline.model.promotion.history import model_history
     from engage_pipeline.model.promotion.predicting import holds_model
 
     candidate, trained = store.open("candidate_model"), store.open("trained_model")
     engine = store.settings.engine
-    model, predicting = TrainedModel.load(candidate, engine.threads, engine.device), None
+    model, predicting = TrainedModel.load(candidate, engine.threads, engine.device, decided=True), None
     if trained.manifest.version != candidate.manifest.version and holds_model(trained.manifest):
-        predicting = TrainedModel.load(trained, engine.threads, engine.device)
+        predicting = TrainedModel.load(trained, engine.threads, engine.device, decided=True)
     pretrained = store.open("pretrained_network").directory()
     found = evaluate_model(
         store.open("validation_features").path(FEATURES),
@@ -161,7 +161,7 @@ def evaluation(store: ArtifactStore, draft: Draft) -> Shown:
         draft.directory,
         store.settings,
         pipeline=report_inputs(store),
-        decision=ModelFacts.read(trained.manifest).decision,
+        history=model_history(store),
     )
     facts = EvaluationFacts(**found)
     draft.record(facts, rows=facts.rows)

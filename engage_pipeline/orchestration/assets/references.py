@@ -58,11 +58,11 @@ WORK: dict[str, tuple[str, ...]] = {
         "model/network/network.py:EngagementNetwork",
     ),
     "finetuned_network": ("model/network/finetuning.py:finetune_network", "model/network/network.py:EngagementNetwork"),
-    "engagement_effects": ("model/effects/training.py:train_effects", "model/effects/fitting.py:fit_effects"),
+    "engagement_effects": ("model/effects/training.py:train_effects", "model/effects/chain.py:Chain"),
     "engagement_trees": ("model/trees/training.py:train_trees",),
     "candidate_model": ("model/bundle.py:build_bundle",),
     "trained_model": ("model/promotion/promotion.py:promote",),
-    "evaluation": ("model/evaluation/holdout.py:evaluate_model", "model/evaluation/report.html"),
+    "evaluation": ("model/evaluation/holdout.py:evaluate_model", "model/evaluation/templates/report.html"),
     "submission": ("submission/results.py:write_submission",),
 }
 """By asset: files of this package, or definitions in one of them."""

@@ -8,7 +8,6 @@ What belongs here: the order of the steps, and the events for Dagster. What does
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import dagster as dg
 
@@ -17,10 +16,12 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.ingest.deletions.forgetting import INGESTED, Forgotten, forget_rows, raw_files
 from engage_pipeline.ingest.deletions.lists import Deletions, read_deletions
+from engage_pipeline.locations.location import Location
 from engage_pipeline.machine.spill import remove_spilled
 from engage_pipeline.orchestration.assets.materializing import materialization, user_errors
 from engage_pipeline.orchestration.checks.deletions import CHECK, judge
 from engage_pipeline.orchestration.dead_runs import mark_run
+from engage_pipeline.orchestration.launching import runs_in_words
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.plurals import counted
 from engage_pipeline.store.deletion_ledger import LEDGER, enter, predating
@@ -47,7 +48,7 @@ class ForgetOutcome:
 
     deletions: Deletions
     forgotten: Forgotten
-    folder: Path
+    folder: Location
     made: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     predating: dict[str, str] = field(default_factory=dict)
@@ -98,7 +99,7 @@ def _forget_everywhere(
     store = pipeline.store()
     enter(store, [])
     for manifest in outcome.forgotten.rewritten:
-        report(materialization(manifest))
+        report(materialization(store, manifest))
     report_checks(store, instance)
     _remove_orphans(store, outcome)
     _make_again(pipeline, instance, outcome, started_by)
@@ -158,7 +159,7 @@ def _make(
 
     found = {name.partition("/")[0] for name in predating(pipeline.store())}.intersection(names)
     if found:
-        made = run_pipeline(pipeline, instance, found, started_by=started_by, only_made=True)
+        made = run_pipeline(pipeline, instance, found, command="engage forget", started_by=started_by, only_made=True)
         outcome.made += [label(step.artifact, step.key) for step in made]
 
 
@@ -210,7 +211,9 @@ def forget_deletions(context: dg.OpExecutionContext, pipeline: Pipeline) -> None
     mark_run(context.instance, context.run)
     with user_errors():
         outcome = forget(pipeline, context.instance, context.log_event, started_by=context.run_id)
-        context.add_output_metadata({"outcome": dg.MetadataValue.md(f"```\n{outcome.to_text()}\n```")})
+        text = f"```\n{outcome.to_text()}\n```"
+        runs = dg.MetadataValue.md(runs_in_words(context.instance, context.run_id))
+        context.add_output_metadata({"outcome": dg.MetadataValue.md(text), "runs": runs})
         if outcome.problems:
             raise UserError("; ".join(outcome.problems))
 

@@ -11,6 +11,7 @@ import dagster as dg
 from engage_pipeline.catalogue import ARTIFACTS, Stage
 from engage_pipeline.orchestration.assets.materializing import user_errors
 from engage_pipeline.orchestration.dead_runs import mark_run
+from engage_pipeline.orchestration.launching import runs_in_words
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.store.manifests import label
 
@@ -26,7 +27,9 @@ def _job(name: str, description: str, wanted: Collection[str]) -> dg.JobDefiniti
         mark_run(context.instance, context.run)
         with user_errors():
             made = run_pipeline(pipeline, context.instance, wanted, started_by=context.run_id)
-        context.add_output_metadata({"made": len(made), "artifacts": [label(step.artifact, step.key) for step in made]})
+        names = ", ".join(label(step.artifact, step.key) for step in made)
+        runs = dg.MetadataValue.md(runs_in_words(context.instance, context.run_id))
+        context.add_output_metadata({"made": len(made), "artifacts": names or "everything is current", "runs": runs})
 
     @dg.job(name=name, description=description, executor_def=dg.in_process_executor)
     def job() -> None:

@@ -20,7 +20,7 @@ def judge(name: str, dates: dict[str, str]) -> dg.AssetCheckResult:
     """Returns whether the artifact `name`, with all its parts, predates no deletion; `dates` come from `predating`."""
     found = {label: date for label, date in dates.items() if label.partition("/")[0] == name}
     if not found:
-        text = "made of no deleted rows"
+        text = "0 versions are made of deleted rows; none may be"
     else:
         parts = f" ({len(found)} parts)" if ARTIFACTS[name].partitioned else ""
         text = f"predates a deletion of {min(found.values())[:10]}{parts}: holds, or was made of, rows deleted then"

@@ -12,6 +12,7 @@ from engage_pipeline import plots
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.interactions.drift.profile import LANGUAGE, added, read_profile
 from engage_pipeline.interactions.drift.stability import (
+    IMPROBABLE,
     drifted_parts,
     improbable_languages,
     part_drift,
@@ -21,13 +22,14 @@ from engage_pipeline.interactions.drift.stability import (
     worst_in_words,
 )
 from engage_pipeline.orchestration.assets.materializing import Shown
-from engage_pipeline.orchestration.checks.finding import Finding, Look, as_table, check
+from engage_pipeline.orchestration.checks.finding import Finding, Look, as_table, check, limits_in_words
 from engage_pipeline.orchestration.checks.versions import small_file, versions
 from engage_pipeline.plurals import counted
 from engage_pipeline.store.file_names import LANGUAGES, PROFILE_ENDING
 from engage_pipeline.store.store import ArtifactStore, Manifest
 
 _ROWS_SHOWN = 50
+_BY_CHANCE = f"no language may have rows here alone with a probability below {IMPROBABLE:g}"
 
 
 def profiles(store: ArtifactStore, manifest: Manifest) -> list[Path]:
@@ -62,7 +64,10 @@ def features_are_stable(store: ArtifactStore) -> Finding:
     cells = [(part, name, f"{value:.3f}") for value, part, name in worst[:_ROWS_SHOWN]]
     table = as_table(("part", "feature", "index"), cells)
     shown: Shown = {"drift": plots.drift(index, limit=limit), "furthest features": table}
-    return Finding(wrong, f"{counted(len(index), 'part')} compared", figures, shown)
+    said = (
+        f"{counted(len(index), 'part')} compared, largest index {worst[0][0]:.3f}" if worst else "no feature compared"
+    )
+    return Finding(wrong, said + limits_in_words(store.settings, "checks.drift_psi"), figures, shown)
 
 
 def _features_are_like_training(asset: str) -> Look:
@@ -80,7 +85,10 @@ def _features_are_like_training(asset: str) -> Look:
         table = as_table(("feature", "index"), [(name, f"{value:.3f}") for name, value in index.items()])
         shown: Shown = {"drift": plots.drift({asset: index}, limit=limit), "features": table}
         wrong: dict[str | None, str] = {None: worst_in_words(beyond)} if beyond else {}
-        return Finding(wrong, f"{len(index)} features are", {"largest index": max(index.values())}, shown)
+        largest = max(index.values())
+        said = f"{counted(len(index), 'feature')} compared, largest index {largest:.3f}"
+        said += limits_in_words(store.settings, "checks.drift_psi")
+        return Finding(wrong, said, {"largest index": largest}, shown)
 
     return features_are_like_training
 
@@ -97,9 +105,8 @@ def languages_are_shared(store: ArtifactStore) -> Finding:
         rest = {name: rows for name, count in total.items() if (rows := count - languages.get(name, 0))}
         if rest and (unseen := improbable_languages(languages, rest)):
             wrong[part] = f"languages of no other part: {rows_in_words(unseen)}"
-    return Finding(
-        wrong, f"{counted(len(total), 'language')} in {counted(len(found), 'part')}", {"languages": len(total)}
-    )
+    said = f"{counted(len(total), 'language')} in {counted(len(found), 'part')}; {_BY_CHANCE}"
+    return Finding(wrong, said, {"languages": len(total)})
 
 
 def _languages_are_known(asset: str) -> Look:
@@ -115,7 +122,8 @@ def _languages_are_known(asset: str) -> Look:
         if unseen:
             shown["unknown"] = as_table(("language", "rows"), list(unseen.items())[:_ROWS_SHOWN])
         figures = {"languages": len(languages), "rows in unknown languages": sum(unseen.values())}
-        return Finding(wrong, counted(len(unseen), "unknown language"), figures, shown)
+        said = f"{counted(sum(unseen.values()), 'row')} in {counted(len(unseen), 'unknown language')}; {_BY_CHANCE}"
+        return Finding(wrong, said, figures, shown)
 
     return languages_are_known
 

@@ -1,19 +1,24 @@
 """Declares asset checks, and turns their findings into results for Dagster."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import dagster as dg
 
+from engage_pipeline.catalogue import setting_value
 from engage_pipeline.orchestration.assets.materializing import Shown, user_errors
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.plots import as_markdown
+from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import ArtifactStore
 
 
 @dataclass(frozen=True)
 class Finding:
     """The result of a check: problems by part (None for an artifact without parts), a line if there are none, figures.
+
+    That line, `summary`, says what was found and the limit that it is held to.
 
     `shown` holds tables (Markdown) and plots (PNG) beside the figures, by name.
     """
@@ -69,6 +74,12 @@ def result_of(found: Finding, *, blocking: bool) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
         metadata={**found.figures, **shown},
     )
+
+
+def limits_in_words(settings: Settings, *names: str) -> str:
+    """Returns ` (checks.drift_psi = 0.25)` with the values of the settings of these dotted names; empty without."""
+    values = ", ".join(f"{name} = {json.dumps(setting_value(name, settings))}" for name in names)
+    return f" ({values})" if values else ""
 
 
 def problem(text: str) -> dict[str | None, str]:

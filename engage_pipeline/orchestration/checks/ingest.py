@@ -1,10 +1,12 @@
 """Warnings of the ingest stage. They read only manifests and small files, so that many parts take little time."""
 
+from collections.abc import Mapping
+
 from engage_pipeline import schema
 from engage_pipeline.ingest.facts import IngestedFacts, PartFacts
 from engage_pipeline.ingest.part_comparison import rate_shifts
 from engage_pipeline.ingest.side_files import SAMPLE, shared_rows
-from engage_pipeline.orchestration.checks.finding import Finding, Look, as_table, check, problem
+from engage_pipeline.orchestration.checks.finding import Finding, Look, as_table, check, limits_in_words, problem
 from engage_pipeline.orchestration.checks.versions import small_file, versions
 from engage_pipeline.plurals import counted
 from engage_pipeline.store.store import ArtifactStore
@@ -24,7 +26,9 @@ def _no_rows_are_lost(asset: str) -> Look:
             if change < 0
         }
         total = sum(changes.values())
-        return Finding(wrong, f"{total:+,} rows since the versions before", {"change of rows": total})
+        return Finding(
+            wrong, f"{total:+,} rows since the versions before; no part may have fewer", {"change of rows": total}
+        )
 
     return no_rows_are_lost
 
@@ -40,8 +44,10 @@ def parts_share_few_rows(store: ArtifactStore) -> Finding:
         for part, (found, whole, earlier) in shared.items()
         if found > limit * whole
     }
-    figures = {"parts": len(samples), "sampled rows shared": sum(found for found, _, _ in shared.values())}
-    return Finding(wrong, f"{len(samples)} parts do", figures)
+    both = sum(found for found, _, _ in shared.values())
+    said = f"{both:,} sampled rows of {counted(len(samples), 'part')} are in a part before too"
+    said += limits_in_words(store.settings, "checks.max_duplicate_share")
+    return Finding(wrong, said, {"parts": len(samples), "sampled rows shared": both})
 
 
 @check("tweet_parts")
@@ -61,23 +67,34 @@ def label_rates_are_stable(store: ArtifactStore) -> Finding:
         for part, count in rows.items()
     ]
     table = as_table(("part", "rows", *schema.ENGAGEMENTS), cells)
-    return Finding(wrong, f"they are in {len(rows)} parts", {"parts": len(rows)}, {"label rates": table})
+    said = f"{_spread(rows, positives)} in {counted(len(rows), 'part')}"
+    said += limits_in_words(store.settings, "checks.label_rate_change")
+    return Finding(wrong, said, {"parts": len(rows)}, {"label rates": table})
+
+
+def _spread(rows: Mapping[str, int], positives: Mapping[str, Mapping[str, int]]) -> str:
+    """Returns such as `like 43.10% to 44.00%, …`: the lowest and the highest rate of a part with rows."""
+    rates = {
+        name: [positives[part][name] / count for part, count in rows.items() if count] for name in schema.ENGAGEMENTS
+    }
+    return ", ".join(f"{name} {min(found):.2%} to {max(found):.2%}" for name, found in rates.items() if found)
 
 
 def _label_rates_are_plausible(asset: str) -> Look:
     def label_rates_are_plausible(store: ArtifactStore) -> Finding:
         """The share of the rows with an engagement lies within the bounds of checks.label_rates."""
+        limits = store.settings.checks.label_rates
         manifests = list(versions(store, asset))
         rows = sum(one.rows or 0 for one in manifests)
         positives = [PartFacts.read(one).positives for one in manifests]
         rates = {name: sum(one[name] for one in positives) / max(1, rows) for name in schema.ENGAGEMENTS}
         wrong = [
             f"{name} {rates[name]:.2%} of {rows:,} rows (checks.label_rates: {low:.2%} to {high:.2%})"
-            for name, (low, high) in store.settings.checks.label_rates.items()
+            for name, (low, high) in limits.items()
             if rows and not low <= rates[name] <= high
         ]
-        said = ", ".join(f"{name} {rate:.2%}" for name, rate in rates.items())
-        return Finding(problem("; ".join(wrong)), said, rates)
+        said = ", ".join(f"{name} {rates[name]:.2%} of {low:.2%} to {high:.2%}" for name, (low, high) in limits.items())
+        return Finding(problem("; ".join(wrong)), f"{said} (checks.label_rates)", rates)
 
     return label_rates_are_plausible
 

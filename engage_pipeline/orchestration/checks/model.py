@@ -1,6 +1,7 @@
 """Checks of the model stage: how well the model predicts the holdout."""
 
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from engage_pipeline.model.evaluation.fairness import (
     rce_with_error,
 )
 from engage_pipeline.model.evaluation.holdout import FOLLOWERS, PREDICTIONS, SCORES
-from engage_pipeline.orchestration.checks.finding import Finding, as_table, check, problem
+from engage_pipeline.orchestration.checks.finding import Finding, as_table, check, limits_in_words, problem
 from engage_pipeline.store.store import ArtifactStore
 
 
@@ -31,7 +32,8 @@ def beats_the_constant_rate(store: ArtifactStore) -> Finding:
     }
     weak = [f"{name}: RCE {value:.2f}" for name, value in rce.items() if value is not None and value <= 0]
     figures = {name: value for name, value in rce.items() if value is not None}
-    return Finding(problem("; ".join(weak)), "it does", figures)
+    said = ", ".join(f"{name}: RCE {value:.2f}" for name, value in figures.items())
+    return Finding(problem("; ".join(weak)), f"{said}; each must be above 0", figures)
 
 
 @check("evaluation")
@@ -58,7 +60,10 @@ def probabilities_are_calibrated(store: ArtifactStore) -> Finding:
     ]
     table = as_table(("engagement", "rows", "predicted", "observed", "standard error", "gap allowed"), rows)
     figures = {target: abs(gap.predicted - gap.observed) for target, gap in worst.items()}
-    return Finding(problem("; ".join(wrong)), "they are", figures, {"the worst tenth of each engagement": table})
+    target, gap = max(worst.items(), key=lambda one: one[1].beyond_chance)
+    said = f"worst tenth: {target}, {_rates(gap)}, a gap of {figures[target]:.4f} where {_allowed(gap, allowed):.4f} "
+    said += f"is allowed{limits_in_words(store.settings, 'checks.calibration_error')}"
+    return Finding(problem("; ".join(wrong)), said, figures, {"the worst tenth of each engagement": table})
 
 
 @check("evaluation")
@@ -68,21 +73,27 @@ def author_groups_are_served_alike(store: ArtifactStore) -> Finding:
     limits, edges = store.settings.checks, store.settings.evaluation.follower_edges
     predictions = _Predictions(store)
     wrong, rows = [], []
-    largest = 0.0
+    largest, worst, said = 0.0, -math.inf, "0 groups can be scored"
     for target in schema.TARGETS:
         labels, probabilities = predictions.of(target)
         overall, _ = rce_with_error(labels, probabilities)
         for group in group_gaps(labels, probabilities, predictions.followers, edges):
             behind = 0.0 if overall is None or group.rce is None else overall - group.rce
-            largest = max(largest, behind)
-            if behind > limits.fairness_rce + STANDARD_ERRORS * group.rce_error:
+            largest, allowed = max(largest, behind), limits.fairness_rce + STANDARD_ERRORS * group.rce_error
+            if group.rce is not None and behind - allowed > worst:
+                worst = behind - allowed
+                said = (
+                    f"{target}, {group.name} followers: RCE {behind:.1f} points below all rows, {allowed:.1f} allowed"
+                )
+            if behind > allowed:
                 wrong.append(f"{target}, {group.name} followers: RCE {group.rce:.1f}, all rows {overall:.1f}")
             if group.rates.beyond_chance > limits.group_calibration * group.rates.observed:
                 wrong.append(f"{target}, {group.name} followers: {_rates(group.rates)}")
             rows.append((target, *_cells(group)))
     heads = ("engagement", "followers", "rows", "predicted", "observed", "ratio", "RCE", "standard error of RCE")
     figures = {"most points of RCE below all rows": largest}
-    return Finding(problem("; ".join(wrong)), "they are", figures, {"author groups": as_table(heads, rows)})
+    said += limits_in_words(store.settings, "checks.fairness_rce", "checks.group_calibration")
+    return Finding(problem("; ".join(wrong)), said, figures, {"author groups": as_table(heads, rows)})
 
 
 class _Predictions:

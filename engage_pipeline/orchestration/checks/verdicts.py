@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 
 from engage_pipeline.catalogue import ARTIFACTS
-from engage_pipeline.orchestration.checks.finding import Finding, Look, as_table, check
+from engage_pipeline.orchestration.checks.finding import Finding, Look, as_table, check, limits_in_words
 from engage_pipeline.orchestration.checks.versions import versions
 from engage_pipeline.store.rules import Rule, outcome_of, stage_rules
 from engage_pipeline.store.store import ArtifactStore
@@ -25,7 +25,8 @@ def _verdict_on(asset: str, rule: Rule) -> Look:
             total.update(found.figures)
             rows.append((manifest.key or asset, *(f"{count:,}" for count in found.figures.values())))
         shown = {"parts": as_table(("part", *total), rows)} if total and len(rows[0]) > 1 else {}
-        return Finding(wrong, rule.summary.format_map(defaultdict(int, total)), dict(total), shown)
+        summary = rule.summary.format_map(defaultdict(int, total)) + limits_in_words(store.settings, *rule.limits)
+        return Finding(wrong, summary, dict(total), shown)
 
     return look
 

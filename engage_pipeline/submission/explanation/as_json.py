@@ -49,8 +49,7 @@ def _engagement(explanation: Explanation, features: dict[str, Any]) -> dict[str,
         "residual": explanation.residual,
         "base_rate": explanation.base_rate,
         "blend": asdict(explanation.weights),
-        "network_logit": explanation.network,
-        "trees_logit": explanation.trees,
+        "logits": explanation.models,
         "families": [
             {
                 "family": effect.family.name,

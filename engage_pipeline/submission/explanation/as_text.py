@@ -50,9 +50,8 @@ def _heading(explanation: Explanation, label: bool | None) -> str:
     facts = [f"from {_percent(explanation.baseline_probability)}"]
     if explanation.base_rate is not None:
         facts.append(f"base rate {_percent(explanation.base_rate)}")
-    if explanation.trees is not None:
-        facts.append(f"network {_percent(probability_of(explanation.network))}")
-        facts.append(f"trees {_percent(probability_of(explanation.trees))}")
+    if len(explanation.models) > 1:
+        facts += [f"{name} {_percent(probability_of(logit))}" for name, logit in explanation.models.items()]
     if label is not None:
         facts.append(f"label: {'yes' if label else 'no'}")
     return f"{explanation.engagement}: {_percent(explanation.probability)}, {', '.join(facts)}"

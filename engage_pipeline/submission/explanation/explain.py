@@ -12,19 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.raw_parts import find_part
-from engage_pipeline.ingest.parsing.lines import read_lines
-from engage_pipeline.ingest.parsing.streams import open_part
+from engage_pipeline.ingest.parsing.part_rows import count_rows, row_line
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.ingest.rejects import read_rejects
 from engage_pipeline.interactions.features.joining import RowJoin
 from engage_pipeline.interactions.features.windows import Windows
+from engage_pipeline.locations.location import Location
 from engage_pipeline.machine.threads import limited_threads
 from engage_pipeline.model.explanation.row import RowExplanation, explain_row
 from engage_pipeline.numerics.token_bytes import with_token_lists
@@ -35,7 +34,6 @@ from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.published import open_published
 
 _SEPARATOR = schema.FIELD_SEPARATOR.encode()
-_BLOCK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class ExplainedRow:
     `model_version`: that of trained_model.
     """
 
-    part: Path
+    part: Location
     row: int
     tweet: dict[str, Any]
     labels: dict[str, bool] | None
@@ -57,7 +55,7 @@ class ExplainedRow:
 
 
 def explain(
-    part: Path, row: int, settings: Settings, *, threads: int | None = None, allow_mixed: bool = False
+    part: Location, row: int, settings: Settings, *, threads: int | None = None, allow_mixed: bool = False
 ) -> ExplainedRow:
     """Explains the line number `row` (from 0) of `part`, a test part or a labelled one, whose labels are not used.
 
@@ -65,7 +63,7 @@ def explain(
     or line, a line that is blank or would be rejected, and the errors of `predict` about model and counters.
     """
     part = find_part(part, follow_links=settings.follow_links)
-    line = read_line(part, row)
+    line = read_line(part, row, settings)
     threads = threads or settings.engine.threads
     settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"threads": threads})})
     settings.working_dir.mkdir(parents=True, exist_ok=True)
@@ -84,27 +82,18 @@ def explain(
     return ExplainedRow(part, row, values, labels, numbers, explanation, published.version)
 
 
-def read_line(part: Path, row: int) -> bytes:
-    """Returns the bytes of the line number `row` (from 0) of `part`; reads no further.
+def read_line(part: Location, row: int, settings: Settings) -> bytes:
+    """Returns the line number `row` (from 0) of `part` as bytes, or that row of a Parquet part; reads no further.
 
     Raises UserError if the part has no such line, with the number of its lines, or if the line is blank.
     """
-    line = next(read_lines(part, np.array([row], dtype=np.int64)), None) if row >= 0 else None
+    line = row_line(part, row, settings) if row >= 0 else None
     if line is None:
-        lines = _count_lines(part)
+        lines = count_rows(part)
         raise UserError(f"{part}: no row {row}: it has {counted(lines, 'line')}, rows 0 to {lines - 1:,}")
     if not line:
         raise UserError(f"{part}: row {row} is a blank line")
     return line
-
-
-def _count_lines(part: Path) -> int:
-    lines, last = 0, b""
-    with open_part(part) as stream:
-        while block := stream.read(_BLOCK_BYTES):
-            lines += block.count(b"\n")
-            last = block[-1:]
-    return lines + (last not in {b"", b"\n"})
 
 
 def _read_tweet(line: bytes, where: str, folder: Path, settings: Settings) -> tuple[Path, dict[str, bool] | None]:

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.raw_parts import find_part, part_name
+from engage_pipeline.ingest.parsing.parquet_rows import is_parquet, open_parquet
 from engage_pipeline.ingest.part_ingest import ingest_part
+from engage_pipeline.locations.location import Location
 from engage_pipeline.metrics import first_improbable
 from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import Settings
@@ -25,7 +27,6 @@ from engage_pipeline.submission.scoring.results_file import ID_COLUMNS
 FOLLOWERS = "engaged_with_user_follower_count"
 _IDENTITY_TYPES = {schema.LINE_NUMBER: pa.int64(), "part": pa.large_string()}
 """The columns with a row's place in its part; labels and oracle must agree on them if both have them."""
-_MAGIC = b"PAR1"
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,11 @@ class LabelledRows:
 def read_labels(path: Path, settings: Settings) -> LabelledRows:
     """Reads the labelled rows of `path`, in order. A missing id becomes empty, a missing follower count 0.
 
-    `path` is a Parquet file with ids, follower count and labels, or a raw part with all 24 columns (or the folder of
-    that one part), whose rows have the engagements with a timestamp. Raises UserError naming the file, and the column
+    `path` is a Parquet file with ids, follower count and labels, or a raw part with labels (or the folder of that one
+    part), whose rows have the engagements with a timestamp. Raises UserError naming the file, and the column
     and row (from 0) of a label that is missing or not a truth value.
     """
-    raw = path.is_dir() or not _is_parquet(path)
+    raw = path.is_dir() or not is_parquet(path) or _is_part(path)
     table = _read_part(find_part(path, follow_links=settings.follow_links), settings) if raw else _read_parquet(path)
     _require(path, table, (*ID_COLUMNS, FOLLOWERS, *schema.TARGETS))
     if table.num_rows == 0:
@@ -84,19 +85,17 @@ def read_oracle(path: Path, rows: LabelledRows) -> NDArray[np.float64]:
     return probabilities
 
 
-def _is_parquet(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            found = file.read(len(_MAGIC)) == _MAGIC
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}") from error
-    if path.suffix == ".parquet" and not found:
-        raise UserError(f"{path}: not a Parquet file")
-    return found
+def _is_part(path: Path) -> bool:
+    """Returns whether the Parquet file is a raw part, which has times instead of labels."""
+    with open_parquet(path) as file:
+        names = set(file.schema_arrow.names)
+    return not names.intersection(schema.TARGETS) and not names.isdisjoint(
+        map(schema.engagement_timestamp, schema.TARGETS)
+    )
 
 
 def _read_parquet(path: Path) -> pa.Table:
-    if not _is_parquet(path):
+    if not is_parquet(path):
         raise UserError(f"{path}: not a Parquet file")
     wanted = (*_IDENTITY_TYPES, *ID_COLUMNS, FOLLOWERS, *schema.TARGETS)
     try:
@@ -106,7 +105,7 @@ def _read_parquet(path: Path) -> pa.Table:
         raise UserError(f"{path}: damaged Parquet file: {' '.join(str(error).split())[:200]}") from error
 
 
-def _read_part(path: Path, settings: Settings) -> pa.Table:
+def _read_part(path: Location, settings: Settings) -> pa.Table:
     settings.working_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".evaluate-", dir=settings.working_dir) as name:
         tweets, rejects = Path(name, TWEETS), Path(name, REJECTS)

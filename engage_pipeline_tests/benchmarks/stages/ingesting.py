@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from engage_pipeline.ingest.part_ingest import ingest_part
-from engage_pipeline.ingest.side_files import write_side_files
+from engage_pipeline.ingest.side_files import SideFiles
 from engage_pipeline.ingest.validation_split import validation_split
 from engage_pipeline.interactions.counters.counting import count_training
 from engage_pipeline.interactions.features.writing import write_features
@@ -43,12 +43,12 @@ def _ingest(name: str, key: str | None, world: World) -> AbstractContextManager[
                     labelled=True,
                     order="day",
                     split=split if key is None else None,
+                    side_files=SideFiles.within(draft.directory),
                 )
                 draft.record(report.facts())
                 return Done(report.rows, {"times_smaller": source.stat().st_size / tweets.stat().st_size})
 
             yield work
-            write_side_files(draft.path("tweets.parquet"), draft.directory, settings)  # which checks look at
 
     return stage()
 

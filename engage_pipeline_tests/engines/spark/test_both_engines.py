@@ -98,9 +98,8 @@ def test_ingest(both: None, folder: Path, training: Path, settings: Settings) ->
             pq.write_table(pa.table({"id": values}), folder / f"{name}.parquet")
             twin.read(name, [folder / f"{name}.parquet"])
         deletions = [f"deletions/{name}" for name in ("deleted_tweets", "deleted_candidates")]
-        for name in ("days", "label_counts", "duplicates", *deletions):
+        for name in ("label_counts", *deletions):
             assert twin.fetch(f"ingest/{name}.sql").num_rows, name
-        assert twin.fetch("ingest/sample.sql", {"sample_rows": 7}).num_rows == 7
         assert twin.fetch("ingest/unknown_media.sql", {"known": ["Photo"]}).num_rows
         assert twin.fetch("ingest/unknown_tweet_types.sql", {"known": ["Quote", "Reply"]}).num_rows
 

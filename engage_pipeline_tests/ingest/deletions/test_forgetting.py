@@ -23,7 +23,7 @@ from engage_pipeline.ingest.facts import IngestedFacts
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.ingest.rejects import read_rejects
 from engage_pipeline.ingest.report import facts_of_parts
-from engage_pipeline.ingest.side_files import write_side_files, write_test_sample
+from engage_pipeline.ingest.side_files import SideFiles
 from engage_pipeline.ingest.validation_split import validation_split
 from engage_pipeline.store.deletion_ledger import LEDGER, predating
 from engage_pipeline.store.store import ArtifactStore
@@ -102,8 +102,8 @@ def ingest(store: ArtifactStore) -> None:
         for part, source in parts.items():
             tweets, rejects = draft.path(f"{part}.parquet"), draft.path(f"{part}.rejects.parquet")
             options: dict[str, Any] = {"settings": store.settings, "labelled": False, "order": "line"}
+            options["side_files"] = SideFiles(draft.path(f"{part}.sample.parquet"))
             facts[part] = ingest_part(source, tweets=tweets, rejects=rejects, deletions=deletions, **options).facts()
-            write_test_sample(tweets, draft.path(f"{part}.sample.parquet"), store.settings)
         draft.rows = sum(figures.rows for figures in facts.values())
         draft.record(facts_of_parts(facts))
         draft.record(IngestedFacts(deletions=deletions.digest))
@@ -120,8 +120,8 @@ def _ingest_labelled(
     with store.publish(name, key, [source]) as draft:
         tweets, rejects = draft.path("tweets.parquet"), draft.path("rejects.parquet")
         options: dict[str, Any] = {"settings": store.settings, "labelled": True, "order": "day", "split": split}
+        options["side_files"] = SideFiles.within(draft.directory)
         report = ingest_part(source, tweets=tweets, rejects=rejects, deletions=deletions, **options)
-        write_side_files(tweets, draft.directory, store.settings)
         draft.rows = report.rows
         draft.record(report.facts())
         draft.record(IngestedFacts(deletions=deletions.digest))

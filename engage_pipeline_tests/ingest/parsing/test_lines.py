@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.parsing import lines as lines_module
-from engage_pipeline.ingest.parsing.blocks import LineBlock
+from engage_pipeline.ingest.parsing.blocks import BOM, NO_LABELS, LineBlock
 from engage_pipeline.ingest.parsing.lines import PartLines, read_lines
 from engage_pipeline.ingest.rejects import Reject, RejectWriter, read_rejects
 from engage_pipeline_tests.ingest.parsing.slow_reader import read_slowly
@@ -46,9 +46,10 @@ def assert_places_are_right(block: LineBlock) -> None:
     assert len(block) == len(fields)
     for index in range(len(fields[0])):
         assert block.columns([index]).to_pylist() == [line[index].decode() or None for line in fields]
-        end = "\n" if index + 1 == len(fields[0]) else "\x01"
-        wanted = [line[index].decode() + end if line[index] else None for line in fields]
-        assert block.columns_with_end([index]).to_pylist() == wanted
+        wanted = [line[index].decode() + "\x01" if line[index] else None for line in fields]
+        assert block.column_with_end(index).to_pylist() == wanted
+    for place in (0, len(fields) - 1):
+        assert block.line(place) in {b"\x01".join(fields[place]) + end for end in (b"", NO_LABELS)}
     first_and_last = [line[index].decode() or None for index in (-1, 0) for line in fields]
     assert block.columns([len(fields[0]) - 1, 0]).to_pylist() == first_and_last
 
@@ -92,6 +93,16 @@ def test_a_bad_line_is_rejected_with_its_bytes(tmp_path: Path, bad: bytes, raw: 
     assert checked.rejects == [Reject(1, reason, raw)]
     assert checked.clean == GOOD + b"\n" + GOOD + b"\n"
     assert checked.numbers == [0, 2]
+
+
+@pytest.mark.parametrize("bad", [b"", b"short\n"])
+def test_only_the_first_bytes_of_a_part_are_a_byte_order_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: bytes
+) -> None:
+    monkeypatch.setattr(lines_module, "_BLOCK_BYTES", len(GOOD) + 1 + len(BOM))
+    marked = BOM + GOOD + b"\n"
+    checked = check(tmp_path, marked + marked + bad + marked)
+    assert checked.clean == GOOD + b"\n" + marked + marked
 
 
 CUT = "line end: there is none, so that the last column may be cut off"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engage_pipeline.ingest.parsing.tokens import read_tokens
+from engage_pipeline.ingest.parsing.tokens import read_tokens, strict_token_ids
 from engage_pipeline.numerics.token_bytes import tokens_of
 from engage_pipeline.schema import TOKEN_COLUMNS
 from engage_pipeline_tests.token_lists import token_arrays
@@ -34,6 +34,7 @@ def check(texts: list[str | None]) -> None:
     low, high, bad = read_tokens(pa.array([text + "\x01" if text else None for text in texts], pa.string()))
     wanted = [expected(text) for text in texts]
     assert bad.tolist() == [ids is None for ids in wanted]
+    assert [strict_token_ids(text) if text else [] for text in texts] == wanted
     packed = token_arrays([ids or [] for ids in wanted])
     assert low.equals(packed["text_tokens"])
     assert high.equals(packed["text_tokens_high"])

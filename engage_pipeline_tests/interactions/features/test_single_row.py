@@ -26,7 +26,7 @@ def test_a_row_alone_has_the_features_of_its_part(tmp_path: Path) -> None:
         validation_counts=tmp_path / "validation_counts",
     )
     expected = pq.read_table(tmp_path / "test_features.parquet")
-    tables = [alone.table(row) for row in rows]
+    tables = [alone.of(row).table() for row in rows]
     assert tables[0].schema == expected.schema.remove_metadata()
     found = [table.to_pylist()[0] | {schema.LINE_NUMBER: line} for line, table in enumerate(tables)]
     assert found == expected.to_pylist()

@@ -119,34 +119,11 @@ def test_rows_without_a_viewer_do_not_stay_together(tmp_path: Path, monkeypatch:
     assert np.diff(design.starts).tolist() == [10] * 10
 
 
-@pytest.mark.parametrize("block_rows", [1, 60, 1 << 20])
-def test_rows_that_are_taken_keep_their_keys_in_fewer_blocks(
-    block_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(numbering, "BLOCK_ROWS", 30)
-    monkeypatch.setattr("engage_pipeline.model.effects.design.BLOCK_ROWS", block_rows)
-    records = rows_of(3, 700)
-    design, keys = build(records, tmp_path)
-    chosen = np.random.default_rng(4).random(700) < 0.4
-    taken = design.take(lambda facts: chosen[facts["position"]], tmp_path / "taken")
-    expected = keys_of_rows(design, keys, 700)
-    expected[:, ~chosen] = 0
-    assert keys_of_rows(taken, keys, 700).tolist() == expected.tolist()
-    assert sorted(taken.facts.read()["position"].tolist()) == np.flatnonzero(chosen).tolist()
-    assert taken.sizes() == design.sizes()
-    largest = max(np.count_nonzero(chosen[block.read(design.facts)["position"]]) for block in design.blocks())
-    sizes = [block.stop - block.start for block in taken.blocks()]
-    assert max(sizes) <= max(block_rows, largest)
-    assert len(sizes) <= 1 + 2 * 700 // block_rows, "two neighbours have more rows than one block may have"
-    none = taken.take(lambda facts: facts["position"] < 0, tmp_path / "none")
-    assert (len(none), list(none.blocks())) == (0, [])
-
-
 def test_cells_hold_the_effects_with_few_values_and_no_others(tmp_path: Path) -> None:
     design, _ = build(rows_of(5, 300), tmp_path)
     names = [[EFFECTS[place].name for place in getattr(term, "effects", ())] for term in design.terms]
     assert [found for found in names if len(found) > 1] == [
-        ["type_media", "language", "language_hour", "follows", "tags_links", "time_left"]
+        ["type_media", "language", "language_hour", "follows", "tags_links"]
     ]
 
 
@@ -162,3 +139,20 @@ def test_a_block_of_no_rows_is_passed_over(tmp_path: Path) -> None:
     design, _ = build(rows_of(7, 40), tmp_path, EFFECTS[:1])
     empty = Design(np.array([0, 0, 40]), design.facts, ())
     assert list(empty.blocks()) == [Block(1, 0, 40)]
+
+
+@pytest.mark.parametrize("block_rows", [50, 1 << 20])
+def test_an_effect_with_a_slope_knows_it_for_every_row(
+    block_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numbering, "BLOCK_ROWS", block_rows)
+    records = rows_of(8, 300)
+    records["age"] = np.random.default_rng(9).integers(-336, 5000, 300)
+    trend = next(effect for effect in EFFECTS if effect.slope)
+    design, _ = build(records, tmp_path, (EFFECTS[0], trend))
+    shared, local = design.terms
+    for block in design.blocks():
+        positions = block.read(design.facts)["position"]
+        expected = (records["age"][positions] / 168).astype(np.float32)
+        assert local.slopes(block).tolist() == expected.tolist()
+        assert shared.slopes(block).tolist() == []

@@ -11,7 +11,7 @@ from engage_pipeline import schema
 from engage_pipeline.interactions.graphs.communities import COMMUNITIES, SCHEMA
 from engage_pipeline.language.topics import TopicModel
 from engage_pipeline.model.effects.effects import EFFECTS, effects_of, families_of, keys_of
-from engage_pipeline.model.effects.fields import ROW_COLUMNS, Clusters, EffectRows, end_of_window, time_left
+from engage_pipeline.model.effects.fields import ROW_COLUMNS, Clusters, EffectRows, end_of_window, size_steps, time_left
 from engage_pipeline.model.effects.scoring import load_clusters
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT, fingerprints
 from engage_pipeline.settings.families import COMMUNITY_READERS, TOPIC_READERS
@@ -22,6 +22,17 @@ from engage_pipeline_tests.token_lists import token_list
 
 DAY = 86_400
 END = (FIRST_DAY + 5) * DAY
+SIZES = {
+    "viewer_followers": "engaging_user_follower_count",
+    "viewer_following": "engaging_user_following_count",
+    "viewer_age": "engaging_user_account_age_days",
+    "viewer_shown": "viewer_exposures",
+    "author_followers": "engaged_with_user_follower_count",
+    "author_following": "engaged_with_user_following_count",
+    "author_age": "engaged_with_user_account_age_days",
+    "author_shown": "author_exposures",
+    "pair_shown": "pair_exposures",
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +50,7 @@ def clusters(table: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Clust
 def test_without_topics_and_communities_no_row_has_one(table: pa.Table, tmp_path: Path) -> None:
     TopicModel.none().save(tmp_path)
     pq.write_table(SCHEMA.empty_table(), tmp_path / COMMUNITIES)
-    rows = EffectRows.from_table(table, load_clusters(tmp_path), END)
+    rows = EffectRows.from_table(table, load_clusters(tmp_path), END, END)
     for field in ("topic", "viewer_community", "author_community"):
         assert set(getattr(rows, field).tolist()) == {NO_FINGERPRINT}, field
 
@@ -53,7 +64,7 @@ def test_the_families_that_read_clusters_are_those_whose_effects_have_them_as_ke
 
 
 def test_fields_of_a_row(table: pa.Table, clusters: Clusters) -> None:
-    rows = EffectRows.from_table(table, clusters, END)
+    rows = EffectRows.from_table(table, clusters, END, END)
     row = table.slice(7, 1).to_pylist()[0]
     (viewer, author) = fingerprints(pa.array([row["engaging_user_id"], row["engaged_with_user_id"]])).tolist()
     assert (rows.viewer[7], rows.author[7]) == (viewer, author)
@@ -63,7 +74,15 @@ def test_fields_of_a_row(table: pa.Table, clusters: Clusters) -> None:
     assert (rows.hour[7], rows.hours[7]) == (1 + row["hour"], 1 + row["hour"] // 4)
     assert (rows.follows[7], rows.has_link[7]) == (1 + row["engagee_follows_engager"], 1 + row["has_link"])
     assert rows.n_hashtags[7] == 1 + min(row["n_hashtags"], 5)
+    assert rows.day[7] == 1 + row[schema.TWEET_TIMESTAMP] // DAY
+    assert (rows.viewer_verified[7], rows.author_verified[7]) == (
+        1 + row["engaging_user_is_verified"],
+        1 + row["engaged_with_user_is_verified"],
+    )
+    for field, column in SIZES.items():
+        assert getattr(rows, field)[7] == size_steps(np.array([row[column]]))[0], field
     tokens = np.array(token_list(row), np.int32)
+    assert rows.length[7] == size_steps(np.array([len(tokens)]))[0]
     assert rows.topic[7] == 1 + clusters.topics.assign(tokens, np.array([len(tokens)]), pa.array([row["language"]]))[0]
 
 
@@ -71,7 +90,7 @@ def test_what_is_not_known_has_no_key(table: pa.Table, clusters: Clusters) -> No
     unknown = table
     for name in schema.IDENTITY_COLUMNS:
         unknown = set_column(unknown, name, [None] * len(table))
-    rows = EffectRows.from_table(unknown, clusters, END)
+    rows = EffectRows.from_table(unknown, clusters, END, END)
     keyless = {"viewer", "author", "tweet", "hashtag", "viewer_community", "author_community"}
     for effect in EFFECTS:
         missing = effect.keys(rows) == NO_FINGERPRINT
@@ -79,15 +98,15 @@ def test_what_is_not_known_has_no_key(table: pa.Table, clusters: Clusters) -> No
 
 
 def test_a_row_has_the_same_keys_alone_and_among_others(table: pa.Table, clusters: Clusters) -> None:
-    rows = EffectRows.from_table(table, clusters, END)
+    rows = EffectRows.from_table(table, clusters, END, END)
     for place in (0, 17, 299):
-        alone = EffectRows.from_table(table.slice(place, 1), clusters, END)
+        alone = EffectRows.from_table(table.slice(place, 1), clusters, END, END)
         for effect, keys in zip(EFFECTS, keys_of(EFFECTS, alone), strict=True):
             assert effect.keys(alone)[0] == effect.keys(rows)[place] == keys[0]
 
 
 def test_keys_of_several_effects_are_those_of_each(table: pa.Table, clusters: Clusters) -> None:
-    rows = EffectRows.from_table(table, clusters, END)
+    rows = EffectRows.from_table(table, clusters, END, END)
     for effects in (EFFECTS, EFFECTS[:2], EFFECTS[2:3], ()):
         expected = [effect.keys(rows).tolist() for effect in effects]
         assert keys_of(effects, rows).tolist() == expected
@@ -115,4 +134,28 @@ def test_the_end_of_a_window_is_the_end_of_a_day_and_stray_times_do_not_move_it(
 def test_every_effect_has_a_family_and_a_name_of_its_own() -> None:
     assert len({effect.name for effect in EFFECTS}) == len(EFFECTS)
     assert effects_of(families_of(EFFECTS)) == EFFECTS
-    assert [effect.name for effect in effects_of(["tweet_effects", "people_effects"])] == ["viewer", "author", "tweet"]
+    assert [effect.name for effect in effects_of(["tweet_effects", "pair_effects"])] == ["pair_shown", "tweet", "pair"]
+
+
+def test_parents_are_other_effects_and_have_no_slope() -> None:
+    """A key that counts times a slope has no share that a parent, which counts once, could take over."""
+    once = {effect.name for effect in EFFECTS if effect.slope is None}
+    for effect in EFFECTS:
+        assert {*effect.parents} <= once - {effect.name}, effect.name
+        assert not (effect.parents and effect.slope), effect.name
+
+
+def test_a_slope_counts_weeks_from_two_weeks_before_the_newest_row(table: pa.Table, clusters: Clusters) -> None:
+    times = END - np.array([0, 7, 14, 21, 365, 4000])[:, np.newaxis] * DAY
+    ages = [*times.ravel().tolist(), END + 5 * DAY, 0, -(2**63), 2**63 - 1]
+    stray = set_column(table.slice(0, len(ages)), schema.TWEET_TIMESTAMP, ages)
+    (trend,) = (effect for effect in EFFECTS if effect.slope)
+    oldest = 365 / 7 - 2
+    expected = [-2, -1, 0, 1, oldest, oldest, -2, oldest, oldest, -2]
+    rows = EffectRows.from_table(stray, clusters, END, END)
+    assert trend.slopes(rows).tolist() == pytest.approx(expected, abs=1e-5)
+    assert EFFECTS[0].slopes(rows).tolist() == [1.0] * len(ages)
+
+
+def test_two_steps_for_each_doubling_of_one_more() -> None:
+    assert size_steps(np.array([-5, 0, 1, 2, 3, 7, 2**40 - 1])).tolist() == [1, 1, 3, 4, 5, 7, 81]

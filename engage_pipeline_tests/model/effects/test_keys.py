@@ -26,6 +26,10 @@ PAIRED = {
     "communities": ("viewer_community", "author_community"),
     "community_author": ("viewer_community", "author"),
     "viewer_community": ("viewer", "author_community"),
+    "viewer_day": ("viewer", "day"),
+    "author_day": ("author", "day"),
+    "topic_day": ("topic", "day"),
+    "viewer_followers": ("viewer_followers", "viewer_verified"),
 }
 
 
@@ -37,7 +41,7 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Clusters:
 
 
 def test_six_bands_of_four_hours(clusters: Clusters) -> None:
-    rows = EffectRows.from_table(TABLE, clusters, END)
+    rows = EffectRows.from_table(TABLE, clusters, END, END)
     assert rows.hours.tolist() == [band for band in (1, 2, 3, 4, 5, 6) for _ in range(4)]
     assert rows.hour.tolist() == list(range(1, 25))
 
@@ -46,14 +50,14 @@ def test_an_author_s_community_is_the_one_as_author_and_a_viewer_s_the_one_as_vi
     users = clusters.communities.user
     numbers = np.arange(len(users), dtype=np.int32)
     roles = replace(clusters, communities=Communities(users, 100 + numbers, 500 + numbers))
-    rows = EffectRows.from_table(TABLE, roles, END)
+    rows = EffectRows.from_table(TABLE, roles, END, END)
     assert rows.author_community.tolist() == (101 + np.searchsorted(users, rows.author)).tolist()
     assert rows.viewer_community.tolist() == (501 + np.searchsorted(users, rows.viewer)).tolist()
 
 
 @pytest.mark.parametrize("name", PAIRED)
 def test_a_key_of_two_fields_depends_on_both_and_on_nothing_else(clusters: Clusters, name: str) -> None:
-    rows = EffectRows.from_table(TABLE, clusters, END)
+    rows = EffectRows.from_table(TABLE, clusters, END, END)
     effect = next(one for one in EFFECTS if one.name == name)
     before = effect.keys(rows)
     known = before != NO_FINGERPRINT
@@ -69,9 +73,10 @@ def test_the_window_that_counts_is_that_of_the_rows_to_predict(clusters: Cluster
     pq.write_table(TABLE, training)
     pq.write_table(set_column(TABLE, schema.TWEET_TIMESTAMP, (times + 30 * 86_400).tolist()), validation)
     rows = read_fitted_rows([training], validation, clusters, tmp_path / "rows", quiet_settings(tmp_path))
-    assert rows.window_end == end_of_window(times) + 30 * 86_400
+    assert rows.window_end == rows.newest == end_of_window(times) + 30 * 86_400
     (records,) = rows.shards.read()
     assert records["time_left"][:24].tolist() == records["time_left"][24:].tolist(), "each by its own window's end"
+    assert (records["age"][:24] - records["age"][24:]).tolist() == [30 * 24] * 24, "all by the newest row"
 
 
 def test_rows_are_the_same_in_batches_of_any_size(

@@ -14,41 +14,48 @@ from engage_pipeline.files.mapped_arrow import MappedArrow
 from engage_pipeline.model.effects import tables
 from engage_pipeline.model.effects.effects import EFFECTS
 from engage_pipeline.model.effects.fields import EffectRows
-from engage_pipeline.model.effects.outcomes import OUTCOMES
-from engage_pipeline.model.effects.tables import EffectTable, EffectTables, write_description, write_table
+from engage_pipeline.model.effects.keyed_values import InMemory, KeyedValues
+from engage_pipeline.model.effects.tables import VALUES, EffectTable, EffectTables, write_description, write_table
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
+from engage_pipeline.settings.families import EFFECT_FAMILIES
 
-VIEWER = EFFECTS[0]
+VIEWER, TREND = (next(one for one in EFFECTS if one.name == name) for name in ("viewer", "viewer_trend"))
 SIZE = 300
+COVARIANCE = np.diag([1.0, 2.0, 3.0, 4.0]) + 0.25
+UNSEEN = [0.0, 0.0, 0.0, 0.0, 1.25, 2.25, 3.25, 4.25]
+"""The values of a key that no row has taught."""
+
+
+def summed(values: np.ndarray, kept: int) -> KeyedValues:
+    """The sums over `kept` sweeps of which `values` float32 [n, 8] are the means."""
+    sums = [InMemory(np.ascontiguousarray(part) * np.float32(kept)) for part in np.split(values, 2, axis=1)]
+    return KeyedValues(InMemory(np.full((len(values), 4), 99.0, np.float32)), *sums)
 
 
 def write(folder: Path, size: int = SIZE, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Writes the table of viewers; returns its keys, uint64 [n], and values float32 [n, 5]. A tenth of the keys have
-    values of 0, a tenth is NO_FINGERPRINT."""
+    """Writes the table of viewers; returns its keys, uint64 [n], and values float32 [n, 8]. A tenth of the keys have
+    means of 0, a tenth is NO_FINGERPRINT."""
     rng = np.random.default_rng(seed)
     keys = rng.integers(1, 2**64 - 1, size, np.uint64)
-    values = rng.normal(size=(size, len(OUTCOMES))).astype(np.float32)
-    values[:, 1:] *= rng.random((size, 1)) < 0.5
-    values[::10] = 0
+    values = rng.normal(size=(size, VALUES)).astype(np.float32)
+    values[:, 1:4] *= rng.random((size, 1)) < 0.5
+    values[::10, :4] = 0
     keys[1::10] = NO_FINGERPRINT
-    files = [FlatArray.empty(folder / "values" / name, np.float32) for name in OUTCOMES]
-    for place, file in enumerate(files):
-        file.append(values[:, place])
     own = FlatArray.empty(folder / "keys", np.uint64)
     own.append(keys)
-    kept = values.any(axis=1) & (keys != NO_FINGERPRINT)
-    assert write_table(VIEWER, own, files, folder, folder / "work") == kept.sum()
+    kept = values[:, :4].any(axis=1) & (keys != NO_FINGERPRINT)
+    assert write_table(VIEWER, own, summed(values, 4), 4, folder / "effect_viewer.arrow", folder / "work") == kept.sum()
     return keys[kept], values[kept]
 
 
 def opened(folder: Path) -> EffectTable:
-    write_description([VIEWER], np.arange(5.0), {}, 7, folder)
+    write_description(np.arange(4.0), {"viewer": COVARIANCE}, 7, 9, folder)
     return EffectTables.load(folder).tables[0]
 
 
 @pytest.mark.parametrize("held_bytes", [0, 1 << 30])
 @pytest.mark.parametrize("part_keys", [1, 20, 1 << 20])
-def test_every_key_has_its_values_and_others_have_none(
+def test_every_key_has_its_values_and_one_that_no_row_has_taught_the_prior(
     part_keys: int, held_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tables, "PART_KEYS", part_keys)
@@ -60,12 +67,13 @@ def test_every_key_has_its_values_and_others_have_none(
     assert stored.tolist() == sorted(keys.tolist())
     wanted = np.concatenate([keys, keys + np.uint64(1), np.array([NO_FINGERPRINT, 1, 2**64 - 1], np.uint64)])
     order = np.random.default_rng(2).permutation(len(wanted))
-    expected = np.concatenate([values, np.zeros((len(wanted) - len(keys), 5), np.float32)])
+    expected = np.concatenate([values, np.tile(np.array(UNSEEN, np.float32), (len(wanted) - len(keys), 1))])
+    expected[wanted == NO_FINGERPRINT] = 0
     for _ in range(2):
         assert np.array_equal(table.lookup(wanted[order].view(np.int64)), expected[order])
-    assert table.lookup(np.zeros(0, np.int64)).shape == (0, 5)
-    one = np.array([keys[3]]).view(np.int64)
-    assert table.lookup(one).tolist() == [values[3].tolist()]
+    assert table.lookup(np.zeros(0, np.int64)).shape == (0, VALUES)
+    alone = [table.lookup(wanted[place : place + 1].view(np.int64)) for place in range(len(wanted))]
+    assert np.array_equal(np.concatenate(alone), expected)
 
 
 def test_the_order_of_the_keys_changes_no_byte(tmp_path: Path) -> None:
@@ -73,9 +81,10 @@ def test_the_order_of_the_keys_changes_no_byte(tmp_path: Path) -> None:
     for name, order in (("up", slice(None)), ("down", slice(None, None, -1))):
         own = FlatArray.empty(tmp_path / name / "keys", np.uint64)
         own.append(np.arange(1, 50, dtype=np.uint64)[order] << np.uint64(57))
-        values = FlatArray.empty(tmp_path / name / "values", np.float32)
-        values.append(np.arange(1, 50)[order])
-        write_table(VIEWER, own, [values] * 5, tmp_path / name, tmp_path / name / "work")
+        values = np.tile(np.arange(1, 50, dtype=np.float32)[order, np.newaxis], (1, VALUES))
+        write_table(
+            VIEWER, own, summed(values, 2), 2, tmp_path / name / "effect_viewer.arrow", tmp_path / name / "work"
+        )
         content.append((tmp_path / name / "effect_viewer.arrow").read_bytes())
     assert content[0] == content[1]
 
@@ -86,7 +95,7 @@ def test_a_table_may_have_no_keys(size: int, tmp_path: Path) -> None:
     write(tmp_path, size)
     table = opened(tmp_path)
     assert table.parts == ()
-    assert not table.lookup(np.array([0, 5, -1])).any()
+    assert table.lookup(np.array([NO_FINGERPRINT, 5, -1])).tolist() == [[0.0] * VALUES, UNSEEN, UNSEEN]
 
 
 def test_what_a_large_table_has_read_is_given_back_and_a_small_one_keeps(
@@ -117,8 +126,7 @@ def test_the_tables_of_an_earlier_version_are_refused(tmp_path: Path) -> None:
     """They are Parquet files, whose keys are other fingerprints: no look-up would find one."""
     write(tmp_path)
     (tmp_path / "effect_viewer.arrow").unlink()
-    columns = {"key": np.array([1], np.int64)} | {name: np.array([1], np.float32) for name in OUTCOMES}
-    pq.write_table(pa.table(columns), tmp_path / "effect_viewer.parquet")
+    pq.write_table(pa.table({"key": [1], "any": [1.0]}), tmp_path / "effect_viewer.parquet")
     with pytest.raises(UserError, match=r"effect_viewer.parquet: made by an earlier version of the program"):
         opened(tmp_path)
 
@@ -140,13 +148,31 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
 
 def test_a_row_has_the_sum_of_the_effects_of_each_family(tmp_path: Path) -> None:
     write(tmp_path)
-    write_description([VIEWER], np.arange(5.0), {}, 7, tmp_path)
+    opened(tmp_path)
     rows = EffectRows(**{field.name: np.arange(1, 4) for field in fields(EffectRows)})
     own = VIEWER.keys(rows).view(np.uint64)
     found = EffectTables.load(tmp_path)
-    table = EffectTable(VIEWER, ((np.sort(own), np.arange(15, dtype=np.float32).reshape(3, 5)),))
-    score = EffectTables((table, table), found.intercepts, {}, 7).score(rows)
-    expected = 2 * np.arange(15.0).reshape(3, 5)[np.argsort(np.argsort(own))]
-    assert score[:, 0].tolist() == expected.tolist()
-    assert not score[:, 1:].any()
-    assert found.window_end == 7
+    values = np.arange(24, dtype=np.float32).reshape(3, VALUES)
+    table = EffectTable(VIEWER, ((np.sort(own), values),), np.zeros(VALUES, np.float32))
+    score = EffectTables((table, table), found.intercepts, {}, 7, 9).score(rows)
+    expected = 2.0 * values[np.argsort(np.argsort(own))]
+    assert score.families[:, 0].tolist() == expected[:, :4].tolist()
+    assert not score.families[:, 1:].any()
+    assert score.variances[:, 0].tolist() == expected[:, 4:].tolist()
+    assert not score.variances[:, 1:].any()
+    assert (found.window_end, found.newest, found.intercepts.tolist()) == (7, 9, [0, 1, 2, 3])
+    assert found.covariances["viewer"].tolist() == COVARIANCE.tolist()
+
+
+def test_an_effect_with_a_slope_counts_times_it_and_its_variance_times_the_square() -> None:
+    """The first row's viewer is known, the second's no row has taught, the third's is missing."""
+    weeks = np.array([-2.0, 3.0, 5.0])
+    values = {field.name: np.arange(1, 4) for field in fields(EffectRows)} | {"age": (168 * weeks).astype(np.int64)}
+    values["viewer"] = np.array([1, 2, NO_FINGERPRINT])
+    rows = EffectRows(**values)
+    known, unseen = np.arange(1, 9, dtype=np.float32), np.array(UNSEEN, np.float32)
+    table = EffectTable(TREND, ((TREND.keys(rows)[:1].view(np.uint64), known[np.newaxis]),), unseen)
+    score = EffectTables((table,), np.zeros(4), {}, 7, 9).score(rows)
+    family = list(EFFECT_FAMILIES).index(TREND.family)
+    assert score.families[:, family].tolist() == [(-2 * known[:4]).tolist(), [0.0] * 4, [0.0] * 4]
+    assert score.variances.sum(axis=1).tolist() == [(4 * known[4:]).tolist(), (9 * unseen[4:]).tolist(), [0.0] * 4]

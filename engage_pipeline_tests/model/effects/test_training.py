@@ -9,16 +9,18 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, EFFECT_LOGITS, read_columns
+from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, EFFECT_LOGITS, VALIDATION, read_columns
 from engage_pipeline.model.effects.scoring import EffectScorer, load_clusters
 from engage_pipeline.model.effects.tables import EFFECTS_FILE
 from engage_pipeline.model.effects.training import train_effects
+from engage_pipeline.model.validation_roles import DECIDED, effect_folds
 from engage_pipeline.settings.families import COUNTER_FAMILIES, EFFECT_FAMILIES
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.model.bundles import quiet_settings, write_clusters
 from engage_pipeline_tests.samples import feature_table
 
 ROWS = 4000
+SWEEPS = {"sweeps": 8, "kept_sweeps": 9}
 
 
 def people_table(seed: int, *, validation: bool, shuffled: bool = False) -> pa.Table:
@@ -61,7 +63,7 @@ def rce(logits: np.ndarray, labels: np.ndarray) -> float:
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, pa.Table, Path]:
     folder = tmp_path_factory.mktemp("effects")
-    return fit(folder, quiet_settings(folder))
+    return fit(folder, quiet_settings(folder, effects=SWEEPS))
 
 
 def test_fine_tuning_rows_are_scored_about_as_well_as_rows_never_seen(fitted: tuple[dict, pa.Table, Path]) -> None:
@@ -77,10 +79,10 @@ def test_fine_tuning_rows_are_scored_about_as_well_as_rows_never_seen(fitted: tu
         assert abs(tuned - unseen) < 5, target
 
 
-def test_holdout_rows_are_scored_by_the_published_effects(fitted: tuple[dict, pa.Table, Path]) -> None:
+def test_holdout_rows_are_scored_by_effects_that_decide(fitted: tuple[dict, pa.Table, Path]) -> None:
     _, validation, folder = fitted
     held_out = validation[schema.SPLIT].to_numpy() == schema.HOLDOUT
-    published = EffectScorer.load(folder).columns(validation)
+    published = EffectScorer.load(folder, decided=True).columns(validation)
     columns = read_columns(folder)
     np.testing.assert_allclose(columns[held_out], published[held_out], atol=1e-5)
     assert not np.allclose(columns[~held_out], published[~held_out], atol=1e-2)
@@ -88,28 +90,68 @@ def test_holdout_rows_are_scored_by_the_published_effects(fitted: tuple[dict, pa
 
 def test_shuffled_labels_teach_nothing(tmp_path: Path) -> None:
     """An effect that had seen its own row's label would score the fine-tuning rows far above the rate."""
-    _, validation, folder = fit(tmp_path, quiet_settings(tmp_path), shuffled=True)
+    _, validation, folder = fit(tmp_path, quiet_settings(tmp_path, effects=SWEEPS), shuffled=True)
     columns, split = read_columns(folder), validation[schema.SPLIT].to_numpy()
     for rows in (split >= 0, split == schema.HOLDOUT):
         for place in range(2):
             assert rce(columns[rows, place], validation[schema.TARGETS[place]].to_numpy()[rows]) < 1
 
 
-def test_holdout_labels_change_nothing(fitted: tuple[dict, pa.Table, Path], tmp_path: Path) -> None:
-    _, validation, folder = fitted
-    held_out = validation[schema.SPLIT].to_numpy() == schema.HOLDOUT
-    other = validation
+def refit(fitted: tuple[dict, pa.Table, Path], turned: np.ndarray, output: Path) -> np.ndarray:
+    """The columns of the validation rows, as `fitted` to the same rows but for the labels of the `turned` ones."""
+    _, other, folder = fitted
     for target in schema.TARGETS:
-        labels = validation[target].to_numpy()
-        turned = pa.array(np.where(held_out, ~labels, labels))
-        other = other.set_column(other.column_names.index(target), target, turned)
-    pq.write_table(other, tmp_path / "validation.parquet")
+        labels = other[target].to_numpy()
+        other = other.set_column(other.column_names.index(target), target, pa.array(np.where(turned, ~labels, labels)))
+    pq.write_table(other, output / "validation.parquet")
     parts = [folder.parent / "part-0.parquet", folder.parent / "part-1.parquet"]
-    settings = quiet_settings(tmp_path)
-    train_effects(parts, tmp_path / "validation.parquet", load_clusters(folder), tmp_path, settings)
-    for path in sorted(folder.glob("effect*")):
+    settings = quiet_settings(output, effects=SWEEPS)
+    train_effects(parts, output / "validation.parquet", load_clusters(folder), output, settings)
+    return read_columns(output)
+
+
+def test_holdout_labels_teach_the_published_effects_and_nothing_that_decides(
+    fitted: tuple[dict, pa.Table, Path], tmp_path: Path
+) -> None:
+    _, validation, folder = fitted
+    columns = refit(fitted, validation[schema.SPLIT].to_numpy() == schema.HOLDOUT, tmp_path)
+    for path in sorted(folder.glob("*effect*")):
+        if path.name != VALIDATION:
+            same = (tmp_path / path.name).read_bytes() == path.read_bytes()
+            assert same == path.name.startswith(DECIDED), path.name
+    assert np.array_equal(columns, read_columns(folder))
+
+
+def test_the_labels_of_a_fold_change_the_columns_of_all_rows_but_its_own(
+    fitted: tuple[dict, pa.Table, Path], tmp_path: Path
+) -> None:
+    _, validation, folder = fitted
+    members = effect_folds(validation[schema.SPLIT].to_numpy(), 2) == 0
+    before, after = read_columns(folder), refit(fitted, members, tmp_path)
+    assert 0 < members.sum() < ROWS
+    assert np.array_equal(after[members], before[members])
+    assert (after[~members] != before[~members]).mean() > 0.99
+
+
+def test_a_seed_gives_the_same_bytes_in_memory_and_in_files(
+    fitted: tuple[dict, pa.Table, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engage_pipeline.model.effects.training._HELD_BYTES", 1 << 40)
+    refit(fitted, np.zeros(ROWS, np.bool_), tmp_path)
+    for path in sorted(fitted[2].glob("effect*")):
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
-    assert np.array_equal(read_columns(tmp_path), read_columns(folder))
+
+
+def test_without_training_rows_the_rates_are_those_of_the_fine_tuning_rows(tmp_path: Path) -> None:
+    table = feature_table(600, 3, validation=True)
+    pq.write_table(table, tmp_path / "validation.parquet")
+    settings = quiet_settings(tmp_path, effects=SWEEPS)
+    write_clusters(table, tmp_path, settings)
+    train_effects([], tmp_path / "validation.parquet", load_clusters(tmp_path), tmp_path, settings)
+    columns = read_columns(tmp_path)
+    for place, target in enumerate(schema.TARGETS):
+        expected = table[target].to_numpy().mean()
+        assert 0.3 * expected < (1 / (1 + np.exp(-columns[:, place]))).mean() < 3 * expected, target
 
 
 def test_batches_change_nothing(fitted: tuple[dict, pa.Table, Path]) -> None:
@@ -124,21 +166,21 @@ def test_facts_tell_keys_and_deviations(fitted: tuple[dict, pa.Table, Path]) -> 
     assert facts["rows"] == 2 * ROWS + np.count_nonzero(validation[schema.SPLIT].to_numpy() >= 0)
     assert 900 < facts["effects"]["viewer"]["keys"] <= ROWS // 4 + 1
     deviations = facts["effects"]["viewer"]["deviations"]
-    assert set(deviations) == {"any", *schema.TARGETS}
-    assert deviations["any"] > 0.5
+    assert set(deviations) == {*schema.TARGETS}
+    assert deviations["like"] > 0.5
 
 
 @pytest.mark.parametrize("left_out", EFFECT_FAMILIES)
 def test_a_family_that_is_left_out_is_not_fitted(left_out: str, tmp_path: Path) -> None:
     families = [name for name in (*COUNTER_FAMILIES, *EFFECT_FAMILIES) if name != left_out]
-    settings = quiet_settings(tmp_path, features={"families": families}, effects={"sweeps": 1, "prior_rounds": 0})
+    settings = quiet_settings(tmp_path, features={"families": families})
     table = feature_table(200, 3, validation=True)
     pq.write_table(table, tmp_path / "validation.parquet")
     write_clusters(table, tmp_path, settings)
     train_effects([], tmp_path / "validation.parquet", load_clusters(tmp_path), tmp_path, settings)
-    columns = dict(zip(EFFECT_COLUMNS, read_columns(tmp_path).T, strict=True))
-    for family in EFFECT_FAMILIES:
-        assert columns[f"{family}_any_logit"].any() == (family != left_out), family
+    found = EffectScorer.load(tmp_path).scores(table).families
+    for place, family in enumerate(EFFECT_FAMILIES):
+        assert found[:, place].any() == (family != left_out), family
 
 
 def test_without_effects_nothing_is_said(tmp_path: Path) -> None:
@@ -155,11 +197,11 @@ def test_rows_count_less_the_older_they_are(tmp_path: Path) -> None:
     """With a half-life of a few minutes only the newest rows say anything."""
     (tmp_path / "even").mkdir()
     (tmp_path / "decayed").mkdir()
-    deviations = [
-        fit(tmp_path / name, quiet_settings(tmp_path, effects={"half_life_days": days, "prior_rounds": 0}))[2]
+    folders = [
+        fit(tmp_path / name, quiet_settings(tmp_path, effects={**SWEEPS, "half_life_days": days}))[2]
         for name, days in (("even", None), ("decayed", 0.003))
     ]
-    even, decayed = (np.abs(read_columns(folder)[:, : len(EFFECT_LOGITS)]).std() for folder in deviations)
+    even, decayed = (read_columns(folder).std(axis=0).mean() for folder in folders)
     assert decayed < even / 2
 
 

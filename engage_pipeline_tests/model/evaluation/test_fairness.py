@@ -57,6 +57,18 @@ def test_rce_is_the_challenge_s_and_its_error_that_of_rows_drawn_again() -> None
     assert error == pytest.approx(np.std(again), rel=0.15)
 
 
+def test_the_error_of_drawn_viewers_by_hand() -> None:
+    """Two viewers with rows 0, 1 and 2, 3: the losses that the ratio leaves over are added up by viewer."""
+    labels, probabilities = np.array([True, False, False, True]), np.array([0.5, 0.25, 0.5, 0.75])
+    loss = [-math.log(p) for p in (0.5, 0.75, 0.5, 0.75)]
+    ratio = sum(loss) / (4 * math.log(2))
+    left = [one - ratio * math.log(2) for one in loss]
+    expected = math.hypot(left[0] + left[1], left[2] + left[3]) / (4 * math.log(2))
+    rce, error = rce_with_error(labels, probabilities, np.array([3, 3, 7, 7]))
+    assert (rce, error) == (pytest.approx(100 * (1 - ratio)), pytest.approx(100 * expected, abs=1e-12))
+    assert rce_with_error(labels, probabilities, np.arange(4)) == pytest.approx(rce_with_error(labels, probabilities))
+
+
 def test_one_class_has_no_rce() -> None:
     for label in (True, False):
         assert rce_with_error(np.full(5, label), np.full(5, 0.3)) == (None, 0.0)

@@ -13,11 +13,15 @@ from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.codes import load_codes
 from engage_pipeline.model.bundle import TrainedModel, build_bundle
+from engage_pipeline.model.evaluation.history_section import ModelHistory
 from engage_pipeline.model.evaluation.holdout import bundle_predictor, evaluate_model, read_scores, score_holdout
 from engage_pipeline.model.evaluation.pipeline_section import PipelineFacts
+from engage_pipeline.model.evaluation.scores_section import slices_section
+from engage_pipeline.model.evaluation.slices import SLICED_COLUMNS, Scored, score_slices
 from engage_pipeline.model.facts import NetworkFacts, TreesFacts, TreesFigures
 from engage_pipeline.model.network.scoring import NetworkScorer
-from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
+from engage_pipeline.model.validation_roles import DECIDED
+from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings, write_network
 from engage_pipeline_tests.samples import feature_table
 
 TABLE = feature_table(3000, 8, validation=True)
@@ -115,13 +119,26 @@ def test_learning_curves_are_drawn_where_they_are_known(
     without, curves = ((folder / "report.html").read_text() for folder in (plain[0], tmp_path / "out"))
     assert without.count("<figure>") == 3 * len(schema.TARGETS)
     assert curves.count("<figure>") == without.count("<figure>") + 3
-    assert "Loss over the steps on training rows." in curves
+    assert "Mean loss over the training rows seen since the point before" in curves
+    assert "learning curve over the training rows" in curves
 
 
 def test_same_inputs_same_bytes(features: Path, plain: tuple[Path, dict], tmp_path: Path) -> None:
     evaluated(features, tmp_path / "out")
     for file in FILES:
         assert (tmp_path / "out" / file).read_bytes() == (plain[0] / file).read_bytes()
+
+
+def test_slices_are_those_of_the_model_that_is_reported(features: Path, plain: tuple[Path, dict]) -> None:
+    holdout = score_holdout(features, predict)
+    assert holdout.traits.equals(HELD_OUT.select(SLICED_COLUMNS))
+    scored = Scored(holdout.labels, holdout.probabilities["trees"], holdout.viewers)
+    report = (plain[0] / "report.html").read_text(encoding="utf-8")
+    (group,) = slices_section("trees", score_slices(holdout.traits, scored)).groups
+    for table in group.tables:
+        assert f"<caption>{table.caption}</caption>" in report
+        assert all(cell.text in report and cell.note in report for row in table.cells() for cell in row)
+    assert "Model trees. RCE in percent" in report
 
 
 def test_no_holdout_row_is_an_error_that_names_the_file(tmp_path: Path) -> None:
@@ -154,17 +171,23 @@ def test_the_model_that_predicts_is_scored_beside_the_candidate(
     for folder in folders:
         folder.mkdir()
     build_bundle(folders[0], **inputs, settings=chosen)
-    build_bundle(folders[1], **(inputs | {"finetuned": inputs["pretrained"]}), settings=chosen)
+    other = tmp_path / "finetuned"
+    for prefix in ("", DECIDED):
+        write_network(other, 1, chosen, prefix)
+    build_bundle(folders[1], **(inputs | {"finetuned": other}), settings=chosen)
     candidate, predicting = (TrainedModel.load(folder, threads=1) for folder in folders[:2])
-    evaluate_model(
-        features, bundle_predictor(candidate, None, predicting), folders[2], chosen, decision="turned <down>"
-    )
+    history = ModelHistory("turned <down>")
+    evaluate_model(features, bundle_predictor(candidate, None, predicting), folders[2], chosen, history=history)
     scores = read_scores(folders[2] / "scores.json")
     assert list(scores) == ["pretrained", "network", "effects", "trees", "blend", "predicting", "constant"]
     assert json.loads((folders[2] / "scores.json").read_text())["main_model"] == "blend"
     kept = pq.read_table(folders[2] / "holdout_predictions.parquet")
     assert np.array_equal(kept["predicting_like"].to_numpy(), predicting.probabilities(HELD_OUT)[:, 0])
-    assert "turned &lt;down&gt;" in (folders[2] / "report.html").read_text(encoding="utf-8")
+    report = (folders[2] / "report.html").read_text(encoding="utf-8")
+    assert "turned &lt;down&gt;" in report
+    assert "Models: predicting, pretrained, network, effects, trees, blend, constant." in report
+    assert "the model that predicts:" in report
+    assert "Model predicting. RCE in percent" in report
 
 
 def test_without_trees_the_network_is_compared_with_itself_before(inputs: dict[str, Path], tmp_path: Path) -> None:

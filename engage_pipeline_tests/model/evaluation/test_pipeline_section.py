@@ -12,7 +12,7 @@ from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.ingest.facts import PartFacts
 from engage_pipeline.interactions.facts import CountFacts, SimilarityFacts
 from engage_pipeline.language.facts import EncoderFacts, SketchFacts, TokenFacts
-from engage_pipeline.model.evaluation.figures import blend_table, holdout_table, model_section
+from engage_pipeline.model.evaluation.figures import blend_table, holdout_table, learning_table, model_section
 from engage_pipeline.model.evaluation.pipeline_facts import report_inputs
 from engage_pipeline.model.evaluation.pipeline_section import (
     PipelineFacts,
@@ -20,8 +20,8 @@ from engage_pipeline.model.evaluation.pipeline_section import (
     interactions_section,
     text_section,
 )
-from engage_pipeline.model.evaluation.report import Section
-from engage_pipeline.model.facts import BlendFigures
+from engage_pipeline.model.evaluation.report import Cell, Section
+from engage_pipeline.model.facts import BlendFigures, NetworkFacts
 from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.store import ArtifactStore, Version
 from engage_pipeline_tests import worlds
@@ -50,12 +50,14 @@ def full_facts() -> PipelineFacts:
         "rows": [10**6] * FULL_DAYS,
     }
     days |= {name: rng.integers(1, 10**5, FULL_DAYS).tolist() for name in schema.TARGETS}
-    drift = {part: dict.fromkeys(("hour", "n_tokens"), 0.01) for part in parts}
+    drift = {part: {"hour": 0.01, "n_tokens": 0.02} for part in parts}
+    drift["part-00007"] = {"hour": 0.3, "n_tokens": 0.1}
     window = dict.fromkeys(("rows", *schema.ENGAGEMENTS), 1)
     return PipelineFacts(
         parts,
         days,
         drift,
+        {"hour": 0.1, "n_tokens": 0.0},
         validation_tweets=facts_of_part(reasons={"no number": 7}),
         interaction_counts=CountFacts(**window, **dict.fromkeys(schema.TRAINING_KEYS, 10**7)),
         validation_counts=CountFacts(**window, **{f"finetune_{key}": 10**6 for key in schema.VALIDATION_KEYS}),
@@ -93,7 +95,7 @@ def test_every_section_shows_what_the_facts_hold(sections: list[Section]) -> Non
 
 
 def test_the_parts_add_up(sections: list[Section]) -> None:
-    (table,) = sections[0].groups[0].tables
+    table, _ = sections[0].groups[0].tables
     assert len(table.rows) == FULL_PARTS + 1
     assert table.folded
     rows = sum(3_000_000 + number for number in range(FULL_PARTS))
@@ -101,7 +103,16 @@ def test_the_parts_add_up(sections: list[Section]) -> None:
     assert list(table.rows[-1])[:3] == ["all parts", f"{rows:,}", f"{rejected:,}"]
 
 
-def test_seconds_and_memory_are_not_shown(sections: list[Section]) -> None:
+def test_drift_is_named_by_part(sections: list[Section]) -> None:
+    _, table = sections[0].groups[0].tables
+    assert table.rows[0] == ["validation rows", Cell("0.100"), Cell("hour 0.100, n_tokens 0.000", words=True)]
+    assert table.rows[1] == ["part-00007", Cell("0.300", best=True), Cell("hour 0.300, n_tokens 0.100", words=True)]
+    assert table.rows[2] == ["part-00000", Cell("0.020"), Cell("n_tokens 0.020, hour 0.010", words=True)]
+    assert len(table.rows) == 16
+    assert "of 15 of 290 parts" in table.caption
+
+
+def test_seconds_and_memory_stand_with_the_cost_alone(sections: list[Section]) -> None:
     facts = {field.name: getattr(FACTS, field.name) for field in fields(FACTS)}
     slower = {
         name: type(one)(**{**one.model_dump(), "seconds": 99.0, "peak_mb": 1234})
@@ -130,20 +141,30 @@ def test_nothing_is_shown_of_what_is_not_known() -> None:
         assert not any(group.tables or group.figures or group.paragraphs for group in section.groups)
 
 
+def test_a_learning_curve_over_rows_by_hand() -> None:
+    """Three points over 20 steps of 5 rows: the second stands for 8 steps, the others for 10 and 2."""
+    losses = {10: 1.0, 18: 0.5, 20: 0.25}
+    curve = [{"step": step, **dict.fromkeys(schema.TARGETS, loss)} for step, loss in losses.items()]
+    table = learning_table(NetworkFacts(rows=100, curve=curve))
+    assert [list(row)[:2] for row in table.rows] == [["50", "1.0000"], ["90", "0.5000"], ["100", "0.2500"]]
+    curve = [{"step": step, **dict.fromkeys(schema.TARGETS, float(step))} for step in (1, 3, 100)]
+    rows = [list(row)[:2] for row in learning_table(NetworkFacts(rows=1000, curve=curve)).rows]
+    assert rows == [["30", f"{(1 * 1 + 2 * 3) / 3:.4f}"], ["1,000", "100.0000"]]
+
+
 def test_the_model_s_tables_show_the_facts() -> None:
     losses = {"network": 0.5, "trees": 0.25, "blend": 0.125}
     one = BlendFigures(
-        intercept=0.1,
         network_weight=0.6,
         trees_weight=0.4,
+        effects_weight=0.0,
         log_loss=losses,
         best_alone="trees",
         gain=0.125,
         gain_error=0.0625,
-        share_of_blend=0.75,
     )
-    weights, found = ["0.600", "0.400", "0.100"], ["trees", "0.12500", "0.06250", "0.75"]
-    assert blend_table({"like": one}).rows == [["like", *weights, "0.50000", "0.25000", "0.12500", *found]]
+    weights, found = ["0.600", "0.400", "0.000"], ["trees", "0.12500", "0.06250"]
+    assert blend_table({"like": one}).rows == [["like", *weights, "0.50000", "0.25000", "", "0.12500", *found]]
     known = {name: {"ap": 0.5, "rce": 12.0} for name in schema.TARGETS}
     unknown = {name: {"ap": None, "rce": None} for name in schema.TARGETS}
     table = holdout_table({"before": known, "after": unknown})
@@ -178,7 +199,18 @@ def test_a_real_report_is_whole_and_small(finished_world: Path) -> None:
     assert path.stat().st_size < MOST_BYTES
     page = Page(path.read_text(encoding="utf-8"))
     assert_whole(page)
-    assert page.text_of("h2") == ["Summary", "Data", "Interactions", "Text", "Model", "Quality", "Settings"]
+    assert page.text_of("h2") == [
+        "Summary",
+        "Slices",
+        "Models before",
+        "Data",
+        "Interactions",
+        "Text",
+        "Model",
+        "Quality",
+        "Cost and versions",
+        "Settings",
+    ]
     assert "promoted" in page.plain()
     assert str(finished_world) not in page.text
 

@@ -10,6 +10,7 @@ from selenium.webdriver import Keys
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 
+from engage_pipeline.model.evaluation.report import Cell, Group, Headline, Section, Table, write_report
 from engage_pipeline_tests import worlds
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
@@ -17,11 +18,11 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not (CHROMIUM.exists() and DRIVER.exists()), reason="chromium and chromium-driver are missing"),
 ]
-WIDTHS = (400, 1200)
+WIDTHS = (390, 1280)
 LEAST_CONTRAST = 4.5
 """Of text, as WCAG 2.2 asks at level AA."""
 COLOURS = """
-const chosen = "h1, h2, p, .muted, caption, figcaption, nav a, td.best, dt";
+const chosen = "h1, h2, p, .muted, .note, caption, figcaption, nav a, td.best, dt, dd";
 return [document.body, ...document.querySelectorAll(chosen)].map(element => {
   let behind = element;
   while (getComputedStyle(behind).backgroundColor === "rgba(0, 0, 0, 0)" && behind.parentElement)
@@ -56,16 +57,32 @@ def show(browser: webdriver.Chrome, report: str, *, width: int = 1200, scheme: s
     browser.get(report)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_a_page_is_as_wide_as_the_screen(browser: webdriver.Chrome, report: str, width: int) -> None:
-    show(browser, report, width=width)
+def assert_fits(browser: webdriver.Chrome, width: int) -> None:
     needed, seen = browser.execute_script(
         "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     )
     assert needed == seen <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_page_is_as_wide_as_the_screen(browser: webdriver.Chrome, report: str, width: int, scheme: str) -> None:
+    show(browser, report, width=width, scheme=scheme)
+    browser.execute_script("for (const details of document.querySelectorAll('details')) details.open = true")
+    assert_fits(browser, width)
     sizes = browser.execute_script("return [...document.images].map(image => [image.naturalWidth, image.width])")
     assert sizes
     assert all(0 < shown <= min(real, width) for real, shown in sizes)
+
+
+def test_long_words_break_on_a_phone(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    long = "/a/very/long/path/" + "x" * 300
+    cells = [Cell(long), Cell(long, words=True), Cell("1", note=long)]
+    section = Section(long, [Group(long, [long], [Table(long, [long] * 3, [cells])])])
+    top = Headline(long, long, {long: Cell(long, note=long)}, long, {long: long})
+    write_report(tmp_path / "report.html", headline=top, sections=[section], settings={})
+    show(browser, (tmp_path / "report.html").as_uri(), width=390)
+    assert_fits(browser, 390)
 
 
 def test_a_page_loads_nothing(browser: webdriver.Chrome, report: str) -> None:

@@ -6,9 +6,9 @@ import pytest
 import torch  # noqa: TID253 - it is what is tested
 
 from engage_pipeline import schema
-from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, FAMILY_LOGITS, no_effects
+from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, no_effects
 from engage_pipeline.model.effects.fields import ROW_COLUMNS as COLUMNS_OF_EFFECTS
-from engage_pipeline.model.explanation.families import FAMILIES, FEATURE_NAMES, FEATURES
+from engage_pipeline.model.explanation.families import EFFECT_FEATURES, FAMILIES, FEATURE_NAMES, FEATURES
 from engage_pipeline.model.explanation.network import input_features
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network import NetworkConfig
@@ -26,8 +26,8 @@ CONFIG = NetworkConfig(LANGUAGES, DEPTH, WIDTH, 8, 4, BASE_RATES, further_counte
 
 
 def test_every_tree_column_but_the_logits_is_a_feature_of_a_family() -> None:
-    logits = {*LOGITS, *EFFECT_COLUMNS} - {*FAMILY_LOGITS}
-    assert {*tree_columns(FURTHER)} - logits == {*FEATURE_NAMES} - {"text_tokens"}
+    logits = {*LOGITS, *EFFECT_COLUMNS}
+    assert {*tree_columns(FURTHER)} - logits == {*FEATURE_NAMES} - {"text_tokens", *EFFECT_FEATURES}
     assert {feature.family for feature in FEATURES.values()} == {*FAMILIES}
     assert {column for feature in FEATURES.values() for column in feature.columns} == {
         *INPUT_COLUMNS,
@@ -54,7 +54,7 @@ def test_every_tree_column_but_the_logits_is_a_feature_of_a_family() -> None:
         ("author_age_per_viewer_age", "profiles_compared"),
         ("is_retweet", "tweet_content"),
         ("n_tokens", "text"),
-        ("topic_effects_any_logit", "topic_effects"),
+        ("topic_effects_logit", "topic_effects"),
         ("hour", "time"),
         ("valid_type_reply_rate", "validation_type"),
     ],

@@ -64,12 +64,12 @@ def test_blended_logits_and_base_rates_are_told(model: TrainedModel) -> None:
     explained = explain_row(model, table)
     logits = model.components(table)
     for place, explanation in enumerate(explained.engagements):
-        assert explanation.network == logits["network"][0, place]
+        blended = ["network"] if model.trees is None else ["network", "trees", "effects"]
+        assert explanation.models == {name: logits[name][0, place] for name in blended}
         if model.trees is None:
-            assert (explanation.trees, explanation.base_rate) == (None, None)
+            assert explanation.base_rate is None
             assert explanation.weights.network == 1
         else:
-            assert explanation.trees == logits["trees"][0, place]
             assert explanation.base_rate == model.trees.inputs.base_rates[explanation.engagement]
     assert set(explained.steps) == ({"network"} if model.trees is None else {"network", "pretrained"})
 

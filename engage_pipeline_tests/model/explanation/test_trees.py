@@ -6,15 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from engage_pipeline.model.effects.columns import (
-    EFFECT_COLUMNS,
-    EFFECT_LOGITS,
-    FAMILY_LOGITS,
-    effect_columns,
-    no_effects,
-)
+from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, EFFECT_LOGITS, effect_columns, no_effects
+from engage_pipeline.model.effects.tables import Scores
 from engage_pipeline.model.explanation.effects import attribute_effects, no_attribution
-from engage_pipeline.model.explanation.families import FEATURE_NAMES
+from engage_pipeline.model.explanation.families import EFFECT_FEATURES, FEATURE_NAMES
 from engage_pipeline.model.explanation.trees import BelowTree, TreesAttribution, attribute_trees, hand_on
 from engage_pipeline.model.trees.inputs import COLUMNS, LOGITS, TreeInputs
 from engage_pipeline.model.trees.scoring import TreeScorer
@@ -25,7 +20,7 @@ INPUTS = TreeInputs(("en", "ja"), {"like": 0.4, "retweet": 0.1, "retweet_with_co
                                    "negative": 0.5}, 20.0)  # fmt: skip
 
 
-INTERCEPTS = np.array([0.0, 1.5, -1.0, -4.0, -2.0])
+INTERCEPTS = np.array([0.5, -1.0, -4.0, -2.0])
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +30,19 @@ def scorer() -> TreeScorer:
 
     rng = np.random.default_rng(0)
     table = feature_table(2000, 1)
-    effects = effect_columns(INTERCEPTS, rng.normal(0, 0.5, (2000, 8, 5)))
+    effects = effect_columns(rng.normal(INTERCEPTS, 1.5, (2000, 4)), rng.random((2000, 4)))
     matrix = INPUTS.matrix(table, rng.normal(-1, 1, (2000, 4)), effects)
     score = matrix[:, COLUMNS.index("viewer_like")] - 2 + matrix[:, COLUMNS.index(LOGITS[0])]
-    score += matrix[:, COLUMNS.index(EFFECT_LOGITS[0])] + matrix[:, COLUMNS.index("people_effects_any_logit")]
+    score += matrix[:, COLUMNS.index(EFFECT_LOGITS[0])]
     labels = rng.random(2000) < 1 / (1 + np.exp(-score))
     data = lightgbm.Dataset(matrix, label=labels, feature_name=list(COLUMNS), categorical_feature=["language"])
     booster = lightgbm.train({"objective": "binary", "verbosity": -1, "num_leaves": 7, "num_threads": 1}, data, 30)
     starts = (Start(0.1, 0.3, 0.6), Start(-2.0, 0.0, 0.0), Start(0.0, 1.0, 0.5), Start(0.3, 1.1, 0.0))
     return TreeScorer(INPUTS, starts, (booster, None, None, booster), 1)
+
+
+def columns_of(intercepts: np.ndarray, scores: Scores) -> np.ndarray:
+    return effect_columns(intercepts + scores.families.sum(axis=1), scores.variances.sum(axis=1))
 
 
 def below(logits: np.ndarray, baseline: np.ndarray, contributions: np.ndarray) -> BelowTree:
@@ -56,9 +55,9 @@ def attributed(scorer: TreeScorer, seed: int) -> tuple[TreesAttribution, np.ndar
     rng = np.random.default_rng(seed)
     baseline, contributions = rng.normal(-1, 1, 4), rng.normal(0, 0.2, (4, len(FEATURE_NAMES)))
     logits = (baseline + contributions.sum(axis=1))[np.newaxis]
-    table, families = feature_table(1, seed), rng.normal(0, 0.5, (1, 8, 5))
-    effects = effect_columns(INTERCEPTS, families)
-    read = BelowTree(logits, baseline, contributions, effects, attribute_effects(INTERCEPTS, families[0]))
+    table, scores = feature_table(1, seed), Scores(rng.normal(0, 0.5, (1, 8, 4)), rng.random((1, 8, 4)) / 8)
+    effects = columns_of(INTERCEPTS, scores)
+    read = BelowTree(logits, baseline, contributions, effects, attribute_effects(INTERCEPTS, scores))
     return attribute_trees(scorer, table, read), scorer.logits(table, logits, effects)[0], read
 
 
@@ -121,22 +120,44 @@ def test_what_a_pretrained_logit_moves_goes_to_the_features_behind_that_logit() 
     assert found.contributions[0].sum() > 0
 
 
-@given(arrays(np.float64, 5, elements=st.floats(-4, 4)), arrays(np.float64, (8, 5), elements=st.floats(-2, 2)))
-def test_parts_of_the_effects_sum_to_their_logits(intercepts: np.ndarray, families: np.ndarray) -> None:
-    found = attribute_effects(intercepts, families)
-    columns = dict(zip(EFFECT_COLUMNS, effect_columns(intercepts, families[np.newaxis])[0].tolist(), strict=True))
-    joint = [columns[name] for name in EFFECT_LOGITS]
+@given(
+    arrays(np.float64, 4, elements=st.floats(-4, 4)),
+    arrays(np.float64, (1, 8, 4), elements=st.floats(-2, 2)),
+    arrays(np.float64, (1, 8, 4), elements=st.floats(0, 0.5)),
+)
+def test_parts_of_the_effects_sum_to_their_logits(
+    intercepts: np.ndarray, families: np.ndarray, variances: np.ndarray
+) -> None:
+    scores = Scores(families, variances)
+    found = attribute_effects(intercepts, scores)
+    joint = columns_of(intercepts, scores)[0]
     np.testing.assert_allclose(found.baseline + found.contributions.sum(axis=1), joint, atol=1e-4)
-    assert intercepts[0] + found.outcomes[0].sum() == pytest.approx(columns["effects_any_logit"], abs=1e-5)
+    np.testing.assert_allclose(found.baseline, intercepts, atol=1e-9)
+    np.testing.assert_allclose(found.deviations**2, variances[0].sum(axis=0), atol=1e-12)
+    assert [found.of_column(name) is not None for name in (*EFFECT_LOGITS, "viewer_like")] == [True] * 4 + [False]
+
+
+def test_what_is_not_known_shrinks_the_parts() -> None:
+    families = np.zeros((1, 8, 4))
+    families[0, :, 0] = 0.25
+    certain, vague = (
+        attribute_effects(np.zeros(4), Scores(families, np.full((1, 8, 4), variance / 8))).contributions[0].sum()
+        for variance in (0.0, 4.0)
+    )
+    assert certain == pytest.approx(2.0)
+    assert 0 < vague < 1.7
 
 
 def test_a_family_that_moves_nothing_has_no_part_and_alike_families_have_alike_parts() -> None:
-    families = np.zeros((8, 5))
-    families[0] = families[3] = (1.0, 0.5, -0.5, 0.2, 0.1)
-    parts = attribute_effects(INTERCEPTS, families).contributions[:, [FEATURE_NAMES.index(n) for n in FAMILY_LOGITS]]
+    families = np.zeros((1, 8, 4))
+    families[0, 0] = families[0, 3] = (1.0, 0.5, -0.5, 0.2)
+    variances = np.zeros((1, 8, 4))
+    variances[0, [0, 3]] = 0.5
+    found = attribute_effects(INTERCEPTS, Scores(families, variances)).contributions
+    parts = found[:, [FEATURE_NAMES.index(name) for name in EFFECT_FEATURES]]
     np.testing.assert_allclose(parts[:, 0], parts[:, 3])
     assert not parts[:, [1, 2, 4, 5, 6, 7]].any()
-    assert (parts[[0, 2, 3], 0] > 0).all()
+    assert (np.sign(parts[:, 0]) == (1, 1, -1, 1)).all()
 
 
 CONTRIBUTIONS = arrays(np.float64, st.integers(1, 8), elements=st.floats(-5, 5).map(lambda x: round(x, 3)))

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,6 +12,7 @@ from engage_pipeline.model.network.finetuning import finetune_network, finetunin
 from engage_pipeline.model.network.network_files import load_network
 from engage_pipeline.model.network.pretraining import pretrain_network
 from engage_pipeline.model.network.scoring import NetworkScorer
+from engage_pipeline.model.validation_roles import DECIDED, trains_network
 from engage_pipeline_tests.model.network.network_samples import (
     ARCHITECTURES,
     LANGUAGES,
@@ -59,7 +62,8 @@ def finetune(tmp_path, pretrained):
 @pytest.mark.parametrize(("trees", "set_aside"), [(True, (schema.HOLDOUT, 9)), (False, (schema.HOLDOUT,))])
 def test_trains_on_neither_holdout_nor_blend_rows(tmp_path, trees, set_aside):
     features = write_validation(tmp_path)
-    plan = finetuning_plan(features, make_network().config, network_settings(tmp_path, trees={"enabled": trees}))
+    rule = partial(trains_network, settings=network_settings(tmp_path, trees={"enabled": trees}))
+    plan = finetuning_plan(features, make_network().config, network_settings(tmp_path), rule)
     rows = plan.load(plan.stretches[0], np.arange(plan.stretches[0].rows))
     table = pq.read_table(features)
     kept = table.filter(pc.invert(pc.is_in(table[schema.SPLIT], pa.array(set_aside, pa.int32()))))
@@ -102,8 +106,8 @@ def test_scores_the_holdout_before_and_after(finetune, pretrained, tmp_path):
     _, facts = finetune()
     table = pq.read_table(tmp_path / "validation.parquet")
     held_out = table.filter(pc.equal(table[schema.SPLIT], schema.HOLDOUT))
-    for name, folder in (("before", pretrained), ("after", facts["folder"])):
-        logits = NetworkScorer.load(folder, make_codes()).logits(held_out).astype(np.float64)
+    for name, folder, prefix in (("before", pretrained, ""), ("after", facts["folder"], DECIDED)):
+        logits = NetworkScorer.load(folder, make_codes(), prefix=prefix).logits(held_out).astype(np.float64)
         labels = held_out["reply"].to_numpy()
         expected = metrics.relative_cross_entropy(labels, 1 / (1 + np.exp(-logits[:, 3])))
         assert facts["holdout"][name]["reply"]["rce"] == pytest.approx(expected, abs=1e-6)
@@ -114,4 +118,23 @@ def test_no_rows_to_train_on_names_the_file(tmp_path):
     table = feature_table(20, 0, validation=True)
     pq.write_table(set_column(table, schema.SPLIT, [schema.HOLDOUT] * 20), tmp_path / "validation.parquet")
     with pytest.raises(UserError, match=r"validation\.parquet: no fine-tuning rows"):
-        finetuning_plan(tmp_path / "validation.parquet", make_network().config, network_settings(tmp_path))
+        settings = network_settings(tmp_path)
+        rule = partial(trains_network, settings=settings)
+        finetuning_plan(tmp_path / "validation.parquet", make_network().config, settings, rule)
+
+
+def test_held_out_and_blend_rows_teach_the_published_network_alone(finetune, tmp_path):
+    before = finetune()[1]["folder"]
+    table = pq.read_table(tmp_path / "validation.parquet")
+    spared = np.isin(table[schema.SPLIT].to_numpy(), (schema.HOLDOUT, 9))
+    labels = np.where(spared, ~table["like"].to_numpy(), table["like"].to_numpy())
+    pq.write_table(set_column(table, "like", labels), tmp_path / "validation.parquet")
+    after = finetune()[1]["folder"]
+    same = {path.name for path in before.glob("*.safetensors") if path.read_bytes() == (after / path.name).read_bytes()}
+    assert same == {"decided_network.safetensors"}
+
+
+def test_without_refit_the_published_network_is_the_compared_one(finetune):
+    weights, facts = finetune(refit=False)
+    assert weights == (facts["folder"] / "decided_network.safetensors").read_bytes()
+    assert weights != finetune()[0]

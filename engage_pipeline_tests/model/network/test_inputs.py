@@ -47,3 +47,13 @@ def test_smoothed_rates_come_last():
     known = InputBuilder(make_codes(), WIDTH, CPU, (0.4, 0.1, 0.01, 0.03)).build(rows).known
     assert known.shape == (20, known_size(DEPTH, WIDTH, smoothed_rates=True)) == (20, without.shape[1] + 14 * 5)
     assert torch.equal(known[:, : without.shape[1]], without)
+
+
+def test_one_row_alone_has_the_input_that_it_has_among_others():
+    rows = rows_from_table(feature_table(60, 4), LANGUAGES, labelled=True)
+    builder = InputBuilder(make_codes(), WIDTH, CPU, (0.4, 0.1, 0.01, 0.03))
+    known, categories = builder.build(rows)
+    for place in range(len(rows)):
+        alone = builder.build_one(rows.take(np.array([place])))
+        torch.testing.assert_close(alone.known, known[place : place + 1], rtol=0, atol=2e-7)
+        assert torch.equal(alone.categories, categories[place : place + 1])

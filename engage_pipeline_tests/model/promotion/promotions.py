@@ -28,7 +28,8 @@ def make_bundles(folder: Path) -> dict[str, Path]:
     inputs = make_inputs(TABLE, folder / "inputs", settings)
     none = folder / "no-trees"
     none.mkdir()
-    (none / "trees.json").write_text('{"enabled": false}', encoding="utf-8")
+    for name in ("trees.json", "decided_trees.json"):
+        (none / name).write_text('{"enabled": false}', encoding="utf-8")
     bundles = {name: folder / name for name in ("good", "bad", "worse")}
     for path in bundles.values():
         path.mkdir()
@@ -41,21 +42,31 @@ def make_bundles(folder: Path) -> dict[str, Path]:
 
 
 def shift_blend(bundle: Path, by: float) -> None:
-    """Adds `by` to each blended logit."""
+    """Adds `by` to each blended logit, by what the networks, the trees or else the effects add to theirs."""
     blend = json.loads((bundle / "blend.json").read_text(encoding="utf-8"))
-    edit_json(
-        bundle / "blend.json", **{name: {**one, "intercept": one["intercept"] + by} for name, one in blend.items()}
-    )
+    shares = {name: one["network"] + one["trees"] for name, one in blend.items()}
+    needed = {name: by / share if share else 0.0 for name, share in shares.items()}
+    shift_outputs(bundle, list(needed.values()))
+    for path in bundle.glob("*trees.json"):
+        trees = json.loads(path.read_text(encoding="utf-8"))
+        for name, one in trees["engagements"].items():
+            one["start"]["intercept"] += needed[name]
+        edit_json(path, **trees)
+    for path in bundle.glob("*effects.json"):
+        intercepts = json.loads(path.read_text(encoding="utf-8"))["intercepts"]
+        moved = zip(intercepts, shares.values(), strict=True)
+        edit_json(path, intercepts=[one if share else one + by for one, share in moved])
 
 
-def shift_outputs(bundle: Path, by: float) -> None:
-    """Adds `by` to each logit of the bundle's network."""
+def shift_outputs(bundle: Path, by: float | list[float]) -> None:
+    """Adds `by` to each logit, or to those of each engagement, of the bundle's fine-tuned networks."""
+    import torch
     from safetensors.torch import load_file, save_file
 
-    path = bundle / "finetuned_network.safetensors"
-    weights = load_file(path)
-    weights["output.bias"] += by
-    save_file(weights, path)
+    for path in bundle.glob("*finetuned_network.safetensors"):
+        weights = load_file(path)
+        weights["output.bias"] += torch.tensor(by)
+        save_file(weights, path)
 
 
 def make_store(folder: Path, table: pa.Table = TABLE, *, raw: Path | None = None, **values: object) -> ArtifactStore:
@@ -106,7 +117,7 @@ def decide(store: ArtifactStore, bundle: Path | None = None) -> Manifest:
 
 def mean_rce(bundle: Path, table: pa.Table = HELD_OUT) -> float:
     """The mean RCE on `table`, from its definition."""
-    probabilities = TrainedModel.load(bundle, threads=1).probabilities(table)
+    probabilities = TrainedModel.load(bundle, threads=1, decided=True).probabilities(table)
     found = []
     for place, name in enumerate(schema.TARGETS):
         labels, values = table[name].to_numpy(), probabilities[:, place]

@@ -164,7 +164,8 @@ def test_a_model_of_other_columns_is_replaced(bundles: dict[str, Path], tmp_path
     """Trees of an earlier version of the program, whose columns were others."""
     older = tmp_path / "older"
     shutil.copytree(bundles["good"], older)
-    edit_json(older / "trees.json", columns=["n_tokens"])
+    for name in ("trees.json", "decided_trees.json"):
+        edit_json(older / name, columns=["n_tokens"])
     store = make_store(tmp_path / "data")
     publish_candidate(store, older)
     with store.publish("trained_model") as draft:

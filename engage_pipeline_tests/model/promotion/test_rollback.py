@@ -11,6 +11,7 @@ import pytest
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.promotion.rollback import format_models, kept_models, promote_by_hand, roll_back
+from engage_pipeline.store.current_link import is_version_folder
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.model.bundles import quiet_settings
 from engage_pipeline_tests.model.promotion.promotions import (
@@ -303,4 +304,4 @@ def test_a_kill_leaves_a_whole_model_and_the_next_rollback_sweeps(
     assert predicting(store) == files_of(bundles["good"])
     assert versions(store) == there
     assert not list(store.folder("trained_model").glob(".tmp-*"))
-    assert len([path for path in store.folder("trained_model").iterdir() if path.is_dir()]) <= 4
+    assert len([path for path in store.folder("trained_model").iterdir() if is_version_folder(path)]) <= 4

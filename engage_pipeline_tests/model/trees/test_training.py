@@ -15,7 +15,8 @@ from engage_pipeline.model.trees.inputs import COLUMNS, LANGUAGE, LOGITS, TreeIn
 from engage_pipeline.model.trees.rows import LogitSource
 from engage_pipeline.model.trees.scoring import TreeScorer
 from engage_pipeline.model.trees.start import BelowTrees, fit_start
-from engage_pipeline.model.trees.training import LEAST_LABELS, train_trees, trees_file
+from engage_pipeline.model.trees.training import LEAST_LABELS, held_out_folds, train_trees, trees_file
+from engage_pipeline.model.validation_roles import DECIDED
 from engage_pipeline.settings.families import DEFAULT_FAMILIES, FURTHER_FAMILIES, REFERENCE_FAMILIES
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests import samples
@@ -53,8 +54,15 @@ def train(
     return train_trees(folder / "features.parquet", pretrained or ViewerLogits(), effects, output, settings)
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted((folder / "trees").iterdir())}
+def content(folder: Path, prefix: str = "") -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((folder / "trees").glob(f"{prefix}*"))}
+
+
+def compared(folder: Path) -> TreeScorer:
+    """The trees that are compared on rows of which they know nothing."""
+    trees = TreeScorer.load(folder / "trees", prefix=DECIDED)
+    assert trees
+    return trees
 
 
 def replaced(table: pa.Table, name: str, values: object) -> pa.Table:
@@ -116,7 +124,7 @@ def test_what_holds_in_no_other_fold_gets_no_trees(tmp_path: Path) -> None:
     figures = facts["engagements"]["reply"]
     assert figures["trees"] == 0
     assert len(figures["curve"]) == 1
-    logits = TreeScorer.load(tmp_path / "trees").logits(table, ViewerLogits().logits(table), no_effects(table.num_rows))
+    logits = compared(tmp_path).logits(table, ViewerLogits().logits(table), no_effects(table.num_rows))
     expected = figures["intercept"] + figures["pretrained_slope"] * ViewerLogits().logits(table)[:, 3]
     assert np.allclose(logits[:, schema.TARGETS.index("reply")], expected)
 
@@ -130,11 +138,10 @@ def test_the_constant_rate_is_better_than_a_network_that_is_lost(tmp_path: Path)
     figures = facts["engagements"]["like"]
     assert figures["reason"] == "nothing beats the constant rate"
     assert figures["out_of_fold_loss"] >= figures["constant_loss"]
-    logits = TreeScorer.load(tmp_path / "trees").logits(table, LostLogits().logits(table), no_effects(table.num_rows))[
-        :, 0
-    ]
-    positives = labels[trained].sum()
-    assert np.allclose(logits, np.log((positives + 0.5) / (trained.sum() - positives + 0.5)))
+    for trees, rows in ((compared(tmp_path), trained), (TreeScorer.load(tmp_path / "trees"), np.full(200, True))):
+        logits = trees.logits(table, LostLogits().logits(table), no_effects(table.num_rows))[:, 0]
+        positives = labels[rows].sum()
+        assert np.allclose(logits, np.log((positives + 0.5) / (rows.sum() - positives + 0.5)))
 
 
 def test_the_start_has_the_highest_posterior() -> None:
@@ -212,7 +219,7 @@ def test_the_curve_starts_at_the_start(tmp_path: Path) -> None:
         assert figures["curve"] == pytest.approx([figures["curve"][0]] * len(figures["curve"]), abs=1e-5)
 
 
-def test_blend_rows_and_holdout_rows_are_never_read(tmp_path: Path) -> None:
+def test_blend_rows_and_holdout_rows_teach_the_published_trees_alone(tmp_path: Path) -> None:
     table = feature_table(2500, 5, validation=True)
     split = table[schema.SPLIT].to_numpy()
     spared = (split == LAST_CHUNK) | (split == schema.HOLDOUT)
@@ -224,7 +231,15 @@ def test_blend_rows_and_holdout_rows_are_never_read(tmp_path: Path) -> None:
     settings = tiny_settings(tmp_path)
     train(table, tmp_path / "clean", settings)
     train(poisoned, tmp_path / "poisoned", settings)
-    assert content(tmp_path / "clean") == content(tmp_path / "poisoned")
+    clean, dirty = content(tmp_path / "clean"), content(tmp_path / "poisoned")
+    assert {name for name in clean if clean[name] == dirty[name]} == {name for name in clean if DECIDED in name}
+
+
+def test_without_refit_the_published_trees_are_the_compared_ones(tmp_path: Path) -> None:
+    facts = train(feature_table(2500, 5, validation=True), tmp_path, tiny_settings(tmp_path, refit=False))
+    found = content(tmp_path)
+    assert len(found) == 2 * (1 + sum(one["trees"] > 0 for one in facts["engagements"].values()))
+    assert all(found[f"{DECIDED}{name}"] == found[name] for name in found if not name.startswith(DECIDED))
 
 
 def test_every_other_row_matters(tmp_path: Path) -> None:
@@ -235,11 +250,12 @@ def test_every_other_row_matters(tmp_path: Path) -> None:
     train(table, tmp_path / "clean", settings)
     train(poisoned, tmp_path / "poisoned", settings)
     clean, dirty = content(tmp_path / "clean"), content(tmp_path / "poisoned")
-    assert clean[trees_file("like")] != dirty[trees_file("like")]
+    assert all(clean[trees_file("like", prefix)] != dirty[trees_file("like", prefix)] for prefix in (DECIDED, ""))
 
 
-def test_same_bytes_whatever_the_threads(tmp_path: Path) -> None:
-    table, few = feature_table(900, 6, validation=True), {"n_estimators": 4}
+@pytest.mark.parametrize("rows_per_tree", [None, 400])
+def test_same_bytes_whatever_the_threads(tmp_path: Path, rows_per_tree: int | None) -> None:
+    table, few = feature_table(900, 6, validation=True), {"n_estimators": 4, "rows_per_tree": rows_per_tree}
     train(table, tmp_path / "one", tiny_settings(tmp_path, trees=few, engine={"threads": 1}))
     train(table, tmp_path / "two", tiny_settings(tmp_path, trees=few, engine={"threads": 2}))
     assert content(tmp_path / "one") == content(tmp_path / "two")
@@ -253,13 +269,11 @@ def test_an_engagement_of_one_class_gets_a_constant(tmp_path: Path, value: bool)
     split = table[schema.SPLIT].to_numpy()
     rows = int(((split >= 0) & (split < LAST_CHUNK)).sum())
     number = schema.TARGETS.index("retweet")
-    logits = TreeScorer.load(tmp_path / "trees").logits(
-        table, ViewerLogits().logits(table), no_effects(table.num_rows)
-    )[:, number]
+    logits = compared(tmp_path).logits(table, ViewerLogits().logits(table), no_effects(table.num_rows))[:, number]
     expected = (rows + 0.5) / (rows + 1) if value else 0.5 / (rows + 1)
     assert np.allclose(1 / (1 + np.exp(-logits)), expected)
     assert "one-sided" in facts["engagements"]["retweet"]["reason"]
-    assert trees_file("retweet") not in content(tmp_path)
+    assert not {trees_file("retweet"), trees_file("retweet", DECIDED)} & content(tmp_path).keys()
 
 
 def test_too_few_positives_get_a_constant(tmp_path: Path) -> None:
@@ -274,15 +288,15 @@ def test_too_few_positives_get_a_constant(tmp_path: Path) -> None:
 def test_disabled_trees_are_said_to_be(tmp_path: Path) -> None:
     settings = tiny_settings(tmp_path, trees={"enabled": False})
     assert train(feature_table(300, 8, validation=True), tmp_path, settings) == {"enabled": False}
-    assert list(content(tmp_path)) == ["trees.json"]
-    assert TreeScorer.load(tmp_path / "trees") is None
+    assert list(content(tmp_path)) == ["decided_trees.json", "trees.json"]
+    assert all(TreeScorer.load(tmp_path / "trees", prefix=prefix) is None for prefix in ("", DECIDED))
 
 
 def test_two_chunks_are_enough(tmp_path: Path) -> None:
     table = feature_table(2000, 9, validation=True)
     table = replaced(table, schema.SPLIT, np.arange(2000) % 2)
     facts = train(table, tmp_path, tiny_settings(tmp_path, num_validation_chunks=2))
-    assert facts["rows"] == 1000
+    assert facts["rows"] == 2000
     assert facts["engagements"]["like"]["trees"] > 0
 
 
@@ -290,6 +304,23 @@ def test_max_rows_limits_the_rows(tmp_path: Path) -> None:
     table = feature_table(2000, 10, validation=True)
     facts = train(table, tmp_path, tiny_settings(tmp_path, trees={"n_estimators": 5, "max_rows": 500}))
     assert facts["rows"] == 500
+
+
+@pytest.mark.parametrize(("most", "grown"), [(190, False), (1000, True)])
+def test_no_tree_is_grown_on_more_rows_than_the_setting(tmp_path: Path, most: int, grown: bool) -> None:
+    """A split leaves 100 rows on each side: 190 rows are too few for one."""
+    table = feature_table(2000, 10, validation=True)
+    trees = {"n_estimators": 5, "min_child_samples": 100, "rows_per_tree": most}
+    facts = train(table, tmp_path, tiny_settings(tmp_path, trees=trees))
+    assert (facts["engagements"]["like"]["trees"] > 0) == grown
+
+
+@pytest.mark.parametrize(("rows", "tested"), [(1, 1), (3, 1), (4, 2), (5, 2), (6, 3), (100, 3)])
+def test_folds_are_tested_until_enough_rows_were_held_out(tmp_path: Path, rows: int, tested: int) -> None:
+    folds = np.array([2, 0, 1, 0, 1, 0, 2])
+    members = held_out_folds(folds, tiny_settings(tmp_path, trees={"tested_rows": rows}))
+    assert [held_out.tolist() for _, held_out in members] == [[1, 3, 5], [2, 4], [0, 6]][:tested]
+    assert all(sorted([*rest, *held_out]) == list(range(7)) for rest, held_out in members)
 
 
 def test_no_rows_is_the_users_mistake(tmp_path: Path) -> None:
@@ -350,7 +381,7 @@ def test_columns_by_hand() -> None:
     assert row["hour"] == 23
     assert row[LANGUAGE] == 1
     assert [row[name] for name in LOGITS] == pytest.approx([0.1, 0.2, 0.3, 0.4])
-    assert [row[name] for name in EFFECT_COLUMNS] == list(range(5, 22))
+    assert [row[name] for name in EFFECT_COLUMNS] == list(range(5, 9))
     unseen = inputs.matrix(replaced(table, LANGUAGE, ["xx"]), logits, effects)[0]
     assert np.isnan(unseen[COLUMNS.index(LANGUAGE)])
 

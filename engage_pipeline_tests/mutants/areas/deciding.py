@@ -50,14 +50,10 @@ MUTATIONS = [
         "blend",
         "model/blend.py",
         "model/test_blend.py",
-        ("1 - (error / gain) ** 2", "1 - (error / gain)"),
-        ("if viewers.max() + 1 < 2 * FOLDS:", "if viewers.max() + 1 < 0:"),
-        (
-            "found = choose_weights(network[~new], trees[~new], labels[~new], prior)",
-            "found = choose_weights(network, trees, labels, prior)",
-        ),
-        ("(1 - share) * own + share * its", "share * own + (1 - share) * its"),
-        ("max(0.0, 1 - (error / gain) ** 2) if gain > 0 else 0.0", "1 - (error / gain) ** 2"),
+        ("if gain < -BEYOND_NOISE * error:", "if gain < 0:"),
+        ("if gain < -BEYOND_NOISE * error:", "if False:"),
+        ("alone = min(losses", "alone = max(losses"),
+        ("float(name == alone)", "float(name != alone)"),
     ),
     *mutations(
         "language",

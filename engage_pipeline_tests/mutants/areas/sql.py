@@ -28,21 +28,6 @@ MUTATIONS = [
     ),
     *mutations(
         "SQL",
-        "ingest/duplicates.sql",
-        "ingest/test_part_ingest.py",
-        ('SUM("rows" - 1)', 'SUM("rows")'),
-        ("tweet_id IS NOT NULL AND engaging_user_id IS NOT NULL", "tweet_id IS NOT NULL"),
-    ),
-    *mutations("SQL", "ingest/days.sql", "ingest/test_side_files.py", ("COUNT(*)", "COUNT(DISTINCT tweet_id)")),
-    *mutations(
-        "SQL",
-        "ingest/sample.sql",
-        "ingest/test_side_files.py",
-        ("    ORDER BY tweet_id, engaging_user_id\n", ""),
-        ("    WHERE tweet_id IS NOT NULL AND engaging_user_id IS NOT NULL\n", ""),
-    ),
-    *mutations(
-        "SQL",
         "ingest/label_counts.sql",
         "ingest/test_side_files.py",
         ("WHERE engagement_day <> 0", "WHERE engagement_day > 0"),

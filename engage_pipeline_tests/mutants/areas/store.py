@@ -3,6 +3,7 @@
 from engage_pipeline_tests.mutants.mutation import mutations
 
 DURABLE = "store/test_durability.py"
+LINK = "store/test_current_link.py"
 
 MUTATIONS = [
     *mutations(
@@ -26,6 +27,36 @@ MUTATIONS = [
         ("-{uuid.uuid4().hex[:6]}", "", "store/test_store.py"),
         ("path.is_file() and path.read_text", "path.read_text", "store/test_durability.py store/test_store.py"),
     ),
+    *mutations(
+        "link",
+        "store/publishing.py",
+        LINK,
+        (
+            '    with atomic.atomic_file(folder / MANIFEST) as path:\n        path.write_text(manifest.to_json(), encoding="utf-8")\n    current_link.point_to(folder, manifest)\n',
+            '    current_link.point_to(folder, manifest)\n    with atomic.atomic_file(folder / MANIFEST) as path:\n        path.write_text(manifest.to_json(), encoding="utf-8")\n',
+        ),
+    ),
+    *mutations(
+        "link",
+        "store/current_link.py",
+        LINK,
+        ("manifest.verdict is not None and not any(", "manifest.verdict is None or any("),
+        ("        return wanted is None\n", "        return True\n"),
+        ("    if is_version_folder(link):\n        shutil.rmtree(link)\n", ""),
+        ("return path.is_dir() and not path.is_symlink()", "return path.is_dir()"),
+        (
+            "        temporary.symlink_to(wanted)\n        temporary.replace(link)\n",
+            "        link.unlink(missing_ok=True)\n        link.symlink_to(wanted)\n",
+        ),
+    ),
+    *mutations(
+        "link",
+        "store/rewriting.py",
+        LINK,
+        ("        point_to(folder, None)\n        (folder / MANIFEST)", "        (folder / MANIFEST)"),
+        ("    point_to(folder, manifest)\n    for path", "    for path"),
+    ),
+    *mutations("link", "store/store.py", LINK, ("        self._relink(manifest)\n", "")),
     *mutations(
         "files",
         "files/atomic.py",
@@ -95,7 +126,7 @@ MUTATIONS = [
         "manifests",
         "store/manifests.py",
         "store/test_store.py",
-        ("if checksum is not None and checksum != _checksum(values):", "if checksum is None:"),
+        ("if checksum is not None and (checksum", "if checksum is None and (checksum"),
         ("if (manifest.artifact, manifest.key) != place:", "if manifest.key != place[1]:"),
         (
             "[*manifest.files, manifest.directory, manifest.previous or manifest.directory]",
@@ -127,7 +158,7 @@ MUTATIONS = [
         "store/readable.py",
         "store/test_store.py",
         ("if artifact.partitioned != (key is not None):", "if artifact.partitioned and key is None:"),
-        ("and (self.settings.recsys_data / source.name).exists()", ""),
+        ("for key, name in sources.items() if name in there]", "for key, name in sources.items()]"),
         ("if source.folder == folder", "if source.folder"),
         ("return self.parts()[:limit]", "return self.parts()"),
         (
@@ -164,7 +195,7 @@ MUTATIONS = [
         "store/versions.py",
         "store/test_store.py",
         (
-            "        for name in self.manifest.files if files is None else files:\n            self.path(name)\n",
+            "        for name in self.manifest.files if files is None else files:\n            self.path(name, hashed=hashed)\n",
             "",
             "store/test_store.py model/promotion/test_promotion.py",
         ),

@@ -265,6 +265,7 @@ def test_the_tables_of_counts_have_the_columns_that_they_show(world: World) -> N
 def test_the_lineage_is_told_in_words_too() -> None:
     pair = columns_of(specs()["test_features"])["valid_pair_like"]
     assert pair.description == (
+        "this viewer with this author: liked; every labelled row of the validation window · "
         "from test_tweets: engaged_with_user_id, engaging_user_id; validation_counts: labelled_pair.like"
     )
     assert in_words([("a", "x"), ("b", "y"), ("a", "z")]) == "from a: x, z; b: y"

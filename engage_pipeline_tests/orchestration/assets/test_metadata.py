@@ -42,6 +42,13 @@ def shown(instance: dg.DagsterInstance, asset: str) -> dict[str | None, dict[str
     return found
 
 
+def uris(instance: dg.DagsterInstance, asset: str) -> dict[str | None, object]:
+    """The URI of each materialization, by part."""
+    records = instance.fetch_materializations(dg.AssetKey(asset), limit=100).records
+    events = [record.asset_materialization for record in records]
+    return {event.partition: event.metadata["dagster/uri"].value for event in events if event}
+
+
 def without_picture(text: str) -> str:
     if picture := PICTURE.fullmatch(text):
         png = base64.b64decode(picture[1])
@@ -64,11 +71,14 @@ def test_every_part_shows_its_labels_and_what_was_rejected(raw_world: Path) -> N
     with dg.DagsterInstance.ephemeral() as instance:
         worlds.run(raw_world, "tweet_parts", instance)
         found = shown(instance, "tweet_parts")
+        places = uris(instance, "tweet_parts")
     assert found == {
         "part-00000": {"label rates": "picture"},
         "part-00001": {"label rates": "picture", "rejected lines": "picture"},
         "part-00002": {"label rates": "picture"},
     }
+    store = worlds.store_of(raw_world)
+    assert places == {key: store.open("tweet_parts", key).directory().as_uri() for key in store.parts()}
 
 
 def test_a_failed_part_does_not_hide_what_the_others_show(raw_world: Path) -> None:
@@ -84,7 +94,7 @@ def test_a_failed_part_does_not_hide_what_the_others_show(raw_world: Path) -> No
 
 
 def test_models_show_how_they_learned_and_how_good_they_are(world: Path) -> None:
-    config = worlds.write_config(world, sketch_depth=3, topics={"count": 9}, communities={"count": 7})
+    config = worlds.write_config(world, sketch_depth=3, topics={"most_per_language": 9}, communities={"count": 7})
     with dg.DagsterInstance.ephemeral() as instance:
         worlds.run(config, instance=instance)
         found = {asset: shown(instance, asset)[None] for asset in SHOWN}

@@ -15,7 +15,7 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.catalogue import ARTIFACTS, Stage
-from engage_pipeline.commands.status_table import status_table
+from engage_pipeline.commands.status_table import read_status, status_table
 from engage_pipeline.definitions import build_definitions
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
@@ -159,7 +159,7 @@ def test_a_part_without_deleted_rows_keeps_its_version(done: Done) -> None:
 def test_only_what_is_trained_predates_and_the_table_says_so(done: Done) -> None:
     dates = predating(store_of(done.world))
     assert set(dates) == {*MODELS, "submission"}
-    table = status_table(store_of(done.world)).splitlines()[1:]
+    table = status_table(read_status(store_of(done.world))).splitlines()[1:]
     said = {line.split()[0] for line in table if "predates a deletion of 20" in line}
     assert said == set(dates)
     assert not [line for line in table if "not applied yet" in line]
@@ -207,7 +207,7 @@ def test_the_next_training_clears_what_predates(done: Done, tmp_path: Path) -> N
     instance = dg.DagsterInstance.ephemeral()
     worlds.run(world / "config.yaml", instance=instance)
     assert predating(store_of(world)) == {}
-    assert all(line.endswith("current") for line in status_table(store_of(world)).splitlines()[1:])
+    assert all(line.endswith("current") for line in status_table(read_status(store_of(world))).splitlines()[1:])
     assert all(checks(instance).values())
     assert traces(world / "data", done.lists.ids) == {}
     assert versions(world) == versions(done.world)
@@ -241,7 +241,7 @@ def test_killed_in_the_middle_it_goes_on(done: Done, world: Path) -> None:
     assert predating(store_of(world)) == {}
     hits = {str(path): sum(map(done.lists.hit, lines_of(path))) for path in raw_parts(world)}
     for path, count in hits.items():
-        assert (f"{path}: {count:,} lines" in finished.stdout) == bool(count)
+        assert (f"{path}: {count:,} line" in finished.stdout) == bool(count)
 
 
 def test_what_can_not_be_made_again_is_removed(done: Done, world: Path) -> None:

@@ -1,5 +1,6 @@
 """Jobs in a real instance: what a run without chosen parts makes, and what a run of stale assets passes over."""
 
+import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -7,6 +8,7 @@ import pytest
 
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.definitions import build_definitions
+from engage_pipeline.orchestration.launching import STARTED_BY_TAG
 from engage_pipeline.orchestration.partitions import register_parts
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline_tests import worlds
@@ -60,6 +62,25 @@ def test_everything_makes_all_from_raw_parts_and_a_second_time_nothing(
     assert event is not None
     assert event.asset_materialization is not None
     assert event.asset_materialization.metadata["unchanged"].value is True
+
+
+def test_a_job_tells_what_its_runs_made(world: Path, instance: dg.DagsterInstance) -> None:
+    config = world / "config.yaml"
+    store = worlds.store_of(config)
+    shutil.rmtree(store.folder("test_tweets"))
+    shutil.rmtree(store.folder("interaction_features", "part-00001"))
+    job = execute(config, instance, "refresh_features")
+    (output,) = [event for event in job.all_node_events if event.is_successful_output]
+    shown = output.step_output_data.metadata
+    assert shown["artifacts"].text == "test_tweets, interaction_features/part-00001"
+    lines = shown["runs"].value.splitlines()[2:]
+    started = instance.get_runs(filters=dg.RunsFilter(tags={STARTED_BY_TAG: job.run_id}))
+    assert len(lines) == len(started) == 2
+    for line, run in zip(lines, reversed(started), strict=True):
+        assert line.startswith(f"| [{run.run_id[:8]}](/runs/{run.run_id}) | ")
+        assert line.endswith(" | success |")
+        assert run.tags["user"] == "job refresh_features"
+    assert any(" | interaction_features | part-00001 | " in line for line in lines)
 
 
 @pytest.mark.long

@@ -47,8 +47,10 @@ def predict(config: Path, distort: str) -> dict[str, str]:
 def test_a_finished_world_passes(finished_world: Path) -> None:
     found = look(finished_world / "config.yaml", "evaluation")
     assert {"probabilities_are_calibrated", "author_groups_are_served_alike"} <= found.keys()
-    # Of so few holdout rows, chance makes two of the four with the highest probabilities retweets.
-    assert failed(found).keys() <= {"beats_the_constant_rate", "probabilities_are_calibrated"}
+    # Chance decides these three on so few holdout rows: two of seven in one author group are retweets. That sound
+    # predictions pass them is tested on 20 000 rows below.
+    by_chance = {"beats_the_constant_rate", "probabilities_are_calibrated", "author_groups_are_served_alike"}
+    assert failed(found).keys() <= by_chance
     assert "3996+" in str(found["author_groups_are_served_alike"].metadata["author groups"].value)
 
 

@@ -29,6 +29,7 @@ from engage_pipeline.submission.explanation.explain import explain
 from engage_pipeline.submission.explanation.words import describe
 from engage_pipeline.submission.predict import predict
 from engage_pipeline_tests import worlds
+from engage_pipeline_tests.ingest.parsing.parquet_parts import typed, write
 from engage_pipeline_tests.model.bundles import quiet_settings
 from engage_pipeline_tests.model.network.network_samples import set_column
 from engage_pipeline_tests.samples import GOLDEN
@@ -56,6 +57,14 @@ def predicted(part: Path, settings: Settings, output: Path) -> np.ndarray:
     return np.array(rows, float)[:, places]
 
 
+def test_a_row_of_a_parquet_part_is_explained_as_its_line(settings: Settings, part: Path, tmp_path: Path) -> None:
+    table = write(typed(part.read_bytes()), tmp_path / "part-00000.parquet", 100)
+    found, line = (explain(source, 233, settings, threads=1) for source in (table, part))
+    assert (found.tweet, found.features, found.explanation) == (line.tweet, line.features, line.explanation)
+    with pytest.raises(UserError, match=r"part-00000\.parquet: no row 9999: it has [0-9,]+ lines"):
+        explain(table, 9999, settings, threads=1)
+
+
 def test_probabilities_are_those_of_predict(settings: Settings, part: Path, tmp_path: Path) -> None:
     expected = predicted(part, settings, tmp_path / "results.csv")
     for row in ROWS:
@@ -70,12 +79,16 @@ def test_probabilities_are_those_of_predict(settings: Settings, part: Path, tmp_
     assert not list(settings.working_dir.glob(".explain-*"))
 
 
-def without(features: pa.Table, family: str) -> pa.Table:
-    """`features` as if the family had counted nothing."""
+def without(features: pa.Table, family: str, others: pa.Table) -> pa.Table:
+    """The one row `features` once for each of `others`, with what the family counted for that one.
+
+    Contributions are reckoned from the rows on the average, not from rows of which nothing was counted.
+    """
+    rows = features.take(pa.array([0] * len(others)))
     for name, feature in FEATURES.items():
         if feature.family == family and feature.columns == (name,):
-            features = set_column(features, name, [0] * len(features))
-    return features
+            rows = set_column(rows, name, others[name].to_pylist())
+    return rows
 
 
 def claims(
@@ -97,7 +110,7 @@ def claims(
         for place, explanation in enumerate(explain_row(model, features).engagements):
             effect = next(effect for effect in explanation.effects() if chosen(effect.family))
             if abs(effect.contribution) > least:
-                other = model.components(without(features, effect.family))["blend"][0, place]
+                other = model.components(without(features, effect.family))["blend"][:, place].mean()
                 claimed.append(effect.contribution)
                 moved.append(explanation.logit - other)
     return claimed, moved
@@ -110,11 +123,13 @@ def test_taking_the_dominating_counters_away_moves_the_logit_back(world: Path) -
     config = worlds.write_config(world, features={"families": families}, promotion={"tolerance": 100.0})
     worlds.run(config, "trained_model")
     worlds.run(config, "test_features")
+    store = worlds.store_of(config)
+    others = pq.read_table(store.open("test_features").path("part-00000.parquet")).slice(0, 40)
     claimed, moved = claims(
-        worlds.store_of(config),
+        store,
         chosen=lambda family: bool(family.key),
         least=0.06,
-        without=lambda features, family: without(features, family.name),
+        without=lambda features, family: without(features, family.name, others),
     )
     assert len(claimed) > 10
     assert (np.sign(claimed) == np.sign(moved)).mean() > 0.9
@@ -263,6 +278,6 @@ def test_a_network_alone_is_explained_too(tmp_path: Path) -> None:
     for place, explanation in enumerate(explained.explanation.engagements):
         assert explanation.probability == pytest.approx(expected[place], abs=1e-6)
         assert abs(explanation.residual) < 1e-3
-        assert explanation.trees is None
+        assert list(explanation.models) == ["network"]
     assert "trees" not in to_text(explained)
-    assert to_json(explained)["engagements"]["like"]["trees_logit"] is None
+    assert list(to_json(explained)["engagements"]["like"]["logits"]) == ["network"]

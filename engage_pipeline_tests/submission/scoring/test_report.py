@@ -15,6 +15,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.submission.scoring.report import score_predictions
 from engage_pipeline.submission.scoring.results_file import RESULT_COLUMNS, read_predictions
+from engage_pipeline_tests.ingest.parsing.parquet_parts import typed, write
 from engage_pipeline_tests.samples import tiny_settings
 
 ROWS = 400
@@ -369,7 +370,8 @@ def test_a_raw_part_labels_as_its_timestamps_say(tmp_path: Path, chosen: Setting
     (folder / "part-00000").write_bytes(raw_part(table))
     results = write_results(tmp_path / "results.csv", table, true, order)
     wanted = expected(table, true)
-    for labels in (folder / "part-00000", folder):
+    table_part = write(typed(raw_part(table)), tmp_path / "table" / "part-00000.parquet")
+    for labels in (folder / "part-00000", folder, table_part):
         assert score_predictions(results, labels, tmp_path / "oracle.parquet", chosen).scores == wanted
     assert not list((tmp_path / "data").glob(".evaluate-*"))
 

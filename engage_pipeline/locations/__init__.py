@@ -1,0 +1,1 @@
+"""Where raw input lies: paths of this machine, and objects of stores that a URI names."""

@@ -1,0 +1,95 @@
+"""What Dagster's UI shows of a version as its metadata: single numbers, which it plots over time, and files to open.
+
+What does not belong here: the tables and plots of one version (the assets).
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from engage_pipeline.model.facts import EvaluationFacts
+from engage_pipeline.model.promotion.facts import CANDIDATE, CURRENT, ModelFacts
+from engage_pipeline.store.file_names import REPORT, RESULTS
+from engage_pipeline.store.store import ArtifactStore, Manifest
+
+FILES = {"evaluation": {"report": REPORT}, "submission": {"results": RESULTS}}
+"""Files of an artifact that people open, by label."""
+LONGEST_JSON, LONGEST_TEXT = 300, 2000
+"""Largest numbers of characters of a figure that is shown; a longer one has a table or a plot instead."""
+DIGITS = 4
+"""Significant digits of a number inside JSON."""
+_AS_NUMBERS = frozenset({"scores", "rce", "ap", "share_of_positives", "rce_difference"})
+"""Facts that are shown as single numbers (quality_figures) and in tables."""
+
+
+def describe(store: ArtifactStore, manifest: Manifest) -> dict[str, Any]:
+    """Returns the figures of a published artifact as Dagster metadata."""
+    figures: dict[str, Any] = {}
+    if manifest.rows is not None:
+        figures["dagster/row_count" if manifest.key is None else "dagster/partition_row_count"] = manifest.rows
+    folder = (store.folder(manifest.artifact, manifest.key) / manifest.directory).absolute()
+    files = FILES.get(manifest.artifact, {})
+    figures |= {label: dg.MetadataValue.path(folder / name) for label, name in files.items() if name in manifest.files}
+    figures |= quality_figures(manifest)
+    facts = {name: _rounded(value) for name, value in manifest.facts.items() if name not in {"rows", *_AS_NUMBERS}}
+    figures |= {name: value for name, value in facts.items() if _is_readable(value)}
+    figures |= {
+        "bytes": sum(mark.bytes for mark in manifest.files.values()),
+        "version": manifest.version,
+        "files": ", ".join(sorted(manifest.files)),
+        "dagster/uri": folder.as_uri(),
+    }
+    return {name: dg.MetadataValue.json(v) if isinstance(v, dict | list) else v for name, v in figures.items()}
+
+
+def quality_figures(manifest: Manifest) -> dict[str, float]:
+    """Returns the scores on the holdout rows by name, of `evaluation` and `trained_model`; empty for others.
+
+    `ap_like` is in [0, 1], `rce_like` in percent, `share_like` the share of positives in [0, 1], which is the AP of
+    chance; the other engagements have the same. `ap_mean` and `rce_mean` are means over the engagements,
+    `…_mean_by_group` also over the authors' follower groups. They are those of the candidate in `evaluation`, of the
+    model that predicts in `trained_model`. A score that is unknown is left out.
+    """
+    if manifest.artifact == "evaluation":
+        evaluation = EvaluationFacts.read(manifest)
+        scores = evaluation.scores.get(evaluation.main_model, {})
+        found = {f"{metric}_{name}": one.get(metric) for metric in ("ap", "rce") for name, one in scores.items()}
+        return _known(found) | _shares({name: n / evaluation.rows for name, n in evaluation.positives.items()})
+    if manifest.artifact == "trained_model":
+        facts = ModelFacts.read(manifest)
+        model = CANDIDATE if facts.candidate == manifest.version else CURRENT
+        by_metric = {"ap": facts.ap, "rce": facts.rce}
+        found = {
+            f"{metric}_{name}": value
+            for metric, scores in by_metric.items()
+            for name, value in scores.get(model, {}).items()
+        }
+        return _known(found) | _shares(facts.share_of_positives)
+    return {}
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items() if value is not None}
+
+
+def _shares(values: Mapping[str, float]) -> dict[str, float]:
+    return {f"share_{name}": share for name, share in values.items()}
+
+
+def _rounded(value: Any) -> Any:
+    """Returns a JSON value; the numbers in its lists and mappings have DIGITS significant digits."""
+    if isinstance(value, dict):
+        return {name: _shortened(one) for name, one in value.items()}
+    return [_shortened(one) for one in value] if isinstance(value, list) else value
+
+
+def _shortened(value: Any) -> Any:
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else _rounded(value)
+
+
+def _is_readable(value: Any) -> bool:
+    """Returns whether a table of figures can show the value; long lists, such as curves, are plotted instead."""
+    longest = LONGEST_JSON if isinstance(value, dict | list) else LONGEST_TEXT
+    return value not in (None, {}, []) and len(json.dumps(value, default=str)) <= longest

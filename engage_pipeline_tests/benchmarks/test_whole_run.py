@@ -1,0 +1,48 @@
+"""Runs of growing size through every asset, in a small world, and how they grow."""
+
+from pathlib import Path
+
+import pytest
+
+from engage_pipeline_tests.benchmarks import report, whole_run
+from engage_pipeline_tests.benchmarks.rates import read_rates
+from engage_pipeline_tests.benchmarks.whole_run import TARGETS, Figures
+
+
+def figures(rows: int, cpu: float) -> Figures:
+    return Figures("tweet_parts", rows, cpu, cpu, 100, 50, 0, rows * 60)
+
+
+def test_growth_is_the_power_of_the_last_step() -> None:
+    # 4 times the rows in 8 times the time, then 4 times the rows in twice the time: 4 ** 0.5
+    runs = [{"tweet_parts": figures(rows, cpu)} for rows, cpu in ((1000, 1.0), (4000, 8.0), (16000, 16.0))]
+    line = whole_run.growth(runs).splitlines()[-1]
+    assert line == "| tweet_parts | 1,000/s, 100 MB | 500/s, 100 MB | 1,000/s, 100 MB | 0.50 | 60.0 |"
+
+
+def test_shards_are_parts_and_one_validation_part(tmp_path: Path) -> None:
+    whole_run.make_shards(tmp_path, rows=3000, shard_rows=1000)
+    raw = tmp_path / "raw"
+    lines = {
+        str(path.relative_to(raw)): path.read_bytes().count(b"\n") for path in sorted(raw.rglob("*")) if path.is_file()
+    }
+    before = (raw / "validation" / "part-00000").read_bytes()
+    assert [name for name in lines if name.startswith("test")] == [f"test/part-0000{n}" for n in range(3)]
+    assert sum(count for name, count in lines.items() if name.startswith("train")) == pytest.approx(3000, rel=0.02)
+    assert lines["validation/part-00000"] == pytest.approx(3 * lines["test/part-00000"], rel=0.1)
+    whole_run.make_shards(tmp_path, rows=3000, shard_rows=1000)
+    assert (raw / "validation" / "part-00000").read_bytes() == before
+
+
+@pytest.mark.long
+def test_every_asset_is_made_and_the_page_is_read_again(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    whole_run.main(["--folder", str(tmp_path), "--rows", "4000", "--shard-rows", "2000", "--out", str(page)])
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(report.begin("a whole run on duckdb"))
+    assert [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")][1:] == list(TARGETS)
+    with pytest.raises(ValueError, match="no table of a run on spark"):
+        read_rates(text, ())
+    results = (tmp_path / "duckdb-4000" / "data" / "latest" / "results.csv").read_bytes()
+    tested = sum(part.read_bytes().count(b"\n") for part in (tmp_path / "duckdb-4000" / "raw" / "test").iterdir())
+    assert results.count(b"\n") == tested

@@ -1,0 +1,182 @@
+"""Worlds of growing size through every asset of a preset under a memory limit, a process a target.
+
+    python -m engage_pipeline_tests.benchmarks.whole_run --folder FOLDER --rows 100000,1000000,20000000
+
+With `--engine spark` the first two stages alone, on `local[threads]`. The rows are synthesized in shards, each a world
+of its own with its own users, one training part and one test part a shard; the validation part is that of all shards.
+What FOLDER holds already is kept, so that a run that was stopped goes on; the assets are made by `engage run`. With
+`--out` the tables of all sizes in FOLDER go into the page.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from math import log
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from engage_pipeline.catalogue import ARTIFACTS, Stage
+from engage_pipeline.machine.spill import spill_folder
+from engage_pipeline.settings.settings import load_settings
+from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline.synthetic import synthesize
+from engage_pipeline_tests.benchmarks import report
+from engage_pipeline_tests.benchmarks.watched import bytes_below, watch
+from engage_pipeline_tests.benchmarks.world import ROWS_A_USER
+from engage_pipeline_tests.worlds import REPOSITORY
+
+TRAINING_SHARE = 0.7625
+"""Of the rows of a synthetic world."""
+TARGETS = tuple(ARTIFACTS)
+"""In the order of a run."""
+ON_SPARK = tuple(name for name, artifact in ARTIFACTS.items() if artifact.stage in (Stage.INGEST, Stage.INTERACTIONS))
+ENGAGE = "import sys; sys.argv[0] = 'engage'; from engage_pipeline.cli import main; main()"
+HEADER = """| target | CPU s | wall s | rows/s per core | peak MB | spilled GB | on disk GB |
+|---|--:|--:|--:|--:|--:|--:|"""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Training rows of the world, seconds, peak memory of all processes and of the first, bytes spilled and made."""
+
+    target: str
+    rows: int
+    cpu: float
+    wall: float
+    peak_mb: int
+    own_peak_mb: int
+    spilled: int
+    size: int
+
+    @property
+    def rate(self) -> float:
+        """Training rows a second of CPU."""
+        return self.rows / max(self.cpu, 0.1)
+
+    def line(self) -> str:
+        """A row of the table of one size."""
+        return (
+            f"| {self.target} | {self.cpu:,.0f} | {self.wall:,.0f} | {self.rate:,.0f} | {self.peak_mb:,} "
+            f"| {self.spilled / 1e9:.1f} | {self.size / 1e9:.2f} |"
+        )
+
+
+def make_shards(folder: Path, rows: int, shard_rows: int) -> None:
+    """Writes below `folder`/raw parts of `rows` training rows, and of as many others as a world has beside them."""
+    raw = folder / "raw"
+    (raw / "validation").mkdir(parents=True, exist_ok=True)
+    for number in range(-(-rows // shard_rows)):
+        training, testing = (raw / kind / f"part-{number:05d}" for kind in ("train", "test"))
+        if training.exists():
+            continue
+        print(f"shard {number}", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory(prefix=".shard-", dir=folder) as shard:
+            world = Path(shard) / "raw"
+            whole = round(min(shard_rows, rows - number * shard_rows) / TRAINING_SHARE)
+            synthesize(world, rows=whole, users=max(whole // ROWS_A_USER, 10), parts=1, seed=number + 1)
+            (world / "validation" / "part-00000").rename(raw / "validation" / f".shard-{number:05d}")
+            for kind, part in (("test", testing), ("train", training)):
+                part.parent.mkdir(exist_ok=True)
+                (world / kind / "part-00000").rename(part)
+    if pieces := sorted((raw / "validation").glob(".shard-*")):
+        with (raw / "validation" / "part-00000").open("wb") as validation:
+            for piece in pieces:
+                with piece.open("rb") as rest:
+                    shutil.copyfileobj(rest, validation)
+        for piece in pieces:
+            piece.unlink()
+
+
+def write_config(folder: Path, engine: dict[str, object]) -> Path:
+    """config.yaml and dagster.yaml of the run; `engine` is that section of the settings."""
+    values = {
+        "preset": "demo",
+        "recsys_data": "raw/train",
+        "validation_part": "raw/validation/part-00000",
+        "test_data": "raw/test",
+        "engine": engine,
+        "promotion": {"least_first_rce": None},
+    }
+    shutil.copy(REPOSITORY / "dagster.yaml", folder)
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return path
+
+
+def make(config: Path, target: str, rows: int) -> Figures:
+    """Makes the target with `engage run` and measures it. Raises CalledProcessError where it fails."""
+    store = ArtifactStore(load_settings(config))
+    environment = {**os.environ, "DAGSTER_HOME": str(config.parent), "TQDM_DISABLE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    command = [sys.executable, "-c", ENGAGE, "run", "--config", str(config), "--target", target]
+    seen, wall = watch(command, environment, spill_folder(store.settings))
+    keys = store.parts() if ARTIFACTS[target].partitioned else [None]
+    made = [file.bytes for key in keys for file in store.open(target, key).manifest.files.values()]
+    cpu = sum(seen.cpu_of.values())
+    return Figures(target, rows, cpu, wall, seen.peak_mb, seen.own_peak_mb, seen.spilled, sum(made))
+
+
+def run(folder: Path, rows: int, options: argparse.Namespace) -> Iterator[Figures]:
+    """The targets of one size, one after the other. What `folder` has figures of is not made again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    make_shards(folder, rows, options.shard_rows)
+    engine = {"kind": options.engine, "threads": options.threads, "memory_limit": options.memory_limit}
+    config = write_config(folder, engine | {"spark_master": f"local[{options.threads}]"})
+    noted = folder / "figures.json"
+    kept: dict[str, Any] = json.loads(noted.read_text()) if noted.exists() else {}
+    for target in ON_SPARK if options.engine == "spark" else TARGETS:
+        if target not in kept:
+            kept[target] = asdict(make(config, target, rows))
+            noted.write_text(json.dumps(kept))
+        yield Figures(**kept[target])
+
+
+def growth(runs: Sequence[dict[str, Figures]]) -> str:
+    """How each target grows over runs of growing size: rows/s of CPU and peak memory, the power of the last step."""
+    sizes = [next(iter(run.values())).rows for run in runs]
+    titles = [f"{rows:,} rows" for rows in sizes]
+    lines = [f"| target | {' | '.join(titles)} | power | bytes a row on disk |", "|---|" + "--:|" * (len(sizes) + 2)]
+    for target, last in runs[-1].items():
+        steps = [run[target] for run in runs]
+        cells = [f"{step.rate:,.0f}/s, {step.peak_mb:,} MB" for step in steps]
+        power = log(last.cpu / steps[-2].cpu) / log(last.rows / steps[-2].rows)
+        lines.append(f"| {target} | {' | '.join(cells)} | {power:.2f} | {last.size / last.rows:,.1f} |")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m engage_pipeline_tests.benchmarks.whole_run")
+    parser.add_argument("--folder", type=Path, required=True, help="where the parts and artifacts are written")
+    parser.add_argument("--rows", default="20000000", help="training rows, numbers with commas [default: %(default)s]")
+    parser.add_argument("--shard-rows", type=int, default=1_250_000, help="rows of a part [default: %(default)s]")
+    parser.add_argument("--memory-limit", default="4GB", help="engine.memory_limit [default: %(default)s]")
+    parser.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb", help="[default: %(default)s]")
+    parser.add_argument("--threads", type=int, default=2, help="engine.threads [default: %(default)s]")
+    parser.add_argument("--out", type=Path, help="page that the tables are put into; else they are only printed")
+    options = parser.parse_args(arguments)
+    sizes, text, runs = sorted(int(rows) for rows in options.rows.split(",")), [], []
+    for rows in sizes:
+        folder = options.folder.resolve() / f"{options.engine}-{rows}"
+        figures = {found.target: found for found in run(folder, rows, options)}
+        size = f"{rows:,} rows on {options.engine}, {options.threads} threads, memory_limit {options.memory_limit}"
+        own = ", ".join(f"{target} {found.own_peak_mb:,}" for target, found in figures.items())
+        table = "\n".join([HEADER, *(found.line() for found in figures.values())])
+        driver = f"\n\nPeak MB of the Python driver: {own}" if options.engine == "spark" else ""
+        text.append(f"### {size}\n\n{bytes_below(folder / 'raw' / 'train') / 1e9:.2f} GB of text\n\n{table}{driver}")
+        print(text[-1], flush=True)
+        runs.append(figures)
+    if len(runs) > 1:
+        text.insert(0, growth(runs))
+        print(text[0], flush=True)
+    if options.out:
+        report.write_into(options.out, "\n\n".join(text), f"a whole run on {options.engine}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,319 @@
+"""Raw input in a bucket of a real S3 server: the same artifacts as from files, and what a network does to it."""
+
+import gzip
+import hashlib
+import http.server
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engage_pipeline.engines.duckdb import DuckDBEngine
+from engage_pipeline.errors import UserError
+from engage_pipeline.ingest import part_publishing
+from engage_pipeline.ingest.deletions.forgetting import raw_files
+from engage_pipeline.ingest.deletions.lists import read_deletions
+from engage_pipeline.ingest.deletions.rows import DeletedRows
+from engage_pipeline.locations import location
+from engage_pipeline.locations.location import entries
+from engage_pipeline.store.plan import raw_sources
+from engage_pipeline.submission.explanation.explain import read_line
+from engage_pipeline.submission.predict import predict
+from engage_pipeline_tests import worlds
+from engage_pipeline_tests.ingest.parsing.parquet_parts import typed
+from engage_pipeline_tests.ingest.parsing.parquet_parts import write as write_parquet
+from engage_pipeline_tests.model.bundles import quiet_settings
+from engage_pipeline_tests.object_store import SECRET, Bucket, Network, forget_connections, object_path
+from engage_pipeline_tests.orchestration.automation.test_parts_sensor import Watch, configure, line
+from engage_pipeline_tests.samples import GOLDEN
+from engage_pipeline_tests.submission.published import publish_golden_model
+
+INGESTED = ("tweet_parts", "validation_tweets", "test_tweets")
+ENDINGS = ("", ".gz", ".zst", ".lzo", ".parquet")
+ENGAGE = [sys.executable, "-c", "from engage_pipeline.cli import main; main()"]
+
+
+def pack(folder: Path) -> None:
+    """Gives each training part another format."""
+    first, second, third = sorted((folder / "train").iterdir())
+    second.with_name("part-00001.gz").write_bytes(gzip.compress(second.read_bytes()))
+    for command in (["zstd", "-q", "--rm", third], ["lzop", "-qU", folder / "validation" / "part-00000"]):
+        subprocess.run(command, check=True)
+    second.unlink()
+    test = folder / "test" / "part-00000"
+    write_parquet(typed(test.read_bytes()), test.with_name("part-00000.parquet"))
+    test.unlink()
+    deleted = first.read_bytes().splitlines()[7].split(b"\x01")[2]
+    (folder / "deletions" / "tsv_deleted_user_id").mkdir(parents=True)
+    (folder / "deletions" / "tweets.gz").write_bytes(gzip.compress(deleted + b"\n"))
+    (folder / "deletions" / "tsv_deleted_user_id" / "part-00000").write_bytes(b"A" * 32 + b"\n")
+    (folder / "deletions" / "README").write_bytes(b"what is deleted\n")
+
+
+def places(folder: str) -> dict[str, Any]:
+    """The settings of raw input below `folder`."""
+    return {
+        "recsys_data": f"{folder}/train",
+        "validation_part": f"{folder}/validation/part-00000",
+        "test_data": f"{folder}/test",
+        "deletions": f"{folder}/deletions",
+    }
+
+
+def contents(config: Path) -> dict[str, Any]:
+    """Version and files of every ingested part, by label."""
+    store = worlds.store_of(config)
+    found = [("tweet_parts", key) for key in store.parts()] + [(name, None) for name in INGESTED[1:]]
+    versions = {f"{name} {key}": store.open(name, key).manifest for name, key in found}
+    return {name: (manifest.version, manifest.files, manifest.rows) for name, manifest in versions.items()}
+
+
+@pytest.mark.slow
+def test_artifacts_equal_those_of_files_byte_for_byte(bucket: Bucket, tmp_path: Path) -> None:
+    files = worlds.make_world(tmp_path / "files")
+    raw = tmp_path / "files" / "raw"
+    pack(raw)
+    worlds.write_config(files.parent, **places("raw"))
+    (tmp_path / "objects").mkdir()
+    shutil.copy(files.parent / "dagster.yaml", tmp_path / "objects")
+    objects = worlds.write_config(tmp_path / "objects", **places(bucket.put_folder("own data/raw", raw)))
+    for config in (files, objects):
+        for name in INGESTED:
+            worlds.run(config, name)
+    assert len(contents(files)) == 5
+    assert contents(objects) == contents(files)
+    store = worlds.store_of(objects)
+    assert raw_files(store)
+    assert all(name.startswith(f"{bucket.uri}/own data/raw/") for name in raw_files(store))
+    source = store.open("tweet_parts", "part-00001").manifest.sources[0]
+    assert (source.folder, source.name) == (f"{bucket.uri}/own data/raw/train", "part-00001.gz")
+    assert source.sha256 == worlds.store_of(files).open("tweet_parts", "part-00001").manifest.sources[0].sha256
+    for name in INGESTED:
+        assert worlds.run(objects, name) == []
+    part = object_path(f"{bucket.uri}/own data/raw/train/part-00000")
+    assert read_line(part, 7, store.settings) == (raw / "train" / "part-00000").read_bytes().splitlines()[7]
+
+
+def small_world(bucket: Bucket, folder: Path, rows: int = 1) -> Path:
+    """Two training parts in the bucket; returns a configuration that takes a part at once."""
+    for name in ("part-00000", "part-00001"):
+        bucket.put(f"train/{name}", content(name, rows))
+    folder.mkdir(exist_ok=True)
+    shutil.copy(worlds.REPOSITORY / "dagster.yaml", folder)
+    return configure(folder, recsys_data=f"{bucket.uri}/train", deletions=f"{bucket.uri}/deletions")
+
+
+def content(name: str, rows: int = 1, salt: str = "") -> bytes:
+    """Lines of tweets that no other part has."""
+    ids = [hashlib.sha256(f"{name} {row} {salt}".encode()).hexdigest()[:32].upper() for row in range(rows)]
+    return "".join(f"{line(tweet_id)}\n" for tweet_id in ids).encode()
+
+
+@pytest.mark.slow
+def test_the_sensor_sees_new_replaced_and_vanished_objects(bucket: Bucket, tmp_path: Path) -> None:
+    watch = Watch(small_world(bucket, tmp_path))
+    assert watch.execute(watch.tick()) == [True]
+    assert watch.told() == "2 parts ingested"
+    bucket.put("train/part-00002", content("part-00002"))
+    bucket.put("train/part-00001", content("part-00001", rows=2))
+    done = watch.tick()
+    assert watch.requested(done) == [["part-00001", "part-00002"]]
+    assert watch.execute(done) == [True]
+    assert watch.told() == "3 parts ingested"
+    bucket.remove("train/part-00000")
+    assert watch.told() == "2 parts ingested, 1 vanished: part-00000"
+    assert watch.ingested() == ["part-00001", "part-00002"]
+
+
+@pytest.mark.slow
+def test_a_sensor_without_network_says_so_and_nothing_vanishes(
+    bucket: Bucket, network: Network, tmp_path: Path
+) -> None:
+    watch = Watch(small_world(bucket, tmp_path))
+    assert watch.execute(watch.tick()) == [True]
+    network.cut_after(0)
+    forget_connections()
+    assert "/train: When " in watch.told()
+    network.mend()
+    forget_connections()
+    assert watch.told() == "2 parts ingested"
+
+
+def publish(config: Path, key: str) -> int | None:
+    store = worlds.store_of(config)
+    deletions = read_deletions(store.settings.deletions)
+    return part_publishing.publish_part(store, deletions, key).rows
+
+
+def test_an_object_that_is_replaced_while_it_is_read_is_not_published(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By another of the same size, most probably in the same second."""
+    config = small_world(bucket, tmp_path)
+    read = part_publishing.write_labelled
+
+    def replaced(*arguments: Any) -> Any:
+        bucket.put("train/part-00000", content("part-00000", salt="other"))
+        return read(*arguments)
+
+    monkeypatch.setattr(part_publishing, "write_labelled", replaced)
+    with pytest.raises(UserError, match=r"^s3://bucket-\w+/train/part-00000: replaced or changed while it was read"):
+        publish(config, "part-00000")
+    monkeypatch.undo()
+    assert worlds.store_of(config).manifest("tweet_parts", "part-00000") is None
+    assert publish(config, "part-00000") == 1
+
+
+def test_a_replaced_object_is_stale(bucket: Bucket, tmp_path: Path) -> None:
+    config = small_world(bucket, tmp_path)
+    publish(config, "part-00000")
+    store = worlds.store_of(config)
+    sources = raw_sources(store.settings, "tweet_parts", "part-00000")
+    assert store.stale("tweet_parts", "part-00000", sources) is None
+    bucket.put("train/part-00000", content("part-00000", rows=2))
+    sources = raw_sources(store.settings, "tweet_parts", "part-00000")
+    assert store.stale("tweet_parts", "part-00000", sources) == "part-00000 was replaced"
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_nothing_half_read_is_published_and_the_next_run_reads_again(
+    bucket: Bucket, network: Network, tmp_path: Path, ending: str
+) -> None:
+    config = small_world(bucket, tmp_path)
+    bucket.put(f"train/part-00002{ending}", packed(content("part-00002", rows=6000), ending, tmp_path))
+    forget_connections()
+    store = worlds.store_of(config)
+    (source,) = raw_sources(store.settings, "tweet_parts", "part-00002")
+    assert store.folder("tweet_parts", "part-00002").exists() is False
+    network.cut_after(source.stat().st_size // 2)
+    with pytest.raises(UserError, match=rf"^s3://bucket-\w+/train/part-00002{ending}: AWS Error NETWORK_CONNECTION"):
+        publish(config, "part-00002")
+    assert network.cuts
+    network.mend()
+    assert store.manifest("tweet_parts", "part-00002") is None
+    assert [path.name for path in store.folder("tweet_parts", "part-00002").iterdir() if path.name != ".lock"] == []
+    assert publish(config, "part-00002") == 6000
+
+
+def packed(lines: bytes, ending: str, folder: Path) -> bytes:
+    if ending == ".parquet":
+        return write_parquet(typed(lines), folder / "part.parquet", rows=100_000).read_bytes()
+    if ending == ".gz":
+        return gzip.compress(lines)
+    program = {".zst": ["zstd", "-q", "-c"], ".lzo": ["lzop", "-c"]}.get(ending)
+    return lines if program is None else subprocess.run(program, input=lines, capture_output=True, check=True).stdout
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_cut_in_the_middle_of_reading_is_no_damaged_file(
+    bucket: Bucket, network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """Of which a part's reader, or lzop, would speak if the network had ended the bytes."""
+    monkeypatch.setattr(location, "_BUFFER", 1 << 12)
+    settings = quiet_settings(tmp_path)
+    lines = content("part-00000", rows=20_000)
+    part = object_path(bucket.put(f"part-00000{ending}", packed(lines, ending, tmp_path)))
+    network.cut_after(part.stat().st_size // 2)
+    with pytest.raises(UserError, match=rf"^s3://bucket-\w+/part-00000{ending}: AWS Error NETWORK_CONNECTION"):
+        read_line(part, 19_999, settings)
+    network.mend()
+    assert read_line(part, 19_999, settings) == lines.splitlines()[19_999]
+
+
+@pytest.mark.slow
+def test_predict_from_a_bucket_into_a_bucket(bucket: Bucket, tmp_path: Path) -> None:
+    settings = quiet_settings(tmp_path / "data")
+    publish_golden_model(tmp_path, settings)
+    local = tmp_path / "results.csv"
+    predict([GOLDEN / "test"], local, settings, threads=1)
+    test = object_path(bucket.put_folder("test", GOLDEN / "test"))
+    for inputs, processes in (([test], 1), (entries(test), 2)):
+        predict(inputs, object_path(f"{bucket.uri}/out/results.csv"), settings, threads=1, processes=processes)
+        assert bucket.get("out/results.csv") == local.read_bytes()
+    assert [key for key in bucket.all_keys() if key.startswith("out/")] == ["out/results.csv"]
+    with pytest.raises(UserError, match=r"part-\d+\.gz: given twice"):
+        predict([test, *entries(test)], local, settings)
+    with pytest.raises(UserError, match=r"^s3://no-such-bucket/results\.csv: no such bucket$"):
+        predict([test], object_path("s3://no-such-bucket/results.csv"), settings)
+    with pytest.raises(UserError, match=r"/test: is a folder$"):
+        predict([test], test, settings)
+    assert not list((tmp_path / "data").glob(".predict-*"))
+
+
+class Refusing(http.server.BaseHTTPRequestHandler):
+    """A store that knows nobody."""
+
+    def do_GET(self) -> None:
+        body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+        self.send_response(403)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body if self.command == "GET" else b"")
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: Any) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def refusing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No credentials, and a store that wants some."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        monkeypatch.setenv("HOME", "/nonexistent")
+        yield
+        server.shutdown()
+
+
+@pytest.mark.slow
+def test_missing_credentials_are_one_line(refusing: None, tmp_path: Path) -> None:
+    config = worlds.write_config(tmp_path, **places("s3://bucket/raw"))
+    shutil.copy(worlds.REPOSITORY / "dagster.yaml", tmp_path)
+    for command in (["run", "--config", config], ["predict", "--input", "s3://bucket/x", "--output", tmp_path / "r"]):
+        done = subprocess.run([*ENGAGE, *command], capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == 1
+        (said,) = [text for text in done.stderr.splitlines() if text.startswith("engage: ")]
+        assert said.startswith("engage: s3://bucket/")
+        assert "ACCESS_DENIED" in said
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_missing_bucket_is_one_line_without_secrets(bucket: Bucket, tmp_path: Path) -> None:
+    uri = f"s3://ali:{SECRET}@no-such-bucket/raw"
+    config = worlds.write_config(tmp_path, **places(uri))
+    shutil.copy(worlds.REPOSITORY / "dagster.yaml", tmp_path)
+    said = {
+        "run": "engage: s3://no-such-bucket/raw/train: no such folder; set recsys_data to the folder of the training",
+        "predict": "engage: s3://no-such-bucket/raw: no such file or folder",
+    }
+    for name, its in said.items():
+        more = ["--input", uri, "--output", tmp_path / "r"] if name == "predict" else []
+        command = [*ENGAGE, name, "--config", config, *more]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].startswith(its)
+        assert SECRET not in done.stderr + done.stdout
+
+
+def test_deleted_rows_are_found_by_lists_in_a_bucket(bucket: Bucket, tmp_path: Path) -> None:
+    bucket.put("deletions/users", b"A" * 32 + b"\n\n" + b"B" * 32)
+    bucket.put("deletions/tsv_deleted_engaged_with_tweet_id/part-0.gz", gzip.compress(b"C" * 32))
+    found = read_deletions(object_path(f"{bucket.uri}/deletions"))
+    assert str(found) == "1 tweet and 2 users in 2 lists"
+    with DuckDBEngine(quiet_settings(tmp_path), readable=[tmp_path]) as engine:
+        assert DeletedRows(engine, found)
+    bucket.put("deletions/other", b"")
+    with pytest.raises(UserError, match=r"^s3://bucket-\w+/deletions/other: is it a list of deleted tweets or users"):
+        read_deletions(object_path(f"{bucket.uri}/deletions"))

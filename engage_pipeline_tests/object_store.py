@@ -1,0 +1,158 @@
+"""A real S3 server on this machine, and a network before it that can be cut."""
+
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from engage_pipeline.locations import location, object_stores
+from engage_pipeline.locations.location import ObjectPath
+from engage_pipeline_tests import servers
+
+if TYPE_CHECKING:
+    pass
+
+SECRET = "sesame-open"  # noqa: S105 - of no real store
+_BLOCK = 1 << 14
+
+
+@contextmanager
+def s3_server(log: Path) -> Iterator[str]:
+    """The URL of an S3 server that lasts as long as the block."""
+    url = f"http://127.0.0.1:{servers.free_port()}"
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(urlsplit(url).port)]
+    with servers.running(command, log=log, ready=lambda: servers.answers(f"{url}/moto-api/")):
+        yield url
+
+
+def environment(url: str) -> dict[str, str]:
+    """The variables with which programs find the server."""
+    return {
+        "AWS_ACCESS_KEY_ID": "ali",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_ENDPOINT_URL": url,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def forget_connections() -> None:
+    """Makes this process read the environment and list the folders anew."""
+    object_stores.file_system.cache_clear()
+    location._listed.clear()
+
+
+class Bucket:
+    """A bucket of the server at `url`, which is made."""
+
+    def __init__(self, url: str, name: str) -> None:
+        from pyarrow.fs import S3FileSystem
+
+        self.uri = f"s3://{name}"
+        self._name = name
+        self._system: S3FileSystem = S3FileSystem(
+            access_key="ali",
+            secret_key=SECRET,
+            region="us-east-1",
+            endpoint_override=urlsplit(url).netloc,
+            scheme="http",
+            allow_bucket_creation=True,
+        )
+        self._system.create_dir(name)
+
+    def put(self, key: str, content: bytes) -> str:
+        """Makes or replaces an object; returns its URI."""
+        with self._system.open_output_stream(f"{self._name}/{key}", compression=None) as file:
+            file.write(content)
+        location._listed.clear()
+        return f"{self.uri}/{key}"
+
+    def put_folder(self, key: str, folder: Path) -> str:
+        """Makes an object of each file below `folder`; returns the URI of the folder."""
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                self.put(f"{key}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+        return f"{self.uri}/{key}"
+
+    def get(self, key: str) -> bytes:
+        """The content of an object."""
+        with self._system.open_input_stream(f"{self._name}/{key}", compression=None) as file:
+            return bytes(file.read())
+
+    def all_keys(self) -> list[str]:
+        """The keys of all objects."""
+        from pyarrow.fs import FileSelector
+
+        found = self._system.get_file_info(FileSelector(self._name, recursive=True))
+        return sorted(one.path.removeprefix(f"{self._name}/") for one in found if one.is_file)
+
+    def remove(self, key: str) -> None:
+        """Removes an object."""
+        self._system.delete_file(f"{self._name}/{key}")
+        location._listed.clear()
+
+
+def object_path(uri: str) -> ObjectPath:
+    """The object that a URI names."""
+    found = location.location(uri)
+    assert isinstance(found, ObjectPath)
+    return found
+
+
+class Network:
+    """A TCP relay to the server at `url`. `cuts`: the connections that it has cut in the middle."""
+
+    def __init__(self, url: str) -> None:
+        self.cuts = 0
+        self._limit: int | None = None
+        self._once = False
+        self._brought = 0
+        self._target = ("127.0.0.1", urlsplit(url).port or 80)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut_after(self, limit: int, *, once: bool = False) -> None:
+        """Cuts the connection that has brought `limit` bytes from now on, all together, and, unless `once`, refuses
+        others."""
+        self._limit, self._once, self._brought, self.cuts = limit, once, 0, 0
+
+    def mend(self) -> None:
+        """Lets everything pass again."""
+        self._limit = None
+
+    def close(self) -> None:
+        """Ends it."""
+        self._listener.close()
+        for one in self._open:
+            one.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                if self.cuts and self._limit is not None:
+                    client.close()
+                    continue
+                server = socket.create_connection(self._target)
+                self._open += [client, server]
+                threading.Thread(target=self._relay, args=(client, server, False), daemon=True).start()
+                threading.Thread(target=self._relay, args=(server, client, True), daemon=True).start()
+
+    def _relay(self, source: socket.socket, target: socket.socket, counted: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(_BLOCK):
+                self._brought += len(data) if counted else 0
+                if counted and self._limit is not None and self._brought > self._limit:
+                    self.cuts += 1
+                    self._limit = None if self._once else self._limit
+                    break
+                target.sendall(data)
+        for one in (source, target):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)

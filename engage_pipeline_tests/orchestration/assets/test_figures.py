@@ -1,0 +1,109 @@
+"""What the UI shows of a version: scores that it plots over time, files that people open, and short JSON."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from engage_pipeline import schema
+from engage_pipeline.model.evaluation.holdout import SCORES, read_scores
+from engage_pipeline.model.promotion.facts import CANDIDATE, CURRENT
+from engage_pipeline.orchestration.assets.figures import LONGEST_JSON, describe, quality_figures
+from engage_pipeline.store.manifests import Manifest, read_manifest
+from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline_tests import worlds
+
+MEANS = ("mean", "mean_by_group")
+
+
+def with_facts(folder: Path, artifact: str, **facts: Any) -> tuple[ArtifactStore, Manifest]:
+    """A version of `artifact` that holds one file and these facts."""
+    store = worlds.store_of(worlds.write_config(folder))
+    with store.publish(artifact) as draft:
+        draft.path("file").write_text("1", encoding="utf-8")
+        draft.facts |= facts
+    manifest = store.manifest(artifact)
+    assert manifest is not None
+    return store, manifest
+
+
+@pytest.mark.slow
+def test_the_scores_of_an_evaluation_are_numbers_over_time(world: Path) -> None:
+    config = world / "config.yaml"
+    with dg.DagsterInstance.ephemeral() as instance:
+        worlds.write_config(world, evaluation={"follower_edges": [500]}, promotion={"tolerance": 1e6})
+        worlds.run(config, "evaluation", instance)
+        event = instance.get_latest_materialization_event(dg.AssetKey("evaluation"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    shown = event.asset_materialization.metadata
+    version = worlds.store_of(config).open("evaluation")
+    scores = read_scores(version.path(SCORES))["blend"]
+    for target, one in scores.engagements.items():
+        for metric in ("ap", "rce"):
+            value = shown.get(f"{metric}_{target}")
+            expected = getattr(one.overall, metric)
+            assert (value.value if value else None) == expected
+            assert value is None or isinstance(value, dg.FloatMetadataValue)
+        share = shown[f"share_{target}"]
+        assert share == dg.FloatMetadataValue(one.overall.positives / one.overall.rows)
+    for name, mean in zip(MEANS, (scores.overall_mean, scores.group_mean), strict=True):
+        assert shown[f"rce_{name}"].value == mean.rce
+        assert shown[f"ap_{name}"].value == mean.ap
+    assert shown["report"] == dg.PathMetadataValue(str(version.path("report.html")))
+
+
+@pytest.mark.slow
+def test_a_submission_tells_the_path_of_its_results(finished_world: Path) -> None:
+    store = worlds.store_of(finished_world / "config.yaml")
+    version = store.open("submission")
+    assert describe(store, version.manifest)["results"].path == str(version.path("results.csv"))
+
+
+@pytest.mark.slow
+def test_the_model_that_predicts_has_the_same_scores(finished_world: Path) -> None:
+    store = worlds.store_of(finished_world / "config.yaml")
+    evaluated = quality_figures(store.open("evaluation").manifest)
+    predicting = quality_figures(store.open("trained_model").manifest)
+    assert predicting.keys() == evaluated.keys() - {"ap_mean_by_group", "rce_mean_by_group"}
+    assert predicting.keys() >= {f"share_{target}" for target in schema.TARGETS}
+    assert predicting == pytest.approx({name: evaluated[name] for name in predicting})
+
+
+@pytest.mark.parametrize(("judged", "expected"), [("itself", 2.0), ("another", 1.0)])
+def test_a_turned_down_candidate_leaves_the_scores_of_the_model_before(
+    tmp_path: Path, judged: str, expected: float
+) -> None:
+    _, before = with_facts(tmp_path, "trained_model")
+    rce = {CANDIDATE: {"like": 2.0, "reply": None}, CURRENT: {"like": 1.0, "reply": None}}
+    candidate = before.version if judged == "itself" else "another"
+    _, manifest = with_facts(tmp_path, "trained_model", candidate=candidate, rce=rce)
+    assert quality_figures(manifest) == {"rce_like": expected}
+
+
+def test_a_model_of_an_earlier_version_of_the_program_has_fewer_figures(tmp_path: Path) -> None:
+    for artifact in ("trained_model", "evaluation"):
+        _, manifest = with_facts(tmp_path, artifact, rows=3)
+        assert quality_figures(manifest) == {}
+
+
+def test_json_is_short_and_rounded(tmp_path: Path) -> None:
+    long = {f"key {i}": 0.1 for i in range(LONGEST_JSON // 8)}
+    facts = {"rates": {"like": 0.123456789, "rows": [123456, 0.00001234567]}, "long": long, "seconds": 12345.678}
+    store, manifest = with_facts(tmp_path, "emde_sketches", **facts)
+    found = describe(store, manifest)
+    assert found["rates"].data == {"like": 0.1235, "rows": [123456, 0.00001235]}
+    assert found["seconds"] == 12345.678
+    assert "long" not in found
+
+
+@pytest.mark.slow
+def test_no_artifact_shows_long_json(finished_world: Path) -> None:
+    store = worlds.store_of(finished_world / "config.yaml")
+    for path in sorted(store.root.rglob("manifest.json")):
+        manifest = read_manifest(path.read_bytes(), path.parent)
+        for name, value in describe(store, manifest).items():
+            if isinstance(value, dg.JsonMetadataValue):
+                assert len(json.dumps(value.data)) <= LONGEST_JSON, (manifest.artifact, name)

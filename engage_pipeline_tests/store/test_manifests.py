@@ -1,0 +1,29 @@
+"""The content of a manifest, changed bit by bit."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engage_pipeline.store.manifests import read_manifest
+from engage_pipeline.store.publishing import MANIFEST
+from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline_tests.samples import tiny_settings
+
+
+def test_no_bit_changes_unseen(tmp_path: Path) -> None:
+    """Nor one that leaves the values: 1e-05 as 1E-05, or another name for the checksum."""
+    store = ArtifactStore(tiny_settings(tmp_path))
+    with store.publish("test_tweets") as draft:
+        draft.path("rows").write_bytes(b"rows")
+    folder = store.folder("test_tweets")
+    manifest = read_manifest((folder / MANIFEST).read_bytes(), folder)
+    content = replace(manifest, facts={"error": 1e-05}).to_json().encode()
+    assert read_manifest(content, folder).facts == {"error": 1e-05}
+    with pytest.raises(ValueError, match="changed since it was written"):
+        read_manifest(content.replace(b"1e-05", b"1E-05"), folder)
+    for bit in range(8 * len(content)):
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ValueError):
+            read_manifest(bytes(changed), folder)
