@@ -118,6 +118,9 @@ def held_back() -> Iterator[None]:
 
 
 def _raise_once(number: int, frame: FrameType | None) -> None:
+    deadline = time.monotonic() + 1
+    while not received() and time.monotonic() < deadline:  # the thread that received it is about to write its byte
+        time.sleep(0.001)
     if len(received()) < 2:
         raise KeyboardInterrupt
 

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM at chosen moments of real commands: one line, exit status 130 or 143, nothing that goes on."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -116,3 +117,50 @@ def test_one_that_does_not_unwind_ends_all_the_same() -> None:
     script += "threading.Event().wait()\n"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (143, f"{LINE}\n")
+
+
+def test_an_exception_comes_after_its_signal_is_known() -> None:
+    """Python may run the handler in the main thread before the thread that received the signal has noted it."""
+    script = """
+import os, signal, time, types
+import engage_pipeline.machine.stopping as stopping
+
+stopping.watch()
+sleeps = iter([lambda: os.kill(os.getpid(), signal.SIGINT)])
+sleep = lambda seconds: next(sleeps, lambda: time.sleep(seconds))()
+stopping.time = types.SimpleNamespace(sleep=sleep, monotonic=time.monotonic)
+try:
+    stopping._raise_once(signal.SIGINT, None)
+except KeyboardInterrupt:
+    stopping.end_if_told()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (130, f"{LINE}\n")
+
+
+def test_a_csv_reader_loses_no_signal(tmp_path: Path) -> None:
+    """The reader is in the middle of a file that does not go on."""
+    pipe = tmp_path / "results.csv"
+    os.mkfifo(pipe)
+    script = """
+import sys
+from pathlib import Path
+import engage_pipeline.machine.stopping as stopping
+
+stopping.watch()
+from engage_pipeline.submission.scoring.results_file import read_predictions
+
+try:
+    read_predictions(Path(sys.argv[1]))
+finally:
+    stopping.end_if_told()
+"""
+    command = [sys.executable, "-c", script, str(pipe)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process, pipe.open("wb") as file:
+        try:
+            file.write(b"0" * 1_000_000)  # more than a pipe holds: the reader has begun
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert (process.returncode, stderr) == (130, f"{LINE}\n")

@@ -55,16 +55,17 @@ def read_predictions(path: Path) -> Predictions:
 def _read_whole(path: Path) -> pa.Table:
     ids = dict.fromkeys(ID_COLUMNS, pa.large_string())
     numbers = dict.fromkeys(schema.SUBMISSION_ENGAGEMENTS, pa.float64())
-    # An open file, because pyarrow would unpack what is named like a compressed file.
+    # An open file, because pyarrow would unpack what is named like a compressed file; not read_csv, which sets a signal
+    # handler of its own, so that Ctrl-C would be lost.
     with path.open("rb") as file:
-        return pc_csv.read_csv(
+        return pc_csv.open_csv(
             file,
             read_options=pc_csv.ReadOptions(column_names=RESULT_COLUMNS, block_size=_LONGEST_LINE),
             parse_options=pc_csv.ParseOptions(quote_char=False, escape_char=False, ignore_empty_lines=False),
             convert_options=pc_csv.ConvertOptions(
                 column_types=ids | numbers, null_values=[], strings_can_be_null=False, quoted_strings_can_be_null=False
             ),
-        )
+        ).read_all()
 
 
 def _problem(path: Path) -> str | None:
