@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engage_pipeline.commands import comparison, data, documents, models, pipeline
+from engage_pipeline.commands import comparison, data, documents, init, models, pipeline
 from engage_pipeline.commands.group import Commands
 from engage_pipeline.errors import UserError
 from engage_pipeline.machine import full_disk, refusals, stopping
@@ -42,6 +42,7 @@ def engage(
 
 
 for command in (
+    init.init,
     pipeline.run,
     pipeline.status,
     pipeline.backfill,

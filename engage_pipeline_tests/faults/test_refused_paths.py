@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 FILE, PART, PARTS, RESULT, FOLDER = "file", "part", "parts", "result", "folder"
 """What an option takes: a file to read, a part (file or folder), parts, a file to write, a folder to write."""
 KINDS = {
+    ("init", "folder"): FOLDER,
     ("synthesize", "out"): FOLDER,
     ("compare", "out"): FOLDER,
     ("predict", "inputs"): PARTS,
@@ -35,6 +36,7 @@ KINDS = {
 }
 """By command and parameter; `config` is a file of every command."""
 ARGUMENTS: dict[str, list[str]] = {
+    "init": [],
     "run": [],
     "status": [],
     "path": ["submission"],

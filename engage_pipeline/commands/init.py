@@ -1,0 +1,49 @@
+"""The command init: what a folder needs before `engage run` and the UI work in it.
+
+The files stand in `new_folder/`; the repository's own dagster.yaml and workspace.yaml are the same.
+"""
+
+import shlex
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.files import atomic
+from engage_pipeline.settings.schema_file import settings_schema
+
+FILES = {name: name for name in ("config.yaml", "dagster.yaml", "workspace.yaml")} | {"gitignore": ".gitignore"}
+"""What is copied, and its name in the folder."""
+SCHEMA = "config.schema.json"
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder; it is made if it is not there.")] = Path(),
+) -> None:
+    """Prepare a folder: write config.yaml, its schema, dagster.yaml, workspace.yaml and .gitignore."""
+    folder = folder.absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: {error.strerror}") from error
+    if there := [name for name in (*FILES.values(), SCHEMA) if (folder / name).exists()]:
+        raise UserError(f"{folder}: {there[0]} is there already; nothing was written")
+    source = resources.files(__package__) / "new_folder"
+    texts = {target: (source / name).read_text(encoding="utf-8") for name, target in FILES.items()}
+    for name, text in {**texts, SCHEMA: f"{settings_schema()}\n"}.items():
+        with atomic.atomic_file(folder / name) as path:
+            path.write_text(text, encoding="utf-8")
+    typer.echo(_next_steps(folder))
+
+
+def _next_steps(folder: Path) -> str:
+    enter = [] if folder == Path.cwd() else [f"cd {shlex.quote(str(folder))}"]
+    lines = [
+        *enter,
+        "engage synthesize --out data/raw --rows 240000 --users 24000 --parts 4  # or name parts in config.yaml",
+        "engage run                                         # makes every asset, prints the scores",
+        'DAGSTER_HOME="$PWD" dagster dev --host 127.0.0.1   # the UI on http://127.0.0.1:3000',
+    ]
+    return "\n".join([f"{folder} is ready. Next:", "", *(f"  {line}" for line in lines)])

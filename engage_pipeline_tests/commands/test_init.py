@@ -1,0 +1,61 @@
+"""`engage init`: the folder works, what is there is never touched, and its files are those of the repository."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engage_pipeline.commands.init import FILES, SCHEMA
+from engage_pipeline.settings.settings import load_settings
+
+ROOT = Path(__file__).parents[2]
+VALIDATOR = str(Path(sys.executable).with_name("check-jsonschema"))
+ENGAGE = str(Path(sys.executable).with_name("engage"))
+
+
+def engage(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "ENGAGE_CONFIG"}
+    return subprocess.run(
+        [ENGAGE, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=300,
+        env=environment | {"DAGSTER_HOME": str(folder)},
+    )  # fmt: skip
+
+
+def test_the_folder_s_files(tmp_path: Path) -> None:
+    folder = tmp_path / "a new" / "folder"
+    done = engage("init", str(folder), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"cd '{folder}'" in done.stdout
+    assert {path.name for path in folder.iterdir()} == {*FILES.values(), SCHEMA}
+    for name in ("dagster.yaml", "workspace.yaml"):
+        assert (folder / name).read_bytes() == (ROOT / name).read_bytes()
+    assert (folder / SCHEMA).read_bytes() == (ROOT / "docs" / SCHEMA).read_bytes()
+    settings = load_settings(folder / "config.yaml")
+    assert settings.recsys_data == folder / "data" / "raw" / "train"
+    subprocess.run([VALIDATOR, "--schemafile", str(folder / SCHEMA), str(folder / "config.yaml")], check=True)
+
+
+@pytest.mark.parametrize("name", [*FILES.values(), SCHEMA])
+def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine", encoding="utf-8")
+    done = engage("init", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (1, f"engage: {tmp_path}: {name} is there already; nothing was written\n")
+    assert [path.read_text(encoding="utf-8") for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.slow
+def test_the_steps_that_it_names_work(tmp_path: Path) -> None:
+    shown = engage("init", folder=tmp_path).stdout
+    (line,) = [line.partition("#")[0].split() for line in shown.splitlines() if "synthesize" in line]
+    sizes = {"240000": "2000", "24000": "200"}
+    done = engage(*(sizes.get(word, word) for word in line[1:]), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    made = engage("run", "--target", "tweet_parts", folder=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert "part-00003" in made.stderr
+    validate = [str(Path(sys.executable).with_name("dagster")), "definitions", "validate", "-w", "workspace.yaml"]
+    environment = os.environ | {"DAGSTER_HOME": str(tmp_path), "ENGAGE_CONFIG": str(tmp_path / "config.yaml")}
+    loaded = subprocess.run(validate, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+    assert loaded.returncode == 0, loaded.stderr
