@@ -179,7 +179,7 @@ ARTIFACTS: dict[str, Artifact] = {
                 "emde_sketches",
             ),
             ("trees.enabled", "features.effects", "max_n_parts", "training_threads"),
-            "5",
+            "6",
         ),
         Artifact(
             "trained_model",

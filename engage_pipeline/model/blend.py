@@ -7,8 +7,6 @@ the blend rows (the last chunk, from whose labels none of the three has learned)
 weights proportional to prior weight times exp(z + z of the engagement), the priors of z and of its own are normal with
 standard deviations COMMON_DEVIATION and OWN_DEVIATION. Which model is the better one depends on the data far more than
 on the engagement, and the rare engagements alone tell nothing of it.
-
-If one model alone is better than the blend on these rows beyond noise, it predicts alone.
 """
 
 import json
@@ -25,8 +23,6 @@ from engage_pipeline.numerics.logistic import log_losses, sigmoid
 BLEND = "blend.json"
 COMMON_DEVIATION, OWN_DEVIATION = 1.0, 0.25
 """Prior standard deviations of the logarithm of each weight: of all engagements, and how one differs from them."""
-BEYOND_NOISE = 2.0
-"""So many standard errors a single model must be better than the blend to replace it."""
 
 Logits = Mapping[str, np.ndarray]
 """Logits by name of a model in Weights, float of one shape."""
@@ -62,8 +58,7 @@ Blend = Mapping[str, Weights]
 class Chosen:
     """The weights of one engagement, and the best single model (`alone`).
 
-    `gain`: the log loss (nats per row) that the blend saves beside that model; `error`: its standard error. `weights`
-    are those of the single model if the gain is below 0 beyond noise.
+    `gain`: the log loss (nats per row) that the blend saves beside that model; `error`: its standard error.
     """
 
     weights: Weights
@@ -122,8 +117,6 @@ def _chosen(weights: Weights, logits: Logits, labels: np.ndarray, viewers: np.nd
     losses = {name: log_losses(own.astype(np.float64), labels) for name, own in logits.items()}
     alone = min(losses, key=lambda name: float(losses[name].mean()))
     gain, error = _mean_and_error(losses[alone] - log_losses(weights.apply(logits), labels), viewers)
-    if gain < -BEYOND_NOISE * error:
-        weights = Weights(**{name: float(name == alone) for name in asdict(weights)})
     return Chosen(weights, alone, gain, error)
 
 

@@ -141,7 +141,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "learning_rate": 1e-3,
             "warmup_steps": 20,
         },
-        "network": {"hidden_size": 256, "epochs": 1},
+        "network": {"hidden_size": 256, "epochs": 3},
         "trees": {"num_leaves": 15},
     },
 }

@@ -187,7 +187,7 @@ def blend_table(engagements: Mapping[str, BlendFigures]) -> Table:
     ]
     return Table(
         "Weights of the logits, and log loss (nats a row) on the rows they were chosen on. Few rows move them little "
-        "from weights that are good elsewhere; a model that is better than the blend beyond noise predicts alone.",
+        "from weights that are good elsewhere.",
         BLEND_COLUMNS,
         rows,
     )
