@@ -7,6 +7,7 @@ import pytest
 
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.e2e.harness import Dev, development
+from engage_pipeline_tests.orchestration.alerts.receiver import receiver
 
 
 @pytest.fixture(scope="package")
@@ -17,5 +18,6 @@ def dev(finished_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     often = {"sensor_seconds": 1, "stable_seconds": 1, "nightly_cron": "* * * * *"}
     # Whether a tiny model is better than another is chance: any may replace another.
     worlds.write_config(folder, automation=often, promotion={"tolerance": 1e6})
-    with development(folder) as dev:
+    with receiver() as told, development(folder, ENGAGE_ALERT_WEBHOOK=told.url) as dev:
+        dev.notices = lambda: [notice for _, _, notice in told.got]
         yield dev

@@ -68,7 +68,7 @@ def wait_until(condition: Callable[[], bool], what: str, every: float = 0.3) -> 
 class Dev:
     """`dagster dev` on the world in `folder`. `meant_to_fail` are runs that a test makes fail.
 
-    Its processes are those of one `session`.
+    Its processes are those of one `session`. `notices`: what its alerts posted, as JSON.
     """
 
     folder: Path
@@ -76,6 +76,7 @@ class Dev:
     log: Path
     meant_to_fail: set[str] = field(default_factory=set)
     session: int = 0
+    notices: Callable[[], list[dict[str, Any]]] = list
 
     @property
     def url(self) -> str:
@@ -246,13 +247,14 @@ class Dev:
 
 
 @contextmanager
-def development(folder: Path) -> Iterator[Dev]:
+def development(folder: Path, **variables: str) -> Iterator[Dev]:
     """`dagster dev` on the world in `folder`, from when its code is loaded; nothing of it is left after the block.
 
-    An error that leaves the block quotes the end of the log.
+    `variables` are added to its environment. An error that leaves the block quotes the end of the log.
     """
     dev = Dev(folder, servers.free_port(), folder / "dagster-dev.log")
     environment = {**os.environ, "DAGSTER_HOME": str(folder), CONFIG_VARIABLE: str(folder / "config.yaml")}
+    environment |= variables
     command = [
         sys.executable,
         *MAKE_UI,

@@ -85,7 +85,7 @@ def test_everything_is_loaded_and_what_acts_by_itself_is_on(dev: Dev) -> None:
     found = dev.ask(queries.INSTIGATORS, repository=REPOSITORY)
     sensors = {each["name"]: each["sensorState"]["status"] for each in found["sensorsOrError"]["results"]}
     schedules = {each["name"]: each["scheduleState"]["status"] for each in found["schedulesOrError"]["results"]}
-    assert sensors == {"dead_runs": "RUNNING", SENSOR: "RUNNING"}
+    assert sensors == {"alerts": "RUNNING", "dead_runs": "RUNNING", SENSOR: "RUNNING"}
     assert schedules == {"nightly": "RUNNING"}
 
 
@@ -233,6 +233,11 @@ def test_a_broken_part_fails_in_one_line_beside_a_good_one_until_it_is_mended(de
     assert reason.startswith(f"{bad.name}: {bad}: ")
     assert "\n" not in reason
     assert bad.name in dev.failed(ASSET)
+    wait_until(lambda: run.id in {notice.get("run_id") for notice in dev.notices()}, "the notice of the failed run")
+    (notice,) = [notice for notice in dev.notices() if notice.get("run_id") == run.id]
+    assert notice["event"] == "run_failed"
+    assert bad.name in notice["part"]
+    assert reason not in str(notice)
 
     lines = drop(spare(dev, 4), bad)
     (made,) = ingested(dev, bad.name)
@@ -276,5 +281,5 @@ def test_the_nightly_tick_retrains_when_parts_have_changed_and_skips_afterwards(
 
 def test_nothing_failed_that_was_not_meant_to(dev: Dev) -> None:
     assert {run.id for run in dev.runs() if run.status not in {"SUCCESS"}} <= dev.meant_to_fail
-    assert not [tick for name in ("dead_runs", SENSOR, "nightly") for tick in dev.ticks(name) if tick.error]
+    assert not [tick for name in ("alerts", "dead_runs", SENSOR, "nightly") for tick in dev.ticks(name) if tick.error]
     assert "Traceback" not in dev.log.read_text(encoding="utf-8", errors="replace")
