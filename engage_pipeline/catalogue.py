@@ -112,7 +112,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.LANGUAGE,
             ("tweet_parts",),
             (*_ENCODER_TRAINING, "seed", "training_threads"),
-            "2",
+            "3",
             parts_setting="encoder.parts",
         ),
         Artifact(

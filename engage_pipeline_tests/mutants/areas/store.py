@@ -249,5 +249,6 @@ MUTATIONS = [
         ("return store.parts()[: store.settings.max_n_parts]", "return store.parts()"),
         ("            if reason:\n", "            if not reason:\n"),
         ('*folder.glob("*.safetensors"), *folder.glob("config.json")', '*folder.glob("*.safetensors")'),
+        ("for one in TOKENIZER_FILES if (folder / one).is_file()", "for one in () if (folder / one).is_file()"),
     ),
 ]
