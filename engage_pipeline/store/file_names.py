@@ -7,6 +7,7 @@
 | LANGUAGES | interaction_counts |
 | RESULTS | submission |
 | REPORT | evaluation |
+| MODEL_CARD | trained_model |
 | TOKENIZER_FILES, ENCODER_CARD | finetuned_encoder |
 
 Names that one module alone writes and others import stand there, such as `language.codes.CODES`.
@@ -21,7 +22,8 @@ LANGUAGES = "languages.parquet"
 RESULTS = "results.csv"
 REPORT = "report.html"
 ENCODER_CARD = "README.md"
-DESCRIPTIONS = frozenset({ENCODER_CARD})
+MODEL_CARD = "model-card.md"
+DESCRIPTIONS = frozenset({ENCODER_CARD, MODEL_CARD})
 """Files that tell people of a version and are no part of its content: the hash that names it leaves them out."""
 VOCABULARY_FILES = (
     "tokenizer.json",

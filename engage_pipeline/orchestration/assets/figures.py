@@ -11,11 +11,12 @@ import dagster as dg
 
 from engage_pipeline.model.facts import EvaluationFacts
 from engage_pipeline.model.promotion.facts import CANDIDATE, CURRENT, ModelFacts
-from engage_pipeline.store.file_names import ENCODER_CARD, REPORT, RESULTS
+from engage_pipeline.store.file_names import ENCODER_CARD, MODEL_CARD, REPORT, RESULTS
 from engage_pipeline.store.store import ArtifactStore, Manifest
 
 FILES = {
     "finetuned_encoder": {"model card": ENCODER_CARD},
+    "trained_model": {"model card": MODEL_CARD},
     "evaluation": {"report": REPORT},
     "submission": {"results": RESULTS},
 }

@@ -102,7 +102,9 @@ def candidate_model(store: ArtifactStore, draft: Draft) -> Shown:
     neither was trained on. It predicts once it is promoted."""
     from engage_pipeline.model.bundle import TRAINING_PROFILE, build_bundle
     from engage_pipeline.model.evaluation.figures import blend_table
+    from engage_pipeline.model.provenance import provenance
 
+    made_of = provenance(store)
     found = build_bundle(
         draft.directory,
         pretrained=store.open("pretrained_network").directory(),
@@ -115,7 +117,7 @@ def candidate_model(store: ArtifactStore, draft: Draft) -> Shown:
     )
     profiles = store.part_paths("candidate_model", PROFILE, "interaction_features")
     write_summary(profiles, COMPARABLE_FEATURES, draft.path(TRAINING_PROFILE))
-    facts = BundleFacts(**found)
+    facts = BundleFacts(**found, provenance=made_of)
     draft.record(facts)
     draft.record(promoted_counters.judged_on(store))
     return {"weights of the blend": blend_table(facts.engagements).to_markdown()} if facts.engagements else {}
@@ -126,7 +128,8 @@ def trained_model(store: ArtifactStore, draft: Draft) -> Shown:
     """The model that predicts: the candidate, unless it scores worse on the holdout than the model that predicts
     already by more than `promotion.tolerance`, beyond noise. A first candidate must beat the constant rate, else no
     model predicts. The last few of them are kept: `engage rollback` returns to one."""
-    from engage_pipeline.model.promotion.promotion import format_scores, promote
+    from engage_pipeline.model.promotion.model_card import format_scores
+    from engage_pipeline.model.promotion.promotion import promote
 
     return {"candidate and model before": format_scores(promote(store, draft))}
 
