@@ -9,10 +9,11 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from engage_pipeline.settings.computing import EncoderSettings, NetworkSettings
-from engage_pipeline.settings.settings import Settings
+from engage_pipeline.settings.settings import Settings, settings_from
 
 
 class Stage(StrEnum):
@@ -112,7 +113,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.LANGUAGE,
             ("tweet_parts",),
             (*_ENCODER_TRAINING, "seed", "training_threads"),
-            "2",
+            "3",
             parts_setting="encoder.parts",
         ),
         Artifact(
@@ -179,14 +180,14 @@ ARTIFACTS: dict[str, Artifact] = {
                 "emde_sketches",
             ),
             ("trees.enabled", "features.effects", "max_n_parts", "training_threads"),
-            "6",
+            "7",
         ),
         Artifact(
             "trained_model",
             Stage.MODEL,
             ("candidate_model", "validation_features"),
             (),
-            "2",
+            "3",
             kept_setting="promotion.keep",
         ),
         Artifact(
@@ -244,6 +245,12 @@ def shown_version(name: str, settings: Settings) -> str:
     """
     changed = _differences(relevant_settings(name, settings), default_settings(name))
     return ARTIFACTS[name].code_version + (f" {digest(changed)[:8]}" if changed else "")
+
+
+def changed_settings(name: str, settings: Settings) -> dict[str, Any]:
+    """Returns the settings of `relevant_settings` that differ from those of their preset, by dotted name."""
+    preset = settings_from({"preset": settings.preset}, folder=Path())
+    return _differences(relevant_settings(name, settings), relevant_settings(name, preset))
 
 
 def _differences(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ carry a last digit into whole values. It must be equal on the kind of machine th
 names and types must be equal and the root mean square of all its floats within TOLERANCE. Measured beside AVX-512 with
 bfloat16: AVX2 and SSE differ by at most 0.4 %, AVX2 without bfloat16 by 1.3 %. Trees are compared there by their
 predictions alone, in `evaluation`: a last digit decides whether the few rows of an engagement get trees at all. Not
-compared: the report's page, which shows times.
+compared: the report's page, which shows times, and what describes a version without being its content.
 """
 
 import csv
@@ -35,6 +35,7 @@ from engage_pipeline.catalogue import ARTIFACTS, Stage, digest
 from engage_pipeline.machine.device import torch_device
 from engage_pipeline.machine.precision import bf16_is_fast
 from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.file_names import DESCRIPTIONS, REPORT
 from engage_pipeline.store.manifests import label
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
@@ -43,6 +44,7 @@ RECORD = Path(__file__).parent / "golden" / "code_versions.json"
 COMMAND = "python -m engage_pipeline_tests.code_versions"
 EXACT = (Stage.INGEST, Stage.INTERACTIONS)
 TOLERANCE = 0.05
+NOT_COMPARED = {REPORT, *DESCRIPTIONS}
 LIBRARIES = ("lightgbm", "numba", "numpy", "scikit-learn", "scipy", "torch")
 
 
@@ -126,7 +128,7 @@ def _made(store: ArtifactStore, name: str) -> Made:
     artifact = ARTIFACTS[name]
     opened = {label(name, key): store.open(name, key) for key in (store.parts() if artifact.partitioned else [None])}
     paths = {f"{part}/{file}": one.path(file) for part, one in opened.items() for file in sorted(one.manifest.files)}
-    read = {path: read_file(place) for path, place in paths.items() if place.name != "report.html"}
+    read = {path: read_file(place) for path, place in paths.items() if place.name not in NOT_COMPARED}
     contents = {path: content for path, (content, _, _) in read.items()}
     types = {path: types for path, (_, types, _) in read.items() if not path.endswith(".txt")}
     floats = np.concatenate([numbers for _, _, numbers in read.values()])

@@ -18,7 +18,7 @@ LAYERS = (
     ("model",),
     ("interactions",),
     ("ingest", "language"),
-    ("engines", "store"),
+    ("engines", "store", "tracking"),
     ("catalogue", "machine", "plots", "synthetic"),
     ("files", "metrics", "numerics", "progress"),
     ("schema",),

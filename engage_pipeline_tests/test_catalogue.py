@@ -29,6 +29,7 @@ NOT_CONTENT = {
     "deletions",
     "follow_links",
     "owners",
+    "trackers",
     "engine",
 } | {
     "checks",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.file_names import TOKENIZER_FILES
 
 TINY = "tiny"
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -21,15 +22,23 @@ def require_encoder(settings: Settings) -> None:
     Raises UserError: files that are missing and can't be fetched, an encoder that reads fewer than encoder.max_tokens.
     """
     name = settings.encoder.model
-    if name == TINY:
+    folder = base_folder(name)
+    if folder is None:
         return
-    folder = local_folder(name) or _from_hub(name)
     try:
         positions = json.loads((folder / CONFIG).read_bytes()).get(_POSITIONS)
     except (OSError, ValueError, AttributeError) as error:
         raise UserError(f"encoder.model: {name}: no readable {CONFIG} in {folder}; {REMEDY}") from error
     if isinstance(positions, int):
         require_positions(positions, settings)
+
+
+def base_folder(name: str) -> Path | None:
+    """Returns the folder with the files that `encoder.model` names, fetched from the hub if necessary; None for `tiny`.
+
+    Raises UserError: no weights in it, or it can't be fetched.
+    """
+    return None if name == TINY else local_folder(name) or _from_hub(name)
 
 
 def require_positions(positions: int, settings: Settings) -> None:
@@ -60,7 +69,7 @@ def _from_hub(name: str) -> Path:
     from huggingface_hub.utils import disable_progress_bars
 
     disable_progress_bars()
-    wanted = [CONFIG, "*.safetensors", "*.safetensors.index.json"]
+    wanted = [CONFIG, "*.safetensors", "*.safetensors.index.json", *TOKENIZER_FILES]
     try:
         folder = Path(snapshot_download(name, allow_patterns=wanted, local_files_only=True))
         if (folder / CONFIG).is_file() and list(folder.glob("*.safetensors")):

@@ -6,12 +6,13 @@ from engage_pipeline.store.facts import Facts
 
 
 class EncoderFacts(Facts):
-    """Figures of finetuned_encoder: tweets that trained it, steps, and losses in nats a masked token.
+    """Figures of finetuned_encoder: tweets that trained it and held-out ones, steps, losses in nats a masked token.
 
     `losses` are means over neighbouring steps; `loss_steps` holds the last step of each.
     """
 
     tweets: int
+    heldout_tweets: int = 0
     steps: int
     heldout_loss_before: float
     heldout_loss_after: float

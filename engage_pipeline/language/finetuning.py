@@ -17,6 +17,7 @@ from engage_pipeline.language.encoders import (
     step_file,
 )
 from engage_pipeline.language.ragged import Integers, TokenLists, training_batches
+from engage_pipeline.language.tokenizer_files import copy_tokenizer
 from engage_pipeline.language.tweets import distinct_tweets
 from engage_pipeline.machine.device import torch_device
 from engage_pipeline.machine.precision import bf16_is_fast
@@ -35,7 +36,8 @@ def finetune_encoder(
 ) -> dict[str, Any]:
     """Fine-tunes `encoder.model` by masked language modelling on the distinct tweets of typed parts.
 
-    Writes config.json, model.safetensors, step-<n>.safetensors every `save_steps` steps, and loss.json into `output`.
+    Writes config.json, model.safetensors, the tokenizer of `encoder.model` if there is one, step-<n>.safetensors every
+    `save_steps` steps, and loss.json into `output`: a folder for transformers' from_pretrained.
     Resumes from the state in `workspace` if there is one. `bf16` None = if engine.device computes it fast. Returns the
     content of loss.json: tweets, heldout_tweets, steps, checkpoints (steps), heldout_loss_before and _after, loss_steps
     and losses (nats; means over at most 200 runs of steps). Raises UserError: the encoder is unavailable, does not fit
@@ -61,6 +63,7 @@ def finetune_encoder(
         history = train(model, training, heldout, steps, workspace, settings, bf16=bf16)
         after = heldout_loss(model, heldout, settings, bf16=bf16)
         save_encoder(model, output)
+        copy_tokenizer(encoder.model, output)
     facts = {
         "tweets": len(training),
         "heldout_tweets": len(heldout),

@@ -4,6 +4,7 @@ Batches, masks and dropout depend on the seed and the step alone, so a run that 
 steps as an uninterrupted one.
 """
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from engage_pipeline.language.resume import History, check_finite, diverged, las
 from engage_pipeline.progress import Progress, progress
 from engage_pipeline.settings.computing import EncoderSettings
 from engage_pipeline.settings.settings import Settings
+from engage_pipeline.tracking.tracked import MOST_POINTS, Tracked, tracking
 
 Batch = dict[str, torch.Tensor]
 _HELDOUT_STREAM = 2**32 - 1
@@ -126,15 +128,18 @@ class MaskedTrainer(Trainer):
 class Bookkeeping(TrainerCallback):
     """Shows progress and keeps states and checkpoints."""
 
-    def __init__(self, run: Run, tracker: Progress) -> None:
-        """Starts the clock of the states."""
-        self.run, self.tracker = run, tracker
+    def __init__(self, run: Run, tracker: Progress, tracked: Tracked, steps: int) -> None:
+        """Starts the clock of the states. `tracked` gets a loss about MOST_POINTS times in all the `steps`."""
+        self.run, self.tracker, self.tracked, self.steps = run, tracker, tracked, steps
         self._saved = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Shows the loss and saves weights and state if they are due; called after every optimizer step."""
         step = self.run.first + state.global_step
         self.tracker.advance(1, f"loss {self.run.history.losses[-1]:.3f}")
+        span = math.ceil(self.steps / MOST_POINTS)
+        if step % span == 0 or step == self.steps:
+            self.tracked.log({"loss": float(np.mean(self.run.history.losses[-((step - 1) % span + 1) :]))}, step)
         kept = step % self.run.settings.encoder.save_steps == 0
         if kept:
             check_finite(kwargs["model"], step)
@@ -175,9 +180,11 @@ def train(
         vocabulary=model.config.vocab_size,
     )
     if len(batches):
-        with progress("finetuned_encoder", len(steps), "steps") as tracker:
+        track = tracking(settings, "finetuned_encoder", workspace.name)
+        with progress("finetuned_encoder", len(steps), "steps") as tracker, track(first) as tracked:
+            bookkeeping = Bookkeeping(run, tracker.advance(first), tracked, len(steps))
             try:
-                _trainer(model, optimizer, batches, run, tracker, len(steps)).train()
+                _trainer(model, optimizer, batches, run, bookkeeping, len(steps)).train()
             finally:
                 _forget_accelerator()
     check_finite(model, len(steps))
@@ -210,7 +217,7 @@ def _trainer(
     optimizer: torch.optim.AdamW,
     batches: MaskedBatches,
     run: Run,
-    tracker: Progress,
+    bookkeeping: Bookkeeping,
     steps: int,
 ) -> MaskedTrainer:
     warmup = run.settings.encoder.warmup_steps
@@ -229,5 +236,5 @@ def _trainer(
     trainer = MaskedTrainer(model, arguments, train_dataset=batches, optimizers=(optimizer, schedule))
     trainer.run, trainer.batches, trainer.encoder = run, batches, model
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(Bookkeeping(run, tracker.advance(run.first)))
+    trainer.add_callback(bookkeeping)
     return trainer

@@ -53,11 +53,37 @@ class BlendFigures(Figures):
     gain_error: float
 
 
+class Provenance(Figures):
+    """What a model was trained on and with.
+
+    Of the training rows: parts, rows, rows by engagement, first and last day of the window (ISO 8601), and rows of
+    stray days outside it. Of the validation rows: rows and days, in words. `data` are versions by artifact. `settings`
+    are those that differ from the preset's, `code` is the program with a digest of the code versions, `libraries` are
+    versions by name.
+    """
+
+    parts: int
+    rows: int
+    positives: Mapping[str, int]
+    first_day: str
+    last_day: str
+    stray_rows: int
+    validation_rows: int
+    validation_days: str
+    data: Mapping[str, str]
+    preset: str
+    settings: Mapping[str, Any]
+    code: str
+    libraries: Mapping[str, str]
+
+
 class BundleFacts(CountersRead):
-    """Figures of candidate_model: whether it has trees, and the blend by engagement."""
+    """Figures of candidate_model: whether it has trees, the blend by engagement, and what it was trained on; None if
+    an earlier version of the program made it."""
 
     trees: bool
     engagements: Mapping[str, BlendFigures] = {}
+    provenance: Provenance | None = None
 
 
 class EvaluationFacts(Facts):

@@ -17,15 +17,18 @@ from engage_pipeline.machine.full_disk import free_bytes, in_units, unpacked_byt
 from engage_pipeline.store.manifests import label
 from engage_pipeline.store.plan import SEGMENTS, Step, raw_sources, training_listing, training_parts
 from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline.tracking.services import require_trackers
 
 INGESTED = ("tweet_parts", "validation_tweets", "test_tweets")
+TRACKED = ("finetuned_encoder", "pretrained_network", "finetuned_network", "engagement_trees", "evaluation")
+"""The artifacts whose making the trackers follow."""
 _TYPED = 4
 """The highest ratio of raw to typed bytes: typed tweets are 2.4 to 4 times smaller."""
 
 
 def require_ready(store: ArtifactStore, wanted: Collection[str]) -> None:
-    """Checks raw folders, lists of deletions, `lzop`, encoder, GPU, Spark and free disk space for those of the
-    artifacts `wanted` that will be made. Raises UserError with the first thing that is missing."""
+    """Checks raw folders, lists of deletions, `lzop`, encoder, trackers, GPU, Spark and free disk space for those of
+    the artifacts `wanted` that will be made. Raises UserError with the first thing that is missing."""
     settings = store.settings
     for name in INGESTED:
         if name in wanted:
@@ -40,6 +43,8 @@ def require_ready(store: ArtifactStore, wanted: Collection[str]) -> None:
         from engage_pipeline.language.encoder_files import require_encoder
 
         require_encoder(settings)
+    if made.intersection(TRACKED):
+        require_trackers(settings)
     if steps and settings.engine.device == "cuda":
         torch_device("cuda")
     if steps and settings.engine.kind == "spark":

@@ -13,9 +13,9 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.machine import stopping
 from engage_pipeline.metrics import format_table
 from engage_pipeline.model.evaluation.holdout import SCORES, read_scores
-from engage_pipeline.model.promotion.facts import DecisionFacts
+from engage_pipeline.model.promotion.facts import DecisionFacts, shown_time
 from engage_pipeline.model.promotion.predicting import lacks_model
-from engage_pipeline.model.promotion.promotion import held_model, shown_time
+from engage_pipeline.model.promotion.promotion import held_model
 from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
 from engage_pipeline.orchestration.dead_runs import PROCESS_TAG, close_dead_runs, executed_here
 from engage_pipeline.orchestration.graph import build_graph

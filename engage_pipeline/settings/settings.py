@@ -35,6 +35,7 @@ CONFIG_VARIABLE = "ENGAGE_CONFIG"
 DEFAULT_CONFIG = Path("config.yaml")
 _MOST_BYTES = 200_000
 Preset = Literal["synerise", "default", "demo"]
+Tracker = Literal["mlflow", "tensorboard", "wandb"]
 
 
 class Settings(SettingsSection):
@@ -83,6 +84,11 @@ class Settings(SettingsSection):
     )
     num_validation_chunks: int = Field(
         10, ge=2, description="Chunks of the fine-tuning rows: each is counted without its own rows."
+    )
+    trackers: tuple[Tracker, ...] = Field(
+        (),
+        description="What follows training curves and scores beside Dagster: MLflow, TensorBoard, Weights & Biases. "
+        "Its package must be installed; its own variables say where it keeps them (docs/operations.md).",
     )
     refit: bool = Field(
         True,

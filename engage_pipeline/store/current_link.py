@@ -3,6 +3,7 @@
     working_dir/<stage>/<artifact>[/<part>]/current -> <version>-<random>
     working_dir/latest/results.csv                  -> ../submission/submission/current/results.csv
     working_dir/latest/report.html                  -> ../model/evaluation/current/report.html
+    working_dir/latest/model-card.md                -> ../model/trained_model/current/model-card.md
 
 Two names can't change in one step: the manifest is replaced first, the link next, and old versions are removed last. A
 process killed in between leaves the link at the version before, which is whole, passed its checks and is kept; the next
@@ -17,12 +18,12 @@ import uuid
 from pathlib import Path
 
 from engage_pipeline.files import atomic
-from engage_pipeline.store.file_names import REPORT, RESULTS
+from engage_pipeline.store.file_names import MODEL_CARD, REPORT, RESULTS
 from engage_pipeline.store.manifests import Manifest
 
 CURRENT = "current"
 LATEST = "latest"
-_LATEST_FILES = {"submission": RESULTS, "evaluation": REPORT}
+_LATEST_FILES = {"submission": RESULTS, "evaluation": REPORT, "trained_model": MODEL_CARD}
 LOGGER = logging.getLogger("engage_pipeline")
 
 
@@ -39,7 +40,7 @@ def point_to(folder: Path, manifest: Manifest | None) -> None:
         elif not names(folder / CURRENT, wanted):
             _link(folder / CURRENT, wanted)
         if manifest is not None and manifest.artifact in _LATEST_FILES:
-            _link_latest(folder, _LATEST_FILES[manifest.artifact])
+            _link_latest(folder, _LATEST_FILES[manifest.artifact], manifest)
     except OSError as error:
         LOGGER.warning("%s: no link to the current version: %s", folder / CURRENT, error.strerror)
 
@@ -65,8 +66,12 @@ def is_version_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def _link_latest(folder: Path, file: str) -> None:
+def _link_latest(folder: Path, file: str, manifest: Manifest) -> None:
+    """Links `file` of the current version; removes the link if the version, such as one without a model, lacks it."""
     latest = folder.parents[1] / LATEST
+    if file not in manifest.files:
+        (latest / file).unlink(missing_ok=True)
+        return
     wanted = os.path.relpath(folder / CURRENT / file, latest)
     if not names(latest / file, wanted):
         latest.mkdir(exist_ok=True)

@@ -7,6 +7,8 @@
 | LANGUAGES | interaction_counts |
 | RESULTS | submission |
 | REPORT | evaluation |
+| MODEL_CARD | trained_model |
+| TOKENIZER_FILES, ENCODER_CARD | finetuned_encoder |
 
 Names that one module alone writes and others import stand there, such as `language.codes.CODES`.
 """
@@ -19,3 +21,24 @@ PROFILE = f"features{PROFILE_ENDING}"
 LANGUAGES = "languages.parquet"
 RESULTS = "results.csv"
 REPORT = "report.html"
+ENCODER_CARD = "README.md"
+MODEL_CARD = "model-card.md"
+DESCRIPTIONS = frozenset({ENCODER_CARD, MODEL_CARD})
+"""Files that tell people of a version and are no part of its content: the hash that names it leaves them out."""
+VOCABULARY_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "tokenizer.model",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+)
+"""The files of which a tokenizer has one at least."""
+TOKENIZER_FILES = (
+    *VOCABULARY_FILES,
+    "merges.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+"""The files of a tokenizer, as transformers names them."""

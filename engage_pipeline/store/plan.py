@@ -15,6 +15,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files.raw_parts import Listing, find_part, find_parts, list_parts
 from engage_pipeline.locations.location import Location
 from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.file_names import TOKENIZER_FILES
 from engage_pipeline.store.store import ArtifactStore
 
 
@@ -52,7 +53,7 @@ def parts_a_run(settings: Settings, artifact: str) -> int:
 
 
 def raw_sources(settings: Settings, name: str, key: str | None = None) -> list[Location]:
-    """Returns the files outside the store from which an artifact is made: raw parts, or weights of a local encoder.
+    """Returns the files outside the store from which an artifact is made: raw parts, or the files of a local encoder.
 
     Raises UserError if a file or folder is missing.
     """
@@ -69,7 +70,8 @@ def raw_sources(settings: Settings, name: str, key: str | None = None) -> list[L
             return list(find_parts(settings.test_data, follow_links=settings.follow_links).values())
     if name == "finetuned_encoder" and Path(settings.encoder.model).is_dir():
         folder = Path(settings.encoder.model)
-        return sorted([*folder.glob("*.safetensors"), *folder.glob("config.json")])
+        tokenizer = [folder / one for one in TOKENIZER_FILES if (folder / one).is_file()]
+        return sorted([*folder.glob("*.safetensors"), *folder.glob("config.json"), *tokenizer])
     return []
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from engage_pipeline.catalogue import digest
 from engage_pipeline.files import atomic
 from engage_pipeline.store import current_link
+from engage_pipeline.store.file_names import DESCRIPTIONS
 from engage_pipeline.store.manifests import Manifest
 
 MANIFEST = "manifest.json"
@@ -21,7 +22,10 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Sealed:
-    """A version whose files are synced to disk: content hash, name of its folder, time (ISO 8601, UTC), files."""
+    """A version whose files are synced to disk: content hash, name of its folder, time (ISO 8601, UTC), files.
+
+    The hash is that of all files but file_names.DESCRIPTIONS.
+    """
 
     version: str
     directory: str
@@ -41,7 +45,8 @@ def publish_version(
     replaced. A killed process leaves the previous version or this one, whole; an error leaves the previous one.
     """
     fingerprints = atomic.seal_folder(draft)
-    version = digest({name: mark.sha256 for name, mark in fingerprints.items()})
+    content = {name: mark.sha256 for name, mark in fingerprints.items() if name not in DESCRIPTIONS}
+    version = digest(content)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     manifest = describe(Sealed(version, f"{version}-{uuid.uuid4().hex[:6]}", created, fingerprints))
     draft.rename(folder / manifest.directory)

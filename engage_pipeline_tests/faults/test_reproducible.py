@@ -15,6 +15,7 @@ import pytest
 
 from engage_pipeline.catalogue import ARTIFACTS, Stage
 from engage_pipeline.files.atomic import Fingerprint
+from engage_pipeline.store.file_names import MODEL_CARD
 from engage_pipeline.store.manifests import label
 from engage_pipeline.store.plan import SEGMENTS
 from engage_pipeline.store.store import ArtifactStore
@@ -28,9 +29,14 @@ MADE = [name for names in SEGMENTS for name in names if name != "evaluation"]
 
 
 def files_of(store: ArtifactStore, *stages: Stage) -> dict[str, dict[str, Fingerprint]]:
-    """Names, sizes and SHA-256 of what is published of these stages, by artifact and part."""
+    """Names, sizes and SHA-256 of what is published of these stages, by artifact and part.
+
+    Left out is the model's card: it tells whether the model was promoted by this run or by one before.
+    """
     return {
-        label(name, key): store.open(name, key).manifest.files
+        label(name, key): {
+            file: mark for file, mark in store.open(name, key).manifest.files.items() if file != MODEL_CARD
+        }
         for name in MADE
         if ARTIFACTS[name].stage in stages
         for key in (store.parts() if ARTIFACTS[name].partitioned else [None])

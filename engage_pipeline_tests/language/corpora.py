@@ -1,5 +1,6 @@
 """Small tweets and small encoders that the tests of this folder share."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,6 +61,17 @@ def small_encoder(folder: Path, *, seed: int = 0, positions: int = 64, dropout: 
     torch.manual_seed(seed)
     DistilBertForMaskedLM(config).save_pretrained(folder)
     return folder
+
+
+def add_tokenizer(folder: Path, **config: object) -> None:
+    """Gives the encoder in `folder` the tokenizer of a BERT with VOCABULARY words, as transformers writes its files."""
+    from transformers import BertTokenizer
+
+    words = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103}
+    words |= {f"word{place}": place for place in range(VOCABULARY) if place not in words.values()}
+    BertTokenizer(vocab=dict(sorted(words.items(), key=lambda pair: pair[1]))).save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **config}), encoding="utf-8")
 
 
 def encoder_settings(folder: Path, model: Path | str, **encoder: object) -> Settings:

@@ -25,6 +25,7 @@ from engage_pipeline_tests.language.corpora import (
     small_encoder,
     write_tweets,
 )
+from engage_pipeline_tests.tracking.mlflow_runs import curve_of, runs_of
 
 KILLED = """
 import sys, json
@@ -183,6 +184,19 @@ def test_one_tweet_is_not_enough(folder: Path) -> None:
     write_tweets(folder / "tweets.parquet", random_tweets(1, 0))
     with pytest.raises(UserError, match="at least 2 are needed"):
         finetune(folder, "out")
+
+
+def test_a_tracker_gets_the_means_of_neighbouring_losses(folder: Path) -> None:
+    """276 steps: the first 76 points of the facts are means of two steps, as all of the tracker's are."""
+    for part in ("work", "out"):
+        (folder / part).mkdir()
+    settings = encoder_settings(folder, folder / "encoder", epochs=12, heldout_share=0.1)
+    settings = settings.model_copy(update={"trackers": ("mlflow",)})
+    facts = finetune_encoder([folder / "tweets.parquet"], folder / "out", folder / "work", settings, bf16=False)
+    (run,) = runs_of(folder)
+    curve = curve_of(folder, run, "loss")
+    assert [step for step, _ in curve] == list(range(2, 277, 2))
+    assert [value for _, value in curve[:76]] == pytest.approx(facts["losses"][:76], abs=1e-6)
 
 
 def test_it_runs_silently(folder: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:

@@ -115,6 +115,15 @@ def test_a_local_encoder_is_looked_at(config: Path, tmp_path: Path, missing: str
     }[missing] in said
 
 
+def test_a_tracker_that_is_not_installed_is_named_before_the_ingest(config: Path) -> None:
+    line = assert_nothing_was_made(engage(config, "--set", "trackers=[mlflow, wandb]"), config)
+    assert line == "engage: trackers: wandb is not installed: pip install wandb, or leave it out of trackers"
+
+
+def test_a_run_without_training_needs_no_tracker(config: Path) -> None:
+    require_ready(store_of(config.parent, trackers=["wandb"]), ["tweet_parts", "interaction_counts"])
+
+
 def test_only_what_will_be_made_is_asked_for(config: Path) -> None:
     store = store_of(config.parent, encoder={"model": HUB})
     require_ready(store, ["tweet_parts", "interaction_counts"])

@@ -174,6 +174,16 @@ def test_results_and_report_have_a_place_of_their_own(store: ArtifactStore) -> N
         assert {path.read_text(encoding="utf-8") for path in latest.iterdir()} == {content}
 
 
+def test_a_latest_file_that_the_version_lacks_has_no_link(store: ArtifactStore) -> None:
+    card = store.root / LATEST / "model-card.md"
+    publish(store, "one", "trained_model", ("model-card.md",))
+    assert card.read_text(encoding="utf-8") == "one"
+    publish(store, "no model", "trained_model", ("no_model.json",))
+    assert not card.is_symlink()
+    publish(store, "two", "trained_model", ("model-card.md", "blend.json"))
+    assert card.read_text(encoding="utf-8") == "two"
+
+
 READER = """
 import sys
 from pathlib import Path

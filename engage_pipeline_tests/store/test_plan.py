@@ -98,6 +98,8 @@ def test_a_local_encoder_s_weights_and_configuration_are_sources(settings: Setti
         (folder / name).write_text(name, encoding="utf-8")
     local = limited(settings, encoder=settings.encoder.model_copy(update={"model": str(folder)}))
     assert raw_sources(local, "finetuned_encoder") == [folder / "config.json", folder / "model.safetensors"]
+    (folder / "vocab.txt").write_text("[PAD]", encoding="utf-8")
+    assert raw_sources(local, "finetuned_encoder")[-1] == folder / "vocab.txt"
     assert raw_sources(settings, "interaction_counts") == []
 
 

@@ -97,6 +97,22 @@ def test_the_version_is_that_of_the_content(store: ArtifactStore) -> None:
     assert first.directory != second.directory
 
 
+def test_what_describes_a_version_is_checked_but_does_not_name_it(store: ArtifactStore) -> None:
+    versions = []
+    for words in ("one", "two"):
+        with store.publish("test_tweets") as draft:
+            draft.path(FILE).write_text("1", encoding="utf-8")
+            draft.path("README.md").write_text(words, encoding="utf-8")
+        versions.append(store.open("test_tweets"))
+    first, second = versions
+    assert first.manifest.version == second.manifest.version
+    assert first.manifest.files["README.md"] != second.manifest.files["README.md"]
+    assert second.path("README.md").read_text(encoding="utf-8") == "two"
+    second.path("README.md").write_text("six", encoding="utf-8")
+    with pytest.raises(UserError, match=r"README\.md"):
+        second.directory()
+
+
 @pytest.mark.parametrize("position", [0, 1, 500, 998, 999])
 def test_a_flipped_bit_is_caught(store: ArtifactStore, position: int) -> None:
     publish(store, "test_tweets", bytes(1000))

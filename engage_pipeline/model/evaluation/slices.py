@@ -34,13 +34,15 @@ NORMAL_95 = 1.96
 class SliceScore:
     """One engagement on the rows of a slice: share of positives, AP, and RCE in percent plus or minus `margin` (95 %).
 
-    AP, RCE and margin are None with fewer than LEAST_OF_A_CLASS positives or negatives.
+    `predicted` is the mean probability, None where it was not computed. AP, RCE and margin are None with fewer than
+    LEAST_OF_A_CLASS positives or negatives.
     """
 
     share: float
     ap: float | None = None
     rce: float | None = None
     margin: float | None = None
+    predicted: float | None = None
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,8 @@ def _scored_slices(names: Sequence[str], places: Places, scored: Scored) -> Iter
 def _slice_score(
     labels: NDArray[np.bool_], probabilities: NDArray[np.float64], viewers: NDArray[np.int64]
 ) -> SliceScore:
-    share, positives = float(labels.mean()), int(labels.sum())
+    share, positives, predicted = float(labels.mean()), int(labels.sum()), float(probabilities.mean())
     if min(positives, len(labels) - positives) < LEAST_OF_A_CLASS:
-        return SliceScore(share)
+        return SliceScore(share, predicted=predicted)
     rce, error = rce_with_error(labels, probabilities, viewers)
-    return SliceScore(share, metrics.average_precision(labels, probabilities), rce, NORMAL_95 * error)
+    return SliceScore(share, metrics.average_precision(labels, probabilities), rce, NORMAL_95 * error, predicted)

@@ -25,6 +25,7 @@ from engage_pipeline.model.network.training import TrainingPlan, TrainingRun, ma
 from engage_pipeline.model.validation_roles import DECIDED
 from engage_pipeline.numerics.logistic import sigmoid
 from engage_pipeline.settings.settings import Settings
+from engage_pipeline.tracking.tracked import tracking
 
 
 def finetune_network(
@@ -54,7 +55,8 @@ def finetune_share(
         plan = finetuning_plan(features, network.config, settings, rule)
         inputs = InputBuilder(codes, network.config.sketch_width, accelerator.device, network.config.base_rates)
         folder.mkdir(exist_ok=True)
-        facts = TrainingRun(network, inputs, plan, settings.network, folder, accelerator).run()
+        track = tracking(settings, "finetuned_network", workspace.name, kind="" if folder == workspace else folder.name)
+        facts = TrainingRun(network, inputs, plan, settings.network, folder, accelerator, track).run()
         for prefix in prefixes if accelerator.is_main_process else ():
             save_network(network, output, prefix)
         return facts

@@ -23,6 +23,7 @@ from engage_pipeline.model.network.training import TrainingPlan, TrainingRun, ma
 from engage_pipeline.model.network.warm_start import COLD, WARM, ColdStart, NetworkBefore, warm_network
 from engage_pipeline.progress import LOGGER
 from engage_pipeline.settings.settings import Settings
+from engage_pipeline.tracking.tracked import tracking
 
 
 def pretrain_network(
@@ -63,13 +64,14 @@ def pretrain_share(
     rates = base_rates(features)
     config = _network_config(codes.shape[1], languages, rates, settings, accelerator.device)
     network, start = _first_network(config, rates, before, settings)
+    track = tracking(settings, "pretrained_network", workspace.name, params=start)
     if WARM in start:
         # A killed run continues only from a checkpoint with the same start.
         workspace = workspace / f"from-{start[WARM]}"
         workspace.mkdir(exist_ok=True)
     plan = _plan(features, languages, chosen.warm_epochs if WARM in start else chosen.epochs, settings)
     inputs = InputBuilder(codes, config.sketch_width, accelerator.device, config.base_rates)
-    facts = TrainingRun(network, inputs, plan, chosen, workspace, accelerator).run()
+    facts = TrainingRun(network, inputs, plan, chosen, workspace, accelerator, track).run()
     if accelerator.is_main_process:
         save_network(network, output)
     return {**start, **facts}

@@ -5,7 +5,7 @@ What belongs here: steps, checkpoints, the learning curve. What does not: order 
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from engage_pipeline.model.network.rows import Rows
 from engage_pipeline.model.network.schedule import Stretch
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.computing import NetworkSettings
+from engage_pipeline.tracking.tracked import Track, Tracked, untracked
 
 MOST_CURVE_POINTS = 200
 
@@ -76,10 +77,13 @@ class TrainingRun:
         settings: NetworkSettings,
         workspace: Path,
         accelerator: Accelerator,
+        track: Track = untracked,
     ) -> None:
-        """Continues from the checkpoint in `workspace`, if there is one."""
+        """Continues from the checkpoint in `workspace`, if there is one. The first process opens `track`."""
         self.plan, self.settings, self.inputs = plan, settings, inputs
         self.workspace, self.accelerator = workspace, accelerator
+        self.track: Track = track if accelerator.is_main_process else untracked
+        self.tracked = Tracked("", {})
         self.bare_network = network.to(accelerator.device)
         self.optimizer = torch.optim.AdamW(
             self.bare_network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
@@ -100,12 +104,13 @@ class TrainingRun:
         """Trains to the plan's end and returns facts. Raises UserError if the loss or a weight is not finite."""
         started, rows_before = time.monotonic(), self.position.rows
         self.network.train()
-        with progress(self.plan.name, sum(stretch.rows for stretch in self.plan.stretches)) as tracker:
+        total = sum(stretch.rows for stretch in self.plan.stretches)
+        with progress(self.plan.name, total) as tracker, self.track(self.position.step) as self.tracked:
             tracker.advance(rows_before)
             while self.position.stretch < len(self.plan.stretches):
                 self._train_stretch(self.plan.stretches[self.position.stretch], tracker.advance)
-        if not all(bool(tensor.isfinite().all()) for tensor in self.bare_network.state_dict().values()):
-            raise self._diverged("a weight is not finite")
+            if not all(bool(tensor.isfinite().all()) for tensor in self.bare_network.state_dict().values()):
+                raise self._diverged("a weight is not finite")
         self.bare_network.eval()
         seconds = time.monotonic() - started
         return {
@@ -131,6 +136,8 @@ class TrainingRun:
                 position.step + 1,
                 position.rows + len(batch),
             )
+            if position.curve and position.curve[-1]["step"] == position.step:
+                self._hand_over(position.curve[-1])
             if position.step % self.settings.save_steps == 0:
                 self._save()
             advance(len(batch), f"loss {loss:.4f}")
@@ -170,6 +177,13 @@ class TrainingRun:
             means = [round(total / position.n_summed, 6) for total in position.loss_sums]
             position.curve.append({"step": position.step + 1, **dict(zip(schema.TARGETS, means, strict=True))})
             position.loss_sums, position.n_summed = [0.0] * len(schema.TARGETS), 0
+
+    def _hand_over(self, point: Mapping[str, float]) -> None:
+        """Hands a point of the learning curve to the trackers, with the rows so far and the stretch (from 1)."""
+        losses = {f"loss/{name}": point[name] for name in schema.TARGETS}
+        mean = sum(losses.values()) / len(losses)
+        where = {"rows": float(self.position.rows), "stretch": self.position.stretch + 1.0}
+        self.tracked.log({**losses, "loss/mean": mean, **where}, int(point["step"]))
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.bundle import TrainedModel
-from engage_pipeline.model.evaluation.holdout import score_holdout
+from engage_pipeline.model.evaluation.holdout import Holdout, score_holdout
 from engage_pipeline.model.promotion.facts import CANDIDATE, DifferenceFigures
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import Version
@@ -28,7 +28,8 @@ class HoldoutScore:
     """RCE on the holdout rows, percent, by engagement (None = no score), and their `mean`; None with a `problem`.
 
     `draws` are the RCE of each bootstrap draw [draws, 4], in the order of TARGETS; None if unknown. `ap` is the average
-    precision by engagement, and the mean; `shares` are the shares of positives by engagement.
+    precision by engagement, and the mean; `shares` are the shares of positives by engagement. `holdout` are the rows
+    that were scored, with the probabilities of the model CANDIDATE.
     """
 
     rce: Mapping[str, float | None]
@@ -37,6 +38,7 @@ class HoldoutScore:
     draws: NDArray[np.float64] | None = field(default=None, compare=False)
     ap: Mapping[str, float | None] = field(default_factory=dict)
     shares: Mapping[str, float] = field(default_factory=dict)
+    holdout: Holdout | None = field(default=None, compare=False, repr=False)
 
     def figures(self) -> dict[str, float | None]:
         """Returns the RCE by engagement, and the mean."""
@@ -95,7 +97,7 @@ def score_version(version: Version, features: Path, settings: Settings) -> Holdo
     draws = metrics.rce_draws(holdout.labels, probabilities, holdout.viewers)
     ap = {name: one.overall.ap for name, one in scores.engagements.items()} | {MEAN: scores.overall_mean.ap}
     shares = dict(zip(schema.TARGETS, holdout.labels.mean(axis=0).tolist(), strict=True))
-    return HoldoutScore(rce, mean, "" if mean is not None else CANT_TELL, draws, ap, shares)
+    return HoldoutScore(rce, mean, "" if mean is not None else CANT_TELL, draws, ap, shares, holdout)
 
 
 def difference(candidate: HoldoutScore, current: HoldoutScore) -> Difference | None:

@@ -2,9 +2,8 @@
 
 from engage_pipeline.model.evaluation.history_section import Difference, ModelHistory, PastModel
 from engage_pipeline.model.promotion.decision import CANDIDATE, MEAN
-from engage_pipeline.model.promotion.facts import ModelFacts
+from engage_pipeline.model.promotion.facts import CURRENT, ModelFacts, shown_time
 from engage_pipeline.model.promotion.predicting import MODEL
-from engage_pipeline.model.promotion.promotion import CURRENT, shown_time
 from engage_pipeline.model.promotion.rollback import KeptModel, kept_models
 from engage_pipeline.store.store import ArtifactStore
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from engage_pipeline import metrics, schema
 from engage_pipeline.model.promotion.decision import (
     MEAN,
     Decision,
@@ -21,16 +20,17 @@ from engage_pipeline.model.promotion.decision import (
     judge_first,
     score_version,
 )
-from engage_pipeline.model.promotion.facts import CANDIDATE, CURRENT, DecisionFacts, ModelFacts
+from engage_pipeline.model.promotion.facts import CANDIDATE, CURRENT, DecisionFacts, ModelFacts, shown_time
+from engage_pipeline.model.promotion.model_card import card_figures, write_model_card
 from engage_pipeline.model.promotion.predicting import MODEL, current_model, write_no_model
 from engage_pipeline.settings.operating import PromotionSettings
 from engage_pipeline.store import promoted_counters
 from engage_pipeline.store.deletion_ledger import predating, read_ledger
-from engage_pipeline.store.file_names import FEATURES
+from engage_pipeline.store.file_names import DESCRIPTIONS, FEATURES
 from engage_pipeline.store.store import ArtifactStore, Draft, Manifest, Version
 
 CANDIDATE_MODEL = "candidate_model"
-_OF_THE_MODEL = {"promoted_at", "rce_at_promotion", "split"}
+_OF_THE_MODEL = {"promoted_at", "rce_at_promotion", "split", "card"}
 _OF_ROLLBACKS = {"rolled_back_at", "rolled_back_from", "held_back"}
 
 
@@ -50,6 +50,7 @@ def promote(store: ArtifactStore, draft: Draft) -> DecisionFacts:
     split = holdout_split(store)
     deleted = None if current is None or CANDIDATE_MODEL in predating(store) else deleted_since(store, current)
     decision = _decide(candidate, current, scores, split, deleted, store.settings.promotion)
+    card = card_figures(candidate.manifest, scores[CANDIDATE], store.settings)
     found = difference(scores[CANDIDATE], scores[CURRENT]) if CURRENT in scores else None
     facts = DecisionFacts(
         promoted=decision.promoted,
@@ -59,22 +60,35 @@ def promote(store: ArtifactStore, draft: Draft) -> DecisionFacts:
         rce={name: score.figures() for name, score in scores.items()},
         ap={name: score.ap for name, score in scores.items() if score.ap},
         share_of_positives=scores[CANDIDATE].shares,
+        candidate_card=card,
         **promoted_counters.judged_on(store).model_dump(),
         **({} if found is None else {"rce_difference": found.figures()}),
     )
     draft.record(facts)
-    if current is None and not decision.promoted:
+    _fill(draft, candidate, current, facts, split)
+    return facts
+
+
+def _fill(
+    draft: Draft, candidate: Version, current: Version | None, facts: DecisionFacts, split: Mapping[str, Any]
+) -> None:
+    """Copies the model that predicts from now on into `draft`, and records facts and card of it."""
+    same = current is not None and current.manifest.version == candidate.manifest.version
+    if current is None and not facts.promoted:
         write_no_model(draft)
-    elif current is None or (decision.promoted and current.manifest.version != candidate.manifest.version):
-        copy_files(candidate, draft)
-        mean = scores[CANDIDATE].mean
+        return
+    # If both have the same content, the candidate's files: this repairs a model with damaged files.
+    chosen = candidate if current is None or facts.promoted or same else current
+    copy_files(chosen, draft)
+    if current is None or (facts.promoted and not same):
+        mean = facts.rce[CANDIDATE][MEAN]
         draft.record(ModelFacts(promoted_at=now(), rce_at_promotion=mean, split=split))
     else:
-        # If both have the same content, the candidate's files: this repairs a model with damaged files.
-        copy_files(candidate if candidate.manifest.version == current.manifest.version else current, draft)
         draft.record(held_model(current.manifest))
         draft.record(_facts(current.manifest, _OF_ROLLBACKS))
-    return facts
+    if chosen is candidate:
+        draft.record(ModelFacts(card=facts.candidate_card))
+    write_model_card(draft, chosen.manifest.version)
 
 
 def _decide(
@@ -136,31 +150,11 @@ def _facts(manifest: Manifest, names: set[str]) -> ModelFacts:
 
 
 def copy_files(version: Version, draft: Draft) -> None:
-    """Copies the undamaged files of `version` into `draft`. Raises UserError naming a damaged one."""
-    for name in version.manifest.files:
+    """Copies the content of `version` into `draft`, without a card. Raises UserError naming a damaged file."""
+    for name in version.manifest.files.keys() - DESCRIPTIONS:
         shutil.copyfile(version.path(name), draft.path(name))
-
-
-def format_scores(facts: DecisionFacts) -> str:
-    """Returns the compared scores as a Markdown table, with the interval of their difference."""
-    rce, differences = facts.rce, facts.rce_difference
-    heads = [*rce, *(["difference", metrics.INTERVAL] if differences else [])]
-    lines = [f"| RCE on the holdout | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
-    for name in (*schema.TARGETS, MEAN):
-        cells = [metrics.format_value(figures[name], "rce") for figures in rce.values()]
-        if differences:
-            one = differences.get(name)
-            value, interval = (one.rce, one.interval) if one else (None, None)
-            cells += [metrics.format_value(value, "rce"), metrics.format_interval(interval, "rce")]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join([facts.decision, "", *lines])
 
 
 def now() -> str:
     """Returns the current time, UTC, ISO 8601 with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def shown_time(time: str) -> str:
-    """Returns a time of `now` for people, to the minute."""
-    return f"{time[:16].replace('T', ' ')} UTC"

@@ -12,7 +12,8 @@ from engage_pipeline.files import atomic
 from engage_pipeline.metrics import format_value
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.promotion.decision import MEAN
-from engage_pipeline.model.promotion.facts import CANDIDATE, DecisionFacts, ModelFacts
+from engage_pipeline.model.promotion.facts import CANDIDATE, CardFigures, DecisionFacts, ModelFacts, shown_time
+from engage_pipeline.model.promotion.model_card import provenance_figures, write_model_card
 from engage_pipeline.model.promotion.predicting import MODEL, current_model, holds_model, short
 from engage_pipeline.model.promotion.promotion import (
     CANDIDATE_MODEL,
@@ -21,7 +22,6 @@ from engage_pipeline.model.promotion.promotion import (
     held_model,
     holdout_split,
     now,
-    shown_time,
 )
 from engage_pipeline.store import promoted_counters
 from engage_pipeline.store.promoted_counters import CountersRead
@@ -104,8 +104,9 @@ def roll_back(store: ArtifactStore, version: str | None = None) -> Manifest:
             )
         )
         if (figures := _candidate_figures(current, judged)) is not None:
-            draft.record(ModelFacts(rce={CANDIDATE: figures}))
+            draft.record(ModelFacts(rce={CANDIDATE: figures}, candidate_card=_candidate_card(current, judged)))
         copy_files(chosen.source, draft)
+        write_model_card(draft, chosen.version)
     return _published(draft)
 
 
@@ -129,10 +130,12 @@ def promote_by_hand(store: ArtifactStore) -> Manifest:
                 promoted_at=time,
                 rce_at_promotion=_recorded_score(store, current, candidate.manifest.version),
                 split=holdout_split(store),
+                card=_recorded_card(store, current, candidate.manifest),
             )
         )
         draft.record(counters)
         copy_files(candidate, draft)
+        write_model_card(draft, candidate.manifest.version)
     return _published(draft)
 
 
@@ -140,6 +143,22 @@ def _candidate_figures(current: Version | None, candidate: str | None) -> Mappin
     """Returns the candidate's RCE by engagement, and mean, from the last decision; None if it recorded none."""
     facts = ModelFacts.read(current.manifest) if current else ModelFacts()
     return facts.rce.get(CANDIDATE) if facts.candidate == candidate else None
+
+
+def _candidate_card(current: Version | None, candidate: str | None) -> CardFigures | None:
+    """Returns what the last decision recorded for the candidate's card; None if it recorded nothing."""
+    facts = ModelFacts.read(current.manifest) if current else ModelFacts()
+    return facts.candidate_card if facts.candidate == candidate else None
+
+
+def _recorded_card(store: ArtifactStore, current: Version | None, candidate: Manifest) -> CardFigures:
+    """Returns what was recorded for the candidate's card when it was last judged or promoted, else its provenance."""
+    if (card := _candidate_card(current, candidate.version)) is not None:
+        return card
+    kept = (
+        held_model(model.source.manifest).card for model in kept_models(store) if model.version == candidate.version
+    )
+    return next((card for card in kept if card is not None), provenance_figures(candidate))
 
 
 def _recorded_score(store: ArtifactStore, current: Version | None, candidate: str) -> float | None:

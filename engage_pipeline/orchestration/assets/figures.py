@@ -11,10 +11,15 @@ import dagster as dg
 
 from engage_pipeline.model.facts import EvaluationFacts
 from engage_pipeline.model.promotion.facts import CANDIDATE, CURRENT, ModelFacts
-from engage_pipeline.store.file_names import REPORT, RESULTS
+from engage_pipeline.store.file_names import ENCODER_CARD, MODEL_CARD, REPORT, RESULTS
 from engage_pipeline.store.store import ArtifactStore, Manifest
 
-FILES = {"evaluation": {"report": REPORT}, "submission": {"results": RESULTS}}
+FILES = {
+    "finetuned_encoder": {"model card": ENCODER_CARD},
+    "trained_model": {"model card": MODEL_CARD},
+    "evaluation": {"report": REPORT},
+    "submission": {"results": RESULTS},
+}
 """Files of an artifact that people open, by label."""
 LONGEST_JSON, LONGEST_TEXT = 300, 2000
 """Largest numbers of characters of a figure that is shown; a longer one has a table or a plot instead."""

@@ -1,6 +1,10 @@
 """Assets of the language stage: from token ids to sketch codes."""
 
+from collections import Counter
+
 from engage_pipeline import plots
+from engage_pipeline.ingest.facts import PartFacts
+from engage_pipeline.language.encoder_card import TrainingRows, joined_days, write_encoder_card
 from engage_pipeline.language.facts import EncoderFacts, SketchFacts, TokenFacts, TopicFacts
 from engage_pipeline.language.token_vectors import TOKEN_VECTORS
 from engage_pipeline.language.topics import TopicModel, fit_topics
@@ -16,11 +20,23 @@ def finetuned_encoder(store: ArtifactStore, draft: Draft) -> Shown:
     that were saved on the way and the loss on held-out tweets before and after."""
     from engage_pipeline.language.finetuning import finetune_encoder
 
+    rows = _training_rows(store)
     tweets = store.part_paths("finetuned_encoder", TWEETS)
     workspace = store.workspace("finetuned_encoder")
     facts = EncoderFacts(**finetune_encoder(tweets, draft.directory, workspace, store.settings))
     draft.record(facts)
+    write_encoder_card(draft.directory, facts, rows, store.settings)
     return {"loss": plots.loss_curve(facts.training_curve(), facts.heldout_curve())}
+
+
+def _training_rows(store: ArtifactStore) -> TrainingRows:
+    """Returns what the manifests say of the parts whose tweets train the encoder."""
+    keys = store.parts_of("finetuned_encoder")
+    parts = [PartFacts.read(store.open("tweet_parts", key).manifest) for key in keys]
+    counts = Counter[str]()
+    for part in parts:
+        counts.update(part.positives)
+    return TrainingRows(len(parts), sum(part.rows for part in parts), *joined_days(part.days for part in parts), counts)
 
 
 @pipeline_asset(kinds={"torch", "parquet"})

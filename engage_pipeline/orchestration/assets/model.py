@@ -12,6 +12,7 @@ from engage_pipeline.orchestration.assets.materializing import Shown
 from engage_pipeline.store import promoted_counters
 from engage_pipeline.store.file_names import FEATURES, LANGUAGES, PROFILE
 from engage_pipeline.store.store import ArtifactStore, Draft
+from engage_pipeline.tracking.tracked import tracking
 
 
 @pipeline_asset(kinds={"torch"})
@@ -80,6 +81,7 @@ def engagement_trees(store: ArtifactStore, draft: Draft) -> Shown:
     fitted without their labels."""
     from engage_pipeline.language.codes import load_codes
     from engage_pipeline.model.effects.columns import read_columns
+    from engage_pipeline.model.evaluation.tracked_scores import track_rounds
     from engage_pipeline.model.network.scoring import NetworkScorer
     from engage_pipeline.model.trees.training import train_trees
 
@@ -90,6 +92,7 @@ def engagement_trees(store: ArtifactStore, draft: Draft) -> Shown:
     effects = read_columns(store.open("engagement_effects").directory())
     facts = TreesFacts(**train_trees(features, pretrained, effects, draft.directory, store.settings))
     draft.record(facts, rows=facts.rows)
+    track_rounds(tracking(store.settings, "engagement_trees", _identity(store, "engagement_trees")), facts.engagements)
     return {
         f"{target}: gain": plots.feature_importance(one.gain, title=f"Feature gain: {target}")
         for target, one in facts.engagements.items()
@@ -102,7 +105,9 @@ def candidate_model(store: ArtifactStore, draft: Draft) -> Shown:
     neither was trained on. It predicts once it is promoted."""
     from engage_pipeline.model.bundle import TRAINING_PROFILE, build_bundle
     from engage_pipeline.model.evaluation.figures import blend_table
+    from engage_pipeline.model.provenance import provenance
 
+    made_of = provenance(store)
     found = build_bundle(
         draft.directory,
         pretrained=store.open("pretrained_network").directory(),
@@ -115,7 +120,7 @@ def candidate_model(store: ArtifactStore, draft: Draft) -> Shown:
     )
     profiles = store.part_paths("candidate_model", PROFILE, "interaction_features")
     write_summary(profiles, COMPARABLE_FEATURES, draft.path(TRAINING_PROFILE))
-    facts = BundleFacts(**found)
+    facts = BundleFacts(**found, provenance=made_of)
     draft.record(facts)
     draft.record(promoted_counters.judged_on(store))
     return {"weights of the blend": blend_table(facts.engagements).to_markdown()} if facts.engagements else {}
@@ -126,7 +131,8 @@ def trained_model(store: ArtifactStore, draft: Draft) -> Shown:
     """The model that predicts: the candidate, unless it scores worse on the holdout than the model that predicts
     already by more than `promotion.tolerance`, beyond noise. A first candidate must beat the constant rate, else no
     model predicts. The last few of them are kept: `engage rollback` returns to one."""
-    from engage_pipeline.model.promotion.promotion import format_scores, promote
+    from engage_pipeline.model.promotion.model_card import format_scores
+    from engage_pipeline.model.promotion.promotion import promote
 
     return {"candidate and model before": format_scores(promote(store, draft))}
 
@@ -146,6 +152,7 @@ def evaluation(store: ArtifactStore, draft: Draft) -> Shown:
         read_scores,
     )
     from engage_pipeline.model.evaluation.pipeline_facts import report_inputs
+    from engage_pipeline.model.evaluation.tracked_scores import track_scores
     from engage_pipeline.model.promotion.history import model_history
     from engage_pipeline.model.promotion.predicting import holds_model
 
@@ -165,5 +172,12 @@ def evaluation(store: ArtifactStore, draft: Draft) -> Shown:
     )
     facts = EvaluationFacts(**found)
     draft.record(facts, rows=facts.rows)
+    versions = {"candidate": candidate.manifest.version, "trained_model": trained.manifest.version}
+    track_scores(tracking(store.settings, "evaluation", _identity(store, "evaluation"), params=versions), facts)
     scores = format_markdown(read_scores(draft.path(SCORES)))
     return {"scores": scores, **evaluation_plots(draft.path(PREDICTIONS))}
+
+
+def _identity(store: ArtifactStore, name: str) -> str:
+    """Returns a name of what the artifact is made of now, for the trackers."""
+    return store.workspace(name).name if store.settings.trackers else ""

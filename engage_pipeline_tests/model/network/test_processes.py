@@ -14,6 +14,7 @@ from engage_pipeline.machine.workers import run_in_processes
 from engage_pipeline.model.network import processes
 from engage_pipeline.model.network.checkpoint import CHECKPOINT_FILE
 from engage_pipeline.model.network.pretraining import pretrain_network
+from engage_pipeline.tracking.tracked import tracking
 from engage_pipeline_tests.dying import kill_before
 from engage_pipeline_tests.model.network.network_samples import (
     ARCHITECTURES,
@@ -22,6 +23,7 @@ from engage_pipeline_tests.model.network.network_samples import (
     network_settings,
     write_parts,
 )
+from engage_pipeline_tests.tracking.mlflow_runs import curve_of, runs_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 EPOCHS = 6
@@ -34,13 +36,15 @@ def parts(tmp_path_factory):
     return write_parts(tmp_path_factory.mktemp("parts"), [151, 100])
 
 
-def pretrain(folder: Path, parts: list[Path], processes: int, **network: object) -> tuple[bytes, dict]:
+def pretrain(
+    folder: Path, parts: list[Path], processes: int, trackers: tuple[str, ...] = (), **network: object
+) -> tuple[bytes, dict]:
     """Trains in `folder`, which may hold the checkpoint of a run before; returns the weights' file and the facts."""
     output, workspace = folder / "output", folder / "workspace"
     for path in (output, workspace):
         path.mkdir(parents=True, exist_ok=True)
     values = {"processes": processes, "batch_size": 21, "epochs": EPOCHS, "save_steps": 8, **network}
-    settings = network_settings(folder, network=values)
+    settings = network_settings(folder, network=values, trackers=trackers)
     facts = pretrain_network(parts, make_codes(), LANGUAGES, output, workspace, settings)
     return (output / "network.safetensors").read_bytes(), facts
 
@@ -97,3 +101,14 @@ def test_a_killed_process_is_told_of_and_a_second_launch_ends_as_an_unbroken_one
     weights, facts = pretrain(tmp_path, parts, processes=2, architecture=architecture)
     assert weights == unbroken[0]
     assert facts["curve"] == unbroken[1]["curve"]
+
+
+def test_of_two_processes_the_first_alone_is_tracked(parts, architecture, unbroken, tmp_path):
+    settings = network_settings(tmp_path, trackers=["mlflow"])
+    with tracking(settings, "evaluation", "before")(0):
+        pass  # MLflow's file is there: two processes that make it would hinder each other
+    weights, facts = pretrain(tmp_path, parts, processes=2, trackers=("mlflow",), architecture=architecture)
+    assert weights == unbroken[0]
+    run, _ = runs_of(tmp_path)
+    assert run.info.status == "FINISHED"
+    assert curve_of(tmp_path, run, "loss/like") == [(point["step"], point["like"]) for point in facts["curve"]]

@@ -2,12 +2,14 @@ import pytest
 import torch  # noqa: TID253 - it is what is tested
 from safetensors import safe_open
 
+from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.network.checkpoint import load_checkpoint, save_checkpoint
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.rows import rows_from_table
 from engage_pipeline.model.network.schedule import Stretch
 from engage_pipeline.model.network.training import TrainingPlan, TrainingRun, make_accelerator
+from engage_pipeline.tracking.tracked import tracking, untracked
 from engage_pipeline_tests.model.network.network_samples import (
     ARCHITECTURES,
     LANGUAGES,
@@ -16,7 +18,8 @@ from engage_pipeline_tests.model.network.network_samples import (
     make_network,
     network_settings,
 )
-from engage_pipeline_tests.samples import feature_table
+from engage_pipeline_tests.samples import feature_table, tiny_settings
+from engage_pipeline_tests.tracking.mlflow_runs import curve_of, runs_of
 
 
 @pytest.fixture(params=ARCHITECTURES)
@@ -25,7 +28,7 @@ def train(request, tmp_path):
     rows = rows_from_table(feature_table(100, 0), LANGUAGES, labelled=True)
     stretches = [Stretch("a", (), 100), Stretch("b", (), 100, 1, fresh_optimizer=True), Stretch("c", (), 40, 2)]
 
-    def run(workspace, learning_rate=lambda step, stretch: 1e-3 * 0.5**stretch.n_decays, **values):
+    def run(workspace, learning_rate=lambda step, stretch: 1e-3 * 0.5**stretch.n_decays, track=untracked, **values):
         torch.set_num_threads(1)
         network = make_network(request.param, hidden_size=8)
         plan = TrainingPlan(
@@ -35,7 +38,7 @@ def train(request, tmp_path):
         folder.mkdir(exist_ok=True)
         chosen = network_settings(tmp_path, network={"batch_size": 20, "save_steps": 4, **values}).network
         inputs = InputBuilder(make_codes(), WIDTH, torch.device("cpu"))
-        facts = TrainingRun(network, inputs, plan, chosen, folder, make_accelerator("cpu")).run()
+        facts = TrainingRun(network, inputs, plan, chosen, folder, make_accelerator("cpu"), track).run()
         return network.state_dict(), facts
 
     return run
@@ -66,6 +69,41 @@ def test_a_killed_run_ends_as_an_unbroken_one(train, step):
     assert same(unbroken, resumed)
     assert facts["curve"] == resumed_facts["curve"]
     assert (facts["rows"], facts["steps"]) == (resumed_facts["rows"], resumed_facts["steps"]) == (240, 12)
+
+
+@pytest.mark.parametrize("step", [3, 7])
+def test_a_tracked_curve_goes_on_where_a_killed_run_stopped(train, tmp_path, step):
+    def rate(now, stretch):
+        if now == step and not killed:
+            killed.append(now)
+            raise Killed
+        return 1e-3
+
+    killed = []
+    track = tracking(tiny_settings(tmp_path, trackers=["mlflow"]), "pretrained_network", ".work-0123")
+    with pytest.raises(Killed):
+        train("killed", rate, track)
+    (before,) = runs_of(tmp_path)
+    assert before.info.status == "KILLED"
+    assert [at for at, _ in curve_of(tmp_path, before, "loss/like")] == list(range(1, step + 1))
+    _, facts = train("killed", rate, track)
+    (after,) = runs_of(tmp_path)
+    assert (after.info.run_id, after.info.status) == (before.info.run_id, "FINISHED")
+    for target in schema.TARGETS:
+        expected = [(point["step"], point[target]) for point in facts["curve"]]
+        assert curve_of(tmp_path, after, f"loss/{target}") == expected
+    means = [sum(point[target] for target in schema.TARGETS) / 4 for point in facts["curve"]]
+    assert [value for _, value in curve_of(tmp_path, after, "loss/mean")] == pytest.approx(means)
+    assert curve_of(tmp_path, after, "rows")[-1] == (12, 240.0)
+    assert [value for _, value in curve_of(tmp_path, after, "stretch")] == [1.0] * 5 + [2.0] * 5 + [3.0] * 2
+
+
+def test_a_diverged_run_has_failed_in_its_tracker_too(train, tmp_path):
+    track = tracking(tiny_settings(tmp_path, trackers=["mlflow"]), "pretrained_network", ".work-0123")
+    with pytest.raises(UserError, match="a weight is not finite"):
+        train("run", lambda now, stretch: 1e-3 if now < 11 else float("inf"), track)
+    (run,) = runs_of(tmp_path)
+    assert run.info.status == "FAILED"
 
 
 def test_a_resumed_run_repeats_only_what_was_not_saved(train):

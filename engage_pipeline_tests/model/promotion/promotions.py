@@ -12,6 +12,7 @@ from engage_pipeline import schema
 from engage_pipeline.model.bundle import TrainedModel, build_bundle
 from engage_pipeline.model.promotion.promotion import promote
 from engage_pipeline.store.deletion_ledger import enter
+from engage_pipeline.store.file_names import DESCRIPTIONS
 from engage_pipeline.store.store import ArtifactStore, Manifest
 from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
 from engage_pipeline_tests.samples import bare_store, feature_table
@@ -96,9 +97,10 @@ def delete_a_row(store: ArtifactStore, raw: Path) -> None:
     make_store(store.root, TABLE.slice(1))
 
 
-def publish_candidate(store: ArtifactStore, bundle: Path) -> Manifest:
-    """Publishes the files of `bundle` as candidate_model."""
+def publish_candidate(store: ArtifactStore, bundle: Path, **facts: object) -> Manifest:
+    """Publishes the files of `bundle` as candidate_model with these facts."""
     with store.publish("candidate_model") as draft:
+        draft.facts |= facts
         for path in bundle.iterdir():
             shutil.copyfile(path, draft.path(path.name))
     assert draft.manifest
@@ -128,14 +130,13 @@ def mean_rce(bundle: Path, table: pa.Table = HELD_OUT) -> float:
 
 
 def predicting(store: ArtifactStore) -> dict[str, bytes]:
-    """The files of the model that predicts."""
-    folder = store.open("trained_model").directory()
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """The files of the model that predicts, without its card."""
+    return files_of(store.open("trained_model").directory())
 
 
 def files_of(bundle: Path) -> dict[str, bytes]:
-    """The files of a bundle."""
-    return {path.name: path.read_bytes() for path in bundle.iterdir()}
+    """The files of a bundle, without a card."""
+    return {path.name: path.read_bytes() for path in bundle.iterdir() if path.name not in DESCRIPTIONS}
 
 
 def edit_json(path: Path, **values: object) -> None:

@@ -10,8 +10,8 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.promotion.decision import CANT_TELL, HoldoutScore, judge_first
 from engage_pipeline.model.promotion.facts import DecisionFacts
+from engage_pipeline.model.promotion.model_card import format_scores
 from engage_pipeline.model.promotion.predicting import lacks_model, predicting_model
-from engage_pipeline.model.promotion.promotion import format_scores
 from engage_pipeline.model.promotion.rollback import kept_models, promote_by_hand, roll_back
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.published import hold_published, open_published

@@ -9,7 +9,8 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.promotion.facts import DecisionFacts
-from engage_pipeline.model.promotion.promotion import HoldoutScore, compare, format_scores
+from engage_pipeline.model.promotion.model_card import format_scores
+from engage_pipeline.model.promotion.promotion import HoldoutScore, compare
 from engage_pipeline.settings.operating import PromotionSettings
 from engage_pipeline.store.deletion_ledger import predating
 from engage_pipeline_tests.model.network.network_samples import set_column

@@ -62,7 +62,7 @@ def test_the_list_shows_when_each_was_promoted_and_how_it_scored(
     models = kept_models(store)
     assert [model.predicts for model in models] == [True, False, False]
     for model, name in zip(models, ("worse", "bad", "good"), strict=True):
-        assert {path.name: path.read_bytes() for path in model.source.directory().iterdir()} == files_of(bundles[name])
+        assert files_of(model.source.directory()) == files_of(bundles[name])
         assert model.rce == pytest.approx(mean_rce(bundles[name]))
     header, *lines = format_models(models).splitlines()
     assert header.split() == ["version", "promoted", "mean", "RCE", "then"]

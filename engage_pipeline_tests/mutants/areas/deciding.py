@@ -35,7 +35,7 @@ MUTATIONS = [
         "promotion",
         "model/promotion/promotion.py",
         "model/promotion/test_promotion.py model/promotion/test_first_model.py",
-        ("if current is None and not decision.promoted:", "if False:"),
+        ("if current is None and not facts.promoted:", "if False:"),
         ('before != now and before.get("part") == now.get("part")', "before != now"),
         (
             "if candidate.manifest.version in facts.held_back:",
@@ -45,6 +45,14 @@ MUTATIONS = [
         ("if deleted is not None and scores[CANDIDATE].beats_the_constant():", "if deleted is not None:"),
         ("if redrawn and scores[CANDIDATE].beats_the_constant():", "if redrawn and False:"),
         ("None if current is None or CANDIDATE_MODEL in predating(store) else", "None if current is None else"),
+    ),
+    *mutations(
+        "promotion",
+        "model/promotion/model_card.py",
+        "model/promotion/test_model_card.py",
+        ("figures.rce + figures.margin < 0", "figures.rce < 100"),
+        ("one.predicted / one.observed", "one.observed / one.predicted"),
+        ("CURRENT in facts.rce or facts.candidate == version", "facts.rce"),
     ),
     *mutations(
         "blend",

@@ -1,4 +1,4 @@
-"""Mutations of Parquet parts, and of notices to a webhook."""
+"""Mutations of Parquet parts, of notices to a webhook, and of trackers."""
 
 from engage_pipeline_tests.mutants.mutation import mutations
 
@@ -100,5 +100,22 @@ MUTATIONS = [
             "changed = _differences(relevant_settings(name, settings), default_settings(name))",
             "changed: dict[str, Any] = {}",
         ),
+    ),
+    *mutations(
+        "trackers",
+        "tracking/services.py",
+        "tracking/test_tracked.py",
+        ("if step > self._last.get(name, -1)", "if True", "model/network/test_training.py"),
+        (" and attributes.status != 'FINISHED'", ""),
+        ("mlflow.end_run(status)", "mlflow.end_run()"),
+        ('if theirs not in {"", _own_uri}:', "if theirs:"),
+        ("        AcceleratorState._reset_state(reset_partial_state=True)\n", "        pass\n"),
+    ),
+    *mutations(
+        "trackers",
+        "tracking/tracked.py",
+        "tracking/test_tracked.py",
+        ("                del self._services[name]\n", "                pass\n"),
+        ("MOST_POINTS = 200", "MOST_POINTS = 2000"),
     ),
 ]

@@ -20,10 +20,11 @@ MUTATIONS = [
             "store/test_kept_versions.py store/test_durability.py",
         ),
         (
-            "{name: mark.sha256 for name, mark in fingerprints.items()}",
-            "{name: mark.bytes for name, mark in fingerprints.items()}",
+            "{name: mark.sha256 for name, mark in fingerprints.items()",
+            "{name: mark.bytes for name, mark in fingerprints.items()",
             "store/test_store.py",
         ),
+        (" if name not in DESCRIPTIONS}", "}", "store/test_store.py"),
         ("-{uuid.uuid4().hex[:6]}", "", "store/test_store.py"),
         ("path.is_file() and path.read_text", "path.read_text", "store/test_durability.py store/test_store.py"),
     ),
@@ -249,5 +250,6 @@ MUTATIONS = [
         ("return store.parts()[: store.settings.max_n_parts]", "return store.parts()"),
         ("            if reason:\n", "            if not reason:\n"),
         ('*folder.glob("*.safetensors"), *folder.glob("config.json")', '*folder.glob("*.safetensors")'),
+        ("for one in TOKENIZER_FILES if (folder / one).is_file()", "for one in () if (folder / one).is_file()"),
     ),
 ]

@@ -12,6 +12,7 @@ from engage_pipeline.model.evaluation.holdout import SCORES, read_scores
 from engage_pipeline.model.promotion.facts import CANDIDATE, CURRENT
 from engage_pipeline.orchestration.assets.figures import LONGEST_JSON, describe, quality_figures
 from engage_pipeline.store.manifests import Manifest, read_manifest
+from engage_pipeline.store.opening import current_paths
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
 
@@ -60,6 +61,21 @@ def test_a_submission_tells_the_path_of_its_results(finished_world: Path) -> Non
     store = worlds.store_of(finished_world / "config.yaml")
     version = store.open("submission")
     assert describe(store, version.manifest)["results"].path == str(version.path("results.csv"))
+
+
+@pytest.mark.slow
+def test_the_model_that_predicts_tells_the_path_of_its_card(finished_world: Path) -> None:
+    store = worlds.store_of(finished_world / "config.yaml")
+    version = store.open("trained_model")
+    card = version.path("model-card.md")
+    assert describe(store, version.manifest)["model card"].path == str(card)
+    assert card in current_paths(store, "trained_model", files=True)
+    assert (store.root / "latest" / "model-card.md").samefile(card)
+    text = card.read_text(encoding="utf-8")
+    training = sum(store.open("tweet_parts", part).manifest.rows or 0 for part in store.parts())
+    assert f"| training rows | {training:,} |" in text
+    assert f"| like | {version.manifest.facts['candidate_card']['scores']['like']['positives']} | " in text
+    assert str(store.root) not in text
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""Hands training curves and scores to the trackers of the setting `trackers`."""
