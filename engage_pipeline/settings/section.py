@@ -46,6 +46,20 @@ def _raw_location(value: Any, info: ValidationInfo) -> Location:
         raise ValueError(str(error)) from error
 
 
+def _mirror(value: Any) -> ObjectPath:
+    """Accepts URIs of stores in which an object appears whole, or not at all."""
+    if isinstance(value, ObjectPath):
+        return value
+    if not is_uri(value) or value.lower().startswith("hdfs:"):
+        raise ValueError("the URI of a folder in an object store is needed, such as s3://bucket/engage")
+    try:
+        found = location(value)
+    except UserError as error:
+        raise ValueError(str(error)) from error
+    assert isinstance(found, ObjectPath)  # noqa: S101 - of a URI
+    return found
+
+
 def expanded_path(path: Path) -> Path:
     """Expands `~` and `~user`. Raises ValueError: no such home folder, or a path that no file system accepts."""
     encoded = os.fsencode(path)
@@ -79,6 +93,10 @@ RawLocation = Annotated[
     Location, PlainValidator(_raw_location), PlainSerializer(str), WithJsonSchema({"type": "string"}, mode="validation")
 ]
 """A path, or a URI of an object store."""
+MirrorLocation = Annotated[
+    ObjectPath, PlainValidator(_mirror), PlainSerializer(str), WithJsonSchema({"type": "string"}, mode="validation")
+]
+"""The URI of a folder in an object store."""
 Owner = Annotated[str, AfterValidator(_as_owner)]
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -8,7 +8,7 @@ folder. A later entry replaces earlier ones of the same content.
 """
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from engage_pipeline.files import atomic
@@ -46,6 +46,17 @@ def forget_old(folder: Path, manifest: Manifest, count: int, pinned: Collection[
     for path in folder.iterdir():
         if is_version_folder(path) and path.name not in kept:
             shutil.rmtree(path)
+
+
+def replace_entries(folder: Path, manifests: Sequence[Manifest]) -> None:
+    """Makes the entries in `folder` those of `manifests`, the latest first, whose folders are there."""
+    if kept_manifests(folder, None) == [*manifests]:
+        return
+    before = [*folder.glob(_ENTRIES)]
+    for manifest in reversed(manifests):
+        remember(folder, manifest)
+    for path in before:
+        path.unlink()
 
 
 def _distinct(folder: Path, current: str | None) -> dict[Path, Manifest]:
