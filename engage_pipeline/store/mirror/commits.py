@@ -12,7 +12,7 @@ there is one (mirror).
 
 import re
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -31,11 +31,15 @@ _SECOND = 1_000_000_000
 
 @dataclass(frozen=True)
 class Seen:
-    """What somebody saw after raising a flag: the name of the last commit (None = none), and whether nobody else has a
-    flag."""
+    """What somebody saw after raising a flag: the names of the commits, and whether nobody else has a flag."""
 
-    head: str | None
+    names: tuple[str, ...]
     alone: bool
+
+    @property
+    def head(self) -> str | None:
+        """The last commit; None if there is none."""
+        return last_commit(self.names)
 
 
 def last_commit(names: Collection[str]) -> str | None:
@@ -43,10 +47,11 @@ def last_commit(names: Collection[str]) -> str | None:
     return max((name for name in names if _COMMIT.fullmatch(name)), default=None)
 
 
-def last_commits(mirror: ObjectPath) -> dict[str, str]:
-    """Returns the name of the last commit of every artifact and part, by the path of its folder. Raises UserError."""
+def last_commits(listed: Iterable[Listed]) -> dict[str, str]:
+    """Returns the name of the last commit of every artifact and part, by the path of its folder, from a listing of
+    COMMITS."""
     found: dict[str, str] = {}
-    for one in list_objects(mirror / COMMITS):
+    for one in listed:
         place, _, name = one.key.rpartition("/")
         # An object of no bytes is still being made, in stores that show such ones.
         if one.bytes and _COMMIT.fullmatch(name):
@@ -67,7 +72,7 @@ def put_commit(folder: ObjectPath, base: str | None, content: bytes) -> str:
     return name
 
 
-def remove_old(folder: ObjectPath, names: Sequence[str]) -> None:
+def remove_old(folder: ObjectPath, names: Collection[str]) -> None:
     """Removes all commits but the last two: a reader may just have learned of the one before. Raises UserError."""
     for name in sorted(names)[:-2]:
         remove_object(folder / name)
@@ -105,7 +110,7 @@ def _seen(folder: ObjectPath, own: str) -> Seen:
             remove_object(folder / one.key)
         else:
             alone = False
-    return Seen(last_commit([one.key for one in listed if one.bytes]), alone)
+    return Seen(tuple(one.key for one in listed if one.bytes and _COMMIT.fullmatch(one.key)), alone)
 
 
 def _is_dead(flag: Listed, now_ns: int) -> bool:

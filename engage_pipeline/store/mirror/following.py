@@ -13,9 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.raw_parts import is_key
+from engage_pipeline.locations.objects import list_objects
 from engage_pipeline.settings.settings import Settings
+from engage_pipeline.store.deletion_ledger import follow_ledgers
 from engage_pipeline.store.manifests import split_label
 from engage_pipeline.store.mirror import commits
+from engage_pipeline.store.mirror.ledgers import ledger_names
 from engage_pipeline.store.mirror.mirror import MirroredFolder
 from engage_pipeline.store.store import ArtifactStore
 
@@ -37,7 +40,9 @@ def follow_mirror(store: ArtifactStore) -> None:
     mirror = store.settings.mirror
     if mirror is None:
         return
-    heads = commits.last_commits(mirror)
+    listed = list_objects(mirror / commits.COMMITS)
+    heads = commits.last_commits(listed)
+    follow_ledgers(store, ledger_names(listed))
     if not heads and not mirror.bucket.is_dir():
         raise UserError(f"{mirror}: no such bucket; the setting mirror names it")
     behind = [(copy, heads[copy.place]) for copy in _folders(store, heads) if not copy.follows(heads[copy.place])]

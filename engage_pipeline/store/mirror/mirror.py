@@ -10,7 +10,7 @@ import logging
 import random
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -132,8 +132,10 @@ class MirroredFolder:
 
         Raises UserError if another machine has committed since this folder followed; the folder follows it then.
         """
-        state = state_of(self.folder) or NOTHING
-        if state.digest == self.record().state and self.record().pruned:
+        state = state_of(self.folder)
+        if state is None and self.record().commit is not None and not (self.folder / MANIFEST).exists():
+            state = NOTHING
+        if state is None or (state.digest == self.record().state and self.record().pruned):
             return
         for pause in (*_PAUSES, None):
             files.send_missing(self.folder, self.versions, state.versions)
@@ -143,7 +145,7 @@ class MirroredFolder:
                     self._give_way(state, str(seen.head))
                     return
                 if seen.alone and not files.lacks(self.versions, state.versions):
-                    self._commit(state, record)
+                    self._commit(state, record, seen.names)
                     return
             if pause is not None:
                 time.sleep(pause * random.random())  # noqa: S311 - no secret
@@ -155,13 +157,14 @@ class MirroredFolder:
 
         return commits.raised_flag(self.log, self.record().flag, note)
 
-    def _commit(self, state: State, record: Record) -> None:
+    def _commit(self, state: State, record: Record, names: Sequence[str]) -> None:
         if state.digest != record.state:
             name = commits.put_commit(self.log, record.commit, state.to_json())
+            names = [*names, name]
             record = replace(record, commit=name, state=state.digest, pruned=False)
             write_record(self.folder, record)
         files.remove_others(self.versions, state.folders)
-        commits.remove_old(self.log, commits.list_commits(self.log))
+        commits.remove_old(self.log, names)
         write_record(self.folder, replace(record, pruned=True))
 
     def _give_way(self, own: State, head: str) -> None:
