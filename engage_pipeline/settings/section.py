@@ -48,15 +48,12 @@ def _raw_location(value: Any, info: ValidationInfo) -> Location:
 
 def _mirror(value: Any) -> ObjectPath:
     """Accepts URIs of stores in which an object appears whole, or not at all."""
-    if isinstance(value, ObjectPath):
-        return value
-    if not is_uri(value) or value.lower().startswith("hdfs:"):
-        raise ValueError("the URI of a folder in an object store is needed, such as s3://bucket/engage")
     try:
-        found = location(value)
+        found = location(value) if is_uri(value) else value
     except UserError as error:
         raise ValueError(str(error)) from error
-    assert isinstance(found, ObjectPath)  # noqa: S101 - of a URI
+    if not isinstance(found, ObjectPath) or found.uri.startswith("hdfs:"):
+        raise ValueError("the URI of a folder in an object store is needed, such as s3://bucket/engage")
     return found
 
 

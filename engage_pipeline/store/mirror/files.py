@@ -7,7 +7,7 @@ belong here: which versions are current (commits).
 """
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from engage_pipeline.errors import UserError
@@ -58,6 +58,21 @@ def send_missing(folder: Path, mirrored: ObjectPath, versions: Sequence[Manifest
                 made = label(manifest.artifact, manifest.key)
                 raise UserError(f"{path}: {problem}, and {mirrored} lacks it; materialize {made} again")
             (mirrored / key).upload(path)
+
+
+def send_lost(folder: Path, mirrored: ObjectPath, versions: Sequence[Manifest], there: Mapping[str, int]) -> int:
+    """Sends files of `versions` that are whole here and gone from the mirror; returns their number.
+
+    `there` are the sizes of the objects in the mirrored folder, by key. Raises UserError if one can't be sent.
+    """
+    sent = 0
+    for manifest in versions:
+        for name, mark in manifest.files.items():
+            key = f"{manifest.directory}/{name}"
+            if there.get(key) != mark.bytes and atomic.damage(folder / key, mark) is None:
+                (mirrored / key).upload(folder / key)
+                sent += 1
+    return sent
 
 
 def lacks(mirrored: ObjectPath, versions: Sequence[Manifest]) -> bool:

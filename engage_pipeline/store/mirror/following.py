@@ -7,6 +7,7 @@ Manifests are fetched at once, files when they are opened. What does not belong 
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -51,14 +52,20 @@ def follow_mirror(store: ArtifactStore) -> None:
 
 
 def send_unsent(store: ArtifactStore, names: Iterable[str] = ARTIFACTS.keys()) -> None:
-    """Sends every version of the artifacts `names` that is published here but not in the mirror. Raises UserError if
-    one can't be sent."""
+    """Sends every version of the artifacts `names` that is published here but not in the mirror, and files that are
+    gone from it. Raises UserError if one can't be sent."""
     if store.settings.mirror is None:
         return
+    there: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for one in list_objects(store.settings.mirror):
+        place, *rest = one.key.rsplit("/", 2)
+        there[place]["/".join(rest)] = one.bytes
     for name in names:
         for key in _keys(store, name):
             copy = store.mirrored(name, key)
-            if copy is not None and not copy.is_sent():
+            if copy is not None and copy.is_sent():
+                copy.send_lost(there[copy.place])
+            elif copy is not None:
                 LOGGER.info("%s: sent to %s, which lacks it", copy.place, copy.mirror)
                 with store.changing(name, key):
                     pass

@@ -7,10 +7,10 @@ of objects (commits, files).
 
 import fcntl
 import logging
-import random
+import secrets
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.locations.location import ObjectPath
 from engage_pipeline.locations.objects import read_object
+from engage_pipeline.plurals import counted
 from engage_pipeline.store import current_link, kept_versions
 from engage_pipeline.store.manifests import Manifest
 from engage_pipeline.store.mirror import commits, files
@@ -127,6 +128,15 @@ class MirroredFolder:
         own, record = state_of(self.folder), self.record()
         return own is None or (own.digest == record.state and record.pruned)
 
+    def send_lost(self, there: Mapping[str, int]) -> None:
+        """Sends files that are whole here and gone from the mirror; `there` are the sizes of its objects, by key below
+        `versions`. It needs no lock: a file never changes, and has one name."""
+        own = state_of(self.folder)
+        if own is None or own.digest != self.record().state:
+            return
+        if sent := files.send_lost(self.folder, self.versions, own.versions, there):
+            LOGGER.warning("%s: sent %s that were gone from %s", self.place, counted(sent, "file"), self.mirror)
+
     def send(self) -> None:
         """Makes the state of this folder that of the mirror: files first, then the commit; then removes old versions.
 
@@ -148,7 +158,7 @@ class MirroredFolder:
                     self._commit(state, record, seen.names)
                     return
             if pause is not None:
-                time.sleep(pause * random.random())  # noqa: S311 - no secret
+                time.sleep(pause * secrets.randbelow(1000) / 1000)
         raise UserError(f"{self.place}: another machine is publishing it to {self.mirror}: start again later")
 
     def _flag(self) -> AbstractContextManager[commits.Seen]:

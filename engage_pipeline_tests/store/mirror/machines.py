@@ -18,12 +18,12 @@ class Machines:
 
     def __init__(self, folder: Path, mirror: str) -> None:
         self.mirror = mirror
-        self._folder = folder
+        self.folder = folder
 
     def settings(self, name: str, **values: object) -> Settings:
         """The settings of a machine."""
-        raw = {"recsys_data": str(self._folder / "raw")}
-        return tiny_settings(self._folder / name, mirror=self.mirror, **{**raw, **values})
+        shared = {"recsys_data": str(self.folder / "raw"), "mirror": self.mirror}
+        return tiny_settings(self.folder / name, **{**shared, **values})
 
     def store(self, name: str, *rules: Rule, **values: object) -> ArtifactStore:
         """The store of a machine, which followed the mirror."""

@@ -173,7 +173,11 @@ def test_a_killed_process_leaves_the_version_before_or_the_new_one(
     command = [sys.executable, "-m", "engage_pipeline_tests.store.mirror.child", tmp_path / "one", machines.mirror]
     gate.refuse_if(lambda method, key: method == moment or (method in {"PUT", "POST"} and key.endswith(moment)))
     children: list[subprocess.Popen[bytes]] = []
-    gate.at_limit = lambda: children[0].kill()
+
+    def kill() -> None:
+        children[0].kill()
+
+    gate.at_limit = kill
     children.append(subprocess.Popen([*command, "after"], stderr=subprocess.DEVNULL))
     assert children[0].wait() == -signal.SIGKILL
     gate.open()
@@ -193,6 +197,20 @@ def test_a_damaged_object_is_refused(machines: Machines, bucket: Bucket) -> None
     with pytest.raises(UserError, match=rf"^{bucket.uri}/{key}: damaged: its SHA-256 differs from the manifest's$"):
         two.open("test_tweets").path(FILE)
     assert files_here(two.folder("test_tweets")) == []
+
+
+def test_an_object_that_is_gone_is_sent_again_by_who_has_the_file(machines: Machines, bucket: Bucket) -> None:
+    one = machines.store("one")
+    made = publish(one, "test_tweets", {FILE: b"abc", "other": b"its"})
+    two = machines.store("two")
+    key = f"engage/ingest/test_tweets/{made.directory}/{FILE}"
+    bucket.remove(key)
+    with pytest.raises(UserError, match=rf"^{bucket.uri}/{key}: no such object$"):
+        two.open("test_tweets").path(FILE)
+    send_unsent(two)
+    assert key not in bucket.all_keys()
+    send_unsent(one)
+    assert two.open("test_tweets").path(FILE).read_bytes() == b"abc"
 
 
 def test_a_damaged_file_is_fetched_again(machines: Machines) -> None:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -12,10 +13,13 @@ from uuid import uuid4
 import pytest
 
 from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.store.deletion_ledger import predating
 from engage_pipeline.store.manifests import Manifest, label
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.object_store import Bucket, environment, forget_connections
+from engage_pipeline_tests.orchestration.automation.test_forget import delete
+from engage_pipeline_tests.traces import traces
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 ENGAGE = [sys.executable, "-c", "from engage_pipeline.cli import main; main()"]
@@ -51,21 +55,26 @@ class Site:
         return worlds.store_of(self.machine(name) / "config.yaml")
 
 
-@pytest.fixture(scope="module")
-def site(finished_world: Path, s3_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A site whose machine `one` has a finished world and has sent it."""
+@contextmanager
+def sent_world(world: Path, url: str, folder: Path) -> Iterator[Site]:
+    """A site below `folder` whose machine `one` has a finished world and has sent it."""
     with pytest.MonkeyPatch.context() as patched:
-        for name, value in environment(s3_url).items():
+        for name, value in environment(url).items():
             patched.setenv(name, value)
         forget_connections()
-        folder = tmp_path_factory.mktemp("site")
-        site = Site(folder, Bucket(s3_url, f"bucket-{uuid4().hex[:12]}"), finished_world / "raw")
-        worlds.copy_world(finished_world, folder / "one")
+        site = Site(folder, Bucket(url, f"bucket-{uuid4().hex[:12]}"), world / "raw")
+        worlds.copy_world(world, folder / "one")
         worlds.write_config(folder / "one", mirror=f"{site.bucket.uri}/engage")
-        said = site.engage("one", "run")
-        assert said.startswith("everything is up to date")
+        assert site.engage("one", "run").startswith("everything is up to date")
         yield site
         forget_connections()
+
+
+@pytest.fixture(scope="module")
+def site(finished_world: Path, s3_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site of all tests of this module that publish nothing new."""
+    with sent_world(finished_world, s3_url, tmp_path_factory.mktemp("site")) as site:
+        yield site
 
 
 def manifests(store: ArtifactStore) -> dict[str, Manifest | None]:
@@ -145,3 +154,33 @@ def test_a_step_in_an_empty_volume_fetches_its_own_inputs_alone(site: Site) -> N
     assert {name.partition("/")[0] for name in files_here(pod)} == wanted
     assert site.engage("one", "run").startswith("everything is up to date")
     assert manifests(site.store("one")) == manifests(pod)
+
+
+def fetched(bucket: Bucket, folder: Path) -> Path:
+    """All objects of a bucket as files below `folder`."""
+    for key in bucket.all_keys():
+        if not key.endswith("/"):
+            (folder / key).parent.mkdir(parents=True, exist_ok=True)
+            (folder / key).write_bytes(bucket.get(key))
+    return folder
+
+
+def test_who_is_forgotten_leaves_the_mirror_and_the_other_machines(
+    finished_world: Path, s3_url: str, tmp_path: Path
+) -> None:
+    with sent_world(finished_world, s3_url, tmp_path) as site:
+        one, two = site.machine("one"), site.machine("two")
+        lists = delete(one)
+        values = {"mirror": f"{site.bucket.uri}/engage", "promotion": {"tolerance": 1000.0}}
+        for folder in (one, two):
+            worlds.write_config(folder, deletions="deletions", **values)
+        for name in ("tweet_parts", "interaction_counts", "interaction_features", "submission"):
+            site.engage("two", "path", name, "--verify")
+        assert traces(two / "data", lists.ids)
+        assert traces(fetched(site.bucket, tmp_path / "before"), lists.ids)
+        site.engage("one", "forget")
+        assert traces(fetched(site.bucket, tmp_path / "after"), lists.ids) == {}
+        site.engage("two", "status")
+        assert traces(two / "data", lists.ids) == {}
+        assert predating(site.store("two")) == predating(site.store("one")) != {}
+        assert manifests(site.store("two")) == manifests(site.store("one"))
