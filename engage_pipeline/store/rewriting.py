@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
+from engage_pipeline.store import kept_versions
 from engage_pipeline.store.current_link import is_version_folder, point_to
 from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.manifests import Manifest, label
@@ -108,6 +109,7 @@ def _seal(store: ArtifactStore, folder: Path, before: Manifest, draft: Draft) ->
 def _clear(folder: Path, manifest: Manifest | None) -> None:
     """Removes all but the version of `manifest`, including temporary files: this process holds the lock."""
     point_to(folder, manifest)
+    kept_versions.forget_all(folder)
     for path in folder.iterdir():
         if is_version_folder(path) and (manifest is None or path.name != manifest.directory):
             shutil.rmtree(path)

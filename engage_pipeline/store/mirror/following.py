@@ -10,6 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
@@ -57,13 +58,19 @@ def send_unsent(store: ArtifactStore, names: Iterable[str] = ARTIFACTS.keys()) -
     if store.settings.mirror is None:
         return
     there: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for one in list_objects(store.settings.mirror):
+    listed = list_objects(store.settings.mirror)
+    heads = commits.last_commits(
+        replace(one, key=one.key.removeprefix(f"{commits.COMMITS}/"))
+        for one in listed
+        if one.key.startswith(f"{commits.COMMITS}/")
+    )
+    for one in listed:
         place, *rest = one.key.rsplit("/", 2)
         there[place]["/".join(rest)] = one.bytes
     for name in names:
         for key in _keys(store, name):
             copy = store.mirrored(name, key)
-            if copy is not None and copy.is_sent():
+            if copy is not None and copy.is_sent(heads.get(copy.place)):
                 copy.send_lost(there[copy.place])
             elif copy is not None:
                 LOGGER.info("%s: sent to %s, which lacks it", copy.place, copy.mirror)

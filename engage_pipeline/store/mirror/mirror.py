@@ -67,13 +67,19 @@ class MirroredFolder:
     def follow(self, head: str | None = None) -> None:
         """Takes over the last commit, `head` if it is known, unless the folder has it."""
         head = head or self._head()
-        while head is not None and not (self.follows(head) and self._is_readable()):
-            try:
-                self._take_over(head)
-            except UserError:
-                if (later := self._head()) == head:
-                    raise
-                head = later  # the commit was replaced, and removed, meanwhile
+        if head is None:
+            if self.record().commit is not None:  # the mirror was emptied: it gets all once more
+                write_record(self.folder, Record(str(self.mirror)))
+            return
+        if self.follows(head) and self._is_readable():
+            return
+        try:
+            self._take_over(head)
+        except UserError:
+            later = self._head()
+            if later in {None, head}:
+                raise
+            self._take_over(str(later))  # the commit was replaced, and removed, meanwhile
 
     def _head(self) -> str | None:
         return commits.last_commit(commits.list_commits(self.log))
@@ -123,10 +129,10 @@ class MirroredFolder:
         write_record(self.folder, Record(str(self.mirror), head, state.digest))
         return state
 
-    def is_sent(self) -> bool:
-        """Returns whether the mirror has the state of this folder, as far as the folder knows."""
+    def is_sent(self, head: str | None) -> bool:
+        """Returns whether the mirror, whose last commit is `head`, has the state of this folder."""
         own, record = state_of(self.folder), self.record()
-        return own is None or (own.digest == record.state and record.pruned)
+        return own is None or (own.digest == record.state and record.pruned and record.commit == head)
 
     def send_lost(self, there: Mapping[str, int]) -> None:
         """Sends files that are whole here and gone from the mirror; `there` are the sizes of its objects, by key below
@@ -151,7 +157,7 @@ class MirroredFolder:
             files.send_missing(self.folder, self.versions, state.versions)
             with self._flag() as seen:
                 record = self.record()
-                if seen.alone and seen.head != record.commit:
+                if seen.alone and seen.head not in {None, record.commit}:
                     self._give_way(state, str(seen.head))
                     return
                 if seen.alone and not files.lacks(self.versions, state.versions):

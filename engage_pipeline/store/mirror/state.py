@@ -79,10 +79,11 @@ def state_of(folder: Path) -> State | None:
         manifest = read_manifest((folder / MANIFEST).read_bytes(), folder)
     except (OSError, ValueError):
         return None
-    kept = tuple(kept_versions.kept_manifests(folder, manifest.version))
-    names = {manifest.directory, manifest.previous, *(one.directory for one in kept)}
-    folders = sorted(path.name for path in folder.iterdir() if path.name in names and is_version_folder(path))
-    return State(manifest, kept, tuple(folders))
+    kept = tuple(kept_versions.kept_manifests(folder, manifest.version, here=False))
+    folders = {manifest.directory, *(one.directory for one in kept)}
+    if manifest.previous is not None and is_version_folder(folder / manifest.previous):
+        folders.add(manifest.previous)
+    return State(manifest, kept, tuple(sorted(folders)))
 
 
 @dataclass(frozen=True)

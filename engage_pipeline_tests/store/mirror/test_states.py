@@ -1,5 +1,6 @@
 """What a commit holds beside the manifest: kept versions, unpublished artifacts, the ledger; and who may not use it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -123,16 +124,16 @@ def test_a_version_that_failed_a_check_is_used_nowhere(machines: Machines) -> No
             store.open("test_tweets")
 
 
-def test_a_verdict_by_other_limits_stays_on_its_machine(machines: Machines) -> None:
+def test_a_verdict_by_other_limits_stays_on_its_machine(machines: Machines, bucket: Bucket) -> None:
     one = machines.store("one", one_row)
     publish(one, "test_tweets", b"abc")
     strict = machines.store("two", one_row, checks={"drift_psi": 9.0})
     strict.judge_again(strict.open("test_tweets").manifest)
     follow_mirror(strict)
     assert strict.manifest("test_tweets") != one.manifest("test_tweets")
-    mirrored = strict.mirrored("test_tweets")
-    assert mirrored is not None
-    assert mirrored.is_sent()
+    before = bucket.all_keys()
+    send_unsent(strict)
+    assert bucket.all_keys() == before
 
 
 def test_the_ledger_of_deletions_is_merged(machines: Machines, bucket: Bucket) -> None:
@@ -187,6 +188,26 @@ def test_a_mirror_that_is_not_there_is_one_line(machines: Machines, network: Net
 def test_a_mirror_is_an_object_store(machines: Machines, value: object) -> None:
     with pytest.raises(UserError, match="mirror: "):
         machines.settings("one", mirror=value)
+
+
+def test_a_mirror_that_was_emptied_gets_everything_once_more(machines: Machines, bucket: Bucket) -> None:
+    one = machines.store("one")
+    publish(one, "test_tweets", b"abc")
+    for key in bucket.all_keys():
+        bucket.remove(key)
+    send_unsent(one)
+    assert machines.store("two").open("test_tweets").path(FILE).read_bytes() == b"abc"
+
+
+def test_a_version_that_a_hand_removed_here_stays_in_the_mirror(machines: Machines, bucket: Bucket) -> None:
+    one = machines.store("one", **KEEPING)
+    made = [publish(one, "trained_model", content) for content in (b"a", b"b", b"c")]
+    for manifest in made:
+        shutil.rmtree(one.folder("trained_model") / manifest.directory)
+    send_unsent(one)
+    assert folders_there(bucket, "model/trained_model") == {manifest.directory for manifest in made}
+    assert one.open("trained_model").path(FILE).read_bytes() == b"c"
+    assert [version.path(FILE).read_bytes() for version in machines.store("two").kept("trained_model")] == [b"b", b"a"]
 
 
 def test_another_mirror_gets_everything(machines: Machines, bucket: Bucket) -> None:
