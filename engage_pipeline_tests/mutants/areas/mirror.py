@@ -3,10 +3,11 @@
 from engage_pipeline_tests.mutants.mutation import mutations
 
 TWO = "store/mirror/test_mirror.py"
+FAULTS = "store/mirror/test_faults.py"
 COMMITS = "store/mirror/test_commits.py"
 STATES = "store/mirror/test_states.py"
-REFUSED = f"{TWO}::test_a_store_that_refuses_at_any_request_leaves_the_version_before_or_the_new_one"
-KILLED = f"{TWO}::test_a_killed_process_leaves_the_version_before_or_the_new_one"
+REFUSED = f"{FAULTS}::test_a_store_that_refuses_at_any_request_leaves_the_version_before_or_the_new_one"
+KILLED = f"{FAULTS}::test_a_killed_process_leaves_the_version_before_or_the_new_one"
 
 MUTATIONS = [
     *mutations(
@@ -38,7 +39,7 @@ MUTATIONS = [
         (
             "            if there.get(key) == mark.bytes:\n                continue\n",
             "",
-            f"{TWO}::test_what_was_sent_is_not_sent_again",
+            f"{FAULTS}::test_what_was_sent_is_not_sent_again",
         ),
         ("            if there.get(key) == mark.bytes:\n", "            if key in there or True:\n"),
         ("there.get(key) != mark.bytes and atomic", "there.get(key) == mark.bytes and atomic"),

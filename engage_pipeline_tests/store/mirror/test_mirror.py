@@ -1,16 +1,18 @@
 """Two machines and a bucket: what one publishes, the other reads, whole or not at all."""
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.settings.settings import load_settings
 from engage_pipeline.store.current_link import CURRENT
-from engage_pipeline.store.mirror.following import follow_mirror, send_unsent
-from engage_pipeline_tests.object_store import Bucket, Gate, Network
+from engage_pipeline.store.mirror.following import open_store, send_unsent
+from engage_pipeline.store.plan import raw_sources
+from engage_pipeline_tests.locations.test_raw_input import content as raw_lines
+from engage_pipeline_tests.locations.test_raw_input import publish as publish_part
+from engage_pipeline_tests.object_store import Bucket, Network
+from engage_pipeline_tests.orchestration.automation.test_parts_sensor import configure
 from engage_pipeline_tests.store.mirror.machines import FILE, Machines, publish
 
 
@@ -76,6 +78,20 @@ def test_parts_are_found(machines: Machines, tmp_path: Path) -> None:
     assert files_here(two.folder("tweet_parts", "part-0")) == []
 
 
+def test_parts_of_raw_objects_are_current_on_every_machine(machines: Machines, bucket: Bucket, tmp_path: Path) -> None:
+    bucket.put("train/part-00000", raw_lines("part-00000"))
+    configs = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        places = {"recsys_data": f"{bucket.uri}/train", "deletions": f"{bucket.uri}/deletions"}
+        configs.append(configure(tmp_path / name, mirror=machines.mirror, **places))
+    assert publish_part(configs[0], "part-00000") == 1
+    two = open_store(load_settings(configs[1]))
+    assert two.parts() == ["part-00000"]
+    assert two.stale("tweet_parts", "part-00000", raw_sources(two.settings, "tweet_parts", "part-00000")) is None
+    assert two.open("tweet_parts", "part-00000").directory().is_dir()
+
+
 def test_of_two_writers_the_later_is_told_and_follows(machines: Machines) -> None:
     one, two = machines.store("one"), machines.store("two")
     told = (
@@ -98,95 +114,6 @@ def test_two_writers_of_the_same_content_agree(machines: Machines) -> None:
         won = publish(one, "test_tweets", b"same")
     assert two.manifest("test_tweets") == won
     assert files_here(two.folder("test_tweets")) == [FILE], "its own, not fetched"
-
-
-def test_a_lost_upload_leaves_the_version_before_and_the_next_run_sends_it(
-    machines: Machines, bucket: Bucket, network: Network
-) -> None:
-    one = machines.store("one")
-    publish(one, "test_tweets", b"before")
-    network.cut_after(3000)
-    with pytest.raises(UserError, match=r"^s3://bucket-\w+/engage/.*: AWS Error NETWORK_CONNECTION"):
-        publish(one, "test_tweets", b"after")
-    network.mend()
-    assert one.open("test_tweets").path(FILE).read_bytes() == b"after", "the publication here stands"
-    assert machines.store("two").open("test_tweets").path(FILE).read_bytes() == b"before"
-    follow_mirror(one)
-    assert one.open("test_tweets").path(FILE).read_bytes() == b"after"
-    send_unsent(one)
-    assert machines.store("two").open("test_tweets").path(FILE).read_bytes() == b"after"
-
-
-@pytest.mark.slow
-def test_a_store_that_refuses_at_any_request_leaves_the_version_before_or_the_new_one(
-    machines: Machines, gate: Gate
-) -> None:
-    """Files, flag, commit, removal of old versions: after each the next run sends what is missing."""
-    one = machines.store("one")
-    before = b""
-    for content in (b"first", b"second", b"third"):
-        gate.open()
-        publish(one, "test_tweets", before := content)
-    changing = [number for number, (method, _) in enumerate(gate.requests, start=1) if method not in {"GET", "HEAD"}]
-    seen = []
-    for number in changing:
-        content = f"after {number}".encode()
-        gate.refuse_from(number)
-        with pytest.raises(UserError, match=r"^s3://bucket-\w+/engage/\S+: .*(ACCESS_DENIED|403)"):
-            publish(one, "test_tweets", content)
-        gate.open()
-        two = machines.store(f"two-{number}")
-        found = two.open("test_tweets").path(FILE).read_bytes()
-        assert found in {before, content}
-        seen.append(found == content)
-        follow_mirror(one)
-        send_unsent(one)
-        follow_mirror(two)
-        assert two.open("test_tweets").path(FILE).read_bytes() == (before := content)
-        assert two.manifest("test_tweets") == one.manifest("test_tweets")
-    assert seen == sorted(seen), "from the commit on it is there"
-    assert {*seen} == {False, True}
-    assert len(seen) > 10
-
-
-def test_what_was_sent_is_not_sent_again(machines: Machines, gate: Gate) -> None:
-    one = machines.store("one")
-    gate.open()
-    publish(one, "test_tweets", {name: name.encode() for name in "abc"})
-    gate.refuse_from(1 + next(place for place, (_, key) in enumerate(gate.requests) if key.endswith("/c")))
-    with pytest.raises(UserError, match="/c: "):
-        publish(one, "test_tweets", {name: name.encode() * 2 for name in "abc"})
-    gate.open()
-    send_unsent(one)
-    sent = {key[-2:] for method, key in gate.requests if method == "POST" and "/commits/" not in key}
-    assert sent == {"/c"}
-    assert machines.store("two").open("test_tweets").path("c").read_bytes() == b"cc"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("moment", ["/other", f"/{FILE}", ".flag", ".json", "DELETE"])
-def test_a_killed_process_leaves_the_version_before_or_the_new_one(
-    machines: Machines, gate: Gate, tmp_path: Path, moment: str
-) -> None:
-    """Killed at its first request that puts an object of such a name, or removes one."""
-    publish(machines.store("one"), "test_tweets", {FILE: b"before", "other": b"its"})
-    command = [sys.executable, "-m", "engage_pipeline_tests.store.mirror.child", tmp_path / "one", machines.mirror]
-    gate.refuse_if(lambda method, key: method == moment or (method in {"PUT", "POST"} and key.endswith(moment)))
-    children: list[subprocess.Popen[bytes]] = []
-
-    def kill() -> None:
-        children[0].kill()
-
-    gate.at_limit = kill
-    children.append(subprocess.Popen([*command, "after"], stderr=subprocess.DEVNULL))
-    assert children[0].wait() == -signal.SIGKILL
-    gate.open()
-    two = machines.store("two")
-    found = (two.open("test_tweets").directory() / FILE).read_bytes()
-    assert found == (b"after" if moment == "DELETE" else b"before")
-    subprocess.run([*command, "last"], check=True)
-    follow_mirror(two)
-    assert (two.open("test_tweets").directory() / FILE).read_bytes() == b"last"
 
 
 def test_a_damaged_object_is_refused(machines: Machines, bucket: Bucket) -> None:
