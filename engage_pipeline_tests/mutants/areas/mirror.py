@@ -84,7 +84,6 @@ MUTATIONS = [
         ("asdict(replace(one, verdict=None))", "asdict(one)"),
         ("    if not set(state.folders) <= {", "    if False and not set(state.folders) <= {"),
         ("manifest.version, here=False", "manifest.version, here=True"),
-        ("        if record.mirror == mirror:\n            return record", "        return record"),
     ),
     *mutations(
         "mirror",

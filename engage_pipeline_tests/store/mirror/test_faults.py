@@ -9,7 +9,7 @@ import pytest
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.store.mirror.following import follow_mirror, send_unsent
-from engage_pipeline_tests.object_store import Gate, Network
+from engage_pipeline_tests.object_store import Bucket, Gate, Network
 from engage_pipeline_tests.store.mirror.machines import FILE, Machines, publish
 
 
@@ -32,7 +32,7 @@ def test_a_lost_upload_leaves_the_version_before_and_the_next_run_sends_it(
 
 @pytest.mark.slow
 def test_a_store_that_refuses_at_any_request_leaves_the_version_before_or_the_new_one(
-    machines: Machines, gate: Gate
+    machines: Machines, gate: Gate, bucket: Bucket
 ) -> None:
     """Files, flag, commit, removal of old versions: after each the next run sends what is missing."""
     one = machines.store("one")
@@ -57,6 +57,10 @@ def test_a_store_that_refuses_at_any_request_leaves_the_version_before_or_the_ne
         follow_mirror(two)
         assert two.open("test_tweets").path(FILE).read_bytes() == (before := content)
         assert two.manifest("test_tweets") == one.manifest("test_tweets")
+        folders = {
+            key.split("/")[3] for key in bucket.all_keys() if key.startswith("engage/ingest/") and key[-1] != "/"
+        }
+        assert len(folders) == 2, "the current one and the one before"
     assert seen == sorted(seen), "from the commit on it is there"
     assert {*seen} == {False, True}
     assert len(seen) > 10

@@ -119,8 +119,11 @@ def test_two_writers_of_the_same_content_agree(machines: Machines) -> None:
 def test_a_damaged_object_is_refused(machines: Machines, bucket: Bucket) -> None:
     made = publish(machines.store("one"), "test_tweets", b"abc")
     key = f"engage/ingest/test_tweets/{made.directory}/{FILE}"
-    bucket.put(key, b"abb")
     two = machines.store("two")
+    bucket.put(key, b"ab")
+    with pytest.raises(UserError, match=rf"^{bucket.uri}/{key}: damaged: 2 bytes instead of 3$"):
+        two.open("test_tweets").path(FILE)
+    bucket.put(key, b"abb")
     with pytest.raises(UserError, match=rf"^{bucket.uri}/{key}: damaged: its SHA-256 differs from the manifest's$"):
         two.open("test_tweets").path(FILE)
     assert files_here(two.folder("test_tweets")) == []
