@@ -1,12 +1,14 @@
 """A real S3 server on this machine, and a network before it that can be cut."""
 
+import http.client
+import http.server
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from engage_pipeline.locations import location, object_stores
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 SECRET = "sesame-open"  # noqa: S105 - of no real store
 _BLOCK = 1 << 14
+_HOP_BY_HOP = {"connection", "transfer-encoding", "date", "server"}
 
 
 @contextmanager
@@ -101,6 +104,102 @@ def object_path(uri: str) -> ObjectPath:
     found = location.location(uri)
     assert isinstance(found, ObjectPath)
     return found
+
+
+class Gate:
+    """An HTTP server before the one at `url` that passes requests on, and knows each.
+
+    `requests` are method and key (without bucket) of those that came. Once it is to refuse, it calls `at_limit`, and
+    refuses all from then on (403, which clients do not try again).
+    """
+
+    def __init__(self, url: str) -> None:
+        self.requests: list[tuple[str, str]] = []
+        self._closes: Callable[[str, str], bool] = lambda *_: False
+        self._closed = False
+        self.at_limit: Callable[[], object] = lambda: None
+        self._target = urlsplit(url).netloc
+        gate, lock = self, threading.Lock()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_one_request(self) -> None:
+                with suppress(ConnectionError):
+                    super().handle_one_request()
+
+            def _body(self) -> bytes:
+                if self.headers.get("Transfer-Encoding") != "chunked":
+                    return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                pieces = []
+                while size := int(self.rfile.readline(), 16):
+                    pieces.append(self.rfile.read(size))
+                    self.rfile.readline()
+                self.rfile.readline()
+                return b"".join(pieces)
+
+            def do_any(self) -> None:
+                body = self._body()
+                with lock:
+                    key = urlsplit(self.path).path.split("/", 2)[-1]
+                    gate.requests.append((self.command, key))
+                    if not gate._closed and gate._closes(self.command, key):
+                        gate._closed = True
+                        gate.at_limit()
+                    refused = gate._closed
+                status, headers, content = (403, [], b"") if refused else gate._passed_on(self, body)
+                self.send_response(status)
+                for name, value in headers:
+                    self.send_header(name, value)
+                if refused:
+                    self.send_header("Content-Length", "0")
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_any  # noqa: N815 - the base's names
+
+            def log_message(self, *_: Any) -> None:
+                """Says nothing."""
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def _passed_on(
+        self, asked: http.server.BaseHTTPRequestHandler, body: bytes
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        connection = http.client.HTTPConnection(self._target)
+        try:
+            headers = {name: value for name, value in asked.headers.items() if name.lower() != "expect"}
+            chunked = headers.get("Transfer-Encoding", headers.get("transfer-encoding")) == "chunked"
+            connection.request(asked.command, asked.path, [body] if chunked else body, headers, encode_chunked=chunked)
+            answer = connection.getresponse()
+            content = answer.read()
+            passed = [(name, value) for name, value in answer.getheaders() if name.lower() not in _HOP_BY_HOP]
+            if not any(name.lower() == "content-length" for name, _ in passed):
+                passed.append(("Content-Length", str(len(content))))
+            return answer.status, passed, content
+        finally:
+            connection.close()
+
+    def open(self) -> None:
+        """Passes everything on again, and forgets what came."""
+        self.refuse_if(lambda *_: False)
+
+    def refuse_if(self, closes: Callable[[str, str], bool]) -> None:
+        """Refuses the first request of such a method and key, and all after it; forgets what came."""
+        self.requests.clear()
+        self._closes, self._closed = closes, False
+
+    def refuse_from(self, number: int) -> None:
+        """Refuses the request of this number, from 1, and all after it; forgets what came."""
+        self.refuse_if(lambda *_: len(self.requests) >= number)
+
+    def close(self) -> None:
+        """Ends it."""
+        self._server.shutdown()
+        self._server.server_close()
 
 
 class Network:

@@ -48,9 +48,9 @@ def rejects(
 ) -> None:
     """Show the rejected lines of a part, also of a failed one: file, line, reason, bytes."""
     from engage_pipeline.ingest.rejects_shown import rejects_text
-    from engage_pipeline.store.store import ArtifactStore
+    from engage_pipeline.store.mirror.following import open_store
 
-    for line in rejects_text(ArtifactStore(chosen_settings(config, preset, values)), part, limit):
+    for line in rejects_text(open_store(chosen_settings(config, preset, values)), part, limit):
         typer.echo(line)
 
 
@@ -69,10 +69,10 @@ def path(
 
     docs/data.md shows how to read the files in pandas, Polars and DuckDB.
     """
+    from engage_pipeline.store.mirror.following import open_store
     from engage_pipeline.store.opening import current_paths
-    from engage_pipeline.store.store import ArtifactStore
 
-    store = ArtifactStore(chosen_settings(config, preset, values))
+    store = open_store(chosen_settings(config, preset, values))
     for found in current_paths(store, artifact, parts or [], files=files, verify=verify):
         typer.echo(found)
 

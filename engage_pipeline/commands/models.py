@@ -37,9 +37,9 @@ def rollback(
     from engage_pipeline.model.promotion.predicting import lacks_model, short
     from engage_pipeline.model.promotion.rollback import format_models, kept_models, roll_back
     from engage_pipeline.orchestration.assets.materializing import report_published
-    from engage_pipeline.store.store import ArtifactStore
+    from engage_pipeline.store.mirror.following import open_store
 
-    store = ArtifactStore(chosen_settings(config, preset, values))
+    store = open_store(chosen_settings(config, preset, values))
     if to is not None and previous:
         raise UserError("give --to or --previous, not both")
     if to is None and not previous:
@@ -60,9 +60,9 @@ def promote(config: Config = None, preset: PresetName = None, values: Values = N
     from engage_pipeline.model.promotion.predicting import short
     from engage_pipeline.model.promotion.rollback import promote_by_hand
     from engage_pipeline.orchestration.assets.materializing import report_published
-    from engage_pipeline.store.store import ArtifactStore
+    from engage_pipeline.store.mirror.following import open_store
 
-    store = ArtifactStore(chosen_settings(config, preset, values))
+    store = open_store(chosen_settings(config, preset, values))
     with open_instance() as instance:
         manifest = promote_by_hand(store)
         report_published(instance, store, manifest)

@@ -78,9 +78,9 @@ def _shown(steps: "Sequence[Step]") -> list[dict[str, str | None]]:
 def status(config: Config = None, preset: PresetName = None, values: Values = None, json: Json = False) -> None:
     """Show every artifact: rows, seconds, peak memory, and why it is out of date."""
     from engage_pipeline.commands.status_table import read_status, status_table
-    from engage_pipeline.store.store import ArtifactStore
+    from engage_pipeline.store.mirror.following import open_store
 
-    store = ArtifactStore(chosen_settings(config, preset, values))
+    store = open_store(chosen_settings(config, preset, values))
     found, warnings = read_status(store), _stored_warnings(store)
     artifacts = [{**asdict(state), "current": state.reason is None} for state in found.artifacts]
     documents.put({"artifacts": artifacts, "notes": [*found.notes], "warnings": warnings})

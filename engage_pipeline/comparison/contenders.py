@@ -21,7 +21,7 @@ BASE = "default"
 """The preset of the ablation and of the leakage checks."""
 CODE_VERSION = 1
 """Raise it when the same settings, world and pipeline would give another measurement."""
-_SET_HERE = ("preset", "working_dir", "recsys_data", "validation_part", "test_data", "deletions")
+_SET_HERE = ("preset", "working_dir", "mirror", "recsys_data", "validation_part", "test_data", "deletions")
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,8 @@ def measure(
         config = _write_yaml(folder / "config.yaml", contender.settings(common, raw, work))
         _write_yaml(folder / "dagster.yaml", _INSTANCE)
         settings = load_settings(config)
+        if settings.mirror is not None:
+            raise UserError(f"{settings.mirror}: engage compare has no mirror; unset ENGAGE__MIRROR")
         cost = _run(contender, config, settings, folder)
         kept = _strangers(raw) if world.variant is Variant.STRANGERS else None
         report = score_predictions(folder / RESULTS, raw.labels, raw.oracle, settings, kept)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from engage_pipeline.locations.location import Location
+
 
 def batches(file: pq.ParquetFile, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """Yields tables of `rows` rows each, the last one maybe shorter, in file order; `columns` None = all.
@@ -39,13 +41,13 @@ def open_coded(path: Path, names: Collection[str]) -> pq.ParquetFile:
     return pq.ParquetFile(path, metadata=metadata, read_dictionary=coded)
 
 
-def schema_difference(path: Path, expected: pa.Schema) -> str | None:
+def schema_difference(path: Location, expected: pa.Schema) -> str | None:
     """Returns how the columns of the file `path` differ from `expected` in name, order or type; None if they don't.
 
     A missing file, or one that is not Parquet, differs too.
     """
     try:
-        found = pq.read_schema(path)
+        found = pq.read_schema(path if isinstance(path, Path) else path.open_raw())
     except (OSError, pa.ArrowInvalid) as error:
         return f"{path.name}: no Parquet file ({' '.join(str(error).split())[:100]})"
     for wanted in expected:

@@ -21,7 +21,6 @@ from engage_pipeline.store.file_names import REJECTS
 from engage_pipeline.store.manifests import Manifest, split_label
 from engage_pipeline.store.rewriting import keys_on_disk
 from engage_pipeline.store.store import ArtifactStore
-from engage_pipeline.store.versions import Version
 
 _RAW_CHARACTERS = 500
 
@@ -72,7 +71,7 @@ def _find(store: ArtifactStore, part: str) -> _Found:
     if manifest is None:
         there = ", ".join(str(one) for one in keys_on_disk(store, "tweet_parts")) or "none"
         raise UserError(f"{part}: no such part was read into {store.root}; training parts there: {there}")
-    version = Version(folder, manifest)
+    version = store.version(manifest)
     files = [file for file in sorted(manifest.files) if file.endswith(REJECTS)]
     if inner is not None:
         files = [file for file in files if file == f"{inner}.{REJECTS}"]

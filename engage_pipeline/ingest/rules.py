@@ -167,7 +167,7 @@ def _other_windows(store: Reader, own: Manifest) -> Iterator[Version]:
         except UserError:
             continue
         if manifest is not None:
-            yield Version(store.folder(name, key), manifest)
+            yield store.version(manifest)
 
 
 def _samples(manifest: Manifest) -> list[str]:

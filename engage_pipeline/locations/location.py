@@ -1,9 +1,9 @@
-"""Where raw input lies: a path of this machine, or an object of a store, named by a URI.
+"""Where raw input and the mirror lie: a path of this machine, or an object of a store, named by a URI.
 
 An ObjectPath has the methods of pathlib.Path that readers of raw input use, so that they read either. Credentials and
 endpoint come from the environment, as each store's own tools have them (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL …), or from
 the query of the URI, as pyarrow.fs has it (`?endpoint_override=…`). What is shown or recorded has neither a query nor a
-user. What does not belong here: the store of artifacts, which is local.
+user. What does not belong here: writing and removing objects of the mirror (objects).
 """
 
 import hashlib
@@ -129,7 +129,7 @@ class ObjectPath:
         info = self._info()
         if not info.is_file:
             raise UserError(f"{self}: no such object")
-        with self._asked() as (system, path), system.open_input_file(path) as file:
+        with self.asked() as (system, path), system.open_input_file(path) as file:
             return _status(info, file.metadata())
 
     def iterdir(self) -> Iterator["ObjectPath"]:
@@ -138,7 +138,7 @@ class ObjectPath:
         if found is None:
             from pyarrow.fs import FileSelector
 
-            with self._asked() as (system, path):
+            with self.asked() as (system, path):
                 infos = system.get_file_info(FileSelector(path))
             found = [replace(self / one.base_name, status=_status(one) if one.is_file else None) for one in infos]
             _listed[self] = (time.monotonic(), found)
@@ -150,25 +150,25 @@ class ObjectPath:
 
     def open_raw(self) -> ObjectFile:
         """Opens the object for reading here and there: each read is a request."""
-        with self._asked() as (system, path):
+        with self.asked() as (system, path):
             return ObjectFile(str(self), system.open_input_file(path))
 
     def upload(self, file: Path) -> None:
         """Puts the content of a local file here: the object appears whole, or not at all."""
         from pyarrow.fs import LocalFileSystem, copy_files
 
-        with self._asked() as (system, path):
+        with self.asked() as (system, path):
             copy_files(str(file), path, LocalFileSystem(), system)
         found, wanted = self.stat().st_size, file.stat().st_size
         if found != wanted:
             raise UserError(f"{self}: {found:,} bytes arrived instead of {wanted:,}")
 
     def _info(self) -> "FileInfo":
-        with self._asked() as (system, path):
+        with self.asked() as (system, path):
             return system.get_file_info(path)
 
     @contextmanager
-    def _asked(self) -> Iterator[tuple["FileSystem", str]]:
+    def asked(self) -> Iterator[tuple["FileSystem", str]]:
         """Yields the file system and the path in it; errors of the block name this object."""
         parts = urlsplit(self.uri)
         with told(str(self)):

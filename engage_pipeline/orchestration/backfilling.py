@@ -15,6 +15,7 @@ from engage_pipeline.orchestration.launching import launched_by
 from engage_pipeline.orchestration.partitions import register_parts
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.orchestration.running import batches, materialize
+from engage_pipeline.store.mirror.following import send_unsent
 from engage_pipeline.store.plan import Step, plan_segment, training_parts
 from engage_pipeline.store.store import ArtifactStore
 
@@ -47,6 +48,7 @@ def backfill(
         having = ", ".join(name for name, artifact in ARTIFACTS.items() if artifact.partitioned)
         raise UserError(f"--asset {asset}: not an asset with parts; these are {having}")
     store = pipeline.store()
+    send_unsent(store)
     steps = _chosen(asset, _parts(store, asset), patterns) if patterns else plan_segment(store, [asset])
     register_parts(instance, [str(step.key) for step in steps])
     close_dead_runs(instance)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from engage_pipeline.settings.overrides import from_mapping
 from engage_pipeline.settings.settings import Settings, load_settings
+from engage_pipeline.store.mirror.following import open_store
 from engage_pipeline.store.store import ArtifactStore
 
 
@@ -32,4 +33,4 @@ class Pipeline(dg.ConfigurableResource):
 
     def store(self) -> ArtifactStore:
         """Returns the store of the artifacts under these settings."""
-        return ArtifactStore(self.settings())
+        return open_store(self.settings())

@@ -27,6 +27,7 @@ from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.manifests import label
+from engage_pipeline.store.mirror.following import send_unsent
 from engage_pipeline.store.plan import SEGMENTS, Step, parts_a_run, plan_segment, training_parts
 from engage_pipeline.store.store import ArtifactStore
 
@@ -59,6 +60,7 @@ def run_pipeline(
         register_parts(instance, training_parts(settings))
     close_dead_runs(instance)
     store = pipeline.store()
+    send_unsent(store)
     register_parts(instance, store.parts())
     done: list[Step] = []
     tags = launched_by(instance, command, started_by)

@@ -46,6 +46,17 @@ def _raw_location(value: Any, info: ValidationInfo) -> Location:
         raise ValueError(str(error)) from error
 
 
+def _mirror(value: Any) -> ObjectPath:
+    """Accepts URIs of stores in which an object appears whole, or not at all."""
+    try:
+        found = location(value) if is_uri(value) else value
+    except UserError as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(found, ObjectPath) or found.uri.startswith("hdfs:"):
+        raise ValueError("the URI of a folder in an object store is needed, such as s3://bucket/engage")
+    return found
+
+
 def expanded_path(path: Path) -> Path:
     """Expands `~` and `~user`. Raises ValueError: no such home folder, or a path that no file system accepts."""
     encoded = os.fsencode(path)
@@ -79,6 +90,10 @@ RawLocation = Annotated[
     Location, PlainValidator(_raw_location), PlainSerializer(str), WithJsonSchema({"type": "string"}, mode="validation")
 ]
 """A path, or a URI of an object store."""
+MirrorLocation = Annotated[
+    ObjectPath, PlainValidator(_mirror), PlainSerializer(str), WithJsonSchema({"type": "string"}, mode="validation")
+]
+"""The URI of a folder in an object store."""
 Owner = Annotated[str, AfterValidator(_as_owner)]
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -28,7 +28,7 @@ from engage_pipeline.settings.families import REFERENCE_FAMILIES
 from engage_pipeline.settings.features import EffectSettings, FeatureSettings
 from engage_pipeline.settings.operating import AutomationSettings, CheckSettings, EngineSettings, PromotionSettings
 from engage_pipeline.settings.overrides import Override, from_environment, nested, overlay
-from engage_pipeline.settings.section import ConfigPath, Owner, RawLocation, SettingsSection
+from engage_pipeline.settings.section import ConfigPath, MirrorLocation, Owner, RawLocation, SettingsSection
 from engage_pipeline.settings.yaml_file import read_tree, shortened, shown, yaml_problem
 
 CONFIG_VARIABLE = "ENGAGE_CONFIG"
@@ -44,6 +44,11 @@ class Settings(SettingsSection):
     preset: Preset = Field("default", description="The defaults, which the other settings override.")
     seed: int = Field(20210, ge=0, lt=2**31, description="Seed of every random choice.")
     working_dir: ConfigPath = Field(Path("data"), description="Where the artifacts of the five stages are kept.")
+    mirror: MirrorLocation | None = Field(
+        None,
+        description="Folder of an object store (`s3://bucket/engage`) that has the published artifacts too, for "
+        "machines that do not share `working_dir` (operations.md); null = none.",
+    )
     recsys_data: RawLocation = Field(Path("data/raw/train"), description="Folder of the training parts.")
     validation_part: RawLocation = Field(
         Path("data/raw/validation/part-00000"),

@@ -7,7 +7,8 @@
 
 Two names can't change in one step: the manifest is replaced first, the link next, and old versions are removed last. A
 process killed in between leaves the link at the version before, which is whole, passed its checks and is kept; the next
-plan or status moves it. A version that failed a check has no link. What does not belong here: the pipeline's own
+plan or status moves it. A version that failed a check, or was not fetched whole
+from the mirror, has no link. What does not belong here: the pipeline's own
 reading, which follows the manifest.
 """
 
@@ -33,7 +34,7 @@ def point_to(folder: Path, manifest: Manifest | None) -> None:
     Removes the link if there is no version, or if it failed a check. A file system without links gets none, and a log
     line. Call it with the artifact locked.
     """
-    wanted = None if manifest is None else target(manifest)
+    wanted = None if manifest is None else target(folder, manifest)
     try:
         if wanted is None:
             (folder / CURRENT).unlink(missing_ok=True)
@@ -45,10 +46,12 @@ def point_to(folder: Path, manifest: Manifest | None) -> None:
         LOGGER.warning("%s: no link to the current version: %s", folder / CURRENT, error.strerror)
 
 
-def target(manifest: Manifest) -> str | None:
-    """Returns what `current` has to name; None if the version was not judged or failed a check."""
+def target(folder: Path, manifest: Manifest) -> str | None:
+    """Returns what `current` in `folder` has to name; None if the version was not judged, failed a check, or was not
+    fetched from the mirror yet."""
     sound = manifest.verdict is not None and not any(manifest.verdict.problems.values())
-    return manifest.directory if sound else None
+    whole = all((folder / manifest.directory / name).exists() for name in manifest.files)
+    return manifest.directory if sound and whole else None
 
 
 def names(link: Path, wanted: str | None) -> bool:

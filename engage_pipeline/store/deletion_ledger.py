@@ -11,7 +11,7 @@ rows (ingest).
 
 import fcntl
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,9 @@ from pathlib import Path
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
+from engage_pipeline.locations.location import Location, ObjectPath
 from engage_pipeline.store.manifests import ABSENT, Manifest, label
+from engage_pipeline.store.mirror.ledgers import ledger_name, put_ledger, read_ledgers
 from engage_pipeline.store.plan import SEGMENTS
 from engage_pipeline.store.rewriting import keys_on_disk
 from engage_pipeline.store.store import ArtifactStore
@@ -77,12 +79,40 @@ def read_ledger(store: ArtifactStore) -> Ledger:
     """Reads the ledger; empty if nothing was deleted yet. Raises UserError if it can't be read."""
     path = store.root / LEDGER
     try:
-        content = json.loads(path.read_bytes())
-        return {name: {version: Entry(**entry) for version, entry in found.items()} for name, found in content.items()}
+        return _parsed(path.read_bytes(), path)
     except FileNotFoundError:
         return {}
+
+
+def _parsed(content: bytes, path: Location) -> Ledger:
+    try:
+        ledger = json.loads(content)
+        return {name: {version: Entry(**entry) for version, entry in found.items()} for name, found in ledger.items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: not the ledger of deletions; restore it from a backup") from error
+
+
+def _content(ledger: Ledger) -> bytes:
+    content = {name: {version: asdict(one) for version, one in found.items()} for name, found in ledger.items()}
+    return json.dumps(content, indent=1, sort_keys=True).encode()
+
+
+def follow_ledgers(store: ArtifactStore, names: Set[str]) -> None:
+    """Adds the entries of the mirror's ledgers, whose `names` are known. Raises UserError if one can't be read."""
+    mirror = store.settings.mirror
+    if mirror is not None and not names <= {ledger_name(_content(read_ledger(store)))}:
+        with _locked_ledger(store) as ledger:
+            _merge(ledger, read_ledgers(mirror, names), mirror)
+
+
+def _merge(ledger: Ledger, others: Mapping[str, bytes], mirror: ObjectPath) -> None:
+    """Adds the entries of other ledgers, by name. Of two entries of a version, the earlier date and the other's folder
+    are kept."""
+    for name, content in others.items():
+        for made, versions in _parsed(content, mirror / name).items():
+            for version, entry in versions.items():
+                before = ledger.setdefault(made, {}).setdefault(version, entry)
+                ledger[made][version] = Entry(min(entry.date, before.date), entry.directory)
 
 
 def _manifests(store: ArtifactStore) -> dict[str, Manifest]:
@@ -165,7 +195,20 @@ def _add(ledger: Ledger, name: str, version: str, entry: Entry) -> None:
 
 @contextmanager
 def _ledger(store: ArtifactStore) -> Iterator[tuple[Ledger, str]]:
-    """Opens the ledger for adding, with the current time; waits for the lock, and writes the ledger after the block."""
+    """Opens the ledger for adding, with the current time; waits for the lock, writes the ledger after the block, and
+    sends it to the mirror."""
+    mirror = store.settings.mirror
+    with _locked_ledger(store) as ledger:
+        others = read_ledgers(mirror) if mirror is not None else {}
+        if mirror is not None:
+            _merge(ledger, others, mirror)
+        yield ledger, datetime.now(UTC).isoformat(timespec="seconds")
+        if mirror is not None and ledger:
+            put_ledger(mirror, _content(ledger), others.keys())
+
+
+@contextmanager
+def _locked_ledger(store: ArtifactStore) -> Iterator[Ledger]:
     path = store.root / LEDGER
     path.parent.mkdir(parents=True, exist_ok=True)
     with (path.parent / ".lock").open("a") as file:
@@ -173,7 +216,6 @@ def _ledger(store: ArtifactStore) -> Iterator[tuple[Ledger, str]]:
         for leftover in path.parent.glob(".tmp-*"):
             leftover.unlink()
         ledger = read_ledger(store)
-        yield ledger, datetime.now(UTC).isoformat(timespec="seconds")
-        content = {name: {version: asdict(one) for version, one in found.items()} for name, found in ledger.items()}
+        yield ledger
         with atomic.atomic_file(path) as draft:
-            draft.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+            draft.write_bytes(_content(ledger))

@@ -8,7 +8,7 @@ folder. A later entry replaces earlier ones of the same content.
 """
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from engage_pipeline.files import atomic
@@ -25,9 +25,18 @@ def remember(folder: Path, manifest: Manifest) -> None:
         path.write_text(manifest.to_json(), encoding="utf-8")
 
 
-def kept_manifests(folder: Path, current: str | None) -> list[Manifest]:
-    """Returns the kept versions in `folder`, the latest first, each content once, without that of `current`."""
-    return list(_distinct(folder, current).values())
+def kept_manifests(folder: Path, current: str | None, *, here: bool = True) -> list[Manifest]:
+    """Returns the kept versions in `folder`, the latest first, each content once, without that of `current`.
+
+    Unless `here`, those whose folder is missing too.
+    """
+    return list(_distinct(folder, current, here=here).values())
+
+
+def forget_all(folder: Path) -> None:
+    """Removes all entries in `folder`, whose versions are about to be removed."""
+    for path in folder.glob(_ENTRIES):
+        path.unlink()
 
 
 def forget_old(folder: Path, manifest: Manifest, count: int, pinned: Collection[str] = ()) -> None:
@@ -48,24 +57,37 @@ def forget_old(folder: Path, manifest: Manifest, count: int, pinned: Collection[
             shutil.rmtree(path)
 
 
-def _distinct(folder: Path, current: str | None) -> dict[Path, Manifest]:
-    """Returns the readable entries with a folder, the latest first, one per content, without that of `current`."""
+def replace_entries(folder: Path, manifests: Sequence[Manifest]) -> None:
+    """Makes the entries in `folder` those of `manifests`, the latest first, whose folders are there."""
+    if kept_manifests(folder, None) == [*manifests]:
+        return
+    before = [*folder.glob(_ENTRIES)]
+    for manifest in reversed(manifests):
+        remember(folder, manifest)
+    for path in before:
+        path.unlink()
+
+
+def _distinct(folder: Path, current: str | None, *, here: bool = True) -> dict[Path, Manifest]:
+    """Returns the readable entries, the latest first, one per content, without that of `current`; those with a folder
+    `here`."""
     found: dict[Path, Manifest] = {}
     seen = {current}
     for path in sorted(folder.glob(_ENTRIES), key=_number, reverse=True):
-        manifest = _trusted(folder, path)
+        manifest = _readable(folder, path)
+        if here and manifest is not None and not (folder / manifest.directory).is_dir():
+            continue
         if manifest is not None and manifest.version not in seen:
             seen.add(manifest.version)
             found[path] = manifest
     return found
 
 
-def _trusted(folder: Path, path: Path) -> Manifest | None:
+def _readable(folder: Path, path: Path) -> Manifest | None:
     try:
-        manifest = read_manifest(path.read_bytes(), folder)
+        return read_manifest(path.read_bytes(), folder)
     except (OSError, ValueError):
         return None
-    return manifest if (folder / manifest.directory).is_dir() else None
 
 
 def _number(path: Path) -> int:

@@ -14,6 +14,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.settings.settings import load_settings
 from engage_pipeline.store import file_names
 from engage_pipeline.store.manifests import label
+from engage_pipeline.store.mirror.following import open_store
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.store.versions import Version
 
@@ -68,7 +69,7 @@ def open_artifact(
     The files stay at least until the artifact was made again twice. Raises UserError in one line: no such artifact or
     file, not made yet, made with other settings, damaged, or failed a check.
     """
-    store = ArtifactStore(load_settings(Path(config) if config else None, preset=preset))
+    store = open_store(load_settings(Path(config) if config else None, preset=preset))
     files = _files(store, name, [] if part is None else [part], file, verify=verify)
     if not files:
         return _one(store, name).directory(hashed=verify)

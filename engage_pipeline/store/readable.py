@@ -16,6 +16,7 @@ from engage_pipeline.locations.location import names_there
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store import current_link, kept_versions, rules, staleness
 from engage_pipeline.store.manifests import Manifest, Verdict, label, read_manifest
+from engage_pipeline.store.mirror.mirror import MirroredFolder
 from engage_pipeline.store.publishing import MANIFEST, write_manifest
 from engage_pipeline.store.versions import Version
 
@@ -48,6 +49,9 @@ class ReadableStore:
         except FileNotFoundError:
             return None
         except ValueError as error:
+            copy = self.mirrored(name, key)
+            if copy is not None and (fetched := copy.repaired()) is not None:
+                return fetched
             raise UserError(f"{path}: not a manifest; materialize {label(name, key)} again") from error
 
     def open(self, name: str, key: str | None = None) -> Version:
@@ -60,20 +64,31 @@ class ReadableStore:
             raise UserError(f"{label(name, key)} was made with other settings ({changed}): materialize it again")
         if reason := self._failed(manifest):
             raise UserError(f"{label(name, key)} {reason}: correct the cause and materialize it again")
-        return Version(self.folder(name, key), manifest)
+        return self.version(manifest)
+
+    def version(self, manifest: Manifest) -> Version:
+        """Returns the version of a manifest, whatever its verdict."""
+        copy = self.mirrored(manifest.artifact, manifest.key)
+        return Version(self.folder(manifest.artifact, manifest.key), manifest, None if copy is None else copy.versions)
+
+    def mirrored(self, name: str, key: str | None = None) -> MirroredFolder | None:
+        """Returns the folder of an artifact, or of one part of it, with its copy in the mirror; None without a
+        mirror."""
+        mirror, folder = self.settings.mirror, self.folder(name, key)
+        return None if mirror is None else MirroredFolder(mirror, folder, folder.relative_to(self.root).as_posix())
 
     def current(self, name: str, key: str | None = None) -> Version | None:
         """Returns the current version, whatever its settings; None unless it is readable and passes its rules."""
         manifest = self._readable_manifest(name, key)
         if manifest is None or self._failed(manifest):
             return None
-        return Version(self.folder(name, key), manifest)
+        return self.version(manifest)
 
     def kept(self, name: str, key: str | None = None) -> list[Version]:
         """Returns the kept versions, the latest first: each content once, without that of the current version."""
         folder, current = self.folder(name, key), self._readable_manifest(name, key)
         manifests = kept_versions.kept_manifests(folder, current.version if current else None)
-        return [Version(folder, manifest) for manifest in manifests]
+        return [self.version(manifest) for manifest in manifests]
 
     def parts(self) -> list[str]:
         """Returns the names of the training parts that were ingested from the folder `recsys_data`, sorted.
@@ -116,8 +131,7 @@ class ReadableStore:
 
     def judge_again(self, manifest: Manifest) -> Verdict:
         """Judges the version of `manifest` now and records the verdict in the manifest."""
-        version = Version(self.folder(manifest.artifact, manifest.key), manifest)
-        verdict = rules.judge(self, version, self.rules_of(manifest.artifact))
+        verdict = rules.judge(self, self.version(manifest), self.rules_of(manifest.artifact))
         self._note(manifest, verdict)
         return verdict
 
@@ -146,6 +160,6 @@ class ReadableStore:
     def _relink(self, manifest: Manifest) -> None:
         """Moves the link `current`, if it names another version than the manifest: the process was killed between."""
         folder = self.folder(manifest.artifact, manifest.key)
-        if not current_link.names(folder / current_link.CURRENT, current_link.target(manifest)):
+        if not current_link.names(folder / current_link.CURRENT, current_link.target(folder, manifest)):
             with suppress(UserError, OSError), atomic.exclusive(folder / ".lock", "in use"):
                 current_link.point_to(folder, self.manifest(manifest.artifact, manifest.key))

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
-from engage_pipeline.files import atomic
+from engage_pipeline.store import kept_versions
 from engage_pipeline.store.current_link import is_version_folder, point_to
 from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.manifests import Manifest, label
@@ -46,7 +46,7 @@ def rewrite(store: ArtifactStore, name: str, key: str | None = None) -> Iterator
         draft = Draft(folder / f".tmp-{uuid4().hex[:12]}", facts=dict(before.facts))
         draft.directory.mkdir()
         try:
-            yield Version(folder, before), draft
+            yield store.version(before), draft
             draft.manifest = _seal(store, folder, before, draft)
         finally:
             shutil.rmtree(draft.directory, ignore_errors=True)
@@ -86,7 +86,7 @@ def remove(store: ArtifactStore, name: str, key: str | None = None) -> None:
 
 
 def _locked(store: ArtifactStore, name: str, key: str | None) -> Any:
-    return atomic.exclusive(store.folder(name, key) / ".lock", f"another run is making {label(name, key)}")
+    return store.changing(name, key)
 
 
 def _seal(store: ArtifactStore, folder: Path, before: Manifest, draft: Draft) -> Manifest:
@@ -109,6 +109,7 @@ def _seal(store: ArtifactStore, folder: Path, before: Manifest, draft: Draft) ->
 def _clear(folder: Path, manifest: Manifest | None) -> None:
     """Removes all but the version of `manifest`, including temporary files: this process holds the lock."""
     point_to(folder, manifest)
+    kept_versions.forget_all(folder)
     for path in folder.iterdir():
         if is_version_folder(path) and (manifest is None or path.name != manifest.directory):
             shutil.rmtree(path)

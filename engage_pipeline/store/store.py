@@ -90,6 +90,23 @@ class ArtifactStore(ReadableStore):
         wanted = WantedNow(self, manifest, sources, partial(self._problems, manifest))
         return staleness.why_stale(manifest, wanted)
 
+    @contextmanager
+    def changing(self, name: str, key: str | None = None) -> Iterator[None]:
+        """Locks the artifact for a block that changes its folder, between following the mirror and sending to it.
+
+        Raises UserError if another process has the lock, if the mirror can't be reached, or if another machine
+        published the artifact meanwhile.
+        """
+        folder = self.folder(name, key)
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic.exclusive(folder / ".lock", f"another run is making {label(name, key)}"):
+            copy = self.mirrored(name, key)
+            if copy is not None:
+                copy.follow()
+            yield
+            if copy is not None:
+                copy.send()
+
     def judged(self, manifest: Manifest, draft: Draft) -> Manifest:
         """Returns the manifest of a sealed draft with its verdict."""
         version = Version(draft.directory.parent, replace(manifest, directory=draft.directory.name))
@@ -99,7 +116,7 @@ class ArtifactStore(ReadableStore):
     def _draft(self, name: str, key: str | None, sources: Sequence[Location]) -> Iterator[Draft]:
         folder = self.folder(name, key)
         folder.mkdir(parents=True, exist_ok=True)
-        with atomic.exclusive(folder / ".lock", f"another run is making {label(name, key)}"):
+        with self.changing(name, key):
             _sweep(folder)
             before = self._readable_manifest(name, key)
             inputs = input_versions(self, ARTIFACTS[name], key)

@@ -7,9 +7,11 @@ from typing import Any, Protocol
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
+from engage_pipeline.locations.location import Location, ObjectPath
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.manifests import Manifest, label
+from engage_pipeline.store.mirror.files import fetch_file
 
 
 @dataclass
@@ -38,26 +40,38 @@ class Draft:
 
 @dataclass(frozen=True)
 class Version:
-    """A published version, open for reading."""
+    """A published version, open for reading.
+
+    `mirror` is the folder of the artifact in the mirror, if there is one: a file that is missing or damaged here is
+    fetched from it.
+    """
 
     folder: Path
     manifest: Manifest
+    mirror: ObjectPath | None = None
 
     def path(self, name: str, *, hashed: bool = True) -> Path:
         """Returns the path of the file `name`. Raises UserError naming file and asset if it is missing or damaged.
 
         Unless `hashed`, the file is not read: damage that leaves its size is not noticed.
         """
-        path = self.folder / self.manifest.directory / name
+        path = self._path(name)
         problem: str | None = "no such file in its manifest"
         if name in self.manifest.files:
             problem = atomic.damage(path, self.manifest.files[name], hashed=hashed)
-        if problem:
+        if problem and self.mirror is not None and name in self.manifest.files:
+            fetch_file(self.mirror / f"{self.manifest.directory}/{name}", path, self.manifest.files[name])
+        elif problem:
             raise UserError(f"{path}: {problem}; materialize {label(self.manifest.artifact, self.manifest.key)} again")
         return path
 
-    def unread(self, name: str) -> Path:
-        """Returns the path of the file `name` without hashing it: for reading the footer of a large file."""
+    def unread(self, name: str) -> Location:
+        """Returns where the file `name` is, here or in the mirror, unchecked: for reading the footer of a file."""
+        path = self._path(name)
+        here = self.mirror is None or path.exists()
+        return path if here or self.mirror is None else self.mirror / f"{self.manifest.directory}/{name}"
+
+    def _path(self, name: str) -> Path:
         return self.folder / self.manifest.directory / name
 
     def directory(self, files: Sequence[str] | None = None, *, hashed: bool = True) -> Path:
@@ -86,6 +100,10 @@ class Reader(Protocol):
 
     def manifest(self, name: str, key: str | None = None) -> Manifest | None:
         """Reads the current version's manifest; None if nothing is published. Raises UserError if it is unreadable."""
+        ...
+
+    def version(self, manifest: Manifest) -> Version:
+        """Returns the version of a manifest, whatever its verdict."""
         ...
 
     def current(self, name: str, key: str | None = None) -> Version | None:

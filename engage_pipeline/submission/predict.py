@@ -28,7 +28,7 @@ from engage_pipeline.machine.threads import limited_threads
 from engage_pipeline.machine.workers import run_in_processes
 from engage_pipeline.model.bundle import TRAINING_PROFILE
 from engage_pipeline.settings.settings import Settings
-from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline.store.mirror.following import open_store
 from engage_pipeline.submission.parts import predict_parts
 from engage_pipeline.submission.published import Held, hold_published
 from engage_pipeline.submission.results import ResultsWriter
@@ -83,7 +83,7 @@ def predict(
         atomic.scratch_folder(settings.working_dir, SCRATCH) as scratch,
         atomic.scratch_folder(folder, SCRATCH) as beside,
     ):
-        held = hold_published(ArtifactStore(settings), scratch, allow_mixed=allow_mixed)
+        held = hold_published(open_store(settings), scratch, allow_mixed=allow_mixed)
         with place.stream() if place.target is None else (beside / _WHOLE).open("wb") as file:
             if len(shares) == 1:
                 rejected, seen = _predict_here(parts, file, held, scratch, settings)

@@ -22,7 +22,7 @@ from engage_pipeline.machine.threads import limit_blas
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.explanation.row import RowExplanation, explain_row
 from engage_pipeline.settings.settings import Settings
-from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline.store.mirror.following import open_store
 from engage_pipeline.submission.predict import SCRATCH
 from engage_pipeline.submission.published import hold_published
 
@@ -43,7 +43,7 @@ class Predictor:
         Raises UserError if one of them is missing, damaged or made with other settings.
         """
         with atomic.scratch_folder(settings.working_dir, SCRATCH) as scratch:
-            held = hold_published(ArtifactStore(settings), scratch, allow_mixed=allow_mixed)
+            held = hold_published(open_store(settings), scratch, allow_mixed=allow_mixed)
             published = held.load(threads or settings.engine.threads)
             limit_blas(threads or settings.engine.threads)
             return cls(published.model, RowFeatures(settings, **published.counts))

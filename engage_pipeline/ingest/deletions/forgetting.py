@@ -111,7 +111,7 @@ def enter_replaced(store: ArtifactStore, name: str, key: str | None, deletions: 
         return
     if manifest is None or not deletions or IngestedFacts.read(manifest).deletions == deletions.digest:
         return
-    version = Version(store.folder(name, key), manifest)
+    version = store.version(manifest)
     with DuckDBEngine(store.settings, readable=[store.root]) as engine:
         deleted = DeletedRows(engine, deletions)
         try:
@@ -140,7 +140,7 @@ def _behind(store: ArtifactStore, deletions: Deletions, problems: dict[str, str]
 def _forget(store: ArtifactStore, deleted: DeletedRows, manifest: Manifest, done: Forgotten) -> None:
     """Searches one artifact and rewrites it if it holds deleted lines."""
     name = label(manifest.artifact, manifest.key)
-    version = Version(store.folder(manifest.artifact, manifest.key), manifest)
+    version = store.version(manifest)
     parts = _parts(version)
     hits = {part: deleted.find(files) for part, files in parts.items()}
     lines = sum(found.lines for found in hits.values())

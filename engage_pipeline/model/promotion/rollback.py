@@ -218,5 +218,7 @@ def _beginning_with(version: str, models: Sequence[KeptModel]) -> KeptModel:
 def _check_files(model: KeptModel) -> None:
     for name, mark in model.source.manifest.files.items():
         path = model.source.folder / model.source.manifest.directory / name
-        if problem := atomic.damage(path, mark):
+        if model.source.mirror is not None:
+            model.source.path(name)
+        elif problem := atomic.damage(path, mark):
             raise UserError(f"{path}: {problem}; model {model.version} can't be rolled back to")

@@ -15,11 +15,10 @@ from engage_pipeline.store.file_names import TWEETS
 from engage_pipeline.store.manifests import Manifest
 from engage_pipeline.store.measured import PartResult
 from engage_pipeline.store.store import ArtifactStore, Draft
-from engage_pipeline.store.versions import Version
 
 
 def _show_part(store: ArtifactStore, manifest: Manifest) -> Shown:
-    version = Version(store.folder("tweet_parts", manifest.key), manifest)
+    version = store.version(manifest)
     return _plots(version.path(TWEETS), PartFacts.read(manifest).reasons, store.settings)
 
 

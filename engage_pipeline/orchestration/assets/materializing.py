@@ -18,6 +18,7 @@ from engage_pipeline.orchestration.executors import IN_PROCESS, executor_name
 from engage_pipeline.plots import as_markdown
 from engage_pipeline.store.manifests import Manifest
 from engage_pipeline.store.measured import PartResult, making, published
+from engage_pipeline.store.mirror.following import send_unsent
 from engage_pipeline.store.plan import parts_with_files
 from engage_pipeline.store.rules import failures
 from engage_pipeline.store.store import ArtifactStore, Draft
@@ -73,6 +74,7 @@ def _mark_run(context: dg.AssetExecutionContext) -> None:
 
 def _unchanged(store: ArtifactStore, name: str) -> dg.MaterializeResult:
     LOGGER.info("%s: is current", name)
+    send_unsent(store, [name])
     manifest = store.open(name).manifest
     return dg.MaterializeResult(
         metadata={"unchanged": True, **describe(store, manifest)}, data_version=dg.DataVersion(manifest.version)

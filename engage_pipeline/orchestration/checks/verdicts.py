@@ -7,7 +7,6 @@ from engage_pipeline.orchestration.checks.finding import Finding, Look, as_table
 from engage_pipeline.orchestration.checks.versions import versions
 from engage_pipeline.store.rules import Rule, outcome_of, stage_rules
 from engage_pipeline.store.store import ArtifactStore
-from engage_pipeline.store.versions import Version
 
 
 def _verdict_on(asset: str, rule: Rule) -> Look:
@@ -17,7 +16,7 @@ def _verdict_on(asset: str, rule: Rule) -> Look:
         total: Counter[str] = Counter()
         rows = []
         for manifest in versions(store, asset):
-            found = outcome_of(store, Version(store.folder(asset, manifest.key), manifest), rule)
+            found = outcome_of(store, store.version(manifest), rule)
             if store.verdict(manifest).problems[rule.name] != found.problem:
                 store.judge_again(manifest)
             if found.problem:

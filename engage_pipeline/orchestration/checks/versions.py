@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engage_pipeline.catalogue import ARTIFACTS
-from engage_pipeline.store.store import ArtifactStore, Manifest, Version
+from engage_pipeline.store.store import ArtifactStore, Manifest
 
 
 def versions(store: ArtifactStore, asset: str) -> Iterator[Manifest]:
@@ -21,4 +21,4 @@ def versions(store: ArtifactStore, asset: str) -> Iterator[Manifest]:
 
 def small_file(store: ArtifactStore, manifest: Manifest, name: str) -> Path:
     """Returns the path of a small file of this version, checked by its hash."""
-    return Version(store.folder(manifest.artifact, manifest.key), manifest).path(name)
+    return store.version(manifest).path(name)

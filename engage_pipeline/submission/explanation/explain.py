@@ -30,7 +30,7 @@ from engage_pipeline.numerics.token_bytes import with_token_lists
 from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.file_names import REJECTS, TWEETS
-from engage_pipeline.store.store import ArtifactStore
+from engage_pipeline.store.mirror.following import open_store
 from engage_pipeline.submission.published import open_published
 
 _SEPARATOR = schema.FIELD_SEPARATOR.encode()
@@ -73,7 +73,7 @@ def explain(
         tempfile.TemporaryDirectory(prefix=".explain-", dir=settings.working_dir) as folder,
     ):
         tweets, labels = _read_tweet(line, where, Path(folder), settings)
-        published = open_published(ArtifactStore(settings), threads, allow_mixed=allow_mixed)
+        published = open_published(open_store(settings), threads, allow_mixed=allow_mixed)
         join = RowJoin("test", Windows.of(settings, published.counts))
         features = _numbered(join.table(pq.read_table(tweets)), row)
         explanation = explain_row(published.model, features)

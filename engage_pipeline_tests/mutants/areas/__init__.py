@@ -10,6 +10,7 @@ from engage_pipeline_tests.mutants.areas import (
     ingest,
     interactions,
     language,
+    mirror,
     model,
     rejected,
     shards,
@@ -32,6 +33,7 @@ MUTATIONS = [
     *doors.MUTATIONS,
     *language.MUTATIONS,
     *store.MUTATIONS,
+    *mirror.MUTATIONS,
     *checks.MUTATIONS,
     *submission.MUTATIONS,
 ]

@@ -55,7 +55,7 @@ MUTATIONS = [
         "store/rewriting.py",
         LINK,
         ("        point_to(folder, None)\n        (folder / MANIFEST)", "        (folder / MANIFEST)"),
-        ("    point_to(folder, manifest)\n    for path", "    for path"),
+        ("    point_to(folder, manifest)\n    kept_versions", "    kept_versions"),
     ),
     *mutations("link", "store/store.py", LINK, ("        self._relink(manifest)\n", "")),
     *mutations(
@@ -150,7 +150,7 @@ MUTATIONS = [
         ("reverse=True", "reverse=False"),
         ("manifest.version not in seen", "manifest.version not in {current}"),
         ("seen = {current}", "seen = set()"),
-        ("return manifest if (folder / manifest.directory).is_dir() else None", "return manifest"),
+        ("if here and manifest is not None", "if False and manifest is not None"),
         ("            path.unlink()\n", "            pass\n"),
         ("except (OSError, ValueError):", "except OSError:"),
     ),

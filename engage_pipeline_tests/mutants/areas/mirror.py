@@ -1,0 +1,137 @@
+"""Mutations of the store's mirror: commits, flags, files that are sent and fetched, what a machine takes over."""
+
+from engage_pipeline_tests.mutants.mutation import mutations
+
+TWO = "store/mirror/test_mirror.py"
+FAULTS = "store/mirror/test_faults.py"
+COMMITS = "store/mirror/test_commits.py"
+STATES = "store/mirror/test_states.py"
+REFUSED = f"{FAULTS}::test_a_store_that_refuses_at_any_request_leaves_the_version_before_or_the_new_one"
+KILLED = f"{FAULTS}::test_a_killed_process_leaves_the_version_before_or_the_new_one"
+
+MUTATIONS = [
+    *mutations(
+        "mirror",
+        "store/mirror/commits.py",
+        COMMITS,
+        (
+            "return max((name for name in names if _COMMIT.fullmatch(name))",
+            "return min((name for name in names if _COMMIT.fullmatch(name))",
+        ),
+        ("return max((name for name in names if _COMMIT.fullmatch(name))", "return max((name for name in names)"),
+        ("if one.key.endswith(_FLAG) and one.key != own", "if one.key.endswith(_FLAG) and False"),
+        ("if one.key.endswith(_FLAG) and one.key != own", "if one.key.endswith(_FLAG)"),
+        ("            alone = False\n", "            alone = True\n"),
+        ("    if left is not None:\n        remove_object(folder / left)\n", ""),
+        ("    remove_object(folder / name)\n    note(None)\n", "    note(None)\n"),
+        ("        if _is_dead(one, raised):", "        if True:"),
+        ("        if _is_dead(one, raised):", "        if False:"),
+        ("[:-2]", "[:-1]", TWO),
+        ("[:-2]", "[:-3]", TWO),
+        ("+ 1 if base else 1", "if base else 1", TWO),
+    ),
+    *mutations(
+        "mirror",
+        "store/mirror/files.py",
+        TWO,
+        ("            if digest.hexdigest() != expected.sha256:", "            if False:"),
+        ("            if size != expected.bytes:", "            if False:", f"{TWO} {STATES}"),
+        (
+            "            if there.get(key) == mark.bytes:\n                continue\n",
+            "",
+            f"{FAULTS}::test_what_was_sent_is_not_sent_again",
+        ),
+        ("            if there.get(key) == mark.bytes:\n", "            if key in there or True:\n"),
+        ("there.get(key) != mark.bytes and atomic", "there.get(key) == mark.bytes and atomic"),
+        ("not in kept:\n            remove_object", "not in kept and False:\n            remove_object"),
+        ("not in kept:\n            remove_object", "in kept:\n            remove_object"),
+    ),
+    *mutations(
+        "mirror",
+        "store/mirror/mirror.py",
+        f"{TWO} {STATES}",
+        ("if seen.alone and seen.head not in {None, record.commit}:", "if False:", f"{TWO} {COMMITS}"),
+        ("if seen.alone and not files", "if not files", COMMITS),
+        ("and not files.lacks(self.versions, state.versions)", "and files.lacks(self.versions, state.versions)"),
+        ("        if versions[0] != versions[1]:\n            raise", "        if False:\n            raise"),
+        ("        if versions[0] != versions[1]:\n            raise", "        if True:\n            raise"),
+        ("and record.pruned and record.commit == head)", "and record.commit == head)", REFUSED),
+        ("and record.pruned and record.commit == head)", "and record.pruned)"),
+        ("own.digest == record.state and record.pruned and", "record.pruned and"),
+        ("        files.remove_others(self.versions, state.folders)\n", ""),
+        ("        commits.remove_old(self.log, names)\n", ""),
+        (
+            "            state = NOTHING\n        if state is None",
+            "            state = None\n        if state is None",
+            STATES,
+        ),
+        ("        if self.follows(head) and self._is_readable():\n", "        if self.follows(head):\n"),
+        ("        write_manifest(folder, state.manifest)\n    for", "        pass\n    for"),
+        ("    kept_versions.replace_entries(folder, state.kept)\n", ""),
+        ("            shutil.rmtree(path)\n\n\ndef _is", "            pass\n\n\ndef _is"),
+        (
+            "        current_link.point_to(folder, None)\n        (folder / MANIFEST).unlink(missing_ok=True)\n",
+            "        pass\n",
+        ),
+        ("(target / name).hardlink_to(other / name)", "pass"),
+        ("            write_record(self.folder, replace(self.record(), flag=name))", "            pass", KILLED),
+    ),
+    *mutations(
+        "mirror",
+        "store/mirror/state.py",
+        STATES,
+        ("values.pop(_CHECKSUM, None) != digest(values)", "values.pop(_CHECKSUM, None) is None"),
+        ("asdict(replace(one, verdict=None))", "asdict(one)"),
+        ("    if not set(state.folders) <= {", "    if False and not set(state.folders) <= {"),
+        ("manifest.version, here=False", "manifest.version, here=True"),
+    ),
+    *mutations(
+        "mirror",
+        "store/mirror/following.py",
+        f"{TWO} {STATES}",
+        ("    if not heads and not mirror.bucket.is_dir():", "    if False:"),
+        ("                copy.send_lost(there[copy.place])", "                pass"),
+        ("    follow_ledgers(store, ledger_names(listed))\n", ""),
+    ),
+    *mutations(
+        "mirror",
+        "store/store.py",
+        f"{TWO} {STATES} {COMMITS}",
+        ("                copy.follow()\n            yield", "                pass\n            yield"),
+        ("                copy.send()\n", "                pass\n"),
+    ),
+    *mutations(
+        "mirror",
+        "store/versions.py",
+        TWO,
+        (
+            "        if problem and self.mirror is not None and name",
+            "        if False and self.mirror is not None and name",
+        ),
+    ),
+    *mutations(
+        "mirror",
+        "store/readable.py",
+        TWO,
+        ("if copy is not None and (fetched := copy.repaired()) is not None:", "if False and (fetched := None):"),
+    ),
+    *mutations(
+        "mirror",
+        "store/current_link.py",
+        TWO,
+        ("if sound and whole else None", "if sound else None"),
+    ),
+    *mutations(
+        "mirror",
+        "store/deletion_ledger.py",
+        STATES,
+        ("            put_ledger(mirror, _content(ledger), others.keys())\n", "            pass\n"),
+        ("            _merge(ledger, others, mirror)\n        yield", "            pass\n        yield"),
+    ),
+    *mutations(
+        "mirror",
+        "store/rewriting.py",
+        STATES,
+        ("    kept_versions.forget_all(folder)\n", ""),
+    ),
+]

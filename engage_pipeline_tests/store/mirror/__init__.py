@@ -1,0 +1,1 @@
+"""Tests of the mirror: a real S3 server, machines that share nothing but a bucket."""
