@@ -24,7 +24,8 @@ def distinct_tweets(tweets: Sequence[Path], *, max_tweets: int | None, settings:
     """
     table = _fetch(DISTINCT_TWEETS_SQL, tweets, max_tweets, settings)
     if table.num_rows == 0:
-        raise UserError(f"{tweets[0].parent if tweets else 'encoder.parts'}: no tweet has text_tokens")
+        folder = tweets[0].parent if tweets else "encoder.parts"
+        raise UserError(f"{folder}: no tweet has text_tokens; docs/data.md, Text, says what to do without")
     return table
 
 

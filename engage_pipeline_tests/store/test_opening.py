@@ -223,7 +223,7 @@ def check_example(found: dict[str, Any], rows: int) -> None:
         elif name == "highest":
             assert value["like"].to_pylist() == sorted(value["like"].to_pylist(), reverse=True)
         elif name == "joined":
-            count = len(value) if kind == "pandas" else len(value.fetchall())
+            count = len(value) if kind in {"pandas", "polars"} else len(value.fetchall())
             assert count == (rows if kind != "pandas" else len(found["features"].to_pandas()))
         elif kind == "polars":
             assert value["len"].sum() == rows

@@ -82,8 +82,9 @@ def _spread(rows: Mapping[str, int], positives: Mapping[str, Mapping[str, int]])
 
 def _label_rates_are_plausible(asset: str) -> Look:
     def label_rates_are_plausible(store: ArtifactStore) -> Finding:
-        """The share of the rows with an engagement lies within the bounds of checks.label_rates."""
-        limits = store.settings.checks.label_rates
+        """The share of the rows with an engagement lies within the bounds of checks.label_rates; one that may be
+        missing (checks.allow_missing_engagements) may also have no row."""
+        limits, allowed = store.settings.checks.label_rates, store.settings.checks.allow_missing_engagements
         manifests = list(versions(store, asset))
         rows = sum(one.rows or 0 for one in manifests)
         positives = [PartFacts.read(one).positives for one in manifests]
@@ -91,7 +92,7 @@ def _label_rates_are_plausible(asset: str) -> Look:
         wrong = [
             f"{name} {rates[name]:.2%} of {rows:,} rows (checks.label_rates: {low:.2%} to {high:.2%})"
             for name, (low, high) in limits.items()
-            if rows and not low <= rates[name] <= high
+            if rows and not (low <= rates[name] <= high or (name in allowed and rates[name] == 0))
         ]
         said = ", ".join(f"{name} {rates[name]:.2%} of {low:.2%} to {high:.2%}" for name, (low, high) in limits.items())
         return Finding(problem("; ".join(wrong)), f"{said} (checks.label_rates)", rates)

@@ -192,6 +192,7 @@ def test_labels_that_are_not_there_stop_the_counts_unless_they_are_allowed_to_be
     worlds.write_config(ingested.parent, checks={"allow_missing_engagements": allowed})
     assert worlds.run(ingested, "interaction_counts") == []
     worlds.store_of(ingested).open("interaction_counts")
+    assert failed(look(ingested, "tweet_parts")) == {}
 
 
 @pytest.mark.parametrize(("lines", "what"), [(3, "held out"), (1, "to fine-tune on")])
