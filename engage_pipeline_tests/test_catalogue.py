@@ -30,6 +30,7 @@ NOT_CONTENT = {
     "follow_links",
     "owners",
     "trackers",
+    "mirror",
     "engine",
 } | {
     "checks",

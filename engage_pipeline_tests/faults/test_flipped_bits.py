@@ -18,7 +18,7 @@ from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.nursery import nursery
 
 TRIES = 100
-KINDS = {".parquet", ".safetensors", ".txt", ".json", ".arrow", ".csv", ".html"}
+KINDS = {".parquet", ".safetensors", ".txt", ".json", ".arrow", ".csv", ".html", ".md"}
 
 
 @pytest.fixture(scope="module")

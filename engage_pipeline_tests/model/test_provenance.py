@@ -28,7 +28,7 @@ def test_the_candidate_s_manifest_tells_what_it_was_trained_on(finished_world: P
     assert known.data["validation_tweets"] == store.open("validation_tweets").manifest.version
     assert known.preset == "demo"
     assert known.settings["network.hidden_size"] == 16
-    assert "network.epochs" not in known.settings
+    assert "network.learning_rate" not in known.settings
     assert "features.further" not in known.settings
     assert known.libraries["torch"]
 
