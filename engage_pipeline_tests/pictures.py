@@ -30,7 +30,7 @@ from engage_pipeline_tests.e2e.harness import Dev, development
 
 ROWS, USERS, PARTS = 60_000, 6_000, 4
 PART = "part-00001"
-GRAPH_SIZE, PAGE_SIZE, REPORT_SIZE = (2200, 2900), (1700, 860), (1200, 1360)
+GRAPH_SIZE, PAGE_SIZE, REPORT_SIZE = (2200, 3300), (1700, 860), (1200, 1360)
 """Of the window, in CSS pixels: width and height."""
 GRAPH_NODE = "//*[name()='foreignObject']//*[normalize-space(text())='{}']"
 _NODES = "const nodes = [...document.querySelectorAll('foreignObject')];"
@@ -102,6 +102,8 @@ def take_pictures(dev: Dev, browser: Browser, out: Path) -> None:
     photograph(browser, out / "partition.png")
     browser.driver.get(f"{dev.url}/assets/evaluation?view=overview")
     browser.read("precision and recall")
+    for words in ("Passing", "Latest check results", "seconds ago"):  # the page's status comes last
+        browser.read(words)
     photograph(browser, out / "evaluation.png")
     resize(browser, REPORT_SIZE)
     browser.driver.get(dev.store().open("evaluation").path("report.html").as_uri())
