@@ -31,7 +31,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
-class TrainingRows:
+class TrainedOn:
     """The training rows whose tweets an encoder learned: parts, rows, first and last engagement day (ISO 8601, empty if
     unknown), and rows by engagement."""
 
@@ -52,7 +52,7 @@ class Base:
     weights: Mapping[str, str] | None = None
 
 
-def write_encoder_card(folder: Path, facts: EncoderFacts, rows: TrainingRows, settings: Settings) -> None:
+def write_encoder_card(folder: Path, facts: EncoderFacts, rows: TrainedOn, settings: Settings) -> None:
     """Writes README.md into the `folder` that finetune_encoder filled. Raises UserError: the base encoder is gone."""
     base = _base(settings.encoder.model)
     config = json.loads((folder / CONFIG).read_bytes())

@@ -4,7 +4,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from engage_pipeline.files.atomic import sha256
-from engage_pipeline.language.encoder_card import TrainingRows, joined_days, write_encoder_card
+from engage_pipeline.language.encoder_card import TrainedOn, joined_days, write_encoder_card
 from engage_pipeline.language.facts import EncoderFacts
 from engage_pipeline.language.finetuning import finetune_encoder
 from engage_pipeline.settings.settings import Settings
@@ -16,7 +16,7 @@ from engage_pipeline_tests.language.corpora import (
     write_tweets,
 )
 
-ROWS = TrainingRows(3, 12_345, "2021-02-04", "2021-02-24", {"reply": 17, "like": 1_234})
+ROWS = TrainedOn(3, 12_345, "2021-02-04", "2021-02-24", {"reply": 17, "like": 1_234})
 FACTS = EncoderFacts(
     tweets=180,
     heldout_tweets=20,

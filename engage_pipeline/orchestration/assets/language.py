@@ -4,7 +4,7 @@ from collections import Counter
 
 from engage_pipeline import plots
 from engage_pipeline.ingest.facts import PartFacts
-from engage_pipeline.language.encoder_card import TrainingRows, joined_days, write_encoder_card
+from engage_pipeline.language.encoder_card import TrainedOn, joined_days, write_encoder_card
 from engage_pipeline.language.facts import EncoderFacts, SketchFacts, TokenFacts, TopicFacts
 from engage_pipeline.language.token_vectors import TOKEN_VECTORS
 from engage_pipeline.language.topics import TopicModel, fit_topics
@@ -29,14 +29,14 @@ def finetuned_encoder(store: ArtifactStore, draft: Draft) -> Shown:
     return {"loss": plots.loss_curve(facts.training_curve(), facts.heldout_curve())}
 
 
-def _training_rows(store: ArtifactStore) -> TrainingRows:
+def _training_rows(store: ArtifactStore) -> TrainedOn:
     """Returns what the manifests say of the parts whose tweets train the encoder."""
     keys = store.parts_of("finetuned_encoder")
     parts = [PartFacts.read(store.open("tweet_parts", key).manifest) for key in keys]
     counts = Counter[str]()
     for part in parts:
         counts.update(part.positives)
-    return TrainingRows(len(parts), sum(part.rows for part in parts), *joined_days(part.days for part in parts), counts)
+    return TrainedOn(len(parts), sum(part.rows for part in parts), *joined_days(part.days for part in parts), counts)
 
 
 @pipeline_asset(kinds={"torch", "parquet"})

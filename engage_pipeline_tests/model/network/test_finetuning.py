@@ -8,6 +8,7 @@ import pytest
 
 from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.machine.threads import training_threads
 from engage_pipeline.model.network.finetuning import finetune_network, finetuning_plan
 from engage_pipeline.model.network.network_files import load_network
 from engage_pipeline.model.network.pretraining import pretrain_network
@@ -107,11 +108,12 @@ def test_scores_the_holdout_before_and_after(finetune, pretrained, tmp_path):
     table = pq.read_table(tmp_path / "validation.parquet")
     held_out = table.filter(pc.equal(table[schema.SPLIT], schema.HOLDOUT))
     for name, folder, prefix in (("before", pretrained, ""), ("after", facts["folder"], DECIDED)):
-        logits = NetworkScorer.load(folder, make_codes(), prefix=prefix).logits(held_out).astype(np.float64)
+        # Another number of threads gives other last digits on some processors.
+        with training_threads(network_settings(tmp_path)):
+            logits = NetworkScorer.load(folder, make_codes(), prefix=prefix).logits(held_out).astype(np.float64)
         labels = held_out["reply"].to_numpy()
         expected = metrics.relative_cross_entropy(labels, 1 / (1 + np.exp(-logits[:, 3])))
-        # Batches of other sizes give other last digits of float32 on some processors.
-        assert facts["holdout"][name]["reply"]["rce"] == pytest.approx(expected, rel=1e-6)
+        assert facts["holdout"][name]["reply"]["rce"] == pytest.approx(expected, abs=1e-6)
     assert facts["holdout"]["before"] != facts["holdout"]["after"]
 
 

@@ -20,16 +20,10 @@ from engage_pipeline_tests.model.promotion.promotions import (
     TABLE,
     decide,
     files_of,
-    make_bundles,
     make_store,
     mean_rce,
     predicting,
 )
-
-
-@pytest.fixture(scope="module")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return make_bundles(tmp_path_factory.mktemp("bundles"))
 
 
 @pytest.fixture

@@ -7,12 +7,7 @@ import pytest
 from engage_pipeline.model.evaluation.history_section import Difference, ModelHistory, PastModel, history_section
 from engage_pipeline.model.promotion.history import model_history
 from engage_pipeline.model.promotion.rollback import roll_back
-from engage_pipeline_tests.model.promotion.promotions import decide, make_bundles, make_store, mean_rce
-
-
-@pytest.fixture(scope="module")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return make_bundles(tmp_path_factory.mktemp("bundles"))
+from engage_pipeline_tests.model.promotion.promotions import decide, make_store, mean_rce
 
 
 def test_each_model_is_compared_with_the_one_before(bundles: dict[str, Path], tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from engage_pipeline import metrics, schema
 from engage_pipeline.model.bundle import TrainedModel
@@ -16,17 +15,11 @@ from engage_pipeline_tests.model.promotion.promotions import (
     HELD_OUT,
     decide,
     edit_json,
-    make_bundles,
     make_store,
     publish_candidate,
 )
 
 TOLERANT = {"tolerance": 1000}
-
-
-@pytest.fixture(scope="module")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return make_bundles(tmp_path_factory.mktemp("bundles"))
 
 
 def made_of(rows: int) -> dict[str, object]:

@@ -20,7 +20,6 @@ from engage_pipeline_tests.model.promotion.promotions import (
     delete_a_row,
     edit_json,
     files_of,
-    make_bundles,
     make_store,
     mean_rce,
     predicting,
@@ -29,11 +28,6 @@ from engage_pipeline_tests.model.promotion.promotions import (
     shift_outputs,
 )
 from engage_pipeline_tests.samples import bare_store
-
-
-@pytest.fixture(scope="module")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return make_bundles(tmp_path_factory.mktemp("bundles"))
 
 
 def test_the_first_candidate_predicts(bundles: dict[str, Path], tmp_path: Path) -> None:

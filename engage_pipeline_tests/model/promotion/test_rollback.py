@@ -19,7 +19,6 @@ from engage_pipeline_tests.model.promotion.promotions import (
     delete_a_row,
     edit_json,
     files_of,
-    make_bundles,
     make_store,
     mean_rce,
     predicting,
@@ -29,11 +28,6 @@ from engage_pipeline_tests.model.promotion.promotions import (
 from engage_pipeline_tests.samples import bare_store
 
 TOLERANT = {"tolerance": 1000}
-
-
-@pytest.fixture(scope="module")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return make_bundles(tmp_path_factory.mktemp("bundles"))
 
 
 @pytest.fixture(scope="module")
