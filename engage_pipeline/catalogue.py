@@ -144,14 +144,14 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.MODEL,
             ("interaction_features", "interaction_counts", "emde_sketches"),
             (*_PRETRAINING, "max_n_parts", "max_n_parts_in_memory", "seed", "training_threads"),
-            "3",
+            "4",
         ),
         Artifact(
             "finetuned_network",
             Stage.MODEL,
             ("pretrained_network", "validation_features", "emde_sketches"),
             ("network", "trees.enabled", "refit", "seed", "training_threads"),
-            "3",
+            "4",
         ),
         Artifact(
             "engagement_effects",

@@ -82,15 +82,22 @@ class CommunitySettings(SettingsSection):
 class NetworkSettings(SettingsSection):
     """The network and its two schedules."""
 
-    architecture: Literal["residual", "deep_cross"] = Field(
-        "residual",
-        description="`residual`: four layers with skips, the reference's; `deep_cross`: low-rank cross layers beside "
-        "two deep ones (DCN V2).",
+    architecture: Literal["deep_fm", "residual", "deep_cross"] = Field(
+        "deep_fm",
+        description="`deep_fm`: embeddings of viewers, authors and words, and their products, below two deep layers; "
+        "`residual`: four layers with skips, the reference's; `deep_cross`: low-rank cross layers beside two deep ones "
+        "(DCN V2). The last two read tweet sketches and Fourier features instead.",
     )
-    hidden_size: int = Field(512, ge=1, description="Width of the hidden layers.")
-    embedding_size: int = Field(20, ge=1, description="Size of the language, hour and day embeddings.")
+    hidden_size: int = Field(256, ge=2, description="Width of the hidden layers (`deep_fm`: the second has half).")
+    embedding_size: int = Field(16, ge=1, description="Size of each embedding.")
+    vocabulary: int = Field(
+        50_000,
+        ge=1,
+        description="At most so many viewers, authors and tokens, those of most training rows, have embeddings "
+        "(`deep_fm`).",
+    )
     batch_size: int = Field(512, ge=2, description="Rows a training step.")
-    learning_rate: float = Field(1e-3, gt=0, description="Learning rate at the start of each schedule.")
+    learning_rate: float = Field(3e-3, gt=0, description="Highest learning rate of each schedule.")
     weight_decay: float = Field(0.01, ge=0, description="Weight decay of AdamW.")
     schedule: Literal["days", "shuffled"] = Field(
         "shuffled",
@@ -101,7 +108,7 @@ class NetworkSettings(SettingsSection):
     epochs: int = Field(2, ge=1, description="Passes over the training rows (`shuffled`) or over each day (`days`).")
     decay_per_day: float = Field(0.96, gt=0, le=1, description="Factor on the learning rate after each day (`days`).")
     finetuning_learning_rate: float | None = Field(
-        2e-4, gt=0, description="Learning rate at the start of fine-tuning; null = learning_rate."
+        1e-3, gt=0, description="Learning rate at the start of fine-tuning; null = learning_rate."
     )
     finetuning_epochs: int = Field(2, ge=0, description="Passes over the fine-tuning rows.")
     finetuning_decay: float = Field(0.5, gt=0, le=1, description="Factor on the learning rate after each such pass.")

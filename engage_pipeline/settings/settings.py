@@ -126,7 +126,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "synerise": {
         "features": {"families": [family.name for family in REFERENCE_FAMILIES]},
         "network": {
+            "architecture": "residual",
             "hidden_size": 1500,
+            "embedding_size": 20,
             "batch_size": 256,
             "learning_rate": 1e-4,
             "schedule": "days",
@@ -152,7 +154,6 @@ PRESETS: dict[str, dict[str, Any]] = {
             "learning_rate": 1e-3,
             "warmup_steps": 20,
         },
-        "network": {"hidden_size": 256, "epochs": 3},
         "trees": {"num_leaves": 15},
     },
 }

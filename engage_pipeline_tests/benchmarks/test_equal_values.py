@@ -14,7 +14,7 @@ from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
 from engage_pipeline.model.network.residual import ResidualNetwork
-from engage_pipeline.model.network.rows import Rows, rows_from_table
+from engage_pipeline.model.network.rows import RowReader, Rows
 from engage_pipeline_tests.benchmarks.alternatives.stages import polars_features
 from engage_pipeline_tests.benchmarks.graphs import Graph, draw_edges, write_graph
 from engage_pipeline_tests.benchmarks.kinds import KINDS
@@ -137,7 +137,7 @@ def network_rows(made: World) -> tuple[list[dict], Rows, EngagementNetwork, np.n
     codes = rng.integers(-1, WIDTH, (120_000, 1)) + np.zeros((1, DEPTH), np.int64)
     torch.manual_seed(1)
     network = ResidualNetwork(NetworkConfig(languages, DEPTH, WIDTH, HIDDEN, 20))
-    rows = rows_from_table(table, languages, labelled=True)
+    rows = RowReader(languages).rows(table, labelled=True)
     codes = codes.astype(np.int32)
     network.train()
     network(*InputBuilder(codes, WIDTH, torch.device("cpu")).build(rows))
@@ -188,7 +188,7 @@ def test_onnx_runtime_gives_the_librarys_logits(network_rows: tuple) -> None:
     from engage_pipeline_tests.benchmarks.alternatives.onnx_way import session
 
     _, rows, network, codes = network_rows
-    known, categories = InputBuilder(codes, WIDTH, torch.device("cpu")).build(rows)
+    known, categories, *_ = InputBuilder(codes, WIDTH, torch.device("cpu")).build(rows)
     (found,) = session(network, 1).run(["logits"], {"known": known.numpy(), "categories": categories.numpy()})
     np.testing.assert_allclose(found, logits(network, rows, codes), atol=1e-4)
 

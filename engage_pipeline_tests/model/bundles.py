@@ -17,6 +17,7 @@ from engage_pipeline.model.validation_roles import DECIDED
 from engage_pipeline.numerics.fingerprints import fingerprints
 from engage_pipeline.numerics.token_bytes import tokens_of
 from engage_pipeline.settings.settings import Settings
+from engage_pipeline_tests.model.network.network_samples import sample_vocabulary
 from engage_pipeline_tests.samples import tiny_settings
 
 
@@ -38,15 +39,18 @@ def write_network(folder: Path, seed: int, settings: Settings, prefix: str = "")
     """A network that was never trained, its outputs near the base rates."""
     import torch
 
-    from engage_pipeline.model.network.architectures import new_network
-    from engage_pipeline.model.network.network import NetworkConfig
+    from engage_pipeline.model.network.architectures import new_network, reads_vocabulary
+    from engage_pipeline.model.network.network_config import NetworkConfig
     from engage_pipeline.model.network.network_files import save_network
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         shape = settings.sketch_depth, settings.sketch_width, 32, 20
-        config = NetworkConfig(("en", "es", "ja"), *shape, architecture=settings.network.architecture)
-        network = new_network(config)
+        architecture = settings.network.architecture
+        known = sample_vocabulary() if reads_vocabulary(architecture) else None
+        sizes = known.sizes if known else ()
+        config = NetworkConfig(("en", "es", "ja"), *shape, architecture=architecture, vocabulary=sizes)
+        network = new_network(config, known)
         with torch.no_grad():
             network.output.bias.copy_(torch.tensor([-0.4, -2.2, -3.5, -2.9]))
     folder.mkdir(exist_ok=True)

@@ -11,6 +11,7 @@ words for it (submission.explanation.as_text).
 from dataclasses import dataclass
 
 from engage_pipeline import schema
+from engage_pipeline.model.network.vocabulary import PEOPLE
 from engage_pipeline.model.trees.inputs import DAY_OF_MONTH, HOUR, LANGUAGE, RATES, RATIOS, further_rates
 from engage_pipeline.settings.families import COUNTER_FAMILIES, EFFECT_FAMILIES, KEYS, TRAINING, VALIDATION, WINDOWS
 
@@ -41,6 +42,8 @@ class Feature:
 _OWN_FAMILIES = (
     ExplainedFamily("author_profile", "author profile"),
     ExplainedFamily("viewer_profile", "viewer profile"),
+    ExplainedFamily("viewer_embedding", "what the network learned of this viewer"),
+    ExplainedFamily("author_embedding", "what the network learned of this author"),
     ExplainedFamily("profiles_compared", "author and viewer compared"),
     ExplainedFamily("follows", "author and viewer connected"),
     ExplainedFamily("tweet_content", "tweet content"),
@@ -63,6 +66,8 @@ _OWN_FEATURES = {
         "engaging_user_is_verified",
         "viewer_followers_per_following",
     ),
+    "viewer_embedding": ("engaging_user_id",),
+    "author_embedding": ("engaged_with_user_id",),
     "profiles_compared": (
         "author_followers_per_viewer_followers",
         "author_following_per_viewer_following",
@@ -146,7 +151,7 @@ def _features() -> dict[str, Feature]:
         features[name] = Feature(_SHARES.get(name) or own[name], columns)
     for name, family in zip(EFFECT_FEATURES, EFFECT_FAMILIES, strict=True):
         features[name] = Feature(family, _EFFECT_COLUMNS[family])
-    for name in (*schema.PROFILE_NUMBERS, *schema.BINARY_FEATURES, HOUR, DAY_OF_MONTH, LANGUAGE):
+    for name in (*schema.PROFILE_NUMBERS, *schema.BINARY_FEATURES, HOUR, DAY_OF_MONTH, LANGUAGE, *PEOPLE):
         features[name] = Feature(own[name], (name,))
     features[schema.TEXT_TOKENS] = Feature("text", schema.TOKEN_COLUMNS)
     further = schema.further_counters(COUNTER_FAMILIES)

@@ -17,8 +17,9 @@ import torch  # noqa: TID253 - nothing light imports this module
 from engage_pipeline import schema
 from engage_pipeline.model.explanation.families import FEATURE_NAMES
 from engage_pipeline.model.network.fourier import FEATURES_PER_NUMBER, N_SCALES
-from engage_pipeline.model.network.inputs import known_size
-from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
+from engage_pipeline.model.network.inputs import profile_logarithms
+from engage_pipeline.model.network.network import EngagementNetwork
+from engage_pipeline.model.network.network_config import NetworkConfig
 from engage_pipeline.model.network.rows import CATEGORIES
 from engage_pipeline.model.network.scoring import NetworkScorer
 
@@ -51,17 +52,20 @@ class NetworkAttribution:
 def attribute_network(scorer: NetworkScorer, table: pa.Table) -> NetworkAttribution:
     """Attributes the four logits of the one row of `table`, in the order of TARGETS, to the features."""
     network = copy.deepcopy(scorer.network).float().requires_grad_(False)
-    known, categories = scorer.inputs.build(scorer.rows(table))
+    known, categories, people, words, first_words = scorer.inputs.build(scorer.rows(table))
     row = torch.cat([known, network.embed(categories)], dim=1)  # [1, inputs]
     nothing = torch.cat([baseline_known(network.config), network.mean_embeddings()], dim=1)
     weights = torch.cat([network.first_known.weight, network.first_embedded.weight], dim=1)  # [first_size, inputs]
-    start, end = (inputs @ weights.T + network.first_known.bias for inputs in (nothing, row))
+    none = torch.zeros_like(people), words[:0], torch.zeros_like(first_words)
+    start = network.identified(nothing @ weights.T + network.first_known.bias, *none)
+    end = network.identified(row @ weights.T + network.first_known.bias, people, words, first_words)
     baseline, logits = (network.above_first(first)[0].double().numpy() for first in (start, end))
     steps = LEAST_STEPS
     while True:
-        gradients = _mean_gradients(network, start, end - start, steps)  # [4, first_size]
-        inputs = (gradients @ weights * (row - nothing)).double().numpy()  # [4, inputs]
-        found = NetworkAttribution(baseline, _by_feature(inputs, network.config), logits, steps)
+        gradients = _mean_gradients(network, start, end - start, steps)
+        linear, beside = gradients[:, : len(weights)], gradients[:, len(weights) :]  # [4, first_size], [4, identified]
+        inputs = torch.cat([linear @ weights * (row - nothing), beside * (end - start)[:, len(weights) :]], dim=1)
+        found = NetworkAttribution(baseline, _by_feature(inputs.double().numpy(), network), logits, steps)
         if np.abs(found.residual).max() <= TOLERANCE or steps >= MOST_STEPS:
             return found
         steps *= 2
@@ -73,13 +77,12 @@ def baseline_known(config: NetworkConfig) -> torch.Tensor:
     It has no engagements and no exposures; its tweet is top-level, without words, hashtags, media or links; no account
     is verified. Sizes and ages are unknown: their sines and cosines are 0, the mean over a wide range of values.
     """
-    size = known_size(
-        config.sketch_depth,
-        config.sketch_width,
-        smoothed_rates=bool(config.base_rates),
-        further=len(config.further_counters),
-    )
-    known = torch.zeros(1, size)
+    known = torch.zeros(1, config.known_size)
+    if config.vocabulary:
+        nothing = torch.zeros(1, len(schema.NUMBERS))
+        known[:, : len(schema.PROFILE_NUMBERS)] = profile_logarithms(nothing)
+        known[0, len(schema.PROFILE_NUMBERS) + schema.BINARY_FEATURES.index(_BASELINE_FLAG)] = 1
+        return known
     fourier_start = config.sketch_depth * config.sketch_width
     flags_start = fourier_start + FEATURES_PER_NUMBER * len(schema.NUMBERS)
     fourier = known[0, fourier_start:flags_start].view(len(schema.NUMBERS), FEATURES_PER_NUMBER)
@@ -90,8 +93,11 @@ def baseline_known(config: NetworkConfig) -> torch.Tensor:
 
 def input_features(config: NetworkConfig) -> list[str]:
     """Returns the feature behind each column of the network's input: the known ones, then the embeddings."""
-    names = [schema.TEXT_TOKENS] * (config.sketch_depth * config.sketch_width)
-    names += [name for name in schema.NUMBERS for _ in range(FEATURES_PER_NUMBER)]
+    if config.vocabulary:
+        names = [*schema.PROFILE_NUMBERS]
+    else:
+        names = [schema.TEXT_TOKENS] * (config.sketch_depth * config.sketch_width)
+        names += [name for name in schema.NUMBERS for _ in range(FEATURES_PER_NUMBER)]
     names += schema.BINARY_FEATURES
     if config.base_rates:
         keys = [name.removesuffix("_exposures") for name in schema.EXPOSURE_FEATURES] + [*config.further_counters]
@@ -101,7 +107,7 @@ def input_features(config: NetworkConfig) -> list[str]:
 
 
 def _mean_gradients(network: EngagementNetwork, start: torch.Tensor, move: torch.Tensor, steps: int) -> torch.Tensor:
-    """Returns the mean derivative of the logits by the first stage's outputs, at middles of steps: [4, first_size]."""
+    """Returns the mean derivative of the logits by what `above_first` reads, at middles of steps: [4, its columns]."""
     total = torch.zeros(len(schema.TARGETS), start.shape[1])
     places = (torch.arange(steps) + 0.5) / steps
     for batch in places.split(_BATCH):
@@ -112,9 +118,10 @@ def _mean_gradients(network: EngagementNetwork, start: torch.Tensor, move: torch
     return total / steps
 
 
-def _by_feature(inputs: np.ndarray, config: NetworkConfig) -> np.ndarray:
+def _by_feature(inputs: np.ndarray, network: EngagementNetwork) -> np.ndarray:
     """Sums the columns of `inputs` [4, inputs] that belong to one feature: [4, features]."""
-    places = np.array([FEATURE_NAMES.index(name) for name in input_features(config)])
+    names = input_features(network.config) + network.identified_features
+    places = np.array([FEATURE_NAMES.index(name) for name in names])
     sums = np.zeros((len(inputs), len(FEATURE_NAMES)))
     np.add.at(sums.T, places, inputs.T)
     return sums

@@ -1,11 +1,11 @@
 """The rows of a stretch in memory: all of them, or the share of one of several processes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from engage_pipeline.model.network.rows import Rows, Rule, concatenate, stream_rows
+from engage_pipeline.model.network.rows import RowReader, Rows, Rule, concatenate
 from engage_pipeline.model.network.schedule import Stretch
 
 
@@ -22,9 +22,9 @@ class _Held:
 class RowBuffer:
     """Holds the rows of one stretch at a time, read from its feature files a row group at a time."""
 
-    def __init__(self, languages: Sequence[str], further: Sequence[str] = (), rule: Rule | None = None) -> None:
-        """Holds nothing yet. `further` are the counters beyond the reference; `rule` chooses validation rows."""
-        self.languages, self.further, self.rule = languages, further, rule
+    def __init__(self, reader: RowReader, rule: Rule | None = None) -> None:
+        """Holds nothing yet. `rule` chooses validation rows."""
+        self.reader, self.rule = reader, rule
         self._held: _Held | None = None
 
     def rows(self, stretch: Stretch, positions: np.ndarray) -> Rows:
@@ -40,10 +40,7 @@ class RowBuffer:
     def _pieces(self, stretch: Stretch, positions: np.ndarray) -> Iterator[Rows]:
         begin = 0
         for part in stretch.ranges:
-            found = stream_rows(
-                part.path, self.languages, start=part.start, stop=part.stop, rule=self.rule, further=self.further
-            )
-            for rows in found:
+            for rows in self.reader.stream(part.path, start=part.start, stop=part.stop, rule=self.rule):
                 first, last = np.searchsorted(positions, (begin, begin + len(rows)))
                 yield rows if last - first == len(rows) else rows.take(positions[first:last] - begin)
                 begin += len(rows)

@@ -16,7 +16,8 @@ from torch.nn import functional as F  # noqa: N812, TID253
 
 from engage_pipeline import schema
 from engage_pipeline.model.network.batch_norm import BatchNorm
-from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
+from engage_pipeline.model.network.network import EngagementNetwork
+from engage_pipeline.model.network.network_config import NetworkConfig
 
 N_CROSS_LAYERS = 3
 RANK_SHARE = 4

@@ -15,10 +15,10 @@ from engage_pipeline.machine.threads import on_training_threads
 from engage_pipeline.model import validation_roles
 from engage_pipeline.model.network.buffer import RowBuffer
 from engage_pipeline.model.network.inputs import InputBuilder
-from engage_pipeline.model.network.network import NetworkConfig
+from engage_pipeline.model.network.network import EngagementNetwork
 from engage_pipeline.model.network.network_files import load_network, save_network
 from engage_pipeline.model.network.processes import train_in_processes
-from engage_pipeline.model.network.rows import Rule, stream_rows
+from engage_pipeline.model.network.rows import Rule
 from engage_pipeline.model.network.schedule import decaying, repeated
 from engage_pipeline.model.network.scoring import NetworkScorer
 from engage_pipeline.model.network.training import TrainingPlan, TrainingRun, make_accelerator
@@ -52,8 +52,8 @@ def finetune_share(
 
     def train(rule: Rule, folder: Path, *prefixes: str) -> dict[str, Any]:
         network = load_network(pretrained)
-        plan = finetuning_plan(features, network.config, settings, rule)
-        inputs = InputBuilder(codes, network.config.sketch_width, accelerator.device, network.config.base_rates)
+        plan = finetuning_plan(features, network, settings, rule)
+        inputs = InputBuilder.of(network, codes, accelerator.device)
         folder.mkdir(exist_ok=True)
         track = tracking(settings, "finetuned_network", workspace.name, kind="" if folder == workspace else folder.name)
         facts = TrainingRun(network, inputs, plan, settings.network, folder, accelerator, track).run()
@@ -72,7 +72,7 @@ def finetune_share(
     return facts
 
 
-def finetuning_plan(features: Path, config: NetworkConfig, settings: Settings, rule: Rule) -> TrainingPlan:
+def finetuning_plan(features: Path, network: EngagementNetwork, settings: Settings, rule: Rule) -> TrainingPlan:
     """Returns passes over the validation rows that `rule` chooses. Raises UserError if there are none."""
     chosen, seed = settings.network, settings.seed + 1
     stretches = repeated("pass", features, rule, max(chosen.finetuning_epochs, 1), seed)
@@ -82,7 +82,7 @@ def finetuning_plan(features: Path, config: NetworkConfig, settings: Settings, r
         "finetuned_network",
         stretches if chosen.finetuning_epochs else [],
         decaying(chosen.finetuning_learning_rate or chosen.learning_rate, chosen.finetuning_decay),
-        RowBuffer(config.languages, config.further_counters, rule).rows,
+        RowBuffer(network.reader, rule).rows,
         seed,
     )
 
@@ -97,11 +97,8 @@ def _holdout_scores(
     scores: dict[str, Any] = {}
     for name, (folder, prefix) in networks.items():
         scorer = NetworkScorer.load(folder, codes, prefix=prefix, device=settings.engine.device)
-        config = scorer.network.config
         logits, labels = [np.empty((0, len(schema.TARGETS)))], [np.empty((0, len(schema.TARGETS)), np.bool_)]
-        for rows in stream_rows(
-            features, config.languages, rule=validation_roles.held_out, further=config.further_counters
-        ):
+        for rows in scorer.reader.stream(features, rule=validation_roles.held_out):
             logits.append(scorer.logits_of(rows).astype(np.float64))
             labels.append(rows.labels)
         probabilities, truth = sigmoid(np.concatenate(logits)), np.concatenate(labels)

@@ -5,64 +5,84 @@ The embeddings (language, hour, day of month) follow. They are learned, so the n
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 import torch  # noqa: TID253 - nothing light imports this module
 
 from engage_pipeline import schema
-from engage_pipeline.model.network.fourier import FEATURES_PER_NUMBER, fourier_features
+from engage_pipeline.model.network.fourier import fourier_features
 from engage_pipeline.model.network.rows import Rows
-from engage_pipeline.model.network.smoothed_rates import history_features, n_history_features
+from engage_pipeline.model.network.smoothed_rates import history_features
 from engage_pipeline.model.network.tweet_sketch import count_codes, normalize_sketch, sketch_of_one
+from engage_pipeline.model.network.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from engage_pipeline.model.network.network import EngagementNetwork
+
+LOG_CENTER, LOG_SPREAD = 6.0, 3.0
+_NO_WORDS = np.zeros(0, np.int64)
 
 
 class Inputs(NamedTuple):
-    """One batch: known float32 [n, known_size], categories int64 [n, 3]."""
+    """One batch: known float32 [n, known_size], categories int64 [n, 3].
+
+    With a vocabulary also people int64 [n, 2], and the numbers of the tweets' words, int64 [sum of their lengths], with
+    the place of each tweet's first word, int64 [n]; without one these are empty.
+    """
 
     known: torch.Tensor
     categories: torch.Tensor
-
-
-def known_size(sketch_depth: int, sketch_width: int, *, smoothed_rates: bool, further: int = 0) -> int:
-    """Returns the number of columns of `Inputs.known`: depth x width + 16 x 73 + 12, plus those of the smoothed rates.
-
-    `further` is the number of counters beyond the reference that also have smoothed rates.
-    """
-    size = sketch_depth * sketch_width + FEATURES_PER_NUMBER * len(schema.NUMBERS) + len(schema.BINARY_FEATURES)
-    return size + n_history_features(further) * smoothed_rates
+    people: torch.Tensor
+    words: torch.Tensor
+    first_words: torch.Tensor
 
 
 class InputBuilder:
-    """Turns rows into the network's input on `device`, with one sketch `codes` int32 [vocabulary, depth] for all.
+    """Turns rows into a network's input on `device`, with one sketch `codes` int32 [vocabulary, depth] for all.
 
-    With `base_rates`, in the order of TARGETS, the input includes smoothed rates.
+    With `base_rates`, in the order of TARGETS, the input includes smoothed rates. With a `vocabulary` it includes the
+    numbers of words, and the profile numbers as logarithms instead of sketch and Fourier features.
     """
 
     def __init__(
-        self, codes: np.ndarray, sketch_width: int, device: torch.device, base_rates: Sequence[float] = ()
+        self,
+        codes: np.ndarray,
+        sketch_width: int,
+        device: torch.device,
+        base_rates: Sequence[float] = (),
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         """Copies the codes to the device."""
         self.codes = torch.from_numpy(np.ascontiguousarray(codes, np.int32)).to(device)
         self.sketch_width = sketch_width
         self.device = device
         self.base_rates = base_rates
+        self.vocabulary = vocabulary
+
+    @classmethod
+    def of(cls, network: "EngagementNetwork", codes: np.ndarray, device: torch.device) -> Self:
+        """Returns a builder of the input of `network`."""
+        config = network.config
+        return cls(codes, config.sketch_width, device, config.base_rates, network.vocabulary)
 
     def build(self, rows: Rows) -> Inputs:
         """Returns the input of `rows`, in their order."""
-        counts = count_codes(self._tensor(rows.tokens), self._tensor(rows.lengths), self.codes, self.sketch_width)
         numbers = self._tensor(rows.numbers)
-        pieces = [
-            normalize_sketch(counts),
-            fourier_features(numbers[:, : len(schema.NUMBERS)]),
-            self._tensor(rows.flags).float(),
-        ]
+        pieces = [self._tensor(rows.flags).float()]
+        if self.vocabulary:
+            pieces.insert(0, profile_logarithms(numbers))
+        else:
+            counts = count_codes(self._tensor(rows.tokens), self._tensor(rows.lengths), self.codes, self.sketch_width)
+            pieces[:0] = [normalize_sketch(counts), fourier_features(numbers[:, : len(schema.NUMBERS)])]
         if self.base_rates:
             pieces.append(history_features(numbers, self._tensor(rows.exposures), self.base_rates))
-        return Inputs(torch.cat(pieces, dim=1), self._tensor(rows.categories))
+        return self._with_numbers(torch.cat(pieces, dim=1), rows)
 
     def build_one(self, rows: Rows) -> Inputs:
         """Does the same for one row on the CPU, in calls of numpy, which are cheaper than torch's."""
+        if self.vocabulary:
+            return self.build(rows)
         pieces = [
             sketch_of_one(rows.tokens, self.codes.numpy(), self.sketch_width),
             fourier_features(rows.numbers[:, : len(schema.NUMBERS)])[0],
@@ -72,7 +92,19 @@ class InputBuilder:
             numbers, exposures = self._tensor(rows.numbers), self._tensor(rows.exposures)
             pieces.append(history_features(numbers, exposures, self.base_rates)[0].numpy())
         known = np.concatenate(pieces, dtype=np.float32)
-        return Inputs(self._tensor(known[np.newaxis]), self._tensor(rows.categories))
+        return self._with_numbers(self._tensor(known[np.newaxis]), rows)
+
+    def _with_numbers(self, known: torch.Tensor, rows: Rows) -> Inputs:
+        words, first_words = (_NO_WORDS, _NO_WORDS) if self.vocabulary is None else self.vocabulary.words_of(rows)
+        numbers = (rows.categories, rows.people, words, first_words)
+        return Inputs(known, *(self._tensor(one) for one in numbers))
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array).to(self.device)
+
+
+def profile_logarithms(numbers: torch.Tensor) -> torch.Tensor:
+    """Returns (log(1 + x) - 6) / 3 of each of PROFILE_NUMBERS, float32 [n, 8], of `numbers` [n, 73 or more] in the
+    order of schema.NUMBERS: most numbers of followers and days are then between -2 and 2."""
+    profile = numbers[:, len(schema.INTERACTION_FEATURES) : len(schema.NUMBERS)]
+    return ((profile.clamp_min(0).log1p() - LOG_CENTER) / LOG_SPREAD).float()

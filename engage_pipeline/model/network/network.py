@@ -1,7 +1,9 @@
 """The base of every network: a linear first stage, and an architecture above it.
 
     first  = known input x Wk + b + embeddings x We       the first stage, common to all
-    logits = above_first(first)                           the architecture: residual, deep_cross
+    logits = above_first(first)                           the architecture: deep_fm, residual, deep_cross
+
+An architecture that knows people and words adds what it knows of them to the first stage (`identified`).
 
 Nearly all of the input is the known part. It needs no gradient, so its weights are apart from the embeddings' weights.
 The weights of the smoothed rates start at 0: the counters by tweet are 0 in nearly every training row, and a random
@@ -13,36 +15,17 @@ Training, scoring, single rows, attribution and warm start use EngagementNetwork
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch  # noqa: TID253 - nothing light imports this module
 from torch import nn  # noqa: TID253
 
-from engage_pipeline.model.network.inputs import known_size
-from engage_pipeline.model.network.smoothed_rates import n_history_features
+from engage_pipeline.model.network.network_config import NetworkConfig
+from engage_pipeline.model.network.rows import RowReader
+from engage_pipeline.model.network.vocabulary import Vocabulary
 
 N_HOURS, N_DAYS = 24, 31
 EMBEDDING_DEVIATION = 0.01
 """Standard deviation of the normal distribution of initial embeddings, truncated at two deviations."""
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """The network's architecture and shape, and the languages it knows in the order of their embeddings."""
-
-    languages: tuple[str, ...]
-    sketch_depth: int
-    sketch_width: int
-    hidden_size: int
-    embedding_size: int
-    base_rates: tuple[float, ...] = ()
-    """Base rates of the training rows, in the order of TARGETS; empty if the network reads no smoothed rates."""
-    precision: str = "fp32"
-    """Precision of the training: `fp32` or `bf16`."""
-    architecture: str = "residual"
-    """A name in ARCHITECTURES."""
-    further_counters: tuple[str, ...] = ()
-    """Counters beyond the reference whose smoothed rates the network reads; not in network.json if empty."""
 
 
 class EngagementNetwork(nn.Module, ABC):
@@ -57,10 +40,7 @@ class EngagementNetwork(nn.Module, ABC):
         """Makes the first stage, with `first_size` outputs and random weights from torch's generator."""
         super().__init__()
         self.config = config
-        size, further = config.embedding_size, len(config.further_counters)
-        n_known = known_size(
-            config.sketch_depth, config.sketch_width, smoothed_rates=bool(config.base_rates), further=further
-        )
+        size, n_known = config.embedding_size, config.known_size
         self.language = _embedding(len(config.languages) + 1, size)
         self.hour = _embedding(N_HOURS, size)
         self.day = _embedding(N_DAYS, size)
@@ -70,15 +50,48 @@ class EngagementNetwork(nn.Module, ABC):
         for parameter in (*self.first_known.parameters(), *self.first_embedded.parameters()):
             nn.init.uniform_(parameter, -bound, bound)
         if config.base_rates:
-            nn.init.zeros_(self.first_known.weight[:, -n_history_features(further) :])
+            nn.init.zeros_(self.first_known.weight[:, -config.history_size :])
 
     @abstractmethod
     def above_first(self, first: torch.Tensor) -> torch.Tensor:
         """Output of the first stage, [n, first_size] -> logits float32 [n, 4]."""
 
-    def forward(self, known: torch.Tensor, categories: torch.Tensor) -> torch.Tensor:
-        """known float32 [n, known_size], categories int64 [n, 3] -> logits float32 [n, 4]."""
-        return self.above_first(self.first_known(known) + self.first_embedded(self.embed(categories)))
+    def forward(
+        self,
+        known: torch.Tensor,
+        categories: torch.Tensor,
+        people: torch.Tensor,
+        words: torch.Tensor,
+        first_words: torch.Tensor,
+    ) -> torch.Tensor:
+        """The fields of Inputs of n rows -> logits float32 [n, 4]."""
+        first = self.first_known(known) + self.first_embedded(self.embed(categories))
+        return self.above_first(self.identified(first, people, words, first_words))
+
+    def know(self, vocabulary: Vocabulary) -> None:
+        """Says whom and what the embeddings stand for; an architecture that reads no vocabulary does nothing."""
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The people and the tokens that it knows; None if it reads none."""
+        return None
+
+    @property
+    def reader(self) -> RowReader:
+        """Reads what this network reads of a row."""
+        return RowReader(self.config.languages, self.config.further_counters, self.vocabulary)
+
+    @property
+    def identified_features(self) -> list[str]:
+        """The feature behind each of the columns that `identified` adds."""
+        return []
+
+    def identified(
+        self, first: torch.Tensor, people: torch.Tensor, words: torch.Tensor, first_words: torch.Tensor
+    ) -> torch.Tensor:
+        """Returns the first stage, [n, first_size], with what is known of the people and words of the rows beside it;
+        the arguments are fields of Inputs."""
+        return first
 
     def embed(self, categories: torch.Tensor) -> torch.Tensor:
         """categories int64 [n, 3] -> their embeddings side by side, [n, 3 embedding_size]."""
@@ -100,10 +113,11 @@ class EngagementNetwork(nn.Module, ABC):
             for place, rate in enumerate(rates):
                 self.output.bias[place] = math.log(rate / (1 - rate))
 
-    def weights_for(self, languages: Sequence[str]) -> dict[str, torch.Tensor]:
-        """Returns the weights of a network of this shape that knows `languages` and computes the same as this one.
+    def weights_for(self, languages: Sequence[str], vocabulary: Vocabulary | None = None) -> dict[str, torch.Tensor]:
+        """Returns the weights of a network of this shape that knows `languages` and `vocabulary`, and computes the same
+        as this one for all that both know.
 
-        A new language starts with the embedding of unknown languages.
+        What is new starts with the embedding of what is unknown.
         """
         before = {language: place for place, language in enumerate(self.config.languages)}
         unknown = len(before)

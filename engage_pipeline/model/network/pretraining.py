@@ -11,15 +11,17 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.machine.precision import resolve_precision
 from engage_pipeline.machine.threads import on_training_threads
-from engage_pipeline.model.network.architectures import new_network
+from engage_pipeline.model.network.architectures import new_network, reads_vocabulary
 from engage_pipeline.model.network.buffer import RowBuffer
 from engage_pipeline.model.network.inputs import InputBuilder
-from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
+from engage_pipeline.model.network.network import EngagementNetwork
+from engage_pipeline.model.network.network_config import NetworkConfig
 from engage_pipeline.model.network.network_files import save_network
 from engage_pipeline.model.network.processes import train_in_processes
-from engage_pipeline.model.network.rows import read_columns
+from engage_pipeline.model.network.rows import RowReader, read_columns
 from engage_pipeline.model.network.schedule import cosine, day_by_day, decaying, shuffled
 from engage_pipeline.model.network.training import TrainingPlan, TrainingRun, make_accelerator
+from engage_pipeline.model.network.vocabulary import Vocabulary
 from engage_pipeline.model.network.warm_start import COLD, WARM, ColdStart, NetworkBefore, warm_network
 from engage_pipeline.progress import LOGGER
 from engage_pipeline.settings.settings import Settings
@@ -62,15 +64,16 @@ def pretrain_share(
     chosen = settings.network
     accelerator = make_accelerator(settings.engine.device)
     rates = base_rates(features)
-    config = _network_config(codes.shape[1], languages, rates, settings, accelerator.device)
-    network, start = _first_network(config, rates, before, settings)
+    known = Vocabulary.of_rows(features, chosen.vocabulary) if reads_vocabulary(chosen.architecture) else None
+    config = _network_config(codes.shape[1], languages, rates, known, settings, accelerator.device)
+    network, start = _first_network(config, known, rates, before, settings)
     track = tracking(settings, "pretrained_network", workspace.name, params=start)
     if WARM in start:
         # A killed run continues only from a checkpoint with the same start.
         workspace = workspace / f"from-{start[WARM]}"
         workspace.mkdir(exist_ok=True)
-    plan = _plan(features, languages, chosen.warm_epochs if WARM in start else chosen.epochs, settings)
-    inputs = InputBuilder(codes, config.sketch_width, accelerator.device, config.base_rates)
+    plan = _plan(features, network.reader, chosen.warm_epochs if WARM in start else chosen.epochs, settings)
+    inputs = InputBuilder.of(network, codes, accelerator.device)
     facts = TrainingRun(network, inputs, plan, chosen, workspace, accelerator, track).run()
     if accelerator.is_main_process:
         save_network(network, output)
@@ -78,11 +81,15 @@ def pretrain_share(
 
 
 def _first_network(
-    config: NetworkConfig, rates: Sequence[float], before: NetworkBefore | ColdStart | None, settings: Settings
+    config: NetworkConfig,
+    known: Vocabulary | None,
+    rates: Sequence[float],
+    before: NetworkBefore | ColdStart | None,
+    settings: Settings,
 ) -> tuple[EngagementNetwork, dict[str, str]]:
     """Returns the network before its first step, and the facts that say where its weights come from."""
     if isinstance(before, NetworkBefore):
-        warm = warm_network(config, before.folder)
+        warm = warm_network(config, before.folder, known)
         if isinstance(warm, EngagementNetwork):
             LOGGER.info("pretrained_network: starts from the network before, %s", before.version)
             return warm, {WARM: before.version}
@@ -93,7 +100,7 @@ def _first_network(
         start = {COLD: before.reason}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        network = new_network(config)
+        network = new_network(config, known)
     if settings.network.start_at_base_rates:
         network.start_at(rates)
     return network, start
@@ -110,7 +117,12 @@ def base_rates(features: Sequence[Path]) -> list[float]:
 
 
 def _network_config(
-    depth: int, languages: Sequence[str], rates: Sequence[float], settings: Settings, device: torch.device
+    depth: int,
+    languages: Sequence[str],
+    rates: Sequence[float],
+    known: Vocabulary | None,
+    settings: Settings,
+    device: torch.device,
 ) -> NetworkConfig:
     chosen = settings.network
     return NetworkConfig(
@@ -122,16 +134,12 @@ def _network_config(
         embedding_size=chosen.embedding_size,
         base_rates=tuple(rates) if chosen.smoothed_rates else (),
         precision=resolve_precision(chosen.precision, device),
-        further_counters=_further_counters(settings),
+        further_counters=schema.further_counters(settings.features.counters) if chosen.smoothed_rates else (),
+        vocabulary=known.sizes if known else (),
     )
 
 
-def _further_counters(settings: Settings) -> tuple[str, ...]:
-    """Returns the counters beyond the reference that the network reads."""
-    return schema.further_counters(settings.features.counters) if settings.network.smoothed_rates else ()
-
-
-def _plan(features: Sequence[Path], languages: Sequence[str], epochs: int, settings: Settings) -> TrainingPlan:
+def _plan(features: Sequence[Path], reader: RowReader, epochs: int, settings: Settings) -> TrainingPlan:
     chosen, at_once = settings.network, settings.max_n_parts_in_memory
     if chosen.schedule == "days":
         stretches = day_by_day(features, epochs, at_once, settings.seed)
@@ -141,5 +149,4 @@ def _plan(features: Sequence[Path], languages: Sequence[str], epochs: int, setti
         rate = cosine(chosen.learning_rate, sum(stretch.n_batches(chosen.batch_size) for stretch in stretches))
     if not stretches:
         raise UserError("pretrained_network: the training parts have no rows")
-    buffer = RowBuffer(languages, _further_counters(settings))
-    return TrainingPlan("pretrained_network", stretches, rate, buffer.rows, settings.seed)
+    return TrainingPlan("pretrained_network", stretches, rate, RowBuffer(reader).rows, settings.seed)

@@ -13,7 +13,8 @@ from torch.nn import functional as F  # noqa: N812, TID253
 
 from engage_pipeline import schema
 from engage_pipeline.model.network.batch_norm import BatchNorm
-from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
+from engage_pipeline.model.network.network import EngagementNetwork
+from engage_pipeline.model.network.network_config import NetworkConfig
 
 
 class ResidualNetwork(EngagementNetwork):

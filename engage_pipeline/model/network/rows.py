@@ -10,12 +10,12 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.feature_columns import Features, column_values, flag_matrix, number_matrix
+from engage_pipeline.model.network.vocabulary import PEOPLE, Vocabulary
 from engage_pipeline.numerics.categories import category_numbers
 from engage_pipeline.numerics.token_bytes import tokens_of
 
@@ -29,7 +29,7 @@ INPUT_COLUMNS = (
 )
 Rule = Callable[[np.ndarray], np.ndarray]
 """Chooses validation rows: their column `split`, int [n] -> bool [n]."""
-_FIXED = ("numbers", "exposures", "flags", "categories", "lengths", "labels")
+_FIXED = ("numbers", "exposures", "flags", "categories", "people", "lengths", "labels")
 """The fields of Rows with one entry a row."""
 
 
@@ -39,14 +39,15 @@ class Rows:
 
     numbers float64 [n, 73 + 4 k] in the order of schema.NUMBERS, then the TARGETS of k counters beyond the reference;
     exposures int32 [n, 14 + k]; flags bool [n, 12]; categories int64 [n, 3] (index of the language, hour, day of month
-    from 0); tokens int32 [sum of lengths]; lengths int64 [n]; labels bool [n, 4] in the order of TARGETS ([n, 0] for
-    unlabelled rows).
+    from 0); people int64 [n, 2] (Vocabulary.people_of, [n, 0] without a vocabulary); tokens int32 [sum of lengths];
+    lengths int64 [n]; labels bool [n, 4] in the order of TARGETS ([n, 0] for unlabelled rows).
     """
 
     numbers: np.ndarray
     exposures: np.ndarray
     flags: np.ndarray
     categories: np.ndarray
+    people: np.ndarray
     tokens: np.ndarray
     lengths: np.ndarray
     labels: np.ndarray
@@ -69,13 +70,17 @@ class Rows:
         return Rows(tokens=self.tokens[shift + np.arange(len(shift))], **fixed)
 
 
-def empty_rows(count: int, further: int = 0) -> Rows:
-    """Returns rows without tokens, counts, flags and labels, in the first language. `further`: see known_size."""
+def empty_rows(count: int, further: int = 0, *, people: int = 0) -> Rows:
+    """Returns rows without tokens, counts, flags and labels, in the first language.
+
+    Their people are unknown (`people` columns, 0 or 2). `further` is the number of counters beyond the reference.
+    """
     return Rows(
         numbers=np.zeros((count, len(schema.NUMBERS) + further * len(schema.TARGETS))),
         exposures=np.zeros((count, len(schema.EXPOSURE_FEATURES) + further), np.int32),
         flags=np.zeros((count, len(schema.BINARY_FEATURES)), np.bool_),
         categories=np.zeros((count, len(CATEGORIES)), np.int64),
+        people=np.zeros((count, people), np.int64),
         tokens=np.zeros(0, np.int32),
         lengths=np.zeros(count, np.int64),
         labels=np.zeros((count, 0), np.bool_),
@@ -102,65 +107,72 @@ def concatenate(pieces: Iterable[Rows], count: int) -> Rows:
     return Rows(tokens=np.concatenate(tokens), **whole)
 
 
-def rows_from_table(table: Features, languages: Sequence[str], *, labelled: bool, further: Sequence[str] = ()) -> Rows:
-    """Returns the rows of `table`: INPUT_COLUMNS, the columns of `further` counters and, if `labelled`, TARGETS.
+@dataclass(frozen=True)
+class RowReader:
+    """What a network reads of a row: the languages that it knows, counters beyond the reference, its vocabulary."""
 
-    A language that is missing or not in `languages` gets the index len(languages). Raises ValueError for any
-    other null.
-    """
-    offsets, tokens = tokens_of(table)
-    counted = [f"{counter}_{target}" for counter in further for target in schema.TARGETS]
-    shown = [f"{counter}_exposures" for counter in further]
-    clock = [column_values(table, name) for name in CATEGORIES[1:]]
-    return Rows(
-        numbers=number_matrix(table, (*schema.NUMBERS, *counted), np.float64),
-        exposures=number_matrix(table, (*schema.EXPOSURE_FEATURES, *shown), np.int32),
-        flags=flag_matrix(table, schema.BINARY_FEATURES),
-        categories=np.stack([category_numbers(table["language"], languages), *clock], axis=1).astype(np.int64),
-        tokens=tokens,
-        lengths=np.diff(offsets),
-        labels=flag_matrix(table, schema.TARGETS if labelled else ()),
-    )
+    languages: Sequence[str]
+    further: Sequence[str] = ()
+    vocabulary: Vocabulary | None = None
 
+    def rows(self, table: Features, *, labelled: bool) -> Rows:
+        """Returns the rows of `table`, which has the columns of `columns`, and TARGETS if `labelled`.
 
-def stream_rows(
-    path: Path,
-    languages: Sequence[str],
-    *,
-    start: int = 0,
-    stop: int | None = None,
-    rule: Rule | None = None,
-    further: Sequence[str] = (),
-) -> Iterator[Rows]:
-    """Yields the labelled rows `start` … `stop` - 1 of a feature file (by default all) that `rule` chooses.
+        A language that is missing or not among the known gets the index after the last. Raises ValueError for any other
+        null.
+        """
+        offsets, tokens = tokens_of(table)
+        counted = [f"{counter}_{target}" for counter in self.further for target in schema.TARGETS]
+        shown = [f"{counter}_exposures" for counter in self.further]
+        language = category_numbers(table["language"], self.languages)
+        clock = [column_values(table, name) for name in CATEGORIES[1:]]
+        lengths = np.diff(offsets)
+        none = np.zeros((len(lengths), 0), np.int64)
+        return Rows(
+            numbers=number_matrix(table, (*schema.NUMBERS, *counted), np.float64),
+            exposures=number_matrix(table, (*schema.EXPOSURE_FEATURES, *shown), np.int32),
+            flags=flag_matrix(table, schema.BINARY_FEATURES),
+            categories=np.stack([language, *clock], axis=1).astype(np.int64),
+            people=none if self.vocabulary is None else self.vocabulary.people_of(table),
+            tokens=tokens,
+            lengths=lengths,
+            labels=flag_matrix(table, schema.TARGETS if labelled else ()),
+        )
 
-    Reads the needed columns, one row group at a time. Raises UserError naming the file if a column is missing or holds
-    a null.
-    """
-    wanted = [*INPUT_COLUMNS, *schema.further_features(further), *schema.TARGETS, *([schema.SPLIT] if rule else [])]
-    with pq.ParquetFile(path) as file:
-        if missing := [name for name in wanted if name not in file.schema_arrow.names]:
-            raise UserError(f"{path}: no column {missing[0]}")
-        for group, (begin, end) in enumerate(group_bounds(file.metadata)):
-            low, high = max(start, begin), min(end if stop is None else stop, end)
-            if low >= high:
-                continue
-            table = file.read_row_group(group, columns=wanted).slice(low - begin, high - low)
-            rows = _labelled_rows(table, languages, path, further)
-            yield rows.take(np.flatnonzero(rule(table[schema.SPLIT].to_numpy()))) if rule else rows
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of feature rows that are read."""
+        people = PEOPLE if self.vocabulary else ()
+        return *INPUT_COLUMNS, *schema.further_features(self.further), *people
+
+    def stream(
+        self, path: Path, *, start: int = 0, stop: int | None = None, rule: Rule | None = None
+    ) -> Iterator[Rows]:
+        """Yields the labelled rows `start` … `stop` - 1 of a feature file (by default all) that `rule` chooses.
+
+        Reads the needed columns, one row group at a time. Raises UserError naming the file if a column is missing or
+        holds a null.
+        """
+        wanted = [*self.columns, *schema.TARGETS, *([schema.SPLIT] if rule else [])]
+        with pq.ParquetFile(path) as file:
+            if missing := [name for name in wanted if name not in file.schema_arrow.names]:
+                raise UserError(f"{path}: no column {missing[0]}")
+            for group, (begin, end) in enumerate(group_bounds(file.metadata)):
+                low, high = max(start, begin), min(end if stop is None else stop, end)
+                if low >= high:
+                    continue
+                table = file.read_row_group(group, columns=wanted).slice(low - begin, high - low)
+                try:
+                    rows = self.rows(table, labelled=True)
+                except ValueError as error:
+                    raise UserError(f"{path}: {error}") from error
+                yield rows.take(np.flatnonzero(rule(table[schema.SPLIT].to_numpy()))) if rule else rows
 
 
 def group_bounds(metadata: pq.FileMetaData) -> list[tuple[int, int]]:
     """Returns the first row of each row group of a Parquet file and the one after its last."""
     ends = np.cumsum([metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)], dtype=int)
     return list(zip([0, *ends[:-1].tolist()], ends.tolist(), strict=False))
-
-
-def _labelled_rows(table: pa.Table, languages: Sequence[str], path: Path, further: Sequence[str]) -> Rows:
-    try:
-        return rows_from_table(table, languages, labelled=True, further=further)
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from error
 
 
 def read_columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -15,8 +15,9 @@ from engage_pipeline.model.feature_columns import Features
 from engage_pipeline.model.network.inputs import InputBuilder, Inputs
 from engage_pipeline.model.network.network import EngagementNetwork
 from engage_pipeline.model.network.network_files import load_network
-from engage_pipeline.model.network.rows import Rows, empty_rows, rows_from_table
+from engage_pipeline.model.network.rows import Rows, empty_rows
 from engage_pipeline.model.network.single_row import SingleRowNetwork, lay_out_by_input
+from engage_pipeline.model.network.vocabulary import PEOPLE
 
 BATCH_ROWS = 512
 
@@ -31,7 +32,8 @@ class NetworkScorer:
         """
         self.chosen_device, self.device = device, torch_device(device)
         self.network, self.codes = network.to(self.device).eval(), codes
-        self.inputs = InputBuilder(codes, network.config.sketch_width, self.device, network.config.base_rates)
+        self.inputs = InputBuilder.of(self.network, codes, self.device)
+        self.reader = self.network.reader
         self.precision = network.config.precision if bf16_is_fast(self.device) else "fp32"
         if self.precision == "bf16":
             _round_weights(network)
@@ -57,8 +59,7 @@ class NetworkScorer:
 
     def rows(self, table: Features) -> Rows:
         """Returns what the network reads of a feature table. Raises UserError if a counter that it reads is missing."""
-        config = self.network.config
-        return rows_from_table(table, config.languages, labelled=False, further=config.further_counters)
+        return self.reader.rows(table, labelled=False)
 
     def logits_of(self, rows: Rows) -> np.ndarray:
         """Returns logits float32 [n, 4] for rows in memory."""
@@ -72,12 +73,14 @@ class NetworkScorer:
         mine, theirs = self.network.config, other.network.config
         alike = mine.languages == theirs.languages and mine.sketch_width == theirs.sketch_width
         rates = mine.base_rates == theirs.base_rates and mine.further_counters == theirs.further_counters
-        return alike and rates and self.codes is other.codes
+        known, others = self.reader.vocabulary, other.reader.vocabulary
+        known_alike = others is None if known is None else known.same_as(others)
+        return alike and rates and known_alike and self.codes is other.codes
 
     @cached_property
     def _single_row(self) -> SingleRowNetwork:
-        further = len(self.network.config.further_counters)
-        return SingleRowNetwork(self.network, self._build(empty_rows(1, further)).known)
+        further, people = len(self.reader.further), len(PEOPLE) if self.reader.vocabulary else 0
+        return SingleRowNetwork(self.network, self._build(empty_rows(1, further, people=people)).known)
 
     def _build(self, rows: Rows) -> Inputs:
         with torch.inference_mode():

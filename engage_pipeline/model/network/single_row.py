@@ -33,7 +33,8 @@ class SingleRowNetwork:
 
     def __call__(self, inputs: Inputs) -> torch.Tensor:
         """Returns the logits, float32 [1, 4]."""
-        return self.network.above_first(self.first_known(inputs.known) + self.first_embedded(inputs.categories))
+        first = self.first_known(inputs.known) + self.first_embedded(inputs.categories)
+        return self.network.above_first(self.network.identified(first, *inputs[2:]))
 
 
 class SparseFirstLayer:

@@ -23,6 +23,7 @@ from engage_pipeline.machine.precision import autocast
 from engage_pipeline.model.network.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network import EngagementNetwork
+from engage_pipeline.model.network.row_dropout import draw_for
 from engage_pipeline.model.network.rows import Rows
 from engage_pipeline.model.network.schedule import Stretch
 from engage_pipeline.progress import progress
@@ -127,10 +128,10 @@ class TrainingRun:
         if stretch.fresh_optimizer and position.batch == 0:
             self.optimizer.state.clear()
         batches = stretch.batches(self.settings.batch_size, [self.plan.seed, position.stretch])
-        held = np.sort(np.concatenate([self._share(batch) for batch in batches]))  # positions in the stretch
+        held = np.sort(np.concatenate([batch[self._share] for batch in batches]))  # positions in the stretch
         rows = self.plan.load(stretch, held)
         for batch in batches[position.batch :]:
-            loss = self._step(rows.take(np.searchsorted(held, self._share(batch))), len(batch), stretch)
+            loss = self._step(rows.take(np.searchsorted(held, batch[self._share])), len(batch), stretch)
             position.batch, position.step, position.rows = (
                 position.batch + 1,
                 position.step + 1,
@@ -148,10 +149,13 @@ class TrainingRun:
         device = self.accelerator.device
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate(self.position.step, stretch)
-        known, categories = self.inputs.build(rows)
+        seed = np.random.SeedSequence([self.plan.seed, self.position.step]).generate_state(1, np.uint64)
+        generator = torch.Generator(device).manual_seed(int(seed[0]))
+        draw_for(self.bare_network, generator, n_rows, self._share)
+        inputs = self.inputs.build(rows)
         labels = torch.from_numpy(rows.labels).to(device).float()
         with autocast(device, bf16=self.bare_network.config.precision == "bf16"):
-            logits = self.network(known, categories)
+            logits = self.network(*inputs)
         losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none").sum(dim=0) / n_rows  # [4]
         shown = self.accelerator.reduce(losses.detach(), "sum").tolist()
         if not all(math.isfinite(loss) for loss in shown):
@@ -163,9 +167,10 @@ class TrainingRun:
         self._note(shown)
         return sum(shown) / len(shown)
 
-    def _share(self, batch: np.ndarray) -> np.ndarray:
-        """Returns the positions of a batch that are this process's."""
-        return batch[self.accelerator.process_index :: self.accelerator.num_processes]
+    @property
+    def _share(self) -> slice:
+        """The rows of a batch that are this process's."""
+        return slice(self.accelerator.process_index, None, self.accelerator.num_processes)
 
     def _note(self, losses: Sequence[float]) -> None:
         """Adds the step's losses to the learning curve; its points are means over equally many steps."""

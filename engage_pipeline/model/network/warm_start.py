@@ -15,7 +15,9 @@ from engage_pipeline.store.deletion_ledger import predating
 from engage_pipeline.store.store import ArtifactStore
 
 if TYPE_CHECKING:
-    from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
+    from engage_pipeline.model.network.network import EngagementNetwork
+    from engage_pipeline.model.network.network_config import NetworkConfig
+    from engage_pipeline.model.network.vocabulary import Vocabulary
 
 NETWORK, CODES = "pretrained_network", "emde_sketches"
 WARM, COLD = "warm_started_from", "cold_start"
@@ -56,11 +58,13 @@ def network_before(store: ArtifactStore) -> NetworkBefore | ColdStart:
         return ColdStart(str(error))
 
 
-def warm_network(config: "NetworkConfig", folder: Path) -> "EngagementNetwork | ColdStart":
+def warm_network(
+    config: "NetworkConfig", folder: Path, known: "Vocabulary | None" = None
+) -> "EngagementNetwork | ColdStart":
     """Returns a network of the shape `config` that computes the same as the network in `folder`.
 
-    A new language starts with the embedding of unknown languages. Returns a ColdStart if the shapes differ or the
-    folder holds no network.
+    `known` is the vocabulary of the new one; a new language, person or token starts with the embedding of unknown ones.
+    Returns a ColdStart if the shapes differ or the folder holds no network.
     """
     from engage_pipeline.model.network.architectures import network_of
     from engage_pipeline.model.network.network_files import load_network
@@ -71,7 +75,7 @@ def warm_network(config: "NetworkConfig", folder: Path) -> "EngagementNetwork | 
         return ColdStart(str(error))
     if difference := _difference(before.config, config):
         return ColdStart(difference)
-    return network_of(config, before.weights_for(config.languages))
+    return network_of(config, before.weights_for(config.languages, known))
 
 
 def _difference(before: "NetworkConfig", now: "NetworkConfig") -> str | None:

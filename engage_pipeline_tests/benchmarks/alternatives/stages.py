@@ -138,19 +138,18 @@ def score_1500(world: World) -> Iterator[Work]:
 
     from engage_pipeline.model.network.inputs import InputBuilder
     from engage_pipeline.model.network.network_files import load_network
-    from engage_pipeline.model.network.rows import stream_rows
     from engage_pipeline.model.network.scoring import BATCH_ROWS
     from engage_pipeline_tests.benchmarks.alternatives.onnx_way import session
 
     network = load_network(wide_folder(world, "auto"))
     path, codes = wide_inputs(world)
-    rows = next(stream_rows(path, network.config.languages, stop=8 * BATCH_ROWS))
-    inputs = InputBuilder(codes, network.config.sketch_width, torch.device("cpu"), network.config.base_rates)
+    rows = next(network.reader.stream(path, stop=8 * BATCH_ROWS))
+    inputs = InputBuilder.of(network, codes, torch.device("cpu"))
     running = session(network, world.threads)
 
     def work() -> Done:
         for start in range(0, len(rows), BATCH_ROWS):
-            known, categories = inputs.build(rows.take(np.arange(start, min(start + BATCH_ROWS, len(rows)))))
+            known, categories, *_ = inputs.build(rows.take(np.arange(start, min(start + BATCH_ROWS, len(rows)))))
             running.run(["logits"], {"known": known.numpy(), "categories": categories.numpy()})
         return Done(len(rows))
 

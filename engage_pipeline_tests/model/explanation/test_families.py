@@ -11,8 +11,9 @@ from engage_pipeline.model.effects.fields import ROW_COLUMNS as COLUMNS_OF_EFFEC
 from engage_pipeline.model.explanation.families import EFFECT_FEATURES, FAMILIES, FEATURE_NAMES, FEATURES
 from engage_pipeline.model.explanation.network import input_features
 from engage_pipeline.model.network.inputs import InputBuilder
-from engage_pipeline.model.network.network import NetworkConfig
-from engage_pipeline.model.network.rows import INPUT_COLUMNS, rows_from_table
+from engage_pipeline.model.network.network_config import NetworkConfig
+from engage_pipeline.model.network.rows import INPUT_COLUMNS, RowReader
+from engage_pipeline.model.network.vocabulary import PEOPLE
 from engage_pipeline.model.trees.inputs import LOGITS, OUTCOMES, TreeInputs, tree_columns
 from engage_pipeline.settings.families import FAMILY_NAMES
 from engage_pipeline_tests.model.network.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes, set_column
@@ -27,7 +28,7 @@ CONFIG = NetworkConfig(LANGUAGES, DEPTH, WIDTH, 8, 4, BASE_RATES, further_counte
 
 def test_every_tree_column_but_the_logits_is_a_feature_of_a_family() -> None:
     logits = {*LOGITS, *EFFECT_COLUMNS}
-    assert {*tree_columns(FURTHER)} - logits == {*FEATURE_NAMES} - {"text_tokens", *EFFECT_FEATURES}
+    assert {*tree_columns(FURTHER)} - logits == {*FEATURE_NAMES} - {"text_tokens", *PEOPLE, *EFFECT_FEATURES}
     assert {feature.family for feature in FEATURES.values()} == {*FAMILIES}
     assert {column for feature in FEATURES.values() for column in feature.columns} == {
         *INPUT_COLUMNS,
@@ -77,7 +78,7 @@ def changed(table: pa.Table, name: str) -> pa.Table:
 def network_input(table: pa.Table) -> np.ndarray:
     """What the network reads, with the categories themselves where their embeddings would stand."""
     inputs = InputBuilder(make_codes(), WIDTH, torch.device("cpu"), BASE_RATES).build(
-        rows_from_table(table, LANGUAGES, labelled=False, further=FURTHER)
+        RowReader(LANGUAGES, FURTHER).rows(table, labelled=False)
     )
     categories = inputs.categories.repeat_interleave(CONFIG.embedding_size, dim=1)
     return torch.cat([inputs.known, categories], dim=1).numpy()[0]

@@ -9,7 +9,7 @@ import torch  # noqa: TID253 - it is what is tested
 from engage_pipeline import schema
 from engage_pipeline.model.explanation.families import FEATURE_NAMES, FEATURES
 from engage_pipeline.model.explanation.network import TOLERANCE, attribute_network, baseline_known, input_features
-from engage_pipeline.model.network.rows import rows_from_table
+from engage_pipeline.model.network.rows import RowReader
 from engage_pipeline.model.network.scoring import NetworkScorer
 from engage_pipeline_tests.model.network.network_samples import (
     ARCHITECTURES,
@@ -32,7 +32,7 @@ def make_scorer(architecture="residual", base_rates=(0.4, 0.1, 0.02, 0.03), prec
         scorer = NetworkScorer(network, make_codes())
         network.train()
         for seed in range(20):
-            rows = rows_from_table(feature_table(64, seed, labelled=False), LANGUAGES, labelled=False)
+            rows = network.reader.rows(feature_table(64, seed, labelled=False), labelled=False)
             network(*scorer.inputs.build(rows))
     network.config = replace(network.config, precision=precision)
     return NetworkScorer(network, make_codes())
@@ -42,13 +42,17 @@ def row(seed=5):
     return feature_table(1, seed, labelled=False)
 
 
-def nothing_known(network) -> tuple[torch.Tensor, torch.Tensor]:
+def nothing_known(network) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Known input, embeddings, and what is known of nobody and no words."""
     embedded = [table.weight.mean(dim=0) for table in (network.language, network.hour, network.day)]
-    return baseline_known(network.config), torch.cat(embedded).unsqueeze(0)
+    none = torch.zeros(1, 2 * bool(network.config.vocabulary), dtype=torch.int64)
+    beside = network.identified(torch.zeros(1, 0), none, none[0, :0], torch.zeros(1, dtype=torch.int64))
+    return baseline_known(network.config), torch.cat(embedded).unsqueeze(0), beside
 
 
-def logits_of(network, known, embedded):
-    return network.above_first(network.first_known(known) + network.first_embedded(embedded))
+def logits_of(network, known, embedded, beside):
+    first = network.first_known(known) + network.first_embedded(embedded)
+    return network.above_first(torch.cat([first, beside], dim=1))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -71,10 +75,10 @@ def test_contributions_and_baseline_sum_to_the_logits(architecture, base_rates):
 def test_equals_a_slow_integral_over_every_input(architecture):
     scorer = make_scorer(architecture)
     network = scorer.network
-    known, categories = scorer.inputs.build(rows_from_table(row(), LANGUAGES, labelled=False))
-    start = nothing_known(network)
+    known, categories, *others = scorer.inputs.build(network.reader.rows(row(), labelled=False))
     with torch.no_grad():
-        end = (known, network.embed(categories))
+        start = nothing_known(network)
+        end = (known, network.embed(categories), network.identified(torch.zeros(1, 0), *others))
     expected = {name: np.zeros(4) for name in FEATURE_NAMES}
     steps = 300
     for step in range(steps):
@@ -82,7 +86,8 @@ def test_equals_a_slow_integral_over_every_input(architecture):
         for target, logit in enumerate(logits_of(network, *point)[0]):
             gradients = torch.autograd.grad(logit, point, retain_graph=True)
             moved = torch.cat([g * (b - a) for g, a, b in zip(gradients, start, end, strict=True)], dim=1)[0]
-            for name, value in zip(input_features(network.config), moved.tolist(), strict=True):
+            names = input_features(network.config) + network.identified_features
+            for name, value in zip(names, moved.tolist(), strict=True):
                 expected[name][target] += value / steps
     found = attribute_network(scorer, row()).contributions
     np.testing.assert_allclose(found.T, np.array(list(expected.values())), atol=2e-3)
@@ -112,7 +117,7 @@ def test_the_baseline_is_the_input_of_a_row_without_history_but_for_sizes():
     for name, value in token_values([schema.CLS_TOKEN, schema.SEP_TOKEN]).items():
         table = set_column(table, name, [value])
     scorer = make_scorer()
-    known, _ = scorer.inputs.build(rows_from_table(table, LANGUAGES, labelled=False))
+    known = scorer.inputs.build(RowReader(LANGUAGES).rows(table, labelled=False)).known
     baseline = baseline_known(scorer.network.config)
     differs = {
         name

@@ -15,23 +15,39 @@ from engage_pipeline_tests.samples import feature_table, tiny_settings
 
 if TYPE_CHECKING:
     from engage_pipeline.model.network.network import EngagementNetwork
+    from engage_pipeline.model.network.vocabulary import Vocabulary
 
 LANGUAGES = ("en", "ja", "pt")  # the sample rows speak "es" too
 DEPTH, WIDTH = 2, 16
 ARCHITECTURES: tuple[str, ...] = get_args(NetworkSettings.model_fields["architecture"].annotation)
 
 
-def make_network(architecture: str = "residual", **values: Any) -> "EngagementNetwork":
+def make_network(
+    architecture: str = "residual", known: "Vocabulary | None" = None, **values: Any
+) -> "EngagementNetwork":
     """A small network with random weights, always the same ones; `values` are of its NetworkConfig."""
     import torch
 
-    from engage_pipeline.model.network.architectures import new_network
-    from engage_pipeline.model.network.network import NetworkConfig
+    from engage_pipeline.model.network.architectures import new_network, reads_vocabulary
+    from engage_pipeline.model.network.network_config import NetworkConfig
 
     shape = {"languages": LANGUAGES, "sketch_depth": DEPTH, "sketch_width": WIDTH, "hidden_size": 16}
+    if reads_vocabulary(architecture):
+        known = known or sample_vocabulary()
+    shape |= {"embedding_size": 4, "architecture": architecture, "vocabulary": known.sizes if known else ()}
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        return new_network(NetworkConfig(**{**shape, "embedding_size": 4, "architecture": architecture, **values}))
+        return new_network(NetworkConfig(**{**shape, **values}), known)
+
+
+def sample_vocabulary() -> "Vocabulary":
+    """Half of the people and tokens of the sample rows."""
+    from engage_pipeline.model.network.vocabulary import PEOPLE, Vocabulary
+    from engage_pipeline.numerics.fingerprints import fingerprints
+
+    table = feature_table(200, 0)
+    people = (np.unique(fingerprints(table[name]))[::2] for name in PEOPLE)
+    return Vocabulary(*people, np.arange(1000, 1300, 2))
 
 
 def make_codes(seed: int = 0) -> np.ndarray:

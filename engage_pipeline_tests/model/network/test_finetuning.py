@@ -64,7 +64,7 @@ def finetune(tmp_path, pretrained):
 def test_trains_on_neither_holdout_nor_blend_rows(tmp_path, trees, set_aside):
     features = write_validation(tmp_path)
     rule = partial(trains_network, settings=network_settings(tmp_path, trees={"enabled": trees}))
-    plan = finetuning_plan(features, make_network().config, network_settings(tmp_path), rule)
+    plan = finetuning_plan(features, make_network(), network_settings(tmp_path), rule)
     rows = plan.load(plan.stretches[0], np.arange(plan.stretches[0].rows))
     table = pq.read_table(features)
     kept = table.filter(pc.invert(pc.is_in(table[schema.SPLIT], pa.array(set_aside, pa.int32()))))
@@ -123,7 +123,7 @@ def test_no_rows_to_train_on_names_the_file(tmp_path):
     with pytest.raises(UserError, match=r"validation\.parquet: no fine-tuning rows"):
         settings = network_settings(tmp_path)
         rule = partial(trains_network, settings=settings)
-        finetuning_plan(tmp_path / "validation.parquet", make_network().config, settings, rule)
+        finetuning_plan(tmp_path / "validation.parquet", make_network(), settings, rule)
 
 
 def test_held_out_and_blend_rows_teach_the_published_network_alone(finetune, tmp_path):

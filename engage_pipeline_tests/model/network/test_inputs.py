@@ -1,12 +1,20 @@
 import math
 
 import numpy as np
+import pytest
 import torch  # noqa: TID253 - it is what is tested
 
 from engage_pipeline import schema
-from engage_pipeline.model.network.inputs import InputBuilder, known_size
-from engage_pipeline.model.network.rows import rows_from_table
-from engage_pipeline_tests.model.network.network_samples import DEPTH, LANGUAGES, WIDTH, make_codes
+from engage_pipeline.model.network.inputs import InputBuilder
+from engage_pipeline.model.network.rows import RowReader
+from engage_pipeline_tests.model.network.network_samples import (
+    DEPTH,
+    LANGUAGES,
+    WIDTH,
+    make_codes,
+    make_network,
+    sample_vocabulary,
+)
 from engage_pipeline_tests.samples import feature_table
 from engage_pipeline_tests.token_lists import token_list
 
@@ -32,28 +40,51 @@ def slow_known(row, codes):
 
 def test_equals_a_slow_reference_row_by_row():
     table, codes = feature_table(50, 4), make_codes()
-    inputs = InputBuilder(codes, WIDTH, CPU).build(rows_from_table(table, LANGUAGES, labelled=True))
+    inputs = InputBuilder(codes, WIDTH, CPU).build(RowReader(LANGUAGES).rows(table, labelled=True))
     expected = [slow_known(row, codes) for row in table.to_pylist()]
-    assert (
-        inputs.known.shape == (50, known_size(DEPTH, WIDTH, smoothed_rates=False)) == (50, DEPTH * WIDTH + 73 * 16 + 12)
-    )
+    assert inputs.known.shape == (50, make_network().config.known_size) == (50, DEPTH * WIDTH + 73 * 16 + 12)
     assert inputs.known.dtype == torch.float32
     np.testing.assert_allclose(inputs.known, expected, rtol=0, atol=1e-6)
 
 
 def test_smoothed_rates_come_last():
-    rows = rows_from_table(feature_table(20, 4), LANGUAGES, labelled=True)
+    rows = RowReader(LANGUAGES).rows(feature_table(20, 4), labelled=True)
     without = InputBuilder(make_codes(), WIDTH, CPU).build(rows).known
     known = InputBuilder(make_codes(), WIDTH, CPU, (0.4, 0.1, 0.01, 0.03)).build(rows).known
-    assert known.shape == (20, known_size(DEPTH, WIDTH, smoothed_rates=True)) == (20, without.shape[1] + 14 * 5)
+    size = make_network(base_rates=(0.4, 0.1, 0.01, 0.03)).config.known_size
+    assert known.shape == (20, size) == (20, without.shape[1] + 14 * 5)
     assert torch.equal(known[:, : without.shape[1]], without)
 
 
-def test_one_row_alone_has_the_input_that_it_has_among_others():
-    rows = rows_from_table(feature_table(60, 4), LANGUAGES, labelled=True)
-    builder = InputBuilder(make_codes(), WIDTH, CPU, (0.4, 0.1, 0.01, 0.03))
-    known, categories = builder.build(rows)
+@pytest.mark.parametrize("known", [False, True])
+def test_one_row_alone_has_the_input_that_it_has_among_others(known: bool):
+    vocabulary = sample_vocabulary() if known else None
+    rows = RowReader(LANGUAGES, vocabulary=vocabulary).rows(feature_table(60, 4), labelled=True)
+    builder = InputBuilder(make_codes(), WIDTH, CPU, (0.4, 0.1, 0.01, 0.03), vocabulary)
+    all_known, categories, people, words, firsts = builder.build(rows)
+    ends = [*firsts.tolist()[1:], len(words)]
     for place in range(len(rows)):
         alone = builder.build_one(rows.take(np.array([place])))
-        torch.testing.assert_close(alone.known, known[place : place + 1], rtol=0, atol=2e-7)
+        torch.testing.assert_close(alone.known, all_known[place : place + 1], rtol=0, atol=2e-7)
         assert torch.equal(alone.categories, categories[place : place + 1])
+        assert torch.equal(alone.people, people[place : place + 1])
+        if known:
+            assert alone.first_words.tolist() == [0]
+            assert torch.equal(alone.words, words[firsts[place] : ends[place]])
+
+
+def test_with_a_vocabulary_profiles_are_logarithms_and_words_are_numbered():
+    table, vocabulary = feature_table(40, 4), sample_vocabulary()
+    rows = RowReader(LANGUAGES, vocabulary=vocabulary).rows(table, labelled=True)
+    found = InputBuilder(make_codes(), WIDTH, CPU, (), vocabulary).build(rows)
+    expected, words, firsts = [], [], []
+    tokens = vocabulary.tokens.tolist()
+    for row in table.to_pylist():
+        logs = [(math.log1p(max(row[name], 0)) - 6) / 3 for name in schema.PROFILE_NUMBERS]
+        expected.append([*logs, *(float(row[name]) for name in schema.BINARY_FEATURES)])
+        firsts.append(len(words))
+        words += [tokens.index(token) + 1 if token in tokens else 0 for token in token_list(row)[1:-1]]
+    np.testing.assert_allclose(found.known, expected, rtol=0, atol=1e-6)
+    assert found.words.tolist() == words
+    assert found.first_words.tolist() == firsts
+    assert {0} < {*words}

@@ -73,7 +73,7 @@ def test_the_seed_draws_the_first_weights(pretrain, tmp_path):
         ({"network": {"smoothed_rates": False}}, 1),
         ({"network": {"precision": "bf16"}}, 1),
         ({"max_n_parts_in_memory": 1}, None),
-        ({"sketch_width": 32}, 1),
+        ({"network": {"vocabulary": 5}}, 1),
     ],
 )
 def test_each_setting_has_an_effect(pretrain, tmp_path, schedule, changed, step_factor):
@@ -88,6 +88,18 @@ def test_each_setting_has_an_effect(pretrain, tmp_path, schedule, changed, step_
         assert other_facts["steps"] > facts["steps"]
     else:
         assert other_facts["steps"] == step_factor * facts["steps"]
+
+
+def test_the_width_of_sketches_has_an_effect_on_a_network_that_reads_them(pretrain, tmp_path):
+    paths = write_parts(tmp_path, [140])
+    for architecture, equal in (("deep_fm", True), ("residual", False), ("deep_cross", False)):
+        first, second = (
+            load_file(
+                pretrain(paths, sketch_width=width, network={"architecture": architecture})[1]["folder"] / WEIGHTS_FILE
+            )
+            for width in (16, 32)
+        )
+        assert (first["second.weight"].equal(second["second.weight"])) == equal
 
 
 def test_the_decay_per_day_holds_for_days_only(pretrain, tmp_path):
@@ -154,7 +166,7 @@ def test_in_small_buffers_every_row_is_trained_on_and_the_bytes_are_repeated(pre
 
 def test_buffers_of_row_groups_learn_as_well_as_all_rows_shuffled(pretrain, tmp_path, monkeypatch):
     paths = write_parts(tmp_path, [2000, 2000], row_group_size=100)
-    chosen = {"epochs": 3, "hidden_size": 16, "learning_rate": 3e-3}
+    chosen = {"architecture": "residual", "epochs": 3, "hidden_size": 16, "learning_rate": 3e-3}
     _, whole = pretrain(paths, network=chosen)
     monkeypatch.setattr("engage_pipeline.model.network.schedule.BUFFER_ROWS", 400)
     _, buffered = pretrain(paths, network=chosen)

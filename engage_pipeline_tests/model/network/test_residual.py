@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch  # noqa: TID253 - it is what is tested
 
-from engage_pipeline.model.network.network import NetworkConfig
+from engage_pipeline.model.network.network_config import NetworkConfig
 from engage_pipeline.model.network.residual import ResidualNetwork
 from engage_pipeline_tests.samples import GOLDEN
 

@@ -4,7 +4,7 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.network.rows import concatenate, read_columns, rows_from_table, stream_rows
+from engage_pipeline.model.network.rows import RowReader, concatenate, read_columns
 from engage_pipeline_tests.model.network.network_samples import LANGUAGES, set_column, write_parts, write_validation
 from engage_pipeline_tests.samples import feature_table
 from engage_pipeline_tests.token_lists import token_list
@@ -30,8 +30,8 @@ def slow_rows(table, languages=LANGUAGES):
 
 def read_rows(path, **chosen):
     """Everything that is streamed, together."""
-    pieces = list(stream_rows(path, LANGUAGES, **chosen))
-    none = rows_from_table(pq.read_schema(path).empty_table(), LANGUAGES, labelled=True)
+    pieces = list(RowReader(LANGUAGES).stream(path, **chosen))
+    none = RowReader(LANGUAGES).rows(pq.read_schema(path).empty_table(), labelled=True)
     return concatenate([none, *pieces], sum(map(len, pieces)))
 
 
@@ -50,18 +50,18 @@ def assert_equal(rows, expected):
 @pytest.mark.parametrize("labelled", [True, False])
 def test_equals_rows_read_one_by_one(labelled):
     table = feature_table(60, 1, labelled=labelled)
-    assert_equal(rows_from_table(table, LANGUAGES, labelled=labelled), slow_rows(table))
-    assert_equal(rows_from_table(table.slice(20, 25), LANGUAGES, labelled=labelled), slow_rows(table)[20:45])
+    assert_equal(RowReader(LANGUAGES).rows(table, labelled=labelled), slow_rows(table))
+    assert_equal(RowReader(LANGUAGES).rows(table.slice(20, 25), labelled=labelled), slow_rows(table)[20:45])
 
 
 def test_an_unseen_or_missing_language_has_its_own_index():
     table = set_column(feature_table(4, 1), "language", ["pt", "xx", None, "en"])
-    assert rows_from_table(table, LANGUAGES, labelled=True).categories[:, 0].tolist() == [2, 3, 3, 0]
+    assert RowReader(LANGUAGES).rows(table, labelled=True).categories[:, 0].tolist() == [2, 3, 3, 0]
 
 
 def test_takes_and_concatenates_rows():
     table = feature_table(30, 1)
-    rows, expected = rows_from_table(table, LANGUAGES, labelled=True), slow_rows(table)
+    rows, expected = RowReader(LANGUAGES).rows(table, labelled=True), slow_rows(table)
     order = np.array([29, 3, 3, 0])
     assert_equal(rows.take(order), [expected[place] for place in order])
     assert_equal(rows.take(np.array([], int)), [])
@@ -74,7 +74,7 @@ def test_takes_and_concatenates_rows():
 
 def test_streams_a_row_group_at_a_time(tmp_path):
     (path,) = write_parts(tmp_path, [200])
-    assert [len(rows) for rows in stream_rows(path, LANGUAGES)] == [70, 70, 60]
+    assert [len(rows) for rows in RowReader(LANGUAGES).stream(path)] == [70, 70, 60]
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0, None), (0, 70), (69, 71), (100, 199), (140, 140), (3, 4)])
@@ -97,7 +97,7 @@ def test_keeps_the_rows_of_a_range_that_a_rule_chooses(tmp_path):
 
 def test_a_file_without_rows_has_none(tmp_path):
     pq.write_table(feature_table(0, 1), tmp_path / "empty.parquet")
-    assert list(stream_rows(tmp_path / "empty.parquet", LANGUAGES)) == []
+    assert list(RowReader(LANGUAGES).stream(tmp_path / "empty.parquet")) == []
 
 
 def test_names_the_file_and_the_column_that_is_wrong(tmp_path):

@@ -7,9 +7,8 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.machine.precision import bf16_is_fast, resolve_precision
 from engage_pipeline.model.network.architectures import new_network
 from engage_pipeline.model.network.inputs import InputBuilder
-from engage_pipeline.model.network.network import NetworkConfig
+from engage_pipeline.model.network.network_config import NetworkConfig
 from engage_pipeline.model.network.network_files import save_network
-from engage_pipeline.model.network.rows import rows_from_table
 from engage_pipeline.model.network.scoring import BATCH_ROWS, NetworkScorer, logits_of_both
 from engage_pipeline.settings.families import FURTHER_FAMILIES
 from engage_pipeline_tests.model.network.network_samples import (
@@ -35,9 +34,9 @@ def test_equals_the_network_row_by_row(tmp_path, architecture, precision, tolera
     scorer = NetworkScorer.load(tmp_path, make_codes(), threads=1)
     logits = scorer.logits(table)
     assert logits.dtype == np.float32
-    inputs = InputBuilder(make_codes(), WIDTH, CPU)
+    inputs = InputBuilder.of(network, make_codes(), CPU)
     for place in (0, 1, BATCH_ROWS, BATCH_ROWS + 19):
-        row = rows_from_table(table.slice(place, 1), LANGUAGES, labelled=False)
+        row = network.reader.rows(table.slice(place, 1), labelled=False)
         expected = network(*inputs.build(row)).detach().numpy()[0]
         np.testing.assert_allclose(logits[place], expected, rtol=0, atol=tolerance)
         np.testing.assert_allclose(scorer.logits_of(row)[0], expected, rtol=0, atol=tolerance)
@@ -56,7 +55,7 @@ def test_equals_the_network_row_by_row(tmp_path, architecture, precision, tolera
 )
 def test_two_networks_give_what_each_gives_alone(architecture, rates, languages, shifted, alike):
     codes = make_codes()
-    first = NetworkScorer(make_network(), codes)
+    first = NetworkScorer(make_network(architecture), codes)
     other = make_network(architecture, languages=languages, hidden_size=8, base_rates=rates)
     second = NetworkScorer(other, np.roll(codes, 1, axis=0) if shifted else codes)
     assert first.reads_like(second) == alike

@@ -5,7 +5,7 @@ import pyarrow as pa
 import torch  # noqa: TID253 - it is what is tested
 
 from engage_pipeline import schema
-from engage_pipeline.model.network.rows import rows_from_table
+from engage_pipeline.model.network.rows import RowReader
 from engage_pipeline.model.network.smoothed_rates import history_features, n_history_features
 from engage_pipeline.settings.families import FURTHER_FAMILIES
 from engage_pipeline_tests.samples import feature_table
@@ -28,7 +28,7 @@ def slow_history(row, further=()):
 
 
 def features(table, further=()):
-    rows = rows_from_table(table, ["en"], labelled=True, further=further)
+    rows = RowReader(["en"], further).rows(table, labelled=True)
     return history_features(torch.from_numpy(rows.numbers), torch.from_numpy(rows.exposures), tuple(BASE.values()))
 
 

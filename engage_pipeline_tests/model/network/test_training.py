@@ -6,14 +6,11 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.network.checkpoint import load_checkpoint, save_checkpoint
 from engage_pipeline.model.network.inputs import InputBuilder
-from engage_pipeline.model.network.rows import rows_from_table
 from engage_pipeline.model.network.schedule import Stretch
 from engage_pipeline.model.network.training import TrainingPlan, TrainingRun, make_accelerator
 from engage_pipeline.tracking.tracked import tracking, untracked
 from engage_pipeline_tests.model.network.network_samples import (
     ARCHITECTURES,
-    LANGUAGES,
-    WIDTH,
     make_codes,
     make_network,
     network_settings,
@@ -25,7 +22,7 @@ from engage_pipeline_tests.tracking.mlflow_runs import curve_of, runs_of
 @pytest.fixture(params=ARCHITECTURES)
 def train(request, tmp_path):
     """Trains 12 steps: three stretches of 100, 100 and 40 rows, the second with a fresh optimizer."""
-    rows = rows_from_table(feature_table(100, 0), LANGUAGES, labelled=True)
+    rows = make_network(request.param).reader.rows(feature_table(100, 0), labelled=True)
     stretches = [Stretch("a", (), 100), Stretch("b", (), 100, 1, fresh_optimizer=True), Stretch("c", (), 40, 2)]
 
     def run(workspace, learning_rate=lambda step, stretch: 1e-3 * 0.5**stretch.n_decays, track=untracked, **values):
@@ -37,7 +34,7 @@ def train(request, tmp_path):
         folder = tmp_path / workspace
         folder.mkdir(exist_ok=True)
         chosen = network_settings(tmp_path, network={"batch_size": 20, "save_steps": 4, **values}).network
-        inputs = InputBuilder(make_codes(), WIDTH, torch.device("cpu"))
+        inputs = InputBuilder.of(network, make_codes(), torch.device("cpu"))
         facts = TrainingRun(network, inputs, plan, chosen, folder, make_accelerator("cpu"), track).run()
         return network.state_dict(), facts
 

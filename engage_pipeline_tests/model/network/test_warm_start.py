@@ -76,12 +76,12 @@ def test_a_warm_start_is_the_training_gone_on(
     network = load_network(before)
     if schedule == "shuffled":
         stretches = shuffled(parts, 2, 4, 20210)
-        rate = cosine(1e-3, sum(stretch.n_batches(64) for stretch in stretches))
+        rate = cosine(3e-3, sum(stretch.n_batches(64) for stretch in stretches))
     else:
-        stretches, rate = day_by_day(parts, 2, 4, 20210), decaying(1e-3, 0.96)
+        stretches, rate = day_by_day(parts, 2, 4, 20210), decaying(3e-3, 0.96)
     accelerator = make_accelerator("cpu")
-    inputs = InputBuilder(make_codes(), network.config.sketch_width, accelerator.device, network.config.base_rates)
-    plan = TrainingPlan("by hand", stretches, rate, RowBuffer(LANGUAGES).rows, 20210)
+    inputs = InputBuilder.of(network, make_codes(), accelerator.device)
+    plan = TrainingPlan("by hand", stretches, rate, RowBuffer(network.reader).rows, 20210)
     (tmp_path / "by-hand").mkdir()
     settings = network_settings(tmp_path)
     with torch_threads(settings.training_threads):
@@ -105,7 +105,7 @@ def test_without_a_network_before_nothing_changes(pretrain: Pretrain) -> None:
 def test_new_and_reordered_languages_keep_what_was_learned(pretrain: Pretrain, architecture: str) -> None:
     before, _ = pretrain(network={"architecture": architecture})
     old = load_network(before)
-    network = warm_network(replace(old.config, languages=("es", "pt", "fr", "en", "ja")), before)
+    network = warm_network(replace(old.config, languages=("es", "pt", "fr", "en", "ja")), before, old.vocabulary)
     assert isinstance(network, EngagementNetwork)
     rows = feature_table(200, 3, labelled=False)
     assert set(rows["language"].to_pylist()) == {"en", "ja", "pt", "es"}
@@ -130,9 +130,9 @@ def test_grown_languages_are_trained(pretrain: Pretrain) -> None:
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"network": {"architecture": "deep_cross"}}, "architecture was residual and is deep_cross"),
+        ({"network": {"architecture": "deep_cross"}}, "architecture was deep_fm and is deep_cross"),
         ({"network": {"hidden_size": 9}}, "hidden_size was 8 and is 9"),
-        ({"network": {"embedding_size": 4}}, "embedding_size was 20 and is 4"),
+        ({"network": {"embedding_size": 4}}, "embedding_size was 16 and is 4"),
         ({"network": {"smoothed_rates": False}}, "it reads smoothed rates"),
         ({"sketch_width": 32}, "sketch_width was 16 and is 32"),
     ],

@@ -1,0 +1,108 @@
+"""The network that knows people and words: a factorization machine and deep layers above the same embeddings.
+
+    v, a  = embeddings of viewer and author          w = mean of the embeddings of the tweet's words
+    h     = bn1(lrelu(W1 x + Wi [v, a, w, v * a, v * w]))      x = known input and embeddings side by side
+    logits = Wo bn2(lrelu(W2 h)) + viewer's + author's + mean of the words' biases
+
+After DeepFM (H. Guo et al., 2017, arXiv 1703.04247): its order 1 are the biases, one an engagement; its products of
+order 2 are those of a viewer with an author and with words, and the deep layers read them by element, as in neural
+factorization machines (X. He, T.-S. Chua, 2017, arXiv 1708.05027), instead of their sums.
+
+Biases and output start at 0, so that training starts from the base rates. An embedding of somebody with few rows says
+more of these rows than of him: in training each of its numbers is left out with a probability of ID_DROPOUT.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch  # noqa: TID253 - nothing light imports this module
+from torch import nn  # noqa: TID253
+from torch.nn import functional as F  # noqa: N812, TID253
+
+from engage_pipeline import schema
+from engage_pipeline.model.network.batch_norm import BatchNorm
+from engage_pipeline.model.network.network import EngagementNetwork
+from engage_pipeline.model.network.network_config import NetworkConfig
+from engage_pipeline.model.network.row_dropout import RowDropout
+from engage_pipeline.model.network.vocabulary import PEOPLE, Vocabulary, numbers_in
+from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
+
+ID_DROPOUT, HIDDEN_DROPOUT = 0.3, 0.2
+ID_DEVIATION = 0.05
+"""Standard deviation of the initial embeddings of people and words."""
+_N_BIASES = len(schema.TARGETS)
+_UNKNOWN = np.int64(NO_FINGERPRINT)
+
+
+class DeepFMNetwork(EngagementNetwork):
+    """Two deep layers above known input, embeddings and their products; biases beside them."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        """Random weights from torch's generator; of the vocabulary only the size is known (`know`)."""
+        hidden, size = config.hidden_size, config.embedding_size
+        super().__init__(config, first_size=hidden)
+        viewers, authors, words = config.vocabulary
+        for name, count in (("viewers", viewers), ("authors", authors), ("tokens", words)):
+            self.register_buffer(name, torch.zeros(count, dtype=torch.int64))
+        self.viewer, self.author = nn.Embedding(viewers + 1, size), nn.Embedding(authors + 1, size)
+        self.word = nn.EmbeddingBag(words + 1, size, mode="mean")
+        self.viewer_bias, self.author_bias = nn.Embedding(viewers + 1, _N_BIASES), nn.Embedding(authors + 1, _N_BIASES)
+        self.word_bias = nn.EmbeddingBag(words + 1, _N_BIASES, mode="mean")
+        for table in (self.viewer, self.author, self.word):
+            nn.init.normal_(table.weight, std=ID_DEVIATION)
+        for table in (self.viewer_bias, self.author_bias, self.word_bias):
+            nn.init.zeros_(table.weight)
+        self.id_dropout, self.hidden_dropout = RowDropout(ID_DROPOUT), RowDropout(HIDDEN_DROPOUT)
+        self.first_identified = nn.Linear(5 * size, hidden, bias=False)
+        self.second = nn.Linear(hidden, hidden // 2)
+        self.norm1, self.norm2 = BatchNorm(hidden), BatchNorm(hidden // 2)
+        self.output = nn.Linear(hidden // 2, len(schema.TARGETS))
+
+    def know(self, vocabulary: Vocabulary) -> None:
+        """Says whom and what the embeddings stand for."""
+        for name in ("viewers", "authors", "tokens"):
+            getattr(self, name).copy_(torch.from_numpy(getattr(vocabulary, name)))
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Whom and what the embeddings stand for."""
+        return Vocabulary(*(getattr(self, name).cpu().numpy() for name in ("viewers", "authors", "tokens")))
+
+    def weights_for(self, languages: Sequence[str], vocabulary: Vocabulary | None = None) -> dict[str, torch.Tensor]:
+        """Returns the weights of a network that knows `languages` and `vocabulary`: EngagementNetwork.weights_for."""
+        weights, before, now = super().weights_for(languages), self.vocabulary, vocabulary or self.vocabulary
+        tables = {"viewers": "viewer", "authors": "author", "tokens": "word"}
+        for name, table in tables.items():
+            kept = getattr(now, name)
+            places = torch.from_numpy(numbers_in(getattr(before, name), np.append(_UNKNOWN, kept)))
+            weights[name] = torch.from_numpy(kept.copy())
+            for key in (f"{table}.weight", f"{table}_bias.weight"):
+                weights[key] = weights[key][places]
+        return weights
+
+    @property
+    def identified_features(self) -> list[str]:
+        """The feature behind each of the columns that `identified` adds."""
+        features = (*PEOPLE, schema.TEXT_TOKENS)
+        sizes = (self.config.embedding_size, _N_BIASES)
+        return [name for size in sizes for name in features for _ in range(size)]
+
+    def identified(
+        self, first: torch.Tensor, people: torch.Tensor, words: torch.Tensor, first_words: torch.Tensor
+    ) -> torch.Tensor:
+        """Returns the first stage with the embeddings and the biases beside it, [n, hidden + 3 size + 12]."""
+        viewers, authors = people.unbind(1)
+        known = [self.id_dropout(self.viewer(viewers))]
+        known += [self.id_dropout(self.author(authors)), self.word(words, first_words)]
+        biases = [self.viewer_bias(viewers), self.author_bias(authors), self.word_bias(words, first_words)]
+        return torch.cat([first, *known, *biases], dim=1)
+
+    def above_first(self, first: torch.Tensor) -> torch.Tensor:
+        """What `identified` returns -> logits float32 [n, 4]."""
+        size = self.config.embedding_size
+        sizes = [self.config.hidden_size, *[size] * 3, *[_N_BIASES] * 3]
+        first, viewer, author, words, *biases = first.split(sizes, dim=1)
+        products = torch.cat([viewer, author, words, viewer * author, viewer * words], dim=1)
+        hidden = self.norm1(F.leaky_relu(first + self.first_identified(products)))
+        hidden = self.norm2(F.leaky_relu(self.second(self.hidden_dropout(hidden))))
+        return self.output(hidden).float() + torch.stack(biases).sum(dim=0).float()

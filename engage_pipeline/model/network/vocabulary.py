@@ -1,0 +1,118 @@
+"""The viewers, authors and tokens that a network knows by an embedding of their own: those of most training rows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engage_pipeline import schema
+from engage_pipeline.model.feature_columns import Features
+from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT, fingerprints
+from engage_pipeline.numerics.token_bytes import tokens_of
+
+if TYPE_CHECKING:
+    from engage_pipeline.model.network.rows import Rows
+
+PEOPLE = ("engaging_user_id", "engaged_with_user_id")
+"""The columns of the viewer and the author."""
+LEAST_ROWS = 2
+"""A value that fewer training rows have is unknown, so that training shows the network unknown values, too."""
+_HELD = 16
+"""Of so many times the wanted number of values the counts are held; rarer ones are forgotten as counting goes on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """What is known, int64 [n] each, rising: fingerprints of `viewers` and `authors`, ids of `tokens`.
+
+    Its numbers count from 1 in this order; 0 is the number of all that is unknown.
+    """
+
+    viewers: np.ndarray
+    authors: np.ndarray
+    tokens: np.ndarray
+
+    @classmethod
+    def of_rows(cls, paths: Sequence[Path], most: int) -> Self:
+        """Returns at most `most` values of each kind: those of most rows (tokens: occurrences) of the feature files.
+
+        Memory does not grow with the rows.
+        """
+        viewers, authors, tokens = (_Counts(most) for _ in range(3))
+        for path in paths:
+            for table in _row_groups(path):
+                viewers.add(fingerprints(table[PEOPLE[0]]))
+                authors.add(fingerprints(table[PEOPLE[1]]))
+                tokens.add(tokens_of(table)[1].astype(np.int64))
+        return cls(*(counts.most_frequent() for counts in (viewers, authors, tokens)))
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """The number of viewers, authors and tokens."""
+        return len(self.viewers), len(self.authors), len(self.tokens)
+
+    def same_as(self, other: "Vocabulary | None") -> bool:
+        """Returns whether both know the same."""
+        mine = (self.viewers, self.authors, self.tokens)
+        return other is not None and all(map(np.array_equal, mine, (other.viewers, other.authors, other.tokens)))
+
+    def people_of(self, table: Features) -> np.ndarray:
+        """Returns the numbers of viewer and author of feature rows, int64 [n, 2]."""
+        known = (self.viewers, self.authors)
+        return np.column_stack(
+            [numbers_in(one, fingerprints(table[name])) for one, name in zip(known, PEOPLE, strict=True)]
+        )
+
+    def words_of(self, rows: "Rows") -> tuple[np.ndarray, np.ndarray]:
+        """Returns the numbers of the rows' tokens, int64, without the first and last of each ([CLS], [SEP]), and the
+        place of each row's first one, int64 [n]."""
+        ends = np.cumsum(rows.lengths)
+        inner = np.ones(len(rows.tokens), np.bool_)
+        filled = rows.lengths > 0
+        inner[(ends - rows.lengths)[filled]] = False
+        inner[(ends - 1)[filled]] = False
+        lengths = np.maximum(rows.lengths - 2, 0)
+        return numbers_in(self.tokens, rows.tokens[inner]), np.cumsum(lengths) - lengths
+
+
+def numbers_in(known: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Returns the place of each of `values` [n] in `known`, which rises, from 1; 0 where it is not there: int64 [n]."""
+    if not len(known):
+        return np.zeros(len(values), np.int64)
+    places = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    return np.where(known[places] == values, places + 1, 0)
+
+
+def _row_groups(path: Path) -> Iterator[pa.Table]:
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns=[*PEOPLE, *schema.TOKEN_COLUMNS])
+
+
+class _Counts:
+    """Counts values, and forgets the rarest of many."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.values = self.counts = np.zeros(0, np.int64)
+
+    def add(self, values: np.ndarray) -> None:
+        """Counts `values` int64 [n], all but NO_FINGERPRINT."""
+        found, counts = np.unique(values[values != NO_FINGERPRINT], return_counts=True)
+        self.values, places = np.unique(np.append(self.values, found), return_inverse=True)
+        self.counts = np.bincount(places, np.append(self.counts, counts), len(self.values)).astype(np.int64)
+        self._keep(_HELD * self.most)
+
+    def most_frequent(self) -> np.ndarray:
+        """Returns the most frequent values, rising."""
+        self._keep(self.most)
+        return self.values[self.counts >= LEAST_ROWS]
+
+    def _keep(self, most: int) -> None:
+        if len(self.values) > most:  # of equally frequent values the smallest stay
+            kept = np.sort(np.argsort(-self.counts, kind="stable")[:most])
+            self.values, self.counts = self.values[kept], self.counts[kept]
