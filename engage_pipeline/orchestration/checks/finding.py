@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from engage_pipeline.catalogue import setting_value
+from engage_pipeline.orchestration.assets.figures import rounded
 from engage_pipeline.orchestration.assets.materializing import Shown, user_errors
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.plots import as_markdown
@@ -72,7 +73,7 @@ def result_of(found: Finding, *, blocking: bool) -> dg.AssetCheckResult:
         passed=not found.problems,
         description=grouped({key or "": problem for key, problem in found.problems.items()}) or found.summary,
         severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
-        metadata={**found.figures, **shown},
+        metadata={**rounded(found.figures), **shown},
     )
 
 
