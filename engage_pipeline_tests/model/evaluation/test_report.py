@@ -80,7 +80,7 @@ def test_a_page_shows_the_scores_of_the_metrics(tmp_path: Path) -> None:
                 assert metrics.format_value(getattr(group, metric), metric) in words
     assert all(name in words for name in schema.TARGETS)
     assert "300 held-out rows" in words
-    assert "like, 3996+: no rows" in words
+    assert "left out of the means: 3996+: no rows." in words
 
 
 def test_the_best_of_each_row_is_marked(tmp_path: Path) -> None:
