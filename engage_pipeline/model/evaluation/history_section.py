@@ -22,7 +22,8 @@ class Difference:
 class PastModel:
     """A model that predicts or has predicted: its version, when it was promoted, and its mean RCE (percent) then.
 
-    `difference` is that of the mean RCE from the model before it, if both were scored then.
+    `difference` is that of the mean RCE from the model before it, if both were scored then. `code` made it; empty if
+    unknown.
     """
 
     version: str
@@ -30,6 +31,7 @@ class PastModel:
     rce: float | None
     predicts: bool
     difference: Difference | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True)

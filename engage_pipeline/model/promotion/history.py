@@ -20,7 +20,8 @@ def _past(model: KeptModel) -> PastModel:
     # A later decision on another candidate, or on the same model again, says nothing of the model before this one.
     own = facts.candidate == model.version and facts.rce.get(CANDIDATE) != facts.rce.get(CURRENT)
     difference = _differences(facts).get(MEAN) if own else None
-    return PastModel(model.version, shown_time(model.promoted_at), model.rce, model.predicts, difference)
+    code = facts.card.provenance.code if facts.card and facts.card.provenance else ""
+    return PastModel(model.version, shown_time(model.promoted_at), model.rce, model.predicts, difference, code)
 
 
 def _differences(facts: ModelFacts) -> dict[str, Difference]:

@@ -8,6 +8,7 @@ from engage_pipeline.model.evaluation.history_section import Difference, ModelHi
 from engage_pipeline.model.promotion.history import model_history
 from engage_pipeline.model.promotion.rollback import roll_back
 from engage_pipeline_tests.model.promotion.promotions import decide, make_store, mean_rce
+from engage_pipeline_tests.model.promotion.test_model_card import decided
 
 
 def test_each_model_is_compared_with_the_one_before(bundles: dict[str, Path], tmp_path: Path) -> None:
@@ -42,6 +43,13 @@ def test_a_decision_on_another_candidate_says_nothing_of_the_model_before(
     assert only.difference is None
     assert history.differences["mean"].rce < 0
     assert list(history.rce) == ["candidate", "model before"]
+
+
+def test_a_model_has_the_code_that_made_it(bundles: dict[str, Path], tmp_path: Path) -> None:
+    store = make_store(tmp_path / "data", promotion={"tolerance": 1000}, raw=tmp_path / "raw")
+    decide(store, bundles["good"])
+    decided(store, bundles["bad"], 222)
+    assert [model.code for model in model_history(store).models] == ["engage_pipeline 9.9, version 0f0f", ""]
 
 
 def test_a_rollback_has_a_history_too(bundles: dict[str, Path], tmp_path: Path) -> None:
