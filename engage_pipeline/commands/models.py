@@ -141,9 +141,11 @@ def explain(
 
 
 def evaluate(
-    predictions: Annotated[Path, typer.Option(help="A results.csv, of any program.")],
-    labels: Annotated[Path, typer.Option(help="Parquet with the labels, or a part with all 24 columns.")],
-    oracle: Annotated[Path | None, typer.Option(help="Parquet with the true probabilities.")] = None,
+    predictions: Annotated[
+        Path, typer.Option(**A_LOCATION, help="A results.csv, of any program; each of the three may be a URI.")
+    ],
+    labels: Annotated[Path, typer.Option(**A_LOCATION, help="Parquet with the labels, or a part with all 24 columns.")],
+    oracle: Annotated[Path | None, typer.Option(**A_LOCATION, help="Parquet with the true probabilities.")] = None,
     config: Config = None,
     preset: PresetName = None,
     values: Values = None,

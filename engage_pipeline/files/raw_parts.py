@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.locations.location import Location, ObjectPath, entries
+from engage_pipeline.plurals import first_few
 
 PREFIX = "part-"
 COMPRESSIONS = (".gz", ".zst", ".lzo")
@@ -19,7 +20,6 @@ UNFINISHED = (*INDEXES, ".tmp", ".temp", ".part", ".partial", ".crdownload", "~"
 """Endings of indexes and checksums, and of unfinished files of editors, browsers and transfers."""
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,64}")
 LOGGER = logging.getLogger("engage_pipeline")
-_NAMED = 3
 
 
 def check_key(key: str) -> str:
@@ -80,8 +80,7 @@ def list_parts(folder: Location, *, follow_links: bool = False) -> Listing:
 
 @lru_cache(maxsize=256)
 def _tell_once(folder: Location, names: Sequence[str]) -> None:
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    LOGGER.info("%s: not parts, skipped: %s%s", folder, ", ".join(map(repr, names[:_NAMED])), more)
+    LOGGER.info("%s: not parts, skipped: %s", folder, first_few([repr(name) for name in names], 3))
 
 
 def find_parts(folder: Location, *, follow_links: bool = False) -> dict[str, Location]:

@@ -2,12 +2,14 @@
 
 from engage_pipeline.metrics.intervals import (
     DRAWS,
+    MEAN,
     interval,
     mean_draws,
     rce_draws,
     sums_by_viewer,
     viewer_numbers,
     with_intervals,
+    with_known_intervals,
 )
 from engage_pipeline.metrics.scores import (
     CLIP,
@@ -44,6 +46,7 @@ __all__ = [
     "CLIP",
     "DRAWS",
     "INTERVAL",
+    "MEAN",
     "METRICS",
     "Average",
     "EngagementScores",
@@ -74,4 +77,5 @@ __all__ = [
     "sums_by_viewer",
     "viewer_numbers",
     "with_intervals",
+    "with_known_intervals",
 ]

@@ -5,24 +5,28 @@ draws the same viewers for the same `viewers`, so the draws of two models are pa
 not belong here: the scores (scores), and decisions that use them (model.promotion.promotion, model.blend).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from engage_pipeline import schema
-from engage_pipeline.metrics.scores import CLIP, Average, EngagementScores, Interval, Labels, Probabilities, Scores
+from engage_pipeline.metrics.scores import CLIP, Average, Interval, Labels, Probabilities, Score, Scores
 
 DRAWS = 200
 """The number of draws."""
 LEAST_DRAWS, ROWS_OF_DRAWS = 25, 200_000_000
 """AP reads each row in every draw: beyond a million rows it uses fewer draws, at least 25, to read 200 million rows."""
+MEAN = "mean"
+"""The name of the means over the engagements, beside the names of these."""
 LEVEL = 0.95
 """The share of the draws inside an interval, in the middle."""
 _SEED = 20210
+_Case = TypeVar("_Case", Score, Average)
 
 Viewers = NDArray[np.integer]
 """The viewer of each row, as a number from 0 on, int [n]."""
@@ -36,16 +40,32 @@ def with_intervals(scores: Scores, labels: Labels, probabilities: Probabilities,
     Takes about a minute for one model and a million rows or more, nearly all of it for AP.
     """
     ap, rce = ap_draws(labels, probabilities, viewers), rce_draws(labels, probabilities, viewers)
+    names = list(scores.engagements)
+    bounds = {name: (interval(ap[:, place]), interval(rce[:, place])) for place, name in enumerate(names)}
+    bounds[MEAN] = interval(mean_draws(ap)), interval(mean_draws(rce))
+    return _widened(scores, bounds)
 
-    def widened(place: int, one: EngagementScores) -> EngagementScores:
-        if one.overall.reason is not None:
-            return one
-        bounds = interval(ap[:, place]), interval(rce[:, place])
-        return replace(one, overall=replace(one.overall, ap_interval=bounds[0], rce_interval=bounds[1]))
 
-    mean = Average(scores.overall_mean.ap, scores.overall_mean.rce, interval(mean_draws(ap)), interval(mean_draws(rce)))
-    engagements = {name: widened(place, one) for place, (name, one) in enumerate(scores.engagements.items())}
-    return replace(scores, engagements=engagements, overall_mean=mean)
+def with_known_intervals(scores: Scores, known: Mapping[str, Average]) -> Scores | None:
+    """Adds the intervals of `known`, which `with_intervals` computed, by engagement and MEAN.
+
+    None if an AP or RCE differs in its last digit: then `known` is of another model, or of other rows.
+    """
+    found = {name: (one.overall.ap, one.overall.rce) for name, one in scores.engagements.items()}
+    found[MEAN] = scores.overall_mean.ap, scores.overall_mean.rce
+    if found != {name: (one.ap, one.rce) for name, one in known.items()}:
+        return None
+    return _widened(scores, {name: (one.ap_interval, one.rce_interval) for name, one in known.items()})
+
+
+def _widened(scores: Scores, bounds: Mapping[str, tuple[Interval | None, Interval | None]]) -> Scores:
+    """Returns the scores with intervals of AP and RCE, by engagement and MEAN."""
+
+    def wider(name: str, one: _Case) -> _Case:
+        return replace(one, ap_interval=bounds[name][0], rce_interval=bounds[name][1])
+
+    engagements = {name: replace(one, overall=wider(name, one.overall)) for name, one in scores.engagements.items()}
+    return replace(scores, engagements=engagements, overall_mean=wider(MEAN, scores.overall_mean))
 
 
 def rce_draws(labels: Labels, probabilities: Probabilities, viewers: Viewers) -> Draws:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.plurals import counted
 
 CLIP = 1e-15
 """Probabilities are clipped to this distance from 0 and 1 before taking their logarithm."""
@@ -92,12 +93,19 @@ class Scores:
         return cls(tuple(values["edges"]), engagements, *means)
 
     def nulls(self) -> list[str]:
-        """Returns a line for each score that is null, with the reason."""
-        names = group_names(self.edges)
+        """Returns why scores are null, a line for each reason and its rows, with the engagements, if not all.
+
+        An engagement without a score of all rows has none of any group, which is not said again.
+        """
+        groups = {name: one for name, one in self.engagements.items() if not one.overall.reason}
+        cases = [("all rows and every group", {name: one.overall for name, one in self.engagements.items()})]
+        for place, rows in enumerate(group_names(self.edges)):
+            cases.append((rows, {name: one.groups[place] for name, one in groups.items()}))
         lines = []
-        for engagement, one in self.engagements.items():
-            cases = [("all rows", one.overall), *zip(names, one.groups, strict=True)]
-            lines += [f"{engagement}, {name}: {case.reason}" for name, case in cases if case.reason]
+        for rows, scores in cases:
+            for reason in dict.fromkeys(one.reason for one in scores.values() if one.reason):
+                names = [name for name, one in scores.items() if one.reason == reason]
+                lines.append(f"{rows}: {reason}" + (f" ({', '.join(names)})" if len(names) < len(scores) else ""))
         return lines
 
 
@@ -214,9 +222,9 @@ def _score_rows(labels: Labels, probabilities: Probabilities) -> Score:
     if rows == 0:
         reason = "no rows"
     elif positives == 0:
-        reason = f"no positive among {rows} rows"
+        reason = f"no positive among {counted(rows, 'row')}"
     elif positives == rows:
-        reason = f"no negative among {rows} rows"
+        reason = f"no negative among {counted(rows, 'row')}"
     if reason:
         return Score(rows, positives, None, None, reason)
     return Score(

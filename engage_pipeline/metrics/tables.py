@@ -85,7 +85,7 @@ def _cases(models: list[Scores]) -> Iterator[tuple[str, str, list[Score] | list[
 
 
 def format_table(scores: Mapping[str, Scores]) -> str:
-    """Formats AP and RCE in plain text, a column per model; a line for each score that is null follows.
+    """Formats AP and RCE in plain text, a column per model; lines on the scores that are null follow.
 
     Half the width of an interval is printed below its score.
     """

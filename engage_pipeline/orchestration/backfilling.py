@@ -25,7 +25,7 @@ COMMAND = "engage backfill"
 
 @dataclass(frozen=True)
 class Backfill:
-    """The result of a backfill: its steps, the number of runs, and a message per failed run."""
+    """The result of a backfill: its steps, the number of runs, and a message for each asset or check that failed."""
 
     steps: tuple[Step, ...]
     runs: int
@@ -55,7 +55,7 @@ def backfill(
     definitions = build_graph(pipeline)
     runs = batches(instance, steps, store.settings)
     tags = launched_by(instance, COMMAND)
-    failures = [failure for run in runs if (failure := materialize(definitions, instance, run, tags, warnings))]
+    failures = materialize(definitions, instance, runs, tags, warnings)
     return Backfill(tuple(steps), len(runs), tuple(failures))
 
 

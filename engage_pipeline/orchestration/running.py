@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -18,6 +18,7 @@ from engage_pipeline.model.promotion.predicting import lacks_model
 from engage_pipeline.model.promotion.promotion import held_model
 from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
 from engage_pipeline.orchestration.dead_runs import PROCESS_TAG, close_dead_runs, executed_here
+from engage_pipeline.orchestration.failures import Problems, in_lines, problems_of
 from engage_pipeline.orchestration.graph import build_graph
 from engage_pipeline.orchestration.launching import launched_by, on_the_timeline
 from engage_pipeline.orchestration.partitions import PARTS, RANGE_END, RANGE_START, register_parts
@@ -72,8 +73,7 @@ def run_pipeline(
         for step in steps:
             LOGGER.info("%s: to be made (%s)", label(step.artifact, step.key), step.reason)
         runs = batches(instance, steps, settings)
-        failures = [failure for run in runs if (failure := materialize(definitions, instance, run, tags, warnings))]
-        if failures:
+        if failures := materialize(definitions, instance, runs, tags, warnings):
             raise UserError("; ".join(failures))
         done += steps
     return done
@@ -149,11 +149,25 @@ def batches(instance: dg.DagsterInstance, steps: Sequence[Step], settings: Setti
 def materialize(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
-    steps: Sequence[Step],
+    runs: Iterable[Sequence[Step]],
     tags: Mapping[str, str] = {},
     warnings: FailedWarnings | None = None,
-) -> str | None:
-    """Makes the steps in one run; returns the reason if it fails. `warnings` records the results of the checks."""
+) -> list[str]:
+    """Makes the steps of each run, also after one that fails; returns the reasons, a line for each asset or check.
+
+    `warnings` records the results of the checks.
+    """
+    return in_lines([_materialize(definitions, instance, steps, tags, warnings) for steps in runs])
+
+
+def _materialize(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    steps: Sequence[Step],
+    tags: Mapping[str, str],
+    warnings: FailedWarnings | None,
+) -> Problems:
+    """Makes the steps in one run; returns its problems."""
     run_id = str(uuid.uuid4())
     # If this process dies, the next plan makes the rest; the daemon must not start the run again.
     tags = {PROCESS_TAG: executed_here(run_id), "dagster/max_retries": "0", **tags}
@@ -172,24 +186,4 @@ def materialize(
     stopping.stop_if_told()  # Dagster has turned the signal into a failed run
     if warnings is not None:
         warnings.note_all(result.get_asset_check_evaluations())
-    return None if result.success else _failure(result)
-
-
-def _failure(result: dg.ExecuteInProcessResult) -> str:
-    """Returns the reason of the first failed step; an unexpected error keeps its type and is logged with its trace."""
-    failed = [(event.step_key, event.step_failure_data) for event in result.all_node_events if event.is_step_failure]
-    for step, failure in failed:
-        if failure.user_failure_data is not None:
-            return f"{step}: {failure.user_failure_data.description}"
-    checks = [check for check in result.get_asset_check_evaluations() if not check.passed and check.blocking]
-    if checks:
-        return "; ".join(
-            f"{check.asset_key.to_user_string()}: check {check.check_name} failed: {check.description}"
-            for check in checks
-        )
-    for step, failure in failed:
-        if failure.error is not None:
-            cause = failure.error.cause or failure.error
-            LOGGER.error("%s", cause.to_string())
-            return f"{step}: {cause.message.strip()}"
-    return f"run {result.run_id} failed: see its log in the Dagster UI"
+    return {} if result.success else problems_of(result)

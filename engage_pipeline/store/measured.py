@@ -51,10 +51,13 @@ def published(draft: Draft) -> Manifest:
 
 
 def published_elsewhere(store: ArtifactStore, name: str, key: str, problem: UserError | None) -> PartResult:
-    """Returns the result of a part that this or another process published; `problem` is its error, if there was one."""
+    """Returns the result of a part that this or another process, or machine, published; `problem` is its error, if
+    there was one."""
     if problem is not None:
         return problem
     try:
+        if (copy := store.mirrored(name, key)) is not None:
+            copy.follow_unless_locked()
         return store.manifest(name, key) or UserError(f"{name}/{key}: was removed while it was made")
     except UserError as error:
         return error

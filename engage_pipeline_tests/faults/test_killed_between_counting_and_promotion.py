@@ -98,7 +98,7 @@ def submit(config: Path) -> None:
     definitions = build_definitions(Pipeline(config=str(config)))
     with dg.DagsterInstance.ephemeral() as instance:
         for name in ("test_features", "submission"):
-            assert materialize(definitions, instance, [Step(name, None, "asked for")]) is None
+            assert materialize(definitions, instance, [[Step(name, None, "asked for")]]) == []
 
 
 def test_the_old_model_never_reads_the_new_counters(finished_world: Path, tmp_path: Path) -> None:

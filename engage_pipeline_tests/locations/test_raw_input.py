@@ -32,6 +32,8 @@ from engage_pipeline_tests.object_store import SECRET, Bucket, Network, forget_c
 from engage_pipeline_tests.orchestration.automation.test_parts_sensor import Watch, configure, line
 from engage_pipeline_tests.samples import GOLDEN
 from engage_pipeline_tests.submission.published import publish_golden_model
+from engage_pipeline_tests.submission.scoring.test_report import raw_part, write_results
+from engage_pipeline_tests.submission.scoring.test_report import world as labelled_world
 
 INGESTED = ("tweet_parts", "validation_tweets", "test_tweets")
 ENDINGS = ("", ".gz", ".zst", ".lzo", ".parquet")
@@ -243,6 +245,31 @@ def test_predict_from_a_bucket_into_a_bucket(bucket: Bucket, tmp_path: Path) -> 
     with pytest.raises(UserError, match=r"/test: is a folder$"):
         predict([test], test, settings)
     assert not list((tmp_path / "data").glob(".predict-*"))
+
+
+@pytest.mark.slow
+def test_evaluate_scores_objects_as_it_scores_files(bucket: Bucket, tmp_path: Path) -> None:
+    table, true = labelled_world(tmp_path)
+    results = write_results(tmp_path / "results.csv", table, true)
+    (tmp_path / "part-00000").write_bytes(raw_part(table))
+    write_parquet(typed(raw_part(table)), tmp_path / "table" / "part-00000.parquet")
+    uri = bucket.put_folder("scored", tmp_path)
+    config = worlds.write_config(tmp_path)
+
+    def scored(folder: object, labels: str) -> subprocess.CompletedProcess[str]:
+        named = {"--predictions": results.name, "--labels": labels, "--oracle": "oracle.parquet"}
+        files = [text for option, name in named.items() for text in (option, f"{folder}/{name}")]
+        command = [*ENGAGE, "evaluate", "--config", config, "--set", "evaluation.follower_edges=[240]", *files]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    for labels in ("labels.parquet", "part-00000", "table"):
+        done = scored(uri, labels)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == scored(tmp_path, labels).stdout
+    bucket.put("scored/results.csv", b"a,b,0.5,0.5,0.5,2\n")
+    assert f"engage: {uri}/results.csv, line 1: like: 2 is not" in scored(uri, "labels.parquet").stderr
+    bucket.remove("scored/results.csv")
+    assert f"engage: {uri}/results.csv: no such object" in scored(uri, "labels.parquet").stderr
 
 
 class Refusing(http.server.BaseHTTPRequestHandler):

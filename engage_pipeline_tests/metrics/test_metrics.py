@@ -132,8 +132,7 @@ def test_means_are_null_where_nothing_is_left() -> None:
     assert scores.engagements["like"].overall.reason == "no positive among 2 rows"
     assert scores.engagements["like"].group_mean == metrics.Average(None, None)
     assert scores.overall_mean == scores.group_mean == metrics.Average(None, None)
-    assert len(scores.nulls()) == len(schema.TARGETS) * 6
-    assert "like, <240: no positive among 1 rows" in scores.nulls()
+    assert scores.nulls() == ["all rows and every group: no positive among 2 rows"]
     assert score([], [], []).engagements["like"].overall.reason == "no rows"
 
 
@@ -244,8 +243,20 @@ def test_the_table_looks_like_this() -> None:
     assert lines[23:27] == [
         "",
         "No score, left out of the means:",
-        "- like, 588-1330: no negative among 1 rows",
-        "- like, 1331-3995: no rows",
+        "- 588-1330: no negative among 1 row",
+        "- 1331-3995: no rows",
+    ]
+
+
+def test_engagements_without_a_score_for_the_same_reason_share_a_line() -> None:
+    labels = np.array([[1, 0, 0, 1], [0, 0, 1, 1], [1, 0, 0, 0]], dtype=bool)
+    scores = metrics.score(labels, np.full((3, 4), 0.5), np.array([0, 0, 240]), edges=[240, 588])
+    assert scores.nulls() == [
+        "all rows and every group: no positive among 3 rows (retweet)",
+        "<240: no negative among 2 rows (reply)",
+        "240-587: no negative among 1 row (like)",
+        "240-587: no positive among 1 row (retweet_with_comment, reply)",
+        "588+: no rows",
     ]
 
 

@@ -7,6 +7,7 @@ import pytest
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.model.facts import BundleFacts
 from engage_pipeline.model.provenance import _told, _window, provenance
+from engage_pipeline.store.file_names import MODEL_CARD, REPORT
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.samples import tiny_settings
 
@@ -31,6 +32,14 @@ def test_the_candidate_s_manifest_tells_what_it_was_trained_on(finished_world: P
     assert "network.learning_rate" not in known.settings
     assert "features.further" not in known.settings
     assert known.libraries["torch"]
+
+
+@pytest.mark.slow
+def test_report_and_card_name_the_code_of_the_model(finished_world: Path) -> None:
+    store = worlds.store_of(finished_world / "config.yaml")
+    code = provenance(store).code
+    assert f"| code | {code} |" in store.open("trained_model").path(MODEL_CARD).read_text(encoding="utf-8")
+    assert f"{code} (a digest of " in store.open("evaluation").path(REPORT).read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -68,6 +68,28 @@ def test_a_failed_part_is_named_loses_no_other_and_is_retried_alone(
     assert ingested(instance) == {"part-00000", "part-00001", "part-00002"}
 
 
+def test_parts_that_fail_alike_are_named_in_one_line(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    """Whether one run or several make them, and in the log of each run too."""
+    worlds.make_world(tmp_path)
+    config = worlds.write_config(tmp_path, max_n_parts_in_memory=2)
+    parts = [tmp_path / "raw" / "train" / f"part-0000{number}" for number in range(3)]
+    for part in parts:
+        part.write_bytes(b"")
+    done = backfill(Pipeline(config=str(config)), instance, "tweet_parts", ["part-*"])
+    assert done.runs == 2
+    empty = f"{parts[0].parent}/…: the file is empty"
+    assert done.failures == (f"tweet_parts: part-00000, part-00001, part-00002: {empty}",)
+    assert f"part-00000, part-00001: {empty}" in failed_steps(instance)
+
+
+def failed_steps(instance: dg.DagsterInstance) -> list[str | None]:
+    """What the log of the runs says of their failed steps."""
+    failed = dg.DagsterEventType.STEP_FAILURE
+    logs = [entry for run in instance.get_runs() for entry in instance.all_logs(run.run_id, of_type=failed)]
+    data = [entry.get_dagster_event().step_failure_data.user_failure_data for entry in logs]
+    return [one and one.description for one in data]
+
+
 def test_what_does_not_exist_is_one_clear_line(tmp_path: Path, instance: dg.DagsterInstance) -> None:
     config = worlds.make_world(tmp_path)
     with pytest.raises(UserError, match=r"part-7: matches no part of tweet_parts; its parts: part-00000, part-00001"):

@@ -1,6 +1,6 @@
 """What Dagster's UI calls out of date is what `engage status` calls stale, in a real instance."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,11 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def by_dagster(config: Path, instance: dg.DagsterInstance) -> set[str]:
-    """Those of MADE that the UI shows as out of date or missing; an asset with parts if one of its parts is."""
+def by_dagster(config: Path, instance: dg.DagsterInstance, names: Sequence[str] = MADE) -> set[str]:
+    """Those of `names` that the UI shows as out of date or missing; an asset with parts if one of its parts is."""
     graph = build_graph(Pipeline(config=str(config))).get_repository_def().asset_graph
     resolver = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
-    keys = {name: worlds.store_of(config).parts() if ARTIFACTS[name].partitioned else [None] for name in MADE}
+    keys = {name: worlds.store_of(config).parts() if ARTIFACTS[name].partitioned else [None] for name in names}
     return {
         name
         for name, parts in keys.items()
@@ -44,10 +44,10 @@ def by_dagster(config: Path, instance: dg.DagsterInstance) -> set[str]:
     }
 
 
-def by_status(config: Path) -> set[str]:
-    """Those of MADE that `engage status` calls stale."""
+def by_status(config: Path, names: Sequence[str] = MADE) -> set[str]:
+    """Those of `names` that `engage status` calls stale."""
     store = worlds.store_of(config)
-    keys = {name: store.parts() if ARTIFACTS[name].partitioned else [None] for name in MADE}
+    keys = {name: store.parts() if ARTIFACTS[name].partitioned else [None] for name in names}
     return {
         name
         for name, parts in keys.items()
@@ -76,6 +76,21 @@ def test_the_ui_and_status_call_the_same_stale(
     assert by_dagster(config, instance) == by_status(config) == {"interaction_counts"}
     worlds.run(config, TARGET, instance)  # with the same content: nothing below it is made again
     assert by_dagster(config, instance) == by_status(config) == set()
+
+
+@pytest.mark.slow
+def test_who_reads_some_parts_is_stale_once_it_reads_others(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    names = ("tweet_parts", "finetuned_encoder", "token_sketches", "emde_sketches", "tweet_topics")
+    config = worlds.make_world(tmp_path)
+    for name in names[-2:]:
+        worlds.run(config, name, instance)
+    assert by_dagster(config, instance, names) == by_status(config, names) == set()
+    for parts in (3, 2):
+        worlds.write_config(tmp_path, encoder={"parts": parts})
+        assert by_dagster(config, instance, names) == by_status(config, names) == set(names[1:])
+        for name in names[-2:]:
+            worlds.run(config, name, instance)
+        assert by_dagster(config, instance, names) == by_status(config, names) == set()
 
 
 def settings(**values: Any) -> Settings:

@@ -94,12 +94,13 @@ def open_parquet(path: Location) -> Iterator[pq.ParquetFile]:
     try:
         file = pq.ParquetFile(opened, buffer_size=size, pre_buffer=False, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
     with file:
         yield file
 
 
-def _damaged(path: Location, error: Exception) -> UserError:
+def damaged(path: Location, error: Exception) -> UserError:
+    """Returns the error that says that a Parquet file can't be read, and why."""
     return UserError(f"{path}: damaged Parquet file: {' '.join(str(error).split())[:200]}")
 
 
@@ -134,7 +135,7 @@ class ParquetRows:
         try:
             yield from batches(file, _BATCH_ROWS, names)
         except (pa.ArrowException, OSError) as error:
-            raise _damaged(self._part, error) from error
+            raise damaged(self._part, error) from error
 
     def _block(self, table: pa.Table) -> RowBlock:
         """Counts the rows of `table` and returns those that lines can hold."""

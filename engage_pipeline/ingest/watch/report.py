@@ -4,10 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from engage_pipeline.ingest.watch.situation import State, WatchDecision
 from engage_pipeline.locations.location import Location
-from engage_pipeline.plurals import counted
-
-MOST_NAMES = 5
-"""At most this many names are written out, the first ones."""
+from engage_pipeline.plurals import counted, first_few
 
 
 def report(decision: WatchDecision, problems: Mapping[str, str], folder: Location) -> str:
@@ -23,5 +20,4 @@ def report(decision: WatchDecision, problems: Mapping[str, str], folder: Locatio
 
 
 def _named(what: str, parts: Sequence[str]) -> str:
-    more = f" and {len(parts) - MOST_NAMES} more" if len(parts) > MOST_NAMES else ""
-    return f"{len(parts)} {what}: {', '.join(parts[:MOST_NAMES])}{more}"
+    return f"{len(parts)} {what}: {first_few(parts)}"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from engage_pipeline.interactions.drift.profile import HOUR, LANGUAGE, MISSING, OTHERS, Profile, added, read_profile
 from engage_pipeline.numerics.outliers import Kept, outliers
-from engage_pipeline.plurals import counted
+from engage_pipeline.plurals import counted, first_few
 from engage_pipeline.schema import BINARY_FEATURES, PROFILE_NUMBERS
 
 Counts = NDArray[np.float64]
@@ -164,5 +164,4 @@ def worst_in_words(index: Mapping[str, float]) -> str:
 
 def rows_in_words(rows: Mapping[str, int]) -> str:
     """Names the first languages of `rows`, with their rows."""
-    named = ", ".join(f"{name} ({counted(count, 'row')})" for name, count in list(rows.items())[:_LANGUAGES_NAMED])
-    return named + (f" and {len(rows) - _LANGUAGES_NAMED} more" if len(rows) > _LANGUAGES_NAMED else "")
+    return first_few([f"{name} ({counted(count, 'row')})" for name, count in rows.items()], _LANGUAGES_NAMED)

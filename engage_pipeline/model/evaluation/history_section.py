@@ -6,7 +6,7 @@ What does not belong here: the rule of promotion, and reading the facts of the m
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engage_pipeline.metrics import INTERVAL, Interval, format_interval, format_value
+from engage_pipeline.metrics import INTERVAL, Average, Interval, format_interval, format_value
 from engage_pipeline.model.evaluation.report import Cell, Group, Section, Table
 
 
@@ -22,7 +22,8 @@ class Difference:
 class PastModel:
     """A model that predicts or has predicted: its version, when it was promoted, and its mean RCE (percent) then.
 
-    `difference` is that of the mean RCE from the model before it, if both were scored then.
+    `difference` is that of the mean RCE from the model before it, if both were scored then. `code` made it; empty if
+    unknown.
     """
 
     version: str
@@ -30,19 +31,22 @@ class PastModel:
     rce: float | None
     predicts: bool
     difference: Difference | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True)
 class ModelHistory:
     """The last decision in words, its RCE in percent by model and engagement (and `mean`), and the differences.
 
-    `models` are those that are kept, the latest promoted first.
+    `models` are those that are kept, the latest promoted first. `scores` are those that decisions computed with
+    intervals, of the candidate and of the model that predicts, each by engagement and `mean`.
     """
 
     decision: str = ""
     rce: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     differences: Mapping[str, Difference] = field(default_factory=dict)
     models: Sequence[PastModel] = ()
+    scores: Sequence[Mapping[str, Average]] = ()
 
     @property
     def predicting(self) -> PastModel | None:

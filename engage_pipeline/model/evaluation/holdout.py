@@ -10,7 +10,7 @@ What does not belong here: predicting (bundle), the scores' definitions (metrics
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,19 +95,26 @@ def evaluate_model(
 ) -> dict[str, Any]:
     """Scores the holdout rows of `features` (validation_features) and writes the three files into `output`.
 
-    `pipeline`: the facts of earlier artifacts, for the report. `history`: the last decision, and the models
-    before. Returns facts: rows, positives, AP and RCE by model. Raises UserError if there is no holdout row.
+    `pipeline`: the facts of earlier artifacts, for the report. `history`: the last decision, whose intervals are not
+    computed again, and the models before. Returns facts: rows, positives, AP and RCE by model. Raises UserError if
+    there is no holdout row.
     """
     holdout = score_holdout(features, predict)
+    history = history or ModelHistory()
     edges = settings.evaluation.follower_edges
-    scores = {}
-    for name, values in holdout.probabilities.items():
-        found = metrics.score(holdout.labels, values, holdout.followers, edges=edges, source=name)
-        scores[name] = metrics.with_intervals(found, holdout.labels, values, holdout.viewers)
+    scores = {name: _scored(name, holdout, edges, history) for name in holdout.probabilities}
     _write_scores(output / SCORES, scores)
     _write_predictions(output / PREDICTIONS, holdout)
-    _write_report(output / REPORT, holdout, scores, settings, pipeline or PipelineFacts(), history or ModelHistory())
+    _write_report(output / REPORT, holdout, scores, settings, pipeline or PipelineFacts(), history)
     return _facts(holdout, scores)
+
+
+def _scored(name: str, holdout: Holdout, edges: Sequence[int], history: ModelHistory) -> metrics.Scores:
+    """Scores a model, with intervals: those that the decision computed, if it had the same scores."""
+    values = holdout.probabilities[name]
+    found = metrics.score(holdout.labels, values, holdout.followers, edges=edges, source=name)
+    known = (metrics.with_known_intervals(found, one) for one in history.scores)
+    return next(filter(None, known), None) or metrics.with_intervals(found, holdout.labels, values, holdout.viewers)
 
 
 def _write_report(

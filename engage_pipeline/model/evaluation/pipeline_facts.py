@@ -5,7 +5,6 @@ page says when each was made and what it cost; so artifacts of the same content,
 """
 
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
 
 import pyarrow.parquet as pq
 
@@ -41,7 +40,6 @@ def report_inputs(store: ArtifactStore) -> PipelineFacts:
         drift=part_drift(profiles),
         window_drift={name: index for name, (index, _) in window_drift([window], list(profiles.values())).items()},
         made=list(_made(store, parts)),
-        program=f"engage_pipeline {version('engage_pipeline')}",
         validation_tweets=PartFacts.read(manifests["validation_tweets"]),
         interaction_counts=CountFacts.read(manifests["interaction_counts"]),
         validation_counts=CountFacts.read(manifests["validation_counts"]),

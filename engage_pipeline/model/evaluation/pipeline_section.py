@@ -30,8 +30,8 @@ class PipelineFacts:
     `parts` are facts of tweet_parts by part. `days` holds, for each engagement day of the training rows,
     `engagement_day`, `rows` and the rows of each engagement. `drift` is the population stability index by part and
     feature, `window_drift` that of the validation rows against all parts, by feature. `made` says when and at what cost
-    each artifact was made, `program` is the version of this program. The other fields are facts of the artifacts that
-    they are named after; None where they are not known.
+    each artifact was made. The other fields are facts of the artifacts that they are named after; None where they are
+    not known.
     """
 
     parts: Mapping[str, PartFacts] = field(default_factory=dict)
@@ -39,7 +39,6 @@ class PipelineFacts:
     drift: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     window_drift: Mapping[str, float] = field(default_factory=dict)
     made: Sequence[Made] = ()
-    program: str = ""
     validation_tweets: PartFacts | None = None
     interaction_counts: CountFacts | None = None
     validation_counts: CountFacts | None = None

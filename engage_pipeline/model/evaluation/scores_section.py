@@ -6,7 +6,6 @@ That one model is the live one, where it is another than the candidate; its scor
 from collections.abc import Iterator, Mapping, Sequence
 
 from engage_pipeline import schema
-from engage_pipeline.catalogue import digest
 from engage_pipeline.metrics import (
     DRAWS,
     METRICS,
@@ -89,8 +88,16 @@ def _identity(history: ModelHistory, facts: PipelineFacts) -> Iterator[tuple[str
             f"{training.rows or 0:,} training rows in {counted(training.parts or 0, 'part')}, version "
             f"{training.version}; {validation.rows or 0:,} validation rows, version {validation.version}",
         )
-    if facts.program:
-        yield "Code", f"{facts.program}, version {digest({one.name: one.code_version for one in facts.made})}"
+    if code := _code(history, facts):
+        yield "Code", f"{code} (a digest of the code versions of the steps from raw parts to this model)"
+
+
+def _code(history: ModelHistory, facts: PipelineFacts) -> str:
+    """Returns the code that made the model that predicts, else the candidate, as on its card; empty if unknown."""
+    if history.predicting:
+        return history.predicting.code
+    candidate = facts.candidate_model
+    return candidate.provenance.code if candidate and candidate.provenance else ""
 
 
 def _mean_cell(mean: Average, metric: str) -> Cell:

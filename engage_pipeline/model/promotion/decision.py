@@ -19,7 +19,7 @@ from engage_pipeline.model.promotion.facts import CANDIDATE, DifferenceFigures
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import Version
 
-MEAN = "mean"
+MEAN = metrics.MEAN
 CANT_TELL = "no engagement has both kinds of holdout rows"
 
 

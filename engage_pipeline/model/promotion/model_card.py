@@ -17,6 +17,7 @@ from engage_pipeline.model.promotion.facts import (
     CURRENT,
     CardFigures,
     DecisionFacts,
+    DifferenceFigures,
     ModelFacts,
     ScoreFigures,
     SlicedRows,
@@ -108,18 +109,24 @@ def write_model_card(draft: Draft, version: str) -> None:
 
 
 def format_scores(facts: ModelFacts) -> str:
-    """Returns the decision and the compared scores as a Markdown table, with the interval of their difference."""
+    """Returns the decision and the compared scores as a Markdown table, narrow enough for Dagster's UI.
+
+    The interval of a difference stands in parentheses behind it.
+    """
     rce, differences = facts.rce, facts.rce_difference
-    heads = [*rce, *(["difference", metrics.INTERVAL] if differences else [])]
+    heads = ["before" if name == CURRENT else name for name in rce]
+    heads += ["difference (95 %)"] if differences else []
     lines = [f"| RCE on the holdout | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
     for name in (*schema.TARGETS, MEAN):
         cells = [metrics.format_value(figures[name], "rce") for figures in rce.values()]
-        if differences:
-            one = differences.get(name)
-            value, interval = (one.rce, one.interval) if one else (None, None)
-            cells += [metrics.format_value(value, "rce"), metrics.format_interval(interval, "rce")]
+        cells += [_difference(differences.get(name))] if differences else []
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join([facts.decision, "", *lines])
+
+
+def _difference(one: DifferenceFigures | None) -> str:
+    value = metrics.format_value(one.rce if one else None, "rce")
+    return f"{value} ({metrics.format_interval(one.interval, 'rce')})" if one and one.interval else value
 
 
 def _score_row(name: str, one: ScoreFigures) -> list[str]:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from engage_pipeline.plurals import first_few
 from engage_pipeline.store.manifests import label
 from engage_pipeline.store.store import ArtifactStore
 
 FEATURES = "interaction_features"
 TWEETS = "tweet_parts"
-_MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class PartChanges:
     def __str__(self) -> str:
         """Returns such as `2 parts added (part-00004, part-00005), 1 removed (part-00001)`."""
         named = {"added": self.added, "changed": self.changed, "removed": self.removed}
-        counts = [f"{len(keys)} {what} ({_named(keys)})" for what, keys in named.items() if keys]
+        counts = [f"{len(keys)} {what} ({first_few(keys)})" for what, keys in named.items() if keys]
         noun = " part " if counts and counts[0].startswith("1 ") else " parts "
         return ", ".join(counts).replace(" ", noun, 1) if counts else "no part changed"
 
@@ -61,8 +61,3 @@ def _features_version(store: ArtifactStore, key: str) -> str | None:
     if features is None or tweets is None or features.inputs[label(TWEETS, key)] != tweets.version:
         return None
     return features.version
-
-
-def _named(keys: tuple[str, ...]) -> str:
-    more = len(keys) - _MOST_NAMED
-    return ", ".join(keys[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

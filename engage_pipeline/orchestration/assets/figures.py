@@ -24,7 +24,9 @@ FILES = {
 LONGEST_JSON, LONGEST_TEXT = 300, 2000
 """Largest numbers of characters of a figure that is shown; a longer one has a table or a plot instead."""
 DIGITS = 4
-"""Significant digits of a number inside JSON."""
+"""Significant digits of a number for people."""
+_EXACT = frozenset({"seconds"})
+"""Figures that have few digits as they are."""
 _AS_NUMBERS = frozenset({"scores", "rce", "ap", "share_of_positives", "rce_difference"})
 """Facts that are shown as single numbers (quality_figures) and in tables."""
 
@@ -38,8 +40,9 @@ def describe(store: ArtifactStore, manifest: Manifest) -> dict[str, Any]:
     files = FILES.get(manifest.artifact, {})
     figures |= {label: dg.MetadataValue.path(folder / name) for label, name in files.items() if name in manifest.files}
     figures |= quality_figures(manifest)
-    facts = {name: _rounded(value) for name, value in manifest.facts.items() if name not in {"rows", *_AS_NUMBERS}}
-    figures |= {name: value for name, value in facts.items() if _is_readable(value)}
+    facts = {name: value for name, value in manifest.facts.items() if name not in {"rows", *_AS_NUMBERS}}
+    figures = {name: value if name in _EXACT else rounded(value) for name, value in {**figures, **facts}.items()}
+    figures = {name: value for name, value in figures.items() if name not in facts or _is_readable(value)}
     figures |= {
         "bytes": sum(mark.bytes for mark in manifest.files.values()),
         "version": manifest.version,
@@ -83,15 +86,13 @@ def _shares(values: Mapping[str, float]) -> dict[str, float]:
     return {f"share_{name}": share for name, share in values.items()}
 
 
-def _rounded(value: Any) -> Any:
-    """Returns a JSON value; the numbers in its lists and mappings have DIGITS significant digits."""
-    if isinstance(value, dict):
-        return {name: _shortened(one) for name, one in value.items()}
-    return [_shortened(one) for one in value] if isinstance(value, list) else value
-
-
-def _shortened(value: Any) -> Any:
-    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else _rounded(value)
+def rounded(value: Any) -> Any:
+    """Returns a value, in which every float, also in lists and mappings, has at most DIGITS significant digits."""
+    if isinstance(value, Mapping):
+        return {name: rounded(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [rounded(one) for one in value]
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
 def _is_readable(value: Any) -> bool:

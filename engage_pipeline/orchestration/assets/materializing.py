@@ -15,7 +15,9 @@ from engage_pipeline.locations.location import Location
 from engage_pipeline.orchestration.assets.figures import describe
 from engage_pipeline.orchestration.dead_runs import mark_run
 from engage_pipeline.orchestration.executors import IN_PROCESS, executor_name
+from engage_pipeline.orchestration.failures import PROBLEMS
 from engage_pipeline.plots import as_markdown
+from engage_pipeline.plurals import first_few, grouped
 from engage_pipeline.store.manifests import Manifest
 from engage_pipeline.store.measured import PartResult, making, published
 from engage_pipeline.store.mirror.following import send_unsent
@@ -101,8 +103,8 @@ def parts_of_run(context: dg.AssetExecutionContext, store: ArtifactStore) -> Run
     present = parts_with_files(store.settings)
     gone = [key for key in keys if is_key(key) and key not in present]
     reason = f"skipped: its file is gone from {store.settings.recsys_data} (engage register-parts --prune)"
-    for key in gone:
-        LOGGER.warning("%s: %s", key, reason)
+    if gone:
+        LOGGER.warning("%s: %s", first_few(gone), reason)
     return RunParts([key for key in keys if key not in gone], dict.fromkeys(gone, reason))
 
 
@@ -171,8 +173,9 @@ def _failure(errors: Mapping[str, UserError], made: Mapping[str, Manifest]) -> d
     failed = {key: str(error) for key, error in errors.items()}
     failed |= {key: problem for key, manifest in made.items() if (problem := _failed_check(manifest))}
     details = {f"{key}: {name}": one for key, error in errors.items() for name, one in _details(error).items()}
-    problems = "; ".join(f"{key if key.isprintable() else repr(key)}: {problem}" for key, problem in failed.items())
-    return dg.Failure(description=problems, metadata=details, allow_retries=False)
+    failed = {key if key.isprintable() else repr(key): problem for key, problem in failed.items()}
+    metadata = {PROBLEMS: dg.MetadataValue.json(failed), **details}
+    return dg.Failure(description=grouped(failed), metadata=metadata, allow_retries=False)
 
 
 def _failed_check(manifest: Manifest) -> str:

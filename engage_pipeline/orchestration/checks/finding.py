@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from engage_pipeline.catalogue import setting_value
+from engage_pipeline.orchestration.assets.figures import rounded
 from engage_pipeline.orchestration.assets.materializing import Shown, user_errors
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.plots import as_markdown
+from engage_pipeline.plurals import grouped
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import ArtifactStore
 
@@ -63,16 +65,15 @@ def check(
 
 def result_of(found: Finding, *, blocking: bool) -> dg.AssetCheckResult:
     """Returns a finding as a result for Dagster."""
-    lines = [problem if key is None else f"{key}: {problem}" for key, problem in found.problems.items()]
     shown = {
         name: dg.MetadataValue.md(as_markdown(value, name) if isinstance(value, bytes) else value)
         for name, value in found.shown.items()
     }
     return dg.AssetCheckResult(
         passed=not found.problems,
-        description="; ".join(lines) or found.summary,
+        description=grouped({key or "": problem for key, problem in found.problems.items()}) or found.summary,
         severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
-        metadata={**found.figures, **shown},
+        metadata={**rounded(found.figures), **shown},
     )
 
 

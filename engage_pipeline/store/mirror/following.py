@@ -49,7 +49,7 @@ def follow_mirror(store: ArtifactStore) -> None:
         raise UserError(f"{mirror}: no such bucket; the setting mirror names it")
     behind = [(copy, heads[copy.place]) for copy in _folders(store, heads) if not copy.follows(heads[copy.place])]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(lambda one: _follow(*one), behind))
+        list(pool.map(lambda one: one[0].follow_unless_locked(one[1]), behind))
 
 
 def send_unsent(store: ArtifactStore, names: Iterable[str] = ARTIFACTS.keys()) -> None:
@@ -98,9 +98,3 @@ def _folders(store: ArtifactStore, places: Iterable[str]) -> Iterator[MirroredFo
         copy = store.mirrored(name, key) if key is None or is_key(key) else None
         if copy is not None:
             yield copy
-
-
-def _follow(copy: MirroredFolder, head: str) -> None:
-    with copy.locked() as free:
-        if free:
-            copy.follow(head)

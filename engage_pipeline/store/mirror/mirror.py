@@ -81,6 +81,12 @@ class MirroredFolder:
                 raise
             self._take_over(str(later))  # the commit was replaced, and removed, meanwhile
 
+    def follow_unless_locked(self, head: str | None = None) -> None:
+        """Does so with a lock of its own, if no other process has it: that process follows by itself."""
+        with self.locked() as free:
+            if free:
+                self.follow(head)
+
     def _head(self) -> str | None:
         return commits.last_commit(commits.list_commits(self.log))
 
@@ -94,11 +100,10 @@ class MirroredFolder:
 
     def repaired(self) -> Manifest | None:
         """Takes over the last commit if the manifest here is damaged; returns its manifest, None if that fails."""
-        with suppress(UserError), self.locked() as free:
-            if free:
-                self.follow()
-                state = state_of(self.folder)
-                return state.manifest if state else None
+        with suppress(UserError):
+            self.follow_unless_locked()
+            state = state_of(self.folder)
+            return state.manifest if state else None
         return None
 
     @contextmanager

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.raw_parts import find_part, part_name
-from engage_pipeline.ingest.parsing.parquet_rows import is_parquet, open_parquet
+from engage_pipeline.ingest.parsing.parquet_rows import damaged, is_parquet, open_parquet
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.locations.location import Location
 from engage_pipeline.metrics import first_improbable
@@ -36,14 +36,14 @@ class LabelledRows:
     `identity` holds line_number and part if the file has both.
     """
 
-    path: Path
+    path: Location
     ids: pa.Table
     labels: NDArray[np.bool_]
     followers: NDArray[np.int64]
     identity: pa.Table | None
 
 
-def read_labels(path: Path, settings: Settings) -> LabelledRows:
+def read_labels(path: Location, settings: Settings) -> LabelledRows:
     """Reads the labelled rows of `path`, in order. A missing id becomes empty, a missing follower count 0.
 
     `path` is a Parquet file with ids, follower count and labels, or a raw part with labels (or the folder of that one
@@ -61,7 +61,7 @@ def read_labels(path: Path, settings: Settings) -> LabelledRows:
     return LabelledRows(path, pa.table(ids), labels, followers.to_numpy(), _identity(path, table))
 
 
-def read_oracle(path: Path, rows: LabelledRows) -> NDArray[np.float64]:
+def read_oracle(path: Location, rows: LabelledRows) -> NDArray[np.float64]:
     """Reads the true probabilities of `rows`, [n, 4] in TARGETS order, from a Parquet file in the same order.
 
     Raises UserError if the file holds other rows, or a value that is not a probability.
@@ -85,7 +85,7 @@ def read_oracle(path: Path, rows: LabelledRows) -> NDArray[np.float64]:
     return probabilities
 
 
-def _is_part(path: Path) -> bool:
+def _is_part(path: Location) -> bool:
     """Returns whether the Parquet file is a raw part, which has times instead of labels."""
     with open_parquet(path) as file:
         names = set(file.schema_arrow.names)
@@ -94,15 +94,15 @@ def _is_part(path: Path) -> bool:
     )
 
 
-def _read_parquet(path: Path) -> pa.Table:
+def _read_parquet(path: Location) -> pa.Table:
     if not is_parquet(path):
         raise UserError(f"{path}: not a Parquet file")
     wanted = (*_IDENTITY_TYPES, *ID_COLUMNS, FOLLOWERS, *schema.TARGETS)
-    try:
-        file = pq.ParquetFile(path)
-        return file.read([name for name in wanted if name in file.schema_arrow.names])
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{path}: damaged Parquet file: {' '.join(str(error).split())[:200]}") from error
+    with open_parquet(path) as file:
+        try:
+            return file.read([name for name in wanted if name in file.schema_arrow.names])
+        except (pa.ArrowException, OSError) as error:
+            raise damaged(path, error) from error
 
 
 def _read_part(path: Location, settings: Settings) -> pa.Table:
@@ -117,25 +117,25 @@ def _read_part(path: Location, settings: Settings) -> pa.Table:
     return pa.table({**others, **labels, "part": pa.array([part_name(path)] * table.num_rows, pa.string())})
 
 
-def _identity(path: Path, table: pa.Table) -> pa.Table | None:
+def _identity(path: Location, table: pa.Table) -> pa.Table | None:
     if not set(_IDENTITY_TYPES) <= set(table.column_names):
         return None
     return pa.table({name: _cast(path, table, name, wanted) for name, wanted in _IDENTITY_TYPES.items()})
 
 
-def _require(path: Path, table: pa.Table, names: Sequence[str]) -> None:
+def _require(path: Location, table: pa.Table, names: Sequence[str]) -> None:
     if missing := [name for name in names if name not in table.column_names]:
         raise UserError(f"{path}: no column {missing[0]}")
 
 
-def _cast(path: Path, table: pa.Table, name: str, wanted: pa.DataType) -> pa.ChunkedArray:
+def _cast(path: Location, table: pa.Table, name: str, wanted: pa.DataType) -> pa.ChunkedArray:
     try:
         return table[name].cast(wanted)
     except pa.ArrowException as error:
         raise UserError(f"{path}: column {name} holds {table[name].type}, not {wanted}") from error
 
 
-def _truth_values(path: Path, table: pa.Table, name: str) -> NDArray[np.bool_]:
+def _truth_values(path: Location, table: pa.Table, name: str) -> NDArray[np.bool_]:
     column: Any = table[name]
     if not (pa.types.is_boolean(column.type) or pa.types.is_integer(column.type)):
         raise UserError(f"{path}: column {name} holds {column.type}, not bool")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engage_pipeline import metrics
+from engage_pipeline.locations.location import Location
 from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.submission.scoring.labels import LabelledRows, read_labels, read_oracle
@@ -43,9 +43,9 @@ class ScoreReport:
 
 
 def score_predictions(
-    predictions: Path,
-    labels: Path,
-    oracle: Path | None,
+    predictions: Location,
+    labels: Location,
+    oracle: Location | None,
     settings: Settings,
     chosen: Callable[[LabelledRows], NDArray[np.bool_]] | None = None,
 ) -> ScoreReport:
@@ -68,7 +68,11 @@ def score_predictions(
 
 
 def _score(
-    rows: LabelledRows, probabilities: NDArray[np.float64], kept: NDArray[np.bool_], settings: Settings, source: Path
+    rows: LabelledRows,
+    probabilities: NDArray[np.float64],
+    kept: NDArray[np.bool_],
+    settings: Settings,
+    source: Location,
 ) -> metrics.Scores:
     edges = settings.evaluation.follower_edges
     labels, values = rows.labels[kept], probabilities[kept]

@@ -4,10 +4,10 @@ pyarrow reads the whole file. If that fails, or if a value is not a probability,
 find the wrong line and the reason. What does not belong here: which labelled row a line belongs to (matching).
 """
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.locations.location import Location
 from engage_pipeline.metrics import first_improbable
 from engage_pipeline.plurals import counted
 
@@ -31,12 +32,12 @@ _NOT_FINITE = re.compile(r"[+-]?(nan(\(.*\))?|inf(inity)?)", re.ASCII | re.IGNOR
 class Predictions:
     """The lines of a results.csv: ids (columns named ID_COLUMNS), probabilities float64 [n, 4] in TARGETS order."""
 
-    path: Path
+    path: Location
     ids: pa.Table
     probabilities: NDArray[np.float64]
 
 
-def read_predictions(path: Path) -> Predictions:
+def read_predictions(path: Location) -> Predictions:
     """Reads the predictions of `path`. Raises UserError naming the file, the wrong line (from 1) and the reason."""
     try:
         table = _read_whole(path)
@@ -52,7 +53,7 @@ def read_predictions(path: Path) -> Predictions:
     return Predictions(path, table.select(ID_COLUMNS), probabilities)
 
 
-def _read_whole(path: Path) -> pa.Table:
+def _read_whole(path: Location) -> pa.Table:
     ids = dict.fromkeys(ID_COLUMNS, pa.large_string())
     numbers = dict.fromkeys(schema.SUBMISSION_ENGAGEMENTS, pa.float64())
     # An open file, because pyarrow would unpack what is named like a compressed file; not read_csv, which sets a signal
@@ -68,7 +69,7 @@ def _read_whole(path: Path) -> pa.Table:
         ).read_all()
 
 
-def _problem(path: Path) -> str | None:
+def _problem(path: Location) -> str | None:
     """Returns the first wrong line and what is wrong with it, as a message; None if no line is."""
     number = 0
     for number, line in enumerate(_lines(path), start=1):
@@ -77,8 +78,8 @@ def _problem(path: Path) -> str | None:
     return f"{path}: empty file" if number == 0 else None
 
 
-def _lines(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+def _lines(path: Location) -> Iterator[str]:
+    with io.TextIOWrapper(path.open("rb"), encoding="utf-8-sig", errors="surrogateescape") as file:
         while line := file.readline(_LONGEST_LINE):
             yield line
 
@@ -110,5 +111,5 @@ def _not_a_probability(name: str, text: str) -> str:
     return f"{name}: {text} is not a probability in [0, 1]"
 
 
-def _at(path: Path, line: int, reason: str) -> str:
+def _at(path: Location, line: int, reason: str) -> str:
     return f"{path}, line {line}: {reason}"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +162,27 @@ def test_a_bundle_is_scored_part_by_part(inputs: dict[str, Path], tmp_path: Path
     assert list(found) == ["pretrained", "network", "effects", "trees", "blend"]
     assert np.array_equal(found["blend"], model.probabilities(HELD_OUT))
     assert np.allclose(found["network"], 1 / (1 + np.exp(-model.components(HELD_OUT)["network"])), atol=1e-6)
+
+
+def test_intervals_of_the_decision_are_not_computed_again(features: Path, tmp_path: Path) -> None:
+    """Those of a model with the same scores are taken as they are; one digit more, and they are computed."""
+    evaluated(features, tmp_path / "first")
+    before = read_scores(tmp_path / "first" / "scores.json")
+    cases = {name: one.overall for name, one in before["trees"].engagements.items()} | {
+        "mean": before["trees"].overall_mean
+    }
+    known = {name: metrics.Average(one.ap, one.rce, (0.25, 0.75), (-1.0, 1.0)) for name, one in cases.items()}
+    evaluated(features, tmp_path / "second", history=ModelHistory(scores=[{}, known]))
+    found = read_scores(tmp_path / "second" / "scores.json")
+    assert found["network"] == before["network"]
+    assert found["trees"].overall_mean == known["mean"]
+    assert found["trees"].group_mean == before["trees"].group_mean
+    for name, one in found["trees"].engagements.items():
+        assert (one.overall.ap_interval, one.overall.rce_interval) == ((0.25, 0.75), (-1.0, 1.0))
+        assert one.overall.positives == before["trees"].engagements[name].overall.positives
+    other = known | {"like": replace(known["like"], rce=(known["like"].rce or 0) + 1e-12)}
+    evaluated(features, tmp_path / "third", history=ModelHistory(scores=[other]))
+    assert read_scores(tmp_path / "third" / "scores.json") == before
 
 
 def test_the_model_that_predicts_is_scored_beside_the_candidate(

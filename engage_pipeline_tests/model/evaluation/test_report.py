@@ -43,6 +43,7 @@ def scores(seed: int = 0) -> metrics.Scores:
 
 
 NOTHING = PipelineFacts()
+CODE = "engage_pipeline 9.9, version 0f0f"
 HISTORY = ModelHistory("turned down: 3 points worse")
 MODELS = {"network": scores(0), "blend": scores(1), "constant": scores(2)}
 SECTIONS = [
@@ -80,7 +81,7 @@ def test_a_page_shows_the_scores_of_the_metrics(tmp_path: Path) -> None:
                 assert metrics.format_value(getattr(group, metric), metric) in words
     assert all(name in words for name in schema.TARGETS)
     assert "300 held-out rows" in words
-    assert "like, 3996+: no rows" in words
+    assert "left out of the means: 3996+: no rows." in words
 
 
 def test_the_best_of_each_row_is_marked(tmp_path: Path) -> None:
@@ -137,14 +138,14 @@ def test_a_slice_shows_its_rows_scores_and_shares(tmp_path: Path) -> None:
 def test_the_live_model_comes_first_with_its_versions(tmp_path: Path) -> None:
     models = {"network": MODELS["network"], "predicting": MODELS["blend"], "constant": MODELS["constant"]}
     assert (main_model(models), reported_model(models), reported_model(MODELS)) == ("network", "predicting", "blend")
-    history = ModelHistory("turned down", models=[PastModel("abc123", "2021-03-04 05:06 UTC", 12.0, True)])
+    history = ModelHistory("turned down", models=[PastModel("abc123", "2021-03-04 05:06 UTC", 12.0, True, code=CODE)])
     created = "2021-03-05T06:07:08+00:00"
     known = [
         Made("tweet_parts", "parts1", "6", created, 1000, 1.0, 1, 4),
         Made("validation_tweets", "valid1", "6", created, 500, 1.0, 1),
         Made("candidate_model", "cand1", "4", created, None, 1.0, 1),
     ]
-    facts = PipelineFacts(made=known, program="engage_pipeline 9.9")
+    facts = PipelineFacts(made=known)
     top = headline(models, history, facts)
     assert next(iter(top.cards.values())).text == metrics.format_value(MODELS["blend"].overall_mean.ap, "ap")
     assert top.identity["Model"] == "abc123, predicts since 2021-03-04 05:06 UTC"
@@ -152,7 +153,7 @@ def test_the_live_model_comes_first_with_its_versions(tmp_path: Path) -> None:
     assert top.identity["Data"] == (
         "1,000 training rows in 4 parts, version parts1; 500 validation rows, version valid1"
     )
-    assert top.identity["Code"].startswith("engage_pipeline 9.9, version ")
+    assert top.identity["Code"].startswith(f"{CODE} (a digest of the code versions of ")
     summary = summary_section(models, table_of("The rows.", []))
     assert summary.groups[0].tables[0].columns == ("engagement", "predicting", "network", "constant")
     assert headline(MODELS, HISTORY, NOTHING).identity == {"Model": "none predicts"}

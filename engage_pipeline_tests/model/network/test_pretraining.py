@@ -93,13 +93,12 @@ def test_each_setting_has_an_effect(pretrain, tmp_path, schedule, changed, step_
 def test_the_width_of_sketches_has_an_effect_on_a_network_that_reads_them(pretrain, tmp_path):
     paths = write_parts(tmp_path, [140])
     for architecture, equal in (("deep_fm", True), ("residual", False), ("deep_cross", False)):
-        first, second = (
-            load_file(
-                pretrain(paths, sketch_width=width, network={"architecture": architecture})[1]["folder"] / WEIGHTS_FILE
-            )
+        folders = [
+            pretrain(paths, sketch_width=width, network={"architecture": architecture})[1]["folder"]
             for width in (16, 32)
-        )
-        assert (first["second.weight"].equal(second["second.weight"])) == equal
+        ]
+        first, second = (load_network(folder).second.weight for folder in folders)
+        assert torch.equal(first, second) == equal
 
 
 def test_the_decay_per_day_holds_for_days_only(pretrain, tmp_path):

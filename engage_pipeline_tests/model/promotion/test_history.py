@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from engage_pipeline import metrics
 from engage_pipeline.model.evaluation.history_section import Difference, ModelHistory, PastModel, history_section
+from engage_pipeline.model.evaluation.holdout import SCORES, read_scores
 from engage_pipeline.model.promotion.history import model_history
 from engage_pipeline.model.promotion.rollback import roll_back
+from engage_pipeline_tests import worlds
 from engage_pipeline_tests.model.promotion.promotions import decide, make_store, mean_rce
+from engage_pipeline_tests.model.promotion.test_model_card import decided
 
 
 def test_each_model_is_compared_with_the_one_before(bundles: dict[str, Path], tmp_path: Path) -> None:
@@ -42,6 +46,23 @@ def test_a_decision_on_another_candidate_says_nothing_of_the_model_before(
     assert only.difference is None
     assert history.differences["mean"].rce < 0
     assert list(history.rce) == ["candidate", "model before"]
+
+
+def test_a_model_has_the_code_that_made_it(bundles: dict[str, Path], tmp_path: Path) -> None:
+    store = make_store(tmp_path / "data", promotion={"tolerance": 1000}, raw=tmp_path / "raw")
+    decide(store, bundles["good"])
+    decided(store, bundles["bad"], 222)
+    assert [model.code for model in model_history(store).models] == ["engage_pipeline 9.9, version 0f0f", ""]
+
+
+@pytest.mark.slow
+def test_the_report_has_the_intervals_of_the_decision(finished_world: Path) -> None:
+    store = worlds.store_of(finished_world / "config.yaml")
+    scores = read_scores(store.open("evaluation").path(SCORES))["blend"]
+    decided_on, predicting = model_history(store).scores
+    assert decided_on == predicting
+    assert decided_on["mean"].ap_interval is not None
+    assert metrics.with_known_intervals(scores, decided_on) == scores
 
 
 def test_a_rollback_has_a_history_too(bundles: dict[str, Path], tmp_path: Path) -> None:

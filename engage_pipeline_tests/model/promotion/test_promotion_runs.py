@@ -101,8 +101,7 @@ def test_a_first_model_below_the_constant_rate_predicts_nothing(world: Path, eng
     assert worlds.run(config) == []  # what the jobs of the schedule do: nothing is made again and again
     with dg.DagsterInstance.ephemeral() as instance:
         pipeline = build_definitions(Pipeline(config=str(config)))
-        failure = materialize(pipeline, instance, [Step("submission", None, "by hand")])
-    assert failure is not None
+        (failure,) = materialize(pipeline, instance, [[Step("submission", None, "by hand")]])
     assert failure.startswith("submission: no model predicts yet: the candidate")
     with pytest.raises(UserError, match=r"^no model predicts yet"):
         engage("predict", "--input", str(world / "raw" / "test"), "--output", str(world / "out.csv"))

@@ -79,7 +79,7 @@ MUTATIONS = [
         "orchestration/assets/test_figures.py",
         ("if facts.candidate == manifest.version else CURRENT", ""),
         ("if value is not None}", "}"),
-        ("else _rounded(value)", "else value"),
+        ("return [rounded(one) for one in value]", "return value"),
         ("<= longest", "<= LONGEST_TEXT"),
     ),
     *mutations(

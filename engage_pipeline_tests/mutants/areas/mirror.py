@@ -117,6 +117,12 @@ MUTATIONS = [
     ),
     *mutations(
         "mirror",
+        "store/measured.py",
+        "store/mirror/test_tasks.py",
+        ("if (copy := store.mirrored(name, key)) is not None:", "if (copy := None) is not None:"),
+    ),
+    *mutations(
+        "mirror",
         "store/current_link.py",
         TWO,
         ("if sound and whole else None", "if sound else None"),

@@ -1,6 +1,7 @@
 """What the UI shows of a version: scores that it plots over time, files that people open, and short JSON."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from engage_pipeline import schema
 from engage_pipeline.model.evaluation.holdout import SCORES, read_scores
 from engage_pipeline.model.promotion.facts import CANDIDATE, CURRENT
 from engage_pipeline.orchestration.assets.figures import LONGEST_JSON, describe, quality_figures
+from engage_pipeline.orchestration.checks.finding import LOOKS, result_of
 from engage_pipeline.store.manifests import Manifest, read_manifest
 from engage_pipeline.store.opening import current_paths
 from engage_pipeline.store.store import ArtifactStore
@@ -30,6 +32,11 @@ def with_facts(folder: Path, artifact: str, **facts: Any) -> tuple[ArtifactStore
     return store, manifest
 
 
+def four_digits(value: float | None) -> float | None:
+    """The number as people read it."""
+    return None if value is None else float(f"{value:.3e}")
+
+
 @pytest.mark.slow
 def test_the_scores_of_an_evaluation_are_numbers_over_time(world: Path) -> None:
     config = world / "config.yaml"
@@ -46,13 +53,13 @@ def test_the_scores_of_an_evaluation_are_numbers_over_time(world: Path) -> None:
         for metric in ("ap", "rce"):
             value = shown.get(f"{metric}_{target}")
             expected = getattr(one.overall, metric)
-            assert (value.value if value else None) == expected
+            assert (value.value if value else None) == four_digits(expected)
             assert value is None or isinstance(value, dg.FloatMetadataValue)
         share = shown[f"share_{target}"]
-        assert share == dg.FloatMetadataValue(one.overall.positives / one.overall.rows)
+        assert share == dg.FloatMetadataValue(four_digits(one.overall.positives / one.overall.rows))
     for name, mean in zip(MEANS, (scores.overall_mean, scores.group_mean), strict=True):
-        assert shown[f"rce_{name}"].value == mean.rce
-        assert shown[f"ap_{name}"].value == mean.ap
+        assert shown[f"rce_{name}"].value == four_digits(mean.rce)
+        assert shown[f"ap_{name}"].value == four_digits(mean.ap)
     assert shown["report"] == dg.PathMetadataValue(str(version.path("report.html")))
 
 
@@ -123,3 +130,19 @@ def test_no_artifact_shows_long_json(finished_world: Path) -> None:
         for name, value in describe(store, manifest).items():
             if isinstance(value, dg.JsonMetadataValue):
                 assert len(json.dumps(value.data)) <= LONGEST_JSON, (manifest.artifact, name)
+
+
+@pytest.mark.slow
+def test_no_number_has_a_tail_of_digits(finished_world: Path) -> None:
+    """Neither in the metadata of an asset, nor in that of a check, nor in their tables."""
+    store = worlds.store_of(finished_world / "config.yaml")
+    manifests = [read_manifest(path.read_bytes(), path.parent) for path in sorted(store.root.rglob("manifest.json"))]
+    shown = {(one.artifact, name): value for one in manifests for name, value in describe(store, one).items()}
+    for asset, looks in LOOKS.items():
+        for check, (look, blocking) in looks.items():
+            found = result_of(look(store), blocking=blocking).metadata
+            shown |= {(asset, f"{check}: {name}"): value for name, value in found.items()}
+    numbers = {name: re.findall(r"\d+\.\d+", str(getattr(value, "value", value))) for name, value in shown.items()}
+    assert sum(map(len, numbers.values())) > 100
+    long = {name: [one for one in its if len(one.replace(".", "").lstrip("0")) > 6] for name, its in numbers.items()}
+    assert {name: its for name, its in long.items() if its} == {}
