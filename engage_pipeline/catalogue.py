@@ -150,7 +150,10 @@ ARTIFACTS: dict[str, Artifact] = {
             "finetuned_network",
             Stage.MODEL,
             ("pretrained_network", "validation_features", "emde_sketches"),
-            ("network", "trees.enabled", "refit", "seed", "training_threads"),
+            (
+                *("network", "trees.enabled", "trees.folds", "trees.tested_rows", "num_validation_chunks"),
+                *("refit", "seed", "training_threads"),
+            ),
             "4",
         ),
         Artifact(
@@ -165,7 +168,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.MODEL,
             ("pretrained_network", "engagement_effects", "validation_features", "emde_sketches"),
             ("trees", "features.effects", "refit", "seed", "training_threads"),
-            "4",
+            "5",
         ),
         Artifact(
             "candidate_model",
@@ -180,7 +183,7 @@ ARTIFACTS: dict[str, Artifact] = {
                 "emde_sketches",
             ),
             ("trees.enabled", "features.effects", "max_n_parts", "training_threads"),
-            "7",
+            "8",
         ),
         Artifact(
             "trained_model",

@@ -5,6 +5,7 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -77,3 +78,15 @@ def footer_mark(path: Path) -> str:
         length = int.from_bytes(file.read(4), "little")
         file.seek(-8 - length, os.SEEK_END)
         return f"{size}-{hashlib.sha256(file.read(length)).hexdigest()}"
+
+
+def rows_at(
+    file: pq.ParquetFile, places: np.ndarray, rows: int, columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """Yields the rows at the positions `places`, ascending, in batches of at most `rows`; `columns` None = all."""
+    start = 0
+    for table in batches(file, rows, columns):
+        first, last = np.searchsorted(places, (start, start + table.num_rows))
+        if first < last:
+            yield table.take(pa.array(places[first:last] - start))
+        start += table.num_rows

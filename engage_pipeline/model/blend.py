@@ -3,7 +3,7 @@
     blended = network_weight * network + trees_weight * trees + effects_weight * effects
 
 The weights are at least 0 and add up to 1, so that nothing is recalibrated on few rows. They maximise the posterior of
-the blend rows (the last chunk, from whose labels none of the three has learned), of all engagements together: with
+the fine-tuning rows, each scored by models that did not learn from it, of all engagements together: with
 weights proportional to prior weight times exp(z + z of the engagement), the priors of z and of its own are normal with
 standard deviations COMMON_DEVIATION and OWN_DEVIATION. Which model is the better one depends on the data far more than
 on the engagement, and the rare engagements alone tell nothing of it.

@@ -16,7 +16,6 @@ effects.scoring, trees.scoring and blend.
 """
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -27,7 +26,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.files.parquet import batches
+from engage_pipeline.files.parquet import rows_at
 from engage_pipeline.language.codes import CODES, load_codes
 from engage_pipeline.machine.device import Device
 from engage_pipeline.machine.threads import training_threads
@@ -47,10 +46,10 @@ from engage_pipeline.model.effects.columns import EFFECT_LOGITS
 from engage_pipeline.model.effects.columns import read_columns as read_effects
 from engage_pipeline.model.effects.scoring import EffectScorer, copy_effects
 from engage_pipeline.model.feature_columns import Features
+from engage_pipeline.model.out_of_fold import OutOfFold, of_rows_in_both
 from engage_pipeline.model.trees.scoring import TreeScorer
-from engage_pipeline.model.validation_roles import DECIDED, blends
+from engage_pipeline.model.validation_roles import DECIDED
 from engage_pipeline.numerics.logistic import log_losses, sigmoid
-from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import Version
 
@@ -157,9 +156,12 @@ def build_bundle(
         return {"trees": False}
     _copy_network(pretrained, output, "", PRETRAINED)
     copy_effects(effects, output)
-    model = TrainedModel(*_load_models(output, settings.engine.threads, settings.engine.device, decided=True), {})
+    rows, network_logits, tree_logits = of_rows_in_both(OutOfFold.read(finetuned), OutOfFold.read(trees))
+    logits = {"network": network_logits, "trees": tree_logits}
+    if settings.features.effects:
+        logits["effects"] = read_effects(effects)[rows]
+    labels, viewers = _labels_and_viewers(features, rows)
     with training_threads(settings):
-        logits, labels, viewers = _blend_rows(model, features, read_effects(effects), settings)
         prior = WITH_EFFECTS if settings.features.effects else WITHOUT_EFFECTS
         chosen = dict(zip(schema.TARGETS, choose_weights(logits, labels, viewers, prior), strict=True))
     blend = {target: one.weights for target, one in chosen.items()}
@@ -190,37 +192,14 @@ def _copy_network(source: Path, output: Path, before: str, after: str) -> None:
         shutil.copyfile(source / f"{before}{name}", output / f"{after}{name}")
 
 
-def _blend_rows(
-    model: TrainedModel, features: Path, effects: np.ndarray, settings: Settings
-) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """Returns logits of the models to blend, labels, and viewers as numbers, for the rows of the last chunk.
-
-    `effects` are EFFECT_COLUMNS of all rows of `features`, fitted without their labels.
-    """
-    names = ("network", "trees", "effects") if settings.features.effects else ("network", "trees")
-    logits: dict[str, list[np.ndarray]] = {name: [np.empty((0, len(schema.TARGETS)))] for name in names}
-    labels = [np.empty((0, len(schema.TARGETS)), bool)]
-    viewers = [pa.array([], pa.string())]
-    for table, members in _blend_batches(features, settings):
-        components = model.unblended(table, effects[members])
-        for name in names:
-            logits[name].append(components[name])
-        labels.append(np.column_stack([table[target].to_numpy() for target in schema.TARGETS]))
-        viewers += table["engaging_user_id"].cast(pa.string()).chunks
-    joined = {name: np.concatenate(pieces) for name, pieces in logits.items()}
-    return joined, np.concatenate(labels), metrics.viewer_numbers(pa.chunked_array(viewers))
-
-
-def _blend_batches(features: Path, settings: Settings) -> Iterator[tuple[pa.Table, np.ndarray]]:
-    """Yields the rows that choose the blend in batches, each with its positions in the file."""
-    start = 0
-    with pq.ParquetFile(features) as file, progress("blend rows", file.metadata.num_rows) as tracker:
-        for table in batches(file, BATCH_ROWS):
-            chosen = np.flatnonzero(blends(table[schema.SPLIT].to_numpy(), settings))
-            if len(chosen):
-                yield table.take(pa.array(chosen)), start + chosen
-            start += table.num_rows
-            tracker.advance(table.num_rows)
+def _labels_and_viewers(features: Path, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the labels bool [n, 4] and the viewers as numbers, int [n], of the rows at the positions `rows`."""
+    columns = [*schema.TARGETS, "engaging_user_id"]
+    with pq.ParquetFile(features) as file:
+        found = [*rows_at(file, rows, BATCH_ROWS, columns)]
+        table = pa.concat_tables(found) if found else file.schema_arrow.empty_table().select(columns)
+    labels = np.column_stack([table[target].to_numpy() for target in schema.TARGETS])
+    return labels, metrics.viewer_numbers(table["engaging_user_id"].cast(pa.string()))
 
 
 def _facts(chosen: dict[str, Chosen], logits: dict[str, np.ndarray], labels: np.ndarray) -> dict[str, Any]:

@@ -5,10 +5,11 @@ A validation row is held out, or a fine-tuning row of one of the chunks 0 … nu
 | rows | who learns from their labels |
 |---|---|
 | held out | no model that is compared: the models are compared on them |
-| fine-tuning | the effects, each row scored by a fit without its fold |
-| fine-tuning, not of the last chunk | the network and the trees |
-| of the last chunk | the weights of the blend, or without trees (and so no blend) the network |
+| fine-tuning | network, effects and trees, and the weights of their blend |
 | all | the published models |
+
+The weights rest on logits of models that did not learn from the row: network, effects and trees are also trained
+without each of a few folds of the fine-tuning rows, and score it.
 
 Each model is trained twice: as above, to be compared on the holdout (files named DECIDED), and then, if settings.refit,
 on all rows, to predict. So no label is lost, and none that decides has taught what it decides on.
@@ -34,20 +35,17 @@ def held_out(split: NDArray[np.integer]) -> NDArray[np.bool_]:
     return split == HOLDOUT
 
 
-def blends(split: NDArray[np.integer], settings: Settings) -> NDArray[np.bool_]:
-    """Returns the rows that choose the weights of the blend, bool [n]."""
-    return split == settings.num_validation_chunks - 1
+def fine_tunes(split: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Returns the rows that the compared models learn from, bool [n]."""
+    return ~held_out(split)
 
 
-def trains_network(split: NDArray[np.integer], settings: Settings) -> NDArray[np.bool_]:
-    """Returns the rows that fine-tune the network, bool [n]."""
-    kept = ~held_out(split)
-    return kept & ~blends(split, settings) if settings.trees.enabled else kept
-
-
-def trains_trees(split: NDArray[np.integer], settings: Settings) -> NDArray[np.bool_]:
-    """Returns the rows that trees are trained on, bool [n]."""
-    return ~held_out(split) & ~blends(split, settings)
+def tested_folds(folds: NDArray[np.integer], settings: Settings) -> list[int]:
+    """Returns the first of `folds` int [n] that together have trees.tested_rows rows, or all."""
+    names, rows = np.unique(folds, return_counts=True)
+    enough = int(np.searchsorted(np.cumsum(rows), settings.trees.tested_rows)) + 1
+    found: list[int] = names[:enough].tolist()
+    return found
 
 
 def all_rows(split: NDArray[np.integer]) -> NDArray[np.bool_]:

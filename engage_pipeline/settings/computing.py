@@ -163,7 +163,7 @@ class TreeSettings(SettingsSection):
     max_rows: int | None = Field(
         5_000_000,
         ge=1,
-        description="At most so many rows; null = all. Of more fine-tuning rows outside the last chunk a sample is "
+        description="At most so many rows; null = all. Of more rows a sample is "
         "taken, each row with the same chance, drawn by `seed`; held-out rows never. 1 KB of memory each.",
     )
 

@@ -6,13 +6,14 @@ Every way in which a file's columns can differ from the declared ones is found.
 import random
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engage_pipeline.files.parquet import batches, require_schema, schema_difference
+from engage_pipeline.files.parquet import batches, require_schema, rows_at, schema_difference
 
 WANTED = pa.schema([("a", pa.int64()), ("b", pa.list_(pa.int32())), ("c", pa.string())])
 A, B, C = pa.array([1], pa.int64()), pa.array([[1]], pa.list_(pa.int32())), pa.array(["x"])
@@ -81,3 +82,12 @@ def test_what_is_no_parquet_file(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("PAR1", encoding="utf-8")
     for name in ("text", "absent"):
         assert "no Parquet file" in str(schema_difference(tmp_path / name, WANTED))
+
+
+@pytest.mark.parametrize("places", [[], [0], [49], [3, 50, 51, 199], list(range(200))])
+def test_rows_at_places_come_in_their_order(tmp_path: Path, places: list[int]) -> None:
+    pq.write_table(pa.table({"n": range(200), "m": range(200)}), tmp_path / "numbers.parquet", row_group_size=70)
+    with pq.ParquetFile(tmp_path / "numbers.parquet") as file:
+        found = list(rows_at(file, np.array(places, np.int64), 50, ["n"]))
+    assert [value for table in found for value in table["n"].to_pylist()] == places
+    assert all(table.num_rows <= 50 and table.column_names == ["n"] for table in found)

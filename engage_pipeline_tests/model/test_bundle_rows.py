@@ -1,15 +1,13 @@
-"""Which rows a bundle blends on, which effects its trees read, and rows for which it gives no number."""
+"""Which effects its trees read, and rows for which it gives no number."""
 
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.bundle import BATCH_ROWS, TrainedModel, _blend_batches, _check_finite, build_bundle
+from engage_pipeline.model.bundle import TrainedModel, _check_finite, build_bundle
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS
 from engage_pipeline.model.trees.scoring import TreeScorer
 from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
@@ -23,18 +21,6 @@ UNSEEN = feature_table(200, 32, labelled=False)
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("inputs")
     return make_inputs(TABLE, folder, quiet_settings(folder))
-
-
-def test_rows_of_the_blend_batches_come_with_their_places_in_the_file(tmp_path: Path) -> None:
-    rows = 2 * BATCH_ROWS + 100
-    split = np.random.default_rng(0).integers(-1, 10, rows).astype(np.int32)
-    pq.write_table(pa.table({schema.SPLIT: split, "place": np.arange(rows)}), tmp_path / "features.parquet")
-    found = list(_blend_batches(tmp_path / "features.parquet", quiet_settings(tmp_path)))
-    assert len(found) == 3
-    places = np.concatenate([members for _, members in found])
-    assert np.array_equal(places, np.flatnonzero(split == 9))
-    for table, members in found:
-        assert np.array_equal(table["place"].to_numpy(), members)
 
 
 def test_the_trees_read_the_effects_that_they_are_given(inputs: dict[str, Path], tmp_path: Path) -> None:

@@ -19,18 +19,16 @@ H = schema.HOLDOUT
 SPLIT = np.array([H, 0, 1, 2, 3, 3, H, 0], np.int32)  # of 4 chunks
 
 
-@pytest.mark.parametrize(
-    ("role", "trees", "rows"),
-    [
-        ("trains_network", True, [1, 2, 3, 7]),
-        ("trains_network", False, [1, 2, 3, 4, 5, 7]),
-        ("trains_trees", True, [1, 2, 3, 7]),
-        ("blends", True, [4, 5]),
-    ],
-)
-def test_roles_by_hand(tmp_path: Path, role: str, trees: bool, rows: list[int]) -> None:
-    settings = tiny_settings(tmp_path, num_validation_chunks=4, trees={"enabled": trees})
-    assert np.flatnonzero(getattr(validation_roles, role)(SPLIT, settings)).tolist() == rows
+def test_roles_by_hand() -> None:
+    assert np.flatnonzero(validation_roles.fine_tunes(SPLIT)).tolist() == [1, 2, 3, 4, 5, 7]
+    assert validation_roles.all_rows(SPLIT).all()
+
+
+@pytest.mark.parametrize(("rows", "tested"), [(1, 1), (3, 1), (4, 2), (5, 2), (6, 3), (100, 3)])
+def test_folds_are_tested_until_enough_rows_were_held_out(tmp_path: Path, rows: int, tested: int) -> None:
+    folds = np.array([2, 0, 1, 0, 1, 0, 2])
+    settings = tiny_settings(tmp_path, trees={"tested_rows": rows})
+    assert validation_roles.tested_folds(folds, settings) == [0, 1, 2][:tested]
 
 
 def test_held_out_rows_are_in_no_fold() -> None:
@@ -91,7 +89,7 @@ def test_held_out_labels_teach_the_published_models_alone(world: Path, tmp_path:
             different = {file for file in before if before[file] != after[file]}
             if name in TAUGHT:
                 assert different
-                assert not [file for file in different if file.startswith((DECIDED, "blend"))], different
+                assert not [file for file in different if file.startswith((DECIDED, "blend", "out_of_fold"))], different
             elif different or set(before) != set(after):
                 changed.add(name)
     assert changed == {

@@ -1,13 +1,14 @@
 """Fine-tuning: finetuned_network is the pretrained network trained on the rows of the validation part.
 
-It is trained twice: on fine-tuning rows only, to be compared with other models, and on all rows, to predict.
+It is trained twice: on fine-tuning rows only, to be compared with other models, and on all rows, to predict. For the
+blend it is also trained without each of a few folds of the fine-tuning rows, which it then scores.
 """
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
@@ -22,10 +23,11 @@ from engage_pipeline.model.network.rows import Rule
 from engage_pipeline.model.network.schedule import decaying, repeated
 from engage_pipeline.model.network.scoring import NetworkScorer
 from engage_pipeline.model.network.training import TrainingPlan, TrainingRun, make_accelerator
+from engage_pipeline.model.out_of_fold import OutOfFold
 from engage_pipeline.model.validation_roles import DECIDED
 from engage_pipeline.numerics.logistic import sigmoid
 from engage_pipeline.settings.settings import Settings
-from engage_pipeline.tracking.tracked import tracking
+from engage_pipeline.tracking.tracked import tracking, untracked
 
 
 def finetune_network(
@@ -34,7 +36,8 @@ def finetune_network(
     """Continues training the network in the folder `pretrained`, twice, and writes both into the folder `output`.
 
     `features` is the feature file of the validation rows; `validation_roles` says which of them train the network whose
-    files are named DECIDED, and that all train the other, if settings.refit. Continues from a checkpoint in
+    files are named DECIDED, and that all train the other, if settings.refit. With trees, the logits for the blend are
+    written too (out_of_fold). Continues from a checkpoint in
     `workspace`. Returns the facts of `pretrain_network`, and `holdout`: AP and RCE of each engagement on the held-out
     rows before and after. Raises UserError in the same cases as `pretrain_network`.
     """
@@ -48,28 +51,62 @@ def finetune_share(
 ) -> dict[str, Any]:
     """Does the work of each process, and returns the facts; the first one also writes the networks and scores one."""
     accelerator = make_accelerator(settings.engine.device)
-    learning = partial(validation_roles.trains_network, settings=settings)
+    learning = validation_roles.fine_tunes
 
-    def train(rule: Rule, folder: Path, *prefixes: str) -> dict[str, Any]:
+    def train(
+        rule: Rule, folder: Path, *prefixes: str, tracked: bool = True
+    ) -> tuple[EngagementNetwork, dict[str, Any]]:
         network = load_network(pretrained)
         plan = finetuning_plan(features, network, settings, rule)
         inputs = InputBuilder.of(network, codes, accelerator.device)
         folder.mkdir(exist_ok=True)
-        track = tracking(settings, "finetuned_network", workspace.name, kind="" if folder == workspace else folder.name)
+        kind = "" if folder == workspace else folder.name
+        track = tracking(settings, "finetuned_network", workspace.name, kind=kind) if tracked else untracked
         facts = TrainingRun(network, inputs, plan, settings.network, folder, accelerator, track).run()
         for prefix in prefixes if accelerator.is_main_process else ():
             save_network(network, output, prefix)
-        return facts
+        return network, facts
 
     if settings.refit:
-        facts = train(learning, workspace, DECIDED)
+        _, facts = train(learning, workspace, DECIDED)
         train(validation_roles.all_rows, workspace / "all-rows", "")
     else:
-        facts = train(learning, workspace, DECIDED, "")
+        _, facts = train(learning, workspace, DECIDED, "")
+    if settings.trees.enabled:
+        scored = []
+        for fold, (others, own) in _folds(features, settings).items():
+            network, _ = train(others, workspace / f"without-fold-{fold}", tracked=False)
+            if accelerator.is_main_process:
+                scored.append(_scored(NetworkScorer(network, codes, settings.engine.device), features, own))
+        if accelerator.is_main_process:
+            OutOfFold.of(*map(np.concatenate, zip(*scored, strict=True))).write(output)
     if accelerator.is_main_process:
         networks = {"before": (pretrained, ""), "after": (output, DECIDED)}
         facts["holdout"] = _holdout_scores(networks, features, codes, settings)
     return facts
+
+
+def _folds(features: Path, settings: Settings) -> dict[int, tuple[Rule, Rule]]:
+    """Returns for each fold that is tested the rules of the other fine-tuning rows and of its own. A fold has every
+    n-th chunk, as the counters of a row leave out its chunk."""
+    count = min(settings.trees.folds, settings.num_validation_chunks)
+    split = pq.read_table(features, columns=[schema.SPLIT])[schema.SPLIT].to_numpy()
+    learning = split[validation_roles.fine_tunes(split)]
+
+    def rules(fold: int) -> tuple[Rule, Rule]:
+        fine = validation_roles.fine_tunes
+        return (
+            lambda split: fine(split) & (split % count != fold),
+            lambda split: fine(split) & (split % count == fold),
+        )
+
+    return {fold: rules(fold) for fold in validation_roles.tested_folds(learning % count, settings)}
+
+
+def _scored(scorer: NetworkScorer, features: Path, rule: Rule) -> OutOfFold:
+    split = pq.read_table(features, columns=[schema.SPLIT])[schema.SPLIT].to_numpy()
+    logits = [scorer.logits_of(rows) for rows in scorer.reader.stream(features, rule=rule)]
+    return OutOfFold(np.flatnonzero(rule(split)), np.concatenate(logits))
 
 
 def finetuning_plan(features: Path, network: EngagementNetwork, settings: Settings, rule: Rule) -> TrainingPlan:

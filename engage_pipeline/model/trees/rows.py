@@ -1,12 +1,11 @@
 """Reads the validation rows for the trees from validation_features into one matrix.
 
-The published trees learn from all of them; those that are compared learn from the fine-tuning rows outside the last
-chunk: that chunk is for the blend weights, the holdout for the evaluation. Beyond trees.max_rows they are a sample:
-each row is drawn with the same chance, without replacement, by the setting `seed`, and the sample keeps the order of
-the file. What does not belong here: the columns (inputs), and growing trees (training).
+The published trees learn from all of them; those that are compared learn from the fine-tuning rows: the holdout is for
+the evaluation. Beyond trees.max_rows they are a sample: each row is drawn with the same chance, without replacement, by
+the setting `seed`, and the sample keeps the order of the file. What does not belong here: the columns (inputs), and
+growing trees (training).
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,9 +17,9 @@ import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.files.parquet import batches
+from engage_pipeline.files.parquet import rows_at
 from engage_pipeline.model.trees.inputs import LANGUAGE, NEGATIVE, TreeInputs
-from engage_pipeline.model.validation_roles import folds_of, trains_trees
+from engage_pipeline.model.validation_roles import fine_tunes, folds_of
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings
 
@@ -40,12 +39,14 @@ class LogitSource(Protocol):
 class TreeRows:
     """Validation rows: `matrix` float32 [n, columns], `labels` bool [n, 4].
 
-    `learning` int [m]: the positions of the rows that trees to be compared learn from. `folds` int [m] in 0 … folds-1.
+    `places` int [n]: their positions in the file. `learning` int [m]: the positions of those that trees to be compared
+    learn from. `folds` int [m] in 0 … folds - 1.
     """
 
     inputs: TreeInputs
     matrix: np.ndarray
     labels: np.ndarray
+    places: np.ndarray
     learning: np.ndarray
     folds: np.ndarray
 
@@ -59,10 +60,10 @@ def read_tree_rows(features: Path, pretrained: LogitSource, effects: np.ndarray,
     file = pq.ParquetFile(features)
     split = file.read(columns=[schema.SPLIT])[schema.SPLIT].to_numpy()
     chosen = _choose(len(split), settings)
-    learning = np.flatnonzero(trains_trees(split[chosen], settings))
+    learning = np.flatnonzero(fine_tunes(split[chosen]))
     if not len(learning):
-        raise UserError(f"{features}: no fine-tuning rows outside the last chunk to train trees on")
-    described = pa.concat_tables(_chosen_batches(file, chosen, [LANGUAGE, *schema.TARGETS]))
+        raise UserError(f"{features}: no fine-tuning rows to train trees on")
+    described = pa.concat_tables(rows_at(file, chosen, BATCH_ROWS, [LANGUAGE, *schema.TARGETS]))
     labels = np.column_stack([described[target].to_numpy() for target in schema.TARGETS])
     inputs = TreeInputs(
         _languages(described[LANGUAGE].take(pa.array(learning))),
@@ -73,12 +74,13 @@ def read_tree_rows(features: Path, pretrained: LogitSource, effects: np.ndarray,
     matrix = np.empty((len(chosen), len(inputs.columns)), np.float32)
     done = 0
     with progress("rows of the trees", len(chosen)) as tracker:
-        for table in _chosen_batches(file, chosen):
+        for table in rows_at(file, chosen, BATCH_ROWS):
             members = chosen[done : done + table.num_rows]
             inputs.fill(matrix[done : done + table.num_rows], table, pretrained.logits(table), effects[members])
             done += table.num_rows
             tracker.advance(table.num_rows)
-    return TreeRows(inputs, matrix, labels, learning, folds_of(split[chosen][learning], settings.trees.folds))
+    folds = folds_of(split[chosen][learning], settings.trees.folds)
+    return TreeRows(inputs, matrix, labels, chosen, learning, folds)
 
 
 def _choose(rows: int, settings: Settings) -> np.ndarray:
@@ -87,18 +89,6 @@ def _choose(rows: int, settings: Settings) -> np.ndarray:
     if most is None or rows <= most:
         return np.arange(rows)
     return np.sort(np.random.default_rng(settings.seed).choice(rows, most, replace=False))
-
-
-def _chosen_batches(
-    file: pq.ParquetFile, chosen: np.ndarray, columns: Sequence[str] | None = None
-) -> Iterator[pa.Table]:
-    """Yields the rows at the positions `chosen`, ascending, in batches; `columns` None = all."""
-    start = 0
-    for table in batches(file, BATCH_ROWS, columns):
-        first, last = np.searchsorted(chosen, (start, start + table.num_rows))
-        if first < last:
-            yield table.take(pa.array(chosen[first:last] - start))
-        start += table.num_rows
 
 
 def _languages(column: pa.ChunkedArray) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ The pretrained network never saw these rows, and the effects were fitted without
 as on new rows: the trees start from them, slightly recalibrated, and read them beside the counters. The out-of-fold
 loss decides the number of trees of an engagement. If nothing is better than the constant rate, it gets that rate.
 So many trees are grown twice: on the fine-tuning rows, to be compared with other models, and on all rows, to predict.
+The trees of the folds also score the rows that they were grown without, for the weights of the blend.
 
 The time grows no faster than the rows. Early stopping takes more trees of more rows, at most trees.n_estimators, but
 fewer folds are tested of more rows (trees.tested_rows), down to one, and no tree is grown on more than
@@ -14,7 +15,7 @@ trees.rows_per_tree rows: beyond that, a row costs only its binning and its scor
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ import numpy as np
 
 from engage_pipeline import schema
 from engage_pipeline.machine.threads import on_training_threads
+from engage_pipeline.model.out_of_fold import OutOfFold
+from engage_pipeline.model.trees.folds import TestedRows
 from engage_pipeline.model.trees.inputs import CATEGORICAL
 from engage_pipeline.model.trees.rows import LogitSource, TreeRows, read_tree_rows
 from engage_pipeline.model.trees.start import BelowTrees, Start, below_trees, fit_start
@@ -79,7 +82,7 @@ def train_trees(
     features: Path, pretrained: LogitSource, effects: np.ndarray, output: Path, settings: Settings
 ) -> dict[str, Any]:
     """Trains the trees of each engagement and writes `trees.json` and `trees_<engagement>.txt` into `output`: of all
-    rows, and with DECIDED before the name of those that are to be compared.
+    rows, and with DECIDED before the name of those that are to be compared. Also writes out_of_fold.OUT_OF_FOLD.
 
     `features` is the Parquet file of validation_features; `pretrained` was not trained on its rows, and `effects`
     float32 [n, 4] are EFFECT_COLUMNS of its rows, fitted without their labels. Returns figures for people. With
@@ -94,15 +97,20 @@ def train_trees(
     grown = [(compared, [DECIDED, ""])]
     if settings.refit:
         grown = [(compared, [DECIDED]), (_bin(rows, None, settings), [""])]
-    inputs, folds = rows.inputs, rows.folds
+    tested = TestedRows.of(rows, settings)
+    inputs = rows.inputs
     del rows  # its matrix, which is binned
     described: dict[str, dict[str, Any]] = {DECIDED: {}, "": {}}
     facts = {}
+    out_of_fold = np.empty((len(tested.places), len(schema.TARGETS)), np.float32)
     with progress("trees", None, "rounds") as tracker:
         for number, target in enumerate(schema.TARGETS):
             labels = compared.labels[:, number]
             report = _rounds(tracker, target)
-            choice = choose_iterations(compared.dataset, compared.below[number], labels, folds, settings, report)
+            choice, logits = choose_iterations(
+                compared.dataset, compared.below[number], labels, tested, settings, report
+            )
+            out_of_fold[:, number] = logits
             for binned, prefixes in grown:
                 start = choice.start if binned is compared else choice.start_of(binned, number)
                 booster = _grow(binned, number, start, choice.iterations, settings) if choice.iterations else None
@@ -111,6 +119,7 @@ def train_trees(
                         (output / trees_file(target, prefix)).write_text(_model_text(booster), encoding="utf-8")
                     described[prefix][target] = {"iterations": choice.iterations, "start": asdict(start)}
             facts[target] = _facts(binned.labels[:, number], choice, booster)
+    OutOfFold.of(tested.places, out_of_fold).write(output)
     for prefix, engagements in described.items():
         values = {"enabled": True, **inputs.to_json(), "engagements": engagements}
         _write_json(output / f"{prefix}{TREES}", values)
@@ -146,39 +155,34 @@ def choose_iterations(
     dataset: Any,
     below: BelowTrees,
     labels: np.ndarray,
-    folds: np.ndarray,
+    tested: "TestedRows",
     settings: Settings,
     report: Callable[[Any], None],
-) -> Choice:
+) -> tuple[Choice, np.ndarray]:
     """Chooses start and number of trees with the least out-of-fold log loss; sets labels and start in `dataset`.
 
-    `below` holds the logits [n] of the start, `labels` bool [n], `folds` int [n] (see `held_out_folds`).
+    Also returns the logits of the tested rows by the trees of the other folds, float64 [m]. `below` holds the logits
+    [n] of the start, `labels` bool [n].
     """
     positives = int(labels.sum())
     constant = Start(constant_logit(labels), 0.0, 0.0)
     if min(positives, len(labels) - positives) < LEAST_LABELS:
-        return Choice(constant, 0, f"{positives} of {len(labels)} rows have it: too one-sided for more than a constant")
-    members = held_out_folds(folds, settings)
+        reason = f"{positives} of {len(labels)} rows have it: too one-sided for more than a constant"
+        return Choice(constant, 0, reason), constant.logits(below)[tested.learned]
+    members = tested.members
     start = fit_start(below, labels)
     logits = start.logits(below)
     losses = log_losses(logits, labels)
     dataset.set_label(labels.astype(np.float32)).set_init_score(logits)
-    curve = [_fold_mean(losses, members), *_cross_validate(dataset, members, settings, report)]
+    later, boosters = _cross_validate(dataset, members, settings, report)
+    curve = [_fold_mean(losses, members), *later]
     constant_loss = float(np.mean([_constant_loss(labels[rest], labels[fold]) for rest, fold in members]))
     best = int(np.argmin(curve))
     if curve[best] >= constant_loss:
-        return Choice(constant, 0, "nothing beats the constant rate", constant_loss, curve)
-    return Choice(start, best, "least out-of-fold loss", constant_loss, curve[: best + 1])
-
-
-def held_out_folds(folds: np.ndarray, settings: Settings) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Returns the positions of the training and of the held-out rows of each fold that is tested.
-
-    These are the first folds that together have trees.tested_rows rows, or all. `folds` int [n].
-    """
-    names, rows = np.unique(folds, return_counts=True)
-    enough = int(np.searchsorted(np.cumsum(rows), settings.trees.tested_rows)) + 1
-    return [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in names[:enough]]
+        choice = Choice(constant, 0, "nothing beats the constant rate", constant_loss, curve)
+        return choice, constant.logits(below)[tested.learned]
+    choice = Choice(start, best, "least out-of-fold loss", constant_loss, curve[: best + 1])
+    return choice, logits[tested.learned] + tested.trees(boosters, best)
 
 
 def constant_logit(labels: np.ndarray) -> float:
@@ -188,8 +192,9 @@ def constant_logit(labels: np.ndarray) -> float:
 
 
 def _cross_validate(
-    dataset: Any, members: list[tuple[np.ndarray, np.ndarray]], settings: Settings, report: Callable[[Any], None]
-) -> list[float]:
+    dataset: Any, members: Sequence[tuple[np.ndarray, np.ndarray]], settings: Settings, report: Callable[[Any], None]
+) -> tuple[list[float], list[Any]]:
+    """Returns the mean loss after each tree, and the trees of each fold."""
     import lightgbm
 
     history: Any = lightgbm.cv(
@@ -198,8 +203,9 @@ def _cross_validate(
         num_boost_round=settings.trees.n_estimators,
         folds=members,
         callbacks=[lightgbm.early_stopping(settings.trees.early_stopping_rounds, verbose=False), report],
+        return_cvbooster=True,
     )
-    return [float(loss) for loss in history["valid binary_logloss-mean"]]
+    return [float(loss) for loss in history["valid binary_logloss-mean"]], history["cvbooster"].boosters
 
 
 def _bin(rows: TreeRows, members: np.ndarray | None, settings: Settings) -> BinnedRows:
@@ -231,7 +237,7 @@ def _model_text(booster: Any) -> str:
     return re.sub(r"^\[num_threads: \d+\]$", "[num_threads: 0]", booster.model_to_string(), flags=re.MULTILINE)
 
 
-def _fold_mean(losses: np.ndarray, members: list[tuple[np.ndarray, np.ndarray]]) -> float:
+def _fold_mean(losses: np.ndarray, members: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
     return float(np.mean([losses[fold].mean() for _, fold in members]))
 
 

@@ -1,7 +1,4 @@
-from functools import partial
-
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -13,7 +10,8 @@ from engage_pipeline.model.network.finetuning import finetune_network, finetunin
 from engage_pipeline.model.network.network_files import load_network
 from engage_pipeline.model.network.pretraining import pretrain_network
 from engage_pipeline.model.network.scoring import NetworkScorer
-from engage_pipeline.model.validation_roles import DECIDED, trains_network
+from engage_pipeline.model.out_of_fold import OutOfFold
+from engage_pipeline.model.validation_roles import DECIDED, fine_tunes
 from engage_pipeline_tests.model.network.network_samples import (
     ARCHITECTURES,
     LANGUAGES,
@@ -60,14 +58,12 @@ def finetune(tmp_path, pretrained):
     return run
 
 
-@pytest.mark.parametrize(("trees", "set_aside"), [(True, (schema.HOLDOUT, 9)), (False, (schema.HOLDOUT,))])
-def test_trains_on_neither_holdout_nor_blend_rows(tmp_path, trees, set_aside):
+def test_does_not_train_on_held_out_rows(tmp_path):
     features = write_validation(tmp_path)
-    rule = partial(trains_network, settings=network_settings(tmp_path, trees={"enabled": trees}))
-    plan = finetuning_plan(features, make_network(), network_settings(tmp_path), rule)
+    plan = finetuning_plan(features, make_network(), network_settings(tmp_path), fine_tunes)
     rows = plan.load(plan.stretches[0], np.arange(plan.stretches[0].rows))
     table = pq.read_table(features)
-    kept = table.filter(pc.invert(pc.is_in(table[schema.SPLIT], pa.array(set_aside, pa.int32()))))
+    kept = table.filter(pc.not_equal(table[schema.SPLIT], schema.HOLDOUT))
     assert len(rows) == len(kept) < len(table)
     np.testing.assert_array_equal(rows.numbers[:, 0], kept["pair_like"].to_numpy())
 
@@ -122,19 +118,46 @@ def test_no_rows_to_train_on_names_the_file(tmp_path):
     pq.write_table(set_column(table, schema.SPLIT, [schema.HOLDOUT] * 20), tmp_path / "validation.parquet")
     with pytest.raises(UserError, match=r"validation\.parquet: no fine-tuning rows"):
         settings = network_settings(tmp_path)
-        rule = partial(trains_network, settings=settings)
-        finetuning_plan(tmp_path / "validation.parquet", make_network(), settings, rule)
+        finetuning_plan(tmp_path / "validation.parquet", make_network(), settings, fine_tunes)
 
 
-def test_held_out_and_blend_rows_teach_the_published_network_alone(finetune, tmp_path):
+def with_other_likes(path, rows):
+    """Turns the likes of the validation rows for whose `split` the rule holds."""
+    table = pq.read_table(path)
+    turned = rows(table[schema.SPLIT].to_numpy())
+    labels = np.where(turned, ~table["like"].to_numpy(), table["like"].to_numpy())
+    pq.write_table(set_column(table, "like", labels), path, row_group_size=110)
+
+
+def test_held_out_rows_teach_the_published_network_alone(finetune, tmp_path):
     before = finetune()[1]["folder"]
-    table = pq.read_table(tmp_path / "validation.parquet")
-    spared = np.isin(table[schema.SPLIT].to_numpy(), (schema.HOLDOUT, 9))
-    labels = np.where(spared, ~table["like"].to_numpy(), table["like"].to_numpy())
-    pq.write_table(set_column(table, "like", labels), tmp_path / "validation.parquet")
+    with_other_likes(tmp_path / "validation.parquet", lambda split: split == schema.HOLDOUT)
     after = finetune()[1]["folder"]
-    same = {path.name for path in before.glob("*.safetensors") if path.read_bytes() == (after / path.name).read_bytes()}
-    assert same == {"decided_network.safetensors"}
+    same = {path.name for path in before.iterdir() if path.read_bytes() == (after / path.name).read_bytes()}
+    assert same >= {"decided_network.safetensors", "out_of_fold.parquet"}
+    assert "network.safetensors" not in same
+
+
+@pytest.mark.parametrize(("chunks", "folds"), [(10, 4), (10, 3)])
+def test_each_fine_tuning_row_is_scored_by_a_network_without_its_fold(finetune, tmp_path, chunks, folds):
+    settings = {"trees": {"folds": folds}, "num_validation_chunks": chunks}
+    before = OutOfFold.read(finetune(**settings)[1]["folder"])
+    split = pq.read_table(tmp_path / "validation.parquet")[schema.SPLIT].to_numpy()
+    assert before.rows.tolist() == np.flatnonzero(split >= 0).tolist()
+    with_other_likes(tmp_path / "validation.parquet", lambda split: (split >= 0) & (split % folds == 1))
+    after = OutOfFold.read(finetune(**settings)[1]["folder"])
+    changed = (before.logits != after.logits).any(axis=1)
+    assert np.array_equal(changed, split[before.rows] % folds != 1)
+
+
+def test_of_many_rows_few_folds_are_scored(finetune, tmp_path):
+    found = OutOfFold.read(finetune(trees={"folds": 4, "tested_rows": 1})[1]["folder"])
+    split = pq.read_table(tmp_path / "validation.parquet")[schema.SPLIT].to_numpy()
+    assert found.rows.tolist() == np.flatnonzero((split >= 0) & (split % 4 == 0)).tolist()
+
+
+def test_without_trees_nothing_is_scored_out_of_fold(finetune):
+    assert not (finetune(trees={"enabled": False})[1]["folder"] / "out_of_fold.parquet").exists()
 
 
 def test_without_refit_the_published_network_is_the_compared_one(finetune):

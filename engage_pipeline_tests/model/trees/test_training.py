@@ -11,11 +11,12 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, EFFECT_LOGITS, no_effects
+from engage_pipeline.model.out_of_fold import OUT_OF_FOLD
 from engage_pipeline.model.trees.inputs import COLUMNS, LANGUAGE, LOGITS, TreeInputs
 from engage_pipeline.model.trees.rows import LogitSource
 from engage_pipeline.model.trees.scoring import TreeScorer
 from engage_pipeline.model.trees.start import BelowTrees, fit_start
-from engage_pipeline.model.trees.training import LEAST_LABELS, held_out_folds, train_trees, trees_file
+from engage_pipeline.model.trees.training import LEAST_LABELS, train_trees, trees_file
 from engage_pipeline.model.validation_roles import DECIDED
 from engage_pipeline.settings.families import DEFAULT_FAMILIES, FURTHER_FAMILIES, REFERENCE_FAMILIES
 from engage_pipeline.settings.settings import Settings
@@ -131,7 +132,7 @@ def test_what_holds_in_no_other_fold_gets_no_trees(tmp_path: Path) -> None:
 
 def test_the_constant_rate_is_better_than_a_network_that_is_lost(tmp_path: Path) -> None:
     table = feature_table(200, 17, validation=True)
-    trained = np.isin(table[schema.SPLIT].to_numpy(), range(LAST_CHUNK))
+    trained = np.isin(table[schema.SPLIT].to_numpy(), range(LAST_CHUNK + 1))
     labels = np.random.default_rng(2).random(200) < 0.3
     table = replaced(table, "like", labels)
     facts = train(table, tmp_path, tiny_settings(tmp_path, trees={"min_child_samples": 1000}), LostLogits())
@@ -219,10 +220,9 @@ def test_the_curve_starts_at_the_start(tmp_path: Path) -> None:
         assert figures["curve"] == pytest.approx([figures["curve"][0]] * len(figures["curve"]), abs=1e-5)
 
 
-def test_blend_rows_and_holdout_rows_teach_the_published_trees_alone(tmp_path: Path) -> None:
+def test_holdout_rows_teach_the_published_trees_alone(tmp_path: Path) -> None:
     table = feature_table(2500, 5, validation=True)
-    split = table[schema.SPLIT].to_numpy()
-    spared = (split == LAST_CHUNK) | (split == schema.HOLDOUT)
+    spared = table[schema.SPLIT].to_numpy() == schema.HOLDOUT
     poisoned = replaced(table, LANGUAGE, np.where(spared, "poison", table[LANGUAGE].to_numpy(zero_copy_only=False)))
     for target in schema.TARGETS:
         poisoned = replaced(poisoned, target, np.where(spared, True, table[target].to_numpy()))
@@ -232,12 +232,15 @@ def test_blend_rows_and_holdout_rows_teach_the_published_trees_alone(tmp_path: P
     train(table, tmp_path / "clean", settings)
     train(poisoned, tmp_path / "poisoned", settings)
     clean, dirty = content(tmp_path / "clean"), content(tmp_path / "poisoned")
-    assert {name for name in clean if clean[name] == dirty[name]} == {name for name in clean if DECIDED in name}
+    assert {name for name in clean if clean[name] == dirty[name]} == {
+        name for name in clean if name.startswith((DECIDED, OUT_OF_FOLD))
+    }
 
 
 def test_without_refit_the_published_trees_are_the_compared_ones(tmp_path: Path) -> None:
     facts = train(feature_table(2500, 5, validation=True), tmp_path, tiny_settings(tmp_path, refit=False))
     found = content(tmp_path)
+    del found[OUT_OF_FOLD]
     assert len(found) == 2 * (1 + sum(one["trees"] > 0 for one in facts["engagements"].values()))
     assert all(found[f"{DECIDED}{name}"] == found[name] for name in found if not name.startswith(DECIDED))
 
@@ -267,7 +270,7 @@ def test_an_engagement_of_one_class_gets_a_constant(tmp_path: Path, value: bool)
     table = replaced(table, "retweet", np.full(1500, value))
     facts = train(table, tmp_path, tiny_settings(tmp_path))
     split = table[schema.SPLIT].to_numpy()
-    rows = int(((split >= 0) & (split < LAST_CHUNK)).sum())
+    rows = int((split >= 0).sum())
     number = schema.TARGETS.index("retweet")
     logits = compared(tmp_path).logits(table, ViewerLogits().logits(table), no_effects(table.num_rows))[:, number]
     expected = (rows + 0.5) / (rows + 1) if value else 0.5 / (rows + 1)
@@ -278,7 +281,7 @@ def test_an_engagement_of_one_class_gets_a_constant(tmp_path: Path, value: bool)
 
 def test_too_few_positives_get_a_constant(tmp_path: Path) -> None:
     table = feature_table(1500, 7, validation=True)
-    train_rows = np.flatnonzero(np.isin(table[schema.SPLIT].to_numpy(), range(LAST_CHUNK)))
+    train_rows = np.flatnonzero(np.isin(table[schema.SPLIT].to_numpy(), range(LAST_CHUNK + 1)))
     few = np.isin(np.arange(1500), train_rows[: LEAST_LABELS - 1])
     facts = train(replaced(table, "reply", few), tmp_path, tiny_settings(tmp_path))
     assert facts["engagements"]["reply"]["trees"] == 0
@@ -308,23 +311,15 @@ def test_max_rows_limits_the_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("most", "grown"), [(190, False), (1000, True)])
 def test_no_tree_is_grown_on_more_rows_than_the_setting(tmp_path: Path, most: int, grown: bool) -> None:
-    """A split leaves 100 rows on each side: 190 rows are too few for one."""
+    """A split leaves 100 rows on each side: 190 rows are too few for one, and a tree without splits is a constant."""
     table = feature_table(2000, 10, validation=True)
     trees = {"n_estimators": 5, "min_child_samples": 100, "rows_per_tree": most}
     facts = train(table, tmp_path, tiny_settings(tmp_path, trees=trees))
-    assert (facts["engagements"]["like"]["trees"] > 0) == grown
-
-
-@pytest.mark.parametrize(("rows", "tested"), [(1, 1), (3, 1), (4, 2), (5, 2), (6, 3), (100, 3)])
-def test_folds_are_tested_until_enough_rows_were_held_out(tmp_path: Path, rows: int, tested: int) -> None:
-    folds = np.array([2, 0, 1, 0, 1, 0, 2])
-    members = held_out_folds(folds, tiny_settings(tmp_path, trees={"tested_rows": rows}))
-    assert [held_out.tolist() for _, held_out in members] == [[1, 3, 5], [2, 4], [0, 6]][:tested]
-    assert all(sorted([*rest, *held_out]) == list(range(7)) for rest, held_out in members)
+    assert bool(facts["engagements"]["like"]["gain"]) == grown
 
 
 def test_no_rows_is_the_users_mistake(tmp_path: Path) -> None:
-    table = replaced(feature_table(100, 11, validation=True), schema.SPLIT, np.full(100, LAST_CHUNK))
+    table = replaced(feature_table(100, 11, validation=True), schema.SPLIT, np.full(100, schema.HOLDOUT))
     with pytest.raises(UserError, match=r"features\.parquet: no fine-tuning rows"):
         train(table, tmp_path, tiny_settings(tmp_path))
 
