@@ -21,7 +21,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.numerics.logistic import log_losses, sigmoid
 
 BLEND = "blend.json"
-COMMON_DEVIATION, OWN_DEVIATION = 1.0, 0.25
+COMMON_DEVIATION, OWN_DEVIATION = 0.5, 0.25
 """Prior standard deviations of the logarithm of each weight: of all engagements, and how one differs from them."""
 
 Logits = Mapping[str, np.ndarray]
@@ -47,8 +47,8 @@ class Weights:
 
 
 NETWORK_ONLY = Weights(1.0, 0.0, 0.0)
-WITH_EFFECTS = Weights(0.2, 0.5, 0.3)
-"""The prior: the trees read the other two."""
+WITH_EFFECTS = Weights(0.4, 0.4, 0.2)
+"""The prior: on worlds of three kinds about the best equal weights (ADR 36)."""
 WITHOUT_EFFECTS = Weights(0.5, 0.5, 0.0)
 Blend = Mapping[str, Weights]
 """The weights by engagement."""

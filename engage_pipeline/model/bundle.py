@@ -89,23 +89,22 @@ class TrainedModel:
             source = source.directory()
         return cls(*_load_models(source, threads, device, decided=decided), read_blend(source / BLEND))
 
-    def unblended(self, table: Features, effects: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """Returns logits float64 [n, 4], in the order of TARGETS, of the `network`; with trees also of `pretrained` and
-        `trees`, and of the `effects` if any are on.
+    def components(self, table: Features) -> dict[str, np.ndarray]:
+        """Returns logits float64 [n, 4], in the order of TARGETS, of the `network` and of the model, the `blend`; with
+        trees also of `pretrained` and `trees`, and of the `effects` if any are on.
 
-        `table` has the columns of schema.feature_schema, labelled or not. `effects` are EFFECT_COLUMNS of the rows,
-        float32 [n, 4]; give them if the published effects have seen the rows' labels. Raises UserError naming the row
-        if a logit is not finite.
+        `table` has the columns of schema.feature_schema, labelled or not. Raises UserError naming the row if a logit is
+        not finite.
         """
         logits = {name: found.astype(np.float64) for name, found in self._networks(table).items()}
         _check_finite("network", logits["network"], table)
         if self.trees is not None and self.effects is not None:
             _check_finite("pretrained network", logits["pretrained"], table)
-            effects = self.effects.columns(table) if effects is None else effects
+            effects = self.effects.columns(table)
             if self.effects.enabled:
                 logits["effects"] = effects[:, : len(EFFECT_LOGITS)].astype(np.float64)
             logits["trees"] = self.trees.logits(table, logits["pretrained"], effects)
-        return logits
+        return {**logits, "blend": blend_logits(self.blend, logits)}
 
     def _networks(self, table: Features) -> dict[str, np.ndarray]:
         from engage_pipeline.model.network.scoring import logits_of_both
@@ -114,11 +113,6 @@ class TrainedModel:
             return {"network": self.finetuned.logits(table)}
         network, pretrained = logits_of_both(self.finetuned, self.pretrained, table)
         return {"network": network, "pretrained": pretrained}
-
-    def components(self, table: Features) -> dict[str, np.ndarray]:
-        """Returns the logits of `unblended`, and `blend`: those of the model."""
-        logits = self.unblended(table)
-        return {**logits, "blend": blend_logits(self.blend, logits)}
 
     def probabilities(self, table: Features) -> np.ndarray:
         """Returns probabilities float64 [n, 4], in the order of TARGETS, at least LEAST_PROBABILITY from 0 and 1."""

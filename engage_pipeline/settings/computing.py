@@ -86,7 +86,7 @@ class NetworkSettings(SettingsSection):
         "deep_fm",
         description="`deep_fm`: embeddings of viewers, authors and words, and their products, below two deep layers; "
         "`residual`: four layers with skips, the reference's; `deep_cross`: low-rank cross layers beside two deep ones "
-        "(DCN V2). The last two read tweet sketches and Fourier features instead.",
+        "(DCN V2). The last two read no ids, and Fourier features of the numbers.",
     )
     hidden_size: int = Field(256, ge=2, description="Width of the hidden layers (`deep_fm`: the second has half).")
     embedding_size: int = Field(16, ge=1, description="Size of each embedding.")
@@ -95,6 +95,11 @@ class NetworkSettings(SettingsSection):
         ge=1,
         description="At most so many viewers, authors and tokens, those of most training rows, have embeddings "
         "(`deep_fm`).",
+    )
+    sketches: bool = Field(
+        True,
+        description="Read tweet sketches beside the words (`deep_fm`; the others always read them). They bring what a "
+        "pretrained encoder knows of words that are rare here.",
     )
     batch_size: int = Field(512, ge=2, description="Rows a training step.")
     learning_rate: float = Field(3e-3, gt=0, description="Highest learning rate of each schedule.")

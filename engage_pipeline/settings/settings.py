@@ -154,6 +154,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "learning_rate": 1e-3,
             "warmup_steps": 20,
         },
+        "network": {"sketches": False},
         "trees": {"num_leaves": 15},
     },
 }

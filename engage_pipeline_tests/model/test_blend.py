@@ -44,7 +44,7 @@ def engagements(rows: int, seeds: Sequence[int], *noise: float) -> tuple[Logits,
 def slow_objective(moved: np.ndarray, prior: Weights, logits: Logits, labels: np.ndarray) -> float:
     """Log losses in nats plus the prior, term by term.
 
-    `moved` [1 + engagements, models]: weights ~ prior * exp(z + z of the engagement), normal with deviations 1 and 1/4.
+    `moved` [1 + engagements, models]: weights ~ prior * exp(z + z of the engagement), of deviations 1/2 and 1/4.
     """
     total = 0.0
     for place in range(labels.shape[1]):
@@ -52,7 +52,7 @@ def slow_objective(moved: np.ndarray, prior: Weights, logits: Logits, labels: np
         for row in range(len(labels)):
             logit = sum(weight * logits[name][row, place] for name, weight in zip(logits, raw / raw.sum(), strict=True))
             total += np.log1p(np.exp(-logit if labels[row, place] else logit))
-    return float(total + (moved[0] ** 2).sum() / 2 + (moved[1:] ** 2).sum() / (2 * 0.25**2))
+    return float(total + (moved[0] ** 2).sum() / (2 * 0.5**2) + (moved[1:] ** 2).sum() / (2 * 0.25**2))
 
 
 @pytest.mark.parametrize(("prior", "noise"), [(WITH_EFFECTS, (0.5, 1.5, 1.0)), (WITHOUT_EFFECTS, (0.5, 1.5))])

@@ -1,4 +1,4 @@
-"""Which effects its trees read, and rows for which it gives no number."""
+"""Rows for which a bundle gives no number."""
 
 from pathlib import Path
 
@@ -8,8 +8,6 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.bundle import TrainedModel, _check_finite, build_bundle
-from engage_pipeline.model.effects.columns import EFFECT_COLUMNS
-from engage_pipeline.model.trees.scoring import TreeScorer
 from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
 from engage_pipeline_tests.samples import feature_table
 
@@ -21,16 +19,6 @@ UNSEEN = feature_table(200, 32, labelled=False)
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("inputs")
     return make_inputs(TABLE, folder, quiet_settings(folder))
-
-
-def test_the_trees_read_the_effects_that_they_are_given(inputs: dict[str, Path], tmp_path: Path) -> None:
-    build_bundle(tmp_path, **inputs, settings=quiet_settings(tmp_path))
-    model = TrainedModel.load(tmp_path, threads=1)
-    given = np.random.default_rng(1).normal(-2, 1, (len(UNSEEN), len(EFFECT_COLUMNS))).astype(np.float32)
-    logits = model.unblended(UNSEEN, given)
-    assert np.array_equal(logits["effects"], given[:, :4])
-    assert np.array_equal(logits["trees"], TreeScorer.load(tmp_path).logits(UNSEEN, logits["pretrained"], given))
-    assert not np.array_equal(logits["trees"], model.unblended(UNSEEN)["trees"])
 
 
 @pytest.mark.parametrize("place", range(4))

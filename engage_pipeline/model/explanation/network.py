@@ -78,25 +78,24 @@ def baseline_known(config: NetworkConfig) -> torch.Tensor:
     is verified. Sizes and ages are unknown: their sines and cosines are 0, the mean over a wide range of values.
     """
     known = torch.zeros(1, config.known_size)
+    numbers_start = config.sketch_depth * config.sketch_width
+    flags_start = config.known_size - config.history_size - len(schema.BINARY_FEATURES)
+    numbers = known[0, numbers_start:flags_start]
     if config.vocabulary:
-        nothing = torch.zeros(1, len(schema.NUMBERS))
-        known[:, : len(schema.PROFILE_NUMBERS)] = profile_logarithms(nothing)
-        known[0, len(schema.PROFILE_NUMBERS) + schema.BINARY_FEATURES.index(_BASELINE_FLAG)] = 1
-        return known
-    fourier_start = config.sketch_depth * config.sketch_width
-    flags_start = fourier_start + FEATURES_PER_NUMBER * len(schema.NUMBERS)
-    fourier = known[0, fourier_start:flags_start].view(len(schema.NUMBERS), FEATURES_PER_NUMBER)
-    fourier[[schema.NUMBERS.index(name) for name in _COUNTED_FROM_ZERO], N_SCALES:] = 1  # the cosines of 0
+        numbers[:] = profile_logarithms(torch.zeros(1, len(schema.NUMBERS)))[0]
+    else:
+        fourier = numbers.view(len(schema.NUMBERS), FEATURES_PER_NUMBER)
+        fourier[[schema.NUMBERS.index(name) for name in _COUNTED_FROM_ZERO], N_SCALES:] = 1  # the cosines of 0
     known[0, flags_start + schema.BINARY_FEATURES.index(_BASELINE_FLAG)] = 1
     return known
 
 
 def input_features(config: NetworkConfig) -> list[str]:
     """Returns the feature behind each column of the network's input: the known ones, then the embeddings."""
+    names = [schema.TEXT_TOKENS] * (config.sketch_depth * config.sketch_width)
     if config.vocabulary:
-        names = [*schema.PROFILE_NUMBERS]
+        names += schema.PROFILE_NUMBERS
     else:
-        names = [schema.TEXT_TOKENS] * (config.sketch_depth * config.sketch_width)
         names += [name for name in schema.NUMBERS for _ in range(FEATURES_PER_NUMBER)]
     names += schema.BINARY_FEATURES
     if config.base_rates:

@@ -41,8 +41,8 @@ class Inputs(NamedTuple):
 class InputBuilder:
     """Turns rows into a network's input on `device`, with one sketch `codes` int32 [vocabulary, depth] for all.
 
-    With `base_rates`, in the order of TARGETS, the input includes smoothed rates. With a `vocabulary` it includes the
-    numbers of words, and the profile numbers as logarithms instead of sketch and Fourier features.
+    With `base_rates`, in the order of TARGETS, the input includes smoothed rates; with a width of 0 no sketch. With a
+    `vocabulary` it includes the numbers of words, and the profile numbers as logarithms instead of Fourier features.
     """
 
     def __init__(
@@ -69,12 +69,15 @@ class InputBuilder:
     def build(self, rows: Rows) -> Inputs:
         """Returns the input of `rows`, in their order."""
         numbers = self._tensor(rows.numbers)
-        pieces = [self._tensor(rows.flags).float()]
-        if self.vocabulary:
-            pieces.insert(0, profile_logarithms(numbers))
-        else:
+        pieces = []
+        if self.sketch_width:
             counts = count_codes(self._tensor(rows.tokens), self._tensor(rows.lengths), self.codes, self.sketch_width)
-            pieces[:0] = [normalize_sketch(counts), fourier_features(numbers[:, : len(schema.NUMBERS)])]
+            pieces.append(normalize_sketch(counts))
+        if self.vocabulary:
+            pieces.append(profile_logarithms(numbers))
+        else:
+            pieces.append(fourier_features(numbers[:, : len(schema.NUMBERS)]))
+        pieces.append(self._tensor(rows.flags).float())
         if self.base_rates:
             pieces.append(history_features(numbers, self._tensor(rows.exposures), self.base_rates))
         return self._with_numbers(torch.cat(pieces, dim=1), rows)
@@ -95,7 +98,7 @@ class InputBuilder:
         return self._with_numbers(self._tensor(known[np.newaxis]), rows)
 
     def _with_numbers(self, known: torch.Tensor, rows: Rows) -> Inputs:
-        words, first_words = (_NO_WORDS, _NO_WORDS) if self.vocabulary is None else self.vocabulary.words_of(rows)
+        words, first_words = (_NO_WORDS, _NO_WORDS) if self.vocabulary is None else self.vocabulary.words_of(rows.tokens, rows.lengths)
         numbers = (rows.categories, rows.people, words, first_words)
         return Inputs(known, *(self._tensor(one) for one in numbers))
 

@@ -14,6 +14,7 @@ class NetworkConfig:
     languages: tuple[str, ...]
     sketch_depth: int
     sketch_width: int
+    """Both are 0 if the network reads no tweet sketches."""
     hidden_size: int
     embedding_size: int
     base_rates: tuple[float, ...] = ()
@@ -34,9 +35,7 @@ class NetworkConfig:
 
     @property
     def known_size(self) -> int:
-        """The number of columns of `Inputs.known`: depth x width + 16 x 73 + 12, or 8 + 12 with a vocabulary, and those
-        of the smoothed rates."""
-        size = len(schema.BINARY_FEATURES) + self.history_size
-        if self.vocabulary:
-            return size + len(schema.PROFILE_NUMBERS)
-        return size + self.sketch_depth * self.sketch_width + FEATURES_PER_NUMBER * len(schema.NUMBERS)
+        """The number of columns of `Inputs.known`: depth x width + 16 x 73 + 12, with a vocabulary depth x width + 8
+        + 12, and those of the smoothed rates."""
+        numbers = len(schema.PROFILE_NUMBERS) if self.vocabulary else FEATURES_PER_NUMBER * len(schema.NUMBERS)
+        return self.sketch_depth * self.sketch_width + numbers + len(schema.BINARY_FEATURES) + self.history_size

@@ -125,11 +125,12 @@ def _network_config(
     device: torch.device,
 ) -> NetworkConfig:
     chosen = settings.network
+    sketched = chosen.sketches or known is None
     return NetworkConfig(
         architecture=chosen.architecture,
         languages=tuple(languages),
-        sketch_depth=depth,
-        sketch_width=settings.sketch_width,
+        sketch_depth=depth if sketched else 0,
+        sketch_width=settings.sketch_width if sketched else 0,
         hidden_size=chosen.hidden_size,
         embedding_size=chosen.embedding_size,
         base_rates=tuple(rates) if chosen.smoothed_rates else (),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +13,6 @@ from engage_pipeline import schema
 from engage_pipeline.model.feature_columns import Features
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT, fingerprints
 from engage_pipeline.numerics.token_bytes import tokens_of
-
-if TYPE_CHECKING:
-    from engage_pipeline.model.network.rows import Rows
 
 PEOPLE = ("engaging_user_id", "engaged_with_user_id")
 """The columns of the viewer and the author."""
@@ -67,16 +64,16 @@ class Vocabulary:
             [numbers_in(one, fingerprints(table[name])) for one, name in zip(known, PEOPLE, strict=True)]
         )
 
-    def words_of(self, rows: "Rows") -> tuple[np.ndarray, np.ndarray]:
-        """Returns the numbers of the rows' tokens, int64, without the first and last of each ([CLS], [SEP]), and the
-        place of each row's first one, int64 [n]."""
-        ends = np.cumsum(rows.lengths)
-        inner = np.ones(len(rows.tokens), np.bool_)
-        filled = rows.lengths > 0
-        inner[(ends - rows.lengths)[filled]] = False
+    def words_of(self, tokens: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the numbers of tokens, int64, without the first and last of each row ([CLS], [SEP]), and the place of
+        each row's first one, int64 [n]. `tokens` int [sum of lengths] are those of rows of so many, `lengths` int [n].
+        """
+        ends, filled = np.cumsum(lengths), lengths > 0
+        inner = np.ones(len(tokens), np.bool_)
+        inner[(ends - lengths)[filled]] = False
         inner[(ends - 1)[filled]] = False
-        lengths = np.maximum(rows.lengths - 2, 0)
-        return numbers_in(self.tokens, rows.tokens[inner]), np.cumsum(lengths) - lengths
+        words = np.maximum(lengths - 2, 0)
+        return numbers_in(self.tokens, tokens[inner]), np.cumsum(words) - words
 
 
 def numbers_in(known: np.ndarray, values: np.ndarray) -> np.ndarray:

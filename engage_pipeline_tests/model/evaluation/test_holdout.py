@@ -1,6 +1,7 @@
 """The holdout rows, and only they, are scored; the files say what the models gave."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from engage_pipeline.model.evaluation.scores_section import slices_section
 from engage_pipeline.model.evaluation.slices import SLICED_COLUMNS, Scored, score_slices
 from engage_pipeline.model.facts import NetworkFacts, TreesFacts, TreesFigures
 from engage_pipeline.model.network.scoring import NetworkScorer
+from engage_pipeline.model.out_of_fold import OUT_OF_FOLD
 from engage_pipeline.model.validation_roles import DECIDED
 from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings, write_network
 from engage_pipeline_tests.samples import feature_table
@@ -196,6 +198,7 @@ def test_the_model_that_predicts_is_scored_beside_the_candidate(
     other = tmp_path / "finetuned"
     for prefix in ("", DECIDED):
         write_network(other, 1, chosen, prefix)
+    shutil.copyfile(inputs["finetuned"] / OUT_OF_FOLD, other / OUT_OF_FOLD)
     build_bundle(folders[1], **(inputs | {"finetuned": other}), settings=chosen)
     candidate, predicting = (TrainedModel.load(folder, threads=1) for folder in folders[:2])
     history = ModelHistory("turned <down>")

@@ -73,10 +73,21 @@ def test_one_row_alone_has_the_input_that_it_has_among_others(known: bool):
             assert torch.equal(alone.words, words[firsts[place] : ends[place]])
 
 
+def test_with_a_vocabulary_the_sketch_may_be_left_out():
+    vocabulary = sample_vocabulary()
+    rows = RowReader(LANGUAGES, vocabulary=vocabulary).rows(feature_table(20, 4), labelled=True)
+    whole, without = (InputBuilder(make_codes(), width, CPU, (), vocabulary).build(rows).known for width in (WIDTH, 0))
+    network = make_network("deep_fm")
+    assert whole.shape[1] == network.config.known_size == DEPTH * WIDTH + without.shape[1]
+    assert torch.equal(whole[:, DEPTH * WIDTH :], without)
+    sketches = InputBuilder(make_codes(), WIDTH, CPU).build(rows).known[:, : DEPTH * WIDTH]
+    assert torch.equal(whole[:, : DEPTH * WIDTH], sketches)
+
+
 def test_with_a_vocabulary_profiles_are_logarithms_and_words_are_numbered():
     table, vocabulary = feature_table(40, 4), sample_vocabulary()
     rows = RowReader(LANGUAGES, vocabulary=vocabulary).rows(table, labelled=True)
-    found = InputBuilder(make_codes(), WIDTH, CPU, (), vocabulary).build(rows)
+    found = InputBuilder(make_codes(), 0, CPU, (), vocabulary).build(rows)
     expected, words, firsts = [], [], []
     tokens = vocabulary.tokens.tolist()
     for row in table.to_pylist():

@@ -50,5 +50,7 @@ def test_an_architecture_that_is_not_known_is_no_network(tmp_path: Path) -> None
     path = tmp_path / "network.json"
     values = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**values, "architecture": "later"}), encoding="utf-8")
-    with pytest.raises(UserError, match="not a network: architecture 'later' is not one of residual"):
+    with pytest.raises(
+        UserError, match="not a network: architecture 'later' is not one of deep_fm, residual, deep_cross"
+    ):
         load_network(tmp_path)

@@ -75,6 +75,7 @@ def test_the_seed_draws_the_first_weights(pretrain, tmp_path):
         ({"network": {"precision": "bf16"}}, 1),
         ({"max_n_parts_in_memory": 1}, None),
         ({"network": {"vocabulary": 5}}, 1),
+        ({"network": {"sketches": True}}, 1),
     ],
 )
 def test_each_setting_has_an_effect(pretrain, tmp_path, schedule, changed, step_factor):
@@ -93,11 +94,10 @@ def test_each_setting_has_an_effect(pretrain, tmp_path, schedule, changed, step_
 
 def test_the_width_of_sketches_has_an_effect_on_a_network_that_reads_them(pretrain, tmp_path):
     paths = write_parts(tmp_path, [140])
-    for architecture, equal in (("deep_fm", True), ("residual", False), ("deep_cross", False)):
-        folders = [
-            pretrain(paths, sketch_width=width, network={"architecture": architecture})[1]["folder"]
-            for width in (16, 32)
-        ]
+    without = {"architecture": "deep_fm", "sketches": False}
+    others = [{"architecture": name, "sketches": True} for name in ARCHITECTURES]
+    for chosen, equal in ((without, True), *((one, False) for one in others)):
+        folders = [pretrain(paths, sketch_width=width, network=chosen)[1]["folder"] for width in (16, 32)]
         first, second = (load_network(folder).second.weight for folder in folders)
         assert torch.equal(first, second) == equal
 

@@ -134,7 +134,7 @@ def test_grown_languages_are_trained(pretrain: Pretrain) -> None:
         ({"network": {"hidden_size": 9}}, "hidden_size was 8 and is 9"),
         ({"network": {"embedding_size": 4}}, "embedding_size was 16 and is 4"),
         ({"network": {"smoothed_rates": False}}, "it reads smoothed rates"),
-        ({"sketch_width": 32}, "sketch_width was 16 and is 32"),
+        ({"network": {"sketches": True}}, "sketch_depth was 0 and is 2"),
     ],
 )
 def test_another_shape_starts_anew_and_says_why(
