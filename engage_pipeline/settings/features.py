@@ -74,6 +74,12 @@ class EffectSettings(SettingsSection):
     kept_sweeps: int = Field(
         60, ge=3, description="Sweeps whose means and variances are kept; a third as many for the rows of a fold."
     )
+    row_sweeps: int = Field(
+        600_000_000,
+        ge=1,
+        description="Rows times sweeps that are enough: where `sweeps` or `kept_sweeps` times the rows is more, fewer "
+        "sweeps are made, but at least 15.",
+    )
     folds: int = Field(
         2,
         ge=2,
