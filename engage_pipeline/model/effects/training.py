@@ -31,9 +31,10 @@ from engage_pipeline.model.effects.fields import Clusters
 from engage_pipeline.model.effects.nesting import find_nested
 from engage_pipeline.model.effects.numbering import build_design
 from engage_pipeline.model.effects.rows import FittedRows, read_fitted_rows
+from engage_pipeline.model.effects.sweeps import Sweeps
 from engage_pipeline.model.effects.tables import table_file, write_description, write_table
 from engage_pipeline.model.validation_roles import DECIDED, HOLDOUT_ROW, TRAINING_ROW
-from engage_pipeline.progress import progress
+from engage_pipeline.progress import LOGGER, progress
 from engage_pipeline.settings.settings import Settings
 
 _ROW_BYTES, _LEAST_BYTES = 1_000, 4_000_000
@@ -109,13 +110,14 @@ def _sample(
 
     Stores EFFECT_COLUMNS of each validation row in `columns`, by a chain without that row.
     """
-    own, folds = settings.effects, [*rows.folds, HOLDOUT_ROW]
+    sweeps, folds = Sweeps.of(len(design), settings.effects), [*rows.folds, HOLDOUT_ROW]
     in_files = len(design) * _HELD_BYTES > memory_bytes(settings.engine.memory_limit) // 4
     nested = find_nested(design, effects, folder / "nested")
     deviations = [effect.deviation for effect in effects]
-    first = own.sweeps if len(design) > rows.n_validation else 0  # without training rows it would wander
-    burnt, few = own.sweeps // 4, -(-own.kept_sweeps // 3)
-    total = first + len(folds) * (burnt + few) + (burnt + own.kept_sweeps) * settings.refit
+    first = sweeps.settling if len(design) > rows.n_validation else 0  # without training rows it would wander
+    burnt, few = sweeps.burnt, sweeps.few
+    total = first + len(folds) * (burnt + few) + (burnt + sweeps.kept) * settings.refit
+    LOGGER.info("engagement_effects: %s", sweeps.reason(total, len(design), settings.effects))
     with progress("engagement_effects", total, "sweeps") as tracker:
 
         def files(name: str) -> Path | None:
@@ -140,7 +142,7 @@ def _sample(
             yield chain, ""
             return
         published = chain.branch(_of_all, settings.seed + len(folds) + 1, files("all-rows"))
-        yield run(published, own.kept_sweeps, learn=True), ""
+        yield run(published, sweeps.kept, learn=True), ""
 
 
 def _of_training(facts: np.ndarray) -> np.ndarray:

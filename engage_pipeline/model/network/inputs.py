@@ -98,7 +98,9 @@ class InputBuilder:
         return self._with_numbers(self._tensor(known[np.newaxis]), rows)
 
     def _with_numbers(self, known: torch.Tensor, rows: Rows) -> Inputs:
-        words, first_words = (_NO_WORDS, _NO_WORDS) if self.vocabulary is None else self.vocabulary.words_of(rows.tokens, rows.lengths)
+        words, first_words = _NO_WORDS, _NO_WORDS
+        if self.vocabulary is not None:
+            words, first_words = self.vocabulary.words_of(rows.tokens, rows.lengths)
         numbers = (rows.categories, rows.people, words, first_words)
         return Inputs(known, *(self._tensor(one) for one in numbers))
 

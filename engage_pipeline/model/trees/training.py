@@ -105,11 +105,7 @@ def train_trees(
     out_of_fold = np.empty((len(tested.places), len(schema.TARGETS)), np.float32)
     with progress("trees", None, "rounds") as tracker:
         for number, target in enumerate(schema.TARGETS):
-            labels = compared.labels[:, number]
-            report = _rounds(tracker, target)
-            choice, logits = choose_iterations(
-                compared.dataset, compared.below[number], labels, tested, settings, report
-            )
+            choice, logits = choose_iterations(compared, number, tested, settings, _rounds(tracker, target))
             out_of_fold[:, number] = logits
             for binned, prefixes in grown:
                 start = choice.start if binned is compared else choice.start_of(binned, number)
@@ -152,18 +148,14 @@ def lightgbm_parameters(settings: Settings, rows: int) -> dict[str, Any]:
 
 
 def choose_iterations(
-    dataset: Any,
-    below: BelowTrees,
-    labels: np.ndarray,
-    tested: "TestedRows",
-    settings: Settings,
-    report: Callable[[Any], None],
+    rows: BinnedRows, number: int, tested: TestedRows, settings: Settings, report: Callable[[Any], None]
 ) -> tuple[Choice, np.ndarray]:
-    """Chooses start and number of trees with the least out-of-fold log loss; sets labels and start in `dataset`.
+    """Chooses start and number of trees of the engagement TARGETS[number] with the least out-of-fold log loss; sets
+    labels and start in the dataset of `rows`.
 
-    Also returns the logits of the tested rows by the trees of the other folds, float64 [m]. `below` holds the logits
-    [n] of the start, `labels` bool [n].
+    Also returns the logits of the tested rows by the trees of the other folds, float64 [m].
     """
+    dataset, below, labels = rows.dataset, rows.below[number], rows.labels[:, number]
     positives = int(labels.sum())
     constant = Start(constant_logit(labels), 0.0, 0.0)
     if min(positives, len(labels) - positives) < LEAST_LABELS:
