@@ -67,10 +67,11 @@ class Chosen:
     error: float
 
 
-def fit_weights(logits: Logits, labels: np.ndarray, prior: Weights) -> list[Weights]:
+def fit_weights(logits: Logits, labels: np.ndarray, prior: Weights, evidence: float = 1.0) -> list[Weights]:
     """Returns the weights of each engagement with the highest posterior; `prior` if there are no rows.
 
-    `logits` [n, engagements] are of the models with a weight in `prior`, `labels` bool [n, engagements].
+    `logits` [n, engagements] are of the models with a weight in `prior`, `labels` bool [n, engagements]; each row
+    counts as much as `evidence` independent ones.
     """
     from scipy.optimize import minimize
 
@@ -90,10 +91,11 @@ def fit_weights(logits: Logits, labels: np.ndarray, prior: Weights) -> list[Weig
         moved = flat.reshape(shape)
         weights = weights_at(moved)
         blended = np.einsum("nem,em->ne", inputs, weights)
-        slopes = np.einsum("nem,ne->em", inputs, sigmoid(blended) - labels)
+        slopes = evidence * np.einsum("nem,ne->em", inputs, sigmoid(blended) - labels)
         own = weights * (slopes - (weights * slopes).sum(axis=1, keepdims=True))
         gradient = moved / deviations**2 + np.vstack([own.sum(axis=0), own])
-        return float(log_losses(blended, labels).sum() + ((moved / deviations) ** 2).sum() / 2), gradient.ravel()
+        loss = evidence * log_losses(blended, labels).sum()
+        return float(loss + ((moved / deviations) ** 2).sum() / 2), gradient.ravel()
 
     found = weights_at(minimize(cost, np.zeros(shape).ravel(), jac=True, method="BFGS").x.reshape(shape))
     unused = dict.fromkeys(asdict(prior), 0.0)
@@ -103,11 +105,13 @@ def fit_weights(logits: Logits, labels: np.ndarray, prior: Weights) -> list[Weig
 def choose_weights(logits: Logits, labels: np.ndarray, viewers: np.ndarray, prior: Weights) -> list[Chosen]:
     """Fits the weights, and compares the blend of each engagement with its best single model.
 
-    `logits` and `labels` as in fit_weights; `viewers` int [n] are numbers from 0.
+    The rows of a viewer depend on each other: together they count as one in the fit. `logits` and `labels` as in
+    fit_weights; `viewers` int [n] are numbers from 0.
     """
+    evidence = len(np.unique(viewers)) / max(1, len(labels))
     return [
         _chosen(weights, {name: logits[name][:, place] for name in prior.models}, labels[:, place], viewers)
-        for place, weights in enumerate(fit_weights(logits, labels, prior))
+        for place, weights in enumerate(fit_weights(logits, labels, prior, evidence))
     ]
 
 

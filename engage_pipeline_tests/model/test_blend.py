@@ -41,7 +41,7 @@ def engagements(rows: int, seeds: Sequence[int], *noise: float) -> tuple[Logits,
     return logits, np.column_stack([one[1] for one in found]), np.column_stack([one[2] for one in found])
 
 
-def slow_objective(moved: np.ndarray, prior: Weights, logits: Logits, labels: np.ndarray) -> float:
+def slow_objective(moved: np.ndarray, prior: Weights, logits: Logits, labels: np.ndarray, evidence: float) -> float:
     """Log losses in nats plus the prior, term by term.
 
     `moved` [1 + engagements, models]: weights ~ prior * exp(z + z of the engagement), of deviations 1/2 and 1/4.
@@ -52,20 +52,21 @@ def slow_objective(moved: np.ndarray, prior: Weights, logits: Logits, labels: np
         for row in range(len(labels)):
             logit = sum(weight * logits[name][row, place] for name, weight in zip(logits, raw / raw.sum(), strict=True))
             total += np.log1p(np.exp(-logit if labels[row, place] else logit))
-    return float(total + (moved[0] ** 2).sum() / (2 * 0.5**2) + (moved[1:] ** 2).sum() / (2 * 0.25**2))
+    return float(evidence * total + (moved[0] ** 2).sum() / (2 * 0.5**2) + (moved[1:] ** 2).sum() / (2 * 0.25**2))
 
 
+@pytest.mark.parametrize("evidence", [1.0, 0.2])
 @pytest.mark.parametrize(("prior", "noise"), [(WITH_EFFECTS, (0.5, 1.5, 1.0)), (WITHOUT_EFFECTS, (0.5, 1.5))])
-def test_the_posterior_is_highest_there(prior: Weights, noise: tuple[float, ...]) -> None:
+def test_the_posterior_is_highest_there(prior: Weights, noise: tuple[float, ...], evidence: float) -> None:
     """Against a search that knows no gradient, from several starts."""
     from scipy.optimize import minimize
 
     logits, labels, _ = engagements(60, (0, 1), *noise)
-    found = fit_weights(logits, labels, prior)
+    found = fit_weights(logits, labels, prior, evidence)
     rng, shape = np.random.default_rng(0), (3, len(noise))
 
     def cost(flat: np.ndarray) -> float:
-        return slow_objective(flat.reshape(shape), prior, logits, labels)
+        return slow_objective(flat.reshape(shape), prior, logits, labels, evidence)
 
     best = min(
         (minimize(cost, rng.normal(0, 0.3, shape).ravel(), method="Powell", tol=1e-8) for _ in range(2)),
@@ -150,7 +151,7 @@ def test_a_blend_that_helps_is_kept() -> None:
     [chosen] = choose_weights(logits, labels, np.arange(20_000) // 4, WITH_EFFECTS)
     assert chosen.alone == "effects"
     assert chosen.gain > 4 * chosen.error > 0
-    assert [chosen.weights] == fit_weights(logits, labels, WITH_EFFECTS)
+    assert [chosen.weights] == fit_weights(logits, labels, WITH_EFFECTS, 0.25)
 
 
 def test_gain_and_error_by_hand() -> None:
@@ -196,3 +197,10 @@ def test_log_losses_by_hand_and_without_overflow() -> None:
     losses = log_losses(np.array([0.0, 1000.0, -1000.0]), np.array([True, True, True]))
     assert losses.tolist() == pytest.approx([np.log(2), 0, 1000])
     assert sigmoid(np.array([0.0, 1000.0, -1000.0, np.log(3)])).tolist() == pytest.approx([0.5, 1, 0, 0.75])
+
+
+def test_the_rows_of_a_viewer_count_as_one() -> None:
+    logits, labels, _ = engagements(400, (0, 1), 0.5, 1.5, 1.0)
+    chosen = choose_weights(logits, labels, np.arange(400) // 4, WITH_EFFECTS)
+    assert [one.weights for one in chosen] == fit_weights(logits, labels, WITH_EFFECTS, 0.25)
+    assert [one.weights for one in chosen] != fit_weights(logits, labels, WITH_EFFECTS)
