@@ -97,6 +97,8 @@ def _many(count: int, noun: str) -> str:
 _OWN: dict[str, Callable[[Features], str]] = {
     "author_profile": author,
     "viewer_profile": viewer,
+    "viewer_embedding": lambda features: _many(features["viewer_exposures"], "training row"),
+    "author_embedding": lambda features: _many(features["author_exposures"], "training row"),
     "profiles_compared": _compared,
     "follows": _follows,
     "tweet_content": content,
