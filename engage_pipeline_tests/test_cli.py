@@ -111,7 +111,8 @@ def test_a_wrong_command_line_exits_with_two() -> None:
     assert engage("nonsense").returncode == 2
 
 
-def test_status_tells_what_is_there(finished_world: Path) -> None:
-    shown = engage("status", "--config", str(finished_world / "config.yaml"))
+def test_status_tells_what_is_there(finished_world: Path, tmp_path: Path) -> None:
+    """In a folder without a dagster.yaml: Dagster's history in the checkout is of whatever ran there."""
+    shown = engage("status", "--config", str(finished_world / "config.yaml"), cwd=tmp_path)
     assert shown.returncode == 0
     assert [line for line in shown.stdout.splitlines()[1:] if not line.endswith("current")] == []

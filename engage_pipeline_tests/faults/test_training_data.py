@@ -49,7 +49,7 @@ def test_labels_of_one_class_a_day_of_one_row_and_a_validation_part_without_posi
     assert all(0 <= point[target] < 10 for point in curve for target in schema.TARGETS)
     trees = store.open("engagement_trees").manifest.facts["engagements"]
     assert {trees[target]["trees"] for target in schema.TARGETS} == {0}
-    assert trees["like"]["reason"] == "0 of 400 rows have it: too one-sided for more than a constant"
+    assert trees["like"]["reason"] == "0 of 439 rows have it: too one-sided for more than a constant"
     for scores in read_scores(store.open("evaluation").path("scores.json")).values():
         for target in schema.TARGETS:
             overall = scores.engagements[target].overall

@@ -15,7 +15,7 @@ MOST_SCORED = 100_000
 
 
 @dataclass(frozen=True)
-class TestedRows:
+class HeldOutRows:
     """The folds that are tested. `members`: of each the positions, among the learning rows, of the rows to train on and
     of those held out.
 

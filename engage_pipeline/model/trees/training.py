@@ -25,7 +25,7 @@ import numpy as np
 from engage_pipeline import schema
 from engage_pipeline.machine.threads import on_training_threads
 from engage_pipeline.model.out_of_fold import OutOfFold
-from engage_pipeline.model.trees.folds import TestedRows
+from engage_pipeline.model.trees.folds import HeldOutRows
 from engage_pipeline.model.trees.inputs import CATEGORICAL
 from engage_pipeline.model.trees.rows import LogitSource, TreeRows, read_tree_rows
 from engage_pipeline.model.trees.start import BelowTrees, Start, below_trees, fit_start
@@ -97,7 +97,7 @@ def train_trees(
     grown = [(compared, [DECIDED, ""])]
     if settings.refit:
         grown = [(compared, [DECIDED]), (_bin(rows, None, settings), [""])]
-    tested = TestedRows.of(rows, settings)
+    tested = HeldOutRows.of(rows, settings)
     inputs = rows.inputs
     del rows  # its matrix, which is binned
     described: dict[str, dict[str, Any]] = {DECIDED: {}, "": {}}
@@ -148,7 +148,7 @@ def lightgbm_parameters(settings: Settings, rows: int) -> dict[str, Any]:
 
 
 def choose_iterations(
-    rows: BinnedRows, number: int, tested: TestedRows, settings: Settings, report: Callable[[Any], None]
+    rows: BinnedRows, number: int, tested: HeldOutRows, settings: Settings, report: Callable[[Any], None]
 ) -> tuple[Choice, np.ndarray]:
     """Chooses start and number of trees of the engagement TARGETS[number] with the least out-of-fold log loss; sets
     labels and start in the dataset of `rows`.

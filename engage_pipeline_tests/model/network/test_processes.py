@@ -43,7 +43,15 @@ def pretrain(
     output, workspace = folder / "output", folder / "workspace"
     for path in (output, workspace):
         path.mkdir(parents=True, exist_ok=True)
-    values = {"processes": processes, "batch_size": 21, "epochs": EPOCHS, "save_steps": 8, **network}
+    values = {
+        "processes": processes,
+        "batch_size": 21,
+        "epochs": EPOCHS,
+        "save_steps": 8,
+        "learning_rate": 1e-3,
+        "embedding_size": 20,
+        **network,
+    }
     settings = network_settings(folder, network=values, trackers=trackers)
     facts = pretrain_network(parts, make_codes(), LANGUAGES, output, workspace, settings)
     return (output / "network.safetensors").read_bytes(), facts

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engage_pipeline.model.trees import folds
-from engage_pipeline.model.trees.folds import TestedRows
+from engage_pipeline.model.trees.folds import HeldOutRows
 from engage_pipeline.model.trees.inputs import TreeInputs
 from engage_pipeline.model.trees.rows import TreeRows
 from engage_pipeline_tests.samples import tiny_settings
@@ -25,7 +25,7 @@ def rows() -> TreeRows:
 
 @pytest.mark.parametrize(("enough", "tested"), [(1, 1), (4, 2), (100, 3)])
 def test_a_fold_is_held_out_and_the_others_learn(rows: TreeRows, tmp_path: Path, enough: int, tested: int) -> None:
-    found = TestedRows.of(rows, tiny_settings(tmp_path, trees={"tested_rows": enough}))
+    found = HeldOutRows.of(rows, tiny_settings(tmp_path, trees={"tested_rows": enough}))
     assert [own.tolist() for _, own in found.members] == [[1, 3, 5], [2, 4], [0, 6]][:tested]
     assert all(sorted([*rest, *own]) == list(range(7)) for rest, own in found.members)
     learned = [1, 3, 5, 2, 4, 0, 6][: len(found.learned)]
@@ -36,7 +36,7 @@ def test_a_fold_is_held_out_and_the_others_learn(rows: TreeRows, tmp_path: Path,
 
 def test_of_many_rows_every_nth_is_scored(rows: TreeRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folds, "MOST_SCORED", 4)
-    found = TestedRows.of(rows, tiny_settings(tmp_path))
+    found = HeldOutRows.of(rows, tiny_settings(tmp_path))
     assert [own.tolist() for _, own in found.members] == [[1, 3, 5], [2, 4], [0, 6]]
     assert found.learned.tolist() == [1, 5, 2, 0]
     assert found.sizes == [2, 1, 1]
@@ -54,7 +54,7 @@ class Sums:
 
 
 def test_each_row_is_scored_by_the_trees_without_its_fold(rows: TreeRows, tmp_path: Path) -> None:
-    found = TestedRows.of(rows, tiny_settings(tmp_path))
+    found = HeldOutRows.of(rows, tiny_settings(tmp_path))
     sums = rows.matrix[rows.learning].sum(axis=1)
     scored = found.trees([Sums(10), Sums(100), Sums(1000)], 2)
     assert scored.tolist() == [2 * [10, 100, 1000][FOLDS[place]] * sums[place] for place in found.learned]
