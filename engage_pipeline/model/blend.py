@@ -48,7 +48,7 @@ class Weights:
 
 NETWORK_ONLY = Weights(1.0, 0.0, 0.0)
 WITH_EFFECTS = Weights(0.4, 0.4, 0.2)
-"""The prior: on worlds of three kinds about the best equal weights (ADR 36)."""
+"""The prior: on three worlds about the best of those that need no fit (ADR 36)."""
 WITHOUT_EFFECTS = Weights(0.5, 0.5, 0.0)
 Blend = Mapping[str, Weights]
 """The weights by engagement."""

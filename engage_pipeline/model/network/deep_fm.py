@@ -30,6 +30,8 @@ from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
 ID_DROPOUT, HIDDEN_DROPOUT = 0.3, 0.2
 ID_DEVIATION = 0.05
 """Standard deviation of the initial embeddings of people and words."""
+_TABLES = {"viewers": "viewer", "authors": "author", "tokens": "word"}
+"""The embeddings by what of the vocabulary they stand for."""
 _N_BIASES = len(schema.TARGETS)
 _UNKNOWN = np.int64(NO_FINGERPRINT)
 
@@ -42,7 +44,7 @@ class DeepFMNetwork(EngagementNetwork):
         hidden, size = config.hidden_size, config.embedding_size
         super().__init__(config, first_size=hidden)
         viewers, authors, words = config.vocabulary
-        for name, count in (("viewers", viewers), ("authors", authors), ("tokens", words)):
+        for name, count in zip(_TABLES, config.vocabulary, strict=True):
             self.register_buffer(name, torch.zeros(count, dtype=torch.int64))
         self.viewer, self.author = nn.Embedding(viewers + 1, size), nn.Embedding(authors + 1, size)
         self.word = nn.EmbeddingBag(words + 1, size, mode="mean")
@@ -60,19 +62,18 @@ class DeepFMNetwork(EngagementNetwork):
 
     def know(self, vocabulary: Vocabulary) -> None:
         """Says whom and what the embeddings stand for."""
-        for name in ("viewers", "authors", "tokens"):
+        for name in _TABLES:
             getattr(self, name).copy_(torch.from_numpy(getattr(vocabulary, name)))
 
     @property
     def vocabulary(self) -> Vocabulary:
         """Whom and what the embeddings stand for."""
-        return Vocabulary(*(getattr(self, name).cpu().numpy() for name in ("viewers", "authors", "tokens")))
+        return Vocabulary(*(getattr(self, name).cpu().numpy() for name in _TABLES))
 
     def weights_for(self, languages: Sequence[str], vocabulary: Vocabulary | None = None) -> dict[str, torch.Tensor]:
         """Returns the weights of a network that knows `languages` and `vocabulary`: EngagementNetwork.weights_for."""
         weights, before, now = super().weights_for(languages), self.vocabulary, vocabulary or self.vocabulary
-        tables = {"viewers": "viewer", "authors": "author", "tokens": "word"}
-        for name, table in tables.items():
+        for name, table in _TABLES.items():
             kept = getattr(now, name)
             places = torch.from_numpy(numbers_in(getattr(before, name), np.append(_UNKNOWN, kept)))
             weights[name] = torch.from_numpy(kept.copy())

@@ -4,6 +4,7 @@ It is trained twice: on fine-tuning rows only, to be compared with other models,
 blend it is also trained without each of a few folds of the fine-tuning rows, which it then scores.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,13 @@ def finetune_share(
     else:
         _, facts = train(learning, workspace, DECIDED, "")
     if settings.trees.enabled:
-        scored = []
-        for fold, (others, own) in _folds(features, settings).items():
-            network, _ = train(others, workspace / f"without-fold-{fold}", tracked=False)
+        scored = [OutOfFold(np.zeros(0, np.int64), np.zeros((0, len(schema.TARGETS)), np.float32))]
+        for fold in _folds(features, settings):
+            network, _ = train(fold.others, workspace / f"without-fold-{fold.number}", tracked=False)
             if accelerator.is_main_process:
-                scored.append(_scored(NetworkScorer(network, codes, settings.engine.device), features, own))
+                scorer = NetworkScorer(network, codes, settings.engine.device)
+                pieces = [scorer.logits_of(rows) for rows in scorer.reader.stream(features, rule=fold.own)]
+                scored.append(OutOfFold(fold.rows, np.concatenate(pieces)))
         if accelerator.is_main_process:
             OutOfFold.of(*map(np.concatenate, zip(*scored, strict=True))).write(output)
     if accelerator.is_main_process:
@@ -86,27 +89,32 @@ def finetune_share(
     return facts
 
 
-def _folds(features: Path, settings: Settings) -> dict[int, tuple[Rule, Rule]]:
-    """Returns for each fold that is tested the rules of the other fine-tuning rows and of its own. A fold has every
-    n-th chunk, as the counters of a row leave out its chunk."""
+@dataclass(frozen=True)
+class _Fold:
+    """Every n-th chunk of the fine-tuning rows, as the counters of a row leave out its chunk: `rows` are its positions
+    in the file."""
+
+    number: int
+    count: int
+    rows: np.ndarray
+
+    def own(self, split: np.ndarray) -> np.ndarray:
+        """The rule of its rows."""
+        return validation_roles.fine_tunes(split) & (split % self.count == self.number)
+
+    def others(self, split: np.ndarray) -> np.ndarray:
+        """The rule of the other fine-tuning rows."""
+        return validation_roles.fine_tunes(split) & (split % self.count != self.number)
+
+
+def _folds(features: Path, settings: Settings) -> list[_Fold]:
+    """Returns the folds that are tested; none if all fine-tuning rows are in one, so that nothing could be learned."""
     count = min(settings.trees.folds, settings.num_validation_chunks)
     split = pq.read_table(features, columns=[schema.SPLIT])[schema.SPLIT].to_numpy()
-    learning = split[validation_roles.fine_tunes(split)]
-
-    def rules(fold: int) -> tuple[Rule, Rule]:
-        fine = validation_roles.fine_tunes
-        return (
-            lambda split: fine(split) & (split % count != fold),
-            lambda split: fine(split) & (split % count == fold),
-        )
-
-    return {fold: rules(fold) for fold in validation_roles.tested_folds(learning % count, settings)}
-
-
-def _scored(scorer: NetworkScorer, features: Path, rule: Rule) -> OutOfFold:
-    split = pq.read_table(features, columns=[schema.SPLIT])[schema.SPLIT].to_numpy()
-    logits = [scorer.logits_of(rows) for rows in scorer.reader.stream(features, rule=rule)]
-    return OutOfFold(np.flatnonzero(rule(split)), np.concatenate(logits))
+    places = np.flatnonzero(validation_roles.fine_tunes(split))
+    folds = split[places] % count
+    tested = validation_roles.tested_folds(folds, settings)
+    return [_Fold(number, count, places[folds == number]) for number in tested if (folds != number).any()]
 
 
 def finetuning_plan(features: Path, network: EngagementNetwork, settings: Settings, rule: Rule) -> TrainingPlan:

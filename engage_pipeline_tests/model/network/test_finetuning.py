@@ -156,6 +156,13 @@ def test_of_many_rows_few_folds_are_scored(finetune, tmp_path):
     assert found.rows.tolist() == np.flatnonzero((split >= 0) & (split % 4 == 0)).tolist()
 
 
+def test_rows_of_a_single_fold_are_scored_by_nobody(finetune, tmp_path):
+    table = pq.read_table(tmp_path / "validation.parquet")
+    split = np.where(table[schema.SPLIT].to_numpy() >= 0, 4, schema.HOLDOUT)
+    pq.write_table(set_column(table, schema.SPLIT, split.astype(np.int32)), tmp_path / "validation.parquet")
+    assert len(OutOfFold.read(finetune(trees={"folds": 4})[1]["folder"]).rows) == 0
+
+
 def test_without_trees_nothing_is_scored_out_of_fold(finetune):
     assert not (finetune(trees={"enabled": False})[1]["folder"] / "out_of_fold.parquet").exists()
 

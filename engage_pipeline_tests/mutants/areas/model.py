@@ -66,9 +66,9 @@ MUTATIONS = [
         "networks",
         "model/network/finetuning.py",
         "model/network/test_finetuning.py",
-        ("fine(split) & (split % count != fold)", "fine(split)"),
-        ("fine(split) & (split % count == fold)", "fine(split)"),
-        ("fine(split) & (split % count != fold)", "split % count != fold"),
+        ("(split % self.count != self.number)", "(split >= 0)"),
+        ("(split % self.count == self.number)", "(split >= 0)"),
+        ("if (folds != number).any()", "if True"),
     ),
     *mutations(
         "networks",
