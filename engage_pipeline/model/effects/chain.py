@@ -1,10 +1,11 @@
 """A Gibbs sampler of the effects: a Markov chain whose draws are distributed like the effects given the labels.
 
-    log-odds of engagement e = intercept_e + sum over effects of b[key of the row]_e,    b ~ Normal(0, covariance), [4]
+    log-odds of engagement e = base_e + sum over effects of b[key of the row]_e,    b ~ Normal(0, covariance), [4]
 
-Given the Polya-Gamma curvature of each row and engagement, all conditional distributions are normal (N. Polson, J.
-Scott, J. Windle, JASA 2013). A sweep draws the curvatures, then the intercept, then each effect once. Means and
-variances of the conditional distributions are averaged over the sweeps that are kept, which tells more than the draws.
+The base is an intercept, and what the earlier engagements of the row add (module coupling). Given the Polya-Gamma
+curvature of each row and engagement, all conditional distributions are normal (N. Polson, J. Scott, J. Windle, JASA
+2013). A sweep draws the curvatures, then the base, then each effect once. Means and variances of the conditional
+distributions are averaged over the sweeps that are kept, which tells more than the draws.
 Nested effects (a viewer, and this viewer with an author) exchange what they share at the beginning of each sweep.
 
 A sweep reads the blocks of the design once for each of its passes, so that the rows may be in files. A pass applies
@@ -19,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from engage_pipeline.model.effects import kernels
+from engage_pipeline.model.effects.coupling import PATTERNS, SIZE, draw_base, of_patterns
 from engage_pipeline.model.effects.covariances import draw_covariance, draw_scale, regular, unscaled
 from engage_pipeline.model.effects.design import NO_SLOPES, Block, Design, LocalTerm, SharedTerm
 from engage_pipeline.model.effects.kernels import K
@@ -36,8 +38,8 @@ _BEGIN, _SHIFT, _PASS = range(3)
 class Chain:
     """A chain of the rows of `design`; each list has an element for each effect.
 
-    `covariances`, and `scales` A (module covariances), float64 [effects, 4, 4]; `intercept` float64 [4]. `kept`: how
-    many sweeps are in the sums of `keys`, in `intercepts` and in `kept_covariances`.
+    `covariances`, and `scales` A (module covariances), float64 [effects, 4, 4]; `base` float64 [4, 5]. `kept`: how many
+    sweeps are in the sums of `keys`, in `bases` and in `kept_covariances`.
     """
 
     design: Design
@@ -47,10 +49,10 @@ class Chain:
     keys: list[KeyedValues]
     covariances: np.ndarray
     scales: np.ndarray
-    intercept: np.ndarray
+    base: np.ndarray
     kept: int = 0
     swept: int = 0
-    intercepts: np.ndarray = field(default_factory=lambda: np.zeros(K))
+    bases: np.ndarray = field(default_factory=lambda: np.zeros((K, SIZE)))
     kept_covariances: np.ndarray = field(default_factory=lambda: np.zeros((0, K, K)))
     _pending: Moved | None = None
     _scaled: dict[int, np.ndarray] = field(default_factory=dict)
@@ -66,7 +68,8 @@ class Chain:
         seed: int,
         folder: Path | None,
     ) -> "Chain":
-        """Begins with effects of 0, the intercepts of the rates, and `deviations` [effects] of any engagement.
+        """Begins with effects and couplings of 0, the intercepts of the rates, and `deviations` [effects] for each
+        engagement.
 
         Rows are in files of `folder`; None = in memory.
         """
@@ -76,11 +79,12 @@ class Chain:
             own, bits = block.read(rows.weights), block.read(rows.labels)[:, np.newaxis]
             positives += own @ (bits >> np.arange(K, dtype=np.uint8) & 1)
             total += float(own.sum())
-        intercept = np.log(positives + 0.5) - np.log(total - positives + 0.5)
+        base = np.zeros((K, SIZE))
+        base[:, 0] = np.log(positives + 0.5) - np.log(total - positives + 0.5)
         scales = np.tile(np.eye(K), (len(deviations), 1, 1))
         covariances = np.array(deviations)[:, np.newaxis, np.newaxis] ** 2 * scales
-        chain = cls(design, nested, seed, rows, zeros_of(design, folder), covariances, scales, intercept)
-        chain._pending = Moved(None, intercept.astype(np.float32)[np.newaxis])
+        chain = cls(design, nested, seed, rows, zeros_of(design, folder), covariances, scales, base)
+        chain._pending = Moved(rows.labels, of_patterns(base))
         return chain
 
     def branch(self, weights: Weights, seed: int, folder: Path | None) -> "Chain":
@@ -89,7 +93,7 @@ class Chain:
         rows = RowState.begin(self.design, weights, folder)
         for block in self.design.blocks():
             rows.odds.write(block.start, block.read(self.rows.odds))
-        state = self.covariances.copy(), self.scales.copy(), self.intercept.copy()
+        state = self.covariances.copy(), self.scales.copy(), self.base.copy()
         return Chain(self.design, self.nested, seed, rows, copies_of(self.keys, folder), *state)
 
     def sweep(self, *, keep: bool = False, learn: bool = False) -> None:
@@ -112,9 +116,12 @@ class Chain:
         self.swept += 1
 
     def scores(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        """Returns mean and variance of the log-odds of the rows of a block over the kept sweeps: float64 [n, 4]."""
+        """Returns mean and variance of the log-odds of the rows of a block over the kept sweeps: float64 [n, 4].
+
+        They are without `coupling`, for rows whose labels are not known.
+        """
         rows = block.stop - block.start
-        found = np.tile(self.intercepts, (rows, 1)), np.zeros((rows, K))
+        found = np.tile(self.bases[:, 0], (rows, 1)), np.zeros((rows, K))
         for term in self.design.terms:
             codes, slopes = block.codes(term), term.slopes(block)
             for place, effect in enumerate((term.effect,) if isinstance(term, LocalTerm) else term.effects):
@@ -124,6 +131,16 @@ class Chain:
                 kernels.add_rows(own, slopes, keys.means.read(*bounds), found[0])
                 kernels.add_rows(own, slopes * slopes, keys.variances.read(*bounds), found[1])
         return found[0] / self.kept, found[1] / self.kept
+
+    @property
+    def intercepts(self) -> np.ndarray:
+        """The mean intercept of each engagement over the kept sweeps: float64 [4]."""
+        return self.bases[:, 0] / self.kept
+
+    @property
+    def coupling(self) -> np.ndarray:
+        """The mean of what each engagement adds to each other one of its row: float64 [4, 4] (marginal_logits)."""
+        return self.bases[:, 1:] / self.kept
 
     def _rng(self, *place: int) -> np.random.Generator:
         return np.random.default_rng((self.seed, self.swept, *place))
@@ -150,25 +167,22 @@ class Chain:
                 kernels.add_rows(block.codes(term), term.slopes(block), moved, odds)
 
     def _begin(self, keep: bool) -> None:
-        """Draws the curvature of each row, and the intercept."""
-        precision, pull = np.zeros((1, K)), np.zeros((1, K))
+        """Draws the curvature of each row, and the base."""
+        precision, pull = (np.zeros((PATTERNS, K)) for _ in range(2))
         for block in self.design.blocks():
             odds, curvature = block.read(self.rows.odds), np.empty((block.stop - block.start, K), np.float32)
             self._apply(block, odds)
             labels, weights = self.rows.facts(block)
             kernels.draw_curvatures(odds, weights, self._rng(_BEGIN, block.number), curvature)
-            everywhere = np.zeros(len(odds), np.int32)
-            kernels.sum_rows(everywhere, NO_SLOPES, labels, weights, curvature, odds, precision, pull)
+            kernels.sum_rows(labels.astype(np.int32), NO_SLOPES, labels, weights, curvature, odds, precision, pull)
             self.rows.odds.write(block.start, odds)
             self.rows.curvature.write(block.start, curvature)
         self._scaled = {}
-        variance = np.divide(1.0, precision[0], out=np.zeros(K), where=precision[0] > 0)  # 0 without rows
-        mean = pull[0] * variance
-        drawn = mean + self._rng(_BEGIN).standard_normal(K) * np.sqrt(variance)
+        means, drawn = draw_base(precision, pull, self.base, self._rng(_BEGIN))
         if keep:
-            self.intercepts += self.intercept + mean
-        self.intercept = self.intercept + drawn
-        self._pending = Moved(None, drawn.astype(np.float32)[np.newaxis])
+            self.bases += means
+        self._pending = Moved(self.rows.labels, of_patterns(drawn - self.base))
+        self.base = drawn
 
     def _exchange(self, nested: Nested) -> None:
         """Draws how much the keys of a coarse effect take over from the keys that are nested in them."""
@@ -210,7 +224,7 @@ class Chain:
                 count = len(self.keys[term.effect].values) - len(term.first) + 1
                 self._scaled[term.effect] = self._learn(term.effect, count, moments[term.effect], rng) - np.eye(K)
         if shared:
-            self._pending = Moved(shared, self._draw_shared(shared, sums[0], sums[1], rng, keep, learn))
+            self._pending = Moved(shared.codes, self._draw_shared(shared, sums[0], sums[1], rng, keep, learn))
 
     def _draw_block(
         self,
@@ -227,7 +241,7 @@ class Chain:
         first, last = term.keys(block)
         precision, pull, moved = (np.zeros((last - first, K), np.float32) for _ in range(3))
         kernels.sum_rows(codes, slopes, *state, precision, pull)
-        _draw(keys, first, last, precision, pull, moved, self.covariances[term.effect], rng, moments, learn, keep)
+        keys.draw(first, last, precision, pull, moved, self.covariances[term.effect], rng, moments, learn, keep)
         kernels.add_rows(codes, slopes, moved, state[-1])
 
     def _draw_shared(
@@ -249,7 +263,7 @@ class Chain:
                 np.add.at(own[0], term.cells[place], precision)
                 np.add.at(own[1], term.cells[place], pull - precision * steps)
             moved = np.zeros((size, K), np.float32)
-            _draw(keys, 0, size, own[0], own[1], moved, self.covariances[effect], rng, moments, learn, keep)
+            keys.draw(0, size, own[0], own[1], moved, self.covariances[effect], rng, moments, learn, keep)
             if learn:
                 more = keys.values.read() @ (self._learn(effect, size - 1, moments, rng) - np.eye(K)).T
                 keys.values.write(0, keys.values.read() + more.astype(np.float32))
@@ -264,27 +278,3 @@ class Chain:
         covariance, scale = draw_covariance(moments[0], count, rng), draw_scale(moments, rng)
         self.scales[effect], self.covariances[effect] = scale, scale @ covariance @ scale.T + 1e-8 * np.eye(K)
         return np.asarray(scale @ np.linalg.inv(before))
-
-
-def _draw(
-    keys: KeyedValues,
-    first: int,
-    last: int,
-    precision: np.ndarray,
-    pull: np.ndarray,
-    moved: np.ndarray,
-    covariance: np.ndarray,
-    rng: np.random.Generator,
-    moments: np.ndarray,
-    learn: bool,
-    keep: bool,
-) -> None:
-    """Draws the keys `first` … `last` - 1 of an effect (kernels.draw_keys)."""
-    values = keys.values.read(first, last)
-    means, variances = (sums.read(first, last) if keep else values for sums in (keys.means, keys.variances))
-    prior = np.linalg.inv(covariance)
-    kernels.draw_keys(precision, pull, prior, rng, values, moved, moments, learn, keep, means, variances)
-    keys.values.write(first, values)
-    if keep:
-        keys.means.write(first, means)
-        keys.variances.write(first, variances)

@@ -7,31 +7,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
-from engage_pipeline.numerics.logistic import sigmoid
+from engage_pipeline.model.effects.marginals import marginal_logits
 
 VALIDATION = "validation_effects.parquet"
 EFFECT_LOGITS = tuple(f"effects_{target}_logit" for target in schema.TARGETS)
 """The log-odds of the probability of each engagement, integrated over what is not known of its log-odds."""
 EFFECT_COLUMNS = EFFECT_LOGITS
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 
 
-def effect_columns(means: np.ndarray, variances: np.ndarray) -> np.ndarray:
-    """Computes EFFECT_COLUMNS, float32 [n, 4], from means and variances of the log-odds of TARGETS, float64 [n, 4]."""
-    return integrated_logits(means, variances).astype(np.float32)
-
-
-def integrated_logits(means: np.ndarray, variances: np.ndarray) -> np.ndarray:
-    """Returns the log-odds of the mean of sigmoid(x), x normal with `means` and `variances` [n, 4]: float64 [n, 4].
-
-    By Gauss-Hermite quadrature with 9 nodes.
-    """
-    deviations = np.sqrt(variances)
-    signs = np.where(means > 0, -1.0, 1.0)  # of the rarer side, which keeps its digits
-    chance = np.zeros_like(means)
-    for node, weight in zip(_NODES.tolist(), (_WEIGHTS / _WEIGHTS.sum()).tolist(), strict=True):
-        chance += weight * sigmoid(signs * means + deviations * node)
-    return signs * (np.log(np.maximum(chance, 1e-300)) - np.log1p(-chance))
+def effect_columns(means: np.ndarray, variances: np.ndarray, coupling: np.ndarray) -> np.ndarray:
+    """Computes EFFECT_COLUMNS, float32 [n, 4], from means and variances of the log-odds of TARGETS, float64 [n, 4],
+    and `coupling` [4, 4] (marginals)."""
+    return marginal_logits(means, variances, coupling).astype(np.float32)
 
 
 def no_effects(rows: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from engage_pipeline.files.flat_arrays import FlatArray
+from engage_pipeline.model.effects import kernels
 from engage_pipeline.model.effects.design import Design, LocalTerm
 from engage_pipeline.model.effects.kernels import K
 
@@ -74,6 +75,30 @@ class KeyedValues:
         for start, stop in chunks(len(self.values)):
             found.values.write(start, self.values.read(start, stop))
         return found
+
+    def draw(
+        self,
+        first: int,
+        last: int,
+        precision: np.ndarray,
+        pull: np.ndarray,
+        moved: np.ndarray,
+        covariance: np.ndarray,
+        rng: np.random.Generator,
+        moments: np.ndarray,
+        learn: bool,
+        keep: bool,
+    ) -> None:
+        """Draws the keys `first` … `last` - 1, with `covariance` [4, 4]; for the other arguments see
+        kernels.draw_keys."""
+        values = self.values.read(first, last)
+        means, variances = (sums.read(first, last) if keep else values for sums in (self.means, self.variances))
+        prior = np.linalg.inv(covariance)
+        kernels.draw_keys(precision, pull, prior, rng, values, moved, moments, learn, keep, means, variances)
+        self.values.write(first, values)
+        if keep:
+            self.means.write(first, means)
+            self.variances.write(first, variances)
 
 
 def chunks(size: int) -> list[tuple[int, int]]:

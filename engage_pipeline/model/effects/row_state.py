@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from engage_pipeline.model.effects import kernels
-from engage_pipeline.model.effects.design import Block, Design, SharedTerm
+from engage_pipeline.model.effects.design import NO_SLOPES, Block, Design, Readable
 from engage_pipeline.model.effects.keyed_values import ROW, Array, zeros
 
 Weights = Callable[[np.ndarray], np.ndarray]
@@ -50,14 +50,12 @@ class RowState:
 
 @dataclass(frozen=True)
 class Moved:
-    """Steps that are taken and not yet in the log-odds: of the codes of `term`, float32 [codes, 4], or of all rows."""
+    """Steps that are taken and not yet in the log-odds: float32 [codes, 4], for the `codes` [rows] of the rows."""
 
-    term: SharedTerm | None
+    codes: Readable
     steps: np.ndarray
 
     def apply(self, block: Block, odds: np.ndarray) -> None:
         """Moves the log-odds of a block."""
-        if self.term is None:
-            odds += self.steps
-        else:
-            kernels.add_rows(block.codes(self.term), self.term.slopes(block), self.steps, odds)
+        codes = block.read(self.codes).astype(np.int32, copy=False)
+        kernels.add_rows(codes, NO_SLOPES, self.steps, odds)

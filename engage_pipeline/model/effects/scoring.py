@@ -48,7 +48,8 @@ class EffectScorer:
         if not self.enabled:
             return no_effects(table.num_rows)
         scores = self.scores(table)
-        return effect_columns(self.tables.intercepts + scores.families.sum(axis=1), scores.variances.sum(axis=1))
+        means = self.tables.intercepts + scores.families.sum(axis=1)
+        return effect_columns(means, scores.variances.sum(axis=1), self.tables.coupling)
 
 
 def load_clusters(folder: Path) -> Clusters:

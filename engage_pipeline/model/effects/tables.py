@@ -2,7 +2,7 @@
 
 | file | content |
 |---|---|
-| `effects.json` | engagements, intercepts, covariances, effects in order, ends of the windows |
+| `effects.json` | engagements, intercepts, coupling, covariances, effects in order, ends of the windows |
 | `effect_<name>.arrow` | `key` uint64, rising, and `values`, float32 [8]: means, then variances, of TARGETS |
 | `decided_*` | the same of effects that no holdout row has taught, by which a candidate is compared |
 | `topics.*`, `communities.parquet` | the models that assign topics and communities |
@@ -115,7 +115,8 @@ class Scores:
 
 @dataclass(frozen=True)
 class EffectTables:
-    """The effects of a fit: tables in the order of EFFECTS, intercepts float64 [4] in that of TARGETS.
+    """The effects of a fit: tables in the order of EFFECTS; in that of TARGETS intercepts float64 [4], and coupling
+    [4, 4], for which see marginal_logits.
 
     `covariances` float64 [4, 4] by the name of the effect. Times are Unix seconds: `window_end` of the rows to predict,
     `newest` of all rows of the fit.
@@ -123,6 +124,7 @@ class EffectTables:
 
     tables: tuple[EffectTable, ...]
     intercepts: np.ndarray
+    coupling: np.ndarray
     covariances: Mapping[str, np.ndarray]
     window_end: int
     newest: int
@@ -149,6 +151,8 @@ class EffectTables:
         path = folder / f"{prefix}{EFFECTS_FILE}"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
+            if "coupling" not in values:
+                raise UserError(f"{path}: made by an earlier version of the program; train a model again")
             known = {effect.name: effect for effect in EFFECTS}
             if tuple(values["engagements"]) != schema.TARGETS or set(values["covariances"]) - set(known):
                 raise UserError(f"{path}: made for other effects; fit them again")
@@ -156,7 +160,7 @@ class EffectTables:
             paths = {name: folder / table_file(name, prefix) for name in covariances}
             tables = tuple(_open_table(paths[name], known[name], own) for name, own in covariances.items())
             ends = int(values["window_end"]), int(values["newest"])
-            return cls(tables, np.array(values["intercepts"]), covariances, *ends)
+            return cls(tables, np.array(values["intercepts"]), np.array(values["coupling"]), covariances, *ends)
         except FileNotFoundError as error:
             raise UserError(f"{path}: no such file") from error
         except (ValueError, KeyError, TypeError, pa.ArrowInvalid) as error:
@@ -165,6 +169,7 @@ class EffectTables:
 
 def write_description(
     intercepts: np.ndarray,
+    coupling: np.ndarray,
     covariances: Mapping[str, np.ndarray],
     window_end: int,
     newest: int,
@@ -175,6 +180,7 @@ def write_description(
     values: dict[str, Any] = {
         "engagements": list(schema.TARGETS),
         "intercepts": intercepts.tolist(),
+        "coupling": coupling.tolist(),
         "covariances": {name: own.tolist() for name, own in covariances.items()},
         "window_end": window_end,
         "newest": newest,

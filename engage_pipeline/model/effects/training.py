@@ -28,6 +28,7 @@ from engage_pipeline.model.effects.columns import effect_columns, no_effects, wr
 from engage_pipeline.model.effects.design import Design
 from engage_pipeline.model.effects.effects import Effect, effects_of
 from engage_pipeline.model.effects.fields import Clusters
+from engage_pipeline.model.effects.kernels import K
 from engage_pipeline.model.effects.nesting import find_nested
 from engage_pipeline.model.effects.numbering import build_design
 from engage_pipeline.model.effects.rows import FittedRows, read_fitted_rows
@@ -57,7 +58,7 @@ def train_effects(
     effects = effects_of(settings.features.families)
     if not effects:
         for prefix in ("", DECIDED):
-            write_description(np.zeros(len(schema.TARGETS)), {}, 0, 0, output, prefix)
+            write_description(np.zeros(K), np.zeros((K, K)), {}, 0, 0, output, prefix)
         write_columns(no_effects(pq.read_metadata(validation).num_rows), output)
         return {"effects": {}}
     reuse_memory()
@@ -76,7 +77,7 @@ def train_effects(
             names = (effect.name for effect in effects)
             covariances = dict(zip(names, chain.kept_covariances / chain.kept, strict=True))
             ends = rows.window_end, rows.newest
-            write_description(chain.intercepts / chain.kept, covariances, *ends, output, prefix)
+            write_description(chain.intercepts, chain.coupling, covariances, *ends, output, prefix)
         write_columns(columns, output)
     deviations = {name: np.sqrt(np.diag(own)).tolist() for name, own in covariances.items()}
     return {
@@ -166,4 +167,4 @@ def _score(chain: Chain, design: Design, fold: int, columns: np.ndarray) -> None
         facts = block.read(design.facts)
         members = np.flatnonzero(facts["fold"] == fold)
         means, variances = chain.scores(block)
-        columns[facts["position"][members]] = effect_columns(means[members], variances[members])
+        columns[facts["position"][members]] = effect_columns(means[members], variances[members], chain.coupling)

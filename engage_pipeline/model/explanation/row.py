@@ -139,7 +139,7 @@ def explain_row(model: TrainedModel, table: pa.Table) -> RowExplanation:
 def _effects(scorer: EffectScorer, table: pa.Table) -> EffectsAttribution:
     if not scorer.enabled:
         return no_attribution()
-    return attribute_effects(scorer.tables.intercepts, scorer.scores(table))
+    return attribute_effects(scorer.tables.intercepts, scorer.tables.coupling, scorer.scores(table))
 
 
 def _blended(weights: Weights, parts: dict[str, tuple[np.ndarray, np.ndarray]], place: int) -> tuple[float, np.ndarray]:

@@ -9,6 +9,7 @@ from engage_pipeline.model.effects.chain import Chain
 from engage_pipeline.model.effects.design import Design
 from engage_pipeline.model.effects.effects import Effect
 from engage_pipeline.model.effects.kernels import K
+from engage_pipeline.model.effects.marginals import RAREST_FIRST
 from engage_pipeline.model.effects.nesting import find_nested
 from engage_pipeline.model.effects.numbering import build_design
 from engage_pipeline.model.effects.rows import ROW
@@ -74,9 +75,23 @@ def log_odds_of(chain: Chain) -> np.ndarray:
 
 
 def sums_of(chain: Chain) -> np.ndarray:
-    """The log-odds of each row by its position as sums of the intercept and the values of its keys: float64 [n, 4]."""
+    """The log-odds of each row by its position as sums of the base and the values of its keys: float64 [n, 4]."""
     copy = chain.branch(weights, 1, None)
     for keys in copy.keys:
         keys.means.write(0, keys.values.read())
-    copy.kept, copy.intercepts = 1, copy.intercept
-    return scores_of(copy)[0]
+    copy.kept, copy.bases = 1, copy.base
+    labels = labels_of(chain)
+    found = scores_of(copy)[0]
+    for place, one in enumerate(RAREST_FIRST):
+        earlier = list(RAREST_FIRST[:place])
+        found[:, one] += labels[:, earlier] @ copy.coupling[one, earlier]
+    return found
+
+
+def labels_of(chain: Chain) -> np.ndarray:
+    """The labels of each row by its position, bool [n, 4]."""
+    found = np.zeros((len(chain.design), K), bool)
+    for block in chain.design.blocks():
+        facts = block.read(chain.design.facts)
+        found[facts["position"]] = facts["labels"][:, np.newaxis] >> np.arange(K) & 1
+    return found

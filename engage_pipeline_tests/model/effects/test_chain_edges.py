@@ -25,7 +25,7 @@ def test_without_a_row_that_counts_the_intercept_stays_and_covariances_do_not_gr
     chain = chain_of(records, [VIEWER, AUTHOR], tmp_path)
     for _ in range(60):
         chain.sweep(learn=True)
-    assert chain.intercept.tolist() == [0.0] * 4
+    assert chain.base.tolist() == [[0.0] * 5] * 4
     assert np.isfinite(log_odds_of(chain)).all()
     assert (np.sqrt(np.diagonal(chain.covariances, axis1=1, axis2=2)) < 30).all()
 
@@ -50,3 +50,19 @@ def test_effects_that_share_cells_are_those_of_effects_apart(tmp_path: Path, mon
         found.append((scores_of(chain)[0], np.std(drawn[100:], axis=0)))
     assert found[0][0] == pytest.approx(found[1][0], abs=0.1)
     assert found[0][1] == pytest.approx(found[1][1], rel=0.3)
+
+
+def test_what_is_pending_is_applied_once(tmp_path: Path) -> None:
+    """Sweeps in which it waits for the next one, against the same sweeps with all of it applied between them."""
+    rng = np.random.default_rng(3)
+    labels = rng.random((600, 4)) < 0.3
+    records = records_of(labels, viewer=1 + np.arange(600) // 6, author=1 + np.arange(600) % 7)
+    found = []
+    for name, at_once in (("waits", False), ("at-once", True)):
+        chain = chain_of(records, [AUTHOR, VIEWER], tmp_path / name)
+        for _ in range(4):
+            chain.sweep(learn=True)
+            if at_once:
+                chain.settle()
+        found.append(log_odds_of(chain))
+    assert found[0] == pytest.approx(found[1], abs=1e-3)

@@ -22,6 +22,7 @@ from engage_pipeline.settings.families import EFFECT_FAMILIES
 VIEWER, TREND = (next(one for one in EFFECTS if one.name == name) for name in ("viewer", "viewer_trend"))
 SIZE = 300
 COVARIANCE = np.diag([1.0, 2.0, 3.0, 4.0]) + 0.25
+COUPLING = np.arange(16.0).reshape(4, 4)
 UNSEEN = [0.0, 0.0, 0.0, 0.0, 1.25, 2.25, 3.25, 4.25]
 """The values of a key that no row has taught."""
 
@@ -49,7 +50,7 @@ def write(folder: Path, size: int = SIZE, seed: int = 1) -> tuple[np.ndarray, np
 
 
 def opened(folder: Path) -> EffectTable:
-    write_description(np.arange(4.0), {"viewer": COVARIANCE}, 7, 9, folder)
+    write_description(np.arange(4.0), COUPLING, {"viewer": COVARIANCE}, 7, 9, folder)
     return EffectTables.load(folder).tables[0]
 
 
@@ -154,13 +155,14 @@ def test_a_row_has_the_sum_of_the_effects_of_each_family(tmp_path: Path) -> None
     found = EffectTables.load(tmp_path)
     values = np.arange(24, dtype=np.float32).reshape(3, VALUES)
     table = EffectTable(VIEWER, ((np.sort(own), values),), np.zeros(VALUES, np.float32))
-    score = EffectTables((table, table), found.intercepts, {}, 7, 9).score(rows)
+    score = EffectTables((table, table), found.intercepts, COUPLING, {}, 7, 9).score(rows)
     expected = 2.0 * values[np.argsort(np.argsort(own))]
     assert score.families[:, 0].tolist() == expected[:, :4].tolist()
     assert not score.families[:, 1:].any()
     assert score.variances[:, 0].tolist() == expected[:, 4:].tolist()
     assert not score.variances[:, 1:].any()
     assert (found.window_end, found.newest, found.intercepts.tolist()) == (7, 9, [0, 1, 2, 3])
+    assert np.array_equal(found.coupling, COUPLING)
     assert found.covariances["viewer"].tolist() == COVARIANCE.tolist()
 
 
@@ -172,7 +174,7 @@ def test_an_effect_with_a_slope_counts_times_it_and_its_variance_times_the_squar
     rows = EffectRows(**values)
     known, unseen = np.arange(1, 9, dtype=np.float32), np.array(UNSEEN, np.float32)
     table = EffectTable(TREND, ((TREND.keys(rows)[:1].view(np.uint64), known[np.newaxis]),), unseen)
-    score = EffectTables((table,), np.zeros(4), {}, 7, 9).score(rows)
+    score = EffectTables((table,), np.zeros(4), COUPLING, {}, 7, 9).score(rows)
     family = list(EFFECT_FAMILIES).index(TREND.family)
     assert score.families[:, family].tolist() == [(-2 * known[:4]).tolist(), [0.0] * 4, [0.0] * 4]
     assert score.variances.sum(axis=1).tolist() == [(4 * known[4:]).tolist(), (9 * unseen[4:]).tolist(), [0.0] * 4]

@@ -1,5 +1,7 @@
 """SHAP values and the sharing out of what the pretrained logits moved."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, EFFECT_LOGITS, effect_columns, no_effects
+from engage_pipeline.model.effects.marginals import marginal_logits
 from engage_pipeline.model.effects.tables import Scores
 from engage_pipeline.model.explanation.effects import attribute_effects, no_attribution
 from engage_pipeline.model.explanation.families import EFFECT_FEATURES, FEATURE_NAMES
@@ -21,6 +24,7 @@ INPUTS = TreeInputs(("en", "ja"), {"like": 0.4, "retweet": 0.1, "retweet_with_co
 
 
 INTERCEPTS = np.array([0.5, -1.0, -4.0, -2.0])
+COUPLING = np.array([[0.0, -2.0, -1.0, 1.0], [0.0, 0.0, -3.0, 0.5], [0.0] * 4, [0.0, 0.0, -0.5, 0.0]])
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +34,7 @@ def scorer() -> TreeScorer:
 
     rng = np.random.default_rng(0)
     table = feature_table(2000, 1)
-    effects = effect_columns(rng.normal(INTERCEPTS, 1.5, (2000, 4)), rng.random((2000, 4)))
+    effects = effect_columns(rng.normal(INTERCEPTS, 1.5, (2000, 4)), rng.random((2000, 4)), COUPLING)
     matrix = INPUTS.matrix(table, rng.normal(-1, 1, (2000, 4)), effects)
     score = matrix[:, COLUMNS.index("viewer_like")] - 2 + matrix[:, COLUMNS.index(LOGITS[0])]
     score += matrix[:, COLUMNS.index(EFFECT_LOGITS[0])]
@@ -42,7 +46,7 @@ def scorer() -> TreeScorer:
 
 
 def columns_of(intercepts: np.ndarray, scores: Scores) -> np.ndarray:
-    return effect_columns(intercepts + scores.families.sum(axis=1), scores.variances.sum(axis=1))
+    return effect_columns(intercepts + scores.families.sum(axis=1), scores.variances.sum(axis=1), COUPLING)
 
 
 def below(logits: np.ndarray, baseline: np.ndarray, contributions: np.ndarray) -> BelowTree:
@@ -57,7 +61,7 @@ def attributed(scorer: TreeScorer, seed: int) -> tuple[TreesAttribution, np.ndar
     logits = (baseline + contributions.sum(axis=1))[np.newaxis]
     table, scores = feature_table(1, seed), Scores(rng.normal(0, 0.5, (1, 8, 4)), rng.random((1, 8, 4)) / 8)
     effects = columns_of(INTERCEPTS, scores)
-    read = BelowTree(logits, baseline, contributions, effects, attribute_effects(INTERCEPTS, scores))
+    read = BelowTree(logits, baseline, contributions, effects, attribute_effects(INTERCEPTS, COUPLING, scores))
     return attribute_trees(scorer, table, read), scorer.logits(table, logits, effects)[0], read
 
 
@@ -129,10 +133,10 @@ def test_parts_of_the_effects_sum_to_their_logits(
     intercepts: np.ndarray, families: np.ndarray, variances: np.ndarray
 ) -> None:
     scores = Scores(families, variances)
-    found = attribute_effects(intercepts, scores)
+    found = attribute_effects(intercepts, COUPLING, scores)
     joint = columns_of(intercepts, scores)[0]
     np.testing.assert_allclose(found.baseline + found.contributions.sum(axis=1), joint, atol=1e-4)
-    np.testing.assert_allclose(found.baseline, intercepts, atol=1e-9)
+    np.testing.assert_allclose(found.baseline, marginal_logits(intercepts[np.newaxis], np.zeros((1, 4)), COUPLING)[0])
     np.testing.assert_allclose(found.deviations**2, variances[0].sum(axis=0), atol=1e-12)
     assert [found.of_column(name) is not None for name in (*EFFECT_LOGITS, "viewer_like")] == [True] * 4 + [False]
 
@@ -141,7 +145,9 @@ def test_what_is_not_known_shrinks_the_parts() -> None:
     families = np.zeros((1, 8, 4))
     families[0, :, 0] = 0.25
     certain, vague = (
-        attribute_effects(np.zeros(4), Scores(families, np.full((1, 8, 4), variance / 8))).contributions[0].sum()
+        attribute_effects(np.zeros(4), np.zeros((4, 4)), Scores(families, np.full((1, 8, 4), variance / 8)))
+        .contributions[0]
+        .sum()
         for variance in (0.0, 4.0)
     )
     assert certain == pytest.approx(2.0)
@@ -153,11 +159,35 @@ def test_a_family_that_moves_nothing_has_no_part_and_alike_families_have_alike_p
     families[0, 0] = families[0, 3] = (1.0, 0.5, -0.5, 0.2)
     variances = np.zeros((1, 8, 4))
     variances[0, [0, 3]] = 0.5
-    found = attribute_effects(INTERCEPTS, Scores(families, variances)).contributions
+    found = attribute_effects(INTERCEPTS, COUPLING, Scores(families, variances)).contributions
     parts = found[:, [FEATURE_NAMES.index(name) for name in EFFECT_FEATURES]]
     np.testing.assert_allclose(parts[:, 0], parts[:, 3])
     assert not parts[:, [1, 2, 4, 5, 6, 7]].any()
     assert (np.sign(parts[:, 0]) == (1, 1, -1, 1)).all()
+
+
+def test_the_part_of_a_family_is_the_mean_of_what_it_moves_over_all_orders() -> None:
+    rng = np.random.default_rng(5)
+    scores = Scores(np.zeros((1, 8, 4)), np.zeros((1, 8, 4)))
+    scores.families[0, [1, 4, 6]], scores.variances[0, [1, 4, 6]] = rng.normal(0, 1, (3, 4)), rng.random((3, 4))
+    found = attribute_effects(INTERCEPTS, COUPLING, scores).contributions
+    expected = np.zeros((8, 4))
+    for order in permutations([1, 4, 6]):
+        before, joined = attributed_columns(scores, ()), ()
+        for family in order:
+            joined = (*joined, family)
+            after = attributed_columns(scores, joined)
+            expected[family] += (after - before) / 6
+            before = after
+    parts = found[:, [FEATURE_NAMES.index(name) for name in EFFECT_FEATURES]].T
+    np.testing.assert_allclose(parts, expected, atol=1e-12)
+
+
+def attributed_columns(scores: Scores, families: tuple[int, ...]) -> np.ndarray:
+    """The log-odds [4] if only `families` counted."""
+    own = list(families)
+    means = INTERCEPTS + scores.families[:, own].sum(axis=1)
+    return marginal_logits(means, scores.variances[:, own].sum(axis=1), COUPLING)[0]
 
 
 CONTRIBUTIONS = arrays(np.float64, st.integers(1, 8), elements=st.floats(-5, 5).map(lambda x: round(x, 3)))

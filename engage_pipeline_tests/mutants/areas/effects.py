@@ -2,6 +2,7 @@
 
 from engage_pipeline_tests.mutants.mutation import mutations
 
+COUPLING = "model/effects/test_coupling.py"
 TRAINING = "model/effects/test_training.py"
 
 MUTATIONS = [
@@ -82,16 +83,13 @@ MUTATIONS = [
         "model/effects/chain.py",
         "model/effects/test_chain.py model/effects/test_chain_edges.py",
         ("        kernels.add_rows(codes, slopes, moved, state[-1])", "        pass"),
-        ("self.intercepts += self.intercept + mean", "self.intercepts += mean"),
+        ("self.bases += means", "self.bases += means - self.base"),
         ("self._pending, self._scaled = None, {}", "self._scaled = {}"),
         ("                moved += more.astype(np.float32)", "                pass"),
         ("pull - precision * steps", "pull", "model/effects/test_chain_edges.py"),
-        (
-            "np.divide(1.0, precision[0], out=np.zeros(K)",
-            "np.divide(1.0, precision[0], out=np.full(K, 1e12)",
-            "model/effects/test_chain_edges.py",
-        ),
-        ("        self._scaled = {}\n        variance", "        variance"),
+        ("of_patterns(drawn - self.base)", "of_patterns(drawn)"),
+        ("labels.astype(np.int32), NO_SLOPES", "np.zeros(len(labels), np.int32), NO_SLOPES", COUPLING),
+        ("        self._scaled = {}\n        means", "        means"),
         ("self.scales[effect], self.covariances[effect] = scale, scale", "self.covariances[effect] = scale", TRAINING),
     ),
     *mutations(
@@ -192,11 +190,30 @@ MUTATIONS = [
     ),
     *mutations(
         "effects",
-        "model/effects/columns.py",
-        "model/effects/test_columns.py",
+        "model/effects/marginals.py",
+        "model/effects/test_marginals.py",
         ("deviations * node", "variances * node"),
         ("np.where(means > 0, -1.0, 1.0)", "np.ones_like(means)"),
         ("hermegauss(9)", "hermegauss(2)"),
+        ("(coupling[_OWNERS] * _EARLIER)", "coupling[_OWNERS]"),
+        ("state >> bit & 1", "state >> bit"),
+        ("np.concatenate([without, with_it], axis=1)", "np.concatenate([with_it, without], axis=1)"),
+        (
+            '("retweet_with_comment", "reply", "retweet", "like")',
+            '("reply", "retweet_with_comment", "retweet", "like")',
+        ),
+        ("chance, _LEAST", "chance, 0"),
+    ),
+    *mutations(
+        "effects",
+        "model/effects/coupling.py",
+        COUPLING,
+        ("for earlier in RAREST_FIRST[:place]", "for earlier in RAREST_FIRST[place + 1 :]"),
+        ("            continue", "            pass", "model/effects/test_chain_edges.py"),
+        (" - prior * base[target, used]", ""),
+        (" + np.diag(prior)", ""),
+        ("means[target, used] += np.linalg.solve", "means[target, used] = np.linalg.solve"),
+        ("np.linalg.solve(factor.T, noise[: len(used)])", "noise[: len(used)]"),
     ),
     *mutations(
         "effects",
