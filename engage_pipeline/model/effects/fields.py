@@ -45,9 +45,6 @@ ROW_COLUMNS = (
     "engaged_with_user_following_count",
     "engaged_with_user_account_age_days",
     "engaged_with_user_is_verified",
-    "viewer_exposures",
-    "author_exposures",
-    "pair_exposures",
 )
 """The columns that are read of a feature row (schema.feature_schema)."""
 FEW_VALUES = frozenset(
@@ -100,13 +97,10 @@ class EffectRows:
     viewer_following: np.ndarray
     viewer_age: np.ndarray
     viewer_verified: np.ndarray
-    viewer_shown: np.ndarray
     author_followers: np.ndarray
     author_following: np.ndarray
     author_age: np.ndarray
     author_verified: np.ndarray
-    author_shown: np.ndarray
-    pair_shown: np.ndarray
 
     def __len__(self) -> int:
         """Returns the number of rows."""
@@ -143,13 +137,10 @@ class EffectRows:
             viewer_following=size_steps(_numbers(table, "engaging_user_following_count")),
             viewer_age=size_steps(_numbers(table, "engaging_user_account_age_days")),
             viewer_verified=1 + _numbers(table, "engaging_user_is_verified"),
-            viewer_shown=size_steps(_numbers(table, "viewer_exposures")),
             author_followers=size_steps(_numbers(table, "engaged_with_user_follower_count")),
             author_following=size_steps(_numbers(table, "engaged_with_user_following_count")),
             author_age=size_steps(_numbers(table, "engaged_with_user_account_age_days")),
             author_verified=1 + _numbers(table, "engaged_with_user_is_verified"),
-            author_shown=size_steps(_numbers(table, "author_exposures")),
-            pair_shown=size_steps(_numbers(table, "pair_exposures")),
         )
 
 

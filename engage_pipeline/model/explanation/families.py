@@ -86,10 +86,10 @@ EFFECT_FEATURES = tuple(f"{family}_logit" for family in EFFECT_FAMILIES)
 """What each family of effects adds to the log-odds, in the order of EFFECT_FAMILIES."""
 _EFFECT_COLUMNS = {
     "people_effects": (
-        *("engaging_user_id", "engaged_with_user_id", "tweet_timestamp", "viewer_exposures", "author_exposures"),
+        *("engaging_user_id", "engaged_with_user_id", "tweet_timestamp"),
         *(name for name in (*schema.PROFILE_NUMBERS, *schema.BINARY_FEATURES) if name.startswith("engag")),
     ),
-    "pair_effects": ("engaging_user_id", "engaged_with_user_id", "pair_exposures"),
+    "pair_effects": ("engaging_user_id", "engaged_with_user_id"),
     "tweet_effects": ("tweet_id",),
     "habit_effects": (
         *("engaging_user_id", "is_quote", "is_retweet", "is_top_level", "language", "hour", "tweet_timestamp"),

@@ -26,12 +26,9 @@ SIZES = {
     "viewer_followers": "engaging_user_follower_count",
     "viewer_following": "engaging_user_following_count",
     "viewer_age": "engaging_user_account_age_days",
-    "viewer_shown": "viewer_exposures",
     "author_followers": "engaged_with_user_follower_count",
     "author_following": "engaged_with_user_following_count",
     "author_age": "engaged_with_user_account_age_days",
-    "author_shown": "author_exposures",
-    "pair_shown": "pair_exposures",
 }
 
 
@@ -134,7 +131,7 @@ def test_the_end_of_a_window_is_the_end_of_a_day_and_stray_times_do_not_move_it(
 def test_every_effect_has_a_family_and_a_name_of_its_own() -> None:
     assert len({effect.name for effect in EFFECTS}) == len(EFFECTS)
     assert effects_of(families_of(EFFECTS)) == EFFECTS
-    assert [effect.name for effect in effects_of(["tweet_effects", "pair_effects"])] == ["pair_shown", "tweet", "pair"]
+    assert [effect.name for effect in effects_of(["tweet_effects", "pair_effects"])] == ["tweet", "pair"]
 
 
 def test_parents_are_other_effects_and_have_no_slope() -> None:
