@@ -8,13 +8,13 @@ from typing import Any
 from engage_pipeline.comparison.child import Cost
 from engage_pipeline.comparison.worlds import Variant, WorldSpec
 from engage_pipeline.files.atomic import atomic_file
-from engage_pipeline.metrics import OracleShare, Scores, share_of_oracle
+from engage_pipeline.metrics import OracleShare, Scores
 from engage_pipeline.synthetic.recipes import Recipe
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """Cost and scores of a contender on the test rows of a world, and the oracle's scores on the same rows.
+    """Cost and scores of a contender on the test rows of a world, the oracle's scores on the same rows, and the share.
 
     `values` are the settings that override its preset's. The outcome of a failed run has a `problem` instead.
     """
@@ -26,12 +26,8 @@ class RunOutcome:
     cost: Cost | None = None
     scores: Scores | None = None
     oracle: Scores | None = None
+    share: OracleShare | None = None
     problem: str | None = None
-
-    @property
-    def share(self) -> OracleShare | None:
-        """The share of the oracle's RCE; None if the run failed."""
-        return share_of_oracle(self.scores, self.oracle) if self.scores and self.oracle else None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the outcome as JSON types."""
@@ -76,6 +72,7 @@ def read_outcome(folder: Path, world: WorldSpec, contender: str) -> RunOutcome |
             values["cost"] and Cost(**values["cost"]),
             values["scores"] and Scores.from_json(values["scores"]),
             values["oracle"] and Scores.from_json(values["oracle"]),
+            values["share"] and OracleShare.from_json(values["share"]),
             values["problem"],
         )
     except (OSError, ValueError, KeyError, TypeError):

@@ -68,9 +68,10 @@ def _head(presets: Sequence[str], common: Mapping[str, Any], command: str) -> It
     yield f"```\n{command}\n```"
     yield (
         "Scores on the test rows, on which nothing was trained, fitted or blended. `share` is the RCE in percent of "
-        "the oracle's on the same rows, overall the mean of the four engagements; `by group` is the mean over the "
-        "author groups. Times are of the whole run, from raw parts to results.csv: wall time, and CPU time of all "
-        "cores. Memory is the peak of its largest process."
+        "the oracle's on the same rows, overall the mean of the four engagements, and `± 95 %` half of its interval, "
+        "from viewers drawn with replacement; `by group` is the mean over the author groups. Times are of the "
+        "whole run, from raw parts to results.csv: wall time, and CPU time of all cores. Memory is the peak of its "
+        "largest process."
     )
     yield f"Settings that override every preset's: `{json.dumps(dict(common))}`."
     if REFERENCE_TREES in presets:

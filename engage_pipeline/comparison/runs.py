@@ -70,7 +70,7 @@ def measure(
         return RunOutcome(world, contender.name, key, values, problem=str(error))
     if not keep:
         shutil.rmtree(work)
-    return RunOutcome(world, contender.name, key, values, cost, report.scores, report.oracle)
+    return RunOutcome(world, contender.name, key, values, cost, report.scores, report.oracle, report.share)
 
 
 def _run(contender: Contender, config: Path, settings: Settings, folder: Path) -> Cost:

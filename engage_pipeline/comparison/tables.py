@@ -3,20 +3,23 @@
 Shares are percent of the oracle's RCE on the same rows; `by group` is the mean over the author groups.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 
 from engage_pipeline import schema
 from engage_pipeline.comparison.outcomes import RunOutcome
 from engage_pipeline.comparison.worlds import WorldSpec
-from engage_pipeline.metrics import Average, OracleShare, Score, Scores, group_names
+from engage_pipeline.metrics import Average, Interval, OracleShare, Score, Scores, group_names
 from engage_pipeline.metrics.tables import NO_VALUE
 
 ORACLE = "oracle"
 MEAN = "mean"
 Row = Sequence[str]
-_OVERALL_DIGITS = (1, 1, 2, 2, 4, 4, 0, 0, 0)
-_SCORE_TITLES = ("AP", "RCE", "share", "AP by group", "RCE by group", "share by group")
-_SCORE_DIGITS = (4, 2, 1, 4, 2, 1)
+WIDTH = "± 95 %"
+"""The title of half of an interval of the share."""
+_OVERALL_DIGITS = (1, 1, 1, 2, 2, 4, 4, 0, 0, 0)
+_SCORE_TITLES = ("AP", "RCE", "share", WIDTH, "AP by group", "RCE by group", "share by group")
+_SCORE_DIGITS = (4, 2, 1, 1, 4, 2, 1)
 
 
 def number_text(value: float | None, digits: int, *, sign: bool = False) -> str:
@@ -33,6 +36,11 @@ def markdown(header: Row, rows: Iterable[Row], texts: int) -> str:
     return "\n".join(lines)
 
 
+def half_width(interval: Interval | None) -> float | None:
+    """Returns half of the width of an interval; None if there is none."""
+    return None if interval is None else (interval[1] - interval[0]) / 2
+
+
 def mean(values: Iterable[float | None]) -> float | None:
     """Returns the mean of the values that are not None; None if all are."""
     kept = [value for value in values if value is not None]
@@ -45,6 +53,7 @@ def overall_table(outcomes: Sequence[RunOutcome], worlds: Sequence[WorldSpec], p
         "world",
         "preset",
         "share",
+        WIDTH,
         "by group",
         "RCE",
         "by group",
@@ -76,16 +85,18 @@ def _overall_cells(preset: str, outcomes: Sequence[RunOutcome]) -> Row:
     values = [_overall_values(outcome) for outcome in outcomes]
     if not values or None in values:
         return (preset, "failed" if values else "not run yet", *[NO_VALUE] * (len(_OVERALL_DIGITS) - 1))
-    columns = zip(*filter(None, values), strict=True)
-    cells = [number_text(mean(column), digits) for column, digits in zip(columns, _OVERALL_DIGITS, strict=True)]
-    return (preset, *cells)
+    columns = list(zip(*filter(None, values), strict=True))
+    means = [mean(column) for column in columns]
+    widths = [width for width in columns[1] if width is not None]
+    means[1] = math.hypot(*widths) / len(columns[1]) if len(widths) == len(columns[1]) else None  # of separate worlds
+    return (preset, *(number_text(value, digits) for value, digits in zip(means, _OVERALL_DIGITS, strict=True)))
 
 
 def _overall_values(outcome: RunOutcome) -> tuple[float | None, ...] | None:
     scores, share, cost = outcome.scores, outcome.share, outcome.cost
     if scores is None or share is None or cost is None:
         return None
-    shares = (share.overall_mean, share.group_mean)
+    shares = (share.overall_mean, half_width(share.overall_interval), share.group_mean)
     rce, ap = ([getattr(one, name) for one in (scores.overall_mean, scores.group_mean)] for name in ("rce", "ap"))
     return (*shares, *rce, *ap, cost.seconds, cost.cpu_seconds, cost.peak_mb)
 
@@ -98,6 +109,8 @@ def engagement_table(outcomes: Sequence[RunOutcome]) -> str:
     for engagement in (*schema.TARGETS, MEAN):
         values = {outcome.contender: _engagement_values(outcome, engagement) for outcome in scored}
         best = _best(list(values.values()))
+        if best:
+            best[_SCORE_TITLES.index(WIDTH)] = None
         for preset, line in values.items():
             cells = [_cell(value, top, digits) for value, top, digits in zip(line, best, _SCORE_DIGITS, strict=True)]
             rows.append((engagement, preset, *cells))
@@ -113,7 +126,7 @@ def _engagement_values(outcome: RunOutcome, engagement: str) -> tuple[float | No
     values = _score_values(outcome.scores, engagement)
     share = outcome.share.engagements.get(engagement, outcome.share)
     overall = share.overall_mean if isinstance(share, OracleShare) else share.overall
-    return (*values[:2], overall, *values[3:5], share.group_mean)
+    return (*values[:2], overall, half_width(share.overall_interval), *values[4:6], share.group_mean)
 
 
 def _score_values(scores: Scores, engagement: str) -> tuple[float | None, ...]:
@@ -122,7 +135,7 @@ def _score_values(scores: Scores, engagement: str) -> tuple[float | None, ...]:
     group = scores.group_mean
     if engagement != MEAN:
         overall, group = scores.engagements[engagement].overall, scores.engagements[engagement].group_mean
-    return (overall.ap, overall.rce, None, group.ap, group.rce, None)
+    return (overall.ap, overall.rce, None, None, group.ap, group.rce, None)
 
 
 def _best(lines: Sequence[Sequence[float | None]]) -> list[float | None]:

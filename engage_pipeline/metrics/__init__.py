@@ -3,6 +3,7 @@
 from engage_pipeline.metrics.intervals import (
     DRAWS,
     MEAN,
+    Viewers,
     interval,
     mean_draws,
     rce_draws,
@@ -10,6 +11,7 @@ from engage_pipeline.metrics.intervals import (
     viewer_numbers,
     with_intervals,
     with_known_intervals,
+    with_share_intervals,
 )
 from engage_pipeline.metrics.scores import (
     CLIP,
@@ -56,6 +58,7 @@ __all__ = [
     "Score",
     "ScoreRow",
     "Scores",
+    "Viewers",
     "average_precision",
     "cross_entropy",
     "first_improbable",
@@ -78,4 +81,5 @@ __all__ = [
     "viewer_numbers",
     "with_intervals",
     "with_known_intervals",
+    "with_share_intervals",
 ]

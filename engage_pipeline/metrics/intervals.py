@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engage_pipeline import schema
-from engage_pipeline.metrics.scores import CLIP, Average, Interval, Labels, Probabilities, Score, Scores
+from engage_pipeline.metrics.scores import CLIP, Average, Interval, Labels, OracleShare, Probabilities, Score, Scores
 
 DRAWS = 200
 """The number of draws."""
@@ -56,6 +56,20 @@ def with_known_intervals(scores: Scores, known: Mapping[str, Average]) -> Scores
     if found != {name: (one.ap, one.rce) for name, one in known.items()}:
         return None
     return _widened(scores, {name: (one.ap_interval, one.rce_interval) for name, one in known.items()})
+
+
+def with_share_intervals(
+    share: OracleShare, labels: Labels, probabilities: Probabilities, true: Probabilities, viewers: Viewers
+) -> OracleShare:
+    """Adds the intervals of the shares over all rows, and of their mean; `true` [n, 4] are the oracle's."""
+    oracle = rce_draws(labels, true, viewers)
+    positive = np.where(oracle > 0, oracle, np.nan)
+    draws = 100 * rce_draws(labels, probabilities, viewers) / positive
+    engagements = {
+        name: replace(one, overall_interval=interval(draws[:, place]))
+        for place, (name, one) in enumerate(share.engagements.items())
+    }
+    return replace(share, engagements=engagements, overall_interval=interval(mean_draws(draws)))
 
 
 def _widened(scores: Scores, bounds: Mapping[str, tuple[Interval | None, Interval | None]]) -> Scores:

@@ -111,11 +111,15 @@ class Scores:
 
 @dataclass(frozen=True)
 class EngagementShare:
-    """RCE of a model in percent of the oracle's: all rows, each group, and the ratio of the means over the groups."""
+    """RCE of a model in percent of the oracle's: all rows, each group, and the ratio of the means over the groups.
+
+    The interval, of all rows, is null where it was not computed.
+    """
 
     overall: float | None
     groups: tuple[float | None, ...]
     group_mean: float | None
+    overall_interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -125,10 +129,20 @@ class OracleShare:
     engagements: dict[str, EngagementShare]
     overall_mean: float | None
     group_mean: float | None
+    overall_interval: Interval | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the shares as JSON types."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Reads the result of `to_json`."""
+        engagements = {
+            name: EngagementShare(**_tupled(one) | {"groups": tuple(one["groups"])})
+            for name, one in values["engagements"].items()
+        }
+        return cls(**_tupled(values) | {"engagements": engagements})
 
 
 def score(

@@ -1,10 +1,12 @@
 """Outcomes with scores written by hand."""
 
+from dataclasses import replace
+
 from engage_pipeline import schema
 from engage_pipeline.comparison.child import Cost
 from engage_pipeline.comparison.outcomes import RunOutcome
 from engage_pipeline.comparison.worlds import WorldSpec
-from engage_pipeline.metrics import Average, EngagementScores, Score, Scores
+from engage_pipeline.metrics import Average, EngagementScores, Score, Scores, share_of_oracle
 
 WORLD = WorldSpec(1000, 1)
 
@@ -25,7 +27,17 @@ ORACLE = scores((40.0, 20.0, 10.0, 20.0), ((40.0, 20.0), (20.0, 10.0), (10.0, -1
 
 
 def outcome(contender: str, model: Scores, world: WorldSpec = WORLD, seconds: float = 61.4) -> RunOutcome:
-    return RunOutcome(world, contender, "key", {"seed": 1}, Cost(seconds, 2 * seconds, 1234), model, ORACLE)
+    """Shares of engagements are known to 1 point, their mean to 3."""
+    share = share_of_oracle(model, ORACLE)
+    engagements = {
+        name: replace(one, overall_interval=(one.overall - 1, one.overall + 1))
+        for name, one in share.engagements.items()
+        if one.overall is not None
+    }
+    assert share.overall_mean is not None
+    bounds = share.overall_mean - 3, share.overall_mean + 3
+    share = replace(share, engagements=engagements, overall_interval=bounds)
+    return RunOutcome(world, contender, "key", {"seed": 1}, Cost(seconds, 2 * seconds, 1234), model, ORACLE, share)
 
 
 GOOD = scores((20.0, 5.0, 2.5, 5.0), ((20.0, 5.0), (5.0, 5.0), (2.5, 0.5), (5.0, 10.0)), ap=0.6)

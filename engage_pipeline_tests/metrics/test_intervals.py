@@ -110,3 +110,25 @@ def test_scores_carry_them_through_json_and_into_tables() -> None:
     assert "±" not in metrics.format_table({"model": plain})
     low, high = mean.rce_interval
     assert f"| RCE | mean | 95 % interval | {low:.2f} to {high:.2f} |" in metrics.format_markdown({"model": scores})
+
+
+def test_the_interval_of_a_share_is_that_of_the_ratio_in_each_draw() -> None:
+    labels, true, viewers = rows(600, 150, seed=6)
+    probabilities = 0.5 * true + 0.5 * true.mean(axis=0)
+    followers = np.zeros(len(labels), int)
+    scores, oracle = (metrics.score(labels, one, followers, edges=EDGES) for one in (probabilities, true))
+    share = metrics.with_share_intervals(metrics.share_of_oracle(scores, oracle), labels, probabilities, true, viewers)
+    ratios = 100 * rce_draws(labels, probabilities, viewers) / rce_draws(labels, true, viewers)
+    for place, one in enumerate(share.engagements.values()):
+        assert one.overall_interval == pytest.approx(np.quantile(ratios[:, place], [0.025, 0.975]))
+    assert share.overall_interval == pytest.approx(np.quantile(ratios.mean(axis=1), [0.025, 0.975]))
+    assert metrics.OracleShare.from_json(json.loads(json.dumps(share.to_json()))) == share
+
+
+def test_draws_in_which_the_oracle_knows_nothing_have_no_share() -> None:
+    labels, true, viewers = rows(200, 50, seed=7)
+    ignorant = np.full(true.shape, 0.999)
+    share = metrics.share_of_oracle(*(metrics.score(labels, one, viewers, edges=EDGES) for one in (true, ignorant)))
+    found = metrics.with_share_intervals(share, labels, true, ignorant, viewers)
+    assert found.overall_interval is None
+    assert [one.overall_interval for one in found.engagements.values()] == [None] * 4

@@ -60,22 +60,26 @@ def score_predictions(
     given, rows = read_predictions(predictions), read_labels(labels, settings)
     aligned = given.probabilities[match(given, rows)]
     kept = np.full(len(aligned), True) if chosen is None else chosen(rows)
-    scores = _score(rows, aligned, kept, settings, predictions)
+    viewers = metrics.viewer_numbers(rows.ids["engaging_user_id"].filter(pa.array(kept)))
+    scores = _score(rows, aligned, kept, viewers, settings, predictions)
     if oracle is None:
         return ScoreReport(int(kept.sum()), scores)
-    true = _score(rows, read_oracle(oracle, rows), kept, settings, oracle)
-    return ScoreReport(int(kept.sum()), scores, true, metrics.share_of_oracle(scores, true))
+    chances = read_oracle(oracle, rows)
+    true = _score(rows, chances, kept, viewers, settings, oracle)
+    share = metrics.share_of_oracle(scores, true)
+    share = metrics.with_share_intervals(share, rows.labels[kept], aligned[kept], chances[kept], viewers)
+    return ScoreReport(int(kept.sum()), scores, true, share)
 
 
 def _score(
     rows: LabelledRows,
     probabilities: NDArray[np.float64],
     kept: NDArray[np.bool_],
+    viewers: metrics.Viewers,
     settings: Settings,
     source: Location,
 ) -> metrics.Scores:
     edges = settings.evaluation.follower_edges
     labels, values = rows.labels[kept], probabilities[kept]
     scores = metrics.score(labels, values, rows.followers[kept], edges=edges, source=str(source))
-    viewers = metrics.viewer_numbers(rows.ids["engaging_user_id"].filter(pa.array(kept)))
     return metrics.with_intervals(scores, labels, values, viewers)
