@@ -148,7 +148,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "sketch_depth": 8,
         "encoder": {
             "model": "tiny",
-            "max_tweets": 2000,
+            "max_tweets": 640,
             "max_tokens": 48,
             "batch_size": 64,
             "learning_rate": 1e-3,
