@@ -111,10 +111,8 @@ class Scores:
 
 @dataclass(frozen=True)
 class EngagementShare:
-    """RCE of a model in percent of the oracle's: all rows, each group, and the ratio of the means over the groups.
-
-    The interval, of all rows, is null where it was not computed.
-    """
+    """RCE of a model in percent of the oracle's: all rows, each group, and the ratio of the means over the groups; the
+    interval, of all rows, is null where it was not computed."""
 
     overall: float | None
     groups: tuple[float | None, ...]
@@ -138,10 +136,7 @@ class OracleShare:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Reads the result of `to_json`."""
-        engagements = {
-            name: EngagementShare(**_tupled(one) | {"groups": tuple(one["groups"])})
-            for name, one in values["engagements"].items()
-        }
+        engagements = {name: EngagementShare(**_tupled(one)) for name, one in values["engagements"].items()}
         return cls(**_tupled(values) | {"engagements": engagements})
 
 

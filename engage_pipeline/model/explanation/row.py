@@ -24,6 +24,7 @@ from engage_pipeline.model.effects.scoring import EffectScorer
 from engage_pipeline.model.explanation.effects import EffectsAttribution, attribute_effects, no_attribution
 from engage_pipeline.model.explanation.families import FAMILIES, FEATURE_NAMES, FEATURES, ExplainedFamily
 from engage_pipeline.model.explanation.trees import BelowTree, attribute_trees
+from engage_pipeline.model.explanation.uncertainty import probability_intervals
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,14 @@ class Explanation:
     """The explanation of one engagement: `logit` and `probability` of the model, and the terms of the logit.
 
     `contributions` are by feature, `baseline` is the logit without them. `models` are the blended logits by the names
-    in Weights, `base_rate` is the share of the training rows with the engagement (None = unknown).
+    in Weights, `base_rate` is the share of the training rows with the engagement (None = unknown). `interval`: the ends
+    of the 95 % interval of the probability (module uncertainty); None without effects.
     """
 
     engagement: str
     logit: float
     probability: float
+    interval: tuple[float, float] | None
     baseline: float
     contributions: dict[str, float]
     weights: Weights
@@ -104,6 +107,7 @@ def explain_row(model: TrainedModel, table: pa.Table) -> RowExplanation:
     from engage_pipeline.model.explanation.network import attribute_network
 
     logits = model.components(table)
+    intervals: list[tuple[float, float] | None] = [None] * len(schema.TARGETS)
     network = attribute_network(model.finetuned, table)
     parts, steps = {"network": (network.baseline, network.contributions)}, {"network": network.steps}
     if model.trees is not None and model.pretrained is not None and model.effects is not None:
@@ -114,6 +118,9 @@ def explain_row(model: TrainedModel, table: pa.Table) -> RowExplanation:
         trees = attribute_trees(model.trees, table, read)
         parts |= {"trees": (trees.baseline, trees.contributions), "effects": (effects.baseline, effects.contributions)}
         steps["pretrained"] = below.steps
+        if model.effects.enabled:
+            ends = probability_intervals(logits["blend"][0].astype(np.float64), effects.deviations)
+            intervals = list(zip(*(end.tolist() for end in ends), strict=True))
     rates = _base_rates(model)
     known = {name for name, feature in FEATURES.items() if {*feature.columns} <= {*table.column_names}}
     engagements = []
@@ -124,6 +131,7 @@ def explain_row(model: TrainedModel, table: pa.Table) -> RowExplanation:
             engagement=target,
             logit=float(logits["blend"][0, place]),
             probability=probability_of(logits["blend"][0, place]),
+            interval=intervals[place],
             baseline=baseline,
             contributions={
                 name: value for name, value in zip(FEATURE_NAMES, contributions.tolist(), strict=True) if name in known

@@ -16,6 +16,7 @@ LEAST_SHOWN = 0.005
 """Contributions below this, in logits, are summed up too: they would print as 0.00."""
 _LEGEND = (
     "logits: what the family adds to the log-odds. points: the probability minus that without the family, in %.",
+    "95 % in: where the true probability is for about nine rows in ten, by what the mixed model does not know.",
     "from: a row of which nothing is known. by: the feature with the largest contribution of its family.",
     "counters: how often the key was shown, with each engagement, and with none.",
 )
@@ -47,7 +48,10 @@ def _moment(seconds: int | None) -> str:
 
 
 def _heading(explanation: Explanation, label: bool | None) -> str:
-    facts = [f"from {_percent(explanation.baseline_probability)}"]
+    facts = []
+    if explanation.interval is not None:
+        facts.append(f"95 % in {100 * explanation.interval[0]:.2f} to {_percent(explanation.interval[1])}")
+    facts.append(f"from {_percent(explanation.baseline_probability)}")
     if explanation.base_rate is not None:
         facts.append(f"base rate {_percent(explanation.base_rate)}")
     if len(explanation.models) > 1:

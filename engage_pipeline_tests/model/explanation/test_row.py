@@ -100,6 +100,23 @@ def test_families_hold_their_features_and_come_by_size(model: TrainedModel) -> N
         assert effect.points == pytest.approx(explanation.probability - without, abs=1e-12)
 
 
+def test_the_interval_is_as_wide_as_the_effects_know_little(with_trees: TrainedModel) -> None:
+    table = feature_table(1, 4, labelled=False)
+    assert with_trees.effects is not None
+    deviations = np.sqrt(with_trees.effects.scores(table).variances[0].sum(axis=0))
+    for explanation, deviation in zip(explain_row(with_trees, table).engagements, deviations, strict=True):
+        assert explanation.interval is not None
+        low, high = explanation.interval
+        assert low < explanation.probability < high
+        width = np.log(high / (1 - high)) - np.log(low / (1 - low))
+        assert width == pytest.approx(2 * 1.96 * deviation, rel=1e-3)
+
+
+def test_without_effects_there_is_no_interval(network_only: TrainedModel) -> None:
+    engagements = explain_row(network_only, feature_table(1, 4, labelled=False)).engagements
+    assert [explanation.interval for explanation in engagements] == [None] * 4
+
+
 def test_a_probability_keeps_its_bounds() -> None:
     assert probability_of(0.0) == 0.5
     assert probability_of(-99.0) == 1e-6
