@@ -19,6 +19,7 @@ from engage_pipeline import schema
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.explanation.uncertainty import probability_intervals
 from engage_pipeline.settings.settings import load_settings
+from engage_pipeline.store.opening import current_paths
 from engage_pipeline.store.store import ArtifactStore
 
 HEADER = "|  | inside | below | above |\n|---|--:|--:|--:|"
@@ -27,11 +28,9 @@ HEADER = "|  | inside | below | above |\n|---|--:|--:|--:|"
 def coverage(store: ArtifactStore, truth: pa.Table) -> np.ndarray:
     """Returns the share of the test rows whose true probability is inside, below and above: float64 [4, 3]."""
     model = TrainedModel.load(store.open("trained_model").directory(), threads=1)
-    test = store.open("test_features")
-    names = sorted(name for name in test.manifest.files if name.endswith(".parquet") and ".profile." not in name)
     found, start = np.zeros((len(schema.TARGETS), 3)), 0
-    for name in names:
-        table = pq.read_table(test.path(name))
+    for path in current_paths(store, "test_features", files=True):
+        table = pq.read_table(path)
         assert model.effects is not None
         deviations = np.sqrt(model.effects.scores(table).variances.sum(axis=1))
         low, high = probability_intervals(model.components(table)["blend"].astype(np.float64), deviations)

@@ -25,6 +25,7 @@ from engage_pipeline.model.effects.training import train_effects
 from engage_pipeline.numerics.logistic import sigmoid
 from engage_pipeline.settings.settings import Settings, load_settings
 from engage_pipeline.store.file_names import FEATURES
+from engage_pipeline.store.opening import current_paths
 from engage_pipeline.store.store import ArtifactStore
 
 UNLIMITED = 10**18
@@ -58,8 +59,7 @@ def measure(store: ArtifactStore, settings: Settings, truth: pa.Table, sweeps: i
     """Fits the effects by `sweeps` and scores the test rows by them."""
     training = store.part_paths("engagement_effects", FEATURES, "interaction_features")
     validation = store.open("validation_features").path(FEATURES)
-    test = store.open("test_features")
-    names = sorted(name for name in test.manifest.files if name.endswith(".parquet") and ".profile." not in name)
+    test = current_paths(store, "test_features", files=True)
     own = {"sweeps": sweeps, "kept_sweeps": sweeps, "row_sweeps": UNLIMITED}
     settings = settings.model_copy(update={"effects": settings.effects.model_copy(update=own)})
     with tempfile.TemporaryDirectory() as name:
@@ -69,7 +69,7 @@ def measure(store: ArtifactStore, settings: Settings, truth: pa.Table, sweeps: i
         facts = train_effects(training, validation, load_clusters(folder), folder, settings)
         seconds = time.process_time() - started
         scorer = EffectScorer.load(folder)
-        logits = np.concatenate([scorer.columns(pq.read_table(test.path(name))) for name in names])
+        logits = np.concatenate([scorer.columns(pq.read_table(path)) for path in test])
     return SweepFigures(sweeps, facts["rows"], seconds, _shares(truth, sigmoid(logits)))
 
 

@@ -16,7 +16,7 @@ LEAST_SHOWN = 0.005
 """Contributions below this, in logits, are summed up too: they would print as 0.00."""
 _LEGEND = (
     "logits: what the family adds to the log-odds. points: the probability minus that without the family, in %.",
-    "95 % in: where the true probability is for about nine rows in ten, by what the mixed model does not know.",
+    "in brackets: where the true probability is for about nine rows in ten, by what the mixed model does not know.",
     "from: a row of which nothing is known. by: the feature with the largest contribution of its family.",
     "counters: how often the key was shown, with each engagement, and with none.",
 )
@@ -48,17 +48,16 @@ def _moment(seconds: int | None) -> str:
 
 
 def _heading(explanation: Explanation, label: bool | None) -> str:
-    facts = []
-    if explanation.interval is not None:
-        facts.append(f"95 % in {100 * explanation.interval[0]:.2f} to {_percent(explanation.interval[1])}")
-    facts.append(f"from {_percent(explanation.baseline_probability)}")
+    facts = [f"from {_percent(explanation.baseline_probability)}"]
     if explanation.base_rate is not None:
         facts.append(f"base rate {_percent(explanation.base_rate)}")
     if len(explanation.models) > 1:
         facts += [f"{name} {_percent(probability_of(logit))}" for name, logit in explanation.models.items()]
     if label is not None:
         facts.append(f"label: {'yes' if label else 'no'}")
-    return f"{explanation.engagement}: {_percent(explanation.probability)}, {', '.join(facts)}"
+    ends = explanation.interval
+    between = "" if ends is None else f" ({100 * ends[0]:.2f} to {_percent(ends[1])})"
+    return f"{explanation.engagement}: {_percent(explanation.probability)}{between}, {', '.join(facts)}"
 
 
 def _effects(explanation: Explanation, features: dict[str, Any]) -> list[str]:

@@ -207,10 +207,10 @@ def test_the_text_is_short_and_the_json_whole(settings: Settings, part: Path, tm
     assert values["tweet"]["tweet_id"] in lines[1]
     for target in schema.TARGETS:
         engagement = values["engagements"][target]
-        beginning = f"{target}: {100 * engagement['probability']:.2f} %, "
+        beginning = f"{target}: {100 * engagement['probability']:.2f} %"
         if engagement["interval"] is not None:
             low, high = (f"{100 * end:.2f}" for end in engagement["interval"])
-            beginning += f"95 % in {low} to {high} %, "
+            beginning += f" ({low} to {high} %)"
         assert any(line.startswith(beginning) for line in lines)
         families = engagement["families"]
         whole = engagement["baseline_logit"] + engagement["residual"] + sum(f["contribution"] for f in families)
