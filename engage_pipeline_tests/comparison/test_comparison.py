@@ -96,10 +96,12 @@ def check_scores(row: list[str], results: Path, world: Path) -> None:
     """What is shown is what `engage evaluate` says of the results."""
     truth = world / "test_labels.parquet", world / "test_oracle.parquet"
     said = score_predictions(results, *truth, settings_from({}, folder=world)).to_text()
-    assert said.splitlines()[-1].split() == ["mean", *row[2:4]]
-    assert float(row[8]) > 0
+    mean, share, low, _, high, by_group = said.splitlines()[-1].split()
+    assert [mean, share, by_group] == ["mean", row[2], row[4]]
+    assert float(row[3]) == pytest.approx((float(high) - float(low)) / 2, abs=0.11)
     assert float(row[9]) > 0
-    assert float(row[10]) > 200
+    assert float(row[10]) > 0
+    assert float(row[11]) > 200
 
 
 def test_a_world_is_made_once_and_a_half_made_one_again(tmp_path: Path):

@@ -28,7 +28,7 @@ def key(name: str, world: WorldSpec = WORLD, **values: Any) -> str:
 def test_a_run_has_its_preset_the_tiny_encoder_and_its_own_places():
     values = contender("synerise").settings(common_values(None), RAW, Path("/w/run/data"))
     settings = settings_from(values, folder=Path("/elsewhere"))
-    assert (settings.preset, settings.encoder.model, settings.encoder.max_tweets) == ("synerise", "tiny", 2000)
+    assert (settings.preset, settings.encoder.model, settings.encoder.max_tweets) == ("synerise", "tiny", 640)
     assert settings.network.schedule == "days"
     assert settings.recsys_data == Path("/w/train")
     assert settings.working_dir == Path("/w/run/data")
@@ -39,7 +39,7 @@ def test_a_settings_file_is_laid_over_the_tiny_encoder(tmp_path: Path):
     config = tmp_path / "common.yaml"
     config.write_text("encoder: {max_tweets: 50}\nnetwork: {hidden_size: 8}\n")
     common = common_values(config)
-    assert common["encoder"] | {"max_tweets": 2000} == common_values(None)["encoder"]
+    assert common["encoder"] | {"max_tweets": 640} == common_values(None)["encoder"]
     assert (common["encoder"]["max_tweets"], common["network"]) == (50, {"hidden_size": 8})
 
 
