@@ -143,10 +143,8 @@ def format_shares(share: OracleShare) -> str:
     """Formats RCE in percent of the oracle's in plain text, a line per engagement."""
     lines = [f"{'% of the oracle RCE':<20}  {'all rows':>9} {INTERVAL:>15} {'by group':>9}"]
     cases = [(name, one.overall, one.overall_interval, one.group_mean) for name, one in share.engagements.items()]
-    for name, overall, bounds, groups in [
-        *cases,
-        ("mean", share.overall_mean, share.overall_interval, share.group_mean),
-    ]:
+    cases.append(("mean", share.overall_mean, share.overall_interval, share.group_mean))
+    for name, overall, bounds, groups in cases:
         interval = NO_VALUE if bounds is None else f"{bounds[0]:.1f} to {bounds[1]:.1f}"
         cells = [NO_VALUE if value is None else f"{value:.1f}" for value in (overall, groups)]
         lines.append(f"{name:<20}  {cells[0]:>9} {interval:>15} {cells[1]:>9}")

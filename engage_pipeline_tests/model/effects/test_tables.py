@@ -1,5 +1,6 @@
 """Tables of effects on disk: keys in any order, parts, memory-mapped, and those of earlier versions."""
 
+import json
 from dataclasses import fields
 from pathlib import Path
 
@@ -121,6 +122,18 @@ def _resident(file: MappedArrow | None) -> int:
     assert file is not None
     text = Path("/proc/self/smaps").read_text(encoding="ascii").split("effect_viewer.arrow")[1]
     return int(text.split("Rss:")[1].split()[0]) * 1024
+
+
+def test_a_description_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    """Of effects that did not know what the engagements of a row tell of each other."""
+    write(tmp_path)
+    opened(tmp_path)
+    path = tmp_path / "effects.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    del values["coupling"]
+    path.write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(UserError, match=r"effects.json: made by an earlier version of the program; train a model"):
+        EffectTables.load(tmp_path)
 
 
 def test_the_tables_of_an_earlier_version_are_refused(tmp_path: Path) -> None:

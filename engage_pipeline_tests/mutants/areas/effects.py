@@ -178,6 +178,7 @@ MUTATIONS = [
         "model/effects/test_tables.py",
         ('keys.take(places, mode="clip") == own', 'keys.take(places, mode="clip") > 0'),
         ("        found[wanted == np.uint64(NO_FINGERPRINT)] = 0", "        pass"),
+        ('if "coupling" not in values', "if not values"),
         ("np.concatenate([np.zeros(_K), np.diag(covariance)])", "np.zeros(2 * _K)"),
         ("np.repeat(slopes**2, _K, axis=1)", "np.repeat(slopes, _K, axis=1)"),
         ("found.variances.read(start, stop) / np.float32(kept)", "found.variances.read(start, stop)"),
