@@ -129,7 +129,9 @@ class EngineSettings(SettingsSection):
         description="Where Spark runs: `local[4]` = 4 cores of this machine, `spark://host:7077`, `yarn`, `k8s://…`.",
     )
     threads: int | None = Field(
-        None, ge=1, description="Threads of DuckDB and LightGBM, and of torch when it predicts; null = all cores."
+        None,
+        ge=1,
+        description="Threads of DuckDB, LightGBM and the effects, and of torch when it predicts; null = all cores.",
     )
     processes: int | None = Field(
         None,

@@ -10,7 +10,8 @@ Nested effects (a viewer, and this viewer with an author) exchange what they sha
 
 A sweep reads the blocks of the design once for each of its passes, so that the rows may be in files. A pass applies
 the step before it, draws the effects of viewers, which need the rows of their block alone, and sums what the rows say
-of the next shared effect. Random numbers are those of the sweep, the pass and the block.
+of the next shared effect. Random numbers are those of the sweep, the pass and the block, and sums are made in the order
+of the blocks, so that any number of threads draws the same.
 """
 
 from collections.abc import Sequence
@@ -19,13 +20,14 @@ from pathlib import Path
 
 import numpy as np
 
+from engage_pipeline.machine.parallel import in_order
 from engage_pipeline.model.effects import kernels
 from engage_pipeline.model.effects.coupling import PATTERNS, SIZE, draw_base, of_patterns
 from engage_pipeline.model.effects.covariances import draw_covariance, draw_scale, regular, unscaled
-from engage_pipeline.model.effects.design import NO_SLOPES, Block, Design, LocalTerm, SharedTerm
+from engage_pipeline.model.effects.design import NO_CODES, NO_SLOPES, Block, Design, LocalTerm, SharedTerm
 from engage_pipeline.model.effects.kernels import K
-from engage_pipeline.model.effects.keyed_values import KeyedValues, chunks, copies_of, zeros_of
-from engage_pipeline.model.effects.nesting import Nested
+from engage_pipeline.model.effects.keyed_values import KeyedValues, copies_of, zeros_of
+from engage_pipeline.model.effects.nesting import Nested, exchange
 from engage_pipeline.model.effects.row_state import Moved, RowState, Weights
 
 _FEW_KEYS = 1 << 16
@@ -36,7 +38,7 @@ _BEGIN, _SHIFT, _PASS = range(3)
 
 @dataclass
 class Chain:
-    """A chain of the rows of `design`; each list has an element for each effect.
+    """A chain of the rows of `design`, by `threads` threads; each list has an element for each effect.
 
     `covariances`, and `scales` A (module covariances), float64 [effects, 4, 4]; `base` float64 [4, 5]. `kept`: how many
     sweeps are in the sums of `keys`, in `bases` and in `kept_covariances`.
@@ -50,6 +52,7 @@ class Chain:
     covariances: np.ndarray
     scales: np.ndarray
     base: np.ndarray
+    threads: int = 1
     kept: int = 0
     swept: int = 0
     bases: np.ndarray = field(default_factory=lambda: np.zeros((K, SIZE)))
@@ -67,6 +70,7 @@ class Chain:
         deviations: Sequence[float],
         seed: int,
         folder: Path | None,
+        threads: int = 1,
     ) -> "Chain":
         """Begins with effects and couplings of 0, the intercepts of the rates, and `deviations` [effects] for each
         engagement.
@@ -83,7 +87,7 @@ class Chain:
         base[:, 0] = np.log(positives + 0.5) - np.log(total - positives + 0.5)
         scales = np.tile(np.eye(K), (len(deviations), 1, 1))
         covariances = np.array(deviations)[:, np.newaxis, np.newaxis] ** 2 * scales
-        chain = cls(design, nested, seed, rows, zeros_of(design, folder), covariances, scales, base)
+        chain = cls(design, nested, seed, rows, zeros_of(design, folder), covariances, scales, base, threads)
         chain._pending = Moved(rows.labels, of_patterns(base))
         return chain
 
@@ -93,7 +97,7 @@ class Chain:
         rows = RowState.begin(self.design, weights, folder)
         for block in self.design.blocks():
             rows.odds.write(block.start, block.read(self.rows.odds))
-        state = self.covariances.copy(), self.scales.copy(), self.base.copy()
+        state = self.covariances.copy(), self.scales.copy(), self.base.copy(), self.threads
         return Chain(self.design, self.nested, seed, rows, copies_of(self.keys, folder), *state)
 
     def sweep(self, *, keep: bool = False, learn: bool = False) -> None:
@@ -103,7 +107,7 @@ class Chain:
             self.kept += 1
         self._begin(keep)
         for nested in self.nested:
-            self._exchange(nested)
+            exchange(nested, self.keys, self.covariances, self._rng(_SHIFT, nested.fine, nested.coarse))
         local: list[LocalTerm] = []
         number = 0
         for term in (*self.design.terms, None):
@@ -147,10 +151,14 @@ class Chain:
 
     def settle(self) -> None:
         """Applies what is drawn and pending to the values and the log-odds."""
-        for block in self.design.blocks():
+
+        def work(block: Block) -> None:
             odds = block.read(self.rows.odds)
             self._apply(block, odds)
             self.rows.odds.write(block.start, odds)
+
+        for _ in in_order(work, self.design.blocks(), self.threads):
+            pass
         self._pending = None
         self._scaled = {}
 
@@ -169,14 +177,18 @@ class Chain:
     def _begin(self, keep: bool) -> None:
         """Draws the curvature of each row, and the base."""
         precision, pull = (np.zeros((PATTERNS, K)) for _ in range(2))
-        for block in self.design.blocks():
+
+        def work(block: Block) -> tuple[np.ndarray, ...]:
             odds, curvature = block.read(self.rows.odds), np.empty((block.stop - block.start, K), np.float32)
             self._apply(block, odds)
             labels, weights = self.rows.facts(block)
             kernels.draw_curvatures(odds, weights, self._rng(_BEGIN, block.number), curvature)
-            kernels.sum_rows(labels.astype(np.int32), NO_SLOPES, labels, weights, curvature, odds, precision, pull)
             self.rows.odds.write(block.start, odds)
             self.rows.curvature.write(block.start, curvature)
+            return labels, weights, curvature, odds
+
+        for state in in_order(work, self.design.blocks(), self.threads):
+            kernels.sum_rows(state[0].astype(np.int32), NO_SLOPES, *state, precision, pull)
         self._scaled = {}
         means, drawn = draw_base(precision, pull, self.base, self._rng(_BEGIN))
         if keep:
@@ -184,45 +196,33 @@ class Chain:
         self._pending = Moved(self.rows.labels, of_patterns(drawn - self.base))
         self.base = drawn
 
-    def _exchange(self, nested: Nested) -> None:
-        """Draws how much the keys of a coarse effect take over from the keys that are nested in them."""
-        fine, coarse = self.keys[nested.fine].values, self.keys[nested.coarse].values
-        counts, totals = np.zeros(len(coarse)), np.zeros((len(coarse), K))
-        for start, stop in chunks(len(fine)):
-            kernels.sum_children(nested.parents.read(start, stop), fine.read(start, stop), counts, totals)
-        values = coarse.read()
-        inverse = [np.linalg.inv(self.covariances[effect]) for effect in (nested.fine, nested.coarse)]
-        rng = self._rng(_SHIFT, nested.fine, nested.coarse)
-        kernels.draw_shifts(counts, totals, values, *inverse, rng)
-        coarse.write(0, values)
-        for start, stop in chunks(len(fine)):
-            own = fine.read(start, stop)
-            kernels.take_from_children(nested.parents.read(start, stop), own, totals)
-            fine.write(start, own)
-
     def _pass(
         self, number: int, local: Sequence[LocalTerm], shared: SharedTerm | None, keep: bool, learn: bool
     ) -> None:
         """Draws the effects `local`, and then the effect or effects `shared`, of which the step is pending."""
         size = shared.size if shared else 0
         sums = [np.zeros((size, K), np.float64 if size < _FEW_KEYS else np.float32) for _ in range(2)]
-        moments = {term.effect: np.zeros((2 + K, K, K)) for term in local}
-        for block in self.design.blocks():
+        moments = np.zeros((len(local), 2 + K, K, K))
+
+        def work(block: Block) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
             odds, curvature = block.read(self.rows.odds), block.read(self.rows.curvature)
             self._apply(block, odds)
-            facts = self.rows.facts(block)
-            rng = self._rng(_PASS, number, block.number)
-            for term in local:
-                self._draw_block(term, block, (*facts, curvature, odds), rng, moments[term.effect], keep, learn)
+            state = *self.rows.facts(block), curvature, odds
+            rng, own = self._rng(_PASS, number, block.number), np.zeros_like(moments)
+            for term, found in zip(local, own, strict=True):
+                self._draw_block(term, block, state, rng, found, keep, learn)
             self.rows.odds.write(block.start, odds)
-            if shared:
-                kernels.sum_rows(block.codes(shared), shared.slopes(block), *facts, curvature, odds, *sums)
+            return own, block.codes(shared) if shared else NO_CODES, state
+
+        for own, codes, state in in_order(work, self.design.blocks(), self.threads):
+            moments += own
+            kernels.sum_rows(codes, NO_SLOPES, *state, *sums)
         self._pending, self._scaled = None, {}
         rng = self._rng(_PASS, number)
         if learn:
-            for term in local:
+            for term, own in zip(local, moments, strict=True):
                 count = len(self.keys[term.effect].values) - len(term.first) + 1
-                self._scaled[term.effect] = self._learn(term.effect, count, moments[term.effect], rng) - np.eye(K)
+                self._scaled[term.effect] = self._learn(term.effect, count, own, rng) - np.eye(K)
         if shared:
             self._pending = Moved(shared.codes, self._draw_shared(shared, sums[0], sums[1], rng, keep, learn))
 

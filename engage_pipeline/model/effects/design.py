@@ -19,7 +19,7 @@ from engage_pipeline.files.flat_arrays import FlatArray
 
 BLOCK_ROWS = 24576
 """About so many rows are in a block: a dozen arrays of 8 bytes a row then stay in a core's cache."""
-NO_SLOPES = np.zeros(0, np.float32)
+NO_CODES, NO_SLOPES = np.zeros(0, np.int32), np.zeros(0, np.float32)
 
 
 class Readable(Protocol):

@@ -1,4 +1,4 @@
-"""Which keys of an effect are nested in which keys of another: a viewer's pairs in the viewer."""
+"""Which keys of an effect are nested in which of another, a viewer's pairs in the viewer, and what they exchange."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,10 @@ import numba
 import numpy as np
 
 from engage_pipeline.files.flat_arrays import FlatArray
+from engage_pipeline.model.effects import kernels
 from engage_pipeline.model.effects.design import Block, Design, LocalTerm, Term
 from engage_pipeline.model.effects.effects import Effect
+from engage_pipeline.model.effects.keyed_values import KeyedValues, chunks
 
 _UNKNOWN = -1
 
@@ -45,6 +47,25 @@ def find_nested(design: Design, effects: Sequence[Effect], folder: Path) -> list
             file.append(np.maximum(parents, 0))
             found.append(Nested(fine, places[name], file))
     return found
+
+
+def exchange(nested: Nested, keys: Sequence[KeyedValues], covariances: np.ndarray, rng: np.random.Generator) -> None:
+    """Draws how much the keys of the coarse effect take over from the keys that are nested in them.
+
+    `keys` and `covariances` [effects, 4, 4] are those of all effects. The log-odds of the rows stay.
+    """
+    fine, coarse = keys[nested.fine].values, keys[nested.coarse].values
+    values = coarse.read()
+    counts, totals = np.zeros(len(values)), np.zeros(values.shape)
+    for start, stop in chunks(len(fine)):
+        kernels.sum_children(nested.parents.read(start, stop), fine.read(start, stop), counts, totals)
+    inverse = [np.linalg.inv(covariances[effect]) for effect in (nested.fine, nested.coarse)]
+    kernels.draw_shifts(counts, totals, values, *inverse, rng)
+    coarse.write(0, values)
+    for start, stop in chunks(len(fine)):
+        own = fine.read(start, stop)
+        kernels.take_from_children(nested.parents.read(start, stop), own, totals)
+        fine.write(start, own)
 
 
 def _keys(block: Block, term: Term, place: int) -> np.ndarray:

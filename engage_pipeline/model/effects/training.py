@@ -20,12 +20,13 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import scratch_folder
 from engage_pipeline.machine import full_disk
 from engage_pipeline.machine.memory import reuse_memory
-from engage_pipeline.machine.shares import memory_bytes
+from engage_pipeline.machine.parallel import in_order
+from engage_pipeline.machine.shares import memory_bytes, threads_of
 from engage_pipeline.machine.spill import EFFECTS_PREFIX, spill_folder
 from engage_pipeline.machine.threads import one_blas_thread
 from engage_pipeline.model.effects.chain import Chain
 from engage_pipeline.model.effects.columns import effect_columns, no_effects, write_columns
-from engage_pipeline.model.effects.design import Design
+from engage_pipeline.model.effects.design import Block, Design
 from engage_pipeline.model.effects.effects import Effect, effects_of
 from engage_pipeline.model.effects.fields import Clusters
 from engage_pipeline.model.effects.kernels import K
@@ -130,7 +131,8 @@ def _sample(
                 tracker.advance(1)
             return chain
 
-        training = Chain.begin(design, _of_training, nested, deviations, settings.seed, files("training"))
+        begin = design, _of_training, nested, deviations, settings.seed, files("training")
+        training = Chain.begin(*begin, threads_of(settings))
         for number in range(first):
             training.sweep(learn=number > 1)
             tracker.advance(1)
@@ -163,8 +165,12 @@ def _of_all(facts: np.ndarray) -> np.ndarray:
 
 def _score(chain: Chain, design: Design, fold: int, columns: np.ndarray) -> None:
     """Stores the columns of the rows of `fold` by a chain without them."""
-    for block in design.blocks():
+
+    def work(block: Block) -> None:
         facts = block.read(design.facts)
         members = np.flatnonzero(facts["fold"] == fold)
         means, variances = chain.scores(block)
         columns[facts["position"][members]] = effect_columns(means[members], variances[members], chain.coupling)
+
+    for _ in in_order(work, design.blocks(), chain.threads):
+        pass

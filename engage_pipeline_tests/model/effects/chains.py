@@ -43,13 +43,19 @@ def design_of(records: np.ndarray, effects: Sequence[Effect], folder: Path) -> D
 
 
 def chain_of(
-    records: np.ndarray, effects: Sequence[Effect], folder: Path, *, in_files: bool = False, seed: int = 1
+    records: np.ndarray,
+    effects: Sequence[Effect],
+    folder: Path,
+    *,
+    in_files: bool = False,
+    seed: int = 1,
+    threads: int = 1,
 ) -> Chain:
     """A chain of the rows, which begins with the deviations of the effects."""
     design = design_of(records, effects, folder)
     nested = find_nested(design, effects, folder / "nested")
     deviations = [effect.deviation for effect in effects]
-    return Chain.begin(design, weights, nested, deviations, seed, folder / "chain" if in_files else None)
+    return Chain.begin(design, weights, nested, deviations, seed, folder / "chain" if in_files else None, threads)
 
 
 def weights(facts: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engage_pipeline.model.effects import chain as chain_module
 from engage_pipeline.model.effects import numbering
 from engage_pipeline.model.effects.chain import Chain
 from engage_pipeline.model.effects.effects import Effect
@@ -128,6 +129,25 @@ def test_files_and_memory_give_the_same_and_a_seed_always_does(tmp_path: Path, m
     assert np.array_equal(found[0], found[1])
     assert np.array_equal(found[0], found[2])
     assert not np.allclose(found[0], found[3])
+
+
+@pytest.mark.parametrize("in_files", [False, True])
+def test_any_number_of_threads_draws_the_same(in_files: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the last bit, since sums are made in the order of the blocks; a branch too."""
+    monkeypatch.setattr(numbering, "BLOCK_ROWS", 100)
+    monkeypatch.setattr(chain_module, "_FEW_KEYS", 0)  # sums of float32 tell another order soonest
+    records, _ = planted(4, 60, 10, COVARIANCE)
+    found = []
+    for threads in (1, 2, 7):
+        folder = tmp_path / str(threads)
+        effects = [HOUR, AUTHOR, VIEWER, PAIR]
+        chain = sampled(chain_of(records, effects, folder, in_files=in_files, threads=threads), 3, 3, learn=True)
+        branch = sampled(chain.branch(weights, 9, folder / "branch" if in_files else None), 1, 2)
+        assert branch.threads == threads
+        assert len(list(chain.design.blocks())) > 3
+        found.append(np.stack([*scores_of(chain), *scores_of(branch), log_odds_of(branch)]))
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
 
 
 def test_rows_of_no_weight_teach_nothing(tmp_path: Path) -> None:
