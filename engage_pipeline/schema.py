@@ -53,6 +53,8 @@ FIELD_SEPARATOR = "\x01"
 LIST_SEPARATOR = "\t"
 
 UNKNOWN_TOKEN, CLS_TOKEN, SEP_TOKEN, MASK_TOKEN, PAD_TOKEN = 100, 101, 102, 103, 0
+RT_TOKEN, AT_TOKEN, COLON_TOKEN = 56_898, 137, 131
+"""A retweet begins with `RT @name :`."""
 VOCABULARY_SIZE = 119_547
 """Number of tokens of `bert-base-multilingual-cased`; `text_tokens` are their ids."""
 TEXT_TOKENS = "text_tokens"

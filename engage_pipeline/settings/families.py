@@ -139,6 +139,7 @@ EFFECT_FAMILIES = {
     "topic_effects": "what the viewer and the viewer's community do with the topic",
     "community_effects": "what the communities of viewer and author do with each other",
     "context_effects": "hashtag, type, media, links, language, hour, whether the viewer follows the author",
+    "text_effects": "whom the text names, and its first word",
     "censoring_effects": "how much time is left to the end of the window",
 }
 TOPIC_READERS = ("topic_effects",)

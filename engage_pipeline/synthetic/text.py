@@ -8,7 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engage_pipeline.schema import CLS_TOKEN, FIELD_SEPARATOR, LIST_SEPARATOR, SEP_TOKEN, VOCABULARY_SIZE
+from engage_pipeline.schema import (
+    AT_TOKEN,
+    CLS_TOKEN,
+    COLON_TOKEN,
+    FIELD_SEPARATOR,
+    LIST_SEPARATOR,
+    RT_TOKEN,
+    SEP_TOKEN,
+    VOCABULARY_SIZE,
+)
 from engage_pipeline.synthetic.accounts import Accounts
 from engage_pipeline.synthetic.draws import Flags, Integers, random_ids, skewed_below
 from engage_pipeline.synthetic.margins import N_TOKENS, at_levels
@@ -18,8 +27,6 @@ from engage_pipeline.synthetic.world import HASHTAGS_PER_TOPIC, N_FIRST_WORDS, N
 LOWEST_WORD = 1_000
 LANGUAGE_WORDS, TOPIC_WORDS, COMMON_WORDS = 1_500, 200, 150
 LANGUAGE_WORD_SHARE, TOPIC_WORD_SHARE = 0.55, 0.25
-RT_TOKEN, AT_TOKEN, COLON_TOKEN = 56_898, 137, 131
-"""A retweet begins with `RT @name :`."""
 NAME_TOKENS = 2
 VISUALS = pa.array(["", *(LIST_SEPARATOR.join(["Photo"] * n) for n in (1, 2, 3, 4)), "Video", "GIF"])
 BOOLEANS = pa.array(["false", "true"])

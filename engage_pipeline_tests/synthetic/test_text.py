@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from engage_pipeline.schema import AT_TOKEN, COLON_TOKEN, RT_TOKEN
 from engage_pipeline.synthetic.draws import random_ids
 from engage_pipeline.synthetic.recipes import Switch
-from engage_pipeline.synthetic.text import AT_TOKEN, COLON_TOKEN, RT_TOKEN, Lexicon, tweet_texts
+from engage_pipeline.synthetic.text import Lexicon, tweet_texts
 from engage_pipeline.synthetic.tweets import NO_WORD, NOBODY, TYPES, Tweets
 from engage_pipeline.synthetic.windows import Window
 from engage_pipeline_tests.synthetic.drawn import PLAIN, Drawn

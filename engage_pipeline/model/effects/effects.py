@@ -63,6 +63,8 @@ EFFECTS: tuple[Effect, ...] = (
     Effect("time_left", "censoring_effects", ("time_left",), 0.3),
     Effect("day", "context_effects", ("day",), 0.1),
     Effect("hashtag", "context_effects", ("hashtag",), 0.2),
+    Effect("named", "text_effects", ("named",), 0.3),
+    Effect("first_word", "text_effects", ("first_word",), 0.2),
     Effect("topic", "topic_effects", ("topic",), 0.3, ("language",)),
     Effect("topic_day", "topic_effects", ("topic", "day"), 0.2, ("topic", "day")),
     Effect("author", "people_effects", ("author",), 0.6, ("author_following", "author_followers", "author_age")),

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from engage_pipeline import schema
 from engage_pipeline.interactions.features.feature_row import FeatureRow
+from engage_pipeline.model.effects.openings import openings_of
 from engage_pipeline.model.feature_columns import Features
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT, fingerprints
 from engage_pipeline.numerics.stray_days import in_window
@@ -93,6 +94,8 @@ class EffectRows:
     day: np.ndarray
     age: np.ndarray
     length: np.ndarray
+    named: np.ndarray
+    first_word: np.ndarray
     viewer_followers: np.ndarray
     viewer_following: np.ndarray
     viewer_age: np.ndarray
@@ -113,6 +116,8 @@ class EffectRows:
         """
         tweet, viewer, author, hashtag, language = _fingerprints(table, (*schema.IDENTITY_COLUMNS, "language"))
         hour, timestamps = _numbers(table, "hour"), _numbers(table, schema.TWEET_TIMESTAMP)
+        offsets, tokens = tokens_of(table)
+        named, first_word = openings_of(offsets, tokens)
         return cls(
             viewer=viewer,
             author=author,
@@ -126,13 +131,15 @@ class EffectRows:
             follows=1 + _numbers(table, "engagee_follows_engager"),
             n_hashtags=1 + np.minimum(_numbers(table, "n_hashtags"), MOST_HASHTAGS),
             has_link=1 + _numbers(table, "has_link"),
-            topic=1 + topics_of(table, clusters.topics),
+            topic=1 + clusters.topics.assign(tokens, np.diff(offsets), table["language"]).astype(np.int64),
             viewer_community=1 + clusters.communities.of_viewers(viewer),
             author_community=1 + clusters.communities.of_authors(author),
             time_left=time_left(timestamps, window_end),
             day=1 + np.clip(timestamps // DAY, 0, _LAST_DAY),
             age=np.clip((newest - np.maximum(timestamps, 0)) // _HOUR, 0, _OLDEST_HOURS) - _MIDDLE_HOURS,
-            length=size_steps(np.diff(tokens_of(table)[0])),
+            length=size_steps(np.diff(offsets)),
+            named=named,
+            first_word=first_word,
             viewer_followers=size_steps(_numbers(table, "engaging_user_follower_count")),
             viewer_following=size_steps(_numbers(table, "engaging_user_following_count")),
             viewer_age=size_steps(_numbers(table, "engaging_user_account_age_days")),
@@ -147,12 +154,6 @@ class EffectRows:
 def size_steps(counts: np.ndarray) -> np.ndarray:
     """Returns the step of each count, int64 [n], from 1: two for each doubling."""
     return 1 + np.floor(2 * np.log2(1 + np.maximum(counts, 0))).astype(np.int64)
-
-
-def topics_of(table: Features, topics: "TopicModel") -> np.ndarray:
-    """Returns the topic of each row, int64 [n], -1 = none."""
-    offsets, tokens = tokens_of(table)
-    return topics.assign(tokens, np.diff(offsets), table["language"]).astype(np.int64)
 
 
 def time_left(timestamps: np.ndarray, window_end: int) -> np.ndarray:

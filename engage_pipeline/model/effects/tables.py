@@ -107,7 +107,8 @@ class EffectTable:
 
 @dataclass(frozen=True)
 class Scores:
-    """The log-odds of n rows: what EFFECT_FAMILIES add to their means and variances, float64 [n, 8, 4] each."""
+    """The log-odds of n rows: what EFFECT_FAMILIES add to their means and variances, float64 [n, families, 4]
+    each."""
 
     families: np.ndarray
     variances: np.ndarray

@@ -109,6 +109,7 @@ _EFFECT_COLUMNS = {
         "hour",
         "engagee_follows_engager",
     ),
+    "text_effects": schema.TOKEN_COLUMNS,
     "censoring_effects": ("tweet_timestamp",),
 }
 _SHARES = {

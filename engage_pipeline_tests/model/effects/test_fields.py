@@ -14,11 +14,12 @@ from engage_pipeline.model.effects.effects import EFFECTS, effects_of, families_
 from engage_pipeline.model.effects.fields import ROW_COLUMNS, Clusters, EffectRows, end_of_window, size_steps, time_left
 from engage_pipeline.model.effects.scoring import load_clusters
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT, fingerprints
+from engage_pipeline.schema import AT_TOKEN, CLS_TOKEN, COLON_TOKEN, RT_TOKEN, SEP_TOKEN
 from engage_pipeline.settings.families import COMMUNITY_READERS, TOPIC_READERS
 from engage_pipeline_tests.model.bundles import quiet_settings, write_clusters
 from engage_pipeline_tests.model.network.network_samples import set_column
 from engage_pipeline_tests.samples import FIRST_DAY, feature_table
-from engage_pipeline_tests.token_lists import token_list
+from engage_pipeline_tests.token_lists import token_arrays, token_list
 
 DAY = 86_400
 END = (FIRST_DAY + 5) * DAY
@@ -83,12 +84,23 @@ def test_fields_of_a_row(table: pa.Table, clusters: Clusters) -> None:
     assert rows.topic[7] == 1 + clusters.topics.assign(tokens, np.array([len(tokens)]), pa.array([row["language"]]))[0]
 
 
+def test_who_is_named_and_the_first_word_come_from_the_text(table: pa.Table, clusters: Clusters) -> None:
+    texts = [[CLS_TOKEN, RT_TOKEN, AT_TOKEN, 7, 8, COLON_TOKEN, 9, SEP_TOKEN], [CLS_TOKEN, AT_TOKEN, 7, 8, SEP_TOKEN]]
+    some = table.slice(0, 2)
+    for name, column in token_arrays(texts).items():
+        some = set_column(some, name, column)
+    rows = EffectRows.from_table(some, clusters, END, END)
+    assert rows.named[0] == rows.named[1] != NO_FINGERPRINT
+    assert rows.first_word.tolist() == [10, NO_FINGERPRINT]
+
+
 def test_what_is_not_known_has_no_key(table: pa.Table, clusters: Clusters) -> None:
     unknown = table
     for name in schema.IDENTITY_COLUMNS:
         unknown = set_column(unknown, name, [None] * len(table))
     rows = EffectRows.from_table(unknown, clusters, END, END)
     keyless = {"viewer", "author", "tweet", "hashtag", "viewer_community", "author_community"}
+    keyless.add("named")  # no text of these rows names anybody
     for effect in EFFECTS:
         missing = effect.keys(rows) == NO_FINGERPRINT
         assert missing.all() if keyless & {*effect.fields} else not missing.all(), effect.name

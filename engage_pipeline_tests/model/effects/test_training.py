@@ -18,13 +18,14 @@ from engage_pipeline.settings.families import COUNTER_FAMILIES, EFFECT_FAMILIES
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.model.bundles import quiet_settings, write_clusters
 from engage_pipeline_tests.samples import feature_table
+from engage_pipeline_tests.token_lists import token_arrays
 
 ROWS = 4000
 SWEEPS = {"sweeps": 8, "kept_sweeps": 9}
 
 
 def people_table(seed: int, *, validation: bool, shuffled: bool = False) -> pa.Table:
-    """Rows whose likes and retweets depend on who sees whom, each person alike in every table."""
+    """Rows whose likes and retweets depend on who sees whom, each person alike in every table; texts name a person."""
     table = feature_table(ROWS, seed, validation=validation)
     viewers, authors = (
         np.array([int(name.removeprefix("user")) for name in table[column].to_pylist()])
@@ -37,6 +38,12 @@ def people_table(seed: int, *, validation: bool, shuffled: bool = False) -> pa.T
     for target, shift in zip(schema.TARGETS, (0.0, -1.0, -3.0, -2.0), strict=True):
         labels = rng.random(ROWS) < 1 / (1 + np.exp(-(log_odds + shift)))
         table = table.set_column(table.column_names.index(target), target, pa.array(labels[order]))
+    texts = [
+        [schema.CLS_TOKEN, schema.AT_TOKEN, 1000, 1000 + author % 7, 1010 + author % 3, schema.SEP_TOKEN]
+        for author in authors.tolist()
+    ]
+    for name, column in token_arrays(texts).items():
+        table = table.set_column(table.column_names.index(name), name, column)
     return table
 
 

@@ -168,10 +168,10 @@ def test_a_family_that_moves_nothing_has_no_part_and_alike_families_have_alike_p
 
 def test_the_part_of_a_family_is_the_mean_of_what_it_moves_over_all_orders() -> None:
     rng = np.random.default_rng(5)
-    scores = Scores(np.zeros((1, 8, 4)), np.zeros((1, 8, 4)))
+    scores = Scores(np.zeros((1, len(EFFECT_FEATURES), 4)), np.zeros((1, len(EFFECT_FEATURES), 4)))
     scores.families[0, [1, 4, 6]], scores.variances[0, [1, 4, 6]] = rng.normal(0, 1, (3, 4)), rng.random((3, 4))
     found = attribute_effects(INTERCEPTS, COUPLING, scores).contributions
-    expected = np.zeros((8, 4))
+    expected = np.zeros((len(EFFECT_FEATURES), 4))
     for order in permutations([1, 4, 6]):
         before, joined = attributed_columns(scores, ()), ()
         for family in order:
