@@ -12,7 +12,6 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import median
 
 from engage_pipeline.files.atomic import atomic_file
 from engage_pipeline.machine.memory import peak_memory_mb, release_memory, reset_peak_memory
@@ -20,7 +19,6 @@ from engage_pipeline.machine.threads import arrow_threads
 from engage_pipeline_tests.benchmarks.kinds import KINDS, WORK
 from engage_pipeline_tests.benchmarks.world import World
 
-PAIRS = 5
 LEAST_SECONDS = 1.0
 """What a stage is held against is repeated for so long: some of it takes milliseconds."""
 
@@ -54,25 +52,13 @@ def measure(kind: str, stage: str, world: World) -> Measurement:
 
 def measure_once(kind: str, stage: str, world: World, kept: Path) -> Measurement:
     """What `measure` gives, or gave before: it is noted in the folder `kept`."""
-    note = _note(kind, stage, world, kept)
-    return _noted(note) if note.exists() else _write(measure(kind, stage, world), note)
-
-
-def measure_beside(stage: str, other: str, world: World, kept: Path) -> Measurement:
-    """The work of the stage, as many times as dear as the one of `other` is noted, or will be.
-
-    How many times, the median of PAIRS pairs tells that are measured in turn: what lies between the two is less than
-    what they differ by from one minute to the next. Noted in the folder `kept` as by `measure_once`.
-    """
-    note = _note(WORK, stage, world, kept)
+    note = kept / f"{world.rows}-{world.threads}-{stage}-{kind}.json"
     if note.exists():
-        return _noted(note)
-    base = measure_once(WORK, other, world, kept)
-    pairs = [(measure(WORK, other, world), measure(WORK, stage, world)) for _ in range(PAIRS)]
-    times = median(own.cpu_seconds / beside.cpu_seconds for beside, own in pairs)
-    seconds = base.cpu_seconds * times, base.wall_seconds * times
-    found = Measurement(base.rows, *seconds, max(own.peak_mib for _, own in pairs))
-    return _write(found, note)
+        return Measurement(**json.loads(note.read_text(encoding="utf-8")))
+    found = measure(kind, stage, world)
+    with atomic_file(note) as path:
+        path.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    return found
 
 
 def measure_here(kind: str, stage: str, world: World) -> Measurement:
@@ -88,20 +74,6 @@ def measure_here(kind: str, stage: str, world: World) -> Measurement:
         cpu, wall = _cpu_seconds() - cpu, time.perf_counter() - wall
         peak = peak_memory_mb()
     return Measurement(rows, cpu, wall, peak, done.figures)
-
-
-def _note(kind: str, stage: str, world: World, kept: Path) -> Path:
-    return kept / f"{world.rows}-{world.threads}-{stage}-{kind}.json"
-
-
-def _noted(note: Path) -> Measurement:
-    return Measurement(**json.loads(note.read_text(encoding="utf-8")))
-
-
-def _write(found: Measurement, note: Path) -> Measurement:
-    with atomic_file(note) as path:
-        path.write_text(json.dumps(asdict(found)), encoding="utf-8")
-    return found
 
 
 def _cpu_seconds() -> float:

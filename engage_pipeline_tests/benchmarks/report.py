@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from engage_pipeline.files.atomic import atomic_file
-from engage_pipeline_tests.benchmarks.aims import Growth, Results, outcomes, vector_units
+from engage_pipeline_tests.benchmarks.aims import Results, outcomes, vector_units
 from engage_pipeline_tests.benchmarks.alternatives.stages import ALTERNATIVES
 from engage_pipeline_tests.benchmarks.kinds import ALTERNATIVE, LIMIT, PLAIN_WAY, WORK
 from engage_pipeline_tests.benchmarks.limits import LIMITS
@@ -28,7 +28,7 @@ _MET = {True: "yes", False: "no", None: "unknown at this size"}
 
 
 def markdown(results: Results, command: str) -> str:
-    """The aims that were met and missed, the tables of stages and growth, the machine and the command."""
+    """The aims that were met and missed, the table of stages, the machine and the command."""
     lines = []
     if found := outcomes(results):
         met = sum(outcome.met is True for _, outcome in found)
@@ -38,8 +38,6 @@ def markdown(results: Results, command: str) -> str:
     rates = [_rates(stage, kinds) for stage, kinds in results.measured.items() if len(kinds) > 1]
     if rates:
         lines += ["", "Rows/s per core of what a stage is compared with:", "", *rates]
-    if results.growth:
-        lines += ["", "## Growth", "", "CPU seconds, rows/s per core, peak memory.", "", *_growth(results.growth)]
     return "\n".join([*lines, "", machine(), "", f"Command: `{command}`"])
 
 
@@ -74,19 +72,6 @@ def _rates(stage: str, kinds: Mapping[str, Measurement]) -> str:
         if kind in kinds
     ]
     return f"- {stage}: {'; '.join(rates)}"
-
-
-def _growth(growth: Growth) -> list[str]:
-    """CPU seconds, rows/s per core and peak MiB, a column for each size."""
-    sizes = sorted({rows for steps in growth.values() for rows in steps})
-    lines = [f"| stage | {' | '.join(f'{rows:,} rows' for rows in sizes)} |", f"|---|{'--:|' * len(sizes)}"]
-    for stage, steps in growth.items():
-        cells = [
-            f"{work.cpu_seconds:.2f} s, {work.rows_a_second:,.0f}/s, {work.peak_mib:,} MiB" if work else ""
-            for work in (steps.get(rows) for rows in sizes)
-        ]
-        lines.append(f"| {stage} | {' | '.join(cells)} |")
-    return lines
 
 
 def machine() -> str:

@@ -8,8 +8,6 @@ import pytest
 import torch  # noqa: TID253
 
 from engage_pipeline import schema
-from engage_pipeline.interactions.counters.counting import TRAINING_SCOPE
-from engage_pipeline.interactions.counters.tables import Table
 from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
@@ -22,7 +20,7 @@ from engage_pipeline_tests.benchmarks.measuring import measure_here
 from engage_pipeline_tests.benchmarks.plain_way import lines
 from engage_pipeline_tests.benchmarks.plain_way import network as plain_network
 from engage_pipeline_tests.benchmarks.plain_way.stages import feature_reader, feature_row
-from engage_pipeline_tests.benchmarks.stages import STAGES, with_needs
+from engage_pipeline_tests.benchmarks.stages import with_needs
 from engage_pipeline_tests.benchmarks.stages.interactions import compute_similarity
 from engage_pipeline_tests.benchmarks.world import PART, World
 from engage_pipeline_tests.token_lists import with_token_list
@@ -62,18 +60,6 @@ def test_plain_features_equal_the_librarys(made: World) -> None:
         assert found[row[schema.LINE_NUMBER]] == pytest.approx(values, rel=1e-9)
     sums = [sum(row[name] for row in expected) for name in ("pair_like", "hashtag_like", "valid_viewer_negative")]
     assert all(sums)
-
-
-def test_a_crowd_around_them_changes_no_features(made: World, tmp_path: Path) -> None:
-    with STAGES["crowded_features"](made) as work:
-        assert work().rows == TRAINING_ROWS
-        found = pq.read_table(made.folder / "crowd" / "features.parquet")
-        few, many = (
-            sum(len(batch) for batch in Table.open(folder, TRAINING_SCOPE, "pair").batches)
-            for folder in (made.store.open("interaction_counts").directory(), made.folder / "crowd/interaction_counts")
-        )
-    assert found.equals(pq.read_table(features(made)))
-    assert many == 8 * few
 
 
 def test_plain_rows_equal_the_librarys(made: World) -> None:

@@ -29,7 +29,6 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "validation_counts": ("validation_tweets",),
     "interaction_features": _COUNTS,
     "validation_features": _COUNTS,
-    "crowded_features": _COUNTS,
     "one_part_of_eight": _COUNTS,
     "user_communities": ("interaction_counts",),
     "finetuned_encoder": ("ingest",),

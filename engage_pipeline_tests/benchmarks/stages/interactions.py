@@ -1,6 +1,5 @@
 """Stages of the interactions: counters, similar authors, communities, features."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -14,12 +13,9 @@ from engage_pipeline.interactions.features.windows import Kind
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.graphs.communities import COMMUNITIES, find_communities
 from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS, similar_authors
-from engage_pipeline_tests.benchmarks.crowds import write_crowd
 from engage_pipeline_tests.benchmarks.graphs import GRAPHS, write_graph
 from engage_pipeline_tests.benchmarks.stages.stage import Done, Stage, Work
 from engage_pipeline_tests.benchmarks.world import PART, World
-
-CROWD = 8
 
 
 @contextmanager
@@ -118,28 +114,6 @@ def _features(name: str, key: str | None, tweets_of: str, kind: Kind, world: Wor
     return stage()
 
 
-@contextmanager
-def crowded_features(world: World) -> Iterator[Work]:
-    """The features of the training rows where CROWD times as many rows were counted as these."""
-    store, folder = world.store, world.folder / "crowd"
-    counts = folder / "interaction_counts"
-    counts.mkdir(parents=True)
-    tweets = store.open("tweet_parts", PART).path("tweets.parquet")
-    count_training([tweets, *write_crowd(tweets, folder, CROWD - 1)], counts, store.settings)
-    work = partial(
-        write_features,
-        tweets,
-        folder / "features.parquet",
-        kind="training",
-        settings=store.settings,
-        training_counts=counts,
-        similarity=store.open("author_similarity").directory(),
-        validation_counts=store.open("validation_counts").directory(),
-    )
-    yield lambda: Done(work())
-    shutil.rmtree(folder)
-
-
 STAGES: dict[str, Stage] = {
     "interaction_counts": interaction_counts,
     "author_similarity": author_similarity,
@@ -149,6 +123,5 @@ STAGES: dict[str, Stage] = {
     "validation_counts": validation_counts,
     "interaction_features": partial(_features, "interaction_features", PART, "tweet_parts", "training"),
     "validation_features": partial(_features, "validation_features", None, "validation_tweets", "validation"),
-    "crowded_features": crowded_features,
     "user_communities": user_communities,
 }
