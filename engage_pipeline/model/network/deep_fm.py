@@ -31,7 +31,7 @@ ID_DROPOUT, HIDDEN_DROPOUT = 0.3, 0.2
 ID_DEVIATION = 0.05
 """Standard deviation of the initial embeddings of people and words."""
 _TABLES = {"viewers": "viewer", "authors": "author", "tokens": "word"}
-"""The embeddings by what of the vocabulary they stand for."""
+"""The tables of embeddings, with the biases behind them, by what of the vocabulary they stand for."""
 _N_BIASES = len(schema.TARGETS)
 _UNKNOWN = np.int64(NO_FINGERPRINT)
 
@@ -46,14 +46,11 @@ class DeepFMNetwork(EngagementNetwork):
         viewers, authors, words = config.vocabulary
         for name, count in zip(_TABLES, config.vocabulary, strict=True):
             self.register_buffer(name, torch.zeros(count, dtype=torch.int64))
-        self.viewer, self.author = nn.Embedding(viewers + 1, size), nn.Embedding(authors + 1, size)
-        self.word = nn.EmbeddingBag(words + 1, size, mode="mean")
-        self.viewer_bias, self.author_bias = nn.Embedding(viewers + 1, _N_BIASES), nn.Embedding(authors + 1, _N_BIASES)
-        self.word_bias = nn.EmbeddingBag(words + 1, _N_BIASES, mode="mean")
+        self.viewer, self.author = (nn.Embedding(count + 1, size + _N_BIASES) for count in (viewers, authors))
+        self.word = nn.EmbeddingBag(words + 1, size + _N_BIASES, mode="mean")
         for table in (self.viewer, self.author, self.word):
             nn.init.normal_(table.weight, std=ID_DEVIATION)
-        for table in (self.viewer_bias, self.author_bias, self.word_bias):
-            nn.init.zeros_(table.weight)
+            nn.init.zeros_(table.weight[:, size:])
         self.id_dropout, self.hidden_dropout = RowDropout(ID_DROPOUT), RowDropout(HIDDEN_DROPOUT)
         self.first_identified = nn.Linear(5 * size, hidden, bias=False)
         self.second = nn.Linear(hidden, hidden // 2)
@@ -77,33 +74,30 @@ class DeepFMNetwork(EngagementNetwork):
             kept = getattr(now, name)
             places = torch.from_numpy(numbers_in(getattr(before, name), np.append(_UNKNOWN, kept)))
             weights[name] = torch.from_numpy(kept.copy())
-            for key in (f"{table}.weight", f"{table}_bias.weight"):
-                weights[key] = weights[key][places]
+            weights[f"{table}.weight"] = weights[f"{table}.weight"][places]
         return weights
 
     @property
     def identified_features(self) -> list[str]:
         """The feature behind each of the columns that `identified` adds."""
-        features = (*PEOPLE, schema.TEXT_TOKENS)
-        sizes = (self.config.embedding_size, _N_BIASES)
-        return [name for size in sizes for name in features for _ in range(size)]
+        size = self.config.embedding_size + _N_BIASES
+        return [name for name in (*PEOPLE, schema.TEXT_TOKENS) for _ in range(size)]
 
     def identified(
         self, first: torch.Tensor, people: torch.Tensor, words: torch.Tensor, first_words: torch.Tensor
     ) -> torch.Tensor:
-        """Returns the first stage with the embeddings and the biases beside it, [n, hidden + 3 size + 12]."""
+        """Returns the first stage with embeddings and biases of viewer, author and words beside it, [n, hidden + 3 size
+        + 12]."""
         viewers, authors = people.unbind(1)
-        known = [self.id_dropout(self.viewer(viewers))]
-        known += [self.id_dropout(self.author(authors)), self.word(words, first_words)]
-        biases = [self.viewer_bias(viewers), self.author_bias(authors), self.word_bias(words, first_words)]
-        return torch.cat([first, *known, *biases], dim=1)
+        return torch.cat([first, self.viewer(viewers), self.author(authors), self.word(words, first_words)], dim=1)
 
     def above_first(self, first: torch.Tensor) -> torch.Tensor:
         """What `identified` returns -> logits float32 [n, 4]."""
         size = self.config.embedding_size
-        sizes = [self.config.hidden_size, *[size] * 3, *[_N_BIASES] * 3]
-        first, viewer, author, words, *biases = first.split(sizes, dim=1)
+        sizes = [self.config.hidden_size, *[size, _N_BIASES] * 3]
+        first, viewer, viewer_bias, author, author_bias, words, word_bias = first.split(sizes, dim=1)
+        viewer, author = self.id_dropout(viewer), self.id_dropout(author)
         products = torch.cat([viewer, author, words, viewer * author, viewer * words], dim=1)
         hidden = self.norm1(F.leaky_relu(first + self.first_identified(products)))
         hidden = self.norm2(F.leaky_relu(self.second(self.hidden_dropout(hidden))))
-        return self.output(hidden).float() + torch.stack(biases).sum(dim=0).float()
+        return self.output(hidden).float() + (viewer_bias + author_bias + word_bias).float()

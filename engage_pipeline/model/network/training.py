@@ -19,9 +19,10 @@ from torch.nn import functional as F  # noqa: N812, TID253
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.machine.device import Device, torch_device
+from engage_pipeline.machine.parallel import in_order
 from engage_pipeline.machine.precision import autocast
 from engage_pipeline.model.network.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
-from engage_pipeline.model.network.inputs import InputBuilder
+from engage_pipeline.model.network.inputs import InputBuilder, Inputs
 from engage_pipeline.model.network.network import EngagementNetwork
 from engage_pipeline.model.network.row_dropout import draw_for
 from engage_pipeline.model.network.rows import Rows
@@ -31,6 +32,8 @@ from engage_pipeline.settings.computing import NetworkSettings
 from engage_pipeline.tracking.tracked import Track, Tracked, untracked
 
 MOST_CURVE_POINTS = 200
+_PREPARING = 2
+"""Threads that make the input of the next batches while the network trains."""
 
 
 @dataclass(frozen=True)
@@ -129,9 +132,14 @@ class TrainingRun:
             self.optimizer.state.clear()
         batches = stretch.batches(self.settings.batch_size, [self.plan.seed, position.stretch])
         held = np.sort(np.concatenate([batch[self._share] for batch in batches]))  # positions in the stretch
-        rows = self.plan.load(stretch, held)
-        for batch in batches[position.batch :]:
-            loss = self._step(rows.take(np.searchsorted(held, batch[self._share])), len(batch), stretch)
+        rows, left = self.plan.load(stretch, held), batches[position.batch :]
+
+        def prepare(batch: np.ndarray) -> tuple[np.ndarray, Inputs]:
+            own = rows.take(np.searchsorted(held, batch[self._share]))
+            return own.labels, self.inputs.build(own)
+
+        for batch, (labels, inputs) in zip(left, in_order(prepare, left, _PREPARING), strict=True):
+            loss = self._step(labels, inputs, len(batch), stretch)
             position.batch, position.step, position.rows = (
                 position.batch + 1,
                 position.step + 1,
@@ -144,19 +152,19 @@ class TrainingRun:
             advance(len(batch), f"loss {loss:.4f}")
         position.stretch, position.batch = position.stretch + 1, 0
 
-    def _step(self, rows: Rows, n_rows: int, stretch: Stretch) -> float:
-        """Trains on `rows`, this process's share of a batch of `n_rows`; returns the mean loss over the engagements."""
+    def _step(self, labels: np.ndarray, inputs: Inputs, n_rows: int, stretch: Stretch) -> float:
+        """Trains on this process's share of a batch of `n_rows`, with `labels` [n, 4]; returns the mean loss over the
+        engagements."""
         device = self.accelerator.device
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate(self.position.step, stretch)
         seed = np.random.SeedSequence([self.plan.seed, self.position.step]).generate_state(1, np.uint64)
         generator = torch.Generator(device).manual_seed(int(seed[0]))
         draw_for(self.bare_network, generator, n_rows, self._share)
-        inputs = self.inputs.build(rows)
-        labels = torch.from_numpy(rows.labels).to(device).float()
+        wanted = torch.from_numpy(labels).to(device).float()
         with autocast(device, bf16=self.bare_network.config.precision == "bf16"):
             logits = self.network(*inputs)
-        losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none").sum(dim=0) / n_rows  # [4]
+        losses = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").sum(dim=0) / n_rows  # [4]
         shown = self.accelerator.reduce(losses.detach(), "sum").tolist()
         if not all(math.isfinite(loss) for loss in shown):
             raise self._diverged(f"the loss became {sum(shown):.0f}", stretch)

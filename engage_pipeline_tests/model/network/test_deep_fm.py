@@ -41,16 +41,16 @@ def test_equals_the_formula_row_by_row() -> None:
             rows = [weights[table][word] for word in own]
             return sum(rows) / len(rows) if rows else torch.zeros(weights[table].shape[1], dtype=torch.float64)
 
-        v, a, w = weights["viewer.weight"][viewer], weights["author.weight"][author], mean("word.weight")
+        size = network.config.embedding_size
+        known = [weights["viewer.weight"][viewer], weights["author.weight"][author], mean("word.weight")]
+        (v, a, w), biases = ([one[piece] for one in known] for piece in (slice(size), slice(size, None)))
         embedded = torch.cat([weights[f"{name}.weight"][0] for name in ("language", "hour", "day")])
         hidden = weights["first_known.weight"] @ inputs.known[row].double() + weights["first_known.bias"]
         hidden = hidden + weights["first_embedded.weight"] @ embedded
         hidden = hidden + weights["first_identified.weight"] @ torch.cat([v, a, w, v * a, v * w])
         hidden = normed(weights, "norm1", F.leaky_relu(hidden))
         hidden = normed(weights, "norm2", F.leaky_relu(weights["second.weight"] @ hidden + weights["second.bias"]))
-        logits = weights["output.weight"] @ hidden + weights["output.bias"]
-        logits = logits + weights["viewer_bias.weight"][viewer] + weights["author_bias.weight"][author]
-        logits = logits + mean("word_bias.weight")
+        logits = weights["output.weight"] @ hidden + weights["output.bias"] + sum(biases)
         torch.testing.assert_close(found[row].double(), logits, rtol=0, atol=1e-5)
 
 
