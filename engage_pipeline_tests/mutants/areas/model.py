@@ -75,7 +75,7 @@ MUTATIONS = [
         "model/network/deep_fm.py",
         "model/network/test_deep_fm.py model/network/test_network.py",
         ("viewer * author, viewer * words", "viewer * words, viewer * author"),
-        ("torch.stack(biases).sum(dim=0)", "biases[0]"),
+        ("viewer_bias + author_bias + word_bias", "viewer_bias + author_bias"),
         ("np.append(_UNKNOWN, kept)", "np.append(kept[:1], kept)"),
     ),
     *mutations(
