@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from engage_pipeline import schema
 from engage_pipeline.interactions.features.feature_row import FeatureRow
-from engage_pipeline.model.effects.openings import openings_of
 from engage_pipeline.model.feature_columns import Features
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT, fingerprints
 from engage_pipeline.numerics.stray_days import in_window
@@ -114,6 +113,8 @@ class EffectRows:
         """Computes the fields of the rows of `table`, which has ROW_COLUMNS; times in Unix seconds UTC: `window_end` of
         the rows, `newest` of all rows of the fit.
         """
+        from engage_pipeline.model.effects.openings import openings_of  # numba takes half a second to import
+
         tweet, viewer, author, hashtag, language = _fingerprints(table, (*schema.IDENTITY_COLUMNS, "language"))
         hour, timestamps = _numbers(table, "hour"), _numbers(table, schema.TWEET_TIMESTAMP)
         offsets, tokens = tokens_of(table)
