@@ -8,13 +8,13 @@ import numba
 import numpy as np
 
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
+from engage_pipeline.numerics.splitmix import GOLDEN_GAMMA
 from engage_pipeline.schema import AT_TOKEN, COLON_TOKEN, RT_TOKEN
 
 NAME_TOKENS = 2
 """So many tokens after `@` stand for a name that no colon ends."""
 MOST_NAME_TOKENS = 16
 """A name has at most 15 letters, so that a colon after more tokens does not end one."""
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
 def openings_of(offsets: np.ndarray, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -43,6 +43,6 @@ def _find(offsets: np.ndarray, tokens: np.ndarray, named: np.ndarray, words: np.
             first, last = place + 1, min(place + 1 + NAME_TOKENS, end)
             place = last
         for name in range(first, last):
-            named[row] = (named[row] + np.uint64(1 + tokens[name])) * _FACTOR
+            named[row] = (named[row] + np.uint64(1 + tokens[name])) * GOLDEN_GAMMA
         if place < end:
             words[row] = 1 + tokens[place]

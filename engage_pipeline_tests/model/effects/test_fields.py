@@ -100,7 +100,7 @@ def test_what_is_not_known_has_no_key(table: pa.Table, clusters: Clusters) -> No
         unknown = set_column(unknown, name, [None] * len(table))
     rows = EffectRows.from_table(unknown, clusters, END, END)
     keyless = {"viewer", "author", "tweet", "hashtag", "viewer_community", "author_community"}
-    keyless.add("named")  # no text of these rows names anybody
+    keyless |= {"named"}  # no text of these rows names anybody
     for effect in EFFECTS:
         missing = effect.keys(rows) == NO_FINGERPRINT
         assert missing.all() if keyless & {*effect.fields} else not missing.all(), effect.name

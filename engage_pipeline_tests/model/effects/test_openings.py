@@ -1,4 +1,4 @@
-"""Whom texts name and their first words, against a plain reading of lists and the texts of a synthetic world."""
+"""Whom texts name and their first words, against a plain reading of lists."""
 
 from itertools import pairwise
 

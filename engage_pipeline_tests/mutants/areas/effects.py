@@ -173,7 +173,7 @@ MUTATIONS = [
         ("if colon < end and", "if"),
         ("min(place + 1 + NAME_TOKENS, end)", "place + 1 + NAME_TOKENS"),
         ("np.uint64(1 + tokens[name])", "np.uint64(1)"),
-        ("* _FACTOR", ""),
+        ("* GOLDEN_GAMMA", ""),
         ("            place = last\n", ""),
         ("words[row] = 1 + tokens[place]", "words[row] = tokens[place]"),
     ),
