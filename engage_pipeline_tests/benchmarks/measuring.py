@@ -1,6 +1,6 @@
 """Measures one stage, or what it is held against, in a process of its own, so that the peak memory is its own.
 
-    python -m engage_pipeline_tests.benchmarks.measuring work ingest FOLDER ROWS THREADS MEMORY_LIMIT
+    python -m engage_pipeline_tests.benchmarks.measuring work ingest FOLDER ROWS THREADS
 
 prints one line of JSON. Inputs are opened and libraries imported before the clock starts.
 """
@@ -44,7 +44,7 @@ def measure(kind: str, stage: str, world: World) -> Measurement:
     threads = str(world.threads)
     limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"), threads)
     environment = {**os.environ, **limits, "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DISABLE": "1"}
-    arguments = [kind, stage, str(world.folder), str(world.rows), threads, world.memory_limit]
+    arguments = [kind, stage, str(world.folder), str(world.rows), threads]
     command = [sys.executable, "-m", "engage_pipeline_tests.benchmarks.measuring", *arguments]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     return Measurement(**json.loads(done.stdout.splitlines()[-1]))
@@ -82,8 +82,8 @@ def _cpu_seconds() -> float:
 
 
 def main() -> None:
-    kind, stage, folder, rows, threads, memory_limit = sys.argv[1:]
-    world = World(Path(folder), int(rows), int(threads), memory_limit)
+    kind, stage, folder, rows, threads = sys.argv[1:]
+    world = World(Path(folder), int(rows), int(threads))
     print(json.dumps(asdict(measure_here(kind, stage, world))))
 
 

@@ -24,15 +24,11 @@ SKETCHED_TWEETS = 40_000
 
 @dataclass(frozen=True)
 class World:
-    """`rows` interactions (about 76 % training, 12 % validation, 12 % test rows), one part each, below `folder`.
-
-    `memory_limit` is DuckDB's, as engine.memory_limit takes it.
-    """
+    """`rows` interactions (about 76 % training, 12 % validation, 12 % test rows), one part each, below `folder`."""
 
     folder: Path
     rows: int
     threads: int
-    memory_limit: str = "70%"
 
     def settings(self, preset: str = "demo", **values: Any) -> Settings:
         """The preset's settings on this world, `values` laid over them. The encoder is tiny and not fine-tuned."""
@@ -43,7 +39,7 @@ class World:
             "validation_part": f"raw/validation/{PART}",
             "test_data": "raw/test",
             "encoder": {"model": "tiny", "epochs": 0, "max_tweets": SKETCHED_TWEETS},
-            "engine": {"threads": self.threads, "memory_limit": self.memory_limit},
+            "engine": {"threads": self.threads},
             "training_threads": self.threads,
         }
         return settings_from(overlay(chosen, values), folder=self.folder)
