@@ -251,7 +251,7 @@ def draw_shifts(
     rng: np.random.Generator,
 ) -> None:
     """Draws how much each key of a coarse effect takes over from its children; adds it to `values`, leaves it in
-    `totals`.
+    `totals`. The first key is left as it is.
 
     `fine` and `coarse` float64 [4, 4] are inverse covariances: of shifts s, (values + s)' coarse (values + s) and the
     sum of (child - s)' fine (child - s) over the children tell the density.
@@ -261,8 +261,6 @@ def draw_shifts(
     for i in range(K):
         matrix[i, i] = 1  # a lane without a key has a factor, too
     parents = 1 + np.flatnonzero(counts[1:])
-    totals[counts == 0] = 0
-    totals[0] = 0
     for first in range(0, len(parents), LANES):
         keys = parents[first : first + LANES]
         for lane, key in enumerate(keys):

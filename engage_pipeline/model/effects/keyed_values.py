@@ -106,6 +106,15 @@ def chunks(size: int) -> list[tuple[int, int]]:
     return [(start, min(start + CHUNK, size)) for start in range(0, size, CHUNK)]
 
 
+def drawn_together(size: int) -> list[tuple[int, int]]:
+    """Returns the bounds of ranges of keys that are drawn by one thread each, of an effect of `size` keys.
+
+    Each begins one key early, with the key of rows without one or the last key of the range before: draw_keys and
+    draw_shifts leave the first key that they are given alone.
+    """
+    return [(max(start - 1, 0), stop) for start, stop in chunks(size)]
+
+
 def zeros_of(design: Design, folder: Path | None) -> list[KeyedValues]:
     """Returns zeros for each effect of `design`: of effects of viewers in `folder`, of the others in memory."""
     local = {term.effect for term in design.terms if isinstance(term, LocalTerm)}

@@ -1,6 +1,6 @@
 """Which keys of an effect are nested in which of another, a viewer's pairs in the viewer, and what they exchange."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,10 +8,11 @@ import numba
 import numpy as np
 
 from engage_pipeline.files.flat_arrays import FlatArray
+from engage_pipeline.machine.parallel import in_order
 from engage_pipeline.model.effects import kernels
 from engage_pipeline.model.effects.design import Block, Design, LocalTerm, Term
 from engage_pipeline.model.effects.effects import Effect
-from engage_pipeline.model.effects.keyed_values import KeyedValues, chunks
+from engage_pipeline.model.effects.keyed_values import Array, KeyedValues, chunks, drawn_together
 
 _UNKNOWN = -1
 
@@ -19,11 +20,16 @@ _UNKNOWN = -1
 @dataclass(frozen=True)
 class Nested:
     """For each key of the effect `fine`, by place, the key of the effect `coarse` that all its rows have; 0 where they
-    have several: `parents` int32 [keys]."""
+    have several: `parents` int32 [keys].
+
+    Where both are effects of viewers, a block has the keys of both: `blocks` int64 [2, blocks + 1] are LocalTerm.first
+    of fine and coarse.
+    """
 
     fine: int
     coarse: int
     parents: FlatArray
+    blocks: np.ndarray | None = None
 
 
 def find_nested(design: Design, effects: Sequence[Effect], folder: Path) -> list[Nested]:
@@ -45,27 +51,78 @@ def find_nested(design: Design, effects: Sequence[Effect], folder: Path) -> list
                 _note(_keys(block, *terms[fine]), _keys(block, *terms[places[name]]), parents)
             file = FlatArray.empty(folder / f"{fine}-{places[name]}", np.int32)
             file.append(np.maximum(parents, 0))
-            found.append(Nested(fine, places[name], file))
+            own, other = terms[fine][0], terms[places[name]][0]
+            both = isinstance(own, LocalTerm) and isinstance(other, LocalTerm)
+            found.append(Nested(fine, places[name], file, np.array([own.first, other.first]) if both else None))
     return found
 
 
-def exchange(nested: Nested, keys: Sequence[KeyedValues], covariances: np.ndarray, rng: np.random.Generator) -> None:
+def exchange(
+    nested: Nested,
+    keys: Sequence[KeyedValues],
+    covariances: np.ndarray,
+    rng: Callable[[int], np.random.Generator],
+    threads: int,
+) -> None:
     """Draws how much the keys of the coarse effect take over from the keys that are nested in them.
 
-    `keys` and `covariances` [effects, 4, 4] are those of all effects. The log-odds of the rows stay.
+    `keys` and `covariances` [effects, 4, 4] are those of all effects; `rng` returns the random numbers of a block, or
+    of a range of keys. The log-odds of the rows stay.
     """
     fine, coarse = keys[nested.fine].values, keys[nested.coarse].values
+    inverse = [np.linalg.inv(covariances[effect]) for effect in (nested.fine, nested.coarse)]
+    if nested.blocks is not None:
+        _exchange_in_blocks(nested.parents, nested.blocks, fine, coarse, inverse, rng, threads)
+        return
     values = coarse.read()
     counts, totals = np.zeros(len(values)), np.zeros(values.shape)
-    for start, stop in chunks(len(fine)):
-        kernels.sum_children(nested.parents.read(start, stop), fine.read(start, stop), counts, totals)
-    inverse = [np.linalg.inv(covariances[effect]) for effect in (nested.fine, nested.coarse)]
-    kernels.draw_shifts(counts, totals, values, *inverse, rng)
+
+    def read(bounds: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        return nested.parents.read(*bounds), fine.read(*bounds)
+
+    def draw(bounds: tuple[int, int]) -> None:
+        first, last = bounds
+        kernels.draw_shifts(counts[first:last], totals[first:last], values[first:last], *inverse, rng(first))
+
+    def take(bounds: tuple[int, int]) -> None:
+        parents, own = read(bounds)
+        kernels.take_from_children(parents, own, totals)
+        fine.write(bounds[0], own)
+
+    for parents, own in in_order(read, chunks(len(fine)), threads):
+        kernels.sum_children(parents, own, counts, totals)
+    totals[0] = 0
+    for work, ranges in ((draw, drawn_together(len(values))), (take, chunks(len(fine)))):
+        for _ in in_order(work, ranges, min(threads, len(ranges))):
+            pass
     coarse.write(0, values)
-    for start, stop in chunks(len(fine)):
-        own = fine.read(start, stop)
-        kernels.take_from_children(nested.parents.read(start, stop), own, totals)
-        fine.write(start, own)
+
+
+def _exchange_in_blocks(
+    all_parents: FlatArray,
+    blocks: np.ndarray,
+    fine: Array,
+    coarse: Array,
+    inverse: Sequence[np.ndarray],
+    rng: Callable[[int], np.random.Generator],
+    threads: int,
+) -> None:
+    """Does that for two effects of viewers, whose keys are in `blocks` [2, blocks + 1], a block at a time."""
+
+    def work(number: int) -> None:
+        (first, last), (first_coarse, last_coarse) = blocks[:, number : number + 2].tolist()
+        parents = np.maximum(all_parents.read(first, last) - np.int32(first_coarse), np.int32(0))
+        own, values = fine.read(first, last), coarse.read(first_coarse, last_coarse)
+        counts, totals = np.zeros(len(values)), np.zeros(values.shape)
+        kernels.sum_children(parents, own, counts, totals)
+        totals[0] = 0
+        kernels.draw_shifts(counts, totals, values, *inverse, rng(number))
+        kernels.take_from_children(parents, own, totals)
+        coarse.write(first_coarse, values)
+        fine.write(first, own)
+
+    for _ in in_order(work, range(blocks.shape[1] - 1), threads):
+        pass
 
 
 def _keys(block: Block, term: Term, place: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engage_pipeline.model.effects import chain as chain_module
-from engage_pipeline.model.effects import numbering
+from engage_pipeline.model.effects import keyed_values, numbering
 from engage_pipeline.model.effects.chain import Chain
 from engage_pipeline.model.effects.effects import Effect
 from engage_pipeline.model.effects.kernels import K
@@ -102,14 +102,15 @@ def test_covariances_and_effects_are_found_again(tmp_path: Path) -> None:
 
 def test_an_effect_that_the_data_don_t_need_vanishes(tmp_path: Path) -> None:
     records, _ = planted(2, 300, 20, COVARIANCE)
-    chain = sampled(chain_of(records, [VIEWER, AUTHOR, PAIR], tmp_path), 60, 30, learn=True)
+    chain = sampled(chain_of(records, [VIEWER, AUTHOR, PAIR], tmp_path), 120, 60, learn=True)
     deviations = np.sqrt(np.diagonal(chain.kept_covariances / chain.kept, axis1=1, axis2=2))
     assert (deviations[1:] < 0.45).all(), "from 1"
 
 
 def test_log_odds_are_the_sums_of_the_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After sweeps with everything in them: cells, slopes, nested effects, scales that are drawn."""
+    """After sweeps with everything in them: cells, slopes, nested effects, scales that are drawn, ranges of keys."""
     monkeypatch.setattr(numbering, "BLOCK_ROWS", 100)
+    monkeypatch.setattr(keyed_values, "CHUNK", 3)
     records, _ = planted(3, 50, 12, COVARIANCE)
     records["age"] = np.arange(len(records)) % 300
     chain = chain_of(records, [HOUR, FOLLOWS, AUTHOR, VIEWER, PAIR, TREND], tmp_path)
@@ -136,6 +137,7 @@ def test_any_number_of_threads_draws_the_same(in_files: bool, tmp_path: Path, mo
     """To the last bit, since sums are made in the order of the blocks; a branch too."""
     monkeypatch.setattr(numbering, "BLOCK_ROWS", 100)
     monkeypatch.setattr(chain_module, "_FEW_KEYS", 0)  # sums of float32 tell another order soonest
+    monkeypatch.setattr(keyed_values, "CHUNK", 3)
     records, _ = planted(4, 60, 10, COVARIANCE)
     found = []
     for threads in (1, 2, 7):

@@ -153,7 +153,8 @@ def test_shifts_are_drawn_from_their_normal_distribution() -> None:
     assert totals[1:].mean(0) == pytest.approx(mean, abs=0.03)
     assert np.cov(totals[1:].T) == pytest.approx(covariance, abs=0.03)
     assert np.allclose(values[1:], value + totals[1:], atol=1e-5)
-    assert not totals[0].any()
+    assert np.allclose(values[0], value)
+    assert np.allclose(totals[0], children.sum(0)), "the first key is left alone"
 
 
 def test_what_a_parent_takes_its_children_lose() -> None:

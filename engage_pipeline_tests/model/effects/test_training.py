@@ -21,7 +21,7 @@ from engage_pipeline_tests.samples import feature_table
 from engage_pipeline_tests.token_lists import token_arrays
 
 ROWS = 4000
-SWEEPS = {"sweeps": 8, "kept_sweeps": 9}
+SWEEPS = {"sweeps": 16, "kept_sweeps": 18}
 
 
 def people_table(seed: int, *, validation: bool, shuffled: bool = False) -> pa.Table:
