@@ -1,5 +1,8 @@
 """Dagster's history in SQLite files, for the commands: opens it, and waits while another process has locked it.
 
+Dagster opens and closes a file for each event. Closing the last connection writes the log back into the file, which
+takes longer than all else; so each file is held open once while a run is made. Nor does an event wait for the disk: a
+power cut may cost the last ones, but leaves the file whole, since SQLite writes ahead.
 A history on a Postgres server needs no waiting: it locks rows, not files.
 """
 
@@ -7,7 +10,8 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +27,8 @@ SECONDS = 60.0
 _SECONDS_A_TRY = 2.0
 _PAUSE = 0.1
 _T = TypeVar("_T")
+_held: dict[str, sqlite3.Connection] | None = None
+"""Connections that hold their files open, by path; None = no file is held."""
 
 
 def has_instance() -> bool:
@@ -57,6 +63,28 @@ def open_instance() -> "DagsterInstance":
         raise UserError(f"{Path(home, 'dagster.yaml')}: {' '.join(str(error).split())[:300]}") from error
 
 
+@contextmanager
+def held_open() -> Iterator[None]:
+    """Holds the files open that are opened in the block by an instance of `open_instance`."""
+    global _held
+    before, _held = _held, {}
+    try:
+        yield
+    finally:
+        held, _held = _held, before
+        for connection in (held or {}).values():
+            connection.close()
+
+
+def _hold(path: str) -> None:
+    if _held is None or not Path(path).is_file():
+        return
+    if path not in _held:
+        _held[path] = sqlite3.connect(path, timeout=_SECONDS_A_TRY, check_same_thread=False)
+    with suppress(sqlite3.OperationalError):  # locked: who asks for more waits
+        _held[path].execute("PRAGMA schema_version").fetchone()  # reading makes it count as open
+
+
 def _be_patient() -> None:
     """Makes every SQLite connection of this process wait for locks, and log that it waits."""
     from sqlalchemy import event
@@ -69,6 +97,7 @@ def _be_patient() -> None:
 def _connect_patiently(dialect: Any, record: Any, arguments: list[Any], parameters: dict[str, Any]) -> None:
     if dialect.name == "sqlite":
         parameters |= {"timeout": _SECONDS_A_TRY, "factory": _PatientConnection}
+        _hold(str(arguments[0]))
 
 
 class _PatientCursor(sqlite3.Cursor):
@@ -82,6 +111,10 @@ class _PatientCursor(sqlite3.Cursor):
 
 
 class _PatientConnection(sqlite3.Connection):
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        sqlite3.Cursor(self).execute("PRAGMA synchronous = NORMAL")
+
     def cursor(self, factory: Any = _PatientCursor) -> Any:
         return super().cursor(factory)
 

@@ -20,6 +20,7 @@ from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
 from engage_pipeline.orchestration.dead_runs import PROCESS_TAG, close_dead_runs, executed_here
 from engage_pipeline.orchestration.failures import Problems, in_lines, problems_of
 from engage_pipeline.orchestration.graph import build_graph
+from engage_pipeline.orchestration.history import held_open
 from engage_pipeline.orchestration.launching import launched_by, on_the_timeline
 from engage_pipeline.orchestration.partitions import PARTS, RANGE_END, RANGE_START, register_parts
 from engage_pipeline.orchestration.preflight import require_ready
@@ -174,7 +175,7 @@ def _materialize(
     if steps[0].key is not None:
         tags |= {RANGE_START: str(steps[0].key), RANGE_END: str(steps[-1].key)}
     job = definitions.resolve_implicit_global_asset_job_def()
-    with on_the_timeline(instance):
+    with on_the_timeline(instance), held_open():
         result = job.execute_in_process(
             instance=instance,
             asset_selection=[dg.AssetKey(name) for name in dict.fromkeys(step.artifact for step in steps)],

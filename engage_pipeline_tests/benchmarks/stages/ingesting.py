@@ -13,7 +13,6 @@ from engage_pipeline.ingest.side_files import SideFiles
 from engage_pipeline.ingest.validation_split import validation_split
 from engage_pipeline.interactions.counters.counting import count_training
 from engage_pipeline.interactions.features.writing import write_features
-from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.benchmarks.stages.stage import Done, Stage, Work
 from engage_pipeline_tests.benchmarks.world import PART, World
@@ -63,7 +62,7 @@ def one_part_of_eight(world: World) -> Iterator[Work]:
     sources = _cut(world.source("tweet_parts"), folder, PARTS)
     (folder / "counts").mkdir()
     store = world.store
-    similarity = store.open("author_similarity").path(SIMILAR_AUTHORS)
+    similarity = store.open("author_similarity").directory()
     validation = store.open("validation_counts").directory()
 
     def work() -> Done:
