@@ -5,21 +5,21 @@ rows without one, which stays 0. Sums over many keys are float64. Random numbers
 the same seed gives the same draws on any machine and any number of threads.
 
 Sources: N. Polson, J. Scott, J. Windle, Bayesian inference for logistic models using Polya-Gamma latent variables (JASA
-2013), whose section 4 has the sampler below. What does not belong here: the order of the steps (chain).
+2013), whose section 4 has the sampler below. What does not belong here: the arithmetic of a draw (lanes), the order of
+the steps (chain).
 """
 
-from math import sqrt
 from typing import Any
 
 import numba
 import numpy as np
 
+from engage_pipeline.model.effects import lanes
+from engage_pipeline.model.effects.lanes import LANES
 from engage_pipeline.model.effects.polya_gamma import polya_gamma
 
 K = 4
 """The engagements."""
-LANES = 8
-"""Keys that are drawn at a time: innermost, so that they share the processor's wide instructions."""
 _compiled: Any = numba.njit(cache=True, nogil=True)
 
 
@@ -44,6 +44,31 @@ def _add(values: np.ndarray, row: int, more: tuple[float, float, float, float]) 
     values[row, 1] = before[1] + more[1]
     values[row, 2] = before[2] + more[2]
     values[row, 3] = before[3] + more[3]
+
+
+@_compiled
+def _write(values: np.ndarray, row: int, four: tuple[float, float, float, float]) -> None:
+    values[row, 0], values[row, 1], values[row, 2], values[row, 3] = four
+
+
+@_compiled
+def _sum(
+    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
+) -> tuple[float, float, float, float]:
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3]
+
+
+@_compiled
+def _product(
+    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
+) -> tuple[float, float, float, float]:
+    a, b, c, d = np.float64(one[0]), np.float64(one[1]), np.float64(one[2]), np.float64(one[3])
+    return a * other[0], b * other[1], c * other[2], d * other[3]
+
+
+@_compiled
+def _normal(rng: np.random.Generator) -> tuple[float, float, float, float]:
+    return rng.standard_normal(), rng.standard_normal(), rng.standard_normal(), rng.standard_normal()
 
 
 @_compiled
@@ -90,38 +115,6 @@ def sum_rows(
 
 
 @_compiled
-def _factor(matrix: np.ndarray, lower: np.ndarray) -> None:
-    """Writes the Cholesky factor of each `matrix` [4, 4, LANES] into `lower`, and on its diagonal one over each
-    element."""
-    for j in range(K):
-        for i in range(j, K):
-            for lane in range(LANES):
-                value = matrix[i, j, lane]
-                for q in range(j):
-                    value -= lower[i, q, lane] * lower[j, q, lane]
-                lower[i, j, lane] = 1 / sqrt(value) if i == j else value * lower[j, j, lane]
-
-
-@_compiled
-def _solve(lower: np.ndarray, right: np.ndarray, noise: np.ndarray, mean: np.ndarray, draw: np.ndarray) -> None:
-    """Solves lower lower' mean = right in each lane, `lower` as _factor leaves it; `draw` is mean and a normal deviate
-    of that precision, made of `noise`. All but `lower` are [4, LANES]."""
-    for i in range(K):
-        for lane in range(LANES):
-            value = right[i, lane]
-            for q in range(i):
-                value -= lower[i, q, lane] * mean[q, lane]
-            mean[i, lane] = value * lower[i, i, lane]
-    for i in range(K - 1, -1, -1):
-        for lane in range(LANES):
-            value, drawn = mean[i, lane], mean[i, lane] + noise[i, lane]
-            for q in range(i + 1, K):
-                value -= lower[q, i, lane] * mean[q, lane]
-                drawn -= lower[q, i, lane] * draw[q, lane]
-            mean[i, lane], draw[i, lane] = value * lower[i, i, lane], drawn * lower[i, i, lane]
-
-
-@_compiled
 def draw_keys(
     precision: np.ndarray,
     pull: np.ndarray,
@@ -141,95 +134,36 @@ def draw_keys(
     `moments` float64 [6, 4, 4]: sums of b b', then for each engagement e of precision_e b b', then of pull_e b in row
     e. If `kept`, adds the mean and the variance of the distribution that was drawn from to `means` and `variances`.
     """
-    matrix, lower, inverse = np.zeros((3, K, K, LANES))
-    noise, own, right, mean, draw, variance = np.zeros((6, K, LANES))
-    sums = np.zeros((2 + K, K, K, LANES))
+    work, sums = np.zeros(lanes.N_LINES * LANES), np.zeros(lanes.N_SUMS * LANES)
+    for lane in range(LANES):
+        lanes.put_below(work, lane, prior)
+    diagonal = prior[0, 0], prior[1, 1], prior[2, 2], prior[3, 3]
     for first in range(1, len(values), LANES):
-        lanes = min(LANES, len(values) - first)
-        for lane in range(lanes):
-            for i in range(K):
-                noise[i, lane], own[i, lane] = rng.standard_normal(), precision[first + lane, i]
-                right[i, lane] = pull[first + lane, i] + own[i, lane] * values[first + lane, i]
-        _add_diagonal(prior, own, matrix)
-        _factor(matrix, lower)
-        _solve(lower, right, noise, mean, draw)
-        for lane in range(lanes):
-            for i in range(K):
-                moved[first + lane, i] = draw[i, lane] - values[first + lane, i]
-                values[first + lane, i] = draw[i, lane]
+        count = min(LANES, len(values) - first)
+        for lane in range(count):
+            own, pulled, value = _four(precision, first + lane), _four(pull, first + lane), _four(values, first + lane)
+            lanes.put(work, lanes.PRECISION, lane, own)
+            lanes.put(work, lanes.MATRIX, lane, _sum(diagonal, own))
+            lanes.put(work, lanes.RIGHT, lane, _sum(pulled, _product(own, value)))
+            lanes.put(work, lanes.NOISE, lane, _normal(rng))
+        for lane in range(count, LANES):  # no keys are left for these lanes
+            lanes.put(work, lanes.MATRIX, lane, diagonal)
+            lanes.put(work, lanes.RIGHT, lane, (0.0, 0.0, 0.0, 0.0))
+            lanes.put(work, lanes.NOISE, lane, (0.0, 0.0, 0.0, 0.0))
+        lanes.solve(work)
+        for lane in range(count):
+            a, b, c, d = lanes.get(work, lanes.DRAW, lane)
+            e, f, g, h = _four(values, first + lane)
+            _write(moved, first + lane, (a - e, b - f, c - g, d - h))
+            _write(values, first + lane, (a, b, c, d))
         if learn:
-            draw[:, lanes:] = 0
-            _add_moments(own, right, draw, sums)
+            lanes.add_sums(work, sums)
         if kept:
-            _write_variances(lower, inverse, variance)
-            _add_lanes(mean, first, lanes, means)
-            _add_lanes(variance, first, lanes, variances)
-    _add_whole(sums, moments)
-
-
-@_compiled
-def _add_diagonal(prior: np.ndarray, own: np.ndarray, matrix: np.ndarray) -> None:
-    """Writes `prior` [4, 4], and on its diagonal `own` [4, LANES] more, into the lower triangle of each `matrix`."""
-    for i in range(K):
-        for lane in range(LANES):
-            for j in range(i):
-                matrix[i, j, lane] = prior[i, j]
-            matrix[i, i, lane] = prior[i, i] + own[i, lane]
-
-
-@_compiled
-def _add_moments(precision: np.ndarray, pull: np.ndarray, draw: np.ndarray, sums: np.ndarray) -> None:
-    """Adds the moments of the keys in each lane to `sums` [6, 4, 4, LANES]: of symmetric ones the lower triangle. The
-    others are [4, LANES]."""
-    for i in range(K):
-        for j in range(K):
-            for lane in range(LANES):
-                sums[1 + K, i, j, lane] += pull[i, lane] * draw[j, lane]
-        for j in range(i + 1):
-            for lane in range(LANES):
-                product = draw[i, lane] * draw[j, lane]
-                sums[0, i, j, lane] += product
-                sums[1, i, j, lane] += precision[0, lane] * product
-                sums[2, i, j, lane] += precision[1, lane] * product
-                sums[3, i, j, lane] += precision[2, lane] * product
-                sums[4, i, j, lane] += precision[3, lane] * product
-
-
-@_compiled
-def _add_whole(sums: np.ndarray, moments: np.ndarray) -> None:
-    """Adds what `_add_moments` summed to `moments` [6, 4, 4]."""
-    for i in range(K):
-        for j in range(i):
-            sums[: 1 + K, j, i] = sums[: 1 + K, i, j]
-    moments += sums.sum(3)
-
-
-@_compiled
-def _add_lanes(own: np.ndarray, first: int, lanes: int, sums: np.ndarray) -> None:
-    """Adds `own` [4, LANES] to the `lanes` rows of `sums` [keys, 4] from `first` on."""
-    for lane in range(lanes):
-        for i in range(K):
-            sums[first + lane, i] += own[i, lane]
-
-
-@_compiled
-def _write_variances(lower: np.ndarray, inverse: np.ndarray, variance: np.ndarray) -> None:
-    """Writes the diagonal of the inverse of lower lower' into `variance` [4, LANES], `lower` as _factor leaves it;
-    `inverse` [4, 4, LANES] is written over."""
-    for j in range(K):
-        inverse[j, j] = lower[j, j]
-        for i in range(j + 1, K):
-            for lane in range(LANES):
-                value = 0.0
-                for q in range(j, i):
-                    value -= lower[i, q, lane] * inverse[q, j, lane]
-                inverse[i, j, lane] = value * lower[i, i, lane]
-    for i in range(K):
-        for lane in range(LANES):
-            value = 0.0
-            for q in range(i, K):
-                value += inverse[q, i, lane] * inverse[q, i, lane]
-            variance[i, lane] = value
+            lanes.invert(work)
+            for lane in range(count):
+                _add(means, first + lane, lanes.get(work, lanes.MEAN, lane))
+                _add(variances, first + lane, lanes.get(work, lanes.VARIANCE, lane))
+    lanes.add_whole(sums, moments)
 
 
 @_compiled
@@ -256,26 +190,28 @@ def draw_shifts(
     `fine` and `coarse` float64 [4, 4] are inverse covariances: of shifts s, (values + s)' coarse (values + s) and the
     sum of (child - s)' fine (child - s) over the children tell the density.
     """
-    matrix, lower = np.zeros((2, K, K, LANES))
-    noise, right, mean, draw = np.zeros((4, K, LANES))
-    for i in range(K):
-        matrix[i, i] = 1  # a lane without a key has a factor, too
+    work = np.zeros(lanes.N_LINES * LANES)
+    for lane in range(LANES):
+        lanes.put(work, lanes.MATRIX, lane, (1.0, 1.0, 1.0, 1.0))  # a lane without a key has a factor, too
+    right = np.zeros(K)
     parents = 1 + np.flatnonzero(counts[1:])
     for first in range(0, len(parents), LANES):
         keys = parents[first : first + LANES]
         for lane, key in enumerate(keys):
             for i in range(K):
-                noise[i, lane] = rng.standard_normal()
-                right[i, lane] = 0.0
+                right[i] = 0.0
                 for j in range(K):
-                    matrix[i, j, lane] = counts[key] * fine[i, j] + coarse[i, j]
-                    right[i, lane] += fine[i, j] * totals[key, j] - coarse[i, j] * values[key, j]
-        _factor(matrix, lower)
-        _solve(lower, right, noise, mean, draw)
+                    right[i] += fine[i, j] * totals[key, j] - coarse[i, j] * values[key, j]
+            matrix = counts[key] * fine + coarse
+            lanes.put_below(work, lane, matrix)
+            lanes.put(work, lanes.MATRIX, lane, (matrix[0, 0], matrix[1, 1], matrix[2, 2], matrix[3, 3]))
+            lanes.put(work, lanes.RIGHT, lane, (right[0], right[1], right[2], right[3]))
+            lanes.put(work, lanes.NOISE, lane, _normal(rng))
+        lanes.solve(work)
         for lane, key in enumerate(keys):
-            for i in range(K):
-                values[key, i] += draw[i, lane]
-                totals[key, i] = draw[i, lane]
+            draw = lanes.get(work, lanes.DRAW, lane)
+            _add(values, key, draw)
+            _write(totals, key, draw)
 
 
 @_compiled

@@ -51,10 +51,15 @@ def find_nested(design: Design, effects: Sequence[Effect], folder: Path) -> list
                 _note(_keys(block, *terms[fine]), _keys(block, *terms[places[name]]), parents)
             file = FlatArray.empty(folder / f"{fine}-{places[name]}", np.int32)
             file.append(np.maximum(parents, 0))
-            own, other = terms[fine][0], terms[places[name]][0]
-            both = isinstance(own, LocalTerm) and isinstance(other, LocalTerm)
-            found.append(Nested(fine, places[name], file, np.array([own.first, other.first]) if both else None))
+            found.append(Nested(fine, places[name], file, _blocks(terms[fine][0], terms[places[name]][0])))
     return found
+
+
+def _blocks(fine: Term, coarse: Term) -> np.ndarray | None:
+    """Returns Nested.blocks."""
+    if isinstance(fine, LocalTerm) and isinstance(coarse, LocalTerm):
+        return np.array([fine.first, coarse.first])
+    return None
 
 
 def exchange(

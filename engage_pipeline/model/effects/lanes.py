@@ -1,0 +1,145 @@
+"""Normal draws of LANES keys at a time, compiled by numba so that they share the processor's wide instructions.
+
+What is worked on is one flat array `work` float64 [N_LINES x LANES]: a line of LANES numbers for each of the numbers
+below, a number for each key. A flat array and constant places let the compiler see that lines don't overlap, and
+without Python's errors for a division by zero nothing leaves the loop early: both are needed for wide instructions,
+which are four times as fast. What does not belong here: which keys, and what their rows say (kernels).
+"""
+
+from math import sqrt
+from typing import Any
+
+import numba
+import numpy as np
+
+LANES = 16
+MATRIX, BELOW = 0, 4
+"""Of a symmetric 4 x 4 matrix the diagonal, and 10, 20, 30, 21, 31, 32 (row, column)."""
+RIGHT, NOISE, MEAN, DRAW, VARIANCE, PRECISION = 10, 14, 18, 22, 26, 30
+_ROOT, _LOWER = 34, 38
+"""Of the Cholesky factor one over each element of the diagonal, and the elements below it."""
+N_LINES = 44
+_PRODUCTS = 10
+"""Pairs of engagements, each with itself too."""
+N_SUMS = 16 + 5 * _PRODUCTS
+"""Lines of sums: pull x draw, then draw x draw, then that times the precision of each engagement."""
+_compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_compiled
+def _at(work: np.ndarray, line: int, lane: int) -> float:
+    return float(work[line * LANES + lane])
+
+
+@_compiled
+def put(work: np.ndarray, line: int, lane: int, four: tuple[float, float, float, float]) -> None:
+    """Writes four numbers of a key into four lines, from `line` on."""
+    work[line * LANES + lane] = four[0]
+    work[(line + 1) * LANES + lane] = four[1]
+    work[(line + 2) * LANES + lane] = four[2]
+    work[(line + 3) * LANES + lane] = four[3]
+
+
+@_compiled
+def get(work: np.ndarray, line: int, lane: int) -> tuple[float, float, float, float]:
+    """Returns the numbers of a key in four lines, from `line` on."""
+    return _at(work, line, lane), _at(work, line + 1, lane), _at(work, line + 2, lane), _at(work, line + 3, lane)
+
+
+@_compiled
+def put_below(work: np.ndarray, lane: int, matrix: np.ndarray) -> None:
+    """Writes what `matrix` [4, 4] has below its diagonal."""
+    line = BELOW
+    for column in range(3):
+        for row in range(column + 1, 4):
+            work[line * LANES + lane] = matrix[row, column]
+            line += 1
+
+
+@_compiled
+def solve(work: np.ndarray) -> None:
+    """Solves matrix mean = right in each lane; `draw` is mean and a normal deviate of that precision, made of noise."""
+    for lane in range(LANES):
+        a, b, c, d = get(work, MATRIX, lane)
+        root0 = 1 / sqrt(a)
+        l10, l20, l30 = _at(work, 4, lane) * root0, _at(work, 5, lane) * root0, _at(work, 6, lane) * root0
+        root1 = 1 / sqrt(b - l10 * l10)
+        l21, l31 = (_at(work, 7, lane) - l20 * l10) * root1, (_at(work, 8, lane) - l30 * l10) * root1
+        root2 = 1 / sqrt(c - l20 * l20 - l21 * l21)
+        l32 = (_at(work, 9, lane) - l30 * l20 - l31 * l21) * root2
+        root3 = 1 / sqrt(d - l30 * l30 - l31 * l31 - l32 * l32)
+
+        a, b, c, d = get(work, RIGHT, lane)
+        a *= root0
+        b = (b - l10 * a) * root1
+        c = (c - l20 * a - l21 * b) * root2
+        d = (d - l30 * a - l31 * b - l32 * c) * root3
+
+        e, f, g, h = get(work, NOISE, lane)
+        h, d = (d + h) * root3, d * root3
+        g, c = (c + g - l32 * h) * root2, (c - l32 * d) * root2
+        f, b = (b + f - l21 * g - l31 * h) * root1, (b - l21 * c - l31 * d) * root1
+        e, a = (a + e - l10 * f - l20 * g - l30 * h) * root0, (a - l10 * b - l20 * c - l30 * d) * root0
+
+        put(work, MEAN, lane, (a, b, c, d))
+        put(work, DRAW, lane, (e, f, g, h))
+        put(work, _ROOT, lane, (root0, root1, root2, root3))
+        put(work, _LOWER, lane, (l10, l20, l30, l21))
+        work[(_LOWER + 4) * LANES + lane] = l31
+        work[(_LOWER + 5) * LANES + lane] = l32
+
+
+@_compiled
+def invert(work: np.ndarray) -> None:
+    """Writes the diagonal of the inverse of the matrix that `solve` has factored into VARIANCE."""
+    for lane in range(LANES):
+        root0, root1, root2, root3 = get(work, _ROOT, lane)
+        l10, l20, l30, l21 = get(work, _LOWER, lane)
+        l31, l32 = _at(work, _LOWER + 4, lane), _at(work, _LOWER + 5, lane)
+        i10 = -l10 * root0 * root1  # the factor's inverse, row by row
+        i20, i21 = -(l20 * root0 + l21 * i10) * root2, -l21 * root1 * root2
+        i30 = -(l30 * root0 + l31 * i10 + l32 * i20) * root3
+        i31, i32 = -(l31 * root1 + l32 * i21) * root3, -l32 * root2 * root3
+        a = root0 * root0 + i10 * i10 + i20 * i20 + i30 * i30
+        b = root1 * root1 + i21 * i21 + i31 * i31
+        c = root2 * root2 + i32 * i32
+        put(work, VARIANCE, lane, (a, b, c, root3 * root3))
+
+
+@_compiled
+def add_sums(work: np.ndarray, sums: np.ndarray) -> None:
+    """Adds the products of each lane to `sums` [N_SUMS x LANES]: RIGHT is the pull of a key."""
+    for i in range(4):
+        for j in range(4):
+            line = 4 * i + j
+            for lane in range(LANES):
+                sums[line * LANES + lane] += work[(RIGHT + i) * LANES + lane] * work[(DRAW + j) * LANES + lane]
+    pair = 16
+    for i in range(4):
+        for j in range(i + 1):
+            for lane in range(LANES):
+                product = work[(DRAW + i) * LANES + lane] * work[(DRAW + j) * LANES + lane]
+                sums[pair * LANES + lane] += product
+                sums[(pair + 10) * LANES + lane] += product * work[PRECISION * LANES + lane]
+                sums[(pair + 20) * LANES + lane] += product * work[(PRECISION + 1) * LANES + lane]
+                sums[(pair + 30) * LANES + lane] += product * work[(PRECISION + 2) * LANES + lane]
+                sums[(pair + 40) * LANES + lane] += product * work[(PRECISION + 3) * LANES + lane]
+            pair += 1
+
+
+@_compiled
+def add_whole(sums: np.ndarray, moments: np.ndarray) -> None:
+    """Adds what `add_sums` summed to `moments` float64 [6, 4, 4] (kernels.draw_keys)."""
+    for i in range(4):
+        for j in range(4):
+            moments[5, i, j] += sums[(4 * i + j) * LANES : (4 * i + j + 1) * LANES].sum()
+    pair = 16
+    for i in range(4):
+        for j in range(i + 1):
+            for one in range(5):
+                line = pair + _PRODUCTS * one
+                found = sums[line * LANES : (line + 1) * LANES].sum()
+                moments[one, i, j] += found
+                if i != j:
+                    moments[one, j, i] += found
+            pair += 1
