@@ -32,8 +32,8 @@ class Nested:
     blocks: np.ndarray | None = None
 
 
-def find_nested(design: Design, effects: Sequence[Effect], folder: Path) -> list[Nested]:
-    """Finds the keys of each effect in those of its `parents`, with files in `folder`."""
+def find_nested(design: Design, effects: Sequence[Effect], folder: Path, threads: int = 1) -> list[Nested]:
+    """Finds the keys of each effect in those of its `parents`, with files in `folder`, by `threads` threads."""
     places = {effect.name: place for place, effect in enumerate(effects)}
     folder.mkdir(parents=True, exist_ok=True)
     terms: dict[int, tuple[Term, int]] = {}
@@ -41,18 +41,18 @@ def find_nested(design: Design, effects: Sequence[Effect], folder: Path) -> list
         for place, number in enumerate((term.effect,) if isinstance(term, LocalTerm) else term.effects):
             terms[number] = term, place
     sizes = design.sizes()
-    found = []
-    for fine, effect in enumerate(effects):
-        for name in effect.parents:
-            if name not in places:
-                continue
-            parents = np.full(sizes[fine], _UNKNOWN, np.int32)
-            for block in design.blocks():
-                _note(_keys(block, *terms[fine]), _keys(block, *terms[places[name]]), parents)
-            file = FlatArray.empty(folder / f"{fine}-{places[name]}", np.int32)
-            file.append(np.maximum(parents, 0))
-            found.append(Nested(fine, places[name], file, _blocks(terms[fine][0], terms[places[name]][0])))
-    return found
+
+    def find(pair: tuple[int, int]) -> Nested:
+        fine, coarse = pair
+        parents = np.full(sizes[fine], _UNKNOWN, np.int32)
+        for block in design.blocks():
+            _note(_keys(block, *terms[fine]), _keys(block, *terms[coarse]), parents)
+        file = FlatArray.empty(folder / f"{fine}-{coarse}", np.int32)
+        file.append(np.maximum(parents, 0))
+        return Nested(fine, coarse, file, _blocks(terms[fine][0], terms[coarse][0]))
+
+    pairs = [(fine, places[name]) for fine, effect in enumerate(effects) for name in effect.parents if name in places]
+    return list(in_order(find, pairs, threads))
 
 
 def _blocks(fine: Term, coarse: Term) -> np.ndarray | None:
@@ -138,7 +138,7 @@ def _keys(block: Block, term: Term, place: int) -> np.ndarray:
     return codes if term.cells is None else term.cells[place][codes].astype(np.int32)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _note(fine: np.ndarray, coarse: np.ndarray, parents: np.ndarray) -> None:
     for row in range(len(fine)):
         if fine[row] == 0 or parents[fine[row]] == _UNKNOWN:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from engage_pipeline.files.flat_arrays import FlatArray
+from engage_pipeline.machine.parallel import in_order
 from engage_pipeline.model.effects.design import BLOCK_ROWS, Block, Design, LocalTerm, SharedTerm, Term
 from engage_pipeline.model.effects.effects import Effect
 from engage_pipeline.model.effects.fields import FEW_VALUES, EffectRows
@@ -19,8 +20,10 @@ from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
 _MOST_CELLS = 1 << 62
 
 
-def build_design(shards: Shards, effects: Sequence[Effect], folder: Path) -> tuple[Design, list[FlatArray]]:
-    """Builds the design of the records (rows.ROW) of `shards` in `folder`.
+def build_design(
+    shards: Shards, effects: Sequence[Effect], folder: Path, threads: int = 1
+) -> tuple[Design, list[FlatArray]]:
+    """Builds the design of the records (rows.ROW) of `shards` in `folder`, with `threads` threads, an effect each.
 
     Also returns the keys of each effect by code, uint64 [size]: of a shared effect rising, of a local one rising
     within each block. The first, also of each block, is NO_FINGERPRINT.
@@ -35,12 +38,17 @@ def build_design(shards: Shards, effects: Sequence[Effect], folder: Path) -> tup
         blocks = _cut(records["viewer"])
         sizes += np.diff(blocks).tolist()
         rows = EffectRows(**{one.name: records[one.name] for one in fields(EffectRows)})
-        for effect, numbering in zip(effects, numberings, strict=True):
-            numbering.add(effect.keys(rows).view(np.uint64), blocks)
+
+        def add(place: int, rows: EffectRows = rows, blocks: np.ndarray = blocks) -> None:
+            effect = effects[place]
+            numberings[place].add(effect.keys(rows).view(np.uint64), blocks)
             if effect.slope:
                 scales[effect.name].append(effect.slopes(rows))
-    for numbering in numberings:
-        numbering.finish()
+
+        for _ in in_order(add, range(len(effects)), threads):
+            pass
+    for _ in in_order(lambda numbering: numbering.finish(), numberings, threads):
+        pass
     starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
     terms = _terms(effects, numberings, scales, starts, folder)
     return Design(starts, facts, tuple(terms)), [numbering.keys for numbering in numberings]

@@ -67,7 +67,7 @@ def train_effects(
         rows = read_fitted_rows(training, validation, clusters, folder / "rows", settings)
         if not rows.fitted:
             raise UserError(f"{validation}: no row to fit effects to")
-        design, keys = build_design(rows.shards, effects, folder / "all")
+        design, keys = build_design(rows.shards, effects, folder / "all", threads_of(settings))
         shutil.rmtree(folder / "rows")
         columns = no_effects(rows.n_validation)
         for chain, prefix in _sample(rows, design, effects, folder, columns, settings):
@@ -114,7 +114,7 @@ def _sample(
     """
     sweeps, folds = Sweeps.of(len(design), settings.effects), [*rows.folds, HOLDOUT_ROW]
     in_files = len(design) * _HELD_BYTES > memory_bytes(settings.engine.memory_limit) // 4
-    nested = find_nested(design, effects, folder / "nested")
+    nested = find_nested(design, effects, folder / "nested", threads_of(settings))
     deviations = [effect.deviation for effect in effects]
     first = sweeps.settling if len(design) > rows.n_validation else 0  # without training rows it would wander
     burnt, few = sweeps.burnt, sweeps.few

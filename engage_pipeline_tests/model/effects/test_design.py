@@ -11,6 +11,7 @@ from engage_pipeline.model.effects import numbering
 from engage_pipeline.model.effects.design import Block, Design, LocalTerm
 from engage_pipeline.model.effects.effects import EFFECTS, Effect
 from engage_pipeline.model.effects.fields import EffectRows
+from engage_pipeline.model.effects.nesting import find_nested
 from engage_pipeline.model.effects.numbering import build_design
 from engage_pipeline.model.effects.rows import ROW
 from engage_pipeline.model.effects.shards import Shards, shards_of
@@ -30,10 +31,12 @@ def rows_of(seed: int, n: int) -> np.ndarray:
     return records
 
 
-def build(records: np.ndarray, folder: Path, effects: tuple[Effect, ...] = EFFECTS) -> tuple[Design, list[FlatArray]]:
+def build(
+    records: np.ndarray, folder: Path, effects: tuple[Effect, ...] = EFFECTS, threads: int = 1
+) -> tuple[Design, list[FlatArray]]:
     shards = Shards.empty(folder / "rows", 4, ROW)
     shards.add(records, shards_of(records["viewer"].view(np.uint64), 4))
-    return build_design(shards, effects, folder / "design")
+    return build_design(shards, effects, folder / "design", threads)
 
 
 def keys_of_rows(design: Design, keys: list[FlatArray], n: int) -> np.ndarray:
@@ -156,3 +159,17 @@ def test_an_effect_with_a_slope_knows_it_for_every_row(
         expected = (records["age"][positions] / 168).astype(np.float32)
         assert local.slopes(block).tolist() == expected.tolist()
         assert shared.slopes(block).tolist() == []
+
+
+def test_any_number_of_threads_makes_the_same_files(tmp_path: Path) -> None:
+    """Of the design, and of which keys are nested in which."""
+    records, found = rows_of(5, 400), []
+    for threads in (1, 3):
+        folder = tmp_path / str(threads)
+        design, _ = build(records, folder, threads=threads)
+        nested = find_nested(design, EFFECTS, folder / "nested", threads)
+        made = [path for name in ("design", "nested") for path in (folder / name).rglob("*") if path.is_file()]
+        files = {str(path.relative_to(folder)): path.read_bytes() for path in made}
+        assert len(files) > 100
+        found.append(([(one.fine, one.coarse) for one in nested], files))
+    assert found[0] == found[1]
