@@ -51,7 +51,8 @@ class Predictor:
     def predict(self, line: bytes) -> np.ndarray:
         """Returns the probabilities, float64 [4] in the order of schema.TARGETS, of a raw line with or without labels.
 
-        They equal those of `predict` for the row. Raises UserError if the line would be rejected.
+        They equal those of `predict` for the row, unless the model reads counts inside the scored file: a row that
+        comes alone has none. Raises UserError if the line would be rejected.
         """
         return self.model.probabilities(self.features.of(read_line(line)))[0]
 
