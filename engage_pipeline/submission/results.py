@@ -129,13 +129,12 @@ def write_part(
         rows = tweet_file.metadata.num_rows, feature_file.metadata.num_rows
         if rows[0] != rows[1]:
             raise UserError(f"{features}: {counted(rows[1], 'row')} instead of the {rows[0]:,} of {tweets}")
-        start = 0
         ids = batches(tweet_file, BATCH_ROWS, [schema.LINE_NUMBER, *ID_COLUMNS])
-        for id_rows, table in zip(ids, batches(feature_file, BATCH_ROWS), strict=True):
+        tables = batches(feature_file, BATCH_ROWS)
+        for id_rows, table in zip(ids, counts.along(tables) if counts else tables, strict=True):
             if not id_rows[schema.LINE_NUMBER].equals(table[schema.LINE_NUMBER]):
                 raise UserError(f"{features}: its rows are not those of {tweets}")
-            writer.write(id_rows, model.probabilities(counts.beside(table, start) if counts else table))
-            start += table.num_rows
+            writer.write(id_rows, model.probabilities(table))
             yield table.num_rows
 
 

@@ -20,6 +20,7 @@ The file is one part: each test part by itself, and the validation part for the 
 not belong here: which models read the counts (model.trees).
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -80,6 +81,13 @@ class ScoredFile:
         for name, values in self.columns.items():
             table = table.append_column(name, pa.array(values[chosen]))
         return table
+
+    def along(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """Yields the tables, which are all rows of the file in order, with the columns."""
+        start = 0
+        for table in tables:
+            yield self.beside(table, start)
+            start += table.num_rows
 
     def with_rows_alone(self) -> Self:
         """Returns the counts with missing values in one of ALONE rows, drawn by a hash of its place in the file."""

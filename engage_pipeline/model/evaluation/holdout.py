@@ -22,7 +22,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engage_pipeline import metrics, schema
-from engage_pipeline.catalogue import FURTHER, SCORED_FILE, relevant_settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
 from engage_pipeline.interactions.features.scored_file import ScoredFile
@@ -33,6 +32,7 @@ from engage_pipeline.model.evaluation.pipeline_section import (
     PipelineFacts,
     data_section,
     interactions_section,
+    shown_settings,
     text_section,
 )
 from engage_pipeline.model.evaluation.report import Table, table_of, write_report
@@ -143,15 +143,8 @@ def _write_report(
             quality_section(holdout.labels, holdout.probabilities, scores),
             cost_section(facts.made),
         ],
-        settings=_shown_settings(settings),
+        settings=shown_settings("evaluation", settings),
     )
-
-
-def _shown_settings(settings: Settings) -> dict[str, Any]:
-    """Returns the settings for the report: without those that follow from others, unless nothing else shows them."""
-    values = relevant_settings("evaluation", settings)
-    hidden = {FURTHER} if values[SCORED_FILE] else {FURTHER, SCORED_FILE}
-    return {name: value for name, value in values.items() if name not in hidden}
 
 
 def evaluation_plots(predictions: Path) -> dict[str, bytes]:
@@ -204,16 +197,15 @@ def bundle_predictor(
 
 
 def score_holdout(features: Path, predict: Predict, *, scored_file: bool = False) -> Holdout:
-    """Predicts the holdout rows with each model, in batches, and with the constant.
+    """Predicts the holdout rows with each model, in batches, and with the constant. Raises UserError: no such row.
 
-    `scored_file`: `predict` also gets the counts inside the file `features`, of all its rows. Raises UserError if there
-    is no holdout row.
+    `scored_file`: `predict` also gets the counts inside the file `features`, of all its rows.
     """
     pieces: list[tuple[pa.Table, Mapping[str, NDArray[np.float64]]]] = []
     kept = [schema.LINE_NUMBER, VIEWER_ID, FOLLOWERS, *SLICED_COLUMNS, *schema.TARGETS]
     positives, rows = np.zeros(len(schema.TARGETS), dtype=np.int64), 0
-    counts = ScoredFile.read(features) if scored_file else None
-    for table in _batches(features, counts):
+    tables = _batches(features)
+    for table in ScoredFile.read(features).along(tables) if scored_file else tables:
         unseen = pa.array(held_out(table[schema.SPLIT].to_numpy()))
         others = table.select(schema.TARGETS).filter(pc.invert(unseen))
         positives, rows = positives + _labels(others).sum(axis=0), rows + others.num_rows
@@ -238,12 +230,10 @@ def score_holdout(features: Path, predict: Predict, *, scored_file: bool = False
     )
 
 
-def _batches(features: Path, counts: ScoredFile | None) -> Iterator[pa.Table]:
+def _batches(features: Path) -> Iterator[pa.Table]:
     with pq.ParquetFile(features) as file, progress("evaluation", file.metadata.num_rows) as tracker:
-        start = 0
         for table in batches(file, BATCH_ROWS):
-            yield counts.beside(table, start) if counts else table
-            start += table.num_rows
+            yield table
             tracker.advance(table.num_rows)
 
 
