@@ -17,6 +17,7 @@ import pyarrow as pa
 from engage_pipeline import schema
 from engage_pipeline.files import atomic
 from engage_pipeline.ingest.parsing.single_line import read_line
+from engage_pipeline.interactions.features.scored_file import without_file
 from engage_pipeline.interactions.features.single_row import RowFeatures
 from engage_pipeline.machine.threads import limit_blas
 from engage_pipeline.model.bundle import TrainedModel
@@ -69,4 +70,5 @@ class Predictor:
 
         Raises UserError if the line would be rejected.
         """
-        return explain_row(self.model, self.features.of(read_line(line)).table())
+        row = self.features.of(read_line(line)).table()
+        return explain_row(self.model, without_file(row) if self.model.reads_scored_file else row)

@@ -18,7 +18,6 @@ import numpy as np
 import pyarrow as pa
 
 from engage_pipeline import schema
-from engage_pipeline.interactions.features.scored_file import without_file
 from engage_pipeline.model.blend import Weights
 from engage_pipeline.model.bundle import TrainedModel, to_probabilities
 from engage_pipeline.model.effects.scoring import EffectScorer
@@ -99,7 +98,7 @@ def probability_of(logit: float) -> float:
 
 
 def explain_row(model: TrainedModel, table: pa.Table) -> RowExplanation:
-    """Explains the one row of `table`, which has the columns of schema.feature_schema, maybe SCORED_FILE_FEATURES too.
+    """Explains the one row of `table`: schema.feature_schema and, if the model reads them, SCORED_FILE_FEATURES.
 
     Raises UserError if a logit is not finite, ValueError if the number of rows is not 1.
     """
@@ -107,8 +106,6 @@ def explain_row(model: TrainedModel, table: pa.Table) -> RowExplanation:
         raise ValueError(f"{table.num_rows} rows to explain, 1 is expected")
     from engage_pipeline.model.explanation.network import attribute_network
 
-    if model.reads_scored_file and schema.SCORED_FILE_FEATURES[0] not in table.column_names:
-        table = without_file(table)
     logits = model.components(table)
     intervals: list[tuple[float, float] | None] = [None] * len(schema.TARGETS)
     network = attribute_network(model.finetuned, table)

@@ -23,8 +23,7 @@ NOON = 18_700 * DAY + DAY // 2
 
 def written(rows: list[Row], path: Path, *, group: int = 3) -> Path:
     types = [pa.string(), pa.string(), pa.string(), pa.int64()]
-    columns = list(zip(*rows, strict=True)) or [[]] * len(COLUMNS)
-    arrays = [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)]
+    arrays = [pa.array([row[place] for row in rows], kind) for place, kind in enumerate(types)]
     pq.write_table(pa.table(arrays, list(COLUMNS)), path, row_group_size=group)
     return path
 
@@ -126,7 +125,7 @@ def test_counts_by_hand(tmp_path: Path) -> None:
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_file_of_more_people_and_one_of_more_rows_of_each_count_alike(times: int, tmp_path: Path) -> None:
     rows: list[Row] = [("t1", "anna", "bert", NOON), ("t2", "anna", "bert", NOON), ("t3", "carl", "dora", NOON)]
-    more_people = [
+    more_people: list[Row] = [
         (f"{tweet}-{copy}", f"{viewer}-{copy}", f"{author}-{copy}", time)
         for tweet, viewer, author, time in rows
         for copy in range(times)
