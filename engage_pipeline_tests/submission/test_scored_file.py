@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -118,17 +117,3 @@ def test_a_row_alone_has_no_counts_and_explain_says_so(
     families = {family["family"]: family for family in values["engagements"]["like"]["families"]}
     assert families[SCORED_FILE]["says"] == "missing, since the row is explained alone"
     assert families[SCORED_FILE]["title"] == "counts inside the scored file"
-
-
-def test_a_model_without_the_family_does_not_care_for_the_counts(
-    parts: list[Path], files: list[tuple[Path, Path]], tmp_path: Path
-) -> None:
-    plain = quiet_settings(tmp_path / "data")
-    publish_golden_model(tmp_path, plain)
-    model = TrainedModel.load(ArtifactStore(plain).open("trained_model"), threads=1)
-    assert not model.reads_scored_file
-    table: pa.Table = pq.read_table(files[0][1])
-    counted = ScoredFile.read(files[0][1]).beside(table, 0)
-    assert np.array_equal(model.probabilities(counted), model.probabilities(table))
-    text = to_text(explain(parts[0], 7, plain, threads=1))
-    assert "inside the scored file" not in text

@@ -159,6 +159,8 @@ def test_the_counts_stand_beside_the_rows_that_they_are_of(tmp_path: Path) -> No
         assert found.column_names == ["place", *schema.SCORED_FILE_FEATURES]
         for name in schema.SCORED_FILE_FEATURES:
             assert np.array_equal(found[name].to_numpy(), file.columns[name][chosen])
+    along = pa.concat_tables(file.along([table.slice(0, 4), table.slice(4)]))
+    assert along.equals(file.beside(table, 0))
     alone = without_file(table)
     assert all(alone[name].null_count == 10 for name in schema.SCORED_FILE_FEATURES)
     assert {alone.schema.field(name).type for name in schema.SCORED_FILE_FEATURES} == {pa.float32()}

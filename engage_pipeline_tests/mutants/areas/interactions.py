@@ -29,6 +29,24 @@ MUTATIONS = [
     ),
     *mutations(
         "interactions",
+        "model/promotion/decision.py",
+        "model/promotion/test_promotion.py",
+        ("counted = model.reads_scored_file", "counted = False"),
+    ),
+    *mutations(
+        "interactions",
+        "submission/explanation/as_text.py",
+        "submission/test_scored_file.py",
+        ("*([file] if schema.SCORED_FILE_FEATURES[0] in features else [])", "*[]"),
+    ),
+    *mutations(
+        "interactions",
+        "submission/predictor.py",
+        "submission/test_scored_file.py",
+        ("without_file(row) if self.model.reads_scored_file else row", "row"),
+    ),
+    *mutations(
+        "interactions",
         "submission/parts.py",
         "submission/test_scored_file.py",
         ("        done += len(rows)\n", "        done += 1\n"),
