@@ -50,6 +50,8 @@ _ENCODER_TRAINING = tuple(f"encoder.{name}" for name in EncoderSettings.model_fi
 _PRETRAINING = tuple(f"network.{name}" for name in NetworkSettings.model_fields if not name.startswith("finetuning"))
 FURTHER = "features.further"
 """The families of features.counters that the counters depend on; people see it as part of features.counters."""
+SCORED_FILE = "features.scored_file"
+"""Whether the trees read counts inside the scored file; people see it as part of features.families."""
 _FEATURE_INPUTS = ("interaction_counts", "author_similarity", "validation_counts")
 _REPORTED = (
     "tweet_parts",
@@ -167,7 +169,7 @@ ARTIFACTS: dict[str, Artifact] = {
             "engagement_trees",
             Stage.MODEL,
             ("pretrained_network", "engagement_effects", "validation_features", "emde_sketches"),
-            ("trees", "features.effects", "refit", "seed", "training_threads"),
+            ("trees", "features.effects", SCORED_FILE, "refit", "seed", "training_threads"),
             "5",
         ),
         Artifact(

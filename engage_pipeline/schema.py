@@ -218,6 +218,18 @@ def further_features(counters: Collection[str]) -> tuple[str, ...]:
     return tuple(f"{counter}_{count}" for counter in counters for count in (*ENGAGEMENTS, "exposures"))
 
 
+SCORED_FILE_FEATURES = (
+    "file_viewer_rows",
+    "file_author_rows",
+    "file_tweet_rows",
+    "file_pair_rows",
+    "file_viewer_day_rows",
+    "file_viewer_position",
+    "file_hours_before",
+    "file_hours_after",
+)
+"""The family `scored_file`, float32: in no file of features, but made beside its rows when they are scored."""
+
 IDENTITY_COLUMNS = ("tweet_id", "engaging_user_id", "engaged_with_user_id", "first_hashtag")
 """Ids of a row's tweet, users and first hashtag, as text, null if missing: keys of the mixed model's effects."""
 TWEET_TIMESTAMP = "tweet_timestamp"

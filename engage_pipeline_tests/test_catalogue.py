@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from engage_pipeline.catalogue import ARTIFACTS, ancestry, relevant_settings
-from engage_pipeline.settings.families import FAMILY_NAMES
+from engage_pipeline.catalogue import ARTIFACTS, ancestry, relevant_settings, setting_values
+from engage_pipeline.settings.families import DEFAULT_FAMILIES, FAMILY_NAMES, SCORED_FILE
 from engage_pipeline.settings.section import SettingsSection
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.plan import SEGMENTS
@@ -72,10 +72,18 @@ def test_every_setting_that_changes_a_result_is_known_to_an_artifact(tmp_path: P
 def test_a_version_from_before_the_families_beyond_the_reference_is_current(tmp_path: Path) -> None:
     off = relevant_settings("submission", tiny_settings(tmp_path))
     on = relevant_settings("submission", tiny_settings(tmp_path, features={"families": list(FAMILY_NAMES)}))
-    before = {name: value for name, value in off.items() if name != "features.further"}
+    before = {name: value for name, value in off.items() if name not in {"features.further", "features.scored_file"}}
     assert changed_setting(before, off) is None
     assert changed_setting(on, off)
     assert changed_setting(before, on)
+
+
+def test_counts_inside_the_scored_file_make_no_more_than_the_trees_stale(tmp_path: Path) -> None:
+    off, on = (
+        tiny_settings(tmp_path, features={"families": [*DEFAULT_FAMILIES, *more]}) for more in ((), (SCORED_FILE,))
+    )
+    changed = {name for name, one in ARTIFACTS.items() if setting_values(one, off) != setting_values(one, on)}
+    assert changed == {"engagement_trees"}
 
 
 def test_submission_is_made_of_everything_but_the_evaluation() -> None:
@@ -94,7 +102,7 @@ READ_BY: dict[str, set[str]] = {
     "finetuned_network": {"network", "trees.enabled", "seed"},
     "interaction_features": {"features.counters"},
     "engagement_effects": {"effects", "features.effects"},
-    "engagement_trees": {"trees", "features.effects", "seed"},
+    "engagement_trees": {"trees", "features.effects", "features.scored_file", "seed"},
     "candidate_model": {"features.effects", "trees.enabled"},
     "evaluation": {"evaluation"},
 }

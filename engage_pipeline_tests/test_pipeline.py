@@ -15,10 +15,13 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.catalogue import ARTIFACTS, ancestry
 from engage_pipeline.language.topics import TopicModel
+from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.effects.scoring import EffectScorer
-from engage_pipeline.settings.families import COUNTER_FAMILIES, FAMILY_NAMES
+from engage_pipeline.settings.families import COUNTER_FAMILIES, DEFAULT_FAMILIES, FAMILY_NAMES, SCORED_FILE
+from engage_pipeline.settings.settings import load_settings
 from engage_pipeline.store.manifests import label
 from engage_pipeline.store.plan import Step
+from engage_pipeline.submission.predict import predict
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.dying import dying_engage
 
@@ -148,3 +151,22 @@ def test_the_reference_s_preset_runs_from_end_to_end(world: Path) -> None:
     assert store.open("engagement_trees").manifest.facts["enabled"] is False
     assert len(results(world)) == store.open("test_tweets").manifest.rows
     assert worlds.run(config) == []
+
+
+def test_counts_inside_the_scored_file_are_read_by_the_asset_and_by_predict(world: Path, tmp_path: Path) -> None:
+    before = results(world)
+    config = worlds.write_config(world, features={"families": [*DEFAULT_FAMILIES, SCORED_FILE]})
+    made = names(worlds.run(config))
+    assert made == ["engagement_trees", "candidate_model", "trained_model", "evaluation", "submission"]
+    predict([world / "raw" / "test"], tmp_path / "results.csv", load_settings(config), threads=1)
+    with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as file:
+        predicted = list(csv.reader(file))
+    store = worlds.store_of(config)
+    held = TrainedModel.load(store.open("candidate_model"), threads=1)
+    assert held.reads_scored_file
+    values, wanted, old = (
+        np.array([line[2:] for line in lines], float) for lines in (predicted, results(world), before)
+    )
+    assert np.abs(values - wanted).max() < 1e-6
+    if store.open("trained_model").manifest.version == store.open("candidate_model").manifest.version:
+        assert np.abs(old - wanted).max() > 1e-4

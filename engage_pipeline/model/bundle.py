@@ -74,6 +74,11 @@ class TrainedModel:
     trees: TreeScorer | None
     blend: dict[str, Weights]
 
+    @property
+    def reads_scored_file(self) -> bool:
+        """Whether the trees read counts inside the scored file, which scored_file.ScoredFile puts beside the rows."""
+        return self.trees is not None and self.trees.inputs.scored_file
+
     @classmethod
     def load(
         cls, source: Path | Version, threads: int | None = None, device: Device = "cpu", *, decided: bool = False
@@ -93,8 +98,9 @@ class TrainedModel:
         """Returns logits float64 [n, 4], in the order of TARGETS, of the `network` and of the model, the `blend`; with
         trees also of `pretrained` and `trees`, and of the `effects` if any are on.
 
-        `table` has the columns of schema.feature_schema, labelled or not. Raises UserError naming the row if a logit is
-        not finite.
+        `table` has the columns of schema.feature_schema, labelled or not; if reads_scored_file, also those of
+        schema.SCORED_FILE_FEATURES, whose values are missing if it lacks them. Raises UserError naming the row if a
+        logit is not finite.
         """
         logits = {name: found.astype(np.float64) for name, found in self._networks(table).items()}
         _check_finite("network", logits["network"], table)

@@ -35,6 +35,16 @@ def number_matrix(table: Features, names: Sequence[str], dtype: Any) -> np.ndarr
     return np.concatenate([np.empty((0, len(names)), dtype), *pieces], dtype=dtype, casting="unsafe")
 
 
+def matrix_if_there(table: Features, names: Sequence[str]) -> np.ndarray:
+    """Returns the number columns `names` as float32 [n, len(names)]; NaN for nulls and columns that are not there."""
+    matrix = np.full((table.num_rows, len(names)), np.nan, np.float32)
+    if isinstance(table, pa.Table):
+        for place, name in enumerate(names):
+            if name in table.column_names:
+                matrix[:, place] = table[name].to_numpy()
+    return matrix
+
+
 def flag_matrix(table: Features, names: Sequence[str]) -> np.ndarray:
     """Returns the boolean columns `names` as bool [n, len(names)]. Raises ValueError naming a column with nulls."""
     if isinstance(table, FeatureRow):

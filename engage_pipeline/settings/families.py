@@ -6,7 +6,9 @@ the reference does not have. If it is off, it has no files and no columns; the n
 reads it.
 
 A family of effects is a group of effects of the mixed model (model/effects/effects.py); they are fitted only if it is
-on. What does not belong here: how rows are counted or effects fitted.
+on. `scored_file` is neither: its counts are of the file that is scored (interactions/features/scored_file.py).
+
+What does not belong here: how rows are counted or effects fitted.
 """
 
 from collections.abc import Collection
@@ -145,6 +147,9 @@ EFFECT_FAMILIES = {
 TOPIC_READERS = ("topic_effects",)
 COMMUNITY_READERS = ("topic_effects", "community_effects")
 """The families that read topics, and communities; if none of them is on, these are not computed."""
-FAMILY_NAMES = (*COUNTER_FAMILIES, *EFFECT_FAMILIES)
-DEFAULT_FAMILIES = tuple(name for name in FAMILY_NAMES if name in EFFECT_FAMILIES or COUNTER_FAMILIES[name].default)
+SCORED_FILE = "scored_file"
+SCORED_FILE_TITLE = "counts inside the scored file"
+"""The family of counts over the rows of the file that is scored, without labels. Off unless it is named."""
+FAMILY_NAMES = (*COUNTER_FAMILIES, *EFFECT_FAMILIES, SCORED_FILE)
+DEFAULT_FAMILIES = (*(name for name, family in COUNTER_FAMILIES.items() if family.default), *EFFECT_FAMILIES)
 """The families that are on unless `features.families` says otherwise."""

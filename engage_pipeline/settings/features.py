@@ -11,6 +11,7 @@ from engage_pipeline.settings.families import (
     EFFECT_FAMILIES,
     FAMILY_NAMES,
     FURTHER_FAMILIES,
+    SCORED_FILE,
     TOPIC_READERS,
 )
 from engage_pipeline.settings.section import SettingsSection
@@ -26,7 +27,8 @@ class FeatureSettings(SettingsSection):
 
     families: tuple[FamilyName, ...] = Field(
         DEFAULT_FAMILIES,
-        description="Feature families that the models read; what is left out is neither counted nor fitted.",
+        description="Feature families that the models read; what is left out is neither counted nor fitted. "
+        f"`{SCORED_FILE}`, off by default, counts the rows of the very file that is predicted.",
     )
 
     @field_validator("families")
@@ -51,6 +53,12 @@ class FeatureSettings(SettingsSection):
     def effects(self) -> tuple[str, ...]:
         """The families of effects that are on: what the mixed model and what is above it depend on."""
         return tuple(name for name in self.families if name in EFFECT_FAMILIES)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def scored_file(self) -> bool | None:
+        """Whether the trees read counts inside the scored file; None where they do not."""
+        return SCORED_FILE in self.families or None
 
     @computed_field  # type: ignore[prop-decorator]
     @property

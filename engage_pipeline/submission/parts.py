@@ -10,6 +10,7 @@ from pathlib import Path
 
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.interactions.features.joining import RowJoin, read_tweets
+from engage_pipeline.interactions.features.scored_file import ScoredFile
 from engage_pipeline.interactions.features.windows import Windows
 from engage_pipeline.locations.location import Location
 from engage_pipeline.progress import Progress, progress
@@ -79,8 +80,12 @@ def _predict_part(
     )
     share.rows = report.rows
     join = RowJoin("test", Windows.of(settings, published.counts))
+    counts, done = ScoredFile.read(tweets) if published.model.reads_scored_file else None, 0
     for rows in read_tweets(tweets):
         features = join.table(rows)
+        if counts:
+            features = counts.beside(features, done)
+        done += len(rows)
         for start in range(0, len(rows), BATCH_ROWS):
             batch = features.slice(start, BATCH_ROWS)
             writer.write(rows.slice(start, BATCH_ROWS), published.model.probabilities(batch))

@@ -4,7 +4,8 @@
 
 No orchestrator, and no network but for parts and output that are URIs. Each part becomes typed tweets, then features,
 then probabilities, in temporary files below working_dir. Memory does not grow with the rows: features are joined slice
-by slice and scored batch by batch. Several processes share the parts.
+by slice and scored batch by batch. Several processes share the parts. Only a model that reads counts inside the scored
+file holds more: about 200 bytes for each row of a part, which is the file.
 """
 
 import logging

@@ -17,6 +17,7 @@ import pyarrow as pa
 from engage_pipeline import schema
 from engage_pipeline.files import atomic
 from engage_pipeline.ingest.parsing.single_line import read_line
+from engage_pipeline.interactions.features.scored_file import without_file
 from engage_pipeline.interactions.features.single_row import RowFeatures
 from engage_pipeline.machine.threads import limit_blas
 from engage_pipeline.model.bundle import TrainedModel
@@ -51,7 +52,8 @@ class Predictor:
     def predict(self, line: bytes) -> np.ndarray:
         """Returns the probabilities, float64 [4] in the order of schema.TARGETS, of a raw line with or without labels.
 
-        They equal those of `predict` for the row. Raises UserError if the line would be rejected.
+        They equal those of `predict` for the row, unless the model reads counts inside the scored file: a row that
+        comes alone has none. Raises UserError if the line would be rejected.
         """
         return self.model.probabilities(self.features.of(read_line(line)))[0]
 
@@ -68,4 +70,5 @@ class Predictor:
 
         Raises UserError if the line would be rejected.
         """
-        return explain_row(self.model, self.features.of(read_line(line)).table())
+        row = self.features.of(read_line(line)).table()
+        return explain_row(self.model, without_file(row) if self.model.reads_scored_file else row)

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
+from engage_pipeline.interactions.features.scored_file import ScoredFile
 from engage_pipeline.plurals import counted
 from engage_pipeline.progress import progress
 from engage_pipeline.submission.scoring.results_file import ID_COLUMNS, RESULT_COLUMNS
@@ -91,17 +92,24 @@ class ResultsWriter:
 
 
 def write_submission(
-    model: ProbabilitySource, tweets: Sequence[Path], features: Sequence[Path], output: Path
+    model: ProbabilitySource,
+    tweets: Sequence[Path],
+    features: Sequence[Path],
+    output: Path,
+    *,
+    scored_file: bool = False,
 ) -> dict[str, Any]:
     """Writes the results.csv `output` for parts in the given order; returns ResultsWriter.facts.
 
     `tweets[i]` and `features[i]` are the Parquet files of one part, with the same rows in the order of line_number.
-    Raises UserError naming the file if their rows differ.
+    `scored_file`: the model also gets the counts inside each part. Raises UserError naming the file if their rows
+    differ.
     """
     total = sum(pq.read_metadata(path).num_rows for path in features)
     with ResultsWriter(output) as writer, progress("submission", total) as tracker:
         for tweets_path, features_path in zip(tweets, features, strict=True):
-            for rows in write_part(writer, model, tweets_path, features_path):
+            counts = ScoredFile.read(tweets_path) if scored_file else None
+            for rows in write_part(writer, model, tweets_path, features_path, counts):
                 tracker.advance(rows)
         return writer.facts()
 
@@ -111,14 +119,19 @@ def write_part(
     model: ProbabilitySource,
     tweets: Path,
     features: Path,
+    counts: ScoredFile | None = None,
 ) -> Iterator[int]:
-    """Writes the lines of one part, batch by batch; yields the rows of each batch. Raises as write_submission does."""
+    """Writes the lines of one part, batch by batch; yields the rows of each batch. Raises as write_submission does.
+
+    `counts`: those inside the part, which the model gets beside the features.
+    """
     with pq.ParquetFile(tweets) as tweet_file, pq.ParquetFile(features) as feature_file:
-        counts = tweet_file.metadata.num_rows, feature_file.metadata.num_rows
-        if counts[0] != counts[1]:
-            raise UserError(f"{features}: {counted(counts[1], 'row')} instead of the {counts[0]:,} of {tweets}")
+        rows = tweet_file.metadata.num_rows, feature_file.metadata.num_rows
+        if rows[0] != rows[1]:
+            raise UserError(f"{features}: {counted(rows[1], 'row')} instead of the {rows[0]:,} of {tweets}")
         ids = batches(tweet_file, BATCH_ROWS, [schema.LINE_NUMBER, *ID_COLUMNS])
-        for id_rows, table in zip(ids, batches(feature_file, BATCH_ROWS), strict=True):
+        tables = batches(feature_file, BATCH_ROWS)
+        for id_rows, table in zip(ids, counts.along(tables) if counts else tables, strict=True):
             if not id_rows[schema.LINE_NUMBER].equals(table[schema.LINE_NUMBER]):
                 raise UserError(f"{features}: its rows are not those of {tweets}")
             writer.write(id_rows, model.probabilities(table))

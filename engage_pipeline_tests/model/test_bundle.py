@@ -10,6 +10,7 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.interactions.features.scored_file import ScoredFile
 from engage_pipeline.language.codes import load_codes
 from engage_pipeline.model.blend import WITH_EFFECTS, choose_weights, read_blend
 from engage_pipeline.model.bundle import LEAST_PROBABILITY, TrainedModel, build_bundle, to_probabilities
@@ -58,6 +59,17 @@ def test_components_are_those_of_the_parts(tmp_path: Path, architecture: str) ->
         weights = asdict(blend[target])
         expected = sum(weight * components[name][:, i] for name, weight in weights.items())
         assert np.allclose(components["blend"][:, i], expected, atol=1e-12)
+
+
+def test_a_model_without_the_family_does_not_care_for_counts_of_the_scored_file(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    build(inputs, tmp_path / "bundle", quiet_settings(tmp_path))
+    model = TrainedModel.load(tmp_path / "bundle", threads=1)
+    assert not model.reads_scored_file
+    pq.write_table(UNSEEN, tmp_path / "unseen.parquet")
+    counted = ScoredFile.read(tmp_path / "unseen.parquet").beside(UNSEEN, 0)
+    assert np.array_equal(model.probabilities(counted), model.probabilities(UNSEEN))
 
 
 def test_probabilities_lie_strictly_between_zero_and_one(inputs: dict[str, Path], tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from engage_pipeline import schema
-from engage_pipeline.model.feature_columns import flag_matrix, number_matrix
+from engage_pipeline.interactions.features.feature_row import FeatureRow
+from engage_pipeline.model.feature_columns import flag_matrix, matrix_if_there, number_matrix
 from engage_pipeline_tests.model.network.network_samples import set_column
 from engage_pipeline_tests.samples import feature_table
 
@@ -35,6 +36,16 @@ def test_a_part_of_a_table_and_none_of_it() -> None:
     np.testing.assert_array_equal(number_matrix(table.slice(3, 5), schema.NUMBERS, np.float64), whole[3:8])
     assert number_matrix(table.slice(0, 0), schema.NUMBERS, np.float64).shape == (0, len(schema.NUMBERS))
     assert flag_matrix(table, ()).shape == (30, 0)
+
+
+def test_columns_that_may_be_missing() -> None:
+    table = pa.table({"one": pa.array([0.5, None, 2.0], pa.float32()), "other": [1, 2, 3]})
+    found = matrix_if_there(in_chunks(table, 1), ("other", "none", "one"))
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, [[1, np.nan, 0.5], [2, np.nan, np.nan], [3, np.nan, 2]])
+    assert matrix_if_there(table, ()).shape == (3, 0)
+    row = FeatureRow({"pair_like": np.array([1])}, table.schema)
+    np.testing.assert_array_equal(matrix_if_there(row, ("one", "other")), [[np.nan, np.nan]])
 
 
 def test_a_column_with_nulls_is_named() -> None:

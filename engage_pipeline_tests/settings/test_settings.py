@@ -11,6 +11,7 @@ from engage_pipeline.settings.families import (
     FAMILY_NAMES,
     FURTHER_FAMILIES,
     REFERENCE_FAMILIES,
+    SCORED_FILE,
 )
 from engage_pipeline.settings.settings import PRESETS, Settings, load_settings, settings_from
 
@@ -46,9 +47,12 @@ def test_a_file_written_for_the_reference_works_unchanged(tmp_path: Path) -> Non
 def test_no_preset_has_families_on_that_are_off_by_default(preset: str, tmp_path: Path) -> None:
     features = settings_from({"preset": preset}, folder=tmp_path).features
     assert {*features.families} <= {*DEFAULT_FAMILIES}
+    assert features.scored_file is None
     assert preset != "synerise" or features.families == tuple(family.name for family in REFERENCE_FAMILIES)
-    further = settings_from({"features": {"families": list(FAMILY_NAMES)}}, folder=tmp_path).features.further
-    assert further == tuple(family.name for family in FURTHER_FAMILIES)
+    every = settings_from({"features": {"families": list(FAMILY_NAMES)}}, folder=tmp_path).features
+    assert every.further == tuple(family.name for family in FURTHER_FAMILIES)
+    assert every.scored_file is True
+    assert SCORED_FILE not in (*every.counters, *every.effects)
 
 
 def test_synerise_has_the_values_of_the_reference(tmp_path: Path) -> None:

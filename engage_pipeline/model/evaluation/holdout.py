@@ -22,9 +22,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engage_pipeline import metrics, schema
-from engage_pipeline.catalogue import FURTHER, relevant_settings
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
+from engage_pipeline.interactions.features.scored_file import ScoredFile
 from engage_pipeline.model.evaluation.cost_section import cost_section
 from engage_pipeline.model.evaluation.figures import model_section, quality_plots, quality_section
 from engage_pipeline.model.evaluation.history_section import ModelHistory, history_section
@@ -32,6 +32,7 @@ from engage_pipeline.model.evaluation.pipeline_section import (
     PipelineFacts,
     data_section,
     interactions_section,
+    shown_settings,
     text_section,
 )
 from engage_pipeline.model.evaluation.report import Table, table_of, write_report
@@ -90,16 +91,17 @@ def evaluate_model(
     output: Path,
     settings: Settings,
     *,
+    scored_file: bool = False,
     pipeline: PipelineFacts | None = None,
     history: ModelHistory | None = None,
 ) -> dict[str, Any]:
     """Scores the holdout rows of `features` (validation_features) and writes the three files into `output`.
 
-    `pipeline`: the facts of earlier artifacts, for the report. `history`: the last decision, whose intervals are not
-    computed again, and the models before. Returns facts: rows, positives, AP and RCE by model. Raises UserError if
-    there is no holdout row.
+    `scored_file` as in score_holdout. `pipeline`: the facts of earlier artifacts, for the report. `history`: the last
+    decision, whose intervals are not computed again, and the models before. Returns facts: rows, positives, AP and RCE
+    by model. Raises UserError if there is no holdout row.
     """
-    holdout = score_holdout(features, predict)
+    holdout = score_holdout(features, predict, scored_file=scored_file)
     history = history or ModelHistory()
     edges = settings.evaluation.follower_edges
     scores = {name: _scored(name, holdout, edges, history) for name in holdout.probabilities}
@@ -141,7 +143,7 @@ def _write_report(
             quality_section(holdout.labels, holdout.probabilities, scores),
             cost_section(facts.made),
         ],
-        settings={name: value for name, value in relevant_settings("evaluation", settings).items() if name != FURTHER},
+        settings=shown_settings("evaluation", settings),
     )
 
 
@@ -194,12 +196,16 @@ def bundle_predictor(
     return predict
 
 
-def score_holdout(features: Path, predict: Predict) -> Holdout:
-    """Predicts the holdout rows with each model, in batches, and with the constant. Raises UserError: no such row."""
+def score_holdout(features: Path, predict: Predict, *, scored_file: bool = False) -> Holdout:
+    """Predicts the holdout rows with each model, in batches, and with the constant. Raises UserError: no such row.
+
+    `scored_file`: `predict` also gets the counts inside the file `features`, of all its rows.
+    """
     pieces: list[tuple[pa.Table, Mapping[str, NDArray[np.float64]]]] = []
     kept = [schema.LINE_NUMBER, VIEWER_ID, FOLLOWERS, *SLICED_COLUMNS, *schema.TARGETS]
     positives, rows = np.zeros(len(schema.TARGETS), dtype=np.int64), 0
-    for table in _batches(features):
+    tables = _batches(features)
+    for table in ScoredFile.read(features).along(tables) if scored_file else tables:
         unseen = pa.array(held_out(table[schema.SPLIT].to_numpy()))
         others = table.select(schema.TARGETS).filter(pc.invert(unseen))
         positives, rows = positives + _labels(others).sum(axis=0), rows + others.num_rows

@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from engage_pipeline import plots
+from engage_pipeline.catalogue import FURTHER, SCORED_FILE, relevant_settings
 from engage_pipeline.ingest.facts import PartFacts
 from engage_pipeline.interactions.facts import CountFacts, SimilarityFacts
 from engage_pipeline.language.facts import EncoderFacts, SketchFacts, TokenFacts
@@ -12,6 +14,7 @@ from engage_pipeline.model.evaluation.cost_section import Made
 from engage_pipeline.model.evaluation.report import Cell, Figure, Group, Section, Table, table_of
 from engage_pipeline.model.facts import BundleFacts, NetworkFacts, TreesFacts
 from engage_pipeline.plurals import counted
+from engage_pipeline.settings.settings import Settings
 
 _PART_COUNTS = ("rows", "rejected", "blank", "forgotten", "duplicates")
 """What a part's facts count, in the order of the table."""
@@ -169,3 +172,10 @@ def _text_rows(
             ("share of the codes in use", f"{codes.used_share:.1%}"),
         ]
     return rows
+
+
+def shown_settings(artifact: str, settings: Settings) -> dict[str, Any]:
+    """Returns the settings that the artifact depends on, without those that only repeat which families are on."""
+    values = relevant_settings(artifact, settings)
+    hidden = (FURTHER,) if values[SCORED_FILE] else (FURTHER, SCORED_FILE)
+    return {name: value for name, value in values.items() if name not in hidden}

@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from engage_pipeline import schema
 from engage_pipeline.model.network.vocabulary import PEOPLE
 from engage_pipeline.model.trees.inputs import DAY_OF_MONTH, HOUR, LANGUAGE, RATES, RATIOS, further_rates
-from engage_pipeline.settings.families import COUNTER_FAMILIES, EFFECT_FAMILIES, KEYS, TRAINING, VALIDATION, WINDOWS
+from engage_pipeline.settings.families import (
+    COUNTER_FAMILIES,
+    EFFECT_FAMILIES,
+    KEYS,
+    SCORED_FILE,
+    SCORED_FILE_TITLE,
+    TRAINING,
+    VALIDATION,
+    WINDOWS,
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,7 @@ _OWN_FAMILIES = (
     ExplainedFamily("text", "text of the tweet"),
     ExplainedFamily("language", "language of the tweet"),
     ExplainedFamily("time", "time of the tweet"),
+    ExplainedFamily(SCORED_FILE, SCORED_FILE_TITLE),
 )
 _OWN_FEATURES = {
     "author_profile": (
@@ -81,6 +91,7 @@ _OWN_FEATURES = {
     "text": ("n_tokens", schema.TEXT_TOKENS),
     "language": (LANGUAGE,),
     "time": (HOUR, DAY_OF_MONTH),
+    SCORED_FILE: schema.SCORED_FILE_FEATURES,
 }
 EFFECT_FEATURES = tuple(f"{family}_logit" for family in EFFECT_FAMILIES)
 """What each family of effects adds to the log-odds, in the order of EFFECT_FAMILIES."""
@@ -160,6 +171,8 @@ def _features() -> dict[str, Feature]:
         features[name] = Feature(counter_family(name), (name,))
     for name, (counter, exposures, _) in further_rates(further).items():
         features[name] = Feature(counter_family(counter), (counter, exposures))
+    for name in schema.SCORED_FILE_FEATURES:
+        features[name] = Feature(own[name], (name,))
     return features
 
 

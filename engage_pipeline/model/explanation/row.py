@@ -98,7 +98,7 @@ def probability_of(logit: float) -> float:
 
 
 def explain_row(model: TrainedModel, table: pa.Table) -> RowExplanation:
-    """Explains the one row of `table`, which has the columns of schema.feature_schema.
+    """Explains the one row of `table`: schema.feature_schema and, if the model reads them, SCORED_FILE_FEATURES.
 
     Raises UserError if a logit is not finite, ValueError if the number of rows is not 1.
     """

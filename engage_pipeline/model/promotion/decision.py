@@ -87,7 +87,8 @@ def score_version(version: Version, features: Path, settings: Settings) -> Holdo
     """Scores the model of a bundle on the holdout rows of `features`; a model that can't be scored gets a problem."""
     try:
         model = TrainedModel.load(version, settings.engine.threads, settings.engine.device, decided=True)
-        holdout = score_holdout(features, lambda table: {CANDIDATE: model.probabilities(table)})
+        counted = model.reads_scored_file
+        holdout = score_holdout(features, lambda table: {CANDIDATE: model.probabilities(table)}, scored_file=counted)
     except UserError as error:
         return HoldoutScore(dict.fromkeys(schema.TARGETS), None, str(error))
     probabilities = holdout.probabilities[CANDIDATE]

@@ -14,7 +14,7 @@ import numpy as np
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS
-from engage_pipeline.model.feature_columns import Features, flag_matrix, number_matrix
+from engage_pipeline.model.feature_columns import Features, flag_matrix, matrix_if_there, number_matrix
 from engage_pipeline.numerics.categories import category_column
 
 LANGUAGE = "language"
@@ -79,16 +79,18 @@ def further_rates(counters: Sequence[str]) -> dict[str, tuple[str, str, str]]:
     }
 
 
-def tree_columns(counters: Sequence[str]) -> tuple[str, ...]:
-    """Columns of the matrix, in order; those of `counters` beyond the reference stand last."""
-    return (*COLUMNS, *schema.further_features(counters), *further_rates(counters))
+def tree_columns(counters: Sequence[str], *, scored_file: bool = False) -> tuple[str, ...]:
+    """Columns of the matrix, in order: behind COLUMNS those of `counters` beyond the reference, and `scored_file`'s."""
+    counted = (*schema.further_features(counters), *further_rates(counters))
+    return (*COLUMNS, *counted, *(schema.SCORED_FILE_FEATURES if scored_file else ()))
 
 
 @dataclass(frozen=True)
 class TreeInputs:
     """What the matrix depends on besides the rows: fixed when the trees are trained, kept with them.
 
-    `counters`: those beyond the reference that the trees read.
+    `counters`: those beyond the reference that the trees read. `scored_file`: whether they read the counts inside the
+    scored file.
     `languages`: their position is their category; another one is missing. `base_rates`: mean of each of OUTCOMES.
     `prior_weight`: exposures that the base rate counts for in every smoothed rate.
     """
@@ -97,11 +99,12 @@ class TreeInputs:
     base_rates: Mapping[str, float]
     prior_weight: float
     counters: tuple[str, ...] = ()
+    scored_file: bool = False
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """Columns of the matrix, in order."""
-        return tree_columns(self.counters)
+        return tree_columns(self.counters, scored_file=self.scored_file)
 
     @cached_property
     def _numbers(self) -> tuple[str, ...]:
@@ -130,15 +133,16 @@ class TreeInputs:
         """The inverse of to_json. Raises UserError where `source` was made for other columns than today's."""
         columns = tuple(values["columns"])
         counters = schema.further_counters_in(columns)
-        if columns != (expected := tree_columns(counters)):
+        scored_file = not {*schema.SCORED_FILE_FEATURES}.isdisjoint(columns)
+        if columns != (expected := tree_columns(counters, scored_file=scored_file)):
             raise UserError(f"{source}: {_first_difference(columns, expected)}; train the trees again")
-        return cls(tuple(values["languages"]), values["base_rates"], values["prior_weight"], counters)
+        return cls(tuple(values["languages"]), values["base_rates"], values["prior_weight"], counters, scored_file)
 
     def fill(self, matrix: np.ndarray, table: Features, logits: np.ndarray, effects: np.ndarray) -> None:
         """Writes the rows of `table` into `matrix`, float32 [n, len(columns)].
 
-        `table` holds features as schema.feature_schema says; `logits` [n, 4] are the pretrained network's,
-        `effects` [n, 4] are EFFECT_COLUMNS. Source of the smoothed rate
+        `table` holds features as schema.feature_schema says, maybe with SCORED_FILE_FEATURES; `logits` [n, 4] are the
+        pretrained network's, `effects` [n, 4] are EFFECT_COLUMNS. Source of the smoothed rate
         (count + prior_weight * base_rate) / (exposures + prior_weight): docs/specification.md, section 9.
         """
         numbers = number_matrix(table, self._numbers, np.float64)
@@ -156,6 +160,7 @@ class TreeInputs:
             effects,
             numbers[:, len(_NUMBERS) :],
             rates[:, len(RATES) :],
+            matrix_if_there(table, schema.SCORED_FILE_FEATURES if self.scored_file else ()),
         )
         start = 0
         for block in blocks:

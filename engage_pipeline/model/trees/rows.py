@@ -2,8 +2,9 @@
 
 The published trees learn from all of them; those that are compared learn from the fine-tuning rows: the holdout is for
 the evaluation. Beyond trees.max_rows they are a sample: each row is drawn with the same chance, without replacement, by
-the setting `seed`, and the sample keeps the order of the file. What does not belong here: the columns (inputs), and
-growing trees (training).
+the setting `seed`, and the sample keeps the order of the file. If the trees read counts inside the scored file, that
+file is the whole validation part, and some rows have no counts, as rows that are predicted alone. What does not belong
+here: the columns (inputs), and growing trees (training).
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import rows_at
+from engage_pipeline.interactions.features.scored_file import ScoredFile
 from engage_pipeline.model.trees.inputs import LANGUAGE, NEGATIVE, TreeInputs
 from engage_pipeline.model.validation_roles import fine_tunes, folds_of
 from engage_pipeline.progress import progress
@@ -70,12 +72,15 @@ def read_tree_rows(features: Path, pretrained: LogitSource, effects: np.ndarray,
         _base_rates(labels[learning]),
         settings.trees.prior_weight,
         schema.further_counters(settings.features.counters),
+        bool(settings.features.scored_file),
     )
+    counts = ScoredFile.read(features).with_rows_alone() if inputs.scored_file else None
     matrix = np.empty((len(chosen), len(inputs.columns)), np.float32)
     done = 0
     with progress("rows of the trees", len(chosen)) as tracker:
-        for table in rows_at(file, chosen, BATCH_ROWS):
-            members = chosen[done : done + table.num_rows]
+        for features_table in rows_at(file, chosen, BATCH_ROWS):
+            members = chosen[done : done + features_table.num_rows]
+            table = counts.beside(features_table, members) if counts else features_table
             inputs.fill(matrix[done : done + table.num_rows], table, pretrained.logits(table), effects[members])
             done += table.num_rows
             tracker.advance(table.num_rows)

@@ -167,6 +167,7 @@ def evaluation(store: ArtifactStore, draft: Draft) -> Shown:
         bundle_predictor(model, pretrained, predicting),
         draft.directory,
         store.settings,
+        scored_file=any(one.reads_scored_file for one in (model, predicting) if one),
         pipeline=report_inputs(store),
         history=model_history(store),
     )

@@ -24,7 +24,7 @@ def submission(store: ArtifactStore, draft: Draft) -> None:
     model = TrainedModel.load(trained, store.settings.engine.threads, store.settings.engine.device)
     tweets = tweet_files(store)
     with feature_files(store, tweets, counters) as rows:
-        found = write_submission(model, tweets, rows, draft.path(RESULTS))
+        found = write_submission(model, tweets, rows, draft.path(RESULTS), scored_file=model.reads_scored_file)
         unknown = count_unknown(rows, model.finetuned.network.config.languages, trained.path(CODES))
     facts = SubmissionFacts(**found, unknown=unknown)
     draft.record(facts, rows=facts.rows)

@@ -7,6 +7,7 @@ from engage_pipeline import schema
 from engage_pipeline.model.explanation.families import FAMILIES, ExplainedFamily
 from engage_pipeline.model.explanation.row import Explanation, FamilyEffect, probability_of
 from engage_pipeline.model.trees.inputs import NEGATIVE
+from engage_pipeline.settings.families import SCORED_FILE_TITLE
 from engage_pipeline.submission.explanation import words
 from engage_pipeline.submission.explanation.explain import ExplainedRow
 
@@ -33,10 +34,12 @@ def to_text(explained: ExplainedRow) -> str:
 
 def _subject(explained: ExplainedRow) -> list[str]:
     tweet, features = explained.tweet, explained.features
+    file = f"  file    {SCORED_FILE_TITLE} are missing: the row is explained alone, `engage predict` may differ"
     return [
         f"  tweet   {tweet['tweet_id']}  {_moment(tweet['tweet_timestamp'])}, {words.content(features)}",
         f"  author  {tweet['engaged_with_user_id']}  {words.author(features)}",
         f"  viewer  {tweet['engaging_user_id']}  {words.viewer(features)}",
+        *([file] if schema.SCORED_FILE_FEATURES[0] in features else []),
     ]
 
 

@@ -3,7 +3,8 @@
     explained = explain(Path("test/part-00000"), 17, settings)
 
 The line is predicted alone, in the same way as by `predict`: the features of a row depend on the published counters,
-not on other rows of its part, so its probabilities equal those in results.csv. What does not belong here: splitting a
+not on other rows of its part, so its probabilities equal those in results.csv. Only if the model reads counts inside
+the scored file, a row explained alone lacks them, and its probabilities differ. What does not belong here: splitting a
 logit into contributions (model.explanation.row), and formatting them (as_text, as_json).
 """
 
@@ -22,6 +23,7 @@ from engage_pipeline.ingest.parsing.part_rows import count_rows, row_line
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.ingest.rejects import read_rejects
 from engage_pipeline.interactions.features.joining import RowJoin
+from engage_pipeline.interactions.features.scored_file import without_file
 from engage_pipeline.interactions.features.windows import Windows
 from engage_pipeline.locations.location import Location
 from engage_pipeline.machine.threads import limited_threads
@@ -41,7 +43,8 @@ class ExplainedRow:
     """A line of a part and the explanation of its prediction.
 
     `tweet`: the raw columns as typed values. `labels`: which engagements happened (None = the part has no labels).
-    `features`: the model's inputs, by column of schema.feature_schema. `tweet` and `features` have token ids as a list.
+    `features`: the model's inputs, by column of schema.feature_schema; SCORED_FILE_FEATURES, if the model reads them,
+    are None. `tweet` and `features` have token ids as a list.
     `model_version`: that of trained_model.
     """
 
@@ -76,6 +79,8 @@ def explain(
         published = open_published(open_store(settings), threads, allow_mixed=allow_mixed)
         join = RowJoin("test", Windows.of(settings, published.counts))
         features = _numbered(join.table(pq.read_table(tweets)), row)
+        if published.model.reads_scored_file:
+            features = without_file(features)
         explanation = explain_row(published.model, features)
         tweet = with_token_lists(pq.read_table(tweets)).select(schema.COLUMN_NAMES[: schema.N_TEST_COLUMNS])
     values, numbers = tweet.to_pylist()[0], with_token_lists(features).to_pylist()[0]

@@ -5,7 +5,7 @@ from typing import Any
 
 from engage_pipeline import schema
 from engage_pipeline.model.explanation.families import ExplainedFamily
-from engage_pipeline.settings.families import EFFECT_FAMILIES, SIMILAR, VALIDATION
+from engage_pipeline.settings.families import EFFECT_FAMILIES, SCORED_FILE, SIMILAR, VALIDATION
 
 _DONE = {"like": "liked", "retweet": "retweeted", "retweet_with_comment": "quoted", "reply": "replied to"}
 _CONTENT = {
@@ -105,4 +105,5 @@ _OWN: dict[str, Callable[[Features], str]] = {
     "text": lambda features: _many(features["n_tokens"], "token"),
     "language": _language,
     "time": _time,
+    SCORED_FILE: lambda _: "missing, since the row is explained alone",
 }

@@ -13,6 +13,7 @@ import pytest
 
 from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.interactions.features.scored_file import ScoredFile
 from engage_pipeline.language.codes import load_codes
 from engage_pipeline.model.bundle import TrainedModel, build_bundle
 from engage_pipeline.model.evaluation.history_section import ModelHistory
@@ -86,6 +87,20 @@ def test_scores_are_those_of_the_holdout_rows(plain: tuple[Path, dict]) -> None:
     assert facts["positives"]["like"] == HELD_OUT["like"].to_numpy().sum()
     assert facts["main_model"] == json.loads((output / "scores.json").read_text())["main_model"] == "trees"
     json.dumps(facts, allow_nan=False)
+
+
+def test_counts_inside_the_file_are_those_of_all_its_rows(features: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engage_pipeline.model.evaluation.holdout.BATCH_ROWS", 1000)
+    name = "file_viewer_rows"
+
+    def counted(table: pa.Table) -> Mapping[str, np.ndarray]:
+        return {"trees": np.tile(table[name].to_numpy()[:, np.newaxis] / 100, (1, 4))}
+
+    found = score_holdout(features, counted, scored_file=True).probabilities["trees"]
+    expected = ScoredFile.read(features).columns[name][TABLE[schema.SPLIT].to_numpy() == schema.HOLDOUT]
+    assert np.array_equal(found[:, 0], expected / 100)
+    with pytest.raises(KeyError, match=name):
+        score_holdout(features, counted)
 
 
 def test_predictions_are_kept_row_by_row(plain: tuple[Path, dict]) -> None:

@@ -18,17 +18,27 @@ from engage_pipeline.model.evaluation.pipeline_section import (
     PipelineFacts,
     data_section,
     interactions_section,
+    shown_settings,
     text_section,
 )
 from engage_pipeline.model.evaluation.report import Cell, Section
 from engage_pipeline.model.facts import BlendFigures, NetworkFacts
+from engage_pipeline.settings.families import DEFAULT_FAMILIES, SCORED_FILE
 from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.store import ArtifactStore, Version
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.model.evaluation.report_pages import Page, assert_whole
+from engage_pipeline_tests.samples import tiny_settings
 
 MOST_BYTES = 2_000_000
 FULL_PARTS, FULL_DAYS = 290, 21
+
+
+def test_the_report_shows_the_scored_file_only_where_it_is_on(tmp_path: Path) -> None:
+    off = shown_settings("evaluation", tiny_settings(tmp_path))
+    on = shown_settings("evaluation", tiny_settings(tmp_path, features={"families": [*DEFAULT_FAMILIES, SCORED_FILE]}))
+    assert "features.further" not in off
+    assert on == {**off, "features.scored_file": True}
 
 
 def titles(section: Section) -> list[str]:

@@ -28,12 +28,14 @@ CONFIG = NetworkConfig(LANGUAGES, DEPTH, WIDTH, 8, 4, BASE_RATES, further_counte
 
 def test_every_tree_column_but_the_logits_is_a_feature_of_a_family() -> None:
     logits = {*LOGITS, *EFFECT_COLUMNS}
-    assert {*tree_columns(FURTHER)} - logits == {*FEATURE_NAMES} - {"text_tokens", *PEOPLE, *EFFECT_FEATURES}
+    columns = {*tree_columns(FURTHER, scored_file=True)}
+    assert columns - logits == {*FEATURE_NAMES} - {"text_tokens", *PEOPLE, *EFFECT_FEATURES}
     assert {feature.family for feature in FEATURES.values()} == {*FAMILIES}
     assert {column for feature in FEATURES.values() for column in feature.columns} == {
         *INPUT_COLUMNS,
         *FURTHER_COLUMNS,
         *COLUMNS_OF_EFFECTS,
+        *schema.SCORED_FILE_FEATURES,
     }
 
 
@@ -58,6 +60,7 @@ def test_every_tree_column_but_the_logits_is_a_feature_of_a_family() -> None:
         ("topic_effects_logit", "topic_effects"),
         ("hour", "time"),
         ("valid_type_reply_rate", "validation_type"),
+        ("file_viewer_day_rows", "scored_file"),
     ],
 )
 def test_the_family_of_a_feature(feature: str, family: str) -> None:

@@ -4,15 +4,21 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.interactions.features.scored_file import ScoredFile
+from engage_pipeline.model.bundle import build_bundle
 from engage_pipeline.model.promotion.facts import DecisionFacts
 from engage_pipeline.model.promotion.model_card import format_scores
 from engage_pipeline.model.promotion.promotion import HoldoutScore, compare
+from engage_pipeline.settings.families import DEFAULT_FAMILIES, SCORED_FILE
 from engage_pipeline.settings.operating import PromotionSettings
 from engage_pipeline.store.deletion_ledger import predating
+from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
 from engage_pipeline_tests.model.network.network_samples import set_column
 from engage_pipeline_tests.model.promotion.promotions import (
     TABLE,
@@ -231,6 +237,23 @@ def test_only_held_out_rows_count(bundles: dict[str, Path], tmp_path: Path) -> N
     first = decide(make_store(tmp_path / "one"), bundles["good"])
     second = decide(make_store(tmp_path / "two", set_column(TABLE, "like", flipped)), bundles["good"])
     assert first.facts["rce"] == second.facts["rce"]
+
+
+def test_a_model_that_reads_the_scored_file_is_judged_with_its_counts_whatever_the_settings_say(
+    tmp_path: Path,
+) -> None:
+    settings = quiet_settings(tmp_path, features={"families": [*DEFAULT_FAMILIES, SCORED_FILE]})
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    build_bundle(bundle, **make_inputs(TABLE, tmp_path / "inputs", settings), settings=settings)
+    pq.write_table(TABLE, tmp_path / "table.parquet")
+    counted = ScoredFile.read(tmp_path / "table.parquet").beside(TABLE, 0)
+    counted = counted.filter(pa.array(TABLE[schema.SPLIT].to_numpy() == schema.HOLDOUT))
+    store = make_store(tmp_path / "store")
+    assert not store.settings.features.scored_file
+    judged = decide(store, bundle).facts["rce"]["candidate"]["mean"]
+    assert judged == pytest.approx(mean_rce(bundle, counted))
+    assert judged != pytest.approx(mean_rce(bundle))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The rows of the trees, across batches, against the whole table at once."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
+from engage_pipeline.interactions.features.scored_file import ScoredFile
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS
 from engage_pipeline.model.trees.inputs import LANGUAGE, NEGATIVE
 from engage_pipeline.model.trees.rows import LEAST_LANGUAGE_ROWS, TreeRows, read_tree_rows
+from engage_pipeline.settings.families import DEFAULT_FAMILIES, SCORED_FILE
 from engage_pipeline_tests.samples import feature_table, tiny_settings
 
 ROWS = 300
@@ -27,12 +30,13 @@ def replaced(table: pa.Table, name: str, values: object) -> pa.Table:
     return table.set_column(table.column_names.index(name), name, pa.array(values, type=table.schema.field(name).type))
 
 
-def read(table: pa.Table, folder: Path, *, seed: int = 1, **trees: object) -> TreeRows:
+def read(
+    table: pa.Table, folder: Path, *, seed: int = 1, families: Sequence[str] = DEFAULT_FAMILIES, **trees: object
+) -> TreeRows:
     pq.write_table(table, folder / "features.parquet", row_group_size=120)
     effects = np.random.default_rng(2).random((table.num_rows, len(EFFECT_COLUMNS)), np.float32)
-    return read_tree_rows(
-        folder / "features.parquet", HourLogits(), effects, tiny_settings(folder, seed=seed, trees=trees)
-    )
+    settings = tiny_settings(folder, seed=seed, trees=trees, features={"families": list(families)})
+    return read_tree_rows(folder / "features.parquet", HourLogits(), effects, settings)
 
 
 @pytest.fixture
@@ -51,6 +55,25 @@ def test_every_row_is_that_of_the_file_whatever_the_batches(
     assert np.array_equal(rows.labels, np.column_stack([table[target] for target in schema.TARGETS]))
     assert rows.learning.tolist() == np.flatnonzero(split >= 0).tolist()
     assert len(rows.folds) == len(rows.learning)
+
+
+@pytest.mark.parametrize("most", [None, 120])
+def test_counts_inside_the_file_are_of_all_its_rows_but_some_rows_have_none(
+    table: pa.Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int | None
+) -> None:
+    monkeypatch.setattr("engage_pipeline.model.trees.rows.BATCH_ROWS", 50)
+    rows = read(table, tmp_path, families=(*DEFAULT_FAMILIES, SCORED_FILE), max_rows=most)
+    plain = read(table, tmp_path, max_rows=most)
+    first = len(plain.inputs.columns)
+    assert rows.inputs.columns[first:] == schema.SCORED_FILE_FEATURES
+    assert np.array_equal(rows.matrix[:, :first], plain.matrix, equal_nan=True)
+    counts = ScoredFile.read(tmp_path / "features.parquet").columns
+    found = rows.matrix[:, first:]
+    expected = np.column_stack([counts[name][rows.places] for name in schema.SCORED_FILE_FEATURES])
+    alone = np.isnan(found).all(axis=1)
+    assert 0 < alone.mean() < 0.3
+    assert np.array_equal(found[~alone], expected[~alone], equal_nan=True)
+    assert not np.isnan(expected).any()
 
 
 def test_a_language_needs_enough_rows(table: pa.Table, tmp_path: Path) -> None:

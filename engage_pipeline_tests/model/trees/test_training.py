@@ -401,6 +401,23 @@ def test_counters_beyond_the_reference_stand_behind_all_other_columns() -> None:
     assert TreeInputs.from_json(plain.to_json(), "trees.json") == plain
 
 
+def test_counts_inside_the_scored_file_stand_last_and_are_missing_where_there_are_none() -> None:
+    table = feature_table(3, 14)
+    rates = {**dict.fromkeys(schema.TARGETS, 0.25), "negative": 0.5}
+    inputs = TreeInputs(("en", "pt"), rates, 20.0, scored_file=True)
+    names = schema.SCORED_FILE_FEATURES
+    assert inputs.columns == (*COLUMNS, *names)
+    assert TreeInputs.from_json(inputs.to_json(), "trees.json") == inputs
+    logits, effects = np.zeros((3, 4), np.float32), no_effects(3)
+    assert np.isnan(inputs.matrix(table, logits, effects)[:, -len(names) :]).all()
+    for place, name in enumerate(names):
+        table = table.append_column(name, pa.array([place, None, place + 0.5], pa.float32()))
+    matrix = inputs.matrix(table, logits, effects)[:, -len(names) :]
+    assert matrix[0].tolist() == list(range(len(names)))
+    assert np.isnan(matrix[1]).all()
+    assert matrix[2].tolist() == [place + 0.5 for place in range(len(names))]
+
+
 def test_columns_do_not_know_the_label_or_its_day() -> None:
     table = feature_table(50, 15)
     inputs = TreeInputs(("en",), dict.fromkeys((*schema.TARGETS, "negative"), 0.1), 20.0)

@@ -202,6 +202,7 @@ def test_the_text_is_short_and_the_json_whole(settings: Settings, part: Path, tm
     assert shown.exit_code == 0, shown.output
     lines = shown.output.splitlines()
     assert len(lines) < 80
+    assert "scored file" not in shown.output
     assert lines[0] == f"{part}, row 17"
     values = json.loads((tmp_path / "row.json").read_text(encoding="utf-8"))
     assert values["tweet"]["tweet_id"] in lines[1]
