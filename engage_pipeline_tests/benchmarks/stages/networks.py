@@ -58,8 +58,9 @@ def finetuned_network(world: World) -> Iterator[Work]:
 
 
 def wide_settings(world: World, precision: str = "auto") -> Settings:
-    """The full network (hidden 1500, sketch 20 x 256, batch 512), one pass."""
-    return world.settings("default", network={"hidden_size": 1500, "epochs": 1, "precision": precision})
+    """The reference's network in full (hidden 1500, sketch 20 x 256), batch 512, one pass."""
+    chosen = {"architecture": "residual", "hidden_size": 1500, "epochs": 1, "precision": precision}
+    return world.settings("default", network=chosen)
 
 
 def wide_inputs(world: World) -> tuple[Path, np.ndarray]:
