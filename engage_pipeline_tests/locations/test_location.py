@@ -10,7 +10,9 @@ from engage_pipeline.files.atomic import identity, relative_folder, sha256
 from engage_pipeline.locations import location as module
 from engage_pipeline.locations.location import ObjectPath, entries, fresh, location, names_there
 from engage_pipeline.settings.settings import settings_from
-from engage_pipeline_tests.object_store import SECRET, Bucket, Network, object_path
+from engage_pipeline_tests.locations.conftest import every_store
+from engage_pipeline_tests.object_store import Bucket, Network, object_path
+from engage_pipeline_tests.stores import SECRET
 
 WITH_SECRETS = f"s3://ali:{SECRET}@bucket/folder/part-00001.gz?region=here&endpoint_override=localhost:1"
 
@@ -89,6 +91,7 @@ def test_settings_refuse_other_schemes(tmp_path: Path) -> None:
         settings_from({"working_dir": "s3://bucket/data"}, folder=tmp_path)
 
 
+@every_store
 def test_a_folder_is_listed_with_sizes_and_times(bucket: Bucket) -> None:
     bucket.put("folder/part-00001", b"12345")
     bucket.put("folder/below/part-00002", b"1")
@@ -120,6 +123,7 @@ def test_a_listing_is_asked_for_again_after_a_while(bucket: Bucket, monkeypatch:
     assert len(entries(folder)) == 2
 
 
+@every_store
 def test_an_object_is_read_from_its_start_and_here_and_there(bucket: Bucket) -> None:
     content = bytes(range(256)) * 50_000
     part = object_path(bucket.put("part-00000", content))
@@ -134,6 +138,7 @@ def test_an_object_is_read_from_its_start_and_here_and_there(bucket: Bucket) -> 
         object_path(f"{bucket.uri}/none").open("rb")
 
 
+@every_store
 def test_another_content_of_the_same_size_and_second_has_another_identity(bucket: Bucket) -> None:
     """Tried until both were put in the same second."""
     for _ in range(20):
@@ -147,6 +152,7 @@ def test_another_content_of_the_same_size_and_second_has_another_identity(bucket
     assert before != after
 
 
+@every_store
 def test_a_file_is_put_whole(bucket: Bucket, tmp_path: Path) -> None:
     file = tmp_path / "results.csv"
     file.write_bytes(b"row\n" * 3_000_000)
@@ -154,6 +160,7 @@ def test_a_file_is_put_whole(bucket: Bucket, tmp_path: Path) -> None:
     assert bucket.get("out/results.csv") == file.read_bytes()
 
 
+@every_store
 def test_nothing_is_put_over_a_network_that_is_cut(bucket: Bucket, network: Network, tmp_path: Path) -> None:
     file = tmp_path / "results.csv"
     file.write_bytes(b"row\n" * 3_000_000)
@@ -165,6 +172,7 @@ def test_nothing_is_put_over_a_network_that_is_cut(bucket: Bucket, network: Netw
     assert bucket.all_keys() == []
 
 
+@every_store
 def test_a_cut_in_the_middle_is_told_and_one_that_heals_is_not_noticed(bucket: Bucket, network: Network) -> None:
     content = bytes(range(256)) * 50_000
     part = object_path(bucket.put("part-00000", content))
