@@ -19,8 +19,8 @@ from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.object_store import Bucket, forget_connections
 from engage_pipeline_tests.orchestration.automation.test_forget import delete
-from engage_pipeline_tests.traces import traces
 from engage_pipeline_tests.stores import S3
+from engage_pipeline_tests.traces import traces
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 ENGAGE = [sys.executable, "-c", "from engage_pipeline.cli import main; main()"]
