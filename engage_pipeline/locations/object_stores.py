@@ -38,7 +38,7 @@ def told(shown: str) -> Iterator[None]:
         raise UserError(f"{shown}: no such object") from error
     except (OSError, pa.ArrowException) as error:
         reason = _NOISE.sub("", " ".join(str(error).split()))
-        raise UserError(f"{shown}: {reason[:300]}") from None
+        raise UserError(f"{shown}: {reason[:600]}") from None
 
 
 @lru_cache(maxsize=64)

@@ -20,6 +20,7 @@ from engage_pipeline_tests.locations.conftest import every_store
 from engage_pipeline_tests.object_store import Bucket, Network, forget_connections, object_path
 from engage_pipeline_tests.stores import SECRET, Store
 
+CUT = "NETWORK_CONNECTION|curl|CURL"
 HERE = {"scheme": "http", "authority": "blob.here:10000"}
 WITH_SECRETS = f"s3://ali:{SECRET}@bucket/folder/part-00001.gz?region=here&endpoint_override=localhost:1"
 
@@ -217,7 +218,7 @@ def test_nothing_is_put_over_a_network_that_is_cut(bucket: Bucket, network: Netw
     target = object_path(f"{bucket.uri}/out/results.csv")
     assert not target.exists()
     network.cut_after(0)
-    with pytest.raises(UserError, match=r"^s3://bucket-\w+/out/results\.csv: When .*(NETWORK_CONNECTION|curl)"):
+    with pytest.raises(UserError, match=rf"^{bucket.uri}/out/results\.csv: .*({CUT})"):
         target.upload(file)
     assert bucket.all_keys() == []
 
@@ -231,7 +232,7 @@ def test_a_cut_in_the_middle_is_told_and_one_that_heals_is_not_noticed(bucket: B
     assert sha256(part) == digest
     assert network.cuts == 1
     network.cut_after(300_000)
-    with pytest.raises(UserError, match=r"^s3://bucket-\w+/part-00000: AWS Error NETWORK_CONNECTION"):
+    with pytest.raises(UserError, match=rf"^{bucket.uri}/part-00000: .*({CUT})"):
         sha256(part)
     network.mend()
     assert sha256(part) == digest
