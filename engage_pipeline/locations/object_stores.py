@@ -65,7 +65,7 @@ def children(system: "FileSystem", folder: str) -> list["FileInfo"]:
 
     if system.type_name != "gcs":
         return list(system.get_file_info(FileSelector(folder)))
-    start, found = f"{folder.rstrip('/')}/", {}
+    start, found = f"{folder.rstrip('/')}/", dict[str, FileInfo]()
     for one in system.get_file_info(FileSelector(folder, recursive=True)):
         name, _, below = one.path.removeprefix(start).partition("/")
         if one.path.startswith(start):
@@ -122,11 +122,14 @@ class ObjectFile(io.RawIOBase):
     """An open object, whose errors name it.
 
     After a read that failed all others fail at once: Parquet's reader tries every column, and each would wait again.
+    The store is not asked before there is something to read: Google's refuses a move to the end, where Parquet's reader
+    begins.
     """
 
     def __init__(self, shown: str, file: pa.NativeFile) -> None:
         """`shown` names the object in errors."""
         self._shown, self._file = shown, file
+        self._place = 0
         self._error: UserError | None = None
 
     def readable(self) -> bool:
@@ -143,18 +146,26 @@ class ObjectFile(io.RawIOBase):
             raise self._error
         try:
             with told(self._shown):
-                return int(self._file.readinto(target))
+                if self._place >= self._file.size():
+                    return 0
+                if self._file.tell() != self._place:
+                    self._file.seek(self._place)
+                count = int(self._file.readinto(target))
         except UserError as error:
             self._error = error
             raise
+        self._place += count
+        return count
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Moves to a place; returns it."""
-        return int(self._file.seek(offset, whence))
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: int(self._file.size())}[whence]
+        self._place = start + offset
+        return self._place
 
     def tell(self) -> int:
         """Returns the place."""
-        return int(self._file.tell())
+        return self._place
 
     def close(self) -> None:
         """Closes the object."""

@@ -329,7 +329,7 @@ def refusing(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     forget_connections()
 
 
-@every_store
+@pytest.mark.parametrize("store", ["s3", "gs"], indirect=True)
 def test_who_may_not_read_is_told_in_one_line(refusing: None, store: Store) -> None:
     part = object_path(f"{store.scheme}://bucket/part-00000")
     for asked in (part.exists, part.stat, part.open, lambda: entries(part.parent)):
