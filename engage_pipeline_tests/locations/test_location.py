@@ -20,7 +20,7 @@ from engage_pipeline_tests.locations.conftest import every_store
 from engage_pipeline_tests.object_store import Bucket, Network, forget_connections, object_path
 from engage_pipeline_tests.stores import SECRET, Store
 
-CUT = "NETWORK_CONNECTION|curl|CURL"
+CUT = "NETWORK_CONNECTION|curl|CURL|from the peer"
 HERE = {"scheme": "http", "authority": "blob.here:10000"}
 WITH_SECRETS = f"s3://ali:{SECRET}@bucket/folder/part-00001.gz?region=here&endpoint_override=localhost:1"
 
