@@ -1,46 +1,21 @@
-"""A real S3 server on this machine, and a network before it that can be cut."""
+"""Buckets of stores on this machine, and a network before a store that can be cut."""
 
 import http.client
 import http.server
 import socket
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from engage_pipeline.locations import location, object_stores
 from engage_pipeline.locations.location import ObjectPath
-from engage_pipeline_tests import servers
+from engage_pipeline_tests.stores import S3, Store
 
-if TYPE_CHECKING:
-    pass
-
-SECRET = "sesame-open"  # noqa: S105 - of no real store
 _BLOCK = 1 << 14
 _HOP_BY_HOP = {"connection", "transfer-encoding", "date", "server"}
-
-
-@contextmanager
-def s3_server(log: Path) -> Iterator[str]:
-    """The URL of an S3 server that lasts as long as the block."""
-    url = f"http://127.0.0.1:{servers.free_port()}"
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(urlsplit(url).port)]
-    with servers.running(command, log=log, ready=lambda: servers.answers(f"{url}/moto-api/")):
-        yield url
-
-
-def environment(url: str) -> dict[str, str]:
-    """The variables with which programs find the server."""
-    return {
-        "AWS_ACCESS_KEY_ID": "ali",
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_ENDPOINT_URL": url,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
 
 
 def forget_connections() -> None:
@@ -52,19 +27,11 @@ def forget_connections() -> None:
 class Bucket:
     """A bucket of the server at `url`, which is made."""
 
-    def __init__(self, url: str, name: str) -> None:
-        from pyarrow.fs import S3FileSystem
-
-        self.uri = f"s3://{name}"
+    def __init__(self, url: str, name: str, store: Store = S3) -> None:
+        self.uri = f"{store.scheme}://{name}"
+        self.store = store
         self._name = name
-        self._system: S3FileSystem = S3FileSystem(
-            access_key="ali",
-            secret_key=SECRET,
-            region="us-east-1",
-            endpoint_override=urlsplit(url).netloc,
-            scheme="http",
-            allow_bucket_creation=True,
-        )
+        self._system = store.open(url)
         self._system.create_dir(name)
 
     def put(self, key: str, content: bytes) -> str:

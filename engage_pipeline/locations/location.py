@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.locations.object_stores import SCHEMES, ObjectFile, file_system, told
+from engage_pipeline.locations.object_stores import SCHEMES, ObjectFile, children, file_system, told
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
@@ -57,9 +57,11 @@ class ObjectPath:
     status: ObjectStatus | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
-        """Returns the URI without user, password and query."""
+        """Returns the URI without user, password and query; the user of `abfs` stays, as it is the container."""
         parts = urlsplit(self.uri)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{unquote(parts.path)}"
+        user, at, host = parts.netloc.rpartition("@")
+        container = user.partition(":")[0] + at if parts.scheme.startswith("abfs") else ""
+        return f"{parts.scheme}://{container}{host}{unquote(parts.path)}"
 
     def __repr__(self) -> str:
         """Returns the same, marked as an object."""
@@ -136,10 +138,8 @@ class ObjectPath:
         """Yields objects and folders of this folder; objects with their status."""
         found = _still_listed(self)
         if found is None:
-            from pyarrow.fs import FileSelector
-
             with self.asked() as (system, path):
-                infos = system.get_file_info(FileSelector(path))
+                infos = children(system, path)
             found = [replace(self / one.base_name, status=_status(one) if one.is_file else None) for one in infos]
             _listed[self] = (time.monotonic(), found)
         yield from found

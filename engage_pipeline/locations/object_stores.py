@@ -1,6 +1,7 @@
 """Object stores through pyarrow's file systems: which one a URI means, open objects, their errors in one line.
 
-What does not belong here: names and listings of objects.
+What pyarrow does differently in one store than in the others is evened out here. What does not belong here: names of
+objects.
 """
 
 import io
@@ -10,17 +11,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import pyarrow as pa
 
 from engage_pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from pyarrow.fs import FileSystem
+    from pyarrow.fs import FileInfo, FileSystem
 
 SCHEMES = ("s3", "gs", "az", "abfs", "abfss", "hdfs")
-_NOISE = re.compile(r"\s*\(Request ID: [^)]*\)")
+GOOGLE_SECONDS = 60
+"""How long a request to Google's store is tried again; its client would do so for 15 minutes."""
+_GOOGLE_EMULATOR = "CLOUD_STORAGE_EMULATOR_ENDPOINT"
+"""The variable that Google's client reads by itself."""
+_AZURE_SCHEMES = ("az", "abfs", "abfss")
+_NOISE = re.compile(r"\s*(\(Request ID: [^)]*\)|Request ?I[dD]: ?\S+|Time:\S+|error_info=\{.*)")
 
 
 @contextmanager
@@ -32,7 +38,7 @@ def told(shown: str) -> Iterator[None]:
         raise UserError(f"{shown}: no such object") from error
     except (OSError, pa.ArrowException) as error:
         reason = _NOISE.sub("", " ".join(str(error).split()))
-        raise UserError(f"{shown}: {reason[:300]}") from None
+        raise UserError(f"{shown}: {reason[:600]}") from None
 
 
 @lru_cache(maxsize=64)
@@ -41,34 +47,89 @@ def file_system(root: str) -> tuple["FileSystem", str]:
     from pyarrow.fs import FileSystem
 
     parts = urlsplit(root)
-    if parts.scheme == "az":
-        return _azure(), parts.netloc
+    if parts.scheme in _AZURE_SCHEMES and _names_container(parts):
+        return _azure(parts)
     try:
-        system, base = FileSystem.from_uri(root)
+        system, base = FileSystem.from_uri(_google(parts) if parts.scheme == "gs" else root)
     except pa.ArrowInvalid as error:  # it may quote the URI
         raise OSError(str(error).replace(root, f"{parts.scheme}://…")) from None
     return system, base
 
 
-def _azure() -> "FileSystem":
-    """Returns the storage account that the environment names, with its key or token, else the machine's identity."""
+def children(system: "FileSystem", folder: str) -> list["FileInfo"]:
+    """Returns objects and folders of a folder.
+
+    Of Google's store pyarrow lists objects alone, so all that lie below the folder tell which folders are in it.
+    """
+    from pyarrow.fs import FileInfo, FileSelector, FileType
+
+    if system.type_name != "gcs":
+        return list(system.get_file_info(FileSelector(folder)))
+    start, found = f"{folder.rstrip('/')}/", dict[str, FileInfo]()
+    for one in system.get_file_info(FileSelector(folder, recursive=True)):
+        name, _, below = one.path.removeprefix(start).partition("/")
+        if one.path.startswith(start):
+            found.setdefault(name, FileInfo(start + name, type=FileType.Directory) if below else one)
+    return list(found.values())
+
+
+def _google(parts: SplitResult) -> str:
+    """Returns the URI with a limit of time, and without an account where an emulator, which has none, is asked."""
+    limit = "" if "retry_limit_seconds" in parts.query else f"retry_limit_seconds={GOOGLE_SECONDS}"
+    account = "anonymous@" if os.environ.get(_GOOGLE_EMULATOR) and "@" not in parts.netloc else ""
+    query = "&".join(one for one in (parts.query, limit) if one)
+    return parts._replace(netloc=account + parts.netloc, query=query).geturl()
+
+
+def _names_container(parts: SplitResult) -> bool:
+    """Returns whether a URI is `az://container`, `abfs://container` or `abfs://container@account.dfs…`.
+
+    pyarrow has other forms too, with the key in the URI or with an endpoint as the host.
+    """
+    named = "@" in parts.netloc or "." not in parts.netloc
+    return parts.scheme == "az" or (named and not parts.query and ":" not in parts.netloc)
+
+
+def _azure(parts: SplitResult) -> tuple["FileSystem", str]:
+    """Returns the storage account of the URI, or else of the environment, and the container.
+
+    The environment has its key or token, else it is the machine's identity; and the endpoint, where it is not Azure's.
+    """
     from pyarrow.fs import AzureFileSystem
 
-    account, key, token = (os.environ.get(f"AZURE_STORAGE_{name}") for name in ("ACCOUNT", "KEY", "SAS_TOKEN"))
+    if parts.query:
+        raise OSError("az:// takes no options; AZURE_STORAGE_… variables have them")
+    container, named, host = parts.netloc.rpartition("@")
+    names = ("ACCOUNT", "KEY", "SAS_TOKEN", "SERVICE_ENDPOINT")
+    account, key, token, endpoint = (os.environ.get(f"AZURE_STORAGE_{name}") or None for name in names)
+    account = host.partition(".")[0] if named else account
     if not account:
         raise OSError("the environment has no AZURE_STORAGE_ACCOUNT")
-    return AzureFileSystem(account, account_key=key, sas_token=None if key else token)
+    place = urlsplit(endpoint) if endpoint else SplitResult("https", host, "", "", "") if named else None
+    where = {}
+    if place:
+        where = {
+            "blob_storage_scheme": place.scheme,
+            "blob_storage_authority": place.netloc.replace(".dfs.", ".blob.", 1),
+            "dfs_storage_scheme": place.scheme,
+            "dfs_storage_authority": place.netloc.replace(".blob.", ".dfs.", 1),
+        }
+    system = AzureFileSystem(account, account_key=key, sas_token=None if key else token, **where)
+    return system, container if named else host
 
 
 class ObjectFile(io.RawIOBase):
     """An open object, whose errors name it.
 
     After a read that failed all others fail at once: Parquet's reader tries every column, and each would wait again.
+    The store is not asked before there is something to read: Google's refuses a move to the end, where Parquet's reader
+    begins.
     """
 
     def __init__(self, shown: str, file: pa.NativeFile) -> None:
         """`shown` names the object in errors."""
         self._shown, self._file = shown, file
+        self._place = 0
         self._error: UserError | None = None
 
     def readable(self) -> bool:
@@ -85,18 +146,26 @@ class ObjectFile(io.RawIOBase):
             raise self._error
         try:
             with told(self._shown):
-                return int(self._file.readinto(target))
+                if self._place >= self._file.size():
+                    return 0
+                if self._file.tell() != self._place:
+                    self._file.seek(self._place)
+                count = int(self._file.readinto(target))
         except UserError as error:
             self._error = error
             raise
+        self._place += count
+        return count
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Moves to a place; returns it."""
-        return int(self._file.seek(offset, whence))
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: int(self._file.size())}[whence]
+        self._place = start + offset
+        return self._place
 
     def tell(self) -> int:
         """Returns the place."""
-        return int(self._file.tell())
+        return self._place
 
     def close(self) -> None:
         """Closes the object."""

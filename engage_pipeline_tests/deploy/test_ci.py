@@ -1,5 +1,6 @@
 """`.ci/run`: everything is run, and whatever fails fails it, although lint and audit run beside the tests."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -22,7 +23,8 @@ def run_ci(folder: Path, failing: str, installed: bool = True) -> "subprocess.Co
     (folder / "Makefile").write_text("".join(recipes), encoding="utf-8")
     programs = folder / "programs"
     programs.mkdir()
-    answers = {"dpkg-query": "echo install ok installed" if installed else "exit 1", "apt-get": 'echo apt-get "$@"'}
+    found = "echo install ok installed" if installed else "exit 1"
+    answers = {"dpkg-query": found, "apt-get": 'echo apt-get "$@"', "npm": 'echo npm "$@" >&2'}
     for name, answer in answers.items():
         (programs / name).write_text(f"#!/bin/sh\n{answer}\n", encoding="utf-8")
         (programs / name).chmod(0o755)
@@ -36,6 +38,7 @@ def test_it_runs_everything(tmp_path: Path) -> None:
     done = run_ci(tmp_path, failing="")
     assert done.returncode == 0, done.stderr
     assert sorted(done.stdout.splitlines()) == sorted(f"{step} is run" for step in STEPS)
+    assert "npm ci --prefix .ci " in done.stderr
 
 
 @pytest.mark.parametrize("failing", ["lint", "audit", "test-all"])
@@ -56,8 +59,30 @@ def test_what_the_tests_need_is_installed(tmp_path: Path) -> None:
     """Each is a program of Debian that a test skips without, or fails."""
     done = run_ci(tmp_path, failing="", installed=False)
     install = next(line for line in done.stdout.splitlines() if line.startswith("apt-get install"))
-    needed = {"chromium", "chromium-driver", "gcc", "git", "lzop", "mount", "postgresql", "strace", "tzdata", "zstd"}
+    needed = {
+        "chromium",
+        "chromium-driver",
+        "gcc",
+        "git",
+        "lzop",
+        "make",
+        "mount",
+        "postgresql",
+        "strace",
+        "tzdata",
+        "zstd",
+    }
     assert needed <= set(install.split())
+
+
+def test_the_emulator_of_azure_is_pinned_with_all_it_brings() -> None:
+    """By version and content, and without the address of a registry, which is the machine's business."""
+    wanted = json.loads((REPOSITORY / ".ci" / "package.json").read_text(encoding="utf-8"))["devDependencies"]
+    text = (REPOSITORY / ".ci" / "package-lock.json").read_text(encoding="utf-8")
+    locked = {name.removeprefix("node_modules/"): one for name, one in json.loads(text)["packages"].items() if name}
+    assert {name: locked[name]["version"] for name in wanted} == wanted
+    assert all(one.get("integrity", "").startswith("sha512-") for one in locked.values())
+    assert '"resolved"' not in text
 
 
 def test_its_targets_are_those_of_the_makefile() -> None:

@@ -122,6 +122,15 @@ def test_the_database_is_the_one_that_the_services_ask_for() -> None:
     assert (chart["postgresqlUsername"], chart["postgresqlDatabase"]) == (made["POSTGRES_USER"], made["POSTGRES_DB"])
 
 
+def test_keys_of_object_stores_have_a_place_of_their_own_that_git_ignores() -> None:
+    services = compose()["services"]
+    assert {name: one["env_file"] for name, one in services.items() if "env_file" in one} == {
+        "code": [{"path": "stores.env", "required": False}]
+    }
+    command = ["git", "check-ignore", "deploy/stores.env"]
+    assert subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False).returncode == 0
+
+
 def test_no_file_holds_a_secret() -> None:
     assert compose()["services"]["code"]["environment"]["ENGAGE_POSTGRES_PASSWORD"].startswith("${")
     assert "ENGAGE_POSTGRES_PASSWORD=\n" in (DEPLOY / "env.example").read_text(encoding="utf-8")

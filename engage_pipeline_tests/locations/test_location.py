@@ -1,17 +1,27 @@
 """Names of locations, and objects of a real server through them."""
 
+import base64
 import pickle
+import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import identity, relative_folder, sha256
 from engage_pipeline.locations import location as module
+from engage_pipeline.locations import object_stores
 from engage_pipeline.locations.location import ObjectPath, entries, fresh, location, names_there
+from engage_pipeline.locations.objects import list_objects
 from engage_pipeline.settings.settings import settings_from
-from engage_pipeline_tests.object_store import SECRET, Bucket, Network, object_path
+from engage_pipeline_tests import servers
+from engage_pipeline_tests.locations.conftest import every_store
+from engage_pipeline_tests.object_store import Bucket, Network, forget_connections, object_path
+from engage_pipeline_tests.stores import SECRET, Store
 
+CUT = "NETWORK_CONNECTION|curl|CURL|from the peer"
+HERE = {"scheme": "http", "authority": "blob.here:10000"}
 WITH_SECRETS = f"s3://ali:{SECRET}@bucket/folder/part-00001.gz?region=here&endpoint_override=localhost:1"
 
 
@@ -60,15 +70,47 @@ def test_what_is_no_uri_is_told_in_one_line(uri: str, line: str) -> None:
         f"s3://ali:{SECRET}@bucket/x?colour=red": "s3://bucket/x: Unexpected query parameter in S3 URI: 'colour'",
         f"s3://ali:{SECRET}@my bucket/x": "s3://my bucket/x: Cannot parse URI: 's3://…'",
         "az://container/x": "az://container/x: the environment has no AZURE_STORAGE_ACCOUNT",
+        "abfs://container/x": "abfs://container/x: the environment has no AZURE_STORAGE_ACCOUNT",
+        "az://container/x?a=b": "az://container/x: az:// takes no options; AZURE_STORAGE_",
         "hdfs://node:1/x": "hdfs://node:1/x: Unable to load libhdfs",
     }.items(),
 )
 def test_a_store_that_can_not_be_asked(monkeypatch: pytest.MonkeyPatch, uri: str, line: str) -> None:
     monkeypatch.delenv("AZURE_STORAGE_ACCOUNT", raising=False)
+    forget_connections()
     with pytest.raises(UserError) as error:
         object_path(uri).stat()
     assert str(error.value).startswith(line)
     assert SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "container", "host"),
+    [
+        ("az://clicks", "clicks", "storage"),
+        ("abfs://clicks", "clicks", "storage"),
+        ("abfss://clicks@other.dfs.core.windows.net", "clicks", "other"),
+    ],
+)
+def test_the_key_of_the_environment_serves_each_uri_of_azure(
+    monkeypatch: pytest.MonkeyPatch, uri: str, container: str, host: str
+) -> None:
+    from pyarrow.fs import AzureFileSystem
+
+    for name, value in {"ACCOUNT": "storage", "KEY": "a2V5", "SERVICE_ENDPOINT": "http://blob.here:10000"}.items():
+        monkeypatch.setenv(f"AZURE_STORAGE_{name}", value)
+    system, base = object_stores.file_system.__wrapped__(uri)
+    options = {f"{kind}_storage_{part}": value for kind in ("blob", "dfs") for part, value in HERE.items()}
+    assert system == AzureFileSystem(host, account_key="a2V5", **options)
+    assert base == container
+
+
+def test_the_container_of_azure_is_shown_and_its_key_is_not() -> None:
+    part = object_path("abfs://clicks@other.dfs.core.windows.net/train/part-00000")
+    assert str(part) == "abfs://clicks@other.dfs.core.windows.net/train/part-00000"
+    assert (
+        str(object_path(f"abfs://other:{SECRET}@blob.here:10000/clicks/x")) == "abfs://other@blob.here:10000/clicks/x"
+    )
 
 
 def test_settings_keep_uris_and_resolve_paths(tmp_path: Path) -> None:
@@ -89,6 +131,14 @@ def test_settings_refuse_other_schemes(tmp_path: Path) -> None:
         settings_from({"working_dir": "s3://bucket/data"}, folder=tmp_path)
 
 
+@pytest.mark.parametrize("uri", ["gs://bucket", "gs://ali@bucket?scheme=http", "gs://bucket?retry_limit_seconds=5"])
+def test_google_is_asked_for_a_minute_unless_the_uri_says_otherwise(monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+    monkeypatch.delenv("CLOUD_STORAGE_EMULATOR_ENDPOINT", raising=False)
+    asked = object_stores._google(urlsplit(uri))
+    assert asked == uri if "retry" in uri else f"{uri}{'&' if '?' in uri else '?'}retry_limit_seconds=60"
+
+
+@every_store
 def test_a_folder_is_listed_with_sizes_and_times(bucket: Bucket) -> None:
     bucket.put("folder/part-00001", b"12345")
     bucket.put("folder/below/part-00002", b"1")
@@ -105,6 +155,10 @@ def test_a_folder_is_listed_with_sizes_and_times(bucket: Bucket) -> None:
     assert now.st_ino
     assert names_there(folder, {"part-00001", "part-00009"}) == {"part-00001"}
     assert names_there(object_path(f"{bucket.uri}/none"), {"part-00001"}) == set()
+    assert [one.key for one in list_objects(object_path(bucket.uri))] == [
+        "folder/below/part-00002",
+        "folder/part-00001",
+    ]
     assert (folder.is_dir(), (folder / "none").exists(), folder.bucket.exists()) == (True, False, True)
 
 
@@ -120,6 +174,7 @@ def test_a_listing_is_asked_for_again_after_a_while(bucket: Bucket, monkeypatch:
     assert len(entries(folder)) == 2
 
 
+@every_store
 def test_an_object_is_read_from_its_start_and_here_and_there(bucket: Bucket) -> None:
     content = bytes(range(256)) * 50_000
     part = object_path(bucket.put("part-00000", content))
@@ -134,6 +189,7 @@ def test_an_object_is_read_from_its_start_and_here_and_there(bucket: Bucket) -> 
         object_path(f"{bucket.uri}/none").open("rb")
 
 
+@every_store
 def test_another_content_of_the_same_size_and_second_has_another_identity(bucket: Bucket) -> None:
     """Tried until both were put in the same second."""
     for _ in range(20):
@@ -147,6 +203,7 @@ def test_another_content_of_the_same_size_and_second_has_another_identity(bucket
     assert before != after
 
 
+@every_store
 def test_a_file_is_put_whole(bucket: Bucket, tmp_path: Path) -> None:
     file = tmp_path / "results.csv"
     file.write_bytes(b"row\n" * 3_000_000)
@@ -154,17 +211,19 @@ def test_a_file_is_put_whole(bucket: Bucket, tmp_path: Path) -> None:
     assert bucket.get("out/results.csv") == file.read_bytes()
 
 
+@every_store
 def test_nothing_is_put_over_a_network_that_is_cut(bucket: Bucket, network: Network, tmp_path: Path) -> None:
     file = tmp_path / "results.csv"
     file.write_bytes(b"row\n" * 3_000_000)
     target = object_path(f"{bucket.uri}/out/results.csv")
     assert not target.exists()
     network.cut_after(0)
-    with pytest.raises(UserError, match=r"^s3://bucket-\w+/out/results\.csv: When .*(NETWORK_CONNECTION|curl)"):
+    with pytest.raises(UserError, match=rf"^{bucket.uri}/out/results\.csv: .*({CUT})"):
         target.upload(file)
     assert bucket.all_keys() == []
 
 
+@pytest.mark.parametrize("store", ["s3", "az"], indirect=True)
 def test_a_cut_in_the_middle_is_told_and_one_that_heals_is_not_noticed(bucket: Bucket, network: Network) -> None:
     content = bytes(range(256)) * 50_000
     part = object_path(bucket.put("part-00000", content))
@@ -173,7 +232,7 @@ def test_a_cut_in_the_middle_is_told_and_one_that_heals_is_not_noticed(bucket: B
     assert sha256(part) == digest
     assert network.cuts == 1
     network.cut_after(300_000)
-    with pytest.raises(UserError, match=r"^s3://bucket-\w+/part-00000: AWS Error NETWORK_CONNECTION"):
+    with pytest.raises(UserError, match=rf"^{bucket.uri}/part-00000: .*({CUT})"):
         sha256(part)
     network.mend()
     assert sha256(part) == digest
@@ -181,3 +240,40 @@ def test_a_cut_in_the_middle_is_told_and_one_that_heals_is_not_noticed(bucket: B
 
 def test_a_listed_object_is_an_object_path() -> None:
     assert isinstance(location("s3://bucket/x"), ObjectPath)
+
+
+@every_store
+def test_a_store_without_server_is_one_line_after_seconds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_stores, "GOOGLE_SECONDS", 2)
+    for name, value in store.environment(f"http://127.0.0.1:{servers.free_port()}").items():
+        monkeypatch.setenv(name, value)
+    forget_connections()
+    start = time.monotonic()
+    with pytest.raises(UserError) as error:
+        object_path(f"{store.scheme}://bucket/part-00000").stat()
+    forget_connections()
+    assert str(error.value).startswith(f"{store.scheme}://bucket/part-00000: ")
+    assert "onnect" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert time.monotonic() - start < 120
+
+
+@pytest.mark.parametrize("store", ["az"], indirect=True)
+def test_a_wrong_key_is_one_line(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = object_path(bucket.put("part-00000", b"1"))
+    monkeypatch.setenv("AZURE_STORAGE_KEY", base64.b64encode(SECRET.encode()).decode())
+    forget_connections()
+    for asked in (part.exists, part.stat, part.open, lambda: entries(part.parent)):
+        with pytest.raises(UserError, match=r"^az://bucket-\w+(/part-00000)?: .* 403 [^\n]*$") as error:
+            asked()
+        assert "Request" not in str(error.value)
+
+
+def test_a_missing_file_of_credentials_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CLOUD_STORAGE_EMULATOR_ENDPOINT", raising=False)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nonexistent")
+    forget_connections()
+    with pytest.raises(UserError, match=r"^gs://bucket/x: .*Cannot open credentials file /nonexistent[^\n]*$") as error:
+        object_path("gs://bucket/x").stat()
+    assert "error_info" not in str(error.value)
+    forget_connections()

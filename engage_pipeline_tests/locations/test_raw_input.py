@@ -27,10 +27,12 @@ from engage_pipeline.submission.predict import predict
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.ingest.parsing.parquet_parts import typed
 from engage_pipeline_tests.ingest.parsing.parquet_parts import write as write_parquet
+from engage_pipeline_tests.locations.conftest import every_store
 from engage_pipeline_tests.model.bundles import quiet_settings
-from engage_pipeline_tests.object_store import SECRET, Bucket, Network, forget_connections, object_path
+from engage_pipeline_tests.object_store import Bucket, Network, forget_connections, object_path
 from engage_pipeline_tests.orchestration.automation.test_parts_sensor import Watch, configure, line
 from engage_pipeline_tests.samples import GOLDEN
+from engage_pipeline_tests.stores import SECRET, Store
 from engage_pipeline_tests.submission.published import publish_golden_model
 from engage_pipeline_tests.submission.scoring.test_report import raw_part, write_results
 from engage_pipeline_tests.submission.scoring.test_report import world as labelled_world
@@ -152,6 +154,27 @@ def publish(config: Path, key: str) -> int | None:
     return part_publishing.publish_part(store, deletions, key).rows
 
 
+@every_store
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_part_of_each_format_is_the_same_from_a_file_and_from_every_store(
+    bucket: Bucket, tmp_path: Path, ending: str
+) -> None:
+    name, data = f"part-00000{ending}", packed(content("part-00000", rows=50), ending, tmp_path)
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / name).write_bytes(data)
+    bucket.put(f"train/{name}", data)
+    versions = []
+    for place, folder in (("files", tmp_path), ("objects", bucket.uri)):
+        (tmp_path / place).mkdir()
+        config = configure(tmp_path / place, recsys_data=f"{folder}/train", deletions=f"{folder}/deletions")
+        assert publish(config, "part-00000") == 50
+        versions.append(worlds.store_of(config).open("tweet_parts", "part-00000").manifest)
+    files, objects = versions
+    assert (objects.version, objects.files) == (files.version, files.files)
+    assert objects.sources[0].sha256 == files.sources[0].sha256
+
+
+@every_store
 def test_an_object_that_is_replaced_while_it_is_read_is_not_published(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,13 +187,14 @@ def test_an_object_that_is_replaced_while_it_is_read_is_not_published(
         return read(*arguments)
 
     monkeypatch.setattr(part_publishing, "write_labelled", replaced)
-    with pytest.raises(UserError, match=r"^s3://bucket-\w+/train/part-00000: replaced or changed while it was read"):
+    with pytest.raises(UserError, match=r"://bucket-\w+/train/part-00000: replaced or changed while it was read"):
         publish(config, "part-00000")
     monkeypatch.undo()
     assert worlds.store_of(config).manifest("tweet_parts", "part-00000") is None
     assert publish(config, "part-00000") == 1
 
 
+@every_store
 def test_a_replaced_object_is_stale(bucket: Bucket, tmp_path: Path) -> None:
     config = small_world(bucket, tmp_path)
     publish(config, "part-00000")
@@ -228,6 +252,7 @@ def test_a_cut_in_the_middle_of_reading_is_no_damaged_file(
 
 
 @pytest.mark.slow
+@every_store
 def test_predict_from_a_bucket_into_a_bucket(bucket: Bucket, tmp_path: Path) -> None:
     settings = quiet_settings(tmp_path / "data")
     publish_golden_model(tmp_path, settings)
@@ -240,8 +265,8 @@ def test_predict_from_a_bucket_into_a_bucket(bucket: Bucket, tmp_path: Path) -> 
     assert [key for key in bucket.all_keys() if key.startswith("out/")] == ["out/results.csv"]
     with pytest.raises(UserError, match=r"part-\d+\.gz: given twice"):
         predict([test, *entries(test)], local, settings)
-    with pytest.raises(UserError, match=r"^s3://no-such-bucket/results\.csv: no such bucket$"):
-        predict([test], object_path("s3://no-such-bucket/results.csv"), settings)
+    with pytest.raises(UserError, match=r"://no-such-bucket/results\.csv: no such bucket$"):
+        predict([test], object_path(f"{bucket.store.scheme}://no-such-bucket/results.csv"), settings)
     with pytest.raises(UserError, match=r"/test: is a folder$"):
         predict([test], test, settings)
     assert not list((tmp_path / "data").glob(".predict-*"))
@@ -291,20 +316,31 @@ class Refusing(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def refusing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No credentials, and a store that wants some."""
+def refusing(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A store that refuses whoever asks."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        for name, value in store.environment(f"http://127.0.0.1:{server.server_port}").items():
+            monkeypatch.setenv(name, value)
         monkeypatch.setenv("HOME", "/nonexistent")
+        forget_connections()
         yield
         server.shutdown()
+    forget_connections()
+
+
+@pytest.mark.parametrize("store", ["s3", "gs"], indirect=True)
+def test_who_may_not_read_is_told_in_one_line(refusing: None, store: Store) -> None:
+    part = object_path(f"{store.scheme}://bucket/part-00000")
+    for asked in (part.exists, part.stat, part.open, lambda: entries(part.parent)):
+        with pytest.raises(UserError, match=rf"^{part.parent}[^\n]*(ACCESS_DENIED|PERMISSION_DENIED|403)[^\n]*$"):
+            asked()
 
 
 @pytest.mark.slow
-def test_missing_credentials_are_one_line(refusing: None, tmp_path: Path) -> None:
+def test_missing_credentials_are_one_line(refusing: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     config = worlds.write_config(tmp_path, **places("s3://bucket/raw"))
     shutil.copy(worlds.REPOSITORY / "dagster.yaml", tmp_path)
     for command in (["run", "--config", config], ["predict", "--input", "s3://bucket/x", "--output", tmp_path / "r"]):
@@ -334,6 +370,7 @@ def test_a_missing_bucket_is_one_line_without_secrets(bucket: Bucket, tmp_path: 
         assert SECRET not in done.stderr + done.stdout
 
 
+@every_store
 def test_deleted_rows_are_found_by_lists_in_a_bucket(bucket: Bucket, tmp_path: Path) -> None:
     bucket.put("deletions/users", b"A" * 32 + b"\n\n" + b"B" * 32)
     bucket.put("deletions/tsv_deleted_engaged_with_tweet_id/part-0.gz", gzip.compress(b"C" * 32))
@@ -342,5 +379,5 @@ def test_deleted_rows_are_found_by_lists_in_a_bucket(bucket: Bucket, tmp_path: P
     with DuckDBEngine(quiet_settings(tmp_path), readable=[tmp_path]) as engine:
         assert DeletedRows(engine, found)
     bucket.put("deletions/other", b"")
-    with pytest.raises(UserError, match=r"^s3://bucket-\w+/deletions/other: is it a list of deleted tweets or users"):
+    with pytest.raises(UserError, match=r"://bucket-\w+/deletions/other: is it a list of deleted tweets or users"):
         read_deletions(object_path(f"{bucket.uri}/deletions"))

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline_tests.locations.conftest import bucket, network, s3_url
+from engage_pipeline_tests.locations.conftest import bucket, network, s3_url, store, url_of
 from engage_pipeline_tests.object_store import Bucket, Gate, forget_connections
 from engage_pipeline_tests.store.mirror.machines import Machines
 
-__all__ = ["bucket", "gate", "machines", "network", "s3_url"]
+__all__ = ["bucket", "gate", "machines", "network", "s3_url", "store", "url_of"]
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ from engage_pipeline.store.deletion_ledger import predating
 from engage_pipeline.store.manifests import Manifest, label
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
-from engage_pipeline_tests.object_store import Bucket, environment, forget_connections
+from engage_pipeline_tests.object_store import Bucket, forget_connections
 from engage_pipeline_tests.orchestration.automation.test_forget import delete
+from engage_pipeline_tests.stores import S3
 from engage_pipeline_tests.traces import traces
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
@@ -59,7 +60,7 @@ class Site:
 def sent_world(world: Path, url: str, folder: Path) -> Iterator[Site]:
     """A site below `folder` whose machine `one` has a finished world and has sent it."""
     with pytest.MonkeyPatch.context() as patched:
-        for name, value in environment(url).items():
+        for name, value in S3.environment(url).items():
             patched.setenv(name, value)
         forget_connections()
         site = Site(folder, Bucket(url, f"bucket-{uuid4().hex[:12]}"), world / "raw")
