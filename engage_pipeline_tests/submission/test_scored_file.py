@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.files.outputs import find_output
 from engage_pipeline.ingest.part_ingest import ingest_part
+from engage_pipeline.interactions.features.joining import read_tweets
 from engage_pipeline.interactions.features.scored_file import ScoredFile
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.model.bundle import TrainedModel
@@ -68,9 +70,15 @@ def files(settings: Settings, parts: list[Path], tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Several batches a part, so that the counts of the first rows don't do for others."""
+    """Several row groups and batches a part, so that the counts of the first rows don't do for others."""
+
+    def small_groups(path: Path) -> Iterator[pa.Table]:
+        for table in read_tweets(path):
+            yield from (table.slice(start, 60) for start in range(0, len(table), 60))
+
+    monkeypatch.setattr(predicting, "read_tweets", small_groups)
     monkeypatch.setattr(results, "BATCH_ROWS", 77)
-    monkeypatch.setattr(predicting, "BATCH_ROWS", 77)
+    monkeypatch.setattr(predicting, "BATCH_ROWS", 25)
     yield
 
 
