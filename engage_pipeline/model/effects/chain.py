@@ -27,7 +27,7 @@ from engage_pipeline.model.effects.coupling import PATTERNS, SIZE, draw_base, of
 from engage_pipeline.model.effects.covariances import draw_covariance, draw_scale, regular, unscaled
 from engage_pipeline.model.effects.design import NO_CODES, NO_SLOPES, Block, Design, LocalTerm, SharedTerm
 from engage_pipeline.model.effects.kernels import K
-from engage_pipeline.model.effects.keyed_values import KeyedValues, copies_of, drawn_together, zeros_of
+from engage_pipeline.model.effects.keyed_values import KeyedValues, copies_of, zeros_of
 from engage_pipeline.model.effects.nesting import Nested, exchange
 from engage_pipeline.model.effects.row_state import Moved, RowState, Weights
 
@@ -265,33 +265,14 @@ class Chain:
                 np.add.at(own[0], term.cells[place], precision)
                 np.add.at(own[1], term.cells[place], pull - precision * steps)
             moved = np.zeros((size, K), np.float32)
-            draw = partial(self._draw_range, effect, own[0], own[1], moved, learn, keep)
-            ranges = drawn_together(size)
-            for found in in_order(draw, ranges, min(self.threads, len(ranges))):
-                moments += found
+            ranges = partial(self._rng, _SHARED, effect)
+            keys.draw_all(*own, moved, self.covariances[effect], ranges, moments, learn, keep, self.threads)
             if learn:
                 more = keys.values.read() @ (self._learn(effect, size - 1, moments, rng) - np.eye(K)).T
                 keys.values.write(0, keys.values.read() + more.astype(np.float32))
                 moved += more.astype(np.float32)
             steps += moved if term.cells is None else moved[term.cells[place]]
         return steps
-
-    def _draw_range(
-        self,
-        effect: int,
-        precision: np.ndarray,
-        pull: np.ndarray,
-        moved: np.ndarray,
-        learn: bool,
-        keep: bool,
-        bounds: tuple[int, int],
-    ) -> np.ndarray:
-        """Draws the keys of an effect within `bounds` (drawn_together); returns their moments."""
-        own, moments, rng = slice(*bounds), np.zeros((2 + K, K, K)), self._rng(_SHARED, effect, bounds[0])
-        self.keys[effect].draw(
-            *bounds, precision[own], pull[own], moved[own], self.covariances[effect], rng, moments, learn, keep
-        )
-        return moments
 
     def _learn(self, effect: int, count: int, moments: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draws the covariance of an effect with `count` keys, and returns the matrix to multiply its values by."""

@@ -115,6 +115,22 @@ def sum_rows(
 
 
 @_compiled
+def _leave_empty(work: np.ndarray, lane: int, diagonal: tuple[float, float, float, float]) -> None:
+    """Fills a lane for which no key is left: its draw is 0."""
+    lanes.put(work, lanes.MATRIX, lane, diagonal)
+    lanes.put(work, lanes.RIGHT, lane, (0.0, 0.0, 0.0, 0.0))
+    lanes.put(work, lanes.NOISE, lane, (0.0, 0.0, 0.0, 0.0))
+
+
+@_compiled
+def _move(draw: tuple[float, float, float, float], key: int, values: np.ndarray, moved: np.ndarray) -> None:
+    """Writes the new values of a key, and by how much they moved."""
+    a, b, c, d = _four(values, key)
+    _write(moved, key, (draw[0] - a, draw[1] - b, draw[2] - c, draw[3] - d))
+    _write(values, key, draw)
+
+
+@_compiled
 def draw_keys(
     precision: np.ndarray,
     pull: np.ndarray,
@@ -146,16 +162,11 @@ def draw_keys(
             lanes.put(work, lanes.MATRIX, lane, _sum(diagonal, own))
             lanes.put(work, lanes.RIGHT, lane, _sum(pulled, _product(own, value)))
             lanes.put(work, lanes.NOISE, lane, _normal(rng))
-        for lane in range(count, LANES):  # no keys are left for these lanes
-            lanes.put(work, lanes.MATRIX, lane, diagonal)
-            lanes.put(work, lanes.RIGHT, lane, (0.0, 0.0, 0.0, 0.0))
-            lanes.put(work, lanes.NOISE, lane, (0.0, 0.0, 0.0, 0.0))
+        for lane in range(count, LANES):
+            _leave_empty(work, lane, diagonal)
         lanes.solve(work)
         for lane in range(count):
-            a, b, c, d = lanes.get(work, lanes.DRAW, lane)
-            e, f, g, h = _four(values, first + lane)
-            _write(moved, first + lane, (a - e, b - f, c - g, d - h))
-            _write(values, first + lane, (a, b, c, d))
+            _move(lanes.get(work, lanes.DRAW, lane), first + lane, values, moved)
         if learn:
             lanes.add_sums(work, sums)
         if kept:

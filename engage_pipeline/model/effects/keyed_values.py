@@ -1,6 +1,6 @@
 """What a chain knows of the keys of each effect: the value now, and sums over the sweeps that are kept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
@@ -8,6 +8,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from engage_pipeline.files.flat_arrays import FlatArray
+from engage_pipeline.machine.parallel import in_order
 from engage_pipeline.model.effects import kernels
 from engage_pipeline.model.effects.design import Design, LocalTerm
 from engage_pipeline.model.effects.kernels import K
@@ -99,6 +100,29 @@ class KeyedValues:
         if keep:
             self.means.write(first, means)
             self.variances.write(first, variances)
+
+    def draw_all(
+        self,
+        precision: np.ndarray,
+        pull: np.ndarray,
+        moved: np.ndarray,
+        covariance: np.ndarray,
+        rng: Callable[[int], np.random.Generator],
+        moments: np.ndarray,
+        learn: bool,
+        keep: bool,
+        threads: int,
+    ) -> None:
+        """Draws all keys in ranges, which `threads` threads share; `rng` returns the random numbers of a range."""
+
+        def work(bounds: tuple[int, int]) -> np.ndarray:
+            own, found = slice(*bounds), np.zeros_like(moments)
+            self.draw(*bounds, precision[own], pull[own], moved[own], covariance, rng(bounds[0]), found, learn, keep)
+            return found
+
+        ranges = drawn_together(len(self.values))
+        for found in in_order(work, ranges, min(threads, len(ranges))):
+            moments += found
 
 
 def chunks(size: int) -> list[tuple[int, int]]:

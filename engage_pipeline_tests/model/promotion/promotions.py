@@ -36,7 +36,7 @@ def make_bundles(folder: Path) -> dict[str, Path]:
         path.mkdir()
     build_bundle(bundles["good"], **inputs, settings=settings)
     shutil.copytree(bundles["good"], bundles["bad"], dirs_exist_ok=True)
-    shift_blend(bundles["bad"], 0.35)
+    shift_blend(bundles["bad"], 0.5)
     build_bundle(bundles["worse"], **(inputs | {"trees": none}), settings=settings)
     shift_outputs(bundles["worse"], 3.0)
     return bundles

@@ -117,8 +117,8 @@ MUTATIONS = [
         ("positive = np.maximum(numbers, 0)", "positive = numbers"),
         ("(positive[:, _BELOW] + 1)", "(positive[:, _BELOW] + 2)"),
         (
-            "if columns != (expected := tree_columns(counters)):",
-            "if len(columns) != len(expected := tree_columns(counters)):",
+            "if columns != (expected := tree_columns(counters, scored_file=scored_file)):",
+            "if len(columns) != len(expected := tree_columns(counters, scored_file=scored_file)):",
         ),
     ),
     *mutations(
