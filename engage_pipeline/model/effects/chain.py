@@ -259,14 +259,15 @@ class Chain:
         steps = np.zeros((term.size, K), np.float32)
         for place, effect in enumerate(term.effects):
             keys, moments = self.keys[effect], np.zeros((2 + K, K, K))
-            own, size = [precision, pull], len(keys.values)
+            own, size = (precision, pull), len(keys.values)
             if term.cells is not None:
-                own = [np.zeros((size, K)) for _ in range(2)]
+                own = np.zeros((size, K)), np.zeros((size, K))
                 np.add.at(own[0], term.cells[place], precision)
                 np.add.at(own[1], term.cells[place], pull - precision * steps)
             moved = np.zeros((size, K), np.float32)
             ranges = partial(self._rng, _SHARED, effect)
-            keys.draw_all(*own, moved, self.covariances[effect], ranges, moments, learn, keep, self.threads)
+            covariance = self.covariances[effect]
+            keys.draw_all(own[0], own[1], moved, covariance, ranges, moments, learn, keep, self.threads)
             if learn:
                 more = keys.values.read() @ (self._learn(effect, size - 1, moments, rng) - np.eye(K)).T
                 keys.values.write(0, keys.values.read() + more.astype(np.float32))
