@@ -15,7 +15,7 @@ import numba
 import numpy as np
 
 from engage_pipeline.model.effects import lanes
-from engage_pipeline.model.effects.lanes import LANES
+from engage_pipeline.model.effects.lanes import LANES, Four
 from engage_pipeline.model.effects.polya_gamma import polya_gamma
 
 K = 4
@@ -32,12 +32,12 @@ def draw_curvatures(odds: np.ndarray, weights: np.ndarray, rng: np.random.Genera
 
 
 @_compiled
-def _four(values: np.ndarray, row: int) -> tuple[float, float, float, float]:
+def _four(values: np.ndarray, row: int) -> Four:
     return values[row, 0], values[row, 1], values[row, 2], values[row, 3]
 
 
 @_compiled
-def _add(values: np.ndarray, row: int, more: tuple[float, float, float, float]) -> None:
+def _add(values: np.ndarray, row: int, more: Four) -> None:
     """Adds to the four numbers of a row: all are read before one is written, so that they share an instruction."""
     before = _four(values, row)
     values[row, 0] = before[0] + more[0]
@@ -47,27 +47,23 @@ def _add(values: np.ndarray, row: int, more: tuple[float, float, float, float]) 
 
 
 @_compiled
-def _write(values: np.ndarray, row: int, four: tuple[float, float, float, float]) -> None:
+def _write(values: np.ndarray, row: int, four: Four) -> None:
     values[row, 0], values[row, 1], values[row, 2], values[row, 3] = four
 
 
 @_compiled
-def _sum(
-    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
-) -> tuple[float, float, float, float]:
+def _sum(one: Four, other: Four) -> Four:
     return one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3]
 
 
 @_compiled
-def _product(
-    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
-) -> tuple[float, float, float, float]:
+def _product(one: Four, other: Four) -> Four:
     a, b, c, d = np.float64(one[0]), np.float64(one[1]), np.float64(one[2]), np.float64(one[3])
     return a * other[0], b * other[1], c * other[2], d * other[3]
 
 
 @_compiled
-def _normal(rng: np.random.Generator) -> tuple[float, float, float, float]:
+def _normal(rng: np.random.Generator) -> Four:
     return rng.standard_normal(), rng.standard_normal(), rng.standard_normal(), rng.standard_normal()
 
 
@@ -115,7 +111,7 @@ def sum_rows(
 
 
 @_compiled
-def _leave_empty(work: np.ndarray, lane: int, diagonal: tuple[float, float, float, float]) -> None:
+def _leave_empty(work: np.ndarray, lane: int, diagonal: Four) -> None:
     """Fills a lane for which no key is left: its draw is 0."""
     lanes.put(work, lanes.MATRIX, lane, diagonal)
     lanes.put(work, lanes.RIGHT, lane, (0.0, 0.0, 0.0, 0.0))
@@ -123,7 +119,7 @@ def _leave_empty(work: np.ndarray, lane: int, diagonal: tuple[float, float, floa
 
 
 @_compiled
-def _move(draw: tuple[float, float, float, float], key: int, values: np.ndarray, moved: np.ndarray) -> None:
+def _move(draw: Four, key: int, values: np.ndarray, moved: np.ndarray) -> None:
     """Writes the new values of a key, and by how much they moved."""
     a, b, c, d = _four(values, key)
     _write(moved, key, (draw[0] - a, draw[1] - b, draw[2] - c, draw[3] - d))

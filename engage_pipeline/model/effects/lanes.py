@@ -19,10 +19,12 @@ RIGHT, NOISE, MEAN, DRAW, VARIANCE, PRECISION = 10, 14, 18, 22, 26, 30
 _ROOT, _LOWER = 34, 38
 """Of the Cholesky factor one over each element of the diagonal, and the elements below it."""
 N_LINES = 44
-_PRODUCTS = 10
-"""Pairs of engagements, each with itself too."""
-N_SUMS = 16 + 5 * _PRODUCTS
+_PULLED, _PRODUCTS = 16, 10
+"""Pairs of the pull of an engagement and the draw of another, and of two draws, each with itself too."""
+N_SUMS = _PULLED + 5 * _PRODUCTS
 """Lines of sums: pull x draw, then draw x draw, then that times the precision of each engagement."""
+Four = tuple[float, float, float, float]
+"""A number for each engagement."""
 _compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
@@ -32,7 +34,7 @@ def _at(work: np.ndarray, line: int, lane: int) -> float:
 
 
 @_compiled
-def put(work: np.ndarray, line: int, lane: int, four: tuple[float, float, float, float]) -> None:
+def put(work: np.ndarray, line: int, lane: int, four: Four) -> None:
     """Writes four numbers of a key into four lines, from `line` on."""
     work[line * LANES + lane] = four[0]
     work[(line + 1) * LANES + lane] = four[1]
@@ -41,7 +43,7 @@ def put(work: np.ndarray, line: int, lane: int, four: tuple[float, float, float,
 
 
 @_compiled
-def get(work: np.ndarray, line: int, lane: int) -> tuple[float, float, float, float]:
+def get(work: np.ndarray, line: int, lane: int) -> Four:
     """Returns the numbers of a key in four lines, from `line` on."""
     return _at(work, line, lane), _at(work, line + 1, lane), _at(work, line + 2, lane), _at(work, line + 3, lane)
 
@@ -62,11 +64,13 @@ def solve(work: np.ndarray) -> None:
     for lane in range(LANES):
         a, b, c, d = get(work, MATRIX, lane)
         root0 = 1 / sqrt(a)
-        l10, l20, l30 = _at(work, 4, lane) * root0, _at(work, 5, lane) * root0, _at(work, 6, lane) * root0
+        l10, l20 = _at(work, BELOW, lane) * root0, _at(work, BELOW + 1, lane) * root0
+        l30 = _at(work, BELOW + 2, lane) * root0
         root1 = 1 / sqrt(b - l10 * l10)
-        l21, l31 = (_at(work, 7, lane) - l20 * l10) * root1, (_at(work, 8, lane) - l30 * l10) * root1
+        l21 = (_at(work, BELOW + 3, lane) - l20 * l10) * root1
+        l31 = (_at(work, BELOW + 4, lane) - l30 * l10) * root1
         root2 = 1 / sqrt(c - l20 * l20 - l21 * l21)
-        l32 = (_at(work, 9, lane) - l30 * l20 - l31 * l21) * root2
+        l32 = (_at(work, BELOW + 5, lane) - l30 * l20 - l31 * l21) * root2
         root3 = 1 / sqrt(d - l30 * l30 - l31 * l31 - l32 * l32)
 
         a, b, c, d = get(work, RIGHT, lane)
@@ -114,16 +118,16 @@ def add_sums(work: np.ndarray, sums: np.ndarray) -> None:
             line = 4 * i + j
             for lane in range(LANES):
                 sums[line * LANES + lane] += work[(RIGHT + i) * LANES + lane] * work[(DRAW + j) * LANES + lane]
-    pair = 16
+    pair = _PULLED
     for i in range(4):
         for j in range(i + 1):
             for lane in range(LANES):
                 product = work[(DRAW + i) * LANES + lane] * work[(DRAW + j) * LANES + lane]
                 sums[pair * LANES + lane] += product
-                sums[(pair + 10) * LANES + lane] += product * work[PRECISION * LANES + lane]
-                sums[(pair + 20) * LANES + lane] += product * work[(PRECISION + 1) * LANES + lane]
-                sums[(pair + 30) * LANES + lane] += product * work[(PRECISION + 2) * LANES + lane]
-                sums[(pair + 40) * LANES + lane] += product * work[(PRECISION + 3) * LANES + lane]
+                sums[(pair + _PRODUCTS) * LANES + lane] += product * work[PRECISION * LANES + lane]
+                sums[(pair + 2 * _PRODUCTS) * LANES + lane] += product * work[(PRECISION + 1) * LANES + lane]
+                sums[(pair + 3 * _PRODUCTS) * LANES + lane] += product * work[(PRECISION + 2) * LANES + lane]
+                sums[(pair + 4 * _PRODUCTS) * LANES + lane] += product * work[(PRECISION + 3) * LANES + lane]
             pair += 1
 
 
@@ -133,7 +137,7 @@ def add_whole(sums: np.ndarray, moments: np.ndarray) -> None:
     for i in range(4):
         for j in range(4):
             moments[5, i, j] += sums[(4 * i + j) * LANES : (4 * i + j + 1) * LANES].sum()
-    pair = 16
+    pair = _PULLED
     for i in range(4):
         for j in range(i + 1):
             for one in range(5):
