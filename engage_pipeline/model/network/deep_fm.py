@@ -67,6 +67,11 @@ class DeepFMNetwork(EngagementNetwork):
         """Whom and what the embeddings stand for."""
         return Vocabulary(*(getattr(self, name).cpu().numpy() for name in _TABLES))
 
+    @property
+    def large_tables(self) -> list[nn.Embedding | nn.EmbeddingBag]:
+        """The embeddings of viewers, authors and words."""
+        return [self.viewer, self.author, self.word]
+
     def weights_for(self, languages: Sequence[str], vocabulary: Vocabulary | None = None) -> dict[str, torch.Tensor]:
         """Returns the weights of a network that knows `languages` and `vocabulary`: EngagementNetwork.weights_for."""
         weights, before, now = super().weights_for(languages), self.vocabulary, vocabulary or self.vocabulary

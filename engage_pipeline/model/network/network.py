@@ -106,6 +106,11 @@ class EngagementNetwork(nn.Module, ABC):
         """Returns the embeddings of language, hour and day."""
         return self.language, self.hour, self.day
 
+    @property
+    def large_tables(self) -> list[nn.Embedding | nn.EmbeddingBag]:
+        """The tables of which a batch reads few rows."""
+        return []
+
     def start_at(self, rates: Sequence[float]) -> None:
         """Sets the output bias to the logits of `rates`, four in the order of TARGETS, and the other outputs to 0."""
         with torch.no_grad():

@@ -27,6 +27,7 @@ from engage_pipeline.model.network.network import EngagementNetwork
 from engage_pipeline.model.network.row_dropout import draw_for
 from engage_pipeline.model.network.rows import Rows
 from engage_pipeline.model.network.schedule import Stretch
+from engage_pipeline.model.network.table_adamw import TableAdamW
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.computing import NetworkSettings
 from engage_pipeline.tracking.tracked import Track, Tracked, untracked
@@ -89,8 +90,8 @@ class TrainingRun:
         self.track: Track = track if accelerator.is_main_process else untracked
         self.tracked = Tracked("", {})
         self.bare_network = network.to(accelerator.device)
-        self.optimizer = torch.optim.AdamW(
-            self.bare_network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        self.optimizer = TableAdamW(
+            self.bare_network, self.bare_network.large_tables, settings.learning_rate, settings.weight_decay
         )
         position = load_checkpoint(workspace, self.bare_network, self.optimizer)
         self.position = Position(**position) if position else Position()
@@ -113,6 +114,7 @@ class TrainingRun:
             tracker.advance(rows_before)
             while self.position.stretch < len(self.plan.stretches):
                 self._train_stretch(self.plan.stretches[self.position.stretch], tracker.advance)
+            self.optimizer.close()
             if not all(bool(tensor.isfinite().all()) for tensor in self.bare_network.state_dict().values()):
                 raise self._diverged("a weight is not finite")
         self.bare_network.eval()
@@ -129,7 +131,7 @@ class TrainingRun:
     def _train_stretch(self, stretch: Stretch, advance: Callable[[int, str], object]) -> None:
         position = self.position
         if stretch.fresh_optimizer and position.batch == 0:
-            self.optimizer.state.clear()
+            self.optimizer.start_anew()
         batches = stretch.batches(self.settings.batch_size, [self.plan.seed, position.stretch])
         held = np.sort(np.concatenate([batch[self._share] for batch in batches]))  # positions in the stretch
         rows, left = self.plan.load(stretch, held), batches[position.batch :]

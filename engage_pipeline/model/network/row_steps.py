@@ -1,0 +1,103 @@
+"""AdamW by row: the loops of TableAdamW over the rows of a table of embeddings, compiled by numba.
+
+A table's `weights` and their moments, `mean` and `square`, are float32 [rows, size]; `last` int64 [rows] is the step
+that a row was moved up to. `kept` and `moved` float64 [steps] are A(t) and S(t, T) of TableAdamW.
+"""
+
+from typing import Any
+
+import numba
+import numpy as np
+
+WINDOW = 256
+"""Steps after which momentum has no effect: (0.9 / sqrt(0.999))^256 is 2e-12."""
+_compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_compiled
+def note_step(
+    step: int, rate: float, decay: float, beta1: float, beta2: float, kept: np.ndarray, moved: np.ndarray
+) -> None:
+    """Adds `step`, counted from 1, to A and S, with its learning rate and weight decay."""
+    keep = 1 - rate * decay
+    kept[step] = kept[step - 1] * keep
+    effect = rate * np.sqrt(1 - beta2**step) / (1 - beta1**step)
+    ratio = beta1 / np.sqrt(beta2)
+    for before in range(step - 1, max(step - WINDOW, 0) - 1, -1):
+        effect *= ratio
+        moved[before] = moved[before] * keep + effect
+
+
+@_compiled
+def catch_up(
+    rows: np.ndarray,
+    step: int,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weights: np.ndarray,
+    mean: np.ndarray,
+    square: np.ndarray,
+    last: np.ndarray,
+    kept: np.ndarray,
+    moved: np.ndarray,
+) -> None:
+    """Moves `rows` int64 [n] as they moved without gradients up to `step`; a row may be there many times."""
+    for row in rows:
+        then = last[row]
+        if then == step:
+            continue
+        last[row] = step
+        keep = np.float32(kept[step] / kept[then])
+        move = np.float32(moved[then] * kept[step] / kept[min(then + WINDOW, step)])
+        least = np.float32(eps * np.sqrt(1 - beta2**then))
+        decay1, decay2 = np.float32(beta1 ** (step - then)), np.float32(beta2 ** (step - then))
+        for place in range(weights.shape[1]):
+            one = mean[row, place]
+            if one != 0:
+                one = move * one / (np.sqrt(square[row, place]) + least)
+            weights[row, place] = weights[row, place] * keep - one
+            mean[row, place] *= decay1
+            square[row, place] *= decay2
+
+
+@_compiled
+def move_rows(
+    rows: np.ndarray,
+    gradients: np.ndarray,
+    step: int,
+    rate: float,
+    decay: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weights: np.ndarray,
+    mean: np.ndarray,
+    square: np.ndarray,
+    last: np.ndarray,
+) -> None:
+    """Makes a step of AdamW for `rows` int64 [n], moved up to the step before, with `gradients` float32 [n, size].
+
+    The gradients of a row that is there many times are summed.
+    """
+    summed, found = np.zeros_like(gradients), np.empty(len(rows), np.int64)
+    n_found = 0
+    for entry, row in enumerate(rows):
+        if last[row] >= 0:
+            found[n_found] = row
+            n_found += 1
+            last[row] = -n_found  # until it is moved, its place in `summed`
+        place_of_sum = -last[row] - 1
+        for place in range(gradients.shape[1]):
+            summed[place_of_sum, place] += gradients[entry, place]
+    keep, least = np.float32(1 - rate * decay), np.float32(eps)
+    old1, new1, old2, new2 = np.float32(beta1), np.float32(1 - beta1), np.float32(beta2), np.float32(1 - beta2)
+    size, bias = np.float32(rate / (1 - beta1**step)), np.float32(1 / np.sqrt(1 - beta2**step))
+    for number, row in enumerate(found[:n_found]):
+        last[row] = step
+        for place in range(gradients.shape[1]):
+            gradient = summed[number, place]
+            mean[row, place] = old1 * mean[row, place] + new1 * gradient
+            square[row, place] = old2 * square[row, place] + new2 * gradient * gradient
+            move = size * mean[row, place] / (np.sqrt(square[row, place]) * bias + least)
+            weights[row, place] = weights[row, place] * keep - move

@@ -1,0 +1,183 @@
+"""TableAdamW against torch's AdamW, which moves all rows of a table at each step."""
+
+import numpy as np
+import pytest
+import torch  # noqa: TID253 - it is what is tested
+from torch import nn  # noqa: TID253
+from torch.nn import functional as F  # noqa: N812, TID253
+
+from engage_pipeline.model.network.row_steps import WINDOW
+from engage_pipeline.model.network.table_adamw import TableAdamW
+
+ROWS, SIZE, BATCH, WORDS = 40, 3, 6, 4
+DECAY = 0.3
+STEPS = WINDOW + 144
+NEVER, EARLY = ROWS - 1, ROWS - 2
+"""A row that no batch reads, and one that only the first ten do."""
+
+
+class Tables(nn.Module):
+    """Two tables below a linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.bag = nn.Embedding(ROWS, SIZE), nn.EmbeddingBag(ROWS, SIZE, mode="mean")
+        self.output = nn.Linear(2 * SIZE, 2)
+
+    def forward(self, rows: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+        first = torch.arange(0, len(words), WORDS)
+        return self.output(torch.cat([self.one(rows), self.bag(words, first)], dim=1))
+
+
+def batch(step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Rows of which the last ones are rare; row 0 is often there many times."""
+    rng = np.random.default_rng(step)
+    rows = (rng.random(BATCH * (1 + WORDS)) ** 4 * EARLY).astype(np.int64)
+    if step < 10:
+        rows[0] = EARLY
+    labels = torch.from_numpy(rng.random((BATCH, 2)) < 0.3).float()
+    return torch.from_numpy(rows[:BATCH]), torch.from_numpy(rows[BATCH:]), labels
+
+
+def rate(step: int) -> float:
+    return 0.03 * (1 - step / STEPS)
+
+
+def learn(network: Tables, optimizer: torch.optim.Optimizer, steps: range) -> list[float]:
+    """The losses of the steps."""
+    losses = []
+    network.train()
+    for step in steps:
+        for group in optimizer.param_groups:
+            group["lr"] = rate(step)
+        rows, words, labels = batch(step)
+        loss = F.binary_cross_entropy_with_logits(network(rows, words), labels)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    return losses
+
+
+def new_network() -> Tables:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return Tables()
+
+
+def by_row(network: Tables) -> TableAdamW:
+    return TableAdamW(network, [network.one, network.bag], 1.0, DECAY)
+
+
+def plain(network: Tables) -> torch.optim.AdamW:
+    return torch.optim.AdamW(network.parameters(), 1.0, weight_decay=DECAY)
+
+
+def assert_same(network: nn.Module, expected: nn.Module, tolerance: float = 1e-4) -> None:
+    for (name, found), wanted in zip(network.named_parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(
+            found, wanted, atol=tolerance, rtol=tolerance, msg=lambda text, n=name: f"{n}: {text}"
+        )
+
+
+@pytest.mark.parametrize("steps", [1, 2, 30, STEPS])
+def test_it_learns_as_adamw_over_all_rows(steps):
+    network, expected = new_network(), new_network()
+    optimizer = by_row(network)
+    losses = learn(network, optimizer, range(steps))
+    wanted = learn(expected, plain(expected), range(steps))
+    optimizer.close()
+
+    np.testing.assert_allclose(losses, wanted, rtol=1e-5)
+    assert_same(network, expected)
+
+
+def test_a_row_that_no_batch_reads_shrinks_by_the_weight_decay_alone():
+    network = new_network()
+    before = network.one.weight[NEVER].clone()
+    optimizer = by_row(network)
+    learn(network, optimizer, range(STEPS))
+    assert torch.equal(network.one.weight[NEVER], before)  # until it is read
+    optimizer.close()
+
+    kept = np.prod([1 - DECAY * rate(step) for step in range(STEPS)])
+    torch.testing.assert_close(network.one.weight[NEVER], before * float(kept), rtol=1e-5, atol=0)
+
+
+def test_a_row_that_was_read_early_moves_on_by_its_momentum():
+    network, expected = new_network(), new_network()
+    optimizer = by_row(network)
+    learn(network, optimizer, range(STEPS))
+    at_last = network.one.weight[EARLY].clone()
+    learn(expected, plain(expected), range(STEPS))
+    optimizer.close()
+
+    assert (at_last - network.one.weight[EARLY]).abs().max() > 0.05
+    torch.testing.assert_close(network.one.weight[EARLY], expected.one.weight[EARLY], rtol=1e-4, atol=1e-5)
+
+
+def test_its_state_can_be_handed_to_another():
+    network, unbroken = new_network(), new_network()
+    first = by_row(network)
+    learn(network, first, range(70))
+    again = Tables()
+    again.load_state_dict(network.state_dict())
+    second = by_row(again)
+    for parameter, before in zip(again.parameters(), network.parameters(), strict=True):
+        second.state[parameter] = {name: value.clone() for name, value in first.state[before].items()}
+    learn(again, second, range(70, 140))
+    second.close()
+    optimizer = by_row(unbroken)
+    learn(unbroken, optimizer, range(140))
+    optimizer.close()
+
+    assert_same(again, unbroken, 0)
+
+
+def test_it_starts_anew_as_a_new_optimizer_does():
+    network, expected = new_network(), new_network()
+    optimizer = by_row(network)
+    learn(network, optimizer, range(50))
+    optimizer.start_anew()
+    learn(network, optimizer, range(50, 90))
+    optimizer.close()
+    learn(expected, plain(expected), range(50))
+    learn(expected, plain(expected), range(50, 90))
+
+    assert_same(network, expected)
+
+
+def test_many_steps_need_longer_notes(monkeypatch):
+    monkeypatch.setattr("engage_pipeline.model.network.table_adamw._HELD_STEPS", 7)
+    test_it_learns_as_adamw_over_all_rows(STEPS)
+
+
+def test_reading_for_scores_moves_nothing():
+    network = new_network()
+    learn(network, by_row(network), range(50))
+    before = network.one.weight.clone()
+    network.eval()
+    network(*batch(0)[:2])
+    assert torch.equal(network.one.weight, before)
+
+
+def test_a_closed_one_leaves_the_network_as_it_was():
+    network = new_network()
+    optimizer = by_row(network)
+    learn(network, optimizer, range(3))
+    optimizer.close()
+    before = network.one.weight.clone()
+    rows, words, labels = batch(4)
+    F.binary_cross_entropy_with_logits(network(rows, words), labels).backward()
+
+    assert torch.equal(network.one.weight, before)
+    assert not network.one.weight.grad.is_sparse
+
+
+def test_no_table_is_plain_adamw():
+    network, expected = new_network(), new_network()
+    optimizer = TableAdamW(network, [], 1.0, DECAY)
+    learn(network, optimizer, range(20))
+    optimizer.close()
+    learn(expected, plain(expected), range(20))
+    assert_same(network, expected, 1e-6)
