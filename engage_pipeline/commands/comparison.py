@@ -25,7 +25,8 @@ def compare(
         str, typer.Option(help="Presets, and reference_trees: LightGBM on the reference's numbers.")
     ] = "synerise,reference_trees,default",
     ablation: Annotated[
-        bool, typer.Option("--ablation", help="Also default without one feature family at a time, first world.")
+        bool,
+        typer.Option("--ablation", help="Also default without one feature family at a time, first world of each kind."),
     ] = False,
     leakage: Annotated[
         bool, typer.Option("--leakage", help="Also with shuffled labels, and on viewers never seen, first world.")

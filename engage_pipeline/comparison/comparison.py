@@ -22,26 +22,32 @@ PAGE = "results.md"
 
 @dataclass(frozen=True)
 class Plan:
-    """The worlds, presets and checks to compare. Ablation and leakage checks use the first of `worlds`."""
+    """The worlds, presets and checks to compare. Leakage checks use the first of `worlds`, the ablation the first of
+    each kind."""
 
     worlds: Sequence[WorldSpec]
     presets: Sequence[str]
     ablation: bool = False
     leakage: bool = False
 
+    @property
+    def ablated(self) -> list[WorldSpec]:
+        """The worlds on which the ablation is made."""
+        first_of = {world.kind: world for world in reversed(self.worlds)}
+        return [world for world in self.worlds if self.ablation and world == first_of[world.kind]]
+
     def jobs(self) -> Iterator[tuple[WorldSpec, Contender]]:
         """Yields every necessary run once."""
         contenders = [contender(name) for name in self.presets]
-        first = self.worlds[0]
         for world in self.worlds:
             yield from ((world, one) for one in contenders)
-        if self.ablation and BASE not in self.presets:
-            yield first, contender(BASE)
-        if self.ablation:
-            yield from ((first, one) for one in ablations().values())
+        for world in self.ablated:
+            if BASE not in self.presets:
+                yield world, contender(BASE)
+            yield from ((world, one) for one in ablations().values())
         if self.leakage:
             for variant in (Variant.SHUFFLED, Variant.STRANGERS):
-                yield replace(first, variant=variant), contender(BASE)
+                yield replace(self.worlds[0], variant=variant), contender(BASE)
 
 
 def compare(folder: Path, plan: Plan, common: Mapping[str, Any], command: str) -> list[RunOutcome]:
@@ -65,7 +71,8 @@ def compare(folder: Path, plan: Plan, common: Mapping[str, Any], command: str) -
                 _write_page(folder, plan, outcomes, common, command)
                 tracker.advance(world.rows, _note(outcome))
         _write_page(folder, plan, outcomes, common, command)
-        shutil.rmtree(_base_folder(folder, plan.worlds[0]), ignore_errors=True)
+        for world in plan.ablated:
+            shutil.rmtree(_base_folder(folder, world), ignore_errors=True)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
@@ -78,7 +85,7 @@ def _make(folder: Path, world: WorldSpec, one: Contender, common: Mapping[str, A
     """Makes one outcome. An ablation starts from the base preset's artifacts if they exist: most are the same."""
     raw = make_world(world, folder / "worlds")
     base = _base_folder(folder, world)
-    taken_apart = plan.ablation and world == plan.worlds[0]
+    taken_apart = world in plan.ablated
     ablated = taken_apart and one.name in {other.name for other in ablations().values()}
     outcome = measure(
         one,
@@ -103,7 +110,7 @@ def _write_page(
 ) -> None:
     known = [outcome for outcome in outcomes if outcome is not None]
     families = {family: one.name for family, one in ablations().items()} if plan.ablation else {}
-    text = page(known, plan.presets, plan.worlds, families, plan.leakage, common, command)
+    text = page(known, plan.presets, plan.worlds, (plan.ablated, families), plan.leakage, common, command)
     with atomic_file(folder / PAGE) as path:
         path.write_text(text, encoding="utf-8")
 

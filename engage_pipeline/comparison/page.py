@@ -21,12 +21,13 @@ def page(
     outcomes: Sequence[RunOutcome],
     presets: Sequence[str],
     worlds: Sequence[WorldSpec],
-    families: Mapping[str, str],
+    ablation: tuple[Sequence[WorldSpec], Mapping[str, str]],
     leakage: bool,
     common: Mapping[str, Any],
     command: str,
 ) -> str:
-    """Returns the whole page. `families` maps each feature family to the contender without it; empty = no ablation."""
+    """Returns the whole page. `ablation` are the worlds where it is made, and each feature family with the contender
+    without it."""
     found = {(outcome.world, outcome.contender): outcome for outcome in outcomes}
     blocks = list(_head(presets, common, command))
     if failed := problems(outcomes):
@@ -37,15 +38,14 @@ def page(
         if any(outcome.scores for outcome in met):
             blocks += [f"## {world.title}", engagement_table(met)]
             blocks += ["Share by the author's followers:", group_table(met)]
-    first = worlds[0]
-    if families:
-        without = {family: found.get((first, name)) for family, name in families.items()}
-        blocks += [f"## One feature family out, {BASE}, {first.title}", _ABLATION]
-        blocks.append(ablation_table(found.get((first, BASE)), without))
+    for world in ablation[0]:
+        without = {family: found.get((world, name)) for family, name in ablation[1].items()}
+        blocks += [f"## One feature family out, {BASE}, {world.title}", _ABLATION]
+        blocks.append(ablation_table(found.get((world, BASE)), without))
     if leakage:
         for variant, (title, text) in _CHECKS.items():
-            checked = found.get((replace(first, variant=variant), BASE))
-            blocks += [f"## {title}, {BASE}, {first.title}", text, check_table(checked)]
+            checked = found.get((replace(worlds[0], variant=variant), BASE))
+            blocks += [f"## {title}, {BASE}, {worlds[0].title}", text, check_table(checked)]
     return "\n\n".join(blocks) + "\n"
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from engage_pipeline.comparison.comparison import Plan, compare
-from engage_pipeline.comparison.contenders import common_values
+from engage_pipeline.comparison.contenders import ablations, common_values
 from engage_pipeline.comparison.worlds import Variant, WorldSpec, make_world
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import exclusive
@@ -125,6 +125,24 @@ def test_worlds_of_all_kinds_are_others(tmp_path: Path):
     names = {replace(world, variant=variant).name for world in worlds for variant in Variant}
     assert names >= {"2000-1", "2000-1-network", "2000-1-network-shuffled"}
     assert len(names) == 2 * len(Variant)
+
+
+def test_families_are_left_out_on_the_first_world_of_each_kind():
+    drift, later = (WorldSpec(3000, seed, kind=Recipe.DRIFT) for seed in (1, 2))
+    plan = Plan([drift, later, WORLD], ["default"], ablation=True)
+    jobs = [(world, one.name) for world, one in plan.jobs()]
+    without = [one.name for one in ablations().values()]
+    assert len(jobs) == len(set(jobs)) == 3 + 2 * len(without)
+    assert {job for job in jobs if job[1] != "default"} == {
+        (world, name) for world in (drift, WORLD) for name in without
+    }
+    assert Plan([drift, WORLD], ["default"]).ablated == []
+
+
+def test_a_preset_that_is_not_compared_is_run_where_families_are_left_out():
+    drift = WorldSpec(3000, 1, kind=Recipe.DRIFT)
+    jobs = list(Plan([drift, WORLD], ["demo"], ablation=True).jobs())
+    assert [world for world, one in jobs if one.name == "default"] == [drift, WORLD]
 
 
 def test_a_world_that_can_not_be_made_is_told_before_any_run(tmp_path: Path):
