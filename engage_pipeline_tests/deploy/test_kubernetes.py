@@ -80,6 +80,15 @@ def test_the_pod_of_a_run_finds_data_settings_and_instance(tmp_path: Path) -> No
     assert [entry["value_from"]["secret_key_ref"]["name"] for entry in secrets] == ["engage-postgres"]
 
 
+def test_the_keys_of_object_stores_are_a_secret_of_runs_and_of_the_code_location(tmp_path: Path) -> None:
+    made_by = launcher(tmp_path)
+    _, container = pod(made_by, made_by.get_container_context_for_run(a_run()))
+    named = [entry["secret_ref"] for entry in container["env_from"]]
+    assert [(one["name"], one["optional"]) for one in named] == [("engage-stores", True)]
+    (deployment,) = values()["dagster-user-deployments"]["deployments"]
+    assert {"name": "engage-stores", "optional": True} in deployment["envSecrets"]
+
+
 def test_a_run_may_ask_for_more_by_its_tag(tmp_path: Path) -> None:
     """The tag that README shows."""
     made_by = launcher(tmp_path)
