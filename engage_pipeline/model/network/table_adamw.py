@@ -77,7 +77,7 @@ class TableAdamW(torch.optim.AdamW):
         """Moves `rows` int64 [n] as they moved without gradients since their last step."""
         if state := self.state.get(weights):
             row_steps.catch_up(
-                rows.numpy(),
+                rows.contiguous().numpy(),  # one layout is one compilation
                 int(state["step"]),
                 *self._betas,
                 self._group["eps"],
