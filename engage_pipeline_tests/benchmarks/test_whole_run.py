@@ -17,7 +17,7 @@ def test_growth_is_the_power_of_the_last_step() -> None:
     # 4 times the rows in 8 times the time, then 4 times the rows in twice the time: 4 ** 0.5
     runs = [{"tweet_parts": figures(rows, cpu)} for rows, cpu in ((1000, 1.0), (4000, 8.0), (16000, 16.0))]
     line = whole_run.growth(runs).splitlines()[-1]
-    assert line == "| tweet_parts | 1,000/s, 100 MB | 500/s, 100 MB | 1,000/s, 100 MB | 0.50 | 60.0 |"
+    assert line == "| tweet_parts | 1,000/s, 100 MB | 500/s, 100 MB | 1,000/s, 100 MB | 16 | 16 | 0.50 | 0.0 | 60.0 |"
 
 
 def test_shards_are_parts_and_one_validation_part(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ ON_SPARK = tuple(name for name, artifact in ARTIFACTS.items() if artifact.stage 
 ENGAGE = "import sys; sys.argv[0] = 'engage'; from engage_pipeline.cli import main; main()"
 HEADER = """| target | CPU s | wall s | rows/s per core | peak MB | spilled GB | on disk GB |
 |---|--:|--:|--:|--:|--:|--:|"""
+_LARGEST = ("CPU s", "wall s", "power", "spilled GB", "bytes a row on disk")
 
 
 @dataclass(frozen=True)
@@ -138,15 +139,18 @@ def run(folder: Path, rows: int, options: argparse.Namespace) -> Iterator[Figure
 
 
 def growth(runs: Sequence[dict[str, Figures]]) -> str:
-    """How each target grows over runs of growing size: rows/s of CPU and peak memory, the power of the last step."""
+    """How each target grows over runs of growing size: rows/s of CPU and peak memory, seconds of the largest, and the
+    power of the last step."""
     sizes = [next(iter(run.values())).rows for run in runs]
     titles = [f"{rows:,} rows" for rows in sizes]
-    lines = [f"| target | {' | '.join(titles)} | power | bytes a row on disk |", "|---|" + "--:|" * (len(sizes) + 2)]
+    lines = [f"| target | {' | '.join([*titles, *_LARGEST])} |", "|---|" + "--:|" * (len(sizes) + len(_LARGEST))]
     for target, last in runs[-1].items():
         steps = [run[target] for run in runs]
         cells = [f"{step.rate:,.0f}/s, {step.peak_mb:,} MB" for step in steps]
         power = log(last.cpu / steps[-2].cpu) / log(last.rows / steps[-2].rows)
-        lines.append(f"| {target} | {' | '.join(cells)} | {power:.2f} | {last.size / last.rows:,.1f} |")
+        cells += [f"{last.cpu:,.0f}", f"{last.wall:,.0f}", f"{power:.2f}"]
+        cells += [f"{last.spilled / 1e9:.1f}", f"{last.size / last.rows:,.1f}"]
+        lines.append(f"| {target} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
