@@ -47,7 +47,8 @@ def load_checkpoint(folder: Path, network: torch.nn.Module, optimizer: torch.opt
         raise UserError(f"{path}: not a checkpoint of this network; remove it to start over") from error
     for name, parameter in network.named_parameters():
         if state := _below(f"optimizer.{name}.", tensors):
-            optimizer.state[parameter] = {key: value.to(parameter.device) for key, value in state.items()}
+            # Copied, since a tensor of the file would be read from it again and again, maybe after it was replaced.
+            optimizer.state[parameter] = {key: value.to(parameter.device, copy=True) for key, value in state.items()}
     return position
 
 

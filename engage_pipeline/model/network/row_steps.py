@@ -1,7 +1,8 @@
 """AdamW by row: the loops of TableAdamW over the rows of a table of embeddings, compiled by numba.
 
-A table's `weights` and their moments, `mean` and `square`, are float32 [rows, size]; `last` int64 [rows] is the step
-that a row was moved up to. `kept` and `moved` float64 [steps] are A(t) and S(t, T) of TableAdamW.
+A table's `weights` and their moments, `mean` and `square`, are float32 [rows, size]. Steps are counted from the last
+settling, which was after step `base` of the training: `last` int64 [rows] is the one that a row was moved up to, and
+`kept` and `moved` float64 [steps] are A(t) and S(t, T) of TableAdamW.
 """
 
 from typing import Any
@@ -16,12 +17,13 @@ _compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 @_compiled
 def note_step(
-    step: int, rate: float, decay: float, beta1: float, beta2: float, kept: np.ndarray, moved: np.ndarray
+    step: int, base: int, rate: float, decay: float, beta1: float, beta2: float, kept: np.ndarray, moved: np.ndarray
 ) -> None:
     """Adds `step`, counted from 1, to A and S, with its learning rate and weight decay."""
     keep = 1 - rate * decay
     kept[step] = kept[step - 1] * keep
-    effect = rate * np.sqrt(1 - beta2**step) / (1 - beta1**step)
+    moved[step] = 0
+    effect = rate * np.sqrt(1 - beta2 ** (base + step)) / (1 - beta1 ** (base + step))
     ratio = beta1 / np.sqrt(beta2)
     for before in range(step - 1, max(step - WINDOW, 0) - 1, -1):
         effect *= ratio
@@ -32,6 +34,7 @@ def note_step(
 def catch_up(
     rows: np.ndarray,
     step: int,
+    base: int,
     beta1: float,
     beta2: float,
     eps: float,
@@ -50,7 +53,7 @@ def catch_up(
         last[row] = step
         keep = np.float32(kept[step] / kept[then])
         move = np.float32(moved[then] * kept[step] / kept[min(then + WINDOW, step)])
-        least = np.float32(eps * np.sqrt(1 - beta2**then))
+        least = np.float32(eps * np.sqrt(1 - beta2 ** (base + then)))
         decay1, decay2 = np.float32(beta1 ** (step - then)), np.float32(beta2 ** (step - then))
         for place in range(weights.shape[1]):
             one = mean[row, place]
@@ -66,6 +69,7 @@ def move_rows(
     rows: np.ndarray,
     gradients: np.ndarray,
     step: int,
+    base: int,
     rate: float,
     decay: float,
     beta1: float,
@@ -92,7 +96,8 @@ def move_rows(
             summed[place_of_sum, place] += gradients[entry, place]
     keep, least = np.float32(1 - rate * decay), np.float32(eps)
     old1, new1, old2, new2 = np.float32(beta1), np.float32(1 - beta1), np.float32(beta2), np.float32(1 - beta2)
-    size, bias = np.float32(rate / (1 - beta1**step)), np.float32(1 / np.sqrt(1 - beta2**step))
+    size = np.float32(rate / (1 - beta1 ** (base + step)))
+    bias = np.float32(1 / np.sqrt(1 - beta2 ** (base + step)))
     for number, row in enumerate(found[:n_found]):
         last[row] = step
         for place in range(gradients.shape[1]):

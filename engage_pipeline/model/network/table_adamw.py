@@ -7,27 +7,40 @@ the moments of a row are m b1^i and v b2^i after i steps, so its movement is kno
     w(T) = w(t) A(T) / A(t) - m / (sqrt(v) + eps sqrt(1 - b2^t)) S(t, T)    A(T) = product of 1 - lr(i) decay, i <= T
     S(t, T) = sum over i = t + 1 … T of lr(i) sqrt(1 - b2^i) / (1 - b1^i) (b1 / sqrt(b2))^(i - t) A(T) / A(i)
 
-So a row is brought up to date when a batch reads it, and all are at the end. The one difference to AdamW: eps is held
-constant in proportion to sqrt(v), instead of outgrowing it after thousands of steps, when m is 0.
+So a row is brought up to date when a batch reads it. The one difference to AdamW: there eps, which matters where
+sqrt(v) is as small, stays while sqrt(v) shrinks and its bias is corrected; here it goes along.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch  # noqa: TID253 - nothing light imports this module
 from torch import nn  # noqa: TID253
 
 from engage_pipeline.model.network import row_steps
 
-_State = dict[str, Any]
-_HELD_STEPS = 1024
+_MOST_STEPS = 1024
+"""After so many steps all rows are brought up to date, so that what is noted of steps stays small."""
+
+
+@dataclass
+class _Behind:
+    """How far the rows of a table are behind: see row_steps."""
+
+    base: int
+    steps: int
+    last: np.ndarray
+    kept: np.ndarray
+    moved: np.ndarray
 
 
 class TableAdamW(torch.optim.AdamW):
     """AdamW over all parameters of `network`; on a CPU by row for the weights of `tables`, modules of it.
 
     Several processes sum the gradients of a table as of any other parameter, if this comes before the network is
-    wrapped for them. `close` it before other code reads the tables.
+    wrapped for them. Its state is AdamW's. Settle it before other code reads the tables or the state.
     """
 
     def __init__(
@@ -41,6 +54,7 @@ class TableAdamW(torch.optim.AdamW):
         super().__init__(network.parameters(), learning_rate, weight_decay=weight_decay, fused=True)
         self._tables = [table for table in tables if table.weight.device.type == "cpu"]
         self._hooks = [table.register_forward_pre_hook(self._before_reading) for table in self._tables]
+        self._behind: dict[torch.Tensor, _Behind] = {}
         for table in self._tables:
             table.sparse = True
 
@@ -55,61 +69,87 @@ class TableAdamW(torch.optim.AdamW):
 
     def start_anew(self) -> None:
         """Forgets all moments."""
-        self._settle()
+        self.settle()
         self.state.clear()
 
+    def settle(self) -> None:
+        """Brings all rows up to date."""
+        for table in self._tables:
+            self._settle(table.weight)
+
     def close(self) -> None:
-        """Brings all rows up to date, and leaves the network as it was."""
-        self._settle()
+        """Settles, and leaves the network as it was."""
+        self.settle()
         for table, hook in zip(self._tables, self._hooks, strict=True):
             table.sparse = False
             hook.remove()
 
-    def _settle(self) -> None:
-        for table in self._tables:
-            self._catch_up(table.weight, torch.arange(len(table.weight)))
-
     def _before_reading(self, table: nn.Embedding, arguments: tuple[torch.Tensor, ...]) -> None:
+        rows = arguments[0]
+        if len(rows) and int(rows.max()) >= len(table.weight):
+            raise IndexError(f"row {int(rows.max())} of a table of {len(table.weight)}")
         if table.training:
-            self._catch_up(table.weight, arguments[0])
+            self._catch_up(table.weight, rows)
+
+    def _settle(self, weights: torch.Tensor) -> None:
+        if weights in self._behind:
+            self._catch_up(weights, torch.arange(len(weights)))
+            del self._behind[weights]
 
     def _catch_up(self, weights: torch.Tensor, rows: torch.Tensor) -> None:
         """Moves `rows` int64 [n] as they moved without gradients since their last step."""
-        if state := self.state.get(weights):
-            row_steps.catch_up(
-                rows.contiguous().numpy(),  # one layout is one compilation
-                int(state["step"]),
-                *self._betas,
-                self._group["eps"],
-                weights.detach().numpy(),
-                *_arrays(state, "exp_avg", "exp_avg_sq", "last", "kept", "moved"),
-            )
+        if (behind := self._behind.get(weights)) is None:
+            return
+        row_steps.catch_up(
+            rows.contiguous().numpy(),  # one layout is one compilation
+            behind.steps,
+            behind.base,
+            *self._betas,
+            self._group["eps"],
+            weights.detach().numpy(),
+            *self._moments(weights),
+            behind.last,
+            behind.kept,
+            behind.moved,
+        )
 
     def _step_rows(self, weights: torch.Tensor, gradient: torch.Tensor) -> None:
         """Moves the rows of `gradient`, sparse [rows, size]; notes how the others move."""
-        if not self.state[weights]:
-            self.state[weights] = _first_state(weights)
-        state = self.state[weights]
+        state: dict[str, Any] = self.state[weights]
+        if not state:
+            state["step"] = torch.zeros(())
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(weights), torch.zeros_like(weights)
         rate, decay, eps = (self._group[name] for name in ("lr", "weight_decay", "eps"))
-        found = gradient._indices()[0].numpy()
-        self._catch_up(weights, gradient._indices()[0])  # those that other processes read
+        rows, values = gradient._indices()[0], gradient._values()
+        self._catch_up(weights, rows)  # those that other processes have read
+        behind = self._behind.get(weights) or self._begin(weights)
         state["step"] += 1
-        step = int(state["step"])
-        if step == len(state["kept"]):
-            for name in ("kept", "moved"):
-                state[name] = torch.cat([state[name], torch.zeros(_HELD_STEPS, dtype=torch.float64)])
-        row_steps.note_step(step, rate, decay, *self._betas, *_arrays(state, "kept", "moved"))
+        behind.steps += 1
+        steps = behind.steps, behind.base
+        row_steps.note_step(*steps, rate, decay, *self._betas, behind.kept, behind.moved)
         row_steps.move_rows(
-            found,
-            gradient._values().numpy(),
-            step,
+            rows.contiguous().numpy(),
+            values.contiguous().numpy(),
+            *steps,
             rate,
             decay,
             *self._betas,
             eps,
             weights.numpy(),
-            *_arrays(state, "exp_avg", "exp_avg_sq", "last"),
+            *self._moments(weights),
+            behind.last,
         )
+        if behind.steps == _MOST_STEPS:
+            self._settle(weights)
+
+    def _begin(self, weights: torch.Tensor) -> _Behind:
+        base, last = int(self.state[weights]["step"]), np.zeros(len(weights), np.int64)
+        self._behind[weights] = _Behind(base, 0, last, np.ones(_MOST_STEPS + 1), np.zeros(_MOST_STEPS + 1))
+        return self._behind[weights]
+
+    def _moments(self, weights: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        state = self.state[weights]
+        return state["exp_avg"].numpy(), state["exp_avg_sq"].numpy()
 
     @property
     def _group(self) -> dict[str, Any]:
@@ -119,19 +159,3 @@ class TableAdamW(torch.optim.AdamW):
     def _betas(self) -> tuple[float, float]:
         found: tuple[float, float] = self._group["betas"]
         return found
-
-
-def _first_state(weights: torch.Tensor) -> _State:
-    kept, moved = torch.ones(_HELD_STEPS, dtype=torch.float64), torch.zeros(_HELD_STEPS, dtype=torch.float64)
-    return {
-        "step": torch.zeros((), dtype=torch.int64),
-        "exp_avg": torch.zeros_like(weights),
-        "exp_avg_sq": torch.zeros_like(weights),
-        "last": torch.zeros(len(weights), dtype=torch.int64),
-        "kept": kept,
-        "moved": moved,
-    }
-
-
-def _arrays(state: _State, *names: str) -> list[Any]:
-    return [state[name].numpy() for name in names]

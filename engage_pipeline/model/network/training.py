@@ -150,6 +150,7 @@ class TrainingRun:
             if position.curve and position.curve[-1]["step"] == position.step:
                 self._hand_over(position.curve[-1])
             if position.step % self.settings.save_steps == 0:
+                self.optimizer.settle()  # in every process, whether it saves or not
                 self._save()
             advance(len(batch), f"loss {loss:.4f}")
         position.stretch, position.batch = position.stretch + 1, 0

@@ -43,8 +43,8 @@ def rate(step: int) -> float:
     return 0.03 * (1 - step / STEPS)
 
 
-def learn(network: Tables, optimizer: torch.optim.Optimizer, steps: range) -> list[float]:
-    """The losses of the steps."""
+def learn(network: Tables, optimizer: torch.optim.Optimizer, steps: range, scale: float = 1) -> list[float]:
+    """The losses of the steps, which it learns from times `scale`."""
     losses = []
     network.train()
     for step in steps:
@@ -52,7 +52,7 @@ def learn(network: Tables, optimizer: torch.optim.Optimizer, steps: range) -> li
             group["lr"] = rate(step)
         rows, words, labels = batch(step)
         loss = F.binary_cross_entropy_with_logits(network(rows, words), labels)
-        loss.backward()
+        (scale * loss).backward()
         optimizer.step()
         optimizer.zero_grad()
         losses.append(loss.item())
@@ -116,10 +116,31 @@ def test_a_row_that_was_read_early_moves_on_by_its_momentum():
     torch.testing.assert_close(network.one.weight[EARLY], expected.one.weight[EARLY], rtol=1e-4, atol=1e-5)
 
 
-def test_its_state_can_be_handed_to_another():
+@pytest.mark.parametrize(("by_row_before", "by_row_after"), [(True, True), (True, False), (False, True)])
+def test_it_goes_on_from_a_state_as_adamw_does_on_any_device(by_row_before, by_row_after):
+    """Without tables it is AdamW, as on a GPU."""
+    network, expected = new_network(), new_network()
+    first = by_row(network) if by_row_before else plain(network)
+    learn(network, first, range(70))
+    if by_row_before:
+        first.settle()
+    again = Tables()
+    again.load_state_dict(network.state_dict())
+    second = TableAdamW(again, [again.one, again.bag] if by_row_after else [], 1.0, DECAY)
+    for parameter, before in zip(again.parameters(), network.parameters(), strict=True):
+        second.state[parameter] = {name: value.clone() for name, value in first.state[before].items()}
+    learn(again, second, range(70, 140))
+    second.close()
+    learn(expected, plain(expected), range(140))
+
+    assert_same(again, expected)
+
+
+def test_what_is_settled_goes_on_bit_for_bit_in_another():
     network, unbroken = new_network(), new_network()
     first = by_row(network)
     learn(network, first, range(70))
+    first.settle()
     again = Tables()
     again.load_state_dict(network.state_dict())
     second = by_row(again)
@@ -128,10 +149,42 @@ def test_its_state_can_be_handed_to_another():
     learn(again, second, range(70, 140))
     second.close()
     optimizer = by_row(unbroken)
-    learn(unbroken, optimizer, range(140))
+    learn(unbroken, optimizer, range(70))
+    optimizer.settle()
+    learn(unbroken, optimizer, range(70, 140))
     optimizer.close()
 
     assert_same(again, unbroken, 0)
+
+
+def test_a_row_that_another_process_read_moves_as_if_it_were_read_here():
+    network, expected = new_network(), new_network()
+    optimizers = by_row(network), plain(expected)
+    for one, optimizer in zip((network, expected), optimizers, strict=True):
+        learn(one, optimizer, range(30))
+    gradient = torch.zeros(ROWS, SIZE)
+    gradient[NEVER], gradient[EARLY] = 0.01, -0.02
+    network.one.weight.grad = gradient.to_sparse(1)
+    expected.one.weight.grad = gradient
+    for optimizer in optimizers:
+        optimizer.step()
+    optimizers[0].close()
+
+    assert_same(network.one, expected.one)
+
+
+def test_gradients_as_small_as_eps_move_rows_nearly_as_adamw_does():
+    """sqrt(v) of a row that was read once is a third of eps here."""
+    network, expected = new_network(), new_network()
+    optimizer = by_row(network)
+    learn(network, optimizer, range(STEPS), scale=1e-5)
+    optimizer.close()
+    before = new_network()
+    learn(expected, plain(expected), range(STEPS), scale=1e-5)
+
+    kept = float(np.prod([1 - DECAY * rate(step) for step in range(STEPS)]))
+    moved = (expected.one.weight - kept * before.one.weight).norm()
+    assert (network.one.weight - expected.one.weight).norm() < 0.03 * moved
 
 
 def test_it_starts_anew_as_a_new_optimizer_does():
@@ -147,9 +200,19 @@ def test_it_starts_anew_as_a_new_optimizer_does():
     assert_same(network, expected)
 
 
-def test_many_steps_need_longer_notes(monkeypatch):
-    monkeypatch.setattr("engage_pipeline.model.network.table_adamw._HELD_STEPS", 7)
+def test_all_rows_are_brought_up_to_date_now_and_then(monkeypatch):
+    monkeypatch.setattr("engage_pipeline.model.network.table_adamw._MOST_STEPS", 7)
     test_it_learns_as_adamw_over_all_rows(STEPS)
+
+
+def test_a_row_beyond_the_table_is_refused_before_anything_moves():
+    network = new_network()
+    optimizer = by_row(network)
+    learn(network, optimizer, range(3))
+    before = network.one.weight.clone()
+    with pytest.raises(IndexError, match=f"row {ROWS} of a table of {ROWS}"):
+        network(torch.tensor([0, ROWS]), torch.zeros(2 * WORDS, dtype=torch.int64))
+    assert torch.equal(network.one.weight, before)
 
 
 def test_reading_for_scores_moves_nothing():
@@ -172,6 +235,7 @@ def test_a_closed_one_leaves_the_network_as_it_was():
 
     assert torch.equal(network.one.weight, before)
     assert not network.one.weight.grad.is_sparse
+    assert not network.one._forward_pre_hooks
 
 
 def test_no_table_is_plain_adamw():
