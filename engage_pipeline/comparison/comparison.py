@@ -41,10 +41,10 @@ class Plan:
         contenders = [contender(name) for name in self.presets]
         for world in self.worlds:
             yield from ((world, one) for one in contenders)
-        for world in self.ablated:
-            if BASE not in self.presets:
-                yield world, contender(BASE)
-            yield from ((world, one) for one in ablations().values())
+            if world in self.ablated:
+                if BASE not in self.presets:
+                    yield world, contender(BASE)
+                yield from ((world, one) for one in ablations().values())
         if self.leakage:
             for variant in (Variant.SHUFFLED, Variant.STRANGERS):
                 yield replace(self.worlds[0], variant=variant), contender(BASE)
@@ -70,8 +70,10 @@ def compare(folder: Path, plan: Plan, common: Mapping[str, Any], command: str) -
                 outcome = outcomes[place] = _make(folder, world, one, common, plan)
                 _write_page(folder, plan, outcomes, common, command)
                 tracker.advance(world.rows, _note(outcome))
+                if all(jobs[other][0] != world for other in missing[number:]):
+                    shutil.rmtree(_base_folder(folder, world), ignore_errors=True)
         _write_page(folder, plan, outcomes, common, command)
-        for world in plan.ablated:
+        for world in plan.worlds:
             shutil.rmtree(_base_folder(folder, world), ignore_errors=True)
     return [outcome for outcome in outcomes if outcome is not None]
 
