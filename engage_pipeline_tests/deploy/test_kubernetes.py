@@ -82,9 +82,11 @@ def test_the_pod_of_a_run_finds_data_settings_and_instance(tmp_path: Path) -> No
 
 def test_the_keys_of_object_stores_are_a_secret_of_runs_and_of_the_code_location(tmp_path: Path) -> None:
     made_by = launcher(tmp_path)
-    _, container = pod(made_by, made_by.get_container_context_for_run(a_run()))
-    named = [entry["secret_ref"] for entry in container["env_from"]]
-    assert [(one["name"], one["optional"]) for one in named] == [("engage-stores", True)]
+    of_a_step = K8sContainerContext.create_for_run(a_run(), made_by, include_run_tags=False)
+    for context in (made_by.get_container_context_for_run(a_run()), of_a_step):
+        _, container = pod(made_by, context)
+        named = [entry["secret_ref"] for entry in container["env_from"]]
+        assert [(one["name"], one["optional"]) for one in named] == [("engage-stores", True)]
     (deployment,) = values()["dagster-user-deployments"]["deployments"]
     assert {"name": "engage-stores", "optional": True} in deployment["envSecrets"]
 
