@@ -91,7 +91,10 @@ def predict(
     values: Values = None,
     json: Json = False,
 ) -> None:
-    """Predict test parts with the published model: the challenge's test phase. No Dagster; network only for URIs."""
+    """Predict test parts with the published model: the challenge's test phase.
+
+    No Dagster; network only for URIs, a mirror, and a hub encoder's tokenizer if a part has plain text.
+    """
     from engage_pipeline.submission.predict import predict as predict_parts
 
     settings = chosen_settings(config, preset, values)

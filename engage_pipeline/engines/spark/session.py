@@ -69,7 +69,9 @@ def open_session(settings: Settings) -> "SparkSession":
 def require_spark() -> None:
     """Raises UserError if pyspark, sqlglot or Java is missing."""
     if find_spec("pyspark") is None or find_spec("sqlglot") is None:
-        raise UserError("engine.kind = spark: pip install 'engage_pipeline[spark]' is needed")
+        raise UserError(
+            "engine.kind = spark: its extra is not installed; in the checkout: pip install --editable '.[spark]'"
+        )
     if not _running:
         _require_java()
 

@@ -66,8 +66,16 @@ def opened(folder: Path, *missing: str, **environment: str) -> "subprocess.Compl
 @pytest.mark.parametrize(
     ("missing", "environment", "line"),
     [
-        (["pyspark"], {}, "engine.kind = spark: pip install 'engage_pipeline[spark]' is needed"),
-        (["sqlglot"], {}, "engine.kind = spark: pip install 'engage_pipeline[spark]' is needed"),
+        (
+            ["pyspark"],
+            {},
+            "engine.kind = spark: its extra is not installed; in the checkout: pip install --editable '.[spark]'",
+        ),
+        (
+            ["sqlglot"],
+            {},
+            "engine.kind = spark: its extra is not installed; in the checkout: pip install --editable '.[spark]'",
+        ),
         (
             [],
             {"PATH": "/nowhere"},
