@@ -14,10 +14,17 @@ def figures(rows: int, cpu: float) -> Figures:
 
 
 def test_growth_is_the_power_of_the_last_step() -> None:
-    # 4 times the rows in 8 times the time, then 4 times the rows in twice the time: 4 ** 0.5
-    runs = [{"tweet_parts": figures(rows, cpu)} for rows, cpu in ((1000, 1.0), (4000, 8.0), (16000, 16.0))]
+    # 4 times the rows in twice the time: 4 ** 0.5
+    runs = [{"tweet_parts": figures(rows, cpu)} for rows, cpu in ((4000, 8.0), (16000, 16.0))]
     line = whole_run.growth(runs).splitlines()[-1]
-    assert line == "| tweet_parts | 1,000/s, 100 MB | 500/s, 100 MB | 1,000/s, 100 MB | 16 | 16 | 0.50 | 0.0 | 60.0 |"
+    assert line == "| tweet_parts | 500/s, 100 MB | 1,000/s, 100 MB | 16 | 16 | 0.50 | 0.0 | 60.0 |"
+
+
+def test_growth_of_three_runs_leaves_out_what_the_smallest_takes() -> None:
+    # beyond 1,000 rows in 10 s: 2,000 rows in 1 s, then 32,000 in 4 s: 16 ** 0.5
+    runs = [{"tweet_parts": figures(rows, cpu)} for rows, cpu in ((1000, 10.0), (3000, 11.0), (33000, 14.0))]
+    line = whole_run.growth(runs).splitlines()[-1]
+    assert line == "| tweet_parts | 100/s, 100 MB | 273/s, 100 MB | 2,357/s, 100 MB | 14 | 14 | 0.50 | 0.0 | 60.0 |"
 
 
 def test_shards_are_parts_and_one_validation_part(tmp_path: Path) -> None:

@@ -140,18 +140,31 @@ def run(folder: Path, rows: int, options: argparse.Namespace) -> Iterator[Figure
 
 def growth(runs: Sequence[dict[str, Figures]]) -> str:
     """How each target grows over runs of growing size: rows/s of CPU and peak memory, seconds of the largest, and the
-    power of the last step."""
+    power of the last step.
+
+    Of three runs or more, the power is that of rows and CPU seconds beyond the smallest run, which has the start of the
+    processes.
+    """
     sizes = [next(iter(run.values())).rows for run in runs]
     titles = [f"{rows:,} rows" for rows in sizes]
     lines = [f"| target | {' | '.join([*titles, *_LARGEST])} |", "|---|" + "--:|" * (len(sizes) + len(_LARGEST))]
     for target, last in runs[-1].items():
         steps = [run[target] for run in runs]
         cells = [f"{step.rate:,.0f}/s, {step.peak_mb:,} MB" for step in steps]
-        power = log(last.cpu / steps[-2].cpu) / log(last.rows / steps[-2].rows)
+        least = steps[0] if len(steps) > 2 else None
+        (rows, cpu), (few, little) = (_beyond(least, step) for step in (last, steps[-2]))
+        power = log(cpu / little) / log(rows / few)
         cells += [f"{last.cpu:,.0f}", f"{last.wall:,.0f}", f"{power:.2f}"]
         cells += [f"{last.spilled / 1e9:.1f}", f"{last.size / last.rows:,.1f}"]
         lines.append(f"| {target} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _beyond(least: Figures | None, figures: Figures) -> tuple[int, float]:
+    """Rows and CPU seconds beyond `least`, at least a tenth of a second."""
+    if least is None:
+        return figures.rows, figures.cpu
+    return figures.rows - least.rows, max(figures.cpu - least.cpu, 0.1)
 
 
 def main(arguments: Sequence[str]) -> None:
