@@ -5,7 +5,7 @@ settling, which was after step `base` of the training: `last` int64 [rows] is th
 `kept` and `moved` float64 [steps] are A(t) and S(t, T) of TableAdamW.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -15,11 +15,27 @@ WINDOW = 256
 _compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
+class Rule(NamedTuple):
+    """AdamW's b1, b2 and eps."""
+
+    beta1: float
+    beta2: float
+    eps: float
+
+
+class Table(NamedTuple):
+    """What a step of rows changes."""
+
+    weights: np.ndarray
+    mean: np.ndarray
+    square: np.ndarray
+    last: np.ndarray
+
+
 @_compiled
-def note_step(
-    step: int, base: int, rate: float, decay: float, beta1: float, beta2: float, kept: np.ndarray, moved: np.ndarray
-) -> None:
+def note_step(step: int, base: int, rate: float, decay: float, rule: Rule, kept: np.ndarray, moved: np.ndarray) -> None:
     """Adds `step`, counted from 1, to A and S, with its learning rate and weight decay."""
+    beta1, beta2, _ = rule
     keep = 1 - rate * decay
     kept[step] = kept[step - 1] * keep
     moved[step] = 0
@@ -32,20 +48,11 @@ def note_step(
 
 @_compiled
 def catch_up(
-    rows: np.ndarray,
-    step: int,
-    base: int,
-    beta1: float,
-    beta2: float,
-    eps: float,
-    weights: np.ndarray,
-    mean: np.ndarray,
-    square: np.ndarray,
-    last: np.ndarray,
-    kept: np.ndarray,
-    moved: np.ndarray,
+    rows: np.ndarray, step: int, base: int, rule: Rule, table: Table, kept: np.ndarray, moved: np.ndarray
 ) -> None:
     """Moves `rows` int64 [n] as they moved without gradients up to `step`; a row may be there many times."""
+    beta1, beta2, eps = rule
+    weights, mean, square, last = table
     for row in rows:
         then = last[row]
         if then == step:
@@ -66,24 +73,14 @@ def catch_up(
 
 @_compiled
 def move_rows(
-    rows: np.ndarray,
-    gradients: np.ndarray,
-    step: int,
-    base: int,
-    rate: float,
-    decay: float,
-    beta1: float,
-    beta2: float,
-    eps: float,
-    weights: np.ndarray,
-    mean: np.ndarray,
-    square: np.ndarray,
-    last: np.ndarray,
+    rows: np.ndarray, gradients: np.ndarray, step: int, base: int, rate: float, decay: float, rule: Rule, table: Table
 ) -> None:
     """Makes a step of AdamW for `rows` int64 [n], moved up to the step before, with `gradients` float32 [n, size].
 
     The gradients of a row that is there many times are summed.
     """
+    beta1, beta2, eps = rule
+    weights, mean, square, last = table
     summed, found = np.zeros_like(gradients), np.empty(len(rows), np.int64)
     n_found = 0
     for entry, row in enumerate(rows):

@@ -20,6 +20,7 @@ import torch  # noqa: TID253 - nothing light imports this module
 from torch import nn  # noqa: TID253
 
 from engage_pipeline.model.network import row_steps
+from engage_pipeline.model.network.row_steps import Rule, Table
 
 _MOST_STEPS = 1024
 """After so many steps all rows are brought up to date, so that what is noted of steps stays small."""
@@ -104,11 +105,8 @@ class TableAdamW(torch.optim.AdamW):
             rows.contiguous().numpy(),  # one layout is one compilation
             behind.steps,
             behind.base,
-            *self._betas,
-            self._group["eps"],
-            weights.detach().numpy(),
-            *self._moments(weights),
-            behind.last,
+            self._rule,
+            self._table(weights, behind),
             behind.kept,
             behind.moved,
         )
@@ -119,25 +117,23 @@ class TableAdamW(torch.optim.AdamW):
         if not state:
             state["step"] = torch.zeros(())
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(weights), torch.zeros_like(weights)
-        rate, decay, eps = (self._group[name] for name in ("lr", "weight_decay", "eps"))
+        group = self.param_groups[0]
+        rate, decay = group["lr"], group["weight_decay"]
         rows, values = gradient._indices()[0], gradient._values()
         self._catch_up(weights, rows)  # those that other processes have read
         behind = self._behind.get(weights) or self._begin(weights)
         state["step"] += 1
         behind.steps += 1
         steps = behind.steps, behind.base
-        row_steps.note_step(*steps, rate, decay, *self._betas, behind.kept, behind.moved)
+        row_steps.note_step(*steps, rate, decay, self._rule, behind.kept, behind.moved)
         row_steps.move_rows(
             rows.contiguous().numpy(),
             values.contiguous().numpy(),
             *steps,
             rate,
             decay,
-            *self._betas,
-            eps,
-            weights.numpy(),
-            *self._moments(weights),
-            behind.last,
+            self._rule,
+            self._table(weights, behind),
         )
         if behind.steps == _MOST_STEPS:
             self._settle(weights)
@@ -147,15 +143,12 @@ class TableAdamW(torch.optim.AdamW):
         self._behind[weights] = _Behind(base, 0, last, np.ones(_MOST_STEPS + 1), np.zeros(_MOST_STEPS + 1))
         return self._behind[weights]
 
-    def _moments(self, weights: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    def _table(self, weights: torch.Tensor, behind: _Behind) -> Table:
         state = self.state[weights]
-        return state["exp_avg"].numpy(), state["exp_avg_sq"].numpy()
+        return Table(weights.detach().numpy(), state["exp_avg"].numpy(), state["exp_avg_sq"].numpy(), behind.last)
 
     @property
-    def _group(self) -> dict[str, Any]:
-        return self.param_groups[0]
-
-    @property
-    def _betas(self) -> tuple[float, float]:
-        found: tuple[float, float] = self._group["betas"]
-        return found
+    def _rule(self) -> Rule:
+        group = self.param_groups[0]
+        beta1, beta2 = group["betas"]
+        return Rule(beta1, beta2, group["eps"])

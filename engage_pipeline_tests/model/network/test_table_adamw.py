@@ -69,6 +69,13 @@ def by_row(network: Tables) -> TableAdamW:
     return TableAdamW(network, [network.one, network.bag], 1.0, DECAY)
 
 
+def hand_over(before: torch.optim.Optimizer, network: Tables, after: torch.optim.Optimizer, again: Tables) -> None:
+    """Copies weights and states, as a checkpoint does."""
+    again.load_state_dict(network.state_dict())
+    for parameter, old in zip(again.parameters(), network.parameters(), strict=True):
+        after.state[parameter] = {name: value.clone() for name, value in before.state[old].items()}
+
+
 def plain(network: Tables) -> torch.optim.AdamW:
     return torch.optim.AdamW(network.parameters(), 1.0, weight_decay=DECAY)
 
@@ -125,10 +132,8 @@ def test_it_goes_on_from_a_state_as_adamw_does_on_any_device(by_row_before, by_r
     if by_row_before:
         first.settle()
     again = Tables()
-    again.load_state_dict(network.state_dict())
     second = TableAdamW(again, [again.one, again.bag] if by_row_after else [], 1.0, DECAY)
-    for parameter, before in zip(again.parameters(), network.parameters(), strict=True):
-        second.state[parameter] = {name: value.clone() for name, value in first.state[before].items()}
+    hand_over(first, network, second, again)
     learn(again, second, range(70, 140))
     second.close()
     learn(expected, plain(expected), range(140))
@@ -142,10 +147,8 @@ def test_what_is_settled_goes_on_bit_for_bit_in_another():
     learn(network, first, range(70))
     first.settle()
     again = Tables()
-    again.load_state_dict(network.state_dict())
     second = by_row(again)
-    for parameter, before in zip(again.parameters(), network.parameters(), strict=True):
-        second.state[parameter] = {name: value.clone() for name, value in first.state[before].items()}
+    hand_over(first, network, second, again)
     learn(again, second, range(70, 140))
     second.close()
     optimizer = by_row(unbroken)
