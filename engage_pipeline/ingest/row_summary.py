@@ -21,7 +21,7 @@ PAIR = ("tweet_id", "engaging_user_id")
 SAMPLE_ROWS = 2048
 """Rows of a sample; a part with fewer rows is sampled whole."""
 _TIMES = {engagement_timestamp(engagement): engagement for engagement in ENGAGEMENTS}
-_KNOWN = {"tweet_type": pa.array(TWEET_TYPES), "present_media": pa.array(MEDIA)}
+_KNOWN = {"tweet_type": TWEET_TYPES, "present_media": MEDIA}
 
 
 class RowSummary:
@@ -60,7 +60,7 @@ class RowSummary:
             self.days.update(dict(zip(days.tolist(), counts.tolist(), strict=True)))
             for name in _TIMES.keys() & set(rows.schema.names):
                 self.positives[_TIMES[name]] += len(rows) - rows[name].null_count
-            self.unknown.update(name for name in _KNOWN if _has_unknown(rows[name], _KNOWN[name]))
+            self.unknown.update(name for name in _KNOWN if _has_unknown(rows[name], pa.array(_KNOWN[name])))
             pairs = combined(*(fingerprints(rows[name]) for name in PAIR))
             self._pairs.frombytes(pairs[pairs != NO_FINGERPRINT].tobytes())
             self._add_least(pa.Table.from_batches([rows.select(PAIR)]))

@@ -15,7 +15,10 @@ import pyarrow as pa
 LOGGER = logging.getLogger("engage_pipeline")
 
 _LARGE_BLOCK = 31 << 20
-"""glibc caps the mmap threshold at 32 MiB."""
+"""glibc caps the mmap threshold that it finds by itself at 32 MiB."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Numbers of parameters of glibc's mallopt."""
+_ANY_BLOCK = 1 << 30
 
 
 def machine_memory(groups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
@@ -64,6 +67,26 @@ def reuse_memory() -> None:
     time of work that goes block by block. Freeing a large block raises its threshold (mallopt(3), M_MMAP_THRESHOLD).
     """
     np.empty(_LARGE_BLOCK, dtype=np.uint8)
+
+
+@contextmanager
+def large_blocks_reused() -> Iterator[None]:
+    """Makes glibc keep freed blocks of up to a gigabyte for reuse within the block; gives them back at its end.
+
+    Training of a network of hidden 1500 allocates its weights in bfloat16 and their gradients in each step; page faults
+    were a third of its time. Where the C library has no such setting, nothing is done.
+    """
+    option = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if option is None or not option(_MMAP_THRESHOLD, _ANY_BLOCK):
+        yield
+        return
+    option(_TRIM_THRESHOLD, 2 * _ANY_BLOCK)
+    try:
+        yield
+    finally:
+        option(_MMAP_THRESHOLD, _LARGE_BLOCK)
+        option(_TRIM_THRESHOLD, 2 * _LARGE_BLOCK)
+        release_memory()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from engage_pipeline.files.atomic import atomic_file
 from engage_pipeline.machine.memory import peak_memory_mb, release_memory, reset_peak_memory
 from engage_pipeline.machine.threads import arrow_threads
 from engage_pipeline_tests.benchmarks.kinds import KINDS, WORK
+from engage_pipeline_tests.benchmarks.watched import with_bytecode
 from engage_pipeline_tests.benchmarks.world import World
 
 LEAST_SECONDS = 1.0
@@ -43,7 +44,7 @@ def measure(kind: str, stage: str, world: World) -> Measurement:
     """Runs the stage in a child process with the world's number of threads. Raises CalledProcessError if it fails."""
     threads = str(world.threads)
     limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"), threads)
-    environment = {**os.environ, **limits, "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DISABLE": "1"}
+    environment = {**with_bytecode(), **limits, "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DISABLE": "1"}
     arguments = [kind, stage, str(world.folder), str(world.rows), threads]
     command = [sys.executable, "-m", "engage_pipeline_tests.benchmarks.measuring", *arguments]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)

@@ -42,6 +42,13 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path, capsys: pytest.CaptureFi
     assert any(line.startswith("| interaction_counts |") for line in second)
 
 
+@pytest.mark.long
+def test_the_model_of_the_full_size_is_measured(tmp_path: Path) -> None:
+    benchmarks.main(["--rows", str(ROWS), "--folder", str(tmp_path), "--stages", "predict_1500,one_row_1500"])
+    names = {f"{ROWS}-1-{stage}-work.json" for stage in ("wide_model", "predict_1500", "one_row_1500")}
+    assert names <= {path.name for path in tmp_path.iterdir()}
+
+
 def test_a_wrong_argument_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         benchmarks.main(["--stages", "ingest,nothing"])

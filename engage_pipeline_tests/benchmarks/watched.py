@@ -1,4 +1,4 @@
-"""What a process and all that it starts take: CPU, memory, spilled bytes. Linux, by /proc."""
+"""What a process and all that it starts take: CPU, memory, spilled bytes (Linux, by /proc); and its environment."""
 
 import os
 import subprocess
@@ -12,6 +12,11 @@ from engage_pipeline_tests import servers
 
 _A_LOOK = 0.2
 """Seconds between two looks at a process."""
+
+
+def with_bytecode() -> dict[str, str]:
+    """The environment, in which Python keeps what it compiles, as it does for users: else each start compiles anew."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 @dataclass

@@ -10,7 +10,6 @@ What FOLDER holds already is kept, so that a run that was stopped goes on; the a
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -28,7 +27,7 @@ from engage_pipeline.settings.settings import load_settings
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.synthetic import synthesize
 from engage_pipeline_tests.benchmarks import report
-from engage_pipeline_tests.benchmarks.watched import bytes_below, watch
+from engage_pipeline_tests.benchmarks.watched import bytes_below, watch, with_bytecode
 from engage_pipeline_tests.benchmarks.world import ROWS_A_USER
 from engage_pipeline_tests.worlds import REPOSITORY
 
@@ -114,7 +113,8 @@ def write_config(folder: Path, engine: dict[str, object]) -> Path:
 def make(config: Path, target: str, rows: int) -> Figures:
     """Makes the target with `engage run` and measures it. Raises CalledProcessError where it fails."""
     store = ArtifactStore(load_settings(config))
-    environment = {**os.environ, "DAGSTER_HOME": str(config.parent), "TQDM_DISABLE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    quiet = {"TQDM_DISABLE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    environment = {**with_bytecode(), **quiet, "DAGSTER_HOME": str(config.parent)}
     command = [sys.executable, "-c", ENGAGE, "run", "--config", str(config), "--target", target]
     seen, wall = watch(command, environment, spill_folder(store.settings))
     keys = store.parts() if ARTIFACTS[target].partitioned else [None]

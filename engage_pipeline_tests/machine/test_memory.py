@@ -65,6 +65,37 @@ def test_freed_blocks_are_used_again() -> None:
     assert plain > 5 * reused
 
 
+LARGE = """
+import contextlib, resource, sys
+from engage_pipeline.machine.memory import large_blocks_reused
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        blocks = [bytearray(40 << 20) for _ in range(3)]
+        del blocks
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+def resident():
+    return int(open("/proc/self/status").read().split("RssAnon:")[1].split()[0]) >> 10
+
+with large_blocks_reused() if sys.argv[1] == "reuse" else contextlib.nullcontext():
+    inside = faults()
+print(inside, resident())
+"""
+
+
+def test_large_blocks_are_used_again_and_given_back() -> None:
+    """Blocks of 40 MB: after the first three, those of the default get new pages each time."""
+    command = [sys.executable, "-c", LARGE]
+    (reused, left), (plain, _) = (
+        map(int, subprocess.run([*command, way], capture_output=True, text=True, check=True).stdout.split())
+        for way in ("reuse", "plain")
+    )
+    assert plain > 5 * reused
+    assert left < 100
+
+
 @pytest.mark.parametrize(
     ("own", "limits", "expected"),
     [

@@ -60,7 +60,7 @@ class Deletions:
         return f"{tweets} and {users} in {counted(len(self.lists), 'list')}"
 
 
-NO_DELETIONS = Deletions(pa.array([], pa.string()), pa.array([], pa.string()), (), None)
+NO_DELETIONS = Deletions(pa.nulls(0, pa.string()), pa.nulls(0, pa.string()), (), None)  # pa.array imports pandas
 
 
 def read_deletions(folder: Location, *, follow_links: bool = False) -> Deletions:

@@ -19,6 +19,7 @@ from torch.nn import functional as F  # noqa: N812, TID253
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.machine.device import Device, torch_device
+from engage_pipeline.machine.memory import large_blocks_reused
 from engage_pipeline.machine.parallel import in_order
 from engage_pipeline.machine.precision import autocast
 from engage_pipeline.model.network.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
@@ -110,7 +111,11 @@ class TrainingRun:
         started, rows_before = time.monotonic(), self.position.rows
         self.network.train()
         total = sum(stretch.rows for stretch in self.plan.stretches)
-        with progress(self.plan.name, total) as tracker, self.track(self.position.step) as self.tracked:
+        with (
+            large_blocks_reused(),
+            progress(self.plan.name, total) as tracker,
+            self.track(self.position.step) as self.tracked,
+        ):
             tracker.advance(rows_before)
             while self.position.stretch < len(self.plan.stretches):
                 self._train_stretch(self.plan.stretches[self.position.stretch], tracker.advance)

@@ -50,7 +50,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "predict": ("trained_model",),
     "one_row": ("trained_model",),
     "one_row_1500": ("wide_model",),
-    "wide_model": ("network_1500", "engagement_effects"),
+    "wide_model": ("network_1500", "finetuned_network", "engagement_effects"),
     "predict_1500": ("wide_model",),
 }
 UNREPORTED = frozenset(

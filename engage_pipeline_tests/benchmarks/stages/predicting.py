@@ -7,6 +7,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from engage_pipeline.model.validation_roles import DECIDED
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store import promoted_counters
 from engage_pipeline_tests.benchmarks.stages.networks import wide_folder, wide_inputs, wide_settings
@@ -38,10 +39,14 @@ def _published_settings(world: World) -> Settings:
 
 @contextmanager
 def wide_model(world: World) -> Iterator[Work]:
-    """Publishes a model with networks of the full size in place of the demo's: twice the one that was trained."""
+    """Publishes a model with networks of the full size in place of the demo's: the one that was trained, in each place.
+
+    Its blend is that of the demo's fine-tuned network, whose logits of validation rows stay.
+    """
     from engage_pipeline.model.bundle import build_bundle
     from engage_pipeline.model.effects.columns import read_columns
     from engage_pipeline.model.network.scoring import NetworkScorer
+    from engage_pipeline.model.out_of_fold import OUT_OF_FOLD
     from engage_pipeline.model.promotion.promotion import copy_files
     from engage_pipeline.model.trees.training import train_trees
     from engage_pipeline.store.store import ArtifactStore
@@ -53,9 +58,13 @@ def wide_model(world: World) -> Iterator[Work]:
     def work() -> Done:
         with store.publish("emde_sketches") as draft:
             shutil.copyfile(features_drawn.with_name("codes.parquet"), draft.path("codes.parquet"))
-        for name in ("pretrained_network", "finetuned_network"):
-            with store.publish(name) as draft:
-                _copy(network, draft.directory)
+        logits = world.store.open("finetuned_network").path(OUT_OF_FOLD)
+        with store.publish("pretrained_network") as draft:
+            _copy(network, draft.directory)
+        with store.publish("finetuned_network") as draft:
+            for prefix in ("", DECIDED):
+                _copy(network, draft.directory, prefix)
+            shutil.copyfile(logits, draft.path(OUT_OF_FOLD))
         effects = store.open("engagement_effects").directory()
         with store.publish("engagement_trees") as draft:
             scorer = NetworkScorer.load(network, codes, threads=world.threads)
@@ -64,7 +73,7 @@ def wide_model(world: World) -> Iterator[Work]:
             build_bundle(
                 draft.directory,
                 pretrained=network,
-                finetuned=network,
+                finetuned=store.open("finetuned_network").directory(),
                 effects=effects,
                 trees=store.open("engagement_trees").directory(),
                 features=features,
@@ -79,9 +88,9 @@ def wide_model(world: World) -> Iterator[Work]:
     yield work
 
 
-def _copy(network: Path, output: Path) -> None:
+def _copy(network: Path, output: Path, prefix: str = "") -> None:
     for path in network.glob("network.*"):
-        shutil.copyfile(path, output / path.name)
+        shutil.copyfile(path, output / f"{prefix}{path.name}")
 
 
 @contextmanager
