@@ -12,7 +12,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from engage_pipeline.model.effects.sweeps import Sweeps
 from engage_pipeline.settings.computing import TreeSettings
+from engage_pipeline.settings.features import EffectSettings
 
 SCORED_SHARE = 12 / 76
 """Validation rows, and test rows, for one training row in a synthetic world."""
@@ -60,12 +62,16 @@ class Rates:
 
 @dataclass(frozen=True)
 class Line:
-    """How a target grows: wall and CPU seconds that it takes at all, CPU seconds a row, and their serial share."""
+    """How a target grows: wall and CPU seconds that it takes at all, CPU seconds a row, and their serial share.
+
+    `rows` are those of the largest run.
+    """
 
     fixed_wall: float
     fixed_cpu: float
     cpu_a_row: float
     serial: float
+    rows: int
 
     def hours(self, rows: int, cores: int) -> float:
         """Wall time."""
@@ -82,14 +88,14 @@ def line_through(runs: Mapping[int, Run], target: str) -> Line:
     few, many = min(runs), max(runs)
     small, large = runs[few][target], runs[many][target]
     if few == many:
-        return Line(0, 0, large.cpu / many, _serial(large.cpu, large.wall, large.threads))
+        return Line(0, 0, large.cpu / many, _serial(large.cpu, large.wall, large.threads), many)
     cpu, wall = large.cpu - small.cpu, large.wall - small.wall
     if cpu <= 0:
-        return Line(large.wall, large.cpu, 0, 0)
+        return Line(large.wall, large.cpu, 0, 0, many)
     serial = _serial(cpu, wall, large.threads)
     grown = many / (many - few)
     fixed = max(large.wall - wall * grown, 0), max(large.cpu - cpu * grown, 0)
-    return Line(*fixed, cpu / (many - few), serial)
+    return Line(*fixed, cpu / (many - few), serial, many)
 
 
 def _serial(cpu: float, wall: float, threads: int) -> float:
@@ -99,16 +105,25 @@ def _serial(cpu: float, wall: float, threads: int) -> float:
 
 def run_hours(lines: Mapping[str, Line], rows: int, cores: int) -> float:
     """All targets one after the other."""
-    return sum(line.hours(_worked_on(name, rows), cores) for name, line in lines.items())
+    return sum(line.hours(_worked_on(name, rows, line.rows), cores) for name, line in lines.items())
 
 
 def run_cpu_seconds(lines: Mapping[str, Line], rows: int) -> float:
     """Of all targets."""
-    return sum(line.cpu_seconds(_worked_on(name, rows)) for name, line in lines.items())
+    return sum(line.cpu_seconds(_worked_on(name, rows, line.rows)) for name, line in lines.items())
 
 
-def _worked_on(target: str, rows: int) -> int:
+def _worked_on(target: str, rows: int, measured: int) -> int:
+    """Rows that take as long, with the work on each row that they take where `measured` rows are."""
+    if target == "engagement_effects":
+        return round(rows * sweeps(rows) / sweeps(measured))
     return min(rows, round(MOST_ROWS.get(target, rows)))
+
+
+def sweeps(rows: int) -> int:
+    """Of the effects, by default, over so many training rows and their validation rows."""
+    settings = EffectSettings()
+    return Sweeps.of(round(rows * (1 + SCORED_SHARE)), settings).total(settings.folds + 1, settled=True, refit=True)
 
 
 def grown_mb(runs: Mapping[int, Run], target: str) -> float:

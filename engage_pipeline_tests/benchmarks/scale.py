@@ -21,6 +21,8 @@ from engage_pipeline_tests.benchmarks.rates import read_rates
 SIZES = (1_000_000, 10_000_000, 100_000_000, 750_000_000, 1_000_000_000)
 MACHINE_CORES = (2, 16, 64)
 SPARK_CORES = (16, 64, 256, 1024)
+CHALLENGE_ROWS = 750_000_000
+"""About those of the challenge's training window."""
 MODEL_STAGES = {
     "token_sketches_768": "token sketches, DistilBERT's size, of the distinct tweets",
     "network_1500": "a network of hidden 1500, one pass over the training rows",
@@ -42,6 +44,7 @@ def markdown(rates: Rates) -> str:
         _grid("Hours of its ingest and interactions stages", duckdb, MACHINE_CORES),
         _grid("Hours of the same two stages on Spark, cores of all workers", spark, SPARK_CORES),
         [_cheaper(duckdb, spark)],
+        _targets(whole, spark),
         _space(rates),
         _models(rates),
         _measured(rates),
@@ -60,6 +63,18 @@ def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], *,
 def _grid(title: str, lines: Mapping[str, Line], cores: Sequence[int]) -> list[str]:
     rows = ([f"{rows:,}", *(f"{run_hours(lines, rows, n):,.2f}" for n in cores)] for rows in SIZES)
     return _table(title, ["rows", *(f"{n:,} cores" for n in cores)], rows, texts=0)
+
+
+def _targets(whole: Mapping[str, Line], spark: Mapping[str, Line]) -> list[str]:
+    """Each target at CHALLENGE_ROWS; on Spark those that it makes."""
+    rows = []
+    for name, line in whole.items():
+        cells = [f"{run_hours({name: line}, CHALLENGE_ROWS, cores):.2f}" for cores in MACHINE_CORES[:2]]
+        own = {name: spark[name]} if name in spark else {}
+        cells += [f"{run_hours(own, CHALLENGE_ROWS, cores):.2f}" if own else "" for cores in SPARK_CORES[1:3]]
+        rows.append([name, f"{run_cpu_seconds({name: line}, CHALLENGE_ROWS) / 3600:.1f}", *cells])
+    machines = [f"{cores} cores" for cores in MACHINE_CORES[:2]] + [f"Spark, {cores}" for cores in SPARK_CORES[1:3]]
+    return _table(f"Hours of each target for {CHALLENGE_ROWS:,} rows", ["target", "CPU hours", *machines], rows)
 
 
 def _cheaper(duckdb: Mapping[str, Line], spark: Mapping[str, Line]) -> str:

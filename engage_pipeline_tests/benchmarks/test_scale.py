@@ -62,7 +62,7 @@ def test_on_spark_two_sizes_tell_what_is_fixed_and_what_cores_share() -> None:
 
 def test_what_takes_no_more_time_for_more_rows_is_fixed() -> None:
     runs = rates_on(page(DUCKDB, SPARK[0], SPARK[0].replace("1,000,000 rows", "2,000,000 rows"))).runs
-    assert cost_model.line_through(runs["spark"], "tweet_parts") == cost_model.Line(5_400, 7_200, 0, 0)
+    assert cost_model.line_through(runs["spark"], "tweet_parts") == cost_model.Line(5_400, 7_200, 0, 0, 2_000_000)
 
 
 def test_models_work_on_their_own_rows() -> None:
@@ -78,6 +78,13 @@ def test_trees_take_no_longer_beyond_their_most_rows() -> None:
     assert cost_model.run_cpu_seconds(trees, 10**9) == pytest.approx(5 * 76 / 12 * 3600, rel=1e-6)
 
 
+def test_effects_make_fewer_sweeps_over_many_rows() -> None:
+    # 30 and 30 sweeps: 30 + 3 (7 + 10) + 7 + 30; from 40 million fitted rows on 15 and 15: 15 + 3 (3 + 5) + 3 + 15
+    assert (cost_model.sweeps(1_000_000), cost_model.sweeps(10**9)) == (118, 57)
+    effects = {"engagement_effects": RATES.lines("duckdb")["engagement_effects"]}
+    assert cost_model.run_cpu_seconds(effects, 10**9) == pytest.approx(1000 * 3600 * 57 / 118)
+
+
 def test_what_memory_grows_by_is_told_by_two_runs() -> None:
     assert cost_model.grown_mb(RATES.runs["spark"], "tweet_parts") == pytest.approx(500)
     assert cost_model.grown_mb(RATES.runs["duckdb"], "tweet_parts") == 0
@@ -89,6 +96,9 @@ def test_the_page_has_a_row_for_each_size_and_the_disk_of_all_targets(tmp_path: 
     text = (tmp_path / "scale.md").read_text(encoding="utf-8")
     assert "| 1,000,000 | 11.00 | 1.38 | 0.34 |" in text  # 22 targets of one hour, on 2, 16 and 64 cores
     assert "| 1,000,000 | 5.00 | 0.62 | 0.16 |" in text  # the 10 of them that Spark makes
+    # 3 600 s of CPU a million rows, all of it shared; on Spark 3 600 and 2 700 fixed, half of the rest shared
+    assert "| tweet_parts | 750.0 | 375.00 | 46.88 | 381.61 | 377.21 |" in text
+    assert "| submission | 750.0 | 375.00 | 46.88 |  |  |" in text
     assert "| 10,000,000 | 40.0 | 60.0 | 60.0 | 320.0 |" in text  # 2 GB a target and million rows
     assert "| spark | tweet_parts | 2,700 | 3,600.0 | 50% | 2,500 | 500 |" in text
 

@@ -47,6 +47,10 @@ class Sweeps:
         """A third of `kept`, rounded up."""
         return -(-self.kept // 3)
 
+    def total(self, chains: int, *, settled: bool, refit: bool) -> int:
+        """Returns the sweeps of a fit: until it has `settled`, of `chains` that leave rows out, of all if `refit`."""
+        return settled * self.settling + chains * (self.burnt + self.few) + refit * (self.burnt + self.kept)
+
     def reason(self, total: int, rows: int, settings: EffectSettings) -> str:
         """Returns a line for the log: the number of sweeps of all chains together, and why it is not another one."""
         text = f"{total:,} sweeps of {rows:,} rows, {self.settling} to settle and {self.kept} kept"

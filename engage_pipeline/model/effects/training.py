@@ -118,7 +118,7 @@ def _sample(
     deviations = [effect.deviation for effect in effects]
     first = sweeps.settling if len(design) > rows.n_validation else 0  # without training rows it would wander
     burnt, few = sweeps.burnt, sweeps.few
-    total = first + len(folds) * (burnt + few) + (burnt + sweeps.kept) * settings.refit
+    total = sweeps.total(len(folds), settled=first > 0, refit=settings.refit)
     LOGGER.info("engagement_effects: %s", sweeps.reason(total, len(design), settings.effects))
     with progress("engagement_effects", total, "sweeps") as tracker:
 
