@@ -63,6 +63,13 @@ class CheckSettings(SettingsSection):
         0.1, gt=0, description="Warn if predicted and observed rate of an author group differ by a larger share."
     )
 
+    @field_validator("label_rates")
+    @classmethod
+    def _lower_bounds_first(cls, value: dict[Engagement, tuple[Share, Share]]) -> dict[Engagement, tuple[Share, Share]]:
+        if wrong := [f"{name}: {low} is above {high}" for name, (low, high) in value.items() if low > high]:
+            raise ValueError(wrong[0])
+        return value
+
 
 class PromotionSettings(SettingsSection):
     """When a newly trained model replaces the one that predicts."""

@@ -162,14 +162,15 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def load_settings(
-    path: Path | None = None, *, preset: str | None = None, overrides: Sequence[Override] = ()
+    path: Path | str | None = None, *, preset: str | None = None, overrides: Sequence[Override] = ()
 ) -> Settings:
     """Reads the settings of `path`, else of $ENGAGE_CONFIG, else of ./config.yaml if it exists, else the defaults.
 
     Variables ENGAGE__SECTION__KEY override the file, `preset` overrides both, and `overrides` all. Raises UserError
     naming the source, the key and the problem.
     """
-    chosen = path or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+    named = path or os.environ.get(CONFIG_VARIABLE)
+    chosen = Path(named) if named else None
     if chosen is None and DEFAULT_CONFIG.is_file():
         chosen = DEFAULT_CONFIG
     values = {} if chosen is None else read_yaml(chosen)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from engage_pipeline import schema
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
+from engage_pipeline.plurals import first_few
 from engage_pipeline.settings.settings import load_settings
 from engage_pipeline.store import file_names
 from engage_pipeline.store.manifests import label
@@ -122,6 +123,9 @@ def _versions(store: ArtifactStore, name: str, parts: Sequence[str]) -> list[Ver
     keys = parts or store.parts()[: store.settings.max_n_parts]
     if not keys:
         raise UserError(f"no part of {store.settings.recsys_data} is ingested: materialize tweet_parts first")
+    for key in parts:
+        if store.manifest(name, key) is None and key not in (ingested := store.parts()):
+            raise UserError(f"{label(name, key)}: no such part; the ingested parts are {first_few(ingested)}")
     return [store.open(name, key) for key in keys]
 
 

@@ -1,6 +1,6 @@
 """Staleness: why a version would differ if it were made now. The same rule holds for status, plan, runs and checks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -86,10 +86,7 @@ def changed_setting(
     its default. If such a field changes the result, the code version is raised.
     """
     before = {name: _with_new_fields(value, defaults.get(name)) for name, value in made_with.items()}
-    changes = [
-        _value_change(name, before.get(name), value) for name, value in sorted(now.items()) if before.get(name) != value
-    ]
-    return "; ".join(changes) or None
+    return "; ".join(dict.fromkeys(_changes(before, now))) or None  # a section may stand beside some of its fields
 
 
 def _with_new_fields(section: Any, defaults: Any) -> Any:
@@ -98,16 +95,17 @@ def _with_new_fields(section: Any, defaults: Any) -> Any:
     return defaults | {name: _with_new_fields(value, defaults.get(name)) for name, value in section.items()}
 
 
-def _value_change(name: str, before: Any, now: Any) -> str:
-    if isinstance(before, dict) and isinstance(now, dict):
-        return (
-            changed_setting(
-                {f"{name}.{step}": value for step, value in before.items()},
-                {f"{name}.{step}": value for step, value in now.items()},
-            )
-            or f"{name} changed"
-        )
-    return f"{name}: {before} → {now}"
+def _changes(made_with: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """Yields a change of a value, or those of the fields of a section that both have."""
+    for name, value in sorted(now.items()):
+        before = made_with.get(name)
+        if before == value:
+            continue
+        if isinstance(before, dict) and isinstance(value, dict):
+            of_fields = ({f"{name}.{step}": one for step, one in section.items()} for section in (before, value))
+            yield from list(_changes(*of_fields)) or [f"{name} changed"]
+        else:
+            yield f"{name}: {before} → {value}"
 
 
 def changed_source(before: Sequence[SourceFile], now: Sequence[SourceFile]) -> str | None:

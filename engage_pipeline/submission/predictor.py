@@ -30,24 +30,31 @@ from engage_pipeline.submission.published import hold_published
 BATCH_ROWS = 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictor:
-    """The published model and counters in memory."""
+    """The published model, its `version`, and its counters in memory."""
 
     model: TrainedModel
     features: RowFeatures
+    version: str
 
     @classmethod
     def open(cls, settings: Settings, *, threads: int | None = None, allow_mixed: bool = False) -> Self:
         """Loads the published model and counters; `threads` and `allow_mixed` as in predict.
 
-        Raises UserError if one of them is missing, damaged or made with other settings.
+        Raises UserError if one of them is missing, damaged or made with other settings, ValueError if `threads` < 1.
         """
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads: at least 1 is needed, not {threads}")
         with atomic.scratch_folder(settings.working_dir, SCRATCH) as scratch:
             held = hold_published(open_store(settings), scratch, allow_mixed=allow_mixed)
             published = held.load(threads or settings.engine.threads)
             limit_blas(threads or settings.engine.threads)
-            return cls(published.model, RowFeatures(settings, **published.counts))
+            return cls(published.model, RowFeatures(settings, **published.counts), published.version)
+
+    def __repr__(self) -> str:
+        """Returns the version of the model alone."""
+        return f"Predictor(version={self.version!r})"
 
     def predict(self, line: bytes) -> np.ndarray:
         """Returns the probabilities, float64 [4] in the order of schema.TARGETS, of a raw line with or without labels.
@@ -58,10 +65,14 @@ class Predictor:
         return self.model.probabilities(self.features.of(read_line(line)))[0]
 
     def predict_many(self, lines: Sequence[bytes]) -> np.ndarray:
-        """Returns what `predict` does for each line, float64 [n, 4]; the model scores BATCH_ROWS together."""
+        """Returns what `predict` does for each line, float64 [n, 4]; the model scores BATCH_ROWS together.
+
+        Raises UserError naming the row, from 0, if its line would be rejected.
+        """
         found = np.empty((len(lines), len(schema.TARGETS)))
         for start in range(0, len(lines), BATCH_ROWS):
-            rows = [self.features.of(read_line(line)).table() for line in lines[start : start + BATCH_ROWS]]
+            batch = enumerate(lines[start : start + BATCH_ROWS], start)
+            rows = [self.features.of(read_line(line, f"row {number}")).table() for number, line in batch]
             found[start : start + len(rows)] = self.model.probabilities(pa.concat_tables(rows).combine_chunks())
         return found
 

@@ -136,6 +136,7 @@ LAUGHTER = "x0: &x0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("checks: {label_rates: {like: [0.5, 0.4]}}", ": checks.label_rates: like: 0.5 is above 0.4"),
         ("seed: 3\nchecks: {first_day: 2021-02-30}", ", line 2: '2021-02-30': day is out of range for month"),
         ("seed: 3\n\nmax_n_parts: " + "9" * 5000, ", line 3: '9999"),
         ("max_n_parts: 0x" + "f" * 6000, ", line 1: '0xfff"),

@@ -104,7 +104,12 @@ def test_a_part_or_another_file_is_chosen(finished_world: Path) -> None:
     ("name", "part", "file", "line"),
     [
         ("interaction_feature", None, None, "no such artifact; the artifacts are tweet_parts, "),
-        (FEATURES, "part-00009", None, "interaction_features/part-00009 is not there yet: materialize it first"),
+        (
+            FEATURES,
+            "part-00009",
+            None,
+            "interaction_features/part-00009: no such part; the ingested parts are part-0000",
+        ),
         (FEATURES, "../part-00000", None, "part '../part-00000': a part's name is"),
         (
             "test_features",

@@ -68,6 +68,12 @@ def test_each_reason_is_told(name: str) -> None:
     assert why_stale(MADE, now) == reason
 
 
+def test_a_change_is_told_once() -> None:
+    made = replace(MADE, settings={**MADE.settings, "trees.depth": 3})
+    now = Now(settings={"seed": 1, "trees": {"rounds": 5, "depth": 4}, "trees.depth": 4})
+    assert why_stale(made, now) == "trees.depth: 3 → 4"
+
+
 def test_a_file_that_was_only_touched_is_the_same_and_so_is_a_setting_that_is_gone() -> None:
     assert why_stale(MADE, Now(sources=(replace(RAW, mtime_ns=9),))) is None
     assert why_stale(MADE, Now(settings={"seed": 1})) is None

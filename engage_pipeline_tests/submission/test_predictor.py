@@ -68,6 +68,22 @@ def test_many_rows_are_scored_together_as_each_alone(
     assert predictor.predict_many([]).shape == (0, 4)
 
 
+def test_a_wrong_argument_is_named(predictor: Predictor, settings: Settings, lines: list[bytes]) -> None:
+    with pytest.raises(UserError, match=r"^row 1 is rejected: columns: 1 instead of 20$"):
+        predictor.predict_many([lines[0], b"a", lines[1]])
+    with pytest.raises(TypeError, match=r"^a row must be a line as bytes, not str$"):
+        predictor.predict(lines[0].decode())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^row 0 must be a line as bytes, not int$"):
+        predictor.predict_many(lines[0])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^threads: at least 1 is needed, not 0$"):
+        Predictor.open(settings, threads=0)
+
+
+def test_a_predictor_shows_the_version_of_its_model(predictor: Predictor, settings: Settings) -> None:
+    version = ArtifactStore(settings).open("trained_model").manifest.version
+    assert repr(predictor) == f"Predictor(version={version!r})"
+
+
 def test_an_explanation_adds_up_to_the_prediction(predictor: Predictor, lines: list[bytes]) -> None:
     found = predictor.explain(lines[0])
     assert [one.probability for one in found.engagements] == pytest.approx(predictor.predict(lines[0]), abs=1e-3)

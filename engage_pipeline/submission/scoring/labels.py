@@ -25,6 +25,8 @@ from engage_pipeline.store.file_names import REJECTS, TWEETS
 from engage_pipeline.submission.scoring.results_file import ID_COLUMNS
 
 FOLLOWERS = "engaged_with_user_follower_count"
+_TRUTH = tuple(f"p_{target}" for target in schema.TARGETS)
+"""The probabilities in the files that `engage synthesize --oracle` writes with ids and labels."""
 _IDENTITY_TYPES = {schema.LINE_NUMBER: pa.int64(), "part": pa.large_string()}
 """The columns with a row's place in its part; labels and oracle must agree on them if both have them."""
 
@@ -64,10 +66,14 @@ def read_labels(path: Location, settings: Settings) -> LabelledRows:
 def read_oracle(path: Location, rows: LabelledRows) -> NDArray[np.float64]:
     """Reads the true probabilities of `rows`, [n, 4] in TARGETS order, from a Parquet file in the same order.
 
-    Raises UserError if the file holds other rows, or a value that is not a probability.
+    They are in columns named as TARGETS, or, beside labels, p_like and so on. Raises UserError if the file holds other
+    rows, labels alone, or a value that is not a probability.
     """
     table = _read_parquet(path)
-    _require(path, table, schema.TARGETS)
+    names = _TRUTH if set(_TRUTH) <= set(table.column_names) else schema.TARGETS
+    _require(path, table, names)
+    if labels := [name for name in names if not pa.types.is_floating(table[name].type)]:
+        raise UserError(f"{path}: column {labels[0]} holds {table[labels[0]].type}: labels, not probabilities")
     if table.num_rows != len(rows.labels):
         raise UserError(f"{path}: {counted(table.num_rows, 'row')} for the {len(rows.labels)} of {rows.path}")
     identity = _identity(path, table)
@@ -76,12 +82,12 @@ def read_oracle(path: Location, rows: LabelledRows) -> NDArray[np.float64]:
             same = pc.fill_null(pc.equal(identity[name], rows.identity[name]), False)
             if (row := pc.index(same, False).as_py()) >= 0:
                 raise UserError(f"{path}: row {row} has another {name} than row {row} of {rows.path}")
-    columns = [pc.fill_null(_cast(path, table, name, pa.float64()), np.nan) for name in schema.TARGETS]
+    columns = [pc.fill_null(_cast(path, table, name, pa.float64()), np.nan) for name in names]
     probabilities = np.column_stack([column.to_numpy() for column in columns])
     if (wrong := first_improbable(probabilities)) is not None:
         row, column = wrong
         value = probabilities[row, column]
-        raise UserError(f"{path}: row {row}, {schema.TARGETS[column]}: {value} is not a probability in [0, 1]")
+        raise UserError(f"{path}: row {row}, {names[column]}: {value} is not a probability in [0, 1]")
     return probabilities
 
 
@@ -97,7 +103,7 @@ def _is_part(path: Location) -> bool:
 def _read_parquet(path: Location) -> pa.Table:
     if not is_parquet(path):
         raise UserError(f"{path}: not a Parquet file")
-    wanted = (*_IDENTITY_TYPES, *ID_COLUMNS, FOLLOWERS, *schema.TARGETS)
+    wanted = (*_IDENTITY_TYPES, *ID_COLUMNS, FOLLOWERS, *schema.TARGETS, *_TRUTH)
     with open_parquet(path) as file:
         try:
             return file.read([name for name in wanted if name in file.schema_arrow.names])

@@ -333,6 +333,16 @@ def test_an_oracle_of_other_rows_is_refused(tmp_path: Path, chosen: Settings) ->
     refused("results.csv: not a Parquet file", results, labels, chosen, results)
 
 
+def test_probabilities_beside_labels_are_found_and_labels_alone_are_no_oracle(tmp_path: Path, chosen: Settings) -> None:
+    table, true = world(tmp_path)
+    results, labels = write_results(tmp_path / "results.csv", table, true), tmp_path / "labels.parquet"
+    beside = tmp_path / "truth.parquet"
+    named = {f"p_{name}": column for name, column in zip(schema.TARGETS, true.T, strict=True)}
+    pq.write_table(pa.table({**{name: table[name] for name in schema.TARGETS}, **named}), beside)
+    assert score_predictions(results, labels, beside, chosen).oracle == expected(table, true)
+    refused("labels.parquet: column like holds bool: labels, not probabilities", results, labels, chosen, labels)
+
+
 def raw_part(table: pa.Table) -> bytes:
     """A labelled part (docs/specification.md, section 1) with the ids, followers and labels of `table`."""
     lines = []
