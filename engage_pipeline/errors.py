@@ -16,5 +16,9 @@ class UserError(Exception):
         super().__init__(message if message.isprintable() else "".join(map(_printable, message)))
 
 
+class StoreError(UserError):
+    """An object store can't be reached, or refuses: what is asked of it may be there all the same."""
+
+
 def _printable(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")

@@ -19,10 +19,13 @@ def grouped(problems: Mapping[str, str]) -> str:
     """The problems by name in one line, each once: `part-00000, part-00002: empty; part-00003: damaged`.
 
     Problems that differ in the name alone count as one, in which `…` stands for the name. A problem whose name is empty
-    stands alone.
+    stands alone, or counts as one with an equal one that has a name.
     """
     names: defaultdict[str, list[str]] = defaultdict(list)
     for name, problem in problems.items():
         names[problem.replace(name, "…") if name else problem].append(name)
-    lines = [(first_few(its), problems[its[0]] if len(its) == 1 else problem) for problem, its in names.items()]
+    lines = [
+        (first_few([name for name in its if name]), problems[its[0]] if len(its) == 1 else problem)
+        for problem, its in names.items()
+    ]
     return "; ".join(f"{named}: {problem}" if named else problem for named, problem in lines)

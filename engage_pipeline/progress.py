@@ -52,9 +52,9 @@ class Progress:
         line = f"{self.name}: {self.done:,}"
         if self.total:
             left = max(self.total - self.done, 0) / max(rate, 1e-9)
-            line += f" of {self.total:,} {self.unit}, {rate:,.0f} a second, {left:,.0f} s left"
+            line += f" of {self.total:,} {self.unit}, {_shown(rate)} a second, {left:,.0f} s left"
         else:
-            line += f" {self.unit}, {rate:,.0f} a second"
+            line += f" {self.unit}, {_shown(rate)} a second"
         return f"{line}, {note}" if note else line
 
     def close(self) -> None:
@@ -63,6 +63,10 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
         LOGGER.info("%s: %s %s in %.1f s", self.name, f"{self.done:,}", self.unit, seconds)
+
+
+def _shown(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}" if rate >= 1 else f"{rate:.1g}"
 
 
 @contextmanager

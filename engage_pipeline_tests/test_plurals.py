@@ -21,6 +21,7 @@ def test_the_first_names_and_how_many_more(count: int, said: str) -> None:
             {"p0": "in/p0: empty", "p1": "in/p1.gz: empty", "p2": "in/p2: empty"},
             "p0, p2: in/…: empty; p1: in/p1.gz: empty",
         ),
+        ({"p0": "no store", "": "no store", "p1": "no store"}, "p0, p1: no store"),
         ({f"p{number}": "empty" for number in range(8)}, "p0, p1, p2, p3, p4 and 3 more: empty"),
     ],
 )

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from engage_pipeline.errors import UserError
+from engage_pipeline.errors import StoreError, UserError
 from engage_pipeline.locations.location import Location, ObjectPath, fresh
 
 _BLOCK = 1 << 20
@@ -86,7 +86,7 @@ def unchanged(path: Location, since: Identity) -> Iterator[None]:
     """Guards a block that reads the file `path`, whose identity was `since` before.
 
     Raises UserError if its identity is another one after the block, also if the block failed: the data, or the error,
-    may come from two different files.
+    may come from two different files. Raises StoreError if its store can't be reached any more.
     """
     try:
         yield
@@ -99,6 +99,8 @@ def unchanged(path: Location, since: Identity) -> Iterator[None]:
 def _require_unchanged(path: Location, since: Identity) -> None:
     try:
         same = identity(path) == since
+    except StoreError:
+        raise
     except UserError:
         same = False
     if not same:

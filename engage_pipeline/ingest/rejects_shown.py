@@ -69,7 +69,8 @@ def _find(store: ArtifactStore, part: str) -> _Found:
         return _Found((kept_rejects(folder),), "kept of an attempt that failed")
     manifest = store.manifest(name, key)
     if manifest is None:
-        there = ", ".join(str(one) for one in keys_on_disk(store, "tweet_parts")) or "none"
+        keys = [str(one) for one in keys_on_disk(store, "tweet_parts") if store.manifest("tweet_parts", one)]
+        there = ", ".join(keys) or "none"
         raise UserError(f"{part}: no such part was read into {store.root}; training parts there: {there}")
     version = store.version(manifest)
     files = [file for file in sorted(manifest.files) if file.endswith(REJECTS)]

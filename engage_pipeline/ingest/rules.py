@@ -151,7 +151,8 @@ def no_row_is_in_another_window(store: Reader, version: Version) -> Outcome:
             part = file.removesuffix(SAMPLE).removesuffix(".")
             problem = problem or (
                 f"{part + ': ' if part else ''}{found:,} of {whole:,} sampled rows are in {where.split()[0]} too "
-                f"(checks.max_shared_share = {limit:g}): remove one of the two"
+                f"(checks.max_shared_share = {limit:g}): remove one of the two, or raise the limit if viewers see "
+                "tweets again"
             )
     return Outcome(problem, {"sampled rows shared": shared, "sampled rows": sampled})
 

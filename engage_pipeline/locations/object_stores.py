@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import pyarrow as pa
 
-from engage_pipeline.errors import UserError
+from engage_pipeline.errors import StoreError, UserError
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
@@ -27,18 +27,29 @@ _GOOGLE_EMULATOR = "CLOUD_STORAGE_EMULATOR_ENDPOINT"
 """The variable that Google's client reads by itself."""
 _AZURE_SCHEMES = ("az", "abfs", "abfss")
 _NOISE = re.compile(r"\s*(\(Request ID: [^)]*\)|Request ?I[dD]: ?\S+|Time:\S+|error_info=\{.*)")
+_ADVICE = {
+    "ACCESS_DENIED": "check the store's keys in the environment",
+    "curlCode: 6,": "check the network, and the endpoint (such as AWS_ENDPOINT_URL)",
+    "curlCode: 7,": "check the network, and the endpoint (such as AWS_ENDPOINT_URL)",
+    "curlCode: 35,": "an endpoint without TLS begins with http://",
+}
+"""What helps, by what an error says."""
 
 
 @contextmanager
 def told(shown: str) -> Iterator[None]:
-    """Turns the errors of a store into a UserError that begins with `shown`, the name of an object."""
+    """Turns the errors of a store into a UserError that begins with `shown`, the name of an object.
+
+    All but that there is no such object are a StoreError.
+    """
     try:
         yield
     except FileNotFoundError as error:
         raise UserError(f"{shown}: no such object") from error
     except (OSError, pa.ArrowException) as error:
         reason = _NOISE.sub("", " ".join(str(error).split()))
-        raise UserError(f"{shown}: {reason[:600]}") from None
+        advice = next((f"; {words}" for mark, words in _ADVICE.items() if mark in reason), "")
+        raise StoreError(f"{shown}: {reason[:600]}{advice}") from None
 
 
 @lru_cache(maxsize=64)

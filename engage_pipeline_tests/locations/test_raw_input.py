@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from engage_pipeline.engines.duckdb import DuckDBEngine
-from engage_pipeline.errors import UserError
+from engage_pipeline.errors import StoreError, UserError
+from engage_pipeline.files.atomic import identity, unchanged
 from engage_pipeline.ingest import part_publishing
 from engage_pipeline.ingest.deletions.forgetting import raw_files
 from engage_pipeline.ingest.deletions.lists import read_deletions
@@ -204,6 +205,21 @@ def test_a_replaced_object_is_stale(bucket: Bucket, tmp_path: Path) -> None:
     bucket.put("train/part-00000", content("part-00000", rows=2))
     sources = raw_sources(store.settings, "tweet_parts", "part-00000")
     assert store.stale("tweet_parts", "part-00000", sources) == "part-00000 was replaced"
+
+
+def test_a_store_that_is_gone_has_not_changed_the_file(bucket: Bucket, network: Network, tmp_path: Path) -> None:
+    part = object_path(bucket.put("part-00000", content("part-00000")))
+    before = identity(part)
+    with pytest.raises(UserError, match="replaced or changed while it was read"), unchanged(part, before):
+        bucket.put("part-00000", content("part-00000", rows=2))
+    forget_connections()
+    before = identity(part)
+    with (
+        pytest.raises(StoreError, match=r"^s3://bucket-\w+/part-00000: .*AWS Error NETWORK_CONNECTION"),
+        unchanged(part, before),
+    ):
+        network.cut_after(0)
+        raise ValueError("what a reader makes of it")
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

@@ -36,11 +36,15 @@ def _subject(explained: ExplainedRow) -> list[str]:
     tweet, features = explained.tweet, explained.features
     file = f"  file    {SCORED_FILE_TITLE} are missing: the row is explained alone, `engage predict` may differ"
     return [
-        f"  tweet   {tweet['tweet_id']}  {_moment(tweet['tweet_timestamp'])}, {words.content(features)}",
-        f"  author  {tweet['engaged_with_user_id']}  {words.author(features)}",
-        f"  viewer  {tweet['engaging_user_id']}  {words.viewer(features)}",
+        f"  tweet   {_id(tweet['tweet_id'])}  {_moment(tweet['tweet_timestamp'])}, {words.content(features)}",
+        f"  author  {_id(tweet['engaged_with_user_id'])}  {words.author(features)}",
+        f"  viewer  {_id(tweet['engaging_user_id'])}  {words.viewer(features)}",
         *([file] if schema.SCORED_FILE_FEATURES[0] in features else []),
     ]
+
+
+def _id(text: str | None) -> str:
+    return "(missing)" if text is None else text
 
 
 def _moment(seconds: int | None) -> str:

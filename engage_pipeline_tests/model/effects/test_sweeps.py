@@ -117,3 +117,9 @@ def test_the_log_tells_the_sweeps_and_progress_counts_them(
     assert f"engagement_effects: {total} of {total} sweeps" in lines[-2]
     assert lines[-1].startswith(f"engagement_effects: {total} sweeps in ")
     assert len(made) == total
+
+
+@pytest.mark.parametrize(("settled", "refit", "total"), [(True, True, 118), (False, True, 88), (True, False, 81)])
+def test_the_sweeps_of_all_chains(settled: bool, refit: bool, total: int) -> None:
+    # 30 to settle, 3 chains of 7 and 10, and 7 and 30 of all rows
+    assert Sweeps(30, 30).total(3, settled=settled, refit=refit) == total

@@ -108,7 +108,7 @@ MUTATIONS = [
         ("if before and now and before != now", "if before != now"),
         ("before.keys() | now.keys()", "now.keys()"),
         ("if before.get(name) != now.get(name)", "if name not in now"),
-        ("sorted(now.items()) if before.get(name) != value", "sorted(now.items()) if name not in before"),
+        ("        if before == value:", "        if name in made_with:"),
         ('        return "other raw files"', "        return None"),
         ("if one.sha256 != other.sha256", "if one.bytes != other.bytes"),
     ),
