@@ -1,6 +1,6 @@
 """The state of all artifacts: what exists, what it cost, why it is out of date, what predates a deletion."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -69,15 +69,14 @@ def status_table(status: Status) -> str:
 
 
 def _keys(store: ArtifactStore, name: str) -> Sequence[str | None]:
-    """Returns the parts of an artifact, of tweet_parts also the failed ones; [None] for one without parts."""
+    """Returns the parts of an artifact, of tweet_parts all that have a raw file; [None] for one without parts."""
     if not ARTIFACTS[name].partitioned:
         return [None]
-    failed: set[str] = set()
+    raw: Collection[str] = ()
     if name == "tweet_parts":
         with suppress(UserError):  # a note of read_status
             raw = training_listing(store.settings).parts
-            failed = {key for key in raw if kept_rejects(store.folder(name, key)).is_file()}
-    return sorted({*store.parts(), *failed})
+    return sorted({*store.parts(), *raw})
 
 
 def _deletions(store: ArtifactStore) -> dict[str, str]:
@@ -95,7 +94,7 @@ def _state(store: ArtifactStore, name: str, key: str | None, deletions: Mapping[
     except UserError as error:
         return ArtifactState(name, key, str(error))
     if manifest is None:
-        failed = name == "tweet_parts"  # only its failed parts are listed without a version
+        failed = name == "tweet_parts" and kept_rejects(store.folder(name, key)).is_file()
         return ArtifactState(name, key, f"failed: `engage rejects {key}` says why" if failed else NOT_THERE)
     try:
         reason = store.stale(name, key, raw_sources(store.settings, name, key))

@@ -86,7 +86,7 @@ def summary(store: ArtifactStore, made: Sequence[Step]) -> str:
     seconds = sum(Facts.read(store.open(step.artifact, step.key).manifest).seconds for step in made)
     return "\n".join(
         [
-            f"{counted(len(made), 'artifact')} made in {seconds:.0f} s" if made else "everything is up to date",
+            f"{counted(len(made), 'artifact')} made, {seconds:.0f} s of work" if made else "everything is up to date",
             "",
             format_table(scores),
             "",

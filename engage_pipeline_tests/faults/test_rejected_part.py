@@ -90,6 +90,14 @@ def test_the_rejects_are_kept_until_the_part_is_read_whole(ingested: Path) -> No
     assert not kept_of(ingested).exists()
 
 
+def test_status_names_a_part_that_is_new(ingested: Path) -> None:
+    new = part_of(ingested).with_name("part-00077")
+    shutil.copy(part_of(ingested), new)
+    rows = {line.split()[0]: line for line in status_table(read_status(worlds.store_of(ingested))).splitlines() if line}
+    assert rows["tweet_parts/part-00077"].endswith("not there yet")
+    assert "interaction_features/part-00077" not in rows
+
+
 def test_status_names_a_part_that_was_never_ingested(ingested: Path) -> None:
     shutil.rmtree(worlds.store_of(ingested).folder("tweet_parts", "part-00001"))
     spoil(part_of(ingested))

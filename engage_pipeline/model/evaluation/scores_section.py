@@ -69,7 +69,7 @@ def headline(scores: Mapping[str, Scores], history: ModelHistory, facts: Pipelin
     line = f"{rows:,} held-out rows, which no model was trained on. Models: {', '.join(reported_first(scores))}."
     about = "the model that predicts" if main == PREDICTING else f"the candidate's {main}"
     return Headline(
-        line, history.decision, cards, f"Means of the four engagements, {about}:", dict(_identity(history, facts))
+        line, history.decision, cards, f"Means over the engagements, {about}:", dict(_identity(history, facts))
     )
 
 

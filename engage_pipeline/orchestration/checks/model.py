@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -73,25 +74,26 @@ def author_groups_are_served_alike(store: ArtifactStore) -> Finding:
     limits, edges = store.settings.checks, store.settings.evaluation.follower_edges
     predictions = _Predictions(store)
     wrong, rows = [], []
-    largest, worst, said = 0.0, -math.inf, "0 groups can be scored"
+    points, nearest, said = 0.0, -math.inf, "0 groups can be scored"
     for target in schema.TARGETS:
         labels, probabilities = predictions.of(target)
         overall, _ = rce_with_error(labels, probabilities)
         for group in group_gaps(labels, probabilities, predictions.followers, edges):
             behind = 0.0 if overall is None or group.rce is None else overall - group.rce
-            largest, allowed = max(largest, behind), limits.fairness_rce + STANDARD_ERRORS * group.rce_error
-            if group.rce is not None and behind - allowed > worst:
-                worst = behind - allowed
-                said = (
-                    f"{target}, {group.name} followers: RCE {behind:.1f} points below all rows, {allowed:.1f} allowed"
-                )
+            allowed = limits.fairness_rce + STANDARD_ERRORS * group.rce_error
+            share = behind / max(allowed, sys.float_info.min)
+            if group.rce is not None and share > nearest:
+                points, nearest = behind, share
+                side = "above" if behind < 0 else "below"
+                said = f"{target}, {group.name} followers: RCE {abs(behind):.1f} points {side} all rows, "
+                said += f"{allowed:.1f} below allowed"
             if behind > allowed:
                 wrong.append(f"{target}, {group.name} followers: RCE {group.rce:.1f}, all rows {overall:.1f}")
             if group.rates.beyond_chance > limits.group_calibration * group.rates.observed:
                 wrong.append(f"{target}, {group.name} followers: {_rates(group.rates)}")
             rows.append((target, *_cells(group)))
     heads = ("engagement", "followers", "rows", "predicted", "observed", "ratio", "RCE", "standard error of RCE")
-    figures = {"most points of RCE below all rows": largest}
+    figures = {"points of RCE below all rows, group nearest to its limit": points}
     said += limits_in_words(store.settings, "checks.fairness_rce", "checks.group_calibration")
     return Finding(problem("; ".join(wrong)), said, figures, {"author groups": as_table(heads, rows)})
 

@@ -159,7 +159,7 @@ def test_the_live_model_comes_first_with_its_versions(tmp_path: Path) -> None:
     assert headline(MODELS, HISTORY, NOTHING).identity == {"Model": "none predicts"}
     page = page_of(tmp_path / "report.html", headline=top)
     assert page.text_of("dt")[:4] == ["Model", "Candidate", "Data", "Code"]
-    assert "Means of the four engagements, the model that predicts:" in page.plain()
+    assert "Means over the engagements, the model that predicts:" in page.plain()
 
 
 def test_the_same_report_has_the_same_bytes(tmp_path: Path) -> None:

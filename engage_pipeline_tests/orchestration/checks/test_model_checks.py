@@ -76,7 +76,12 @@ def test_a_group_that_is_served_worse_is_named(world: Path) -> None:
         "<240 followers"
     )
     worlds.write_config(world, checks={"fairness_rce": 500})
-    assert "author_groups_are_served_alike" not in failed(look(config, "evaluation"))
+    passing = look(config, "evaluation")
+    assert "author_groups_are_served_alike" not in failed(passing)
+    one = passing["author_groups_are_served_alike"]
+    points = one.metadata["points of RCE below all rows, group nearest to its limit"].value
+    assert isinstance(points, float) and points > 10
+    assert f"like, <240 followers: RCE {points:.1f} points below all rows, " in str(one.description)
 
 
 def test_a_group_that_is_promised_less_than_it_gives_is_named(world: Path) -> None:
