@@ -1,18 +1,35 @@
-"""docs/commands.md, made from the commands: `python -m engage_pipeline_tests.documented > docs/commands.md`."""
+"""Pages made from the code: `python -m engage_pipeline_tests.documented commands > docs/commands.md`, and columns."""
 
 import sys
 from typing import Any
 
 from typer.main import get_command
 
+from engage_pipeline import schema
 from engage_pipeline.commands.app import app
+from engage_pipeline.interactions.features.meanings import meanings
+from engage_pipeline.settings.families import COUNTER_FAMILIES
 
 HEADER = """# Commands
 
 `engage COMMAND --help` shows the same on the terminal. The exit status is 0, 1 for a mistake in data or settings, 2 for
 a mistake in the command line, 130 or 143 for a command that was stopped.
 
-This page is made by `python -m engage_pipeline_tests.documented`; a test holds it to the code.
+This page is made by `python -m engage_pipeline_tests.documented commands`; a test holds it to the code.
+"""
+COLUMNS = """# Columns of the feature rows
+
+`interaction_features` has the training rows, `validation_features` those of the validation part and one column more,
+`split` (the chunk of a fine-tuning row, -1 where the row is held out), `test_features` the rows to predict, without
+labels. Meanings are those of `interaction_features`. In the other two, counts of the training window are of all its
+rows; counts of the validation window leave out the row's own chunk in `validation_features`, and are of every labelled
+row in `test_features`. So no row is counted with its own label. A missing number is 0, a missing truth value false.
+
+`open_artifact` and `engage path` open the tables ([how](data.md#reading-what-was-made)); the UI has the same meanings.
+This page is made by `python -m engage_pipeline_tests.documented columns`; a test holds it to the code.
+
+| column | type | meaning |
+|---|---|---|
 """
 
 
@@ -46,5 +63,17 @@ def _row(found: Any) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def columns_markdown() -> str:
+    """The whole page."""
+    types = schema.feature_schema(labelled=True, families=COUNTER_FAMILIES)
+    lines = [
+        f"| `{name}` | {types.field(name).type} | {told} |" for name, told in meanings("interaction_features").items()
+    ]
+    return COLUMNS + "\n".join(lines) + "\n"
+
+
+PAGES = {"commands": commands_markdown, "columns": columns_markdown}
+
+
 if __name__ == "__main__":
-    sys.stdout.write(commands_markdown())
+    sys.stdout.write(PAGES[sys.argv[1]]())

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline_tests.documented import commands, commands_markdown, options
+from engage_pipeline_tests import documented
+from engage_pipeline_tests.documented import commands, options
 from engage_pipeline_tests.worlds import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "commands.md"
@@ -31,9 +32,11 @@ def calls(page: Path) -> Iterator[tuple[str, list[str]]]:
             yield found["command"], OPTION.findall(found["rest"])
 
 
-def test_the_page_of_the_commands_is_current() -> None:
-    again = "docs/commands.md: write it anew with `python -m engage_pipeline_tests.documented > docs/commands.md`"
-    assert PAGE.read_text(encoding="utf-8") == commands_markdown(), again
+@pytest.mark.parametrize("name", documented.PAGES)
+def test_a_page_that_is_made_is_current(name: str) -> None:
+    page = f"docs/{name}.md"
+    again = f"{page}: write it anew with `python -m engage_pipeline_tests.documented {name} > {page}`"
+    assert (REPOSITORY / page).read_text(encoding="utf-8") == documented.PAGES[name](), again
 
 
 @pytest.mark.parametrize("name", commands())

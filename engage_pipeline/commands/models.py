@@ -147,8 +147,12 @@ def evaluate(
     predictions: Annotated[
         Path, typer.Option(**A_LOCATION, help="A results.csv, of any program; each of the three may be a URI.")
     ],
-    labels: Annotated[Path, typer.Option(**A_LOCATION, help="Parquet with the labels, or a part with all 24 columns.")],
-    oracle: Annotated[Path | None, typer.Option(**A_LOCATION, help="Parquet with the true probabilities.")] = None,
+    labels: Annotated[
+        Path, typer.Option(**A_LOCATION, help="A labelled part, or Parquet with ids, author's followers and labels.")
+    ],
+    oracle: Annotated[
+        Path | None, typer.Option(**A_LOCATION, help="Parquet with the true probabilities, as test_oracle.parquet.")
+    ] = None,
     config: Config = None,
     preset: PresetName = None,
     values: Values = None,

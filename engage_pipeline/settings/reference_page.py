@@ -49,14 +49,14 @@ _HEADER = """# Settings
 Settings are read from the file that `--config` names, else `$ENGAGE_CONFIG`, else `config.yaml` in the current folder.
 Relative paths are relative to that file; URIs are those of [object stores](data.md#object-stores). A file written for
 the reference works unchanged: its eleven keys keep their names at the top level. An unknown key, a wrong type or a
-value out of range is an error that names it.
+value out of range is an error that names it. Without any file all settings have their defaults.
 
 A single value comes from elsewhere, too; the later one wins:
 
 | source | example |
 |---|---|
 | the file | `network: {hidden_size: 256}` |
-| the environment, of every process: `ENGAGE__`, section and key in capitals | `ENGAGE__NETWORK__HIDDEN_SIZE=256` |
+| the environment: `ENGAGE__`, section and key in capitals | `ENGAGE__SEED=2`, `ENGAGE__NETWORK__HIDDEN_SIZE=256` |
 | `--preset`, for the defaults | `engage run --preset demo` |
 | `--set`, which may be repeated | `engage run --set network.hidden_size=256 --set max_n_parts=null` |
 | Dagster's launchpad, [for a run](operations.md#for-scripts) | `overrides: {network: {hidden_size: 256}}` |

@@ -218,7 +218,13 @@ def test_the_examples_of_the_page_run(
 
 
 def check_example(found: dict[str, Any], rows: int) -> None:
-    """An example's results are of every row, of each once."""
+    """An example's results are of every row, of each once; those of a model are its probabilities and why."""
+    if "many" in found:
+        assert list(found["one"].values()) == pytest.approx(found["many"][0], rel=1e-5)
+        assert found["many"].shape == (len(found["lines"]), len(found["one"]))
+        assert found["like"].probability == pytest.approx(found["one"]["like"], rel=1e-5)
+        assert found["largest"].family.title
+        return
     made = {name: found[name] for name in ("rows", "likes", "joined", "highest") if name in found}
     assert made
     for name, value in made.items():

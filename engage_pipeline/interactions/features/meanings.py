@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from engage_pipeline import schema
 from engage_pipeline.settings.families import (
     COUNTER_FAMILIES,
+    FAMILY_OF_KEY,
     REVERSED,
     SIMILAR,
     TRAINING,
@@ -92,5 +93,7 @@ def _counters(table: str) -> Iterator[tuple[str, str]]:
 
 
 def _counts(key: Key, prefix: str, scope: str) -> Iterator[tuple[str, str]]:
+    family = FAMILY_OF_KEY[key.name]
+    scope += "" if family.default else f"; only with the family {family.name}"
     for count, words in COUNTED.items():
         yield f"{prefix}{key.name}_{count}", f"{key.title}: {words}; {scope}"
