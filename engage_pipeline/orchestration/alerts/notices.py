@@ -13,6 +13,9 @@ from engage_pipeline.model.promotion.facts import DecisionFacts
 from engage_pipeline.orchestration.partitions import PARTITION, RANGE_END, RANGE_START
 from engage_pipeline.store.manifests import Manifest
 
+COMMANDS = ("engage run", "engage backfill")
+"""Commands that execute runs: only their names are told of what launched a run, as others may name people."""
+
 
 class Notice(BaseModel, frozen=True):
     """`event` says what happened to a program, `title` and `text` to a person, `facts` where."""
@@ -24,17 +27,18 @@ class Notice(BaseModel, frozen=True):
 
 
 def failed_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Notice:
-    """Returns the notice of a run that failed: its job, the assets that failed, and its parts."""
+    """Returns the notice of a run that failed: its job or command, the assets that failed, and its parts."""
     failures = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     steps = sorted({str(entry.step_key) for entry in failures})
-    job = "materialize" if run.job_name.startswith("__") else run.job_name
+    command = run.tags.get("user", "")
+    job = run.job_name if not run.job_name.startswith("__") else command if command in COMMANDS else "materialize"
     part = run.tags.get(PARTITION, "")
     if not part and RANGE_START in run.tags:
         part = " to ".join(dict.fromkeys((run.tags[RANGE_START], run.tags.get(RANGE_END, ""))))
     where = f"It failed at {', '.join(steps)}" if steps else "It failed outside of its steps"
     return Notice(
         event="run_failed",
-        title=f"engage: a run of {job} failed",
+        title=f"{job} failed" if job in COMMANDS else f"engage: a run of {job} failed",
         text=f"{where}{f' ({part})' if part else ''}. Its log in the Dagster UI says why: run {run.run_id}.",
         facts={"job": job, "run_id": run.run_id, "failed": steps, "part": part},
     )

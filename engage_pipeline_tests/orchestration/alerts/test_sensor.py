@@ -8,7 +8,6 @@ import dagster as dg
 import pytest
 
 from engage_pipeline.definitions import build_definitions
-from engage_pipeline.orchestration.alerts import sensor as module
 from engage_pipeline.orchestration.alerts.sensor import MOST_TRIES, Memory, alert_sensors, alerts
 from engage_pipeline.orchestration.alerts.webhook import VARIABLE
 from engage_pipeline.orchestration.launching import STARTED_BY_TAG
@@ -88,9 +87,13 @@ def test_a_run_of_the_command_line_is_told_too(
     def trees() -> None:
         raise ValueError
 
-    dg.materialize([trees], instance=instance, raise_on_error=False, tags={module.STARTED_BY_TAG + "/x": "1"})
+    for user in ("engage run", "jane"):
+        dg.materialize([trees], instance=instance, raise_on_error=False, tags={"user": user})
     tick(instance, pipeline, cursor)
-    assert found.got[0][2]["title"] == "engage: a run of materialize failed"
+    assert [body["title"] for _, _, body in found.got] == [
+        "engage run failed",
+        "engage: a run of materialize failed",
+    ]
 
 
 def test_what_is_not_taken_waits_and_is_given_up_in_the_end(
