@@ -58,7 +58,8 @@ def quality_figures(manifest: Manifest) -> dict[str, float]:
     `ap_like` is in [0, 1], `rce_like` in percent, `share_like` the share of positives in [0, 1], which is the AP of
     chance; the other engagements have the same. `ap_mean` and `rce_mean` are means over the engagements,
     `…_mean_by_group` also over the authors' follower groups. They are those of the candidate in `evaluation`, of the
-    model that predicts in `trained_model`. A score that is unknown is left out.
+    model that predicts in `trained_model`; after a rollback or a promotion by hand `rce_mean` alone, as it was at the
+    model's promotion. A score that is unknown is left out.
     """
     if manifest.artifact == "evaluation":
         evaluation = EvaluationFacts.read(manifest)
@@ -74,7 +75,7 @@ def quality_figures(manifest: Manifest) -> dict[str, float]:
             for metric, scores in by_metric.items()
             for name, value in scores.get(model, {}).items()
         }
-        return _known(found) | _shares(facts.share_of_positives)
+        return _known({"rce_mean": facts.rce_at_promotion} | found) | _shares(facts.share_of_positives)
     return {}
 
 

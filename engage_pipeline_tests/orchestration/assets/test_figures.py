@@ -106,6 +106,14 @@ def test_a_turned_down_candidate_leaves_the_scores_of_the_model_before(
     assert quality_figures(manifest) == {"rce_like": expected}
 
 
+def test_after_a_rollback_the_score_is_that_of_the_promotion(tmp_path: Path) -> None:
+    rce = {CANDIDATE: {"like": 2.0, "mean": 3.0}}
+    _, manifest = with_facts(tmp_path, "trained_model", candidate="another", rce=rce, rce_at_promotion=1.5)
+    assert quality_figures(manifest) == {"rce_mean": 1.5}
+    _, manifest = with_facts(tmp_path, "trained_model", rce={CURRENT: {"mean": 1.25}}, rce_at_promotion=1.5)
+    assert quality_figures(manifest) == {"rce_mean": 1.25}
+
+
 def test_a_model_of_an_earlier_version_of_the_program_has_fewer_figures(tmp_path: Path) -> None:
     for artifact in ("trained_model", "evaluation"):
         _, manifest = with_facts(tmp_path, artifact, rows=3)
