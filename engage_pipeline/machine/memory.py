@@ -74,7 +74,7 @@ def large_blocks_reused() -> Iterator[None]:
     """Makes glibc keep freed blocks of up to a gigabyte for reuse within the block; gives them back at its end.
 
     Training of a network of hidden 1500 allocates its weights in bfloat16 and their gradients in each step; page faults
-    were a third of its time. Where the C library has no such setting, nothing is done.
+    were up to a third of its time. Where the C library has no such setting, nothing is done.
     """
     option = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if option is None or not option(_MMAP_THRESHOLD, _ANY_BLOCK):
