@@ -27,20 +27,22 @@ DIGITS = 4
 """Significant digits of a number for people."""
 _EXACT = frozenset({"seconds"})
 """Figures that have few digits as they are."""
+_FIRST = ("decision",)
+"""Facts that stand above all others, as the UI keeps the order."""
 _AS_NUMBERS = frozenset({"scores", "rce", "ap", "share_of_positives", "rce_difference"})
 """Facts that are shown as single numbers (quality_figures) and in tables."""
 
 
 def describe(store: ArtifactStore, manifest: Manifest) -> dict[str, Any]:
     """Returns the figures of a published artifact as Dagster metadata."""
-    figures: dict[str, Any] = {}
+    figures: dict[str, Any] = {name: manifest.facts[name] for name in _FIRST if name in manifest.facts}
     if manifest.rows is not None:
         figures["dagster/row_count" if manifest.key is None else "dagster/partition_row_count"] = manifest.rows
     folder = (store.folder(manifest.artifact, manifest.key) / manifest.directory).absolute()
     files = FILES.get(manifest.artifact, {})
     figures |= {label: dg.MetadataValue.path(folder / name) for label, name in files.items() if name in manifest.files}
     figures |= quality_figures(manifest)
-    facts = {name: value for name, value in manifest.facts.items() if name not in {"rows", *_AS_NUMBERS}}
+    facts = {name: value for name, value in manifest.facts.items() if name not in {"rows", *_FIRST, *_AS_NUMBERS}}
     figures = {name: value if name in _EXACT else rounded(value) for name, value in {**figures, **facts}.items()}
     figures = {name: value for name, value in figures.items() if name not in facts or _is_readable(value)}
     figures |= {

@@ -120,6 +120,11 @@ def test_a_model_of_an_earlier_version_of_the_program_has_fewer_figures(tmp_path
         assert quality_figures(manifest) == {}
 
 
+def test_the_decision_comes_first(tmp_path: Path) -> None:
+    store, manifest = with_facts(tmp_path, "trained_model", rows=3, split={"seed": 1}, decision="rolled back")
+    assert next(iter(describe(store, manifest).items())) == ("decision", "rolled back")
+
+
 def test_json_is_short_and_rounded(tmp_path: Path) -> None:
     long = {f"key {i}": 0.1 for i in range(LONGEST_JSON // 8)}
     facts = {"rates": {"like": 0.123456789, "rows": [123456, 0.00001234567]}, "long": long, "seconds": 12345.678}
