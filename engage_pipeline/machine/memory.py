@@ -5,7 +5,7 @@ import logging
 import os
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def large_blocks_reused() -> Iterator[None]:
     Training of a network of hidden 1500 allocates its weights in bfloat16 and their gradients in each step; page faults
     were up to a third of its time. Where the C library has no such setting, nothing is done.
     """
-    option = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    option = _of_libc("mallopt")
     if option is None or not option(_MMAP_THRESHOLD, _ANY_BLOCK):
         yield
         return
@@ -110,7 +110,11 @@ def release_memory() -> None:
     Cycles are left to Python's own collector: a full collection takes 0.3 s once torch is loaded.
     """
     pa.default_memory_pool().release_unused()
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; other C libraries have none
-        if trim is not None:
-            trim(0)
+    trim = _of_libc("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _of_libc(name: str) -> Callable[..., int] | None:
+    """Returns a function of glibc; None on other systems, and where another C library has none of that name."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
