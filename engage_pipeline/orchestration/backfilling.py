@@ -11,7 +11,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
 from engage_pipeline.orchestration.dead_runs import close_dead_runs
 from engage_pipeline.orchestration.graph import build_graph
-from engage_pipeline.orchestration.launching import launched_by
+from engage_pipeline.orchestration.launching import BACKFILL_COMMAND, launched_by
 from engage_pipeline.orchestration.partitions import register_parts
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.orchestration.running import batches, materialize
@@ -20,7 +20,6 @@ from engage_pipeline.store.plan import Step, plan_segment, training_parts
 from engage_pipeline.store.store import ArtifactStore
 
 ASKED_FOR = "asked for"
-COMMAND = "engage backfill"
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def backfill(
     close_dead_runs(instance)
     definitions = build_graph(pipeline)
     runs = batches(instance, steps, store.settings)
-    tags = launched_by(instance, COMMAND)
+    tags = launched_by(instance, BACKFILL_COMMAND)
     failures = materialize(definitions, instance, runs, tags, warnings)
     return Backfill(tuple(steps), len(runs), tuple(failures))
 

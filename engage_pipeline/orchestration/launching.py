@@ -13,6 +13,8 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from engage_pipeline.orchestration.partitions import RANGE_END, RANGE_START
 
+RUN_COMMAND, BACKFILL_COMMAND, FORGET_COMMAND = COMMANDS = ("engage run", "engage backfill", "engage forget")
+"""Commands that execute runs."""
 STARTED_BY_TAG = "engage/started_by"
 """Tag of a run that another run started: that one's id."""
 LAUNCHERS = ("dagster/schedule_name", "dagster/sensor_name", "user")

@@ -21,7 +21,7 @@ from engage_pipeline.orchestration.dead_runs import PROCESS_TAG, close_dead_runs
 from engage_pipeline.orchestration.failures import Problems, in_lines, problems_of
 from engage_pipeline.orchestration.graph import build_graph
 from engage_pipeline.orchestration.history import held_open
-from engage_pipeline.orchestration.launching import launched_by, on_the_timeline
+from engage_pipeline.orchestration.launching import RUN_COMMAND, launched_by, on_the_timeline
 from engage_pipeline.orchestration.partitions import PARTS, RANGE_END, RANGE_START, register_parts
 from engage_pipeline.orchestration.preflight import require_ready
 from engage_pipeline.orchestration.resources import Pipeline
@@ -35,7 +35,6 @@ from engage_pipeline.store.store import ArtifactStore
 
 LOGGER = logging.getLogger("engage_pipeline")
 SUBMISSION = "submission"
-COMMAND = "engage run"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -44,7 +43,7 @@ def run_pipeline(
     instance: dg.DagsterInstance,
     wanted: Collection[str] = ARTIFACTS.keys(),
     *,
-    command: str = COMMAND,
+    command: str = RUN_COMMAND,
     started_by: str | None = None,
     only_made: bool = False,
     warnings: FailedWarnings | None = None,

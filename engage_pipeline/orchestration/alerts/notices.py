@@ -10,11 +10,9 @@ import dagster as dg
 from pydantic import BaseModel
 
 from engage_pipeline.model.promotion.facts import DecisionFacts
+from engage_pipeline.orchestration.launching import COMMANDS
 from engage_pipeline.orchestration.partitions import PARTITION, RANGE_END, RANGE_START
 from engage_pipeline.store.manifests import Manifest
-
-COMMANDS = ("engage run", "engage backfill")
-"""Commands that execute runs: only their names are told of what launched a run, as others may name people."""
 
 
 class Notice(BaseModel, frozen=True):
@@ -30,7 +28,7 @@ def failed_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Notice:
     """Returns the notice of a run that failed: its job or command, the assets that failed, and its parts."""
     failures = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     steps = sorted({str(entry.step_key) for entry in failures})
-    command = run.tags.get("user", "")
+    command = run.tags.get("user", "")  # told only if it is a command: it may name a person
     job = run.job_name if not run.job_name.startswith("__") else command if command in COMMANDS else "materialize"
     part = run.tags.get(PARTITION, "")
     if not part and RANGE_START in run.tags:

@@ -21,7 +21,7 @@ from engage_pipeline.machine.spill import remove_spilled
 from engage_pipeline.orchestration.assets.materializing import materialization, user_errors
 from engage_pipeline.orchestration.checks.deletions import CHECK, judge
 from engage_pipeline.orchestration.dead_runs import mark_run
-from engage_pipeline.orchestration.launching import runs_in_words
+from engage_pipeline.orchestration.launching import FORGET_COMMAND, runs_in_words
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.plurals import counted
 from engage_pipeline.store.deletion_ledger import LEDGER, enter, predating
@@ -159,7 +159,7 @@ def _make(
 
     found = {name.partition("/")[0] for name in predating(pipeline.store())}.intersection(names)
     if found:
-        made = run_pipeline(pipeline, instance, found, command="engage forget", started_by=started_by, only_made=True)
+        made = run_pipeline(pipeline, instance, found, command=FORGET_COMMAND, started_by=started_by, only_made=True)
         outcome.made += [label(step.artifact, step.key) for step in made]
 
 
