@@ -13,11 +13,16 @@ class UserError(Exception):
     def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
         """`message` is the line to show. `details` are figures of JSON types, by name, for places that show more."""
         self.details = dict(details or {})
-        super().__init__(message if message.isprintable() else "".join(map(_printable, message)))
+        super().__init__(one_line(message))
 
 
 class StoreError(UserError):
     """An object store can't be reached, or refuses: what is asked of it may be there all the same."""
+
+
+def one_line(text: str) -> str:
+    """Returns a text whose unprintable characters, such as line ends, are escaped."""
+    return text if text.isprintable() else "".join(map(_printable, text))
 
 
 def _printable(character: str) -> str:

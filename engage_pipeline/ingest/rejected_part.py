@@ -12,13 +12,12 @@ from pathlib import Path
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
-from engage_pipeline.ingest.rejects import Reject, RejectTally, shorten_ids
+from engage_pipeline.ingest.rejects import Reject, RejectTally
 from engage_pipeline.locations.location import Location
 
 KEPT_REJECTS = "failed-rejects.parquet"
 KEPT_LINES, KEPT_BYTES = 10_000, 16 << 20
 """At most this many of the first lines are kept, and only up to the line that exceeds this many bytes."""
-_REASON_CHARACTERS = 160
 
 
 @dataclass(frozen=True)
@@ -62,10 +61,7 @@ def failure(failed: FailedShare, kept: Path | None) -> UserError:
     """Makes the error on the part: rejected lines by kind and the first five. `kept` is the file that keeps them."""
     count = f"{'at least ' if failed.stopped else ''}{failed.tally.count:,} of {failed.lines:,} lines"
     kinds = ", ".join(f"{kind} {number:,}" for kind, number in failed.tally.reasons.most_common())
-    first, *others = (
-        f"line {example.line} (from 0): {shorten_ids(example.reason)[:_REASON_CHARACTERS]}"
-        for example in failed.first.examples
-    )
+    first, *others = (example.words() for example in failed.first.examples)
     more = f"; then {'; '.join(others)}" if others else ""
     see = f"; see engage rejects {kept.parent.name}" if kept else ""
     return UserError(

@@ -11,6 +11,8 @@ from typing import Any, Protocol, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from engage_pipeline.errors import one_line
+
 REJECT_SCHEMA = pa.schema(
     [
         pa.field("file", pa.string()),
@@ -22,6 +24,7 @@ REJECT_SCHEMA = pa.schema(
 _BUFFER_BYTES = 8 << 20
 _MAX_EXAMPLES = 5
 _EXAMPLE_CHARACTERS = 200
+_REASON_CHARACTERS = 160
 _ID = re.compile(r"[0-9A-Fa-f]{32,}")
 
 
@@ -50,6 +53,10 @@ class Example:
     line: int
     reason: str
     text: str
+
+    def words(self) -> str:
+        """Returns number and reason as a message has them, with shortened ids: messages are logged."""
+        return one_line(f"line {self.line} (from 0): {shorten_ids(self.reason)[:_REASON_CHARACTERS]}")
 
 
 @dataclass

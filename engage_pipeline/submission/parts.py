@@ -4,15 +4,17 @@ What does not belong here: which parts, and the number of processes (predict).
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engage_pipeline.ingest.part_ingest import ingest_part
+from engage_pipeline.ingest.report import IngestReport
 from engage_pipeline.interactions.features.joining import RowJoin, read_tweets
 from engage_pipeline.interactions.features.scored_file import ScoredFile
 from engage_pipeline.interactions.features.windows import Windows
 from engage_pipeline.locations.location import Location
+from engage_pipeline.plurals import counted
 from engage_pipeline.progress import Progress, progress
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.file_names import REJECTS, TWEETS
@@ -30,20 +32,31 @@ def predict_parts(
     seen: SeenRows,
     scratch: Path,
     settings: Settings,
-) -> int:
-    """Predicts each part into `writer`; returns the number of rejected lines. Progress is in KiB of raw input.
+) -> dict[Location, IngestReport]:
+    """Predicts each part into `writer`; returns what was read of each. Progress is in KiB of raw input.
 
     The rows are added to `seen`. Temporary files go to the folder `scratch`. Raises UserError naming a part that can't
     be read.
     """
-    rejected = 0
+    reports: dict[Location, IngestReport] = {}
     sizes = [path.stat().st_size // _BYTES_A_UNIT for path in parts]
     with progress("predict", sum(sizes), "KiB of parts") as tracker:
         for path, size in zip(parts, sizes, strict=True):
             with tempfile.TemporaryDirectory(dir=scratch) as folder:
                 share = _Share(tracker, writer, size)
-                rejected += _predict_part(path, Path(folder), published, writer, seen, share, settings)
-    return rejected
+                reports[path] = _predict_part(path, Path(folder), published, writer, seen, share, settings)
+    return reports
+
+
+def skipped_lines(reports: Mapping[Location, IngestReport]) -> list[str]:
+    """Returns a warning for each part with rejected lines, which have no prediction: the first of them, and why."""
+    warnings = []
+    for part, report in reports.items():
+        if report.rejected:
+            first, more = [example.words() for example in report.examples], report.rejected - len(report.examples)
+            lines = "; ".join(first) + (f" and {more:,} more" if more else "")
+            warnings.append(f"{part}: skipped {counted(report.rejected, 'line')} that can't be read: {lines}")
+    return warnings
 
 
 @dataclass
@@ -73,7 +86,7 @@ def _predict_part(
     seen: SeenRows,
     share: _Share,
     settings: Settings,
-) -> int:
+) -> IngestReport:
     tweets = folder / TWEETS
     report = ingest_part(
         source, tweets=tweets, rejects=folder / REJECTS, settings=settings, labelled=False, order="line"
@@ -88,7 +101,7 @@ def _predict_part(
         done += len(rows)
         for start in range(0, len(rows), BATCH_ROWS):
             batch = features.slice(start, BATCH_ROWS)
-            writer.write(rows.slice(start, BATCH_ROWS), published.model.probabilities(batch))
+            writer.write(rows.slice(start, BATCH_ROWS), published.model.probabilities(batch), source)
             seen.add(batch)
             share.advance(len(batch))
-    return report.rejected
+    return report

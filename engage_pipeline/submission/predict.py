@@ -21,6 +21,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.files.outputs import find_output
 from engage_pipeline.files.raw_parts import find_parts
+from engage_pipeline.ingest.report import IngestReport
 from engage_pipeline.interactions.drift.profile import read_profile
 from engage_pipeline.locations.location import Location
 from engage_pipeline.machine import full_disk
@@ -30,7 +31,7 @@ from engage_pipeline.machine.workers import run_in_processes
 from engage_pipeline.model.bundle import TRAINING_PROFILE
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.mirror.following import open_store
-from engage_pipeline.submission.parts import predict_parts
+from engage_pipeline.submission.parts import predict_parts, skipped_lines
 from engage_pipeline.submission.published import Held, hold_published
 from engage_pipeline.submission.results import ResultsWriter
 from engage_pipeline.submission.seen_rows import SeenRows
@@ -38,12 +39,13 @@ from engage_pipeline.submission.seen_rows import SeenRows
 LOGGER = logging.getLogger("engage_pipeline")
 SCRATCH = ".predict-"
 _WHOLE = "results.csv"
+Reports = dict[Location, IngestReport]
 
 
 @dataclass(frozen=True)
 class PredictReport:
     """`rows`: lines of results.csv. `seconds`: wall time. `rejected`: lines of the parts that can't be read.
-    `warnings`: differences from the training rows, a line each."""
+    `warnings`: the parts with rejected lines, and differences from the training rows, a line each."""
 
     rows: int
     seconds: float
@@ -87,15 +89,17 @@ def predict(
         held = hold_published(open_store(settings), scratch, allow_mixed=allow_mixed)
         with place.stream() if place.target is None else (beside / _WHOLE).open("wb") as file:
             if len(shares) == 1:
-                rejected, seen = _predict_here(parts, file, held, scratch, settings)
+                reports, seen = _predict_here(parts, file, held, scratch, settings)
             else:
-                rejected, seen = _predict_apart(shares, beside, file, held, scratch, settings)
+                reports, seen = _predict_apart(shares, beside, file, held, scratch, settings)
         profile = held.model / TRAINING_PROFILE
-        warnings = seen.differences(read_profile(profile) if profile.exists() else None, settings)
+        warnings = skipped_lines({part: reports[part] for part in parts})
+        warnings += seen.differences(read_profile(profile) if profile.exists() else None, settings)
         if place.target is not None:
             place.put(beside / _WHOLE)
     for warning in warnings:
         LOGGER.warning("warning: %s", warning)
+    rejected = sum(report.rejected for report in reports.values())
     return PredictReport(seen.rows, time.monotonic() - started, rejected, tuple(warnings))
 
 
@@ -106,14 +110,14 @@ def _told_when_exhausted(folder: Path, parts: Sequence[Location], settings: Sett
 
 def _predict_here(
     parts: Sequence[Location], output: IO[bytes], held: Held, scratch: Path, settings: Settings
-) -> tuple[int, SeenRows]:
-    """Predicts the parts in this process into the open file `output`; returns the rejected lines and the seen rows."""
+) -> tuple[Reports, SeenRows]:
+    """Predicts the parts here into the open file `output`; returns what was read of each and the seen rows."""
     threads, seen = settings.engine.threads, SeenRows()
     with limited_threads(threads):
         published = held.load(threads, settings.engine.device)
         with ResultsWriter(output) as writer:
-            rejected = predict_parts(parts, published, writer, seen, scratch, settings)
-    return rejected, seen
+            reports = predict_parts(parts, published, writer, seen, scratch, settings)
+    return reports, seen
 
 
 def _predict_apart(
@@ -123,7 +127,7 @@ def _predict_apart(
     held: Held,
     scratch: Path,
     settings: Settings,
-) -> tuple[int, SeenRows]:
+) -> tuple[Reports, SeenRows]:
     """Predicts each share in its own process, and joins the results in the order of the parts."""
     arguments = [(share, beside, held, scratch, settings) for share in shares]
     outcomes = run_in_processes("predict", _predict_share, arguments)
@@ -132,24 +136,24 @@ def _predict_apart(
         with piece.open("rb") as file:
             shutil.copyfileobj(file, output)
         piece.unlink()
-    seen = SeenRows()
-    for _, other in outcomes:
+    reports, seen = Reports(), SeenRows()
+    for some, other in outcomes:
+        reports |= some
         seen.merge(other)
-    return sum(rejected for rejected, _ in outcomes), seen
+    return reports, seen
 
 
 def _predict_share(
     share: dict[int, Location], beside: Path, held: Held, scratch: Path, settings: Settings
-) -> tuple[int, SeenRows]:
-    """Predicts each part into its own file in the folder `beside`; returns the rejected lines and the seen rows."""
-    threads, seen = settings.engine.threads, SeenRows()
-    rejected = 0
+) -> tuple[Reports, SeenRows]:
+    """Predicts each part into its own file in the folder `beside`; returns what was read of each and the seen rows."""
+    threads, reports, seen = settings.engine.threads, Reports(), SeenRows()
     with _told_when_exhausted(beside, list(share.values()), settings), limited_threads(threads):
         published = held.load(threads, settings.engine.device)
         for place, path in share.items():
             with ResultsWriter(beside / _piece(place)) as writer:
-                rejected += predict_parts([path], published, writer, seen, scratch, settings)
-    return rejected, seen
+                reports |= predict_parts([path], published, writer, seen, scratch, settings)
+    return reports, seen
 
 
 def _piece(place: int) -> str:

@@ -61,10 +61,11 @@ class ResultsWriter:
         """Completes the last line."""
         self._writer.close()
 
-    def write(self, ids: pa.Table, probabilities: np.ndarray) -> None:
+    def write(self, ids: pa.Table, probabilities: np.ndarray, part: object) -> None:
         """Writes a line for each row of `ids`, which has the ID_COLUMNS; `probabilities` [n, 4] as from a model.
 
-        Raises UserError naming the row with an id that a CSV line can't hold, ValueError for a number outside (0, 1).
+        Raises UserError naming `part` and the line with an id that a CSV line can't hold, ValueError for a number
+        outside (0, 1).
         """
         if not ((probabilities > 0) & (probabilities < 1)).all():
             raise ValueError("probabilities outside (0, 1)")
@@ -73,7 +74,7 @@ class ResultsWriter:
         try:
             self._writer.write_table(pa.table(columns, schema=_LINE))
         except pa.ArrowInvalid as error:
-            raise UserError(_unwritable(ids)) from error
+            raise UserError(f"{part}, {_unwritable(ids)}") from error
         self.rows += len(probabilities)
         self.total += probabilities.sum(axis=0)
         if len(probabilities):
@@ -134,7 +135,7 @@ def write_part(
         for id_rows, table in zip(ids, counts.along(tables) if counts else tables, strict=True):
             if not id_rows[schema.LINE_NUMBER].equals(table[schema.LINE_NUMBER]):
                 raise UserError(f"{features}: its rows are not those of {tweets}")
-            writer.write(id_rows, model.probabilities(table))
+            writer.write(id_rows, model.probabilities(table), tweets)
             yield table.num_rows
 
 
@@ -150,5 +151,5 @@ def _unwritable(ids: pa.Table) -> str:
         special = pc.fill_null(pc.match_substring_regex(ids[name], '[,"\r\n]'), False)
         if (row := pc.index(special, True).as_py()) >= 0:
             line = ids[schema.LINE_NUMBER][row].as_py()
-            return f"line number {line}: {name} {ids[name][row].as_py()!r} can't stand in a comma-separated file"
+            return f"line {line} (from 0): {name} {ids[name][row].as_py()!r} can't stand in a comma-separated file"
     return "an id can't stand in a comma-separated file"

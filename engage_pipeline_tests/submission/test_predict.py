@@ -74,6 +74,43 @@ def test_a_parquet_part_gives_the_results_of_its_lines(settings: Settings, tmp_p
     assert (tmp_path / "table.csv").read_bytes() == (tmp_path / "text.csv").read_bytes()
 
 
+@pytest.mark.parametrize("form", ["text", "gz", "parquet"])
+def test_the_one_bad_line_among_many_is_named_with_file_and_reason(
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture, form: str
+) -> None:
+    """Of a Parquet part it is a row whose value no line may hold."""
+    good = gzip.decompress((GOLDEN / "test" / "part-00000.gz").read_bytes()).splitlines(keepends=True)[:120]
+    part = tmp_path / f"part-00000{'' if form == 'text' else f'.{form}'}"
+    bad = good[7].split(b"\x01")
+    bad[schema.COLUMN_NAMES.index("language")] = b"x" * 201
+    lines = [*good[:7], b"\x01".join(bad), *good[8:]]
+    if form == "parquet":
+        write(typed(b"".join(lines)), part, 50)
+    else:
+        part.write_bytes(b"".join(lines) if form == "text" else gzip.compress(b"".join(lines)))
+    report = predict([part], tmp_path / "results.csv", settings, threads=1)
+    said = (
+        f"{part}: skipped 1 line that can't be read: line 7 (from 0): language: '{'x' * 100}' is longer than 200 bytes"
+    )
+    assert report.warnings[0] == said
+    assert f"warning: {said}" in caplog.messages
+    assert (report.rows, report.rejected) == (119, 1)
+    assert len(read_results(tmp_path / "results.csv")[0]) == 119
+
+
+def test_an_id_that_no_results_file_can_hold_is_named(settings: Settings, tmp_path: Path) -> None:
+    lines = gzip.decompress((GOLDEN / "test" / "part-00000.gz").read_bytes()).splitlines()[:20]
+    fields = lines[5].split(b"\x01")
+    fields[schema.COLUMN_NAMES.index("tweet_id")] = b"a,b"
+    part = tmp_path / "part-00000"
+    part.write_bytes(b"\n".join([*lines[:5], b"\x01".join(fields), *lines[6:]]) + b"\n")
+    (tmp_path / "results.csv").write_bytes(b"those before")
+    with pytest.raises(UserError) as caught:
+        predict([part], tmp_path / "results.csv", settings, threads=1)
+    assert str(caught.value) == f"{part}, line 5 (from 0): tweet_id 'a,b' can't stand in a comma-separated file"
+    assert (tmp_path / "results.csv").read_bytes() == b"those before"
+
+
 def test_streaming_equals_scoring_in_memory(
     settings: Settings, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +129,10 @@ def test_streaming_equals_scoring_in_memory(
     assert ids == raw_ids(parts)
     assert np.abs(probabilities - np.concatenate(expected)).max() < 1e-6
     assert (report.rows, report.rejected) == (len(ids), 2)
+    assert report.warnings[0] == (
+        f"{parts / 'part-00001'}: skipped 2 lines that can't be read: "
+        "line 3 (from 0): columns: 2 instead of 20; line 41 (from 0): encoding: invalid UTF-8"
+    )
     assert report.rows_per_second == pytest.approx(report.rows / report.seconds)
     assert len(np.unique(probabilities[:, 0])) > 100
 
@@ -147,7 +188,7 @@ def test_two_processes_write_the_bytes_of_one(settings: Settings, parts: Path, t
     inputs = [parts / "part-00000.gz", parts / "part-00001", tmp_path / "part-00002"]
     alone = predict(inputs, tmp_path / "one.csv", settings, threads=1)
     report = predict(inputs, tmp_path / "two.csv", settings, threads=1, processes=2)
-    assert (report.rows, report.rejected) == (alone.rows, alone.rejected)
+    assert (report.rows, report.rejected, report.warnings) == (alone.rows, alone.rejected, alone.warnings)
     assert (tmp_path / "two.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.csv", "part-00002", "two.csv"]
     assert not list(settings.working_dir.glob(".predict-*"))

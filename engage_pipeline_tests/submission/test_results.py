@@ -96,7 +96,7 @@ def test_any_probability_is_written_inside_the_open_interval(
     path = tmp_path_factory.mktemp("results") / "results.csv"
     ids = pa.table({schema.LINE_NUMBER: range(5), "tweet_id": list("abcde"), "engaging_user_id": list("vwxyz")})
     with ResultsWriter(path) as writer:
-        writer.write(ids, probabilities)
+        writer.write(ids, probabilities, "rows")
     found = [[row[target] for target in schema.TARGETS] for _, _, row in read_slowly(path)]
     assert np.allclose(found, probabilities, atol=1.001e-6, rtol=0)
 
@@ -104,21 +104,24 @@ def test_any_probability_is_written_inside_the_open_interval(
 def test_a_missing_id_leaves_its_field_empty(tmp_path: Path) -> None:
     ids = pa.table({schema.LINE_NUMBER: [0], "tweet_id": pa.array([None], pa.string()), "engaging_user_id": ["u"]})
     with ResultsWriter(tmp_path / "results.csv") as writer:
-        writer.write(ids, np.full((1, 4), 0.25))
+        writer.write(ids, np.full((1, 4), 0.25), "rows")
     assert read_slowly(tmp_path / "results.csv")[0][:2] == ("", "u")
 
 
 def test_an_id_that_breaks_the_line_is_named(tmp_path: Path) -> None:
     ids = pa.table({schema.LINE_NUMBER: [7, 8], "tweet_id": ["a", "b,c"], "engaging_user_id": ["u", "u"]})
-    with ResultsWriter(tmp_path / "results.csv") as writer, pytest.raises(UserError, match="line number 8: tweet_id"):
-        writer.write(ids, np.full((2, 4), 0.25))
+    with (
+        ResultsWriter(tmp_path / "results.csv") as writer,
+        pytest.raises(UserError, match=r"^part-00001, line 8 \(from 0\): tweet_id 'b,c'"),
+    ):
+        writer.write(ids, np.full((2, 4), 0.25), "part-00001")
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, np.nan])
 def test_no_probability_no_line(tmp_path: Path, value: float) -> None:
     ids = pa.table({schema.LINE_NUMBER: [7], "tweet_id": ["a"], "engaging_user_id": ["u"]})
     with ResultsWriter(tmp_path / "results.csv") as writer, pytest.raises(ValueError, match="outside"):
-        writer.write(ids, np.array([[0.5, 0.5, value, 0.5]]))
+        writer.write(ids, np.array([[0.5, 0.5, value, 0.5]]), "rows")
 
 
 def test_rows_that_differ_are_an_error(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ MUTATIONS = [
         "submission/test_predict.py",
         ("features.slice(start, BATCH_ROWS)", "features.slice(0, BATCH_ROWS)"),
         ("rows.slice(start, BATCH_ROWS)", "rows.slice(0, BATCH_ROWS)"),
-        ("rejected += _predict_part", "rejected = _predict_part"),
+        ("reports[path] = _predict_part", "reports[parts[0]] = _predict_part"),
     ),
     *mutations(
         "submission",
