@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from engage_pipeline import schema
 from engage_pipeline.files import atomic
-from engage_pipeline.ingest.parsing.single_line import read_line
+from engage_pipeline.ingest.parsing.single_line import Row, read_line
 from engage_pipeline.interactions.features.scored_file import without_file
 from engage_pipeline.interactions.features.single_row import RowFeatures
 from engage_pipeline.machine.threads import limit_blas
@@ -56,18 +56,20 @@ class Predictor:
         """Returns the version of the model alone."""
         return f"Predictor(version={self.version!r})"
 
-    def predict(self, line: bytes) -> np.ndarray:
-        """Returns the probabilities, float64 [4] in the order of schema.TARGETS, of a raw line with or without labels.
+    def predict(self, line: Row) -> np.ndarray:
+        """Returns the probabilities, float64 [4] in the order of schema.TARGETS, of a row.
 
-        They equal those of `predict` for the row, unless the model reads counts inside the scored file: a row that
-        comes alone has none. Raises UserError if the line would be rejected.
+        The row is a line of a text part with or without labels, or a mapping of the 20 columns, as from JSON: texts,
+        whole numbers, true or false, lists of texts or token ids; what is missing is unknown. The probabilities equal
+        those of `predict` for the row, unless the model reads counts inside the scored file: a row that comes alone has
+        none. Raises UserError naming the column and the reason if the row can't be read.
         """
         return self.model.probabilities(self.features.of(read_line(line)))[0]
 
-    def predict_many(self, lines: Sequence[bytes]) -> np.ndarray:
-        """Returns what `predict` does for each line, float64 [n, 4]; the model scores BATCH_ROWS together.
+    def predict_many(self, lines: Sequence[Row]) -> np.ndarray:
+        """Returns what `predict` does for each row, float64 [n, 4]; the model scores BATCH_ROWS together.
 
-        Raises UserError naming the row, from 0, if its line would be rejected.
+        Raises UserError naming the row, from 0, the column and the reason if one can't be read.
         """
         found = np.empty((len(lines), len(schema.TARGETS)))
         for start in range(0, len(lines), BATCH_ROWS):
@@ -76,10 +78,10 @@ class Predictor:
             found[start : start + len(rows)] = self.model.probabilities(pa.concat_tables(rows).combine_chunks())
         return found
 
-    def explain(self, line: bytes) -> RowExplanation:
-        """Explains the probabilities of a raw line: a baseline, and what each feature adds to its log-odds.
+    def explain(self, line: Row) -> RowExplanation:
+        """Explains the probabilities of a row: a baseline, and what each feature adds to its log-odds.
 
-        Raises UserError if the line would be rejected.
+        Raises UserError as `predict` does.
         """
         row = self.features.of(read_line(line)).table()
         return explain_row(self.model, without_file(row) if self.model.reads_scored_file else row)

@@ -4,7 +4,7 @@ import json
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import run
 from typing import Any
@@ -40,19 +40,28 @@ def url(own_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
 
 
 def post(url: str, body: Any) -> Any:
-    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})  # noqa: S310
+    return post_text(url, json.dumps(body))
+
+
+def post_text(url: str, body: str) -> Any:
+    request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json"})  # noqa: S310
     with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - http, of this machine
         return json.load(response)
 
 
 def columns_of(line: bytes) -> dict[str, Any]:
-    """A row as a client writes it: lists of ids, numbers and flags."""
+    """A row as a client writes it: lists of ids, numbers and flags; the last column that is missing is null."""
+    spelled: dict[schema.Kind, Callable[[str], Any]] = {
+        schema.Kind.TOKENS: lambda text: [int(token) for token in text.split("\t")],
+        schema.Kind.STRINGS: lambda text: text.split("\t"),
+        schema.Kind.STRING: str,
+        schema.Kind.INTEGER: int,
+        schema.Kind.BOOLEAN: lambda text: text == "true",
+    }
     fields = line.decode().rstrip("\n").split(schema.FIELD_SEPARATOR)
-    row: dict[str, Any] = dict(zip(schema.COLUMN_NAMES[: schema.N_TEST_COLUMNS], fields, strict=True))
-    row["text_tokens"] = [int(token) for token in row["text_tokens"].split("\t")]
-    row["tweet_timestamp"] = int(row["tweet_timestamp"])
-    row["engagee_follows_engager"] = row["engagee_follows_engager"] == "true"
-    return {name: value for name, value in row.items() if value != ""}
+    columns = list(zip(schema.COLUMNS[: schema.N_TEST_COLUMNS], fields, strict=True))
+    missing = [column.name for column, text in columns if not text][-1:]
+    return {column.name: spelled[column.kind](text) for column, text in columns if text} | dict.fromkeys(missing)
 
 
 def test_the_program_predicts_and_explains(own_world: Path, lines: list[bytes]) -> None:
@@ -81,11 +90,30 @@ def test_the_service_explains(url: str, lines: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "reason"),
-    [({"tweet": 1}, "no such column: tweet"), ({"tweet_timestamp": "yesterday"}, "tweet_timestamp")],
+    ("body", "reason"),
+    [
+        ('[{"tweet": 1}]', "row 0 is rejected: no such column: 'tweet'"),
+        (
+            '[{}, {"tweet_timestamp": "1612137600"}]',
+            "row 1 is rejected: tweet_timestamp: '1612137600' is no whole number",
+        ),
+        ('[{"tweet_timestamp": NaN}]', "row 0 is rejected: tweet_timestamp: nan is no whole number"),
+        ('[{"tweet_id": "\\ud800"}]', "row 0 is rejected: tweet_id: '\\ud800' is a text with half a character inside"),
+        ('[{"\\ud800": 1}]', "row 0 is rejected: no such column: '\\ud800'"),
+        ("[NaN]", "body.0: Input should be a valid dictionary"),
+        ('{"tweet_id": "a"}', "body: Input should be a valid list"),
+        ('[{"tweet_timestamp": ', "body.21: JSON decode error"),
+    ],
 )
-def test_the_service_refuses_what_it_cannot_read(url: str, row: dict[str, Any], reason: str) -> None:
+def test_the_service_refuses_what_it_cannot_read(url: str, body: str, reason: str) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
-        post(f"{url}/predict", [row])
+        post_text(f"{url}/predict", body)
     assert refused.value.code == 422
-    assert reason in json.load(refused.value)["detail"]
+    assert json.load(refused.value)["detail"].startswith(reason)
+
+
+def test_the_service_refuses_to_explain_what_it_cannot_read(url: str) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        post(f"{url}/explain", {"engaging_user_id": 7.0})
+    assert refused.value.code == 422
+    assert json.load(refused.value)["detail"] == "a row is rejected: engaging_user_id: 7.0 is no text"

@@ -71,9 +71,9 @@ def test_many_rows_are_scored_together_as_each_alone(
 def test_a_wrong_argument_is_named(predictor: Predictor, settings: Settings, lines: list[bytes]) -> None:
     with pytest.raises(UserError, match=r"^row 1 is rejected: columns: 1 instead of 20$"):
         predictor.predict_many([lines[0], b"a", lines[1]])
-    with pytest.raises(TypeError, match=r"^a row must be a line as bytes, not str$"):
+    with pytest.raises(TypeError, match=r"^a row must be a line as bytes, or values by column, not str$"):
         predictor.predict(lines[0].decode())  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"^row 0 must be a line as bytes, not int$"):
+    with pytest.raises(TypeError, match=r"^row 0 must be a line as bytes, or values by column, not int$"):
         predictor.predict_many(lines[0])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"^threads: at least 1 is needed, not 0$"):
         Predictor.open(settings, threads=0)
@@ -129,12 +129,14 @@ def test_families_that_are_off_are_zeros(settings: Settings, lines: list[bytes])
 @pytest.mark.parametrize(
     ("column", "text", "reason"),
     [
-        ("tweet_timestamp", "1.5", "tweet_timestamp: '1.5' can't be read as integer"),
+        ("tweet_timestamp", "1.5", "tweet_timestamp: '1.5' is no integer of 64 bits"),
         ("tweet_timestamp", str(2**63), "tweet_timestamp"),
-        ("engagee_follows_engager", "yes", "engagee_follows_engager: 'yes' can't be read as boolean"),
+        ("engagee_follows_engager", "yes", "engagee_follows_engager: 'yes' is neither true nor false"),
         ("text_tokens", "101\t119547\t102", "text_tokens"),
         ("language", "a\x01b", "columns: 21 instead of 20"),
         ("language", "a\rb", "line break"),
+        ("language", "a\0b", "NUL byte"),
+        ("tweet_timestamp", str(2**31 * 86_400), "tweet_timestamp: 185542587187200 is beyond 32 bits of days"),
         ("language", "\udcff", "not UTF-8"),
     ],
 )

@@ -33,14 +33,17 @@ from engage_pipeline.schema import (
 )
 
 Split = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int32]]
-_SECONDS_A_DAY = 86_400
-_EXPECTED = {
+SECONDS_A_DAY = 86_400
+LAST_DAY = int(np.iinfo(np.int32).max)
+"""The last engagement day; the first one is -LAST_DAY - 1."""
+EXPECTED = {
     Kind.TOKENS: f"no tab-separated token ids from 0 to {VOCABULARY_SIZE - 1}",
     Kind.INTEGER: "no integer of 64 bits",
     Kind.BOOLEAN: "neither true nor false",
     Kind.STRING: f"longer than {MAX_TEXT_BYTES} bytes",
     Kind.STRINGS: f"a list with a text longer than {MAX_TEXT_BYTES} bytes",
 }
+"""What a text that can't be read as its kind is."""
 
 
 class TypedRows:
@@ -83,9 +86,8 @@ class TypedRows:
         times = [values[name] for name in self._times]
         latest = [pc.max_element_wise(*times)] if times else []
         seconds = pc.coalesce(*latest, values["tweet_timestamp"], pa.scalar(0, pa.int64()))
-        days = seconds.to_numpy(zero_copy_only=False) // _SECONDS_A_DAY
-        limits = np.iinfo(np.int32)
-        return pa.array(days.astype(np.int32)), (days < limits.min) | (days > limits.max)
+        days = seconds.to_numpy(zero_copy_only=False) // SECONDS_A_DAY
+        return pa.array(days.astype(np.int32)), (days < -LAST_DAY - 1) | (days > LAST_DAY)
 
     def _without(self, rows: pa.RecordBatch, block: TextBlock, problems: list[tuple[str, Flags]]) -> pa.RecordBatch:
         """Returns the rows without a problem; each other row is rejected with its first problem as the reason."""
@@ -102,7 +104,7 @@ class TypedRows:
         if problem == ENGAGEMENT_DAY:
             return f"{ENGAGEMENT_DAY}: the time of the last engagement, or of the tweet, is beyond 32 bits of days"
         kind = next(column.kind for column in self._columns if column.name == problem)
-        return f"{problem}: {fields[problem][:100]!r} is {_EXPECTED[kind]}"
+        return f"{problem}: {fields[problem][:100]!r} is {EXPECTED[kind]}"
 
 
 def _read(block: TextBlock, indices: Sequence[int], kind: Kind) -> tuple[pa.Array, Flags | None]:

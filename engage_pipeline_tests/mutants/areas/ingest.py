@@ -49,12 +49,12 @@ MUTATIONS = [
         "ingest",
         "ingest/parsing/fields.py",
         "ingest/test_part_ingest.py",
-        ("(days < limits.min) | (days > limits.max)", "days > limits.max"),
-        ("(days < limits.min) | (days > limits.max)", "days < limits.min"),
+        ("(days < -LAST_DAY - 1) | (days > LAST_DAY)", "days > LAST_DAY"),
+        ("(days < -LAST_DAY - 1) | (days > LAST_DAY)", "days < -LAST_DAY - 1"),
         ("pc.max_element_wise(*times)", "pc.min_element_wise(*times)"),
         ("good &= ~bad", "good &= bad"),
         ("fields[problem][:100]", "fields[problem]", "ingest/test_rejects.py"),
-        ("_SECONDS_A_DAY = 86_400", "_SECONDS_A_DAY = 86_401"),
+        ("SECONDS_A_DAY = 86_400", "SECONDS_A_DAY = 86_401"),
     ),
     *mutations(
         "ingest",
@@ -236,5 +236,16 @@ MUTATIONS = [
         "interactions/features/test_single_row.py submission/test_predictor.py",
         ("found = strict_integer(field)", "found = int(field)"),
         ("    if found is None:\n", "    if False:\n"),
+    ),
+    *mutations(
+        "ingest",
+        "ingest/parsing/row_values.py",
+        "ingest/parsing/test_row_values.py",
+        (
+            'or isinstance(value, bool):\n        raise _wrong(column, value, "no whole',
+            'or False:\n        raise _wrong(column, value, "no whole',
+        ),
+        ("    if value < 0:\n", "    if value < -1:\n"),
+        ("    if value > largest:\n", "    if value > largest + 1:\n"),
     ),
 ]
