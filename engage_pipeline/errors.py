@@ -1,6 +1,6 @@
-"""The exception for errors that a user can fix."""
+"""The exceptions for errors that a user can fix."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -14,6 +14,25 @@ class UserError(Exception):
         """`message` is the line to show. `details` are figures of JSON types, by name, for places that show more."""
         self.details = dict(details or {})
         super().__init__(one_line(message))
+
+
+class SeveralMistakesError(UserError):
+    """Several mistakes of a user: a line each, of which `args` are the lines."""
+
+    def __init__(self, *lines: str) -> None:
+        """`lines` are what one UserError each would say."""
+        super().__init__("")
+        self.args = tuple(map(one_line, lines))
+
+    def __str__(self) -> str:
+        """Returns the lines."""
+        return "\n".join(self.args)
+
+
+def raise_all(problems: Sequence[str]) -> None:
+    """Raises UserError with the problems, a line each, if there are any."""
+    if problems:
+        raise SeveralMistakesError(*problems) if len(problems) > 1 else UserError(problems[0])
 
 
 class StoreError(UserError):

@@ -1,5 +1,6 @@
 """The command: help everywhere, and every mistake of a user one clear line without a trace."""
 
+import json
 import os
 import subprocess
 import sys
@@ -55,6 +56,19 @@ def assert_one_line(done: subprocess.CompletedProcess[str], status: int, *named:
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("engage: ")]
     for text in named:
         assert text in line
+
+
+def test_each_mistake_in_the_settings_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("seed: -1\nsketch_widht: 3\n", encoding="utf-8")
+    done = engage("status", "--config", "config.yaml", "--set", "network.epochs=0", "--json", cwd=tmp_path)
+    assert done.returncode == 1
+    lines = [
+        "config.yaml: seed: Input should be greater than or equal to 0 (found -1)",
+        "--set: network.epochs: Input should be greater than or equal to 1 (found 0)",
+        "config.yaml: sketch_widht: no such setting",
+    ]
+    assert done.stderr.splitlines() == [f"engage: {line}" for line in lines]
+    assert json.loads(done.stdout) == {"error": "\n".join(lines)}
 
 
 def test_a_missing_validation_part_is_named_before_any_work(tmp_path: Path) -> None:

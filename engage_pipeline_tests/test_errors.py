@@ -1,8 +1,10 @@
 """A user's mistake is one line that can be printed, whatever names and contents it tells of."""
 
+import pickle
+
 import pytest
 
-from engage_pipeline.errors import UserError
+from engage_pipeline.errors import SeveralMistakesError, UserError, raise_all
 
 
 @pytest.mark.parametrize(
@@ -18,3 +20,13 @@ from engage_pipeline.errors import UserError
 def test_what_cannot_be_printed_is_escaped(message: str, shown: str) -> None:
     assert str(UserError(message)) == shown
     shown.encode()
+
+
+def test_several_mistakes_are_a_line_each() -> None:
+    raise_all([])
+    with pytest.raises(UserError, match=r"^a\\nb$"):
+        raise_all(["a\nb"])
+    with pytest.raises(SeveralMistakesError, match=r"^a\\nb\nc$") as caught:
+        raise_all(["a\nb", "c"])
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301
+    assert caught.value.details == {}

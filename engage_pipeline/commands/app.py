@@ -87,7 +87,9 @@ def run_command() -> int:
 
 
 def _failed(line: str, details: Mapping[str, Any] | None = None) -> int:
-    typer.echo(f"engage: {line}", err=True)
+    """Reports an error of one line, or of a line for each of several mistakes."""
+    for one in line.split("\n"):
+        typer.echo(f"engage: {one}", err=True)
     stopping.end_if_told()
     documents.finish(line, details)
     return 1

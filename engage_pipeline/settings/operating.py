@@ -67,7 +67,7 @@ class CheckSettings(SettingsSection):
     @classmethod
     def _lower_bounds_first(cls, value: dict[Engagement, tuple[Share, Share]]) -> dict[Engagement, tuple[Share, Share]]:
         if wrong := [f"{name}: {low} is above {high}" for name, (low, high) in value.items() if low > high]:
-            raise ValueError(wrong[0])
+            raise ValueError("; ".join(wrong))
         return value
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from engage_pipeline.errors import UserError
+from engage_pipeline.errors import UserError, raise_all
 from engage_pipeline.settings.yaml_file import read_tree, shown, yaml_problem
 
 PREFIX = "ENGAGE__"
@@ -53,25 +53,38 @@ def overlay(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any
 def from_environment(model: type[BaseModel]) -> list[Override]:
     """Returns the settings of variables such as ENGAGE__NETWORK__HIDDEN_SIZE; empty variables count as unset.
 
-    Names are those of `model` in capitals. Raises UserError naming the variable if its value is not YAML.
+    Names are those of `model` in capitals. Raises UserError naming each variable whose value is not YAML.
     """
     found: list[Override] = []
+    problems = []
     for variable in sorted(os.environ):
         text = os.environ[variable]
         if variable.startswith(PREFIX) and text:
             path = tuple(_spelled(variable.removeprefix(PREFIX).split("__"), model))
-            found += _leaves(path, _value(text, variable), variable)
+            try:
+                found += _leaves(path, _value(text, variable), variable)
+            except UserError as error:
+                problems.append(str(error))
+    raise_all(problems)
     return sorted(found, key=lambda one: len(one.path))
 
 
 def from_arguments(texts: Sequence[str]) -> list[Override]:
-    """Returns the settings of arguments such as `network.hidden_size=256`, in order. Raises UserError: no such form."""
+    """Returns the settings of arguments such as `network.hidden_size=256`, in order.
+
+    Raises UserError naming each argument of another form.
+    """
     found: list[Override] = []
+    problems = []
     for text in texts:
         name, equals, value = text.partition("=")
-        if not name or not equals:
-            raise UserError(f"{SET} {shown(text)}: write section.key=value, such as network.hidden_size=256")
-        found += _leaves(tuple(name.strip().split(".")), _value(value, f"{SET} {name}"), SET)
+        try:
+            if not name or not equals:
+                raise UserError(f"{SET} {shown(text)}: write section.key=value, such as network.hidden_size=256")
+            found += _leaves(tuple(name.strip().split(".")), _value(value, f"{SET} {name}"), SET)
+        except UserError as error:
+            problems.append(str(error))
+    raise_all(problems)
     return found
 
 

@@ -62,7 +62,7 @@ A single value comes from elsewhere, too; the later one wins:
 | Dagster's launchpad, [for a run](operations.md#for-scripts) | `overrides: {network: {hidden_size: 256}}` |
 
 Values are written in YAML, as in the file; an empty variable counts as unset. Relative paths are relative to the file
-wherever they come from. A mistake names its source.
+wherever they come from. All mistakes are listed at once, a line each with source and key.
 
 Editors check and complete the file by its [JSON schema](config.schema.json) (`engage settings --schema`), which its
 first line names: `# yaml-language-server: $schema=docs/config.schema.json`, or a full path.

@@ -13,8 +13,9 @@ from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
 
-from engage_pipeline.errors import UserError
+from engage_pipeline.errors import UserError, raise_all
 from engage_pipeline.settings.computing import (
     CommunitySettings,
     EncoderSettings,
@@ -34,6 +35,8 @@ from engage_pipeline.settings.yaml_file import read_tree, shortened, shown, yaml
 CONFIG_VARIABLE = "ENGAGE_CONFIG"
 DEFAULT_CONFIG = Path("config.yaml")
 _MOST_BYTES = 200_000
+MOST_MISTAKES = 20
+"""Mistakes that are listed; one line counts the others."""
 Preset = Literal["synerise", "default", "demo"]
 Tracker = Literal["mlflow", "tensorboard", "wandb"]
 
@@ -167,7 +170,7 @@ def load_settings(
     """Reads the settings of `path`, else of $ENGAGE_CONFIG, else of ./config.yaml if it exists, else the defaults.
 
     Variables ENGAGE__SECTION__KEY override the file, `preset` overrides both, and `overrides` all. Raises UserError
-    naming the source, the key and the problem.
+    naming source, key and problem, a line for each mistake.
     """
     named = path or os.environ.get(CONFIG_VARIABLE)
     chosen = Path(named) if named else None
@@ -185,18 +188,19 @@ def settings_from(
 ) -> Settings:
     """Checks `values`, which override their preset's; `overrides` override both, the last one most.
 
-    Relative paths are relative to `folder`. Raises UserError naming the source, the key and the problem.
+    Relative paths are relative to `folder`. Raises UserError naming source, key and problem, a line for each mistake.
     """
     values = overlay(values, nested(overrides))
     preset = values.get("preset", "default")
-    if not isinstance(preset, str) or preset not in get_args(Preset):
-        of = _source(["preset"], overrides, source)
-        raise UserError(f"{of}: preset: {shown(preset)} is not one of {', '.join(get_args(Preset))}")
+    base = PRESETS.get(preset, {}) if isinstance(preset, str) else {}
     try:
-        return Settings.model_validate(overlay(PRESETS[preset], values), context={"folder": folder})
+        return Settings.model_validate(overlay(base, values), context={"folder": folder})
     except ValidationError as error:
-        place = [str(step) for step in error.errors()[0]["loc"]]
-        raise UserError(f"{_source(place, overrides, source)}: {_first_problem(error)}") from error
+        found = [(_source(list(map(str, one["loc"])), overrides, source), _problem(one)) for one in error.errors()]
+        lines = list(dict.fromkeys(f"{of}: {problem}" for of, problem in found))
+        more = len(lines) - MOST_MISTAKES
+        raise_all([*lines[:MOST_MISTAKES], *([f"{source}: and {more:,} more"] if more > 0 else [])])
+        raise
 
 
 def _source(place: Sequence[str], overrides: Sequence[Override], file: str) -> str:
@@ -224,10 +228,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
+def _problem(problem: ErrorDetails) -> str:
     name = shortened(".".join(map(str, problem["loc"])), 100) or "settings"
     if problem["type"] == "extra_forbidden":
         return f"{name}: no such setting"
+    if name == "preset":
+        return f"{name}: {shown(problem['input'])} is not one of {', '.join(get_args(Preset))}"
     said = shortened(problem["msg"].removeprefix("Value error, "), 200)
     return f"{name}: {said} (found {shown(problem['input'])})"

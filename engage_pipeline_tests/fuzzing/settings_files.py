@@ -1,4 +1,4 @@
-"""Mutated settings files: read, or refused in one short line that names the file."""
+"""Mutated settings files: read, or refused in a short line for each mistake that names the file."""
 
 import json
 import random
@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.settings.settings import Settings, load_settings
+from engage_pipeline.settings.settings import MOST_MISTAKES, Settings, load_settings
 from engage_pipeline_tests.fuzzing.splices import random_splices, replace_value, spliced
 
 VALID = b"""\
@@ -56,17 +56,20 @@ _VALUE = re.compile(rb"(?<=: )[^\s,{}\[\]]+")
 
 
 def check_settings(folder: Path, content: bytes, *, refused: bool = False) -> Counter[str]:
-    """Reads the file; whether it was settings. Raises AssertionError for an error of more than one line or a very long
-    one, for settings that say something that no file may say, or that are to be `refused`; and whatever else reading
-    raises."""
+    """Reads the file; whether it was settings. Raises AssertionError for an error with a line that does not name the
+    file or is very long, for settings that say something that no file may say, or that are to be `refused`; and
+    whatever else reading raises."""
     path = folder / "config.yaml"
     path.write_bytes(content)
     try:
         settings = load_settings(path)
     except UserError as error:
-        assert str(error).startswith(str(path)), error
-        assert str(error).isprintable(), repr(str(error))
-        assert len(str(error)) <= len(str(path)) + LONGEST_MESSAGE, str(error)[:1000]
+        lines = str(error).split("\n")
+        assert len(lines) <= MOST_MISTAKES + 1, error
+        for line in lines:
+            assert line.startswith(str(path)), error
+            assert line.isprintable(), repr(line)
+            assert len(line) <= len(str(path)) + LONGEST_MESSAGE, line[:1000]
         return Counter(refused=1)
     assert isinstance(settings, Settings)
     assert not refused, content

@@ -111,6 +111,32 @@ def test_a_mistake_names_its_source_in_one_line(
     assert "\n" not in str(error.value)
 
 
+def test_each_mistake_names_its_own_source(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.write_text("network: {hidden_size: x}\nsketch_depth: 0\n", encoding="utf-8")
+    monkeypatch.setenv("ENGAGE__SEED", "-1")
+    with pytest.raises(UserError) as error:
+        load(config, "network.epochs=0", "sketch_depth=2", preset="best")
+    assert [line.partition(" (")[0] for line in str(error.value).split("\n")] == [
+        "--preset: preset: 'best' is not one of synerise, default, demo",
+        "ENGAGE__SEED: seed: Input should be greater than or equal to 0",
+        f"{config}: network.hidden_size: a whole number is needed",
+        "--set: network.epochs: Input should be greater than or equal to 1",
+    ]
+
+
+def test_all_arguments_and_variables_of_no_form_are_named(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError) as error:
+        load(config, "hidden_size", "seed=3", "max_n_parts=[")
+    first, second = str(error.value).split("\n")
+    assert first.startswith("--set 'hidden_size': write section.key=value")
+    assert second.startswith("--set max_n_parts, line 1: not a YAML file")
+    for name in ("SEED", "SKETCH_DEPTH"):
+        monkeypatch.setenv(f"ENGAGE__{name}", "{")
+    with pytest.raises(UserError) as error:
+        load(config)
+    assert [line.partition(",")[0] for line in str(error.value).split("\n")] == ["ENGAGE__SEED", "ENGAGE__SKETCH_DEPTH"]
+
+
 def test_a_mistake_in_the_file_is_still_the_file_s(config: Path) -> None:
     config.write_text("network: {hidden_size: x}\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"config\.yaml: network\.hidden_size: "):

@@ -128,6 +128,37 @@ def test_a_mistake_is_named_in_one_line(tmp_path: Path, text: str, named: str) -
     assert "\n" not in str(caught.value)
 
 
+def test_every_mistake_of_a_file_has_a_line(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "preset: best\nseed: -1\nsketch_widht: 256\nnetwork: {hidden_size: many, epochs: 0}\n"
+        "checks: {label_rates: {like: [0.5, 0.4], reply: [0.2, 0.1]}}\nowners: [ada, team:x, bob]\n",
+    )
+    with pytest.raises(UserError) as caught:
+        load_settings(path)
+    owner = "an owner is an email address, or a team as `team:name`"
+    assert str(caught.value).split("\n") == [
+        f"{path}: preset: 'best' is not one of synerise, default, demo",
+        f"{path}: seed: Input should be greater than or equal to 0 (found -1)",
+        f"{path}: owners.0: {owner} (found 'ada')",
+        f"{path}: owners.2: {owner} (found 'bob')",
+        f"{path}: network.hidden_size: a whole number is needed (found 'many')",
+        f"{path}: network.epochs: Input should be greater than or equal to 1 (found 0)",
+        f"{path}: checks.label_rates: like: 0.5 is above 0.4; reply: 0.2 is above 0.1 "
+        "(found {'like': [0.5, 0.4], 'reply': [0.2, 0.1]})",
+        f"{path}: sketch_widht: no such setting",
+    ]
+
+
+def test_the_lines_of_very_many_mistakes_end(tmp_path: Path) -> None:
+    path = write(tmp_path, "".join(f"x{number}: 1\n" for number in range(1020)))
+    with pytest.raises(UserError) as caught:
+        load_settings(path)
+    lines = str(caught.value).split("\n")
+    assert len(lines) == 21
+    assert lines[-1] == f"{path}: and 1,000 more"
+
+
 LAUGHTER = "x0: &x0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
     f"x{level}: &x{level} [{', '.join([f'*x{level - 1}'] * 9)}]\n" for level in range(1, 7)
 )
