@@ -1,11 +1,13 @@
 """Makes one world and writes its windows of rows: the only entrance to this package."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from engage_pipeline.files.atomic import atomic_file
+from engage_pipeline.plurals import first_few
 from engage_pipeline.progress import Progress, progress
 from engage_pipeline.synthetic.audience import Audience
 from engage_pipeline.synthetic.calibration import Calibration, calibrate
@@ -20,6 +22,7 @@ from engage_pipeline.synthetic.refusals import (
     WORLD_FILE,
     WorldIdentity,
     day_part,
+    kept_parts,
     missing_days,
     refuse,
 )
@@ -29,6 +32,7 @@ from engage_pipeline.synthetic.windows import EVALUATION_DAYS, TRAINING_DAYS, Wi
 from engage_pipeline.synthetic.world import World, build_world
 from engage_pipeline.synthetic.writing import SpelledRows, write_labels, write_oracle, write_part, write_truth
 
+LOGGER = logging.getLogger("engage_pipeline")
 VALIDATION_SHARE, TEST_SHARE = 1200, 1175
 """Shares of all rows, in 1/10 000."""
 DAY_GRACE = 1
@@ -74,8 +78,8 @@ def synthesize(
 
     With `days` the training window has `days` days, each a part such as `train/part-2021-02-04`, with a 21st of the
     training rows; validation and test are of the week after it. A day's part does not depend on `days`. With `append`
-    only the training parts are written of those of the first `days` days that `out` does not hold; its other arguments
-    must be those with which `out` was made.
+    only the training parts are written of those of the first `days` days that `out` does not hold; a log line names
+    the others, which are kept. Its other arguments must be those with which `out` was made.
 
     Raises UserError if an argument is out of range or `out` already holds parts (unless `append`).
     """
@@ -95,7 +99,7 @@ def synthesize(
         if mixed is not None:
             _write_mixed_parts(out, mixed, sizes, parts, written)
         elif days is not None:
-            wanted = missing_days(out, days) if append else list(reversed(range(days)))
+            wanted = _days_to_append(out, days) if append else list(reversed(range(days)))
             _write_days(out, maker, wanted, sizes.train // TRAINING_DAYS, written)
 
 
@@ -122,6 +126,13 @@ def _write_days(out: Path, maker: "_Maker", days: list[int], rows: int, written:
     for day in days:
         made = maker.rows(Window(day, 1, rows, grace=DAY_GRACE), _DAY)
         write_part(out / "train" / day_part(day), made, 0, rows, labelled=True, written=written)
+
+
+def _days_to_append(out: Path, days: int) -> list[int]:
+    """Returns those of the first `days` days that `out` lacks; a log line names the parts of the others."""
+    if kept := kept_parts(out, days):
+        LOGGER.info("%s: kept what is there already: %s", out / "train", first_few(kept))
+    return missing_days(out, days)
 
 
 class _Maker:

@@ -35,9 +35,20 @@ def day_part(day: int) -> str:
 
 def missing_days(out: Path, days: int) -> list[int]:
     """Returns those of the first `days` days that no training part of `out` holds; mixed parts hold the first 21."""
-    mixed = (out / "train" / EVALUATION_PART).exists()
-    first = TRAINING_DAYS if mixed else 0
+    first = TRAINING_DAYS if _mixed_parts(out) else 0
     return [day for day in range(first, days) if not (out / "train" / day_part(day)).exists()]
+
+
+def kept_parts(out: Path, days: int) -> list[str]:
+    """Returns the names of the training parts of `out` that hold some of the first `days` days."""
+    names = [day_part(day) for day in range(days)]
+    return _mixed_parts(out) + [name for name in names if (out / "train" / name).exists()]
+
+
+def _mixed_parts(out: Path) -> list[str]:
+    """Returns the names of the parts of mixed days, which `out` has if it has the first one."""
+    found = sorted(path.name for path in (out / "train").glob("part-[0-9][0-9][0-9][0-9][0-9]"))
+    return found if EVALUATION_PART in found else []
 
 
 def refuse(out: Path, *, identity: WorldIdentity, parts: int, days: int | None, append: bool, n_train: int) -> None:

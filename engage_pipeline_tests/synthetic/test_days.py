@@ -66,6 +66,25 @@ def test_days_go_on_after_mixed_parts(tmp_path: Path) -> None:
     assert all(people[row[VIEWER]] == row["engaging_user_account_creation"] for row in known)
 
 
+def test_what_is_kept_when_days_are_appended_is_told_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "engage_pipeline")
+    days, mixed = tmp_path / "days", tmp_path / "mixed"
+    synthesize(days, **SIZES, days=2)
+    synthesize(mixed, **SIZES)
+    (days / "train" / "part-2021-02-04").unlink()
+    assert not [line for line in caplog.messages if "kept" in line]
+    synthesize(days, **SIZES, days=3, append=True)
+    synthesize(mixed, **SIZES, days=22, append=True)
+    synthesize(mixed, **SIZES, days=23, append=True)
+    assert [line for line in caplog.messages if "kept" in line] == [
+        f"{days / 'train'}: kept what is there already: part-2021-02-05",
+        f"{mixed / 'train'}: kept what is there already: part-00000, part-00001",
+        f"{mixed / 'train'}: kept what is there already: part-00000, part-00001, part-2021-02-25",
+    ]
+
+
 @pytest.mark.parametrize("change", [{"rows": 2_000}, {"users": 301}, {"seed": 5}, {"world": Recipe.DRIFT}])
 def test_another_world_is_not_appended(tmp_path: Path, change: dict[str, object]) -> None:
     synthesize(tmp_path, **SIZES, days=1)
