@@ -19,8 +19,9 @@ _HOP_BY_HOP = {"connection", "transfer-encoding", "date", "server"}
 
 
 def forget_connections() -> None:
-    """Makes this process read the environment and list the folders anew."""
+    """Makes this process read the environment, list the folders and ask the stores anew."""
     object_stores.file_system.cache_clear()
+    object_stores._unreachable.clear()
     location._listed.clear()
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.locations.object_stores import SCHEMES, ObjectFile, children, file_system, told
+from engage_pipeline.locations.object_stores import SCHEMES, ObjectFile, children, file_system, refuse_unreachable, told
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
@@ -90,6 +90,11 @@ class ObjectPath:
         return self._at(urlsplit(self.uri).path.rpartition("/")[0])
 
     @property
+    def _root(self) -> str:
+        """The URI without path: what the file system depends on."""
+        return urlunsplit(urlsplit(self.uri)._replace(path=""))
+
+    @property
     def bucket(self) -> "ObjectPath":
         """The topmost folder."""
         return self._at("")
@@ -151,7 +156,7 @@ class ObjectPath:
     def open_raw(self) -> ObjectFile:
         """Opens the object for reading here and there: each read is a request."""
         with self.asked() as (system, path):
-            return ObjectFile(str(self), system.open_input_file(path))
+            return ObjectFile(str(self), self._root, system.open_input_file(path))
 
     def upload(self, file: Path) -> None:
         """Puts the content of a local file here: the object appears whole, or not at all."""
@@ -169,11 +174,14 @@ class ObjectPath:
 
     @contextmanager
     def asked(self) -> Iterator[tuple["FileSystem", str]]:
-        """Yields the file system and the path in it; errors of the block name this object."""
-        parts = urlsplit(self.uri)
-        with told(str(self)):
-            system, base = file_system(urlunsplit(parts._replace(path="")))
-            yield system, base.rstrip("/") + unquote(parts.path)
+        """Yields the file system and the path in it; errors of the block name this object.
+
+        A store that could not be reached a moment ago is not asked: the error is that of then.
+        """
+        refuse_unreachable(str(self), self._root)
+        with told(str(self), self._root):
+            system, base = file_system(self._root)
+            yield system, base.rstrip("/") + unquote(urlsplit(self.uri).path)
 
 
 Location = Path | ObjectPath

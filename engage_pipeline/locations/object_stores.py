@@ -7,6 +7,7 @@ objects.
 import io
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -26,7 +27,16 @@ GOOGLE_SECONDS = 60
 _GOOGLE_EMULATOR = "CLOUD_STORAGE_EMULATOR_ENDPOINT"
 """The variable that Google's client reads by itself."""
 _AZURE_SCHEMES = ("az", "abfs", "abfss")
-_NOISE = re.compile(r"\s*(\(Request ID: [^)]*\)|Request ?I[dD]: ?\S+|Time:\S+|error_info=\{.*)")
+UNREACHABLE_SECONDS = 60.0
+"""How long a store that could not be reached is not asked again: each further part would wait for it as long."""
+_UNREACHABLE = re.compile(r"(curlCode: |CURL error \[)(6|7|28)\b|Fail to get a new connection|HDFS connection failed")
+"""What errors say if a store's name is unknown, nobody listens, or time is over: curl's numbers, and other words."""
+_unreachable: dict[str, tuple[float, str]] = {}
+"""When a store, by the root of its URIs, could not be reached, and why."""
+_NOISE = re.compile(
+    r"\s*(\(Request ID: [^)]*\)|Request ?I[dD]: ?\S+|Time:\S+|error_info=\{.*|"
+    r"When getting information for key '[^']*' in bucket '[^']*': )"
+)
 _ADVICE = {
     "ACCESS_DENIED": "check the store's keys in the environment",
     "curlCode: 6,": "check the network, and the endpoint (such as AWS_ENDPOINT_URL)",
@@ -37,10 +47,11 @@ _ADVICE = {
 
 
 @contextmanager
-def told(shown: str) -> Iterator[None]:
+def told(shown: str, root: str) -> Iterator[None]:
     """Turns the errors of a store into a UserError that begins with `shown`, the name of an object.
 
-    All but that there is no such object are a StoreError.
+    All but that there is no such object are a StoreError. That the store `root`, a URI without path, could not be
+    reached is remembered for UNREACHABLE_SECONDS.
     """
     try:
         yield
@@ -49,7 +60,17 @@ def told(shown: str) -> Iterator[None]:
     except (OSError, pa.ArrowException) as error:
         reason = _NOISE.sub("", " ".join(str(error).split()))
         advice = next((f"; {words}" for mark, words in _ADVICE.items() if mark in reason), "")
-        raise StoreError(f"{shown}: {reason[:600]}{advice}") from None
+        reason = f"{reason[:600]}{advice}"
+        if _UNREACHABLE.search(reason):
+            _unreachable[root] = (time.monotonic(), reason)
+        raise StoreError(f"{shown}: {reason}") from None
+
+
+def refuse_unreachable(shown: str, root: str) -> None:
+    """Raises StoreError with the reason of then if the store `root` could not be reached a moment ago."""
+    at, reason = _unreachable.get(root, (0.0, ""))
+    if reason and time.monotonic() - at < UNREACHABLE_SECONDS:
+        raise StoreError(f"{shown}: {reason}")
 
 
 @lru_cache(maxsize=64)
@@ -137,9 +158,9 @@ class ObjectFile(io.RawIOBase):
     begins.
     """
 
-    def __init__(self, shown: str, file: pa.NativeFile) -> None:
-        """`shown` names the object in errors."""
-        self._shown, self._file = shown, file
+    def __init__(self, shown: str, root: str, file: pa.NativeFile) -> None:
+        """`shown` names the object in errors, `root` is its store's URI without path."""
+        self._shown, self._root, self._file = shown, root, file
         self._place = 0
         self._error: UserError | None = None
 
@@ -156,7 +177,7 @@ class ObjectFile(io.RawIOBase):
         if self._error:
             raise self._error
         try:
-            with told(self._shown):
+            with told(self._shown, self._root):
                 if self._place >= self._file.size():
                     return 0
                 if self._file.tell() != self._place:

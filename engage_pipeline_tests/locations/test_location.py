@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from engage_pipeline.errors import UserError
+from engage_pipeline.errors import StoreError, UserError
 from engage_pipeline.files.atomic import identity, relative_folder, sha256
 from engage_pipeline.locations import location as module
 from engage_pipeline.locations import object_stores
@@ -256,6 +256,42 @@ def test_a_store_without_server_is_one_line_after_seconds(store: Store, monkeypa
     assert "onnect" in str(error.value)
     assert "\n" not in str(error.value)
     assert time.monotonic() - start < 120
+
+
+@every_store
+def test_a_store_that_is_not_reached_is_asked_once_for_all_parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_stores, "GOOGLE_SECONDS", 2)
+    for name, value in store.environment(f"http://127.0.0.1:{servers.free_port()}").items():
+        monkeypatch.setenv(name, value)
+    forget_connections()
+    first, other = (object_path(f"{store.scheme}://bucket/train/part-0000{number}") for number in range(2))
+    with pytest.raises(StoreError) as error:
+        first.stat()
+    reason = str(error.value).removeprefix(f"{first}: ")
+    monkeypatch.setattr(module, "file_system", lambda _: pytest.fail("the store was asked again"))
+    for asked, where in ((other.stat, other), (other.parent.is_dir, other.parent), (other.open, other)):
+        with pytest.raises(StoreError) as error:
+            asked()
+        assert str(error.value) == f"{where}: {reason}"
+    monkeypatch.undo()
+    monkeypatch.setattr(object_stores, "UNREACHABLE_SECONDS", 0.0)
+    monkeypatch.setattr(module, "file_system", lambda _: (_ for _ in ()).throw(FileNotFoundError))
+    with pytest.raises(UserError, match=r"part-00001: no such object$"):
+        other.stat()
+    forget_connections()
+
+
+def test_what_is_wrong_with_one_object_keeps_no_other_from_being_read(bucket: Bucket, network: Network) -> None:
+    """A missing one, and a connection that is cut in the middle."""
+    large, small = bucket.put("large", bytes(3_000_000)), object_path(bucket.put("small", b"1"))
+    with pytest.raises(UserError, match=r"none: no such object$"):
+        object_path(f"{bucket.uri}/none").open("rb")
+    assert small.open().read() == b"1"
+    network.cut_after(300_000)
+    with pytest.raises(StoreError, match=CUT):
+        sha256(object_path(large))
+    network.mend()
+    assert small.open().read() == b"1"
 
 
 @pytest.mark.parametrize("store", ["az"], indirect=True)

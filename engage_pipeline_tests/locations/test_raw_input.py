@@ -143,7 +143,7 @@ def test_a_sensor_without_network_says_so_and_nothing_vanishes(
     assert watch.execute(watch.tick()) == [True]
     network.cut_after(0)
     forget_connections()
-    assert "/train: When " in watch.told()
+    assert "/train: AWS Error NETWORK_CONNECTION" in watch.told()
     network.mend()
     forget_connections()
     assert watch.told() == "2 parts ingested"
