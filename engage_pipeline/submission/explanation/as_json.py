@@ -20,11 +20,13 @@ def write_json(explained: ExplainedRow, output: Output) -> None:
 def to_json(explained: ExplainedRow) -> dict[str, Any]:
     """Returns the explanation as JSON types.
 
-    `features` are all columns of schema.feature_schema, with token ids as one list. The `contribution`s are in logits;
+    `features` are all columns of schema.feature_schema, with token ids as one list; `missing` names those that are 0 or
+    false because the raw value is missing. The `contribution`s are in logits;
     with `baseline_logit` and `residual` they sum to `logit`. `points` is the probability minus the probability without
     the family. `interval` holds the true probability of about nine rows in ten; null without a mixed model.
     """
     features = {name: value for name, value in explained.features.items() if name != schema.ENGAGEMENT_DAY}
+    known = explained.known_features
     return {
         "part": str(explained.part),
         schema.LINE_NUMBER: explained.row,
@@ -32,15 +34,16 @@ def to_json(explained: ExplainedRow) -> dict[str, Any]:
         "tweet": explained.tweet,
         "labels": explained.labels,
         "engagements": {
-            explanation.engagement: _engagement(explanation, explained.features)
+            explanation.engagement: _engagement(explanation, explained.features, known)
             for explanation in explained.explanation.engagements
         },
         "features": features,
+        "missing": [name for name, value in features.items() if value is not None and known[name] is None],
         "integration_steps": explained.explanation.steps,
     }
 
 
-def _engagement(explanation: Explanation, features: dict[str, Any]) -> dict[str, Any]:
+def _engagement(explanation: Explanation, features: dict[str, Any], known: words.Features) -> dict[str, Any]:
     return {
         "probability": explanation.probability,
         "interval": explanation.interval and list(explanation.interval),
@@ -55,7 +58,7 @@ def _engagement(explanation: Explanation, features: dict[str, Any]) -> dict[str,
             {
                 "family": effect.family.name,
                 "title": effect.family.full_title,
-                "says": words.describe(effect.family, explanation.engagement, features),
+                "says": words.describe(effect.family, explanation.engagement, known),
                 "contribution": effect.contribution,
                 "points": effect.points,
                 "features": [

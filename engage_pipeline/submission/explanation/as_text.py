@@ -1,7 +1,6 @@
 """An explained row as text: the contributions to each probability, and the counters, in fewer than 80 lines."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from engage_pipeline import schema
 from engage_pipeline.model.explanation.families import FAMILIES, ExplainedFamily
@@ -25,15 +24,16 @@ _LEGEND = (
 
 def to_text(explained: ExplainedRow) -> str:
     """Formats the explanation as aligned lines."""
-    lines = [f"{explained.part}, row {explained.row}", *_subject(explained), ""]
+    known = explained.known_features
+    lines = [f"{explained.part}, row {explained.row}", *_subject(explained, known), ""]
     for explanation in explained.explanation.engagements:
         label = None if explained.labels is None else explained.labels[explanation.engagement]
-        lines += [_heading(explanation, label), *_effects(explanation, explained.features), ""]
-    return "\n".join([*lines, *_counters(explained.features), "", *_LEGEND])
+        lines += [_heading(explanation, label), *_effects(explanation, known), ""]
+    return "\n".join([*lines, *_counters(known), "", *_LEGEND])
 
 
-def _subject(explained: ExplainedRow) -> list[str]:
-    tweet, features = explained.tweet, explained.features
+def _subject(explained: ExplainedRow, features: words.Features) -> list[str]:
+    tweet = explained.tweet
     file = f"  file    {SCORED_FILE_TITLE} are missing: the row is explained alone, `engage predict` may differ"
     return [
         f"  tweet   {_id(tweet['tweet_id'])}  {_moment(tweet['tweet_timestamp'])}, {words.content(features)}",
@@ -48,8 +48,10 @@ def _id(text: str | None) -> str:
 
 
 def _moment(seconds: int | None) -> str:
+    if seconds is None:
+        return "time missing"
     try:
-        return f"{datetime.fromtimestamp(seconds or 0, UTC):%Y-%m-%d %H:%M} UTC"
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
     except (ValueError, OverflowError, OSError):
         return f"at {seconds} s"
 
@@ -67,7 +69,7 @@ def _heading(explanation: Explanation, label: bool | None) -> str:
     return f"{explanation.engagement}: {_percent(explanation.probability)}{between}, {', '.join(facts)}"
 
 
-def _effects(explanation: Explanation, features: dict[str, Any]) -> list[str]:
+def _effects(explanation: Explanation, features: words.Features) -> list[str]:
     effects = explanation.effects()
     shown = [effect for effect in effects[:FAMILIES_SHOWN] if abs(effect.contribution) >= LEAST_SHOWN]
     lines = ["  logits  points"] + [
@@ -83,7 +85,7 @@ def _effects(explanation: Explanation, features: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _sentence(effect: FamilyEffect, engagement: str, features: dict[str, Any]) -> str:
+def _sentence(effect: FamilyEffect, engagement: str, features: words.Features) -> str:
     name, value = next(iter(effect.features.items()))
     by = f"  [by {name} {value:+.2f}]" if len(effect.features) > 1 else ""
     return f"{effect.family.full_title}: {words.describe(effect.family, engagement, features)}{by}"
@@ -93,7 +95,7 @@ def _line(contribution: float, points: float, text: str) -> str:
     return f"{contribution:+8.2f}{100 * points:+8.2f}  {text}"
 
 
-def _counters(features: dict[str, Any]) -> list[str]:
+def _counters(features: words.Features) -> list[str]:
     """Formats the counters as a table, a line per window and key."""
     heads = {"exposures": "shown", **{target: target for target in schema.TARGETS}, NEGATIVE: "none"}
     families = [
@@ -104,6 +106,9 @@ def _counters(features: dict[str, Any]) -> list[str]:
     start = max(len(_row_title(family)) for family in families)
     lines = [f"{'counters':{start}}" + "".join(f"{head:>{_width(head)}}" for head in heads.values())]
     for family in families:
+        if absent := words.absent(family, features):
+            lines.append(f"{_row_title(family):{start}}  {absent}")
+            continue
         cells = [_cell(features, family, outcome, _width(head)) for outcome, head in heads.items()]
         lines.append(f"{_row_title(family):{start}}{''.join(cells)}".rstrip())
     return lines
@@ -117,7 +122,7 @@ def _width(head: str) -> int:
     return max(len(head) + 2, 9)
 
 
-def _cell(features: dict[str, Any], family: ExplainedFamily, outcome: str, width: int) -> str:
+def _cell(features: words.Features, family: ExplainedFamily, outcome: str, width: int) -> str:
     value = features.get(f"{words.counter_prefix(family)}{outcome}")
     if value is None:
         return " " * width

@@ -9,6 +9,7 @@ logit into contributions (model.explanation.row), and formatting them (as_text, 
 """
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.file_names import REJECTS, TWEETS
 from engage_pipeline.store.mirror.following import open_store
+from engage_pipeline.submission.explanation.words import with_missing
 from engage_pipeline.submission.published import open_published
 
 _SEPARATOR = schema.FIELD_SEPARATOR.encode()
@@ -55,6 +57,11 @@ class ExplainedRow:
     features: dict[str, Any]
     explanation: RowExplanation
     model_version: str
+
+    @property
+    def known_features(self) -> Mapping[str, Any]:
+        """The features, but None where the raw value is missing: the models read 0 or false there."""
+        return with_missing(self.features, self.tweet)
 
 
 def explain(

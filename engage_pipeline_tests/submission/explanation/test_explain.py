@@ -196,6 +196,28 @@ def test_what_has_no_prediction_is_named_with_the_reason(settings: Settings, par
     assert not list(settings.working_dir.glob(".explain-*"))
 
 
+def test_a_missing_value_is_shown_as_missing_and_zero_as_zero(settings: Settings, part: Path, tmp_path: Path) -> None:
+    fields = part.read_bytes().splitlines()[0].split(b"\x01")
+    lines = []
+    for value in (b"", b"0"):
+        changed = dict.fromkeys(("engaging_user_follower_count", "tweet_timestamp"), value)
+        named = dict(zip(schema.COLUMN_NAMES, fields, strict=False)) | changed | {"engaged_with_user_id": b""}
+        lines.append(b"\x01".join(named.values()))
+    (tmp_path / "part-00000").write_bytes(b"\n".join(lines) + b"\n")
+    missing, zero = (explain(tmp_path / "part-00000", row, settings, threads=1) for row in range(2))
+    names = {"engaging_user_follower_count", "hour", "day_of_month"}
+    assert names <= {*to_json(missing)["missing"]}
+    assert not names & {*to_json(zero)["missing"]}
+    assert missing.features["engaging_user_follower_count"] == 0
+    said, of_zero = to_text(missing).splitlines(), to_text(zero).splitlines()
+    assert "  time missing, " in said[1]
+    assert "  1970-01-01 00:00 UTC, " in of_zero[1]
+    assert "  followers missing, " in said[3]
+    assert "  0 followers, " in of_zero[3]
+    counters = next(line for line in said if line.startswith("training") and "the author with all viewers" in line)
+    assert counters.endswith("  engaged_with_user_id missing")
+
+
 def test_the_text_is_short_and_the_json_whole(settings: Settings, part: Path, tmp_path: Path) -> None:
     arguments = ["explain", "--input", str(part), "--row", "17", "--json", str(tmp_path / "row.json")]
     shown = CliRunner().invoke(app, [*arguments, "--config", str(settings.working_dir.parent / "config.yaml")])
