@@ -28,23 +28,27 @@ class Watched:
     cpu_of: dict[int, float] = field(default_factory=dict)
     peak_mb: int = 0
     own_peak_mb: int = 0
+    unmapped_peak_mb: int = 0
     spilled: int = 0
 
     def look(self) -> None:
         """Adds what is seen now: seconds of CPU by process, resident memory of the first process (on Spark the Python
-        driver) and of all together, and spilled bytes.
+        driver) and of all together, with and without what files back, and spilled bytes.
         """
-        resident = 0
+        resident = unmapped = 0
         for pid in servers.alive_in_session(self.session):
             try:
                 fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+                pages = Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()
             except OSError:
                 continue
             self.cpu_of[pid] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
             resident += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+            unmapped += (int(pages[1]) - int(pages[2])) * os.sysconf("SC_PAGE_SIZE")
             if pid == self.session:
                 self.own_peak_mb = max(self.own_peak_mb, int(fields[21]) * os.sysconf("SC_PAGE_SIZE") // 2**20)
         self.peak_mb = max(self.peak_mb, resident // 2**20)
+        self.unmapped_peak_mb = max(self.unmapped_peak_mb, unmapped // 2**20)
         self.spilled = max(self.spilled, bytes_below(self.spill))
 
 

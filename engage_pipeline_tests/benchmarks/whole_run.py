@@ -44,7 +44,8 @@ _LARGEST = ("CPU s", "wall s", "power", "spilled GB", "bytes a row on disk")
 
 @dataclass(frozen=True)
 class Figures:
-    """Training rows of the world, seconds, peak memory of all processes and of the first, bytes spilled and made."""
+    """Training rows of the world, seconds, peak memory of all processes, of the first, and of all without mapped files,
+    bytes spilled and made."""
 
     target: str
     rows: int
@@ -54,6 +55,7 @@ class Figures:
     own_peak_mb: int
     spilled: int
     size: int
+    unmapped_peak_mb: int = 0
 
     @property
     def rate(self) -> float:
@@ -120,7 +122,9 @@ def make(config: Path, target: str, rows: int) -> Figures:
     keys = store.parts() if ARTIFACTS[target].partitioned else [None]
     made = [file.bytes for key in keys for file in store.open(target, key).manifest.files.values()]
     cpu = sum(seen.cpu_of.values())
-    return Figures(target, rows, cpu, wall, seen.peak_mb, seen.own_peak_mb, seen.spilled, sum(made))
+    return Figures(
+        target, rows, cpu, wall, seen.peak_mb, seen.own_peak_mb, seen.spilled, sum(made), seen.unmapped_peak_mb
+    )
 
 
 def run(folder: Path, rows: int, options: argparse.Namespace) -> Iterator[Figures]:
@@ -131,7 +135,7 @@ def run(folder: Path, rows: int, options: argparse.Namespace) -> Iterator[Figure
     config = write_config(folder, engine | {"spark_master": f"local[{options.threads}]"})
     noted = folder / "figures.json"
     kept: dict[str, Any] = json.loads(noted.read_text()) if noted.exists() else {}
-    for target in ON_SPARK if options.engine == "spark" else TARGETS:
+    for target in options.targets or (ON_SPARK if options.engine == "spark" else TARGETS):
         if target not in kept:
             kept[target] = asdict(make(config, target, rows))
             noted.write_text(json.dumps(kept))
@@ -167,6 +171,23 @@ def _beyond(least: Figures | None, figures: Figures) -> tuple[int, float]:
     return figures.rows - least.rows, max(figures.cpu - least.cpu, 0.1)
 
 
+def section(figures: dict[str, Figures], title: str, folder: Path, options: argparse.Namespace) -> str:
+    """The table of one size with its title, and peaks that it has no columns for."""
+
+    def peaks(name: str) -> str:
+        return ", ".join(f"{target} {getattr(found, name):,}" for target, found in figures.items())
+
+    lines = [
+        f"### {title}, {options.threads} threads, memory_limit {options.memory_limit}",
+        f"{bytes_below(folder / 'raw' / 'train') / 1e9:.2f} GB of text",
+        "\n".join([HEADER, *(found.line() for found in figures.values())]),
+        f"Peak MB without mapped files: {peaks('unmapped_peak_mb')}",
+    ]
+    if options.engine == "spark":
+        lines.append(f"Peak MB of the Python driver: {peaks('own_peak_mb')}")
+    return "\n\n".join(lines)
+
+
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m engage_pipeline_tests.benchmarks.whole_run")
     parser.add_argument("--folder", type=Path, required=True, help="where the parts and artifacts are written")
@@ -175,17 +196,14 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--memory-limit", default="4GB", help="engine.memory_limit [default: %(default)s]")
     parser.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb", help="[default: %(default)s]")
     parser.add_argument("--threads", type=int, default=2, help="engine.threads [default: %(default)s]")
+    parser.add_argument("--targets", nargs="+", choices=TARGETS, help="these alone, in the order of a run")
     parser.add_argument("--out", type=Path, help="page that the tables are put into; else they are only printed")
     options = parser.parse_args(arguments)
     sizes, text, runs = sorted(int(rows) for rows in options.rows.split(",")), [], []
     for rows in sizes:
         folder = options.folder.resolve() / f"{options.engine}-{rows}"
         figures = {found.target: found for found in run(folder, rows, options)}
-        size = f"{rows:,} rows on {options.engine}, {options.threads} threads, memory_limit {options.memory_limit}"
-        own = ", ".join(f"{target} {found.own_peak_mb:,}" for target, found in figures.items())
-        table = "\n".join([HEADER, *(found.line() for found in figures.values())])
-        driver = f"\n\nPeak MB of the Python driver: {own}" if options.engine == "spark" else ""
-        text.append(f"### {size}\n\n{bytes_below(folder / 'raw' / 'train') / 1e9:.2f} GB of text\n\n{table}{driver}")
+        text.append(section(figures, f"{rows:,} rows on {options.engine}", folder, options))
         print(text[-1], flush=True)
         runs.append(figures)
     if len(runs) > 1:
