@@ -51,7 +51,7 @@ TEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --du
 test: .venv/.test
 	$(TEST) -m 'not long'
 
-# What takes minutes each: a cluster, the daemon day after day, the same world twice.
+# From end to end, and in processes of their own: whole runs, a cluster, the daemon day after day.
 test-long: .venv/.test
 	$(TEST) -m long
 

@@ -22,7 +22,7 @@ def other(name: str, **values: str | float) -> dict[str, Made]:
     return {name: replace(BEFORE.artifacts[name], **values)}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_the_tiny_world_holds_is_recorded_under_its_code_versions(finished_world: Path) -> None:
     assert problems(read_record(), code_versions.record_of(worlds.store_of(finished_world / "config.yaml"))) == []
 

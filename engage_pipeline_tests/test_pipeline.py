@@ -25,7 +25,7 @@ from engage_pipeline.submission.predict import predict
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.dying import dying_engage
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 ENGAGE = str(Path(sys.executable).with_name("engage"))
 
 

@@ -18,7 +18,7 @@ def measurement(rows: int, cpu_seconds: float, peak_mib: int = 100, **figures: f
     return Measurement(rows, cpu_seconds, cpu_seconds, peak_mib, figures)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_command_measures_the_stages_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "performance.md"
     page.write_text("# Performance\n\nBefore.\n", encoding="utf-8")
@@ -31,7 +31,7 @@ def test_the_command_measures_the_stages_asked_for(tmp_path: Path, capsys: pytes
     assert "--rows 2000 --stages ingest --out" in text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_that_was_stopped_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--rows", str(ROWS), "--folder", str(tmp_path), "--stages"]
     benchmarks.main([*arguments, "ingest"])

@@ -179,7 +179,7 @@ def test_onnx_runtime_gives_the_librarys_logits(network_rows: tuple) -> None:
     np.testing.assert_allclose(found, logits(network, rows, codes), atol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_one_tweet_at_a_time_gives_the_librarys_vectors() -> None:
     from transformers import DistilBertConfig, DistilBertForMaskedLM
 

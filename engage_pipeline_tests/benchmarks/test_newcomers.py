@@ -20,7 +20,7 @@ def test_the_share_is_100_for_the_truth_and_0_for_the_constant_rate() -> None:
     assert newcomers.share(np.array([0.4, 0.6]), true) == pytest.approx(expected)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_command_prints_a_line_for_each_engagement(
     finished_world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 from engage_pipeline_tests.benchmarks import service
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_command_prints_time_and_memory(finished_world: Path, capsys: pytest.CaptureFixture[str]) -> None:
     part = next((finished_world / "raw" / "test").iterdir())
     service.main(["--config", str(finished_world / "config.yaml"), "--part", str(part)])

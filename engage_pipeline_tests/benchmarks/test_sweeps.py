@@ -11,7 +11,7 @@ from engage_pipeline import schema
 from engage_pipeline_tests.benchmarks import sweeps
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_command_prints_a_line_for_each_number_of_sweeps(
     finished_world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.documented import commands, options
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 ENGAGE = str(Path(sys.executable).with_name("engage"))
 ROW = re.compile(
     r"^\| (?P<command>`engage [a-z-]+ --json`)? *\| (?P<keys>[^|]*) \| (?P<meaning>[^|]*) \|$", re.MULTILINE

@@ -45,7 +45,7 @@ def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
     assert [path.read_text(encoding="utf-8") for path in tmp_path.iterdir()] == ["mine"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_steps_that_it_names_work(tmp_path: Path) -> None:
     shown = engage("init", folder=tmp_path).stdout
     (line,) = [line.partition("#")[0].split() for line in shown.splitlines() if "synthesize" in line]

@@ -53,7 +53,6 @@ def table(page: Path, title: str) -> list[list[str]]:
     return rows(section)
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_a_comparison_goes_on_after_a_failure_and_where_it_was_stopped(tmp_path: Path):
     out, config, encoder = tmp_path / "out", tmp_path / "small.yaml", tmp_path / "no-weights"

@@ -103,7 +103,6 @@ def test_an_engagement_keeps_its_rate_where_trees_do_not_hold_or_labels_are_few(
     assert probabilities[:, 0].std() > 0.1
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_they_beat_the_constant_rate_and_nothing_is_lost_from_the_test_part(tmp_path: Path):
     synthesize(tmp_path / "raw", rows=20_000, users=2000, parts=2, seed=1)

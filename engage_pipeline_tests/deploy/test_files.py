@@ -244,7 +244,7 @@ def test_what_the_dockerfile_copies_is_sent_to_the_build() -> None:
         assert not any(fnmatch(path, pattern) for pattern in patterns[1:] if not pattern.startswith("!"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_package_of_the_image_has_every_file_of_the_code(tmp_path: Path) -> None:
     source = tmp_path / "build"
     for path in ("pyproject.toml", "README.md"):

@@ -15,7 +15,7 @@ from engage_pipeline_tests.deploy.deployed import Deployment, deployment
 from engage_pipeline_tests.deploy.postgres import NAME, cluster, programs
 from engage_pipeline_tests.servers import graphql, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.long
 ENGAGE = str(Path(sys.executable).with_name("engage"))
 PART_NAMES = [f"part-{number:05}" for number in range(worlds.PARTS)]
 LAUNCH = """

@@ -9,7 +9,7 @@ from engage_pipeline.catalogue import ARTIFACTS, Stage
 from engage_pipeline_tests.e2e.browser import ARROW, Browser, missing_programs, open_browser, tree_row
 from engage_pipeline_tests.e2e.harness import Dev, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
 ASSET, PART = "tweet_parts", "part-00001"
 
 

@@ -24,7 +24,7 @@ from engage_pipeline_tests import servers, worlds
 from engage_pipeline_tests.e2e import queries
 from engage_pipeline_tests.e2e.harness import Dev
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.long
 PROGRAMS = Path(sys.executable).parent
 ASSETS = ("validation_tweets", "test_tweets")
 

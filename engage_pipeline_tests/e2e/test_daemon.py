@@ -17,7 +17,7 @@ from engage_pipeline_tests.e2e import queries
 from engage_pipeline_tests.e2e.harness import REPOSITORY, Dev, Materialization, Run, wait_until
 from engage_pipeline_tests.e2e.stories import Stories
 
-pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
 ASSET = "tweet_parts"
 OLD = ["part-00000", "part-00001", "part-00002"]
 BACKFILL_TAG, PARENT_TAG, SENSOR_TAG = "dagster/backfill", "dagster/parent_run_id", "dagster/sensor_name"

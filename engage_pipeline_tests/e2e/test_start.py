@@ -6,7 +6,7 @@ import pytest
 
 from engage_pipeline_tests.e2e.harness import Dev
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.long
 
 
 def test_nothing_that_is_used_is_deprecated(dev: Dev) -> None:

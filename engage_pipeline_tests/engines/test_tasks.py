@@ -25,7 +25,7 @@ def settings_of(folder: Path, **engine: object) -> Settings:
     return tiny_settings(folder, engine={"threads": 4, "memory_limit": "2GB", **engine})
 
 
-@pytest.fixture(params=[pytest.param(way, marks=[pytest.mark.slow] * (way == "spark")) for way in WAYS])
+@pytest.fixture(params=[pytest.param(way, marks=[pytest.mark.long] * (way == "spark")) for way in WAYS])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     return settings_of(tmp_path, **WAYS[request.param])
 
@@ -94,7 +94,7 @@ def test_many_rows_start_processes_by_themselves(
         assert len({one[3] for one in found if not isinstance(one, UserError)}) == processes
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_tasks_of_spark_share_memory_and_work_on_one_thread_each(tmp_path: Path) -> None:
     found = map_items("shares", work.share, range(3), settings_of(tmp_path, **WAYS["spark"]))
     assert {one[:3] for one in found} == {("duckdb", 1, "1.0000GB")}

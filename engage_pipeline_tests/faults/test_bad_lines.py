@@ -11,7 +11,7 @@ from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.raw import ingest, manifest_of, part_of, rejects_of, rows_of
 from engage_pipeline_tests.orchestration.checks.looking import failed, look
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def changed(line: bytes, **values: bytes) -> bytes:

@@ -16,7 +16,7 @@ from engage_pipeline_tests.faults.raw import part_of, rows_of
 from engage_pipeline_tests.test_cli import engage
 from engage_pipeline_tests.traces import traces
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("lzop") is None, reason="lzop is not installed")]
+pytestmark = [pytest.mark.long, pytest.mark.skipif(shutil.which("lzop") is None, reason="lzop is not installed")]
 LISTS = {"tsv_deleted_user_id": "engaging_user_id", "tsv_deleted_engaged_with_tweet_id": "tweet_id"}
 
 

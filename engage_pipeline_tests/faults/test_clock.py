@@ -12,7 +12,7 @@ import pytest
 from engage_pipeline.catalogue import ancestry
 from engage_pipeline_tests import worlds
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 SHIFT = timedelta(days=400)
 SHIFTED_CLOCK = """
 #define _GNU_SOURCE

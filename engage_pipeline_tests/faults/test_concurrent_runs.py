@@ -15,7 +15,7 @@ from engage_pipeline_tests import servers, worlds
 from engage_pipeline_tests.dying import dying_engage
 from engage_pipeline_tests.faults.nursery import Nursery
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.long
 ENGAGE = str(Path(sys.executable).with_name("engage"))
 ROUNDS = 3
 CONTENDED = ["tweet_parts", "trained_model"]

@@ -24,7 +24,7 @@ from engage_pipeline_tests.faults.nursery import Nursery, nursery
 from engage_pipeline_tests.faults.small_disks import PAGE, SmallDisk, small_disk
 from engage_pipeline_tests.samples import GOLDEN, bare_store, tiny_settings
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.long
 ENGAGE = str(Path(sys.executable).with_name("engage"))
 FULL = re.compile(
     r"(?P<place>/\S+): the disk is full \([\d.]+ \w+ free\): (?P<what>\S+) needs about (?P<needed>.+?) there;"

@@ -99,7 +99,6 @@ READERS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_who_reads_it_stops_with_the_line_and_making_it_again_mends_it(store: ArtifactStore) -> None:
     config = store.root.parent / "config.yaml"

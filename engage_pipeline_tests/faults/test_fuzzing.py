@@ -15,7 +15,7 @@ from engage_pipeline_tests.fuzzing.results_files import check_results, fuzz_resu
 from engage_pipeline_tests.fuzzing.settings_files import VALID, check_settings, fuzz_settings
 from engage_pipeline_tests.fuzzing.splices import Splice, spliced, splices
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 MUTATED_LINES = 12_000
 FILES = 200
 few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

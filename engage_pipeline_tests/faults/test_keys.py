@@ -81,7 +81,7 @@ def test_such_a_key_is_neither_registered_nor_backfilled(ingested_world: Path, k
                 backfill(Pipeline(config=str(ingested_world / "config.yaml")), instance, "tweet_parts", [key])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", [key for key in EVIL if key.startswith("part-") and not set("/\0") & set(key)])
 def test_a_raw_file_of_such_a_name_is_refused(ingested: Path, name: str) -> None:
     part_of(ingested, name).write_bytes(part_of(ingested).read_bytes())
@@ -116,7 +116,6 @@ TRACED = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.skipif(not can_trace(), reason="strace is not installed, or may not be used")
 def test_a_run_over_such_partitions_opens_nothing_for_them(ingested: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.nursery import Event, Nursery
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.long
 ALL = os.environ.get("ENGAGE_KILLS") == "all"
 SHARES = [number / 20 for number in range(20)] if ALL else [0.5]
 

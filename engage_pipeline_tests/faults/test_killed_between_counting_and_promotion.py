@@ -24,7 +24,7 @@ from engage_pipeline.submission.predict import predict
 from engage_pipeline.submission.predictor import Predictor
 from engage_pipeline_tests import worlds
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.long
 DYING = """
 import os, signal, sys
 from engage_pipeline import cli

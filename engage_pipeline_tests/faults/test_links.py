@@ -24,7 +24,7 @@ def linked(ingested: Path, tmp_path: Path) -> Path:
     return ingested
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_link_out_of_the_training_folder_is_refused_unread(linked: Path, tmp_path: Path) -> None:
     before = manifest_of(linked)
     with audited() as events, pytest.raises(UserError, match=f"part-00001: {OUT}"):
@@ -33,7 +33,7 @@ def test_a_link_out_of_the_training_folder_is_refused_unread(linked: Path, tmp_p
     assert manifest_of(linked) == before
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_is_read_where_the_setting_says_so(linked: Path) -> None:
     rows = rows_of(linked)
     target = part_of(linked).resolve()

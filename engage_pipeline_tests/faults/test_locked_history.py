@@ -12,7 +12,7 @@ import pytest
 
 from engage_pipeline_tests import worlds
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 DATABASES = ("history/runs.db", "history/runs/index.db")
 _LOCK = """
 import sqlite3, sys

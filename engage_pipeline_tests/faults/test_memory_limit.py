@@ -19,7 +19,7 @@ from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.faults.large_parts import write_raw_part
 from engage_pipeline_tests.samples import tiny_settings
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.long
 ROWS = 600_000
 AMPLE = 8000
 LIMITS = {"features": 300}

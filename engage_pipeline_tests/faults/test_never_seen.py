@@ -13,7 +13,7 @@ from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.raw import part_of
 from engage_pipeline_tests.orchestration.checks.looking import failed, look, raw_lines, write_lines
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 UNSEEN = {
     "language": "a language of its own",
     "tweet_type": "Poll",

@@ -17,7 +17,7 @@ from engage_pipeline.files.outputs import find_output
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.forked import Commands, commands
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 PREDICT = ["predict", "--input", "raw/test", "--output"]
 EXPLAIN = ["explain", "--input", "raw/test/part-00000", "--row", "3", "--json"]
 NULL = os.makedev(1, 3)

@@ -11,7 +11,7 @@ from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.forked import Commands, Done, commands
 from engage_pipeline_tests.test_cli import engage as engage_anew
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 RAW = {
     "recsys_data": "set recsys_data to the folder of the training parts",
     "validation_part": "set validation_part to the validation part, which has labels",

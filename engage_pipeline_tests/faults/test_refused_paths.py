@@ -18,7 +18,7 @@ from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.forked import Commands, Done, commands
 from engage_pipeline_tests.faults.small_disks import small_disk
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 FILE, PART, PARTS, RESULT, FOLDER = "file", "part", "parts", "result", "folder"
 """What an option takes: a file to read, a part (file or folder), parts, a file to write, a folder to write."""
 KINDS = {

@@ -20,7 +20,7 @@ from engage_pipeline_tests.faults.raw import ingest, manifest_of, part_of
 from engage_pipeline_tests.test_cli import assert_one_line, engage
 from engage_pipeline_tests.traces import traces
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 EVERY = 20
 """Every twentieth line is made a bad one."""
 

@@ -11,7 +11,7 @@ from engage_pipeline.orchestration.partitions import register_parts
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.raw import manifest_of, part_of
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def data_versions(instance: dg.DagsterInstance) -> list[str | None]:

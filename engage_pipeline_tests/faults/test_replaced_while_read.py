@@ -32,7 +32,7 @@ def packed(content: bytes) -> bytes:
     return subprocess.run([str(LZOP), "-c"], input=content, capture_output=True, check=True).stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(LZOP is None, reason="lzop is not installed")
 @pytest.mark.parametrize("change", CHANGES)
 def test_nothing_is_published_of_a_part_that_changes(

@@ -23,7 +23,7 @@ from engage_pipeline.submission.predict import predict
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.nursery import Nursery, nursery
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.long
 MADE = [name for names in SEGMENTS for name in names if name != "evaluation"]
 """All but the report, which shows when things were made."""
 

@@ -29,7 +29,7 @@ from engage_pipeline_tests.e2e.harness import ENDED, Dev, development
 ASKED = os.environ.get("ENGAGE_SOAK")
 PARTS, KILLS = (int(number) for number in (ASKED or "4,2").split(","))
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.timeout(5400),
     pytest.mark.skipif(not ASKED, reason="takes minutes: ENGAGE_SOAK=40,16 asks for it"),
 ]

@@ -13,7 +13,7 @@ from engage_pipeline.machine.stopping import LINE
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.stopped import Moment, assert_one_line, stop_at
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.long
 SQL = "sqlalchemy/engine/default.py"
 POOL = "sqlalchemy/pool/base.py"
 MOMENTS = {

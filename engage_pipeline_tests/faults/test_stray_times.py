@@ -13,7 +13,7 @@ from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.raw import part_of
 from engage_pipeline_tests.orchestration.checks.looking import failed, look, raw_lines, write_lines
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 LIKE = schema.COLUMN_NAMES.index(schema.engagement_timestamp("like"))
 TIMES = [place for place, name in enumerate(schema.COLUMN_NAMES) if name.endswith("_timestamp")]
 WITHOUT, NEGATIVE, FUTURE = 5, 2, 1

@@ -12,7 +12,7 @@ from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.raw import part_of
 from engage_pipeline_tests.orchestration.checks.looking import raw_lines, write_lines
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 TIMES = [place for place, name in enumerate(schema.COLUMN_NAMES) if name.endswith("_timestamp")]
 TWEETED, REPLIED, RETWEETED, QUOTED, LIKED = TIMES
 TWO_WEEKS = 14 * 86_400

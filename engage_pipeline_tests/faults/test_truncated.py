@@ -14,7 +14,7 @@ from engage_pipeline_tests.orchestration.checks.looking import distrusted, faile
 LINES = 600
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_cut_inside_a_row(ingested: Path) -> None:
     part = part_of(ingested)
     before, rows = part.read_bytes(), rows_of(ingested)
@@ -30,7 +30,7 @@ def test_cut_inside_a_row(ingested: Path) -> None:
     assert failed(look(ingested, "tweet_parts"))["no_rows_are_lost"] == lost
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_cut_at_a_row_s_end(ingested: Path) -> None:
     part = part_of(ingested)
     rows = rows_of(ingested)
@@ -43,7 +43,7 @@ def test_cut_at_a_row_s_end(ingested: Path) -> None:
     assert distrusted(ingested, "tweet_parts") == set()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_part_that_grew_or_was_read_again_has_lost_nothing(ingested: Path) -> None:
     part = part_of(ingested)
     whole = part.read_bytes()

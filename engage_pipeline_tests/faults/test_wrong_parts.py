@@ -14,7 +14,7 @@ from engage_pipeline_tests import worlds
 from engage_pipeline_tests.faults.raw import copy_of, part_of
 from engage_pipeline_tests.orchestration.checks.looking import raw_lines, write_lines
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_every_column_stands_in_the_table_in_its_order() -> None:
     assert set(re.findall(r"^\| `(\w+)` \| [a-z ]+, required", table, re.MULTILINE)) == set(parquet_rows.REQUIRED)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_click_log_of_the_page_becomes_results(tmp_path: Path) -> None:
     write_clicks(tmp_path / "clicks.csv")
     subprocess.run([sys.executable, "-c", block("python")], cwd=tmp_path, check=True)

@@ -340,7 +340,7 @@ def random_part(draw: st.DrawFn, *, width: int) -> bytes:
     return draw(st.sampled_from([b"", b"\xef\xbb\xbf"])) + body + last
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("labelled", [True, False])
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
@@ -392,7 +392,7 @@ def large_part(lines: int) -> tuple[bytes, np.ndarray]:
     return content, kind == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_row_keeps_its_line_number_where_duckdb_reads_in_parallel(tmp_path: Path) -> None:
     content, good = large_part(130_000)
     assert len(content) > 60_000_000

@@ -108,7 +108,7 @@ def peak_kib(folder: Path, lines: int, bad: bytes) -> int:
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_small_archive_of_bad_lines_takes_no_more_memory_the_more_they_are(tmp_path: Path) -> None:
     bad = GOOD_TEST.replace(b"1400000000", b"x")
     few, many = peak_kib(tmp_path, 100_000, bad), peak_kib(tmp_path, 2_000_000, bad)

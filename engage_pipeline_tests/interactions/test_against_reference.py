@@ -24,7 +24,7 @@ TOP_N, THRESHOLD = 3, 0.3
 
 
 # Each world takes a second: shrinking a failure would take minutes.
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=10, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(worlds())
 def test_every_feature_of_every_row(world: World) -> None:

@@ -129,7 +129,6 @@ def test_the_same_seed_gives_the_same_bytes_and_settings_have_an_effect(folder: 
         assert weights(**change) != base, change
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been_killed(folder: Path) -> None:
     encoder = {"epochs": 8, "save_steps": 7}

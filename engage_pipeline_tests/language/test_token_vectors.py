@@ -85,7 +85,7 @@ def test_batching_does_not_matter(folder: Path, monkeypatch: pytest.MonkeyPatch,
         np.testing.assert_allclose(found[token][1], vector, atol=2e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_give_the_bytes_of_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PADDED_TOKENS", 50)
     sketch(folder, "one")

@@ -78,7 +78,7 @@ def contents(config: Path) -> dict[str, Any]:
     return {name: (manifest.version, manifest.files, manifest.rows) for name, manifest in versions.items()}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_artifacts_equal_those_of_files_byte_for_byte(bucket: Bucket, tmp_path: Path) -> None:
     files = worlds.make_world(tmp_path / "files")
     raw = tmp_path / "files" / "raw"
@@ -119,7 +119,7 @@ def content(name: str, rows: int = 1, salt: str = "") -> bytes:
     return "".join(f"{line(tweet_id)}\n" for tweet_id in ids).encode()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_sensor_sees_new_replaced_and_vanished_objects(bucket: Bucket, tmp_path: Path) -> None:
     watch = Watch(small_world(bucket, tmp_path))
     assert watch.execute(watch.tick()) == [True]
@@ -135,7 +135,7 @@ def test_the_sensor_sees_new_replaced_and_vanished_objects(bucket: Bucket, tmp_p
     assert watch.ingested() == ["part-00001", "part-00002"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_sensor_without_network_says_so_and_nothing_vanishes(
     bucket: Bucket, network: Network, tmp_path: Path
 ) -> None:
@@ -267,7 +267,7 @@ def test_a_cut_in_the_middle_of_reading_is_no_damaged_file(
     assert read_line(part, 19_999, settings) == lines.splitlines()[19_999]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @every_store
 def test_predict_from_a_bucket_into_a_bucket(bucket: Bucket, tmp_path: Path) -> None:
     settings = quiet_settings(tmp_path / "data")
@@ -288,7 +288,7 @@ def test_predict_from_a_bucket_into_a_bucket(bucket: Bucket, tmp_path: Path) -> 
     assert not list((tmp_path / "data").glob(".predict-*"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_evaluate_scores_objects_as_it_scores_files(bucket: Bucket, tmp_path: Path) -> None:
     table, true = labelled_world(tmp_path)
     results = write_results(tmp_path / "results.csv", table, true)
@@ -353,7 +353,7 @@ def test_who_may_not_read_is_told_in_one_line(refusing: None, store: Store) -> N
             asked()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_missing_credentials_are_one_line(refusing: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -368,7 +368,7 @@ def test_missing_credentials_are_one_line(refusing: None, tmp_path: Path, monkey
         assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_missing_bucket_is_one_line_without_secrets(bucket: Bucket, tmp_path: Path) -> None:
     uri = f"s3://ali:{SECRET}@no-such-bucket/raw"
     config = worlds.write_config(tmp_path, **places(uri))

@@ -12,7 +12,7 @@ from engage_pipeline_tests import worlds
 from engage_pipeline_tests.samples import tiny_settings
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_candidate_s_manifest_tells_what_it_was_trained_on(finished_world: Path) -> None:
     store = worlds.store_of(finished_world / "config.yaml")
     known = BundleFacts.read(store.open("candidate_model").manifest).provenance
@@ -34,7 +34,7 @@ def test_the_candidate_s_manifest_tells_what_it_was_trained_on(finished_world: P
     assert known.libraries["torch"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_report_and_card_name_the_code_of_the_model(finished_world: Path) -> None:
     store = worlds.store_of(finished_world / "config.yaml")
     code = provenance(store).code
@@ -42,7 +42,7 @@ def test_report_and_card_name_the_code_of_the_model(finished_world: Path) -> Non
     assert f"{code} (a digest of " in store.open("evaluation").path(REPORT).read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("artifact", "same"), [("tweet_topics", False), ("submission", True)])
 def test_the_digest_of_the_code_follows_the_code_versions_of_what_it_is_made_of(
     finished_world: Path, monkeypatch: pytest.MonkeyPatch, artifact: str, same: bool

@@ -74,7 +74,7 @@ def engage_held_out_rows(config: Path) -> int:
 TAUGHT = {"finetuned_network", "engagement_effects", "engagement_trees", "candidate_model", "trained_model"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_held_out_labels_teach_the_published_models_alone(world: Path, tmp_path: Path) -> None:
     """They are counted for test rows, which come later, and the models are compared on them, by others."""
     other = tmp_path / "other"

@@ -10,7 +10,7 @@ from engage_pipeline.orchestration.backfilling import backfill
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline_tests import worlds
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

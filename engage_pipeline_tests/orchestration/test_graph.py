@@ -56,7 +56,7 @@ def by_status(config: Path, names: Sequence[str] = MADE) -> set[str]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_ui_and_status_call_the_same_stale(
     tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,7 +78,7 @@ def test_the_ui_and_status_call_the_same_stale(
     assert by_dagster(config, instance) == by_status(config) == set()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_who_reads_some_parts_is_stale_once_it_reads_others(tmp_path: Path, instance: dg.DagsterInstance) -> None:
     names = ("tweet_parts", "finetuned_encoder", "token_sketches", "emde_sketches", "tweet_topics")
     config = worlds.make_world(tmp_path)

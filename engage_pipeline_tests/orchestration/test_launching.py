@@ -61,7 +61,7 @@ def test_the_place_is_that_of_the_workspace() -> None:
     assert module["python_module"]["module_name"] == MODULE
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_runs_of_the_command_have_a_place_a_launcher_and_no_visible_internals(
     tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:

@@ -14,7 +14,7 @@ from engage_pipeline.orchestration.running import RANGE_END, RANGE_START
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.samples import edit_manifest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

@@ -175,7 +175,7 @@ def test_folders_and_lists_are_looked_at(config: Path) -> None:
     require_ready(store, ARTIFACTS)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_disk_that_is_surely_too_small_is_named_at_the_start(config: Path) -> None:
     raw = config.parent / "raw"
     packed = raw / "train" / "part-00001"

@@ -11,7 +11,7 @@ from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.settings.settings import load_settings
 from engage_pipeline_tests import worlds
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def launched(config: Path, job: str, overrides: dict[str, Any], **chosen: Any) -> dg.ExecuteInProcessResult:

@@ -13,7 +13,7 @@ from engage_pipeline import schema
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 Seen = Callable[[ArtifactStore], Any]
 

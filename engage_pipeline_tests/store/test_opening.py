@@ -19,7 +19,7 @@ from engage_pipeline.store.opening import current_paths
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.samples import edit_manifest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 ENGAGE = str(Path(sys.executable).with_name("engage"))
 FEATURES = "interaction_features"
 EXAMPLE = re.compile(r"^```(?P<language>python|sql)\n(?P<code>.*?)^```", re.MULTILINE | re.DOTALL)

@@ -181,7 +181,7 @@ def test_what_is_not_published_or_damaged_is_named(settings: Settings, parts: Pa
     assert not (tmp_path / "results.csv").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_write_the_bytes_of_one(settings: Settings, parts: Path, tmp_path: Path) -> None:
     """The second part is the larger one, and there are three: one process takes two that are no neighbours."""
     (tmp_path / "part-00002").write_bytes((parts / "part-00001").read_bytes()[: -len(b"\n")])

@@ -18,7 +18,7 @@ from engage_pipeline_tests.engines.spark.twin import Twin
 from engage_pipeline_tests.interactions.typed_parts import Row, engagement_day, read_part, write_typed
 from engage_pipeline_tests.samples import GOLDEN
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.long
 
 ROWS = 250
 TIMES = (0, -1, 1, 2**37, -(2**35), 951_782_399, 951_782_400)

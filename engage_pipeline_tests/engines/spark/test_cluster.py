@@ -15,7 +15,7 @@ from engage_pipeline_tests.engines.spark.cluster import Cluster, standalone_clus
 from engage_pipeline_tests.engines.spark.helpers import CONF
 
 # Seven Java processes on a few cores: a minute where they are idle, ten where they are not.
-pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 PARTS = ["part-00000", "part-00001"]
 STAGE = ["author_similarity", "interaction_features", "test_features", "user_communities", "validation_features"]

@@ -22,7 +22,7 @@ from engage_pipeline.synthetic import synthesize
 from engage_pipeline_tests.engines.spark.helpers import spark_settings
 from engage_pipeline_tests.samples import tiny_settings
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 AUTHORS = "interactions/follower_authors.sql"
 

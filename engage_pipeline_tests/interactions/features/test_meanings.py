@@ -60,7 +60,7 @@ def test_the_ui_shows_the_meaning_first(table: str) -> None:
         assert (shown[column] or "").startswith(f"{meaning} · from "), column
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_column_of_the_files_has_a_meaning(finished_world: Path) -> None:
     store = worlds.store_of(finished_world / "config.yaml")
     files = {

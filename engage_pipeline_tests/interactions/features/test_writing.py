@@ -165,7 +165,7 @@ def test_any_engagement_with_a_similar_author_counts_except_on_the_rows_own_day(
         assert own_day == [0, 0, 0, 0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("engine", [{"threads": 2}, {"threads": 1, "processes": 2}], ids=["threads", "processes"])
 def test_files_have_equal_bytes_however_they_are_made(tmp_path: Path, engine: dict[str, int]) -> None:
     rng = np.random.default_rng(0)

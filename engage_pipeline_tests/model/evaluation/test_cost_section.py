@@ -37,7 +37,7 @@ def test_cost_adds_up_by_stage() -> None:
     assert cost_section([]).groups == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_was_made_is_what_the_manifests_say(finished_world: Path) -> None:
     store = worlds.store_of(finished_world / "config.yaml")
     made = {one.name: one for one in report_inputs(store).made}

@@ -194,7 +194,7 @@ class Watched(ArtifactStore):
         return super().open(name, key)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_the_report_reads_are_inputs_of_the_evaluation(finished_world: Path) -> None:
     store = Watched(worlds.store_of(finished_world / "config.yaml"))
     facts = report_inputs(store)
@@ -203,7 +203,7 @@ def test_what_the_report_reads_are_inputs_of_the_evaluation(finished_world: Path
     assert sum(facts.days["rows"]) == sum(part.rows for part in facts.parts.values())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_real_report_is_whole_and_small(finished_world: Path) -> None:
     path = worlds.store_of(finished_world / "config.yaml").open("evaluation").path("report.html")
     assert path.stat().st_size < MOST_BYTES
@@ -225,7 +225,7 @@ def test_a_real_report_is_whole_and_small(finished_world: Path) -> None:
     assert str(finished_world) not in page.text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_part_with_more_rejected_lines_makes_a_new_report_but_no_new_network(world: Path) -> None:
     config = world / "config.yaml"
     worlds.run(config)

@@ -13,7 +13,7 @@ from engage_pipeline_tests import worlds
 from engage_pipeline_tests.servers import free_port
 from engage_pipeline_tests.worlds import REPOSITORY
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.long
 NETWORKS = ("pretrained_network", "finetuned_network")
 KILLING = """
 import os

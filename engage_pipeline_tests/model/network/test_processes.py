@@ -25,7 +25,7 @@ from engage_pipeline_tests.model.network.network_samples import (
 )
 from engage_pipeline_tests.tracking.mlflow_runs import curve_of, runs_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.long
 EPOCHS = 6
 """72 steps: long enough to be killed in the middle."""
 

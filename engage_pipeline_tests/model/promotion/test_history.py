@@ -55,7 +55,7 @@ def test_a_model_has_the_code_that_made_it(bundles: dict[str, Path], tmp_path: P
     assert [model.code for model in model_history(store).models] == ["engage_pipeline 9.9, version 0f0f", ""]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_report_has_the_intervals_of_the_decision(finished_world: Path) -> None:
     store = worlds.store_of(finished_world / "config.yaml")
     scores = read_scores(store.open("evaluation").path(SCORES))["blend"]

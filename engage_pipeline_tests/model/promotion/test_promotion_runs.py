@@ -19,7 +19,7 @@ from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.orchestration.checks.looking import look
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 Engage = Callable[..., str]
 BAD = {"network": {"learning_rate": 1e-9, "start_at_base_rates": False}, "trees": {"enabled": False}}
 """A network that was hardly trained and does not know the base rates."""

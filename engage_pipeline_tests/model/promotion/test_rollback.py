@@ -281,7 +281,7 @@ roll_back(bare_store(quiet_settings(Path(sys.argv[1]))))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("moment", "expected"),
     [("while copying", "worse"), ("before the manifest", "worse"), ("after the manifest", "bad")],

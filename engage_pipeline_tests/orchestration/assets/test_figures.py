@@ -37,7 +37,7 @@ def four_digits(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.3e}")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_scores_of_an_evaluation_are_numbers_over_time(world: Path) -> None:
     config = world / "config.yaml"
     with dg.DagsterInstance.ephemeral() as instance:
@@ -63,14 +63,14 @@ def test_the_scores_of_an_evaluation_are_numbers_over_time(world: Path) -> None:
     assert shown["report"] == dg.PathMetadataValue(str(version.path("report.html")))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_submission_tells_the_path_of_its_results(finished_world: Path) -> None:
     store = worlds.store_of(finished_world / "config.yaml")
     version = store.open("submission")
     assert describe(store, version.manifest)["results"].path == str(version.path("results.csv"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_model_that_predicts_tells_the_path_of_its_card(finished_world: Path) -> None:
     store = worlds.store_of(finished_world / "config.yaml")
     version = store.open("trained_model")
@@ -85,7 +85,7 @@ def test_the_model_that_predicts_tells_the_path_of_its_card(finished_world: Path
     assert str(store.root) not in text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_model_that_predicts_has_the_same_scores(finished_world: Path) -> None:
     store = worlds.store_of(finished_world / "config.yaml")
     evaluated = quality_figures(store.open("evaluation").manifest)
@@ -135,7 +135,7 @@ def test_json_is_short_and_rounded(tmp_path: Path) -> None:
     assert "long" not in found
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_artifact_shows_long_json(finished_world: Path) -> None:
     store = worlds.store_of(finished_world / "config.yaml")
     for path in sorted(store.root.rglob("manifest.json")):
@@ -145,7 +145,7 @@ def test_no_artifact_shows_long_json(finished_world: Path) -> None:
                 assert len(json.dumps(value.data)) <= LONGEST_JSON, (manifest.artifact, name)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_number_has_a_tail_of_digits(finished_world: Path) -> None:
     """Neither in the metadata of an asset, nor in that of a check, nor in their tables."""
     store = worlds.store_of(finished_world / "config.yaml")

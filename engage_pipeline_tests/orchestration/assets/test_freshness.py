@@ -51,7 +51,7 @@ def test_a_warning_after_the_failure_is_a_mistake(tmp_path: Path) -> None:
         settings_from(values, folder=tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_daemon_tells_late_from_fresh(tmp_path: Path) -> None:
     (tmp_path / "dagster.yaml").write_text((worlds.REPOSITORY / "dagster.yaml").read_text(encoding="utf-8"))
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:

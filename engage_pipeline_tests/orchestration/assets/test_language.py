@@ -10,7 +10,7 @@ from engage_pipeline.language.facts import EncoderFacts
 from engage_pipeline.orchestration.assets.figures import describe
 from engage_pipeline_tests import worlds
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def test_the_encoder_s_folder_is_one_of_hugging_face_with_a_card(finished_world: Path) -> None:

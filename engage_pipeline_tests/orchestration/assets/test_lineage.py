@@ -167,7 +167,7 @@ def _other_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.add(column, pa.array(np.arange(len(column)) % 3 + 1, column.type))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", TWEETS)
 def test_a_changed_count_changes_the_features_that_name_it(world: World, name: str, tmp_path: Path) -> None:
     lineage, tweets = column_lineage(name), world.tweets[TWEETS[name]]

@@ -11,7 +11,7 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline_tests import worlds
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 LARGEST = 100_000
 PICTURE = re.compile(r"!\[[^\]]*\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)")
 

@@ -33,7 +33,7 @@ from engage_pipeline_tests import worlds
 from engage_pipeline_tests.dying import dying_engage
 from engage_pipeline_tests.traces import traces
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 ENGAGE = str(Path(sys.executable).with_name("engage"))
 TWEET, AUTHOR, VIEWER = (
     schema.COLUMN_NAMES.index(name) for name in ("tweet_id", "engaged_with_user_id", "engaging_user_id")

@@ -13,7 +13,7 @@ from engage_pipeline.orchestration.partitions import register_parts
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline_tests import worlds
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

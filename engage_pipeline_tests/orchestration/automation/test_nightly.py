@@ -14,7 +14,7 @@ from engage_pipeline.orchestration.automation.nightly import nightly_decision
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline_tests import worlds
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

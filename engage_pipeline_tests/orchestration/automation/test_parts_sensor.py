@@ -130,7 +130,7 @@ def test_new_parts_are_registered_and_ingested_in_few_runs_and_once(watch: Watch
     assert watch.told() == "4 parts ingested"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_parts_of_a_world_are_ingested_as_by_engage_run(tmp_path: Path) -> None:
     config = worlds.make_world(tmp_path)
     watch = Watch(configure(tmp_path))

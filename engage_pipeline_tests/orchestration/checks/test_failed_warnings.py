@@ -8,7 +8,7 @@ import pytest
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.test_cli import engage
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def warnings(text: str) -> list[str]:

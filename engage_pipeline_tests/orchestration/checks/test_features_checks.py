@@ -12,7 +12,7 @@ from engage_pipeline_tests import worlds
 from engage_pipeline_tests.orchestration.checks.looking import distrusted, failed, look, raw_lines, write_lines
 from engage_pipeline_tests.samples import edit_manifest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 LANGUAGE = schema.COLUMN_NAMES.index("language")
 FOLLOWS = schema.COLUMN_NAMES.index("engagee_follows_engager")
 FOLLOWERS = schema.COLUMN_NAMES.index("engaging_user_follower_count")

@@ -13,7 +13,7 @@ from engage_pipeline.orchestration.checks.ingest import CHECKS
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.orchestration.checks.looking import distrusted, failed, look, raw_lines, write_lines
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 PARTS = ["part-00000", "part-00001", "part-00002"]
 TWEET, VIEWER = (schema.COLUMN_NAMES.index(name) for name in ("tweet_id", "engaging_user_id"))
 TIMES = [i for i, name in enumerate(schema.COLUMN_NAMES) if name.endswith("_timestamp")]

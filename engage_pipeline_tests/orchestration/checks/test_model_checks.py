@@ -13,7 +13,7 @@ from engage_pipeline.model.evaluation.holdout import FOLLOWERS, PREDICTIONS
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.orchestration.checks.looking import distrusted, failed, look
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 ROWS = 20_000
 
 

@@ -32,7 +32,7 @@ def test_the_limits_of_rules_are_settings() -> None:
             setting_value(name, Settings())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("asset", LOOKS)
 def test_a_passing_check_says_figure_and_limit(finished_world: Path, tmp_path: Path, asset: str) -> None:
     worlds.copy_world(finished_world, tmp_path)

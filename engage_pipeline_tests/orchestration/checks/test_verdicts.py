@@ -18,7 +18,7 @@ from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.orchestration.checks.looking import distrusted, failed, look, raw_lines, write_lines
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 LIKE, QUOTE = (
     schema.COLUMN_NAMES.index(schema.engagement_timestamp(name)) for name in ("like", "retweet_with_comment")
 )

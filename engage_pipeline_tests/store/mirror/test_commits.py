@@ -62,7 +62,7 @@ def attempt(store: ArtifactStore, content: bytes, together: threading.Barrier, t
         told.append(str(error))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_of_writers_at_once_one_wins_and_every_other_is_told(machines: Machines) -> None:
     names = ["one", "two", "three"]
     won: Counter[str] = Counter()

@@ -30,7 +30,7 @@ def test_a_lost_upload_leaves_the_version_before_and_the_next_run_sends_it(
     assert machines.store("two").open("test_tweets").path(FILE).read_bytes() == b"after"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_store_that_refuses_at_any_request_leaves_the_version_before_or_the_new_one(
     machines: Machines, gate: Gate, bucket: Bucket
 ) -> None:
@@ -80,7 +80,7 @@ def test_what_was_sent_is_not_sent_again(machines: Machines, gate: Gate) -> None
     assert machines.store("two").open("test_tweets").path("c").read_bytes() == b"cc"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("moment", ["/other", f"/{FILE}", ".flag", ".json", "DELETE"])
 def test_a_killed_process_leaves_the_version_before_or_the_new_one(
     machines: Machines, gate: Gate, tmp_path: Path, moment: str

@@ -22,7 +22,7 @@ from engage_pipeline_tests.orchestration.automation.test_forget import delete
 from engage_pipeline_tests.stores import S3
 from engage_pipeline_tests.traces import traces
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.long
 ENGAGE = [sys.executable, "-c", "from engage_pipeline.cli import main; main()"]
 
 

@@ -116,7 +116,7 @@ def claims(
     return claimed, moved
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_taking_the_dominating_counters_away_moves_the_logit_back(world: Path) -> None:
     # Where effects are on, they leave the counters hardly anything to say.
     families = [family.name for family in REFERENCE_FAMILIES]
