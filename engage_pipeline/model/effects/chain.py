@@ -132,7 +132,11 @@ class Chain:
             codes, slopes = block.codes(term), term.slopes(block)
             for place, effect in enumerate((term.effect,) if isinstance(term, LocalTerm) else term.effects):
                 bounds = term.keys(block) if isinstance(term, LocalTerm) else (0, None)
-                own = codes if isinstance(term, LocalTerm) or term.cells is None else term.cells[place][codes]
+                own = (
+                    codes
+                    if isinstance(term, LocalTerm) or term.cells is None
+                    else term.cells[place][codes].astype(np.int32)
+                )
                 keys = self.keys[effect]
                 kernels.add_rows(own, slopes, keys.means.read(*bounds), found[0])
                 kernels.add_rows(own, slopes * slopes, keys.variances.read(*bounds), found[1])

@@ -7,16 +7,17 @@ which are four times as fast. What does not belong here: which keys, and what th
 """
 
 from math import sqrt
-from typing import Any
 
-import numba
 import numpy as np
 
+from engage_pipeline.numerics.compilation import compiled_within
+
 LANES = 16
-MATRIX, BELOW = 0, 4
+# Numbers of numpy: for each int of Python numba compiles `get` and `put` anew.
+MATRIX, BELOW = np.int64(0), np.int64(4)
 """Of a symmetric 4 x 4 matrix the diagonal, and 10, 20, 30, 21, 31, 32 (row, column)."""
-RIGHT, NOISE, MEAN, DRAW, VARIANCE, PRECISION = 10, 14, 18, 22, 26, 30
-_ROOT, _LOWER = 34, 38
+RIGHT, NOISE, MEAN, DRAW, VARIANCE, PRECISION = map(np.int64, (10, 14, 18, 22, 26, 30))
+_ROOT, _LOWER = np.int64(34), np.int64(38)
 """Of the Cholesky factor one over each element of the diagonal, and the elements below it."""
 N_LINES = 44
 _PULLED, _PRODUCTS = 16, 10
@@ -25,15 +26,15 @@ N_SUMS = _PULLED + 5 * _PRODUCTS
 """Lines of sums: pull x draw, then draw x draw, then that times the precision of each engagement."""
 Four = tuple[float, float, float, float]
 """A number for each engagement."""
-_compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
+_inner = compiled_within(error_model="numpy")
 
 
-@_compiled
+@_inner
 def _at(work: np.ndarray, line: int, lane: int) -> float:
     return float(work[line * LANES + lane])
 
 
-@_compiled
+@_inner
 def put(work: np.ndarray, line: int, lane: int, four: Four) -> None:
     """Writes four numbers of a key into four lines, from `line` on."""
     work[line * LANES + lane] = four[0]
@@ -42,13 +43,13 @@ def put(work: np.ndarray, line: int, lane: int, four: Four) -> None:
     work[(line + 3) * LANES + lane] = four[3]
 
 
-@_compiled
+@_inner
 def get(work: np.ndarray, line: int, lane: int) -> Four:
     """Returns the numbers of a key in four lines, from `line` on."""
     return _at(work, line, lane), _at(work, line + 1, lane), _at(work, line + 2, lane), _at(work, line + 3, lane)
 
 
-@_compiled
+@_inner
 def put_below(work: np.ndarray, lane: int, matrix: np.ndarray) -> None:
     """Writes what `matrix` [4, 4] has below its diagonal."""
     line = BELOW
@@ -58,7 +59,7 @@ def put_below(work: np.ndarray, lane: int, matrix: np.ndarray) -> None:
             line += 1
 
 
-@_compiled
+@_inner
 def solve(work: np.ndarray) -> None:
     """Solves matrix mean = right in each lane; `draw` is mean and a normal deviate of that precision, made of noise."""
     for lane in range(LANES):
@@ -93,7 +94,7 @@ def solve(work: np.ndarray) -> None:
         work[(_LOWER + 5) * LANES + lane] = l32
 
 
-@_compiled
+@_inner
 def invert(work: np.ndarray) -> None:
     """Writes the diagonal of the inverse of the matrix that `solve` has factored into VARIANCE."""
     for lane in range(LANES):
@@ -110,7 +111,7 @@ def invert(work: np.ndarray) -> None:
         put(work, VARIANCE, lane, (a, b, c, root3 * root3))
 
 
-@_compiled
+@_inner
 def add_sums(work: np.ndarray, sums: np.ndarray) -> None:
     """Adds the products of each lane to `sums` [N_SUMS x LANES]: RIGHT is the pull of a key."""
     for i in range(4):
@@ -131,19 +132,12 @@ def add_sums(work: np.ndarray, sums: np.ndarray) -> None:
             pair += 1
 
 
-@_compiled
 def add_whole(sums: np.ndarray, moments: np.ndarray) -> None:
     """Adds what `add_sums` summed to `moments` float64 [6, 4, 4] (kernels.draw_keys)."""
-    for i in range(4):
-        for j in range(4):
-            moments[5, i, j] += sums[(4 * i + j) * LANES : (4 * i + j + 1) * LANES].sum()
-    pair = _PULLED
-    for i in range(4):
-        for j in range(i + 1):
-            for one in range(5):
-                line = pair + _PRODUCTS * one
-                found = sums[line * LANES : (line + 1) * LANES].sum()
-                moments[one, i, j] += found
-                if i != j:
-                    moments[one, j, i] += found
-            pair += 1
+    found = np.add.accumulate(sums.reshape(N_SUMS, LANES), axis=1)[:, -1]  # in the order of the lanes
+    moments[5] += found[:_PULLED].reshape(4, 4)
+    pairs = found[_PULLED:].reshape(5, _PRODUCTS)
+    rows, columns = np.tril_indices(4)
+    moments[:5, rows, columns] += pairs
+    below = rows != columns
+    moments[:5, columns[below], rows[below]] += pairs[:, below]

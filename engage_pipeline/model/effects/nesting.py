@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numba
 import numpy as np
 
 from engage_pipeline.files.flat_arrays import FlatArray
@@ -13,6 +12,7 @@ from engage_pipeline.model.effects import kernels
 from engage_pipeline.model.effects.design import Block, Design, LocalTerm, Term
 from engage_pipeline.model.effects.effects import Effect
 from engage_pipeline.model.effects.keyed_values import Array, KeyedValues, chunks, drawn_together
+from engage_pipeline.numerics.compilation import compiled
 
 _UNKNOWN = -1
 
@@ -87,7 +87,9 @@ def exchange(
 
     def draw(bounds: tuple[int, int]) -> None:
         first, last = bounds
-        kernels.draw_shifts(counts[first:last], totals[first:last], values[first:last], *inverse, rng(first))
+        kernels.draw_shifts(
+            counts[first:last], totals[first:last], values[first:last], inverse[0], inverse[1], rng(first)
+        )
 
     def take(bounds: tuple[int, int]) -> None:
         parents, own = read(bounds)
@@ -121,7 +123,7 @@ def _exchange_in_blocks(
         counts, totals = np.zeros(len(values)), np.zeros(values.shape)
         kernels.sum_children(parents, own, counts, totals)
         totals[0] = 0
-        kernels.draw_shifts(counts, totals, values, *inverse, rng(number))
+        kernels.draw_shifts(counts, totals, values, inverse[0], inverse[1], rng(number))
         kernels.take_from_children(parents, own, totals)
         coarse.write(first_coarse, values)
         fine.write(first, own)
@@ -138,7 +140,7 @@ def _keys(block: Block, term: Term, place: int) -> np.ndarray:
     return codes if term.cells is None else term.cells[place][codes].astype(np.int32)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _note(fine: np.ndarray, coarse: np.ndarray, parents: np.ndarray) -> None:
     for row in range(len(fine)):
         if fine[row] == 0 or parents[fine[row]] == _UNKNOWN:

@@ -4,9 +4,9 @@ A retweet begins with `RT @name :`, and an answer often with `@name`. Token ids 
 retweet the colon does; elsewhere the first NAME_TOKENS stand for the name.
 """
 
-import numba
 import numpy as np
 
+from engage_pipeline.numerics.compilation import compiled
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
 from engage_pipeline.numerics.splitmix import GOLDEN_GAMMA
 from engage_pipeline.schema import AT_TOKEN, COLON_TOKEN, RT_TOKEN
@@ -28,7 +28,7 @@ def openings_of(offsets: np.ndarray, tokens: np.ndarray) -> tuple[np.ndarray, np
     return named, words
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _find(offsets: np.ndarray, tokens: np.ndarray, named: np.ndarray, words: np.ndarray) -> None:
     for row in range(len(named)):
         place, end = offsets[row] + 1, offsets[row + 1] - 1

@@ -9,14 +9,16 @@ is interpolated in a table, whose error is below 1e-6.
 
 from math import erfc, exp, pi, sqrt
 
-import numba
 import numpy as np
+
+from engage_pipeline.numerics.compilation import compiled_within
 
 _SIDE = 0.64
 _LARGEST, _STEPS = 16.0, 128
 """The table is for z = |c| / 2 up to _LARGEST, where the right side has no share any more, with _STEPS for each 1."""
 _SURELY = 0.994
 """Below this, a uniform number accepts: the first term of the series takes at most 3 exp(-4 / _SIDE) = 0.0058."""
+_inner = compiled_within()
 
 
 def share_of_the_right(z: float) -> float:
@@ -31,7 +33,7 @@ def share_of_the_right(z: float) -> float:
 _SHARES = np.array([share_of_the_right(place / _STEPS) for place in range(int(_LARGEST) * _STEPS + 2)])
 
 
-@numba.njit(cache=True, nogil=True)
+@_inner
 def polya_gamma(c: float, rng: np.random.Generator) -> float:
     """Draws from PG(1, c), whose mean is tanh(c / 2) / (2 c)."""
     z = min(abs(c) / 2, 30.0)
@@ -47,7 +49,7 @@ def polya_gamma(c: float, rng: np.random.Generator) -> float:
             return x / 4
 
 
-@numba.njit(cache=True, nogil=True)
+@_inner
 def _accepts(x: float, uniform: float) -> bool:
     """Whether the alternating series of the density at x, over its first term, is above `uniform`."""
     if uniform < _SURELY:
@@ -67,7 +69,7 @@ def _accepts(x: float, uniform: float) -> bool:
                 return False
 
 
-@numba.njit(cache=True, nogil=True)
+@_inner
 def _inverse_gaussian_below(z: float, rng: np.random.Generator) -> float:
     """Draws from the inverse Gaussian of mean 1 / z and shape 1, given that it is below _SIDE."""
     if z * _SIDE < 1:

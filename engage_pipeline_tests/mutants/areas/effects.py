@@ -51,7 +51,7 @@ MUTATIONS = [
         ("_sum(pulled, _product(own, value))", "pulled"),
         ("    lanes.put(work, lanes.RIGHT, lane, (0.0, 0.0, 0.0, 0.0))\n", ""),
         ("    lanes.put(work, lanes.NOISE, lane, (0.0, 0.0, 0.0, 0.0))\n", ""),
-        ("counts[key] * fine + coarse", "fine + coarse"),
+        ("counts[key] * fine[i, j] + coarse[i, j]", "fine[i, j] + coarse[i, j]"),
         ("1 + np.flatnonzero(counts[1:])", "np.flatnonzero(counts)"),
         ("values[key, one] -= shifts", "values[key, one] += shifts"),
     ),
@@ -64,7 +64,7 @@ MUTATIONS = [
         ("+ l31 * i10 + l32 * i20", "+ l32 * i20"),
         ("c = root2 * root2 + i32 * i32", "c = root2 * root2"),
         ("(RIGHT + i) * LANES + lane] * work[(DRAW + j)", "(RIGHT + j) * LANES + lane] * work[(DRAW + i)"),
-        ("                if i != j:\n", "                if i == j:\n"),
+        ("below = rows != columns", "below = rows == columns"),
     ),
     *mutations(
         "effects",

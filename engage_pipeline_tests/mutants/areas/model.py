@@ -162,8 +162,8 @@ MUTATIONS = [
         ("kept[min(then + WINDOW, step)]", "kept[step]"),
         ("np.float32(kept[step] / kept[then])", "np.float32(1)"),
         ("square[row, place] *= decay2", "pass"),
-        ("eps * np.sqrt(1 - beta2 ** (base + then))", "eps"),
-        ("(np.sqrt(square[row, place]) * bias + least)", "((np.sqrt(square[row, place]) + least) * bias)"),
+        ("eps * sqrt(1 - beta2 ** (base + then))", "eps"),
+        ("(sqrt(square[row, place]) * bias + least)", "((sqrt(square[row, place]) + least) * bias)"),
         ("summed[place_of_sum, place] += gradients", "summed[place_of_sum, place] = gradients"),
     ),
     *mutations(

@@ -1,0 +1,173 @@
+"""Loops compiled by numba, and the folders that keep what was compiled for later processes.
+
+numba keeps compiled code in one folder, which must be writable. In an image the folder of the source is root's and has
+what the build compiled (model.compiled_ahead). So code is looked for there first and then in the user's cache folder,
+and is written where that is possible. Where it is possible nowhere, each process compiles anew.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.dispatcher import Dispatcher
+from numba.extending import register_jitable
+
+LOGGER = logging.getLogger("engage_pipeline")
+_OWN = __name__.partition(".")[0]
+_warned = False
+
+
+def compiled(*, error_model: str = "python") -> Callable[[Callable[..., Any]], Any]:
+    """Returns a decorator of a function that is compiled when it is first called, for each combination of types.
+
+    With the `error_model` "numpy" a division by zero is no error. A call releases the GIL.
+    """
+    decorate: Any = numba.njit(nogil=True, error_model=error_model, no_cfunc_wrapper=True)  # type: ignore[call-overload]
+
+    def compile_later(function: Callable[..., Any]) -> Any:
+        found: Any = decorate(function)
+        if isinstance(found, Dispatcher):  # else numba is switched off
+            found._cache = _Caches(found.py_func)  # type: ignore[attr-defined]
+        return found
+
+    return compile_later
+
+
+def compiled_within(*, error_model: str = "python") -> Any:
+    """Returns a decorator of a function that compiled ones call: it is compiled, and kept, as a part of them.
+
+    Called from Python it is not compiled. Code for calls from Python would cost a fifth of the time.
+    """
+    return register_jitable(error_model=error_model, no_cfunc_wrapper=True)
+
+
+class _Caches:
+    """What numba asks for compiled code of a function: the folders, in the order in which they are tried."""
+
+    def __init__(self, function: FunctionType) -> None:
+        self._function = function
+
+    @cached_property
+    def _folders(self) -> list[FunctionCache]:
+        # Not before the first call: only then are all functions defined whose code counts.
+        stamp, source = stamp_of(self._function), Path(self._function.__code__.co_filename)
+        return [_FolderCache(self._function, folder, stamp) for folder in cache_folders(source)]
+
+    @property
+    def cache_path(self) -> str:
+        """The first folder, for numba's statistics."""
+        return str(self._folders[0].cache_path)
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        """Returns the compiled code for a signature; None if no folder has it."""
+        for folder in self._folders:
+            try:
+                if (found := folder.load_overload(signature, target)) is not None:
+                    return found
+            except OSError:
+                continue
+        return None
+
+    def save_overload(self, signature: Any, code: Any) -> None:
+        """Writes compiled code to the first folder where that is possible."""
+        global _warned  # noqa: PLW0603
+        errors = []
+        for folder in self._folders:
+            try:
+                folder.save_overload(signature, code)
+            except OSError as error:
+                errors.append(str(error))
+            else:
+                return
+        if not _warned:
+            LOGGER.warning("compiled code is not kept, each process compiles anew for seconds: %s", "; ".join(errors))
+        _warned = True
+
+
+class _Folder(_CacheLocator):
+    """A folder of compiled code; it need not be writable."""
+
+    def __init__(self, function: FunctionType, folder: Path, stamp: str) -> None:
+        self._function, self._folder, self._stamp = function, folder, stamp
+
+    def from_function(  # type: ignore[override]
+        self, py_func: FunctionType, py_file: str
+    ) -> "_Folder":
+        """Returns itself, whatever numba looks for a folder for."""
+        return self
+
+    def ensure_cache_path(self) -> None:
+        """Makes the folder."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def get_cache_path(self) -> str:
+        """Returns the folder."""
+        return str(self._folder)
+
+    def get_source_stamp(self) -> str:
+        """Returns what compiled code must have been made of to be taken."""
+        return self._stamp
+
+    def get_disambiguator(self) -> str:
+        """Returns what tells functions of one name in a file apart."""
+        return str(self._function.__code__.co_firstlineno)
+
+
+class _FolderCache(FunctionCache):
+    """numba's cache of a function in one folder."""
+
+    def __init__(self, function: FunctionType, folder: Path, stamp: str) -> None:
+        class Implementation(CompileResultCacheImpl):
+            _locator_classes = [_Folder(function, folder, stamp)]  # type: ignore[list-item]  # noqa: RUF012
+
+        self._impl_class = Implementation
+        super().__init__(function)
+
+
+def cache_folders(source: Path) -> list[Path]:
+    """Returns the folders for compiled code of the file `source`.
+
+    NUMBA_CACHE_DIR replaces them.
+    """
+    own = hashlib.sha256(str(source.parent).encode()).hexdigest()[:16]
+    if given := os.environ.get("NUMBA_CACHE_DIR"):
+        return [Path(given) / own]
+    users = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111 - never raises
+    return [source.parent / "__pycache__", *([users / "engage_pipeline" / own] if users.is_absolute() else [])]
+
+
+def stamp_of(function: FunctionType) -> str:
+    """Returns a hash of all that the code of a compiled function is made of, in whatever file it stands.
+
+    numba's own stamp is of the function's file alone: after a change of lanes.py it would take old code of kernels.py.
+    """
+    digest = hashlib.sha256()
+    for part in _parts(function, set()):
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _parts(function: FunctionType, seen: set[FunctionType]) -> Iterator[bytes]:
+    """Yields bytecode and constants of a function, and those of the functions that it calls."""
+    seen.add(function)
+    code = function.__code__
+    yield repr((code.co_code, code.co_consts, code.co_names)).encode()
+    for name in code.co_names:
+        value = function.__globals__.get(name)
+        members = map(vars(value).get, code.co_names) if isinstance(value, ModuleType) else (value,)
+        for member in members:
+            one = member.py_func if isinstance(member, Dispatcher) else member
+            if isinstance(one, FunctionType) and one.__module__.startswith(_OWN) and one not in seen:
+                yield from _parts(one, seen)
+            elif isinstance(one, np.ndarray):
+                yield one.tobytes()
+            elif isinstance(one, int | float | np.generic | tuple):
+                yield repr(one).encode()
