@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from engage_pipeline.model import compiled_ahead
 from engage_pipeline.settings.settings import load_settings
 from engage_pipeline_tests.deploy.deployed import DEPLOY, PROGRAMS, compose
 from engage_pipeline_tests.worlds import REPOSITORY
@@ -74,6 +75,12 @@ def test_the_compose_file_follows_the_compose_specification() -> None:
 
 def test_the_dockerfile_has_no_complaint_of_its_linter() -> None:
     passes("hadolint", "--failure-threshold", "style", str(DEPLOY / "Dockerfile"))
+
+
+def test_the_image_has_the_loops_compiled_before_its_environment_is_copied() -> None:
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    steps = ["--force-reinstall .", "WORKDIR /\n", f"RUN python -m {compiled_ahead.__name__}\n", "\nFROM ${BASE}\n"]
+    assert sorted(steps, key=text.index) == steps
 
 
 def test_the_team_s_instance_differs_from_the_local_one_in_its_storage_only() -> None:

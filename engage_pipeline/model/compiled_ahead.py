@@ -1,0 +1,70 @@
+"""Compiles all loops for numba ahead of the first run, as the build of an image does.
+
+    python -m engage_pipeline.model.compiled_ahead
+
+Makes a small fit of the effects and three steps of TableAdamW, so that types are those of a run. What is compiled lies
+beside the source if that is writable (numerics.compilation).
+"""
+
+from dataclasses import fields
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from engage_pipeline.model.effects.chain import Chain
+from engage_pipeline.model.effects.effects import EFFECTS
+from engage_pipeline.model.effects.fields import EffectRows
+from engage_pipeline.model.effects.nesting import find_nested
+from engage_pipeline.model.effects.numbering import build_design
+from engage_pipeline.model.effects.openings import openings_of
+from engage_pipeline.model.effects.rows import ROW
+from engage_pipeline.model.effects.shards import Shards
+
+_ROWS = 200
+
+
+def compile_ahead() -> None:
+    """Calls each compiled loop with the types of a run."""
+    openings_of(np.array([0, 2]), np.zeros(2, np.int32))
+    with TemporaryDirectory() as folder:
+        _fit(Path(folder))
+    _step()
+
+
+def _fit(folder: Path) -> None:
+    """Fits all effects to random rows."""
+    rng = np.random.default_rng(1)
+    records = np.zeros(_ROWS, ROW)
+    for one in fields(EffectRows):
+        records[one.name] = rng.integers(1, 5, _ROWS)
+    records["facts"]["weight"], records["facts"]["labels"] = 1, rng.integers(0, 16, _ROWS)
+    shards = Shards.empty(folder / "rows", 1, ROW)
+    shards.add(records, np.zeros(_ROWS, np.int64))
+    design, _ = build_design(shards, EFFECTS, folder / "design")
+    nested = find_nested(design, EFFECTS, folder / "nested")
+    deviations = [effect.deviation for effect in EFFECTS]
+    chain = Chain.begin(design, lambda facts: np.asarray(facts["weight"]), nested, deviations, 1, None)
+    for _ in range(2):
+        chain.sweep(keep=True, learn=True)
+    for block in design.blocks():
+        chain.scores(block)
+
+
+def _step() -> None:
+    """Trains a table of embeddings."""
+    import torch
+
+    from engage_pipeline.model.network.table_adamw import TableAdamW
+
+    table = torch.nn.Embedding(8, 2)
+    optimizer = TableAdamW(table, [table], 0.01, 0.1)
+    for _ in range(3):
+        table(torch.tensor([1, 2])).sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    optimizer.settle()
+
+
+if __name__ == "__main__":
+    compile_ahead()

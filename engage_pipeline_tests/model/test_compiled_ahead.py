@@ -1,0 +1,40 @@
+"""What a fit needs is compiled ahead."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from engage_pipeline_tests.worlds import REPOSITORY
+
+FIT = """
+import sys
+from pathlib import Path
+from engage_pipeline.model.effects import kernels, nesting, openings
+from engage_pipeline.model.network import row_steps
+from engage_pipeline_tests.model.bundles import quiet_settings
+from engage_pipeline_tests.model.effects.test_training import fit
+from engage_pipeline_tests.model.network.test_table_adamw import by_row, learn, new_network
+folder = Path(sys.argv[1])
+fit(folder, quiet_settings(folder, effects={"sweeps": 4, "kept_sweeps": 4}))
+network = new_network()
+learn(network, by_row(network), range(3))
+for module in (kernels, nesting, openings, row_steps):
+    for name, function in vars(module).items():
+        if hasattr(function, "py_func"):
+            print(name, sum(function.stats.cache_hits.values()), sum(function.stats.cache_misses.values()))
+"""
+
+
+def test_a_fit_compiles_nothing_that_was_not_compiled_ahead(tmp_path: Path) -> None:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "compiled")}
+    ahead = [sys.executable, "-m", "engage_pipeline.model.compiled_ahead"]
+    subprocess.run(ahead, env=environment, cwd=REPOSITORY, check=True)
+    (tmp_path / "fit").mkdir()
+    command = [sys.executable, "-c", FIT, str(tmp_path / "fit")]
+    done = subprocess.run(command, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
+    found = {name: (int(hits), int(misses)) for name, hits, misses in map(str.split, done.stdout.splitlines())}
+    assert len(found) == 12
+    for name, (hits, misses) in found.items():
+        assert hits > 0, name
+        assert misses == 0, name
