@@ -44,7 +44,7 @@ def test_features_of_more_or_fewer_rows_than_tweets(tmp_path: Path, rows: int) -
 def test_the_extremes_are_those_of_all_batches(tmp_path: Path) -> None:
     with ResultsWriter(tmp_path / "results.csv") as writer:
         for value in (0.4, 0.1, 0.6, 0.3):
-            writer.write(ids(1), np.full((1, 4), value))
+            writer.write(ids(1), np.full((1, 4), value), "rows")
         facts = writer.facts()
     assert (facts["rows"], facts["lowest_probability"], facts["highest_probability"]) == (4, 0.1, 0.6)
     assert facts["mean_probability"] == pytest.approx(dict.fromkeys(schema.TARGETS, 0.35))
