@@ -12,6 +12,7 @@ on the engagement, and the rare engagements alone tell nothing of it.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ class Weights:
     trees: float
     effects: float
 
-    @property
+    @cached_property
     def models(self) -> list[str]:
         """The names of the models that have a weight."""
         return [name for name, weight in asdict(self).items() if weight]

@@ -17,6 +17,7 @@ effects.scoring, trees.scoring and blend.
 
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -117,8 +118,13 @@ class TrainedModel:
 
         if self.pretrained is None:
             return {"network": self.finetuned.logits(table)}
-        network, pretrained = logits_of_both(self.finetuned, self.pretrained, table)
+        network, pretrained = logits_of_both(self.finetuned, self.pretrained, table, alike=self._read_alike)
         return {"network": network, "pretrained": pretrained}
+
+    @cached_property
+    def _read_alike(self) -> bool:
+        """Whether both networks read the same of a row. A single row would spend its time on finding that out."""
+        return self.pretrained is not None and self.finetuned.reads_like(self.pretrained)
 
     def probabilities(self, table: Features) -> np.ndarray:
         """Returns probabilities float64 [n, 4], in the order of TARGETS, at least LEAST_PROBABILITY from 0 and 1."""

@@ -61,6 +61,18 @@ def test_components_are_those_of_the_parts(tmp_path: Path, architecture: str) ->
         assert np.allclose(components["blend"][:, i], expected, atol=1e-12)
 
 
+def test_the_networks_are_compared_once_and_not_for_each_row(
+    inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(inputs, tmp_path / "bundle", quiet_settings(tmp_path))
+    model, compared = TrainedModel.load(tmp_path / "bundle", threads=1), []
+    reads_like = NetworkScorer.reads_like
+    monkeypatch.setattr(NetworkScorer, "reads_like", lambda *both: compared.append(both) or reads_like(*both))
+    for row in range(3):
+        model.probabilities(UNSEEN.slice(row, 1))
+    assert compared == [(model.finetuned, model.pretrained)]
+
+
 def test_a_model_without_the_family_does_not_care_for_counts_of_the_scored_file(
     inputs: dict[str, Path], tmp_path: Path
 ) -> None:

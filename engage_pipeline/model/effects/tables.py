@@ -37,6 +37,7 @@ PART_KEYS = 1 << 20
 HELD_BYTES = 32 << 20
 """The memory of a larger table is given back after each look-up: the next one reads it from the system's cache."""
 _K = len(schema.TARGETS)
+_PLACES = {name: place for place, name in enumerate(EFFECT_FAMILIES)}
 VALUES = 2 * _K
 """Of a key: the means of its effect on TARGETS, then the variances."""
 _ENTRY = np.dtype([("key", "u8"), ("values", "f4", VALUES)])
@@ -134,15 +135,15 @@ class EffectTables:
         """Returns the scores of rows; families that are off contribute 0."""
         families = np.zeros((len(rows), len(EFFECT_FAMILIES), _K))
         variances = np.zeros_like(families)
-        places = {name: place for place, name in enumerate(EFFECT_FAMILIES)}
         keys = keys_of([table.effect for table in self.tables], rows)
         for table, own in zip(self.tables, keys, strict=True):
             values = table.lookup(own)
             if table.effect.slope:
                 slopes = table.effect.slopes(rows)[:, np.newaxis]
                 values *= np.concatenate([np.repeat(slopes, _K, axis=1), np.repeat(slopes**2, _K, axis=1)], axis=1)
-            families[:, places[table.effect.family]] += values[:, :_K]
-            variances[:, places[table.effect.family]] += values[:, _K:]
+            place = _PLACES[table.effect.family]
+            families[:, place] += values[:, :_K]
+            variances[:, place] += values[:, _K:]
         return Scores(families, variances)
 
     @classmethod

@@ -69,7 +69,7 @@ class NetworkScorer:
         return result
 
     def reads_like(self, other: "NetworkScorer") -> bool:
-        """Returns whether both networks build the same input from a row."""
+        """Returns whether both networks build the same input from a row; compares whom and what they know."""
         mine, theirs = self.network.config, other.network.config
         alike = mine.languages == theirs.languages and mine.sketch_width == theirs.sketch_width
         rates = mine.base_rates == theirs.base_rates and mine.further_counters == theirs.further_counters
@@ -96,9 +96,11 @@ class NetworkScorer:
             return self.network(*inputs).cpu().numpy()
 
 
-def logits_of_both(first: NetworkScorer, second: NetworkScorer, table: Features) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the logits of both, float32 [n, 4] each; builds the input once if both networks read the same."""
-    if not first.reads_like(second):
+def logits_of_both(
+    first: NetworkScorer, second: NetworkScorer, table: Features, *, alike: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the logits of both, float32 [n, 4] each; builds the input once if both networks read `alike`."""
+    if not alike:
         return first.logits(table), second.logits(table)
     rows = first.rows(table)
     results = tuple(np.empty((len(rows), len(schema.TARGETS)), np.float32) for _ in range(2))

@@ -60,7 +60,7 @@ def test_two_networks_give_what_each_gives_alone(architecture, rates, languages,
     second = NetworkScorer(other, np.roll(codes, 1, axis=0) if shifted else codes)
     assert first.reads_like(second) == alike
     table = feature_table(BATCH_ROWS + 20, 3, labelled=False)
-    for found, scorer in zip(logits_of_both(first, second, table), (first, second), strict=True):
+    for found, scorer in zip(logits_of_both(first, second, table, alike=alike), (first, second), strict=True):
         np.testing.assert_array_equal(found, scorer.logits(table))
 
 
@@ -95,7 +95,7 @@ def test_counters_beyond_the_reference_are_read_by_the_networks_that_know_them_a
         torch.nn.init.normal_(network.first_known.weight)
     before, knowing = (NetworkScorer(network, make_codes()) for network in networks)
     assert not before.reads_like(knowing)
-    for found, scorer in zip(logits_of_both(before, knowing, table), (before, knowing), strict=True):
+    for found, scorer in zip(logits_of_both(before, knowing, table, alike=False), (before, knowing), strict=True):
         alone = np.concatenate([scorer.logits(table.slice(place, 1)) for place in range(30)])
         np.testing.assert_allclose(found, alone, rtol=0, atol=1e-4)
     np.testing.assert_array_equal(before.logits(table), before.logits(without))
