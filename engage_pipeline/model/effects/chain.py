@@ -42,7 +42,7 @@ class Chain:
     """A chain of the rows of `design`, by `threads` threads; each list has an element for each effect.
 
     `covariances`, and `scales` A (module covariances), float64 [effects, 4, 4]; `base` float64 [4, 5]. `kept`: how many
-    sweeps are in the sums of `keys`, in `bases` and in `kept_covariances`.
+    sweeps are in the sums of `keys`, in `bases` and in `kept_covariances`. `level` [4] moves the intercepts (leveling).
     """
 
     design: Design
@@ -58,6 +58,7 @@ class Chain:
     swept: int = 0
     bases: np.ndarray = field(default_factory=lambda: np.zeros((K, SIZE)))
     kept_covariances: np.ndarray = field(default_factory=lambda: np.zeros((0, K, K)))
+    level: np.ndarray = field(default_factory=lambda: np.zeros(K))
     _pending: Moved | None = None
     _scaled: dict[int, np.ndarray] = field(default_factory=dict)
     """Matrices A - 1 of effects of viewers that are drawn and not yet applied to their values and the log-odds."""
@@ -140,12 +141,12 @@ class Chain:
                 keys = self.keys[effect]
                 kernels.add_rows(own, slopes, keys.means.read(*bounds), found[0])
                 kernels.add_rows(own, slopes * slopes, keys.variances.read(*bounds), found[1])
-        return found[0] / self.kept, found[1] / self.kept
+        return found[0] / self.kept + self.level, found[1] / self.kept
 
     @property
     def intercepts(self) -> np.ndarray:
         """The mean intercept of each engagement over the kept sweeps: float64 [4]."""
-        return self.bases[:, 0] / self.kept
+        return self.bases[:, 0] / self.kept + self.level
 
     @property
     def coupling(self) -> np.ndarray:

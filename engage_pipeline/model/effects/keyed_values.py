@@ -77,6 +77,12 @@ class KeyedValues:
             found.values.write(start, self.values.read(start, stop))
         return found
 
+    def add_sums(self, other: "KeyedValues") -> None:
+        """Adds the sums of another chain of the same keys."""
+        for start, stop in chunks(len(self.values)):
+            for own, more in ((self.means, other.means), (self.variances, other.variances)):
+                own.write(start, own.read(start, stop) + more.read(start, stop))
+
     def draw(
         self,
         first: int,

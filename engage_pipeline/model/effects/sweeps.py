@@ -8,6 +8,8 @@ from engage_pipeline.settings.features import EffectSettings
 LEAST_SWEEPS = 15
 """On a world of 258,000 rows the effects alone reach 48.6 % of the oracle's RCE by 60 sweeps. 15 cost 1.6 points, 8
 cost 3.5; those that decide, of which a third is kept, lose 3.6 and 7.5 (ADR 35)."""
+PUBLISHED_CHAINS = 3
+"""So many short chains predict better together than one as long as all of them (ADR 43)."""
 
 
 def enough_sweeps(wanted: int, rows: int, row_sweeps: int) -> int:
@@ -21,9 +23,11 @@ def enough_sweeps(wanted: int, rows: int, row_sweeps: int) -> int:
 
 @dataclass(frozen=True)
 class Sweeps:
-    """Numbers of sweeps: `settling` of the training rows; then of each later chain `burnt`, thrown away, and `kept`.
+    """Numbers of sweeps: `settling` of the training rows; then of each later chain those that are thrown away and those
+    that are kept.
 
-    `few` are kept of a chain whose scores serve one fold alone.
+    `burnt` and `few` are those of a chain without the rows of a fold. The published effects are the means of
+    PUBLISHED_CHAINS chains, of which `soon` are thrown away and `kept` are kept by all together.
     """
 
     settling: int
@@ -45,11 +49,17 @@ class Sweeps:
     @property
     def few(self) -> int:
         """A third of `kept`, rounded up."""
-        return -(-self.kept // 3)
+        return -(-self.kept // PUBLISHED_CHAINS)
+
+    @property
+    def soon(self) -> int:
+        """Sweeps that each of the published chains throws away: all begin where the last fold's ended."""
+        return -(-self.settling // 8)
 
     def total(self, chains: int, *, settled: bool, refit: bool) -> int:
         """Returns the sweeps of a fit: until it has `settled`, of `chains` that leave rows out, of all if `refit`."""
-        return settled * self.settling + chains * (self.burnt + self.few) + refit * (self.burnt + self.kept)
+        published = PUBLISHED_CHAINS * (self.soon + self.few)
+        return settled * self.settling + chains * (self.burnt + self.few) + refit * published
 
     def reason(self, total: int, rows: int, settings: EffectSettings) -> str:
         """Returns a line for the log: the number of sweeps of all chains together, and why it is not another one."""
