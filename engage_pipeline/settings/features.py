@@ -80,7 +80,10 @@ class EffectSettings(SettingsSection):
         30, ge=4, description="Sweeps of the sampler over the training rows that are thrown away, until it has settled."
     )
     kept_sweeps: int = Field(
-        30, ge=3, description="Sweeps whose means and variances are kept; a third as many for the rows of a fold."
+        30,
+        ge=3,
+        description="Sweeps whose means and variances are kept, by three chains together; a third as many for the rows "
+        "of a fold, by two.",
     )
     row_sweeps: int = Field(
         600_000_000,

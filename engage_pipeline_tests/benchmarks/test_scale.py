@@ -79,10 +79,10 @@ def test_trees_take_no_longer_beyond_their_most_rows() -> None:
 
 
 def test_effects_make_fewer_sweeps_over_many_rows() -> None:
-    # 30 and 30 sweeps: 30 + 3 (7 + 10) + 3 (4 + 10); from 40 million fitted rows on 15: 15 + 3 (3 + 5) + 3 (2 + 5)
-    assert (cost_model.sweeps(1_000_000), cost_model.sweeps(10**9)) == (123, 60)
+    # 30 and 30 sweeps: 30 + 3 * 2 (4 + 5) + 3 (4 + 10); from 40 million rows on 15: 15 + 3 * 2 (2 + 3) + 3 (2 + 5)
+    assert (cost_model.sweeps(1_000_000), cost_model.sweeps(10**9)) == (126, 66)
     effects = {"engagement_effects": RATES.lines("duckdb")["engagement_effects"]}
-    assert cost_model.run_cpu_seconds(effects, 10**9) == pytest.approx(1000 * 3600 * 60 / 123)
+    assert cost_model.run_cpu_seconds(effects, 10**9) == pytest.approx(1000 * 3600 * 66 / 126)
 
 
 def test_what_memory_grows_by_is_told_by_two_runs() -> None:

@@ -30,12 +30,12 @@ from engage_pipeline.model.effects.design import Block, Design
 from engage_pipeline.model.effects.effects import Effect, effects_of
 from engage_pipeline.model.effects.fields import Clusters
 from engage_pipeline.model.effects.kernels import K
-from engage_pipeline.model.effects.leveling import level
 from engage_pipeline.model.effects.nesting import find_nested
 from engage_pipeline.model.effects.numbering import build_design
 from engage_pipeline.model.effects.rows import FittedRows, read_fitted_rows
-from engage_pipeline.model.effects.sweeps import PUBLISHED_CHAINS, Sweeps
+from engage_pipeline.model.effects.sweeps import FOLD_CHAINS, PUBLISHED_CHAINS, Sweeps
 from engage_pipeline.model.effects.tables import table_file, write_description, write_table
+from engage_pipeline.model.effects.together import Together
 from engage_pipeline.model.validation_roles import DECIDED, HOLDOUT_ROW, TRAINING_ROW
 from engage_pipeline.progress import LOGGER, progress
 from engage_pipeline.settings.settings import Settings
@@ -108,60 +108,36 @@ def _told_when_full(training: Sequence[Path], validation: Path, output: Path, se
 def _sample(
     rows: FittedRows, design: Design, effects: Sequence[Effect], folder: Path, columns: np.ndarray, settings: Settings
 ) -> Iterator[tuple[Chain, str]]:
-    """Runs the chain of the training rows; from its end, chains without each fold, and one without the holdout rows;
-    from the end of that, several of all rows, which are taken together. Yields the last two with the prefix of their
-    files.
+    """Runs the chain of the training rows; from its end, chains without each fold, and without the holdout rows; from
+    the end of these, chains of all rows. Yields the last two with the prefix of their files.
 
     Stores EFFECT_COLUMNS of each validation row in `columns`, by a chain without that row.
     """
     sweeps, folds = Sweeps.of(len(design), settings.effects), [*rows.folds, HOLDOUT_ROW]
     in_files = len(design) * _HELD_BYTES > memory_bytes(settings.engine.memory_limit) // 4
+    state = folder if in_files else None
     nested = find_nested(design, effects, folder / "nested", threads_of(settings))
     deviations = [effect.deviation for effect in effects]
     first = sweeps.settling if len(design) > rows.n_validation else 0  # without training rows it would wander
-    few = sweeps.few
     total = sweeps.total(len(folds), settled=first > 0, refit=settings.refit)
     LOGGER.info("engagement_effects: %s", sweeps.reason(total, len(design), settings.effects))
     with progress("engagement_effects", total, "sweeps") as tracker:
-
-        def files(name: str) -> Path | None:
-            return folder / name if in_files else None
-
-        def run(chain: Chain, burnt: int, *, learn: bool) -> Chain:
-            for number in range(burnt + few):
-                chain.sweep(keep=number >= burnt, learn=learn)
-                tracker.advance(1)
-            return chain
-
-        begin = design, _of_training, nested, deviations, settings.seed, files("training")
+        begin = design, _of_training, nested, deviations, settings.seed, state and state / "training"
         training = Chain.begin(*begin, threads_of(settings))
         for number in range(first):
             training.sweep(learn=number > 1)
             tracker.advance(1)
+        chains = Together(sweeps.burnt, state, tracker.advance)
         for place, fold in enumerate(folds, 1):
-            chain = training.branch(partial(_without, fold), settings.seed + place, files("fold"))
-            level(run(chain, sweeps.burnt, learn=fold == HOLDOUT_ROW))
+            weights, seed = partial(_without, fold), settings.seed + place
+            learn = fold == HOLDOUT_ROW
+            chain = chains.run(training, weights, seed, FOLD_CHAINS, sweeps.of_fold, "fold", learn=learn)
             _score(chain, design, fold, columns)
         yield chain, DECIDED
-        if not settings.refit:
-            yield chain, ""
-            return
-        seed = settings.seed + len(folds) + 1
-        published = run(chain.branch(_of_all, seed, files("all-rows")), sweeps.soon, learn=True)
-        for number in range(1, PUBLISHED_CHAINS):
-            another = chain.branch(_of_all, seed + number, files("another"))
-            add_kept(published, run(another, sweeps.soon, learn=True))
-        level(published)
-        yield published, ""
-
-
-def add_kept(chain: Chain, another: Chain) -> None:
-    """Adds what another chain of the same rows has kept: scores and intercepts are then the means of both."""
-    for own, more in zip(chain.keys, another.keys, strict=True):
-        own.add_sums(more)
-    chain.bases += another.bases
-    chain.kept_covariances = chain.kept_covariances + another.kept_covariances
-    chain.kept += another.kept
+        if settings.refit:
+            seed = settings.seed + len(folds) + 1
+            chain = chains.run(chain, _of_all, seed, PUBLISHED_CHAINS, sweeps.published, "all-rows", learn=True)
+        yield chain, ""
 
 
 def _of_training(facts: np.ndarray) -> np.ndarray:

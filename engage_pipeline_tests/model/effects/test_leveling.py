@@ -8,7 +8,7 @@ import pytest
 from engage_pipeline.model.effects import leveling
 from engage_pipeline.model.effects.chain import Chain
 from engage_pipeline.model.effects.marginals import marginal_logits
-from engage_pipeline.model.effects.training import add_kept
+from engage_pipeline.model.effects.together import add_kept
 from engage_pipeline.numerics.logistic import sigmoid
 from engage_pipeline_tests.model.effects.chains import AUTHOR, PAIR, VIEWER, chain_of, records_of, scores_of, weights
 
