@@ -41,6 +41,12 @@ def rates_on(text: str) -> Rates:
 RATES = rates_on(page(DUCKDB, *SPARK))
 
 
+@pytest.fixture(autouse=True)
+def as_many_sweeps_as_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The effects on the page of these tests."""
+    monkeypatch.setattr(cost_model, "MEASURED_SWEEPS", 126)
+
+
 def test_what_was_measured_with_all_threads_busy_has_no_serial_share() -> None:
     assert cost_model.line_through(RATES.runs["duckdb"], "tweet_parts").serial == 0
     # 2 million rows more took 7 200 s of CPU and 5 400 of wall: 0.75 = serial + (1 - serial) / 2
