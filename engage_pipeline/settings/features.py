@@ -83,7 +83,7 @@ class EffectSettings(SettingsSection):
         30,
         ge=3,
         description="Sweeps whose means and variances are kept, by three chains together; a third as many for the rows "
-        "of a fold, by two.",
+        "of a fold.",
     )
     row_sweeps: int = Field(
         600_000_000,

@@ -8,7 +8,7 @@ from engage_pipeline.settings.features import EffectSettings
 LEAST_SWEEPS = 15
 """On a world of 258,000 rows the effects alone reach 48.6 % of the oracle's RCE by 60 sweeps. 15 cost 1.6 points, 8
 cost 3.5; those that decide, of which a third is kept, lose 3.6 and 7.5 (ADR 35)."""
-FOLD_CHAINS, PUBLISHED_CHAINS = 2, 3
+PUBLISHED_CHAINS = 3
 """So many short chains predict better together than one as long as all of them (ADR 43)."""
 
 
@@ -24,7 +24,7 @@ def enough_sweeps(wanted: int, rows: int, row_sweeps: int) -> int:
 @dataclass(frozen=True)
 class Sweeps:
     """Numbers of sweeps: `settling` of the training rows; then of later chains those that are kept, `kept` by those of
-    all rows together.
+    all rows together. Each later chain begins where another one ended.
     """
 
     settling: int
@@ -39,24 +39,19 @@ class Sweeps:
         return cls(settling, kept)
 
     @property
-    def burnt(self) -> int:
-        """Sweeps that a later chain throws away: it begins where another one ended."""
-        return -(-self.settling // 8)
+    def of_fold(self) -> tuple[int, int]:
+        """Sweeps that the chain without a fold throws away, and a third of `kept`, as its scores serve one fold."""
+        return self.settling // 4, -(-self.kept // 3)
 
     @property
-    def published(self) -> int:
-        """Sweeps that each of the PUBLISHED_CHAINS keeps."""
-        return -(-self.kept // PUBLISHED_CHAINS)
-
-    @property
-    def of_fold(self) -> int:
-        """Sweeps that each of the FOLD_CHAINS keeps, whose scores serve one fold alone: a third of `kept` together."""
-        return -(-self.kept // 3 // FOLD_CHAINS)
+    def published(self) -> tuple[int, int]:
+        """Sweeps that each of the PUBLISHED_CHAINS throws away, and that it keeps."""
+        return -(-self.settling // 8), -(-self.kept // PUBLISHED_CHAINS)
 
     def total(self, folds: int, *, settled: bool, refit: bool) -> int:
         """Returns the sweeps of a fit: until it has `settled`, of `folds` that leave rows out, of all if `refit`."""
-        without, of_all = FOLD_CHAINS * (self.burnt + self.of_fold), PUBLISHED_CHAINS * (self.burnt + self.published)
-        return settled * self.settling + folds * without + refit * of_all
+        published = refit * PUBLISHED_CHAINS * sum(self.published)
+        return settled * self.settling + folds * sum(self.of_fold) + published
 
     def reason(self, total: int, rows: int, settings: EffectSettings) -> str:
         """Returns a line for the log: the number of sweeps of all chains together, and why it is not another one."""

@@ -17,28 +17,30 @@ _NEXT_SEED = 1000
 
 @dataclass(frozen=True)
 class Together:
-    """How chains are run: each throws `burnt` sweeps away, and tells `advance` of all. Their state is in files of
-    `folder`; None = in memory."""
+    """How chains are run: `advance` is told of each sweep; their state is in files of `folder`, None = in memory."""
 
-    burnt: int
     folder: Path | None
     advance: Callable[[int], object]
 
-    def run(self, start: Chain, weights: Weights, seed: int, count: int, kept: int, name: str, *, learn: bool) -> Chain:
+    def run(
+        self, start: Chain, weights: Weights, seed: int, sweeps: tuple[int, int], name: str, *, count: int, learn: bool
+    ) -> Chain:
         """Returns a levelled chain with what `count` chains have kept, which begin where `start` ended, with `weights`.
 
-        Each keeps `kept` sweeps. Files are in folders whose names end with `name`.
+        Of each the first `sweeps` are thrown away, and the second kept. Files are in folders whose names end with
+        `name`.
         """
-        chain = self._swept(start.branch(weights, seed, self._files(name)), kept, learn)
+        chain = self._swept(start.branch(weights, seed, self._files(name)), sweeps, learn)
         for number in range(1, count):
             another = start.branch(weights, seed + number * _NEXT_SEED, self._files(f"another-{name}"))
-            add_kept(chain, self._swept(another, kept, learn))
+            add_kept(chain, self._swept(another, sweeps, learn))
         level(chain)
         return chain
 
-    def _swept(self, chain: Chain, kept: int, learn: bool) -> Chain:
-        for number in range(self.burnt + kept):
-            chain.sweep(keep=number >= self.burnt, learn=learn)
+    def _swept(self, chain: Chain, sweeps: tuple[int, int], learn: bool) -> Chain:
+        burnt, kept = sweeps
+        for number in range(burnt + kept):
+            chain.sweep(keep=number >= burnt, learn=learn)
             self.advance(1)
         return chain
 

@@ -33,7 +33,7 @@ from engage_pipeline.model.effects.kernels import K
 from engage_pipeline.model.effects.nesting import find_nested
 from engage_pipeline.model.effects.numbering import build_design
 from engage_pipeline.model.effects.rows import FittedRows, read_fitted_rows
-from engage_pipeline.model.effects.sweeps import FOLD_CHAINS, PUBLISHED_CHAINS, Sweeps
+from engage_pipeline.model.effects.sweeps import PUBLISHED_CHAINS, Sweeps
 from engage_pipeline.model.effects.tables import table_file, write_description, write_table
 from engage_pipeline.model.effects.together import Together
 from engage_pipeline.model.validation_roles import DECIDED, HOLDOUT_ROW, TRAINING_ROW
@@ -127,16 +127,16 @@ def _sample(
         for number in range(first):
             training.sweep(learn=number > 1)
             tracker.advance(1)
-        chains = Together(sweeps.burnt, state, tracker.advance)
+        chains = Together(state, tracker.advance)
         for place, fold in enumerate(folds, 1):
             weights, seed = partial(_without, fold), settings.seed + place
             learn = fold == HOLDOUT_ROW
-            chain = chains.run(training, weights, seed, FOLD_CHAINS, sweeps.of_fold, "fold", learn=learn)
+            chain = chains.run(training, weights, seed, sweeps.of_fold, "fold", count=1, learn=learn)
             _score(chain, design, fold, columns)
         yield chain, DECIDED
         if settings.refit:
-            seed = settings.seed + len(folds) + 1
-            chain = chains.run(chain, _of_all, seed, PUBLISHED_CHAINS, sweeps.published, "all-rows", learn=True)
+            seed, count = settings.seed + len(folds) + 1, PUBLISHED_CHAINS
+            chain = chains.run(chain, _of_all, seed, sweeps.published, "all-rows", count=count, learn=True)
         yield chain, ""
 
 

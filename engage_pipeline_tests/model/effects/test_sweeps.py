@@ -84,12 +84,12 @@ def test_few_rows_give_the_same_bytes_with_and_without_a_limit(tmp_path: Path) -
         (
             450 * 16,
             "16 to settle and 16 kept instead of 24 and 20: effects.row_sweeps is 7,200, and 15 are the least",
-            16 + 3 * 2 * (2 + 3) + 3 * (2 + 6),
+            16 + 3 * (4 + 6) + 3 * (2 + 6),
         ),
         (
             600_000_000,
             "24 to settle and 20 kept, as effects.sweeps and effects.kept_sweeps say",
-            24 + 3 * 2 * (3 + 4) + 3 * (3 + 7),
+            24 + 3 * (6 + 7) + 3 * (3 + 7),
         ),
     ],
 )
@@ -119,7 +119,7 @@ def test_the_log_tells_the_sweeps_and_progress_counts_them(
     assert len(made) == total
 
 
-@pytest.mark.parametrize(("settled", "refit", "total"), [(True, True, 126), (False, True, 96), (True, False, 84)])
+@pytest.mark.parametrize(("settled", "refit", "total"), [(True, True, 123), (False, True, 93), (True, False, 81)])
 def test_the_sweeps_of_all_chains(settled: bool, refit: bool, total: int) -> None:
-    # 30 to settle, for each of 3 folds 2 chains of 4 and 5, and 3 of 4 and 10 of all rows
+    # 30 to settle, 3 chains of 7 and 10, and 3 of 4 and 10 of all rows
     assert Sweeps(30, 30).total(3, settled=settled, refit=refit) == total

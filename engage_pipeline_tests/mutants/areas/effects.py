@@ -128,7 +128,7 @@ MUTATIONS = [
         "model/effects/training.py",
         "model/effects/test_sweeps.py",
         ("Sweeps.of(len(design)", "Sweeps.of(0"),
-        ("PUBLISHED_CHAINS, sweeps.published", "PUBLISHED_CHAINS, settings.effects.kept_sweeps"),
+        ("sweeps.published, ", "sweeps.of_fold, "),
         ("sweeps.total(len(folds)", "sweeps.total(0"),
     ),
     *mutations(
@@ -159,7 +159,8 @@ MUTATIONS = [
         ("max(rows, 1)", "rows"),
         ("for wanted in (settings.sweeps, settings.kept_sweeps)", "for wanted in (settings.sweeps, settings.sweeps)"),
         ("-(-self.kept // PUBLISHED_CHAINS)", "self.kept // PUBLISHED_CHAINS"),
-        ("-(-self.kept // 3 // FOLD_CHAINS)", "self.kept // 3 // FOLD_CHAINS"),
+        ("-(-self.kept // 3)", "self.kept // 3"),
+        ("self.settling // 4", "self.settling // 5"),
         ("== (settings.sweeps, settings.kept_sweeps)", "!= (settings.sweeps, settings.kept_sweeps)"),
         ("self.settling // 8", "self.settling // 7"),
     ),
