@@ -54,7 +54,7 @@ def train_effects(
     """Fits the effects and writes them (tables), and the columns of the validation rows (columns), into `output`.
 
     `training` are the feature files of the training parts, `validation` that of the validation rows. Rows are held in
-    the spill folder, about 500 bytes each. Returns facts: rows, and keys and learned deviations by effect. If
+    the spill folder, about 900 bytes each. Returns facts: rows, and keys and learned deviations by effect. If
     features.families names no effects, nothing is fitted. Raises UserError if there are no rows for the fit.
     """
     effects = effects_of(settings.features.families)
@@ -133,6 +133,7 @@ def _sample(
             learn = fold == HOLDOUT_ROW
             chain = chains.run(training, weights, seed, sweeps.of_fold, "fold", count=1, learn=learn)
             _score(chain, design, fold, columns)
+        del training  # three chains are held at a time: now those of all rows come
         yield chain, DECIDED
         if settings.refit:
             seed, count = settings.seed + len(folds) + 1, PUBLISHED_CHAINS
