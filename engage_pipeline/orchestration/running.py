@@ -23,6 +23,7 @@ from engage_pipeline.orchestration.graph import build_graph
 from engage_pipeline.orchestration.history import held_open
 from engage_pipeline.orchestration.launching import RUN_COMMAND, launched_by, on_the_timeline
 from engage_pipeline.orchestration.partitions import PARTS, RANGE_END, RANGE_START, register_parts
+from engage_pipeline.orchestration.pools import set_up_pools
 from engage_pipeline.orchestration.preflight import require_ready
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.plurals import counted
@@ -60,6 +61,7 @@ def run_pipeline(
     if "tweet_parts" in wanted:
         register_parts(instance, training_parts(settings))
     close_dead_runs(instance)
+    set_up_pools(instance)
     store = pipeline.store()
     send_unsent(store)
     register_parts(instance, store.parts())

@@ -1,5 +1,6 @@
 """A team's instance for real: Postgres, the compose file's processes, and runs at the same time."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from engage_pipeline.catalogue import Stage
 from engage_pipeline.orchestration.partitions import PARTS
+from engage_pipeline.orchestration.pools import set_up_pools
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.deploy.deployed import Deployment, deployment
 from engage_pipeline_tests.deploy.postgres import NAME, cluster, programs
@@ -61,6 +64,36 @@ def instance(team: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.D
         yield instance
 
 
+def failures(team: Deployment) -> str:
+    """What failed in the runs of the instance."""
+    events = [json.loads(event) for (event,) in team.postgres.fetch("SELECT event FROM event_logs ORDER BY id")]
+    return "\n".join(json.dumps(event) for event in events if event["error_info"] or "FAILURE" in json.dumps(event))
+
+
+def test_pools_have_the_limit_of_dagster_yaml(team: Deployment, instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    def limits(of: dg.DagsterInstance) -> dict[str, int]:
+        return {pool.name: pool.limit for pool in of.event_log_storage.get_pool_limits()}
+
+    ones = {stage.value: 1 for stage in Stage}
+    assert limits(instance) == ones  # the service `migrate` set them up
+    storage = instance.event_log_storage
+    answers = iter([[], *[storage.get_pool_limits()] * len(ones)])  # another process sets them up in between
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storage, "get_pool_limits", lambda: next(answers))
+        set_up_pools(instance)
+    storage.set_concurrency_slots(Stage.MODEL, 3)
+    (tmp_path / "dagster.yaml").write_text(
+        (team.home / "dagster.yaml").read_text(encoding="utf-8").replace("default_limit: 1", "default_limit: 2"),
+        encoding="utf-8",
+    )
+    with dg.DagsterInstance.from_config(str(tmp_path)) as changed:
+        set_up_pools(changed)
+        assert limits(changed) == dict.fromkeys(ones, 2) | {"model": 3}
+    storage.delete_concurrency_limit(Stage.MODEL)
+    set_up_pools(instance)
+    assert limits(instance) == ones
+
+
 def test_two_processes_run_at_once_on_one_instance(team: Deployment, instance: dg.DagsterInstance) -> None:
     processes = [
         subprocess.Popen(
@@ -75,7 +108,7 @@ def test_two_processes_run_at_once_on_one_instance(team: Deployment, instance: d
     ]
     for process in processes:
         output, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, output
+        assert process.returncode == 0, output + failures(team)
     assert list(instance.get_dynamic_partitions(str(PARTS.name))) == PART_NAMES
     for asset in ("tweet_parts", "interaction_features"):
         assert set(instance.get_materialized_partitions(dg.AssetKey(asset))) == set(PART_NAMES)
