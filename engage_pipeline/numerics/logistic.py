@@ -50,8 +50,9 @@ def log_losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Computes the logistic function without overflow, in the shape of `logits`."""
-    return np.exp(-np.logaddexp(0.0, -logits))
+    """Computes the logistic function in the shape of `logits`; 0 where the exponential of `-logits` overflows."""
+    with np.errstate(over="ignore"):
+        return np.asarray(1 / (1 + np.exp(-logits)))
 
 
 def _negative_log_posterior(

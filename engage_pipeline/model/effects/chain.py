@@ -93,13 +93,13 @@ class Chain:
         chain._pending = Moved(rows.labels, of_patterns(base))
         return chain
 
-    def branch(self, weights: Weights, seed: int, folder: Path | None) -> "Chain":
+    def branch(self, weights: Weights, seed: int, folder: Path | None, threads: int = 1) -> "Chain":
         """Returns a chain that goes on from here with other weights; both go their own ways."""
         self.settle()
         rows = RowState.begin(self.design, weights, folder)
         for block in self.design.blocks():
             rows.odds.write(block.start, block.read(self.rows.odds))
-        state = self.covariances.copy(), self.scales.copy(), self.base.copy(), self.threads
+        state = self.covariances.copy(), self.scales.copy(), self.base.copy(), threads
         return Chain(self.design, self.nested, seed, rows, copies_of(self.keys, folder), *state)
 
     def sweep(self, *, keep: bool = False, learn: bool = False) -> None:

@@ -10,6 +10,8 @@ RAREST_FIRST = tuple(schema.TARGETS.index(name) for name in ("retweet_with_comme
 rare one then is a sum of few terms."""
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 _LEAST = 1e-300
+_AT_ONCE = 2048
+"""So many rows are worked on at a time, so that what is computed of them stays in the cache."""
 _STATES = [place for place in range(len(RAREST_FIRST)) for _ in range(1 << place)]
 _OWNERS = np.array([RAREST_FIRST[place] for place in _STATES])
 """One engagement after the other in that order, each once for every state of those before it: 15 in all."""
@@ -47,6 +49,9 @@ def marginal_logits(means: np.ndarray, variances: np.ndarray, coupling: np.ndarr
     `means` and `variances` [n, 4] are those of the log-odds without `coupling` [4, 4], of which engagement y of a row
     adds element [e, y] to e. What is not known of one engagement is taken as independent of what is not of another.
     """
+    if len(means) > _AT_ONCE:
+        parts = [slice(start, start + _AT_ONCE) for start in range(0, len(means), _AT_ONCE)]
+        return np.concatenate([marginal_logits(means[part], variances[part], coupling) for part in parts])
     shifts = (coupling[_OWNERS] * _EARLIER).sum(axis=1)
     logits = integrated_logits(means[:, _OWNERS] + shifts, variances[:, _OWNERS])
     happens, fails = sigmoid(logits), sigmoid(-logits)

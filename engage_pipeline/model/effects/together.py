@@ -1,51 +1,83 @@
-"""Several short chains of the same rows, taken together: they predict better than one as long as all of them (ADR 43).
+"""Several short chains: of the same rows they predict better together than one as long as all of them (ADR 43).
 
-What belongs here: running and adding up the chains. What does not: which rows (training), a chain's sweeps (chain).
+Chains don't read each other, so that each may have a thread to itself: threads that share one wait for each other in
+every pass, of few rows most of the time. What belongs here: running and adding up the chains. What does not: which rows
+(training), a chain's sweeps (chain).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Event, Lock
+from typing import Self, TypeVar
 
 from engage_pipeline.model.effects.chain import Chain
-from engage_pipeline.model.effects.leveling import level
 from engage_pipeline.model.effects.row_state import Weights
 
-_NEXT_SEED = 1000
-"""From the seed of a chain to that of the next one of the same rows."""
+_T = TypeVar("_T")
 
 
-@dataclass(frozen=True)
 class Together:
-    """How chains are run: `advance` is told of each sweep; their state is in files of `folder`, None = in memory."""
+    """Runs `at_once` chains at a time, which share `threads` threads; what each draws depends on neither.
 
-    folder: Path | None
-    advance: Callable[[int], object]
+    `advance` is told of each sweep. The state of chains is in files of `folder`, then one at a time; None = in memory.
+    """
 
-    def run(
-        self, start: Chain, weights: Weights, seed: int, sweeps: tuple[int, int], name: str, *, count: int, learn: bool
-    ) -> Chain:
-        """Returns a levelled chain with what `count` chains have kept, which begin where `start` ended, with `weights`.
+    def __init__(self, folder: Path | None, advance: Callable[[int], object], threads: int, at_once: int) -> None:
+        """Starts nothing."""
+        self._folder, self._advance = folder, advance
+        self._threads = max(1, threads // at_once)
+        self._pool = ThreadPoolExecutor(at_once)
+        self._stopped, self._one = Event(), Lock()
 
-        Of each the first `sweeps` are thrown away, and the second kept. Files are in folders whose names end with
-        `name`.
+    def __enter__(self) -> Self:
+        """Returns itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stops what still runs, which is nothing unless something failed."""
+        self._stopped.set()
+        self._pool.shutdown(cancel_futures=True)
+
+    def begin(
+        self,
+        start: Chain,
+        weights: Weights,
+        seed: int,
+        sweeps: tuple[int, int],
+        name: str,
+        *,
+        learn: bool,
+        then: Callable[[Chain], _T],
+    ) -> Future[_T]:
+        """Begins a chain where `start` ended, with `weights`, once those begun before leave a place; returns what
+        `then` returns of it.
+
+        Its first `sweeps` are thrown away, and the second kept. Files are in a folder `name`, and replace those of a
+        chain of that name, which nothing may read any more.
         """
-        chain = self._swept(start.branch(weights, seed, self._files(name)), sweeps, learn)
-        for number in range(1, count):
-            another = start.branch(weights, seed + number * _NEXT_SEED, self._files(f"another-{name}"))
-            add_kept(chain, self._swept(another, sweeps, learn))
-        level(chain)
-        return chain
+        return self._pool.submit(self._run, start, weights, seed, sweeps, name, learn, then)
 
-    def _swept(self, chain: Chain, sweeps: tuple[int, int], learn: bool) -> Chain:
+    def _run(
+        self,
+        start: Chain,
+        weights: Weights,
+        seed: int,
+        sweeps: tuple[int, int],
+        name: str,
+        learn: bool,
+        then: Callable[[Chain], _T],
+    ) -> _T:
+        with self._one:  # `start` settles when it branches
+            chain = start.branch(weights, seed, None if self._folder is None else self._folder / name, self._threads)
         burnt, kept = sweeps
         for number in range(burnt + kept):
+            if self._stopped.is_set():
+                raise InterruptedError
             chain.sweep(keep=number >= burnt, learn=learn)
-            self.advance(1)
-        return chain
-
-    def _files(self, name: str) -> Path | None:
-        return None if self.folder is None else self.folder / name
+            with self._one:
+                self._advance(1)
+        return then(chain)
 
 
 def add_kept(chain: Chain, another: Chain) -> None:

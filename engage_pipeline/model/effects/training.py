@@ -6,11 +6,12 @@ belong here: sampling (chain), the files (tables).
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -30,21 +31,28 @@ from engage_pipeline.model.effects.design import Block, Design
 from engage_pipeline.model.effects.effects import Effect, effects_of
 from engage_pipeline.model.effects.fields import Clusters
 from engage_pipeline.model.effects.kernels import K
+from engage_pipeline.model.effects.leveling import level
 from engage_pipeline.model.effects.nesting import find_nested
 from engage_pipeline.model.effects.numbering import build_design
 from engage_pipeline.model.effects.rows import FittedRows, read_fitted_rows
 from engage_pipeline.model.effects.sweeps import PUBLISHED_CHAINS, Sweeps
 from engage_pipeline.model.effects.tables import table_file, write_description, write_table
-from engage_pipeline.model.effects.together import Together
+from engage_pipeline.model.effects.together import Together, add_kept
 from engage_pipeline.model.validation_roles import DECIDED, HOLDOUT_ROW, TRAINING_ROW
 from engage_pipeline.progress import LOGGER, progress
 from engage_pipeline.settings.settings import Settings
 
 _ROW_BYTES, _LEAST_BYTES = 1_000, 4_000_000
 """Bytes of disk a row while effects are fitted, and of the last blocks of files: for the message of a full disk."""
-_HELD_BYTES = 100
-"""Bytes of memory a row of two chains, with the keys of viewers; beyond a quarter of engine.memory_limit they are in
-files."""
+_HELD_BYTES = 50
+"""Bytes of memory a row of a chain, with the keys of viewers. Beyond a quarter of engine.memory_limit for _LEAST_HELD
+chains, chains are in files."""
+_LEAST_HELD = 2
+"""Chains that are held beside those that run."""
+_NEXT_SEED = 1000
+"""From the seed of a chain to that of the next one of the same rows."""
+
+_T = TypeVar("_T")
 
 
 @one_blas_thread()
@@ -108,37 +116,76 @@ def _told_when_full(training: Sequence[Path], validation: Path, output: Path, se
 def _sample(
     rows: FittedRows, design: Design, effects: Sequence[Effect], folder: Path, columns: np.ndarray, settings: Settings
 ) -> Iterator[tuple[Chain, str]]:
-    """Runs the chain of the training rows; from its end, chains without each fold, and without the holdout rows; from
-    the end of these, chains of all rows. Yields the last two with the prefix of their files.
+    """Runs the chain of the training rows; from its end, chains without the holdout rows, and without each fold; from
+    the end of the former, chains of all rows. Yields that and what the last are together, with the prefix of files.
 
     Stores EFFECT_COLUMNS of each validation row in `columns`, by a chain without that row.
     """
-    sweeps, folds = Sweeps.of(len(design), settings.effects), [*rows.folds, HOLDOUT_ROW]
-    in_files = len(design) * _HELD_BYTES > memory_bytes(settings.engine.memory_limit) // 4
-    state = folder if in_files else None
-    nested = find_nested(design, effects, folder / "nested", threads_of(settings))
+    sweeps, threads = Sweeps.of(len(design), settings.effects), threads_of(settings)
+    held = memory_bytes(settings.engine.memory_limit) // 4 // (len(design) * _HELD_BYTES)
+    state = folder if held < _LEAST_HELD else None
+    at_once = max(1, min(threads, held - _LEAST_HELD, len(rows.folds) + 1))
+    nested = find_nested(design, effects, folder / "nested", threads)
     deviations = [effect.deviation for effect in effects]
     first = sweeps.settling if len(design) > rows.n_validation else 0  # without training rows it would wander
-    total = sweeps.total(len(folds), settled=first > 0, refit=settings.refit)
+    total = sweeps.total(len(rows.folds) + 1, settled=first > 0, refit=settings.refit)
     LOGGER.info("engagement_effects: %s", sweeps.reason(total, len(design), settings.effects))
-    with progress("engagement_effects", total, "sweeps") as tracker:
+    with (
+        progress("engagement_effects", total, "sweeps") as tracker,
+        Together(state, tracker.advance, threads, at_once) as chains,
+    ):
         begin = design, _of_training, nested, deviations, settings.seed, state and state / "training"
-        training = Chain.begin(*begin, threads_of(settings))
+        training = Chain.begin(*begin, threads)
         for number in range(first):
             training.sweep(learn=number > 1)
             tracker.advance(1)
-        chains = Together(state, tracker.advance)
-        for place, fold in enumerate(folds, 1):
-            weights, seed = partial(_without, fold), settings.seed + place
-            learn = fold == HOLDOUT_ROW
-            chain = chains.run(training, weights, seed, sweeps.of_fold, "fold", count=1, learn=learn)
-            _score(chain, design, fold, columns)
-        del training  # three chains are held at a time: now those of all rows come
+        end, of_fold = settings.seed + len(rows.folds) + 1, partial(_begin_without, chains, training, sweeps)
+        deciding = of_fold(HOLDOUT_ROW, end, partial(_scored, design, columns, HOLDOUT_ROW), name="deciding")
+        folds = [
+            of_fold(fold, settings.seed + place, partial(_dropped, design, columns, fold), name="passing")
+            for place, fold in enumerate(rows.folds, 1)
+        ]
+        del training, of_fold  # three chains are held at a time if they are in files
+        chain, published = deciding.result(), list[Future[Chain]]()
+        for number in range(PUBLISHED_CHAINS if settings.refit else 0):
+            seed, then = end + 1 + number * _NEXT_SEED, partial(_added, published[-1] if published else None)
+            name = "passing" if number else "published"
+            published.append(chains.begin(chain, _of_all, seed, sweeps.published, name, learn=True, then=then))
         yield chain, DECIDED
-        if settings.refit:
-            seed, count = settings.seed + len(folds) + 1, PUBLISHED_CHAINS
-            chain = chains.run(chain, _of_all, seed, sweeps.published, "all-rows", count=count, learn=True)
+        if published:
+            chain = published[-1].result()
+            level(chain)
+        for fold in folds:
+            fold.result()
         yield chain, ""
+
+
+def _begin_without(
+    chains: Together, start: Chain, sweeps: Sweeps, fold: int, seed: int, then: Callable[[Chain], _T], *, name: str
+) -> Future[_T]:
+    """Begins the chain without the rows of `fold`. Covariances are learned for what is published alone."""
+    weights, learn = partial(_without, fold), fold == HOLDOUT_ROW
+    return chains.begin(start, weights, seed, sweeps.of_fold, name, learn=learn, then=then)
+
+
+def _scored(design: Design, columns: np.ndarray, fold: int, chain: Chain) -> Chain:
+    """Levels a chain without `fold`, stores the columns of the fold's rows, and returns the chain."""
+    level(chain)
+    _score(chain, design, fold, columns)
+    return chain
+
+
+def _dropped(design: Design, columns: np.ndarray, fold: int, chain: Chain) -> None:
+    """Does as _scored, but lets go of the chain."""
+    _scored(design, columns, fold, chain)
+
+
+def _added(before: Future[Chain] | None, chain: Chain) -> Chain:
+    """Adds a chain to the ones `before`, if there are any, and returns what they are together."""
+    if before is None:
+        return chain
+    add_kept(together := before.result(), chain)
+    return together
 
 
 def _of_training(facts: np.ndarray) -> np.ndarray:

@@ -144,7 +144,7 @@ def test_any_number_of_threads_draws_the_same(in_files: bool, tmp_path: Path, mo
         folder = tmp_path / str(threads)
         effects = [HOUR, AUTHOR, VIEWER, PAIR]
         chain = sampled(chain_of(records, effects, folder, in_files=in_files, threads=threads), 3, 3, learn=True)
-        branch = sampled(chain.branch(weights, 9, folder / "branch" if in_files else None), 1, 2)
+        branch = sampled(chain.branch(weights, 9, folder / "branch" if in_files else None, threads), 1, 2)
         assert branch.threads == threads
         assert len(list(chain.design.blocks())) > 3
         found.append(np.stack([*scores_of(chain), *scores_of(branch), log_odds_of(branch)]))

@@ -9,9 +9,11 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.model.effects.chain import Chain
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, EFFECT_LOGITS, VALIDATION, read_columns
 from engage_pipeline.model.effects.scoring import EffectScorer, load_clusters
 from engage_pipeline.model.effects.tables import EFFECTS_FILE
+from engage_pipeline.model.effects.together import add_kept
 from engage_pipeline.model.effects.training import train_effects
 from engage_pipeline.model.validation_roles import DECIDED, effect_folds
 from engage_pipeline.settings.families import COUNTER_FAMILIES, EFFECT_FAMILIES
@@ -104,7 +106,7 @@ def test_shuffled_labels_teach_nothing(tmp_path: Path) -> None:
             assert rce(columns[rows, place], validation[schema.TARGETS[place]].to_numpy()[rows]) < 1
 
 
-def refit(fitted: tuple[dict, pa.Table, Path], turned: np.ndarray, output: Path) -> np.ndarray:
+def refit(fitted: tuple[dict, pa.Table, Path], turned: np.ndarray, output: Path, threads: int = 1) -> np.ndarray:
     """The columns of the validation rows, as `fitted` to the same rows but for the labels of the `turned` ones."""
     _, other, folder = fitted
     for target in schema.TARGETS:
@@ -112,7 +114,7 @@ def refit(fitted: tuple[dict, pa.Table, Path], turned: np.ndarray, output: Path)
         other = other.set_column(other.column_names.index(target), target, pa.array(np.where(turned, ~labels, labels)))
     pq.write_table(other, output / "validation.parquet")
     parts = [folder.parent / "part-0.parquet", folder.parent / "part-1.parquet"]
-    settings = quiet_settings(output, effects=SWEEPS)
+    settings = quiet_settings(output, effects=SWEEPS, engine={"threads": threads, "memory_limit": "1GB"})
     train_effects(parts, output / "validation.parquet", load_clusters(folder), output, settings)
     return read_columns(output)
 
@@ -140,13 +142,34 @@ def test_the_labels_of_a_fold_change_the_columns_of_all_rows_but_its_own(
     assert (after[~members] != before[~members]).mean() > 0.99
 
 
-def test_a_seed_gives_the_same_bytes_in_memory_and_in_files(
-    fitted: tuple[dict, pa.Table, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("threads", "bytes_a_row"), [(1, 1 << 40), (2, 50), (5, 50), (3, 1 << 40)])
+def test_a_seed_gives_the_same_bytes_in_memory_and_in_files_by_any_number_of_threads(
+    fitted: tuple[dict, pa.Table, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    threads: int,
+    bytes_a_row: int,
 ) -> None:
-    monkeypatch.setattr("engage_pipeline.model.effects.training._HELD_BYTES", 1 << 40)
-    refit(fitted, np.zeros(ROWS, np.bool_), tmp_path)
+    monkeypatch.setattr("engage_pipeline.model.effects.training._HELD_BYTES", bytes_a_row)
+    refit(fitted, np.zeros(ROWS, np.bool_), tmp_path, threads)
     for path in sorted(fitted[2].glob("effect*")):
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_the_published_effects_are_those_of_three_chains_of_different_seeds(
+    fitted: tuple[dict, pa.Table, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added: list[tuple[int, int, int, int]] = []
+
+    def add(one: Chain, other: Chain) -> None:
+        added.append((one.seed, one.kept, other.seed, other.kept))
+        add_kept(one, other)
+
+    monkeypatch.setattr("engage_pipeline.model.effects.training.add_kept", add)
+    refit(fitted, np.zeros(ROWS, np.bool_), tmp_path)
+    (seed, kept, *_), *_ = added
+    assert added == [(seed, kept, seed + 1000, kept), (seed, 2 * kept, seed + 2000, kept)]
+    assert 3 * kept == SWEEPS["kept_sweeps"]
 
 
 def test_without_training_rows_the_rates_are_those_of_the_fine_tuning_rows(tmp_path: Path) -> None:

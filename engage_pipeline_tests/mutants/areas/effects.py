@@ -129,7 +129,7 @@ MUTATIONS = [
         "model/effects/test_sweeps.py",
         ("Sweeps.of(len(design)", "Sweeps.of(0"),
         ("sweeps.published, ", "sweeps.of_fold, "),
-        ("sweeps.total(len(folds)", "sweeps.total(0"),
+        ("sweeps.total(len(rows.folds) + 1", "sweeps.total(0"),
     ),
     *mutations(
         "effects",
@@ -146,6 +146,24 @@ MUTATIONS = [
         ("chain.bases += another.bases", "chain.bases += 0"),
         ("own.add_sums(more)", "own.add_sums(own)"),
         ("chain.kept += another.kept", "chain.kept += 0"),
+    ),
+    *mutations(
+        "effects",
+        "model/effects/together.py",
+        "model/effects/test_together.py",
+        ("        self._stopped.set()", "        pass"),
+        ("range(burnt + kept)", "range(kept)"),
+        ("keep=number >= burnt", "keep=True"),
+        ("learn=learn)\n            with", "learn=True)\n            with"),
+        ("        return then(chain)", "        then(chain)"),
+    ),
+    *mutations(
+        "effects",
+        "model/effects/training.py",
+        TRAINING,
+        ("published[-1] if published else None", "None"),
+        ("add_kept(together := before.result(), chain)", "together = before.result()"),
+        ("end + 1 + number * _NEXT_SEED", "end + 1"),
     ),
     *mutations(
         "effects",
