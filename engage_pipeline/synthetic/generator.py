@@ -81,11 +81,12 @@ def synthesize(
     only the training parts are written of those of the first `days` days that `out` does not hold; a log line names
     the others, which are kept. Its other arguments must be those with which `out` was made.
 
-    Raises UserError if an argument is out of range or `out` already holds parts (unless `append`).
+    Raises UserError if an argument is out of range, `out` already holds parts (unless `append`), or both `append` and
+    `oracle` are given.
     """
     sizes = Sizes.of(rows)
     identity = WorldIdentity(rows, users, seed, world.value)
-    refuse(out, identity=identity, parts=parts, days=days, append=append, n_train=sizes.train)
+    refuse(out, identity=identity, parts=parts, days=days, append=append, oracle=oracle, n_train=sizes.train)
     maker = _Maker(users, rows, seed, world.switches)
     first_day = TRAINING_DAYS if days is None else days
     evaluation = Window(first_day, EVALUATION_DAYS, sizes.validation + sizes.test)

@@ -51,7 +51,9 @@ def _mixed_parts(out: Path) -> list[str]:
     return found if EVALUATION_PART in found else []
 
 
-def refuse(out: Path, *, identity: WorldIdentity, parts: int, days: int | None, append: bool, n_train: int) -> None:
+def refuse(
+    out: Path, *, identity: WorldIdentity, parts: int, days: int | None, append: bool, oracle: bool, n_train: int
+) -> None:
     """Raises UserError if the arguments are out of range or do not fit what is in `out`."""
     if identity.rows < MIN_ROWS:
         raise UserError(f"rows: {identity.rows} is too few, at least {MIN_ROWS} are needed")
@@ -65,6 +67,10 @@ def refuse(out: Path, *, identity: WorldIdentity, parts: int, days: int | None, 
         raise UserError(f"days: {days} is out of range, 1 to {MOST_DAYS - EVALUATION_DAYS} are possible")
     if append and days is None:
         raise UserError("append: needs days, the number of training days that there shall be")
+    if append and oracle:
+        raise UserError(
+            "oracle: is of validation and test rows, which append leaves as they are; leave out one of both"
+        )
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is not a folder")
     if append:

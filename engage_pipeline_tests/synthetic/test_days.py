@@ -100,6 +100,7 @@ def test_another_world_is_not_appended(tmp_path: Path, change: dict[str, object]
         ({"days": 0}, "days: 0 is out of range, 1 to 358 are possible"),
         ({"days": 359}, "days: 359 is out of range"),
         ({"append": True}, "append: needs days"),
+        ({"append": True, "days": 2, "oracle": True}, "oracle: is of validation and test rows"),
         ({"append": True, "days": 2}, r"world.json: .*leave out append"),
     ],
 )
