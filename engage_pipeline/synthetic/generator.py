@@ -84,8 +84,7 @@ def synthesize(
     Raises UserError if an argument is out of range, `out` already holds parts (unless `append`), or both `append` and
     `oracle` are given.
     """
-    sizes = Sizes.of(rows)
-    identity = WorldIdentity(rows, users, seed, world.value)
+    sizes, identity = Sizes.of(rows), WorldIdentity(rows, users, seed, world.value)
     refuse(out, identity=identity, parts=parts, days=days, append=append, oracle=oracle, n_train=sizes.train)
     maker = _Maker(users, rows, seed, world.switches)
     first_day = TRAINING_DAYS if days is None else days
