@@ -61,7 +61,6 @@ def run_pipeline(
     if "tweet_parts" in wanted:
         register_parts(instance, training_parts(settings))
     close_dead_runs(instance)
-    set_up_pools(instance)
     store = pipeline.store()
     send_unsent(store)
     register_parts(instance, store.parts())
@@ -159,6 +158,7 @@ def materialize(
 
     `warnings` records the results of the checks.
     """
+    set_up_pools(instance)
     return in_lines([_materialize(definitions, instance, steps, tags, warnings) for steps in runs])
 
 

@@ -56,28 +56,21 @@ class Together:
         Its first `sweeps` are thrown away, and the second kept. Files are in a folder `name`, and replace those of a
         chain of that name, which nothing may read any more.
         """
-        return self._pool.submit(self._run, start, weights, seed, sweeps, name, learn, then)
 
-    def _run(
-        self,
-        start: Chain,
-        weights: Weights,
-        seed: int,
-        sweeps: tuple[int, int],
-        name: str,
-        learn: bool,
-        then: Callable[[Chain], _T],
-    ) -> _T:
-        with self._one:  # `start` settles when it branches
-            chain = start.branch(weights, seed, None if self._folder is None else self._folder / name, self._threads)
-        burnt, kept = sweeps
-        for number in range(burnt + kept):
-            if self._stopped.is_set():
-                raise InterruptedError
-            chain.sweep(keep=number >= burnt, learn=learn)
-            with self._one:
-                self._advance(1)
-        return then(chain)
+        def run() -> _T:
+            folder = None if self._folder is None else self._folder / name
+            with self._one:  # `start` settles when it branches
+                chain = start.branch(weights, seed, folder, self._threads)
+            burnt, kept = sweeps
+            for number in range(burnt + kept):
+                if self._stopped.is_set():
+                    raise InterruptedError
+                chain.sweep(keep=number >= burnt, learn=learn)
+                with self._one:
+                    self._advance(1)
+            return then(chain)
+
+        return self._pool.submit(run)
 
 
 def add_kept(chain: Chain, another: Chain) -> None:

@@ -6,9 +6,9 @@ belong here: sampling (chain), the files (tables).
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -79,15 +79,19 @@ def train_effects(
         design, keys = build_design(rows.shards, effects, folder / "all", threads_of(settings))
         shutil.rmtree(folder / "rows")
         columns = no_effects(rows.n_validation)
-        for chain, prefix in _sample(rows, design, effects, folder, columns, settings):
-            sizes = [
-                write_table(effect, own, values, chain.kept, output / table_file(effect.name, prefix), folder / "table")
-                for effect, own, values in zip(effects, keys, chain.keys, strict=True)
-            ]
-            names = (effect.name for effect in effects)
-            covariances = dict(zip(names, chain.kept_covariances / chain.kept, strict=True))
-            ends = rows.window_end, rows.newest
-            write_description(chain.intercepts, chain.coupling, covariances, *ends, output, prefix)
+        # Closed if writing fails: else chains would go on, in files of a folder that is removed.
+        with closing(_sample(rows, design, effects, folder, columns, settings)) as sampled:
+            for chain, prefix in sampled:
+                sizes = [
+                    write_table(
+                        effect, own, values, chain.kept, output / table_file(effect.name, prefix), folder / "table"
+                    )
+                    for effect, own, values in zip(effects, keys, chain.keys, strict=True)
+                ]
+                names = (effect.name for effect in effects)
+                covariances = dict(zip(names, chain.kept_covariances / chain.kept, strict=True))
+                ends = rows.window_end, rows.newest
+                write_description(chain.intercepts, chain.coupling, covariances, *ends, output, prefix)
         write_columns(columns, output)
     deviations = {name: np.sqrt(np.diag(own)).tolist() for name, own in covariances.items()}
     return {
@@ -115,7 +119,7 @@ def _told_when_full(training: Sequence[Path], validation: Path, output: Path, se
 
 def _sample(
     rows: FittedRows, design: Design, effects: Sequence[Effect], folder: Path, columns: np.ndarray, settings: Settings
-) -> Iterator[tuple[Chain, str]]:
+) -> Generator[tuple[Chain, str], None, None]:
     """Runs the chain of the training rows; from its end, chains without the holdout rows, and without each fold; from
     the end of the former, chains of all rows. Yields that and what the last are together, with the prefix of files.
 

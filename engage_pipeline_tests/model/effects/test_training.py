@@ -1,5 +1,6 @@
 """Effects of whole tables: what they know of rows they never saw, and what they must not know."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +171,19 @@ def test_the_published_effects_are_those_of_three_chains_of_different_seeds(
     (seed, kept, *_), *_ = added
     assert added == [(seed, kept, seed + 1000, kept), (seed, 2 * kept, seed + 2000, kept)]
     assert 3 * kept == SWEEPS["kept_sweeps"]
+
+
+def test_no_chain_goes_on_when_a_table_cannot_be_written(
+    fitted: tuple[dict, pa.Table, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise ValueError("no table")
+
+    before = set(threading.enumerate())
+    monkeypatch.setattr("engage_pipeline.model.effects.training.write_table", fail)
+    with pytest.raises(ValueError, match="no table"):
+        refit(fitted, np.zeros(ROWS, np.bool_), tmp_path, threads=2)
+    assert set(threading.enumerate()) == before
 
 
 def test_without_training_rows_the_rates_are_those_of_the_fine_tuning_rows(tmp_path: Path) -> None:

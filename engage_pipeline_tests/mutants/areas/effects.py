@@ -154,7 +154,7 @@ MUTATIONS = [
         ("        self._stopped.set()", "        pass"),
         ("range(burnt + kept)", "range(kept)"),
         ("keep=number >= burnt", "keep=True"),
-        ("learn=learn)\n            with", "learn=True)\n            with"),
+        ("learn=learn)\n                with", "learn=True)\n                with"),
         ("        return then(chain)", "        then(chain)"),
     ),
     *mutations(
