@@ -1,6 +1,8 @@
 """Effects of whole tables: what they know of rows they never saw, and what they must not know."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.files.atomic import scratch_folder
 from engage_pipeline.model.effects.chain import Chain
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, EFFECT_LOGITS, VALIDATION, read_columns
 from engage_pipeline.model.effects.scoring import EffectScorer, load_clusters
@@ -179,11 +182,20 @@ def test_no_chain_goes_on_when_a_table_cannot_be_written(
     def fail(*_: object) -> int:
         raise ValueError("no table")
 
-    before = set(threading.enumerate())
+    @contextmanager
+    def watched(parent: Path, prefix: str) -> Iterator[Path]:
+        with scratch_folder(parent, prefix) as folder:
+            try:
+                yield folder
+            finally:
+                left.append(set(threading.enumerate()) - before)
+
+    before, left = set(threading.enumerate()), list[set[threading.Thread]]()
     monkeypatch.setattr("engage_pipeline.model.effects.training.write_table", fail)
+    monkeypatch.setattr("engage_pipeline.model.effects.training.scratch_folder", watched)
     with pytest.raises(ValueError, match="no table"):
         refit(fitted, np.zeros(ROWS, np.bool_), tmp_path, threads=2)
-    assert set(threading.enumerate()) == before
+    assert left == [set()]
 
 
 def test_without_training_rows_the_rates_are_those_of_the_fine_tuning_rows(tmp_path: Path) -> None:
