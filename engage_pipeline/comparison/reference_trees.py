@@ -133,9 +133,7 @@ def write_results(settings: Settings, output: Path) -> None:
     tweets, features = store.open("test_tweets"), store.open("test_features")
     files = [f"{part}.parquet" for part in SeveralPartsFacts.read(tweets.manifest).parts]
     with atomic_file(output) as temporary:
-        write_submission(
-            model, [tweets.path(file) for file in files], [features.path(file) for file in files], temporary
-        )
+        write_submission(model, [features.path(file) for file in files], temporary)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ No header, no quotes, probabilities with nine decimals. What does not belong her
 (predict, the assets), and reading a results.csv (scoring.results_file).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Protocol, Self
@@ -19,7 +19,6 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
 from engage_pipeline.interactions.features.scored_file import ScoredFile
-from engage_pipeline.plurals import counted
 from engage_pipeline.progress import progress
 from engage_pipeline.submission.scoring.results_file import ID_COLUMNS, RESULT_COLUMNS
 
@@ -93,50 +92,22 @@ class ResultsWriter:
 
 
 def write_submission(
-    model: ProbabilitySource,
-    tweets: Sequence[Path],
-    features: Sequence[Path],
-    output: Path,
-    *,
-    scored_file: bool = False,
+    model: ProbabilitySource, features: Sequence[Path], output: Path, *, scored_file: bool = False
 ) -> dict[str, Any]:
-    """Writes the results.csv `output` for parts in the given order; returns ResultsWriter.facts.
+    """Writes the results.csv `output` for the feature files `features`, one per part; returns ResultsWriter.facts.
 
-    `tweets[i]` and `features[i]` are the Parquet files of one part, with the same rows in the order of line_number.
-    `scored_file`: the model also gets the counts inside each part. Raises UserError naming the file if their rows
-    differ.
+    `scored_file`: the model also gets the counts inside each part. Raises as ResultsWriter.write does.
     """
     total = sum(pq.read_metadata(path).num_rows for path in features)
     with ResultsWriter(output) as writer, progress("submission", total) as tracker:
-        for tweets_path, features_path in zip(tweets, features, strict=True):
-            counts = ScoredFile.read(tweets_path) if scored_file else None
-            for rows in write_part(writer, model, tweets_path, features_path, counts):
-                tracker.advance(rows)
+        for path in features:
+            counts = ScoredFile.read(path) if scored_file else None
+            with pq.ParquetFile(path) as file:
+                tables = batches(file, BATCH_ROWS)
+                for table in counts.along(tables) if counts else tables:
+                    writer.write(table, model.probabilities(table), path)
+                    tracker.advance(table.num_rows)
         return writer.facts()
-
-
-def write_part(
-    writer: ResultsWriter,
-    model: ProbabilitySource,
-    tweets: Path,
-    features: Path,
-    counts: ScoredFile | None = None,
-) -> Iterator[int]:
-    """Writes the lines of one part, batch by batch; yields the rows of each batch. Raises as write_submission does.
-
-    `counts`: those inside the part, which the model gets beside the features.
-    """
-    with pq.ParquetFile(tweets) as tweet_file, pq.ParquetFile(features) as feature_file:
-        rows = tweet_file.metadata.num_rows, feature_file.metadata.num_rows
-        if rows[0] != rows[1]:
-            raise UserError(f"{features}: {counted(rows[1], 'row')} instead of the {rows[0]:,} of {tweets}")
-        ids = batches(tweet_file, BATCH_ROWS, [schema.LINE_NUMBER, *ID_COLUMNS])
-        tables = batches(feature_file, BATCH_ROWS)
-        for id_rows, table in zip(ids, counts.along(tables) if counts else tables, strict=True):
-            if not id_rows[schema.LINE_NUMBER].equals(table[schema.LINE_NUMBER]):
-                raise UserError(f"{features}: its rows are not those of {tweets}")
-            writer.write(id_rows, model.probabilities(table), tweets)
-            yield table.num_rows
 
 
 def _texts(probabilities: np.ndarray) -> pa.Array:

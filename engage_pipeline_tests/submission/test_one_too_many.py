@@ -9,17 +9,10 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.submission.results import ResultsWriter, write_submission
+from engage_pipeline.submission.results import ResultsWriter
 from engage_pipeline.submission.scoring.report import score_predictions
 from engage_pipeline.submission.scoring.results_file import read_predictions
 from engage_pipeline_tests.samples import tiny_settings
-
-
-class Halves:
-    """Gives every row and engagement one half."""
-
-    def probabilities(self, table: pa.Table) -> np.ndarray:
-        return np.full((table.num_rows, 4), 0.5)
 
 
 def ids(rows: int) -> pa.Table:
@@ -30,15 +23,6 @@ def ids(rows: int) -> pa.Table:
             "engaging_user_id": [f"u{row}" for row in range(rows)],
         }
     )
-
-
-@pytest.mark.parametrize("rows", [9, 11])
-def test_features_of_more_or_fewer_rows_than_tweets(tmp_path: Path, rows: int) -> None:
-    tweets, features = tmp_path / "tweets.parquet", tmp_path / "features.parquet"
-    pq.write_table(ids(10), tweets)
-    pq.write_table(ids(rows).select([schema.LINE_NUMBER]), features)
-    with pytest.raises(UserError, match=rf"features\.parquet: {rows} rows instead of the 10 of .*tweets\.parquet"):
-        write_submission(Halves(), [tweets], [features], tmp_path / "results.csv")
 
 
 def test_the_extremes_are_those_of_all_batches(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.submission import results
 from engage_pipeline.submission.results import ResultsWriter, write_submission
 from engage_pipeline.submission.scoring.results_file import read_predictions
-from engage_pipeline_tests.token_lists import token_arrays
 
 NUMBER = re.compile(r"0\.\d{9}")
 
@@ -33,17 +32,15 @@ def expected(line: int) -> list[float]:
     return [((line * 31 + target * 7) % 997 + 0.5) / 1000 for target in range(4)]
 
 
-def write_files(folder: Path, name: str, lines: Sequence[int], *, group: int) -> tuple[Path, Path]:
-    tweets = {
+def write_features(folder: Path, name: str, lines: Sequence[int], *, group: int) -> Path:
+    features = {
         schema.LINE_NUMBER: pa.array(lines, pa.int64()),
-        **token_arrays([[101, 102]] * len(lines)),
-        "tweet_id": [f"{name}t{line}" for line in lines],
-        "engaging_user_id": [f"u{line % 7}" for line in lines],
+        "tweet_id": pa.array([f"{name}t{line}" for line in lines], pa.string()),
+        "engaging_user_id": pa.array([f"u{line % 7}" for line in lines], pa.string()),
     }
-    paths = folder / f"{name}.tweets.parquet", folder / f"{name}.features.parquet"
-    pq.write_table(pa.table(tweets), paths[0], row_group_size=group)
-    pq.write_table(pa.table({schema.LINE_NUMBER: tweets[schema.LINE_NUMBER]}), paths[1], row_group_size=group * 2 + 1)
-    return paths
+    path = folder / f"{name}.features.parquet"
+    pq.write_table(pa.table(features), path, row_group_size=group)
+    return path
 
 
 def read_slowly(path: Path) -> list[tuple[str, str, dict[str, float]]]:
@@ -67,10 +64,8 @@ def read_slowly(path: Path) -> list[tuple[str, str, dict[str, float]]]:
 def test_a_line_for_every_row_in_the_order_of_parts_and_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "BATCH_ROWS", 64)
     lines = {"b": [0, 2, 3, *range(10, 300)], "a": list(range(150))}
-    files = {name: write_files(tmp_path, name, numbers, group=50) for name, numbers in lines.items()}
-    facts = write_submission(
-        HashedProbabilities(), [t for t, _ in files.values()], [f for _, f in files.values()], tmp_path / "results.csv"
-    )
+    files = [write_features(tmp_path, name, numbers, group=50) for name, numbers in lines.items()]
+    facts = write_submission(HashedProbabilities(), files, tmp_path / "results.csv")
     rows = read_slowly(tmp_path / "results.csv")
     wanted = [(name, line) for name, numbers in lines.items() for line in numbers]
     assert [(tweet, viewer) for tweet, viewer, _ in rows] == [(f"{n}t{line}", f"u{line % 7}") for n, line in wanted]
@@ -83,8 +78,8 @@ def test_a_line_for_every_row_in_the_order_of_parts_and_lines(tmp_path: Path, mo
 
 
 def test_our_reader_agrees(tmp_path: Path) -> None:
-    tweets, features = write_files(tmp_path, "p", range(500), group=90)
-    write_submission(HashedProbabilities(), [tweets], [features], tmp_path / "results.csv")
+    features = write_features(tmp_path, "p", range(500), group=90)
+    write_submission(HashedProbabilities(), [features], tmp_path / "results.csv")
     read = read_predictions(tmp_path / "results.csv")
     assert np.allclose(read.probabilities, [expected(line) for line in range(500)], atol=1e-9)
 
@@ -124,17 +119,7 @@ def test_no_probability_no_line(tmp_path: Path, value: float) -> None:
         writer.write(ids, np.array([[0.5, 0.5, value, 0.5]]), "rows")
 
 
-def test_rows_that_differ_are_an_error(tmp_path: Path) -> None:
-    tweets, features = write_files(tmp_path, "p", range(100), group=50)
-    others, fewer = write_files(tmp_path, "q", [*range(99), 200], group=50)[1], write_files(tmp_path, "r", [1], group=5)
-    with pytest.raises(UserError, match=r"q\.features\.parquet: its rows are not those of"):
-        write_submission(HashedProbabilities(), [tweets], [others], tmp_path / "results.csv")
-    with pytest.raises(UserError, match=r"r\.features\.parquet: 1 row instead of the 100"):
-        write_submission(HashedProbabilities(), [tweets], [fewer[1]], tmp_path / "results.csv")
-    assert features.is_file()
-
-
 def test_no_rows_make_an_empty_file(tmp_path: Path) -> None:
-    tweets, features = write_files(tmp_path, "p", [], group=50)
-    assert write_submission(HashedProbabilities(), [tweets], [features], tmp_path / "results.csv")["rows"] == 0
+    features = write_features(tmp_path, "p", [], group=50)
+    assert write_submission(HashedProbabilities(), [features], tmp_path / "results.csv")["rows"] == 0
     assert (tmp_path / "results.csv").read_bytes() == b""

@@ -94,8 +94,8 @@ def test_each_part_is_a_file_whichever_way_it_is_predicted(
     assert model.reads_scored_file
     for name, processes in (("one", 1), ("two", 2)):
         predict(parts, tmp_path / f"{name}.csv", settings, threads=1, processes=processes)
-    tweets, features = ([pair[place] for pair in files] for place in (0, 1))
-    write_submission(model, tweets, features, tmp_path / "asset.csv", scored_file=model.reads_scored_file)
+    features = [path for _, path in files]
+    write_submission(model, features, tmp_path / "asset.csv", scored_file=model.reads_scored_file)
     content = (tmp_path / "one.csv").read_bytes()
     assert (tmp_path / "two.csv").read_bytes() == (tmp_path / "asset.csv").read_bytes() == content
     tables = [ScoredFile.read(path).beside(pq.read_table(path), 0) for path in features]

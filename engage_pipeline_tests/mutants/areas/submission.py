@@ -12,8 +12,6 @@ MUTATIONS = [
             "i for i, _ in enumerate(schema.SUBMISSION_ENGAGEMENTS)",
         ),
         ("(probabilities > 0) & (probabilities < 1)", "(probabilities >= 0) & (probabilities <= 1)"),
-        ("if rows[0] != rows[1]:", "if rows[0] > rows[1]:"),
-        ("if not id_rows[schema.LINE_NUMBER].equals(table[schema.LINE_NUMBER]):", "if False:"),
         ("np.clip(probabilities, 1000 * least, 1 - least)", "probabilities"),
         ("self.total / max(self.rows, 1)", "self.total / max(self.rows + 1, 1)"),
         ("self.lowest = min(self.lowest,", "self.lowest = max(0.0,"),
