@@ -1,7 +1,5 @@
 """Reads Parquet files in batches of bounded memory, and checks their columns against a schema."""
 
-import hashlib
-import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -69,15 +67,6 @@ def require_schema(path: Path, expected: pa.Schema) -> None:
     """Raises RuntimeError if the columns of the file `path` differ from `expected`: it must not be published."""
     if difference := schema_difference(path, expected):
         raise RuntimeError(f"{path.parent}: {difference}")
-
-
-def footer_mark(path: Path) -> str:
-    """Returns a mark of a Parquet file: its size, and the SHA-256 of its footer, which tells the sizes of all pages."""
-    with path.open("rb") as file:
-        size = file.seek(-8, os.SEEK_END) + 8
-        length = int.from_bytes(file.read(4), "little")
-        file.seek(-8 - length, os.SEEK_END)
-        return f"{size}-{hashlib.sha256(file.read(length)).hexdigest()}"
 
 
 def rows_at(

@@ -31,7 +31,6 @@ import pyarrow.parquet as pq
 from engage_pipeline.engines.tasks import map_items
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
-from engage_pipeline.files.parquet import footer_mark
 from engage_pipeline.interactions.counters.tables import table_path
 from engage_pipeline.interactions.shards.counting import NESTED_SCHEMA, CollisionError, count_shard, side_schema
 from engage_pipeline.interactions.shards.files import (
@@ -117,7 +116,7 @@ def count_training(tweets: Sequence[Path], output: Path, settings: Settings) -> 
     """
     sides = sides_of(counted_keys(TRAINING, settings.features.counters))
     seen = distribute(tweets, output, sides, ENGAGEMENT_DAY, settings)
-    (output / PARTS).write_text(json.dumps([footer_mark(path) for path in tweets]), encoding="utf-8")
+    (output / PARTS).write_text(json.dumps([atomic.sha256(path) for path in tweets]), encoding="utf-8")
     facts = _count(output, output, sides, [Scope(TRAINING_SCOPE)], settings)
     seen.write_days(output / DAYS)
     return facts | seen.write_languages(output / LANGUAGES) | seen.figures()

@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 
 from engage_pipeline.engines.tasks import map_items
 from engage_pipeline.files import atomic
-from engage_pipeline.files.parquet import footer_mark
 from engage_pipeline.interactions.counters.counting import PARTS, distribute, run_prefix
 from engage_pipeline.interactions.features.windows import Columns, Windows, counter_family
 from engage_pipeline.interactions.graphs.edges import SCORE_UNITS, Edges
@@ -51,7 +50,7 @@ def counted_shards(parts: Sequence[Path], windows: Windows, settings: Settings) 
     """
     counted = windows.folders["training_counts"]
     with atomic.scratch_folder(spill_folder(settings), SHARDS_PREFIX) as folder:
-        marks = [footer_mark(path) for path in parts]
+        marks = [atomic.sha256(path) for path in parts]
         known = json.loads((counted / PARTS).read_text(encoding="utf-8"))
         new = [path for path, mark in zip(parts, marks, strict=True) if mark not in known]
         distribute(new, folder, windows.sides[TRAINING], ENGAGEMENT_DAY, settings, _ASKED)

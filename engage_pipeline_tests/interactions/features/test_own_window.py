@@ -104,6 +104,19 @@ def test_a_part_made_anew_since_it_was_counted_asks_for_its_new_rows(tmp_path: P
     compare(found, PARTS[2], [*PARTS[0], *PARTS[1]])
 
 
+def test_parts_of_one_shape_are_told_apart(tmp_path: Path) -> None:
+    """Files of the same sizes and footers, each of a viewer of its own, who is seen on two days."""
+    settings, parts, paths = tiny_settings(tmp_path), [], []
+    for viewer in ("ana", "eva", "ida"):
+        parts.append([exposure(day, "ben", viewer, day) for day in range(2)])
+        paths.append(write_typed(parts[-1], tmp_path / f"{viewer}.parquet"))
+        pq.write_table(pq.read_table(paths[-1]), paths[-1], compression="none", write_statistics=False)
+    assert len({path.stat().st_size for path in paths}) == 1
+    found = features(paths, count(paths, tmp_path, settings), settings)
+    for part, rows in zip(found, parts, strict=True):
+        compare(part, rows, [row for rows in parts for row in rows])
+
+
 def test_hubs_reach_every_column_beyond_16_bits(tmp_path: Path) -> None:
     """A viewer with 100,000 rows of one author on two days, and a row of a third day with the tag twenty times."""
     kinds = [

@@ -25,8 +25,8 @@ MUTATIONS = [
         ("self.rows.setdefault(column, Counter()).update(rows)", "self.rows[column] = Counter(rows)"),
         ("self.by_fold.get(fold, np.zeros(len(COUNTS), np.int64)) + added", "added"),
         (
-            "(output / PARTS).write_text(json.dumps([footer_mark(path) for path in tweets])",
-            "(output / PARTS).write_text(json.dumps([footer_mark(path) for path in tweets[:1]])",
+            "(output / PARTS).write_text(json.dumps([atomic.sha256(path) for path in tweets])",
+            "(output / PARTS).write_text(json.dumps([atomic.sha256(path) for path in tweets[:1]])",
             OWN_WINDOW,
         ),
         (
