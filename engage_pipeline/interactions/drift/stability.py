@@ -80,12 +80,14 @@ def drifted_parts(profiles: Mapping[str, Path], limit: float) -> dict[str, dict[
 
 def window_drift(window: Sequence[Path], training: Sequence[Path]) -> dict[str, tuple[float, float]]:
     """Returns, for each of COMPARABLE_FEATURES, the index of the rows of `window` against the training rows, and how
-    much of it chance explains; from the profiles of both."""
+    much of it chance explains; from the profiles of both. Empty if either has no rows."""
     return profile_drift(*(added([read_profile(path) for path in paths]) for paths in (window, training)))
 
 
 def profile_drift(window: Profile, training: Profile) -> dict[str, tuple[float, float]]:
     """Does the same as window_drift for one profile of each."""
+    if not (window and training):
+        return {}
     table = tabulated([_comparable(profile) for profile in (window, training)])
     ours, theirs = table.counts[:1], table.counts[1:]
     index, noise = stability_index(ours, theirs, table.starts)[0], chance(ours, theirs, table.starts)[0]

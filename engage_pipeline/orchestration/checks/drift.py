@@ -4,6 +4,7 @@ They read the profiles beside the feature rows. Counters are compared between pa
 from the same counts; another window has different counters on purpose.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -35,6 +36,11 @@ _BY_CHANCE = f"no language may have rows here alone with a probability below {IM
 def profiles(store: ArtifactStore, manifest: Manifest) -> list[Path]:
     """Returns the profiles of the rows of one version: one, or one per test part."""
     return [small_file(store, manifest, name) for name in sorted(manifest.files) if name.endswith(PROFILE_ENDING)]
+
+
+def languages_of(paths: Sequence[Path]) -> Mapping[str, int]:
+    """Returns the rows by language in profiles together; a part whose rows are all deleted has none."""
+    return added([read_profile(path) for path in paths]).get(LANGUAGE, {})
 
 
 def part_profiles(store: ArtifactStore) -> dict[str, Path]:
@@ -77,9 +83,9 @@ def _features_are_like_training(asset: str) -> Look:
         limit = store.settings.checks.drift_psi
         training = [path for one in versions(store, "interaction_features") for path in profiles(store, one)]
         window = [path for one in versions(store, asset) for path in profiles(store, one)]
-        if not training or not window:
-            return Finding({}, "no training part has features yet", {"features": 0})
         found = window_drift(window, training)
+        if not found:
+            return Finding({}, "no rows of training and of this window have features yet", {"features": 0})
         index = dict(sorted(((name, value) for name, (value, _) in found.items()), key=lambda item: -item[1]))
         beyond = {name: value for name, value in index.items() if value > limit + found[name][1]}
         table = as_table(("feature", "index"), [(name, f"{value:.3f}") for name, value in index.items()])
@@ -96,10 +102,8 @@ def _features_are_like_training(asset: str) -> Look:
 @check("interaction_features")
 def languages_are_shared(store: ArtifactStore) -> Finding:
     """No part has more rows than chance explains in a language that no other part has."""
-    found = {
-        str(one.key): read_profile(profiles(store, one)[0])[LANGUAGE] for one in versions(store, "interaction_features")
-    }
-    total = added([{LANGUAGE: languages} for languages in found.values()])[LANGUAGE] if found else {}
+    found = {str(one.key): languages_of(profiles(store, one)) for one in versions(store, "interaction_features")}
+    total = added([{LANGUAGE: languages} for languages in found.values()]).get(LANGUAGE, {})
     wrong: dict[str | None, str] = {}
     for part, languages in found.items():
         rest = {name: rows for name, count in total.items() if (rows := count - languages.get(name, 0))}
@@ -115,7 +119,7 @@ def _languages_are_known(asset: str) -> Look:
         table = pq.read_table(store.open("interaction_counts").path(LANGUAGES))
         known = dict(zip(table["language"].to_pylist(), table["rows"].to_pylist(), strict=True))
         paths = [path for one in versions(store, asset) for path in profiles(store, one)]
-        languages = added([read_profile(path) for path in paths])[LANGUAGE]
+        languages = languages_of(paths)
         unseen, beyond = unseen_languages(languages, known), improbable_languages(languages, known)
         wrong: dict[str | None, str] = {None: f"not in training: {rows_in_words(beyond)}"} if beyond else {}
         shown: dict[str, str] = {}

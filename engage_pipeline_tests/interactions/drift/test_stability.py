@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from engage_pipeline.interactions.drift.profile import write_profile
 from engage_pipeline.interactions.drift.stability import (
+    COMPARABLE_FEATURES,
     chance,
     drifted_parts,
     improbable_languages,
     part_drift,
+    profile_drift,
     stability_index,
     tabulated,
     unseen_languages,
@@ -155,3 +157,9 @@ def test_languages_that_nobody_else_has() -> None:
     # a row is one of this window's with probability 68 / 1068: one such row is chance, twenty are not
     assert improbable_languages(window, known) == {"xx": 20}
     assert improbable_languages({"xx": 3}, {}) == {}
+
+
+def test_nothing_drifts_where_no_row_is_left() -> None:
+    some = {name: {"1": 5} for name in COMPARABLE_FEATURES}
+    assert profile_drift({}, some) == profile_drift(some, {}) == {}
+    assert profile_drift(some, some).keys() == set(COMPARABLE_FEATURES)

@@ -56,6 +56,23 @@ def test_a_finished_world_passes(finished_world: Path, asset: str) -> None:
     assert failed(found).keys() <= TINY_WORLD_DIFFERS
 
 
+def test_a_part_whose_rows_are_all_deleted_drifts_nowhere(world: Path) -> None:
+    lines = raw_lines(world / "raw" / "train" / "part-00000")[:2]
+    for number, line in enumerate(lines):
+        line[schema.COLUMN_NAMES.index("tweet_id")] = f"{number:032X}"
+        line[schema.COLUMN_NAMES.index("engaging_user_id")] = NEW
+    write_lines(world / "raw" / "train" / "part-00003", lines)
+    (world / "raw" / "deletions").mkdir()
+    (world / "raw" / "deletions" / "users").write_text(f"{NEW}\n", encoding="ascii")
+    config = worlds.write_config(world, deletions="raw/deletions")
+    worlds.run(config, "interaction_features")
+    assert worlds.store_of(config).open("interaction_features", "part-00003").manifest.rows == 0
+    for asset in ("interaction_features", "validation_features"):
+        found = look(config, asset)
+        assert {"languages_are_shared", "features_are_stable", "features_are_like_training"} & found.keys()
+        assert failed(found).keys() <= TINY_WORLD_DIFFERS
+
+
 def test_validation_counts_that_do_not_add_up(world: Path) -> None:
     config = world / "config.yaml"
     folder = worlds.store_of(config).folder("validation_tweets")
