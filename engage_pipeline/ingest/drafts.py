@@ -132,6 +132,6 @@ def _record_changes(
 ) -> None:
     """Records which lists of deletions were applied, and how the rows differ from those of the published version."""
     current = store.current(name, key)
-    rows, forgotten = sum(report.rows for report in reports), sum(report.forgotten for report in reports)
+    rows, forgotten = sum(report.rows for report in reports), sum(report.forgotten_rows for report in reports)
     draft.record(IngestedFacts(deletions=deletions.digest))
     draft.record(change_of_rows(current.manifest if current else None, rows, forgotten))

@@ -9,12 +9,14 @@ from engage_pipeline.store.manifests import Manifest
 class IngestedFacts(Facts):
     """Figures of every ingested artifact.
 
-    `forgotten` is the number of lines left out because of deleted tweets or users. `deletions` is the digest of the
-    applied lists of deletions; None if nothing is deleted. `rows_before` is the number of rows of the version before,
-    and `rows_change` how many more there are now; rows of deleted tweets or users count in both.
+    `forgotten` is the number of lines left out because of deleted tweets or users, and `forgotten_rows` that of the
+    rows among them; the others would have been rejected. `deletions` is the digest of the applied lists of deletions;
+    None if nothing is deleted. `rows_before` is the number of rows of the version before, and `rows_change` how many
+    more there are now; rows of deleted tweets or users count in both.
     """
 
     forgotten: int = 0
+    forgotten_rows: int = 0
     deletions: str | None = None
     rows_before: int = 0
     rows_change: int = 0

@@ -14,7 +14,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import Identity, identity, unchanged
 from engage_pipeline.ingest.day_order import Order, RowsByDay
 from engage_pipeline.ingest.deletions.lists import NO_DELETIONS, Deletions
-from engage_pipeline.ingest.deletions.rows import DeletedRows, PartFiles
+from engage_pipeline.ingest.deletions.rows import DeletedRows, Hits, PartFiles
 from engage_pipeline.ingest.parsing.fields import TypedRows
 from engage_pipeline.ingest.parsing.part_rows import PartRows, part_rows
 from engage_pipeline.ingest.reject_limit import RejectLimit, TooManyRejectsError
@@ -71,13 +71,13 @@ def ingest_part(
             raise _failure(source, read, tally, rejects, kept, deleted, settings)
         if not read.rows:
             raise UserError(f"{source}: none of its {read.lines:,} lines is an interaction")
-        forgotten, tally = _without_deleted(deleted, PartFiles(tweets, rejects), tally)
-    summary = RowSummary.of_file(tweets) if forgotten else read.summary
+        hits, tally = _without_deleted(deleted, PartFiles(tweets, rejects), tally)
+    summary = RowSummary.of_file(tweets) if hits.lines else read.summary
     if side_files:
         side_files.write(summary)
     if kept:
         kept.unlink(missing_ok=True)
-    counts = {"lines": read.lines, "blank": read.blank, "forgotten": forgotten}
+    counts = {"lines": read.lines, "blank": read.blank, "forgotten": hits.lines, "forgotten_rows": len(hits.rows)}
     return summarise(tweets, summary, tally, _modest(settings), labelled=labelled, **counts)
 
 
@@ -198,9 +198,9 @@ def _deleted_rows(folder: Path, deletions: Deletions, settings: Settings) -> Ite
         yield DeletedRows(engine, deletions)
 
 
-def _without_deleted(deleted: DeletedRows | None, part: PartFiles, tally: RejectTally) -> tuple[int, RejectTally]:
-    """Removes deleted lines from the part; returns their number and the tally of the remaining rejects."""
+def _without_deleted(deleted: DeletedRows | None, part: PartFiles, tally: RejectTally) -> tuple[Hits, RejectTally]:
+    """Removes deleted lines from the part; returns these and the tally of the remaining rejects."""
     if deleted is None:
-        return 0, tally
+        return Hits(np.zeros(0, np.int64), frozenset()), tally
     hits = deleted.find(part)
-    return hits.lines, deleted.remove_in_place(part, hits) if hits.lines else tally
+    return hits, deleted.remove_in_place(part, hits) if hits.lines else tally

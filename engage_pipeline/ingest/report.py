@@ -25,7 +25,8 @@ _UNKNOWN = {
 class IngestReport:
     """Figures of one part: `lines` = `rows` + `rejected` + `blank` + `forgotten`.
 
-    `forgotten` counts rows and rejected lines that were left out because of deleted tweets or users.
+    `forgotten` counts rows and rejected lines that were left out because of deleted tweets or users, `forgotten_rows`
+    the rows among them.
     `duplicates` counts rows whose tweet and viewer occurred before.
     `positives` counts rows per engagement (empty without labels); `reasons` counts rejects per kind; `days` are the
     first and last engagement day, None if no row is left; `unknown_*` count the ten most frequent values that the
@@ -43,6 +44,7 @@ class IngestReport:
     unknown_tweet_types: dict[str, int]
     unknown_media: dict[str, int]
     forgotten: int = 0
+    forgotten_rows: int = 0
     duplicates: int = 0
 
     def facts(self) -> PartFacts:
@@ -58,18 +60,19 @@ def facts_of_parts(parts: Mapping[str, PartFacts]) -> SeveralPartsFacts:
     return SeveralPartsFacts(
         rejected=sum(facts.rejected for facts in parts.values()),
         forgotten=sum(facts.forgotten for facts in parts.values()),
+        forgotten_rows=sum(facts.forgotten_rows for facts in parts.values()),
         parts=dict(parts),
     )
 
 
-def change_of_rows(before: Manifest | None, rows: int, forgotten: int) -> IngestedFacts:
+def change_of_rows(before: Manifest | None, rows: int, forgotten_rows: int) -> IngestedFacts:
     """Returns the rows of the version before, and how many more there are now; deleted rows count in both.
 
     Both are 0 if there was no version before.
     """
     if before is None or before.rows is None:
         return IngestedFacts()
-    change = rows + forgotten - before.rows - IngestedFacts.read(before).forgotten
+    change = rows + forgotten_rows - before.rows - IngestedFacts.read(before).forgotten_rows
     return IngestedFacts(rows_before=before.rows, rows_change=change)
 
 
@@ -82,6 +85,7 @@ def summarise(
     lines: int,
     blank: int,
     forgotten: int,
+    forgotten_rows: int,
     labelled: bool,
 ) -> IngestReport:
     """Returns the report of the typed part `tweets` with this `summary`. Raises RuntimeError if its lines don't add up.
@@ -106,6 +110,7 @@ def summarise(
         unknown_media=unknown["present_media"],
         duplicates=summary.duplicates(),
         forgotten=forgotten,
+        forgotten_rows=forgotten_rows,
     )
 
 

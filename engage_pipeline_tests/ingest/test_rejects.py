@@ -43,10 +43,10 @@ def test_a_value_in_a_reason_is_cut_to_100_characters(tmp_path: Path) -> None:
 def test_forgotten_rows_count_in_both_versions(tmp_path: Path) -> None:
     store = bare_store(tiny_settings(tmp_path))
     with store.publish("test_tweets") as draft:
-        draft.rows, draft.facts = 10, {"forgotten": 2}
+        draft.rows, draft.facts = 10, {"forgotten": 5, "forgotten_rows": 2}
     before = store.manifest("test_tweets")
-    assert change_of_rows(before, rows=9, forgotten=3) == IngestedFacts(rows_before=10, rows_change=0)
-    assert change_of_rows(None, rows=9, forgotten=3) == IngestedFacts()
+    assert change_of_rows(before, rows=9, forgotten_rows=3) == IngestedFacts(rows_before=10, rows_change=0)
+    assert change_of_rows(None, rows=9, forgotten_rows=3) == IngestedFacts()
 
 
 def test_a_last_line_with_more_columns_is_not_called_cut_off() -> None:

@@ -38,7 +38,7 @@ def test_a_report_is_refused_where_a_line_is_lost_or_comes_in(tmp_path: Path, li
     tally = RejectTally()
     for number in (3, 4):
         tally.add(Reject(number, "columns: 1", b"x"))
-    counts = {"lines": lines, "blank": 1, "forgotten": 1}
+    counts = {"lines": lines, "blank": 1, "forgotten": 1, "forgotten_rows": 1}
     tweets, settings = tmp_path / "tweets.parquet", tiny_settings(tmp_path / "work")
     summary = RowSummary.of_file(tweets)
     if lines == 7:

@@ -204,6 +204,7 @@ def _write_part(
         lines=before.lines,
         blank=before.blank,
         forgotten=before.forgotten + hits.lines,
+        forgotten_rows=before.forgotten_rows + len(hits.rows),
         labelled=part is None,
     ).facts()
     if part is None:

@@ -36,7 +36,7 @@ TWEET, AUTHOR, VIEWER = (
     schema.COLUMN_NAMES.index(name) for name in ("tweet_id", "engaged_with_user_id", "engaging_user_id")
 )
 SPLIT = partial(validation_split, seed=1, holdout_share=0.2, chunks=3)
-OF_THE_MAKING = {"seconds", "blank", "forgotten", "deletions"}
+OF_THE_MAKING = {"seconds", "blank", "forgotten", "forgotten_rows", "deletions"}
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +214,7 @@ def test_every_line_is_accounted_for_and_the_raw_files_are_told(raw: Path, store
         assert manifest
         for facts in manifest.facts.get("parts", {None: manifest.facts}).values():
             assert facts["rows"] + facts["rejected"] + facts["blank"] + facts["forgotten"] == facts["lines"]
+            assert facts["forgotten_rows"] <= facts["forgotten"]
 
 
 def test_an_id_taken_off_a_list_comes_back_by_another_ingest_only(raw: Path, store: ArtifactStore) -> None:
@@ -310,7 +311,7 @@ def test_an_ingest_of_a_part_of_which_only_a_rejected_line_is_deleted(
     _ingest_labelled(store, "tweet_parts", "part-00000", tmp_path / "part-00000", deletions)
     version = store.open("tweet_parts", "part-00000")
     facts = version.manifest.facts
-    assert (facts["rows"], facts["rejected"], facts["forgotten"]) == (18, 1, 1)
+    assert (facts["rows"], facts["rejected"], facts["forgotten"], facts["forgotten_rows"]) == (18, 1, 1, 0)
     assert [reject.line for reject in read_rejects(version.path("rejects.parquet"))] == [7]
 
 

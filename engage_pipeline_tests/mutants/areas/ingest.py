@@ -127,7 +127,7 @@ MUTATIONS = [
             "ingest/deletions/test_forgetting.py",
         ),
         (
-            "rows + forgotten - before.rows -",
+            "rows + forgotten_rows - before.rows -",
             "rows - before.rows -",
             "ingest/test_rejects.py",
         ),
