@@ -73,10 +73,13 @@ def _keys(store: ArtifactStore, name: str) -> Sequence[str | None]:
     if not ARTIFACTS[name].partitioned:
         return [None]
     raw: Collection[str] = ()
-    if name == "tweet_parts":
-        with suppress(UserError):  # a note of read_status
-            raw = training_listing(store.settings).parts
-    return sorted({*store.parts(), *raw})
+    with suppress(UserError):  # a note of read_status
+        raw = training_listing(store.settings).parts
+    try:
+        ingested = store.parts()
+    except UserError:  # the line of the part says that its manifest is damaged
+        return sorted(raw)
+    return sorted({*ingested, *raw} if name == "tweet_parts" else ingested)
 
 
 def _deletions(store: ArtifactStore) -> dict[str, str]:

@@ -60,17 +60,20 @@ def expected_steps(store: ArtifactStore, wanted: Collection[str]) -> list[Step]:
     for names in SEGMENTS:
         for name in (name for name in names if name in wanted):
             parents = [step.artifact for step in steps if step.artifact in ARTIFACTS[name].inputs]
-            for key, sources in _keys(store, name):
-                reason = store.stale(name, key, sources) or (f"{parents[0]} is made again" if parents else None)
-                if reason:
+            for key, sources in _keys(store, name, ingested="tweet_parts" not in parents):
+                again = f"{parents[0]} is made again" if parents else None  # which also repairs a damaged manifest
+                if reason := again or store.stale(name, key, sources):
                     steps.append(Step(name, key, reason))
     return steps
 
 
-def _keys(store: ArtifactStore, name: str) -> Iterator[tuple[str | None, list[Location]]]:
-    """Yields the parts of an artifact, or None if it has none, each with its raw files."""
+def _keys(store: ArtifactStore, name: str, *, ingested: bool) -> Iterator[tuple[str | None, list[Location]]]:
+    """Yields the parts of an artifact, or None if it has none, each with its raw files; unless all are `ingested`,
+    those that will be."""
     if name == "tweet_parts":
         yield from ((key, [path]) for key, path in training_listing(store.settings).parts.items())
+    elif ARTIFACTS[name].partitioned and not ingested:
+        yield from ((key, []) for key in training_listing(store.settings).parts)
     elif ARTIFACTS[name].partitioned:
         yield from ((key, []) for key in store.parts()[: store.settings.max_n_parts])
     else:

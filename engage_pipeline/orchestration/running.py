@@ -63,7 +63,6 @@ def run_pipeline(
     close_dead_runs(instance)
     store = pipeline.store()
     send_unsent(store)
-    register_parts(instance, store.parts())
     done: list[Step] = []
     tags = launched_by(instance, command, started_by)
     for names in SEGMENTS:
@@ -73,6 +72,8 @@ def run_pipeline(
         steps = _that_can_be_made(store, steps)
         for step in steps:
             LOGGER.info("%s: to be made (%s)", label(step.artifact, step.key), step.reason)
+        if any(step.key is not None for step in steps) and names != ("tweet_parts",):
+            register_parts(instance, store.parts())
         runs = batches(instance, steps, settings)
         if failures := materialize(definitions, instance, runs, tags, warnings):
             raise UserError("; ".join(failures))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.commands.status_table import read_status
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.store.manifests import label
@@ -115,3 +116,18 @@ def test_who_reads_it_stops_with_the_line_and_making_it_again_mends_it(store: Ar
             assert children.make(name, key).failure is None
             assert children.make(reader).failure is None
             assert store.open(reader).manifest.version == before.version
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "key"), [("interaction_counts", None), ("tweet_parts", "part-00001")])
+def test_a_run_mends_a_damaged_manifest_that_status_names(world: Path, name: str, key: str | None) -> None:
+    config = world / "config.yaml"
+    store = worlds.store_of(config)
+    before, path = store.manifest(name, key), store.folder(name, key) / MANIFEST
+    cut(path, 4 * path.stat().st_size)
+    (said,) = [one for one in read_status(store).artifacts if (one.artifact, one.part) == (name, key)]
+    assert str(said.reason).startswith(f"{path}: not a manifest")
+    assert (name, key) in [(step.artifact, step.key) for step in worlds.run(config)]
+    mended = worlds.store_of(config)
+    assert mended.manifest(name, key).version == before.version
+    assert all(one.reason is None for one in read_status(mended).artifacts)
