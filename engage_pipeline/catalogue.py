@@ -78,7 +78,7 @@ ARTIFACTS: dict[str, Artifact] = {
             "6",
         ),
         Artifact("test_tweets", Stage.INGEST, (), ("ingest",), "4"),
-        Artifact("interaction_counts", Stage.INTERACTIONS, ("tweet_parts",), ("max_n_parts", FURTHER), "3"),
+        Artifact("interaction_counts", Stage.INTERACTIONS, ("tweet_parts",), ("max_n_parts", FURTHER), "4"),
         Artifact(
             "author_similarity",
             Stage.INTERACTIONS,
@@ -146,7 +146,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.MODEL,
             ("interaction_features", "interaction_counts", "emde_sketches"),
             (*_PRETRAINING, "max_n_parts", "max_n_parts_in_memory", "seed", "training_threads"),
-            "6",
+            "7",
         ),
         Artifact(
             "finetuned_network",
@@ -156,7 +156,7 @@ ARTIFACTS: dict[str, Artifact] = {
                 *("network", "trees.enabled", "trees.folds", "trees.tested_rows", "num_validation_chunks"),
                 *("refit", "seed", "training_threads"),
             ),
-            "6",
+            "7",
         ),
         Artifact(
             "engagement_effects",

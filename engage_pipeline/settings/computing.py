@@ -90,6 +90,12 @@ class NetworkSettings(SettingsSection):
     )
     hidden_size: int = Field(256, ge=2, description="Width of the hidden layers (`deep_fm`: the second has half).")
     embedding_size: int = Field(16, ge=1, description="Size of each embedding.")
+    members: int = Field(
+        3,
+        ge=1,
+        description="Networks of other random weights that train side by side on the same batches; the mean of their "
+        "logits predicts (`deep_fm`; of the others there is one).",
+    )
     vocabulary: int = Field(
         50_000,
         ge=1,

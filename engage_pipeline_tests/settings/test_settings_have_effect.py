@@ -101,7 +101,7 @@ CASES: dict[str, tuple[dict[str, Any], str, Seen, Any]] = {
         {"network": {"hidden_size": 24}},
         "pretrained_network",
         weights("pretrained_network", "network.safetensors", "norm1.weight"),
-        (24,),
+        (3 * 24,),
     ),
     "network.batch_size": (
         {"network": {"batch_size": 128}},

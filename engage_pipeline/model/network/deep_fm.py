@@ -8,6 +8,11 @@ After DeepFM (H. Guo et al., 2017, arXiv 1703.04247): its order 1 are the biases
 order 2 are those of a viewer with an author and with words, and the deep layers read them by element, as in neural
 factorization machines (X. He, T.-S. Chua, 2017, arXiv 1708.05027), instead of their sums.
 
+This is a member. `network.members` of them stand side by side, each with its share of the columns of every table and
+layer, its own random weights and its own loss; the mean of their logits predicts. Networks that differ by chance alone
+err differently (B. Lakshminarayanan, A. Pritzel, C. Blundell, 2017, arXiv 1612.01474), and side by side they cost less
+than one after the other.
+
 Biases and output start at 0, so that training starts from the base rates. An embedding of somebody with few rows says
 more of these rows than of him: in training each of its numbers is left out with a probability of ID_DROPOUT.
 """
@@ -21,6 +26,7 @@ from torch.nn import functional as F  # noqa: N812, TID253
 
 from engage_pipeline import schema
 from engage_pipeline.model.network.batch_norm import BatchNorm
+from engage_pipeline.model.network.member_linear import MemberLinear
 from engage_pipeline.model.network.network import EngagementNetwork
 from engage_pipeline.model.network.network_config import NetworkConfig
 from engage_pipeline.model.network.row_dropout import RowDropout
@@ -37,25 +43,26 @@ _UNKNOWN = np.int64(NO_FINGERPRINT)
 
 
 class DeepFMNetwork(EngagementNetwork):
-    """Two deep layers above known input, embeddings and their products; biases beside them."""
+    """Members of two deep layers above known input, embeddings and their products; biases beside them."""
 
     def __init__(self, config: NetworkConfig) -> None:
         """Random weights from torch's generator; of the vocabulary only the size is known (`know`)."""
-        hidden, size = config.hidden_size, config.embedding_size
-        super().__init__(config, first_size=hidden)
+        hidden, size, members = config.hidden_size, config.embedding_size, config.members
+        super().__init__(config, first_size=members * hidden)
         viewers, authors, words = config.vocabulary
         for name, count in zip(_TABLES, config.vocabulary, strict=True):
             self.register_buffer(name, torch.zeros(count, dtype=torch.int64))
-        self.viewer, self.author = (nn.Embedding(count + 1, size + _N_BIASES) for count in (viewers, authors))
-        self.word = nn.EmbeddingBag(words + 1, size + _N_BIASES, mode="mean")
+        columns = members * (size + _N_BIASES)
+        self.viewer, self.author = (nn.Embedding(count + 1, columns) for count in (viewers, authors))
+        self.word = nn.EmbeddingBag(words + 1, columns, mode="mean")
         for table in (self.viewer, self.author, self.word):
             nn.init.normal_(table.weight, std=ID_DEVIATION)
-            nn.init.zeros_(table.weight[:, size:])
+            nn.init.zeros_(table.weight[:, members * size :])
         self.id_dropout, self.hidden_dropout = RowDropout(ID_DROPOUT), RowDropout(HIDDEN_DROPOUT)
-        self.first_identified = nn.Linear(5 * size, hidden, bias=False)
-        self.second = nn.Linear(hidden, hidden // 2)
-        self.norm1, self.norm2 = BatchNorm(hidden), BatchNorm(hidden // 2)
-        self.output = nn.Linear(hidden // 2, len(schema.TARGETS))
+        self.first_identified = MemberLinear(members, 5 * size, hidden)
+        self.second = MemberLinear(members, hidden, hidden // 2)
+        self.norm1, self.norm2 = BatchNorm(members * hidden), BatchNorm(members * (hidden // 2))
+        self.output = MemberLinear(members, hidden // 2, len(schema.TARGETS))
 
     def know(self, vocabulary: Vocabulary) -> None:
         """Says whom and what the embeddings stand for."""
@@ -85,24 +92,29 @@ class DeepFMNetwork(EngagementNetwork):
     @property
     def identified_features(self) -> list[str]:
         """The feature behind each of the columns that `identified` adds."""
-        size = self.config.embedding_size + _N_BIASES
-        return [name for name in (*PEOPLE, schema.TEXT_TOKENS) for _ in range(size)]
+        columns = self.config.members * (self.config.embedding_size + _N_BIASES)
+        return [name for name in (*PEOPLE, schema.TEXT_TOKENS) for _ in range(columns)]
 
     def identified(
         self, first: torch.Tensor, people: torch.Tensor, words: torch.Tensor, first_words: torch.Tensor
     ) -> torch.Tensor:
-        """Returns the first stage with embeddings and biases of viewer, author and words beside it, [n, hidden + 3 size
-        + 12]."""
+        """Returns the first stage with embeddings and biases of viewer, author and words beside it, [n, members x
+        (hidden + 3 size + 12)]."""
         viewers, authors = people.unbind(1)
         return torch.cat([first, self.viewer(viewers), self.author(authors), self.word(words, first_words)], dim=1)
 
     def above_first(self, first: torch.Tensor) -> torch.Tensor:
-        """What `identified` returns -> logits float32 [n, 4]."""
-        size = self.config.embedding_size
-        sizes = [self.config.hidden_size, *[size, _N_BIASES] * 3]
+        """What `identified` returns -> logits float32 [n, 4], the mean of the members'; in training [n, members, 4]."""
+        members, size = self.config.members, self.config.embedding_size
+        sizes = [members * self.config.hidden_size, *[members * size, members * _N_BIASES] * 3]
         first, viewer, viewer_bias, author, author_bias, words, word_bias = first.split(sizes, dim=1)
-        viewer, author = self.id_dropout(viewer), self.id_dropout(author)
-        products = torch.cat([viewer, author, words, viewer * author, viewer * words], dim=1)
-        hidden = self.norm1(F.leaky_relu(first + self.first_identified(products)))
-        hidden = self.norm2(F.leaky_relu(self.second(self.hidden_dropout(hidden))))
-        return self.output(hidden).float() + (viewer_bias + author_bias + word_bias).float()
+        viewer, author, words = (
+            table.unflatten(1, (members, size)) for table in (self.id_dropout(viewer), self.id_dropout(author), words)
+        )
+        products = torch.cat([viewer, author, words, viewer * author, viewer * words], dim=2)
+        hidden = self.norm1(F.leaky_relu(first + self.first_identified(products).flatten(1)))
+        hidden = self.hidden_dropout(hidden).unflatten(1, (members, self.config.hidden_size))
+        hidden = self.norm2(F.leaky_relu(self.second(hidden).flatten(1)))
+        biases = (viewer_bias + author_bias + word_bias).unflatten(1, (members, _N_BIASES))
+        logits = self.output(hidden.unflatten(1, (members, -1))).float() + biases.float()
+        return logits if self.training else logits.mean(dim=1)

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 import torch  # noqa: TID253 - nothing light imports this module
 from torch import nn  # noqa: TID253
 
+from engage_pipeline.model.network.member_linear import MemberLinear
 from engage_pipeline.model.network.network_config import NetworkConfig
 from engage_pipeline.model.network.rows import RowReader
 from engage_pipeline.model.network.vocabulary import Vocabulary
@@ -34,7 +35,7 @@ class EngagementNetwork(nn.Module, ABC):
     An architecture adds `above_first`, and `output`, the last layer, which gives the logits.
     """
 
-    output: nn.Linear
+    output: nn.Linear | MemberLinear
 
     def __init__(self, config: NetworkConfig, first_size: int) -> None:
         """Makes the first stage, with `first_size` outputs and random weights from torch's generator."""
@@ -54,7 +55,8 @@ class EngagementNetwork(nn.Module, ABC):
 
     @abstractmethod
     def above_first(self, first: torch.Tensor) -> torch.Tensor:
-        """Output of the first stage, [n, first_size] -> logits float32 [n, 4]."""
+        """Output of the first stage, [n, first_size] -> logits float32 [n, 4]; in training [n, members, 4] if there are
+        several members."""
 
     def forward(
         self,
@@ -64,7 +66,7 @@ class EngagementNetwork(nn.Module, ABC):
         words: torch.Tensor,
         first_words: torch.Tensor,
     ) -> torch.Tensor:
-        """The fields of Inputs of n rows -> logits float32 [n, 4]."""
+        """The fields of Inputs of n rows -> logits, as `above_first`."""
         first = self.first_known(known) + self.first_embedded(self.embed(categories))
         return self.above_first(self.identified(first, people, words, first_words))
 
@@ -116,7 +118,7 @@ class EngagementNetwork(nn.Module, ABC):
         with torch.no_grad():
             self.output.weight.zero_()
             for place, rate in enumerate(rates):
-                self.output.bias[place] = math.log(rate / (1 - rate))
+                self.output.bias[..., place] = math.log(rate / (1 - rate))
 
     def weights_for(self, languages: Sequence[str], vocabulary: Vocabulary | None = None) -> dict[str, torch.Tensor]:
         """Returns the weights of a network of this shape that knows `languages` and `vocabulary`, and computes the same

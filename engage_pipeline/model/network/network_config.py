@@ -27,6 +27,8 @@ class NetworkConfig:
     """Counters beyond the reference whose smoothed rates the network reads; not in network.json if empty."""
     vocabulary: tuple[int, ...] = ()
     """The number of viewers, authors and tokens that it knows; empty, and not in network.json, if it reads none."""
+    members: int = 1
+    """The networks of other random weights that are trained side by side; not in network.json if there is one."""
 
     @property
     def history_size(self) -> int:

@@ -18,13 +18,13 @@ WEIGHTS_FILE, CONFIG_FILE = "network.safetensors", "network.json"
 def save_network(network: EngagementNetwork, folder: Path, prefix: str = "") -> None:
     """Writes network.safetensors and network.json into `folder`, `prefix` before their names.
 
-    The JSON leaves out architecture, further counters and vocabulary if they are the defaults, as in files that were
-    saved before these existed.
+    The JSON leaves out architecture, further counters, vocabulary and members if they are the defaults, as in files
+    that were saved before these existed.
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     save_file(weights, folder / f"{prefix}{WEIGHTS_FILE}")
     values = asdict(network.config)
-    for name in ("architecture", "further_counters", "vocabulary"):
+    for name in ("architecture", "further_counters", "vocabulary", "members"):
         if values[name] == getattr(NetworkConfig, name):
             del values[name]
     text = json.dumps(values, indent=1, ensure_ascii=False)

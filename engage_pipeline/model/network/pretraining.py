@@ -137,6 +137,7 @@ def _network_config(
         precision=resolve_precision(chosen.precision, device),
         further_counters=schema.further_counters(settings.features.counters) if chosen.smoothed_rates else (),
         vocabulary=known.sizes if known else (),
+        members=chosen.members if known else 1,
     )
 
 

@@ -1,7 +1,12 @@
 """Dropout that is the same for a row whichever process trains on it, and after a training was resumed."""
 
+import math
+
 import torch  # noqa: TID253 - nothing light imports this module
 from torch import nn  # noqa: TID253
+
+_N_DRAWS = 2**16
+"""A number is left out or stays by a draw of so many, so that its probability is one of their shares."""
 
 
 class RowDropout(nn.Module):
@@ -21,8 +26,17 @@ class RowDropout(nn.Module):
         if not self.training:
             return values
         generator, rows, share = self._drawn or (torch.default_generator, len(values), slice(None))
-        kept = torch.rand(rows, values.shape[1], generator=generator, device=generator.device)[share]
-        return values * (kept >= self.probability) / (1 - self.probability)
+        kept = _draws(rows, values.shape[1], generator)[share] >= round(self.probability * _N_DRAWS) - _N_DRAWS // 2
+        return values * kept.to(values.dtype).mul_(1 / (1 - self.probability))
+
+
+def _draws(rows: int, columns: int, generator: torch.Generator) -> torch.Tensor:
+    """Returns draws of _N_DRAWS around 0, int16 [rows, columns]: four from each number of the generator, which takes a
+    fifth of the time."""
+    count = rows * columns
+    drawn = torch.empty(math.ceil(count / 4), dtype=torch.int64, device=generator.device)
+    drawn.random_(torch.iinfo(torch.int64).min, None, generator=generator)
+    return drawn.view(torch.int16)[:count].view(rows, columns)
 
 
 def draw_for(network: nn.Module, generator: torch.Generator, rows: int, share: slice) -> None:

@@ -13,6 +13,7 @@ from engage_pipeline.machine.device import Device, torch_device
 from engage_pipeline.machine.precision import autocast, bf16_is_fast
 from engage_pipeline.model.feature_columns import Features
 from engage_pipeline.model.network.inputs import InputBuilder, Inputs
+from engage_pipeline.model.network.member_linear import MemberLinear
 from engage_pipeline.model.network.network import EngagementNetwork
 from engage_pipeline.model.network.network_files import load_network
 from engage_pipeline.model.network.rows import Rows, empty_rows
@@ -124,5 +125,5 @@ def _batches(rows: Rows) -> Iterator[tuple[slice, Rows]]:
 def _round_weights(network: EngagementNetwork) -> None:
     """Stores the matrices as bfloat16, so that autocast need not round them for every batch."""
     for module in network.modules():
-        if isinstance(module, torch.nn.Linear):
+        if isinstance(module, torch.nn.Linear | MemberLinear):
             module.to(torch.bfloat16)

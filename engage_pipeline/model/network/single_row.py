@@ -13,6 +13,7 @@ from torch.nn import functional as F  # noqa: N812, TID253
 
 from engage_pipeline.model.network.batch_norm import BatchNorm
 from engage_pipeline.model.network.inputs import Inputs
+from engage_pipeline.model.network.member_linear import MemberLinear
 from engage_pipeline.model.network.network import EngagementNetwork
 
 
@@ -95,6 +96,18 @@ class _Linear(nn.Module):
         return torch.from_numpy(found if self.shift is None else found + self.shift).unsqueeze(0)
 
 
+class _MemberLinear(nn.Module):
+    """The linear layers of the members, as numpy's products."""
+
+    def __init__(self, layer: MemberLinear) -> None:
+        super().__init__()
+        self.weights, self.shift = layer.weight.detach().numpy(), layer.bias.detach().numpy()
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """[1, members, k] -> [1, members, size]."""
+        return torch.from_numpy(input.numpy().swapaxes(0, 1) @ self.weights + self.shift).transpose(0, 1)
+
+
 class _BatchNorm(nn.Module):
     """Batch normalisation by the running statistics, as a factor and a shift."""
 
@@ -118,6 +131,8 @@ def _with_cheap_layers(network: EngagementNetwork) -> EngagementNetwork:
         for name, layer in list(parent.named_children()):
             if isinstance(layer, nn.Linear):
                 setattr(parent, name, _Linear(layer))
+            elif isinstance(layer, MemberLinear):
+                setattr(parent, name, _MemberLinear(layer))
             elif isinstance(layer, BatchNorm):
                 setattr(parent, name, _BatchNorm(layer))
     return copied

@@ -162,7 +162,7 @@ class TrainingRun:
 
     def _step(self, labels: np.ndarray, inputs: Inputs, n_rows: int, stretch: Stretch) -> float:
         """Trains on this process's share of a batch of `n_rows`, with `labels` [n, 4]; returns the mean loss over the
-        engagements."""
+        engagements and members."""
         device = self.accelerator.device
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate(self.position.step, stretch)
@@ -172,12 +172,17 @@ class TrainingRun:
         wanted = torch.from_numpy(labels).to(device).float()
         with autocast(device, bf16=self.bare_network.config.precision == "bf16"):
             logits = self.network(*inputs)
-        losses = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").sum(dim=0) / n_rows  # [4]
-        shown = self.accelerator.reduce(losses.detach(), "sum").tolist()
+        logits = logits.view(len(logits), self.bare_network.config.members, len(schema.TARGETS))
+        wanted = wanted.unsqueeze(1).expand_as(logits)
+        losses = (
+            F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").sum(dim=0) / n_rows
+        )  # [members, 4]
+        shown = self.accelerator.reduce(losses.detach().mean(dim=0), "sum").tolist()
         if not all(math.isfinite(loss) for loss in shown):
             raise self._diverged(f"the loss became {sum(shown):.0f}", stretch)
-        # Gradients are averaged over the processes, but the loss is a sum over all rows: multiply it by the processes.
-        self.accelerator.backward(losses.mean() * self.accelerator.num_processes)
+        # Each member learns by its own loss. Gradients are averaged over the processes, but a loss is a sum over all
+        # rows: multiply it by the processes.
+        self.accelerator.backward(losses.mean(dim=1).sum() * self.accelerator.num_processes)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self._note(shown)

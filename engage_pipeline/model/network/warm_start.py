@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 NETWORK, CODES = "pretrained_network", "emde_sketches"
 WARM, COLD = "warm_started_from", "cold_start"
 """Facts of a network: the version that it started from, or why it started anew."""
-_SHAPE = ("architecture", "sketch_depth", "sketch_width", "hidden_size", "embedding_size", "further_counters")
+_SHAPE = (
+    "architecture",
+    "sketch_depth",
+    "sketch_width",
+    "hidden_size",
+    "embedding_size",
+    "further_counters",
+    "members",
+)
 
 
 @dataclass(frozen=True)

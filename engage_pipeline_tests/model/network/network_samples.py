@@ -34,6 +34,7 @@ def make_network(
     shape = {"languages": LANGUAGES, "sketch_depth": DEPTH, "sketch_width": WIDTH, "hidden_size": 16}
     if reads_vocabulary(architecture):
         known = known or sample_vocabulary()
+        shape["members"] = 2
     shape |= {"embedding_size": 4, "architecture": architecture, "vocabulary": known.sizes if known else ()}
     with torch.random.fork_rng():
         torch.manual_seed(3)

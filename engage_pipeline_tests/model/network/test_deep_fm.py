@@ -1,12 +1,17 @@
 """The network that knows people and words, against a plain computation from its weights."""
 
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 import torch  # noqa: TID253 - it is what is tested
 from torch.nn import functional as F  # noqa: N812, TID253
 
 from engage_pipeline.model.network.inputs import Inputs
 from engage_pipeline.model.network.vocabulary import Vocabulary
 from engage_pipeline_tests.model.network.network_samples import make_network, sample_vocabulary
+
+EMBEDDING_SIZE = 4
 
 
 def inputs_of(network, people: list[list[int]], words: list[list[int]]) -> Inputs:
@@ -18,9 +23,9 @@ def inputs_of(network, people: list[list[int]], words: list[list[int]]) -> Input
     return Inputs(known, torch.zeros(rows, 3, dtype=torch.int64), torch.tensor(people), flat, torch.from_numpy(firsts))
 
 
-def trained():
+def trained(members: int = 2):
     """A network whose biases and norms are not those of the beginning."""
-    network = make_network("deep_fm")
+    network = make_network("deep_fm", members=members)
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for tensor in (*network.parameters(), *network.buffers()):
@@ -29,34 +34,55 @@ def trained():
     return network.eval()
 
 
-def test_equals_the_formula_row_by_row() -> None:
-    network = trained()
+@pytest.mark.parametrize("members", [1, 3])
+def test_equals_the_formula_row_by_row(members: int) -> None:
+    network = trained(members)
     weights = {name: tensor.double() for name, tensor in network.state_dict().items()}
     people, words = [[1, 2], [0, 0], [3, 1]], [[4, 4, 9], [], [0]]
     inputs = inputs_of(network, people, words)
     found = network(*inputs)
-    for row, ((viewer, author), own) in enumerate(zip(people, words, strict=True)):
-
-        def mean(table: str, own: list[int] = own) -> torch.Tensor:
-            rows = [weights[table][word] for word in own]
-            return sum(rows) / len(rows) if rows else torch.zeros(weights[table].shape[1], dtype=torch.float64)
-
-        size = network.config.embedding_size
-        known = [weights["viewer.weight"][viewer], weights["author.weight"][author], mean("word.weight")]
-        (v, a, w), biases = ([one[piece] for one in known] for piece in (slice(size), slice(size, None)))
-        embedded = torch.cat([weights[f"{name}.weight"][0] for name in ("language", "hour", "day")])
-        hidden = weights["first_known.weight"] @ inputs.known[row].double() + weights["first_known.bias"]
-        hidden = hidden + weights["first_embedded.weight"] @ embedded
-        hidden = hidden + weights["first_identified.weight"] @ torch.cat([v, a, w, v * a, v * w])
-        hidden = normed(weights, "norm1", F.leaky_relu(hidden))
-        hidden = normed(weights, "norm2", F.leaky_relu(weights["second.weight"] @ hidden + weights["second.bias"]))
-        logits = weights["output.weight"] @ hidden + weights["output.bias"] + sum(biases)
-        torch.testing.assert_close(found[row].double(), logits, rtol=0, atol=1e-5)
+    for row, (known, own) in enumerate(zip(people, words, strict=True)):
+        alone = [member_logits(weights, member, members, inputs.known[row], known, own) for member in range(members)]
+        torch.testing.assert_close(found[row].double(), sum(alone) / members, rtol=0, atol=1e-5)
 
 
-def normed(weights: dict[str, torch.Tensor], name: str, values: torch.Tensor) -> torch.Tensor:
-    scaled = (values - weights[f"{name}.running_mean"]) / (weights[f"{name}.running_var"] + 1e-5).sqrt()
-    return scaled * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+def member_logits(
+    weights: dict[str, torch.Tensor], member: int, members: int, known: torch.Tensor, people: list[int], own: list[int]
+) -> torch.Tensor:
+    """The logits of one of so many members, from its share of each layer and table."""
+
+    def share(values: torch.Tensor) -> torch.Tensor:
+        return values.chunk(members)[member]
+
+    def learned(table: str, places: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        rows = [weights[table][place] for place in places]
+        mean = sum(rows) / len(rows) if rows else torch.zeros(weights[table].shape[1], dtype=torch.float64)
+        size = members * EMBEDDING_SIZE
+        return share(mean[:size]), share(mean[size:])
+
+    def layer(name: str, values: torch.Tensor) -> torch.Tensor:
+        return values @ weights[f"{name}.weight"][member] + weights[f"{name}.bias"][member, 0]
+
+    viewer, author = people
+    (v, a, w), biases = zip(
+        learned("viewer.weight", [viewer]), learned("author.weight", [author]), learned("word.weight", own), strict=True
+    )
+    embedded = torch.cat([weights[f"{name}.weight"][0] for name in ("language", "hour", "day")])
+    first = weights["first_known.weight"] @ known.double() + weights["first_known.bias"]
+    hidden = share(first + weights["first_embedded.weight"] @ embedded)
+    hidden = hidden + layer("first_identified", torch.cat([v, a, w, v * a, v * w]))
+    hidden = share_normed(weights, "norm1", F.leaky_relu(hidden), share)
+    hidden = share_normed(weights, "norm2", F.leaky_relu(layer("second", hidden)), share)
+    return layer("output", hidden) + sum(biases)
+
+
+def share_normed(
+    weights: dict[str, torch.Tensor], name: str, values: torch.Tensor, share: Callable[[torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    mean, variance, weight, bias = (
+        share(weights[f"{name}.{piece}"]) for piece in ("running_mean", "running_var", "weight", "bias")
+    )
+    return (values - mean) / (variance + 1e-5).sqrt() * weight + bias
 
 
 def test_it_says_whom_it_knows() -> None:

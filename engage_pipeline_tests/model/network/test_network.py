@@ -74,7 +74,7 @@ def test_the_first_stage_is_all_that_reads_the_input(architecture: str) -> None:
 
 
 def test_starts_at_base_rates(architecture: str) -> None:
-    network = make_network(architecture)
+    network = make_network(architecture).eval()
     network.start_at(BASE_RATES)
     probabilities = network(*batch(network.config)).sigmoid()
     torch.testing.assert_close(probabilities, torch.tensor(BASE_RATES).expand(16, 4), rtol=1e-5, atol=0)

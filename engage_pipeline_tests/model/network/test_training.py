@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch  # noqa: TID253 - it is what is tested
 from safetensors import safe_open
@@ -170,6 +171,22 @@ def test_the_curve_has_the_mean_losses_of_all_steps(train):
     _, facts = train("run")
     assert [point["step"] for point in facts["curve"]] == list(range(1, 13))
     assert all(0 < point["retweet_with_comment"] < 2 for point in facts["curve"])
+
+
+def test_each_member_has_a_loss_of_its_own(tmp_path):
+    """Of two members that give the logits 3 and -3 whatever the row: not the loss of their mean, which is log 2."""
+    network = make_network("deep_fm", members=2)
+    network.output.weight.data.zero_()
+    network.output.bias.data = torch.tensor([3.0, -3.0]).view(2, 1, 1).expand(2, 1, 4).clone()
+    for table in network.large_tables:
+        table.weight.data.zero_()
+    rows = network.reader.rows(feature_table(20, 0), labelled=True)
+    plan = TrainingPlan("network", [Stretch("a", (), 20)], lambda step, stretch: 0.0, lambda stretch, held: rows, 5)
+    chosen = network_settings(tmp_path, network={"batch_size": 20}).network
+    inputs = InputBuilder.of(network, make_codes(), torch.device("cpu"))
+    facts = TrainingRun(network, inputs, plan, chosen, tmp_path, make_accelerator("cpu")).run()
+    expected = np.mean([np.log1p(np.exp(3)), np.log1p(np.exp(-3))])  # whatever the label
+    assert facts["curve"][0]["like"] == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_curve_has_at_most_200_points(train):

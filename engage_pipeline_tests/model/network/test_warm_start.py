@@ -133,6 +133,7 @@ def test_grown_languages_are_trained(pretrain: Pretrain) -> None:
         ({"network": {"architecture": "deep_cross"}}, "architecture was deep_fm and is deep_cross"),
         ({"network": {"hidden_size": 9}}, "hidden_size was 8 and is 9"),
         ({"network": {"embedding_size": 4}}, "embedding_size was 16 and is 4"),
+        ({"network": {"members": 2}}, "members was 3 and is 2"),
         ({"network": {"smoothed_rates": False}}, "it reads smoothed rates"),
         ({"network": {"sketches": True}}, "sketch_depth was 0 and is 2"),
     ],

@@ -92,8 +92,9 @@ MUTATIONS = [
         "networks",
         "model/network/row_dropout.py",
         "model/network/test_row_dropout.py model/network/test_training.py",
-        ("device=generator.device)[share]", "device=generator.device)[: len(values)]"),
-        (" / (1 - self.probability)", ""),
+        ("values.shape[1], generator)[share]", "values.shape[1], generator)[: len(values)]"),
+        (".mul_(1 / (1 - self.probability))", ""),
+        ("* _N_DRAWS) - _N_DRAWS // 2", "* _N_DRAWS)"),
     ),
     *mutations(
         "trees",
@@ -180,7 +181,8 @@ MUTATIONS = [
         "networks",
         "model/network/warm_start.py",
         "model/network/test_warm_start.py",
-        ('_SHAPE = ("architecture", ', "_SHAPE = ("),
+        ('    "architecture",\n', ""),
+        ('    "members",\n', ""),
     ),
     *mutations(
         "networks",
