@@ -13,6 +13,8 @@ SHARDS_PREFIX = "shards_temp_"
 """Prefix of the folders with the rows and counts of shards while these are worked on; locked likewise."""
 EFFECTS_PREFIX = "effects_temp_"
 """Prefix of the folders with the rows that the effects are fitted to; locked likewise."""
+PREDICT_PREFIX, EXPLAIN_PREFIX, EVALUATE_PREFIX = ".predict-", ".explain-", ".evaluate-"
+"""Prefixes of the folders in working_dir with the rows that a command reads; locked likewise."""
 
 
 def spill_folder(settings: Settings) -> Path:
@@ -21,12 +23,14 @@ def spill_folder(settings: Settings) -> Path:
 
 
 def remove_spilled(settings: Settings) -> None:
-    """Removes the files of killed processes from the spill folder.
+    """Removes the files of killed processes from the spill folder, and those of killed commands from working_dir.
 
     Raises UserError if a run is active that may need DuckDB's files.
     """
     for prefix in (SPARK_PREFIX, SHARDS_PREFIX, EFFECTS_PREFIX):
         atomic.remove_unlocked(spill_folder(settings), prefix)
+    for prefix in (PREDICT_PREFIX, EXPLAIN_PREFIX, EVALUATE_PREFIX):
+        atomic.remove_unlocked(settings.working_dir, prefix)
     found = [path for path in spill_folder(settings).glob(_PATTERN) if path.is_file()]
     if not found:
         return

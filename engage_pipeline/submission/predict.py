@@ -26,6 +26,7 @@ from engage_pipeline.interactions.drift.profile import read_profile
 from engage_pipeline.locations.location import Location
 from engage_pipeline.machine import full_disk
 from engage_pipeline.machine.shares import settings_of_one, shared_by_size
+from engage_pipeline.machine.spill import PREDICT_PREFIX
 from engage_pipeline.machine.threads import limited_threads
 from engage_pipeline.machine.workers import run_in_processes
 from engage_pipeline.model.bundle import TRAINING_PROFILE
@@ -37,7 +38,7 @@ from engage_pipeline.submission.results import ResultsWriter
 from engage_pipeline.submission.seen_rows import SeenRows
 
 LOGGER = logging.getLogger("engage_pipeline")
-SCRATCH = ".predict-"
+SCRATCH = PREDICT_PREFIX
 _WHOLE = "results.csv"
 Reports = dict[Location, IngestReport]
 

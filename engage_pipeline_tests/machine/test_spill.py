@@ -7,7 +7,16 @@ import pytest
 from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
-from engage_pipeline.machine.spill import EFFECTS_PREFIX, SHARDS_PREFIX, SPARK_PREFIX, remove_spilled, spill_folder
+from engage_pipeline.machine.spill import (
+    EFFECTS_PREFIX,
+    EVALUATE_PREFIX,
+    EXPLAIN_PREFIX,
+    PREDICT_PREFIX,
+    SHARDS_PREFIX,
+    SPARK_PREFIX,
+    remove_spilled,
+    spill_folder,
+)
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.samples import tiny_settings
 
@@ -36,6 +45,17 @@ def test_what_a_killed_run_left_goes_and_other_files_stay(store: ArtifactStore) 
 @pytest.mark.parametrize("prefix", [SPARK_PREFIX, SHARDS_PREFIX, EFFECTS_PREFIX])
 def test_the_rows_of_a_killed_step_go_and_those_of_one_at_work_stay(prefix: str, store: ArtifactStore) -> None:
     with atomic.scratch_folder(spill_folder(store.settings), prefix) as used:
+        killed = used.with_name(f"{prefix}killed")
+        killed.mkdir()
+        (killed / ".lock").touch()
+        remove_spilled(store.settings)
+        assert used.is_dir()
+        assert not killed.exists()
+
+
+@pytest.mark.parametrize("prefix", [PREDICT_PREFIX, EXPLAIN_PREFIX, EVALUATE_PREFIX])
+def test_the_rows_of_a_killed_command_go_and_those_of_one_at_work_stay(prefix: str, store: ArtifactStore) -> None:
+    with atomic.scratch_folder(store.root, prefix) as used:
         killed = used.with_name(f"{prefix}killed")
         killed.mkdir()
         (killed / ".lock").touch()

@@ -8,7 +8,6 @@ the scored file, a row explained alone lacks them, and its probabilities differ.
 logit into contributions (model.explanation.row), and formatting them (as_text, as_json).
 """
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.files.atomic import scratch_folder
 from engage_pipeline.files.raw_parts import find_part
 from engage_pipeline.ingest.parsing.part_rows import count_rows, row_line
 from engage_pipeline.ingest.part_ingest import ingest_part
@@ -27,6 +27,7 @@ from engage_pipeline.interactions.features.joining import RowJoin
 from engage_pipeline.interactions.features.scored_file import without_file
 from engage_pipeline.interactions.features.windows import Windows
 from engage_pipeline.locations.location import Location
+from engage_pipeline.machine.spill import EXPLAIN_PREFIX
 from engage_pipeline.machine.threads import limited_threads
 from engage_pipeline.model.explanation.row import RowExplanation, explain_row
 from engage_pipeline.numerics.token_bytes import with_token_lists
@@ -76,13 +77,9 @@ def explain(
     line = read_line(part, row, settings)
     threads = threads or settings.engine.threads
     settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"threads": threads})})
-    settings.working_dir.mkdir(parents=True, exist_ok=True)
     where = f"{part}: row {row}"
-    with (
-        limited_threads(threads),
-        tempfile.TemporaryDirectory(prefix=".explain-", dir=settings.working_dir) as folder,
-    ):
-        tweets, labels = _read_tweet(line, where, Path(folder), settings)
+    with limited_threads(threads), scratch_folder(settings.working_dir, EXPLAIN_PREFIX) as folder:
+        tweets, labels = _read_tweet(line, where, folder, settings)
         published = open_published(open_store(settings), threads, allow_mixed=allow_mixed)
         join = RowJoin("test", Windows.of(settings, published.counts))
         features = _numbered(join.table(pq.read_table(tweets)), row)

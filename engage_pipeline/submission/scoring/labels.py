@@ -1,9 +1,7 @@
 """Labelled rows to score against, from a Parquet file of labels or from a raw part with all 24 columns."""
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +12,12 @@ from numpy.typing import NDArray
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.files.atomic import scratch_folder
 from engage_pipeline.files.raw_parts import find_part, part_name
 from engage_pipeline.ingest.parsing.parquet_rows import damaged, is_parquet, open_parquet
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.locations.location import Location
+from engage_pipeline.machine.spill import EVALUATE_PREFIX
 from engage_pipeline.metrics import first_improbable
 from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import Settings
@@ -112,9 +112,8 @@ def _read_parquet(path: Location) -> pa.Table:
 
 
 def _read_part(path: Location, settings: Settings) -> pa.Table:
-    settings.working_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".evaluate-", dir=settings.working_dir) as name:
-        tweets, rejects = Path(name, TWEETS), Path(name, REJECTS)
+    with scratch_folder(settings.working_dir, EVALUATE_PREFIX) as folder:
+        tweets, rejects = folder / TWEETS, folder / REJECTS
         ingest_part(path, tweets=tweets, rejects=rejects, settings=settings, labelled=True, order="line")
         timestamps = {target: schema.engagement_timestamp(target) for target in schema.TARGETS}
         table = pq.read_table(tweets, columns=[schema.LINE_NUMBER, *ID_COLUMNS, FOLLOWERS, *timestamps.values()])

@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from engage_pipeline import schema
 from engage_pipeline.commands.app import app
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.outputs import find_output
+from engage_pipeline.machine.spill import remove_spilled
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.explanation.families import FAMILIES, FEATURES, ExplainedFamily
 from engage_pipeline.model.explanation.row import explain_row
@@ -32,7 +34,7 @@ from engage_pipeline_tests import worlds
 from engage_pipeline_tests.ingest.parsing.parquet_parts import typed, write
 from engage_pipeline_tests.model.bundles import quiet_settings
 from engage_pipeline_tests.model.network.network_samples import set_column
-from engage_pipeline_tests.samples import GOLDEN
+from engage_pipeline_tests.samples import GOLDEN, tiny_settings
 from engage_pipeline_tests.submission.published import publish_golden_model
 
 ROWS = (0, 233)
@@ -194,6 +196,22 @@ def test_what_has_no_prediction_is_named_with_the_reason(settings: Settings, par
     with pytest.raises(UserError, match="no such part"):
         explain(tmp_path / "part-00001", 0, settings)
     assert not list(settings.working_dir.glob(".explain-*"))
+
+
+def test_a_killed_explanation_leaves_nothing_behind_that_forget_does_not_remove(
+    part: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(source: Path, **_: object) -> None:
+        assert (source.parent / ".lock").is_file()
+        shutil.copytree(source.parent, source.parent.with_name(".explain-killed"))
+        remove_spilled(own)
+        raise RuntimeError
+
+    own = tiny_settings(tmp_path / "data")
+    monkeypatch.setattr("engage_pipeline.submission.explanation.explain.ingest_part", killed)
+    with pytest.raises(RuntimeError):
+        explain(part, 0, own)
+    assert not list(own.working_dir.glob(".explain-*"))
 
 
 def test_a_missing_value_is_shown_as_missing_and_zero_as_zero(settings: Settings, part: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Any predictions file is scored, or refused in one line that names file, line and reason."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 
 from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.machine.spill import remove_spilled
 from engage_pipeline.settings.settings import Settings
+from engage_pipeline.submission.scoring.labels import read_labels
 from engage_pipeline.submission.scoring.report import score_predictions
 from engage_pipeline.submission.scoring.results_file import RESULT_COLUMNS, read_predictions
 from engage_pipeline_tests.ingest.parsing.parquet_parts import typed, write
@@ -384,6 +387,23 @@ def test_a_raw_part_labels_as_its_timestamps_say(tmp_path: Path, chosen: Setting
     for labels in (folder / "part-00000", folder, table_part):
         assert score_predictions(results, labels, tmp_path / "oracle.parquet", chosen).scores == wanted
     assert not list((tmp_path / "data").glob(".evaluate-*"))
+
+
+def test_a_killed_evaluation_leaves_nothing_behind_that_forget_does_not_remove(
+    tmp_path: Path, chosen: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_: Path, *, tweets: Path, **__: object) -> None:
+        assert (tweets.parent / ".lock").is_file()
+        shutil.copytree(tweets.parent, tweets.parent.with_name(".evaluate-killed"))
+        remove_spilled(chosen)
+        raise RuntimeError
+
+    table, _ = world(tmp_path)
+    (tmp_path / "part-00000").write_bytes(raw_part(in_hex(table)))
+    monkeypatch.setattr("engage_pipeline.submission.scoring.labels.ingest_part", killed)
+    with pytest.raises(RuntimeError):
+        read_labels(tmp_path / "part-00000", chosen)
+    assert not list(chosen.working_dir.glob(".evaluate-*"))
 
 
 def test_a_part_without_labels_is_refused(tmp_path: Path, chosen: Settings) -> None:
