@@ -213,7 +213,7 @@ def remove_unlocked(parent: Path, prefix: str) -> None:
     """Removes the folders `<prefix>…` below `parent` that killed processes left."""
     for left in parent.glob(f"{prefix}*"):
         if (left / _LOCK).is_file():
-            with suppress(UserError), exclusive(left / _LOCK, "in use"):
+            with suppress(UserError, FileNotFoundError), exclusive(left / _LOCK, "in use"):
                 shutil.rmtree(left, ignore_errors=True)
 
 

@@ -1,9 +1,11 @@
 """Files on disk: replaced whole or not at all, scratch folders of living and of killed processes, damage noticed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,20 @@ def test_a_folder_of_the_user_s_that_is_called_alike_stays(tmp_path: Path) -> No
     (tmp_path / ".spill-mine").mkdir()
     remove_unlocked(tmp_path, ".spill-")
     assert names(tmp_path) == [".spill-mine"]
+
+
+def test_a_folder_that_its_owner_removes_at_the_same_time_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(path: Path, message: str) -> AbstractContextManager[None]:
+        shutil.rmtree(path.parent)
+        return exclusive(path, message)
+
+    (tmp_path / ".spill-1").mkdir()
+    (tmp_path / ".spill-1" / ".lock").touch()
+    monkeypatch.setattr("engage_pipeline.files.atomic.exclusive", late)
+    remove_unlocked(tmp_path, ".spill-")
+    assert names(tmp_path) == []
 
 
 def test_one_holds_a_lock_at_a_time(tmp_path: Path) -> None:

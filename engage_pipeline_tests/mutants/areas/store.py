@@ -82,8 +82,8 @@ MUTATIONS = [
         ("if sha256(path) != expected.sha256:", "if sha256(path) > expected.sha256:", "store/test_store.py"),
         ("fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH | fcntl.LOCK_NB", "store/test_store.py"),
         (
-            '        if (left / _LOCK).is_file():\n            with suppress(UserError), exclusive(left / _LOCK, "in use"):\n                shutil.rmtree',
-            "        if (left / _LOCK).is_file():\n            with suppress(UserError):\n                shutil.rmtree",
+            '        if (left / _LOCK).is_file():\n            with suppress(UserError, FileNotFoundError), exclusive(left / _LOCK, "in use"):\n                shutil.rmtree',
+            "        if (left / _LOCK).is_file():\n            with suppress(UserError, FileNotFoundError):\n                shutil.rmtree",
             "files/test_atomic.py",
         ),
         ("known.sha256 if same else sha256(path)", "known.sha256", "files/test_atomic.py"),
