@@ -9,11 +9,14 @@ belong here: what a ledger holds (store.deletion_ledger).
 import hashlib
 from collections.abc import Collection, Iterable
 
+from engage_pipeline.errors import StoreError, UserError
 from engage_pipeline.locations.location import ObjectPath
 from engage_pipeline.locations.objects import Listed, list_objects, read_object, remove_object, write_object
 from engage_pipeline.store.mirror.commits import COMMITS
 
 _FOLDER = "deletions"
+TRIES = 5
+"""Reads after which a ledger that is gone is an error."""
 
 
 def ledger_name(content: bytes) -> str:
@@ -28,10 +31,26 @@ def ledger_names(listed: Iterable[Listed]) -> set[str]:
 
 
 def read_ledgers(mirror: ObjectPath, names: Collection[str] | None = None) -> dict[str, bytes]:
-    """Returns the ledgers of the mirror by name; None = all. Raises UserError."""
+    """Returns the ledgers of the mirror by name; None = all.
+
+    If one is gone, another machine merged it into a newer one: all are listed and read again, at most TRIES times.
+    Raises UserError.
+    """
+    folder = mirror / f"{COMMITS}/{_FOLDER}"
+    for _ in range(TRIES - 1):
+        try:
+            return _read(folder, names)
+        except StoreError:
+            raise
+        except UserError:
+            names = None
+    return _read(folder, names)
+
+
+def _read(folder: ObjectPath, names: Collection[str] | None) -> dict[str, bytes]:
     if names is None:
-        names = {one.key for one in list_objects(mirror / f"{COMMITS}/{_FOLDER}") if one.bytes}
-    return {name: read_object(mirror / f"{COMMITS}/{_FOLDER}/{name}") for name in sorted(names)}
+        names = {one.key for one in list_objects(folder) if one.bytes}
+    return {name: read_object(folder / name) for name in sorted(names)}
 
 
 def put_ledger(mirror: ObjectPath, content: bytes, merged: Collection[str]) -> None:

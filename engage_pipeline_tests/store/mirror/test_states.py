@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from engage_pipeline.errors import UserError
+from engage_pipeline.errors import StoreError, UserError
+from engage_pipeline.locations.location import ObjectPath
+from engage_pipeline.locations.objects import read_object
 from engage_pipeline.store.current_link import is_version_folder
 from engage_pipeline.store.deletion_ledger import enter, read_ledger
 from engage_pipeline.store.facts import Facts
+from engage_pipeline.store.mirror import ledgers
 from engage_pipeline.store.mirror.following import follow_mirror, open_store, send_unsent
 from engage_pipeline.store.mirror.state import State, read_state
 from engage_pipeline.store.rewriting import note_facts, purge, remove, rewrite
@@ -149,6 +152,59 @@ def test_the_ledger_of_deletions_is_merged(machines: Machines, bucket: Bucket) -
         len([key for key in bucket.all_keys() if key.startswith("engage/commits/deletions/") and key[-1] != "/"]) == 1
     )
     assert read_ledger(machines.store("three")) == read_ledger(one)
+
+
+def merging_machine(machines: Machines, monkeypatch: pytest.MonkeyPatch, times: int) -> list[ObjectPath]:
+    """Lets another machine merge the ledgers into a new one just before each of the first `times` reads; returns the
+    objects that are read."""
+    other, reads = machines.store("merging"), list[ObjectPath]()
+
+    def late(path: ObjectPath) -> bytes:
+        reads.append(path)
+        if len(reads) <= times:
+            monkeypatch.setattr(ledgers, "read_object", read_object)
+            follow_mirror(other)
+            enter(other, [publish(other, "test_tweets", b"%d" % len(reads))])
+            monkeypatch.setattr(ledgers, "read_object", late)
+        return read_object(path)
+
+    monkeypatch.setattr(ledgers, "read_object", late)
+    return reads
+
+
+def test_a_ledger_that_is_merged_into_another_while_it_is_read_is_found_there(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = machines.store("one"), machines.store("two")
+    enter(one, [publish(one, "validation_tweets", b"def")])
+    merging_machine(machines, monkeypatch, 2)
+    follow_mirror(two)
+    assert read_ledger(two).keys() == {"test_tweets", "validation_tweets"}
+    assert len(read_ledger(two)["test_tweets"]) == 2
+
+
+def test_reading_a_ledger_that_is_merged_again_and_again_ends(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = machines.store("one"), machines.store("two")
+    enter(one, [publish(one, "validation_tweets", b"def")])
+    reads = merging_machine(machines, monkeypatch, 100)
+    with pytest.raises(UserError, match="no such object"):
+        follow_mirror(two)
+    assert len(reads) == ledgers.TRIES
+
+
+def test_a_store_that_refuses_a_ledger_is_asked_once(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: ObjectPath) -> bytes:
+        reads.append(path)
+        raise StoreError(f"{path}: refused")
+
+    one, reads = machines.store("one"), list[ObjectPath]()
+    enter(one, [publish(one, "validation_tweets", b"def")])
+    monkeypatch.setattr(ledgers, "read_object", refused)
+    with pytest.raises(StoreError, match="refused"):
+        machines.store("two")
+    assert len(reads) == 1
 
 
 def test_a_damaged_commit_is_refused_by_name(machines: Machines, bucket: Bucket) -> None:
