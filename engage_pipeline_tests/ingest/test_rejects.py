@@ -1,5 +1,6 @@
 """What is kept and shown of rejected lines, by hand."""
 
+import random
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,7 +9,7 @@ import pytest
 from engage_pipeline.ingest.facts import IngestedFacts
 from engage_pipeline.ingest.parsing.line_rules import cut_off
 from engage_pipeline.ingest.parsing.values import bytes_of
-from engage_pipeline.ingest.rejects import Reject, RejectTally, shorten_ids
+from engage_pipeline.ingest.rejects import Reject, RejectTally, RejectWriter, read_rejects, shorten_ids
 from engage_pipeline.ingest.report import change_of_rows
 from engage_pipeline_tests.ingest.test_part_ingest import GOOD, ingest, line_of
 from engage_pipeline_tests.samples import bare_store, tiny_settings
@@ -32,6 +33,18 @@ def test_five_examples_are_kept_of_all_that_are_counted() -> None:
         tally.add(Reject(line, "encoding: it is not UTF-8", b"raw"))
     assert [example.line for example in tally.examples] == [0, 1, 2, 3, 4]
     assert tally.count == 7
+
+
+def test_long_lines_are_read_in_little_memory(tmp_path: Path) -> None:
+    written = [Reject(line, "length: long", random.Random(line).randbytes(1 << 20)) for line in range(80)]
+    with RejectWriter(tmp_path / "rejects.parquet", "part-00000") as writer:
+        for reject in written:
+            writer.append(reject)
+    held, before = [], pa.total_allocated_bytes()
+    for reject, expected in zip(read_rejects(tmp_path / "rejects.parquet"), written, strict=True):
+        held.append(pa.total_allocated_bytes() - before)
+        assert reject == expected
+    assert max(held) < 40 << 20
 
 
 def test_a_value_in_a_reason_is_cut_to_100_characters(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from engage_pipeline.files.parquet import batches
 from engage_pipeline.interactions.counters.counting import TRAINING_SCOPE
 from engage_pipeline.interactions.counters.tables import Table
 
@@ -101,11 +102,12 @@ def _starts(numbers: Integers) -> npt.NDArray[np.int64]:
 def _whole_viewers(path: Path, most_pairs: int) -> Iterator[tuple[Integers, Integers, Integers]]:
     """Yields viewers, authors and exposures of the pairs of the file, cut only between viewers."""
     held = np.zeros((3, 0), np.int32)
-    for batch in pq.ParquetFile(path).iter_batches(most_pairs, columns=["viewer", "author", "exposures"]):
-        held = np.concatenate([held, [column.to_numpy() for column in batch.columns]], axis=1)
-        last = int(np.searchsorted(held[0], held[0, -1]))
-        if last:
-            yield held[0, :last], held[1, :last], held[2, :last]
-        held = held[:, last:]
+    with pq.ParquetFile(path) as file:
+        for table in batches(file, most_pairs, _PAIRS.names):
+            held = np.concatenate([held, [column.to_numpy() for column in table.columns]], axis=1)
+            last = int(np.searchsorted(held[0], held[0, -1]))
+            if last:
+                yield held[0, :last], held[1, :last], held[2, :last]
+            held = held[:, last:]
     if held.size:
         yield held[0], held[1], held[2]

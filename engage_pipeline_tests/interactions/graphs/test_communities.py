@@ -154,6 +154,25 @@ def test_blocks_hold_every_pair_once_with_whole_viewers(
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_blocks_of_a_large_file_are_read_in_little_memory(tmp_path: Path) -> None:
+    random, size, groups = np.random.default_rng(1), 50_000, 12
+    path = tmp_path / "pairs.parquet"
+    columns = pa.schema([(name, pa.int32()) for name in ("viewer", "author", "exposures")])
+    with pq.ParquetWriter(path, columns) as writer:
+        for group in range(groups):
+            viewers = np.sort(random.integers(group * size, (group + 1) * size, size)).astype(np.int32)
+            others = random.integers(0, 2**31 - 1, (2, size)).astype(np.int32) // np.array([[2000], [1]], np.int32)
+            writer.write_table(pa.table([viewers, *others], schema=columns))
+    users = groups * size + 1
+    matrix = ExposureMatrix(path, np.arange(1, users, dtype=np.uint64), *np.ones((2, 1_100_000)))
+    held, pairs, before = [], 0, pa.total_allocated_bytes()
+    for block in matrix.blocks(5000):
+        held.append(pa.total_allocated_bytes() - before)
+        pairs += len(block.authors)
+    assert pairs == groups * size
+    assert max(held) < path.stat().st_size / 3
+
+
 def test_users_of_real_counts_are_known_by_their_fingerprints(tmp_path: Path) -> None:
     rows = [exposure(line, *pair, 0) for line, pair in enumerate([("ana", "ben"), ("ana", "cal"), ("dan", "ben")])]
     rows.append(exposure(3, "eve", None, 0))
