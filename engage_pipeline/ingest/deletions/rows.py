@@ -4,9 +4,7 @@ What does not belong here: the lists (lists), and which artifacts are searched (
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +12,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.lib.stride_tricks import sliding_window_view
 
 from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.files.atomic import atomic_file
 from engage_pipeline.files.parquet import batches
 from engage_pipeline.ingest.deletions.lists import Deletions
+from engage_pipeline.ingest.parsing.parquet_columns import not_utf8
 from engage_pipeline.ingest.rejects import RejectTally, RejectWriter, read_rejects, rejected_file
 from engage_pipeline.ingest.tweet_files import PIECE_ROWS, TweetWriter
 from engage_pipeline.schema import LINE_NUMBER
 
-_REJECTS_AT_ONCE = 1000
+_WINDOWS_AT_ONCE = 1 << 18
+_BLANK = ord(" ")
+"""A byte that no id has."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +68,25 @@ class DeletedRows:
     def in_rejects(self, rejects: Path) -> set[int]:
         """Returns the numbers of the rejected lines that hold a deleted id anywhere in their bytes."""
         found: set[int] = set()
-        lines = read_rejects(rejects)
-        while batch := list(islice(lines, _REJECTS_AT_ONCE)):
-            pairs = [(reject.line, text) for reject in batch for text in self._windows.within(reject.raw)]
-            numbers, texts = zip(*pairs, strict=True) if pairs else ((), ())
-            columns = {LINE_NUMBER: pa.array(numbers, pa.int64()), "id": pa.array(texts, pa.string())}
-            self._engine.connection.register("candidates", pa.table(columns))
+        for candidates in self._candidates(rejects):
+            self._engine.connection.register("candidates", candidates)
             hits = self._engine.fetch("ingest/deletions/deleted_candidates.sql")
             found.update(hits[LINE_NUMBER].to_pylist())
         return found
+
+    def _candidates(self, rejects: Path) -> Iterator[pa.Table]:
+        """Yields line numbers and what could be an id in the rejected lines, about _WINDOWS_AT_ONCE at once."""
+        held, size = [], 0
+        for reject in read_rejects(rejects):
+            for texts in self._windows.within(reject.raw):
+                numbers = pa.array(np.full(len(texts), reject.line, np.int64))
+                held.append(pa.table({LINE_NUMBER: numbers, "id": texts}))
+                size += len(texts)
+                if size >= _WINDOWS_AT_ONCE:
+                    yield pa.concat_tables(held)
+                    held, size = [], 0
+        if held:
+            yield pa.concat_tables(held)
 
     def find(self, part: PartFiles) -> Hits:
         """Finds the deleted rows and rejected lines of the part."""
@@ -136,24 +148,28 @@ class _Windows:
             lengths.update(pc.unique(pc.binary_length(array)).to_pylist())
             letters.update(np.unique(_bytes_of(array)).tolist())
         self._lengths = sorted(lengths)
-        self._blanked = bytes(byte if byte in letters else ord(" ") for byte in range(256))
+        self._blanked = bytes(byte if byte in letters else _BLANK for byte in range(256))
 
-    def within(self, line: bytes) -> Iterator[str]:
-        """Yields the substrings of one line."""
-        for run in line.translate(self._blanked).split(b" "):
-            for length in self._lengths:
-                for start in range(len(run) - length + 1):
-                    window = run[start : start + length]
-                    if window.isascii():
-                        yield window.decode("ascii")
-                    else:
-                        yield from _decoded(window)
+    def within(self, line: bytes) -> Iterator[pa.StringArray]:
+        """Yields the substrings of one line, at most _WINDOWS_AT_ONCE at once."""
+        letters = np.frombuffer(line.translate(self._blanked), np.uint8)
+        blanks = np.concatenate([[0], np.cumsum(letters == _BLANK, dtype=np.int32)])  # before each byte
+        for length in self._lengths:
+            if length > len(letters):
+                return
+            windows = sliding_window_view(letters, length)  # [windows, length], not copied
+            starts = np.flatnonzero(blanks[length:] == blanks[:-length])
+            for first in range(0, len(starts), _WINDOWS_AT_ONCE):
+                yield _texts(windows[starts[first : first + _WINDOWS_AT_ONCE]])
 
 
-def _decoded(window: bytes) -> Iterator[str]:
-    """Yields the window as text if it is UTF-8, as every id is."""
-    with suppress(UnicodeDecodeError):
-        yield window.decode()
+def _texts(windows: npt.NDArray[np.uint8]) -> pa.StringArray:
+    """Returns the rows of bytes [n, length] that are UTF-8, as every id is."""
+    ends = np.arange(0, windows.size + 1, windows.shape[1], dtype=np.int32)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(windows.ravel())]
+    texts = pa.BinaryArray.from_buffers(pa.binary(), len(windows), buffers)
+    wrong = not_utf8(texts)
+    return (texts if wrong is None else texts.filter(pa.array(~wrong))).cast(pa.string())
 
 
 def _bytes_of(array: pa.StringArray) -> npt.NDArray[np.uint8]:

@@ -6,22 +6,28 @@ import shutil
 import signal
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engage_pipeline import schema
+from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.raw_parts import find_parts
 from engage_pipeline.ingest.deletions.forgetting import Forgotten, enter_replaced, forget_rows, raw_files, waiting
 from engage_pipeline.ingest.deletions.lists import Deletions, read_deletions
+from engage_pipeline.ingest.deletions.rows import DeletedRows
 from engage_pipeline.ingest.facts import IngestedFacts
 from engage_pipeline.ingest.part_ingest import ingest_part
-from engage_pipeline.ingest.rejects import read_rejects
+from engage_pipeline.ingest.rejects import Reject, RejectWriter, read_rejects
 from engage_pipeline.ingest.report import facts_of_parts
 from engage_pipeline.ingest.side_files import SideFiles
 from engage_pipeline.ingest.validation_split import validation_split
@@ -296,6 +302,59 @@ def test_rejected_lines_that_hold_an_id_go_too(raw: Path, tmp_path: Path) -> Non
     assert raw_files(rewritten) == hit
     kept = [pq.read_table(path).num_rows for path in rewritten.root.rglob("*rejects.parquet")]
     assert sum(kept) > 5
+
+
+def rejected(folder: Path, lines: Sequence[bytes]) -> Path:
+    """A file of rejected lines."""
+    path = folder / "rejects.parquet"
+    with RejectWriter(path, "part-00000") as writer:
+        for number, line in enumerate(lines):
+            writer.append(Reject(number, "columns: too few", line))
+    return path
+
+
+def found_in(rejects: Path, tweets: Sequence[str], users: Sequence[str]) -> set[int]:
+    """The rejected lines with one of the ids."""
+    deletions = Deletions(pa.array(tweets, pa.string()), pa.array(users, pa.string()), ("tweets",), "digest")
+    with DuckDBEngine(tiny_settings(rejects.parent / "data"), readable=[rejects.parent]) as engine:
+        return DeletedRows(engine, deletions).in_rejects(rejects)
+
+
+LETTERS = st.text("AB0é\N{GRINNING FACE}", min_size=1, max_size=3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    lines=st.lists(st.lists(LETTERS | st.sampled_from(" \x01x"), max_size=6).map("".join), max_size=9),
+    torn=st.binary(max_size=2),
+    tweets=st.sets(LETTERS, max_size=4),
+    users=st.sets(LETTERS, max_size=4),
+    at_once=st.integers(1, 9),
+)
+def test_an_id_is_found_anywhere_in_a_rejected_line(
+    lines: list[str],
+    torn: bytes,
+    tweets: set[str],
+    users: set[str],
+    at_once: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    raw = [line.encode() + torn for line in lines]
+    expected = {place for place, line in enumerate(raw) if any(one.encode() in line for one in tweets | users)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engage_pipeline.ingest.deletions.rows._WINDOWS_AT_ONCE", at_once)
+        assert found_in(rejected(tmp_path_factory.mktemp("rejects"), raw), sorted(tweets), sorted(users)) == expected
+
+
+def test_a_long_rejected_line_is_searched_in_little_memory(tmp_path: Path) -> None:
+    lines = [random.Random(line).randbytes(1 << 19).hex().upper().encode() for line in range(2)]
+    path, deleted = rejected(tmp_path, lines), [lines[1][-32:].decode(), "0123456789ABCDEF" * 2]
+    tracemalloc.start()
+    try:
+        assert found_in(path, deleted, []) == {1}
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(("column", "tweets", "users"), [(TWEET, ["F" * 32], []), (VIEWER, [], ["F" * 32])])

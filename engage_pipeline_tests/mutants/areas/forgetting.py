@@ -17,7 +17,7 @@ MUTATIONS = [
         "forgetting",
         "ingest/deletions/rows.py",
         "ingest/deletions/test_forgetting.py",
-        ("range(len(run) - length + 1)", "range(len(run) - length)"),
+        ("blanks[length:] == blanks[:-length]", "blanks[length:-1] == blanks[: -length - 1]"),
         ("letters.update(np.unique(_bytes_of(array)).tolist())", "letters = set(np.unique(_bytes_of(array)).tolist())"),
         ("return len(self.rows) + len(self.rejected)", "return len(self.rows)"),
         ("kept = ~np.isin(", "kept = np.isin("),
