@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
+from engage_pipeline.files.raw_parts import part_name
 from engage_pipeline.ingest.deletions.forgetting import INGESTED
 from engage_pipeline.ingest.facts import facts_by_part
 from engage_pipeline.ingest.rejected_part import kept_rejects
@@ -37,7 +38,8 @@ def rejects_text(store: ArtifactStore, part: str, limit: int) -> Iterator[str]:
     """Yields lines for the terminal: how many lines of `part` are rejected, then the first `limit` of them.
 
     `part` is a training part, `validation_tweets`, `test_tweets` or one part of it (`test_tweets/part-00000`). After a
-    failed attempt, its lines are shown, not those of the version before. Raises UserError if there is neither.
+    failed attempt, its lines are shown, not those of the version before. Raises UserError if there is neither, or no
+    part is named where one is needed.
     """
     found = _find(store, part)
     total = sum(pq.read_metadata(path).num_rows for path in found.paths)
@@ -54,8 +56,9 @@ def _lines(path: Path) -> Iterator[str]:
         yield f"{file}, line {reject.line} (from 0): {reason} | {shown}{more}"
 
 
-def _of_lines(manifest: Manifest) -> str:
-    return f"of {sum(part.lines for part in facts_by_part(manifest).values()):,} lines"
+def _of_lines(manifest: Manifest, inner: str | None) -> str:
+    lines = [part.lines for name, part in facts_by_part(manifest).items() if inner in {None, name}]
+    return f"of {sum(lines):,} lines"
 
 
 def _find(store: ArtifactStore, part: str) -> _Found:
@@ -64,13 +67,14 @@ def _find(store: ArtifactStore, part: str) -> _Found:
         name, key = "tweet_parts", part
     inner = None if ARTIFACTS[name].partitioned else key
     key = key if ARTIFACTS[name].partitioned else None
-    folder = store.folder(name, key)
-    if kept_rejects(folder).is_file():
-        return _Found((kept_rejects(folder),), "kept of an attempt that failed")
+    if ARTIFACTS[name].partitioned and key is None:
+        raise UserError(f"{part}: name a part, such as {name}/{next(_training_parts(store), 'part-00000')}")
+    kept = kept_rejects(store.folder(name, key))
+    if kept.is_file() and (inner is None or _are_of(kept, inner)):
+        return _Found((kept,), "kept of an attempt that failed")
     manifest = store.manifest(name, key)
     if manifest is None:
-        keys = [str(one) for one in keys_on_disk(store, "tweet_parts") if store.manifest("tweet_parts", one)]
-        there = ", ".join(keys) or "none"
+        there = ", ".join(_training_parts(store)) or "none"
         raise UserError(f"{part}: no such part was read into {store.root}; training parts there: {there}")
     version = store.version(manifest)
     files = [file for file in sorted(manifest.files) if file.endswith(REJECTS)]
@@ -78,4 +82,14 @@ def _find(store: ArtifactStore, part: str) -> _Found:
         files = [file for file in files if file == f"{inner}.{REJECTS}"]
     if not files:
         raise UserError(f"{part}: no part {inner} in {name}")
-    return _Found(tuple(version.path(file) for file in files), _of_lines(manifest))
+    return _Found(tuple(version.path(file) for file in files), _of_lines(manifest, inner))
+
+
+def _training_parts(store: ArtifactStore) -> Iterator[str]:
+    return (str(key) for key in keys_on_disk(store, "tweet_parts") if store.manifest("tweet_parts", key))
+
+
+def _are_of(kept: Path, part: str) -> bool:
+    """Returns whether rejected lines are of this part; without lines they are of none."""
+    file = rejected_file(kept)
+    return bool(file) and part_name(Path(file)) == part
