@@ -36,7 +36,7 @@ def is_key(key: str) -> bool:
 
 def part_name(path: Location) -> str:
     """Returns the part's name: the file's without its suffix. Raises UserError if it may not name a part."""
-    return check_key(_stem(path))
+    return check_key(stem(path))
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def list_parts(folder: Location, *, follow_links: bool = False) -> Listing:
     problems: dict[str, str] = {}
     others = []
     for path in entries(folder):
-        name = _stem(path)
+        name = stem(path)
         try:
             if not _is_part(path, folder, follow_links=follow_links):
                 others.append(path.name)
@@ -122,7 +122,8 @@ def find_part(path: Location, *, follow_links: bool = False) -> Location:
     return existing[0]
 
 
-def _stem(path: Location) -> str:
+def stem(path: Location) -> str:
+    """Returns the file's name without the endings of SUFFIXES."""
     name = path.name
     for ending in SUFFIXES:
         name = name.removesuffix(ending)

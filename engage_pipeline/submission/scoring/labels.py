@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import scratch_folder
-from engage_pipeline.files.raw_parts import find_part, part_name
+from engage_pipeline.files.raw_parts import find_part, stem
 from engage_pipeline.ingest.parsing.parquet_rows import damaged, is_parquet, open_parquet
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.locations.location import Location
@@ -119,7 +119,7 @@ def _read_part(path: Location, settings: Settings) -> pa.Table:
         table = pq.read_table(tweets, columns=[schema.LINE_NUMBER, *ID_COLUMNS, FOLLOWERS, *timestamps.values()])
     labels = {target: pc.is_valid(table[column]) for target, column in timestamps.items()}
     others = {column: table[column] for column in (schema.LINE_NUMBER, *ID_COLUMNS, FOLLOWERS)}
-    return pa.table({**others, **labels, "part": pa.array([part_name(path)] * table.num_rows, pa.string())})
+    return pa.table({**others, **labels, "part": pa.array([stem(path)] * table.num_rows, pa.string())})
 
 
 def _identity(path: Location, table: pa.Table) -> pa.Table | None:

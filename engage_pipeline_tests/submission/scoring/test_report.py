@@ -386,6 +386,9 @@ def test_a_raw_part_labels_as_its_timestamps_say(tmp_path: Path, chosen: Setting
     table_part = write(typed(raw_part(table)), tmp_path / "table" / "part-00000.parquet")
     for labels in (folder / "part-00000", folder, table_part):
         assert score_predictions(results, labels, tmp_path / "oracle.parquet", chosen).scores == wanted
+    other_name = tmp_path / "my labels (1).tsv"
+    other_name.write_bytes(raw_part(table))
+    assert score_predictions(results, other_name, None, chosen).scores == wanted
     assert not list((tmp_path / "data").glob(".evaluate-*"))
 
 
