@@ -20,7 +20,6 @@ from engage_pipeline.ingest.rejects import read_rejects, rejected_file
 from engage_pipeline.plurals import counted
 from engage_pipeline.store.file_names import REJECTS
 from engage_pipeline.store.manifests import Manifest, split_label
-from engage_pipeline.store.rewriting import keys_on_disk
 from engage_pipeline.store.store import ArtifactStore
 
 _RAW_CHARACTERS = 500
@@ -86,7 +85,7 @@ def _find(store: ArtifactStore, part: str) -> _Found:
 
 
 def _training_parts(store: ArtifactStore) -> Iterator[str]:
-    return (str(key) for key in keys_on_disk(store, "tweet_parts") if store.manifest("tweet_parts", key))
+    return (str(key) for key in store.keys_on_disk("tweet_parts") if store.manifest("tweet_parts", key))
 
 
 def _are_of(kept: Path, part: str) -> bool:

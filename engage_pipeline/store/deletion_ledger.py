@@ -24,7 +24,6 @@ from engage_pipeline.locations.location import Location, ObjectPath
 from engage_pipeline.store.manifests import ABSENT, Manifest, label
 from engage_pipeline.store.mirror.ledgers import ledger_name, put_ledger, read_ledgers
 from engage_pipeline.store.plan import SEGMENTS
-from engage_pipeline.store.rewriting import keys_on_disk
 from engage_pipeline.store.store import ArtifactStore
 
 LEDGER = Path("deletions", "ledger.json")
@@ -119,7 +118,7 @@ def _manifests(store: ArtifactStore) -> dict[str, Manifest]:
     """Returns the current manifests of all artifacts and parts, by label, inputs first, without damaged ones."""
     found = {}
     for name in (name for names in SEGMENTS for name in names):
-        for key in keys_on_disk(store, name):
+        for key in store.keys_on_disk(name):
             manifest = None
             with suppress(UserError):
                 manifest = store.manifest(name, key)

@@ -11,7 +11,7 @@ from pathlib import Path
 from engage_pipeline.catalogue import ARTIFACTS, default_settings, relevant_settings, setting_value
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
-from engage_pipeline.files.raw_parts import check_key
+from engage_pipeline.files.raw_parts import check_key, is_key
 from engage_pipeline.locations.location import names_there
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store import current_link, kept_versions, rules, staleness
@@ -90,17 +90,22 @@ class ReadableStore:
         manifests = kept_versions.kept_manifests(folder, current.version if current else None)
         return [self.version(manifest) for manifest in manifests]
 
+    def keys_on_disk(self, name: str) -> list[str | None]:
+        """Returns the parts of an artifact with a folder, sorted, whatever the settings; [None] if it has no parts."""
+        if not ARTIFACTS[name].partitioned:
+            return [None]
+        base = self.root / ARTIFACTS[name].stage.value / name
+        found = (path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else ()
+        return [*sorted(key for key in found if is_key(key))]  # others, such as lost+found, are no parts
+
     def parts(self) -> list[str]:
         """Returns the names of the training parts that were ingested from the folder `recsys_data`, sorted.
 
         The folder defines the training set: parts from another folder and parts whose file is gone are left out, so
         that two data sets never mix in one working directory.
         """
-        base = self.root / ARTIFACTS["tweet_parts"].stage.value / "tweet_parts"
-        if not base.is_dir():
-            return []
         folder = atomic.relative_folder(self.settings.recsys_data, self.root)
-        manifests = (self.manifest("tweet_parts", path.name) for path in sorted(base.iterdir()) if path.is_dir())
+        manifests = (self.manifest("tweet_parts", key) for key in self.keys_on_disk("tweet_parts"))
         found = {part.key: part.sources[0] for part in manifests if part and part.key and part.sources}
         sources = {key: source.name for key, source in found.items() if source.folder == folder}
         there = names_there(self.settings.recsys_data, set(sources.values()))

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.store import kept_versions
 from engage_pipeline.store.current_link import is_version_folder, point_to
@@ -21,14 +20,6 @@ from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.manifests import Manifest, label
 from engage_pipeline.store.publishing import MANIFEST, Sealed, publish_version, write_manifest
 from engage_pipeline.store.store import ArtifactStore, Draft, Version
-
-
-def keys_on_disk(store: ArtifactStore, name: str) -> list[str | None]:
-    """Returns the parts of an artifact with a folder, sorted, whatever the settings; [None] if it has no parts."""
-    if not ARTIFACTS[name].partitioned:
-        return [None]
-    base = store.root / ARTIFACTS[name].stage.value / name
-    return [*sorted(path.name for path in base.iterdir() if path.is_dir())] if base.is_dir() else []
 
 
 @contextmanager

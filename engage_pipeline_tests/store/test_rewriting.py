@@ -7,7 +7,7 @@ import pytest
 from engage_pipeline.errors import UserError
 from engage_pipeline.store.current_link import is_version_folder
 from engage_pipeline.store.facts import Facts
-from engage_pipeline.store.rewriting import keys_on_disk, note_facts, purge, remove, remove_workspace, rewrite
+from engage_pipeline.store.rewriting import note_facts, purge, remove, remove_workspace, rewrite
 from engage_pipeline.store.rules import Outcome, rule
 from engage_pipeline.store.store import ArtifactStore, Version
 from engage_pipeline_tests.samples import bare_store, tiny_settings
@@ -152,8 +152,9 @@ def test_what_is_not_there_can_not_be_rewritten(store: ArtifactStore) -> None:
 
 
 def test_parts_are_found_whatever_the_settings_say(store: ArtifactStore) -> None:
-    assert keys_on_disk(store, "tweet_parts") == []
+    assert store.keys_on_disk("tweet_parts") == []
     publish(store, "tweet_parts", b"b", "part-1")
     publish(store, "tweet_parts", b"a", "part-0")
-    assert keys_on_disk(store, "tweet_parts") == ["part-0", "part-1"]
-    assert keys_on_disk(store, "test_tweets") == [None]
+    store.folder("tweet_parts", "part-0").with_name("lost+found").mkdir()
+    assert store.keys_on_disk("tweet_parts") == ["part-0", "part-1"]
+    assert store.keys_on_disk("test_tweets") == [None]

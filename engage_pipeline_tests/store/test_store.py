@@ -250,6 +250,13 @@ def test_parts_of_another_folder_do_not_mix_in(store: ArtifactStore, settings: S
     assert other.parts() == [], "the file of the same name there was not read"
 
 
+def test_a_folder_that_can_not_be_a_part_is_skipped(store: ArtifactStore) -> None:
+    ingest_part(store, "part-0")
+    store.folder("tweet_parts", "part-0").with_name("lost+found").mkdir()
+    assert store.parts() == ["part-0"]
+    assert store.keys_on_disk("tweet_parts") == ["part-0"]
+
+
 def test_a_part_whose_file_is_gone_is_left_out(store: ArtifactStore, settings: Settings) -> None:
     ingest_part(store, "part-0")
     ingest_part(store, "part-1")

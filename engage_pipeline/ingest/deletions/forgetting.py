@@ -29,7 +29,7 @@ from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.deletion_ledger import enter, enter_replaced_inputs
 from engage_pipeline.store.file_names import REJECTS, TWEETS
 from engage_pipeline.store.manifests import Manifest, label
-from engage_pipeline.store.rewriting import keys_on_disk, note_facts, rewrite
+from engage_pipeline.store.rewriting import note_facts, rewrite
 from engage_pipeline.store.store import ArtifactStore, Draft, Version
 
 LOGGER = logging.getLogger("engage_pipeline")
@@ -83,7 +83,7 @@ def forget_rows(store: ArtifactStore, deletions: Deletions) -> Forgotten:
 
 def _forget_failed(store: ArtifactStore, deletions: Deletions, done: Forgotten) -> None:
     """Removes deleted lines from the rejects of failed attempts, which belong to no version."""
-    kept = [(name, key) for name in INGESTED for key in keys_on_disk(store, name)]
+    kept = [(name, key) for name in INGESTED for key in store.keys_on_disk(name)]
     kept = [(name, key) for name, key in kept if kept_rejects(store.folder(name, key)).is_file()]
     if not kept:
         return
@@ -127,7 +127,7 @@ def _behind(store: ArtifactStore, deletions: Deletions, problems: dict[str, str]
     if not deletions:
         return
     for name in INGESTED:
-        for key in keys_on_disk(store, name):
+        for key in store.keys_on_disk(name):
             try:
                 manifest = store.manifest(name, key)
             except UserError as error:
@@ -220,7 +220,7 @@ def raw_files(store: ArtifactStore) -> dict[str, int]:
     """Returns how many deleted lines each raw file still holds, by path, for the files of ingested artifacts."""
     found: dict[str, int] = {}
     for name in INGESTED:
-        for key in keys_on_disk(store, name):
+        for key in store.keys_on_disk(name):
             with suppress(UserError):  # forget_rows reports a damaged manifest
                 if manifest := store.manifest(name, key):
                     found |= _forgotten_of(store.root, manifest)

@@ -100,15 +100,14 @@ def look_at_all(paths: Mapping[str, Location]) -> tuple[dict[str, Observed], dic
 
 def stored_parts(store: ArtifactStore) -> dict[str, Stored]:
     """Returns the ingested parts of any raw folder, by name. A part with a damaged manifest counts as not ingested."""
-    base = store.folder("tweet_parts", "any").parent
     found = {}
-    for path in sorted(base.iterdir()) if base.is_dir() else []:
+    for key in store.keys_on_disk("tweet_parts"):
         try:
-            manifest = store.manifest("tweet_parts", path.name)
+            manifest = store.manifest("tweet_parts", key)
         except (UserError, OSError):
             continue
-        if manifest is not None and manifest.sources:
-            found[path.name] = Stored(manifest.sources[0], manifest.directory)
+        if manifest is not None and key is not None and manifest.sources:
+            found[key] = Stored(manifest.sources[0], manifest.directory)
     return found
 
 

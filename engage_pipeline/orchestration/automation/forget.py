@@ -27,7 +27,7 @@ from engage_pipeline.plurals import counted
 from engage_pipeline.store.deletion_ledger import LEDGER, enter, predating
 from engage_pipeline.store.manifests import label
 from engage_pipeline.store.promoted_counters import MODEL, published_now
-from engage_pipeline.store.rewriting import keys_on_disk, note_facts, purge, remove, remove_workspace
+from engage_pipeline.store.rewriting import note_facts, purge, remove, remove_workspace
 from engage_pipeline.store.store import MANIFEST, ArtifactStore
 
 COUNTED = tuple(name for name, artifact in ARTIFACTS.items() if artifact.stage is Stage.INTERACTIONS)
@@ -113,7 +113,7 @@ def _remove_orphans(store: ArtifactStore, outcome: ForgetOutcome) -> None:
     """Removes features of parts that are not in the training set: they are never remade."""
     dates = predating(store)
     wanted = store.parts()[: store.settings.max_n_parts]
-    for key in keys_on_disk(store, "interaction_features"):
+    for key in store.keys_on_disk("interaction_features"):
         name = label("interaction_features", key)
         if name in dates and key not in wanted:
             with _problems(outcome):
@@ -167,7 +167,7 @@ def _purge(store: ArtifactStore, outcome: ForgetOutcome) -> None:
     """Removes old versions that the store keeps for readers, and workspaces of killed runs."""
     dates = predating(store)
     for name in ARTIFACTS:
-        for key in keys_on_disk(store, name):
+        for key in store.keys_on_disk(name):
             if name in WITH_ROWS:
                 with _problems(outcome):
                     purge(store, name, key)
@@ -191,7 +191,7 @@ def report_checks(store: ArtifactStore, instance: dg.DagsterInstance) -> None:
     """Reports to the UI whether each existing artifact predates a deletion, without remaking it."""
     dates = predating(store)
     for name in ARTIFACTS:
-        if any(store.folder(name, key).joinpath(MANIFEST).is_file() for key in keys_on_disk(store, name)):
+        if any(store.folder(name, key).joinpath(MANIFEST).is_file() for key in store.keys_on_disk(name)):
             found = judge(name, dates)
             instance.report_runless_asset_event(
                 dg.AssetCheckEvaluation(

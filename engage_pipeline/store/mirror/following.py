@@ -8,7 +8,7 @@ Manifests are fetched at once, files when they are opened. What does not belong 
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -68,7 +68,7 @@ def send_unsent(store: ArtifactStore, names: Iterable[str] = ARTIFACTS.keys()) -
         place, *rest = one.key.rsplit("/", 2)
         there[place]["/".join(rest)] = one.bytes
     for name in names:
-        for key in _keys(store, name):
+        for key in store.keys_on_disk(name):
             copy = store.mirrored(name, key)
             if copy is not None and copy.is_sent(heads.get(copy.place)):
                 copy.send_lost(there[copy.place])
@@ -76,15 +76,6 @@ def send_unsent(store: ArtifactStore, names: Iterable[str] = ARTIFACTS.keys()) -
                 LOGGER.info("%s: sent to %s, which lacks it", copy.place, copy.mirror)
                 with store.changing(name, key):
                     pass
-
-
-def _keys(store: ArtifactStore, name: str) -> Sequence[str | None]:
-    """Returns the parts of an artifact with a folder here, sorted; [None] for one without parts."""
-    artifact = ARTIFACTS[name]
-    base = store.root / artifact.stage.value / name
-    if not artifact.partitioned:
-        return [None]
-    return sorted(path.name for path in base.iterdir() if is_key(path.name)) if base.is_dir() else []
 
 
 def _folders(store: ArtifactStore, places: Iterable[str]) -> Iterator[MirroredFolder]:

@@ -26,7 +26,6 @@ from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.orchestration.running import run_pipeline
 from engage_pipeline.store.deletion_ledger import predating
 from engage_pipeline.store.manifests import label
-from engage_pipeline.store.rewriting import keys_on_disk
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.submission.predict import predict
 from engage_pipeline_tests import worlds
@@ -97,7 +96,7 @@ def forgotten_in(world: Path) -> ForgetOutcome:
 
 def versions(world: Path, names: tuple[str, ...] = (*INGESTED, *COUNTED)) -> dict[str, str]:
     store = store_of(world)
-    manifests = {label(name, key): store.manifest(name, key) for name in names for key in keys_on_disk(store, name)}
+    manifests = {label(name, key): store.manifest(name, key) for name in names for key in store.keys_on_disk(name)}
     return {name: manifest.version for name, manifest in manifests.items() if manifest}
 
 
