@@ -14,7 +14,6 @@ from pathlib import Path
 from engage_pipeline.errors import StoreError, UserError
 from engage_pipeline.locations.location import Location, ObjectPath, fresh
 
-_BLOCK = 1 << 20
 _LOCK = ".lock"
 
 

@@ -107,10 +107,6 @@ class ObjectPath:
         """Returns the object itself: a store has no links."""
         return self
 
-    def is_symlink(self) -> bool:
-        """Returns False: a store has no links."""
-        return False
-
     def is_file(self) -> bool:
         """Returns whether this is an object."""
         return self.status is not None or bool(self._info().is_file)

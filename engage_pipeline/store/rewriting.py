@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from engage_pipeline.errors import UserError
@@ -30,7 +29,7 @@ def rewrite(store: ArtifactStore, name: str, key: str | None = None) -> Iterator
     are removed. Raises UserError if nothing is published, or if another process is making the artifact.
     """
     folder = store.folder(name, key)
-    with _locked(store, name, key):
+    with store.changing(name, key):
         before = store.manifest(name, key)
         if before is None:
             raise UserError(f"{label(name, key)} is not there: nothing to rewrite")
@@ -47,7 +46,7 @@ def rewrite(store: ArtifactStore, name: str, key: str | None = None) -> Iterator
 def note_facts(store: ArtifactStore, version: Version, facts: Facts) -> None:
     """Adds `facts` to the manifest of `version`, if it is still the current one."""
     manifest = version.manifest
-    with _locked(store, manifest.artifact, manifest.key):
+    with store.changing(manifest.artifact, manifest.key):
         current = store.manifest(manifest.artifact, manifest.key)
         if current is not None and current.directory == manifest.directory:
             write_manifest(version.folder, replace(current, facts={**current.facts, **facts.model_dump()}))
@@ -56,13 +55,13 @@ def note_facts(store: ArtifactStore, version: Version, facts: Facts) -> None:
 def purge(store: ArtifactStore, name: str, key: str | None = None) -> None:
     """Removes every version but the current one, and the workspace. Raises UserError if the artifact is locked."""
     if store.folder(name, key).is_dir():
-        with _locked(store, name, key):
+        with store.changing(name, key):
             _clear(store.folder(name, key), store.manifest(name, key))
 
 
 def remove_workspace(store: ArtifactStore, name: str) -> None:
     """Removes the checkpoints that a killed run would continue from. Raises UserError if the artifact is locked."""
-    with _locked(store, name, None):
+    with store.changing(name):
         for path in store.folder(name).glob(".work-*"):
             shutil.rmtree(path)
 
@@ -70,14 +69,10 @@ def remove_workspace(store: ArtifactStore, name: str) -> None:
 def remove(store: ArtifactStore, name: str, key: str | None = None) -> None:
     """Unpublishes the artifact and removes all of its versions. Raises UserError if it is locked."""
     folder = store.folder(name, key)
-    with _locked(store, name, key):
+    with store.changing(name, key):
         point_to(folder, None)
         (folder / MANIFEST).unlink(missing_ok=True)
         _clear(folder, None)
-
-
-def _locked(store: ArtifactStore, name: str, key: str | None) -> Any:
-    return store.changing(name, key)
 
 
 def _seal(store: ArtifactStore, folder: Path, before: Manifest, draft: Draft) -> Manifest:

@@ -21,6 +21,7 @@ from engage_pipeline.catalogue import digest
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.raw_parts import UNFINISHED, check_link, list_parts
 from engage_pipeline.ingest.parsing.streams import PartStream, open_part
+from engage_pipeline.ingest.parsing.values import is_utf8
 from engage_pipeline.locations.location import Location, entries
 from engage_pipeline.plurals import counted
 from engage_pipeline.schema import MAX_TEXT_BYTES
@@ -164,18 +165,10 @@ def _checked(path: Location, lines: list[bytes], first: int) -> pa.Array:
     try:
         ids = pa.array(lines, pa.binary()).cast(pa.string())
     except pa.ArrowInvalid:
-        number = next(number for number, line in enumerate(lines, first) if not _is_utf8(line))
+        number = next(number for number, line in enumerate(lines, first) if not is_utf8(line))
         raise UserError(f"{path}: line {number}: invalid UTF-8") from None
     wrong = pc.or_(pc.match_substring_regex(ids, _NO_ID), pc.greater(pc.binary_length(ids), MAX_TEXT_BYTES))
     place = pc.index(wrong, True).as_py()
     if place >= 0:
         raise UserError(f"{path}: line {first + place}: {ids[place].as_py()[:50]!r} is not one id")
     return ids
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -14,6 +14,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.parsing.blocks import BOM, LineBlock, Positions, read_texts
 from engage_pipeline.ingest.parsing.line_rules import ExpectedWidth, cut_off
 from engage_pipeline.ingest.parsing.streams import PartStream, open_part
+from engage_pipeline.ingest.parsing.values import is_utf8
 from engage_pipeline.ingest.rejects import Reject, RejectWriter
 from engage_pipeline.locations.location import Location
 from engage_pipeline.progress import progress
@@ -213,7 +214,7 @@ class _Layout:
         for byte in (b"\r", b"\0"):
             if byte in self.block:
                 doubtful[self._lines_of(self._bytes == ord(byte))] = True
-        if not _is_utf8(self.block):
+        if not is_utf8(self.block):
             doubtful[self._lines_of(self._bytes >= 0x80)] = True
         return np.flatnonzero(doubtful)
 
@@ -233,11 +234,4 @@ def _byte_problem(line: bytes) -> str | None:
         return "carriage return: one without a line feed"
     if b"\0" in line:
         return "NUL: a byte 0"
-    return None if _is_utf8(line) else "encoding: invalid UTF-8"
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        return data.isascii() or bool(data.decode())
-    except UnicodeDecodeError:
-        return False
+    return None if is_utf8(line) else "encoding: invalid UTF-8"

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engage_pipeline.ingest.parsing.values import Flags, bytes_of, flags
+from engage_pipeline.ingest.parsing.values import Flags, bytes_of, flags, is_utf8
 from engage_pipeline.schema import FIELD_SEPARATOR, LIST_SEPARATOR, Kind
 
 Problem = tuple[Flags, str]
@@ -58,16 +58,8 @@ def not_utf8(texts: pa.BinaryArray) -> Flags | None:
     try:
         texts.cast(pa.string())
     except pa.ArrowInvalid:
-        return np.array([value is not None and not _is_utf8(value) for value in texts.to_pylist()])
+        return np.array([value is not None and not is_utf8(value) for value in texts.to_pylist()])
     return None
-
-
-def _is_utf8(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def as_bytes(column: pa.Array) -> pa.BinaryArray:

@@ -20,6 +20,14 @@ _SAFE_DIGITS = 18
 _INT64 = np.iinfo(np.int64)
 
 
+def is_utf8(data: bytes) -> bool:
+    """Returns whether the bytes are UTF-8."""
+    try:
+        return data.isascii() or bool(data.decode())
+    except UnicodeDecodeError:
+        return False
+
+
 def read_integers(texts: pa.StringArray) -> tuple[pa.Int64Array, Flags | None]:
     """Returns the integers, int64 (n,), and which texts are not a 64-bit integer, which become null; None if none."""
     bounds, data = bytes_of(texts)
