@@ -67,8 +67,8 @@ def open_artifact(
     table, such as a model, is returned as the path of its folder or `file`. `config` and `preset` are those of
     `engage --config --preset`. Every file is read once to compare its SHA-256, unless `verify` is False.
 
-    The files stay at least until the artifact was made again twice, or until `engage forget` replaces it, which keeps no
-    earlier version. Raises UserError in one line: no such artifact or file, not made yet, made with other settings,
+    The files stay at least until the artifact was made again twice; `engage forget` removes those that held deleted
+    rows at once. Raises UserError in one line: no such artifact or file, not made yet, made with other settings,
     damaged, or failed a check.
     """
     store = open_store(load_settings(Path(config) if config else None, preset=preset))
