@@ -40,7 +40,6 @@ from engage_pipeline.settings.settings import Settings
 Kind = Literal["training", "validation", "test"]
 Columns = dict[str, npt.NDArray]
 """Columns [n] by name."""
-_NO_SPLIT = -2
 
 
 class Counts(TypedDict):
