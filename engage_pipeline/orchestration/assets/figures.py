@@ -4,13 +4,15 @@ What does not belong here: the tables and plots of one version (the assets).
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from engage_pipeline.model.facts import EvaluationFacts
 from engage_pipeline.model.promotion.facts import CANDIDATE, CURRENT, ModelFacts
+from engage_pipeline.plurals import counted
 from engage_pipeline.store.file_names import ENCODER_CARD, MODEL_CARD, REPORT, RESULTS
 from engage_pipeline.store.store import ArtifactStore, Manifest
 
@@ -25,6 +27,11 @@ LONGEST_JSON, LONGEST_TEXT = 300, 2000
 """Largest numbers of characters of a figure that is shown; a longer one has a table or a plot instead."""
 DIGITS = 4
 """Significant digits of a number for people."""
+HASH_DIGITS, MOST_FILES = 12, 3
+"""Digits shown of a SHA-256, and files named: a line that can't break cuts the table's last column off in the UI."""
+_HASH = re.compile(r"[0-9a-f]{64}")
+_LABELS = {"days": "engagement days"}
+"""What people read instead of a fact's name."""
 _EXACT = frozenset({"seconds"})
 """Figures that have few digits as they are."""
 _FIRST = ("decision",)
@@ -43,12 +50,16 @@ def describe(store: ArtifactStore, manifest: Manifest) -> dict[str, Any]:
     figures |= {label: dg.MetadataValue.path(folder / name) for label, name in files.items() if name in manifest.files}
     figures |= quality_figures(manifest)
     facts = {name: value for name, value in manifest.facts.items() if name not in {"rows", *_FIRST, *_AS_NUMBERS}}
-    figures = {name: value if name in _EXACT else rounded(value) for name, value in {**figures, **facts}.items()}
-    figures = {name: value for name, value in figures.items() if name not in facts or _is_readable(value)}
+    figures = {
+        name: value if name in _EXACT else _short_hashes(rounded(value)) for name, value in {**figures, **facts}.items()
+    }
+    figures = {
+        _LABELS.get(name, name): value for name, value in figures.items() if name not in facts or _is_readable(value)
+    }
     figures |= {
         "bytes": sum(mark.bytes for mark in manifest.files.values()),
         "version": manifest.version,
-        "files": ", ".join(sorted(manifest.files)),
+        "files": _file_names(sorted(manifest.files)),
         "dagster/uri": folder.as_uri(),
     }
     return {name: dg.MetadataValue.json(v) if isinstance(v, dict | list) else v for name, v in figures.items()}
@@ -89,6 +100,13 @@ def _shares(values: Mapping[str, float]) -> dict[str, float]:
     return {f"share_{name}": share for name, share in values.items()}
 
 
+def _file_names(names: Sequence[str]) -> str:
+    """Returns the names, or such as `80 files: a, b, c, …`."""
+    if len(names) <= MOST_FILES:
+        return ", ".join(names)
+    return f"{counted(len(names), 'file')}: {', '.join(names[:MOST_FILES])}, …"
+
+
 def rounded(value: Any) -> Any:
     """Returns a value, in which every float, also in lists and mappings, has at most DIGITS significant digits."""
     if isinstance(value, Mapping):
@@ -96,6 +114,13 @@ def rounded(value: Any) -> Any:
     if isinstance(value, list):
         return [rounded(one) for one in value]
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def _short_hashes(value: Any) -> Any:
+    """Returns a value, in which every SHA-256, also in mappings, has its first HASH_DIGITS digits only."""
+    if isinstance(value, Mapping):
+        return {name: _short_hashes(one) for name, one in value.items()}
+    return value[:HASH_DIGITS] if isinstance(value, str) and _HASH.fullmatch(value) else value
 
 
 def _is_readable(value: Any) -> bool:

@@ -80,6 +80,7 @@ MUTATIONS = [
         ("if facts.candidate == manifest.version else CURRENT", ""),
         ("if value is not None}", "}"),
         ("return [rounded(one) for one in value]", "return value"),
+        ("if len(names) <= MOST_FILES:", "if names:"),
         ("<= longest", "<= LONGEST_TEXT"),
     ),
     *mutations(

@@ -135,6 +135,25 @@ def test_json_is_short_and_rounded(tmp_path: Path) -> None:
     assert "long" not in found
 
 
+def test_no_line_is_too_long_for_the_table(tmp_path: Path) -> None:
+    """Of a SHA-256 the first digits, of many files the first names: a longer line hides the table's last column."""
+    store = worlds.store_of(worlds.write_config(tmp_path))
+    with store.publish("emde_sketches") as draft:
+        for number in range(80):
+            draft.path(f"file-{number:02}").write_text("1", encoding="utf-8")
+        draft.facts |= {"split": {"part": "0123456789abcdef" * 4, "seed": 1}, "days": "2021-02-23 to 2021-02-24"}
+    manifest = store.manifest("emde_sketches")
+    assert manifest is not None
+    found = describe(store, manifest)
+    assert found["split"].data == {"part": "0123456789ab", "seed": 1}
+    assert found["files"] == "80 files: file-00, file-01, file-02, …"
+    assert found["engagement days"] == "2021-02-23 to 2021-02-24"
+    assert "days" not in found
+    store, manifest = with_facts(tmp_path, "emde_sketches", part="0123456789abcdef" * 3)
+    assert describe(store, manifest)["files"] == "file"
+    assert describe(store, manifest)["part"] == "0123456789abcdef" * 3
+
+
 @pytest.mark.long
 def test_no_artifact_shows_long_json(finished_world: Path) -> None:
     store = worlds.store_of(finished_world / "config.yaml")
