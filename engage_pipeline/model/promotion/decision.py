@@ -154,12 +154,18 @@ def compare(candidate: HoldoutScore, current: HoldoutScore, tolerance: float) ->
         return Decision(False, f"turned down: it can't be scored ({candidate.problem})")
     found = _difference(candidate, current, candidate.mean - current.mean)
     scores = f"mean RCE {candidate.mean:.2f} on the holdout"
+    before = f"the model before has {current.mean:.2f}, scored anew on the same rows and counters ({found.words()})"
     allowed = found.highest if candidate.beats_the_constant() else found.mean
     if allowed < -tolerance:
-        return Decision(
-            False,
-            f"turned down: {scores}, more than {tolerance:g} below the {current.mean:.2f} of the model before "
-            f"({found.words()})",
+        return Decision(False, f"turned down: {scores}; {before}: lower by more than the tolerance of {tolerance:g}")
+    return Decision(True, f"promoted: {scores}; {before}{_why_lower_is_enough(found, tolerance)}")
+
+
+def _why_lower_is_enough(found: Difference, tolerance: float) -> str:
+    """Returns why a candidate with a lower mean is promoted; empty if its mean is not lower."""
+    if found.mean < -tolerance:
+        return (
+            f": lower by more than the tolerance of {tolerance:g}, but that may be chance, as the interval ends above "
+            f"{-tolerance:g}"
         )
-    noise = f", within noise of the tolerance {tolerance:g}" if found.mean < -tolerance else ""
-    return Decision(True, f"promoted: {scores}, {current.mean:.2f} the model before ({found.words()}{noise})")
+    return f": lower, but by no more than the tolerance of {tolerance:g}" if found.mean < 0 else ""

@@ -62,8 +62,8 @@ def test_a_better_candidate_is_promoted(bundles: dict[str, Path], tmp_path: Path
     low, high = difference["interval"]
     assert low < difference["rce"] < high
     assert made.facts["decision"] == (
-        f"promoted: mean RCE {mean_rce(bundles['good']):.2f} on the holdout, "
-        f"{mean_rce(bundles['bad']):.2f} the model before "
+        f"promoted: mean RCE {mean_rce(bundles['good']):.2f} on the holdout; "
+        f"the model before has {mean_rce(bundles['bad']):.2f}, scored anew on the same rows and counters "
         f"(difference {difference['rce']:.2f}, 95 % interval {low:.2f} to {high:.2f})"
     )
 
@@ -93,7 +93,7 @@ def test_the_tolerance_decides(bundles: dict[str, Path], tmp_path: Path) -> None
         decide(store, bundles["good"])
         made = decide(store, bundles["bad"])
         assert made.facts["promoted"] == promoted
-        assert ("within noise of the tolerance" in made.facts["decision"]) == promoted
+        assert ("may be chance" in made.facts["decision"]) == promoted
 
 
 def test_noise_is_that_of_the_paired_rows_and_no_excuse_for_a_model_below_the_constant() -> None:
@@ -106,7 +106,17 @@ def test_noise_is_that_of_the_paired_rows_and_no_excuse_for_a_model_below_the_co
     assert not compare(drawn(10.0, 0.1), drawn(12.0, 0.0), 0.5).promoted
     unsure = compare(drawn(10.0, 3.0), drawn(12.0, 0.0), 0.5)
     assert unsure.promoted
-    assert "within noise of the tolerance 0.5" in unsure.words
+    assert unsure.words.startswith(
+        "promoted: mean RCE 10.00 on the holdout; the model before has 12.00, scored anew on the same rows and "
+        "counters (difference -2.00"
+    )
+    assert unsure.words.endswith(
+        "): lower by more than the tolerance of 0.5, but that may be chance, as the interval ends above -0.5"
+    )
+    assert compare(drawn(11.8, 0.1), drawn(12.0, 0.0), 0.5).words.endswith(
+        "): lower, but by no more than the tolerance of 0.5"
+    )
+    assert compare(drawn(12.2, 0.1), drawn(12.0, 0.0), 0.5).words.endswith(")")
     assert not compare(drawn(-1.0, 3.0), drawn(1.0, 0.0), 0.5).promoted
     assert compare(drawn(-1.0, 3.0), drawn(-1.2, 0.0), 0.5).promoted
 
