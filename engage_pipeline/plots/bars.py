@@ -7,6 +7,7 @@ import numpy as np
 from engage_pipeline.metrics import Scores, group_names
 from engage_pipeline.plots.style import (
     INK,
+    MUTED,
     PALETTE,
     Axes,
     bar_colour,
@@ -110,18 +111,25 @@ def _shortened(name: str) -> str:
 
 
 def group_scores(scores: Mapping[str, Scores], engagement: str, *, metric: str = "rce", title: str) -> bytes:
-    """Plots AP (`ap`) or RCE in percent (`rce`) of each model by author follower group, for one engagement."""
+    """Plots AP (`ap`) or RCE in percent (`rce`) of each model by author follower group, for one engagement.
+
+    A group in which no model has a score keeps its place, with the words *no score*.
+    """
 
     def paint(axes: Axes) -> None:
         edges = next(iter(scores.values())).edges
         names = group_names(edges)
         width = 0.8 / len(scores)
+        scored: set[int] = set()
         for index, (model, one) in enumerate(scores.items()):
             values = [getattr(group, metric) for group in one.engagements[engagement].groups]
             places = np.arange(len(names)) + (index - (len(scores) - 1) / 2) * width
+            scored |= {place for place, value in enumerate(values) if value is not None}
             heights = [np.nan if value is None else value for value in values]
             axes.bar(places, heights, width=0.92 * width, color=bar_colour(model, index), label=plain(model))
         axes.set_xticks(range(len(names)), names)
+        axes.set_xlim(-0.6, len(names) - 0.4)
+        _say_no_score(axes, set(range(len(names))) - scored)
         axes.grid(visible=False, axis="x")
         axes.axhline(0, color=INK, linewidth=0.8)
         axes.set_xlabel("followers of the author")
@@ -129,6 +137,20 @@ def group_scores(scores: Mapping[str, Scores], engagement: str, *, metric: str =
         legend(axes, scores, below=True)
 
     return draw(title, paint)
+
+
+def _say_no_score(axes: Axes, places: set[int]) -> None:
+    for place in sorted(places):
+        axes.text(
+            place,
+            0.5,
+            "no score",
+            rotation=90,
+            ha="center",
+            va="center",
+            color=MUTED,
+            transform=axes.get_xaxis_transform(),
+        )
 
 
 def similarity_degrees(authors: Mapping[str, int], *, title: str = "Similar authors per author") -> bytes:
