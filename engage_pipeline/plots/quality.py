@@ -20,6 +20,7 @@ from engage_pipeline.plots.style import (
     plain,
     say_nothing_to_draw,
 )
+from engage_pipeline.plurals import counted
 
 Labels = NDArray[np.bool_]
 Probabilities = NDArray[np.float64]
@@ -28,6 +29,10 @@ _RECALL_SHOWN = 0.02
 """Precision below this recall is noise of few rows: it does not set the height of the plot."""
 _Z95 = 1.96
 _LOGARITHMIC_FROM = 20
+LEAST_POSITIVES = 10
+"""Fewer positives than this say nothing of calibration: all bins but some have none."""
+_POSITIVES_A_BIN = 4
+"""Of few positives there are fewer bins, so that one has so many on average."""
 
 
 @dataclass(frozen=True)
@@ -118,14 +123,15 @@ def quantile_bins(labels: Labels, probabilities: Probabilities, bins: int = 10) 
 
 
 def calibration(labels: Labels, probabilities: Mapping[str, Probabilities], *, title: str, bins: int = 10) -> bytes:
-    """Plots the share of positives against the mean probability in quantile bins, with 95 % intervals.
+    """Plots the share of positives against the mean probability in at most `bins` quantile bins, with 95 % intervals.
 
-    The axes are logarithmic if the probabilities span more than a factor of 20.
+    Of fewer than LEAST_POSITIVES positives there is no plot, and of few there are fewer bins. The axes are logarithmic
+    if the probabilities span more than a factor of 20.
     """
 
     def paint(axes: Axes) -> None:
         _paint_calibration(axes, labels, probabilities, bins)
-        legend(axes, probabilities)
+        legend(axes, probabilities, below=True)
 
     return draw(title, paint)
 
@@ -147,11 +153,13 @@ def calibrations(
 
 
 def _paint_calibration(axes: Axes, labels: Labels, probabilities: Mapping[str, Probabilities], bins: int) -> None:
-    binned = {name: quantile_bins(labels, values, bins) for name, values in probabilities.items()}
-    found = [one for bins_of_model in binned.values() for one in bins_of_model]
-    if not any(one.observed for one in found):
-        say_nothing_to_draw(axes, f"no positive among {len(labels)} rows")
+    positives = int(labels.sum())
+    if positives < LEAST_POSITIVES:
+        say_nothing_to_draw(axes, f"{counted(positives, 'positive')} among {len(labels):,} rows: too few to tell")
         return
+    most = min(bins, positives // _POSITIVES_A_BIN)
+    binned = {name: quantile_bins(labels, values, most) for name, values in probabilities.items()}
+    found = [one for bins_of_model in binned.values() for one in bins_of_model]
     floor = _paint_scale(axes, found)
     for index, (name, bins_of_model) in enumerate(binned.items()):
         style = line_style(name, index)

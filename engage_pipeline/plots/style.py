@@ -136,10 +136,11 @@ def say_nothing_to_draw(axes: Axes, reason: str) -> None:
 
 
 def percent_axis(axis: Any) -> None:
-    """Shows shares as percent, with as many digits as necessary."""
-    from matplotlib.ticker import FuncFormatter
+    """Shows shares as percent, with as many digits as necessary; on a logarithmic axis the powers of ten alone."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def plain_axis(axis: Any) -> None:

@@ -35,6 +35,35 @@ def words(axes: Any) -> list[str]:
     return [text.get_text() for text in axes.texts]
 
 
+def rare(positives: int, rows: int = 706) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    rng = np.random.default_rng(5)
+    labels = np.zeros(rows, bool)
+    labels[:positives] = True
+    return rng.permutation(labels), {name: rng.gamma(1, 0.005, rows).clip(1e-5, 1) for name in "ab"}
+
+
+@pytest.mark.parametrize(("positives", "said"), [(0, "0 positives"), (1, "1 positive"), (9, "9 positives")])
+def test_too_few_positives_are_told_instead_of_a_fence_of_intervals(figure_of: Seen, positives: int, said: str) -> None:
+    (axes,) = figure_of(lambda: plots.calibration(*rare(positives), title="x")).axes
+    assert words(axes) == [f"{said} among 706 rows: too few to tell"]
+    assert not axes.lines
+
+
+@pytest.mark.parametrize(("positives", "bins"), [(10, 2), (25, 6), (40, 10), (300, 10)])
+def test_few_positives_have_few_bins(figure_of: Seen, positives: int, bins: int) -> None:
+    (axes,) = figure_of(lambda: plots.calibration(*rare(positives), title="x")).axes
+    assert {len(line.get_xdata()) for line in axes.lines[1:]} == {bins}
+
+
+def test_a_legend_of_calibration_hides_nothing(figure_of: Seen) -> None:
+    figure = figure_of(lambda: plots.calibration(*rare(300), title="x"))
+    (axes,) = figure.axes
+    assert axes.get_legend() is None
+    (legend,) = figure.legends
+    assert legend.get_window_extent().y1 < axes.get_window_extent().y0
+    assert not [label for label in axes.get_xticklabels(minor=True) if label.get_text()]
+
+
 def test_a_group_without_a_score_keeps_its_place(figure_of: Seen) -> None:
     rows = np.full((40, 4), 0.25)
     labels = np.zeros((40, 4), bool)
