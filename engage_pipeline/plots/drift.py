@@ -17,6 +17,7 @@ def drift(
 ) -> bytes:
     """Plots the population stability index by part and feature, for the `top` features with the highest in any part.
 
+    No drift has nearly the colour of the paper, so that a dark page, which inverts the picture, does not light it up.
     Several parts are the columns of a map; one part is drawn as bars. `limit`: the index from which on checks warn.
     """
     furthest: dict[str, float] = {}
@@ -59,12 +60,12 @@ def _paint_map(axes: Axes, parts: list[str], values: NDArray[np.float64], limit:
         np.maximum(values, _LEAST_SHOWN),
         aspect="auto",
         interpolation="nearest",
-        cmap="cividis",
+        cmap="YlOrBr",
         norm=LogNorm(limit / 100, limit * 4, clip=True),
     )
     axes.set_xticks([])
     axes.set_xlabel(plain(f"{len(parts)} parts, {parts[0][:_LONGEST_NAME]} … {parts[-1][:_LONGEST_NAME]}"))
     bar = axes.figure.colorbar(image, ax=axes, pad=0.02)
-    bar.ax.axhline(limit, color="white", linewidth=1.5)
+    bar.ax.axhline(limit, color=INK, linewidth=1.5)
     plain_axis(bar.ax.yaxis)
     bar.set_label(f"population stability index; the line = {limit:g}")

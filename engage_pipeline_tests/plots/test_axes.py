@@ -76,3 +76,15 @@ def test_a_group_without_a_score_keeps_its_place(figure_of: Seen) -> None:
     low, high = axes.get_xlim()
     assert low <= -0.5
     assert high >= 4.5
+
+
+def test_no_drift_has_nearly_the_colour_of_the_paper(figure_of: Seen) -> None:
+    """A dark page inverts it: what is bright there must be what drifts."""
+    parts = {"part-0": {"hour": 0.0, "n_tokens": 1.0}, "part-1": {"hour": 0.0, "n_tokens": 1.0}}
+    axes, _ = figure_of(lambda: plots.drift(parts, limit=0.25)).axes
+    (image,) = axes.images
+    brightness = image.cmap(image.norm(image.get_array()))[:, 0, :3].mean(axis=1)
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    found = dict(zip(names, brightness, strict=True))
+    assert found["hour"] > 0.9
+    assert found["n_tokens"] < 0.3
