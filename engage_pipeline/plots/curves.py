@@ -20,6 +20,7 @@ from engage_pipeline.plots.style import (
 
 Point = tuple[float, float]
 _FEW_POINTS = 30
+_LATE_DAYS = "\na day after the last tweets has engaged rows alone: its rates are high"
 
 
 def learning_curves(
@@ -87,7 +88,7 @@ def label_rates(
         step = max(1, -(-len(days) // 8))
         axes.set_xticks(list(places)[::step], [_date(day) for day in days][::step])
         axes.set_ylabel("share of the rows")
-        axes.set_xlabel("engagement day (month-day, UTC)")
+        axes.set_xlabel(f"day of the latest engagement, else of the tweet (month-day, UTC){_LATE_DAYS}")
         legend(axes, shown, below=True)
 
     return draw(title, paint)

@@ -88,3 +88,8 @@ def test_no_drift_has_nearly_the_colour_of_the_paper(figure_of: Seen) -> None:
     found = dict(zip(names, brightness, strict=True))
     assert found["hour"] > 0.9
     assert found["n_tokens"] < 0.3
+
+
+def test_a_day_of_late_engagements_explains_itself(figure_of: Seen) -> None:
+    (axes,) = figure_of(lambda: plots.label_rates([18_681, 18_682], {"like": [0.37, 0.8]})).axes
+    assert "a day after the last tweets has engaged rows alone" in axes.get_xlabel()

@@ -67,7 +67,10 @@ def data_section(facts: PipelineFacts) -> Section:
         caption = "Rejected lines of the training and validation parts, by reason."
         figures.append(Figure("Rejected lines", caption, plots.rejected_reasons(reasons)))
     if facts.days:
-        caption = "Share of the training rows with each engagement, by engagement day (UTC)."
+        caption = (
+            "Share of the training rows with each engagement, by day (UTC) of the latest engagement, else the tweet. "
+            "A day after the last tweets has engaged rows alone, so that its rates are high."
+        )
         figures.append(Figure("Label rates", caption, plots.label_rates_by_day(facts.days)))
     if facts.drift:
         caption = "How far each part's rows lie from those of all other parts: 0 is the same."
