@@ -133,16 +133,19 @@ def learning_table(network: NetworkFacts) -> Table:
 
 
 def _tree_curves(trees: Mapping[str, TreesFigures]) -> list[Figure]:
+    """Plots the loss by tree of the engagements that have trees; the caption names the others."""
     curves = {
         name: [(trees_grown, 100 * (loss / one.curve[0] - 1)) for trees_grown, loss in enumerate(one.curve)]
         for name, one in trees.items()
-        if one.curve
+        if len(one.curve) > 1
     }
     if not curves:
         return []
     title, label = "Trees: out-of-fold loss", "change of the log loss, %"
     png = plots.learning_curves(curves, title=title, x_label="trees", y_label=label)
     caption = "Log loss on rows that the trees were not grown on, after each tree, against the network's logits alone."
+    if without := [name for name in trees if name not in curves]:
+        caption += f" Without trees, as none lowered the loss: {', '.join(without)}."
     return [Figure("Trees", caption, png)]
 
 

@@ -22,7 +22,7 @@ from engage_pipeline.model.evaluation.pipeline_section import (
     text_section,
 )
 from engage_pipeline.model.evaluation.report import Cell, Section
-from engage_pipeline.model.facts import BlendFigures, NetworkFacts
+from engage_pipeline.model.facts import BlendFigures, BundleFacts, NetworkFacts, TreesFacts, TreesFigures
 from engage_pipeline.settings.families import DEFAULT_FAMILIES, SCORED_FILE
 from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.store import ArtifactStore, Version
@@ -160,6 +160,17 @@ def test_a_learning_curve_over_rows_by_hand() -> None:
     curve = [{"step": step, **dict.fromkeys(schema.TARGETS, float(step))} for step in (1, 3, 100)]
     rows = [list(row)[:2] for row in learning_table(NetworkFacts(rows=1000, curve=curve)).rows]
     assert rows == [["30", f"{(1 * 1 + 2 * 3) / 3:.4f}"], ["1,000", "100.0000"]]
+
+
+def test_an_engagement_without_trees_is_named_and_not_drawn() -> None:
+    trees = {"like": TreesFigures(curve=[0.5, 0.4]), "reply": TreesFigures(curve=[0.3]), "retweet": TreesFigures()}
+    section = model_section(PipelineFacts(engagement_trees=TreesFacts(enabled=True, engagements=trees)))
+    (figure,) = [one for group in section.groups for one in group.figures]
+    assert figure.caption.endswith(" Without trees, as none lowered the loss: reply, retweet.")
+    alone = PipelineFacts(engagement_trees=TreesFacts(enabled=True, engagements={"like": trees["like"]}))
+    (other,) = [one for group in model_section(alone).groups for one in group.figures]
+    assert other.png == figure.png
+    assert "Without trees" not in other.caption
 
 
 def test_the_model_s_tables_show_the_facts() -> None:
