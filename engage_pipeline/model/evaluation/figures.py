@@ -95,7 +95,7 @@ def model_section(facts: PipelineFacts) -> Section:
         [
             Group("Learning", tables=tables, figures=learning),
             Group("What the trees look at", figures=importance),
-            Group("The blend of network and trees", tables=[blend_table(blend)] if blend else []),
+            Group("The blend of network, trees and effects", tables=[blend_table(blend)] if blend else []),
         ],
     )
 
@@ -183,7 +183,7 @@ def blend_table(engagements: Mapping[str, BlendFigures]) -> Table:
             *(f"{weight:.3f}" for weight in (one.network_weight, one.trees_weight, one.effects_weight)),
             *(f"{one.log_loss[model]:.5f}" if model in one.log_loss else "" for model in BLENDED),
             one.best_alone,
-            f"{one.gain:.5f}",
+            f"{round(one.gain, 5) + 0.0:.5f}",  # + 0.0: a gain of -0.0000001 is shown as 0.00000, without a sign
             f"{one.gain_error:.5f}",
         ]
         for name, one in engagements.items()

@@ -186,6 +186,10 @@ def test_the_model_s_tables_show_the_facts() -> None:
     )
     weights, found = ["0.600", "0.400", "0.000"], ["trees", "0.12500", "0.06250"]
     assert blend_table({"like": one}).rows == [["like", *weights, "0.50000", "0.25000", "", "0.12500", *found]]
+    tiny = one.model_copy(update={"gain": -1e-9})
+    assert blend_table({"like": tiny}).rows[0][-2:] == ["0.00000", "0.06250"]
+    section = model_section(PipelineFacts(candidate_model=BundleFacts(trees=True, engagements={"like": one})))
+    assert [group.title for group in section.groups if group.tables] == ["The blend of network, trees and effects"]
     known = {name: {"ap": 0.5, "rce": 12.0} for name in schema.TARGETS}
     unknown = {name: {"ap": None, "rce": None} for name in schema.TARGETS}
     table = holdout_table({"before": known, "after": unknown})
