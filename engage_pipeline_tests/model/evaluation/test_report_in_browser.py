@@ -1,16 +1,20 @@
 """The report in a real browser: it fits a phone, loads nothing, and is legible in light and dark."""
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from selenium import webdriver
 from selenium.webdriver import Keys
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.remote.webelement import WebElement
 
-from engage_pipeline.model.evaluation.report import Cell, Group, Headline, Section, Table, write_report
+from engage_pipeline import plots
+from engage_pipeline.model.evaluation.report import Cell, Figure, Group, Headline, Section, Table, write_report
 from engage_pipeline_tests import worlds
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
@@ -19,6 +23,8 @@ pytestmark = [
     pytest.mark.skipif(not (CHROMIUM.exists() and DRIVER.exists()), reason="chromium and chromium-driver are missing"),
 ]
 WIDTHS = (390, 1280)
+LEAST_PLOT = 480
+"""Width of a plot, CSS pixels, however narrow the screen is."""
 LEAST_CONTRAST = 4.5
 """Of text, as WCAG 2.2 asks at level AA."""
 COLOURS = """
@@ -72,7 +78,7 @@ def test_a_page_is_as_wide_as_the_screen(browser: webdriver.Chrome, report: str,
     assert_fits(browser, width)
     sizes = browser.execute_script("return [...document.images].map(image => [image.naturalWidth, image.width])")
     assert sizes
-    assert all(0 < shown <= min(real, width) for real, shown in sizes)
+    assert all(LEAST_PLOT <= shown <= real for real, shown in sizes), "labels stay legible; a plot scrolls in its box"
 
 
 def test_long_words_break_on_a_phone(browser: webdriver.Chrome, tmp_path: Path) -> None:
@@ -83,6 +89,39 @@ def test_long_words_break_on_a_phone(browser: webdriver.Chrome, tmp_path: Path) 
     write_report(tmp_path / "report.html", headline=top, sections=[section], settings={})
     show(browser, (tmp_path / "report.html").as_uri(), width=390)
     assert_fits(browser, 390)
+
+
+def wide_report(folder: Path) -> str:
+    """A report with a table and a plot, both wider than a phone; the plot is the last image."""
+    png = plots.similarity_degrees({"1": 1, "2": 2})
+    table = Table("Many columns.", [f"column {i}" for i in range(12)], [["a"] + ["1.2345"] * 11])
+    group = Group("Group", tables=[table], figures=[Figure("Title", "Some words of a caption.", png)])
+    top = Headline("line", "", {"card": Cell("1")}, "about")
+    write_report(folder / "report.html", headline=top, sections=[Section("Section", [group])], settings={})
+    return (folder / "report.html").as_uri()
+
+
+def edge(browser: webdriver.Chrome, box: WebElement) -> tuple[int, ...]:
+    """The colour of the pixel at the right edge of the upper end of a box, where neither words nor a scroll bar are."""
+    with Image.open(io.BytesIO(box.screenshot_as_png)) as image:
+        return image.convert("RGB").getpixel((image.width - 2, 3))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", ["scroll", "plot"])
+def test_what_scrolls_has_a_shade_until_its_end(
+    browser: webdriver.Chrome, tmp_path: Path, kind: str, scheme: str
+) -> None:
+    show(browser, wide_report(tmp_path), width=390, scheme=scheme)
+    assert_fits(browser, 390)
+    assert browser.execute_script("return document.images[0].width") == LEAST_PLOT
+    box = browser.find_element("class name", kind)
+    page = edge(browser, browser.find_element("tag name", "figcaption"))
+    assert sum(abs(a - b) for a, b in zip(edge(browser, box), page, strict=True)) > 60
+    browser.execute_script("arguments[0].scrollLeft = 9999", box)
+    assert edge(browser, box) == page
+    show(browser, browser.current_url, width=1280, scheme=scheme)
+    assert edge(browser, browser.find_element("class name", "plot")) == page, "a plot is no box of another shade"
 
 
 def test_a_page_loads_nothing(browser: webdriver.Chrome, report: str) -> None:
