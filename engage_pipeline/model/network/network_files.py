@@ -41,6 +41,8 @@ def load_network(folder: Path, prefix: str = "") -> EngagementNetwork:
         lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
         config = NetworkConfig(**{**values, **lists})
         network = network_of(config, load_file(folder / f"{prefix}{WEIGHTS_FILE}"))
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+    except RuntimeError as error:  # which lists every weight
+        raise UserError(f"{folder}: not a network: its weights are not those of its architecture and shape") from error
+    except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
         raise UserError(f"{folder}: not a network: {' '.join(str(error).split())}") from error
     return network.eval()

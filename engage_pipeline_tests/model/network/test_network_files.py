@@ -54,3 +54,12 @@ def test_an_architecture_that_is_not_known_is_no_network(tmp_path: Path) -> None
         UserError, match="not a network: architecture 'later' is not one of deep_fm, residual, deep_cross"
     ):
         load_network(tmp_path)
+
+
+def test_weights_of_another_shape_are_refused_in_a_few_words(tmp_path: Path) -> None:
+    save_network(make_network(), tmp_path)
+    path = tmp_path / "network.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**values, "hidden_size": 7}), encoding="utf-8")
+    with pytest.raises(UserError, match="not a network: its weights are not those of its architecture and shape$"):
+        load_network(tmp_path)
