@@ -8,10 +8,11 @@ from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deletions.forgetting import waiting
 from engage_pipeline.ingest.rejected_part import kept_rejects
+from engage_pipeline.plurals import first_few
 from engage_pipeline.store.deletion_ledger import predating
 from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.manifests import label
-from engage_pipeline.store.plan import SEGMENTS, raw_sources, training_listing
+from engage_pipeline.store.plan import SEGMENTS, parts_with_files, raw_sources, training_listing
 from engage_pipeline.store.staleness import NOT_THERE
 from engage_pipeline.store.store import ArtifactStore
 
@@ -56,9 +57,24 @@ def read_status(store: ArtifactStore) -> Status:
     notes = [deletions[""]] if "" in deletions else []
     try:
         training_listing(store.settings)
+        notes += _gone(store)
     except UserError as error:  # then the table has none of its parts
         notes.append(str(error))
     return Status(tuple(states), tuple(notes))
+
+
+def _gone(store: ArtifactStore) -> list[str]:
+    """Returns the note on ingested parts whose file is gone; none where a manifest is damaged: its line says so."""
+    try:
+        gone = store.gone_parts()
+    except UserError:
+        return []
+    there: Collection[str] = ()
+    with suppress(UserError):  # the folder is empty
+        there = parts_with_files(store.settings) if gone else ()
+    names = [name for name in gone if name not in there]
+    whose = "its file is" if len(names) == 1 else "their files are"
+    return [f"{first_few(names)}: {whose} gone from {store.settings.recsys_data}: left out"] if names else []
 
 
 def status_table(status: Status) -> str:

@@ -104,12 +104,20 @@ class ReadableStore:
         The folder defines the training set: parts from another folder and parts whose file is gone are left out, so
         that two data sets never mix in one working directory.
         """
+        sources = self._ingested()
+        there = names_there(self.settings.recsys_data, set(sources.values()))
+        return [key for key, name in sources.items() if name in there]
+
+    def gone_parts(self) -> list[str]:
+        """Returns the names of the training parts that were ingested from `recsys_data` and have no file there now."""
+        return sorted(self._ingested().keys() - self.parts())
+
+    def _ingested(self) -> dict[str, str]:
+        """Returns the files of the parts that were ingested from the folder `recsys_data`, by part, sorted."""
         folder = atomic.relative_folder(self.settings.recsys_data, self.root)
         manifests = (self.manifest("tweet_parts", key) for key in self.keys_on_disk("tweet_parts"))
         found = {part.key: part.sources[0] for part in manifests if part and part.key and part.sources}
-        sources = {key: source.name for key, source in found.items() if source.folder == folder}
-        there = names_there(self.settings.recsys_data, set(sources.values()))
-        return [key for key, name in sources.items() if name in there]
+        return {key: source.name for key, source in found.items() if source.folder == folder}
 
     def parts_of(self, name: str) -> list[str]:
         """Returns the parts that the unpartitioned artifact `name` is made of: all, or the first n of its setting."""

@@ -70,11 +70,17 @@ def failed(problems: str) -> str | None:
 
 
 def changed_version(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
-    """Names the inputs that have another version now; None if all have the same."""
-    names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    if not names:
-        return None
-    return f"{names[0]} changed" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+    """Names the inputs that are left out now, new, or of another version; None if all are the same."""
+    kinds = {
+        "is left out": before.keys() - now.keys(),
+        "is new": now.keys() - before.keys(),
+        "changed": {name for name, version in before.items() if now.get(name, version) != version},
+    }
+    return "; ".join(_first(sorted(names), kind) for kind, names in kinds.items() if names) or None
+
+
+def _first(names: Sequence[str], kind: str) -> str:
+    return f"{names[0]} {kind}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def changed_setting(

@@ -52,7 +52,7 @@ def test_only_what_would_come_out_otherwise_is_made(store: ArtifactStore, settin
     assert plan_segment(store, ["tweet_parts"]) == [Step("tweet_parts", "part-00001", "part-00001 was replaced")]
     (settings.recsys_data / "part-00002").unlink()
     assert plan_segment(store, ["interaction_counts"]) == [
-        Step("interaction_counts", None, "tweet_parts/part-00002 changed")
+        Step("interaction_counts", None, "tweet_parts/part-00002 is left out")
     ]
 
 

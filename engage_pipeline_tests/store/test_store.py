@@ -220,7 +220,7 @@ def test_stale_follows_inputs_sources_and_settings(store: ArtifactStore, setting
     publish(store, "interaction_counts", b"counts")
     assert store.stale("interaction_counts") is None
     ingest_part(store, "part-1")
-    assert store.stale("interaction_counts") == "tweet_parts/part-1 changed"
+    assert store.stale("interaction_counts") == "tweet_parts/part-1 is new"
     raw = settings.recsys_data / "part-0"
     assert store.stale("tweet_parts", "part-0", [raw]) is None
     raw.write_bytes(b"new")
@@ -263,7 +263,8 @@ def test_a_part_whose_file_is_gone_is_left_out(store: ArtifactStore, settings: S
     publish(store, "interaction_counts", b"counts")
     (settings.recsys_data / "part-0").unlink()
     assert store.parts() == ["part-1"]
-    assert store.stale("interaction_counts") == "tweet_parts/part-0 changed"
+    assert store.gone_parts() == ["part-0"]
+    assert store.stale("interaction_counts") == "tweet_parts/part-0 is left out"
 
 
 @rule("{rows} rows", compared_with=("validation_tweets",))
