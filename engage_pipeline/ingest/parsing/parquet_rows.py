@@ -223,7 +223,7 @@ def _tell_once(missing: Collection[str], others: Collection[str]) -> None:
 
 
 def _like(name: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(name, names, 1)
+    close = difflib.get_close_matches(name, [one for one in names if one not in COLUMN_NAMES], 1)
     return f"; is it {close[0]!r}?" if close else ""
 
 

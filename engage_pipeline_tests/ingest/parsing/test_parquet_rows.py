@@ -281,6 +281,10 @@ def test_columns_that_must_be_there_are_asked_for(tmp_path: Path) -> None:
     columns = FULL.remove(FULL.get_field_index("tweet_id")).append(pa.field("tweetid", pa.string()))
     with pytest.raises(UserError, match=r"part-00000\.parquet: no column tweet_id; is it 'tweetid'\?"):
         ingest(tmp_path, part(tmp_path, {}, columns=columns))
+    for name in REQUIRED:
+        without = FULL.remove(FULL.get_field_index(name))
+        with pytest.raises(UserError, match=rf"part-00000\.parquet: no column {name}$"):
+            ingest(tmp_path, part(tmp_path, {}, columns=without))
     with pytest.raises(UserError, match=r"none of the columns like_timestamp, .*; is it a test part\?"):
         ingest(tmp_path, part(tmp_path, {}, columns=pa.schema(list(FULL)[:20])))
     with pytest.raises(UserError, match="column tweet_id occurs twice"):
