@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.locations.location import Location, ObjectPath, entries
+from engage_pipeline.locations.location import Location, ObjectPath, absent, entries
 from engage_pipeline.plurals import first_few
 
 PREFIX = "part-"
@@ -58,7 +58,7 @@ def list_parts(folder: Location, *, follow_links: bool = False) -> Listing:
     such folder.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
+        raise UserError(f"{folder}: not a folder") if folder.exists() else absent(folder, "no such folder")
     found: dict[str, Location] = {}
     problems: dict[str, str] = {}
     others = []
@@ -116,7 +116,7 @@ def find_part(path: Location, *, follow_links: bool = False) -> Location:
     candidates = [path.with_name(path.name + ending) for ending in SUFFIXES]
     existing = [candidate for candidate in candidates if candidate.is_file()]
     if not existing:
-        raise UserError(f"{path}: no such part, and no {', '.join(SUFFIXES)} of it")
+        raise absent(path, f"no such part, and no {', '.join(SUFFIXES)} of it")
     if len(existing) > 1:
         raise UserError(f"{path}: {' and '.join(file.name for file in existing)} are the same part; remove one")
     return existing[0]

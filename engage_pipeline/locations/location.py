@@ -12,7 +12,7 @@ import os
 import re
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
@@ -206,6 +206,21 @@ def location(text: str | os.PathLike[str]) -> Location:
     if not parts.netloc or parts.fragment:
         raise UserError(f"{shown}: {'a # in it must be %23' if parts.netloc else 'no bucket'}")
     return ObjectPath(urlunsplit(parts._replace(path=re.sub("/+", "/", parts.path).rstrip("/"))))
+
+
+def absent(path: Location, what: str) -> UserError:
+    """Returns the error that nothing is at `path`: `what`, such as "no such folder", or that there is no such bucket.
+
+    A path that was meant as a URI, such as `s3:/bucket/raw`, is told with the URI.
+    """
+    if isinstance(path, ObjectPath):
+        with suppress(UserError):  # who may not ask for the bucket
+            what = what if path.bucket.exists() else "no such bucket"
+        return UserError(f"{path}: {what}")
+    places = [place for place, name in enumerate(path.parts) if name.endswith(":") and name[:-1] in SCHEMES]
+    if places and (below := path.parts[places[0] + 1 :]):
+        what += f"; is it {path.parts[places[0]]}//{'/'.join(below)}, with two slashes?"
+    return UserError(f"{path}: {what}")
 
 
 def fresh(path: Location) -> Location:

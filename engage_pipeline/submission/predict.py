@@ -23,7 +23,7 @@ from engage_pipeline.files.outputs import find_output
 from engage_pipeline.files.raw_parts import find_parts
 from engage_pipeline.ingest.report import IngestReport
 from engage_pipeline.interactions.drift.profile import read_profile
-from engage_pipeline.locations.location import Location
+from engage_pipeline.locations.location import Location, absent
 from engage_pipeline.machine import full_disk
 from engage_pipeline.machine.shares import settings_of_one, shared_by_size
 from engage_pipeline.machine.spill import PREDICT_PREFIX
@@ -169,7 +169,7 @@ def expand_inputs(inputs: Sequence[Location], *, follow_links: bool = False) -> 
     parts: dict[Location, Location] = {}
     for path in inputs:
         if not path.exists():
-            raise UserError(f"{path}: no such file or folder")
+            raise absent(path, "no such file or folder")
         for part in find_parts(path, follow_links=follow_links).values() if path.is_dir() else [path]:
             if part.resolve() in parts:
                 raise UserError(f"{part}: given twice")

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,9 @@ def test_part_name_drops_the_compression(tmp_path: Path) -> None:
     assert [part_name(tmp_path / name) for name in ("part-1", "part-1.gz", "part-1.zst", "part-1.lzo")] == [
         "part-1"
     ] * 4
+
+
+@pytest.mark.parametrize("find", [find_parts, find_part])
+def test_a_uri_with_one_slash_is_no_folder_but_nearly_one(find: Callable[[Path], object]) -> None:
+    with pytest.raises(UserError, match=r"^s3:/music/train: no such .*; is it s3://music/train, with two slashes\?$"):
+        find(Path("s3:/music/train"))

@@ -12,7 +12,7 @@ from engage_pipeline.errors import StoreError, UserError
 from engage_pipeline.files.atomic import identity, relative_folder, sha256
 from engage_pipeline.locations import location as module
 from engage_pipeline.locations import object_stores
-from engage_pipeline.locations.location import ObjectPath, entries, fresh, location, names_there
+from engage_pipeline.locations.location import ObjectPath, absent, entries, fresh, location, names_there
 from engage_pipeline.locations.objects import list_objects
 from engage_pipeline.settings.settings import settings_from
 from engage_pipeline_tests import servers
@@ -111,6 +111,22 @@ def test_the_container_of_azure_is_shown_and_its_key_is_not() -> None:
     assert (
         str(object_path(f"abfs://other:{SECRET}@blob.here:10000/clicks/x")) == "abfs://other@blob.here:10000/clicks/x"
     )
+
+
+def test_a_uri_with_one_slash_is_told_with_two(tmp_path: Path) -> None:
+    folder = settings_from({"recsys_data": "s3:/music/train"}, folder=tmp_path).recsys_data
+    assert str(absent(folder, "no such folder")) == (
+        f"{tmp_path}/s3:/music/train: no such folder; is it s3://music/train, with two slashes?"
+    )
+    for path in ("raw/train", "raw/s3/train", "raw/s3:"):
+        assert str(absent(Path(path), "no such folder")) == f"{path}: no such folder"
+
+
+@every_store
+def test_what_is_absent_is_the_object_or_the_bucket(bucket: Bucket) -> None:
+    assert str(absent(object_path(f"{bucket.uri}/a"), "no such folder")).endswith("/a: no such folder")
+    missing = f"{bucket.store.scheme}://no-such-bucket/a"
+    assert str(absent(object_path(missing), "no such folder")) == f"{missing}: no such bucket"
 
 
 def test_settings_keep_uris_and_resolve_paths(tmp_path: Path) -> None:

@@ -374,8 +374,8 @@ def test_a_missing_bucket_is_one_line_without_secrets(bucket: Bucket, tmp_path: 
     config = worlds.write_config(tmp_path, **places(uri))
     shutil.copy(worlds.REPOSITORY / "dagster.yaml", tmp_path)
     said = {
-        "run": "engage: s3://no-such-bucket/raw/train: no such folder; set recsys_data to the folder of the training",
-        "predict": "engage: s3://no-such-bucket/raw: no such file or folder",
+        "run": "engage: s3://no-such-bucket/raw/train: no such bucket; set recsys_data to the folder of the training",
+        "predict": "engage: s3://no-such-bucket/raw: no such bucket",
     }
     for name, its in said.items():
         more = ["--input", uri, "--output", tmp_path / "r"] if name == "predict" else []

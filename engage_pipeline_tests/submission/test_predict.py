@@ -151,6 +151,7 @@ def test_temporary_files_are_gone_after_success_and_failure(settings: Settings, 
 def test_inputs_are_checked_before_any_work(settings: Settings, parts: Path, tmp_path: Path) -> None:
     for inputs, message in (
         ([parts, tmp_path / "part-00009"], r"part-00009: no such file or folder"),
+        ([Path("gs:/music/test")], r"gs:/music/test: no such file or folder; is it gs://music/test, with two slashes"),
         ([parts, parts / "part-00001"], r"part-00001: given twice"),
         ([tmp_path], r"no parts"),
         ([], r"no parts"),
