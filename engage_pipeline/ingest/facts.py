@@ -27,7 +27,8 @@ class PartFacts(IngestedFacts):
 
     `positives` counts rows by engagement, empty without labels; `reasons` counts rejected lines by kind; `days` are the
     first and the last engagement day, in words. `duplicates` counts rows whose tweet and viewer occurred before; None
-    if an earlier version of the program did not count them.
+    if an earlier version of the program did not count them. `missing_ids` counts rows without an id, by its column;
+    without the columns that no row lacks.
     """
 
     lines: int
@@ -38,6 +39,7 @@ class PartFacts(IngestedFacts):
     reasons: Mapping[str, int]
     days: str
     duplicates: int | None = None
+    missing_ids: Mapping[str, int] = {}
 
 
 class SeveralPartsFacts(IngestedFacts):

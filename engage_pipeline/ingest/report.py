@@ -1,7 +1,7 @@
 """The report of an ingested part: figures for people."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,8 @@ class IngestReport:
 
     `forgotten` counts rows and rejected lines that were left out because of deleted tweets or users, `forgotten_rows`
     the rows among them.
-    `duplicates` counts rows whose tweet and viewer occurred before.
+    `duplicates` counts rows whose tweet and viewer occurred before. `missing_ids` counts rows without an id, by its
+    column; without the columns that no row lacks.
     `positives` counts rows per engagement (empty without labels); `reasons` counts rejects per kind; `days` are the
     first and last engagement day, None if no row is left; `unknown_*` count the ten most frequent values that the
     challenge does not define.
@@ -46,6 +47,7 @@ class IngestReport:
     forgotten: int = 0
     forgotten_rows: int = 0
     duplicates: int = 0
+    missing_ids: dict[str, int] = field(default_factory=dict)
 
     def facts(self) -> PartFacts:
         """Returns the report as facts: days as dates, and ids in examples shortened, because facts are shown, logged
@@ -109,6 +111,7 @@ def summarise(
         unknown_tweet_types=unknown["tweet_type"],
         unknown_media=unknown["present_media"],
         duplicates=summary.duplicates(),
+        missing_ids={name: count for name, count in summary.missing_ids.items() if count},
         forgotten=forgotten,
         forgotten_rows=forgotten_rows,
     )

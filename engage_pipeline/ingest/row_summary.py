@@ -18,6 +18,7 @@ from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT, combined, fing
 from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS, MEDIA, TWEET_TYPES, engagement_timestamp
 
 PAIR = ("tweet_id", "engaging_user_id")
+IDS = (*PAIR, "engaged_with_user_id")
 SAMPLE_ROWS = 2048
 """Rows of a sample; a part with fewer rows is sampled whole."""
 _TIMES = {engagement_timestamp(engagement): engagement for engagement in ENGAGEMENTS}
@@ -25,17 +26,18 @@ _KNOWN = {"tweet_type": TWEET_TYPES, "present_media": MEDIA}
 
 
 class RowSummary:
-    """Counts of rows by day and by engagement, unknown values, duplicates and a sample; 8 bytes of memory a row.
+    """Counts of rows by day, by engagement and without an id, unknown values, duplicates and a sample; 8 bytes a row.
 
     `days` counts the rows of each engagement day, day 0 = rows without any time. `positives` counts rows by engagement,
-    empty without labels. `unknown` has those of `tweet_type` and `present_media` with a value that the challenge does
-    not know.
+    empty without labels. `missing_ids` counts the rows without each of IDS. `unknown` has those
+    of `tweet_type` and `present_media` with a value that the challenge does not know.
     """
 
     def __init__(self) -> None:
         """There are no rows yet."""
         self.days: Counter[int] = Counter()
         self.positives: Counter[str] = Counter()
+        self.missing_ids: Counter[str] = Counter()
         self.unknown: set[str] = set()
         self._pairs = array("q")
         self._least = pa.table({name: pa.array([], pa.string()) for name in PAIR})
@@ -45,7 +47,7 @@ class RowSummary:
     def of_file(cls, tweets: Path) -> Self:
         """Returns the summary of the typed tweets in a file."""
         summary = cls()
-        columns = {*PAIR, *_KNOWN, *_TIMES, ENGAGEMENT_DAY}
+        columns = {*IDS, *_KNOWN, *_TIMES, ENGAGEMENT_DAY}
         with pq.ParquetFile(tweets) as file:
             names = [name for name in file.schema_arrow.names if name in columns]
             for group in range(file.num_row_groups):
@@ -60,6 +62,7 @@ class RowSummary:
             self.days.update(dict(zip(days.tolist(), counts.tolist(), strict=True)))
             for name in _TIMES.keys() & set(rows.schema.names):
                 self.positives[_TIMES[name]] += len(rows) - rows[name].null_count
+            self.missing_ids.update({name: rows[name].null_count for name in IDS})
             self.unknown.update(name for name in _KNOWN if _has_unknown(rows[name], pa.array(_KNOWN[name])))
             pairs = combined(*(fingerprints(rows[name]) for name in PAIR))
             self._pairs.frombytes(pairs[pairs != NO_FINGERPRINT].tobytes())

@@ -18,6 +18,7 @@ IDS = st.none() | st.sampled_from(["A", "B", "AB", "B C", "é"])
 TYPES = {
     "tweet_id": pa.string(),
     "engaging_user_id": pa.string(),
+    "engaged_with_user_id": pa.string(),
     "tweet_type": pa.string(),
     "present_media": pa.list_(pa.string()),
     **{engagement_timestamp(engagement): pa.int64() for engagement in ENGAGEMENTS},
@@ -27,6 +28,7 @@ ROWS = st.fixed_dictionaries(
     {
         "tweet_id": IDS,
         "engaging_user_id": IDS,
+        "engaged_with_user_id": IDS,
         "tweet_type": st.sampled_from([None, "Quote", "TopLevel"]),
         "present_media": st.lists(st.sampled_from(["GIF", "Video"]), max_size=2),
         **{engagement_timestamp(engagement): st.sampled_from([None, 5]) for engagement in ENGAGEMENTS},
@@ -56,6 +58,8 @@ def test_counts_and_sample_are_those_of_plain_python(
     known = sorted(pair for pair in pairs if None not in pair)
     for summary, sample in zip((by_batch, of_file), samples, strict=True):
         assert summary.days == Counter(row["engagement_day"] for row in rows)
+        for name in ("tweet_id", "engaging_user_id", "engaged_with_user_id"):
+            assert summary.missing_ids[name] == sum(row[name] is None for row in rows)
         for engagement in ENGAGEMENTS:
             engaged = [row for row in rows if row[engagement_timestamp(engagement)] is not None]
             assert summary.positives[engagement] == len(engaged)

@@ -1,10 +1,12 @@
 """Warnings of the ingest stage. They read only manifests and small files, so that many parts take little time."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from engage_pipeline import schema
-from engage_pipeline.ingest.facts import IngestedFacts, PartFacts
+from engage_pipeline.ingest.facts import IngestedFacts, PartFacts, facts_by_part
 from engage_pipeline.ingest.part_comparison import rate_shifts
+from engage_pipeline.ingest.row_summary import IDS
 from engage_pipeline.ingest.side_files import SAMPLE, shared_rows
 from engage_pipeline.orchestration.checks.finding import Finding, Look, as_table, check, limits_in_words, problem
 from engage_pipeline.orchestration.checks.versions import small_file, versions
@@ -13,6 +15,8 @@ from engage_pipeline.store.store import ArtifactStore
 
 _LABELLED = ("tweet_parts", "validation_tweets")
 _READ = (*_LABELLED, "test_tweets")
+_MOST_WITHOUT_ID = 0.5
+"""A row without an id counts for nobody; where most are, a join or an export went wrong."""
 
 
 def _no_rows_are_lost(asset: str) -> Look:
@@ -31,6 +35,28 @@ def _no_rows_are_lost(asset: str) -> Look:
         )
 
     return no_rows_are_lost
+
+
+def _ids_are_there(asset: str) -> Look:
+    def ids_are_there(store: ArtifactStore) -> Finding:
+        """No part lacks the tweet's, the viewer's or the author's id in more than half of its rows."""
+        wrong: dict[str | None, str] = {}
+        lacking: Counter[str] = Counter()
+        for manifest in versions(store, asset):
+            said = []
+            for part, facts in facts_by_part(manifest).items():
+                lacking.update(facts.missing_ids)
+                said += [
+                    f"{part}{': ' if part else ''}{name} is missing in {count:,} of {facts.rows:,} rows"
+                    for name, count in facts.missing_ids.items()
+                    if count > facts.rows * _MOST_WITHOUT_ID
+                ]
+            if said:
+                wrong[manifest.key] = "; ".join(said)
+        counts = ", ".join(f"{counted(lacking[name], 'row')} without {name}" for name in IDS)
+        return Finding(wrong, f"{counts}; in no part may more than half lack one", dict(lacking))
+
+    return ids_are_there
 
 
 @check("tweet_parts")
@@ -102,6 +128,7 @@ def _label_rates_are_plausible(asset: str) -> Look:
 
 CHECKS = [
     *(check(asset)(_no_rows_are_lost(asset)) for asset in _READ),
+    *(check(asset)(_ids_are_there(asset)) for asset in _READ),
     *(check(asset)(_label_rates_are_plausible(asset)) for asset in _LABELLED),
     parts_share_few_rows,
     label_rates_are_stable,

@@ -31,9 +31,15 @@ BLOCKING = {
     "submission": {"one_line_for_every_test_row"},
 }
 WARNING = {
-    "tweet_parts": {"label_rates_are_plausible", "label_rates_are_stable", "no_rows_are_lost", "parts_share_few_rows"},
-    "validation_tweets": {"label_rates_are_plausible", "no_rows_are_lost"},
-    "test_tweets": {"no_rows_are_lost"},
+    "tweet_parts": {
+        "ids_are_there",
+        "label_rates_are_plausible",
+        "label_rates_are_stable",
+        "no_rows_are_lost",
+        "parts_share_few_rows",
+    },
+    "validation_tweets": {"ids_are_there", "label_rates_are_plausible", "no_rows_are_lost"},
+    "test_tweets": {"ids_are_there", "no_rows_are_lost"},
     "interaction_features": {"features_are_stable", "languages_are_shared"},
     "validation_features": {"features_are_like_training", "languages_are_known"},
     "test_features": {"features_are_like_training", "languages_are_known"},

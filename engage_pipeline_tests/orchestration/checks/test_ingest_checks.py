@@ -136,6 +136,21 @@ def test_parts_that_share_rows_are_told_of(ingested: Path) -> None:
     assert distrusted(ingested, "tweet_parts") == set()
 
 
+def test_a_part_without_viewers_is_told_of(ingested: Path) -> None:
+    lines = raw_lines(raw(ingested, "part-00001"))
+    few = raw_lines(raw(ingested, "part-00002"))
+    for fields in lines:
+        fields[VIEWER] = ""
+    for fields in few[: len(few) // 2]:
+        fields[TWEET] = ""
+    write_lines(raw(ingested, "part-00001"), lines)
+    write_lines(raw(ingested, "part-00002"), few)
+    ingest(ingested)
+    found = failed(look(ingested, "tweet_parts"))
+    assert found["ids_are_there"] == "part-00001: engaging_user_id is missing in 1,017 of 1,017 rows"
+    assert distrusted(ingested, "tweet_parts") == set()
+
+
 def test_other_label_rates_are_told_of(ingested: Path) -> None:
     lines = raw_lines(raw(ingested, "part-00001"))
     for fields in lines:
