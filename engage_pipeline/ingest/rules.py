@@ -16,7 +16,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import schema_difference
 from engage_pipeline.ingest.facts import PartFacts
 from engage_pipeline.ingest.part_comparison import same_content
-from engage_pipeline.ingest.side_files import DAYS, SAMPLE, rows_outside, shared_rows
+from engage_pipeline.ingest.side_files import DAYS, SAMPLE, rows_in_milliseconds, rows_outside, shared_rows
 from engage_pipeline.store.file_names import FEATURES, PROFILE_ENDING, REJECTS, TWEETS
 from engage_pipeline.store.manifests import Manifest, label
 from engage_pipeline.store.rules import Outcome, Rule, Rules, rule
@@ -90,9 +90,12 @@ def days_are_in_the_window(store: Reader, version: Version) -> Outcome:
     outside = rows_outside(version.path(DAYS), limits.first_day, last)
     named = ", ".join(f"{day} ({rows:,})" for day, rows in islice(outside.items(), _DAYS_NAMED))
     more = f" and {len(outside) - _DAYS_NAMED} days more" if len(outside) > _DAYS_NAMED else ""
+    found = sum(outside.values())
+    if 2 * rows_in_milliseconds(version.path(DAYS), limits.first_day, last) > found:
+        more += "; times look like milliseconds, where seconds are read"
     return _limited(
         "rows lie outside",
-        sum(outside.values()),
+        found,
         version.manifest.rows or 0,
         "checks.max_outside_share",
         limits.max_outside_share,

@@ -55,10 +55,23 @@ def rows_outside(days: Path, first: date, last: date) -> dict[str, int]:
     """Returns rows by day (`YYYY-MM-DD`, or `no date`) of the file `days` outside `first` … `last`, most first."""
     table = pq.read_table(days)
     day, rows = table[ENGAGEMENT_DAY].to_numpy(), table["rows"].to_numpy()
-    low, high = (int(np.datetime64(limit, "D").astype(np.int64)) for limit in (first, last))
+    low, high = _day_numbers(first, last)
     outside = (day < low) | (day > high) | (day == NO_DATE)
     found = sorted(zip(day[outside].tolist(), rows[outside].tolist(), strict=True), key=lambda pair: (-pair[1], pair))
     return {_day_name(one): count for one, count in found}
+
+
+def rows_in_milliseconds(days: Path, first: date, last: date) -> int:
+    """Returns the rows of the file `days` that would lie within `first` … `last` if times were milliseconds."""
+    table = pq.read_table(days)
+    day = table[ENGAGEMENT_DAY].to_numpy()
+    low, high = _day_numbers(first, last)
+    meant = day // 1000
+    return int(table["rows"].to_numpy()[(day > high) & (meant >= low) & (meant <= high)].sum())
+
+
+def _day_numbers(first: date, last: date) -> tuple[int, int]:
+    return int(np.datetime64(first, "D").astype(np.int64)), int(np.datetime64(last, "D").astype(np.int64))
 
 
 def _day_name(day: int) -> str:

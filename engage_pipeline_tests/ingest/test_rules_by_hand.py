@@ -113,6 +113,19 @@ def test_the_edge_of_the_window(store: ArtifactStore, before: int, after: int, u
         )
 
 
+@pytest.mark.parametrize(
+    ("in_milliseconds", "far", "told"), [(10, 0, True), (10, 9, True), (10, 10, False), (0, 90, False)]
+)
+def test_times_in_milliseconds(store: ArtifactStore, in_milliseconds: int, far: int, told: bool) -> None:
+    # 2021-02-06 at noon in milliseconds, read as seconds, is day 18,664,500; 90,000,000 is no day of theirs.
+    rows = {FIRST_DAY: 90 - in_milliseconds - far, 18_664_500: in_milliseconds, 90_000_000: far}
+    table = {schema.ENGAGEMENT_DAY: pa.array(rows.keys(), pa.int32()), "rows": pa.array(rows.values(), pa.int64())}
+    publish(store, files={"days.parquet": pa.table(table)})
+    found = problem(store, days_are_in_the_window)
+    assert f"{in_milliseconds + far} of 90 rows lie outside" in found
+    assert ("; times look like milliseconds, where seconds are read (checks." in found) == told
+
+
 def test_the_same_content_under_another_name(store: ArtifactStore) -> None:
     publish(store, "tweet_parts", "part-00001", b"one")
     publish(store, "tweet_parts", "part-00002", b"two")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engage_pipeline import schema
 from engage_pipeline.ingest.row_summary import SAMPLE_ROWS, RowSummary
-from engage_pipeline.ingest.side_files import SideFiles, label_counts, rows_outside, shared_rows
+from engage_pipeline.ingest.side_files import SideFiles, label_counts, rows_in_milliseconds, rows_outside, shared_rows
 from engage_pipeline_tests.interactions.dense_rows import dense_rows
 from engage_pipeline_tests.interactions.typed_parts import write_typed
 from engage_pipeline_tests.samples import FIRST_DAY, tiny_settings
@@ -29,6 +29,7 @@ def written(folder: Path, rows: list[Row]) -> Path:
     table = {
         "tweet_id": pa.array(tweets, pa.string()),
         "engaging_user_id": pa.array(viewers, pa.string()),
+        "engaged_with_user_id": pa.nulls(len(rows), pa.string()),
         "engagement_day": pa.array(days, pa.int32()),
         "tweet_type": pa.nulls(len(rows), pa.string()),
         "present_media": pa.nulls(len(rows), pa.list_(pa.string())),
@@ -56,6 +57,11 @@ def test_rows_outside_a_window(tmp_path: Path) -> None:
     outside = rows_outside(folder / "days.parquet", date(2021, 2, 4), date(2021, 2, 12))
     assert outside == {"2021-02-13": 3, "2021-02-03": 2, "no date": 1, far: 1}
     assert list(outside) == ["2021-02-13", "2021-02-03", "no date", far]
+    assert rows_in_milliseconds(folder / "days.parquet", date(2021, 2, 4), date(2021, 2, 12)) == 0
+    assert rows_in_milliseconds(folder / "days.parquet", date(1900, 1, 1), date(9999, 12, 31)) == 0
+    assert rows_in_milliseconds(folder / "days.parquet", date(1975, 6, 1), date(1975, 6, 23)) == 0
+    assert rows_in_milliseconds(folder / "days.parquet", date(1975, 6, 24), date(1975, 6, 24)) == 1
+    assert rows_in_milliseconds(folder / "days.parquet", date(1975, 6, 25), date(2021, 2, 12)) == 0
     everything = rows_outside(folder / "days.parquet", date(1970, 1, 1), date(9999, 1, 1))
     assert everything == {"no date": 1}
 

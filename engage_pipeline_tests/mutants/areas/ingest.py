@@ -195,6 +195,8 @@ MUTATIONS = [
         ("(day < low) | (day > high)", "(day < low)"),
         ("(day < low) | (day > high)", "(day <= low) | (day > high)"),
         ("| (day == NO_DATE)", ""),
+        ("(day > high) & (meant >= low)", "(meant >= low)"),
+        ("& (meant <= high)", "& (meant < high)"),
         ("pc.less_equal(column, min(greatest))", "pc.less_equal(column, max(greatest))"),
         ("if len(column) == SAMPLE_ROWS]", "if len(column) >= 0]"),
         ("others = homes[homes != index]", "others = homes[homes == index]"),
