@@ -54,7 +54,11 @@ def read_labels(path: Location, settings: Settings) -> LabelledRows:
     """
     raw = path.is_dir() or not is_parquet(path) or _is_part(path)
     table = _read_part(find_part(path, follow_links=settings.follow_links), settings) if raw else _read_parquet(path)
-    _require(path, table, (*ID_COLUMNS, FOLLOWERS, *schema.TARGETS))
+    _require(path, table, (*ID_COLUMNS, FOLLOWERS))
+    if not set(schema.TARGETS).intersection(table.column_names):
+        times = map(schema.engagement_timestamp, schema.TARGETS)
+        raise UserError(f"{path}: none of the columns {', '.join((*schema.TARGETS, *times))}; is it a test part?")
+    _require(path, table, schema.TARGETS)
     if table.num_rows == 0:
         raise UserError(f"{path}: no rows to score")
     ids = {name: pc.fill_null(_cast(path, table, name, pa.large_string()), "") for name in ID_COLUMNS}

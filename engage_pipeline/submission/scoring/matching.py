@@ -22,12 +22,14 @@ def match(predictions: Predictions, rows: LabelledRows) -> NDArray[np.int64]:
     lines, wanted = _keys(predictions.ids), _keys(rows.ids)
     if (twice := _repeated(lines)) is not None:
         first, second = twice
+        _require_same_number(predictions, rows, f"lines {first + 1} and {second + 1}")
         raise UserError(
             f"{predictions.path}, line {second + 1}: the same ids as on line {first + 1}, and the lines don't follow "
             f"the order of {rows.path}{_first_difference(predictions, rows)}"
         )
     if (twice := _repeated(wanted)) is not None:
         first, second = twice
+        _require_same_number(predictions, rows, f"rows {first} and {second} of the labels")
         raise UserError(
             f"{rows.path}: rows {first} and {second} have the same ids, so {predictions.path} must be in the same "
             f"order{_first_difference(predictions, rows)}"
@@ -55,10 +57,17 @@ def _repeated(keys: pa.Array) -> tuple[int, int] | None:
     return (int(first[again[0]]), int(again[0])) if len(again) else None
 
 
-def _first_difference(predictions: Predictions, rows: LabelledRows) -> str:
+def _require_same_number(predictions: Predictions, rows: LabelledRows, alike: str) -> None:
+    """Raises UserError if there are more or fewer lines than rows; those named in `alike` have the same ids."""
     count, wanted = predictions.ids.num_rows, rows.ids.num_rows
     if count != wanted:
-        return f" ({counted(count, 'line')}, {counted(wanted, 'row')})"
+        raise UserError(
+            f"{predictions.path} has {counted(count, 'line')}, {rows.path} {counted(wanted, 'row')}: is it of another "
+            f"part? ({alike} have the same ids, so that only the order tells which line is whose)"
+        )
+
+
+def _first_difference(predictions: Predictions, rows: LabelledRows) -> str:
     same = [pc.equal(predictions.ids[name], rows.ids[name]) for name in ID_COLUMNS]
     return f" (line {pc.index(pc.and_(*same), False).as_py() + 1} is the first different one)"
 

@@ -136,8 +136,30 @@ def test_shuffled_lines_with_repeated_ids_are_refused(tmp_path: Path, chosen: Se
 def test_repeated_labels_are_refused_where_order_does_not_tell(tmp_path: Path, chosen: Settings) -> None:
     table, true = world(tmp_path, repeated=True)
     results = write_results(tmp_path / "results.csv", table, true, range(0, ROWS, 3))
-    said = r"labels\.parquet: rows 0 and 1 have the same ids.*\(134 lines, 400 rows\)$"
+    said = (
+        r"results\.csv has 134 lines, .*labels\.parquet 400 rows: is it of another part\? \(rows 0 and 1 of the labels "
+    )
     refused(said, results, tmp_path / "labels.parquet", chosen)
+    results.write_text("".join(f"t{line},u,0.5,0.5,0.5,0.5\n" for line in range(ROWS)))
+    said = r"labels\.parquet: rows 0 and 1 have the same ids.* \(line 1 is the first different one\)$"
+    refused(said, results, tmp_path / "labels.parquet", chosen)
+
+
+def test_other_rows_than_lines_are_the_first_thing_told(tmp_path: Path, chosen: Settings) -> None:
+    table, true = world(tmp_path)
+    results = write_results(tmp_path / "results.csv", table, true, [0, 1, 2, 1])
+    said = (
+        r"results\.csv has 4 lines, .*labels\.parquet 400 rows: is it of another part\? \(lines 2 and 4 have the same "
+    )
+    refused(said, results, tmp_path / "labels.parquet", chosen)
+
+
+def test_a_test_part_has_no_labels(tmp_path: Path, chosen: Settings) -> None:
+    table, true = world(tmp_path)
+    results = write_results(tmp_path / "results.csv", table, true)
+    pq.write_table(table.drop_columns(schema.TARGETS), tmp_path / "part-00000.parquet")
+    said = r"part-00000\.parquet: none of the columns like, .*, reply_timestamp; is it a test part\?$"
+    refused(said, results, tmp_path / "part-00000.parquet", chosen)
 
 
 def test_a_missing_line_is_named(tmp_path: Path, chosen: Settings) -> None:
