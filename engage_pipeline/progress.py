@@ -57,11 +57,15 @@ class Progress:
             line += f" {self.unit}, {_shown(rate)} a second"
         return f"{line}, {note}" if note else line
 
-    def close(self) -> None:
-        """Ends the bar, or logs the total and its rate."""
-        seconds = time.monotonic() - self._started
+    def stop(self) -> None:
+        """Ends the bar: the work failed or was given up, and what ended it tells more than a total."""
         if self._bar is not None:
             self._bar.close()
+
+    def close(self) -> None:
+        """Ends the bar, and logs the total and its time."""
+        seconds = time.monotonic() - self._started
+        self.stop()
         LOGGER.info("%s: %s %s in %.1f s", self.name, f"{self.done:,}", self.unit, seconds)
 
 
@@ -71,9 +75,11 @@ def _shown(rate: float) -> str:
 
 @contextmanager
 def progress(name: str, total: int | None, unit: str = "rows") -> Iterator[Progress]:
-    """Yields a Progress that is closed when the block ends."""
+    """Yields a Progress that is closed when the block ends, and only stopped where it raises."""
     tracker = Progress(name, total, unit)
     try:
         yield tracker
-    finally:
-        tracker.close()
+    except BaseException:
+        tracker.stop()
+        raise
+    tracker.close()

@@ -49,3 +49,15 @@ def test_lines_tell_count_rate_and_time_left(
         for count, note in advances:
             tracker.advance(count, note)
     assert [record.getMessage() for record in caplog.records] == lines
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_no_total_is_told_of_work_that_fails(caplog: pytest.LogCaptureFixture, error: type[BaseException]) -> None:
+    with (
+        caplog.at_level(logging.INFO, "engage_pipeline"),
+        pytest.raises(error),
+        progress("read part-00003", 400) as tracker,
+    ):
+        tracker.advance(0)
+        raise error
+    assert not caplog.records

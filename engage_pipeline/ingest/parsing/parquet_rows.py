@@ -6,9 +6,8 @@ lines are read (fields). What does not belong here: the text of a value (parquet
 
 import difflib
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -53,6 +52,8 @@ _READ_BYTES = 1 << 18
 _REQUEST_BYTES = 1 << 20
 """The same of an object, where each read is a request."""
 _LABELS = tuple(map(engagement_timestamp, ENGAGEMENTS))
+_told: set[tuple[tuple[str, ...], tuple[str, ...]]] = set()
+"""The missing columns and those not read of parts that a log line told of."""
 
 
 class Rejects(Protocol):
@@ -210,16 +211,19 @@ def require_columns(part: Location, schema: pa.Schema, *, labelled: bool) -> lis
             raise UserError(f"{part}: column {name} holds {type_}, which can't be read as {kind.value}")
     wanted = COLUMN_NAMES if labelled else COLUMN_NAMES[:N_TEST_COLUMNS]
     missing = tuple(name for name in wanted if name not in names and not (words and name == TEXT_TOKENS))
-    _tell_once(missing, tuple(name for name in schema.names if name not in names))
+    _tell_once(part.name, missing, tuple(name for name in schema.names if name not in names))
     return names
 
 
-@lru_cache(maxsize=256)
-def _tell_once(missing: Collection[str], others: Collection[str]) -> None:
+def _tell_once(part: str, missing: tuple[str, ...], others: tuple[str, ...]) -> None:
+    """Logs the columns once per process for all parts that have the same, with the name of the first of them."""
+    if (missing, others) in _told:
+        return
+    _told.add((missing, others))
     if missing:
-        LOGGER.info("Parquet parts: no columns %s: missing in every row", ", ".join(missing))
+        LOGGER.info("Parquet parts like %s: no columns %s: missing in every row", part, ", ".join(missing))
     if others:
-        LOGGER.info("Parquet parts: columns that are not read: %s", ", ".join(map(repr, others)))
+        LOGGER.info("Parquet parts like %s: columns that are not read: %s", part, ", ".join(map(repr, others)))
 
 
 def _like(name: str, names: list[str]) -> str:

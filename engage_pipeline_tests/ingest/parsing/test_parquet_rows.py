@@ -260,7 +260,7 @@ def test_deleted_rows_are_in_neither_file(tmp_path: Path) -> None:
 
 
 def test_missing_columns_are_missing_in_every_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    parquet_rows._tell_once.cache_clear()
+    parquet_rows._told.clear()
     caplog.set_level(logging.INFO, "engage_pipeline")
     names = [*parquet_rows.REQUIRED, "like_timestamp"]
     columns = pa.schema([FULL.field(name) for name in reversed(names)]).append(pa.field("extra", pa.float32()))
@@ -273,8 +273,8 @@ def test_missing_columns_are_missing_in_every_row(tmp_path: Path, caplog: pytest
     assert rows[0]["engaging_user_follower_count"] is rows[0]["engaged_with_user_is_verified"] is None
     told = [message for message in caplog.messages if message.startswith("Parquet parts")]
     assert len(told) == 2  # once for both parts
-    assert told[0].startswith("Parquet parts: no columns text_tokens, hashtags, present_media,")
-    assert told[1] == "Parquet parts: columns that are not read: 'extra'"
+    assert told[0].startswith("Parquet parts like part-00000.parquet: no columns text_tokens, hashtags, present_media,")
+    assert told[1] == "Parquet parts like part-00000.parquet: columns that are not read: 'extra'"
 
 
 def test_columns_that_must_be_there_are_asked_for(tmp_path: Path) -> None:
