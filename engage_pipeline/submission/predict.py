@@ -21,6 +21,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.files.outputs import find_output
 from engage_pipeline.files.raw_parts import find_parts
+from engage_pipeline.ingest.parsing.parquet_rows import check_test_part
 from engage_pipeline.ingest.report import IngestReport
 from engage_pipeline.interactions.drift.profile import read_profile
 from engage_pipeline.locations.location import Location, absent
@@ -73,12 +74,15 @@ def predict(
     `output` may be a pipe, a device or `-` (standard output); a file or an object appears whole (files.outputs). Parts
     keep the given order, those of a folder are sorted by name; every row gets a line, in order. `threads` limits every
     library in each process; None = engine.threads. Each of several `processes` gets whole parts and its share of
-    engine.memory_limit. Raises UserError before any work if an input is missing, if the model is missing, damaged or
-    made with other settings, or, unless `allow_mixed`, if the counters of its promotion are gone.
+    engine.memory_limit. Raises UserError before any work if an input is missing, or a Parquet file that is damaged,
+    lacks a column or has labels; if the model is missing, damaged or made with other settings; or, unless
+    `allow_mixed`, if the counters of its promotion are gone.
     """
     started = time.monotonic()
     place = find_output(output)
     parts = expand_inputs(inputs, follow_links=settings.follow_links)
+    for part in parts:
+        check_test_part(part)
     shares = shared_by_size(parts, processes)
     settings = settings_of_one(settings, len(shares), threads)
     folder = place.draft_folder(settings.working_dir)

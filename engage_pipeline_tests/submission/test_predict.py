@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -161,6 +162,30 @@ def test_inputs_are_checked_before_any_work(settings: Settings, parts: Path, tmp
     with pytest.raises(UserError, match="is a folder"):
         predict([parts], tmp_path, settings)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("fault", ["cut", "column", "labels"])
+def test_parquet_parts_are_checked_before_the_model_is_opened(
+    settings: Settings, parts: Path, tmp_path: Path, fault: str
+) -> None:
+    table = typed(gzip.decompress((GOLDEN / "test" / "part-00000.gz").read_bytes()))
+    bad = tmp_path / "part-00009.parquet"
+    if fault == "column":
+        table = table.drop_columns(["engaging_user_id"])
+    if fault == "labels":
+        table = table.append_column("like_timestamp", pa.array([None] * 7 + [1] * (len(table) - 7), pa.int64()))
+    write(table, bad)
+    if fault == "cut":
+        bad.write_bytes(bad.read_bytes()[:-100])
+    nowhere = quiet_settings(tmp_path / "nowhere")  # which has no model
+    said = {
+        "cut": "damaged Parquet file",
+        "column": "no column engaging_user_id$",
+        "labels": r"row 7 \(from 0\) has labels",
+    }
+    with pytest.raises(UserError, match=rf"part-00009\.parquet: {said[fault]}"):
+        predict([parts, bad], tmp_path / "results.csv", nowhere)
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_files_and_folders_mix_in_the_order_given(parts: Path, tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ class ParquetRows:
         self.lines += len(table)
         arrays = {name: _one_array(table[name]) for name in table.column_names}
         if not self._labelled:
-            self._require_no_labels(arrays, numbers)
+            _require_no_labels(self._part, arrays, int(numbers[0]))
         texts: list[pa.BinaryArray] = []
         problems: dict[str, Flags] = {}
         for column in self._columns:
@@ -176,13 +176,33 @@ class ParquetRows:
         ids, problems = texts_of(self._tokenizer.ids(words.cast(pa.string())), Kind.TOKENS)
         return ids, problems if bad is None else [*problems, (bad, "a text that is invalid UTF-8")]
 
-    def _require_no_labels(self, arrays: Mapping[str, pa.Array], numbers: np.ndarray) -> None:
-        for name in _LABELS:
-            if name in arrays:
-                texts, _ = texts_of(arrays[name], Kind.INTEGER)
-                if texts.null_count < len(texts):
-                    row = numbers[pc.index(texts.is_valid(), True).as_py()]
-                    raise UserError(f"{self._part}: row {row} (from 0) has labels; a test part must have none")
+
+def check_test_part(part: Location) -> None:
+    """Checks a test part before work that takes long: of a Parquet file the footer, the columns and the first labels.
+
+    Raises UserError as `ParquetRows.blocks` does.
+    """
+    if not is_parquet(part):
+        return
+    with open_parquet(part) as file:
+        require_columns(part, file.schema_arrow, labelled=False)
+        labels = [name for name in _LABELS if name in file.schema_arrow.names]
+        try:
+            rows = next(batches(file, _BATCH_ROWS, labels), None) if labels else None
+        except (pa.ArrowException, OSError) as error:
+            raise damaged(part, error) from error
+    if rows is not None:
+        _require_no_labels(part, {name: _one_array(rows[name]) for name in labels}, 0)
+
+
+def _require_no_labels(part: Location, arrays: Mapping[str, pa.Array], first: int) -> None:
+    """Raises UserError if one of the rows, which begin with row number `first` of the part, has a label."""
+    for name in _LABELS:
+        if name in arrays:
+            texts, _ = texts_of(arrays[name], Kind.INTEGER)
+            if texts.null_count < len(texts):
+                row = first + pc.index(texts.is_valid(), True).as_py()
+                raise UserError(f"{part}: row {row} (from 0) has labels; a test part must have none")
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:
