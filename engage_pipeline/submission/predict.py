@@ -47,17 +47,28 @@ Reports = dict[Location, IngestReport]
 @dataclass(frozen=True)
 class PredictReport:
     """`rows`: lines of results.csv. `seconds`: wall time. `rejected`: lines of the parts that can't be read.
-    `warnings`: the parts with rejected lines, and differences from the training rows, a line each."""
+    `warnings`: the parts with rejected lines, and differences from the training rows, a line each.
+    `start_seconds`: the part of `seconds` until the model was loaded, in the last of several processes."""
 
     rows: int
     seconds: float
     rejected: int
     warnings: tuple[str, ...] = ()
+    start_seconds: float = 0.0
 
     @property
     def rows_per_second(self) -> float:
-        """Lines of results.csv per second, over the whole time."""
-        return self.rows / max(self.seconds, 1e-9)
+        """Lines of results.csv per second, once the model is loaded."""
+        return self.rows / max(self.seconds - self.start_seconds, 1e-9)
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    """What was read of each part, the seen rows, and when the model was loaded (time.monotonic, of all processes)."""
+
+    reports: Reports
+    seen: SeenRows
+    loaded: float
 
 
 def predict(
@@ -94,18 +105,24 @@ def predict(
         held = hold_published(open_store(settings), scratch, allow_mixed=allow_mixed)
         with place.stream() if place.target is None else (beside / _WHOLE).open("wb") as file:
             if len(shares) == 1:
-                reports, seen = _predict_here(parts, file, held, scratch, settings)
+                done = _predict_here(parts, file, held, scratch, settings)
             else:
-                reports, seen = _predict_apart(shares, beside, file, held, scratch, settings)
+                done = _predict_apart(shares, beside, file, held, scratch, settings)
         profile = held.model / TRAINING_PROFILE
-        warnings = skipped_lines({part: reports[part] for part in parts})
-        warnings += seen.differences(read_profile(profile) if profile.exists() else None, settings)
+        warnings = skipped_lines({part: done.reports[part] for part in parts})
+        warnings += done.seen.differences(read_profile(profile) if profile.exists() else None, settings)
         if place.target is not None:
             place.put(beside / _WHOLE)
     for warning in warnings:
         LOGGER.warning("warning: %s", warning)
-    rejected = sum(report.rejected for report in reports.values())
-    return PredictReport(seen.rows, time.monotonic() - started, rejected, tuple(warnings))
+    return _report(done, warnings, started)
+
+
+def _report(done: _Predicted, warnings: Sequence[str], started: float) -> PredictReport:
+    rejected = sum(report.rejected for report in done.reports.values())
+    seconds, start_seconds = time.monotonic() - started, done.loaded - started
+    LOGGER.info("predict: %.1f s, of which %.1f s to start", seconds, start_seconds)
+    return PredictReport(done.seen.rows, seconds, rejected, tuple(warnings), start_seconds)
 
 
 def _told_when_exhausted(folder: Path, parts: Sequence[Location], settings: Settings) -> AbstractContextManager[None]:
@@ -115,14 +132,14 @@ def _told_when_exhausted(folder: Path, parts: Sequence[Location], settings: Sett
 
 def _predict_here(
     parts: Sequence[Location], output: IO[bytes], held: Held, scratch: Path, settings: Settings
-) -> tuple[Reports, SeenRows]:
-    """Predicts the parts here into the open file `output`; returns what was read of each and the seen rows."""
+) -> _Predicted:
+    """Predicts the parts here into the open file `output`."""
     threads, seen = settings.engine.threads, SeenRows()
     with limited_threads(threads):
-        published = held.load(threads, settings.engine.device)
+        published, loaded = held.load(threads, settings.engine.device), time.monotonic()
         with ResultsWriter(output) as writer:
             reports = predict_parts(parts, published, writer, seen, scratch, settings)
-    return reports, seen
+    return _Predicted(reports, seen, loaded)
 
 
 def _predict_apart(
@@ -132,7 +149,7 @@ def _predict_apart(
     held: Held,
     scratch: Path,
     settings: Settings,
-) -> tuple[Reports, SeenRows]:
+) -> _Predicted:
     """Predicts each share in its own process, and joins the results in the order of the parts."""
     arguments = [(share, beside, held, scratch, settings) for share in shares]
     outcomes = run_in_processes("predict", _predict_share, arguments)
@@ -142,23 +159,23 @@ def _predict_apart(
             shutil.copyfileobj(file, output)
         piece.unlink()
     reports, seen = Reports(), SeenRows()
-    for some, other in outcomes:
-        reports |= some
-        seen.merge(other)
-    return reports, seen
+    for done in outcomes:
+        reports |= done.reports
+        seen.merge(done.seen)
+    return _Predicted(reports, seen, max(done.loaded for done in outcomes))
 
 
 def _predict_share(
     share: dict[int, Location], beside: Path, held: Held, scratch: Path, settings: Settings
-) -> tuple[Reports, SeenRows]:
-    """Predicts each part into its own file in the folder `beside`; returns what was read of each and the seen rows."""
+) -> _Predicted:
+    """Predicts each part into its own file in the folder `beside`."""
     threads, reports, seen = settings.engine.threads, Reports(), SeenRows()
     with _told_when_exhausted(beside, list(share.values()), settings), limited_threads(threads):
-        published = held.load(threads, settings.engine.device)
+        published, loaded = held.load(threads, settings.engine.device), time.monotonic()
         for place, path in share.items():
             with ResultsWriter(beside / _piece(place)) as writer:
                 reports |= predict_parts([path], published, writer, seen, scratch, settings)
-    return reports, seen
+    return _Predicted(reports, seen, loaded)
 
 
 def _piece(place: int) -> str:
