@@ -74,7 +74,10 @@ def _find(store: ArtifactStore, part: str) -> _Found:
     manifest = store.manifest(name, key)
     if manifest is None:
         there = ", ".join(_training_parts(store)) or "none"
-        raise UserError(f"{part}: no such part was read into {store.root}; training parts there: {there}")
+        raise UserError(
+            f"{part}: no row of such a part was read into {store.root}, so there are no rejected lines; if it failed, "
+            f"`engage run` says why again; training parts there: {there}"
+        )
     version = store.version(manifest)
     files = [file for file in sorted(manifest.files) if file.endswith(REJECTS)]
     if inner is not None:

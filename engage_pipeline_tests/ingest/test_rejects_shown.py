@@ -71,6 +71,9 @@ def test_an_artifact_of_parts_needs_one(asked: str, store: ArtifactStore, tmp_pa
 
 
 def test_what_is_not_there_is_named_with_what_is(store: ArtifactStore) -> None:
-    said = f"part-9: no such part was read into {store.root}; training parts there: part-00003"
+    said = (
+        f"part-9: no row of such a part was read into {store.root}, so there are no rejected lines; "
+        "if it failed, `engage run` says why again; training parts there: part-00003"
+    )
     with pytest.raises(UserError, match=f"^{re.escape(said)}$"):
         shown(store, "part-9")
