@@ -46,7 +46,7 @@ def discard() -> None:
 
 
 def put(document: Mapping[str, Any]) -> None:
-    """Adds keys of JSON types to the document."""
+    """Adds keys of JSON types to the document. A function is called when the document is written: its result counts."""
     _document.update(document)
 
 
@@ -60,4 +60,5 @@ def finish(error: str | None = None, details: Mapping[str, Any] | None = None) -
     if error is not None:
         _document.update({ERROR: error, **({"details": dict(details)} if details else {})})
     with os.fdopen(output, "w", encoding="utf-8") as file:
-        file.write(json.dumps(_document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        values = {name: value() if callable(value) else value for name, value in _document.items()}
+        file.write(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

@@ -59,10 +59,12 @@ def _run(pipeline: "Pipeline", targets: Sequence[str]) -> None:
     from engage_pipeline.orchestration.running import outcome, run_pipeline, summary
 
     wanted = set().union(*map(ancestry, targets)) if targets else ARTIFACTS.keys()
+    made: list[Step] = []
+    documents.put({"made": lambda: _shown(made)})
     with open_instance() as instance, _shown_warnings() as warnings:
-        made = run_pipeline(pipeline, instance, wanted, warnings=warnings)
+        run_pipeline(pipeline, instance, wanted, warnings=warnings, made=made)
         missing = lacks_model(pipeline.store()) if "submission" in wanted else None
-        documents.put({"made": _shown(made), **(outcome(pipeline.store()) if not targets else {})})
+        documents.put(outcome(pipeline.store()) if not targets else {})
         if not targets:
             typer.echo(summary(pipeline.store(), made))
         elif made or missing is None:

@@ -5,6 +5,7 @@ do it at once, and where `default_limit` in dagster.yaml is another than before 
 fails ends the transaction). What does not belong here: which step is in which pool, which orchestration.assets says.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from engage_pipeline.catalogue import Stage
@@ -35,6 +36,16 @@ def set_up_pools(instance: "DagsterInstance") -> None:
         except DBAPIError:
             if stage.value not in {pool.name for pool in storage.get_pool_limits()}:
                 raise  # else another process was faster
+
+
+def runs_in_pools(instance: "DagsterInstance", stages: Iterable[Stage]) -> dict[str, set[str]]:
+    """Returns the stages whose pool is full, each with the ids (first 8 characters) of the runs that hold it."""
+    storage = instance.event_log_storage
+    if not storage.supports_global_concurrency_limits:
+        return {}
+    pools = {stage.value: storage.get_concurrency_info(stage.value) for stage in stages}
+    held = {name: {slot.run_id[:8] for slot in pool.claimed_slots} for name, pool in pools.items()}
+    return {name: runs for name, runs in held.items() if runs and pools[name].slot_count <= len(runs)}
 
 
 def main() -> None:

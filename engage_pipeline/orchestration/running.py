@@ -16,6 +16,7 @@ from engage_pipeline.model.evaluation.holdout import SCORES, read_scores
 from engage_pipeline.model.promotion.facts import DecisionFacts, shown_time
 from engage_pipeline.model.promotion.predicting import lacks_model
 from engage_pipeline.model.promotion.promotion import held_model
+from engage_pipeline.orchestration.assets.materializing import ONLY_STALE, PLANNED, SKIPPED, UNCHANGED
 from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
 from engage_pipeline.orchestration.dead_runs import PROCESS_TAG, close_dead_runs, executed_here
 from engage_pipeline.orchestration.failures import Problems, in_lines, problems_of
@@ -23,7 +24,7 @@ from engage_pipeline.orchestration.graph import build_graph
 from engage_pipeline.orchestration.history import held_open
 from engage_pipeline.orchestration.launching import RUN_COMMAND, launched_by, on_the_timeline
 from engage_pipeline.orchestration.partitions import PARTS, RANGE_END, RANGE_START, register_parts
-from engage_pipeline.orchestration.pools import set_up_pools
+from engage_pipeline.orchestration.pools import runs_in_pools, set_up_pools
 from engage_pipeline.orchestration.preflight import require_ready
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.plurals import counted
@@ -48,12 +49,14 @@ def run_pipeline(
     started_by: str | None = None,
     only_made: bool = False,
     warnings: FailedWarnings | None = None,
+    made: list[Step] | None = None,
 ) -> list[Step]:
     """Makes the stale artifacts among `wanted`; returns the steps that were made, in order.
 
     `command` asks for this, or the Dagster run with the id `started_by`. With `only_made`, artifacts that were never
-    made are left out. `warnings` records the results of the checks. Raises UserError before any work if something is
-    missing (preflight), and with the reason if an asset fails.
+    left out. `warnings` records the results of the checks, and `made` each step that was made, also before an error.
+    What another run makes meanwhile is not made again. Raises UserError before any work if something is missing
+    (preflight), and with the reason if an asset fails.
     """
     settings = pipeline.settings()
     require_ready(pipeline.store(), wanted)
@@ -63,8 +66,8 @@ def run_pipeline(
     close_dead_runs(instance)
     store = pipeline.store()
     send_unsent(store)
-    done: list[Step] = []
-    tags = launched_by(instance, command, started_by)
+    done = [] if made is None else made
+    tags = {ONLY_STALE: PLANNED, **launched_by(instance, command, started_by)}
     for names in SEGMENTS:
         steps = plan_segment(store, [name for name in names if name in wanted])
         if only_made:
@@ -75,9 +78,8 @@ def run_pipeline(
         if any(step.key is not None for step in steps) and names != ("tweet_parts",):
             register_parts(instance, store.parts())
         runs = batches(instance, steps, settings)
-        if failures := materialize(definitions, instance, runs, tags, warnings):
+        if failures := materialize(definitions, instance, runs, tags, warnings, done):
             raise UserError("; ".join(failures))
-        done += steps
     return done
 
 
@@ -154,13 +156,15 @@ def materialize(
     runs: Iterable[Sequence[Step]],
     tags: Mapping[str, str] = {},
     warnings: FailedWarnings | None = None,
+    made: list[Step] | None = None,
 ) -> list[str]:
     """Makes the steps of each run, also after one that fails; returns the reasons, a line for each asset or check.
 
-    `warnings` records the results of the checks.
+    `warnings` records the results of the checks, and `made` each step that was made.
     """
     set_up_pools(instance)
-    return in_lines([_materialize(definitions, instance, steps, tags, warnings) for steps in runs])
+    done = [] if made is None else made
+    return in_lines([_materialize(definitions, instance, steps, tags, warnings, done) for steps in runs])
 
 
 def _materialize(
@@ -169,8 +173,11 @@ def _materialize(
     steps: Sequence[Step],
     tags: Mapping[str, str],
     warnings: FailedWarnings | None,
+    made: list[Step],
 ) -> Problems:
-    """Makes the steps in one run; returns its problems."""
+    """Makes the steps in one run, and adds those that were made to `made`; returns the run's problems."""
+    for stage, others in runs_in_pools(instance, {ARTIFACTS[step.artifact].stage for step in steps}).items():
+        LOGGER.info("%s: waits while run %s is at work in this stage", stage, ", ".join(sorted(others)))
     run_id = str(uuid.uuid4())
     # If this process dies, the next plan makes the rest; the daemon must not start the run again.
     tags = {PROCESS_TAG: executed_here(run_id), "dagster/max_retries": "0", **tags}
@@ -186,7 +193,17 @@ def _materialize(
             tags=tags,
             raise_on_error=False,
         )
+    made += _made(steps, result)
     stopping.stop_if_told()  # Dagster has turned the signal into a failed run
     if warnings is not None:
         warnings.note_all(result.get_asset_check_evaluations())
     return {} if result.success else problems_of(result)
+
+
+def _made(steps: Sequence[Step], result: dg.ExecuteInProcessResult) -> list[Step]:
+    """Returns the steps that published a version: not those that failed, or left the current version."""
+    events = [event for event in result.all_node_events if event.is_step_materialization]
+    found = [event.step_materialization_data.materialization for event in events]
+    new = [one for one in found if not one.metadata.keys() & {UNCHANGED, SKIPPED}]
+    published = {(one.asset_key.to_user_string(), one.partition) for one in new}
+    return [step for step in steps if (step.artifact, step.key) in published]

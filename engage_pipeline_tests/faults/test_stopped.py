@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM at chosen moments of real commands: one line, exit status 130 or 143, nothing that goes on."""
 
+import json
 import os
 import shutil
 import signal
@@ -77,6 +78,17 @@ def test_a_backfill_goes_on_with_no_other_run(raw: Path, tmp_path: Path, number:
     assert_one_line(stopped, number)
     assert "part-00001: started" in stopped.stderr
     assert "part-00002: started" not in stopped.stderr
+
+
+def test_the_document_of_a_stopped_run_says_what_was_made(raw: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "world"
+    shutil.copytree(raw, folder)
+    worlds.write_config(folder, max_n_parts_in_memory=1)
+    at = Moment("engage_pipeline/ingest/part_ingest.py", "ingest_part", 2)
+    stopped = stop_at(at, ["run", "--json"], folder)
+    assert_one_line(stopped, signal.SIGINT)
+    made = {"artifact": "tweet_parts", "part": "part-00000", "reason": "not there yet"}
+    assert json.loads(stopped.stdout)["made"] == [made]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

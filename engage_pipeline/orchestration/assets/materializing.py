@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -18,10 +18,10 @@ from engage_pipeline.orchestration.executors import IN_PROCESS, executor_name
 from engage_pipeline.orchestration.failures import PROBLEMS
 from engage_pipeline.plots import as_markdown
 from engage_pipeline.plurals import first_few, grouped
-from engage_pipeline.store.manifests import Manifest
+from engage_pipeline.store.manifests import Manifest, label
 from engage_pipeline.store.measured import PartResult, making, published
 from engage_pipeline.store.mirror.following import send_unsent
-from engage_pipeline.store.plan import parts_with_files
+from engage_pipeline.store.plan import parts_with_files, raw_sources
 from engage_pipeline.store.rules import failures
 from engage_pipeline.store.store import ArtifactStore, Draft
 
@@ -30,7 +30,11 @@ Shown = Mapping[str, bytes | str]
 Show = Callable[[ArtifactStore, Manifest], Shown]
 LOGGER = logging.getLogger("engage_pipeline")
 ONLY_STALE = "engage/only_stale"
-"""Tag of a run that skips current unpartitioned assets; without it they are made again."""
+"""Tag of a run that skips what is current: `true`, or PLANNED; without it everything is made again."""
+PLANNED = "planned"
+"""Value of ONLY_STALE where the run was planned: what is current by now was made by another run meanwhile."""
+UNCHANGED = "unchanged"
+"""Metadata of a materialization that left the published version."""
 DATA_VERSION_TAG, BACKFILL_TAG = "dagster/data_version", "dagster/backfill"
 SKIPPED = "skipped"
 
@@ -59,7 +63,7 @@ def make_one(
     context = dg.AssetExecutionContext.get()
     _mark_run(context)
     if ONLY_STALE in context.run.tags and store.stale(name, None, sources) is None:
-        return _unchanged(store, name)
+        return _unchanged(store, name, context)
     with making(store, name, None, sources) as draft:
         shown = make(draft)
     manifest = published(draft)
@@ -74,13 +78,17 @@ def _mark_run(context: dg.AssetExecutionContext) -> None:
         mark_run(context.instance, context.run)
 
 
-def _unchanged(store: ArtifactStore, name: str) -> dg.MaterializeResult:
-    LOGGER.info("%s: is current", name)
+def _unchanged(store: ArtifactStore, name: str, context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    LOGGER.info("%s: %s", name, _why_unchanged(context))
     send_unsent(store, [name])
     manifest = store.open(name).manifest
     return dg.MaterializeResult(
-        metadata={"unchanged": True, **describe(store, manifest)}, data_version=dg.DataVersion(manifest.version)
+        metadata={UNCHANGED: True, **describe(store, manifest)}, data_version=dg.DataVersion(manifest.version)
     )
+
+
+def _why_unchanged(context: dg.AssetExecutionContext) -> str:
+    return "made by another run meanwhile" if context.run.tags[ONLY_STALE] == PLANNED else "is current"
 
 
 @dataclass(frozen=True)
@@ -120,7 +128,7 @@ def make_parts(
     `publish` makes parts and returns the result of each; `show` returns what else to show of one. Raises UserError if
     nothing can be made, and dg.Failure naming the failed parts after all were tried. A skipped part counts as
     materialized, with the reason as its only figure: Dagster regards a backfill as failed if a partition of it was not
-    materialized.
+    materialized. A run with the tag ONLY_STALE leaves current parts unchanged.
     """
     context = dg.AssetExecutionContext.get()
     _mark_run(context)
@@ -128,7 +136,8 @@ def make_parts(
     made: dict[str, Manifest] = {}
     shown: dict[str, Shown] = {}
     errors: dict[str, UserError] = {}
-    for key, result in _results(store, parts.keys, publish).items():
+    current = _current_parts(context, store, name, parts.keys)
+    for key, result in _results(store, parts.keys, current, publish).items():
         try:
             if isinstance(result, UserError):
                 raise result
@@ -138,12 +147,14 @@ def make_parts(
             errors[key] = error
     if errors:
         for manifest in made.values():
-            context.log_event(materialization(store, manifest, shown[str(manifest.key)]))
+            unchanged = manifest.key in current
+            context.log_event(materialization(store, manifest, shown[str(manifest.key)], unchanged=unchanged))
         for key, reason in parts.skipped.items():
             context.log_event(dg.AssetMaterialization(name, partition=key, metadata={SKIPPED: reason}))
         raise _failure(errors, made)
     for key, manifest in made.items():
-        context.add_asset_metadata(_shown_first(store, shown[key], manifest), asset_key=name, partition_key=key)
+        figures = _shown_first(store, shown[key], manifest, unchanged=key in current)
+        context.add_asset_metadata(figures, asset_key=name, partition_key=key)
     for key, reason in parts.skipped.items():
         context.add_asset_metadata({SKIPPED: reason}, asset_key=name, partition_key=key)
     versions = [manifest.version for manifest in made.values()]
@@ -151,20 +162,38 @@ def make_parts(
     return dg.MaterializeResult(data_version=dg.DataVersion(versions[0]) if alone else None)
 
 
+def _current_parts(
+    context: dg.AssetExecutionContext, store: ArtifactStore, name: str, keys: Sequence[str]
+) -> dict[str, Manifest]:
+    """Returns the parts that the run leaves unchanged: the current ones if it has the tag ONLY_STALE, else none."""
+    found: dict[str, Manifest] = {}
+    if ONLY_STALE not in context.run.tags:
+        return found
+    for key in keys:
+        with suppress(UserError):  # publishing the part tells it
+            stale = store.stale(name, key, raw_sources(store.settings, name, key))
+            if stale is None and (manifest := store.manifest(name, key)) is not None:
+                LOGGER.info("%s: %s", label(name, key), _why_unchanged(context))
+                found[key] = manifest
+    return found
+
+
 def _results(
     store: ArtifactStore,
     keys: Sequence[str],
+    current: Mapping[str, Manifest],
     publish: Callable[[ArtifactStore, Sequence[str]], Mapping[str, PartResult]],
 ) -> dict[str, PartResult]:
-    """Returns the result of each of `keys`, in their order; invalid names of parts get an error."""
+    """Returns the result of each of `keys`, in their order: of `current` parts their manifests; invalid names of parts
+    get an error."""
     refused: dict[str, PartResult] = {}
     for key in keys:
         try:
             check_key(key)
         except UserError as error:
             refused[key] = error
-    valid = [key for key in keys if key not in refused]
-    results = {**refused, **(publish(store, valid) if valid else {})}
+    valid = [key for key in keys if key not in refused and key not in current]
+    results = {**refused, **current, **(publish(store, valid) if valid else {})}
     return {key: results[key] for key in keys}
 
 
@@ -184,20 +213,20 @@ def _failed_check(manifest: Manifest) -> str:
 
 
 def materialization(
-    store: ArtifactStore, manifest: Manifest, shown: Shown = MappingProxyType({})
+    store: ArtifactStore, manifest: Manifest, shown: Shown = MappingProxyType({}), *, unchanged: bool = False
 ) -> dg.AssetMaterialization:
     """Returns Dagster's event for a version that is not part of a step's own result."""
     return dg.AssetMaterialization(
         manifest.artifact,
         partition=manifest.key,
-        metadata=_shown_first(store, shown, manifest),
+        metadata=_shown_first(store, shown, manifest, unchanged=unchanged),
         tags={DATA_VERSION_TAG: manifest.version},
     )
 
 
-def _shown_first(store: ArtifactStore, shown: Shown, manifest: Manifest) -> dict[str, Any]:
+def _shown_first(store: ArtifactStore, shown: Shown, manifest: Manifest, *, unchanged: bool = False) -> dict[str, Any]:
     figures = {name: value for name, value in describe(store, manifest).items() if name not in shown}
-    return {**_markdown(shown), **figures}
+    return {**({UNCHANGED: True} if unchanged else {}), **_markdown(shown), **figures}
 
 
 def _markdown(shown: Shown) -> dict[str, dg.MarkdownMetadataValue]:

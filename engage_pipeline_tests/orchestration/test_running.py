@@ -1,0 +1,100 @@
+"""Runs that meet: finished work of another run is taken, and what was made is known also after an error."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from engage_pipeline.orchestration.assets.materializing import ONLY_STALE, PLANNED
+from engage_pipeline.orchestration.graph import build_graph
+from engage_pipeline.orchestration.history import open_instance
+from engage_pipeline.orchestration.pools import set_up_pools
+from engage_pipeline.orchestration.resources import Pipeline
+from engage_pipeline.orchestration.running import materialize
+from engage_pipeline.store.plan import Step
+from engage_pipeline_tests import worlds
+
+pytestmark = pytest.mark.long
+ENGAGE = str(Path(sys.executable).with_name("engage"))
+PARTS = [Step("tweet_parts", f"part-0000{number}", "not there yet") for number in range(2)]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return worlds.make_world(tmp_path)
+
+
+@pytest.fixture
+def instance() -> dg.DagsterInstance:
+    instance = dg.DagsterInstance.ephemeral()
+    instance.add_dynamic_partitions("part", [str(step.key) for step in PARTS])
+    return instance
+
+
+def make(config: Path, instance: dg.DagsterInstance, steps: list[Step], tags: dict[str, str]) -> list[Step]:
+    """Makes the steps in one run; returns those that were made."""
+    made: list[Step] = []
+    assert materialize(build_graph(Pipeline(config=str(config))), instance, [steps], tags, made=made) == []
+    return made
+
+
+def directories(config: Path, steps: list[Step]) -> list[str]:
+    manifests = [worlds.store_of(config).manifest(step.artifact, step.key) for step in steps]
+    return [manifest.directory for manifest in manifests if manifest]
+
+
+def test_a_planned_step_takes_what_another_run_has_made(
+    config: Path, instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="engage_pipeline")
+    planned, tests = {ONLY_STALE: PLANNED}, [Step("test_tweets", None, "not there yet")]
+    assert make(config, instance, PARTS[:1], planned) == PARTS[:1]
+    assert make(config, instance, tests, planned) == tests
+    before = directories(config, [PARTS[0], *tests])
+    assert "meanwhile" not in caplog.text
+    assert make(config, instance, PARTS, planned) == PARTS[1:]
+    assert make(config, instance, tests, planned) == []
+    assert directories(config, [PARTS[0], *tests]) == before
+    assert "tweet_parts/part-00000: made by another run meanwhile" in caplog.messages
+    assert "test_tweets: made by another run meanwhile" in caplog.messages
+    assert "tweet_parts/part-00001: made by another run meanwhile" not in caplog.messages
+    assert instance.get_materialized_partitions(dg.AssetKey("tweet_parts")) == {"part-00000", "part-00001"}
+
+
+def test_a_step_that_was_asked_for_is_made_again(config: Path, instance: dg.DagsterInstance) -> None:
+    tests = [Step("test_tweets", None, "asked for")]
+    assert make(config, instance, PARTS, {}) == PARTS
+    assert make(config, instance, tests, {}) == tests
+    before = directories(config, [*PARTS, *tests])
+    assert make(config, instance, PARTS, {}) == PARTS
+    assert make(config, instance, tests, {}) == tests
+    assert not set(before) & set(directories(config, [*PARTS, *tests]))
+
+
+def test_the_second_of_two_commands_waits_and_takes_the_others_work(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first run is this test: it holds the pool of the stage until it has published."""
+    monkeypatch.setenv("DAGSTER_HOME", str(config.parent))
+    with open_instance() as instance:
+        set_up_pools(instance)
+        storage = instance.event_log_storage
+        assert storage.claim_concurrency_slot("ingest", "0123456789", "test_tweets").is_claimed
+        with subprocess.Popen(
+            [ENGAGE, "run", "--target", "test_tweets"],
+            cwd=config.parent, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as second:  # fmt: skip
+            assert second.stderr is not None
+            said = [next(line for line in second.stderr if "waits" in line)]
+            worlds.run(config, "test_tweets")
+            before = directories(config, [Step("test_tweets", None, "")])
+            storage.free_concurrency_slots_for_run("0123456789")
+            output, rest = second.communicate(timeout=120)
+    assert "ingest: waits while run 01234567 is at work in this stage" in said[0]
+    assert "test_tweets: made by another run meanwhile" in rest
+    assert (second.returncode, output) == (0, "up to date: test_tweets\n")
+    assert directories(config, [Step("test_tweets", None, "")]) == before
