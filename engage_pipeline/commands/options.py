@@ -8,11 +8,11 @@ import typer
 
 from engage_pipeline.commands import documents
 from engage_pipeline.locations.location import location
-from engage_pipeline.settings.overrides import from_arguments, nested
+from engage_pipeline.settings.overrides import from_arguments
 from engage_pipeline.settings.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from engage_pipeline.orchestration.resources import Pipeline
+    from engage_pipeline.orchestration.resources import HeldPipeline
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file [default: $ENGAGE_CONFIG, config.yaml].")]
 PresetName = Annotated[str | None, typer.Option("--preset", help="synerise, default or demo; overrides the file's.")]
@@ -44,10 +44,9 @@ def chosen_settings(config: Path | None, preset: str | None, values: Sequence[st
     return load_settings(config, preset=preset, overrides=from_arguments(values or []))
 
 
-def open_pipeline(config: Path | None, preset: str | None, values: Sequence[str] | None) -> "Pipeline":
-    """Returns the settings as Dagster's resource. Raises UserError at once if they are wrong."""
-    from engage_pipeline.orchestration.resources import Pipeline
+def open_pipeline(config: Path | None, preset: str | None, values: Sequence[str] | None) -> "HeldPipeline":
+    """Returns the settings as Dagster's resource, for runs of this command. Raises UserError at once if they are
+    wrong."""
+    from engage_pipeline.orchestration.resources import HeldPipeline
 
-    chosen_settings(config, preset, values)
-    overrides = nested(from_arguments(values or []))
-    return Pipeline(config=str(config) if config else None, preset=preset, overrides=overrides)
+    return HeldPipeline(chosen_settings(config, preset, values))

@@ -17,7 +17,7 @@ from engage_pipeline.plurals import counted
 
 if TYPE_CHECKING:
     from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
-    from engage_pipeline.orchestration.resources import Pipeline
+    from engage_pipeline.orchestration.resources import HeldPipeline
     from engage_pipeline.store.plan import Step
     from engage_pipeline.store.store import ArtifactStore
 
@@ -54,7 +54,7 @@ def _follow(launch: Launch) -> None:
     follow(launch, {"pretrained_network": pretrain_share, "finetuned_network": finetune_share})
 
 
-def _run(pipeline: "Pipeline", targets: Sequence[str]) -> None:
+def _run(pipeline: "HeldPipeline", targets: Sequence[str]) -> None:
     from engage_pipeline.model.promotion.predicting import lacks_model
     from engage_pipeline.orchestration.running import outcome, run_pipeline, summary
 

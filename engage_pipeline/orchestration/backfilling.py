@@ -14,7 +14,7 @@ from engage_pipeline.orchestration.dead_runs import close_dead_runs
 from engage_pipeline.orchestration.graph import build_graph
 from engage_pipeline.orchestration.launching import BACKFILL_COMMAND, launched_by
 from engage_pipeline.orchestration.partitions import register_parts
-from engage_pipeline.orchestration.resources import Pipeline
+from engage_pipeline.orchestration.resources import AnyPipeline
 from engage_pipeline.orchestration.running import batches, materialize
 from engage_pipeline.store.mirror.following import send_unsent
 from engage_pipeline.store.plan import Step, plan_segment, training_parts
@@ -33,7 +33,7 @@ class Backfill:
 
 
 def backfill(
-    pipeline: Pipeline,
+    pipeline: AnyPipeline,
     instance: dg.DagsterInstance,
     asset: str,
     patterns: Sequence[str],
@@ -47,6 +47,7 @@ def backfill(
     if asset not in ARTIFACTS or not ARTIFACTS[asset].partitioned:
         having = ", ".join(name for name, artifact in ARTIFACTS.items() if artifact.partitioned)
         raise UserError(f"--asset {asset}: not an asset with parts; these are {having}")
+    pipeline = pipeline.held()
     store = pipeline.store()
     send_unsent(store)
     steps = _chosen(asset, _parts(store, asset), patterns) if patterns else plan_segment(store, [asset])

@@ -17,11 +17,11 @@ LOGGER = logging.getLogger("engage_pipeline")
 
 
 def in_lines(failed: Iterable[Problems]) -> list[str]:
-    """Returns the problems of runs, a line for each asset or check."""
+    """Returns the problems of runs, a line for each asset or check; several mistakes in one are joined by `; `."""
     together: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for problems in failed:
         for name, by_part in problems.items():
-            together[name].update(by_part)
+            together[name].update({part: "; ".join(problem.splitlines()) for part, problem in by_part.items()})
     return [f"{name}: {grouped(by_part)}" for name, by_part in together.items()]
 
 

@@ -13,13 +13,13 @@ from engage_pipeline.orchestration.assets.definition import backfilled, under
 from engage_pipeline.orchestration.assets.freshness import kept_fresh
 from engage_pipeline.orchestration.checks import CHECKS
 from engage_pipeline.orchestration.executors import chosen_executor
-from engage_pipeline.orchestration.resources import Pipeline
+from engage_pipeline.orchestration.resources import AnyPipeline
 from engage_pipeline.settings.settings import Settings
 
 LOGGER = logging.getLogger("engage_pipeline")
 
 
-def build_graph(pipeline: Pipeline, settings: Settings | None = None) -> dg.Definitions:
+def build_graph(pipeline: AnyPipeline, settings: Settings | None = None) -> dg.Definitions:
     """Returns every asset with its checks: what a run needs. `settings` None = those of `pipeline`."""
     settings = settings or known_settings(pipeline)
     assets = [
@@ -32,7 +32,7 @@ def build_graph(pipeline: Pipeline, settings: Settings | None = None) -> dg.Defi
     )
 
 
-def known_settings(pipeline: Pipeline) -> Settings:
+def known_settings(pipeline: AnyPipeline) -> Settings:
     """Returns the settings for definitions. A broken file gives the defaults: it fails the steps, not the loading."""
     try:
         return pipeline.settings()

@@ -1,5 +1,6 @@
-"""The resource of the assets: the settings, read anew for each step, and their store."""
+"""The resource of the assets: the settings, read anew for each step or held for a whole run, and their store."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +35,30 @@ class Pipeline(dg.ConfigurableResource):
     def store(self) -> ArtifactStore:
         """Returns the store of the artifacts under these settings."""
         return open_store(self.settings())
+
+    def held(self) -> "HeldPipeline":
+        """Reads the settings now, for runs in this process. Raises UserError naming the problem."""
+        return HeldPipeline(self.settings())
+
+
+@dataclass(frozen=True)
+class HeldPipeline:
+    """The same resource for runs in this process: a change of config.yaml takes effect after them."""
+
+    loaded: Settings
+
+    def settings(self) -> Settings:
+        """Returns the settings that the run started with."""
+        return self.loaded
+
+    def store(self) -> ArtifactStore:
+        """Returns the store of the artifacts under these settings."""
+        return open_store(self.loaded)
+
+    def held(self) -> "HeldPipeline":
+        """Returns the same."""
+        return self
+
+
+AnyPipeline = Pipeline | HeldPipeline
+"""What can plan and execute runs."""

@@ -26,7 +26,7 @@ from engage_pipeline.orchestration.launching import RUN_COMMAND, launched_by, on
 from engage_pipeline.orchestration.partitions import PARTS, RANGE_END, RANGE_START, register_parts
 from engage_pipeline.orchestration.pools import runs_in_pools, set_up_pools
 from engage_pipeline.orchestration.preflight import require_ready
-from engage_pipeline.orchestration.resources import Pipeline
+from engage_pipeline.orchestration.resources import AnyPipeline
 from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.facts import Facts
@@ -41,7 +41,7 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def run_pipeline(
-    pipeline: Pipeline,
+    pipeline: AnyPipeline,
     instance: dg.DagsterInstance,
     wanted: Collection[str] = ARTIFACTS.keys(),
     *,
@@ -54,10 +54,11 @@ def run_pipeline(
     """Makes the stale artifacts among `wanted`; returns the steps that were made, in order.
 
     `command` asks for this, or the Dagster run with the id `started_by`. With `only_made`, artifacts that were never
-    left out. `warnings` records the results of the checks, and `made` each step that was made, also before an error.
-    What another run makes meanwhile is not made again. Raises UserError before any work if something is missing
-    (preflight), and with the reason if an asset fails.
+    made are left out. `warnings` records the results of the checks, and `made` each step that was made, also before an
+    error. The settings are read once, and what another run makes meanwhile is not made again. Raises UserError before
+    any work if something is missing (preflight), and with the reason if an asset fails.
     """
+    pipeline = pipeline.held()
     settings = pipeline.settings()
     require_ready(pipeline.store(), wanted)
     definitions = build_graph(pipeline)

@@ -5,10 +5,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
+from engage_pipeline.commands.options import open_pipeline
+from engage_pipeline.errors import UserError
+from engage_pipeline.orchestration import backfilling, running
 from engage_pipeline.orchestration.assets.materializing import ONLY_STALE, PLANNED
 from engage_pipeline.orchestration.graph import build_graph
 from engage_pipeline.orchestration.history import open_instance
@@ -63,6 +67,42 @@ def test_a_planned_step_takes_what_another_run_has_made(
     assert "test_tweets: made by another run meanwhile" in caplog.messages
     assert "tweet_parts/part-00001: made by another run meanwhile" not in caplog.messages
     assert instance.get_materialized_partitions(dg.AssetKey("tweet_parts")) == {"part-00000", "part-00001"}
+
+
+def test_a_file_that_is_spoiled_meanwhile_does_not_stop_a_run(
+    config: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil(definitions: dg.Definitions, *arguments: Any) -> list[str]:
+        config.write_text("foo: 1\nbar: 2\n", encoding="utf-8")
+        return materialize(definitions, *arguments)
+
+    monkeypatch.setattr(running, "materialize", spoil)
+    made = running.run_pipeline(Pipeline(config=str(config)), instance, ["tweet_parts", "test_tweets"])
+    assert [step.artifact for step in made] == [*["tweet_parts"] * 3, "test_tweets"]
+    with pytest.raises(UserError, match="no such setting"):
+        running.run_pipeline(Pipeline(config=str(config)), instance, ["test_tweets"])
+
+
+def test_a_backfill_and_a_command_keep_the_settings_that_they_started_with(
+    config: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = open_pipeline(config, None, ["seed=77"])
+
+    def spoil(definitions: dg.Definitions, *arguments: Any) -> list[str]:
+        config.write_text("foo: 1\n", encoding="utf-8")
+        return materialize(definitions, *arguments)
+
+    monkeypatch.setattr(backfilling, "materialize", spoil)
+    done = backfilling.backfill(Pipeline(config=str(config)), instance, "tweet_parts", ["part-00000"])
+    assert done.failures == ()
+    assert opened.store().settings.seed == 77
+
+
+def test_several_mistakes_are_one_line(config: Path, instance: dg.DagsterInstance) -> None:
+    graph = build_graph(Pipeline(config=str(config)))
+    config.write_text("foo: 1\nbar: 2\n", encoding="utf-8")
+    (line,) = materialize(graph, instance, [[Step("test_tweets", None, "asked for")]])
+    assert line == f"test_tweets: {config}: foo: no such setting; {config}: bar: no such setting"
 
 
 def test_a_step_that_was_asked_for_is_made_again(config: Path, instance: dg.DagsterInstance) -> None:

@@ -22,7 +22,7 @@ from engage_pipeline.orchestration.assets.materializing import materialization, 
 from engage_pipeline.orchestration.checks.deletions import CHECK, judge
 from engage_pipeline.orchestration.dead_runs import mark_run
 from engage_pipeline.orchestration.launching import FORGET_COMMAND, runs_in_words
-from engage_pipeline.orchestration.resources import Pipeline
+from engage_pipeline.orchestration.resources import AnyPipeline, Pipeline
 from engage_pipeline.plurals import counted
 from engage_pipeline.store.deletion_ledger import LEDGER, enter, predating
 from engage_pipeline.store.manifests import label
@@ -74,13 +74,14 @@ class ForgetOutcome:
 
 
 def forget(
-    pipeline: Pipeline, instance: dg.DagsterInstance, report: Report | None = None, *, started_by: str | None = None
+    pipeline: AnyPipeline, instance: dg.DagsterInstance, report: Report | None = None, *, started_by: str | None = None
 ) -> ForgetOutcome:
     """Applies the current lists to every artifact. After a failure or a kill, call it again: it resumes.
 
     `report` receives the event of each rewritten part; None = the instance. Problems of single artifacts are in the
     outcome. Raises UserError if a list can't be read.
     """
+    pipeline = pipeline.held()
     store = pipeline.store()
     deletions = read_deletions(store.settings.deletions, follow_links=store.settings.follow_links)
     lock = (store.root / LEDGER).with_name(".forget.lock")
@@ -94,7 +95,7 @@ def forget(
 
 
 def _forget_everywhere(
-    pipeline: Pipeline, instance: dg.DagsterInstance, outcome: ForgetOutcome, report: Report, started_by: str | None
+    pipeline: AnyPipeline, instance: dg.DagsterInstance, outcome: ForgetOutcome, report: Report, started_by: str | None
 ) -> None:
     store = pipeline.store()
     enter(store, [])
@@ -122,7 +123,7 @@ def _remove_orphans(store: ArtifactStore, outcome: ForgetOutcome) -> None:
 
 
 def _make_again(
-    pipeline: Pipeline, instance: dg.DagsterInstance, outcome: ForgetOutcome, started_by: str | None
+    pipeline: AnyPipeline, instance: dg.DagsterInstance, outcome: ForgetOutcome, started_by: str | None
 ) -> None:
     """Remakes counts, similar authors and features; then the scores and results.csv of the existing models."""
     before = len(outcome.problems)
@@ -148,7 +149,7 @@ def _read_published_counters(store: ArtifactStore) -> None:
 
 
 def _make(
-    pipeline: Pipeline,
+    pipeline: AnyPipeline,
     instance: dg.DagsterInstance,
     names: Sequence[str],
     outcome: ForgetOutcome,
