@@ -33,6 +33,7 @@ NOT_CONTENT = {
     "mirror",
     "engine",
 } | {
+    "ingest",
     "checks",
     "promotion",
     "automation",
@@ -86,6 +87,12 @@ def test_counts_inside_the_scored_file_make_no_more_than_the_trees_stale(tmp_pat
     assert changed == {"engagement_trees"}
 
 
+def test_no_artifact_depends_on_the_limit_of_rejected_lines() -> None:
+    """It changes no content, and rules hold published parts to it."""
+    for name in ARTIFACTS:
+        assert not any(one.startswith("ingest") for one in relevant_settings(name, Settings()))
+
+
 def test_submission_is_made_of_everything_but_the_evaluation() -> None:
     assert ancestry("submission") == set(ARTIFACTS) - {"evaluation"}
 
@@ -94,7 +101,7 @@ READ_BY: dict[str, set[str]] = {
     "token_sketches": {"encoder.parts", "encoder.max_tweets", "encoder.max_tokens", "encoder.checkpoint"},
     "finetuned_encoder": {"encoder.model", "encoder.max_tokens", "encoder.mask_probability", "seed"},
     "emde_sketches": {"sketch_width", "sketch_depth", "seed"},
-    "validation_tweets": {"validation_percentage", "num_validation_chunks", "seed", "ingest"},
+    "validation_tweets": {"validation_percentage", "num_validation_chunks", "seed"},
     "author_similarity": {"authors_similarity_top_N", "authors_similarity_threshold", "max_n_parts"},
     "tweet_topics": {"topics", "seed"},
     "user_communities": {"communities", "seed"},

@@ -63,9 +63,11 @@ def failure(failed: FailedShare, kept: Path | None) -> UserError:
     kinds = ", ".join(f"{kind} {number:,}" for kind, number in failed.tally.reasons.most_common())
     first, *others = (example.words() for example in failed.first.examples)
     more = f"; then {'; '.join(others)}" if others else ""
-    see = f"; see engage rejects {kept.parent.name}" if kept else ""
+    see = (
+        f"see engage rejects {kept.parent.name}" if kept else "--set ingest.max_rejected_share=1 reads the other lines"
+    )
     return UserError(
         f"{failed.part}: {count} can't be read ({kinds}), more than ingest.max_rejected_share = {failed.setting:g}; "
-        f"the first is {first}{more}{see}",
+        f"the first is {first}{more}; {see}",
         {"reasons": dict(sorted(failed.tally.reasons.items())), "examples": failed.first.shown_examples()},
     )

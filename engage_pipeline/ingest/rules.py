@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import schema_difference
-from engage_pipeline.ingest.facts import PartFacts
+from engage_pipeline.ingest.facts import PartFacts, facts_by_part
 from engage_pipeline.ingest.part_comparison import same_content
 from engage_pipeline.ingest.side_files import DAYS, SAMPLE, rows_in_milliseconds, rows_outside, shared_rows
 from engage_pipeline.store.file_names import FEATURES, PROFILE_ENDING, REJECTS, TWEETS
@@ -63,9 +63,15 @@ def lines_add_up(store: Reader, version: Version) -> Outcome:
 
 @rule("{lines are rejected:,} of {of:,} lines are rejected", limits=("ingest.max_rejected_share",))
 def few_lines_are_rejected(store: Reader, version: Version) -> Outcome:
-    """No larger share of the lines is rejected than ingest.max_rejected_share."""
-    facts, share = PartFacts.read(version.manifest), store.settings.ingest.max_rejected_share
-    return _limited("lines are rejected", facts.rejected, facts.lines, "ingest.max_rejected_share", share)
+    """No larger share of the lines of a part is rejected than ingest.max_rejected_share."""
+    parts, share = facts_by_part(version.manifest), store.settings.ingest.max_rejected_share
+    found = {
+        part: _limited("lines are rejected", one.rejected, one.lines, "ingest.max_rejected_share", share)
+        for part, one in parts.items()
+    }
+    problem = next((f"{part + ': ' if part else ''}{one.problem}" for part, one in found.items() if one.problem), "")
+    sums = {"lines are rejected": sum(one.rejected for one in parts.values())}
+    return Outcome(problem, {**sums, "of": sum(one.lines for one in parts.values())})
 
 
 @rule("{rows come twice:,} of {of:,} rows come twice", limits=("checks.max_duplicate_share",))
@@ -213,6 +219,7 @@ RULES: dict[str, Rules] = {
     ),
     "test_tweets": (
         columns_are_as_declared(lambda _: schema.tweet_schema(labelled=False)),
+        few_lines_are_rejected,
         no_row_is_in_another_window,
     ),
 }

@@ -89,6 +89,14 @@ def test_the_edge_of_the_rejected_share(store: ArtifactStore, rejected: int, fin
     assert found == ("" if fine else f"{rejected} of 100 lines are rejected (ingest.max_rejected_share = 0.05)")
 
 
+def test_the_rejected_share_of_each_test_part(store: ArtifactStore) -> None:
+    """10 of 200 lines are at the limit, but not the 6 of the second part's 100."""
+    for second, wrong in ((5, ""), (6, "b: 6 of 100 lines are rejected (ingest.max_rejected_share = 0.05)")):
+        publish(store, "test_tweets", parts={"a": {**FACTS, "rejected": 4}, "b": {**FACTS, "rejected": second}})
+        found = few_lines_are_rejected.look(store, store.open("test_tweets"))
+        assert (found.problem, found.figures) == (wrong, {"lines are rejected": 4 + second, "of": 200})
+
+
 @pytest.mark.parametrize(("duplicates", "fine"), [(0, True), (9, True), (10, False)])
 def test_the_edge_of_the_duplicate_share(store: ArtifactStore, duplicates: int, fine: bool) -> None:
     publish(store, duplicates=duplicates)

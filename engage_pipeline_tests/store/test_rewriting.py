@@ -53,12 +53,11 @@ def test_a_rewritten_version_stays_one_of_its_sources_and_settings(store: Artifa
     raw = tmp_path / "raw" / "part-0"
     raw.parent.mkdir()
     raw.write_bytes(b"one")
-    publish(store, "test_tweets", b"one", None, raw)
-    before = store.open("test_tweets").manifest
-    ingest = store.settings.ingest.model_copy(update={"max_rejected_share": 0.5})
-    other = bare_store(store.settings.model_copy(update={"ingest": ingest}))
-    rewritten(other, b"o")
-    after = store.open("test_tweets").manifest
+    publish(store, "validation_tweets", b"one", None, raw)
+    before = store.open("validation_tweets").manifest
+    other = bare_store(store.settings.model_copy(update={"validation_percentage": 0.5}))
+    rewritten(other, b"o", "validation_tweets")
+    after = store.open("validation_tweets").manifest
     assert (after.settings, after.sources, after.inputs, after.code_version) == (
         before.settings,
         before.sources,
@@ -66,9 +65,10 @@ def test_a_rewritten_version_stays_one_of_its_sources_and_settings(store: Artifa
         before.code_version,
     )
     assert after.version != before.version
-    assert other.stale("test_tweets", None, [raw]) == "ingest.max_rejected_share: 0.01 → 0.5"
+    share = store.settings.validation_percentage
+    assert other.stale("validation_tweets", None, [raw]) == f"validation_percentage: {share} → 0.5"
     raw.write_bytes(b"two")
-    assert store.stale("test_tweets", None, [raw]) == "part-0 was replaced"
+    assert store.stale("validation_tweets", None, [raw]) == "part-0 was replaced"
 
 
 def test_a_raising_block_leaves_the_version_as_it_was(store: ArtifactStore) -> None:

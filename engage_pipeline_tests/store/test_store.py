@@ -208,10 +208,10 @@ def test_an_artifact_of_other_settings_is_not_opened(store: ArtifactStore, setti
 
 
 def test_a_nested_setting_is_named(store: ArtifactStore, settings: Settings) -> None:
-    publish(store, "test_tweets", b"rows")
-    ingest = settings.ingest.model_copy(update={"max_rejected_share": 0.5})
-    other = bare_store(settings.model_copy(update={"ingest": ingest}))
-    assert other.stale("test_tweets") == "ingest.max_rejected_share: 0.01 → 0.5"
+    publish(store, "tweet_topics", b"rows")
+    topics = settings.topics.model_copy(update={"most_per_language": 9})
+    other = bare_store(settings.model_copy(update={"topics": topics}))
+    assert other.stale("tweet_topics") == "topics.most_per_language: 60 → 9"
 
 
 def test_stale_follows_inputs_sources_and_settings(store: ArtifactStore, settings: Settings) -> None:

@@ -99,6 +99,18 @@ def test_the_one_bad_line_among_many_is_named_with_file_and_reason(
     assert len(read_results(tmp_path / "results.csv")[0]) == 119
 
 
+def test_a_part_with_many_bad_lines_is_predicted_under_another_limit(settings: Settings, tmp_path: Path) -> None:
+    """The message names the way out, and no artifact depends on the limit."""
+    good = gzip.decompress((GOLDEN / "test" / "part-00000.gz").read_bytes()).splitlines(keepends=True)[:100]
+    part = tmp_path / "part-00000"
+    part.write_bytes(b"".join([*good[:50], b"bad\n", b"bad\n", *good[50:]]))
+    with pytest.raises(UserError, match=r"= 0\.01; .*; --set ingest\.max_rejected_share=1 reads the other lines$"):
+        predict([part], tmp_path / "results.csv", settings, threads=1)
+    lenient = settings.model_copy(update={"ingest": settings.ingest.model_copy(update={"max_rejected_share": 1.0})})
+    report = predict([part], tmp_path / "results.csv", lenient, threads=1)
+    assert (report.rows, report.rejected) == (100, 2)
+
+
 def test_an_id_that_no_results_file_can_hold_is_named(settings: Settings, tmp_path: Path) -> None:
     lines = gzip.decompress((GOLDEN / "test" / "part-00000.gz").read_bytes()).splitlines()[:20]
     fields = lines[5].split(b"\x01")

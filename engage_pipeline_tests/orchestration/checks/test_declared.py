@@ -22,7 +22,7 @@ BLOCKING = {
         "holdout_has_its_share",
         "no_row_is_in_another_window",
     },
-    "test_tweets": {"columns_are_as_declared", "no_row_is_in_another_window"},
+    "test_tweets": {"columns_are_as_declared", "few_lines_are_rejected", "no_row_is_in_another_window"},
     "interaction_counts": {"counts_cover_every_row", "every_engagement_occurs", "no_part_is_counted_twice"},
     "validation_counts": {"counts_cover_every_validation_row"},
     "interaction_features": {"columns_are_as_declared", "every_row_has_features"},
