@@ -40,9 +40,14 @@ data/raw: setup
 	  mv data/.raw data/raw; \
 	fi
 
-# Dagster would warn that it prefers `dg dev`, which is a package of its own and starts the same processes.
+PORT ?= 3000
+
+# Dagster would warn that it prefers `dg dev`, which is a package of its own and starts the same processes. On a port that
+# is taken it would go on without its UI.
 ui: setup
-	$(BIN)/python -W ignore:Function -m dagster dev --host 127.0.0.1 --port 3000
+	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT)))' 2>/dev/null || \
+	  { echo 'make ui: port $(PORT) is taken; choose another: make ui PORT=3001' >&2; exit 1; }
+	$(BIN)/python -W ignore:Function -m dagster dev --host 127.0.0.1 --port $(PORT)
 
 # SEED=7 runs the tests in the random order of that seed.
 TEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=15 \

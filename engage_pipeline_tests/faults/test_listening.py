@@ -1,6 +1,10 @@
 """What listens on a port, where: the UI on this machine only, as nothing in it asks who is there."""
 
 import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import yaml
 
@@ -18,6 +22,17 @@ def test_make_ui_binds_to_this_machine() -> None:
     (command,) = re.findall(r"^\t(.*dagster dev.*)$", text("Makefile"), re.MULTILINE)
     assert re.search(r"--host 127\.0\.0\.1(?!\S)", command)
     assert f"python {' '.join(MAKE_UI)} --host" in command
+
+
+def test_make_ui_stops_where_its_port_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        command = ["make", "--no-print-directory", "--old-file=setup", f"BIN={Path(sys.executable).parent}", "ui"]
+        done = subprocess.run([*command, f"PORT={port}"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    line, _ = done.stderr.splitlines()
+    assert line == f"make ui: port {port} is taken; choose another: make ui PORT=3001"
 
 
 def test_compose_publishes_the_ui_alone_and_on_this_machine() -> None:
