@@ -127,7 +127,10 @@ def explain(
 ) -> None:
     """Explain the prediction of one row: the contribution of each family of features, and the counters behind it.
 
-    The row is treated as a test row. A row of a training or validation part is itself counted in these counters.
+    `logits` is what a family adds to the log-odds, `points` the probability minus that without the family, in %. `from`
+    is the probability of a row of which nothing is known, `base rate` the share of the training rows with the
+    engagement. The row is treated as a test row. A row of a training or validation part is itself counted in these
+    counters.
     """
     from engage_pipeline.submission.explanation.as_json import write_json
     from engage_pipeline.submission.explanation.as_text import to_text

@@ -134,7 +134,7 @@ class _Checker:
 
     def _whole(self, block: bytes) -> pa.Table | None:
         """Returns the texts of a block whose every line is well-formed; None if one may not be."""
-        if not block.endswith(_NEWLINE) or _byte_problem(block) is not None:
+        if not block.endswith(_NEWLINE) or byte_problem(block) is not None:
             return None
         try:
             texts = read_texts(block, self._width.columns)
@@ -179,7 +179,7 @@ class _Checker:
             line = layout.block[start:end]
             kept.append(layout.block[cursor:start])
             cursor = end + 1
-            problem = _byte_problem(line) if line else ""
+            problem = byte_problem(line) if line else ""
             if problem is None:
                 fitted, problem = self._width.fit(line, int(numbers[index]))
                 problem = problem or cut
@@ -226,7 +226,7 @@ class _Layout:
         return np.unique(np.searchsorted(self.ends, np.flatnonzero(at)))
 
 
-def _byte_problem(line: bytes) -> str | None:
+def byte_problem(line: bytes) -> str | None:
     """Returns why a line is malformed by its bytes, or why a block of lines may hold such a line; None if not."""
     if len(line) > MAX_LINE_BYTES:
         return f"length: {len(line):,} bytes, more than {MAX_LINE_BYTES:,}"

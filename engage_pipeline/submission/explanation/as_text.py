@@ -17,7 +17,8 @@ LEAST_SHOWN = 0.005
 _LEGEND = (
     "logits: what the family adds to the log-odds. points: the probability minus that without the family, in %.",
     "in brackets: where the true probability is for about nine rows in ten, by what the mixed model does not know.",
-    "from: a row of which nothing is known. by: the feature with the largest contribution of its family.",
+    "from: a row of which nothing is known. base rate: the share of the training rows with the engagement.",
+    "by: the feature with the largest contribution of its family.",
     "counters: how often the key was shown, with each engagement, and with none.",
 )
 

@@ -20,6 +20,7 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import scratch_folder
 from engage_pipeline.files.raw_parts import find_part
+from engage_pipeline.ingest.parsing.lines import byte_problem
 from engage_pipeline.ingest.parsing.part_rows import count_rows, row_line
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.ingest.rejects import read_rejects
@@ -116,7 +117,8 @@ def _read_tweet(line: bytes, where: str, folder: Path, settings: Settings) -> tu
         labels = {target: times[schema.engagement_timestamp(target)] is not None for target in schema.TARGETS}
         fields = fields[: schema.N_TEST_COLUMNS]
     elif len(fields) != schema.N_TEST_COLUMNS:
-        raise UserError(f"{where} is rejected: columns: {len(fields)} instead of {schema.N_TEST_COLUMNS}")
+        reason = byte_problem(line) or f"columns: {len(fields)} instead of {schema.N_TEST_COLUMNS}"
+        raise UserError(f"{where} is rejected: {reason}")
     return _ingest(_SEPARATOR.join(fields), where, folder, settings, labelled=False), labels
 
 

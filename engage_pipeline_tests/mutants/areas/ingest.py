@@ -17,7 +17,7 @@ MUTATIONS = [
         ("if waiting > _MAX_BLOCK_BYTES:", "if waiting > 2 * _MAX_BLOCK_BYTES:"),
         ("waiting += len(data) - end", "waiting = len(data) - end"),
         ("blank = texts.column(0).null_count and (", "blank = texts.column(0).null_count < 0 and ("),
-        ("not block.endswith(_NEWLINE) or _byte_problem", "_byte_problem"),
+        ("not block.endswith(_NEWLINE) or byte_problem", "byte_problem"),
         ("self.blank += int((layout.lengths == 0).sum())", "self.blank += len(dropped)"),
         (
             "                problem = problem or cut\n",

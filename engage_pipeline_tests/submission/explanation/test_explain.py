@@ -31,6 +31,7 @@ from engage_pipeline.submission.explanation.explain import explain
 from engage_pipeline.submission.explanation.words import describe
 from engage_pipeline.submission.predict import predict
 from engage_pipeline_tests import worlds
+from engage_pipeline_tests.documented import commands
 from engage_pipeline_tests.ingest.parsing.parquet_parts import typed, write
 from engage_pipeline_tests.model.bundles import quiet_settings
 from engage_pipeline_tests.model.network.network_samples import set_column
@@ -172,12 +173,19 @@ def test_labels_are_shown_and_change_nothing(finished_world: Path, settings: Set
     assert "label:" not in to_text(unlabelled)
 
 
+def test_output_and_help_say_what_the_figures_mean(settings: Settings, part: Path) -> None:
+    text, told = to_text(explain(part, 3, settings, threads=1)), re.sub(r"\s+", " ", commands()["explain"].help)
+    for word in ("logits", "points", "from", "base rate"):
+        assert f"{word}: " in text
+        assert f"`{word}` is" in told or f"`{word}` the" in told
+
+
 def test_what_has_no_prediction_is_named_with_the_reason(settings: Settings, part: Path, tmp_path: Path) -> None:
     good = part.read_bytes().splitlines()[0]
     fields = good.split(b"\x01")
     wrong_time = b"\x01".join([*fields[:8], b"yesterday", *fields[9:]])
     wrong_label = good + b"\x01\x01\x01\x01soon"
-    lines = [good, b"", b"too\x01few", good.replace(fields[2], b"\xff"), wrong_time, wrong_label]
+    lines = [good, b"", b"too\x01few", good.replace(fields[2], b"\xff"), wrong_time, wrong_label, b"of\x00zero"]
     bad = tmp_path / "part-00000"
     bad.write_bytes(b"\n".join(lines))
     for row, reason in (
@@ -186,8 +194,9 @@ def test_what_has_no_prediction_is_named_with_the_reason(settings: Settings, par
         (3, "row 3 is rejected: encoding: invalid UTF-8"),
         (4, "row 4 is rejected: tweet_timestamp: 'yesterday' is no integer"),
         (5, "row 5 is rejected: like_timestamp: 'soon' is no integer"),
-        (6, "no row 6: it has 6 lines, rows 0 to 5"),
-        (-1, "no row -1: it has 6 lines"),
+        (6, "row 6 is rejected: NUL: a byte 0"),
+        (7, "no row 7: it has 7 lines, rows 0 to 6"),
+        (-1, "no row -1: it has 7 lines"),
     ):
         with pytest.raises(UserError, match=re.escape(reason)) as caught:
             explain(bad, row, settings)
