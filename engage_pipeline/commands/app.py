@@ -5,6 +5,7 @@ Commands import heavy modules inside: `engage --help` loads neither Dagster nor 
 
 import io
 import logging
+import signal
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -15,7 +16,11 @@ import typer
 from engage_pipeline.commands import comparison, data, documents, init, models, pipeline
 from engage_pipeline.commands.group import Commands
 from engage_pipeline.errors import UserError
+from engage_pipeline.files.outputs import StdoutClosedError
 from engage_pipeline.machine import full_disk, refusals, stopping
+
+_PIPE_CLOSED = 128 + signal.SIGPIPE
+"""Exit status of a program whose reader has seen enough, such as `head`."""
 
 app = typer.Typer(
     cls=Commands,
@@ -73,6 +78,9 @@ def run_command() -> int:
         stopping.end_if_told()
         documents.finish()
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except StdoutClosedError:
+        documents.finish()
+        return _PIPE_CLOSED
     except UserError as error:
         return _failed(str(error), error.details)
     except Exception as error:

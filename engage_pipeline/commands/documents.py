@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import typer
@@ -59,6 +60,6 @@ def finish(error: str | None = None, details: Mapping[str, Any] | None = None) -
         return
     if error is not None:
         _document.update({ERROR: error, **({"details": dict(details)} if details else {})})
-    with os.fdopen(output, "w", encoding="utf-8") as file:
+    with suppress(BrokenPipeError), os.fdopen(output, "w", encoding="utf-8") as file:  # head ends early
         values = {name: value() if callable(value) else value for name, value in _document.items()}
         file.write(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

@@ -29,6 +29,10 @@ _MOST_LINKS = 40
 """The most symbolic links that Linux follows."""
 
 
+class StdoutClosedError(UserError):
+    """The reader of standard output has ended, such as `head`: nobody needs the rest."""
+
+
 @dataclass(frozen=True)
 class Output:
     """A checked place to write to. `target`: the regular file or the object to make; None = a stream.
@@ -87,7 +91,8 @@ class _Stream(io.FileIO):
         try:
             return super().write(data)
         except BrokenPipeError as error:
-            raise UserError(f"{self._path}: its reader has ended (broken pipe)") from error
+            line = f"{self._path}: its reader has ended (broken pipe)"
+            raise (StdoutClosedError if self._path == STDOUT else UserError)(line) from error
         except OSError as error:
             raise UserError(f"{self._path}: {error.strerror or error}") from error
 
