@@ -61,7 +61,8 @@ class ReadableStore:
             raise UserError(f"{label(name, key)} is not there yet: materialize it first")
         settings = relevant_settings(name, self.settings)
         if changed := staleness.changed_setting(manifest.settings, settings, default_settings(name)):
-            raise UserError(f"{label(name, key)} was made with other settings ({changed}): materialize it again")
+            other = f"{label(name, key)} was made with other settings ({changed})"
+            raise UserError(f"{other}: materialize it again, or give its settings with --set")
         if reason := self._failed(manifest):
             raise UserError(f"{label(name, key)} {reason}: correct the cause and materialize it again")
         return self.version(manifest)

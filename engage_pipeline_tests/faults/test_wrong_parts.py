@@ -81,7 +81,10 @@ def test_artifacts_of_other_settings_are_not_mixed(finished_world: Path, tmp_pat
         )
     (failure,) = [event.step_failure_data for event in run.all_node_events if event.is_step_failure]
     assert failure.user_failure_data is not None
-    said = "emde_sketches was made with other settings (sketch_depth: 4 → 5): materialize it again"
+    said = (
+        "emde_sketches was made with other settings (sketch_depth: 4 → 5): "
+        "materialize it again, or give its settings with --set"
+    )
     assert failure.user_failure_data.description == said
     store = worlds.store_of(config)
     assert store.manifest("pretrained_network") == before

@@ -203,7 +203,7 @@ def test_a_part_name_that_may_not_become_a_path_is_refused(store: ArtifactStore,
 def test_an_artifact_of_other_settings_is_not_opened(store: ArtifactStore, settings: Settings) -> None:
     publish(store, "emde_sketches", b"codes")
     other = bare_store(settings.model_copy(update={"sketch_depth": 5}))
-    with pytest.raises(UserError, match=r"made with other settings \(sketch_depth: 4 → 5\)"):
+    with pytest.raises(UserError, match=r"other settings \(sketch_depth: 4 → 5\): materialize it again, or .* --set"):
         other.open("emde_sketches")
 
 
