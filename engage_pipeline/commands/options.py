@@ -21,7 +21,7 @@ Values = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="One setting, such as network.hidden_size=256; may be repeated. Overrides file, preset and the variables "
+        help="One setting, such as network.hidden_size=128; may be repeated. Overrides file, preset and the variables "
         "ENGAGE__SECTION__KEY.",
     ),
 ]

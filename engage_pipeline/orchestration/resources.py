@@ -23,7 +23,7 @@ class Pipeline(dg.ConfigurableResource):
     overrides: dict[str, Any] = Field(
         default_factory=dict,
         description="Single settings over file, environment and preset, shaped like the file: "
-        "`network: {hidden_size: 256}`, or with dots: `network.hidden_size: 256`.",
+        "`network: {hidden_size: 128}`, or with dots: `network.hidden_size: 128`.",
     )
 
     def settings(self) -> Settings:

@@ -70,7 +70,7 @@ def from_environment(model: type[BaseModel]) -> list[Override]:
 
 
 def from_arguments(texts: Sequence[str]) -> list[Override]:
-    """Returns the settings of arguments such as `network.hidden_size=256`, in order.
+    """Returns the settings of arguments such as `network.hidden_size=128`, in order.
 
     Raises UserError naming each argument of another form.
     """
@@ -80,7 +80,7 @@ def from_arguments(texts: Sequence[str]) -> list[Override]:
         name, equals, value = text.partition("=")
         try:
             if not name or not equals:
-                raise UserError(f"{SET} {shown(text)}: write section.key=value, such as network.hidden_size=256")
+                raise UserError(f"{SET} {shown(text)}: write section.key=value, such as network.hidden_size=128")
             found += _leaves(tuple(name.strip().split(".")), _value(value, f"{SET} {name}"), SET)
         except UserError as error:
             problems.append(str(error))

@@ -55,11 +55,11 @@ A single value comes from elsewhere, too; the later one wins:
 
 | source | example |
 |---|---|
-| the file | `network: {hidden_size: 256}` |
-| the environment: `ENGAGE__`, section and key in capitals | `ENGAGE__SEED=2`, `ENGAGE__NETWORK__HIDDEN_SIZE=256` |
+| the file | `network: {hidden_size: 128}` |
+| the environment: `ENGAGE__`, section and key in capitals | `ENGAGE__SEED=2`, `ENGAGE__NETWORK__HIDDEN_SIZE=128` |
 | `--preset`, for the defaults | `engage run --preset demo` |
-| `--set`, which may be repeated | `engage run --set network.hidden_size=256 --set max_n_parts=null` |
-| Dagster's launchpad, [for a run](operations.md#for-scripts) | `overrides: {network: {hidden_size: 256}}` |
+| `--set`, which may be repeated | `engage run --set network.hidden_size=128 --set max_n_parts=null` |
+| Dagster's launchpad, [for a run](operations.md#for-scripts) | `overrides: {network: {hidden_size: 128}}` |
 
 Values are written in YAML, as in the file; an empty variable counts as unset. Relative paths are relative to the file
 wherever they come from. All mistakes are listed at once, a line each with source and key.
