@@ -104,7 +104,7 @@ def predict(
         [*inputs, *(more or [])], output, settings, threads=threads, processes=processes, allow_mixed=allow_mixed
     )
     rows, rejected = counted(report.rows, "row"), counted(report.rejected, "line")
-    speed = f"{report.rows_per_second:,.0f} rows a second"
+    speed = f"{report.start_seconds:.1f} s of them to start, then {report.rows_per_second:,.0f} rows a second"
     documents.put({"output": str(output), **asdict(report), "rows_per_second": report.rows_per_second})
     said = f"{output}: {rows} in {report.seconds:.1f} s, {speed}, {rejected} rejected"
     typer.echo(said, err=find_output(output).is_stdout)

@@ -121,7 +121,6 @@ def predict(
 def _report(done: _Predicted, warnings: Sequence[str], started: float) -> PredictReport:
     rejected = sum(report.rejected for report in done.reports.values())
     seconds, start_seconds = time.monotonic() - started, done.loaded - started
-    LOGGER.info("predict: %.1f s, of which %.1f s to start", seconds, start_seconds)
     return PredictReport(done.seen.rows, seconds, rejected, tuple(warnings), start_seconds)
 
 

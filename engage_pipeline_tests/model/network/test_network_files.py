@@ -61,5 +61,5 @@ def test_weights_of_another_shape_are_refused_in_a_few_words(tmp_path: Path) -> 
     path = tmp_path / "network.json"
     values = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**values, "hidden_size": 7}), encoding="utf-8")
-    with pytest.raises(UserError, match="not a network: its weights are not those of its architecture and shape$"):
+    with pytest.raises(UserError, match=r"not a network: its weights are not those of its architecture and shape$"):
         load_network(tmp_path)
