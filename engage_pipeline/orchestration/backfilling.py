@@ -8,7 +8,7 @@ import dagster as dg
 
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
-from engage_pipeline.orchestration.assets.materializing import ONLY_STALE, PLANNED
+from engage_pipeline.orchestration.assets.materializing import PLANNED
 from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
 from engage_pipeline.orchestration.dead_runs import close_dead_runs
 from engage_pipeline.orchestration.graph import build_graph
@@ -55,7 +55,7 @@ def backfill(
     close_dead_runs(instance)
     definitions = build_graph(pipeline)
     runs = batches(instance, steps, store.settings)
-    tags = launched_by(instance, BACKFILL_COMMAND) | ({} if patterns else {ONLY_STALE: PLANNED})
+    tags = launched_by(instance, BACKFILL_COMMAND) | ({} if patterns else {PLANNED: "true"})
     failures = materialize(definitions, instance, runs, tags, warnings)
     return Backfill(tuple(steps), len(runs), tuple(failures))
 

@@ -16,7 +16,7 @@ from engage_pipeline.model.evaluation.holdout import SCORES, read_scores
 from engage_pipeline.model.promotion.facts import DecisionFacts, shown_time
 from engage_pipeline.model.promotion.predicting import lacks_model
 from engage_pipeline.model.promotion.promotion import held_model
-from engage_pipeline.orchestration.assets.materializing import ONLY_STALE, PLANNED, SKIPPED, UNCHANGED
+from engage_pipeline.orchestration.assets.materializing import PLANNED, SKIPPED, UNCHANGED
 from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
 from engage_pipeline.orchestration.dead_runs import PROCESS_TAG, close_dead_runs, executed_here
 from engage_pipeline.orchestration.failures import Problems, in_lines, problems_of
@@ -68,7 +68,7 @@ def run_pipeline(
     store = pipeline.store()
     send_unsent(store)
     done = [] if made is None else made
-    tags = {ONLY_STALE: PLANNED, **launched_by(instance, command, started_by)}
+    tags = {PLANNED: "true", **launched_by(instance, command, started_by)}
     for names in SEGMENTS:
         steps = plan_segment(store, [name for name in names if name in wanted])
         if only_made:

@@ -13,7 +13,7 @@ import pytest
 from engage_pipeline.commands.options import open_pipeline
 from engage_pipeline.errors import UserError
 from engage_pipeline.orchestration import backfilling, running
-from engage_pipeline.orchestration.assets.materializing import ONLY_STALE, PLANNED
+from engage_pipeline.orchestration.assets.materializing import PLANNED
 from engage_pipeline.orchestration.graph import build_graph
 from engage_pipeline.orchestration.history import open_instance
 from engage_pipeline.orchestration.pools import set_up_pools
@@ -55,7 +55,7 @@ def test_a_planned_step_takes_what_another_run_has_made(
     config: Path, instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="engage_pipeline")
-    planned, tests = {ONLY_STALE: PLANNED}, [Step("test_tweets", None, "not there yet")]
+    planned, tests = {PLANNED: "true"}, [Step("test_tweets", None, "not there yet")]
     assert make(config, instance, PARTS[:1], planned) == PARTS[:1]
     assert make(config, instance, tests, planned) == tests
     before = directories(config, [PARTS[0], *tests])

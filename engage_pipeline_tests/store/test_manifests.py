@@ -7,13 +7,12 @@ import pytest
 
 from engage_pipeline.store.manifests import read_manifest
 from engage_pipeline.store.publishing import MANIFEST
-from engage_pipeline.store.store import ArtifactStore
-from engage_pipeline_tests.samples import tiny_settings
+from engage_pipeline_tests.samples import bare_store, tiny_settings
 
 
 def test_no_bit_changes_unseen(tmp_path: Path) -> None:
     """Nor one that leaves the values: 1e-05 as 1E-05, or another name for the checksum."""
-    store = ArtifactStore(tiny_settings(tmp_path))
+    store = bare_store(tiny_settings(tmp_path))
     with store.publish("test_tweets") as draft:
         draft.path("rows").write_bytes(b"rows")
     folder = store.folder("test_tweets")

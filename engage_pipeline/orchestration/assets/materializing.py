@@ -30,9 +30,9 @@ Shown = Mapping[str, bytes | str]
 Show = Callable[[ArtifactStore, Manifest], Shown]
 LOGGER = logging.getLogger("engage_pipeline")
 ONLY_STALE = "engage/only_stale"
-"""Tag of a run that skips what is current: `true`, or PLANNED; without it everything is made again."""
-PLANNED = "planned"
-"""Value of ONLY_STALE where the run was planned: what is current by now was made by another run meanwhile."""
+"""Tag of a run that skips what is current; without it, or PLANNED, everything is made again."""
+PLANNED = ".dagster/engage_planned"
+"""Tag, hidden from people, of a run that was planned: what is current by now was made by another run meanwhile."""
 UNCHANGED = "unchanged"
 """Metadata of a materialization that left the published version."""
 DATA_VERSION_TAG, BACKFILL_TAG = "dagster/data_version", "dagster/backfill"
@@ -62,7 +62,7 @@ def make_one(
     """
     context = dg.AssetExecutionContext.get()
     _mark_run(context)
-    if ONLY_STALE in context.run.tags and store.stale(name, None, sources) is None:
+    if _leaves_current(context) and store.stale(name, None, sources) is None:
         return _unchanged(store, name, context)
     with making(store, name, None, sources) as draft:
         shown = make(draft)
@@ -87,8 +87,12 @@ def _unchanged(store: ArtifactStore, name: str, context: dg.AssetExecutionContex
     )
 
 
+def _leaves_current(context: dg.AssetExecutionContext) -> bool:
+    return bool(context.run.tags.keys() & {ONLY_STALE, PLANNED})
+
+
 def _why_unchanged(context: dg.AssetExecutionContext) -> str:
-    return "made by another run meanwhile" if context.run.tags[ONLY_STALE] == PLANNED else "is current"
+    return "made by another run meanwhile" if PLANNED in context.run.tags else "is current"
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def make_parts(
     `publish` makes parts and returns the result of each; `show` returns what else to show of one. Raises UserError if
     nothing can be made, and dg.Failure naming the failed parts after all were tried. A skipped part counts as
     materialized, with the reason as its only figure: Dagster regards a backfill as failed if a partition of it was not
-    materialized. A run with the tag ONLY_STALE leaves current parts unchanged.
+    materialized. A run with the tag ONLY_STALE or PLANNED leaves current parts unchanged.
     """
     context = dg.AssetExecutionContext.get()
     _mark_run(context)
@@ -165,9 +169,9 @@ def make_parts(
 def _current_parts(
     context: dg.AssetExecutionContext, store: ArtifactStore, name: str, keys: Sequence[str]
 ) -> dict[str, Manifest]:
-    """Returns the parts that the run leaves unchanged: the current ones if it has the tag ONLY_STALE, else none."""
+    """Returns the parts that the run leaves unchanged: the current ones by its tags, or none."""
     found: dict[str, Manifest] = {}
-    if ONLY_STALE not in context.run.tags:
+    if not _leaves_current(context):
         return found
     for key in keys:
         with suppress(UserError):  # publishing the part tells it

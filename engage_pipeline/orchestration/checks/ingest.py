@@ -54,7 +54,7 @@ def _ids_are_there(asset: str) -> Look:
             if said:
                 wrong[manifest.key] = "; ".join(said)
         counts = ", ".join(f"{counted(lacking[name], 'row')} without {name}" for name in IDS)
-        return Finding(wrong, f"{counts}; in no part may more than half lack one", dict(lacking))
+        return Finding(wrong, f"{counts}; no part may lack one in more than half of its rows", dict(lacking))
 
     return ids_are_there
 

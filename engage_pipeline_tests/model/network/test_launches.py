@@ -102,5 +102,6 @@ def test_a_killed_process_ends_all_and_a_second_launch_goes_on(
     assert "pretrained_network: another process of the launch ended or can't be reached" in outcomes[1 - victim][1]
     assert list((tmp_path / "data/model/pretrained_network").glob(f".work-*/{CHECKPOINT_FILE}"))
     assert worlds.store_of(tmp_path / "config.yaml").manifest("pretrained_network") is None
-    assert [status for status, _ in launch(tmp_path, *ENGAGE)] == [0, 0]
+    outcomes = launch(tmp_path, *ENGAGE)
+    assert [status for status, _ in outcomes] == [0, 0], outcomes
     assert trained(tmp_path) == trained(one_machine)
