@@ -34,6 +34,15 @@ def tiny_settings(folder: Path, **values: object) -> Settings:
     return settings_from({**base, **values}, folder=folder)
 
 
+def settings_of_three_parts(folder: Path) -> Settings:
+    """Tiny, with the raw training parts part-00000 to part-00002, each of other bytes."""
+    raw = folder / "raw"
+    raw.mkdir()
+    for number in range(3):
+        (raw / f"part-0000{number}").write_bytes(b"rows %d" % number)
+    return tiny_settings(folder / "data", recsys_data=str(raw))
+
+
 def bare_store(settings: Settings, *rules: Rule) -> ArtifactStore:
     """A store for tests of its mechanics: its artifacts may hold anything that the `rules` allow."""
     return ArtifactStore(settings, lambda _: rules)

@@ -39,7 +39,6 @@ from engage_pipeline.submission.results import ResultsWriter
 from engage_pipeline.submission.seen_rows import SeenRows
 
 LOGGER = logging.getLogger("engage_pipeline")
-SCRATCH = PREDICT_PREFIX
 _WHOLE = "results.csv"
 Reports = dict[Location, IngestReport]
 
@@ -99,8 +98,8 @@ def predict(
     folder = place.draft_folder(settings.working_dir)
     with (
         _told_when_exhausted(folder, parts, settings),
-        atomic.scratch_folder(settings.working_dir, SCRATCH) as scratch,
-        atomic.scratch_folder(folder, SCRATCH) as beside,
+        atomic.scratch_folder(settings.working_dir, PREDICT_PREFIX) as scratch,
+        atomic.scratch_folder(folder, PREDICT_PREFIX) as beside,
     ):
         held = hold_published(open_store(settings), scratch, allow_mixed=allow_mixed)
         with place.stream() if place.target is None else (beside / _WHOLE).open("wb") as file:

@@ -19,12 +19,12 @@ from engage_pipeline.files import atomic
 from engage_pipeline.ingest.parsing.single_line import Row, read_line
 from engage_pipeline.interactions.features.scored_file import without_file
 from engage_pipeline.interactions.features.single_row import RowFeatures
+from engage_pipeline.machine.spill import PREDICT_PREFIX
 from engage_pipeline.machine.threads import limit_blas
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.explanation.row import RowExplanation, explain_row
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.mirror.following import open_store
-from engage_pipeline.submission.predict import SCRATCH
 from engage_pipeline.submission.published import hold_published
 
 BATCH_ROWS = 1024
@@ -46,7 +46,7 @@ class Predictor:
         """
         if threads is not None and threads < 1:
             raise ValueError(f"threads: at least 1 is needed, not {threads}")
-        with atomic.scratch_folder(settings.working_dir, SCRATCH) as scratch:
+        with atomic.scratch_folder(settings.working_dir, PREDICT_PREFIX) as scratch:
             held = hold_published(open_store(settings), scratch, allow_mixed=allow_mixed)
             published = held.load(threads or settings.engine.threads)
             limit_blas(threads or settings.engine.threads)

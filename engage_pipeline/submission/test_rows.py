@@ -8,8 +8,8 @@ from pathlib import Path
 from engage_pipeline.files import atomic
 from engage_pipeline.ingest.facts import SeveralPartsFacts
 from engage_pipeline.interactions.features.writing import write_features_of_parts
+from engage_pipeline.machine.spill import PREDICT_PREFIX
 from engage_pipeline.store.store import ArtifactStore, Version
-from engage_pipeline.submission.predict import SCRATCH
 from engage_pipeline.submission.published import counts_in
 
 LOGGER = logging.getLogger("engage_pipeline")
@@ -29,7 +29,7 @@ def feature_files(store: ArtifactStore, counters: Mapping[str, Version]) -> Iter
         return
     LOGGER.info("submission: test_features are not of these tweets and the model's counters: joining them again")
     counts = counts_in({name: version.directory() for name, version in counters.items()})
-    with atomic.scratch_folder(store.root, SCRATCH) as scratch:
+    with atomic.scratch_folder(store.root, PREDICT_PREFIX) as scratch:
         parts = [(tweets.path(name), scratch / name) for name in names]
         write_features_of_parts(parts, kind="test", settings=store.settings, **counts)
         yield [output for _, output in parts]

@@ -8,16 +8,12 @@ from engage_pipeline.commands.status_table import read_status
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.plan import raw_sources
 from engage_pipeline.store.store import ArtifactStore
-from engage_pipeline_tests.samples import bare_store, tiny_settings
+from engage_pipeline_tests.samples import bare_store, settings_of_three_parts
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    folder = tmp_path / "raw"
-    folder.mkdir()
-    for number in range(3):
-        (folder / f"part-0000{number}").write_bytes(b"rows %d" % number)
-    return tiny_settings(tmp_path / "data", recsys_data=str(folder))
+    return settings_of_three_parts(tmp_path)
 
 
 @pytest.fixture

@@ -42,20 +42,13 @@ def test_what_a_killed_run_left_goes_and_other_files_stay(store: ArtifactStore) 
     assert other.exists()
 
 
-@pytest.mark.parametrize("prefix", [SPARK_PREFIX, SHARDS_PREFIX, EFFECTS_PREFIX])
-def test_the_rows_of_a_killed_step_go_and_those_of_one_at_work_stay(prefix: str, store: ArtifactStore) -> None:
-    with atomic.scratch_folder(spill_folder(store.settings), prefix) as used:
-        killed = used.with_name(f"{prefix}killed")
-        killed.mkdir()
-        (killed / ".lock").touch()
-        remove_spilled(store.settings)
-        assert used.is_dir()
-        assert not killed.exists()
-
-
-@pytest.mark.parametrize("prefix", [PREDICT_PREFIX, EXPLAIN_PREFIX, EVALUATE_PREFIX])
-def test_the_rows_of_a_killed_command_go_and_those_of_one_at_work_stay(prefix: str, store: ArtifactStore) -> None:
-    with atomic.scratch_folder(store.root, prefix) as used:
+@pytest.mark.parametrize(
+    "prefix", [SPARK_PREFIX, SHARDS_PREFIX, EFFECTS_PREFIX, PREDICT_PREFIX, EXPLAIN_PREFIX, EVALUATE_PREFIX]
+)
+def test_the_rows_of_the_killed_go_and_those_of_one_at_work_stay(prefix: str, store: ArtifactStore) -> None:
+    """A step keeps its rows in the spill folder, a command in working_dir."""
+    folder = store.root if prefix.startswith(".") else spill_folder(store.settings)
+    with atomic.scratch_folder(folder, prefix) as used:
         killed = used.with_name(f"{prefix}killed")
         killed.mkdir()
         (killed / ".lock").touch()

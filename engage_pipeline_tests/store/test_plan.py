@@ -8,16 +8,12 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.plan import Step, parts_a_run, plan_segment, raw_sources, training_listing, training_parts
 from engage_pipeline.store.store import ArtifactStore
-from engage_pipeline_tests.samples import bare_store, edit_manifest, tiny_settings
+from engage_pipeline_tests.samples import bare_store, edit_manifest, settings_of_three_parts
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    folder = tmp_path / "raw"
-    folder.mkdir()
-    for number in range(3):
-        (folder / f"part-0000{number}").write_bytes(b"rows %d" % number)
-    return tiny_settings(tmp_path / "data", recsys_data=str(folder))
+    return settings_of_three_parts(tmp_path)
 
 
 @pytest.fixture
