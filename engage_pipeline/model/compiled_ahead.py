@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from engage_pipeline.model.effects.chain import Chain
 from engage_pipeline.model.effects.effects import EFFECTS
 from engage_pipeline.model.effects.fields import EffectRows
+from engage_pipeline.model.effects.fitting import Fit
 from engage_pipeline.model.effects.nesting import find_nested
 from engage_pipeline.model.effects.numbering import build_design
 from engage_pipeline.model.effects.openings import openings_of
@@ -44,11 +44,11 @@ def _fit(folder: Path) -> None:
     design, _ = build_design(shards, EFFECTS, folder / "design")
     nested = find_nested(design, EFFECTS, folder / "nested")
     deviations = [effect.deviation for effect in EFFECTS]
-    chain = Chain.begin(design, lambda facts: np.asarray(facts["weight"]), nested, deviations, 1, None)
+    fit = Fit.begin(design, lambda facts: np.asarray(facts["weight"]), nested, deviations, None)
     for _ in range(2):
-        chain.sweep(keep=True, learn=True)
+        fit.sweep()
     for block in design.blocks():
-        chain.scores(block)
+        fit.scores(block)
 
 
 def _step() -> None:

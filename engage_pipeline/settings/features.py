@@ -77,19 +77,10 @@ class EffectSettings(SettingsSection):
     """The mixed model: an effect for each viewer, author, pair, topic … of the feature families that are on."""
 
     sweeps: int = Field(
-        30, ge=4, description="Sweeps of the sampler over the training rows that are thrown away, until it has settled."
-    )
-    kept_sweeps: int = Field(
-        30,
-        ge=3,
-        description="Sweeps whose means and variances are kept, by three chains together; a third as many for the rows "
-        "of a fold.",
-    )
-    row_sweeps: int = Field(
-        600_000_000,
-        ge=1,
-        description="Rows times sweeps that are enough: where `sweeps` or `kept_sweeps` times the rows is more, fewer "
-        "sweeps are made, but at least 15.",
+        15,
+        ge=4,
+        description="Sweeps over the training rows; a quarter as many over those of each fold, and over all rows. With "
+        "many more the deviations of small effects wander off, and predictions get worse.",
     )
     folds: int = Field(
         2,

@@ -6,7 +6,7 @@
 The earlier engagements of e are those before it in RAREST_FIRST, and the probability of four labels is the product of
 the four. Were the labels of a row taken as independent given its effects, those with one or two rows a key, such as a
 viewer on a day, would have to say what excludes what, and their deviations would grow without end (ADR 37).
-Intercepts and couplings are drawn together, from sums over the rows of each of the 16 label patterns.
+Intercepts and couplings are moved together, by sums over the rows of each of the 16 label patterns.
 """
 
 import numpy as np
@@ -39,26 +39,21 @@ def _predictors() -> np.ndarray:
 _PREDICTORS = _predictors()
 
 
-def draw_base(
-    precision: np.ndarray, pull: np.ndarray, base: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draws intercepts and couplings, `base` float64 [4, 5] before; returns the means of their distribution, and them.
+def next_base(step: np.ndarray, pull: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """Returns intercepts and couplings that are better than `base` float64 [4, 5].
 
-    `precision` and `pull` float64 [16, 4] are sums over the rows of each pattern, the latter less what `base` explains
-    (kernels.sum_rows). Those of an engagement without a row stay.
+    `step` and `pull` float64 [16, 4] are sums over the rows of each pattern (kernels.sum_rows). Those of an engagement
+    without a row stay.
     """
-    means, drawn = base.copy(), base.copy()
+    moved = base.copy()
     for target in range(len(schema.TARGETS)):
-        noise = rng.standard_normal(SIZE)
-        if not precision[:, target].any():
+        if not step[:, target].any():
             continue
         used = np.flatnonzero(_PREDICTORS[:, target].any(axis=0))
         own, prior = _PREDICTORS[:, target, used], _PRIOR[used]
-        matrix = (own * precision[:, target, np.newaxis]).T @ own + np.diag(prior)
-        factor = np.linalg.cholesky(matrix)
-        means[target, used] += np.linalg.solve(matrix, own.T @ pull[:, target] - prior * base[target, used])
-        drawn[target, used] = means[target, used] + np.linalg.solve(factor.T, noise[: len(used)])
-    return means, drawn
+        matrix = (own * step[:, target, np.newaxis]).T @ own + np.diag(prior)
+        moved[target, used] += np.linalg.solve(matrix, own.T @ pull[:, target] - prior * base[target, used])
+    return moved
 
 
 def of_patterns(base: np.ndarray) -> np.ndarray:

@@ -1,10 +1,9 @@
-"""The covariance of an effect, drawn given the values of its keys, and the scale of these, drawn given the rows.
+"""The covariance of an effect, learned from the means and variances of its keys.
 
-A covariance that is drawn given values, and values given the covariance, move slowly where rows say little of a key.
-So the values b of all keys are A c, with c ~ Normal(0, S); S is drawn given c, and the matrix A given c and the rows.
-The covariance of b is A S A': parameter expansion (J. Liu, Y. Wu, Parameter expansion for data augmentation, JASA
-1999). A is kept from one draw to the next: were it set to the identity, the covariance of an effect of which rows say
-little would grow without end. What does not belong here: the values.
+Were the means all that is known, the covariance would be that of the means; the variances tell how much of it the rows
+have not shown. D. MacKay's update (Bayesian interpolation, Neural Computation 1992, section 4) weighs the products of
+the means by the number of keys that the rows determine. Its fixed point is that of expectation maximization, which
+would take hundreds of steps where a key has few rows. What does not belong here: the values.
 """
 
 import numpy as np
@@ -12,47 +11,31 @@ import numpy as np
 from engage_pipeline.model.effects.kernels import K
 
 FREEDOM = K + 1
-"""Degrees of freedom of the inverse Wishart prior."""
+"""So many keys of PRIOR_VARIANCE are added."""
 PRIOR_VARIANCE = 0.003
-"""Its scale: small, so that an effect that the data don't need vanishes."""
-
-_LARGEST_CONDITION = 1e4
-
-
-def draw_covariance(products: np.ndarray, keys: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws S, float64 [4, 4], given the sum of c c' over `keys` keys, `products` [4, 4]."""
-    scale = products + FREEDOM * PRIOR_VARIANCE * np.eye(K)
-    factor = np.linalg.cholesky(np.linalg.inv(scale))
-    bartlett = np.tril(rng.standard_normal((K, K)), -1)
-    np.fill_diagonal(bartlett, np.sqrt(rng.chisquare(FREEDOM + keys - np.arange(K))))
-    root = factor @ bartlett
-    return np.linalg.inv(root @ root.T)
+"""Small, so that an effect that the data don't need vanishes."""
+FARTHEST = 1.5
+"""A variance is multiplied or divided by at most so much at a time."""
+_DAMPING = 0.5
+"""Half of the update, in logarithms: means follow the covariance, and the covariance means."""
+_LEAST = 1e-8
 
 
-def draw_scale(moments: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draws the matrix A, float64 [4, 4], from `moments` of c (kernels.draw_keys); its prior is the identity, variance
-    1.
+def learned(covariance: np.ndarray, moments: np.ndarray, keys: int) -> np.ndarray:
+    """Returns the next covariance, float64 [4, 4], of an effect with `keys` keys.
 
-    Row e of A is a regression of the rows' engagement e on the values c of their keys.
+    `moments` float64 [2, 4, 4]: the products of the means, and the covariances of the keys, summed (kernels.solve_keys).
     """
-    found = np.empty((K, K))
-    for one in range(K):
-        precision = moments[1 + one] + np.eye(K)
-        factor = np.linalg.cholesky(precision)
-        right = moments[1 + K, one] + np.eye(K)[one]
-        mean = np.linalg.solve(precision, right)
-        found[one] = mean + np.linalg.solve(factor.T, rng.standard_normal(K))
-    return found
+    root = _power(covariance, 0.5)
+    inverse = np.linalg.inv(root)
+    products = inverse @ (moments[0] + FREEDOM * PRIOR_VARIANCE * np.eye(K)) @ inverse
+    determined = _power((keys + FREEDOM) * np.eye(K) - inverse @ moments[1] @ inverse, -0.5)
+    ratio = _power(determined @ products @ determined, _DAMPING, 1 / FARTHEST, FARTHEST)
+    return np.asarray(root @ ratio @ root + _LEAST * np.eye(K))
 
 
-def unscaled(moments: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Returns the moments of c from those of b = A c, A = `scale` [4, 4]."""
-    inverse = np.linalg.inv(scale)
-    found = inverse @ moments @ inverse.T
-    found[1 + K] = moments[1 + K] @ inverse.T  # the pulls in its rows are not values
-    return found
-
-
-def regular(scale: np.ndarray) -> np.ndarray:
-    """Returns a copy of A, `scale` [4, 4]; the identity where it is nearly singular, so that c begins anew as b."""
-    return scale.copy() if np.linalg.cond(scale) < _LARGEST_CONDITION else np.eye(K)
+def _power(matrix: np.ndarray, exponent: float, least: float = 0.0, most: float = np.inf) -> np.ndarray:
+    """Returns a power of a symmetric matrix, whose eigenvalues are kept between `least` and `most`."""
+    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
+    powers = np.clip(np.maximum(values, _LEAST**2) ** exponent, least, most)
+    return np.asarray((vectors * powers) @ vectors.T)

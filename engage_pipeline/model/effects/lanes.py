@@ -1,4 +1,4 @@
-"""Normal draws of LANES keys at a time, compiled by numba so that they share the processor's wide instructions.
+"""Solutions of 4 x 4 systems for LANES keys at a time, compiled by numba to share the processor's wide instructions.
 
 What is worked on is one flat array `work` float64 [N_LINES x LANES]: a line of LANES numbers for each of the numbers
 below, a number for each key. A flat array and constant places let the compiler see that lines don't overlap, and
@@ -16,14 +16,16 @@ LANES = 16
 # Numbers of numpy: for each int of Python numba compiles `get` and `put` anew.
 MATRIX, BELOW = np.int64(0), np.int64(4)
 """Of a symmetric 4 x 4 matrix the diagonal, and 10, 20, 30, 21, 31, 32 (row, column)."""
-RIGHT, NOISE, MEAN, DRAW, VARIANCE, PRECISION = map(np.int64, (10, 14, 18, 22, 26, 30))
-_ROOT, _LOWER = np.int64(34), np.int64(38)
+RIGHT, SOLUTION, INVERSE = map(np.int64, (10, 14, 18))
+"""Right side and solution of the system, and of the inverse of the matrix what is in MATRIX and BELOW."""
+_ROOT, _LOWER = np.int64(28), np.int64(32)
 """Of the Cholesky factor one over each element of the diagonal, and the elements below it."""
-N_LINES = 44
-_PULLED, _PRODUCTS = 16, 10
-"""Pairs of the pull of an engagement and the draw of another, and of two draws, each with itself too."""
-N_SUMS = _PULLED + 5 * _PRODUCTS
-"""Lines of sums: pull x draw, then draw x draw, then that times the precision of each engagement."""
+N_LINES = 38
+_ROWS, _COLUMNS = np.array([0, 1, 2, 3, 1, 2, 3, 2, 3, 3]), np.array([0, 1, 2, 3, 0, 0, 0, 1, 1, 2])
+"""The places of MATRIX and BELOW."""
+_PRODUCTS = 10
+N_SUMS = 2 * _PRODUCTS
+"""Lines of sums: of these places of the products of solutions, and of the inverses."""
 Four = tuple[float, float, float, float]
 """A number for each engagement."""
 _inner = compiled_within(error_model="numpy")
@@ -60,8 +62,8 @@ def put_below(work: np.ndarray, lane: int, matrix: np.ndarray) -> None:
 
 
 @_inner
-def solve(work: np.ndarray) -> None:
-    """Solves matrix mean = right in each lane; `draw` is mean and a normal deviate of that precision, made of noise."""
+def factor(work: np.ndarray) -> None:
+    """Factors the matrix of each lane, for `solve` and `invert`."""
     for lane in range(LANES):
         a, b, c, d = get(work, MATRIX, lane)
         root0 = 1 / sqrt(a)
@@ -73,21 +75,6 @@ def solve(work: np.ndarray) -> None:
         root2 = 1 / sqrt(c - l20 * l20 - l21 * l21)
         l32 = (_at(work, BELOW + 5, lane) - l30 * l20 - l31 * l21) * root2
         root3 = 1 / sqrt(d - l30 * l30 - l31 * l31 - l32 * l32)
-
-        a, b, c, d = get(work, RIGHT, lane)
-        a *= root0
-        b = (b - l10 * a) * root1
-        c = (c - l20 * a - l21 * b) * root2
-        d = (d - l30 * a - l31 * b - l32 * c) * root3
-
-        e, f, g, h = get(work, NOISE, lane)
-        h, d = (d + h) * root3, d * root3
-        g, c = (c + g - l32 * h) * root2, (c - l32 * d) * root2
-        f, b = (b + f - l21 * g - l31 * h) * root1, (b - l21 * c - l31 * d) * root1
-        e, a = (a + e - l10 * f - l20 * g - l30 * h) * root0, (a - l10 * b - l20 * c - l30 * d) * root0
-
-        put(work, MEAN, lane, (a, b, c, d))
-        put(work, DRAW, lane, (e, f, g, h))
         put(work, _ROOT, lane, (root0, root1, root2, root3))
         put(work, _LOWER, lane, (l10, l20, l30, l21))
         work[(_LOWER + 4) * LANES + lane] = l31
@@ -95,8 +82,27 @@ def solve(work: np.ndarray) -> None:
 
 
 @_inner
+def solve(work: np.ndarray) -> None:
+    """Solves matrix x solution = right in each lane."""
+    for lane in range(LANES):
+        root0, root1, root2, root3 = get(work, _ROOT, lane)
+        l10, l20, l30, l21 = get(work, _LOWER, lane)
+        l31, l32 = _at(work, _LOWER + 4, lane), _at(work, _LOWER + 5, lane)
+        a, b, c, d = get(work, RIGHT, lane)
+        a *= root0
+        b = (b - l10 * a) * root1
+        c = (c - l20 * a - l21 * b) * root2
+        d = (d - l30 * a - l31 * b - l32 * c) * root3
+        d *= root3
+        c = (c - l32 * d) * root2
+        b = (b - l21 * c - l31 * d) * root1
+        a = (a - l10 * b - l20 * c - l30 * d) * root0
+        put(work, SOLUTION, lane, (a, b, c, d))
+
+
+@_inner
 def invert(work: np.ndarray) -> None:
-    """Writes the diagonal of the inverse of the matrix that `solve` has factored into VARIANCE."""
+    """Writes the inverse of each lane's matrix."""
     for lane in range(LANES):
         root0, root1, root2, root3 = get(work, _ROOT, lane)
         l10, l20, l30, l21 = get(work, _LOWER, lane)
@@ -108,36 +114,26 @@ def invert(work: np.ndarray) -> None:
         a = root0 * root0 + i10 * i10 + i20 * i20 + i30 * i30
         b = root1 * root1 + i21 * i21 + i31 * i31
         c = root2 * root2 + i32 * i32
-        put(work, VARIANCE, lane, (a, b, c, root3 * root3))
+        put(work, INVERSE, lane, (a, b, c, root3 * root3))
+        below = i10 * root1 + i20 * i21 + i30 * i31, i20 * root2 + i30 * i32, i30 * root3, i21 * root2 + i31 * i32
+        put(work, INVERSE + 4, lane, below)
+        work[(INVERSE + 8) * LANES + lane] = i31 * root3
+        work[(INVERSE + 9) * LANES + lane] = i32 * root3
 
 
 @_inner
-def add_sums(work: np.ndarray, sums: np.ndarray) -> None:
-    """Adds the products of each lane to `sums` [N_SUMS x LANES]: RIGHT is the pull of a key."""
-    for i in range(4):
-        for j in range(4):
-            line = 4 * i + j
-            for lane in range(LANES):
-                sums[line * LANES + lane] += work[(RIGHT + i) * LANES + lane] * work[(DRAW + j) * LANES + lane]
-    pair = _PULLED
-    for i in range(4):
-        for j in range(i + 1):
-            for lane in range(LANES):
-                product = work[(DRAW + i) * LANES + lane] * work[(DRAW + j) * LANES + lane]
-                sums[pair * LANES + lane] += product
-                sums[(pair + _PRODUCTS) * LANES + lane] += product * work[PRECISION * LANES + lane]
-                sums[(pair + 2 * _PRODUCTS) * LANES + lane] += product * work[(PRECISION + 1) * LANES + lane]
-                sums[(pair + 3 * _PRODUCTS) * LANES + lane] += product * work[(PRECISION + 2) * LANES + lane]
-                sums[(pair + 4 * _PRODUCTS) * LANES + lane] += product * work[(PRECISION + 3) * LANES + lane]
-            pair += 1
+def add_moments(work: np.ndarray, count: int, sums: np.ndarray) -> None:
+    """Adds the products of the solutions of the first `count` lanes, and their inverses, to `sums` [N_SUMS x LANES]."""
+    for pair in range(_PRODUCTS):
+        row, column = _ROWS[pair], _COLUMNS[pair]
+        for lane in range(count):
+            product = work[(SOLUTION + row) * LANES + lane] * work[(SOLUTION + column) * LANES + lane]
+            sums[pair * LANES + lane] += product
+            sums[(_PRODUCTS + pair) * LANES + lane] += work[(INVERSE + pair) * LANES + lane]
 
 
 def add_whole(sums: np.ndarray, moments: np.ndarray) -> None:
-    """Adds what `add_sums` summed to `moments` float64 [6, 4, 4] (kernels.draw_keys)."""
-    found = np.add.accumulate(sums.reshape(N_SUMS, LANES), axis=1)[:, -1]  # in the order of the lanes
-    moments[5] += found[:_PULLED].reshape(4, 4)
-    pairs = found[_PULLED:].reshape(5, _PRODUCTS)
-    rows, columns = np.tril_indices(4)
-    moments[:5, rows, columns] += pairs
-    below = rows != columns
-    moments[:5, columns[below], rows[below]] += pairs[:, below]
+    """Adds what `add_moments` summed to `moments` float64 [2, 4, 4]: of the solutions, and of the inverses."""
+    found = np.add.accumulate(sums.reshape(2, _PRODUCTS, LANES), axis=2)[:, :, -1]  # in the order of the lanes
+    moments[:, _ROWS, _COLUMNS] += found
+    moments[:, _COLUMNS[4:], _ROWS[4:]] += found[:, 4:]

@@ -8,8 +8,8 @@ without this, effects that are published and those of a fold, of fewer sweeps, w
 import numpy as np
 
 from engage_pipeline.machine.parallel import in_order
-from engage_pipeline.model.effects.chain import Chain
 from engage_pipeline.model.effects.design import Block
+from engage_pipeline.model.effects.fitting import Fit
 from engage_pipeline.model.effects.kernels import K
 from engage_pipeline.model.effects.marginals import marginal_logits
 from engage_pipeline.numerics.logistic import sigmoid
@@ -19,28 +19,28 @@ MOST_ROWS = 400_000
 _ROUNDS, _SMALL_STEP = 20, 1e-3
 
 
-def level(chain: Chain) -> None:
-    """Moves `chain.level`, so that scores and intercepts have the rates of the rows with a weight."""
-    blocks = list(chain.design.blocks())
-    every = -(-len(chain.design) // MOST_ROWS)
+def level(fit: Fit) -> None:
+    """Moves `fit.level`, so that scores and intercepts have the rates of the rows with a weight."""
+    blocks = list(fit.design.blocks())
+    every = -(-len(fit.design) // MOST_ROWS)
 
     def work(block: Block) -> tuple[np.ndarray, ...]:
-        labels, weights = chain.rows.facts(block)
+        labels, weights = fit.rows.facts(block)
         counted = np.flatnonzero(weights)
-        means, variances = chain.scores(block)
+        means, variances = fit.scores(block)
         bits = labels[counted, np.newaxis] >> np.arange(K, dtype=np.uint8) & 1
         return means[counted], variances[counted], bits, weights[counted].astype(np.float64)
 
-    found = zip(*in_order(work, blocks[::every], chain.threads), strict=True)
+    found = zip(*in_order(work, blocks[::every], fit.threads), strict=True)
     means, variances, bits, weights = map(np.concatenate, found)
     if not len(means):
         return
     total = weights.sum()
     rates = (weights @ bits + 0.5) / (total + 1)
     for _ in range(_ROUNDS):
-        chances = weights @ sigmoid(marginal_logits(means, variances, chain.coupling)) / total
+        chances = weights @ sigmoid(marginal_logits(means, variances, fit.coupling)) / total
         step = np.log(rates / (1 - rates)) - np.log(chances / (1 - chances))
         means += step
-        chain.level += step
+        fit.level += step
         if np.abs(step).max() < _SMALL_STEP:
             return

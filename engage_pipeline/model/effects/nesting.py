@@ -1,6 +1,6 @@
 """Which keys of an effect are nested in which of another, a viewer's pairs in the viewer, and what they exchange."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from engage_pipeline.machine.parallel import in_order
 from engage_pipeline.model.effects import kernels
 from engage_pipeline.model.effects.design import Block, Design, LocalTerm, Term
 from engage_pipeline.model.effects.effects import Effect
-from engage_pipeline.model.effects.keyed_values import Array, KeyedValues, chunks, drawn_together
+from engage_pipeline.model.effects.kernels import K
+from engage_pipeline.model.effects.keyed_values import Array, chunks, solved_together
 from engage_pipeline.numerics.compilation import compiled
 
 _UNKNOWN = -1
@@ -62,34 +63,25 @@ def _blocks(fine: Term, coarse: Term) -> np.ndarray | None:
     return None
 
 
-def exchange(
-    nested: Nested,
-    keys: Sequence[KeyedValues],
-    covariances: np.ndarray,
-    rng: Callable[[int], np.random.Generator],
-    threads: int,
-) -> None:
-    """Draws how much the keys of the coarse effect take over from the keys that are nested in them.
+def exchange(nested: Nested, keys: Sequence[Array], covariances: np.ndarray, threads: int) -> None:
+    """Moves what the keys of the coarse effect had better take over from the keys that are nested in them.
 
-    `keys` and `covariances` [effects, 4, 4] are those of all effects; `rng` returns the random numbers of a block, or
-    of a range of keys. The log-odds of the rows stay.
+    `keys` and `covariances` [effects, 4, 4] are those of all effects. The log-odds of the rows stay.
     """
-    fine, coarse = keys[nested.fine].values, keys[nested.coarse].values
+    fine, coarse = keys[nested.fine], keys[nested.coarse]
     inverse = [np.linalg.inv(covariances[effect]) for effect in (nested.fine, nested.coarse)]
     if nested.blocks is not None:
-        _exchange_in_blocks(nested.parents, nested.blocks, fine, coarse, inverse, rng, threads)
+        _exchange_in_blocks(nested.parents, nested.blocks, fine, coarse, inverse, threads)
         return
     values = coarse.read()
-    counts, totals = np.zeros(len(values)), np.zeros(values.shape)
+    counts, totals = np.zeros(len(values)), np.zeros((len(values), K))
 
     def read(bounds: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         return nested.parents.read(*bounds), fine.read(*bounds)
 
-    def draw(bounds: tuple[int, int]) -> None:
-        first, last = bounds
-        kernels.draw_shifts(
-            counts[first:last], totals[first:last], values[first:last], inverse[0], inverse[1], rng(first)
-        )
+    def shift(bounds: tuple[int, int]) -> None:
+        own = slice(*bounds)
+        kernels.shift_parents(counts[own], totals[own], values[own], *inverse)
 
     def take(bounds: tuple[int, int]) -> None:
         parents, own = read(bounds)
@@ -99,20 +91,14 @@ def exchange(
     for parents, own in in_order(read, chunks(len(fine)), threads):
         kernels.sum_children(parents, own, counts, totals)
     totals[0] = 0
-    for work, ranges in ((draw, drawn_together(len(values))), (take, chunks(len(fine)))):
+    for work, ranges in ((shift, solved_together(len(values))), (take, chunks(len(fine)))):
         for _ in in_order(work, ranges, min(threads, len(ranges))):
             pass
     coarse.write(0, values)
 
 
 def _exchange_in_blocks(
-    all_parents: FlatArray,
-    blocks: np.ndarray,
-    fine: Array,
-    coarse: Array,
-    inverse: Sequence[np.ndarray],
-    rng: Callable[[int], np.random.Generator],
-    threads: int,
+    all_parents: FlatArray, blocks: np.ndarray, fine: Array, coarse: Array, inverse: Sequence[np.ndarray], threads: int
 ) -> None:
     """Does that for two effects of viewers, whose keys are in `blocks` [2, blocks + 1], a block at a time."""
 
@@ -120,10 +106,10 @@ def _exchange_in_blocks(
         (first, last), (first_coarse, last_coarse) = blocks[:, number : number + 2].tolist()
         parents = np.maximum(all_parents.read(first, last) - np.int32(first_coarse), np.int32(0))
         own, values = fine.read(first, last), coarse.read(first_coarse, last_coarse)
-        counts, totals = np.zeros(len(values)), np.zeros(values.shape)
+        counts, totals = np.zeros(len(values)), np.zeros((len(values), K))
         kernels.sum_children(parents, own, counts, totals)
         totals[0] = 0
-        kernels.draw_shifts(counts, totals, values, inverse[0], inverse[1], rng(number))
+        kernels.shift_parents(counts, totals, values, *inverse)
         kernels.take_from_children(parents, own, totals)
         coarse.write(first_coarse, values)
         fine.write(first, own)

@@ -30,7 +30,7 @@ from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
 from engage_pipeline.settings.families import EFFECT_FAMILIES
 
 if TYPE_CHECKING:
-    from engage_pipeline.model.effects.keyed_values import KeyedValues
+    from engage_pipeline.model.effects.keyed_values import Array
 
 EFFECTS_FILE = "effects.json"
 PART_KEYS = 1 << 20
@@ -190,10 +190,10 @@ def write_description(
     (folder / f"{prefix}{EFFECTS_FILE}").write_text(json.dumps(values, indent=1), encoding="utf-8")
 
 
-def write_table(effect: Effect, keys: FlatArray, found: "KeyedValues", kept: int, path: Path, workspace: Path) -> int:
+def write_table(keys: FlatArray, found: "Array", path: Path, workspace: Path) -> int:
     """Writes the table of an effect into the file `path`; returns the number of its keys.
 
-    `keys` uint64 [size], in any order, NO_FINGERPRINT maybe several times; `found` has sums over `kept` sweeps.
+    `keys` uint64 [size], in any order, NO_FINGERPRINT maybe several times; `found` float32 [size, 8] their values.
     `workspace` holds the keys until they are sorted.
     """
     size = len(keys)
@@ -202,8 +202,7 @@ def write_table(effect: Effect, keys: FlatArray, found: "KeyedValues", kept: int
         stop = min(start + PART_KEYS, size)
         entries = np.empty(stop - start, _ENTRY)
         entries["key"] = keys.read(start, stop)
-        entries["values"][:, :_K] = found.means.read(start, stop) / np.float32(kept)
-        entries["values"][:, _K:] = found.variances.read(start, stop) / np.float32(kept)
+        entries["values"] = found.read(start, stop)
         entries = entries[entries["values"][:, :_K].any(axis=1) & (entries["key"] != NO_FINGERPRINT)]
         parts.add(entries, shards_of(entries["key"], len(parts)))
     count = 0

@@ -1,8 +1,8 @@
-"""Makes engagement_effects: samples the effects, and scores each validation row by effects that never saw it.
+"""Makes engagement_effects: fits the effects, and scores each validation row by effects that never saw it.
 
 A fine-tuning row is scored by effects fitted without the rows of its fold; a holdout row by effects fitted without
 holdout rows, which decide whether a model is promoted. The published effects are fitted to all rows. What does not
-belong here: sampling (chain), the files (tables).
+belong here: the fit (fitting), the files (tables).
 """
 
 import shutil
@@ -25,32 +25,31 @@ from engage_pipeline.machine.parallel import in_order
 from engage_pipeline.machine.shares import memory_bytes, threads_of
 from engage_pipeline.machine.spill import EFFECTS_PREFIX, spill_folder
 from engage_pipeline.machine.threads import one_blas_thread
-from engage_pipeline.model.effects.chain import Chain
 from engage_pipeline.model.effects.columns import effect_columns, no_effects, write_columns
 from engage_pipeline.model.effects.design import Block, Design
 from engage_pipeline.model.effects.effects import Effect, effects_of
 from engage_pipeline.model.effects.fields import Clusters
+from engage_pipeline.model.effects.fitting import Fit
 from engage_pipeline.model.effects.kernels import K
 from engage_pipeline.model.effects.leveling import level
 from engage_pipeline.model.effects.nesting import find_nested
 from engage_pipeline.model.effects.numbering import build_design
 from engage_pipeline.model.effects.rows import FittedRows, read_fitted_rows
-from engage_pipeline.model.effects.sweeps import PUBLISHED_CHAINS, Sweeps
 from engage_pipeline.model.effects.tables import table_file, write_description, write_table
-from engage_pipeline.model.effects.together import Together, add_kept
+from engage_pipeline.model.effects.together import Together
 from engage_pipeline.model.validation_roles import DECIDED, HOLDOUT_ROW, TRAINING_ROW
-from engage_pipeline.progress import LOGGER, progress
+from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings
 
 _ROW_BYTES, _LEAST_BYTES = 1_000, 4_000_000
 """Bytes of disk a row while effects are fitted, and of the last blocks of files: for the message of a full disk."""
-_HELD_BYTES = 50
-"""Bytes of memory a row of a chain, with the keys of viewers. Beyond a quarter of engine.memory_limit for _LEAST_HELD
-chains, chains are in files."""
+_HELD_BYTES = 65
+"""Bytes of memory a row of a fit, with the keys of viewers. Beyond a quarter of engine.memory_limit for _LEAST_HELD
+fits, they are in files."""
 _LEAST_HELD = 2
-"""Chains that are held beside those that run."""
-_NEXT_SEED = 1000
-"""From the seed of a chain to that of the next one of the same rows."""
+"""Fits that are held beside those that run."""
+_MORE = 4
+"""A fit that goes on from where another one ended makes a quarter of its sweeps."""
 
 _T = TypeVar("_T")
 
@@ -79,19 +78,16 @@ def train_effects(
         design, keys = build_design(rows.shards, effects, folder / "all", threads_of(settings))
         shutil.rmtree(folder / "rows")
         columns = no_effects(rows.n_validation)
-        # Closed if writing fails: else chains would go on, in files of a folder that is removed.
-        with closing(_sample(rows, design, effects, folder, columns, settings)) as sampled:
-            for chain, prefix in sampled:
+        # Closed if writing fails: else fits would go on, in files of a folder that is removed.
+        with closing(_fits(rows, design, effects, folder, columns, settings)) as fits:
+            for fit, prefix in fits:
                 sizes = [
-                    write_table(
-                        effect, own, values, chain.kept, output / table_file(effect.name, prefix), folder / "table"
-                    )
-                    for effect, own, values in zip(effects, keys, chain.keys, strict=True)
+                    write_table(own, values, output / table_file(effect.name, prefix), folder / "table")
+                    for effect, own, values in zip(effects, keys, fit.keys, strict=True)
                 ]
-                names = (effect.name for effect in effects)
-                covariances = dict(zip(names, chain.kept_covariances / chain.kept, strict=True))
+                covariances = dict(zip((effect.name for effect in effects), fit.covariances, strict=True))
                 ends = rows.window_end, rows.newest
-                write_description(chain.intercepts, chain.coupling, covariances, *ends, output, prefix)
+                write_description(fit.intercepts, fit.coupling, covariances, *ends, output, prefix)
         write_columns(columns, output)
     deviations = {name: np.sqrt(np.diag(own)).tolist() for name, own in covariances.items()}
     return {
@@ -117,104 +113,90 @@ def _told_when_full(training: Sequence[Path], validation: Path, output: Path, se
         yield folder
 
 
-def _sample(
+def _fits(
     rows: FittedRows, design: Design, effects: Sequence[Effect], folder: Path, columns: np.ndarray, settings: Settings
-) -> Generator[tuple[Chain, str], None, None]:
-    """Runs the chain of the training rows; from its end, chains without the holdout rows, and without each fold; from
-    the end of the former, chains of all rows. Yields that and what the last are together, with the prefix of files.
+) -> Generator[tuple[Fit, str], None, None]:
+    """Fits to the training rows; from there, without the holdout rows, and without each fold; from the former, to all
+    rows. Yields that and the last with the prefix of their files.
 
-    Stores EFFECT_COLUMNS of each validation row in `columns`, by a chain without that row.
+    Stores EFFECT_COLUMNS of each validation row in `columns`, by a fit without that row.
     """
-    sweeps, threads = Sweeps.of(len(design), settings.effects), threads_of(settings)
-    held = memory_bytes(settings.engine.memory_limit) // 4 // (len(design) * _HELD_BYTES)
+    threads, held = threads_of(settings), memory_bytes(settings.engine.memory_limit) // 4 // (len(design) * _HELD_BYTES)
     state = folder if held < _LEAST_HELD else None
     at_once = max(1, min(threads, held - _LEAST_HELD, len(rows.folds) + 1))
     nested = find_nested(design, effects, folder / "nested", threads)
-    deviations = [effect.deviation for effect in effects]
-    first = sweeps.settling if len(design) > rows.n_validation else 0  # without training rows it would wander
-    total = sweeps.total(len(rows.folds) + 1, settled=first > 0, refit=settings.refit)
-    LOGGER.info("engagement_effects: %s", sweeps.reason(total, len(design), settings.effects))
+    sweeps = settings.effects.sweeps
+    first, more = (sweeps, -(-sweeps // _MORE)) if len(design) > rows.n_validation else (0, sweeps)
+    total = first + more * (len(rows.folds) + 1 + settings.refit)
     with (
         progress("engagement_effects", total, "sweeps") as tracker,
-        Together(state, tracker.advance, threads, at_once) as chains,
+        Together(state, tracker.advance, threads, at_once) as fits,
     ):
-        begin = design, _of_training, nested, deviations, settings.seed, state and state / "training"
-        training = Chain.begin(*begin, threads)
-        for number in range(first):
-            training.sweep(learn=number > 1)
+        deviations = [effect.deviation for effect in effects]
+        training = Fit.begin(design, _of_training, nested, deviations, state and state / "training", threads)
+        for _ in range(first):
+            training.sweep(learn=True)
             tracker.advance(1)
-        end, of_fold = settings.seed + len(rows.folds) + 1, partial(_begin_without, chains, training, sweeps)
-        deciding = of_fold(HOLDOUT_ROW, end, partial(_scored, design, columns, HOLDOUT_ROW), name="deciding")
-        folds = [
-            of_fold(fold, settings.seed + place, partial(_dropped, design, columns, fold), name="passing")
-            for place, fold in enumerate(rows.folds, 1)
-        ]
-        del training, of_fold  # three chains are held at a time if they are in files
-        chain, published = deciding.result(), list[Future[Chain]]()
-        for number in range(PUBLISHED_CHAINS if settings.refit else 0):
-            seed, then = end + 1 + number * _NEXT_SEED, partial(_added, published[-1] if published else None)
-            name = "passing" if number else "published"
-            published.append(chains.begin(chain, _of_all, seed, sweeps.published, name, learn=True, then=then))
-        yield chain, DECIDED
-        if published:
-            chain = published[-1].result()
-            level(chain)
+        without = partial(_begin_without, fits, training, more)
+        deciding = without(HOLDOUT_ROW, partial(_scored, design, columns, HOLDOUT_ROW), name="deciding")
+        folds = [without(fold, partial(_dropped, design, columns, fold), name="passing") for fold in rows.folds]
+        del training, without  # three fits are held at a time if they are in files
+        fit, published = deciding.result(), None
+        if settings.refit:
+            published = fits.begin(fit, _of_all, more, "published", learn=True, then=_leveled)
+        yield fit, DECIDED
         for fold in folds:
             fold.result()
-        yield chain, ""
+        yield (fit if published is None else published.result()), ""
 
 
 def _begin_without(
-    chains: Together, start: Chain, sweeps: Sweeps, fold: int, seed: int, then: Callable[[Chain], _T], *, name: str
+    fits: Together, start: Fit, sweeps: int, fold: int, then: Callable[[Fit], _T], *, name: str
 ) -> Future[_T]:
-    """Begins the chain without the rows of `fold`. Covariances are learned for what is published alone."""
-    weights, learn = partial(_without, fold), fold == HOLDOUT_ROW
-    return chains.begin(start, weights, seed, sweeps.of_fold, name, learn=learn, then=then)
+    """Begins the fit without the rows of `fold`. Covariances are learned for what is published alone."""
+    return fits.begin(start, partial(_without, fold), sweeps, name, learn=fold == HOLDOUT_ROW, then=then)
 
 
-def _scored(design: Design, columns: np.ndarray, fold: int, chain: Chain) -> Chain:
-    """Levels a chain without `fold`, stores the columns of the fold's rows, and returns the chain."""
-    level(chain)
-    _score(chain, design, fold, columns)
-    return chain
+def _leveled(fit: Fit) -> Fit:
+    level(fit)
+    return fit
 
 
-def _dropped(design: Design, columns: np.ndarray, fold: int, chain: Chain) -> None:
-    """Does as _scored, but lets go of the chain."""
-    _scored(design, columns, fold, chain)
+def _scored(design: Design, columns: np.ndarray, fold: int, fit: Fit) -> Fit:
+    """Levels a fit without `fold`, stores the columns of the fold's rows, and returns the fit."""
+    level(fit)
+    _score(fit, design, fold, columns)
+    return fit
 
 
-def _added(before: Future[Chain] | None, chain: Chain) -> Chain:
-    """Adds a chain to the ones `before`, if there are any, and returns what they are together."""
-    if before is None:
-        return chain
-    add_kept(together := before.result(), chain)
-    return together
+def _dropped(design: Design, columns: np.ndarray, fold: int, fit: Fit) -> None:
+    """Does as _scored, but lets go of the fit."""
+    _scored(design, columns, fold, fit)
 
 
 def _of_training(facts: np.ndarray) -> np.ndarray:
-    """Returns the weights of a chain of training rows."""
+    """Returns the weights of a fit of training rows."""
     return np.asarray(facts["weight"] * (facts["fold"] == TRAINING_ROW))
 
 
 def _without(fold: int, facts: np.ndarray) -> np.ndarray:
-    """Returns the weights of a chain without the rows of `fold` and without holdout rows."""
+    """Returns the weights of a fit without the rows of `fold` and without holdout rows."""
     return np.asarray(facts["weight"] * ((facts["fold"] != fold) & (facts["fold"] != HOLDOUT_ROW)))
 
 
 def _of_all(facts: np.ndarray) -> np.ndarray:
-    """Returns the weights of a chain of all rows."""
+    """Returns the weights of a fit of all rows."""
     return np.asarray(facts["weight"])
 
 
-def _score(chain: Chain, design: Design, fold: int, columns: np.ndarray) -> None:
-    """Stores the columns of the rows of `fold` by a chain without them."""
+def _score(fit: Fit, design: Design, fold: int, columns: np.ndarray) -> None:
+    """Stores the columns of the rows of `fold` by a fit without them."""
 
     def work(block: Block) -> None:
         facts = block.read(design.facts)
         members = np.flatnonzero(facts["fold"] == fold)
-        means, variances = chain.scores(block)
-        columns[facts["position"][members]] = effect_columns(means[members], variances[members], chain.coupling)
+        means, variances = fit.scores(block)
+        columns[facts["position"][members]] = effect_columns(means[members], variances[members], fit.coupling)
 
-    for _ in in_order(work, design.blocks(), chain.threads):
+    for _ in in_order(work, design.blocks(), fit.threads):
         pass
