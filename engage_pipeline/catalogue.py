@@ -162,8 +162,8 @@ ARTIFACTS: dict[str, Artifact] = {
             "engagement_effects",
             Stage.MODEL,
             ("interaction_features", "validation_features", "tweet_topics", "user_communities"),
-            ("effects", "features.effects", "max_n_parts", "refit", "seed"),
-            "17",
+            ("effects", "features.effects", "max_n_parts", "refit"),
+            "18",
         ),
         Artifact(
             "engagement_trees",

@@ -26,7 +26,7 @@ def tiny_settings(folder: Path, **values: object) -> Settings:
         "sketch_width": 16,
         "sketch_depth": 4,
         "network": {"hidden_size": 32, "batch_size": 64},
-        "effects": {"sweeps": 4, "kept_sweeps": 3},
+        "effects": {"sweeps": 4},
         "trees": {"n_estimators": 20},
         "training_threads": 1,
         "engine": {"threads": 2, "memory_limit": "1GB"},

@@ -28,7 +28,7 @@ TINY: dict[str, Any] = {
     "sketch_depth": 4,
     "encoder": {"tiny_dim": 8, "tiny_layers": 1, "max_tweets": 200, "max_tokens": 12, "batch_size": 64},
     "network": {"hidden_size": 16, "batch_size": 256, "epochs": 1},
-    "effects": {"sweeps": 8, "kept_sweeps": 6},
+    "effects": {"sweeps": 8},
     "trees": {"n_estimators": 20},
     "training_threads": 1,
     "engine": {"threads": 2, "memory_limit": "1GB"},

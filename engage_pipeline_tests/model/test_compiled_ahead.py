@@ -16,7 +16,7 @@ from engage_pipeline_tests.model.bundles import quiet_settings
 from engage_pipeline_tests.model.effects.test_training import fit
 from engage_pipeline_tests.model.network.test_table_adamw import by_row, learn, new_network
 folder = Path(sys.argv[1])
-fit(folder, quiet_settings(folder, effects={"sweeps": 4, "kept_sweeps": 4}))
+fit(folder, quiet_settings(folder, effects={"sweeps": 4}))
 network = new_network()
 learn(network, by_row(network), range(3))
 for module in (kernels, nesting, openings, row_steps):
@@ -34,7 +34,7 @@ def test_a_fit_compiles_nothing_that_was_not_compiled_ahead(tmp_path: Path) -> N
     command = [sys.executable, "-c", FIT, str(tmp_path / "fit")]
     done = subprocess.run(command, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
     found = {name: (int(hits), int(misses)) for name, hits, misses in map(str.split, done.stdout.splitlines())}
-    assert len(found) == 12
+    assert len(found) == 13
     for name, (hits, misses) in found.items():
         assert hits > 0, name
         assert misses == 0, name

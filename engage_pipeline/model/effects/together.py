@@ -42,17 +42,18 @@ class Together:
         self, start: Fit, weights: Weights, sweeps: int, name: str, *, learn: bool, then: Callable[[Fit], _T]
     ) -> Future[_T]:
         """Begins a fit where `start` ended, with `weights`, once those begun before leave a place; returns what `then`
-        returns of it after so many `sweeps`.
+        returns of it after so many `sweeps`. Of these the last learns no covariance, so that variances are of those
+        that the fit ends with.
 
         Files are in a folder `name`, and replace those of a fit of that name, which nothing may read any more.
         """
 
         def run() -> _T:
             fit = start.branch(weights, None if self._folder is None else self._folder / name, self._threads)
-            for _ in range(sweeps):
+            for left in reversed(range(sweeps)):
                 if self._stopped.is_set():
                     raise InterruptedError
-                fit.sweep(learn=learn)
+                fit.sweep(learn=learn and left > 0)
                 with self._one:
                     self._advance(1)
             return then(fit)

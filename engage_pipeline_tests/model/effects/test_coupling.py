@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engage_pipeline.model.effects.coupling import COUPLING_DEVIATION, draw_base, of_patterns
+from engage_pipeline.model.effects.coupling import COUPLING_DEVIATION, next_base, of_patterns
 from engage_pipeline.model.effects.kernels import K
 from engage_pipeline.model.effects.marginals import RAREST_FIRST
-from engage_pipeline_tests.model.effects.chains import AUTHOR, PAIR, VIEWER, chain_of, records_of
+from engage_pipeline_tests.model.effects.fits import AUTHOR, PAIR, VIEWER, deviations_of, fit_of, records_of, swept
 
 LIKE, RETWEET, QUOTE, REPLY = range(K)
 
@@ -20,28 +20,26 @@ def of_rows(labels: np.ndarray, one: int) -> tuple[np.ndarray, list[int]]:
     return np.column_stack([np.ones(len(labels)), labels[:, earlier]]), [0, *(1 + y for y in earlier)]
 
 
-def test_means_are_those_of_a_regression_over_rows_and_draws_have_its_covariance() -> None:
+def test_the_next_base_is_that_of_a_regression_over_rows() -> None:
     rng = np.random.default_rng(1)
-    labels, curvature = rng.random((300, K)) < 0.4, rng.random((300, K)) * 0.25
+    labels, step = rng.random((300, K)) < 0.4, rng.random((300, K)) * 0.25
     base, targets = rng.normal(size=(K, 1 + K)), rng.normal(size=(300, K))
     patterns = (labels << np.arange(K)).sum(axis=1)
     odds = of_patterns(base)[patterns]
-    precision, pull = np.zeros((16, K)), np.zeros((16, K))
-    np.add.at(precision, patterns, curvature)
-    np.add.at(pull, patterns, targets - curvature * odds)
-    found = [draw_base(precision, pull, base, rng) for _ in range(4000)]
+    steps, pull = np.zeros((16, K)), np.zeros((16, K))
+    np.add.at(steps, patterns, step)
+    np.add.at(pull, patterns, targets - step * odds)
+    found = next_base(steps, pull, base)
     for one in range(K):
         own, places = of_rows(labels, one)
         prior = np.diag([0.0, *[COUPLING_DEVIATION**-2] * (own.shape[1] - 1)])
-        matrix = (own * curvature[:, [one]]).T @ own + prior
-        expected = np.linalg.solve(matrix, own.T @ targets[:, one])
-        assert found[0][0][one, places] == pytest.approx(expected, abs=1e-4)
-        drawn = np.array([draw[one, places] for _, draw in found])
-        deviations = np.sqrt(np.diag(np.linalg.inv(matrix)))
-        assert drawn.mean(axis=0) == pytest.approx(expected, abs=0.1 * deviations.max())
-        assert np.cov(drawn.T).reshape(matrix.shape) == pytest.approx(
-            np.linalg.inv(matrix), abs=0.1 * deviations.max() ** 2
-        )
+        expected = np.linalg.solve((own * step[:, [one]]).T @ own + prior, own.T @ targets[:, one])
+        assert found[one, places] == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_base_of_an_engagement_without_rows_stays() -> None:
+    base = np.arange(20.0).reshape(K, 1 + K)
+    assert np.array_equal(next_base(np.zeros((16, K)), np.zeros((16, K)), base), base)
 
 
 def test_what_a_pattern_adds_is_the_intercept_and_the_earlier_engagements() -> None:
@@ -64,13 +62,10 @@ def test_that_engagements_exclude_each_other_is_no_effect_of_keys_with_a_row_or_
     labels = exclusive(2, 6000)
     rows = np.arange(len(labels))
     records = records_of(labels, viewer=1 + rows // 10, author=1 + rows // 2 * 7919 % 500)
-    chain = chain_of(records, [AUTHOR, VIEWER, PAIR], tmp_path)
-    for number in range(80):
-        chain.sweep(keep=number >= 40, learn=True)
-    deviations = np.sqrt(np.diagonal(chain.kept_covariances / chain.kept, axis1=1, axis2=2))
-    assert (deviations[:, LIKE] < 0.5).all(), "0.8 to 0.9 for pairs if labels were independent"
-    assert (chain.coupling[LIKE, [RETWEET, REPLY, QUOTE]] < -2.5).all()
-    assert not chain.coupling[QUOTE].any()
+    fit = swept(fit_of(records, [AUTHOR, VIEWER, PAIR], tmp_path), 60, learn=True)
+    assert (deviations_of(fit)[:, LIKE] < 0.5).all(), "0.8 to 0.9 for pairs if labels were independent"
+    assert (fit.coupling[LIKE, [RETWEET, REPLY, QUOTE]] < -2.5).all()
+    assert not fit.coupling[QUOTE].any()
 
 
 def test_couplings_are_found_again(tmp_path: Path) -> None:
@@ -80,10 +75,8 @@ def test_couplings_are_found_again(tmp_path: Path) -> None:
     retweet = rng.random(20_000) < 1 / (1 + np.exp(1.5 - 1.0 * reply))
     like = rng.random(20_000) < 1 / (1 + np.exp(0.5 + 2.0 * retweet))
     labels = np.column_stack([like, retweet, np.zeros(20_000, bool), reply])
-    chain = chain_of(records_of(labels, viewer=1 + np.arange(20_000) // 20), [VIEWER], tmp_path)
-    for number in range(60):
-        chain.sweep(keep=number >= 20, learn=True)
-    assert chain.intercepts[[LIKE, RETWEET]] == pytest.approx([-0.5, -1.5], abs=0.1)
-    assert chain.coupling[RETWEET, REPLY] == pytest.approx(1.0, abs=0.15)
-    assert chain.coupling[LIKE, RETWEET] == pytest.approx(-2.0, abs=0.15)
-    assert chain.coupling[LIKE, REPLY] == pytest.approx(0.0, abs=0.15)
+    fit = swept(fit_of(records_of(labels, viewer=1 + np.arange(20_000) // 20), [VIEWER], tmp_path), 60, learn=True)
+    assert fit.intercepts[[LIKE, RETWEET]] == pytest.approx([-0.5, -1.5], abs=0.1)
+    assert fit.coupling[RETWEET, REPLY] == pytest.approx(1.0, abs=0.15)
+    assert fit.coupling[LIKE, RETWEET] == pytest.approx(-2.0, abs=0.15)
+    assert fit.coupling[LIKE, REPLY] == pytest.approx(0.0, abs=0.15)

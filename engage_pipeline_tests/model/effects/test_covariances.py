@@ -1,70 +1,54 @@
-"""Draws of covariances and scales against what they are drawn from."""
+"""Covariances that are learned, against those that values were made with."""
 
 import numpy as np
 import pytest
 
-from engage_pipeline.model.effects.covariances import FREEDOM, PRIOR_VARIANCE, draw_covariance, draw_scale, unscaled
+from engage_pipeline.model.effects.covariances import FARTHEST, FREEDOM, PRIOR_VARIANCE, learned
 from engage_pipeline.model.effects.kernels import K
 
 COVARIANCE = np.array([[1.0, 0.4, 0.1, 0.0], [0.4, 0.8, 0.0, 0.1], [0.1, 0.0, 0.5, 0.0], [0.0, 0.1, 0.0, 1.2]])
 
 
-def test_many_keys_tell_the_covariance() -> None:
-    values = np.random.default_rng(1).multivariate_normal(np.zeros(K), COVARIANCE, 20_000)
-    found = draw_covariance(values.T @ values, len(values), np.random.default_rng(2))
-    assert found == pytest.approx(COVARIANCE, abs=0.05)
+def settled(start: np.ndarray, precision: np.ndarray, measured: np.ndarray, rounds: int = 80) -> np.ndarray:
+    """The covariance after so many updates, for keys of which `measured` [n, 4] is known with `precision` [4]."""
+    found = start
+    for _ in range(rounds):
+        inverse = np.linalg.inv(np.linalg.inv(found) + np.diag(precision))
+        means = measured * precision @ inverse
+        found = learned(found, np.stack([means.T @ means, len(means) * inverse]), len(means))
+    return found
 
 
-def test_the_mean_of_draws_is_that_of_the_inverse_wishart() -> None:
-    """scale / (degrees of freedom - K - 1), with the prior's added to those of 30 keys."""
-    values = np.random.default_rng(3).multivariate_normal(np.zeros(K), COVARIANCE, 30)
-    rng, products = np.random.default_rng(4), values.T @ values
-    mean = np.mean([draw_covariance(products, 30, rng) for _ in range(4000)], axis=0)
-    expected = (products + FREEDOM * PRIOR_VARIANCE * np.eye(K)) / (FREEDOM + 30 - K - 1)
-    assert mean == pytest.approx(expected, abs=0.03)
+@pytest.mark.parametrize("start", [0.05, 4.0])
+def test_it_is_found_again_whatever_it_began_with(start: float) -> None:
+    """Of keys of which rows tell much of some engagements, and little of others: likeliest is the covariance of what is
+    measured less that of the noise."""
+    rng, precision = np.random.default_rng(1), np.array([20.0, 5.0, 1.0, 2.0])
+    values = rng.multivariate_normal(np.zeros(K), COVARIANCE, 40_000)
+    measured = values + rng.normal(size=values.shape) / np.sqrt(precision)
+    expected = measured.T @ measured / len(measured) - np.diag(1 / precision)
+    assert settled(start * np.eye(K), precision, measured) == pytest.approx(expected, abs=0.01)
+    assert expected == pytest.approx(COVARIANCE, abs=0.05)
 
 
-def test_a_scale_is_a_regression_of_the_rows_on_the_values() -> None:
-    """Rows whose engagement e has twice the value of engagement f as log-odds, and much to say."""
-    rng = np.random.default_rng(5)
-    values, truth = rng.normal(size=(500, K)), np.array(rng.normal(size=(K, K)))
-    precision = 40 + rng.random((500, K))
-    moments = np.zeros((2 + K, K, K))
-    for one in range(K):
-        moments[1 + one] = (values * precision[:, [one]]).T @ values
-        moments[1 + K, one] = (precision[:, one] * (values @ truth[one])) @ values
-    assert draw_scale(moments, np.random.default_rng(6)) == pytest.approx(truth, abs=0.05)
+def test_an_effect_that_says_nothing_vanishes() -> None:
+    """Of 5,000 keys that are measured to be 0, with noise."""
+    noise = np.random.default_rng(2).normal(size=(5_000, K)) / 2
+    found = settled(0.3 * np.eye(K), np.full(K, 4.0), noise, rounds=200)
+    assert (np.diag(found) < 0.02).all()
+    assert (np.linalg.eigvalsh(found) > 0).all()
 
 
-def test_without_rows_a_scale_is_drawn_from_its_prior() -> None:
-    rng = np.random.default_rng(7)
-    drawn = np.array([draw_scale(np.zeros((2 + K, K, K)), rng) for _ in range(3000)])
-    assert drawn.mean(0) == pytest.approx(np.eye(K), abs=0.1)
-    assert drawn.std(0) == pytest.approx(np.ones((K, K)), abs=0.1)
+def test_of_keys_without_rows_nothing_is_learned_but_the_prior() -> None:
+    """By hand: means of 0 and variances of the prior leave FREEDOM keys of PRIOR_VARIANCE."""
+    found = np.eye(K)
+    for _ in range(200):
+        found = learned(found, np.stack([np.zeros((K, K)), 30 * found]), 30)
+    assert found == pytest.approx(PRIOR_VARIANCE * np.eye(K), rel=0.01)
 
 
-def test_moments_are_those_of_the_values_before_the_scale() -> None:
-    rng = np.random.default_rng(8)
-    before, scale, precision, pull = rng.normal(size=(50, K)), rng.normal(size=(K, K)), rng.random((50, K)), 3.0
-
-    def moments(values: np.ndarray) -> np.ndarray:
-        curved = [(values * precision[:, [one]]).T @ values for one in range(K)]
-        return np.stack([values.T @ values, *curved, (pull * precision).T @ values])
-
-    assert unscaled(moments(before @ scale.T), scale) == pytest.approx(moments(before))
-
-
-@pytest.mark.parametrize("said", [0.0, 0.01])
-def test_the_covariance_of_an_effect_of_which_rows_say_little_does_not_grow(said: float) -> None:
-    """500 keys, each of a row that says 0 with a precision of `said`."""
-    rng, scale, covariance, found = np.random.default_rng(9), np.eye(K), 0.04 * np.eye(K), []
-    for _ in range(100):
-        posterior = np.linalg.inv(np.linalg.inv(covariance) + said * np.eye(K))
-        values = rng.multivariate_normal(np.zeros(K), posterior, 500)
-        products = values.T @ values
-        moments = np.stack([products, *[said * products] * K, np.zeros((K, K))])
-        moments = unscaled(moments, scale)
-        drawn, scale = draw_covariance(moments[0], 500, rng), draw_scale(moments, rng)
-        covariance = scale @ drawn @ scale.T
-        found.append(np.sqrt(np.diag(covariance)).mean())
-    assert np.median(found[20:]) < 0.8
+def test_an_update_goes_so_far_and_no_farther() -> None:
+    many = np.stack([1e6 * np.eye(K), np.zeros((K, K))])
+    assert learned(COVARIANCE, many, 10) == pytest.approx(FARTHEST * COVARIANCE, rel=1e-6)
+    none = np.stack([np.zeros((K, K)), np.zeros((K, K))])
+    assert learned(COVARIANCE, none, 1000 * FREEDOM) == pytest.approx(COVARIANCE / FARTHEST, rel=1e-6)

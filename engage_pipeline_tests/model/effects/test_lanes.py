@@ -1,18 +1,15 @@
-"""The arithmetic of a draw, LANES keys at a time, against numpy."""
+"""Solutions of LANES systems at a time, against numpy."""
 
 import numpy as np
 import pytest
 
 from engage_pipeline.model.effects import lanes
-from engage_pipeline.model.effects.lanes import DRAW, LANES, MATRIX, MEAN, N_LINES, N_SUMS, NOISE, RIGHT, VARIANCE
+from engage_pipeline.model.effects.kernels import K
+from engage_pipeline.model.effects.lanes import INVERSE, LANES, MATRIX, N_LINES, N_SUMS, RIGHT, SOLUTION
+from engage_pipeline_tests.model.effects.lane_matrices import covariance_of
 
-K = 4
-
-
-def matrices(seed: int) -> np.ndarray:
-    """Another positive definite matrix in each lane, float64 [LANES, 4, 4]."""
-    roots = np.random.default_rng(seed).normal(size=(LANES, K, K))
-    return roots @ roots.transpose(0, 2, 1) + np.eye(K)
+MATRICES = [covariance_of(seed) for seed in range(LANES)]
+"""Another one in each lane."""
 
 
 def lines(work: np.ndarray, line: int) -> np.ndarray:
@@ -22,42 +19,38 @@ def lines(work: np.ndarray, line: int) -> np.ndarray:
 
 @pytest.fixture
 def work() -> np.ndarray:
-    """Matrices, right sides and noise of each lane, solved."""
+    """Matrices and right sides of each lane, solved and inverted."""
     found, rng = np.zeros(N_LINES * LANES), np.random.default_rng(2)
-    for lane, matrix in enumerate(matrices(1)):
+    for lane, matrix in enumerate(MATRICES):
         lanes.put_below(found, lane, matrix)
         lanes.put(found, MATRIX, lane, tuple(np.diag(matrix).tolist()))
-        for line in (RIGHT, NOISE):
-            lanes.put(found, line, lane, tuple(rng.normal(size=K).tolist()))
+        lanes.put(found, RIGHT, lane, tuple(rng.normal(size=K).tolist()))
+    lanes.factor(found)
     lanes.solve(found)
+    lanes.invert(found)
     return found
 
 
-def test_mean_and_draw_of_each_lane_are_solutions(work: np.ndarray) -> None:
-    for lane, matrix in enumerate(matrices(1)):
-        lower = np.linalg.cholesky(matrix)
-        mean = np.linalg.solve(matrix, lines(work, RIGHT)[lane])
-        assert lanes.get(work, MEAN, lane) == pytest.approx(mean, rel=1e-9)
-        draw = mean + np.linalg.solve(lower.T, lines(work, NOISE)[lane])
-        assert lanes.get(work, DRAW, lane) == pytest.approx(draw, rel=1e-9)
+def test_each_lane_has_its_solution(work: np.ndarray) -> None:
+    for lane, matrix in enumerate(MATRICES):
+        expected = np.linalg.solve(matrix, lines(work, RIGHT)[lane])
+        assert lanes.get(work, SOLUTION, lane) == pytest.approx(expected, rel=1e-9)
 
 
-def test_variances_are_the_diagonal_of_the_inverse(work: np.ndarray) -> None:
-    lanes.invert(work)
-    for lane, matrix in enumerate(matrices(1)):
-        assert lanes.get(work, VARIANCE, lane) == pytest.approx(np.diag(np.linalg.inv(matrix)), rel=1e-9)
+def test_each_lane_has_its_inverse(work: np.ndarray) -> None:
+    for lane, matrix in enumerate(MATRICES):
+        inverse = np.linalg.inv(matrix)
+        below = [inverse[row, column] for row, column in ((1, 0), (2, 0), (3, 0), (2, 1), (3, 1), (3, 2))]
+        found = work.reshape(N_LINES, LANES)[int(INVERSE) : int(INVERSE) + 10, lane]
+        assert found == pytest.approx([*np.diag(inverse), *below], rel=1e-9)
 
 
-def test_sums_are_those_of_all_lanes(work: np.ndarray) -> None:
-    precision = np.random.default_rng(3).random((LANES, K))
-    for lane, own in enumerate(precision.tolist()):
-        lanes.put(work, lanes.PRECISION, lane, tuple(own))
-    sums, moments = np.zeros(N_SUMS * LANES), np.ones((2 + K, K, K))
+@pytest.mark.parametrize("count", [LANES, 3])
+def test_sums_are_those_of_the_first_lanes(count: int, work: np.ndarray) -> None:
+    sums, moments = np.zeros(N_SUMS * LANES), np.ones((2, K, K))
     for _ in range(2):
-        lanes.add_sums(work, sums)
+        lanes.add_moments(work, count, sums)
     lanes.add_whole(sums, moments)
-    draw, pull = lines(work, DRAW), lines(work, RIGHT)
-    assert moments[0] == pytest.approx(1 + 2 * draw.T @ draw)
-    for one in range(K):
-        assert moments[1 + one] == pytest.approx(1 + 2 * (draw * precision[:, [one]]).T @ draw)
-    assert moments[1 + K] == pytest.approx(1 + 2 * pull.T @ draw)
+    solved = lines(work, SOLUTION)[:count]
+    inverses = np.linalg.inv(np.stack(MATRICES[:count])).sum(axis=0)
+    assert moments == pytest.approx(1 + 2 * np.stack([solved.T @ solved, inverses]))

@@ -10,7 +10,7 @@ from engage_pipeline.model.effects.design import LocalTerm
 from engage_pipeline.model.effects.effects import EFFECTS, Effect
 from engage_pipeline.model.effects.nesting import find_nested
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
-from engage_pipeline_tests.model.effects.chains import AUTHOR, FOLLOWS, HOUR, PAIR, VIEWER, design_of, records_of
+from engage_pipeline_tests.model.effects.fits import AUTHOR, FOLLOWS, HOUR, PAIR, VIEWER, design_of, records_of
 
 TWEET = Effect("tweet", "tweet_effects", ("tweet",), 1.0, ("author", "hour", "follows"))
 

@@ -15,7 +15,7 @@ from engage_pipeline.files.mapped_arrow import MappedArrow
 from engage_pipeline.model.effects import tables
 from engage_pipeline.model.effects.effects import EFFECTS
 from engage_pipeline.model.effects.fields import EffectRows
-from engage_pipeline.model.effects.keyed_values import InMemory, KeyedValues
+from engage_pipeline.model.effects.keyed_values import InMemory
 from engage_pipeline.model.effects.tables import VALUES, EffectTable, EffectTables, write_description, write_table
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
 from engage_pipeline.settings.families import EFFECT_FAMILIES
@@ -26,12 +26,6 @@ COVARIANCE = np.diag([1.0, 2.0, 3.0, 4.0]) + 0.25
 COUPLING = np.arange(16.0).reshape(4, 4)
 UNSEEN = [0.0, 0.0, 0.0, 0.0, 1.25, 2.25, 3.25, 4.25]
 """The values of a key that no row has taught."""
-
-
-def summed(values: np.ndarray, kept: int) -> KeyedValues:
-    """The sums over `kept` sweeps of which `values` float32 [n, 8] are the means."""
-    sums = [InMemory(np.ascontiguousarray(part) * np.float32(kept)) for part in np.split(values, 2, axis=1)]
-    return KeyedValues(InMemory(np.full((len(values), 4), 99.0, np.float32)), *sums)
 
 
 def write(folder: Path, size: int = SIZE, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -46,7 +40,7 @@ def write(folder: Path, size: int = SIZE, seed: int = 1) -> tuple[np.ndarray, np
     own = FlatArray.empty(folder / "keys", np.uint64)
     own.append(keys)
     kept = values[:, :4].any(axis=1) & (keys != NO_FINGERPRINT)
-    assert write_table(VIEWER, own, summed(values, 4), 4, folder / "effect_viewer.arrow", folder / "work") == kept.sum()
+    assert write_table(own, InMemory(values), folder / "effect_viewer.arrow", folder / "work") == kept.sum()
     return keys[kept], values[kept]
 
 
@@ -84,9 +78,7 @@ def test_the_order_of_the_keys_changes_no_byte(tmp_path: Path) -> None:
         own = FlatArray.empty(tmp_path / name / "keys", np.uint64)
         own.append(np.arange(1, 50, dtype=np.uint64)[order] << np.uint64(57))
         values = np.tile(np.arange(1, 50, dtype=np.float32)[order, np.newaxis], (1, VALUES))
-        write_table(
-            VIEWER, own, summed(values, 2), 2, tmp_path / name / "effect_viewer.arrow", tmp_path / name / "work"
-        )
+        write_table(own, InMemory(values), tmp_path / name / "effect_viewer.arrow", tmp_path / name / "work")
         content.append((tmp_path / name / "effect_viewer.arrow").read_bytes())
     assert content[0] == content[1]
 

@@ -13,11 +13,9 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import scratch_folder
-from engage_pipeline.model.effects.chain import Chain
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, EFFECT_LOGITS, VALIDATION, read_columns
 from engage_pipeline.model.effects.scoring import EffectScorer, load_clusters
 from engage_pipeline.model.effects.tables import EFFECTS_FILE
-from engage_pipeline.model.effects.together import add_kept
 from engage_pipeline.model.effects.training import train_effects
 from engage_pipeline.model.validation_roles import DECIDED, effect_folds
 from engage_pipeline.settings.families import COUNTER_FAMILIES, EFFECT_FAMILIES
@@ -27,7 +25,7 @@ from engage_pipeline_tests.samples import feature_table
 from engage_pipeline_tests.token_lists import token_arrays
 
 ROWS = 4000
-SWEEPS = {"sweeps": 16, "kept_sweeps": 18}
+SWEEPS = {"sweeps": 12}
 
 
 def people_table(seed: int, *, validation: bool, shuffled: bool = False) -> pa.Table:
@@ -147,7 +145,7 @@ def test_the_labels_of_a_fold_change_the_columns_of_all_rows_but_its_own(
 
 
 @pytest.mark.parametrize(("threads", "bytes_a_row"), [(1, 1 << 40), (2, 50), (5, 50), (3, 1 << 40)])
-def test_a_seed_gives_the_same_bytes_in_memory_and_in_files_by_any_number_of_threads(
+def test_bytes_are_the_same_in_memory_and_in_files_by_any_number_of_threads(
     fitted: tuple[dict, pa.Table, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -160,23 +158,7 @@ def test_a_seed_gives_the_same_bytes_in_memory_and_in_files_by_any_number_of_thr
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def test_the_published_effects_are_those_of_three_chains_of_different_seeds(
-    fitted: tuple[dict, pa.Table, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    added: list[tuple[int, int, int, int]] = []
-
-    def add(one: Chain, other: Chain) -> None:
-        added.append((one.seed, one.kept, other.seed, other.kept))
-        add_kept(one, other)
-
-    monkeypatch.setattr("engage_pipeline.model.effects.training.add_kept", add)
-    refit(fitted, np.zeros(ROWS, np.bool_), tmp_path)
-    (seed, kept, *_), *_ = added
-    assert added == [(seed, kept, seed + 1000, kept), (seed, 2 * kept, seed + 2000, kept)]
-    assert 3 * kept == SWEEPS["kept_sweeps"]
-
-
-def test_no_chain_goes_on_when_a_table_cannot_be_written(
+def test_no_fit_goes_on_when_a_table_cannot_be_written(
     fitted: tuple[dict, pa.Table, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> int:

@@ -1,14 +1,15 @@
-"""Designs and chains of few rows."""
+"""Designs and fits of few rows."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from engage_pipeline.model.effects.chain import Chain
+from engage_pipeline.model.effects.fitting import Fit
 from engage_pipeline.model.effects.design import Design
 from engage_pipeline.model.effects.effects import Effect
 from engage_pipeline.model.effects.kernels import K
+from engage_pipeline.model.effects.keyed_values import Array
 from engage_pipeline.model.effects.marginals import RAREST_FIRST
 from engage_pipeline.model.effects.nesting import find_nested
 from engage_pipeline.model.effects.numbering import build_design
@@ -42,20 +43,21 @@ def design_of(records: np.ndarray, effects: Sequence[Effect], folder: Path) -> D
     return build_design(shards, effects, folder / "design")[0]
 
 
-def chain_of(
-    records: np.ndarray,
-    effects: Sequence[Effect],
-    folder: Path,
-    *,
-    in_files: bool = False,
-    seed: int = 1,
-    threads: int = 1,
-) -> Chain:
-    """A chain of the rows, which begins with the deviations of the effects."""
+def fit_of(
+    records: np.ndarray, effects: Sequence[Effect], folder: Path, *, in_files: bool = False, threads: int = 1
+) -> Fit:
+    """A fit to the rows, which begins with the deviations of the effects."""
     design = design_of(records, effects, folder)
     nested = find_nested(design, effects, folder / "nested")
     deviations = [effect.deviation for effect in effects]
-    return Chain.begin(design, weights, nested, deviations, seed, folder / "chain" if in_files else None, threads)
+    return Fit.begin(design, weights, nested, deviations, folder / "fit" if in_files else None, threads)
+
+
+def swept(fit: Fit, sweeps: int, *, learn: bool = False) -> Fit:
+    """The fit after so many sweeps."""
+    for _ in range(sweeps):
+        fit.sweep(learn=learn)
+    return fit
 
 
 def weights(facts: np.ndarray) -> np.ndarray:
@@ -63,41 +65,40 @@ def weights(facts: np.ndarray) -> np.ndarray:
     return np.asarray(facts["weight"])
 
 
-def scores_of(chain: Chain) -> tuple[np.ndarray, np.ndarray]:
+def by_position(fit: Fit, array: Array) -> np.ndarray:
+    """The elements of an array of the rows by their position, float64 [n, 4]."""
+    found = np.zeros((len(fit.design), K))
+    for block in fit.design.blocks():
+        found[block.read(fit.design.facts)["position"]] = block.read(array)
+    return found
+
+
+def scores_of(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of the log-odds of each row by its position, float64 [n, 4] each."""
-    found = np.zeros((2, len(chain.design), K))
-    for block in chain.design.blocks():
-        found[:, block.read(chain.design.facts)["position"]] = chain.scores(block)
+    found = np.zeros((2, len(fit.design), K))
+    for block in fit.design.blocks():
+        found[:, block.read(fit.design.facts)["position"]] = fit.scores(block)
     return found[0], found[1]
 
 
-def log_odds_of(chain: Chain) -> np.ndarray:
-    """The log-odds of each row by its position as the chain holds them, with what is pending: float64 [n, 4]."""
-    chain.settle()
-    found = np.zeros((len(chain.design), K))
-    for block in chain.design.blocks():
-        found[block.read(chain.design.facts)["position"]] = block.read(chain.rows.odds)
-    return found
-
-
-def sums_of(chain: Chain) -> np.ndarray:
-    """The log-odds of each row by its position as sums of the base and the values of its keys: float64 [n, 4]."""
-    copy = chain.branch(weights, 1, None)
-    for keys in copy.keys:
-        keys.means.write(0, keys.values.read())
-    copy.kept, copy.bases = 1, copy.base
-    labels = labels_of(chain)
-    found = scores_of(copy)[0]
+def odds_of(fit: Fit) -> np.ndarray:
+    """The mean log-odds of each row by its position, with what its earlier engagements add: float64 [n, 4]."""
+    found, labels = scores_of(fit)[0], labels_of(fit)
     for place, one in enumerate(RAREST_FIRST):
         earlier = list(RAREST_FIRST[:place])
-        found[:, one] += labels[:, earlier] @ copy.coupling[one, earlier]
+        found[:, one] += labels[:, earlier] @ fit.coupling[one, earlier]
     return found
 
 
-def labels_of(chain: Chain) -> np.ndarray:
+def deviations_of(fit: Fit) -> np.ndarray:
+    """The learned deviations, float64 [effects, 4]."""
+    return np.sqrt(np.diagonal(fit.covariances, axis1=1, axis2=2))
+
+
+def labels_of(fit: Fit) -> np.ndarray:
     """The labels of each row by its position, bool [n, 4]."""
-    found = np.zeros((len(chain.design), K), bool)
-    for block in chain.design.blocks():
-        facts = block.read(chain.design.facts)
+    found = np.zeros((len(fit.design), K), bool)
+    for block in fit.design.blocks():
+        facts = block.read(fit.design.facts)
         found[facts["position"]] = facts["labels"][:, np.newaxis] >> np.arange(K) & 1
     return found
