@@ -1,4 +1,4 @@
-"""What the sweeps of the effects' sampler bring: quality on test rows and CPU time, by the number of sweeps.
+"""What the sweeps of the effects bring: quality on test rows and CPU time, by the number of sweeps.
 
     taskset -c 0 python -m engage_pipeline_tests.benchmarks.sweeps --truth data/raw/test_truth.parquet
 
@@ -28,15 +28,12 @@ from engage_pipeline.store.file_names import FEATURES
 from engage_pipeline.store.opening import current_paths
 from engage_pipeline.store.store import ArtifactStore
 
-UNLIMITED = 10**18
-"""effects.row_sweeps, so that all sweeps are made."""
-
 
 @dataclass(frozen=True)
 class SweepFigures:
     """Fitted rows, seconds of CPU, and the share of the oracle's RCE in percent by engagement, in the order of TARGETS.
 
-    `sweeps` is both effects.sweeps and effects.kept_sweeps.
+    `sweeps` is effects.sweeps.
     """
 
     sweeps: int
@@ -60,8 +57,7 @@ def measure(store: ArtifactStore, settings: Settings, truth: pa.Table, sweeps: i
     training = store.part_paths("engagement_effects", FEATURES, "interaction_features")
     validation = store.open("validation_features").path(FEATURES)
     test = current_paths(store, "test_features", files=True)
-    own = {"sweeps": sweeps, "kept_sweeps": sweeps, "row_sweeps": UNLIMITED}
-    settings = settings.model_copy(update={"effects": settings.effects.model_copy(update=own)})
+    settings = settings.model_copy(update={"effects": settings.effects.model_copy(update={"sweeps": sweeps})})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         copy_clusters(store.open("tweet_topics").directory(), store.open("user_communities").directory(), folder)
@@ -88,15 +84,13 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m engage_pipeline_tests.benchmarks.sweeps", description=__doc__)
     parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="settings file [default: %(default)s]")
     parser.add_argument("--truth", type=Path, required=True, help="Parquet file of the test rows")
-    parser.add_argument("--sweeps", type=int, nargs="+", default=[60, 30, 15, 8], help="[default: %(default)s]")
-    parser.add_argument("--seed", type=int, help="instead of the settings'")
+    parser.add_argument("--sweeps", type=int, nargs="+", default=[30, 15, 8], help="[default: %(default)s]")
     options = parser.parse_args(arguments)
     settings = load_settings(options.config)
     store, truth = ArtifactStore(settings), pq.read_table(options.truth)
-    own = settings if options.seed is None else settings.model_copy(update={"seed": options.seed})
     print(HEADER)
     for sweeps in options.sweeps:
-        print(measure(store, own, truth, sweeps).to_markdown(), flush=True)
+        print(measure(store, settings, truth, sweeps).to_markdown(), flush=True)
 
 
 if __name__ == "__main__":

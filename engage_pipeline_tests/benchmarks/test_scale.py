@@ -44,8 +44,7 @@ RATES = rates_on(page(DUCKDB, *SPARK))
 @pytest.fixture(autouse=True)
 def measured_today(monkeypatch: pytest.MonkeyPatch) -> None:
     """Effects and networks on the page of these tests are those of now."""
-    monkeypatch.setattr(cost_model, "MEASURED_SWEEPS", 123)
-    monkeypatch.setattr(cost_model, "MEMBERS", {})
+    monkeypatch.setattr(cost_model, "SINCE", {})
 
 
 def test_what_was_measured_with_all_threads_busy_has_no_serial_share() -> None:
@@ -85,15 +84,8 @@ def test_trees_take_no_longer_beyond_their_most_rows() -> None:
     assert cost_model.run_cpu_seconds(trees, 10**9) == pytest.approx(5 * 76 / 12 * 3600, rel=1e-6)
 
 
-def test_effects_make_fewer_sweeps_over_many_rows() -> None:
-    # 30 and 30 sweeps: 30 + 3 (7 + 10) + 3 (4 + 10); from 40 million rows on 15: 15 + 3 (3 + 5) + 3 (2 + 5)
-    assert (cost_model.sweeps(1_000_000), cost_model.sweeps(10**9)) == (123, 60)
-    effects = {"engagement_effects": RATES.lines("duckdb")["engagement_effects"]}
-    assert cost_model.run_cpu_seconds(effects, 10**9) == pytest.approx(1000 * 3600 * 60 / 123)
-
-
-def test_members_take_longer_than_the_one_network_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cost_model, "MEMBERS", {"pretrained_network": 2.5})
+def test_what_takes_longer_than_was_measured_counts_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost_model, "SINCE", {"pretrained_network": 2.5})
     network = {"pretrained_network": RATES.lines("duckdb")["pretrained_network"]}
     assert cost_model.run_cpu_seconds(network, 10**9) == pytest.approx(1000 * 3600 * 2.5)
 

@@ -15,22 +15,21 @@ FREEDOM = K + 1
 PRIOR_VARIANCE = 0.003
 """Small, so that an effect that the data don't need vanishes."""
 FARTHEST = 1.5
-"""A variance is multiplied or divided by at most so much at a time."""
-_DAMPING = 0.5
-"""Half of the update, in logarithms: means follow the covariance, and the covariance means."""
+"""A variance is multiplied or divided by at most so much at a time: means follow the covariance, and it the means."""
 _LEAST = 1e-8
 
 
 def learned(covariance: np.ndarray, moments: np.ndarray, keys: int) -> np.ndarray:
     """Returns the next covariance, float64 [4, 4], of an effect with `keys` keys.
 
-    `moments` float64 [2, 4, 4]: the products of the means, and the covariances of the keys, summed (kernels.solve_keys).
+    `moments` float64 [2, 4, 4]: the products of the means, and the covariances of the keys, summed over the keys
+    (kernels.solve_keys).
     """
     root = _power(covariance, 0.5)
     inverse = np.linalg.inv(root)
     products = inverse @ (moments[0] + FREEDOM * PRIOR_VARIANCE * np.eye(K)) @ inverse
     determined = _power((keys + FREEDOM) * np.eye(K) - inverse @ moments[1] @ inverse, -0.5)
-    ratio = _power(determined @ products @ determined, _DAMPING, 1 / FARTHEST, FARTHEST)
+    ratio = _power(determined @ products @ determined, 1.0, 1 / FARTHEST, FARTHEST)
     return np.asarray(root @ ratio @ root + _LEAST * np.eye(K))
 
 

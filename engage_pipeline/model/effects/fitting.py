@@ -5,9 +5,10 @@
 The base is an intercept, and what the earlier engagements of the row add (module coupling). Of each key mean and
 variance are kept. A mean is where the rows' residuals, expected over the distribution of their log-odds, balance the
 prior (M. Opper, C. Archambeau, The variational Gaussian approximation revisited, Neural Computation 2009). To the
-variance of a key a row tells what it measures, blurred by what is not known of its other keys: as in approximate message
-passing (S. Rangan, Generalized approximate message passing, 2011). Were the others taken as known, as in a mean field,
-variances would be too small, and effects vanish that the rows need. Covariances are learned from both (covariances).
+variance of a key a row tells what it measures, blurred by what is not known of its other keys, as in approximate
+message passing (S. Rangan, Generalized approximate message passing, 2011). Were the others taken as known, as in a mean
+field, variances would be too small, and effects would vanish that the rows need. Covariances are learned from means and
+variances (module covariances).
 
 A sweep asks each row once, then moves the base, and each effect once by what is left of the residuals. It reads the
 blocks of the design once for each of its passes, so that the rows may be in files: a pass applies the move before it,

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from engage_pipeline.model.effects.fitting import Fit
 from engage_pipeline.model.effects.design import Design
 from engage_pipeline.model.effects.effects import Effect
+from engage_pipeline.model.effects.fitting import Fit
 from engage_pipeline.model.effects.kernels import K
 from engage_pipeline.model.effects.keyed_values import Array
 from engage_pipeline.model.effects.marginals import RAREST_FIRST

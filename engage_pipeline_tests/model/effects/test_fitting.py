@@ -98,7 +98,7 @@ def keys_by_position(fit: Fit, effect: int) -> np.ndarray:
 
 
 def test_a_settled_fit_solves_its_equations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In numpy, of all rows at once: for each key the residuals of its rows are the covariance's inverse times the mean,
+    """In numpy, of all rows at once: for each key the residuals of its rows are its mean times the inverse covariance,
     and the inverse of its variance is the prior's plus the information of its rows."""
     monkeypatch.setattr(numbering, "BLOCK_ROWS", 100)
     records, _ = planted(3, 30, 12, COVARIANCE)
