@@ -60,9 +60,9 @@ def test_what_fails_is_told_and_stops_the_others(tmp_path: Path) -> None:
         raise ValueError("lost")
 
     with pytest.raises(ValueError, match="lost"), Together(None, lambda _: swept.set(), 2, 2) as fits:
-        endless = fits.begin(start, weights, 100_000, "one", learn=False, then=lambda fit: fit)
+        endless = fits.begin(start, weights, 5_000, "one", learn=False, then=lambda fit: fit)
         queued = fits.begin(start, weights, 0, "two", learn=False, then=fail)
-        waiting = fits.begin(start, weights, 100_000, "three", learn=False, then=lambda fit: fit)
+        waiting = fits.begin(start, weights, 5_000, "three", learn=False, then=lambda fit: fit)
         queued.result()
     assert isinstance(endless.exception(), InterruptedError)
     assert waiting.cancelled() or isinstance(waiting.exception(), InterruptedError)
