@@ -38,12 +38,10 @@ class Together:
         self._stopped.set()
         self._pool.shutdown(cancel_futures=True)
 
-    def begin(
-        self, start: Fit, weights: Weights, sweeps: int, name: str, *, learn: bool, then: Callable[[Fit], _T]
-    ) -> Future[_T]:
+    def begin(self, start: Fit, weights: Weights, sweeps: int, name: str, then: Callable[[Fit], _T]) -> Future[_T]:
         """Begins a fit where `start` ended, with `weights`, once those begun before leave a place; returns what `then`
-        returns of it after so many `sweeps`. Of these the last learns no covariance, so that variances are of those
-        that the fit ends with.
+        returns of it after so many `sweeps`. The last of them learns no covariance, so that variances are of those that
+        the fit ends with.
 
         Files are in a folder `name`, and replace those of a fit of that name, which nothing may read any more.
         """
@@ -53,7 +51,7 @@ class Together:
             for left in reversed(range(sweeps)):
                 if self._stopped.is_set():
                     raise InterruptedError
-                fit.sweep(learn=learn and left > 0)
+                fit.sweep(learn=left > 0)
                 with self._one:
                     self._advance(1)
             return then(fit)

@@ -143,7 +143,7 @@ def _fits(
         del training, without  # three fits are held at a time if they are in files
         fit, published = deciding.result(), None
         if settings.refit:
-            published = fits.begin(fit, _of_all, more, "published", learn=True, then=_leveled)
+            published = fits.begin(fit, _of_all, more, "published", _leveled)
         yield fit, DECIDED
         for fold in folds:
             fold.result()
@@ -153,8 +153,8 @@ def _fits(
 def _begin_without(
     fits: Together, start: Fit, sweeps: int, fold: int, then: Callable[[Fit], _T], *, name: str
 ) -> Future[_T]:
-    """Begins the fit without the rows of `fold`. Covariances are learned for what is published alone."""
-    return fits.begin(start, partial(_without, fold), sweeps, name, learn=fold == HOLDOUT_ROW, then=then)
+    """Begins the fit without the rows of `fold`."""
+    return fits.begin(start, partial(_without, fold), sweeps, name, then)
 
 
 def _leveled(fit: Fit) -> Fit:

@@ -27,26 +27,23 @@ def half(number: int, facts: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("threads", "at_once"), [(1, 1), (4, 3)])
-@pytest.mark.parametrize("learn", [False, True])
-def test_each_finds_what_it_finds_alone(threads: int, at_once: int, learn: bool, tmp_path: Path) -> None:
+def test_each_finds_what_it_finds_alone(threads: int, at_once: int, tmp_path: Path) -> None:
     start, advanced = settled(tmp_path), list[int]()
     with Together(None, advanced.append, threads, at_once) as fits:
-        begun = [
-            fits.begin(start, partial(half, number), 5, "one", learn=learn, then=lambda fit: fit)
-            for number in (2, 3, 4, 5)
-        ]
+        begun = [fits.begin(start, partial(half, number), 5, "one", lambda fit: fit) for number in (2, 3, 4, 5)]
         found = [future.result() for future in begun]
     assert sum(advanced) == 4 * 5
     for number, fit in zip((2, 3, 4, 5), found, strict=True):
-        alone = swept(swept(start.branch(partial(half, number), None), 4, learn=learn), 1)
+        alone = swept(swept(start.branch(partial(half, number), None), 4, learn=True), 1)
         assert np.array_equal(scores_of(fit), scores_of(alone))
+        assert np.array_equal(fit.covariances, alone.covariances)
 
 
 def test_files_of_a_name_are_those_of_its_newest_fit(tmp_path: Path) -> None:
     start = settled(tmp_path)
     with Together(tmp_path / "files", lambda _: None, 1, 1) as fits:
         for number in (2, 3):
-            fit = fits.begin(start, partial(half, number), 1, "one", learn=False, then=lambda fit: fit).result()
+            fit = fits.begin(start, partial(half, number), 1, "one", lambda fit: fit).result()
         found = np.fromfile(tmp_path / "files/one/residual", np.float32).reshape(-1, 4)
     assert np.array_equal(fit.rows.residual.read(), found)
     assert (found.any(axis=1)).mean() == pytest.approx(2 / 3, abs=0.01)
@@ -60,9 +57,9 @@ def test_what_fails_is_told_and_stops_the_others(tmp_path: Path) -> None:
         raise ValueError("lost")
 
     with pytest.raises(ValueError, match="lost"), Together(None, lambda _: swept.set(), 2, 2) as fits:
-        endless = fits.begin(start, weights, 5_000, "one", learn=False, then=lambda fit: fit)
-        queued = fits.begin(start, weights, 0, "two", learn=False, then=fail)
-        waiting = fits.begin(start, weights, 5_000, "three", learn=False, then=lambda fit: fit)
+        endless = fits.begin(start, weights, 5_000, "one", lambda fit: fit)
+        queued = fits.begin(start, weights, 0, "two", fail)
+        waiting = fits.begin(start, weights, 5_000, "three", lambda fit: fit)
         queued.result()
     assert isinstance(endless.exception(), InterruptedError)
     assert waiting.cancelled() or isinstance(waiting.exception(), InterruptedError)

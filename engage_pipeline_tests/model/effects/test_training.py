@@ -1,5 +1,6 @@
 """Effects of whole tables: what they know of rows they never saw, and what they must not know."""
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import scratch_folder
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, EFFECT_LOGITS, VALIDATION, read_columns
+from engage_pipeline.model.effects.fitting import Fit
+from engage_pipeline.model.effects.leveling import level
 from engage_pipeline.model.effects.scoring import EffectScorer, load_clusters
 from engage_pipeline.model.effects.tables import EFFECTS_FILE
 from engage_pipeline.model.effects.training import train_effects
@@ -156,6 +159,20 @@ def test_bytes_are_the_same_in_memory_and_in_files_by_any_number_of_threads(
     refit(fitted, np.zeros(ROWS, np.bool_), tmp_path, threads)
     for path in sorted(fitted[2].glob("effect*")):
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_all_columns_are_levelled(
+    fitted: tuple[dict, pa.Table, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raised(one: Fit) -> None:
+        level(one)
+        one.level += 2
+
+    monkeypatch.setattr("engage_pipeline.model.effects.training.level", raised)
+    columns = refit(fitted, np.zeros(ROWS, np.bool_), tmp_path)
+    assert (columns > read_columns(fitted[2]) + 1).all()
+    intercepts = [json.loads((folder / EFFECTS_FILE).read_text())["intercepts"] for folder in (fitted[2], tmp_path)]
+    assert np.subtract(*intercepts) == pytest.approx([-2] * 4)
 
 
 def test_no_fit_goes_on_when_a_table_cannot_be_written(

@@ -124,8 +124,8 @@ MUTATIONS = [
         "model/effects/together.py",
         "model/effects/test_together.py",
         ("        self._stopped.set()", "        pass"),
-        ("learn=learn and left > 0", "learn=learn"),
-        ("learn=learn and left > 0", "learn=True"),
+        ("learn=left > 0", "learn=True"),
+        ("learn=left > 0", "learn=False"),
         ("        return then(fit)", "        then(fit)"),
     ),
     *mutations(
@@ -133,7 +133,6 @@ MUTATIONS = [
         "model/effects/training.py",
         TRAINING,
         ("else (0, sweeps)", "else (0, 0)"),
-        ("learn=fold == HOLDOUT_ROW", "learn=False"),
         ("level(fit)\n    _score(fit", "_score(fit"),
     ),
     *mutations(
