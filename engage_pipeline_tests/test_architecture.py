@@ -29,7 +29,7 @@ LAYERS = (
 """From the top down: a module imports from its own folder or from a layer below. What comes later in the flow of the
 data is higher."""
 DAGSTER = ("definitions", "orchestration")
-HEAVY = ("torch", "transformers", "accelerate", "lightgbm", "sklearn", "scipy", "matplotlib", "pyspark", "sqlglot")
+HEAVY = ("torch", "transformers", "accelerate", "lightgbm", "sklearn", "scipy", "pyspark", "sqlglot")
 INNER = {
     "model": ("bundle", "trees", "effects", "network"),
     "interactions": ("features", "counters"),

@@ -18,7 +18,7 @@ from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline_tests import worlds
 
 REPOSITORY = Path(__file__).parents[1]
-HEAVY = ("torch", "transformers", "lightgbm", "accelerate", "sklearn", "scipy", "matplotlib", "pandas")
+HEAVY = ("torch", "transformers", "lightgbm", "accelerate", "sklearn", "scipy", "pandas")
 
 
 def test_loading_the_definitions_imports_nothing_heavy() -> None:

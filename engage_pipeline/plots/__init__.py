@@ -1,7 +1,6 @@
-"""Small PNG plots in one visual style, for the report and for Dagster's metadata.
+"""Small SVG plots in one visual style, for the report and for Dagster's metadata.
 
-Each function takes plain data and returns the bytes of a PNG file under 100 KB, the same bytes for the same data.
-matplotlib is imported when the first plot is drawn.
+Each function takes plain data and returns the bytes of an SVG file under 100 KB, the same bytes for the same data.
 """
 
 from engage_pipeline.plots.bars import (
@@ -29,7 +28,7 @@ from engage_pipeline.plots.quality import (
     precision_recalls,
     quantile_bins,
 )
-from engage_pipeline.plots.style import as_data_uri, as_markdown
+from engage_pipeline.plots.style import as_data_uri, as_markdown, size_of
 from engage_pipeline.plots.text import code_occupancy, token_frequencies
 
 __all__ = [
@@ -54,6 +53,7 @@ __all__ = [
     "quantile_bins",
     "rejected_reasons",
     "similarity_degrees",
+    "size_of",
     "table_rows",
     "token_frequencies",
 ]

@@ -1,28 +1,19 @@
 """Bar plots: feature importance, scores by group, similar authors, rejected lines, sizes of tables and parts."""
 
+import math
 from collections.abc import Mapping
 
-import numpy as np
-
 from engage_pipeline.metrics import Scores, group_names
-from engage_pipeline.plots.style import (
-    INK,
-    MUTED,
-    PALETTE,
-    Axes,
-    bar_colour,
-    count_axis,
-    draw,
-    legend,
-    percent_axis,
-    plain,
-    say_nothing_to_draw,
-    short_count,
-)
+from engage_pipeline.plots.axes import Axes, Axis, Box, Note
+from engage_pipeline.plots.figure import draw
+from engage_pipeline.plots.scales import percent, short_count
+from engage_pipeline.plots.style import INK, MUTED, PALETTE, SQUARE, Style, style_of
+from engage_pipeline.plots.svg import shortened
 
-_BAR_INCHES = 0.19
-_LONGEST_NAME = 44
-_MOST_TICKS, _FEW_BARS = 5, 40
+BAR_HEIGHT = 19
+"""Of a horizontal bar and the gap below it, pixels."""
+_LONGEST_NAME = 300
+_FEW_BARS = 40
 
 
 def feature_importance(importance: Mapping[str, float], *, title: str = "Feature importance", top: int = 20) -> bytes:
@@ -49,65 +40,48 @@ def part_sizes(rows: Mapping[str, int], rejected: Mapping[str, int], *, title: s
 
     def paint(axes: Axes) -> None:
         if not rows:
-            say_nothing_to_draw(axes, "no part")
+            axes.reason = "no part"
             return
-        places = range(len(rows))
-        axes.bar(places, list(rows.values()), color=PALETTE[0], width=0.8 if len(rows) <= _FEW_BARS else 1)
-        axes.set_ylabel("rows")
-        axes.grid(visible=False, axis="x")
-        count_axis(axes.yaxis)
-        step = max(1, -(-len(rows) // _MOST_TICKS))
-        axes.set_xticks(list(places)[::step], [plain(_shortened(name)) for name in rows][::step])
+        axes.boxes(_bars(list(rows.values()), 0.8 if len(rows) <= _FEW_BARS else 1), PALETTE[0], "rows")
+        axes.x.names, axes.x.grid = dict(enumerate(rows)), False
+        axes.y.label, axes.y.show, axes.y.whole = "rows", short_count, True
         shares = {
             place: rejected[name] / (count + rejected[name])
             for place, (name, count) in enumerate(rows.items())
             if rejected.get(name)
         }
         if shares:
-            _paint_shares(axes.twinx(), shares)
+            label = "share of rejected lines"
+            axes.right = Axis(label, show=percent, low=0, high=1.25 * max(shares.values()))
+            axes.points(shares.items(), Style(PALETTE[1], marker=SQUARE), label, on_right=True)
 
     return draw(title, paint)
 
 
-def _paint_shares(axes: Axes, shares: Mapping[int, float]) -> None:
-    axes.plot(list(shares), list(shares.values()), color=PALETTE[1], linestyle="", marker="s")
-    axes.set_ylim(0, 1.25 * max(shares.values()))
-    axes.grid(visible=False)
-    axes.set_ylabel("share of rejected lines", color=PALETTE[1])
-    percent_axis(axes.yaxis)
+def _bars(heights: list[float], width: float = 0.8, shift: float = 0) -> list[Box]:
+    """Returns bars at 0, 1, 2, ..., `shift` to the right."""
+    return [(x + shift - width / 2, x + shift + width / 2, 0, height) for x, height in enumerate(heights)]
 
 
 def _horizontal_bars(values: Mapping[str, float], title: str, x_label: str, empty: str) -> bytes:
     def paint(axes: Axes) -> None:
         if not values:
-            say_nothing_to_draw(axes, empty)
+            axes.reason = empty
             return
-        places = range(len(values))
-        axes.barh(places, list(values.values()), color=PALETTE[0], height=0.7)
-        axes.set_yticks(places, [plain(_shortened(name)) for name in values])
-        axes.invert_yaxis()
-        axes.grid(visible=False, axis="y")
-        axes.set_xlabel(plain(x_label))
-        axes.set_xlim(0, 1.12 * max(values.values()) or 1)
-        count_axis(axes.xaxis)
-        for place, value in zip(places, values.values(), strict=True):
-            axes.annotate(
-                f"{value:.3g}" if value < 1000 else short_count(round(value, -2)),
-                (value, place),
-                xytext=(2, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=7,
-                color=INK,
-            )
+        axes.boxes([(0, value, -y - 0.35, -y + 0.35) for y, value in enumerate(values.values())], PALETTE[0])
+        axes.y = Axis(names=row_names(values), low=0.5 - len(values), high=0.5, grid=False)
+        axes.x.label, axes.x.show = x_label, short_count
+        axes.x.high = 1.2 * max(values.values()) or 1
+        for y, value in enumerate(values.values()):
+            shown = f"{value:.3g}" if value < 1000 else short_count(round(value, -2))
+            axes.notes.append(Note(value, -y, shown, shift=4))
 
-    return draw(title, paint, height=max(1.6, 0.8 + _BAR_INCHES * len(values)))
+    return draw(title, paint, height=BAR_HEIGHT * max(3, len(values)))
 
 
-def _shortened(name: str) -> str:
-    """Returns `name` on one line, cut to leave room for the bar."""
-    line = " ".join(name.split())
-    return line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"
+def row_names(names: Mapping[str, object] | list[str]) -> dict[float, str]:
+    """Returns the names of rows, the first on top at 0, the others at -1, -2, ..., cut to leave room for the bars."""
+    return {-place: shortened(name, _LONGEST_NAME) for place, name in enumerate(names)}
 
 
 def group_scores(scores: Mapping[str, Scores], engagement: str, *, metric: str = "rce", title: str) -> bytes:
@@ -117,40 +91,23 @@ def group_scores(scores: Mapping[str, Scores], engagement: str, *, metric: str =
     """
 
     def paint(axes: Axes) -> None:
-        edges = next(iter(scores.values())).edges
-        names = group_names(edges)
+        names = group_names(next(iter(scores.values())).edges)
         width = 0.8 / len(scores)
-        scored: set[int] = set()
+        unscored = set(range(len(names)))
         for index, (model, one) in enumerate(scores.items()):
             values = [getattr(group, metric) for group in one.engagements[engagement].groups]
-            places = np.arange(len(names)) + (index - (len(scores) - 1) / 2) * width
-            scored |= {place for place, value in enumerate(values) if value is not None}
-            heights = [np.nan if value is None else value for value in values]
-            axes.bar(places, heights, width=0.92 * width, color=bar_colour(model, index), label=plain(model))
-        axes.set_xticks(range(len(names)), names)
-        axes.set_xlim(-0.6, len(names) - 0.4)
-        _say_no_score(axes, set(range(len(names))) - scored)
-        axes.grid(visible=False, axis="x")
-        axes.axhline(0, color=INK, linewidth=0.8)
-        axes.set_xlabel("followers of the author")
-        axes.set_ylabel("AP" if metric == "ap" else "RCE, %")
-        legend(axes, scores, below=True)
+            unscored -= {place for place, value in enumerate(values) if value is not None}
+            heights = [math.nan if value is None else value for value in values]
+            shift = (index - (len(scores) - 1) / 2) * width
+            axes.boxes(_bars(heights, 0.92 * width, shift), style_of(model, index).colour, model)
+        axes.x = Axis(
+            "followers of the author", names=dict(enumerate(names)), low=-0.6, high=len(names) - 0.4, grid=False
+        )
+        axes.notes += [Note(place, 0, "no score", colour=MUTED, upright=True) for place in sorted(unscored)]
+        axes.level(0, Style(INK, width=0.8))
+        axes.y.label = "AP" if metric == "ap" else "RCE, %"
 
     return draw(title, paint)
-
-
-def _say_no_score(axes: Axes, places: set[int]) -> None:
-    for place in sorted(places):
-        axes.text(
-            place,
-            0.5,
-            "no score",
-            rotation=90,
-            ha="center",
-            va="center",
-            color=MUTED,
-            transform=axes.get_xaxis_transform(),
-        )
 
 
 def similarity_degrees(authors: Mapping[str, int], *, title: str = "Similar authors per author") -> bytes:
@@ -158,13 +115,10 @@ def similarity_degrees(authors: Mapping[str, int], *, title: str = "Similar auth
 
     def paint(axes: Axes) -> None:
         if not authors:
-            say_nothing_to_draw(axes, "no author")
+            axes.reason = "no author"
             return
-        axes.bar([int(degree) for degree in authors], list(authors.values()), color=PALETTE[0], width=0.8)
-        axes.grid(visible=False, axis="x")
-        axes.set_xlabel("similar authors")
-        axes.set_ylabel("authors")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        count_axis(axes.yaxis)
+        axes.boxes([(int(name) - 0.4, int(name) + 0.4, 0, count) for name, count in authors.items()], PALETTE[0])
+        axes.x.label, axes.x.whole, axes.x.grid = "similar authors", True, False
+        axes.y.label, axes.y.show, axes.y.whole = "authors", short_count, True
 
     return draw(title, paint)

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from engage_pipeline.plots.style import Axes, draw, legend, line_style, percent_axis, plain, say_nothing_to_draw
+from engage_pipeline.plots.axes import Axes
+from engage_pipeline.plots.figure import draw
+from engage_pipeline.plots.scales import percent
+from engage_pipeline.plots.style import style_of
 
 
 def cluster_shares(shares: Mapping[str, Sequence[tuple[int, float]]], *, title: str, cluster: str) -> bytes:
@@ -14,15 +17,12 @@ def cluster_shares(shares: Mapping[str, Sequence[tuple[int, float]]], *, title: 
 
     def paint(axes: Axes) -> None:
         if not drawn:
-            say_nothing_to_draw(axes, f"no {cluster}")
+            axes.reason = f"no {cluster}"
             return
         for index, (name, of_ranks) in enumerate(drawn.items()):
-            axes.plot(*zip(*of_ranks, strict=True), label=plain(name), **line_style(name, index))
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel(f"rank of the {cluster}")
-        axes.set_ylabel(plain(f"share of the {next(iter(drawn))}" if len(drawn) == 1 else "share"))
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        percent_axis(axes.yaxis)
-        legend(axes, drawn)
+            axes.line(of_ranks, style_of(name, index), name)
+        axes.x.label, axes.x.whole = f"rank of the {cluster}", True
+        axes.y.label = f"share of the {next(iter(drawn))}" if len(drawn) == 1 else "share"
+        axes.y.show, axes.y.low = percent, 0
 
     return draw(title, paint)

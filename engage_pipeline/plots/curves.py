@@ -1,22 +1,16 @@
 """Line plots: losses during training, label rates by day."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from engage_pipeline import schema
 from engage_pipeline.numerics.stray_days import in_window
-from engage_pipeline.plots.style import (
-    Axes,
-    count_axis,
-    draw,
-    legend,
-    line_style,
-    percent_axis,
-    plain,
-    plain_axis,
-    say_nothing_to_draw,
-)
+from engage_pipeline.plots.axes import Axes
+from engage_pipeline.plots.figure import draw
+from engage_pipeline.plots.scales import percent, short_count
+from engage_pipeline.plots.style import style_of
 
 Point = tuple[float, float]
 _FEW_POINTS = 30
@@ -36,20 +30,14 @@ def learning_curves(
 
     def paint(axes: Axes) -> None:
         if not any(lines.values()):
-            say_nothing_to_draw(axes, "nothing recorded yet")
+            axes.reason = "nothing recorded yet"
             return
         for index, (name, points) in enumerate(lines.items()):
-            style = line_style(name, index)
-            if len(points) > _FEW_POINTS:
-                style["marker"] = ""
-            axes.plot([x for x, _ in points], [y for _, y in points], label=plain(name), **style)
-        axes.set_xlabel(plain(x_label))
-        axes.set_ylabel(plain(y_label))
-        count_axis(axes.xaxis)
-        if logarithmic:
-            axes.set_yscale("log")
-            plain_axis(axes.yaxis)
-        legend(axes, lines, below=True)
+            style = style_of(name, index)
+            shown = style if len(points) <= _FEW_POINTS else style.without_marker()
+            axes.line(points, shown, name)
+        axes.x.label, axes.x.show = x_label, short_count
+        axes.y.label, axes.y.logarithmic = y_label, logarithmic
 
     return draw(title, paint)
 
@@ -77,19 +65,13 @@ def label_rates(
     def paint(axes: Axes) -> None:
         shown = {name: values for name, values in rates.items() if any(value > 0 for value in values)}
         if not shown:
-            say_nothing_to_draw(axes, "no positive label")
+            axes.reason = "no positive label"
             return
-        places = range(len(days))
         for index, (name, values) in enumerate(shown.items()):
-            known = [value if value > 0 else float("nan") for value in values]
-            axes.plot(places, known, label=plain(name), **line_style(name, index))
-        axes.set_yscale("log")
-        percent_axis(axes.yaxis)
-        step = max(1, -(-len(days) // 8))
-        axes.set_xticks(list(places)[::step], [_date(day) for day in days][::step])
-        axes.set_ylabel("share of the rows")
-        axes.set_xlabel(f"day of the latest engagement, else of the tweet (month-day, UTC){_LATE_DAYS}")
-        legend(axes, shown, below=True)
+            axes.line(enumerate(value or math.nan for value in values), style_of(name, index), name)
+        axes.x.names = {place: _date(day) for place, day in enumerate(days)}
+        axes.x.label = f"day of the latest engagement, else of the tweet (month-day, UTC){_LATE_DAYS}"
+        axes.y.label, axes.y.show, axes.y.logarithmic = "share of the rows", percent, True
 
     return draw(title, paint)
 

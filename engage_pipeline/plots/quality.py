@@ -9,17 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engage_pipeline.metrics import average_precision
-from engage_pipeline.plots.style import (
-    MUTED,
-    Axes,
-    draw,
-    draw_grid,
-    legend,
-    line_style,
-    percent_axis,
-    plain,
-    say_nothing_to_draw,
-)
+from engage_pipeline.plots.axes import Axes
+from engage_pipeline.plots.figure import draw, draw_grid
+from engage_pipeline.plots.scales import percent
+from engage_pipeline.plots.style import THIN, Style, style_of
 from engage_pipeline.plurals import counted
 
 Labels = NDArray[np.bool_]
@@ -50,7 +43,6 @@ def precision_recall(labels: Labels, probabilities: Mapping[str, Probabilities],
     def paint(axes: Axes) -> None:
         names = {name: f"{name}, AP {_known_ap(labels, values)}" for name, values in probabilities.items()}
         _paint_precision_recall(axes, labels, probabilities, names)
-        legend(axes, [*probabilities, "rate"])
 
     return draw(title, paint)
 
@@ -81,20 +73,16 @@ def _paint_precision_recall(
 ) -> None:
     positives = int(labels.sum())
     if positives in {0, len(labels)}:
-        say_nothing_to_draw(axes, f"{positives} positives among {len(labels)} rows")
+        axes.reason = f"{positives} positives among {len(labels)} rows"
         return
     top = 0.0
     for index, (name, values) in enumerate(probabilities.items()):
         precision, recall = _curve(labels, values)
         top = max(top, float(precision[recall >= _RECALL_SHOWN].max(initial=0)))
-        style = line_style(name, index) | {"marker": ""}
-        axes.plot(recall, precision, drawstyle="steps-post", label=plain(names[name]), **style)
-    rate = positives / len(labels)
-    axes.axhline(rate, color=MUTED, linewidth=0.8, label="share of positives")
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, min(1.02, 1.2 * top))
-    axes.set_xlabel("recall")
-    axes.set_ylabel("precision")
+        axes.line(zip(recall, precision, strict=True), style_of(name, index).without_marker(), names[name], steps=True)
+    axes.level(positives / len(labels), THIN, "share of positives")
+    axes.x.label, axes.x.low, axes.x.high = "recall", 0, 1
+    axes.y.label, axes.y.low, axes.y.high = "precision", 0, min(1.02, 1.2 * top)
 
 
 def _curve(labels: Labels, probabilities: Probabilities) -> tuple[Probabilities, Probabilities]:
@@ -128,11 +116,7 @@ def calibration(labels: Labels, probabilities: Mapping[str, Probabilities], *, t
     Of fewer than LEAST_POSITIVES positives there is no plot, and of few there are fewer bins. The axes are logarithmic
     if the probabilities span more than a factor of 20.
     """
-
-    def paint(axes: Axes) -> None:
-        _paint_calibration(axes, labels, probabilities, bins)
-        legend(axes, probabilities, below=True)
-
+    paint = partial(_paint_calibration, labels=labels, probabilities=probabilities, bins=bins)
     return draw(title, paint)
 
 
@@ -155,37 +139,33 @@ def calibrations(
 def _paint_calibration(axes: Axes, labels: Labels, probabilities: Mapping[str, Probabilities], bins: int) -> None:
     positives = int(labels.sum())
     if positives < LEAST_POSITIVES:
-        say_nothing_to_draw(axes, f"{counted(positives, 'positive')} among {len(labels):,} rows: too few to tell")
+        axes.reason = f"{counted(positives, 'positive')} among {len(labels):,} rows: too few to tell"
         return
     most = min(bins, positives // _POSITIVES_A_BIN)
     binned = {name: quantile_bins(labels, values, most) for name, values in probabilities.items()}
     found = [one for bins_of_model in binned.values() for one in bins_of_model]
     floor = _paint_scale(axes, found)
     for index, (name, bins_of_model) in enumerate(binned.items()):
-        style = line_style(name, index)
+        style = style_of(name, index)
         places = [one.predicted for one in bins_of_model]
-        axes.plot(places, [one.observed or np.nan for one in bins_of_model], label=plain(name), **style)
         low, high = zip(*map(_wilson, bins_of_model), strict=True)
-        axes.vlines(places, np.maximum(low, floor), high, color=style["color"], linewidth=0.8, alpha=0.6)
-    axes.set_xlabel(f"mean prediction, bins of {_range([one.rows for one in found])} rows")
-    axes.set_ylabel("share of positives")
+        whisker = Style(style.colour, width=0.8)
+        axes.ranges(places, [max(one, floor) for one in low], high, whisker, opacity="0.6")
+        axes.line([(one.predicted, one.observed or math.nan) for one in bins_of_model], style, name)
+    axes.x.label = f"mean prediction, bins of {_range([one.rows for one in found])} rows"
+    axes.y.label = "share of positives"
 
 
 def _paint_scale(axes: Axes, found: list[Bin]) -> float:
     """Scales both axes equally and draws the diagonal; returns the lowest visible share."""
     top = max(max(one.predicted, one.observed) for one in found)
-    bottom = max(min(one.predicted for one in found), 1e-6)
+    bottom = max(min(share for one in found for share in (one.predicted, one.observed or one.predicted)), 1e-6)
     logarithmic = top > _LOGARITHMIC_FROM * bottom
-    limits = (0.6 * bottom, 1.6 * top) if logarithmic else (0.0, 1.08 * top)
-    if logarithmic:
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-    axes.plot(limits, limits, color=MUTED, linewidth=0.8, zorder=1)
-    axes.set_xlim(*limits)
-    axes.set_ylim(*limits)
-    percent_axis(axes.xaxis)
-    percent_axis(axes.yaxis)
-    return limits[0]
+    low, high = (0.6 * bottom, 1.6 * top) if logarithmic else (0.0, 1.08 * top)
+    axes.line([(low, low), (high, high)], THIN)
+    for axis in (axes.x, axes.y):
+        axis.low, axis.high, axis.logarithmic, axis.show = low, high, logarithmic, percent
+    return low
 
 
 def _range(counts: list[int]) -> str:

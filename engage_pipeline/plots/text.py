@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
-from engage_pipeline.plots.style import INK, MUTED, PALETTE, Axes, count_axis, draw, legend, say_nothing_to_draw
+from engage_pipeline.plots.axes import Axes
+from engage_pipeline.plots.figure import draw
+from engage_pipeline.plots.scales import short_count
+from engage_pipeline.plots.style import DASH, INK, MUTED, PALETTE, Style
 
 QUANTILES = ("fewest", "first quartile", "median", "third quartile", "most")
 """The quantiles of each depth in `code_occupancy`."""
@@ -16,15 +19,12 @@ def token_frequencies(ranked: Sequence[tuple[int, int]], *, title: str = "Tokens
 
     def paint(axes: Axes) -> None:
         if not ranked:
-            say_nothing_to_draw(axes, "no token")
+            axes.reason = "no token"
             return
-        axes.plot([rank for rank, _ in ranked], [count for _, count in ranked], color=PALETTE[0], marker="")
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        axes.set_xlabel("rank of the token")
-        axes.set_ylabel("occurrences")
-        count_axis(axes.xaxis)
-        count_axis(axes.yaxis)
+        axes.line(ranked, Style(PALETTE[0]))
+        axes.x.label, axes.y.label = "rank of the token", "occurrences"
+        for axis in (axes.x, axes.y):
+            axis.show, axis.logarithmic = short_count, True
 
     return draw(title, paint)
 
@@ -34,19 +34,15 @@ def code_occupancy(by_depth: Sequence[Sequence[int]], even: float, *, title: str
 
     def paint(axes: Axes) -> None:
         if not by_depth:
-            say_nothing_to_draw(axes, "no depth")
+            axes.reason = "no depth"
             return
         depths = range(len(by_depth))
         fewest, first, median, third, most = zip(*by_depth, strict=True)
-        axes.vlines(depths, fewest, most, color=PALETTE[0], linewidth=1, label="fewest to most")
-        axes.vlines(depths, first, third, color=PALETTE[0], linewidth=5, label="half of the codes")
-        axes.plot(depths, median, color=INK, linestyle="", marker="_", markersize=7, label="median")
-        axes.axhline(even, color=MUTED, linestyle="--", linewidth=0.8, label="all alike")
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel("depth")
-        axes.set_ylabel("tokens of a code")
-        axes.grid(visible=False, axis="x")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        legend(axes, range(4), below=True)
+        axes.ranges(depths, fewest, most, Style(PALETTE[0], width=1), "fewest to most")
+        axes.ranges(depths, first, third, Style(PALETTE[0], width=7), "half of the codes")
+        axes.points(enumerate(median), Style(INK, marker=DASH), "median")
+        axes.level(even, Style(MUTED, "4 3", width=0.8), "all alike")
+        axes.x.label, axes.x.whole, axes.x.grid = "depth", True, False
+        axes.y.label, axes.y.low = "tokens of a code", 0
 
     return draw(title, paint)

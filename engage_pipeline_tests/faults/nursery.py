@@ -27,7 +27,6 @@ _PRELOADED = (
     "engage_pipeline.model.network.training",
     "engage_pipeline.model.bundle",
     "lightgbm",
-    "matplotlib.pyplot",
     "scipy.sparse",
     "sklearn.metrics",
     "torch._dynamo",

@@ -37,7 +37,7 @@ MOMENTS = {
 LATER = {
     "training the network": ("model/pretrained_network", Moment("model/network/training.py", "_step")),
     "growing trees": ("model/engagement_trees", Moment("model/trees/training.py", "report", 3, signal.SIGTERM)),
-    "drawing the report": ("model/evaluation", Moment("engage_pipeline/plots/style.py", "_figure")),
+    "drawing the report": ("model/evaluation", Moment("engage_pipeline/plots/figure.py", "_draw")),
 }
 """What is made again, and a moment of it."""
 

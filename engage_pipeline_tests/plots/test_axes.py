@@ -1,38 +1,12 @@
-"""What a plot shows and leaves out: read from its axes, before they become a picture."""
+"""What a plot shows and leaves out, read from its SVG: marks lie where hand arithmetic puts their values."""
 
-from collections.abc import Callable
-from typing import Any
+import math
 
 import numpy as np
 import pytest
 
 from engage_pipeline import metrics, plots
-from engage_pipeline.plots import style
-
-Seen = Callable[[Callable[[], bytes]], Any]
-
-
-@pytest.fixture
-def figure_of(monkeypatch: pytest.MonkeyPatch) -> Seen:
-    """Returns the matplotlib Figure of a plot."""
-    kept: list[Any] = []
-    encode = style._png
-
-    def keep(figure: Any) -> bytes:
-        kept.append(figure)
-        return encode(figure)
-
-    monkeypatch.setattr(style, "_png", keep)
-
-    def drawn(make: Callable[[], bytes]) -> Any:
-        make()
-        return kept[-1]
-
-    return drawn
-
-
-def words(axes: Any) -> list[str]:
-    return [text.get_text() for text in axes.texts]
+from engage_pipeline_tests.plots.seen import Picture, boxes, points
 
 
 def rare(positives: int, rows: int = 706) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -42,54 +16,164 @@ def rare(positives: int, rows: int = 706) -> tuple[np.ndarray, dict[str, np.ndar
     return rng.permutation(labels), {name: rng.gamma(1, 0.005, rows).clip(1e-5, 1) for name in "ab"}
 
 
+def test_a_line_goes_through_its_points() -> None:
+    picture = Picture(plots.learning_curves({"a": [(0, 1.0), (50, 3.0), (100, 2.0)]}))
+    width, height = picture.panel.size
+    line, markers = *picture.panel.paths("line c0"), *picture.panel.paths("fill c0")
+    # 4 % of the range are a margin on each side: x from -4 to 104, y from 0.92 to 3.08
+    expected = [(4 / 108, 2.08 / 2.16), (54 / 108, 0.08 / 2.16), (104 / 108, 1.08 / 2.16)]
+    for path in (line, markers):
+        assert np.array(points(path)) / (width, height) == pytest.approx(np.array(expected), abs=3e-3)
+
+
+def test_a_logarithmic_line_has_equal_steps_for_equal_factors_and_gaps() -> None:
+    picture = Picture(plots.label_rates([1, 2, 3, 4], {"like": [0.001, 0.01, 0.0, 0.1]}))
+    (line,) = picture.panel.paths("line c0")
+    (first, second, last) = points(line)
+    assert first[1] - second[1] == pytest.approx(second[1] - last[1], abs=0.2)
+    assert line.get("d", "").count("M") == 2, "no line crosses the day without a positive"
+    assert {"0.1 %", "1 %", "10 %"} <= set(picture.texts())
+
+
+def test_a_line_leaves_out_what_is_not_finite() -> None:
+    panel = Picture(
+        plots.learning_curves({"a": [(0, 1.0), (1, math.inf), (2, -math.inf), (3, math.nan), (4, 2.0)]})
+    ).panel
+    assert len(points(panel.paths("line c0")[0])) == len(points(panel.paths("fill c0")[0])) == 2
+
+
+def test_ticks_stand_at_their_values() -> None:
+    picture = Picture(plots.learning_curves({"a": [(0, 0.0), (100_000, 1.0)]}))
+    width, height = picture.panel.size
+    left, top = picture.panel.corner
+    ((x, _),), ((_, y),) = picture.places("60k"), picture.places("0.6")
+    assert x == pytest.approx(left + width * 64 / 108, abs=0.1)
+    assert y == pytest.approx(top + height * (1.04 - 0.6) / 1.08 + 4, abs=0.1)
+
+
+def test_bars_are_as_long_as_their_values() -> None:
+    picture = Picture(plots.table_rows({"pair": 440, "author": 110, "none": 0}))
+    (bars,) = picture.panel.paths("fill c0")
+    lengths = [right - left for left, _, right, _ in boxes(bars)]
+    assert lengths == pytest.approx([picture.panel.size[0] / 1.2, picture.panel.size[0] / 4.8, 0], abs=0.1)
+    tops = [min(bottom, top) for _, bottom, _, top in boxes(bars)]
+    assert tops == sorted(tops), "the first is on top"
+    ((x, y),) = picture.places("110")
+    left, top = picture.panel.corner
+    assert (x - left, y - top) == pytest.approx((lengths[1] + 4, (tops[1] + 0.35 * 19) + 4), abs=0.2), "beside its bar"
+
+
+def test_rejected_lines_have_an_axis_of_their_own() -> None:
+    picture = Picture(plots.part_sizes({"a": 90, "b": 100}, {"a": 10}))
+    assert {"rows", "share of rejected lines"} <= set(picture.texts())
+    (rejected,) = picture.panel.paths("fill c1")
+    ((_, y),) = points(rejected)
+    assert y == pytest.approx(picture.panel.size[1] * (1 - 1 / 1.25), abs=0.2), "10 % of an axis up to 12.5 %"
+    (bars,) = picture.panel.paths("fill c0")
+    assert boxes(bars)[1][3] == pytest.approx(picture.panel.size[1] * 0.04 / 1.04, abs=0.2)
+
+
 @pytest.mark.parametrize(("positives", "said"), [(0, "0 positives"), (1, "1 positive"), (9, "9 positives")])
-def test_too_few_positives_are_told_instead_of_a_fence_of_intervals(figure_of: Seen, positives: int, said: str) -> None:
-    (axes,) = figure_of(lambda: plots.calibration(*rare(positives), title="x")).axes
-    assert words(axes) == [f"{said} among 706 rows: too few to tell"]
-    assert not axes.lines
+def test_too_few_positives_are_told_instead_of_a_fence_of_intervals(positives: int, said: str) -> None:
+    picture = Picture(plots.calibration(*rare(positives), title="x"))
+    assert picture.texts() == ["x", f"{said} among 706 rows: too few to tell"]
+    assert not picture.panels
 
 
 @pytest.mark.parametrize(("positives", "bins"), [(10, 2), (25, 6), (40, 10), (300, 10)])
-def test_few_positives_have_few_bins(figure_of: Seen, positives: int, bins: int) -> None:
-    (axes,) = figure_of(lambda: plots.calibration(*rare(positives), title="x")).axes
-    assert {len(line.get_xdata()) for line in axes.lines[1:]} == {bins}
+def test_few_positives_have_few_bins(positives: int, bins: int) -> None:
+    panel = Picture(plots.calibration(*rare(positives), title="x")).panel
+    for colour in ("c0", "c1"):
+        whiskers, _ = panel.paths(f"line {colour}")
+        assert whiskers.get("d", "").count("M") == bins
 
 
-def test_a_legend_of_calibration_hides_nothing(figure_of: Seen) -> None:
-    figure = figure_of(lambda: plots.calibration(*rare(300), title="x"))
-    (axes,) = figure.axes
-    assert axes.get_legend() is None
-    (legend,) = figure.legends
-    assert legend.get_window_extent().y1 < axes.get_window_extent().y0
-    assert not [label for label in axes.get_xticklabels(minor=True) if label.get_text()]
+def test_intervals_of_calibration_are_those_of_wilson() -> None:
+    labels = np.repeat([True, False], [30, 70])
+    picture = Picture(plots.calibration(labels, {"a": np.full(100, 0.4)}, title="x"))
+    (marker,) = picture.panel.paths("fill c0")
+    ((x, y),) = points(marker)
+    width, height = picture.panel.size
+    assert (x / width, 1 - y / height) == pytest.approx((0.4 / 0.432, 0.3 / 0.432), abs=2e-3)
+    whisker, _ = picture.panel.paths("line c0")
+    start, end = whisker.get("d", "").split("V")
+    low, high = (1 - float(one) / height for one in (start.split(" ")[1], end))
+    assert (low * 0.432, high * 0.432) == pytest.approx((0.2189, 0.3958), abs=1e-3)
 
 
-def test_a_group_without_a_score_keeps_its_place(figure_of: Seen) -> None:
+def test_precision_stays_until_the_next_recall() -> None:
+    labels = np.array([True, False, True, False])
+    picture = Picture(plots.precision_recall(labels, {"a": np.array([0.9, 0.8, 0.7, 0.1])}, title="x"))
+    (line,) = picture.panel.paths("line c0")
+    width, height = picture.panel.size
+    outline = line.get("d", "")
+    # all four rows: recall 1, precision 2 of 4; three: 2 of 3; two: recall 0.5, 1 of 2; one: 1 of 1
+    at = {share: svg_number(height * (1 - share / 1.02)) for share in (1, 2 / 3, 0.5)}
+    assert outline == (
+        f"M{svg_number(width)} {at[0.5]}H{svg_number(width)}V{at[2 / 3]}H{svg_number(width / 2)}V{at[0.5]}"
+        f"H{svg_number(width / 2)}V{at[1]}H0"
+    )
+    assert "a, AP 0.8333" in picture.texts()
+
+
+def svg_number(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def test_a_group_without_a_score_keeps_its_place() -> None:
     rows = np.full((40, 4), 0.25)
     labels = np.zeros((40, 4), bool)
     labels[20:30] = True
     followers = np.r_[np.full(20, 1000), np.full(20, 5000)]
     scores = {name: metrics.score(labels, rows, followers, edges=(240, 588, 1331, 3996)) for name in ("a", "b")}
-    (axes,) = figure_of(lambda: plots.group_scores(scores, "like", title="x")).axes
-    assert words(axes) == ["no score"] * 4
-    assert [text.get_position()[0] for text in axes.texts] == [0, 1, 2, 3]
-    low, high = axes.get_xlim()
-    assert low <= -0.5
-    assert high >= 4.5
+    picture = Picture(plots.group_scores(scores, "like", title="x"))
+    panel = picture.panel
+    # five groups at 0 to 4, on an axis from -0.6 to 4.6
+    expected = [panel.corner[0] + panel.size[0] * (0.6 + group) / 5.2 for group in range(4)]
+    assert [x for x, _ in picture.places("no score")] == pytest.approx(expected, abs=0.1)
+    (only,) = boxes(panel.paths("fill c0")[0])
+    assert panel.size[0] * 4.2 / 5.2 < only[0] < only[2] < panel.size[0]
 
 
-def test_no_drift_has_nearly_the_colour_of_the_paper(figure_of: Seen) -> None:
-    """A dark page inverts it: what is bright there must be what drifts."""
-    parts = {"part-0": {"hour": 0.0, "n_tokens": 1.0}, "part-1": {"hour": 0.0, "n_tokens": 1.0}}
-    axes, _ = figure_of(lambda: plots.drift(parts, limit=0.25)).axes
-    (image,) = axes.images
-    brightness = image.cmap(image.norm(image.get_array()))[:, 0, :3].mean(axis=1)
-    names = [label.get_text() for label in axes.get_yticklabels()]
-    found = dict(zip(names, brightness, strict=True))
-    assert found["hour"] > 0.9
-    assert found["n_tokens"] < 0.3
+def test_no_drift_has_nearly_the_colour_of_the_paper_and_drift_from_the_limit_on_another() -> None:
+    parts = {"part-0": {"hour": 0.0, "n_tokens": 1.0}, "part-1": {"hour": 0.2, "n_tokens": 1.0}}
+    panel = Picture(plots.drift(parts, limit=0.25)).panel
+    width, height = panel.size
+    shown = {
+        box: (colour, float(path.get("opacity", "")))
+        for colour in ("c0", "c1")
+        for path in panel.paths(f"fill {colour}")
+        for box in boxes(path)
+    }
+    row = height / 2
+    assert shown[0, row, width, 0] == ("c1", 1), "both parts drift in n_tokens: one cell"
+    assert shown[0, height, width / 2, row][0] == "c0"
+    assert shown[0, height, width / 2, row][1] <= 0.1
+    assert shown[width / 2, height, width, row] == ("c0", 0.6), "0.8 of the limit"
 
 
-def test_a_day_of_late_engagements_explains_itself(figure_of: Seen) -> None:
-    (axes,) = figure_of(lambda: plots.label_rates([18_681, 18_682], {"like": [0.37, 0.8]})).axes
-    assert "a day after the last tweets has engaged rows alone" in axes.get_xlabel()
+def test_drift_of_one_part_is_a_bar_beside_the_limit() -> None:
+    panel = Picture(plots.drift({"window": {"hour": 0.1, "language": 0.0}}, limit=0.5)).panel
+    full, none = boxes(panel.paths("fill c0")[0])
+    # a logarithmic axis from 0.001 to 1: 0.1 lies at two of three powers of ten
+    assert full[2] == pytest.approx(panel.size[0] * 2 / 3, abs=0.1)
+    assert none[2] == 0
+    ((x, _), *_) = points(panel.paths("line ink")[0])
+    assert x == pytest.approx(panel.size[0] * math.log10(500) / 3, abs=0.1)
+
+
+def test_codes_show_their_quantiles() -> None:
+    picture = Picture(plots.code_occupancy([(0, 20, 40, 60, 100)] * 2, 50))
+    _, height = picture.panel.size
+    thin, thick = picture.panel.paths("line c0")
+    scale = height / 104
+    assert thin.get("d", "").endswith(f"{svg_number(height)}V{svg_number(4 * scale)}")
+    assert thick.get("d", "").endswith(f"{svg_number(84 * scale)}V{svg_number(44 * scale)}")
+    (median,) = picture.panel.paths("fill ink")
+    assert points(median)[0][1] == pytest.approx(64 * scale, abs=0.1)
+
+
+def test_a_day_of_late_engagements_explains_itself() -> None:
+    texts = Picture(plots.label_rates([18_681, 18_682], {"like": [0.37, 0.8]})).texts()
+    assert any("a day after the last tweets has engaged rows alone" in text for text in texts)
+    assert {"02-23", "02-24"} <= set(texts)

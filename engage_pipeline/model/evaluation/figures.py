@@ -35,7 +35,7 @@ def quality_section(labels: Labels, probabilities: Probabilities, scores: Mappin
 
 
 def quality_plots(labels: Labels, probabilities: Probabilities) -> dict[str, bytes]:
-    """Plots calibration, and precision and recall, of all engagements, in one PNG each."""
+    """Plots calibration, and precision and recall, of all engagements, in one picture each."""
     cases = _by_engagement(labels, probabilities)
     own = {name: labels for name, (labels, _) in cases.items()}
     models = {name: models for name, (_, models) in cases.items()}
@@ -71,7 +71,7 @@ def _quality_figures(name: str, labels: Labels, models: Probabilities, scores: M
             "Relative cross entropy of each model by the number of the author's followers.",
         ),
     )
-    return [Figure(name, caption, png) for png, caption in drawn]
+    return [Figure(name, caption, svg) for svg, caption in drawn]
 
 
 def model_section(facts: PipelineFacts) -> Section:
@@ -142,11 +142,11 @@ def _tree_curves(trees: Mapping[str, TreesFigures]) -> list[Figure]:
     if not curves:
         return []
     title, label = "Trees: out-of-fold loss", "change of the log loss, %"
-    png = plots.learning_curves(curves, title=title, x_label="trees", y_label=label)
+    svg = plots.learning_curves(curves, title=title, x_label="trees", y_label=label)
     caption = "Log loss on rows that the trees were not grown on, after each tree, against the network's logits alone."
     if without := [name for name in trees if name not in curves]:
         caption += f" Without trees, as none lowered the loss: {', '.join(without)}."
-    return [Figure("Trees", caption, png)]
+    return [Figure("Trees", caption, svg)]
 
 
 def holdout_table(holdout: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> Table:

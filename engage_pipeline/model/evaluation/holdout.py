@@ -148,7 +148,7 @@ def _write_report(
 
 
 def evaluation_plots(predictions: Path) -> dict[str, bytes]:
-    """Plots calibration, and precision and recall, of the models in `holdout_predictions.parquet`, in one PNG each."""
+    """Plots calibration, and precision and recall, of the models in `holdout_predictions.parquet`."""
     table = pq.read_table(predictions)
     suffix = f"_{schema.TARGETS[0]}"
     models = [name.removesuffix(suffix) for name in table.column_names if name.endswith(suffix)]

@@ -74,8 +74,8 @@ def data_section(facts: PipelineFacts) -> Section:
         figures.append(Figure("Label rates", caption, plots.label_rates_by_day(facts.days)))
     if facts.drift:
         caption = "How far each part's rows lie from those of all other parts: 0 is the same."
-        png = plots.drift(facts.drift, limit=DRIFT_LIMIT)
-        figures.append(Figure("Drift of the parts", caption, png))
+        svg = plots.drift(facts.drift, limit=DRIFT_LIMIT)
+        figures.append(Figure("Drift of the parts", caption, svg))
     tables = [_part_table(facts.parts)] if facts.parts else []
     tables += [_drift_table(facts)] if facts.drift or facts.window_drift else []
     return Section("Data", [Group(tables=tables, figures=figures)])
@@ -124,8 +124,8 @@ def interactions_section(facts: PipelineFacts) -> Section:
     windows = (facts.interaction_counts, "training rows"), (facts.validation_counts, "fine-tuning rows")
     for counts, title in windows:
         if counts and (counted := counts.keys_counted()):
-            png = plots.table_rows(counted, title=f"Counters of the {title}")
-            figures.append(Figure(f"Counters, {title}", f"How many keys were counted over the {title}, by kind.", png))
+            svg = plots.table_rows(counted, title=f"Counters of the {title}")
+            figures.append(Figure(f"Counters, {title}", f"How many keys were counted over the {title}, by kind.", svg))
     similarity = facts.author_similarity
     if similarity and similarity.degrees:
         caption = "How many authors have how many similar authors: authors who share followers."
@@ -143,15 +143,15 @@ def text_section(facts: PipelineFacts) -> Section:
     figures = []
     if encoder and encoder.losses:
         caption = "Masked-language-model loss over the steps, and of the held-out tweets before and after."
-        png = plots.loss_curve(encoder.training_curve(), encoder.heldout_curve())
-        figures.append(Figure("Encoder loss", caption, png))
+        svg = plots.loss_curve(encoder.training_curve(), encoder.heldout_curve())
+        figures.append(Figure("Encoder loss", caption, svg))
     if tokens and tokens.frequencies:
         caption = "Occurrences of the tokens in the sketched tweets, from the most frequent on; both axes logarithmic."
         figures.append(Figure("Tokens by frequency", caption, plots.token_frequencies(tokens.frequencies)))
     if codes and codes.occupancy:
         caption = "How many tokens share a code, at each depth of the sketch: the more alike, the better codes tell."
-        png = plots.code_occupancy(codes.occupancy, codes.tokens_a_code())
-        figures.append(Figure("Tokens by code", caption, png))
+        svg = plots.code_occupancy(codes.occupancy, codes.tokens_a_code())
+        figures.append(Figure("Tokens by code", caption, svg))
     rows = _text_rows(encoder, tokens, codes)
     return Section("Text", [Group(tables=[table_of("The text encoder.", rows)] if rows else [], figures=figures)])
 

@@ -4,14 +4,13 @@ What belongs here: converting sections of tables and pictures to HTML. What does
 (the modules `*_section`, figures). HTML and CSS stand in `templates`; Jinja escapes every value.
 """
 
-import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engage_pipeline.files.atomic import atomic_file
-from engage_pipeline.plots import as_data_uri
+from engage_pipeline.plots import as_data_uri, size_of
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -69,18 +68,17 @@ class Figure:
 
     title: str
     caption: str
-    png: bytes
+    svg: bytes
 
     @property
     def source(self) -> str:
         """The picture as a data URI."""
-        return as_data_uri(self.png)
+        return as_data_uri(self.svg)
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height, pixels."""
-        width, height = struct.unpack(">II", self.png[16:24])
-        return width, height
+        return size_of(self.svg)
 
 
 @dataclass(frozen=True)

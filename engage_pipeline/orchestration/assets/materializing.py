@@ -26,7 +26,7 @@ from engage_pipeline.store.rules import failures
 from engage_pipeline.store.store import ArtifactStore, Draft
 
 Shown = Mapping[str, bytes | str]
-"""What to show of an artifact beside its facts, or instead of a fact, by label: PNG plots or Markdown."""
+"""What to show of an artifact beside its facts, or instead of a fact, by label: SVG plots or Markdown."""
 Show = Callable[[ArtifactStore, Manifest], Shown]
 LOGGER = logging.getLogger("engage_pipeline")
 ONLY_STALE = "engage/only_stale"

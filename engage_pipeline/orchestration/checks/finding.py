@@ -22,7 +22,7 @@ class Finding:
 
     That line, `summary`, says what was found and the limit that it is held to.
 
-    `shown` holds tables (Markdown) and plots (PNG) beside the figures, by name.
+    `shown` holds tables (Markdown) and plots (SVG) beside the figures, by name.
     """
 
     problems: dict[str | None, str]

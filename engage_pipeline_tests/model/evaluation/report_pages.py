@@ -2,6 +2,7 @@
 
 import base64
 import re
+import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -75,10 +76,8 @@ def assert_whole(page: Page) -> None:
 
 def assert_picture(attributes: dict[str, str | None]) -> None:
     kind, _, data = (attributes["src"] or "").partition(",")
-    assert kind == "data:image/png;base64"
-    png = base64.b64decode(data)
-    assert png.startswith(b"\x89PNG")
-    assert (attributes["width"], attributes["height"]) == tuple(
-        str(int.from_bytes(png[place : place + 4])) for place in (16, 20)
-    )
+    assert kind == "data:image/svg+xml;base64"
+    picture = ET.fromstring(base64.b64decode(data))
+    assert [attributes[name] for name in ("width", "height")] == [picture.get(name) for name in ("width", "height")]
+    assert picture.get("viewBox") == f"0 0 {attributes['width']} {attributes['height']}"
     assert len((attributes["alt"] or "").split()) > 3

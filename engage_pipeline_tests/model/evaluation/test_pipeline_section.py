@@ -169,7 +169,7 @@ def test_an_engagement_without_trees_is_named_and_not_drawn() -> None:
     assert figure.caption.endswith(" Without trees, as none lowered the loss: reply, retweet.")
     alone = PipelineFacts(engagement_trees=TreesFacts(enabled=True, engagements={"like": trees["like"]}))
     (other,) = [one for group in model_section(alone).groups for one in group.figures]
-    assert other.png == figure.png
+    assert other.svg == figure.svg
     assert "Without trees" not in other.caption
 
 

@@ -31,7 +31,7 @@ from engage_pipeline.model.evaluation.slices import Slice, SliceScore, Slicing
 from engage_pipeline_tests.model.evaluation.report_pages import Page, assert_whole
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(1)>$title ${cards} </details></main> & ' {0} %s"
-PNG = plots.similarity_degrees({"1": 1, "2": 2})
+SVG = plots.similarity_degrees({"1": 1, "2": 2})
 SETTINGS = {"seed": 20210, "none": None, "yes": True, "list": [1, 2], "network": {"epochs": 2, "precision": "auto"}}
 
 
@@ -49,7 +49,7 @@ MODELS = {"network": scores(0), "blend": scores(1), "constant": scores(2)}
 SECTIONS = [
     summary_section(MODELS, table_of("The rows.", [("holdout rows", "1,234")])),
     Section("Empty", [Group("Nothing")]),
-    Section("Figures", [Group(figures=[Figure("A title", "A caption.", PNG)]), Group("More", ["A line."])]),
+    Section("Figures", [Group(figures=[Figure("A title", "A caption.", SVG)]), Group("More", ["A line."])]),
     Section("Quality", [Group("By group", tables=group_tables(MODELS))]),
 ]
 
@@ -99,7 +99,7 @@ def test_settings_are_shown_by_their_dotted_names(tmp_path: Path) -> None:
 def test_hostile_words_stay_words(tmp_path: Path) -> None:
     cells = Cell(HOSTILE, muted=True), Cell(HOSTILE, best=True), Cell(HOSTILE, words=True, note=HOSTILE)
     table = Table(HOSTILE, (HOSTILE, HOSTILE, HOSTILE), [cells], folded=True)
-    section = Section(HOSTILE, [Group(HOSTILE, [HOSTILE], [table], [Figure(HOSTILE, HOSTILE, PNG)])])
+    section = Section(HOSTILE, [Group(HOSTILE, [HOSTILE], [table], [Figure(HOSTILE, HOSTILE, SVG)])])
     page = page_of(
         tmp_path / "report.html",
         headline=Headline(HOSTILE, HOSTILE, {HOSTILE: Cell(HOSTILE)}, HOSTILE, {HOSTILE: HOSTILE}),

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import dagster as dg
@@ -13,7 +14,7 @@ from engage_pipeline_tests import worlds
 
 pytestmark = pytest.mark.long
 LARGEST = 100_000
-PICTURE = re.compile(r"!\[[^\]]*\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)")
+PICTURE = re.compile(r"!\[[^\]]*\]\(data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)\)")
 
 SHOWN = {
     "emde_sketches": {"tokens by code"},
@@ -51,9 +52,9 @@ def uris(instance: dg.DagsterInstance, asset: str) -> dict[str | None, object]:
 
 def without_picture(text: str) -> str:
     if picture := PICTURE.fullmatch(text):
-        png = base64.b64decode(picture[1])
-        assert png.startswith(b"\x89PNG")
-        assert len(png) < LARGEST
+        svg = base64.b64decode(picture[1])
+        assert ET.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
+        assert len(svg) < LARGEST
         return "picture"
     return text
 
