@@ -12,6 +12,7 @@ from engage_pipeline_tests.mutants.areas import (
     language,
     mirror,
     model,
+    plots,
     rejected,
     shards,
     sql,
@@ -36,4 +37,5 @@ MUTATIONS = [
     *mirror.MUTATIONS,
     *checks.MUTATIONS,
     *submission.MUTATIONS,
+    *plots.MUTATIONS,
 ]
