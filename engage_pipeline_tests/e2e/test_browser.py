@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.catalogue import ARTIFACTS, Stage
+from engage_pipeline.plots.figure import WIDTH
 from engage_pipeline_tests.e2e.browser import ARROW, Browser, missing_programs, open_browser, tree_row
 from engage_pipeline_tests.e2e.harness import Dev, wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
 ASSET, PART = "tweet_parts", "part-00001"
+PLOT_WIDTH = "return document.querySelector('img[alt=\"label rates\"]')?.naturalWidth"
+"""Of the plot in pixels; 0 if the browser can't read it, and null if it is not there."""
 
 
 @pytest.fixture
@@ -60,3 +63,6 @@ def test_one_part_turns_green_by_clicking(dev: Dev, browser: Browser) -> None:
     rows = dev.store().open(ASSET, PART).manifest.rows
     browser.read(f"dagster/partition_row_count\n{rows}\n")
     assert dev.materialized(ASSET) == others | {PART}
+
+    browser.click("//*[normalize-space(text())='[Show Markdown]']")
+    browser.until(lambda: browser.driver.execute_script(PLOT_WIDTH) == WIDTH, "the plot of the label rates")
