@@ -33,8 +33,8 @@ from engage_pipeline.model.effects.keyed_values import Array, copies_of, solve, 
 from engage_pipeline.model.effects.nesting import Nested, exchange
 from engage_pipeline.model.effects.row_state import RowState, Weights
 
-_FEW_KEYS = 1 << 16
-"""Sums of an effect with fewer keys are float64: each may be of all rows."""
+_FEW_KEYS = 1 << 12
+"""Sums of an effect with fewer keys are float64: each may be of all rows. Of more keys that takes twice as long."""
 _BOLD, _CAREFUL = 0.5, 1.0
 """The share of the bound in the step of a row (kernels.respond): half of it is twice as fast, and holds for each effect
 alone. All of it is taken once the rows' log loss has risen by more than _RISE."""
