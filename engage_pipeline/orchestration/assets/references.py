@@ -58,7 +58,7 @@ WORK: dict[str, tuple[str, ...]] = {
         "model/network/network.py:EngagementNetwork",
     ),
     "finetuned_network": ("model/network/finetuning.py:finetune_network", "model/network/network.py:EngagementNetwork"),
-    "engagement_effects": ("model/effects/training.py:train_effects", "model/effects/chain.py:Chain"),
+    "engagement_effects": ("model/effects/training.py:train_effects", "model/effects/fitting.py:Fit"),
     "engagement_trees": ("model/trees/training.py:train_trees",),
     "candidate_model": ("model/bundle.py:build_bundle",),
     "trained_model": ("model/promotion/promotion.py:promote",),
