@@ -221,9 +221,8 @@ class Fit:
         for place, effect in enumerate(term.effects):
             keys, moments, own = self.keys[effect], np.zeros((2, K, K)), sums
             if term.cells is not None:
-                own, left = np.zeros((len(keys), N_SUMS)), sums.copy()
-                left[:, K : 2 * K] -= sums[:, :K] * moves
-                np.add.at(own, term.cells[place], left)
+                own = np.zeros((len(keys), N_SUMS))
+                kernels.sum_cells(term.cells[place], sums, moves, own)
             moved = np.zeros((len(keys), K), np.float32)
             solve_all(keys, own, moved, self.covariances[effect], moments, learn=learn, threads=self.threads)
             if learn:

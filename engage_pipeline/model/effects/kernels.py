@@ -161,6 +161,19 @@ def move_rows(codes: np.ndarray, slopes: np.ndarray, moved: np.ndarray, step: np
         _add(residual, row, _times(-slopes[row] if len(slopes) else np.float32(-1), own))
 
 
+@_compiled
+def sum_cells(cells: np.ndarray, sums: np.ndarray, moves: np.ndarray, own: np.ndarray) -> None:
+    """Adds `sums` [cells, N_SUMS] of each cell, whose log-odds have moved by `moves` [cells, 4] since they were made,
+    to `own` [keys, N_SUMS] of its key, `cells` int64 [cells]."""
+    for cell in range(len(cells)):
+        key, step = cells[cell], _wide(sums, cell)
+        a, b, c, d = _product(step, _wide(moves, cell))
+        e, f, g, h = _wide(sums, cell, K)
+        _add(own, key, step)
+        _add(own, key, (e - a, f - b, g - c, h - d), K)
+        _add(own, key, _wide(sums, cell, 2 * K), 2 * K)
+
+
 def solve_keys(
     sums: np.ndarray, prior: np.ndarray, keys: np.ndarray, moved: np.ndarray, moments: np.ndarray, learn: bool
 ) -> None:
