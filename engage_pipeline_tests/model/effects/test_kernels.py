@@ -106,6 +106,20 @@ def test_moves_are_taken_from_the_residuals_of_the_rows(sloped: bool) -> None:
     assert rows["residual"] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_of_cells_by_key_are_less_what_they_have_moved_by(dtype: type) -> None:
+    rng = np.random.default_rng(8)
+    cells, sums = rng.integers(0, KEYS, ROWS), rng.random((ROWS, N_SUMS)).astype(dtype)
+    moves, own = rng.normal(size=(ROWS, K)).astype(np.float32), np.zeros((KEYS, N_SUMS))
+    before = sums.copy()
+    kernels.sum_cells(cells, sums, moves, own)
+    for key in range(KEYS):
+        expected = before[cells == key].sum(axis=0, dtype=float)
+        expected[K : 2 * K] -= (before[cells == key, :K] * moves[cells == key]).sum(axis=0, dtype=float)
+        assert own[key] == pytest.approx(expected, rel=1e-4, abs=1e-4)
+    assert np.array_equal(sums, before)
+
+
 @pytest.mark.parametrize("size", [2, 17, 40])
 @pytest.mark.parametrize("learn", [False, True])
 def test_keys_are_moved_to_where_rows_and_prior_balance(size: int, learn: bool) -> None:

@@ -56,6 +56,7 @@ MUTATIONS = [
         ("weight * (happened - chance)", "happened - chance"),
         ("chance if happened else 1 - chance", "chance"),
         ("square = slope * slope", "square = slope"),
+        ("(e - a, f - b, g - c, h - d)", "(e, f, g, h)"),
         ("one / (c - g)", "one / c"),
         ("_times(slope * slope, variance)", "_times(slope, variance)"),
         ("_times(-slopes[row] if len(slopes) else np.float32(-1), own)", "_times(np.float32(-1), own)"),
