@@ -1,8 +1,10 @@
 """What `make setup` installs: the base alone, in the versions of constraints.txt, with any build of torch."""
 
 import importlib.util
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from itertools import chain
 from pathlib import Path
@@ -43,6 +45,15 @@ def test_every_dependency_is_pinned_within_its_range() -> None:
             version = pinned[canonicalize_name(wanted.name)]
             assert wanted.specifier.contains(version), line
             assert wanted.specifier.contains(Version(f"{version}+cpu")), line
+
+
+def test_the_package_is_found_in_a_folder_that_holds_a_checkout(tmp_path: Path) -> None:
+    """The checkout's folder has the package's name, and no `__init__.py`."""
+    (tmp_path / "engage_pipeline" / "engage_pipeline").mkdir(parents=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-c", "import engage_pipeline; print(engage_pipeline.__file__)"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("engage_pipeline/__init__.py\n")
 
 
 def test_setup_installs_the_base_and_each_target_what_it_needs() -> None:
