@@ -4,7 +4,7 @@ The scores are paired: both models see the same rows, and the same viewers are d
 the interval of their difference is far narrower than those of the scores. ADR 13 gives the reasons for the rule.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.evaluation.holdout import Holdout, score_holdout
+from engage_pipeline.model.evaluation.slices import LEAST_OF_A_CLASS
 from engage_pipeline.model.promotion.facts import CANDIDATE, DifferenceFigures
+from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import Version
 
@@ -27,8 +29,10 @@ CANT_TELL = "no engagement has both kinds of holdout rows"
 class HoldoutScore:
     """RCE on the holdout rows, percent, by engagement (None = no score), and their `mean`; None with a `problem`.
 
-    `draws` are the RCE of each bootstrap draw [draws, 4], in the order of TARGETS; None if unknown. `ap` is the average
-    precision by engagement, and the mean; `shares` are the shares of positives by engagement. `holdout` are the rows
+    An engagement with fewer than LEAST_OF_A_CLASS positives or negatives has no part in it, unless all have so few:
+    chance would decide, and no interval would show it. `left_out` says so in words. `draws` are the RCE of each
+    bootstrap draw [draws, 4], in the order of TARGETS; None if unknown. `ap` is the average precision by engagement,
+    and the mean; `shares` are the shares of positives by engagement. `holdout` are the rows
     that were scored, with the probabilities of the model CANDIDATE.
     """
 
@@ -39,6 +43,11 @@ class HoldoutScore:
     ap: Mapping[str, float | None] = field(default_factory=dict)
     shares: Mapping[str, float] = field(default_factory=dict)
     holdout: Holdout | None = field(default=None, compare=False, repr=False)
+    left_out: str = ""
+
+    def words(self) -> str:
+        """Returns such as `mean RCE 12.50 on the holdout`."""
+        return f"mean RCE {metrics.format_value(self.mean, 'rce')} on the holdout{self.left_out}"
 
     def figures(self) -> dict[str, float | None]:
         """Returns the RCE by engagement, and the mean."""
@@ -93,12 +102,33 @@ def score_version(version: Version, features: Path, settings: Settings) -> Holdo
         return HoldoutScore(dict.fromkeys(schema.TARGETS), None, str(error))
     probabilities = holdout.probabilities[CANDIDATE]
     scores = metrics.score(holdout.labels, probabilities, holdout.followers, edges=settings.evaluation.follower_edges)
-    rce = {name: one.overall.rce for name, one in scores.engagements.items()}
-    mean = scores.overall_mean.rce
+    names, left_out = _counted(scores)
+    rce = {name: one.overall.rce if name in names else None for name, one in scores.engagements.items()}
+    ap = {name: one.overall.ap if name in names else None for name, one in scores.engagements.items()}
     draws = metrics.rce_draws(holdout.labels, probabilities, holdout.viewers)
-    ap = {name: one.overall.ap for name, one in scores.engagements.items()} | {MEAN: scores.overall_mean.ap}
+    draws[:, [name not in names for name in schema.TARGETS]] = np.nan
     shares = dict(zip(schema.TARGETS, holdout.labels.mean(axis=0).tolist(), strict=True))
-    return HoldoutScore(rce, mean, "" if mean is not None else CANT_TELL, draws, ap, shares, holdout)
+    problem = "" if names else CANT_TELL
+    return HoldoutScore(
+        rce, _mean(rce.values()), problem, draws, ap | {MEAN: _mean(ap.values())}, shares, holdout, left_out
+    )
+
+
+def _counted(scores: metrics.Scores) -> tuple[list[str], str]:
+    """Returns the engagements that count for a decision, and in words those that have a score and do not."""
+    rarer = {
+        name: min(one.overall.positives, one.overall.rows - one.overall.positives)
+        for name, one in scores.engagements.items()
+        if one.overall.rce is not None
+    }
+    names = [name for name, rows in rarer.items() if rows >= LEAST_OF_A_CLASS] or list(rarer)
+    few = [name for name in rarer if name not in names]
+    return names, f" without {', '.join(few)} (fewer than {LEAST_OF_A_CLASS} of a class)" if few else ""
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    kept = [value for value in values if value is not None]
+    return sum(kept) / len(kept) if kept else None
 
 
 def difference(candidate: HoldoutScore, current: HoldoutScore) -> Difference | None:
@@ -133,9 +163,20 @@ def judge_first(candidate: HoldoutScore, least: float | None) -> Decision:
     if candidate.mean is None:
         return Decision(False, f"turned down: it can't be scored ({candidate.problem})")
     if candidate.mean <= least:
-        bound = "must beat the constant rate, which has 0" if least == 0 else f"must have more than {least:g}"
-        return Decision(False, f"turned down: mean RCE {candidate.mean:.2f} on the holdout, and a first model {bound}")
+        bound = (
+            "must beat the constant rate of these rows, which has 0" if least == 0 else f"must have more than {least:g}"
+        )
+        return Decision(False, f"turned down: {candidate.words()}{_noise(candidate)}, and a first model {bound}")
     return Decision(True, "promoted: no model predicted before")
+
+
+def _noise(candidate: HoldoutScore) -> str:
+    """Returns such as ` (190 rows, 95 % interval -6.83 to 5.37)`; empty if the draws are unknown."""
+    found = None if candidate.draws is None else metrics.interval(metrics.mean_draws(candidate.draws))
+    if found is None:
+        return ""
+    rows = "" if candidate.holdout is None else f"{counted(len(candidate.holdout.viewers), 'row')}, "
+    return f" ({rows}95 % interval {metrics.format_interval(found, 'rce')})"
 
 
 def compare(candidate: HoldoutScore, current: HoldoutScore, tolerance: float) -> Decision:
@@ -153,7 +194,7 @@ def compare(candidate: HoldoutScore, current: HoldoutScore, tolerance: float) ->
     if candidate.mean is None:
         return Decision(False, f"turned down: it can't be scored ({candidate.problem})")
     found = _difference(candidate, current, candidate.mean - current.mean)
-    scores = f"mean RCE {candidate.mean:.2f} on the holdout"
+    scores = candidate.words()
     before = f"the model before has {current.mean:.2f}, scored anew on the same rows and counters ({found.words()})"
     allowed = found.highest if candidate.beats_the_constant() else found.mean
     if allowed < -tolerance:

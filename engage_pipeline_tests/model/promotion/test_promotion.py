@@ -240,6 +240,33 @@ def test_the_mean_is_over_the_engagements_that_can_be_scored(bundles: dict[str, 
     assert rce["mean"] == pytest.approx((rce["like"] + rce["retweet"] + rce["retweet_with_comment"]) / 3)
 
 
+@pytest.mark.parametrize(("positives", "counts"), [(9, False), (10, True), (241, False)])
+def test_an_engagement_with_few_rows_of_a_class_decides_nothing(
+    bundles: dict[str, Path], tmp_path: Path, positives: int, counts: bool
+) -> None:
+    replies = np.zeros(TABLE.num_rows, dtype=bool)
+    replies[np.flatnonzero(TABLE[schema.SPLIT].to_numpy() == schema.HOLDOUT)[:positives]] = True
+    store = make_store(tmp_path, set_column(TABLE, "reply", replies))
+    decide(store, bundles["good"])
+    made = decide(store, bundles["bad"])
+    rce, told = made.facts["rce"]["candidate"], " on the holdout without reply (fewer than 10 of a class)"
+    assert (rce["reply"] is not None) == counts
+    assert ("reply" in made.facts["rce_difference"]) == counts
+    assert rce["mean"] == pytest.approx(np.mean([rce[name] for name in schema.TARGETS if rce[name] is not None]))
+    assert (told in made.facts["decision"]) != counts
+    low, high = made.facts["rce_difference"]["mean"]["interval"]
+    assert low < made.facts["rce_difference"]["mean"]["rce"] < high
+
+
+def test_engagements_decide_if_all_have_few_rows_of_a_class(bundles: dict[str, Path], tmp_path: Path) -> None:
+    table, held = TABLE, np.flatnonzero(TABLE[schema.SPLIT].to_numpy() == schema.HOLDOUT)
+    for name in schema.TARGETS:
+        table = set_column(table, name, np.isin(np.arange(TABLE.num_rows), held[:9]))
+    made = decide(make_store(tmp_path, table), bundles["good"])
+    assert None not in made.facts["rce"]["candidate"].values()
+    assert "without" not in made.facts["decision"]
+
+
 def test_only_held_out_rows_count(bundles: dict[str, Path], tmp_path: Path) -> None:
     flipped = TABLE["like"].to_numpy().copy()
     others = TABLE[schema.SPLIT].to_numpy() != schema.HOLDOUT
