@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
 from typing import TypeVar
 
 _AHEAD = 2
@@ -11,11 +12,13 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-def in_order(work: Callable[[_T], _R], items: Iterable[_T], threads: int) -> Iterator[_R]:
+def in_order(
+    work: Callable[[_T], _R], items: Iterable[_T], threads: int, given_up: Event | None = None
+) -> Iterator[_R]:
     """Yields `work(item)` of each item, in the order of the items, while `threads` threads work on the next ones.
 
     `work` should spend its time without Python's global lock. What it raises is raised here, and nothing new is begun
-    then. One thread is the caller's own.
+    then; `given_up` is set, so that work that takes long may end. One thread is the caller's own.
     """
     if threads == 1:
         yield from map(work, items)
@@ -29,6 +32,10 @@ def in_order(work: Callable[[_T], _R], items: Iterable[_T], threads: int) -> Ite
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+        except BaseException:
+            if given_up is not None:
+                given_up.set()
+            raise
         finally:
             for future in waiting:
                 future.cancel()

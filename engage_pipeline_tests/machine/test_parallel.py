@@ -80,3 +80,31 @@ def test_an_error_is_raised_in_its_place_and_nothing_new_begins(threads: int) ->
         seen.extend(in_order(work, items(), threads))
     assert seen == [0, 1, 2]
     assert len(asked) <= 4 + 2 * threads
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_work_that_takes_long_hears_that_it_is_given_up(closed: bool) -> None:
+    """The second item would wait for ever."""
+    given_up = threading.Event()
+
+    def work(item: int) -> int:
+        if item == 1:
+            assert given_up.wait(60)
+        elif item == 2:
+            raise ValueError("two")
+        return item
+
+    found = in_order(work, [0, 1] if closed else [0, 2, 1], 2, given_up)
+    assert next(found) == 0
+    assert not given_up.is_set()
+    if closed:
+        found.close()
+    else:
+        with pytest.raises(ValueError, match="two"):
+            next(found)
+
+
+def test_work_that_is_done_was_not_given_up() -> None:
+    given_up = threading.Event()
+    assert list(in_order(lambda item: item, range(5), 2, given_up)) == [0, 1, 2, 3, 4]
+    assert not given_up.is_set()

@@ -22,8 +22,9 @@ from engage_pipeline.model.network.rows import Rule, group_bounds, read_columns
 from engage_pipeline.numerics.stray_days import in_window
 
 WARMUP_SHARE = 0.05
-BUFFER_ROWS = 4 * ROW_GROUP_ROWS
-"""The most rows of a stretch, about 900 bytes each: 0.4 GB; a row group with more rows is a stretch of its own."""
+BUFFER_ROWS, ROW_BYTES = 4 * ROW_GROUP_ROWS, 900
+"""The most rows of a stretch, and about so many bytes of each: 0.4 GB; a row group with more rows is a stretch of its
+own."""
 
 
 @dataclass(frozen=True, order=True)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -84,8 +85,11 @@ class TrainingRun:
         workspace: Path,
         accelerator: Accelerator,
         track: Track = untracked,
+        given_up: Event | None = None,
     ) -> None:
-        """Continues from the checkpoint in `workspace`, if there is one. The first process opens `track`."""
+        """Continues from the checkpoint in `workspace`, if there is one. The first process opens `track`; once
+        `given_up` is set, `run` raises InterruptedError."""
+        self.given_up = given_up or Event()
         self.plan, self.settings, self.inputs = plan, settings, inputs
         self.workspace, self.accelerator = workspace, accelerator
         self.track: Track = track if accelerator.is_main_process else untracked
@@ -146,6 +150,8 @@ class TrainingRun:
             return own.labels, self.inputs.build(own)
 
         for batch, (labels, inputs) in zip(left, in_order(prepare, left, _PREPARING), strict=True):
+            if self.given_up.is_set():
+                raise InterruptedError(f"{self.plan.name}: given up")
             loss = self._step(labels, inputs, len(batch), stretch)
             position.batch, position.step, position.rows = (
                 position.batch + 1,

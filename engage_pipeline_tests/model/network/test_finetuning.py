@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -10,6 +12,7 @@ from engage_pipeline.model.network.finetuning import finetune_network, finetunin
 from engage_pipeline.model.network.network_files import load_network
 from engage_pipeline.model.network.pretraining import pretrain_network
 from engage_pipeline.model.network.scoring import NetworkScorer
+from engage_pipeline.model.network.training import TrainingRun
 from engage_pipeline.model.out_of_fold import OutOfFold
 from engage_pipeline.model.validation_roles import DECIDED, fine_tunes
 from engage_pipeline_tests.model.network.network_samples import (
@@ -171,3 +174,56 @@ def test_without_refit_the_published_network_is_the_compared_one(finetune):
     weights, facts = finetune(refit=False)
     assert weights == (facts["folder"] / "decided_network.safetensors").read_bytes()
     assert weights != finetune()[0]
+
+
+def test_trainings_at_a_time_are_those_one_after_the_other(finetune):
+    one, several = (finetune(training_threads=1, engine={"threads": threads})[1] for threads in (1, 3))
+    files = sorted(path.name for path in one["folder"].iterdir())
+    assert len(files) == 5
+    for name in files:
+        assert (one["folder"] / name).read_bytes() == (several["folder"] / name).read_bytes()
+    assert one["curve"] == several["curve"]
+    assert one["holdout"] == several["holdout"]
+
+
+def meet(monkeypatch, count):
+    """Makes trainings wait for each other before their first step, `count` at a time."""
+    met, run = threading.Barrier(count), TrainingRun.run
+
+    def wait(self):
+        met.wait(60)
+        return run(self)
+
+    monkeypatch.setattr(TrainingRun, "run", wait)
+
+
+@pytest.mark.parametrize(
+    ("count", "values"),
+    [
+        (3, {"training_threads": 1, "engine": {"threads": 3}}),
+        (2, {"training_threads": 3, "engine": {"threads": 6}}),
+        (1, {"training_threads": 3, "engine": {"threads": 5}}),
+        (1, {"training_threads": 1, "engine": {"threads": 3, "memory_limit": "100KB"}}),
+        (1, {"training_threads": 1, "engine": {"threads": 3}, "trackers": ["tensorboard"]}),
+    ],
+)
+def test_so_many_trainings_at_a_time_as_cores_memory_and_trackers_allow(finetune, monkeypatch, count, values):
+    """Six trainings: a number at a time that they could not have would wait for ever, or find no seat."""
+    meet(monkeypatch, count)
+    finetune(**values, trees={"folds": 4})
+
+
+def test_one_that_fails_ends_the_others(finetune, monkeypatch):
+    begun, step = threading.Event(), TrainingRun._step
+
+    def fail(self, *values):
+        if self.plan.name == "finetuned_network":
+            assert begun.wait(60)
+            raise UserError("failed")
+        begun.set()
+        assert self.given_up.wait(60)
+        return step(self, *values)
+
+    monkeypatch.setattr(TrainingRun, "_step", fail)
+    with pytest.raises(UserError, match="^failed$"):
+        finetune(training_threads=1, engine={"threads": 2})

@@ -239,11 +239,13 @@ MUTATIONS = [
         "model/network/finetuning.py",
         "model/network/test_finetuning.py",
         ("if not stretches:", "if False:"),
-        ("train(validation_roles.all_rows, ", "train(learning, "),
-        (
-            "facts = train(learning, workspace, DECIDED)\n",
-            "facts = train(validation_roles.all_rows, workspace, DECIDED)\n",
-        ),
+        ("_Fit(validation_roles.all_rows, ", "_Fit(validation_roles.fine_tunes, "),
+        ("_Fit(validation_roles.fine_tunes, workspace,", "_Fit(validation_roles.all_rows, workspace,"),
+        ("threads_of(settings) // settings.training_threads", "threads_of(settings)"),
+        (" or settings.trackers:", ":"),
+        ("settings.training_threads, held, len", "settings.training_threads, len"),
+        ("accelerator, track, given_up)", "accelerator, track)"),
+        ("        torch.set_num_threads(settings.training_threads)", "        # torch"),
     ),
     *mutations(
         "networks",
