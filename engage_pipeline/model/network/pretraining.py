@@ -42,7 +42,7 @@ def pretrain_network(
     `codes` are the sketch codes, int32 [vocabulary, depth]. Starts from the weights of the network `before` and trains
     network.warm_epochs, if the shapes are the same; else starts anew. Continues from a checkpoint in `workspace`.
 
-    Returns facts: rows, steps, seconds, rows_per_second, precision, curve (at most 200 points: step and loss of each
+    Returns facts: rows, steps, rows_per_second, precision, curve (at most 200 points: step and loss of each
     engagement); with `before`, also warm_started_from, or cold_start (why not). Raises UserError if there are no rows,
     if the loss or a weight is not finite, or if one of several processes was killed.
     """

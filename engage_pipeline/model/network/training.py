@@ -127,12 +127,10 @@ class TrainingRun:
             if not all(bool(tensor.isfinite().all()) for tensor in self.bare_network.state_dict().values()):
                 raise self._diverged("a weight is not finite")
         self.bare_network.eval()
-        seconds = time.monotonic() - started
         return {
             "rows": self.position.rows,
             "steps": self.position.step,
-            "rows_per_second": round((self.position.rows - rows_before) / max(seconds, 1e-9)),
-            "seconds": round(seconds, 1),
+            "rows_per_second": round((self.position.rows - rows_before) / max(time.monotonic() - started, 1e-9)),
             "precision": self.bare_network.config.precision,
             "curve": self.position.curve,
         }

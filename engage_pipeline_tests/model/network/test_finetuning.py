@@ -97,6 +97,11 @@ def test_no_epochs_leave_the_network_as_it_was(finetune, pretrained, architectur
     assert facts["holdout"]["before"] == facts["holdout"]["after"]
 
 
+def test_the_seconds_of_one_training_are_not_given_as_those_of_the_artifact(finetune):
+    """What an asset says of its seconds is kept instead of those that were measured (store.measured)."""
+    assert "seconds" not in finetune()[1]
+
+
 def test_without_its_own_rate_it_starts_from_the_learning_rate(finetune):
     first, _ = finetune(network={"learning_rate": 3e-3, "finetuning_learning_rate": None})
     assert finetune(network={"finetuning_learning_rate": 3e-3})[0] == first
@@ -225,5 +230,5 @@ def test_one_that_fails_ends_the_others(finetune, monkeypatch):
         return step(self, *values)
 
     monkeypatch.setattr(TrainingRun, "_step", fail)
-    with pytest.raises(UserError, match="^failed$"):
+    with pytest.raises(UserError, match=r"^failed$"):
         finetune(training_threads=1, engine={"threads": 2})
