@@ -104,7 +104,6 @@ MUTATIONS = [
         "effects",
         "model/effects/fitting.py",
         "model/effects/test_fitting_edges.py",
-        ("left[:, K : 2 * K] -= sums[:, :K] * moves", "pass"),
         ("self._caution = _CAREFUL", "pass"),
         ("self._loss * (1 + _RISE)", "np.inf"),
     ),
