@@ -121,11 +121,11 @@ def _versions(store: ArtifactStore, name: str, parts: Sequence[str]) -> list[Ver
         if parts:
             raise UserError(f"{name} has no parts")
         return [store.open(name)]
-    keys = parts or store.parts()[: store.settings.max_n_parts]
+    keys = parts or store.recorded_parts()[: store.settings.max_n_parts]
     if not keys:
         raise UserError(f"no part of {store.settings.recsys_data} is ingested: materialize tweet_parts first")
     for key in parts:
-        if store.manifest(name, key) is None and key not in (ingested := store.parts()):
+        if store.manifest(name, key) is None and key not in (ingested := store.recorded_parts()):
             raise UserError(f"{label(name, key)}: no such part; the ingested parts are {first_few(ingested)}")
     return [store.open(name, key) for key in keys]
 

@@ -105,20 +105,34 @@ class ReadableStore:
         The folder defines the training set: parts from another folder and parts whose file is gone are left out, so
         that two data sets never mix in one working directory.
         """
-        sources = self._ingested()
-        there = names_there(self.settings.recsys_data, set(sources.values()))
-        return [key for key, name in sources.items() if name in there]
+        names = {key: part.sources[0].name for key, part in self._ingested().items()}
+        there = names_there(self.settings.recsys_data, set(names.values()))
+        return [key for key, name in names.items() if name in there]
+
+    def recorded_parts(self) -> list[str]:
+        """Returns the names of the training parts as `parts` does, but never asks an object store.
+
+        If `recsys_data` is in one, the parts that left it are those that the last counting of the training rows left
+        out.
+        """
+        if isinstance(self.settings.recsys_data, Path):
+            return self.parts()
+        ingested, counts = self._ingested(), self._readable_manifest("interaction_counts", None)
+        if counts is None:
+            return [*ingested]
+        left_out = {key for key in ingested if label("tweet_parts", key) not in counts.inputs}
+        return [key for key, part in ingested.items() if key not in left_out or part.created >= counts.created]
 
     def gone_parts(self) -> list[str]:
         """Returns the names of the training parts that were ingested from `recsys_data` and have no file there now."""
         return sorted(self._ingested().keys() - self.parts())
 
-    def _ingested(self) -> dict[str, str]:
-        """Returns the files of the parts that were ingested from the folder `recsys_data`, by part, sorted."""
+    def _ingested(self) -> dict[str, Manifest]:
+        """Returns the parts that were ingested from the folder `recsys_data`, by name, sorted."""
         folder = atomic.relative_folder(self.settings.recsys_data, self.root)
         manifests = (self.manifest("tweet_parts", key) for key in self.keys_on_disk("tweet_parts"))
-        found = {part.key: part.sources[0] for part in manifests if part and part.key and part.sources}
-        return {key: source.name for key, source in found.items() if source.folder == folder}
+        found = {part.key: part for part in manifests if part and part.key and part.sources}
+        return {key: part for key, part in found.items() if part.sources[0].folder == folder}
 
     def parts_of(self, name: str) -> list[str]:
         """Returns the parts that the unpartitioned artifact `name` is made of: all, or the first n of its setting."""

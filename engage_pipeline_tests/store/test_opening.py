@@ -15,6 +15,7 @@ import pytest
 from engage_pipeline import open_artifact
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
+from engage_pipeline.locations import location
 from engage_pipeline.store.opening import current_paths
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.samples import edit_manifest
@@ -192,6 +193,38 @@ def test_the_parts_are_those_of_the_training_set(world: Path) -> None:
     (world / "raw" / "train" / "part-00002").unlink()
     opened = open_artifact(FEATURES, config=world / "config.yaml")
     assert set(opened.to_table(columns=["part"])["part"].to_pylist()) == {"part-00000", "part-00001"}
+
+
+@pytest.mark.parametrize("left_out", [None, "2021-01-01T00:00:00+00:00", "2099-01-01T00:00:00+00:00"])
+def test_a_bucket_of_the_settings_is_not_asked(
+    world: Path, monkeypatch: pytest.MonkeyPatch, left_out: str | None
+) -> None:
+    """The last counting tells which parts left the bucket; one that was ingested since is there."""
+    uri = "s3://far/train"
+    config = worlds.write_config(world, recsys_data=uri, validation_part=f"{uri}/v", test_data=uri, deletions=uri)
+    store = worlds.store_of(config)
+    keys = ["part-00000", "part-00001", "part-00002"]
+    for key in keys:
+        edit_manifest(store.folder("tweet_parts", key), lambda values: values["sources"][0].update(folder=uri))
+    if left_out:
+
+        def leave_out(values: dict[str, Any]) -> None:
+            del values["inputs"]["tweet_parts/part-00001"]
+            values["created"] = left_out
+
+        edit_manifest(store.folder("interaction_counts"), leave_out)
+        keys = [keys[0], keys[2]] if left_out > "2090" else keys
+
+    def asked(root: str) -> None:
+        raise AssertionError(f"{root} is asked")
+
+    monkeypatch.setattr(location, "file_system", asked)
+    opened = open_artifact(FEATURES, config=config)
+    assert sorted(set(opened.to_table(columns=["part"])["part"].to_pylist())) == keys
+    assert [path.parent.parent.name for path in current_paths(store, FEATURES, files=True)] == keys
+    assert isinstance(open_artifact("trained_model", config=config), Path)
+    with pytest.raises(UserError, match="part-00009: no such part; the ingested parts are part-00000, "):
+        open_artifact(FEATURES, "part-00009", config=config)
 
 
 @pytest.mark.parametrize("example", list(EXAMPLE.finditer(READING)))

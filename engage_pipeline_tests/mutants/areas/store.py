@@ -160,8 +160,8 @@ MUTATIONS = [
         "store/readable.py",
         "store/test_store.py",
         ("if artifact.partitioned != (key is not None):", "if artifact.partitioned and key is None:"),
-        ("for key, name in sources.items() if name in there]", "for key, name in sources.items()]"),
-        ("if source.folder == folder", "if source.folder"),
+        ("for key, name in names.items() if name in there]", "for key, name in names.items()]"),
+        ("if part.sources[0].folder == folder", "if part.sources[0].folder"),
         ("return self.parts()[:limit]", "return self.parts()"),
         (
             "if manifest.verdict is not None and rules.holds_still(",
