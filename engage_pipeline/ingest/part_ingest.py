@@ -15,7 +15,7 @@ from engage_pipeline.files.atomic import Identity, identity, unchanged
 from engage_pipeline.ingest.day_order import Order, RowsByDay
 from engage_pipeline.ingest.deletions.lists import NO_DELETIONS, Deletions
 from engage_pipeline.ingest.deletions.rows import DeletedRows, Hits, PartFiles
-from engage_pipeline.ingest.parsing.fields import TypedRows
+from engage_pipeline.ingest.parsing.fields import LABEL_IS_A_TIME, TypedRows
 from engage_pipeline.ingest.parsing.part_rows import PartRows, part_rows
 from engage_pipeline.ingest.reject_limit import RejectLimit, TooManyRejectsError
 from engage_pipeline.ingest.rejected_part import FailedShare, bounded, failure, keep
@@ -57,7 +57,8 @@ def ingest_part(
     give the same bytes. If more than ingest.max_rejected_share of the lines are rejected, the first go to `kept`, if
     given; a successful ingest removes it. `since` is the identity that the file must have; None = its current one.
 
-    Raises UserError: unreadable, empty or changing file, another kind of part, labels in a test part, too many rejects.
+    Raises UserError: unreadable, empty or changing file, another kind of part, labels in a test part, labels that are
+    truth values, too many rejects.
     """
     spool = tweets.with_name(f".{tweets.name}.rejects")
     try:
@@ -69,8 +70,7 @@ def ingest_part(
     with _deleted_rows(tweets.parent, deletions, settings) as deleted:
         if read.too_many:
             raise _failure(source, read, tally, rejects, kept, deleted, settings)
-        if not read.rows:
-            raise UserError(f"{source}: none of its {read.lines:,} lines is an interaction")
+        _require_rows(source, read)
         hits, tally = _without_deleted(deleted, PartFiles(tweets, rejects), tally)
     summary = RowSummary.of_file(tweets) if hits.lines else read.summary
     if side_files:
@@ -122,6 +122,14 @@ def _read(
             return _Read(0, limit.lines or lines.lines, lines.blank, summary, found.tally, too_many=True, stopped=True)
     too_many = limit.exceeded(found.tally.count, lines.lines)
     return _Read(rows, lines.lines, lines.blank, summary, found.tally, too_many, stopped=False)
+
+
+def _require_rows(source: Location, read: _Read) -> None:
+    """Raises UserError: a part without a row, or with labels that are truth values instead of times."""
+    if not read.rows:
+        raise UserError(f"{source}: none of its {read.lines:,} lines is an interaction")
+    if truths := read.summary.truth_columns():
+        raise UserError(f"{source}: all values of {', '.join(truths)} are 0 or 1, where {LABEL_IS_A_TIME}")
 
 
 class _Places:

@@ -22,6 +22,8 @@ IDS = (*PAIR, "engaged_with_user_id")
 SAMPLE_ROWS = 2048
 """Rows of a sample; a part with fewer rows is sampled whole."""
 _TIMES = {engagement_timestamp(engagement): engagement for engagement in ENGAGEMENTS}
+_TRUTHS = pa.array([0, 1])
+"""Times that no engagement has: truth values that were taken for times."""
 _KNOWN = {"tweet_type": TWEET_TYPES, "present_media": MEDIA}
 
 
@@ -39,6 +41,7 @@ class RowSummary:
         self.positives: Counter[str] = Counter()
         self.missing_ids: Counter[str] = Counter()
         self.unknown: set[str] = set()
+        self._truths: Counter[str] = Counter()
         self._pairs = array("q")
         self._least = pa.table({name: pa.array([], pa.string()) for name in PAIR})
         self._bound: str | None = None
@@ -62,6 +65,7 @@ class RowSummary:
             self.days.update(dict(zip(days.tolist(), counts.tolist(), strict=True)))
             for name in _TIMES.keys() & set(rows.schema.names):
                 self.positives[_TIMES[name]] += len(rows) - rows[name].null_count
+                self._truths[name] += pc.is_in(rows[name], _TRUTHS).true_count
             self.missing_ids.update({name: rows[name].null_count for name in IDS})
             self.unknown.update(name for name in _KNOWN if _has_unknown(rows[name], pa.array(_KNOWN[name])))
             pairs = combined(*(fingerprints(rows[name]) for name in PAIR))
@@ -76,6 +80,10 @@ class RowSummary:
         """
         pairs = np.sort(np.frombuffer(self._pairs, np.int64))
         return int(np.count_nonzero(pairs[1:] == pairs[:-1]))
+
+    def truth_columns(self) -> list[str]:
+        """Returns the columns of labels with values of which each is 0 or 1, and no time of an engagement."""
+        return [name for name, engagement in _TIMES.items() if 0 < self._truths[name] == self.positives[engagement]]
 
     def sample(self) -> pa.StringArray:
         """Returns `tweet viewer` of the first SAMPLE_ROWS rows that have both, in the order of these ids; sorted."""

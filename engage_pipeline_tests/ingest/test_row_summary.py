@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from engage_pipeline.ingest import row_summary
 from engage_pipeline.ingest.row_summary import RowSummary
 from engage_pipeline.schema import ENGAGEMENTS, engagement_timestamp
+from engage_pipeline_tests.ingest.parsing.slow_reader import truth_columns
 
 IDS = st.none() | st.sampled_from(["A", "B", "AB", "B C", "é"])
 TYPES = {
@@ -31,7 +32,7 @@ ROWS = st.fixed_dictionaries(
         "engaged_with_user_id": IDS,
         "tweet_type": st.sampled_from([None, "Quote", "TopLevel"]),
         "present_media": st.lists(st.sampled_from(["GIF", "Video"]), max_size=2),
-        **{engagement_timestamp(engagement): st.sampled_from([None, 5]) for engagement in ENGAGEMENTS},
+        **{engagement_timestamp(engagement): st.sampled_from([None, 0, 1, 5]) for engagement in ENGAGEMENTS},
         "engagement_day": st.sampled_from([-(2**31), 0, 18_661]),
     }
 )
@@ -65,6 +66,7 @@ def test_counts_and_sample_are_those_of_plain_python(
             assert summary.positives[engagement] == len(engaged)
         assert summary.duplicates() == len(known) - len(set(known))
         assert sample == sorted(" ".join(pair) for pair in known[:sampled])
+        assert {*summary.truth_columns()} == truth_columns(rows)
         assert not summary.unknown
 
 
@@ -90,3 +92,4 @@ def test_test_rows_have_no_engagements() -> None:
     list(summary.watch(rows.to_batches()))
     assert summary.days.total() == 1
     assert not summary.positives
+    assert summary.truth_columns() == []

@@ -32,6 +32,10 @@ from engage_pipeline.schema import (
     tweet_schema,
 )
 
+LABEL_IS_A_TIME = (
+    "a time is needed: that of the engagement, or where it is not known that of the showing; null where there was none"
+)
+"""What a column of labels holds, for who has truth values."""
 Split = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int32]]
 SECONDS_A_DAY = 86_400
 LAST_DAY = int(np.iinfo(np.int32).max)

@@ -20,6 +20,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
 from engage_pipeline.files.raw_parts import PARQUET
 from engage_pipeline.ingest.parsing.blocks import TextBlock
+from engage_pipeline.ingest.parsing.fields import LABEL_IS_A_TIME
 from engage_pipeline.ingest.parsing.lines import MAX_LINE_BYTES
 from engage_pipeline.ingest.parsing.parquet_columns import Problem, accepts, as_bytes, not_utf8, texts_of
 from engage_pipeline.ingest.parsing.text_tokens import TextTokenizer
@@ -227,6 +228,8 @@ def require_columns(part: Location, schema: pa.Schema, *, labelled: bool) -> lis
         if schema.names.count(name) > 1:
             raise UserError(f"{part}: column {name} occurs twice")
         type_, kind = schema.field(name).type, Kind.STRING if name == TEXT else kinds[name]
+        if labelled and name in _LABELS and pa.types.is_boolean(type_):
+            raise UserError(f"{part}: column {name} holds {type_}, where {LABEL_IS_A_TIME}")
         if not accepts(kind, type_) or (name == TEXT and pa.types.is_integer(type_)):
             raise UserError(f"{part}: column {name} holds {type_}, which can't be read as {kind.value}")
     wanted = COLUMN_NAMES if labelled else COLUMN_NAMES[:N_TEST_COLUMNS]

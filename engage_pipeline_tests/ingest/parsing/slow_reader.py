@@ -4,6 +4,7 @@ The format is that of docs/specification.md, section 1.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +50,12 @@ def read_slowly(content: bytes, *, labelled: bool) -> SlowPart:
         except UnreadableLineError as problem:
             part.rejects.append((number, str(problem), line))
     return part
+
+
+def truth_columns(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The columns of labels that have values, each of which is 0 or 1: such a part is refused."""
+    values = {name: {row[name] for row in rows if row.get(name) is not None} for name in LABELS}
+    return {name for name, found in values.items() if found and found <= {0, 1}}
 
 
 def _row(line: bytes, number: int, labelled: bool, ended: bool) -> dict[str, Any]:

@@ -77,6 +77,12 @@ FIELDS = {
 }
 
 
+def field(column: schema.Column) -> st.SearchStrategy[Any]:
+    """Values of a column; no label is 0 or 1, which all of a part must not be."""
+    label = column.name in schema.COLUMN_NAMES[schema.N_TEST_COLUMNS :]
+    return FIELDS[column.kind].filter(lambda value: value not in (0, 1)) if label else FIELDS[column.kind]
+
+
 def text_of(value: object) -> str:
     if isinstance(value, list):
         return "\t".join(map(str, value))
@@ -85,7 +91,7 @@ def text_of(value: object) -> str:
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    rows=st.lists(st.tuples(*(FIELDS[column.kind] for column in schema.COLUMNS)), min_size=1, max_size=6),
+    rows=st.lists(st.tuples(*map(field, schema.COLUMNS)), min_size=1, max_size=6),
     odd=st.dictionaries(st.sampled_from(schema.COLUMN_NAMES), st.lists(ODD, min_size=6, max_size=6), max_size=3),
 )
 def test_any_rows_give_the_bytes_that_their_lines_give(
@@ -170,7 +176,6 @@ def test_token_ids_may_have_any_type_of_integer(tmp_path: Path, item: pa.DataTyp
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("like_timestamp", pa.array([True])),
         ("like_timestamp", pa.array([1.0], pa.float32())),
         ("tweet_id", pa.array([1.0])),
         ("engagee_follows_engager", pa.array([1.0])),
@@ -182,6 +187,33 @@ def test_token_ids_may_have_any_type_of_integer(tmp_path: Path, item: pa.DataTyp
 def test_another_type_fails_the_part_in_one_line(tmp_path: Path, name: str, values: pa.Array) -> None:
     with pytest.raises(UserError, match=rf"part-1\.parquet: column {name} holds .*, which can't be read as"):
         values_of(tmp_path, name, values)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (pa.array([True, None]), "column like_timestamp holds bool, where"),
+        (pa.array([1, 0, 1]), "all values of like_timestamp are 0 or 1, where"),
+        (pa.array([1, None]), "all values of like_timestamp are 0 or 1, where"),
+        (pa.array([0.0, 1.0]), "all values of like_timestamp are 0 or 1, where"),
+        (pa.array(["0", ""]), "all values of like_timestamp are 0 or 1, where"),
+        (pa.array([1, 0, 2]), None),
+        (pa.array([1, 0, -1]), None),
+        (pa.nulls(2), None),
+    ],
+)
+def test_labels_that_are_no_times_fail_the_part_in_one_line(tmp_path: Path, values: pa.Array, said: str | None) -> None:
+    if said is None:
+        assert len(values_of(tmp_path, "like_timestamp", values)) == len(values)
+        return
+    with pytest.raises(UserError, match=rf"part-1\.parquet: {said} a time is needed: that of the engagement, or where"):
+        values_of(tmp_path, "like_timestamp", values)
+    table = with_column("reply_timestamp", values)  # beside likes with a time
+    with pytest.raises(UserError, match=said.replace("like", "reply")):
+        ingest(tmp_path, write(table, tmp_path / "part-1.parquet"))
+    bare = table.drop_columns([schema.engagement_timestamp(name) for name in schema.ENGAGEMENTS])
+    _, tweets, _ = ingest(tmp_path, write(bare, tmp_path / "part-1.parquet"), labelled=False)
+    assert len(tweets) == len(values)
 
 
 # --- rejected rows --------------------------------------------------------------------------------------------------

@@ -142,6 +142,7 @@ MUTATIONS = [
         ("pairs.drop_null()", "pairs"),
         ("self._least.take(order[:SAMPLE_ROWS])", "self._least.take(order)[:SAMPLE_ROWS]"),
         ("len(rows) - rows[name].null_count", "len(rows)"),
+        ("if 0 < self._truths[name] == self.positives[engagement]", "if 0 < self._truths[name]"),
         ("pc.is_in(texts.drop_null(), known)", "pc.is_in(texts, known)"),
     ),
     *mutations(

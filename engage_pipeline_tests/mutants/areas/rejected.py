@@ -35,7 +35,7 @@ MUTATIONS = [
         "ingest/part_ingest.py",
         READING,
         ("        if read.too_many:\n", "        if read.too_many and read.stopped:\n"),
-        ("        if not read.rows:\n", "        if read.rows is None:\n"),
+        ("    if not read.rows:\n", "    if read.rows is None:\n"),
         (".sort(LINE_NUMBER)", ""),
         ("bounded(in_order) if read.too_many else in_order", "in_order"),
     ),
