@@ -21,9 +21,10 @@ COLUMNS = """# Columns of the feature rows
 
 `interaction_features` has the training rows, `validation_features` those of the validation part and one column more,
 `split` (the chunk of a fine-tuning row, -1 where the row is held out), `test_features` the rows to predict, without
-labels. Meanings are those of `interaction_features`. In the other two, counts of the training window are of all its
-rows; counts of the validation window leave out the row's own chunk in `validation_features`, and are of every labelled
-row in `test_features`. So no row is counted with its own label. A missing number is 0, a missing truth value false.
+labels. Meanings are those of `interaction_features`, where the row's own day is its `engagement_day`. In the other two,
+counts of the training window are of all its rows; counts of the validation window leave out the row's own chunk in
+`validation_features`, and are of every labelled row in `test_features`. So no row is counted with its own label. A
+missing number is 0, a missing truth value false.
 
 `open_artifact` and `engage path` open the tables ([how](data.md#reading-what-was-made)); the UI has the same meanings.
 This page is made by `python -m engage_pipeline_tests.documented columns`; a test holds it to the code.
