@@ -1,7 +1,9 @@
-"""Words for several things: numbers with their noun, lists of names, problems that several things share."""
+"""Words for several things: numbers with their noun, lists of names, the name that is meant, problems that several
+things share."""
 
+import difflib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def counted(number: int, noun: str) -> str:
@@ -13,6 +15,11 @@ def first_few(names: Sequence[str], most: int = 5) -> str:
     """The first `most` names, and how many more there are: `part-00000, part-00002 and 3 more`."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def closest(name: str, names: Iterable[str]) -> str | None:
+    """The one of `names` that a misspelt `name` may mean; None if none is like it."""
+    return next(iter(difflib.get_close_matches(name, list(names), 1)), None)
 
 
 def grouped(problems: Mapping[str, str]) -> str:

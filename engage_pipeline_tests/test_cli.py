@@ -65,7 +65,7 @@ def test_each_mistake_in_the_settings_is_one_line(tmp_path: Path) -> None:
     lines = [
         "config.yaml: seed: Input should be greater than or equal to 0 (found -1)",
         "--set: network.epochs: Input should be greater than or equal to 1 (found 0)",
-        "config.yaml: sketch_widht: no such setting",
+        "config.yaml: sketch_widht: no such setting; did you mean sketch_width?",
     ]
     assert done.stderr.splitlines() == [f"engage: {line}" for line in lines]
     assert json.loads(done.stdout) == {"error": "\n".join(lines)}
@@ -98,7 +98,7 @@ def test_predicting_without_a_model_names_what_to_materialize(tmp_path: Path) ->
     config = worlds.make_world(tmp_path)
     arguments = ["--input", str(tmp_path / "raw" / "test"), "--output", str(tmp_path / "results.csv")]
     done = engage("predict", *arguments, "--config", str(config), home=tmp_path)
-    assert_one_line(done, 1, "not there yet: materialize it first")
+    assert_one_line(done, 1, "not there yet: materialize it first (engage run)")
     assert not (tmp_path / "results.csv").exists()
 
 

@@ -116,7 +116,8 @@ def find_part(path: Location, *, follow_links: bool = False) -> Location:
     candidates = [path.with_name(path.name + ending) for ending in SUFFIXES]
     existing = [candidate for candidate in candidates if candidate.is_file()]
     if not existing:
-        raise absent(path, f"no such part, and no {', '.join(SUFFIXES)} of it")
+        others = "" if path.name.endswith(SUFFIXES) else f", and no {', '.join(SUFFIXES)} of it"
+        raise absent(path, f"no such part{others}")
     if len(existing) > 1:
         raise UserError(f"{path}: {' and '.join(file.name for file in existing)} are the same part; remove one")
     return existing[0]

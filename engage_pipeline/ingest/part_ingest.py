@@ -48,7 +48,7 @@ def ingest_part(
     kept: Path | None = None,
     since: Identity | None = None,
 ) -> IngestReport:
-    """Reads the part `source` into the Parquet files `tweets` and `rejects`, and writes `side_files`.
+    """Reads the part `source` into the Parquet files `tweets` and `rejects`, and writes `side_files`, if it is to stay.
 
     `tweets` has `schema.tweet_schema(labelled=…)`, sorted by engagement_day and line_number (`order` "day") or by
     line_number ("line"). `split` maps a number of lines to the place of each, which must not depend on the lines that
@@ -57,13 +57,13 @@ def ingest_part(
     give the same bytes. If more than ingest.max_rejected_share of the lines are rejected, the first go to `kept`, if
     given; a successful ingest removes it. `since` is the identity that the file must have; None = its current one.
 
-    Raises UserError: unreadable, empty or changing file, another kind of part, labels in a test part, labels that are
-    truth values, too many rejects.
+    Raises UserError: unreadable, empty or changing file, another kind of part, wrong labels, too many rejects.
     """
     spool = tweets.with_name(f".{tweets.name}.rejects")
     try:
         with unchanged(source, since or identity(source)):
-            read = _read(source, tweets, spool, labelled=labelled, order=order, split=split, settings=settings)
+            kind = {"labelled": labelled, "new": side_files is not None}
+            read = _read(source, tweets, spool, **kind, order=order, split=split, settings=settings)
         tally = _write_rejects(spool, rejects, source.name, read, settings)
     finally:
         spool.unlink(missing_ok=True)
@@ -106,6 +106,7 @@ def _read(
     spool: Path,
     *,
     labelled: bool,
+    new: bool,
     order: Order,
     split: Callable[[int], npt.NDArray[np.int32]] | None,
     settings: Settings,
@@ -113,7 +114,7 @@ def _read(
     """Writes lines whose every value can be read to `tweets`, the others to `spool` in no set order."""
     limit = RejectLimit(source, settings.ingest.max_rejected_share)
     with RejectWriter(spool, source.name, limit) as found:
-        lines = part_rows(source, labelled=labelled, rejects=found, settings=settings)
+        lines = part_rows(source, labelled=labelled, rejects=found, settings=settings, new=new)
         typed = TypedRows(labelled=labelled, split=_Places(split, lines) if split else None, rejects=found)
         summary = RowSummary()
         try:

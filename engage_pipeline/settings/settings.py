@@ -7,15 +7,17 @@ What belongs here: names, types, ranges, defaults and presets. What does not: wh
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from engage_pipeline.errors import UserError, raise_all
+from engage_pipeline.plurals import closest
 from engage_pipeline.settings.computing import (
     CommunitySettings,
     EncoderSettings,
@@ -231,8 +233,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def _problem(problem: ErrorDetails) -> str:
     name = shortened(".".join(map(str, problem["loc"])), 100) or "settings"
     if problem["type"] == "extra_forbidden":
-        return f"{name}: no such setting"
-    if name == "preset":
-        return f"{name}: {shown(problem['input'])} is not one of {', '.join(get_args(Preset))}"
+        return f"{name}: no such setting{_meant([str(step) for step in problem['loc']])}"
+    if problem["type"] == "literal_error":
+        choices = ", ".join(re.findall(r"'(\w+)'", problem["ctx"]["expected"]))
+        return f"{name}: {shown(problem['input'])} is not one of {shortened(choices, 200)}"
     said = shortened(problem["msg"].removeprefix("Value error, "), 200)
     return f"{name}: {said} (found {shown(problem['input'])})"
+
+
+def _meant(place: Sequence[str]) -> str:
+    """Returns the question for the setting that is meant at `place`: one of the same section, else of any other."""
+    *section, name = place
+    names: dict[tuple[str, ...], Any] = {(): Settings.model_fields}
+    names |= {(one,): getattr(info.annotation, "model_fields", {}) for one, info in Settings.model_fields.items()}
+    found = closest(name, names.get(tuple(section), {}))
+    if found is None:
+        found = next((".".join((*path, name)) for path, fields in names.items() if name in fields), None)
+    return "" if found is None else f"; did you mean {found}?"

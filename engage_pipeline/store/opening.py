@@ -16,6 +16,7 @@ from engage_pipeline.settings.settings import load_settings
 from engage_pipeline.store import file_names
 from engage_pipeline.store.manifests import label
 from engage_pipeline.store.mirror.following import open_store
+from engage_pipeline.store.readable import no_part_ingested
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline.store.versions import Version
 
@@ -122,11 +123,13 @@ def _versions(store: ArtifactStore, name: str, parts: Sequence[str]) -> list[Ver
             raise UserError(f"{name} has no parts")
         return [store.open(name)]
     keys = parts or store.recorded_parts()[: store.settings.max_n_parts]
+    nothing = no_part_ingested(store.settings)
     if not keys:
-        raise UserError(f"no part of {store.settings.recsys_data} is ingested: materialize tweet_parts first")
+        raise UserError(nothing)
     for key in parts:
         if store.manifest(name, key) is None and key not in (ingested := store.recorded_parts()):
-            raise UserError(f"{label(name, key)}: no such part; the ingested parts are {first_few(ingested)}")
+            there = f"the ingested parts are {first_few(ingested)}" if ingested else nothing
+            raise UserError(f"{label(name, key)}: no such part; {there}")
     return [store.open(name, key) for key in keys]
 
 

@@ -21,6 +21,11 @@ from engage_pipeline.store.publishing import MANIFEST, write_manifest
 from engage_pipeline.store.versions import Version
 
 
+def no_part_ingested(settings: Settings) -> str:
+    """Returns what to say where no training part is ingested."""
+    return f"no part of {settings.recsys_data} is ingested: materialize tweet_parts first (engage run)"
+
+
 class ReadableStore:
     """The published versions of one working directory under one set of settings.
 
@@ -58,7 +63,7 @@ class ReadableStore:
         """Opens the current version. Raises UserError if there is none, it has other settings, or it fails a rule."""
         manifest = self.manifest(name, key)
         if manifest is None:
-            raise UserError(f"{label(name, key)} is not there yet: materialize it first")
+            raise UserError(f"{label(name, key)} is not there yet: materialize it first (engage run)")
         settings = relevant_settings(name, self.settings)
         if changed := staleness.changed_setting(manifest.settings, settings, default_settings(name)):
             other = f"{label(name, key)} was made with other settings ({changed})"
@@ -146,7 +151,7 @@ class ReadableStore:
         """
         keys = self.parts_of(consumer)
         if not keys:
-            raise UserError(f"no part of {self.settings.recsys_data} is ingested: materialize tweet_parts first")
+            raise UserError(no_part_ingested(self.settings))
         return [self.open(source, key).path(file) for key in keys]
 
     def verdict(self, manifest: Manifest) -> Verdict:

@@ -110,8 +110,10 @@ def test_a_single_part_is_the_file_else_its_only_compressed_form(tmp_path: Path)
     assert find_part(folder / "part-00001").name == "part-00001.zst"
     with pytest.raises(UserError, match=r"part-00002\.gz and part-00002\.lzo are the same part"):
         find_part(folder / "part-00002")
-    with pytest.raises(UserError, match="part-00003: no such part"):
+    with pytest.raises(UserError, match=r"part-00003: no such part, and no \.gz, \.zst, \.lzo, \.parquet of it$"):
         find_part(folder / "part-00003")
+    with pytest.raises(UserError, match=r"part-00003\.parquet: no such part$"):
+        find_part(folder / "part-00003.parquet")
 
 
 def test_a_folder_means_its_only_part(tmp_path: Path) -> None:

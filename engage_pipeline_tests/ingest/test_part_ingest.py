@@ -50,7 +50,7 @@ def ingest(
     if isinstance(source, bytes):
         (folder / "part-00000").write_bytes(source)
         source = folder / "part-00000"
-    split = values.pop("split", None)
+    split, side_files = values.pop("split", None), values.pop("side_files", None)
     report = ingest_part(
         source,
         tweets=folder / "tweets.parquet",
@@ -59,6 +59,7 @@ def ingest(
         labelled=labelled,
         order=order,
         split=split,
+        side_files=side_files,
     )
     return report, pq.read_table(folder / "tweets.parquet"), pq.read_table(folder / "rejects.parquet")
 

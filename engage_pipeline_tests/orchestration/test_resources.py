@@ -54,7 +54,7 @@ def test_a_mistake_fails_the_step_with_one_line(ingested: Path) -> None:
     (event,) = [event for event in done.all_events if event.is_step_failure]
     failure = event.step_failure_data.user_failure_data
     assert failure is not None
-    line = "overrides of the resource pipeline: network.hiden_size: no such setting"
+    line = "overrides of the resource pipeline: network.hiden_size: no such setting; did you mean hidden_size?"
     assert failure.description == line
 
 

@@ -95,8 +95,11 @@ def test_the_environment_names_the_file(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("sketch_widht: 256", "sketch_widht: no such setting"),
-        ("network: {hiden: 3}", "network.hiden: no such setting"),
+        ("sketch_widht: 256", "sketch_widht: no such setting; did you mean sketch_width?"),
+        ("network: {hiden_size: 3}", "network.hiden_size: no such setting; did you mean hidden_size?"),
+        ("learning_rate: 3", "learning_rate: no such setting; did you mean encoder.learning_rate?"),
+        ("network: {max_n_parts: 3}", "network.max_n_parts: no such setting; did you mean max_n_parts?"),
+        ("checks: {xyzzy: {a: 3}}", "checks.xyzzy: no such setting\n"),
         ("sketch_width: wide", "sketch_width"),
         ("validation_percentage: 1.5", "validation_percentage"),
         ("num_validation_chunks: 1", "num_validation_chunks"),
@@ -109,7 +112,13 @@ def test_the_environment_names_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         ("- a\n- b", "expected `key: value` lines"),
         ("a: [", "not a YAML file"),
         ("engine: {memory_limit: lots}", "engine.memory_limit"),
-        ("engine: {kind: sqlite}", "engine.kind"),
+        ("engine: {kind: sqlite}", "engine.kind: 'sqlite' is not one of duckdb, spark\n"),
+        ("trackers: [wandb, mlfow]", "trackers.1: 'mlfow' is not one of mlflow, tensorboard, wandb\n"),
+        (
+            "features: {families: [x]}",
+            "'x' is not one of pair_counters, author_counters, viewer_counters, language_cou",
+        ),
+        ("preset: [demo]", "preset: ['demo'] is not one of synerise, default, demo\n"),
         ("engine: {spark_master: 'local[0]'}", "engine.spark_master"),
         ("engine: {spark_master: spark}", "engine.spark_master"),
         ("evaluation: {follower_edges: [5, 1]}", "follower_edges must rise"),
@@ -124,7 +133,7 @@ def test_a_mistake_is_named_in_one_line(tmp_path: Path, text: str, named: str) -
     with pytest.raises(UserError) as caught:
         load_settings(path)
     assert str(path) in str(caught.value)
-    assert named in str(caught.value)
+    assert named in f"{caught.value}\n"
     assert "\n" not in str(caught.value)
 
 
@@ -146,7 +155,7 @@ def test_every_mistake_of_a_file_has_a_line(tmp_path: Path) -> None:
         f"{path}: network.epochs: Input should be greater than or equal to 1 (found 0)",
         f"{path}: checks.label_rates: like: 0.5 is above 0.4; reply: 0.2 is above 0.1 "
         "(found {'like': [0.5, 0.4], 'reply': [0.2, 0.1]})",
-        f"{path}: sketch_widht: no such setting",
+        f"{path}: sketch_widht: no such setting; did you mean sketch_width?",
     ]
 
 

@@ -131,6 +131,17 @@ def test_a_mistake_is_one_line(finished_world: Path, name: str, part: str, file:
     assert "\n" not in str(error.value)
 
 
+def test_without_a_part_the_line_says_how_one_is_made(tmp_path: Path) -> None:
+    config = worlds.write_config(tmp_path)
+    nothing = f"no part of {tmp_path}/raw/train is ingested: materialize tweet_parts first (engage run)"
+    for part, said in (("part-00003", f"{FEATURES}/part-00003: no such part; {nothing}"), (None, nothing)):
+        with pytest.raises(UserError) as error:
+            open_artifact(FEATURES, part, config=config)
+        assert str(error.value) == said
+    with pytest.raises(UserError, match=r"^evaluation is not there yet: materialize it first \(engage run\)$"):
+        open_artifact("evaluation", config=config)
+
+
 def test_a_version_that_failed_a_check_or_is_damaged_or_of_other_settings_is_not_opened(world: Path) -> None:
     config = world / "config.yaml"
     store = worlds.store_of(config)

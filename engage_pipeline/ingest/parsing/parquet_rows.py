@@ -4,7 +4,6 @@ Columns are found by name. A row with a value that no text can hold is rejected 
 lines are read (fields). What does not belong here: the text of a value (parquet_columns).
 """
 
-import difflib
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from engage_pipeline.ingest.parsing.text_tokens import TextTokenizer
 from engage_pipeline.ingest.parsing.values import Flags
 from engage_pipeline.ingest.rejects import Reject
 from engage_pipeline.locations.location import Location
+from engage_pipeline.plurals import closest
 from engage_pipeline.progress import progress
 from engage_pipeline.schema import (
     COLUMN_NAMES,
@@ -109,9 +109,11 @@ def damaged(path: Location, error: Exception) -> UserError:
 class ParquetRows:
     """The rows of one part. `lines` counts what `blocks` has read so far; no row is `blank`."""
 
-    def __init__(self, part: Location, *, labelled: bool, rejects: Rejects, settings: Settings) -> None:
-        """Reads nothing yet; `blocks` writes rows that no line can hold to `rejects`."""
-        self.lines, self.blank = 0, 0
+    def __init__(
+        self, part: Location, *, labelled: bool, rejects: Rejects, settings: Settings, new: bool = False
+    ) -> None:
+        """Reads nothing yet; `blocks` writes rows that no line can hold to `rejects`. `new`: as in require_columns."""
+        self.lines, self.blank, self._new = 0, 0, new
         self._part, self._labelled, self._rejects, self._settings = part, labelled, rejects, settings
         self._columns = COLUMNS if labelled else COLUMNS[:N_TEST_COLUMNS]
         self._tokenizer: TextTokenizer | None = None
@@ -123,7 +125,7 @@ class ParquetRows:
         unlabelled part, text without a tokenizer.
         """
         with open_parquet(self._part) as file, progress(f"read {self._part.name}", file.metadata.num_rows) as tracker:
-            names = require_columns(self._part, file.schema_arrow, labelled=self._labelled)
+            names = require_columns(self._part, file.schema_arrow, labelled=self._labelled, new=self._new)
             if TEXT in names:
                 self._tokenizer = TextTokenizer(self._part, self._settings)
             for table in self._tables(file, names):
@@ -186,7 +188,7 @@ def check_test_part(part: Location) -> None:
     if not is_parquet(part):
         return
     with open_parquet(part) as file:
-        require_columns(part, file.schema_arrow, labelled=False)
+        require_columns(part, file.schema_arrow, labelled=False, new=True)
         labels = [name for name in _LABELS if name in file.schema_arrow.names]
         try:
             rows = next(batches(file, _BATCH_ROWS, labels), None) if labels else None
@@ -210,11 +212,11 @@ def _one_array(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
-def require_columns(part: Location, schema: pa.Schema, *, labelled: bool) -> list[str]:
+def require_columns(part: Location, schema: pa.Schema, *, labelled: bool, new: bool = False) -> list[str]:
     """Returns the names of the columns to read, of a part with the columns `schema`.
 
-    Says once which columns are missing and which are not read. Raises UserError: a column that is missing, that occurs
-    twice, or whose type can't be read.
+    Says once of `new` parts which columns are missing and which are not read. Raises UserError: a column that is
+    missing, that occurs twice, or whose type can't be read.
     """
     kinds = {column.name: column.kind for column in COLUMNS}
     for name in REQUIRED:
@@ -234,7 +236,8 @@ def require_columns(part: Location, schema: pa.Schema, *, labelled: bool) -> lis
             raise UserError(f"{part}: column {name} holds {type_}, which can't be read as {kind.value}")
     wanted = COLUMN_NAMES if labelled else COLUMN_NAMES[:N_TEST_COLUMNS]
     missing = tuple(name for name in wanted if name not in names and not (words and name == TEXT_TOKENS))
-    _tell_once(part.name, missing, tuple(name for name in schema.names if name not in names))
+    if new:
+        _tell_once(part.name, missing, tuple(name for name in schema.names if name not in names))
     return names
 
 
@@ -250,8 +253,8 @@ def _tell_once(part: str, missing: tuple[str, ...], others: tuple[str, ...]) -> 
 
 
 def _like(name: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(name, [one for one in names if one not in COLUMN_NAMES], 1)
-    return f"; is it {close[0]!r}?" if close else ""
+    close = closest(name, (one for one in names if one not in COLUMN_NAMES))
+    return f"; is it {close!r}?" if close else ""
 
 
 class _Row:

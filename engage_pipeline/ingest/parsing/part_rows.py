@@ -31,10 +31,13 @@ class PartRows(Protocol):
         """Reads the part and yields its well-formed rows, in order. Raises UserError: the part can't be read."""
 
 
-def part_rows(part: Location, *, labelled: bool, rejects: RejectWriter, settings: Settings) -> PartRows:
-    """Returns the rows of a part, of which nothing is read yet; malformed ones will go to `rejects`."""
+def part_rows(part: Location, *, labelled: bool, rejects: RejectWriter, settings: Settings, new: bool) -> PartRows:
+    """Returns the rows of a part, of which nothing is read yet; malformed ones will go to `rejects`.
+
+    Of a `new` Parquet part a log line says which columns are missing, once for all parts that lack the same.
+    """
     if is_parquet(part):
-        return ParquetRows(part, labelled=labelled, rejects=rejects, settings=settings)
+        return ParquetRows(part, labelled=labelled, rejects=rejects, settings=settings, new=new)
     return PartLines(part, labelled=labelled, rejects=rejects)
 
 
