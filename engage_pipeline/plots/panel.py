@@ -37,8 +37,7 @@ class Panel:
         self._draw_marks()
         bottom = self.top + self.height
         add(self.root, "path", css=f"line {MUTED}", d=path("M", self.left, self.top, "V", bottom, "H", self.right))
-        for value, name in self.x_ticks:
-            self._words([name], self.left + float(self.x(value)), bottom + LINE)
+        self._label_below(bottom + LINE)
         self._label_upright(self.axes.y, self.y_ticks, self.y, self.left - 5, -1)
         if self.axes.right:
             self._label_upright(self.axes.right, self.right_ticks, self.right_scale, self.right + 5, 1)
@@ -70,6 +69,17 @@ class Panel:
     def _words(self, lines: list[str], x: float, y: float, colour: str = INK) -> None:
         for place, line in enumerate(lines):
             write(self.root, line, css=colour, x=x, y=y + LINE * place, text_anchor="middle")
+
+    def _label_below(self, y: float) -> None:
+        """Writes ticks below the plot, within its column: the last ones are moved left where they would be cut, or are
+        left out where they would then touch the words before."""
+        taken = -math.inf
+        for value, name in self.x_ticks:
+            at, half = self.left + float(self.x(value)), width_of(name) / 2
+            x = min(at, self.middle + self.width / 2 - half)
+            if x == at or x - half > taken:
+                self._words([name], x, y)
+                taken = x + half
 
     def _label_upright(self, axis: Axis, ticks: list[tuple[float, str]], scale: Scale, x: float, side: int) -> None:
         """Writes ticks beside a vertical axis and its label beyond them; `side`: -1 is left of it, 1 right."""

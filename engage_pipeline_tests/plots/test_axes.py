@@ -1,11 +1,13 @@
 """What a plot shows and leaves out, read from its SVG: marks lie where hand arithmetic puts their values."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from engage_pipeline import metrics, plots
+from engage_pipeline.plots.svg import width_of
 from engage_pipeline_tests.plots.seen import Picture, boxes, points
 
 
@@ -150,6 +152,23 @@ def test_no_drift_has_nearly_the_colour_of_the_paper_and_drift_from_the_limit_on
     assert shown[0, height, width / 2, row][0] == "c0"
     assert shown[0, height, width / 2, row][1] <= 0.1
     assert shown[width / 2, height, width, row] == ("c0", 0.6), "0.8 of the limit"
+
+
+@pytest.mark.parametrize(
+    ("feature", "parts", "shown"),
+    [
+        ("engaged_with_user_follower_count", 20, [0, 9, 18]),
+        ("engaged_with_user_follower_count", 12, [0, 5, 10]),
+        ("hour", 41, [0, 10, 20, 30]),  # 40 would touch 30
+    ],
+)
+def test_names_of_parts_are_neither_cut_at_the_edge_nor_touch(feature: str, parts: int, shown: list[int]) -> None:
+    picture = Picture(plots.drift({f"part-{part:010}": {feature: 0.1} for part in range(parts)}, limit=0.25))
+    names = [text for text in picture.texts() if text.startswith("part-")]
+    assert names == [f"part-{part:010}" for part in shown]
+    ends = [(x - width_of(name) / 2, x + width_of(name) / 2) for name in names for x, _ in picture.places(name)]
+    assert all(end <= start for (_, end), (start, _) in pairwise(ends))
+    assert ends[-1][1] <= float(picture.root.get("width", ""))
 
 
 def test_drift_of_one_part_is_a_bar_beside_the_limit() -> None:
