@@ -27,8 +27,9 @@ LONGEST_JSON, LONGEST_TEXT = 300, 2000
 """Largest numbers of characters of a figure that is shown; a longer one has a table or a plot instead."""
 DIGITS = 4
 """Significant digits of a number for people."""
-HASH_DIGITS, MOST_FILES = 12, 3
-"""Digits shown of a SHA-256, and files named: a line that can't break cuts the table's last column off in the UI."""
+HASH_DIGITS, MOST_FILES, LONGEST_LINE = 12, 3, 50
+"""Digits shown of a SHA-256, files named, and characters of their line: a line that can't break cuts the table's last
+column off in the UI."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 _LABELS = {"days": "engagement days"}
 """What people read instead of a fact's name."""
@@ -101,10 +102,11 @@ def _shares(values: Mapping[str, float]) -> dict[str, float]:
 
 
 def _file_names(names: Sequence[str]) -> str:
-    """Returns the names, or such as `80 files: a, b, c, …`."""
+    """Returns the names, or such as `80 files: a, b, c, …`: as many of the first ones as the line has room for."""
     if len(names) <= MOST_FILES:
         return ", ".join(names)
-    return f"{counted(len(names), 'file')}: {', '.join(names[:MOST_FILES])}, …"
+    lines = [f"{counted(len(names), 'file')}: {', '.join(names[:most])}, …" for most in range(MOST_FILES, 0, -1)]
+    return next((line for line in lines if len(line) <= LONGEST_LINE), lines[-1])
 
 
 def rounded(value: Any) -> Any:

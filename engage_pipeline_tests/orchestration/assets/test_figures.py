@@ -154,6 +154,24 @@ def test_no_line_is_too_long_for_the_table(tmp_path: Path) -> None:
     assert describe(store, manifest)["part"] == "0123456789abcdef" * 3
 
 
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["blend.json", "codes.parquet", "communities.parquet", "x"], "4 files: blend.json, codes.parquet, …"),
+        (["blend.json", "codes.parquet", "communities", "x"], "4 files: blend.json, codes.parquet, communities, …"),
+        (["a" * 60, "b", "c", "d"], f"4 files: {'a' * 60}, …"),
+    ],
+)
+def test_files_are_named_as_far_as_the_line_has_room(tmp_path: Path, names: list[str], shown: str) -> None:
+    store = worlds.store_of(worlds.write_config(tmp_path))
+    with store.publish("emde_sketches") as draft:
+        for name in names:
+            draft.path(name).write_text("1", encoding="utf-8")
+    manifest = store.manifest("emde_sketches")
+    assert manifest is not None
+    assert describe(store, manifest)["files"] == shown
+
+
 @pytest.mark.long
 def test_no_artifact_shows_long_json(finished_world: Path) -> None:
     store = worlds.store_of(finished_world / "config.yaml")
