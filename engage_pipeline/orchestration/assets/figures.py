@@ -31,7 +31,11 @@ HASH_DIGITS, MOST_FILES, LONGEST_LINE = 12, 3, 50
 """Digits shown of a SHA-256, files named, and characters of their line: a line that can't break cuts the table's last
 column off in the UI."""
 _HASH = re.compile(r"[0-9a-f]{64}")
-_LABELS = {"days": "engagement days"}
+_LABELS = {
+    "days": "engagement days",
+    "forgotten": "forgotten lines",
+    "forgotten_rows": "forgotten rows among them",
+}
 """What people read instead of a fact's name."""
 _EXACT = frozenset({"seconds"})
 """Figures that have few digits as they are."""

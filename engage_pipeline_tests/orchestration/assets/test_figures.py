@@ -172,6 +172,13 @@ def test_files_are_named_as_far_as_the_line_has_room(tmp_path: Path, names: list
     assert describe(store, manifest)["files"] == shown
 
 
+def test_what_was_forgotten_has_names_that_tell_lines_from_rows(tmp_path: Path) -> None:
+    store, manifest = with_facts(tmp_path, "emde_sketches", forgotten=3, forgotten_rows=2)
+    found = describe(store, manifest)
+    assert (found["forgotten lines"], found["forgotten rows among them"]) == (3, 2)
+    assert not {"forgotten", "forgotten_rows"} & found.keys()
+
+
 @pytest.mark.long
 def test_no_artifact_shows_long_json(finished_world: Path) -> None:
     store = worlds.store_of(finished_world / "config.yaml")
