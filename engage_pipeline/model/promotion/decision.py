@@ -4,20 +4,19 @@ The scores are paired: both models see the same rows, and the same viewers are d
 the interval of their difference is far narrower than those of the scores. ADR 13 gives the reasons for the rule.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engage_pipeline import metrics, schema
+from engage_pipeline import metrics, plurals, schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.evaluation.holdout import Holdout, score_holdout
 from engage_pipeline.model.evaluation.slices import LEAST_OF_A_CLASS
 from engage_pipeline.model.promotion.facts import CANDIDATE, DifferenceFigures
-from engage_pipeline.plurals import counted
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import Version
 
@@ -29,11 +28,10 @@ CANT_TELL = "no engagement has both kinds of holdout rows"
 class HoldoutScore:
     """RCE on the holdout rows, percent, by engagement (None = no score), and their `mean`; None with a `problem`.
 
-    An engagement with fewer than LEAST_OF_A_CLASS positives or negatives has no part in it, unless all have so few:
-    chance would decide, and no interval would show it. `left_out` says so in words. `draws` are the RCE of each
-    bootstrap draw [draws, 4], in the order of TARGETS; None if unknown. `ap` is the average precision by engagement,
-    and the mean; `shares` are the shares of positives by engagement. `holdout` are the rows
-    that were scored, with the probabilities of the model CANDIDATE.
+    `draws` are the RCE of each bootstrap draw [draws, 4], in the order of TARGETS; None if unknown. `ap` is the average
+    precision by engagement, and the mean; `shares` are the shares of positives by engagement. `holdout` are the rows
+    that were scored, with the probabilities of the model CANDIDATE. The means are those of the engagements `counted`:
+    with fewer than LEAST_OF_A_CLASS positives or negatives chance would decide, and no interval would show it.
     """
 
     rce: Mapping[str, float | None]
@@ -43,11 +41,17 @@ class HoldoutScore:
     ap: Mapping[str, float | None] = field(default_factory=dict)
     shares: Mapping[str, float] = field(default_factory=dict)
     holdout: Holdout | None = field(default=None, compare=False, repr=False)
-    left_out: str = ""
+    counted: Sequence[str] = schema.TARGETS
 
     def words(self) -> str:
         """Returns such as `mean RCE 12.50 on the holdout`."""
-        return f"mean RCE {metrics.format_value(self.mean, 'rce')} on the holdout{self.left_out}"
+        few = [name for name, one in self.rce.items() if one is not None and name not in self.counted]
+        without = f" without {', '.join(few)} (fewer than {LEAST_OF_A_CLASS} of a class)" if few else ""
+        return f"mean RCE {metrics.format_value(self.mean, 'rce')} on the holdout{without}"
+
+    def mean_of(self, draws: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Returns the mean of `draws` [draws, 4] over the engagements that are counted, [draws]."""
+        return metrics.mean_draws(draws[:, [name in self.counted for name in schema.TARGETS]])
 
     def figures(self) -> dict[str, float | None]:
         """Returns the RCE by engagement, and the mean."""
@@ -102,28 +106,20 @@ def score_version(version: Version, features: Path, settings: Settings) -> Holdo
         return HoldoutScore(dict.fromkeys(schema.TARGETS), None, str(error))
     probabilities = holdout.probabilities[CANDIDATE]
     scores = metrics.score(holdout.labels, probabilities, holdout.followers, edges=settings.evaluation.follower_edges)
-    names, left_out = _counted(scores)
-    rce = {name: one.overall.rce if name in names else None for name, one in scores.engagements.items()}
-    ap = {name: one.overall.ap if name in names else None for name, one in scores.engagements.items()}
-    draws = metrics.rce_draws(holdout.labels, probabilities, holdout.viewers)
-    draws[:, [name not in names for name in schema.TARGETS]] = np.nan
-    shares = dict(zip(schema.TARGETS, holdout.labels.mean(axis=0).tolist(), strict=True))
-    problem = "" if names else CANT_TELL
+    cases = {name: one.overall for name, one in scores.engagements.items()}
+    scored = {name: min(one.positives, one.rows - one.positives) for name, one in cases.items() if one.rce is not None}
+    deciding = [name for name, rarer in scored.items() if rarer >= LEAST_OF_A_CLASS] or list(scored)
+    rce, ap = {name: one.rce for name, one in cases.items()}, {name: one.ap for name, one in cases.items()}
     return HoldoutScore(
-        rce, _mean(rce.values()), problem, draws, ap | {MEAN: _mean(ap.values())}, shares, holdout, left_out
+        rce,
+        _mean(rce[name] for name in deciding),
+        problem="" if deciding else CANT_TELL,
+        draws=metrics.rce_draws(holdout.labels, probabilities, holdout.viewers),
+        ap=ap | {MEAN: _mean(ap[name] for name in deciding)},
+        shares=dict(zip(schema.TARGETS, holdout.labels.mean(axis=0).tolist(), strict=True)),
+        holdout=holdout,
+        counted=deciding,
     )
-
-
-def _counted(scores: metrics.Scores) -> tuple[list[str], str]:
-    """Returns the engagements that count for a decision, and in words those that have a score and do not."""
-    rarer = {
-        name: min(one.overall.positives, one.overall.rows - one.overall.positives)
-        for name, one in scores.engagements.items()
-        if one.overall.rce is not None
-    }
-    names = [name for name, rows in rarer.items() if rows >= LEAST_OF_A_CLASS] or list(rarer)
-    few = [name for name in rarer if name not in names]
-    return names, f" without {', '.join(few)} (fewer than {LEAST_OF_A_CLASS} of a class)" if few else ""
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
@@ -147,7 +143,7 @@ def _difference(candidate: HoldoutScore, current: HoldoutScore, mean: float) -> 
         one, other = candidate.rce[name], current.rce[name]
         if one is not None and other is not None:
             engagements[name] = (one - other, None if draws is None else metrics.interval(draws[:, place]))
-    interval = None if draws is None else metrics.interval(metrics.mean_draws(draws))
+    interval = None if draws is None else metrics.interval(candidate.mean_of(draws))
     return Difference(mean, interval, engagements)
 
 
@@ -172,10 +168,10 @@ def judge_first(candidate: HoldoutScore, least: float | None) -> Decision:
 
 def _noise(candidate: HoldoutScore) -> str:
     """Returns such as ` (190 rows, 95 % interval -6.83 to 5.37)`; empty if the draws are unknown."""
-    found = None if candidate.draws is None else metrics.interval(metrics.mean_draws(candidate.draws))
+    found = None if candidate.draws is None else metrics.interval(candidate.mean_of(candidate.draws))
     if found is None:
         return ""
-    rows = "" if candidate.holdout is None else f"{counted(len(candidate.holdout.viewers), 'row')}, "
+    rows = "" if candidate.holdout is None else f"{plurals.counted(len(candidate.holdout.viewers), 'row')}, "
     return f" ({rows}95 % interval {metrics.format_interval(found, 'rce')})"
 
 

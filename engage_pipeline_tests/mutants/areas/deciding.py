@@ -9,9 +9,9 @@ MUTATIONS = [
         "model/promotion/test_promotion.py model/promotion/test_first_model.py",
         ("self.mean is not None and self.mean > 0", "self.mean is not None and self.mean >= 0"),
         ("if candidate.mean <= least:", "if candidate.mean < least:"),
-        ("if rows >= LEAST_OF_A_CLASS] or list(rarer)", "if rows > LEAST_OF_A_CLASS] or list(rarer)"),
-        ("if rows >= LEAST_OF_A_CLASS] or list(rarer)", "if rows >= LEAST_OF_A_CLASS]"),
-        ("name not in names for name in schema.TARGETS", "False for name in schema.TARGETS"),
+        ("if rarer >= LEAST_OF_A_CLASS] or list(scored)", "if rarer > LEAST_OF_A_CLASS] or list(scored)"),
+        ("if rarer >= LEAST_OF_A_CLASS] or list(scored)", "if rarer >= LEAST_OF_A_CLASS]"),
+        ("name in self.counted for name in schema.TARGETS", "True for name in schema.TARGETS"),
         (
             "    if least is None:\n        return Decision(True",
             "    if least is not None:\n        return Decision(True",

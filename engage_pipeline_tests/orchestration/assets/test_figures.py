@@ -87,12 +87,14 @@ def test_the_model_that_predicts_tells_the_path_of_its_card(finished_world: Path
 
 @pytest.mark.long
 def test_the_model_that_predicts_has_the_same_scores(finished_world: Path) -> None:
+    """But for the means, from which the decision leaves out engagements with few rows of a class."""
     store = worlds.store_of(finished_world / "config.yaml")
     evaluated = quality_figures(store.open("evaluation").manifest)
     predicting = quality_figures(store.open("trained_model").manifest)
     assert predicting.keys() == evaluated.keys() - {"ap_mean_by_group", "rce_mean_by_group"}
     assert predicting.keys() >= {f"share_{target}" for target in schema.TARGETS}
-    assert predicting == pytest.approx({name: evaluated[name] for name in predicting})
+    alike = predicting.keys() - {"ap_mean", "rce_mean"}
+    assert {name: predicting[name] for name in alike} == pytest.approx({name: evaluated[name] for name in alike})
 
 
 @pytest.mark.parametrize(("judged", "expected"), [("itself", 2.0), ("another", 1.0)])
