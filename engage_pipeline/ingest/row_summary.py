@@ -22,7 +22,7 @@ IDS = (*PAIR, "engaged_with_user_id")
 SAMPLE_ROWS = 2048
 """Rows of a sample; a part with fewer rows is sampled whole."""
 _TIMES = {engagement_timestamp(engagement): engagement for engagement in ENGAGEMENTS}
-_TRUTHS = pa.array([0, 1])
+_TRUTHS = (0, 1)
 """Times that no engagement has: truth values that were taken for times."""
 _KNOWN = {"tweet_type": TWEET_TYPES, "present_media": MEDIA}
 
@@ -65,7 +65,7 @@ class RowSummary:
             self.days.update(dict(zip(days.tolist(), counts.tolist(), strict=True)))
             for name in _TIMES.keys() & set(rows.schema.names):
                 self.positives[_TIMES[name]] += len(rows) - rows[name].null_count
-                self._truths[name] += pc.is_in(rows[name], _TRUTHS).true_count
+                self._truths[name] += pc.is_in(rows[name], pa.array(_TRUTHS)).true_count
             self.missing_ids.update({name: rows[name].null_count for name in IDS})
             self.unknown.update(name for name in _KNOWN if _has_unknown(rows[name], pa.array(_KNOWN[name])))
             pairs = combined(*(fingerprints(rows[name]) for name in PAIR))

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from engage_pipeline.model.effects import kernels
 from engage_pipeline.model.effects.effects import EFFECTS
 from engage_pipeline.model.effects.fields import EffectRows
 from engage_pipeline.model.effects.fitting import Fit
@@ -49,6 +50,9 @@ def _fit(folder: Path) -> None:
         fit.sweep()
     for block in design.blocks():
         fit.scores(block)
+    for dtype in (np.float32, np.float64):  # sums of many and of few cells
+        sums, moves = np.zeros((1, kernels.N_SUMS), dtype), np.zeros((1, kernels.K), np.float32)
+        kernels.sum_cells(np.zeros(1, np.int64), sums, moves, np.zeros((1, kernels.N_SUMS)))
 
 
 def _step() -> None:
