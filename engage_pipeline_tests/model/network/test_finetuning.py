@@ -192,14 +192,21 @@ def test_trainings_at_a_time_are_those_one_after_the_other(finetune):
 
 
 def meet(monkeypatch, count):
-    """Makes trainings wait for each other before their first step, `count` at a time."""
-    met, run = threading.Barrier(count), TrainingRun.run
+    """Makes trainings wait for each other before their first step, `count` at a time; returns how many are at work,
+    noted whenever one begins."""
+    met, run, at_work, noted = threading.Barrier(count), TrainingRun.run, set(), []
 
     def wait(self):
+        at_work.add(self)
+        noted.append(len(at_work))
         met.wait(60)
-        return run(self)
+        try:
+            return run(self)
+        finally:
+            at_work.remove(self)
 
     monkeypatch.setattr(TrainingRun, "run", wait)
+    return noted
 
 
 @pytest.mark.parametrize(
@@ -213,22 +220,25 @@ def meet(monkeypatch, count):
     ],
 )
 def test_so_many_trainings_at_a_time_as_cores_memory_and_trackers_allow(finetune, monkeypatch, count, values):
-    """Six trainings: a number at a time that they could not have would wait for ever, or find no seat."""
-    meet(monkeypatch, count)
+    """Of six trainings. Were they fewer at a time, they would wait for ever."""
+    noted = meet(monkeypatch, count)
     finetune(**values, trees={"folds": 4})
+    assert max(noted) == count
+    assert len(noted) == 6
 
 
 def test_one_that_fails_ends_the_others(finetune, monkeypatch):
-    begun, step = threading.Event(), TrainingRun._step
+    begun, heard, step = threading.Event(), [], TrainingRun._step
 
     def fail(self, *values):
         if self.plan.name == "finetuned_network":
             assert begun.wait(60)
             raise UserError("failed")
         begun.set()
-        assert self.given_up.wait(60)
+        heard.append(self.given_up.wait(20))
         return step(self, *values)
 
     monkeypatch.setattr(TrainingRun, "_step", fail)
     with pytest.raises(UserError, match=r"^failed$"):
         finetune(training_threads=1, engine={"threads": 2})
+    assert heard == [True]
