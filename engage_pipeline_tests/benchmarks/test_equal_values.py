@@ -101,6 +101,7 @@ def test_limits_read_every_row(made: World, stage: str) -> None:
 
 
 def test_set_similarity_search_finds_the_librarys_pairs(made: World, tmp_path: Path) -> None:
+    pytest.importorskip("SetSimilaritySearch")
     from engage_pipeline_tests.benchmarks.alternatives.set_similarity import similar_authors
 
     graph = Graph(60, 150, 900, hub=150)

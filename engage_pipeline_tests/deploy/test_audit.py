@@ -91,6 +91,7 @@ def test_the_ranges_are_those_of_the_project(audit: ModuleType) -> None:
 
 
 def test_without_a_network_it_is_skipped_with_the_reason() -> None:
+    pytest.importorskip("pip_audit")
     nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
     environment = {**os.environ, **nowhere, "NO_PROXY": "", "no_proxy": ""}
     done = subprocess.run([sys.executable, str(SCRIPT)], env=environment, capture_output=True, text=True, check=False)

@@ -1,5 +1,4 @@
 import gzip
-import shutil
 import subprocess
 from collections import Counter
 from functools import partial
@@ -22,6 +21,7 @@ from engage_pipeline.ingest.rejects import REJECT_SCHEMA
 from engage_pipeline.ingest.report import IngestReport
 from engage_pipeline.ingest.validation_split import validation_split
 from engage_pipeline_tests.ingest.parsing.slow_reader import LabelsInTestPartError, SlowPart, read_slowly, truth_columns
+from engage_pipeline_tests.programs import require_program
 from engage_pipeline_tests.samples import GOLDEN, tiny_settings
 from engage_pipeline_tests.token_lists import token_list, with_token_list
 
@@ -462,8 +462,7 @@ def test_rows_come_by_day_then_by_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ending", [".gz", ".zst", ".lzo"])
 def test_compressed_parts_give_the_same_bytes_as_plain_ones(tmp_path: Path, ending: str) -> None:
     tool = {".gz": "gzip", ".zst": "zstd", ".lzo": "lzop"}[ending]
-    if shutil.which(tool) is None:
-        pytest.skip(f"{tool} is not installed")
+    require_program(tool)
     content = b"".join(line_of(engaging_user_id=b"%d" % i) + b"\n" for i in range(2000)) + b"bad\n" + GOOD
     ingest(tmp_path, content, order="day")
     plain = (tmp_path / "tweets.parquet").read_bytes()

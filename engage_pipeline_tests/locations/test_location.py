@@ -72,7 +72,7 @@ def test_what_is_no_uri_is_told_in_one_line(uri: str, line: str) -> None:
         "az://container/x": "az://container/x: the environment has no AZURE_STORAGE_ACCOUNT",
         "abfs://container/x": "abfs://container/x: the environment has no AZURE_STORAGE_ACCOUNT",
         "az://container/x?a=b": "az://container/x: az:// takes no options; AZURE_STORAGE_",
-        "hdfs://node:1/x": "hdfs://node:1/x: Unable to load libhdfs",
+        "hdfs://node:1/x": "hdfs://node:1/x: Unable to load lib",
     }.items(),
 )
 def test_a_store_that_can_not_be_asked(monkeypatch: pytest.MonkeyPatch, uri: str, line: str) -> None:

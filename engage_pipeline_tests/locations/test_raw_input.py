@@ -32,6 +32,7 @@ from engage_pipeline_tests.locations.conftest import every_store
 from engage_pipeline_tests.model.bundles import quiet_settings
 from engage_pipeline_tests.object_store import Bucket, Network, forget_connections, object_path
 from engage_pipeline_tests.orchestration.automation.test_parts_sensor import Watch, configure, line
+from engage_pipeline_tests.programs import require_program
 from engage_pipeline_tests.samples import GOLDEN
 from engage_pipeline_tests.stores import SECRET, Store
 from engage_pipeline_tests.submission.published import publish_golden_model
@@ -45,6 +46,7 @@ ENGAGE = [sys.executable, "-c", "from engage_pipeline.cli import main; main()"]
 
 def pack(folder: Path) -> None:
     """Gives each training part another format."""
+    require_program("zstd", "lzop")
     first, second, third = sorted((folder / "train").iterdir())
     second.with_name("part-00001.gz").write_bytes(gzip.compress(second.read_bytes()))
     for command in (["zstd", "-q", "--rm", third], ["lzop", "-qU", folder / "validation" / "part-00000"]):
@@ -248,7 +250,10 @@ def packed(lines: bytes, ending: str, folder: Path) -> bytes:
     if ending == ".gz":
         return gzip.compress(lines)
     program = {".zst": ["zstd", "-q", "-c"], ".lzo": ["lzop", "-c"]}.get(ending)
-    return lines if program is None else subprocess.run(program, input=lines, capture_output=True, check=True).stdout
+    if program is None:
+        return lines
+    require_program(program[0])
+    return subprocess.run(program, input=lines, capture_output=True, check=True).stdout
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

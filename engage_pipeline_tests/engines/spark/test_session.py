@@ -11,6 +11,7 @@ import pytest
 from engage_pipeline.engines.opening import open_engine
 from engage_pipeline.engines.spark.tasks import one_task
 from engage_pipeline_tests.engines.spark.helpers import MASTER, spark_settings
+from engage_pipeline_tests.programs import require_program
 
 NO_JAVA = "engine.kind = spark: a Java runtime (17 or newer) is needed"
 OPEN = """
@@ -107,6 +108,7 @@ def test_a_java_that_fails_is_one_clear_line(tmp_path: Path) -> None:
 
 
 def test_a_comma_in_the_spill_folder_is_one_clear_line(tmp_path: Path) -> None:
+    require_program("java")
     """Spark would spill into folders named by what stands on either side of it, the second below the current one."""
     folder = tmp_path / "a,b"
     done = opened(folder)
@@ -131,6 +133,7 @@ def test_nothing_of_spark_is_imported_for_duckdb(tmp_path: Path) -> None:
 
 
 def test_log_lines_stay_ours_after_spark_has_failed(tmp_path: Path) -> None:
+    require_program("java")
     """PySpark logs what it raises, as JSON, by loggers that give their formatter to every handler they get."""
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
     command = [sys.executable, "-c", LINES, str(tmp_path)]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deletions.lists import NO_DELETIONS, read_deletions
+from engage_pipeline_tests.programs import require_program
 
 FOLDERS_OF_THE_CHALLENGE = ("tsv_deleted_user_id", "tsv_deleted_engaged_with_tweet_id")
 
@@ -44,6 +45,7 @@ def test_blank_lines_carriage_returns_spaces_and_a_byte_order_mark_are_no_ids(tm
 
 
 def test_compressed_lists_are_read(tmp_path: Path) -> None:
+    require_program("zstd")
     write(tmp_path, **{"tweets.gz": gzip.compress(b"a\nb\n"), "users-1": b"u\n"})
     subprocess.run(["zstd", "-q", "--rm", str(tmp_path / "users-1")], check=True)
     assert ids(tmp_path) == (["a", "b"], ["u"])
