@@ -164,8 +164,8 @@ def score(
     return Scores(
         tuple(edges),
         engagements,
-        _average(one.overall for one in engagements.values()),
-        _average(one.group_mean for one in engagements.values()),
+        average(one.overall for one in engagements.values()),
+        average(one.group_mean for one in engagements.values()),
     )
 
 
@@ -222,7 +222,7 @@ def _score_engagement(
     labels: Labels, probabilities: Probabilities, members: Sequence[NDArray[np.intp]]
 ) -> EngagementScores:
     groups = tuple(_score_rows(labels[rows], probabilities[rows]) for rows in members)
-    return EngagementScores(_score_rows(labels, probabilities), groups, _average(groups))
+    return EngagementScores(_score_rows(labels, probabilities), groups, average(groups))
 
 
 def _score_rows(labels: Labels, probabilities: Probabilities) -> Score:
@@ -271,7 +271,8 @@ def _tupled(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
-def _average(scores: Iterable[Score | Average]) -> Average:
+def average(scores: Iterable[Score | Average]) -> Average:
+    """Returns the means of AP and RCE of those that have one."""
     kept = list(scores)
     return Average(_mean(one.ap for one in kept), _mean(one.rce for one in kept))
 

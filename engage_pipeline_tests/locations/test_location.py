@@ -18,6 +18,7 @@ from engage_pipeline.settings.settings import settings_from
 from engage_pipeline_tests import servers
 from engage_pipeline_tests.locations.conftest import every_store
 from engage_pipeline_tests.object_store import Bucket, Network, forget_connections, object_path
+from engage_pipeline_tests.programs import require_program
 from engage_pipeline_tests.stores import SECRET, Store
 
 CUT = "NETWORK_CONNECTION|curl|CURL|from the peer"
@@ -72,10 +73,12 @@ def test_what_is_no_uri_is_told_in_one_line(uri: str, line: str) -> None:
         "az://container/x": "az://container/x: the environment has no AZURE_STORAGE_ACCOUNT",
         "abfs://container/x": "abfs://container/x: the environment has no AZURE_STORAGE_ACCOUNT",
         "az://container/x?a=b": "az://container/x: az:// takes no options; AZURE_STORAGE_",
-        "hdfs://node:1/x": "hdfs://node:1/x: Unable to load lib",
+        "hdfs://node:1/x": "hdfs://node:1/x: Unable to load libhdfs",
     }.items(),
 )
 def test_a_store_that_can_not_be_asked(monkeypatch: pytest.MonkeyPatch, uri: str, line: str) -> None:
+    if uri.startswith("hdfs:"):
+        require_program("java")  # else its library is what is missed first
     monkeypatch.delenv("AZURE_STORAGE_ACCOUNT", raising=False)
     forget_connections()
     with pytest.raises(UserError) as error:

@@ -4,7 +4,7 @@ The scores are paired: both models see the same rows, and the same viewers are d
 the interval of their difference is far narrower than those of the scores. ADR 13 gives the reasons for the rule.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,22 +109,17 @@ def score_version(version: Version, features: Path, settings: Settings) -> Holdo
     cases = {name: one.overall for name, one in scores.engagements.items()}
     scored = {name: min(one.positives, one.rows - one.positives) for name, one in cases.items() if one.rce is not None}
     deciding = [name for name, rarer in scored.items() if rarer >= LEAST_OF_A_CLASS] or list(scored)
-    rce, ap = {name: one.rce for name, one in cases.items()}, {name: one.ap for name, one in cases.items()}
+    means = metrics.average(cases[name] for name in deciding)
     return HoldoutScore(
-        rce,
-        _mean(rce[name] for name in deciding),
+        {name: one.rce for name, one in cases.items()},
+        means.rce,
         problem="" if deciding else CANT_TELL,
         draws=metrics.rce_draws(holdout.labels, probabilities, holdout.viewers),
-        ap=ap | {MEAN: _mean(ap[name] for name in deciding)},
+        ap={**{name: one.ap for name, one in cases.items()}, MEAN: means.ap},
         shares=dict(zip(schema.TARGETS, holdout.labels.mean(axis=0).tolist(), strict=True)),
         holdout=holdout,
         counted=deciding,
     )
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    kept = [value for value in values if value is not None]
-    return sum(kept) / len(kept) if kept else None
 
 
 def difference(candidate: HoldoutScore, current: HoldoutScore) -> Difference | None:

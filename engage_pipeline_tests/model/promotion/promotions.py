@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engage_pipeline import schema
+from engage_pipeline import metrics, schema
 from engage_pipeline.model.bundle import TrainedModel, build_bundle
 from engage_pipeline.model.promotion.promotion import promote
 from engage_pipeline.store.deletion_ledger import enter
@@ -68,6 +68,13 @@ def shift_outputs(bundle: Path, by: float | list[float]) -> None:
         weights = load_file(path)
         weights["output.bias"] += torch.tensor(by)
         save_file(weights, path)
+
+
+def mean_of_the_counted(scores: metrics.Scores, metric: str) -> float:
+    """The mean over the engagements with ten rows of each class, or over all that have a score if none has so many."""
+    cases = [one.overall for one in scores.engagements.values() if one.overall.rce is not None]
+    many = [one for one in cases if 10 <= one.positives <= one.rows - 10] or cases
+    return float(np.mean([getattr(one, metric) for one in many]))
 
 
 def make_store(folder: Path, table: pa.Table = TABLE, *, raw: Path | None = None, **values: object) -> ArtifactStore:

@@ -17,6 +17,7 @@ from engage_pipeline.orchestration.running import materialize, summary
 from engage_pipeline.store.plan import Step
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
+from engage_pipeline_tests.model.promotion.promotions import mean_of_the_counted
 from engage_pipeline_tests.orchestration.checks.looking import look
 
 pytestmark = pytest.mark.long
@@ -72,6 +73,7 @@ def test_a_worse_model_is_turned_down_and_everyone_is_told(world: Path) -> None:
     for name, decided in {"predicting": "model before", "network": "candidate"}.items():
         found = {target: one.overall.rce for target, one in scores[name].engagements.items()}
         assert found == pytest.approx({target: now.facts["rce"][decided][target] for target in found})
+        assert now.facts["rce"][decided]["mean"] == pytest.approx(mean_of_the_counted(scores[name], "rce"))
     assert now.facts["decision"] in store.open("evaluation").path("report.html").read_text(encoding="utf-8")
     text = summary(store, made)
     assert f"The new model does not predict. {now.facts['decision']}." in text

@@ -17,6 +17,7 @@ from engage_pipeline.store.manifests import Manifest, read_manifest
 from engage_pipeline.store.opening import current_paths
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
+from engage_pipeline_tests.model.promotion.promotions import mean_of_the_counted
 
 MEANS = ("mean", "mean_by_group")
 
@@ -95,6 +96,10 @@ def test_the_model_that_predicts_has_the_same_scores(finished_world: Path) -> No
     assert predicting.keys() >= {f"share_{target}" for target in schema.TARGETS}
     alike = predicting.keys() - {"ap_mean", "rce_mean"}
     assert {name: predicting[name] for name in alike} == pytest.approx({name: evaluated[name] for name in alike})
+    scores = read_scores(store.open("evaluation").path(SCORES))
+    main = json.loads(store.open("evaluation").path(SCORES).read_text(encoding="utf-8"))["main_model"]
+    for metric in ("ap", "rce"):
+        assert predicting[f"{metric}_mean"] == pytest.approx(mean_of_the_counted(scores[main], metric))
 
 
 @pytest.mark.parametrize(("judged", "expected"), [("itself", 2.0), ("another", 1.0)])
