@@ -85,7 +85,7 @@ def run_pipeline(
 
 
 def summary(store: ArtifactStore, made: Sequence[Step]) -> str:
-    """Returns the holdout scores and the paths of results.csv, if there is one, and of the report."""
+    """Returns the holdout scores and the paths of results.csv, if a model predicts, and of the report."""
     scores = read_scores(store.open("evaluation").path(SCORES))
     seconds = sum(Facts.read(store.open(step.artifact, step.key).manifest).seconds for step in made)
     return "\n".join(
@@ -114,18 +114,17 @@ def outcome(store: ArtifactStore) -> dict[str, Any]:
 
 
 def _that_can_be_made(store: ArtifactStore, steps: Sequence[Step]) -> list[Step]:
-    """Returns the steps; if no model predicts, without the submission, and logs why."""
-    missing = lacks_model(store)
-    if missing is not None and any(step.artifact == SUBMISSION for step in steps):
-        LOGGER.warning("%s: not made: %s", SUBMISSION, missing)
+    """Returns the steps; if no model predicts, without the submission. Why not, the warning of trained_model says."""
+    if any(step.artifact == SUBMISSION for step in steps) and lacks_model(store) is not None:
+        LOGGER.warning("%s: not made, as no model predicts yet", SUBMISSION)
         return [step for step in steps if step.artifact != SUBMISSION]
     return list(steps)
 
 
 def _results(store: ArtifactStore) -> list[str]:
-    """Returns the path of results.csv, and its model if that is not the candidate; or why there is none."""
-    if (missing := lacks_model(store)) is not None:
-        return [f"no results.csv: {missing}"]
+    """Returns the path of results.csv, and its model if that is not the candidate; nothing if no model predicts."""
+    if lacks_model(store) is not None:
+        return []
     results = f"results: {store.open(SUBMISSION).path('results.csv')}"
     candidate, trained = store.open("candidate_model").manifest, store.open("trained_model").manifest
     if candidate.version == trained.version:
