@@ -86,15 +86,18 @@ def _paint_precision_recall(
 
 
 def _curve(labels: Labels, probabilities: Probabilities) -> tuple[Probabilities, Probabilities]:
-    """Returns precision and recall at no more than _CURVE_POINTS thresholds, evenly spread over the recall."""
+    """Returns precision and falling recall at no more than _CURVE_POINTS thresholds, evenly spread over the recall.
+
+    Of thresholds with the same recall the highest counts, as in average precision: it has the fewest negatives.
+    """
     from sklearn.metrics import precision_recall_curve
 
     precision, recall, _ = precision_recall_curve(labels, probabilities)
-    if len(recall) > _CURVE_POINTS:
+    kept = np.flatnonzero(np.append(np.diff(recall) != 0, True))
+    if len(kept) > _CURVE_POINTS:
         wanted = np.linspace(1, 0, _CURVE_POINTS)
-        kept = np.unique(np.searchsorted(-recall, -wanted).clip(0, len(recall) - 1))
-        precision, recall = precision[kept], recall[kept]
-    return precision, recall
+        kept = kept[np.unique(np.searchsorted(-recall[kept], -wanted, side="right") - 1)]
+    return precision[kept], recall[kept]
 
 
 def quantile_bins(labels: Labels, probabilities: Probabilities, bins: int = 10) -> list[Bin]:

@@ -1,6 +1,7 @@
 """What a plot shows and leaves out, read from its SVG: marks lie where hand arithmetic puts their values."""
 
 import math
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -109,13 +110,36 @@ def test_precision_stays_until_the_next_recall() -> None:
     (line,) = picture.panel.paths("line c0")
     width, height = picture.panel.size
     outline = line.get("d", "")
-    # all four rows: recall 1, precision 2 of 4; three: 2 of 3; two: recall 0.5, 1 of 2; one: 1 of 1
-    at = {share: svg_number(height * (1 - share / 1.02)) for share in (1, 2 / 3, 0.5)}
-    assert outline == (
-        f"M{svg_number(width)} {at[0.5]}H{svg_number(width)}V{at[2 / 3]}H{svg_number(width / 2)}V{at[0.5]}"
-        f"H{svg_number(width / 2)}V{at[1]}H0"
-    )
+    # recall 1 takes three rows, 2 of 3; recall 0.5 takes one, 1 of 1
+    at = {share: svg_number(height * (1 - share / 1.02)) for share in (1, 2 / 3)}
+    assert outline == f"M{svg_number(width)} {at[2 / 3]}H{svg_number(width / 2)}V{at[1]}H0"
     assert "a, AP 0.8333" in picture.texts()
+
+
+@pytest.mark.parametrize(("rows", "rate"), [(300, 0.3), (706, 0.05), (5_000, 0.4), (20_000, 0.02)])
+def test_the_area_below_the_drawn_precision_is_the_average_precision(rows: int, rate: float) -> None:
+    """Also of more thresholds than are drawn, and where most have the same recall. The precision of the constant
+    b is the share of positives, and tells the scale."""
+    rng = np.random.default_rng(5)
+    labels = rng.random(rows) < rate
+    values = rng.normal(0.2 + 0.2 * labels, 0.2)
+    picture = Picture(plots.precision_recall(labels, {"a": values, "b": np.full(rows, 0.5)}, title="x"))
+    drawn, of_constant = (
+        area(line.get("d", ""), picture.panel.size[1]) for (line,) in map(picture.panel.paths, ("line c0", "line c1"))
+    )
+    assert drawn / of_constant * labels.mean() == pytest.approx(metrics.average_precision(labels, values), rel=0.02)
+
+
+def area(outline: str, height: float) -> float:
+    """Pixels below a staircase that goes from right to left."""
+    (_, x, y), *steps = re.findall(r"([MHV])([-\d.]+)(?: ([-\d.]+))?", outline)
+    found, place, level = 0.0, float(x), float(y)
+    for kind, value, _ in steps:
+        if kind == "H":
+            found, place = found + (place - float(value)) * (height - level), float(value)
+        else:
+            level = float(value)
+    return found
 
 
 def svg_number(value: float) -> str:
