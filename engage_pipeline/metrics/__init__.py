@@ -13,6 +13,7 @@ from engage_pipeline.metrics.intervals import (
     with_known_intervals,
     with_share_intervals,
 )
+from engage_pipeline.metrics.rare_classes import LEAST_OF_A_CLASS, few_of_a_class
 from engage_pipeline.metrics.scores import (
     CLIP,
     Average,
@@ -42,6 +43,7 @@ from engage_pipeline.metrics.tables import (
     format_shares,
     format_table,
     format_value,
+    score_notes,
     score_rows,
 )
 
@@ -49,6 +51,7 @@ __all__ = [
     "CLIP",
     "DRAWS",
     "INTERVAL",
+    "LEAST_OF_A_CLASS",
     "MEAN",
     "METRICS",
     "Average",
@@ -63,6 +66,7 @@ __all__ = [
     "average",
     "average_precision",
     "cross_entropy",
+    "few_of_a_class",
     "first_improbable",
     "follower_groups",
     "format_groups",
@@ -77,6 +81,7 @@ __all__ = [
     "rce_draws",
     "relative_cross_entropy",
     "score",
+    "score_notes",
     "score_rows",
     "share_of_oracle",
     "sums_by_viewer",

@@ -6,6 +6,7 @@ What does not belong here: the scores (scores) and the HTML report (model.evalua
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from engage_pipeline.metrics.rare_classes import few_of_a_class
 from engage_pipeline.metrics.scores import Average, Interval, OracleShare, Score, Scores, group_names
 
 NO_VALUE = "-"
@@ -152,9 +153,19 @@ def format_shares(share: OracleShare) -> str:
 
 
 def _notes(scores: Mapping[str, Scores]) -> list[str]:
-    """Returns why scores are missing. It depends on the labels alone, so it is the same for all models."""
-    nulls = next(iter(scores.values())).nulls() if scores else []
-    return ["\n".join(["No score, left out of the means:", *(f"- {line}" for line in nulls)])] if nulls else []
+    """Returns why scores are missing or say nothing. It depends on the labels alone: it is the same for all models."""
+    notes = score_notes(next(iter(scores.values()))) if scores else {}
+    return ["\n".join([f"{title}:", *(f"- {line}" for line in lines)]) for title, lines in notes.items()]
+
+
+def score_notes(scores: Scores) -> dict[str, list[str]]:
+    """Returns why scores are missing or say nothing: lines by what the scores have in common."""
+    few = [f"{name}: {words}" for name, words in few_of_a_class(scores).items()]
+    notes = {
+        "No score, left out of the means": scores.nulls(),
+        "Decided by chance, counted in the means, left out of decisions to promote": few,
+    }
+    return {title: lines for title, lines in notes.items() if lines}
 
 
 def _escape(text: str) -> str:

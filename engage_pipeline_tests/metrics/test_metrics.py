@@ -241,12 +241,30 @@ def test_the_table_looks_like_this() -> None:
         "like                  all rows    41.81      0.00",
         "                      by group    42.24     -2.94",
     ]
-    assert lines[23:27] == [
+    assert lines[23:] == [
         "",
         "No score, left out of the means:",
         "- 588-1330: no negative among 1 row",
         "- 1331-3995: no rows",
+        "- 3996+: no rows",
+        "",
+        "Decided by chance, counted in the means, left out of decisions to promote:",
+        "- like: 2 negatives among 5 rows",
+        "- retweet: 2 negatives among 5 rows",
+        "- retweet_with_comment: 2 negatives among 5 rows",
+        "- reply: 2 negatives among 5 rows",
     ]
+
+
+@pytest.mark.parametrize(
+    ("positives", "words"),
+    [(0, None), (1, "1 positive"), (9, "9 positives"), (10, None), (20, None), (21, "9 negatives"), (30, None)],
+)
+def test_fewer_than_ten_of_a_class_say_nothing(positives: int, words: str | None) -> None:
+    """Those without any have no score, which is said elsewhere."""
+    labels = np.arange(30)[:, np.newaxis] < np.array([positives, 15, 15, 15])
+    scores = metrics.score(labels, np.full((30, 4), 0.5), np.zeros(30, np.int64), edges=[])
+    assert metrics.few_of_a_class(scores) == ({"like": f"{words} among 30 rows"} if words else {})
 
 
 def test_engagements_without_a_score_for_the_same_reason_share_a_line() -> None:

@@ -8,18 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from engage_pipeline import schema
 from engage_pipeline.metrics import (
     DRAWS,
+    LEAST_OF_A_CLASS,
     METRICS,
     Average,
     Scores,
     format_interval,
     format_value,
     group_names,
+    score_notes,
     score_rows,
 )
 from engage_pipeline.model.evaluation.history_section import ModelHistory
 from engage_pipeline.model.evaluation.pipeline_section import PipelineFacts
 from engage_pipeline.model.evaluation.report import SUMMARY, Cell, Group, Headline, Section, Table
-from engage_pipeline.model.evaluation.slices import LEAST_OF_A_CLASS, SliceScore, Slicing
+from engage_pipeline.model.evaluation.slices import SliceScore, Slicing
 from engage_pipeline.plurals import counted
 
 PREDICTING = "predicting"
@@ -109,8 +111,8 @@ def _mean_cell(mean: Average, metric: str) -> Cell:
 def summary_section(scores: Mapping[str, Scores], data: Table) -> Section:
     """Makes the section with AP and RCE of each model, over all rows and by group; `data` describes the rows."""
     tables = [_score_table(reported_first(scores), metric) for metric in METRICS]
-    nulls = scores[reported_model(scores)].nulls()
-    notes = [f"No score, and left out of the means: {'; '.join(nulls)}."] if nulls else []
+    found = score_notes(scores[reported_model(scores)])
+    notes = [f"{title}: {'; '.join(lines)}." for title, lines in found.items()]
     return Section(SUMMARY, [Group("Scores", [EXPLANATION], tables), Group(paragraphs=notes, tables=[data])])
 
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from engage_pipeline import metrics, schema
+from engage_pipeline.metrics import LEAST_OF_A_CLASS
 from engage_pipeline.model.evaluation.fairness import rce_with_error
 
 LANGUAGE, VIEWER_ROWS, AUTHOR_ROWS = "language", "viewer_exposures", "author_exposures"
@@ -24,8 +25,6 @@ SLICED_COLUMNS = (LANGUAGE, *TYPES, VIEWER_ROWS, AUTHOR_ROWS, schema.ENGAGEMENT_
 """The columns of validation_features that decide on the slices."""
 MOST_LANGUAGES = 10
 HISTORY_EDGES = (1, 2, 5, 10, 20, 50)
-LEAST_OF_A_CLASS = 10
-"""Fewer positives, or negatives, than this give no score: chance would decide it."""
 NORMAL_95 = 1.96
 """Standard errors on both sides of a 95 % interval of a normal variable."""
 

@@ -15,7 +15,6 @@ from engage_pipeline import metrics, plurals, schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.evaluation.holdout import Holdout, score_holdout
-from engage_pipeline.model.evaluation.slices import LEAST_OF_A_CLASS
 from engage_pipeline.model.promotion.facts import CANDIDATE, DifferenceFigures
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.store import Version
@@ -31,7 +30,7 @@ class HoldoutScore:
     `draws` are the RCE of each bootstrap draw [draws, 4], in the order of TARGETS; None if unknown. `ap` is the average
     precision by engagement, and the mean; `shares` are the shares of positives by engagement. `holdout` are the rows
     that were scored, with the probabilities of the model CANDIDATE. The means are those of the engagements `counted`:
-    with fewer than LEAST_OF_A_CLASS positives or negatives chance would decide, and no interval would show it.
+    of those with few of a class (metrics.few_of_a_class) chance would decide.
     """
 
     rce: Mapping[str, float | None]
@@ -46,7 +45,7 @@ class HoldoutScore:
     def words(self) -> str:
         """Returns such as `mean RCE 12.50 on the holdout`."""
         few = [name for name, one in self.rce.items() if one is not None and name not in self.counted]
-        without = f" without {', '.join(few)} (fewer than {LEAST_OF_A_CLASS} of a class)" if few else ""
+        without = f" without {', '.join(few)} (fewer than {metrics.LEAST_OF_A_CLASS} of a class)" if few else ""
         return f"mean RCE {metrics.format_value(self.mean, 'rce')} on the holdout{without}"
 
     def mean_of(self, draws: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -107,8 +106,8 @@ def score_version(version: Version, features: Path, settings: Settings) -> Holdo
     probabilities = holdout.probabilities[CANDIDATE]
     scores = metrics.score(holdout.labels, probabilities, holdout.followers, edges=settings.evaluation.follower_edges)
     cases = {name: one.overall for name, one in scores.engagements.items()}
-    scored = {name: min(one.positives, one.rows - one.positives) for name, one in cases.items() if one.rce is not None}
-    deciding = [name for name, rarer in scored.items() if rarer >= LEAST_OF_A_CLASS] or list(scored)
+    scored, few = [name for name, one in cases.items() if one.rce is not None], metrics.few_of_a_class(scores)
+    deciding = [name for name in scored if name not in few] or scored
     means = metrics.average(cases[name] for name in deciding)
     return HoldoutScore(
         {name: one.rce for name, one in cases.items()},

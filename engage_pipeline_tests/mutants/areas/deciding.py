@@ -9,8 +9,7 @@ MUTATIONS = [
         "model/promotion/test_promotion.py model/promotion/test_first_model.py",
         ("self.mean is not None and self.mean > 0", "self.mean is not None and self.mean >= 0"),
         ("if candidate.mean <= least:", "if candidate.mean < least:"),
-        ("if rarer >= LEAST_OF_A_CLASS] or list(scored)", "if rarer > LEAST_OF_A_CLASS] or list(scored)"),
-        ("if rarer >= LEAST_OF_A_CLASS] or list(scored)", "if rarer >= LEAST_OF_A_CLASS]"),
+        ("if name not in few] or scored", "if name not in few]"),
         ("name in self.counted for name in schema.TARGETS", "True for name in schema.TARGETS"),
         (
             "    if least is None:\n        return Decision(True",
