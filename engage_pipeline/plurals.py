@@ -22,6 +22,13 @@ def closest(name: str, names: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name, list(names), 1)), None)
 
 
+def meant(name: str, names: Iterable[str]) -> str:
+    """What to say of a `name` that is none of `names`: `did you mean submission?`, or all of them."""
+    known = list(names)
+    close = closest(name, known)
+    return f"there are {', '.join(known)}" if close is None else f"did you mean {close}?"
+
+
 def grouped(problems: Mapping[str, str]) -> str:
     """The problems by name in one line, each once: `part-00000, part-00002: empty; part-00003: damaged`.
 

@@ -63,8 +63,8 @@ def test_each_mistake_in_the_settings_is_one_line(tmp_path: Path) -> None:
     done = engage("status", "--config", "config.yaml", "--set", "network.epochs=0", "--json", cwd=tmp_path)
     assert done.returncode == 1
     lines = [
-        "config.yaml: seed: Input should be greater than or equal to 0 (found -1)",
-        "--set: network.epochs: Input should be greater than or equal to 1 (found 0)",
+        "config.yaml: seed: must be greater than or equal to 0 (found -1)",
+        "--set: network.epochs: must be greater than or equal to 1 (found 0)",
         "config.yaml: sketch_widht: no such setting; did you mean sketch_width?",
     ]
     assert done.stderr.splitlines() == [f"engage: {line}" for line in lines]

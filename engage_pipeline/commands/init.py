@@ -22,19 +22,23 @@ SCHEMA = "config.schema.json"
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder; it is made if it is not there.")] = Path(),
 ) -> None:
-    """Prepare a folder: write config.yaml, its schema, dagster.yaml, workspace.yaml and .gitignore."""
+    """Prepare a folder: write what it lacks of config.yaml, its schema, dagster.yaml, workspace.yaml and .gitignore."""
     folder = folder.absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: {error.strerror}") from error
-    if there := [name for name in (*FILES.values(), SCHEMA) if (folder / name).exists()]:
-        raise UserError(f"{folder}: {there[0]} is there already; nothing was written")
+    there = [name for name in (*FILES.values(), SCHEMA) if (folder / name).exists()]
     source = resources.files(__package__) / "new_folder"
     texts = {target: (source / name).read_text(encoding="utf-8") for name, target in FILES.items()}
-    for name, text in {**texts, SCHEMA: f"{settings_schema()}\n"}.items():
+    missing = {name: text for name, text in {**texts, SCHEMA: f"{settings_schema()}\n"}.items() if name not in there}
+    if not missing:
+        raise UserError(f"{folder}: has all files already; nothing was written")
+    for name, text in missing.items():
         with atomic.atomic_file(folder / name) as path:
             path.write_text(text, encoding="utf-8")
+    if there:
+        typer.echo(f"There already, and left as they are: {', '.join(there)}.")
     typer.echo(_next_steps(folder))
 
 

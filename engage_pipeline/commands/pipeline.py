@@ -13,7 +13,7 @@ from engage_pipeline.commands.options import Config, Json, PresetName, Values, c
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.network.launched import Launch, follow, leading, take_launch
 from engage_pipeline.orchestration.history import has_instance, open_instance
-from engage_pipeline.plurals import counted
+from engage_pipeline.plurals import counted, meant
 
 if TYPE_CHECKING:
     from engage_pipeline.orchestration.checks.failed_warnings import FailedWarnings
@@ -36,7 +36,7 @@ def run(
     targets = target or []
     for name in targets:
         if name not in ARTIFACTS:
-            raise UserError(f"--target {name}: no such asset; the assets are {', '.join(ARTIFACTS)}")
+            raise UserError(f"--target {name}: no such asset; {meant(name, ARTIFACTS)}")
     launch = take_launch()
     if launch is not None and launch.rank > 0:
         documents.discard()

@@ -46,7 +46,7 @@ def open_instance() -> "DagsterInstance":
         if not Path("dagster.yaml").is_file():
             raise UserError(
                 "DAGSTER_HOME is not set, and the current folder holds no dagster.yaml: start the command where it is, "
-                "or set DAGSTER_HOME to that folder"
+                "set DAGSTER_HOME to that folder, or prepare this one with `engage init`"
             )
         os.environ["DAGSTER_HOME"] = home = str(Path.cwd())
     if not Path(home).is_absolute() or not Path(home).is_dir():

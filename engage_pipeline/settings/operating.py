@@ -96,7 +96,10 @@ class AutomationSettings(SettingsSection):
         60, ge=0, description="A part is ingested when its file has kept its size and time for this many seconds."
     )
     nightly_cron: str = Field(
-        "0 3 * * *", pattern=r"^\S+( \S+){4}$", description="When to refresh and retrain if parts have changed (cron)."
+        "0 3 * * *",
+        pattern=r"^\S+( \S+){4}$",
+        examples=["0 3 * * *"],
+        description="When to refresh and retrain if parts have changed (cron).",
     )
     timezone: str = Field("UTC", description="Time zone of `nightly_cron`.")
     freshness_warn_hours: int | None = Field(
@@ -133,6 +136,7 @@ class EngineSettings(SettingsSection):
     spark_master: str = Field(
         "local[*]",
         pattern=r"^(local(\[(\*|[1-9]\d*)\])?|yarn|(spark|k8s)://\S+)$",
+        examples=["local[4]", "spark://host:7077", "yarn", "k8s://https://host:6443"],
         description="Where Spark runs: `local[4]` = 4 cores of this machine, `spark://host:7077`, `yarn`, `k8s://…`.",
     )
     threads: int | None = Field(
@@ -155,6 +159,7 @@ class EngineSettings(SettingsSection):
     memory_limit: str = Field(
         "70%",
         pattern=r"^\d+(\.\d+)?\s?(%|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$",
+        examples=["4GB", "70%"],
         description="Memory of DuckDB, or of Spark on this machine, before it spills to disk.",
     )
     parts_at_once: int = Field(

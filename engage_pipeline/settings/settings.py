@@ -237,8 +237,19 @@ def _problem(problem: ErrorDetails) -> str:
     if problem["type"] == "literal_error":
         choices = ", ".join(re.findall(r"'(\w+)'", problem["ctx"]["expected"]))
         return f"{name}: {shown(problem['input'])} is not one of {shortened(choices, 200)}"
-    said = shortened(problem["msg"].removeprefix("Value error, "), 200)
+    said = shortened(problem["msg"].removeprefix("Value error, "), 200).replace("Input should be", "must be", 1)
+    if problem["type"] == "string_pattern_mismatch":
+        said = f"must be like {' or '.join(_examples(problem['loc']))}"
     return f"{name}: {said} (found {shown(problem['input'])})"
+
+
+def _examples(place: Sequence[int | str]) -> list[str]:
+    """Returns the examples of the setting at `place`."""
+    fields: Any = Settings.model_fields
+    *sections, name = map(str, place)
+    for section in sections:
+        fields = fields[section].annotation.model_fields
+    return [*fields[name].examples]
 
 
 def _meant(place: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from engage_pipeline import schema
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
-from engage_pipeline.plurals import first_few
+from engage_pipeline.plurals import first_few, meant
 from engage_pipeline.settings.settings import load_settings
 from engage_pipeline.store import file_names
 from engage_pipeline.store.manifests import label
@@ -117,7 +117,7 @@ def _one(store: ArtifactStore, name: str) -> Version:
 
 def _versions(store: ArtifactStore, name: str, parts: Sequence[str]) -> list[Version]:
     if name not in ARTIFACTS:
-        raise UserError(f"{name}: no such artifact; the artifacts are {', '.join(ARTIFACTS)}")
+        raise UserError(f"{name}: no such artifact; {meant(name, ARTIFACTS)}")
     if not ARTIFACTS[name].partitioned:
         if parts:
             raise UserError(f"{name} has no parts")

@@ -39,10 +39,16 @@ def test_the_folder_s_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [*FILES.values(), SCHEMA])
 def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
+    """What the folder lacks is written beside it; where it lacks nothing, nothing is done."""
     (tmp_path / name).write_text("mine", encoding="utf-8")
     done = engage("init", folder=tmp_path)
-    assert (done.returncode, done.stderr) == (1, f"engage: {tmp_path}: {name} is there already; nothing was written\n")
-    assert [path.read_text(encoding="utf-8") for path in tmp_path.iterdir()] == ["mine"]
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"There already, and left as they are: {name}.\n{tmp_path} is ready.")
+    assert {path.name for path in tmp_path.iterdir()} == {*FILES.values(), SCHEMA}
+    assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
+    again = engage("init", folder=tmp_path)
+    assert (again.returncode, again.stderr) == (1, f"engage: {tmp_path}: has all files already; nothing was written\n")
+    assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
 
 
 @pytest.mark.long

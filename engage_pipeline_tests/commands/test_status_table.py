@@ -44,6 +44,16 @@ def test_a_part_whose_file_has_another_ending_now_is_not_gone(store: ArtifactSto
     assert read_status(one).notes == ()
 
 
+def test_two_files_of_a_part_are_named_whether_it_was_ingested_or_not(store: ArtifactStore, settings: Settings) -> None:
+    raw = settings.recsys_data
+    for name in ("part-00001.gz", "part-00007", "part-00007.parquet"):
+        (raw / name).write_bytes(b"")
+    found = read_status(store)
+    assert found.notes == (f"{raw}: part-00007 and part-00007.parquet are both part part-00007; remove one",)
+    (ingested, _) = [state for state in found.artifacts if state.part == "part-00001"]
+    assert ingested.reason == f"{raw}: part-00001 and part-00001.gz are both part part-00001; remove one"
+
+
 def test_a_damaged_manifest_is_told_by_its_line_alone(store: ArtifactStore, settings: Settings) -> None:
     (settings.recsys_data / "part-00001").unlink()
     (store.folder("tweet_parts", "part-00000") / "manifest.json").write_bytes(b"{")

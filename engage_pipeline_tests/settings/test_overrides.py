@@ -118,9 +118,9 @@ def test_each_mistake_names_its_own_source(config: Path, monkeypatch: pytest.Mon
         load(config, "network.epochs=0", "sketch_depth=2", preset="best")
     assert [line.partition(" (")[0] for line in str(error.value).split("\n")] == [
         "--preset: preset: 'best' is not one of synerise, default, demo",
-        "ENGAGE__SEED: seed: Input should be greater than or equal to 0",
+        "ENGAGE__SEED: seed: must be greater than or equal to 0",
         f"{config}: network.hidden_size: a whole number is needed",
-        "--set: network.epochs: Input should be greater than or equal to 1",
+        "--set: network.epochs: must be greater than or equal to 1",
     ]
 
 
