@@ -104,7 +104,7 @@ def test_a_part_or_another_file_is_chosen(finished_world: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "part", "file", "line"),
     [
-        ("interaction_feature", None, None, "interaction_feature: no such artifact; did you mean interaction_features?"),
+        ("interaction_feature", None, None, "no such artifact; did you mean interaction_features?"),
         ("x", None, None, "x: no such artifact; there are tweet_parts, validation_tweets, "),
         (
             FEATURES,

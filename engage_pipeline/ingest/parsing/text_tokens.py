@@ -31,11 +31,13 @@ class TextTokenizer:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         size, bare = self._tokenizer.get_vocab_size(), self._tokenizer.encode("").ids
-        if size != VOCABULARY_SIZE or bare != [CLS_TOKEN, SEP_TOKEN]:
+        others = [] if size == VOCABULARY_SIZE else [f"{size:,} tokens instead of {VOCABULARY_SIZE:,}"]
+        if bare != [CLS_TOKEN, SEP_TOKEN]:
+            others.append(f"an empty text is {bare} instead of {[CLS_TOKEN, SEP_TOKEN]}")
+        if others:
             raise UserError(
                 f"{part}: has text, but the tokenizer of encoder.model = {name} is not that of multilingual BERT "
-                f"(cased): {size:,} tokens instead of {VOCABULARY_SIZE:,}, and an empty text is {bare} instead of "
-                f"{[CLS_TOKEN, SEP_TOKEN]}; {_REMEDY}"
+                f"(cased): {', and '.join(others)}; {_REMEDY}"
             )
 
     def ids(self, texts: pa.StringArray) -> pa.ListArray:

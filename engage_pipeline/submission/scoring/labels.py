@@ -134,7 +134,7 @@ def _identity(path: Location, table: pa.Table) -> pa.Table | None:
 
 def _require(path: Location, table: pa.Table, names: Sequence[str]) -> None:
     if missing := [name for name in names if name not in table.column_names]:
-        raise UserError(f"{path}: no column {missing[0]}")
+        raise UserError(f"{path}: no column{'s' if len(missing) > 1 else ''} {', '.join(missing)}")
 
 
 def _cast(path: Location, table: pa.Table, name: str, wanted: pa.DataType) -> pa.ChunkedArray:

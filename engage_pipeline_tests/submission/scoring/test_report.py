@@ -355,6 +355,8 @@ def test_an_oracle_of_other_rows_is_refused(tmp_path: Path, chosen: Settings) ->
     refused("row 9, reply: nan is not a probability", results, labels, chosen, other)
     pq.write_table(oracle.drop_columns(["reply"]), other)
     refused("other.parquet: no column reply", results, labels, chosen, other)
+    pq.write_table(oracle.drop_columns(["reply", "like"]), other)
+    refused("other.parquet: no columns like, reply", results, labels, chosen, other)
     refused("results.csv: not a Parquet file", results, labels, chosen, results)
 
 
