@@ -209,7 +209,7 @@ ARTIFACTS: dict[str, Artifact] = {
                 *_REPORTED,
             ),
             ("evaluation", "trees.enabled", "max_n_parts"),
-            "6",
+            "7",
         ),
         Artifact("submission", Stage.SUBMISSION, ("trained_model", "test_features", "test_tweets"), (), "1"),
     )

@@ -5,6 +5,8 @@ import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+NBSP = "\N{NO-BREAK SPACE}"
+
 
 def counted(number: int, noun: str) -> str:
     """`number` with thousands separators, and the noun, whose plural ends in s, in agreement."""

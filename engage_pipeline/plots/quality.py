@@ -154,7 +154,8 @@ def _paint_calibration(axes: Axes, labels: Labels, probabilities: Mapping[str, P
         low, high = zip(*map(_wilson, bins_of_model), strict=True)
         whisker = Style(style.colour, width=0.8)
         axes.ranges(places, [max(one, floor) for one in low], high, whisker, opacity="0.6")
-        axes.line([(one.predicted, one.observed or math.nan) for one in bins_of_model], style, name)
+        seen = [one.observed or (math.nan if axes.y.logarithmic else 0) for one in bins_of_model]
+        axes.line(zip(places, seen, strict=True), style, name)
     axes.x.label = f"mean prediction, bins of {_range([one.rows for one in found])} rows"
     axes.y.label = "share of positives"
 

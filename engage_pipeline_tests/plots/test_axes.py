@@ -91,6 +91,16 @@ def test_few_positives_have_few_bins(positives: int, bins: int) -> None:
         assert whiskers.get("d", "").count("M") == bins
 
 
+def test_a_bin_without_positives_is_drawn_where_there_is_a_zero() -> None:
+    """On linear axes at 0; on logarithmic ones its whisker alone stands below."""
+    labels = np.repeat([False, True, False], [50, 25, 25])
+    narrow, wide = (np.repeat([low, 0.4], [50, 50]) for low in (0.1, 0.001))
+    markers = [
+        Picture(plots.calibration(labels, {"a": values}, title="x")).panel.paths("fill c0") for values in (narrow, wide)
+    ]
+    assert [[len(points(one)) for one in own] for own in markers] == [[2], [1]]
+
+
 def test_intervals_of_calibration_are_those_of_wilson() -> None:
     labels = np.repeat([True, False], [30, 70])
     picture = Picture(plots.calibration(labels, {"a": np.full(100, 0.4)}, title="x"))

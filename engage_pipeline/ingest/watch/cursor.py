@@ -57,10 +57,10 @@ class Cursor:
     parts: Mapping[str, Seen] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """Returns the cursor as compact JSON, without values that are None or false."""
+        """Returns the cursor as JSON, without values that are None or false. The UI breaks its line at the spaces."""
         parts = {name: _short(asdict(seen)) for name, seen in sorted(self.parts.items())}
         value = {"version": VERSION, "folder": self.folder, "parts": parts}
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=False)
 
     def of_folder(self, folder: str) -> "Cursor":
         """Returns this cursor, or an empty one if it is about another folder."""

@@ -22,7 +22,7 @@ from engage_pipeline.model.evaluation.history_section import ModelHistory
 from engage_pipeline.model.evaluation.pipeline_section import PipelineFacts
 from engage_pipeline.model.evaluation.report import SUMMARY, Cell, Group, Headline, Section, Table
 from engage_pipeline.model.evaluation.slices import SliceScore, Slicing
-from engage_pipeline.plurals import counted
+from engage_pipeline.plurals import NBSP, counted
 
 PREDICTING = "predicting"
 """The name of the live model when it is not the candidate."""
@@ -37,8 +37,6 @@ SLICES = (
     "and the share of positives, which is the AP of chance. The naive rate of RCE is that of the slice. A dash: fewer "
     f"than {LEAST_OF_A_CLASS} positives or negatives, so that chance would decide."
 )
-
-NBSP = "\N{NO-BREAK SPACE}"
 
 
 def main_model(scores: Mapping[str, Scores]) -> str:

@@ -23,6 +23,7 @@ from engage_pipeline.model.promotion.facts import (
     SlicedRows,
     SliceFigures,
 )
+from engage_pipeline.plurals import NBSP
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.file_names import MODEL_CARD
 from engage_pipeline.store.store import Draft, Manifest
@@ -109,24 +110,22 @@ def write_model_card(draft: Draft, version: str) -> None:
 
 
 def format_scores(facts: ModelFacts) -> str:
-    """Returns the decision and the compared scores as a Markdown table, narrow enough for Dagster's UI.
-
-    The interval of a difference stands in parentheses behind it.
-    """
+    """Returns the decision and the compared scores as a Markdown table, narrow enough for Dagster's UI."""
     rce, differences = facts.rce, facts.rce_difference
     heads = ["before" if name == CURRENT else name for name in rce]
-    heads += ["difference (95 %)"] if differences else []
+    heads += ["difference", "95 %"] if differences else []
     lines = [f"| RCE on the holdout | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
     for name in (*schema.TARGETS, MEAN):
         cells = [metrics.format_value(figures[name], "rce") for figures in rce.values()]
-        cells += [_difference(differences.get(name))] if differences else []
+        cells += _difference(differences.get(name)) if differences else []
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join([facts.decision, "", *lines])
 
 
-def _difference(one: DifferenceFigures | None) -> str:
-    value = metrics.format_value(one.rce if one else None, "rce")
-    return f"{value} ({metrics.format_interval(one.interval, 'rce')})" if one and one.interval else value
+def _difference(one: DifferenceFigures | None) -> tuple[str, str]:
+    """Returns value and interval; the UI would break an interval with common spaces into three lines."""
+    interval = metrics.format_interval(one.interval if one else None, "rce")
+    return metrics.format_value(one.rce if one else None, "rce"), interval.replace(" ", NBSP)
 
 
 def _score_row(name: str, one: ScoreFigures) -> list[str]:

@@ -143,7 +143,7 @@ def test_a_refused_candidate_leaves_the_card_of_the_model_before(bundles: dict[s
     assert f"engagement model {first.version}\n" in card
     assert "| training rows | 111 |" in card
     assert f"\n{made.facts['decision']}\n" in card
-    assert "| RCE on the holdout | candidate | before | difference (95 %) |" in card
+    assert "| RCE on the holdout | candidate | before | difference | 95 % |" in card
     score = first.facts["card"]["scores"]["like"]["rce"]
     assert made.facts["candidate_card"]["scores"]["like"]["rce"] != score
     assert f" | {score:.2f} | " in card.split("## Why it predicts")[0]

@@ -363,6 +363,6 @@ def test_the_table_shows_both_scores(bundles: dict[str, Path], tmp_path: Path) -
     bad, good = mean_rce(bundles["bad"]), mean_rce(bundles["good"])
     low, high = facts.rce_difference["mean"].interval or (0, 0)
     assert lines[0].startswith("turned down")
-    assert lines[2] == "| RCE on the holdout | candidate | before | difference (95 %) |"
-    assert lines[-1] == f"| mean | {bad:.2f} | {good:.2f} | {bad - good:.2f} ({low:.2f} to {high:.2f}) |"
+    assert lines[2] == "| RCE on the holdout | candidate | before | difference | 95 % |"
+    assert lines[-1] == f"| mean | {bad:.2f} | {good:.2f} | {bad - good:.2f} | {low:.2f}\xa0to\xa0{high:.2f} |"
     assert max(map(len, lines[2:])) <= 80
