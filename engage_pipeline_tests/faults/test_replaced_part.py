@@ -35,7 +35,7 @@ def test_a_replaced_part(ingested: Path) -> None:
         good = part.read_bytes()
         part.write_bytes(b"not an interaction\n" * 500)
         assert store.stale("tweet_parts", "part-00001", [part]) == "part-00001 was replaced"
-        with pytest.raises(UserError, match="part-00001: its lines have 1 columns"):
+        with pytest.raises(UserError, match="part-00001: its lines have 1 column,"):
             worlds.run(ingested, "tweet_parts", instance)
         assert manifest_of(ingested) == before
         assert pq.read_table(store.open("tweet_parts", "part-00001").path("tweets.parquet")).equals(rows)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.parsing.blocks import NO_LABELS
 from engage_pipeline.locations.location import Location
+from engage_pipeline.plurals import counted
 from engage_pipeline.schema import COLUMN_NAMES, COLUMNS, FIELD_SEPARATOR, N_TEST_COLUMNS
 
 _SEPARATOR = FIELD_SEPARATOR.encode()
@@ -45,7 +46,7 @@ class ExpectedWidth:
             return
         kind, guess = ("labelled", "; is it a test part?") if self._labelled else ("test", "")
         raise UserError(
-            f"{self._part}: its lines have {found} columns, those of a {kind} part {self.columns}"
+            f"{self._part}: its lines have {counted(found, 'column')}, those of a {kind} part {self.columns}"
             f"{guess if found == N_TEST_COLUMNS else ''}"
         )
 

@@ -154,7 +154,7 @@ def test_a_part_of_another_kind_fails_with_one_line(tmp_path: Path) -> None:
         check(tmp_path, (TEST + b"\n") * 10)
     with pytest.raises(UserError, match="19 columns, those of a test part 20"):
         check(tmp_path, (TEST.rpartition(b"\x01")[0] + b"\n") * 10, labelled=False)
-    with pytest.raises(UserError, match="its lines have 1 columns"):
+    with pytest.raises(UserError, match="its lines have 1 column,"):
         check(tmp_path, b"a,b,c\n" * 10)
 
 

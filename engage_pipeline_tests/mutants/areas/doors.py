@@ -38,7 +38,7 @@ MUTATIONS = [
         PARQUET,
         ("self._tokenizer.no_truncation()", "pass"),
         ("if len(ids) > 2 else []", ""),
-        ("if size != VOCABULARY_SIZE or bare", "if bare"),
+        ("[] if size == VOCABULARY_SIZE else [", "[] if True else ["),
     ),
     *mutations(
         "alerts",
