@@ -56,8 +56,8 @@ def read_status(store: ArtifactStore) -> Status:
     states = [_state(store, name, key, deletions) for names in SEGMENTS for name in names for key in _keys(store, name)]
     notes = [deletions[""]] if "" in deletions else []
     try:
-        unread = training_listing(store.settings).problems
-        notes += [problem for name, problem in unread.items() if name not in {state.part for state in states}]
+        shown = {state.part for state in states}
+        notes += [problem for name, problem in training_listing(store.settings).problems.items() if name not in shown]
         notes += _gone(store)
     except UserError as error:  # then the table has none of its parts
         notes.append(str(error))

@@ -160,10 +160,12 @@ def _notes(scores: Mapping[str, Scores]) -> list[str]:
 
 def score_notes(scores: Scores) -> dict[str, list[str]]:
     """Returns why scores are missing or say nothing: lines by what the scores have in common."""
-    few = [f"{name}: {words}" for name, words in few_of_a_class(scores).items()]
+    few = few_of_a_class(scores)
+    scored = [name for name, one in scores.engagements.items() if one.overall.rce is not None]
+    elsewhere = ", counted in the means, left out of decisions to promote" if len(few) < len(scored) else ""
     notes = {
         "No score, left out of the means": scores.nulls(),
-        "Decided by chance, counted in the means, left out of decisions to promote": few,
+        f"Decided by chance{elsewhere}": [f"{name}: {words}" for name, words in few.items()],
     }
     return {title: lines for title, lines in notes.items() if lines}
 

@@ -248,11 +248,21 @@ def test_the_table_looks_like_this() -> None:
         "- 1331-3995: no rows",
         "- 3996+: no rows",
         "",
-        "Decided by chance, counted in the means, left out of decisions to promote:",
+        "Decided by chance:",
         "- like: 2 negatives among 5 rows",
         "- retweet: 2 negatives among 5 rows",
         "- retweet_with_comment: 2 negatives among 5 rows",
         "- reply: 2 negatives among 5 rows",
+    ]
+
+
+def test_scores_of_chance_are_named_with_what_leaves_them_out() -> None:
+    labels = np.arange(30)[:, np.newaxis] < np.array([2, 15, 15, 15])
+    scores = metrics.score(labels, np.full((30, 4), 0.5), np.zeros(30, np.int64), edges=[])
+    assert metrics.format_table({"a": scores}).splitlines()[-3:] == [
+        "",
+        "Decided by chance, counted in the means, left out of decisions to promote:",
+        "- like: 2 positives among 30 rows",
     ]
 
 

@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from engage_pipeline import metrics, schema
-from engage_pipeline.metrics import LEAST_OF_A_CLASS
 from engage_pipeline.model.evaluation.fairness import rce_with_error
 
 LANGUAGE, VIEWER_ROWS, AUTHOR_ROWS = "language", "viewer_exposures", "author_exposures"
@@ -34,7 +33,7 @@ class SliceScore:
     """One engagement on the rows of a slice: share of positives, AP, and RCE in percent plus or minus `margin` (95 %).
 
     `predicted` is the mean probability, None where it was not computed. AP, RCE and margin are None with fewer than
-    LEAST_OF_A_CLASS positives or negatives.
+    metrics.LEAST_OF_A_CLASS positives or negatives.
     """
 
     share: float
@@ -124,7 +123,7 @@ def _slice_score(
     labels: NDArray[np.bool_], probabilities: NDArray[np.float64], viewers: NDArray[np.int64]
 ) -> SliceScore:
     share, positives, predicted = float(labels.mean()), int(labels.sum()), float(probabilities.mean())
-    if min(positives, len(labels) - positives) < LEAST_OF_A_CLASS:
+    if min(positives, len(labels) - positives) < metrics.LEAST_OF_A_CLASS:
         return SliceScore(share, predicted=predicted)
     rce, error = rce_with_error(labels, probabilities, viewers)
     return SliceScore(share, metrics.average_precision(labels, probabilities), rce, NORMAL_95 * error, predicted)
