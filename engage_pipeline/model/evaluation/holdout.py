@@ -275,7 +275,6 @@ def _facts(holdout: Holdout, scores: Mapping[str, metrics.Scores]) -> dict[str, 
     return {
         "rows": len(holdout.labels),
         "viewers": len(np.unique(holdout.viewers)),
-        "bootstrap_draws": metrics.DRAWS,
         "positives": dict(zip(schema.TARGETS, holdout.labels.sum(axis=0).tolist(), strict=True)),
         "main_model": main_model(scores),
         "scores": {
