@@ -101,11 +101,6 @@ def _serial(cpu: float, wall: float, threads: int) -> float:
     return 1.0 if threads == 1 else min(max((threads * wall / cpu - 1) / (threads - 1), 0.0), 1.0)
 
 
-SINCE = {"pretrained_network": 1.7, "finetuned_network": 2.0, "engagement_effects": 0.63}
-"""Time of now for that of the whole run of docs/performance.md, by target: three members side by side (ADR 44), and
-effects that are fitted instead of sampled (ADR 45), measured on the demo and on 5.8 million rows."""
-
-
 def run_hours(lines: Mapping[str, Line], rows: int, cores: int) -> float:
     """All targets one after the other."""
     return sum(line.hours(_worked_on(name, rows), cores) for name, line in lines.items())
@@ -117,8 +112,8 @@ def run_cpu_seconds(lines: Mapping[str, Line], rows: int) -> float:
 
 
 def _worked_on(target: str, rows: int) -> int:
-    """Rows that take as long, with the work on each row that was measured."""
-    return round(SINCE.get(target, 1) * min(rows, MOST_ROWS.get(target, rows)))
+    """Rows that a target works on."""
+    return round(min(rows, MOST_ROWS.get(target, rows)))
 
 
 def grown_mb(runs: Mapping[int, Run], target: str) -> float:

@@ -41,12 +41,6 @@ def rates_on(text: str) -> Rates:
 RATES = rates_on(page(DUCKDB, *SPARK))
 
 
-@pytest.fixture(autouse=True)
-def measured_today(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Effects and networks on the page of these tests are those of now."""
-    monkeypatch.setattr(cost_model, "SINCE", {})
-
-
 def test_what_was_measured_with_all_threads_busy_has_no_serial_share() -> None:
     assert cost_model.line_through(RATES.runs["duckdb"], "tweet_parts").serial == 0
     # 2 million rows more took 7 200 s of CPU and 5 400 of wall: 0.75 = serial + (1 - serial) / 2
@@ -82,12 +76,6 @@ def test_trees_take_no_longer_beyond_their_most_rows() -> None:
     trees = {"engagement_trees": RATES.lines("duckdb")["engagement_trees"]}
     assert cost_model.run_cpu_seconds(trees, 31_000_000) == pytest.approx(31 * 3600)
     assert cost_model.run_cpu_seconds(trees, 10**9) == pytest.approx(5 * 76 / 12 * 3600, rel=1e-6)
-
-
-def test_what_takes_longer_than_was_measured_counts_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cost_model, "SINCE", {"pretrained_network": 2.5})
-    network = {"pretrained_network": RATES.lines("duckdb")["pretrained_network"]}
-    assert cost_model.run_cpu_seconds(network, 10**9) == pytest.approx(1000 * 3600 * 2.5)
 
 
 def test_what_memory_grows_by_is_told_by_two_runs() -> None:
