@@ -1,5 +1,6 @@
 """Settings: presets, the reference's own file, and every mistake named in one line."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -248,3 +249,14 @@ def test_an_owner_that_is_accepted_is_one_for_dagster(owner: str) -> None:
 def test_an_owner_that_dagster_would_refuse_is_named(owner: str) -> None:
     with pytest.raises(UserError, match=r"owners\.0: an owner is an email address, or a team as `team:name`"):
         settings_from({"owners": [owner]}, folder=Path())
+
+
+def test_a_setting_with_a_form_has_examples_of_it() -> None:
+    """They are what a wrong value is answered with, and match the form."""
+    sections = [Settings, *(one.annotation for one in Settings.model_fields.values())]
+    schemas = [one.model_json_schema()["properties"] for one in sections if hasattr(one, "model_json_schema")]
+    forms = {name: one for own in schemas for name, one in own.items() if "pattern" in one}
+    assert forms.keys() >= {"memory_limit", "spark_master", "nightly_cron"}
+    for name, form in forms.items():
+        assert form.get("examples"), name
+        assert all(re.search(form["pattern"], example) for example in form["examples"]), name

@@ -5,6 +5,13 @@ from engage_pipeline_tests.mutants.mutation import mutations
 MUTATIONS = [
     *mutations(
         "promotion",
+        "metrics/rare_classes.py",
+        "metrics/test_metrics.py model/promotion/test_first_model.py",
+        ("rarer < LEAST_OF_A_CLASS", "rarer <= LEAST_OF_A_CLASS"),
+        ("one.overall.rce is not None and ", ""),
+    ),
+    *mutations(
+        "promotion",
         "model/promotion/decision.py",
         "model/promotion/test_promotion.py model/promotion/test_first_model.py",
         ("self.mean is not None and self.mean > 0", "self.mean is not None and self.mean >= 0"),
