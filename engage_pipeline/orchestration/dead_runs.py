@@ -1,11 +1,13 @@
 """Closes runs whose process was killed, so that they neither look alive nor block others.
 
 A run records its process when its first step starts. What does not belong here: starting a dead run again, which the
-daemon does (`run_retries` in dagster.yaml).
+daemon does (`run_retries` in dagster.yaml). It may miss a failure that it reads before the run's status says so, and
+never looks again; `ask_again` reports such a failure once more.
 """
 
 import os
 import socket
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -16,8 +18,14 @@ PROCESS_TAG = ".dagster/engage_process"
 Dagster hides tags of this prefix in the UI. The id is needed because a second attempt inherits the tags of the first,
 and may wait long before its first step.
 """
+ASKED_TAG = ".dagster/engage_asked_again"
+"""The run's id, on a run whose failure was reported once more: a second attempt inherits the tags of the first."""
 _marked: set[str] = set()
 _EVERY_SECONDS = 30
+_WAIT = timedelta(seconds=20)
+"""The daemon reads failures every 5 s."""
+_AFTERWARDS = timedelta(days=1)
+"""A failure that is older is left to people."""
 
 
 def executed_here(run_id: str) -> str:
@@ -54,16 +62,34 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     return closed
 
 
+def ask_again(instance: dg.DagsterInstance, now: datetime) -> list[str]:
+    """Reports once more what failed, is to be done again, and is not; returns the ids of the runs.
+
+    The daemon makes one second attempt however often it reads of a failure.
+    """
+    failed = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.FAILURE], updated_after=now - _AFTERWARDS, updated_before=now - _WAIT
+    )
+    waiting = [run for run in instance.get_runs(filters=failed) if run.is_complete_and_waiting_to_retry]
+    forgotten = [run for run in waiting if run.tags.get(ASKED_TAG) != run.run_id]
+    for run in forgotten:
+        instance.add_run_tags(run.run_id, {ASKED_TAG: run.run_id})
+        instance.report_run_failed(run, message="it is to be done again and is not: asked once more")
+    return [run.run_id for run in forgotten]
+
+
 @dg.sensor(
     name="dead_runs",
     minimum_interval_seconds=_EVERY_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Closes runs whose process was killed, so that they don't block others.",
+    description="Closes runs whose process was killed, so that they don't block others and are done again.",
 )
 def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Never requests a run."""
     closed = close_dead_runs(context.instance)
-    return dg.SkipReason(f"closed {', '.join(closed)}" if closed else "every started run is alive")
+    asked = ask_again(context.instance, datetime.now(UTC))
+    did = [f"{what} {', '.join(runs)}" for what, runs in (("closed", closed), ("asked again for", asked)) if runs]
+    return dg.SkipReason("; ".join(did) or "every started run is alive")
 
 
 def _process_is_gone(run: dg.DagsterRun) -> bool:

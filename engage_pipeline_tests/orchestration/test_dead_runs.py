@@ -4,15 +4,33 @@ import os
 import subprocess
 import sys
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.selector import JobSubsetSelector
+from dagster._core.test_utils import create_run_for_test, create_test_daemon_workspace_context
+from dagster._core.workspace.load_target import PythonFileTarget
+from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
+from dagster._daemon.controller import create_daemon_of_type
 
-from engage_pipeline.orchestration.dead_runs import PROCESS_TAG, close_dead_runs, dead_runs, executed_here
+from engage_pipeline.orchestration.dead_runs import PROCESS_TAG, ask_again, close_dead_runs, dead_runs, executed_here
 from engage_pipeline_tests import worlds
 
 PRINT_PROCESS = "from engage_pipeline.orchestration.dead_runs import executed_here; print(executed_here(''))"
+
+CODE = """import dagster as dg
+
+@dg.op
+def step(): ...
+
+@dg.job
+def work(): step()
+
+definitions = dg.Definitions(jobs=[work])
+"""
 
 
 @pytest.fixture
@@ -101,3 +119,51 @@ def test_this_process_is_told_from_another_start_of_its_number() -> None:
     assert int(pid) == os.getpid()
     assert int(start) > 0
     assert host
+
+
+def test_a_failure_that_the_daemon_read_too_early_is_asked_for_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon reads the event before the status says so: it takes the run for one that goes on, and moves on."""
+    (tmp_path / "dagster.yaml").write_bytes((worlds.REPOSITORY / "dagster.yaml").read_bytes())
+    code = tmp_path / "code.py"
+    code.write_text(CODE, encoding="utf-8")
+    target = PythonFileTarget(str(code), None, str(tmp_path), "here")
+    with (
+        dg.DagsterInstance.from_config(str(tmp_path)) as instance,
+        create_test_daemon_workspace_context(target, instance) as context,
+    ):
+        daemon = create_daemon_of_type(EventLogConsumerDaemon.daemon_type(), instance)
+        list(daemon.run_iteration(context))
+        (entry,) = context.create_request_context().get_code_location_entries().values()
+        assert entry.code_location is not None
+        job = entry.code_location.get_job(JobSubsetSelector("here", "__repository__", "work", None))
+        run = create_run_for_test(
+            instance,
+            "work",
+            status=dg.DagsterRunStatus.STARTED,
+            tags={"dagster/retry_strategy": "ALL_STEPS"},
+            job_snapshot=job.job_snapshot,
+            remote_job_origin=job.get_remote_origin(),
+        )
+        update = instance.run_storage.handle_run_event
+
+        def late(*event: Any) -> None:
+            list(daemon.run_iteration(context))
+            update(*event)
+
+        with monkeypatch.context() as during:
+            during.setattr(instance.run_storage, "handle_run_event", late)
+            instance.report_run_failed(run)
+
+        def attempts() -> int:
+            list(daemon.run_iteration(context))
+            return len(instance.get_runs()) - 1
+
+        assert attempts() == 0
+        now = datetime.now(UTC)
+        assert ask_again(instance, now) == [], "the daemon may read of it in this moment"
+        later = now + timedelta(minutes=1)
+        assert ask_again(instance, later) == [run.run_id]
+        assert ask_again(instance, later + timedelta(minutes=1)) == []
+        assert (attempts(), attempts()) == (1, 1)
