@@ -116,7 +116,7 @@ class NetworkSettings(SettingsSection):
         "of stray days left out; "
         "`shuffled`: all days mixed, one optimizer, cosine decay.",
     )
-    epochs: int = Field(2, ge=1, description="Passes over the training rows (`shuffled`) or over each day (`days`).")
+    epochs: int = Field(1, ge=1, description="Passes over the training rows (`shuffled`) or over each day (`days`).")
     decay_per_day: float = Field(0.96, gt=0, le=1, description="Factor on the learning rate after each day (`days`).")
     finetuning_learning_rate: float | None = Field(
         1e-3, gt=0, description="Learning rate at the start of fine-tuning; null = learning_rate."

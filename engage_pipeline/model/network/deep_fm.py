@@ -13,8 +13,8 @@ layer, its own random weights and its own loss; the mean of their logits predict
 err differently (B. Lakshminarayanan, A. Pritzel, C. Blundell, 2017, arXiv 1612.01474), and side by side they cost less
 than one after the other.
 
-Biases and output start at 0, so that training starts from the base rates. An embedding of somebody with few rows says
-more of these rows than of him: in training each of its numbers is left out with a probability of ID_DROPOUT.
+Biases and output start at 0, so that training starts from the base rates. Read again, an embedding of somebody with few
+rows learns these rows more than him: one pass over the training rows is the default, and it needs no dropout.
 """
 
 from collections.abc import Sequence
@@ -29,11 +29,9 @@ from engage_pipeline.model.network.batch_norm import BatchNorm
 from engage_pipeline.model.network.member_linear import MemberLinear
 from engage_pipeline.model.network.network import EngagementNetwork
 from engage_pipeline.model.network.network_config import NetworkConfig
-from engage_pipeline.model.network.row_dropout import RowDropout
 from engage_pipeline.model.network.vocabulary import PEOPLE, Vocabulary, numbers_in
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
 
-ID_DROPOUT, HIDDEN_DROPOUT = 0.3, 0.2
 ID_DEVIATION = 0.05
 """Standard deviation of the initial embeddings of people and words."""
 _TABLES = {"viewers": "viewer", "authors": "author", "tokens": "word"}
@@ -58,7 +56,6 @@ class DeepFMNetwork(EngagementNetwork):
         for table in (self.viewer, self.author, self.word):
             nn.init.normal_(table.weight, std=ID_DEVIATION)
             nn.init.zeros_(table.weight[:, members * size :])
-        self.id_dropout, self.hidden_dropout = RowDropout(ID_DROPOUT), RowDropout(HIDDEN_DROPOUT)
         self.first_identified = MemberLinear(members, 5 * size, hidden)
         self.second = MemberLinear(members, hidden, hidden // 2)
         self.norm1, self.norm2 = BatchNorm(members * hidden), BatchNorm(members * (hidden // 2))
@@ -108,13 +105,11 @@ class DeepFMNetwork(EngagementNetwork):
         members, size = self.config.members, self.config.embedding_size
         sizes = [members * self.config.hidden_size, *[members * size, members * _N_BIASES] * 3]
         first, viewer, viewer_bias, author, author_bias, words, word_bias = first.split(sizes, dim=1)
-        viewer, author, words = (
-            table.unflatten(1, (members, size)) for table in (self.id_dropout(viewer), self.id_dropout(author), words)
-        )
+        viewer, author, words = (embedding.unflatten(1, (members, size)) for embedding in (viewer, author, words))
         products = torch.cat([viewer, author, words, viewer * author, viewer * words], dim=2)
         hidden = self.norm1(F.leaky_relu(first + self.first_identified(products).flatten(1)))
-        hidden = self.hidden_dropout(hidden).unflatten(1, (members, self.config.hidden_size))
-        hidden = self.norm2(F.leaky_relu(self.second(hidden).flatten(1)))
+        hidden = self.second(hidden.unflatten(1, (members, self.config.hidden_size)))
+        hidden = self.norm2(F.leaky_relu(hidden.flatten(1)))
         biases = (viewer_bias + author_bias + word_bias).unflatten(1, (members, _N_BIASES))
         logits = self.output(hidden.unflatten(1, (members, -1))).float() + biases.float()
         return logits if self.training else logits.mean(dim=1)

@@ -26,7 +26,6 @@ from engage_pipeline.machine.precision import autocast
 from engage_pipeline.model.network.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
 from engage_pipeline.model.network.inputs import InputBuilder, Inputs
 from engage_pipeline.model.network.network import EngagementNetwork
-from engage_pipeline.model.network.row_dropout import draw_for
 from engage_pipeline.model.network.rows import Rows
 from engage_pipeline.model.network.schedule import Stretch
 from engage_pipeline.model.network.table_adamw import TableAdamW
@@ -170,9 +169,6 @@ class TrainingRun:
         device = self.accelerator.device
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate(self.position.step, stretch)
-        seed = np.random.SeedSequence([self.plan.seed, self.position.step]).generate_state(1, np.uint64)
-        generator = torch.Generator(device).manual_seed(int(seed[0]))
-        draw_for(self.bare_network, generator, n_rows, self._share)
         wanted = torch.from_numpy(labels).to(device).float()
         with autocast(device, bf16=self.bare_network.config.precision == "bf16"):
             logits = self.network(*inputs)

@@ -89,14 +89,6 @@ MUTATIONS = [
         ("inner[(ends - 1)[filled]] = False", "pass"),
     ),
     *mutations(
-        "networks",
-        "model/network/row_dropout.py",
-        "model/network/test_row_dropout.py model/network/test_training.py",
-        ("values.shape[1], generator)[share]", "values.shape[1], generator)[: len(values)]"),
-        (".mul_(1 / (1 - self.probability))", ""),
-        ("* _N_DRAWS) - _N_DRAWS // 2", "* _N_DRAWS)"),
-    ),
-    *mutations(
         "trees",
         "model/trees/rows.py",
         "model/trees/test_rows.py model/trees/test_training.py",
