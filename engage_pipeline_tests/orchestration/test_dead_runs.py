@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from dagster._core.definitions.selector import JobSubsetSelector
+from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._core.test_utils import create_run_for_test, create_test_daemon_workspace_context
 from dagster._core.workspace.load_target import PythonFileTarget
 from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
@@ -112,6 +113,15 @@ def test_the_pools_of_a_run_that_dagster_closed_are_free_once_its_process_is_gon
         assert close_dead_runs(instance) == []
         assert storage.claim_concurrency_slot("ingest", "another", "tweet_parts").is_claimed
         assert not storage.claim_concurrency_slot("ingest", "a third", "tweet_parts").is_claimed
+
+
+def test_what_is_not_to_be_done_again_is_not_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_bytes((worlds.REPOSITORY / "dagster.yaml").read_bytes())
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        run = instance.get_run_by_id(started(instance, this_process()))
+        assert run is not None
+        instance.report_run_failed(run, job_failure_data=JobFailureData(None, RunFailureReason.STEP_FAILURE))
+        assert ask_again(instance, datetime.now(UTC) + timedelta(minutes=1)) == []
 
 
 def test_this_process_is_told_from_another_start_of_its_number() -> None:

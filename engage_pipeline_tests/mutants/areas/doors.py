@@ -1,4 +1,4 @@
-"""Mutations of Parquet parts, of notices to a webhook, and of trackers."""
+"""Mutations of Parquet parts, of notices to a webhook, of trackers, and of what closes dead runs."""
 
 from engage_pipeline_tests.mutants.mutation import mutations
 
@@ -64,6 +64,16 @@ MUTATIONS = [
         ("worker.join(seconds)", "worker.join()"),
         ('if host == known or host.endswith(f".{known}"):', "if known in host:"),
         ("urllib.request.build_opener(_NoRedirects)", "urllib.request.build_opener()"),
+    ),
+    *mutations(
+        "dead runs",
+        "orchestration/dead_runs.py",
+        "orchestration/test_dead_runs.py",
+        ("run.tags.get(ASKED_TAG) != run.run_id", "True"),
+        ("updated_before=now - _WAIT", "updated_before=now"),
+        ("if run.is_complete_and_waiting_to_retry", ""),
+        ("if run.is_finished and _process_is_gone(run)", "if run.is_finished"),
+        ("!= socket.gethostname()", "== ''"),
     ),
     *mutations(
         "ui",
