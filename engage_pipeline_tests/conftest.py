@@ -13,8 +13,11 @@ from engage_pipeline_tests.ordering import in_random_order, longest_first, pytes
 
 __all__ = ["pytest_xdist_make_scheduler"]
 # How long an example takes is the machine's matter.
-hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("untimed")
+_untimed = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# The same examples in each run, so that a change alone decides; others with --hypothesis-profile=exploring.
+hypothesis.settings.register_profile("stable", _untimed, derandomize=True)
+hypothesis.settings.register_profile("exploring", _untimed, derandomize=False)
+hypothesis.settings.load_profile("stable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
