@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,14 @@ definitions = dg.Definitions(jobs=[work])
 @pytest.fixture
 def instance(tmp_path: Path) -> dg.DagsterInstance:
     return dg.DagsterInstance.local_temp(str(tmp_path))
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """An instance with the settings of this repository."""
+    (tmp_path / "dagster.yaml").write_bytes((worlds.REPOSITORY / "dagster.yaml").read_bytes())
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        yield instance
 
 
 def ended_process() -> str:
@@ -85,43 +94,37 @@ def test_a_second_attempt_is_not_closed_for_the_process_of_the_first(instance: d
     assert status(instance, second) is dg.DagsterRunStatus.STARTED
 
 
-def test_the_pools_of_a_dead_run_are_free_again(tmp_path: Path) -> None:
-    (tmp_path / "dagster.yaml").write_bytes((worlds.REPOSITORY / "dagster.yaml").read_bytes())
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        dead = started(instance, ended_process())
-        storage = instance.event_log_storage
-        storage.set_concurrency_slots("ingest", 1)
-        assert storage.claim_concurrency_slot("ingest", dead, "tweet_parts").is_claimed
-        assert not storage.claim_concurrency_slot("ingest", "another", "tweet_parts").is_claimed
-        with dg.build_sensor_context(instance) as context:
-            skip = dead_runs(context)
-        assert isinstance(skip, dg.SkipReason)
-        assert dead in str(skip.skip_message)
-        assert storage.claim_concurrency_slot("ingest", "another", "tweet_parts").is_claimed
+def test_the_pools_of_a_dead_run_are_free_again(ours: dg.DagsterInstance) -> None:
+    dead = started(ours, ended_process())
+    storage = ours.event_log_storage
+    storage.set_concurrency_slots("ingest", 1)
+    assert storage.claim_concurrency_slot("ingest", dead, "tweet_parts").is_claimed
+    assert not storage.claim_concurrency_slot("ingest", "another", "tweet_parts").is_claimed
+    with dg.build_sensor_context(ours) as context:
+        skip = dead_runs(context)
+    assert isinstance(skip, dg.SkipReason)
+    assert dead in str(skip.skip_message)
+    assert storage.claim_concurrency_slot("ingest", "another", "tweet_parts").is_claimed
 
 
-def test_the_pools_of_a_run_that_dagster_closed_are_free_once_its_process_is_gone(tmp_path: Path) -> None:
-    (tmp_path / "dagster.yaml").write_bytes((worlds.REPOSITORY / "dagster.yaml").read_bytes())
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        storage = instance.event_log_storage
-        storage.set_concurrency_slots("ingest", 2)
-        for process in (ended_process(), this_process()):
-            run = instance.get_run_by_id(started(instance, process))
-            assert run is not None
-            assert storage.claim_concurrency_slot("ingest", run.run_id, "tweet_parts").is_claimed
-            instance.report_run_failed(run)
-        assert close_dead_runs(instance) == []
-        assert storage.claim_concurrency_slot("ingest", "another", "tweet_parts").is_claimed
-        assert not storage.claim_concurrency_slot("ingest", "a third", "tweet_parts").is_claimed
-
-
-def test_what_is_not_to_be_done_again_is_not_asked_for(tmp_path: Path) -> None:
-    (tmp_path / "dagster.yaml").write_bytes((worlds.REPOSITORY / "dagster.yaml").read_bytes())
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        run = instance.get_run_by_id(started(instance, this_process()))
+def test_the_pools_of_a_run_that_dagster_closed_are_free_once_its_process_is_gone(ours: dg.DagsterInstance) -> None:
+    storage = ours.event_log_storage
+    storage.set_concurrency_slots("ingest", 2)
+    for process in (ended_process(), this_process()):
+        run = ours.get_run_by_id(started(ours, process))
         assert run is not None
-        instance.report_run_failed(run, job_failure_data=JobFailureData(None, RunFailureReason.STEP_FAILURE))
-        assert ask_again(instance, datetime.now(UTC) + timedelta(minutes=1)) == []
+        assert storage.claim_concurrency_slot("ingest", run.run_id, "tweet_parts").is_claimed
+        ours.report_run_failed(run)
+    assert close_dead_runs(ours) == []
+    assert storage.claim_concurrency_slot("ingest", "another", "tweet_parts").is_claimed
+    assert not storage.claim_concurrency_slot("ingest", "a third", "tweet_parts").is_claimed
+
+
+def test_what_is_not_to_be_done_again_is_not_asked_for(ours: dg.DagsterInstance) -> None:
+    run = ours.get_run_by_id(started(ours, this_process()))
+    assert run is not None
+    ours.report_run_failed(run, job_failure_data=JobFailureData(None, RunFailureReason.STEP_FAILURE))
+    assert ask_again(ours, datetime.now(UTC) + timedelta(minutes=1)) == []
 
 
 def test_this_process_is_told_from_another_start_of_its_number() -> None:
@@ -132,48 +135,44 @@ def test_this_process_is_told_from_another_start_of_its_number() -> None:
 
 
 def test_a_failure_that_the_daemon_read_too_early_is_asked_for_once_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ours: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The daemon reads the event before the status says so: it takes the run for one that goes on, and moves on."""
-    (tmp_path / "dagster.yaml").write_bytes((worlds.REPOSITORY / "dagster.yaml").read_bytes())
     code = tmp_path / "code.py"
     code.write_text(CODE, encoding="utf-8")
     target = PythonFileTarget(str(code), None, str(tmp_path), "here")
-    with (
-        dg.DagsterInstance.from_config(str(tmp_path)) as instance,
-        create_test_daemon_workspace_context(target, instance) as context,
-    ):
-        daemon = create_daemon_of_type(EventLogConsumerDaemon.daemon_type(), instance)
+    with create_test_daemon_workspace_context(target, ours) as context:
+        daemon = create_daemon_of_type(EventLogConsumerDaemon.daemon_type(), ours)
         list(daemon.run_iteration(context))
         (entry,) = context.create_request_context().get_code_location_entries().values()
         assert entry.code_location is not None
         job = entry.code_location.get_job(JobSubsetSelector("here", "__repository__", "work", None))
         run = create_run_for_test(
-            instance,
+            ours,
             "work",
             status=dg.DagsterRunStatus.STARTED,
             tags={"dagster/retry_strategy": "ALL_STEPS"},
             job_snapshot=job.job_snapshot,
             remote_job_origin=job.get_remote_origin(),
         )
-        update = instance.run_storage.handle_run_event
+        update = ours.run_storage.handle_run_event
 
         def late(*event: Any) -> None:
             list(daemon.run_iteration(context))
             update(*event)
 
         with monkeypatch.context() as during:
-            during.setattr(instance.run_storage, "handle_run_event", late)
-            instance.report_run_failed(run)
+            during.setattr(ours.run_storage, "handle_run_event", late)
+            ours.report_run_failed(run)
 
         def attempts() -> int:
             list(daemon.run_iteration(context))
-            return len(instance.get_runs()) - 1
+            return len(ours.get_runs()) - 1
 
         assert attempts() == 0
         now = datetime.now(UTC)
-        assert ask_again(instance, now) == [], "the daemon may read of it in this moment"
+        assert ask_again(ours, now) == [], "the daemon may read of it in this moment"
         later = now + timedelta(minutes=1)
-        assert ask_again(instance, later) == [run.run_id]
-        assert ask_again(instance, later + timedelta(minutes=1)) == []
+        assert ask_again(ours, later) == [run.run_id]
+        assert ask_again(ours, later + timedelta(minutes=1)) == []
         assert (attempts(), attempts()) == (1, 1)
