@@ -1,8 +1,8 @@
 """Dagster's history in SQLite files, for the commands: opens it, and waits while another process has locked it.
 
-Dagster opens and closes a file for each event. Closing the last connection writes the log back into the file, which
-takes longer than all else; so each file is held open once while a run is made. Nor does an event wait for the disk: a
-power cut may cost the last ones, but leaves the file whole, since SQLite writes ahead.
+Dagster opens and closes a file for each event, which takes longer than all else; so while a run is made, a connection
+that it closes is kept, and is the next one that it gets. Nor does an event wait for the disk: a power cut may cost the
+last ones, but leaves the file whole, since SQLite writes ahead.
 A history on a Postgres server needs no waiting: it locks rows, not files.
 """
 
@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,8 +28,8 @@ SECONDS = 60.0
 _SECONDS_A_TRY = 2.0
 _PAUSE = 0.1
 _T = TypeVar("_T")
-_held: dict[str, sqlite3.Connection] | None = None
-"""Connections that hold their files open, by path; None = no file is held."""
+_idle: "dict[str, list[_PatientConnection]] | None" = None
+"""Connections that wait to be used again, by path; None = none is kept."""
 
 
 def has_instance() -> bool:
@@ -65,24 +66,15 @@ def open_instance() -> "DagsterInstance":
 
 @contextmanager
 def held_open() -> Iterator[None]:
-    """Holds the files open that are opened in the block by an instance of `open_instance`."""
-    global _held
-    before, _held = _held, {}
+    """Keeps the connections that an instance of `open_instance` opens in the block, to use them again."""
+    global _idle
+    before, _idle = _idle, {}
     try:
         yield
     finally:
-        held, _held = _held, before
-        for connection in (held or {}).values():
-            connection.close()
-
-
-def _hold(path: str) -> None:
-    if _held is None or not Path(path).is_file():
-        return
-    if path not in _held:
-        _held[path] = sqlite3.connect(path, timeout=_SECONDS_A_TRY, check_same_thread=False)
-    with suppress(sqlite3.OperationalError):  # locked: who asks for more waits
-        _held[path].execute("PRAGMA schema_version").fetchone()  # reading makes it count as open
+        idle, _idle = _idle, before
+        for connection in chain.from_iterable((idle or {}).values()):
+            connection.close_file()
 
 
 def _be_patient() -> None:
@@ -94,10 +86,17 @@ def _be_patient() -> None:
         event.listen(Engine, "do_connect", _connect_patiently)
 
 
-def _connect_patiently(dialect: Any, record: Any, arguments: list[Any], parameters: dict[str, Any]) -> None:
-    if dialect.name == "sqlite":
-        parameters |= {"timeout": _SECONDS_A_TRY, "factory": _PatientConnection}
-        _hold(str(arguments[0]))
+def _connect_patiently(
+    dialect: Any, record: Any, arguments: list[Any], parameters: dict[str, Any]
+) -> "_PatientConnection | None":
+    """Returns a connection to use again, or else None: SQLAlchemy then opens one with `parameters`."""
+    if dialect.name != "sqlite":
+        return None
+    path = str(arguments[0])
+    with suppress(LookupError):
+        return (_idle or {})[path].pop()
+    parameters |= {"timeout": _SECONDS_A_TRY, "factory": _PatientConnection, "check_same_thread": False}
+    return None
 
 
 class _PatientCursor(sqlite3.Cursor):
@@ -111,8 +110,11 @@ class _PatientCursor(sqlite3.Cursor):
 
 
 class _PatientConnection(sqlite3.Connection):
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    """One that waits for locks, and is kept when it is closed within `held_open`."""
+
+    def __init__(self, database: str, *arguments: Any, **named: Any) -> None:
+        super().__init__(database, *arguments, **named)
+        self.path = str(database)
         sqlite3.Cursor(self).execute("PRAGMA synchronous = NORMAL")
 
     def cursor(self, factory: Any = _PatientCursor) -> Any:
@@ -121,8 +123,20 @@ class _PatientConnection(sqlite3.Connection):
     def commit(self) -> None:
         _patiently(self, super().commit)
 
+    def close(self) -> None:
+        """Closes it, or keeps it for the next one who opens its file."""
+        idle = _idle
+        if idle is None or not Path(self.path).is_file():
+            self.close_file()
+        else:
+            self.rollback()
+            idle.setdefault(self.path, []).append(self)
 
-def _patiently(connection: sqlite3.Connection, statement: Callable[[], _T]) -> _T:
+    def close_file(self) -> None:
+        super().close()
+
+
+def _patiently(connection: Any, statement: Callable[[], _T]) -> _T:
     started: float | None = None
     while True:
         try:
@@ -130,18 +144,12 @@ def _patiently(connection: sqlite3.Connection, statement: Callable[[], _T]) -> _
         except sqlite3.OperationalError as error:
             if "locked" not in str(error):
                 raise
-        path = _path(connection)
         if started is None:
             started = time.monotonic()
-            LOGGER.warning("%s: locked by another process: waiting, at most %d s", path, SECONDS)
+            LOGGER.warning("%s: locked by another process: waiting, at most %d s", connection.path, SECONDS)
         if time.monotonic() - started >= SECONDS:
             stopping.give_up(
-                f"{path}: locked by another process for {SECONDS:.0f} s; what is finished stays: end that process, or "
-                "start again later"
+                f"{connection.path}: locked by another process for {SECONDS:.0f} s; what is finished stays: end that "
+                "process, or start again later"
             )
         time.sleep(_PAUSE)
-
-
-def _path(connection: sqlite3.Connection) -> str:
-    # Reads no table, so it needs no lock.
-    return next(str(row[2]) for row in sqlite3.Cursor(connection).execute("PRAGMA database_list"))

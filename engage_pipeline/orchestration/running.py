@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -33,6 +33,7 @@ from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.manifests import label
 from engage_pipeline.store.mirror.following import send_unsent
 from engage_pipeline.store.plan import SEGMENTS, Step, parts_a_run, plan_segment, training_parts
+from engage_pipeline.store.staleness import NOT_THERE
 from engage_pipeline.store.store import ArtifactStore
 
 LOGGER = logging.getLogger("engage_pipeline")
@@ -69,19 +70,38 @@ def run_pipeline(
     send_unsent(store)
     done = [] if made is None else made
     tags = {PLANNED: "true", **launched_by(instance, command, started_by)}
-    for names in SEGMENTS:
-        steps = plan_segment(store, [name for name in names if name in wanted])
+    for names in _together(store, wanted):
+        steps = plan_segment(store, names)
         if only_made:
             steps = [step for step in steps if store.current(step.artifact, step.key) is not None]
         steps = _that_can_be_made(store, steps)
         for step in steps:
             LOGGER.info("%s: to be made (%s)", label(step.artifact, step.key), step.reason)
-        if any(step.key is not None for step in steps) and names != ("tweet_parts",):
+        if any(step.key is not None for step in steps) and names != ["tweet_parts"]:
             register_parts(instance, store.parts())
         runs = batches(instance, steps, settings)
         if failures := materialize(definitions, instance, runs, tags, warnings, done):
             raise UserError("; ".join(failures))
     return done
+
+
+def _together(store: ArtifactStore, wanted: Collection[str]) -> Iterator[list[str]]:
+    """Yields the wanted names of segments that are planned and made together, each once those before are made.
+
+    A segment joins the one before if nothing of it was ever made: whatever comes out above, all of it must be made. The
+    submission needs a model that predicts, so its segment stays alone.
+    """
+    left = list(SEGMENTS)
+    while left:
+        first = left.pop(0)
+        names = [name for name in first if name in wanted]
+        while left and not any(ARTIFACTS[name].partitioned or name == SUBMISSION for name in (*first, *left[0])):
+            following = [name for name in left[0] if name in wanted]
+            if any(store.stale(name) != NOT_THERE for name in following):
+                break
+            names += following
+            del left[0]
+        yield names
 
 
 def summary(store: ArtifactStore, made: Sequence[Step]) -> str:

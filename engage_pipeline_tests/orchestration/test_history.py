@@ -3,9 +3,12 @@
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from engage_pipeline.orchestration import history
 from engage_pipeline.orchestration.history import held_open, open_instance
@@ -45,6 +48,50 @@ def test_files_are_written_back_once_and_every_event_is_there(instance: dg.Dagst
     connection.close()
     assert count == len(instance.all_logs(result.run_id)) > 5
     assert instance.get_run_by_id(result.run_id).is_success
+
+
+def test_a_connection_is_used_again(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    class Counted(history._PatientConnection):
+        def __init__(self, database: str, *arguments: Any, **named: Any) -> None:
+            opened.append(Path(database).name)
+            super().__init__(database, *arguments, **named)
+
+    monkeypatch.setattr(history, "_PatientConnection", Counted)
+    with held_open():
+        first = saying.execute_in_process(instance=instance)
+    once = sorted(opened)
+    assert once.count("runs.db") == 1
+    assert once.count("index.db") <= 2, "one within another, while the file is prepared"
+    assert once.count(f"{first.run_id}.db") <= 2
+    opened.clear()
+    saying.execute_in_process(instance=instance)
+    assert len(opened) > 5 * len(once), "without the block each event opens its own"
+
+
+def test_what_was_not_committed_is_gone_when_a_connection_is_used_again(tmp_path: Path) -> None:
+    history._be_patient()
+    engine = create_engine(f"sqlite:///{tmp_path / 'a.db'}", poolclass=NullPool)
+    with held_open():
+        with engine.begin() as connection:
+            connection.execute(text("CREATE TABLE numbers (number INTEGER)"))
+            first = connection.connection.dbapi_connection
+        raw = engine.raw_connection()
+        assert raw.dbapi_connection is first
+        raw.cursor().execute("INSERT INTO numbers VALUES (1)")
+        raw.dbapi_connection.close()
+        with engine.connect() as again, engine.connect() as beside:
+            assert again.connection.dbapi_connection is first
+            assert beside.connection.dbapi_connection is not first, "two at once are two"
+            assert again.execute(text("SELECT COUNT(*) FROM numbers")).scalar() == 0
+        with engine.connect() as last:
+            gone = last.connection.dbapi_connection
+            (tmp_path / "a.db").unlink()
+        with engine.connect() as fresh:
+            assert fresh.connection.dbapi_connection not in (gone, first, None)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        first.execute("SELECT 1")
 
 
 def test_without_a_block_no_file_is_held(instance: dg.DagsterInstance, tmp_path: Path) -> None:

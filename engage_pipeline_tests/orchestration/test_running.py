@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.commands.options import open_pipeline
 from engage_pipeline.errors import UserError
 from engage_pipeline.orchestration import backfilling, running
@@ -19,7 +21,7 @@ from engage_pipeline.orchestration.history import open_instance
 from engage_pipeline.orchestration.pools import set_up_pools
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.orchestration.running import materialize
-from engage_pipeline.store.plan import Step
+from engage_pipeline.store.plan import SEGMENTS, Step
 from engage_pipeline_tests import worlds
 
 pytestmark = pytest.mark.long
@@ -96,6 +98,35 @@ def test_a_backfill_and_a_command_keep_the_settings_that_they_started_with(
     done = backfilling.backfill(Pipeline(config=str(config)), instance, "tweet_parts", ["part-00000"])
     assert done.failures == ()
     assert opened.store().settings.seed == 77
+
+
+def selections(instance: dg.DagsterInstance) -> list[set[str]]:
+    """The assets of each run, the first first."""
+    runs = [run for run in instance.get_runs(ascending=True) if run.asset_selection]
+    return [{key.to_user_string() for key in run.asset_selection or ()} for run in runs]
+
+
+def test_what_was_never_made_is_made_in_one_run_up_to_the_submission(
+    config: Path, instance: dg.DagsterInstance
+) -> None:
+    pipeline = Pipeline(config=str(config))
+    tweets, counts = {"validation_tweets", "test_tweets"}, {"interaction_counts", "validation_counts"}
+    running.run_pipeline(pipeline, instance, {"tweet_parts", *tweets, *counts})
+    assert selections(instance) == [{"tweet_parts"}, tweets | counts]
+    store = worlds.store_of(config)
+    for name in ("validation_tweets", "validation_counts"):
+        shutil.rmtree(store.folder(name))
+    running.run_pipeline(pipeline, instance, {"tweet_parts", *tweets, *counts})
+    # The same tweets may come out again, and then interaction_counts stays.
+    assert selections(instance)[2:] == [{"validation_tweets"}, {"validation_counts"}]
+
+
+def test_the_submission_waits_for_the_decision_whether_a_model_predicts(config: Path) -> None:
+    together = list(running._together(worlds.store_of(config), ARTIFACTS))
+    assert together[-1] == ["evaluation", "submission"]
+    assert [name for names in together for name in names] == [name for names in SEGMENTS for name in names]
+    assert together[-2][-1] == "trained_model"
+    assert len(together) == 5
 
 
 def test_several_mistakes_are_one_line(config: Path, instance: dg.DagsterInstance) -> None:

@@ -14,6 +14,7 @@ from engage_pipeline_tests.mutants.areas import (
     model,
     plots,
     rejected,
+    runs,
     shards,
     sql,
     store,
@@ -36,6 +37,7 @@ MUTATIONS = [
     *store.MUTATIONS,
     *mirror.MUTATIONS,
     *checks.MUTATIONS,
+    *runs.MUTATIONS,
     *submission.MUTATIONS,
     *plots.MUTATIONS,
 ]
