@@ -16,6 +16,7 @@ setup: .venv/.installed
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(PIP_INSTALL) --editable .
+	$(BIN)/python -m engage_pipeline.model.compiled_ahead
 	touch $@
 
 # What tests, lint and benchmarks need besides, each when it is first asked for.

@@ -2,8 +2,8 @@
 
     python -m engage_pipeline.model.compiled_ahead
 
-Makes a small fit of the effects and three steps of TableAdamW, so that types are those of a run. What is compiled lies
-beside the source if that is writable (numerics.compilation).
+Looks for similar authors, makes a small fit of the effects, and three steps of TableAdamW, so that types are those of a
+run. What is compiled lies beside the source if that is writable (numerics.compilation).
 """
 
 from dataclasses import fields
@@ -12,6 +12,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from engage_pipeline.interactions.graphs.followers import Followers
+from engage_pipeline.interactions.graphs.similarity import pairs_of
 from engage_pipeline.model.effects import kernels
 from engage_pipeline.model.effects.effects import EFFECTS
 from engage_pipeline.model.effects.fields import EffectRows
@@ -28,9 +30,18 @@ _ROWS = 200
 def compile_ahead() -> None:
     """Calls each compiled loop with the types of a run."""
     openings_of(np.array([0, 2]), np.zeros(2, np.int32))
+    _similar()
     with TemporaryDirectory() as folder:
         _fit(Path(folder))
     _step()
+
+
+def _similar() -> None:
+    """Looks for authors similar to one without followers."""
+    one, starts, nobody = np.zeros(1, np.int64), np.zeros(2, np.int64), np.zeros(0, np.int32)
+    for array in (one, starts, nobody):
+        array.flags.writeable = False  # as those of a file that is mapped to memory
+    list(pairs_of(Followers(one, one, starts, nobody, one, nobody), 0, 1, 2, 0.1))
 
 
 def _fit(folder: Path) -> None:

@@ -1,12 +1,11 @@
-"""The follower sets of authors as a sparse matrix, in files of one folder that are opened by memory map.
+"""The follower sets of authors as lists of numbers, in files of one folder that are opened by memory map.
 
 What does not belong here: who is similar to whom (graphs.similarity).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,39 +16,34 @@ import pyarrow.parquet as pq
 from engage_pipeline.engines.opening import open_engine
 from engage_pipeline.settings.settings import Settings
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
 Integers = npt.NDArray[np.int64]
 _AUTHORS, _EDGES = "follower_authors.parquet", "follower_edges.parquet"
-_MATRIX = ("data", "indices", "indptr")
 
 
-@dataclass(frozen=True)
-class Followers:
-    """Who follows whom; authors are numbered in the order of `sizes`, their numbers of followers (int64, rising).
+class Followers(NamedTuple):
+    """Who follows whom; authors are numbered in the order of `sizes`, their numbers of followers (rising).
 
-    `place` int64 [authors] is each author's place in the order of ids. `matrix` (int32 [authors, viewers], 1 if the
-    viewer follows the author) leaves out viewers who follow one author only.
+    `place` is each author's place in the order of ids. The followers of author a are `viewers[starts[a] : starts[a +
+    1]]`, without those who follow one author only; the authors whom viewer v follows are `authors[viewer_starts[v] :
+    viewer_starts[v + 1]]`, rising. `viewers` and `authors` are int32, all others int64.
     """
 
-    folder: Path
     sizes: Integers
     place: Integers
-    matrix: "csr_array"
+    starts: Integers
+    viewers: npt.NDArray[np.int32]
+    viewer_starts: Integers
+    authors: npt.NDArray[np.int32]
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Opens the files that write_matrix wrote."""
-        from scipy.sparse import csr_array
+        """Opens the files that write_followers wrote."""
+        return cls(*(_read(folder, name) for name in cls._fields))
 
-        sizes, place, *matrix = (_read(folder, name) for name in ("sizes", "place", *_MATRIX))
-        (viewers,) = _read(folder, "viewers").tolist()
-        return cls(folder, sizes, place, csr_array(tuple(matrix), shape=(len(sizes), viewers)))
 
-    def ids(self) -> pa.Array:
-        """Reads the ids of the authors."""
-        return _author_ids(self.folder).take(pa.array(_read(self.folder, "order")))
+def author_ids(folder: Path) -> pa.Array:
+    """Reads the ids of the authors, in the order of their numbers, from what write_followers wrote."""
+    return _ids(folder).take(pa.array(_read(folder, "order")))
 
 
 def read_follows(tweets: Sequence[Path], folder: Path, settings: Settings) -> None:
@@ -63,18 +57,16 @@ def read_follows(tweets: Sequence[Path], folder: Path, settings: Settings) -> No
         engine.write("interactions/follower_edges.sql", folder / _EDGES)
 
 
-def write_matrix(folder: Path) -> Followers:
-    """Writes the matrix of what read_follows wrote, and opens it."""
-    authors = _author_ids(folder)
-    edges = pq.read_table(folder / _EDGES)
+def write_followers(folder: Path) -> Followers:
+    """Writes the lists of what read_follows wrote, and opens them."""
+    ids, edges = _ids(folder), pq.read_table(folder / _EDGES)
     author, viewer = (edges[name].to_numpy() for name in ("author", "viewer"))
-    sizes = np.bincount(author, minlength=len(authors))
+    sizes = np.bincount(author, minlength=len(ids))
     order = np.argsort(sizes, kind="stable")
-    matrix = _matrix(_inverse(order).astype(np.int32)[author], viewer, len(order))
-    place = _inverse(pc.sort_indices(authors).to_numpy())[order]
-    arrays = {name: getattr(matrix, name) for name in _MATRIX}
-    arrays |= {"sizes": sizes[order], "order": order, "place": place, "viewers": np.array([matrix.shape[1]])}
-    for name, array in arrays.items():
+    place = _inverse(pc.sort_indices(ids).to_numpy())[order]
+    lists = _lists(_inverse(order).astype(np.int32)[author], viewer, len(order))
+    arrays = dict(zip(Followers._fields, (sizes[order], place, *lists), strict=True))
+    for name, array in (arrays | {"order": order}).items():
         _write(folder, name, array)
     return Followers.open(folder)
 
@@ -89,7 +81,7 @@ def _read(folder: Path, name: str) -> npt.NDArray:
     return pa.ipc.open_file(pa.memory_map(str(folder / f"{name}.arrow"))).get_batch(0)[name].to_numpy()
 
 
-def _author_ids(folder: Path) -> pa.Array:
+def _ids(folder: Path) -> pa.Array:
     return pq.read_table(folder / _AUTHORS)["author"].combine_chunks()
 
 
@@ -100,13 +92,14 @@ def _inverse(order: npt.NDArray) -> Integers:
     return place
 
 
-def _matrix(author: npt.NDArray[np.int32], viewer: npt.NDArray[np.int32], authors: int) -> "csr_array":
-    """Returns the matrix of Followers; a viewer who follows one author only adds to no similarity."""
+def _lists(author: npt.NDArray[np.int32], viewer: npt.NDArray[np.int32], authors: int) -> list[npt.NDArray]:
+    """Returns the lists of Followers; a viewer who follows one author only adds to no similarity."""
     from scipy.sparse import csr_array
 
-    follows = np.bincount(viewer, minlength=1)
-    shared = follows > 1
+    shared = np.bincount(viewer, minlength=1) > 1
     column = np.cumsum(shared, dtype=np.int32) - 1
     kept = shared[viewer]
     author, viewer = author[kept], column[viewer[kept]]
-    return csr_array((np.ones(len(author), np.int32), (author, viewer)), shape=(authors, int(shared.sum())))
+    follows = csr_array((np.ones(len(author), np.int8), (author, viewer)), shape=(authors, int(shared.sum())))
+    both = (follows, follows.T.tocsr())
+    return [array for one in both for array in (one.indptr.astype(np.int64), one.indices.astype(np.int32))]

@@ -51,6 +51,8 @@ def author_similarity(world: World) -> Iterator[Work]:
     """Similar authors; its rows are the training rows whose followers it reads."""
     import scipy.sparse  # noqa: F401
 
+    from engage_pipeline.interactions.graphs import common_followers  # noqa: F401
+
     with world.store.publish("author_similarity") as draft:
         tweets = world.store.part_paths("author_similarity", "tweets.parquet")
         rows = sum(pq.read_metadata(path).num_rows for path in tweets)
@@ -59,6 +61,8 @@ def author_similarity(world: World) -> Iterator[Work]:
 
 def _similarity_of(graph: str, world: World) -> AbstractContextManager[Work]:
     import scipy.sparse  # noqa: F401
+
+    from engage_pipeline.interactions.graphs import common_followers  # noqa: F401
 
     @contextmanager
     def stage() -> Iterator[Work]:

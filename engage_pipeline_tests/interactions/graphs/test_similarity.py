@@ -1,15 +1,18 @@
-"""Similar authors: ties, thresholds, hubs, and blocks that change nothing."""
+"""Similar authors: ties, thresholds, hubs, and ranges that change nothing."""
 
+from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from engage_pipeline.interactions.graphs import similarity
 from engage_pipeline.interactions.graphs.edges import EDGE_AUTHORS, EDGES
-from engage_pipeline.interactions.graphs.followers import Followers, read_follows, write_matrix
+from engage_pipeline.interactions.graphs.followers import Followers, author_ids, read_follows, write_followers
 from engage_pipeline.interactions.graphs.similarity import pairs_of, planned, similar_authors
 from engage_pipeline_tests.interactions import reference
 from engage_pipeline_tests.interactions.counters.test_counting import exposure
@@ -17,12 +20,16 @@ from engage_pipeline_tests.interactions.typed_parts import write_typed
 from engage_pipeline_tests.samples import tiny_settings
 
 
-def followers_of(matrix: list[list[int]]) -> Followers:
-    """Authors "00", "01", … whose followers are the 1s of the rows of `matrix`."""
-    from scipy.sparse import csr_array
-
-    order = np.arange(len(matrix))
-    return Followers(Path("none"), np.sum(matrix, axis=1), order, csr_array(matrix, dtype=np.int32))
+def followers_of(sets: Sequence[set[int]]) -> Followers:
+    """Authors with the followers `sets`, whose sizes rise; the order of their ids is that of their numbers."""
+    lists, viewers = [sorted(one) for one in sets], range(1 + max(map(max, sets)))
+    followed = [[author for author, one in enumerate(sets) if viewer in one] for viewer in viewers]
+    sides = [
+        array
+        for side in (lists, followed)
+        for array in (np.cumsum([0, *map(len, side)]), np.array([one for each in side for one in each], np.int32))
+    ]
+    return Followers(np.array([len(one) for one in sets]), np.arange(len(sets)), *sides)
 
 
 def follow(followers: dict[str, str], path: Path) -> Path:
@@ -78,22 +85,22 @@ def test_only_the_author_itself_is_kept_of_one(tmp_path: Path) -> None:
 def test_viewers_of_a_single_author_count_in_sizes_only(tmp_path: Path) -> None:
     path = follow({"ana": "abc", "ben": "a"}, tmp_path / "tweets.parquet")
     read_follows([path], tmp_path, tiny_settings(tmp_path))
-    followers = write_matrix(tmp_path)
-    assert followers.ids().to_pylist() == ["ben", "ana"]
-    assert followers.sizes.tolist() == [1, 3]
-    assert followers.place.tolist() == [1, 0]
-    assert followers.matrix.toarray().tolist() == [[1], [1]]
+    assert {name: array.tolist() for name, array in write_followers(tmp_path)._asdict().items()} == {
+        "sizes": [1, 3], "place": [1, 0],
+        "starts": [0, 1, 2], "viewers": [0, 0],
+        "viewer_starts": [0, 2], "authors": [0, 1],
+    }  # fmt: skip
+    assert author_ids(tmp_path).to_pylist() == ["ben", "ana"]
 
 
 @given(
     sets=st.lists(st.sets(st.integers(0, 9), min_size=1), min_size=1, max_size=12),
-    most_products=st.integers(1, 60),
-    blocks_an_item=st.integers(1, 3),
+    comparisons=st.integers(1, 60),
+    top_n=st.integers(1, 5),
     threshold=st.sampled_from([0.05, 0.1, 1 / 3, 0.5, 1.0]),
 )
-def test_blocks_and_size_ranges_change_nothing(
-    sets: list[set[int]], most_products: int, blocks_an_item: int, threshold: float
-) -> None:
+@example(sets=[{0}, {0}, {0, 1}, {0}, {0, 1}, {1}], comparisons=60, top_n=4, threshold=0.05)
+def test_ranges_and_sizes_change_nothing(sets: list[set[int]], comparisons: int, top_n: int, threshold: float) -> None:
     sets = sorted(sets, key=len)
     names = [f"{index:02}" for index in range(len(sets))]
     rows = [
@@ -101,24 +108,31 @@ def test_blocks_and_size_ranges_change_nothing(
         for author, viewers in zip(names, sets, strict=True)
         for viewer in viewers
     ]
-    followers = followers_of([[int(viewer in viewers) for viewer in range(10)] for viewers in sets])
+    followers = followers_of(sets)
     graph: reference.Graph = {}
-    end = 0
-    for blocks in planned(followers, threshold, most_products, blocks_an_item):
-        for (start, stop), pairs in zip(blocks.bounds, pairs_of(followers, blocks, 4, threshold), strict=True):
-            assert start == end
-            end = stop
+    for start, stop in planned(followers, comparisons):
+        for pairs in pairs_of(followers, start, stop, top_n, threshold):
+            assert set(pairs.author) <= set(range(start, stop))
             for author, similar, jaccard in zip(pairs.author, pairs.similar, pairs.jaccard, strict=True):
                 graph.setdefault(names[author], []).append((names[similar], jaccard))
-    assert end == len(sets)
-    assert graph == reference.similar_authors(rows, 4, threshold)
+    assert graph == reference.similar_authors(rows, top_n, threshold)
 
 
-def test_a_block_is_cut_before_its_product_grows_large() -> None:
-    followers = followers_of([[1] * 50] * 50)
-    items = [blocks.bounds for blocks in planned(followers, 0.1, 5000, 20)]
-    assert [len(bounds) for bounds in items] == [20, 5]
-    assert [bounds for item in items for bounds in item] == [(start, start + 2) for start in range(0, 50, 2)]
+def test_many_authors_are_found_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    followers = followers_of([{0, number} for number in range(1, 8)])
+    (whole,) = pairs_of(followers, 0, 7, 4, 0.1)
+    monkeypatch.setattr(similarity, "AUTHORS_AT_ONCE", 3)
+    some = list(pairs_of(followers, 0, 7, 4, 0.1))
+    assert [len(pairs.author) for pairs in some] == [9, 9, 3]
+    assert [np.concatenate(columns).tolist() for columns in zip(*map(astuple, some), strict=True)] == [
+        column.tolist() for column in astuple(whole)
+    ]
+
+
+def test_a_range_is_cut_before_it_takes_long() -> None:
+    followers = followers_of([set(range(50))] * 50)
+    assert planned(followers, 5000) == [(start, start + 2) for start in range(0, 50, 2)]
+    assert planned(followers, 1) == [(start, start + 1) for start in range(50)]
 
 
 def test_processes_write_the_same_bytes(tmp_path: Path) -> None:
