@@ -37,7 +37,8 @@ SCHEMA = pa.schema(
 )
 COMPARISONS = 20_000_000
 """Of an item, unless one author alone has more: about a tenth of a second."""
-AUTHORS_AT_ONCE = 16_384
+PAIRS_AT_ONCE = 131_072
+"""Room for so many pairs, or those of one author."""
 PAIR_COLUMNS = ("author", "similar", "jaccard", "rank")
 
 
@@ -87,12 +88,13 @@ def pairs_of(followers: Followers, start: int, stop: int, top_n: int, threshold:
     from engage_pipeline.interactions.graphs.common_followers import Found, most_similar
 
     authors = len(followers.sizes)
+    most = min(top_n, authors) - 1
+    at_once = max(PAIRS_AT_ONCE // max(most, 1), 1)
+    found = Found(*(np.empty(at_once * most, dtype) for dtype in (np.int64, np.int64, np.float64, np.int64)))
     shared, met = np.zeros(authors, np.int32), np.empty(authors, np.int32)
-    for first in range(start, stop, AUTHORS_AT_ONCE):
-        last = min(first + AUTHORS_AT_ONCE, stop)
-        most = (last - first) * (top_n - 1)
-        found = Found(*(np.empty(most, dtype) for dtype in (np.int64, np.int64, np.float64, np.int64)))
-        count = most_similar(first, last, top_n - 1, threshold, followers, shared, met, found)
+    for first in range(start, stop, at_once):
+        last = min(first + at_once, stop)
+        count = most_similar(first, last, most, threshold, followers, shared, met, found)
         yield Pairs(*(column[:count].copy() for column in found))
 
 

@@ -121,12 +121,16 @@ def test_ranges_and_sizes_change_nothing(sets: list[set[int]], comparisons: int,
 def test_many_authors_are_found_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     followers = followers_of([{0, number} for number in range(1, 8)])
     (whole,) = pairs_of(followers, 0, 7, 4, 0.1)
-    monkeypatch.setattr(similarity, "AUTHORS_AT_ONCE", 3)
+    monkeypatch.setattr(similarity, "PAIRS_AT_ONCE", 10)
     some = list(pairs_of(followers, 0, 7, 4, 0.1))
     assert [len(pairs.author) for pairs in some] == [9, 9, 3]
     assert [np.concatenate(columns).tolist() for columns in zip(*map(astuple, some), strict=True)] == [
         column.tolist() for column in astuple(whole)
     ]
+    monkeypatch.setattr(similarity, "PAIRS_AT_ONCE", 1)
+    assert len(list(pairs_of(followers, 0, 7, 4, 0.1))) == 7
+    (everyone,) = pairs_of(followers, 6, 7, 10**12, 0.1)
+    assert len(everyone.author) == 6
 
 
 def test_a_range_is_cut_before_it_takes_long() -> None:

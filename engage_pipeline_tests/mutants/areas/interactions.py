@@ -56,7 +56,7 @@ MUTATIONS = [
         "interactions",
         "interactions/graphs/similarity.py",
         "interactions/graphs/test_similarity.py interactions/test_edges_by_hand.py",
-        ("last = min(first + AUTHORS_AT_ONCE, stop)", "last = first + 1"),
+        ("last = min(first + at_once, stop)", "last = first + 1"),
         ("reached[start] + comparisons", "comparisons"),
     ),
     *mutations(
