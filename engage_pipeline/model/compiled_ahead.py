@@ -30,13 +30,13 @@ _ROWS = 200
 def compile_ahead() -> None:
     """Calls each compiled loop with the types of a run."""
     openings_of(np.array([0, 2]), np.zeros(2, np.int32))
-    _similar()
+    look_for_similar()
     with TemporaryDirectory() as folder:
         _fit(Path(folder))
     _step()
 
 
-def _similar() -> None:
+def look_for_similar() -> None:
     """Looks for authors similar to one without followers."""
     one, starts, nobody = np.zeros(1, np.int64), np.zeros(2, np.int64), np.zeros(0, np.int32)
     for array in (one, starts, nobody):

@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.catalogue import ARTIFACTS, Stage
 from engage_pipeline.errors import UserError
 from engage_pipeline.machine import stopping
 from engage_pipeline.metrics import format_table
@@ -88,20 +88,26 @@ def run_pipeline(
 def _together(store: ArtifactStore, wanted: Collection[str]) -> Iterator[list[str]]:
     """Yields the wanted names of segments that are planned and made together, each once those before are made.
 
-    A segment joins the one before if nothing of it was ever made: whatever comes out above, all of it must be made. The
-    submission needs a model that predicts, so its segment stays alone.
+    A segment joins the one before if nothing of it was ever made: whatever comes out above, all of it must be made. But
+    what is wrong with raw files stops all before anything is learned from them, and the submission needs a model that
+    predicts, so these segments stay alone.
     """
     left = list(SEGMENTS)
     while left:
         first = left.pop(0)
         names = [name for name in first if name in wanted]
-        while left and not any(ARTIFACTS[name].partitioned or name == SUBMISSION for name in (*first, *left[0])):
+        while left and not any(map(_stays_alone, (*first, *left[0]))):
             following = [name for name in left[0] if name in wanted]
             if any(store.stale(name) != NOT_THERE for name in following):
                 break
             names += following
             del left[0]
         yield names
+
+
+def _stays_alone(name: str) -> bool:
+    artifact = ARTIFACTS[name]
+    return artifact.partitioned or artifact.stage == Stage.INGEST or name == SUBMISSION
 
 
 def summary(store: ArtifactStore, made: Sequence[Step]) -> str:

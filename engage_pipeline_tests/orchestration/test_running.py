@@ -109,16 +109,19 @@ def selections(instance: dg.DagsterInstance) -> list[set[str]]:
 def test_what_was_never_made_is_made_in_one_run_up_to_the_submission(
     config: Path, instance: dg.DagsterInstance
 ) -> None:
-    pipeline = Pipeline(config=str(config))
-    tweets, counts = {"validation_tweets", "test_tweets"}, {"interaction_counts", "validation_counts"}
-    running.run_pipeline(pipeline, instance, {"tweet_parts", *tweets, *counts})
-    assert selections(instance) == [{"tweet_parts"}, tweets | counts]
-    store = worlds.store_of(config)
-    for name in ("validation_tweets", "validation_counts"):
+    pipeline, store = Pipeline(config=str(config)), worlds.store_of(config)
+    tweets, below = {"validation_tweets", "test_tweets"}, {"interaction_counts", "user_communities"}
+    running.run_pipeline(pipeline, instance, {"tweet_parts", *tweets, *below})
+    assert selections(instance) == [{"tweet_parts"}, tweets, {"interaction_counts"}, {"user_communities"}]
+    languages = {"finetuned_encoder", "token_sketches", "emde_sketches"}
+    running.run_pipeline(pipeline, instance, {"tweet_parts", *tweets, *languages})
+    assert selections(instance)[4:] == [{"finetuned_encoder"}, {"token_sketches", "emde_sketches"}]
+    for name in ("token_sketches", "emde_sketches"):
         shutil.rmtree(store.folder(name))
-    running.run_pipeline(pipeline, instance, {"tweet_parts", *tweets, *counts})
-    # The same tweets may come out again, and then interaction_counts stays.
-    assert selections(instance)[2:] == [{"validation_tweets"}, {"validation_counts"}]
+    shutil.copytree(store.folder("finetuned_encoder"), store.folder("emde_sketches"))
+    running.run_pipeline(pipeline, instance, {"tweet_parts", *tweets, *languages})
+    # The sketches may be the same again, and then those below them stay.
+    assert selections(instance)[6:] == [{"token_sketches"}, {"emde_sketches"}]
 
 
 def test_the_submission_waits_for_the_decision_whether_a_model_predicts(config: Path) -> None:
@@ -126,7 +129,9 @@ def test_the_submission_waits_for_the_decision_whether_a_model_predicts(config: 
     assert together[-1] == ["evaluation", "submission"]
     assert [name for names in together for name in names] == [name for names in SEGMENTS for name in names]
     assert together[-2][-1] == "trained_model"
-    assert len(together) == 5
+    assert len(together) == 6
+    assert together[0] == ["tweet_parts"]
+    assert set(together[1]) == {"validation_tweets", "test_tweets"}
 
 
 def test_several_mistakes_are_one_line(config: Path, instance: dg.DagsterInstance) -> None:

@@ -49,9 +49,7 @@ def validation_counts(world: World) -> Iterator[Work]:
 @contextmanager
 def author_similarity(world: World) -> Iterator[Work]:
     """Similar authors; its rows are the training rows whose followers it reads."""
-    import scipy.sparse  # noqa: F401
-
-    from engage_pipeline.interactions.graphs import common_followers  # noqa: F401
+    _import_similarity()
 
     with world.store.publish("author_similarity") as draft:
         tweets = world.store.part_paths("author_similarity", "tweets.parquet")
@@ -60,9 +58,7 @@ def author_similarity(world: World) -> Iterator[Work]:
 
 
 def _similarity_of(graph: str, world: World) -> AbstractContextManager[Work]:
-    import scipy.sparse  # noqa: F401
-
-    from engage_pipeline.interactions.graphs import common_followers  # noqa: F401
+    _import_similarity()
 
     @contextmanager
     def stage() -> Iterator[Work]:
@@ -73,6 +69,15 @@ def _similarity_of(graph: str, world: World) -> AbstractContextManager[Work]:
         yield lambda: Done(edges, compute_similarity(world, [tweets], folder / SIMILAR_AUTHORS))
 
     return stage()
+
+
+def _import_similarity() -> None:
+    """What the first search for similar authors imports, and its compiled loop, so that they are not measured."""
+    import scipy.sparse  # noqa: F401
+
+    from engage_pipeline.model.compiled_ahead import look_for_similar
+
+    look_for_similar()
 
 
 def compute_similarity(world: World, tweets: list[Path], output: Path) -> dict[str, float]:

@@ -10,10 +10,11 @@ MUTATIONS = [
         "runs",
         "orchestration/running.py",
         RUNNING,
-        (" or name == SUBMISSION for name", " for name"),
+        (" or name == SUBMISSION", ""),
+        ("artifact.stage == Stage.INGEST or ", ""),
         ("if any(store.stale(name) != NOT_THERE for name in following):", "if False:"),
         ("if any(store.stale(name) != NOT_THERE for name in following):", "if True:"),
-        ("ARTIFACTS[name].partitioned or ", ""),
+        ("return artifact.partitioned or ", "return "),
     ),
     *mutations(
         "runs",
