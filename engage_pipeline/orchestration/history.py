@@ -128,9 +128,11 @@ class _PatientConnection(sqlite3.Connection):
         idle = _idle
         if idle is None or not Path(self.path).is_file():
             self.close_file()
-        else:
-            self.rollback()
-            idle.setdefault(self.path, []).append(self)
+            return
+        self.rollback()
+        kept = idle.setdefault(self.path, [])
+        if self not in kept:  # closed twice, it must not be two people's
+            kept.append(self)
 
     def close_file(self) -> None:
         super().close()

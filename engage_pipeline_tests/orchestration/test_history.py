@@ -81,6 +81,7 @@ def test_what_was_not_committed_is_gone_when_a_connection_is_used_again(tmp_path
         assert raw.dbapi_connection is first
         raw.cursor().execute("INSERT INTO numbers VALUES (1)")
         raw.dbapi_connection.close()
+        raw.dbapi_connection.close()
         with engine.connect() as again, engine.connect() as beside:
             assert again.connection.dbapi_connection is first
             assert beside.connection.dbapi_connection is not first, "two at once are two"

@@ -22,8 +22,9 @@ MUTATIONS = [
         HISTORY,
         ("return (_idle or {})[path].pop()", "return (_idle or {})[path][-1]"),
         ("return (_idle or {})[path].pop()", "pass"),
-        ("            self.rollback()\n", ""),
+        ("        self.rollback()\n", ""),
         ("            connection.close_file()", "            pass"),
+        ("if self not in kept:", "if True:"),
         ("idle is None or not Path(self.path).is_file()", "idle is None"),
     ),
 ]
