@@ -115,7 +115,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.LANGUAGE,
             ("tweet_parts",),
             (*_ENCODER_TRAINING, "seed", "training_threads"),
-            "3",
+            "4",
             parts_setting="encoder.parts",
         ),
         Artifact(

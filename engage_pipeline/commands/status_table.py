@@ -23,7 +23,7 @@ class ArtifactState:
 
     `reason`: why `engage run` would make it again; None if it is current. `seconds` (wall time) and `peak_mb`
     (resident) are those of its making, `created` is its time (ISO 8601, UTC). `deletions`: a note if it holds deleted
-    rows.
+    rows. `why`: why there is nothing in it.
     """
 
     artifact: str
@@ -35,11 +35,13 @@ class ArtifactState:
     version: str | None = None
     created: str | None = None
     deletions: str | None = None
+    why: str | None = None
 
     @property
     def in_words(self) -> str:
         """The last column of the table."""
-        return "; ".join([self.reason or "current", *([self.deletions] if self.deletions else [])])
+        nothing = f"nothing in it ({self.why})" if self.why else None
+        return "; ".join(filter(None, (self.reason or "current", nothing, self.deletions)))
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ def _state(store: ArtifactStore, name: str, key: str | None, deletions: Mapping[
         version=manifest.version,
         created=manifest.created,
         deletions=deletions.get(label(name, key)),
+        why=facts.why,
     )
 
 

@@ -45,7 +45,7 @@ class SimilarityFacts(Facts):
 
 
 class CommunityFacts(Facts):
-    """Figures of user_communities. `why` is the reason if none were computed.
+    """Figures of user_communities.
 
     `shares` holds, for authors and for viewers, the share of each community: (rank from 1, share).
     """
@@ -53,4 +53,3 @@ class CommunityFacts(Facts):
     communities: int
     users: int = 0
     shares: Mapping[str, Sequence[tuple[int, float]]] = {}
-    why: str | None = None

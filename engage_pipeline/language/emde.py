@@ -124,21 +124,25 @@ def middle(values: Doubles) -> Doubles:
 def code_tokens(token_vectors: Path, output: Path, settings: Settings) -> dict[str, Any]:
     """Fits a coder on token_vectors.parquet; writes codes.parquet (token, codes) and emde.safetensors into `output`.
 
-    Returns tokens, depth, width, used_share (the share of code values in use), and occupancy (see `code_occupancy`).
+    Of no tokens there is no coder, and codes.parquet is empty. Returns tokens, depth, width, used_share (the share of
+    code values in use), and occupancy (see `code_occupancy`); of no tokens also why.
     """
     table = pq.read_table(token_vectors)
     column = table["vector"].combine_chunks()
-    vectors = column.flatten().to_numpy().reshape(len(column), -1)
+    vectors = column.flatten().to_numpy().reshape(len(column), column.type.list_size)
     depth, width = settings.sketch_depth, settings.sketch_width
-    coder = fit_emde(vectors, depth=depth, width=width, seed=settings.seed)
-    codes = coder.codes(vectors)
-    coder.save(output / EMDE)
+    codes = np.empty((0, depth), np.int32)
+    if len(vectors):
+        coder = fit_emde(vectors, depth=depth, width=width, seed=settings.seed)
+        codes = coder.codes(vectors)
+        coder.save(output / EMDE)
     lists = pa.FixedSizeListArray.from_arrays(pa.array(codes.ravel(), pa.int32()), depth)
     columns = [table["token"].combine_chunks(), lists]
     pq.write_table(pa.table(columns, schema=code_schema(depth)), output / CODES, compression="zstd")
     used = np.mean([len(np.unique(codes[:, level])) / width for level in range(depth)])
     shares = {"used_share": round(float(used), 4), "occupancy": code_occupancy(codes, width)}
-    return {"tokens": len(codes), "depth": depth, "width": width, **shares}
+    why = {} if len(codes) else {"why": "no token has a vector"}
+    return {"tokens": len(codes), "depth": depth, "width": width, **shares, **why}
 
 
 def code_occupancy(codes: npt.NDArray[np.int32], width: int) -> list[list[int]]:

@@ -54,7 +54,7 @@ class Base:
 
 def write_encoder_card(folder: Path, facts: EncoderFacts, rows: TrainedOn, settings: Settings) -> None:
     """Writes README.md into the `folder` that finetune_encoder filled. Raises UserError: the base encoder is gone."""
-    base = _base(settings.encoder.model)
+    base = _base(settings.encoder.base)
     config = json.loads((folder / CONFIG).read_bytes())
     text = text_template("engage_pipeline.language", "encoder_card.md").render(
         base=base,
@@ -78,9 +78,9 @@ def joined_days(days: Iterable[str]) -> tuple[str, str]:
     return (found[0], found[-1]) if found else ("", "")
 
 
-def _base(name: str) -> Base:
+def _base(name: str | None) -> Base:
     folder = base_folder(name)
-    if folder is None:
+    if name is None or folder is None:
         return Base()
     if local_folder(name) is None:
         return Base(name, folder.name if _COMMIT.fullmatch(folder.name) else "")

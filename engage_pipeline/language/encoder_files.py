@@ -7,21 +7,45 @@ import json
 from pathlib import Path
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.settings.computing import AUTO, DISTILBERT, NONE
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.file_names import TOKENIZER_FILES
 
-TINY = "tiny"
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-REMEDY = f"give a local folder with {CONFIG} and {WEIGHTS}, or `{TINY}`"
+REMEDY = f"give a local folder with {CONFIG} and {WEIGHTS}, or `{NONE}`"
+SKIPPED = (
+    "finetuned_encoder, token_sketches and emde_sketches are skipped, and the network reads words without what an "
+    "encoder knows of them"
+)
+WORDS = "deep_fm"
+"""The architecture that reads words beside sketches."""
+SKETCHES_ALONE = "reads text by sketches alone: give an encoder"
 _POSITIONS = "max_position_embeddings"
 
 
-def require_encoder(settings: Settings) -> None:
-    """Checks the encoder's files and fetches missing ones from the hub.
+def why_none(settings: Settings) -> str | None:
+    """Checks the encoder's files and fetches missing ones from the hub. Returns why there is no encoder, and what is
+    skipped; None if there is one.
 
-    Raises UserError: files that are missing and can't be fetched, an encoder that reads fewer than encoder.max_tokens.
+    Raises UserError: files that are missing and can't be fetched, unless `auto` allows it; an encoder that reads fewer
+    than encoder.max_tokens; none for a network that reads text by sketches alone.
     """
-    name = settings.encoder.model
+    model, network = settings.encoder.model, settings.network
+    if model == NONE:
+        if network.architecture != WORDS:
+            raise UserError(f"encoder.model: {NONE}, but network.architecture {network.architecture} {SKETCHES_ALONE}")
+        return f"encoder.model: {NONE}; {SKIPPED}"
+    if model == AUTO and network.architecture == WORDS:
+        try:
+            base_folder(DISTILBERT)
+        except UserError as error:
+            return f"{str(error).removesuffix(REMEDY)}{SKIPPED}; to have one, give its name or folder as encoder.model"
+    _require_encoder(settings)
+    return None
+
+
+def _require_encoder(settings: Settings) -> None:
+    name = settings.encoder.base
     folder = base_folder(name)
     if folder is None:
         return
@@ -33,12 +57,12 @@ def require_encoder(settings: Settings) -> None:
         require_positions(positions, settings)
 
 
-def base_folder(name: str) -> Path | None:
-    """Returns the folder with the files that `encoder.model` names, fetched from the hub if necessary; None for `tiny`.
+def base_folder(name: str | None) -> Path | None:
+    """Returns the folder with the files of `encoder.base`, fetched from the hub if necessary; None for None.
 
     Raises UserError: no weights in it, or it can't be fetched.
     """
-    return None if name == TINY else local_folder(name) or _from_hub(name)
+    return None if name is None else local_folder(name) or _from_hub(name)
 
 
 def require_positions(positions: int, settings: Settings) -> None:

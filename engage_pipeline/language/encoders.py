@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.language.encoder_files import CONFIG, REMEDY, TINY, WEIGHTS, local_folder, require_positions
+from engage_pipeline.language.encoder_files import CONFIG, REMEDY, WEIGHTS, local_folder, require_positions
 from engage_pipeline.language.ragged import TokenLists
 from engage_pipeline.schema import VOCABULARY_SIZE
+from engage_pipeline.settings.computing import TINY
 from engage_pipeline.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def starting_encoder(settings: Settings) -> "PreTrainedModel":
     Raises UserError: it can't be loaded, has pickled weights only, or reads fewer than encoder.max_tokens.
     """
     with quiet_transformers():
-        model = _tiny_encoder(settings) if settings.encoder.model == TINY else _pretrained(settings.encoder.model)
+        model = _tiny_encoder(settings) if settings.encoder.base is None else _pretrained(settings.encoder.base)
     positions = getattr(model.config, "max_position_embeddings", None)
     if positions is not None:
         require_positions(positions, settings)

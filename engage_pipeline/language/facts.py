@@ -8,24 +8,29 @@ from engage_pipeline.store.facts import Facts
 class EncoderFacts(Facts):
     """Figures of finetuned_encoder: tweets that trained it and held-out ones, steps, losses in nats a masked token.
 
-    `losses` are means over neighbouring steps; `loss_steps` holds the last step of each.
+    `steps` of `planned_steps` were taken, and the weights after `published_step` are published. `losses` are means over
+    neighbouring steps; `loss_steps` holds the last step of each. `looks` are (step, held-out loss).
     """
 
-    tweets: int
+    tweets: int = 0
     heldout_tweets: int = 0
-    steps: int
-    heldout_loss_before: float
-    heldout_loss_after: float
-    loss_steps: Sequence[int]
-    losses: Sequence[float]
+    steps: int = 0
+    planned_steps: int = 0
+    published_step: int = 0
+    heldout_loss_before: float = 0
+    heldout_loss_after: float = 0
+    looks: Sequence[tuple[int, float]] = []
+    loss_steps: Sequence[int] = []
+    losses: Sequence[float] = []
 
     def training_curve(self) -> list[tuple[int, float]]:
         """Step and loss of the tweets that trained it."""
         return list(zip(self.loss_steps, self.losses, strict=True))
 
     def heldout_curve(self) -> list[tuple[int, float]]:
-        """Step and loss of the held-out tweets, before and after."""
-        return [(0, self.heldout_loss_before), (self.steps, self.heldout_loss_after)]
+        """Step and loss of the held-out tweets: before, on the way, and of the weights that are published."""
+        on_the_way = [look for look in self.looks if look[0] != self.published_step]
+        return sorted([(0, self.heldout_loss_before), *on_the_way, (self.published_step, self.heldout_loss_after)])
 
 
 class TokenFacts(Facts):
@@ -57,11 +62,7 @@ class SketchFacts(Facts):
 
 
 class TopicFacts(Facts):
-    """Figures of tweet_topics: topics, and the share of the tweets in them: (rank from 1, share).
-
-    `why` says why none were looked for.
-    """
+    """Figures of tweet_topics: topics, and the share of the tweets in them: (rank from 1, share)."""
 
     topics: int
     shares: Sequence[tuple[int, float]] = []
-    why: str | None = None

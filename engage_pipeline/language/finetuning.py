@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.language.early_stopping import take_best
 from engage_pipeline.language.encoders import (
     check_tokens,
     quiet_transformers,
@@ -17,6 +18,7 @@ from engage_pipeline.language.encoders import (
     step_file,
 )
 from engage_pipeline.language.ragged import Integers, TokenLists, training_batches
+from engage_pipeline.language.resume import History
 from engage_pipeline.language.tokenizer_files import copy_tokenizer
 from engage_pipeline.language.tweets import distinct_tweets
 from engage_pipeline.machine.device import torch_device
@@ -39,9 +41,9 @@ def finetune_encoder(
     Writes config.json, model.safetensors, the tokenizer of `encoder.model` if there is one, step-<n>.safetensors every
     `save_steps` steps, and loss.json into `output`: a folder for transformers' from_pretrained.
     Resumes from the state in `workspace` if there is one. `bf16` None = if engine.device computes it fast. Returns the
-    content of loss.json: tweets, heldout_tweets, steps, checkpoints (steps), heldout_loss_before and _after, loss_steps
-    and losses (nats; means over at most 200 runs of steps). Raises UserError: the encoder is unavailable, does not fit
-    the tweets, or diverges.
+    content of loss.json: tweets, heldout_tweets, steps taken, planned_steps, published_step (of the weights),
+    checkpoints (steps), heldout_loss_before and _after, looks (step, held-out loss), loss_steps and losses (nats; means
+    over at most 200 runs of steps). Raises UserError: the encoder is unavailable, does not fit the tweets, or diverges.
     """
     from engage_pipeline.language.masked_loss import check_architecture
     from engage_pipeline.language.mlm_training import heldout_loss, train
@@ -61,20 +63,31 @@ def finetune_encoder(
             training.lengths, batch_size=encoder.batch_size, epochs=encoder.epochs, seed=settings.seed
         )
         history = train(model, training, heldout, steps, workspace, settings, bf16=bf16)
+        published_step = take_best(model, history.looks, workspace) or len(history.losses)
         after = heldout_loss(model, heldout, settings, bf16=bf16)
         save_encoder(model, output)
-        copy_tokenizer(encoder.model, output)
+        copy_tokenizer(encoder.base, output)
     facts = {
         "tweets": len(training),
         "heldout_tweets": len(heldout),
-        "steps": len(steps),
-        "checkpoints": _copy_checkpoints(workspace, output, encoder.save_steps, len(steps)),
-        "heldout_loss_before": history.heldout_before,
+        "planned_steps": len(steps),
+        "published_step": published_step,
+        "checkpoints": _copy_checkpoints(workspace, output, encoder.save_steps, len(history.losses)),
         "heldout_loss_after": after,
-        **loss_curve(history.losses),
+        **_course(history),
     }
     (output / LOSSES).write_text(json.dumps(facts, indent=1), encoding="utf-8")
     return facts
+
+
+def _course(history: History) -> dict[str, Any]:
+    """Returns the figures of what was seen on the way."""
+    return {
+        "steps": len(history.losses),
+        "heldout_loss_before": history.heldout_before,
+        "looks": [list(look) for look in history.looks],
+        **loss_curve(history.losses),
+    }
 
 
 def split(tweets: int, heldout_share: float, seed: int) -> tuple[Integers, Integers]:

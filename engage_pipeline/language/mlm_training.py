@@ -18,12 +18,13 @@ from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallb
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import atomic_file
+from engage_pipeline.language.early_stopping import has_stalled, is_look, keep_best, some_of
 from engage_pipeline.language.encoders import save_weights, step_file
 from engage_pipeline.language.masked_loss import masked_loss
 from engage_pipeline.language.masking import IGNORED, mask_tokens
 from engage_pipeline.language.ragged import Integers, TokenLists, batches_by_length
 from engage_pipeline.language.resume import History, check_finite, diverged, last_state, load_state, save_state
-from engage_pipeline.progress import Progress, progress
+from engage_pipeline.progress import LOGGER, Progress, progress
 from engage_pipeline.settings.computing import EncoderSettings
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.tracking.tracked import MOST_POINTS, Tracked, tracking
@@ -93,12 +94,15 @@ def heldout_loss(model: PreTrainedModel, tweets: TokenLists, settings: Settings,
 
 @dataclass
 class Run:
-    """A fine-tuning run: its settings, the folder of its states, its first step, its losses, its precision."""
+    """A fine-tuning run: its settings, the folder of its states, its first step and the number of all, its losses, the
+    tweets that a look takes, its precision."""
 
     settings: Settings
     workspace: Path
     first: int
+    steps: int
     history: History
+    looked_at: TokenLists
     bf16: bool
 
 
@@ -126,20 +130,22 @@ class MaskedTrainer(Trainer):
 
 
 class Bookkeeping(TrainerCallback):
-    """Shows progress and keeps states and checkpoints."""
+    """Shows progress, looks at the held-out loss and keeps states and checkpoints."""
 
-    def __init__(self, run: Run, tracker: Progress, tracked: Tracked, steps: int) -> None:
-        """Starts the clock of the states. `tracked` gets a loss about MOST_POINTS times in all the `steps`."""
-        self.run, self.tracker, self.tracked, self.steps = run, tracker, tracked, steps
+    def __init__(self, run: Run, tracker: Progress, tracked: Tracked) -> None:
+        """Starts the clock of the states. `tracked` gets a loss about MOST_POINTS times in all the steps."""
+        self.run, self.tracker, self.tracked = run, tracker, tracked
         self._saved = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Shows the loss and saves weights and state if they are due; called after every optimizer step."""
-        step = self.run.first + state.global_step
+        """Shows the loss, looks and saves weights and state if they are due; called after every optimizer step."""
+        step, steps = self.run.first + state.global_step, self.run.steps
         self.tracker.advance(1, f"loss {self.run.history.losses[-1]:.3f}")
-        span = math.ceil(self.steps / MOST_POINTS)
-        if step % span == 0 or step == self.steps:
+        span = math.ceil(steps / MOST_POINTS)
+        if step % span == 0 or step == steps:
             self.tracked.log({"loss": float(np.mean(self.run.history.losses[-((step - 1) % span + 1) :]))}, step)
+        if is_look(step, steps, self.run.settings.encoder):
+            control.should_training_stop = self._look(kwargs["model"], step)
         kept = step % self.run.settings.encoder.save_steps == 0
         if kept:
             check_finite(kwargs["model"], step)
@@ -148,6 +154,18 @@ class Bookkeeping(TrainerCallback):
         if kept or time.monotonic() - self._saved > SECONDS_BETWEEN_STATES:
             save_state(self.run.workspace, step, kwargs["model"], kwargs["optimizer"], self.run.history)
             self._saved = time.monotonic()
+
+    def _look(self, model: PreTrainedModel, step: int) -> bool:
+        """Looks at the held-out loss after `step`; returns whether it no longer improves."""
+        run, looks = self.run, self.run.history.looks
+        loss = heldout_loss(model, run.looked_at, run.settings, bf16=run.bf16)
+        looks.append((step, loss))
+        self.tracked.log({"heldout_loss": loss}, step)
+        keep_best(model, looks, run.workspace)
+        stalled = has_stalled(looks, run.settings.encoder.patience)
+        if stalled and step < run.steps:
+            LOGGER.info("finetuned_encoder: stops at step %s of %s: the held-out loss no longer falls", step, run.steps)
+        return stalled
 
 
 def train(
@@ -162,7 +180,8 @@ def train(
 ) -> History:
     """Trains `model` in place over `steps` (rows of `tweets`), resuming from the state in `workspace` if there is one.
 
-    Returns the held-out loss before the first step and the loss of every step.
+    It ends before the last step once the held-out loss no longer improves, as `encoder.patience` says. Returns the
+    held-out loss before the first step, the loss of every step taken, and the looks on the way.
     """
     encoder = settings.encoder
     optimizer = adamw(model, encoder)
@@ -170,7 +189,7 @@ def train(
     first, history = load_state(state, model, optimizer) if state else (0, None)
     if history is None:
         history = History(heldout_loss(model, heldout, settings, bf16=bf16))
-    run = Run(settings, workspace, first, history, bf16)
+    run = Run(settings, workspace, first, len(steps), history, some_of(heldout), bf16)
     batches = MaskedBatches(
         tweets,
         steps,
@@ -179,15 +198,15 @@ def train(
         probability=encoder.mask_probability,
         vocabulary=model.config.vocab_size,
     )
-    if len(batches):
+    if len(batches) and not has_stalled(history.looks, encoder.patience):
         track = tracking(settings, "finetuned_encoder", workspace.name)
         with progress("finetuned_encoder", len(steps), "steps") as tracker, track(first) as tracked:
-            bookkeeping = Bookkeeping(run, tracker.advance(first), tracked, len(steps))
+            bookkeeping = Bookkeeping(run, tracker.advance(first), tracked)
             try:
-                _trainer(model, optimizer, batches, run, bookkeeping, len(steps)).train()
+                _trainer(model, optimizer, batches, run, bookkeeping).train()
             finally:
                 _forget_accelerator()
-    check_finite(model, len(steps))
+    check_finite(model, len(history.losses))
     return history
 
 
@@ -218,9 +237,8 @@ def _trainer(
     batches: MaskedBatches,
     run: Run,
     bookkeeping: Bookkeeping,
-    steps: int,
 ) -> MaskedTrainer:
-    warmup = run.settings.encoder.warmup_steps
+    warmup, steps = run.settings.encoder.warmup_steps, run.steps
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(run.first + step, warmup, steps))
     arguments = TrainingArguments(
         output_dir=str(run.workspace),

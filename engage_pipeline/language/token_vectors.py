@@ -86,6 +86,12 @@ def sketch_tokens(
     }
 
 
+def no_vectors(output: Path) -> dict[str, Any]:
+    """Writes token_vectors.parquet without a token into `output`; returns what `sketch_tokens` does, and why."""
+    pq.write_table(token_vector_schema(1).empty_table(), output / TOKEN_VECTORS)
+    return {"tweets": 0, "rows": 0, "tokens": 0, "dim": 0, "frequencies": [], "why": "there is no encoder"}
+
+
 @dataclass(frozen=True)
 class TweetShare:
     """Tweets, the number of rows of each [tweets], and the batches in which they are encoded."""

@@ -19,14 +19,13 @@ _CODE = "auto_map"
 """The key that names code in the base's repository, which is not copied."""
 
 
-def copy_tokenizer(name: str, output: Path) -> list[str]:
-    """Copies the tokenizer files of the encoder `name` into the folder `output`; returns their names, none if it has
-    none.
+def copy_tokenizer(name: str | None, output: Path) -> list[str]:
+    """Copies the tokenizer files of `encoder.base` into the folder `output`; returns their names, none if it has none.
 
     Missing ones of the hub are fetched. Raises UserError: no such encoder.
     """
     folder = base_folder(name)
-    if folder is None:
+    if name is None or folder is None:
         return []
     if not has_tokenizer(folder) and local_folder(name) is None:
         folder = _fetched(name) or folder

@@ -76,6 +76,7 @@ def _window(days: np.ndarray, rows: np.ndarray) -> Mapping[str, Any]:
 def _told(changed: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     """Returns the settings to tell others: without the list that follows from others, and without a local path."""
     told = {name: value for name, value in changed.items() if name != FURTHER}
-    if _ENCODER in told and Path(settings.encoder.model).expanduser().exists():
+    base = settings.encoder.base
+    if _ENCODER in told and base is not None and Path(base).expanduser().exists():
         told[_ENCODER] = "a local folder"
     return told

@@ -14,6 +14,7 @@ from engage_pipeline.ingest.parsing.streams import require_lzop
 from engage_pipeline.locations.location import Location
 from engage_pipeline.machine.device import torch_device
 from engage_pipeline.machine.full_disk import free_bytes, in_units, unpacked_bytes
+from engage_pipeline.progress import LOGGER
 from engage_pipeline.store.manifests import label
 from engage_pipeline.store.plan import SEGMENTS, Step, raw_sources, training_listing, training_parts
 from engage_pipeline.store.store import ArtifactStore
@@ -28,7 +29,8 @@ _TYPED = 4
 
 def require_ready(store: ArtifactStore, wanted: Collection[str]) -> None:
     """Checks raw folders, lists of deletions, `lzop`, encoder, trackers, GPU, Spark and free disk space for those of
-    the artifacts `wanted` that will be made. Raises UserError with the first thing that is missing."""
+    the artifacts `wanted` that will be made, and warns of what will be skipped. Raises UserError with the first thing
+    that is missing."""
     settings = store.settings
     for name in INGESTED:
         if name in wanted:
@@ -40,9 +42,10 @@ def require_ready(store: ArtifactStore, wanted: Collection[str]) -> None:
     for source in _sources(store, steps):
         require_lzop(source)
     if "finetuned_encoder" in made:
-        from engage_pipeline.language.encoder_files import require_encoder
+        from engage_pipeline.language.encoder_files import why_none
 
-        require_encoder(settings)
+        if why := why_none(settings):
+            LOGGER.warning("%s", why)
     if made.intersection(TRACKED):
         require_trackers(settings)
     if steps and settings.engine.device == "cuda":

@@ -12,11 +12,16 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from engage_pipeline.settings.section import SettingsSection, Share, expanded_path
 
+AUTO, NONE, TINY = "auto", "none", "tiny"
+"""Values of `encoder.model` that name no encoder."""
+DISTILBERT = "distilbert-base-multilingual-cased"
+_WORDS = (AUTO, NONE, TINY)
+
 
 def _model_from_config_folder(name: str, info: ValidationInfo) -> str:
-    """Returns a local folder relative to the configuration file as a path; other names are the hub's, or `tiny`."""
+    """Returns a local folder relative to the configuration file as a path; other names are the hub's, or words."""
     folder = (info.context or {}).get("folder", Path.cwd()) / expanded_path(Path(name))
-    return os.path.normpath(folder) if name != "tiny" and folder.is_dir() else name
+    return os.path.normpath(folder) if name not in _WORDS and folder.is_dir() else name
 
 
 class IngestSettings(SettingsSection):
@@ -29,8 +34,10 @@ class EncoderSettings(SettingsSection):
     """The text encoder: masked-language-model fine-tuning and the token vectors taken from it."""
 
     model: Annotated[str, AfterValidator(_model_from_config_folder)] = Field(
-        "distilbert-base-multilingual-cased",
-        description="Hub name or local folder of the encoder; `tiny` makes a small DistilBERT from nothing.",
+        AUTO,
+        description=f"Hub name or local folder of the encoder; `{TINY}` makes a small DistilBERT from nothing; "
+        f"`{NONE}`: there are no sketches, the network reads words alone; `{AUTO}` = {DISTILBERT}, or `{NONE}` where "
+        "it can't be had when the encoder is first made.",
     )
     tiny_dim: int = Field(64, ge=8, description="Hidden size of the `tiny` encoder.", multiple_of=4)
     tiny_layers: int = Field(2, ge=1, description="Layers of the `tiny` encoder.")
@@ -50,10 +57,22 @@ class EncoderSettings(SettingsSection):
     weight_decay: float = Field(0.01, ge=0, description="Weight decay of fine-tuning.")
     mask_probability: float = Field(0.15, gt=0, lt=1, description="Share of the tokens that are masked.")
     heldout_share: float = Field(0.02, gt=0, lt=1, description="Share of the tweets held out for the loss.")
+    patience: int | None = Field(
+        3,
+        ge=1,
+        description="The loss of held-out tweets is looked at every twentieth of the steps, from the end of the "
+        "warm-up on. Fine-tuning stops once so many looks brought less than 1 % over the best before them, and the "
+        "weights of the best look are published; null = all steps are taken, and the last weights published.",
+    )
     save_steps: int = Field(100_000, ge=1, description="Steps between checkpoints.")
     checkpoint: int | None = Field(
         None, ge=1, description="Sketch from the checkpoint of this step; null = from the end of fine-tuning."
     )
+
+    @property
+    def base(self) -> str | None:
+        """The hub name or local folder of the encoder that fine-tuning starts from; None for `tiny` and `none`."""
+        return DISTILBERT if self.model == AUTO else None if self.model in _WORDS else self.model
 
 
 class TopicSettings(SettingsSection):

@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 from engage_pipeline.errors import UserError, raise_all
 from engage_pipeline.plurals import closest
 from engage_pipeline.settings.computing import (
+    DISTILBERT,
     CommunitySettings,
     EncoderSettings,
     EvaluationSettings,
@@ -130,6 +131,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     "synerise": {
         "features": {"families": [family.name for family in REFERENCE_FAMILIES]},
+        "encoder": {"model": DISTILBERT, "patience": None},
         "network": {
             "architecture": "residual",
             "hidden_size": 1500,
@@ -158,6 +160,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "batch_size": 64,
             "learning_rate": 1e-3,
             "warmup_steps": 20,
+            "patience": None,
         },
         "network": {"sketches": False},
         "trees": {"num_leaves": 15},

@@ -44,10 +44,14 @@ class Figures(BaseModel):
 
 
 class Facts(Figures):
-    """Figures of any artifact: the seconds that making it took, and the peak of resident memory (MB)."""
+    """Figures of any artifact: the seconds that making it took, and the peak of resident memory (MB).
+
+    `why` says why there is nothing in it, of an artifact that the settings or the machine can do without.
+    """
 
     seconds: float = 0.0
     peak_mb: int = 0
+    why: str | None = None
 
     @classmethod
     def read(cls, manifest: Manifest) -> Self:

@@ -68,8 +68,9 @@ def raw_sources(settings: Settings, name: str, key: str | None = None) -> list[L
     if name == "test_tweets":
         with _naming("test_data", settings):
             return list(find_parts(settings.test_data, follow_links=settings.follow_links).values())
-    if name == "finetuned_encoder" and Path(settings.encoder.model).is_dir():
-        folder = Path(settings.encoder.model)
+    base = settings.encoder.base if name == "finetuned_encoder" else None
+    if base is not None and Path(base).is_dir():
+        folder = Path(base)
         tokenizer = [folder / one for one in TOKENIZER_FILES if (folder / one).is_file()]
         return sorted([*folder.glob("*.safetensors"), *folder.glob("config.json"), *tokenizer])
     return []

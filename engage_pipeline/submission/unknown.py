@@ -27,7 +27,7 @@ def count_unknown(features: Sequence[Path], languages: Sequence[str], codes: Pat
 
     Returns new_author_rows and new_viewer_rows (without exposures in labelled rows), unknown_language_rows (the
     network's are `languages`), tokens (sketched ones) and unknown_tokens (those without a code). `codes` is the file of
-    the model's token codes. The first and last token of a tweet are never sketched.
+    the model's token codes. The first and last token of a tweet are never sketched, and none is without any code.
     """
     known = pa.array(languages, pa.string())
     has_code = load_codes(codes)[:, 0] != NO_CODE
@@ -42,7 +42,7 @@ def count_unknown(features: Sequence[Path], languages: Sequence[str], codes: Pat
                     shown = sum(table[name].to_numpy() for name in names)
                     counts[f"new_{key}_rows"] += int((shown == 0).sum())
                 counts["unknown_language_rows"] += table.num_rows - pc.sum(pc.is_in(table["language"], known)).as_py()
-                tokens = _sketched(table)
+                tokens = _sketched(table)[: None if has_code.any() else 0]
                 counts["tokens"] += len(tokens)
                 counts["unknown_tokens"] += int((~has_code[tokens]).sum())
     return counts

@@ -57,7 +57,7 @@ def test_pickled_weights_are_refused(tmp_path: Path) -> None:
     folder = small_encoder(tmp_path / "encoder")
     (folder / "model.safetensors").unlink()
     torch.save(load_encoder_state(tmp_path), folder / "pytorch_model.bin")
-    with pytest.raises(UserError, match=r"encoder\.model: .*pickled weights are refused.*`tiny`"):
+    with pytest.raises(UserError, match=r"encoder\.model: .*pickled weights are refused.*`none`"):
         starting_encoder(encoder_settings(tmp_path, folder))
 
 

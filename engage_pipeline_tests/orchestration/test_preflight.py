@@ -68,7 +68,7 @@ def test_an_encoder_that_is_in_no_cache_is_named_before_the_ingest(config: Path,
     offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "cache")}
     line = assert_nothing_was_made(engage(config, **offline), config)
     assert line.startswith(f"engage: encoder.model: {HUB} is not in the local cache and can't be fetched (")
-    assert line.endswith("; give a local folder with config.json and model.safetensors, or `tiny`")
+    assert line.endswith("; give a local folder with config.json and model.safetensors, or `none`")
 
 
 def test_an_encoder_in_the_cache_or_a_folder_is_found(config: Path, tmp_path: Path) -> None:
@@ -78,13 +78,13 @@ def test_an_encoder_in_the_cache_or_a_folder_is_found(config: Path, tmp_path: Pa
     (snapshot.parents[1] / "refs" / "main").write_text("0" * 40)
     write_encoder(snapshot)
     looking = "import sys; from pathlib import Path; from engage_pipeline.settings.settings import load_settings; "
-    looking += "from engage_pipeline.language.encoder_files import require_encoder as look; "
-    looking += "look(load_settings(Path(sys.argv[1]))); print('torch' in sys.modules)"
+    looking += "from engage_pipeline.language.encoder_files import why_none as look; "
+    looking += "print(look(load_settings(Path(sys.argv[1]))), 'torch' in sys.modules)"
     config = worlds.write_config(config.parent, encoder={"model": "some/encoder"})
     offline = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "cache")}
     command = [sys.executable, "-c", looking, str(config)]
     found = subprocess.run(command, env=offline, capture_output=True, text=True, check=False)
-    assert (found.returncode, found.stdout) == (0, "False\n"), found.stderr
+    assert (found.returncode, found.stdout) == (0, "None False\n"), found.stderr
     require_ready(store_of(config.parent, encoder={"model": str(snapshot)}), ARTIFACTS)
 
 

@@ -24,7 +24,10 @@ class TextTokenizer:
 
         Raises UserError: the encoder has no tokenizer, it can't be read, or it has other tokens than the challenge's.
         """
-        name = settings.encoder.model
+        name = settings.encoder.base
+        if name is None:
+            model = settings.encoder.model
+            raise UserError(f"{part}: has text, but encoder.model = {model} has no tokenizer; {_REMEDY}")
         # Parts are read side by side, by processes: threads within each would only get in each other's way.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         self._tokenizer = _loaded(part, name)
@@ -63,8 +66,6 @@ def _loaded(part: Location, name: str) -> Any:
 
 def _file(part: Location, name: str) -> Path:
     """Returns the tokenizer's file, in the folder `name` or of the model `name` of the hub."""
-    if name == "tiny":
-        raise UserError(f"{part}: has text, but the encoder `tiny` has no tokenizer; {_REMEDY}")
     folder = Path(name).expanduser()
     if folder.is_dir() or folder.is_absolute():
         for file in (folder / TOKENIZER, folder / VOCABULARY):

@@ -148,7 +148,7 @@ def text_section(facts: PipelineFacts) -> Section:
     if tokens and tokens.frequencies:
         caption = "Occurrences of the tokens in the sketched tweets, from the most frequent on; both axes logarithmic."
         figures.append(Figure("Tokens by frequency", caption, plots.token_frequencies(tokens.frequencies)))
-    if codes and codes.occupancy:
+    if codes and codes.tokens:
         caption = "How many tokens share a code, at each depth of the sketch: the more alike, the better codes tell."
         svg = plots.code_occupancy(codes.occupancy, codes.tokens_a_code())
         figures.append(Figure("Tokens by code", caption, svg))
@@ -160,6 +160,8 @@ def _text_rows(
     encoder: EncoderFacts | None, tokens: TokenFacts | None, codes: SketchFacts | None
 ) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
+    if encoder and encoder.why:
+        return [("text encoder", encoder.why)]
     if encoder:
         rows += [
             ("tweets that trained the encoder", f"{encoder.tweets:,}"),

@@ -9,6 +9,8 @@ import torch  # noqa: TID253 - nothing light imports this module
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.language.codes import NO_CODE
+from engage_pipeline.language.encoder_files import SKETCHES_ALONE
 from engage_pipeline.machine.precision import resolve_precision
 from engage_pipeline.machine.threads import on_training_threads
 from engage_pipeline.model.network.architectures import new_network, reads_vocabulary
@@ -65,7 +67,7 @@ def pretrain_share(
     accelerator = make_accelerator(settings.engine.device)
     rates = base_rates(features)
     known = Vocabulary.of_rows(features, chosen.vocabulary) if reads_vocabulary(chosen.architecture) else None
-    config = _network_config(codes.shape[1], languages, rates, known, settings, accelerator.device)
+    config = _network_config(codes, languages, rates, known, settings, accelerator.device)
     network, start = _first_network(config, known, rates, before, settings)
     track = tracking(settings, "pretrained_network", workspace.name, params=start)
     if WARM in start:
@@ -117,7 +119,7 @@ def base_rates(features: Sequence[Path]) -> list[float]:
 
 
 def _network_config(
-    depth: int,
+    codes: np.ndarray,
     languages: Sequence[str],
     rates: Sequence[float],
     known: Vocabulary | None,
@@ -125,11 +127,14 @@ def _network_config(
     device: torch.device,
 ) -> NetworkConfig:
     chosen = settings.network
-    sketched = chosen.sketches or known is None
+    coded = bool((codes != NO_CODE).any())
+    if known is None and not coded:
+        raise UserError(f"network.architecture: {chosen.architecture} {SKETCHES_ALONE}")
+    sketched = coded and (chosen.sketches or known is None)
     return NetworkConfig(
         architecture=chosen.architecture,
         languages=tuple(languages),
-        sketch_depth=depth if sketched else 0,
+        sketch_depth=codes.shape[1] if sketched else 0,
         sketch_width=settings.sketch_width if sketched else 0,
         hidden_size=chosen.hidden_size,
         embedding_size=chosen.embedding_size,

@@ -5,11 +5,13 @@ from collections import Counter
 from engage_pipeline import plots
 from engage_pipeline.ingest.facts import PartFacts
 from engage_pipeline.language.encoder_card import TrainedOn, joined_days, write_encoder_card
+from engage_pipeline.language.encoder_files import why_none
 from engage_pipeline.language.facts import EncoderFacts, SketchFacts, TokenFacts, TopicFacts
 from engage_pipeline.language.token_vectors import TOKEN_VECTORS
 from engage_pipeline.language.topics import TopicModel, fit_topics
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
 from engage_pipeline.orchestration.assets.materializing import Shown
+from engage_pipeline.progress import LOGGER
 from engage_pipeline.store.file_names import TWEETS
 from engage_pipeline.store.store import ArtifactStore, Draft
 
@@ -17,9 +19,14 @@ from engage_pipeline.store.store import ArtifactStore, Draft
 @pipeline_asset(kinds={"transformers", "torch"})
 def finetuned_encoder(store: ArtifactStore, draft: Draft) -> Shown:
     """DistilBERT fine-tuned as a masked language model on the tweets of the first training parts, with the checkpoints
-    that were saved on the way and the loss on held-out tweets before and after."""
+    that were saved on the way and the loss on held-out tweets. None where its weights can't be had, or `encoder.model`
+    says so."""
     from engage_pipeline.language.finetuning import finetune_encoder
 
+    if why := why_none(store.settings):
+        LOGGER.info("finetuned_encoder: skipped")
+        draft.record(EncoderFacts(why=why))
+        return {}
     rows = _training_rows(store)
     tweets = store.part_paths("finetuned_encoder", TWEETS)
     workspace = store.workspace("finetuned_encoder")
@@ -41,25 +48,30 @@ def _training_rows(store: ArtifactStore) -> TrainedOn:
 
 @pipeline_asset(kinds={"torch", "parquet"})
 def token_sketches(store: ArtifactStore, draft: Draft) -> Shown:
-    """The vector of each token: the mean of its last hidden states over every occurrence in the sketched parts."""
-    from engage_pipeline.language.token_vectors import sketch_tokens
+    """The vector of each token: the mean of its last hidden states over every occurrence in the sketched parts. None
+    without an encoder."""
+    from engage_pipeline.language.token_vectors import no_vectors, sketch_tokens
 
-    tweets = store.part_paths("token_sketches", TWEETS)
-    encoder = store.open("finetuned_encoder").directory()
-    facts = TokenFacts(**sketch_tokens(encoder, tweets, draft.directory, store.settings))
+    encoder = store.open("finetuned_encoder")
+    if EncoderFacts.read(encoder.manifest).why is None:
+        tweets = store.part_paths("token_sketches", TWEETS)
+        facts = TokenFacts(**sketch_tokens(encoder.directory(), tweets, draft.directory, store.settings))
+    else:
+        facts = TokenFacts(**no_vectors(draft.directory))
     draft.record(facts, rows=facts.tokens)
-    return {"tokens by frequency": plots.token_frequencies(facts.frequencies)}
+    return {"tokens by frequency": plots.token_frequencies(facts.frequencies)} if facts.tokens else {}
 
 
 @pipeline_asset(kinds={"numpy", "parquet"})
 def emde_sketches(store: ArtifactStore, draft: Draft) -> Shown:
-    """EMDE codes: each token's bucket at every depth, and the fitted coder, so that new tokens can be coded later."""
+    """EMDE codes: each token's bucket at every depth, and the fitted coder, so that new tokens can be coded later. None
+    without an encoder."""
     from engage_pipeline.language.emde import code_tokens
 
     vectors = store.open("token_sketches").path(TOKEN_VECTORS)
     facts = SketchFacts(**code_tokens(vectors, draft.directory, store.settings))
     draft.record(facts, rows=facts.tokens)
-    return {"tokens by code": plots.code_occupancy(facts.occupancy, facts.tokens_a_code())}
+    return {"tokens by code": plots.code_occupancy(facts.occupancy, facts.tokens_a_code())} if facts.tokens else {}
 
 
 @pipeline_asset(kinds={"sklearn"})

@@ -5,6 +5,7 @@ import torch  # noqa: TID253 - it is what is tested
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.language.codes import NO_CODE
 from engage_pipeline.model.network.network_files import load_network
 from engage_pipeline.model.network.pretraining import base_rates, pretrain_network
 from engage_pipeline_tests.model.network.network_samples import (
@@ -22,13 +23,18 @@ from engage_pipeline_tests.samples import FIRST_DAY, feature_table
 def pretrain(tmp_path):
     """Pretrains in a folder of its own; returns the bytes of the weights and the facts."""
 
-    def run(paths, **values):
+    def run(paths, codes=None, **values):
         folder = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
         output, workspace = folder / "output", folder / "workspace"
         output.mkdir(parents=True)
         workspace.mkdir()
         facts = pretrain_network(
-            paths, make_codes(), LANGUAGES, output, workspace, network_settings(tmp_path, **values)
+            paths,
+            make_codes() if codes is None else codes,
+            LANGUAGES,
+            output,
+            workspace,
+            network_settings(tmp_path, **values),
         )
         return (output / "network.safetensors").read_bytes(), {**facts, "folder": output, "workspace": workspace}
 
@@ -176,3 +182,19 @@ def test_buffers_of_row_groups_learn_as_well_as_all_rows_shuffled(pretrain, tmp_
 def test_no_rows_is_the_users_mistake(pretrain, tmp_path):
     with pytest.raises(UserError, match="the training parts have no rows"):
         pretrain(write_parts(tmp_path, [0]))
+
+
+def test_without_token_codes_the_network_reads_words_alone(pretrain, tmp_path):
+    paths = write_parts(tmp_path, [100])
+    none = np.full_like(make_codes(), NO_CODE)
+    weights, facts = pretrain(paths, none, network={"architecture": "deep_fm", "sketches": True})
+    assert weights == pretrain(paths, network={"architecture": "deep_fm", "sketches": False})[0]
+    assert weights != pretrain(paths, network={"architecture": "deep_fm", "sketches": True})[0]
+    assert load_network(facts["folder"]).config.sketch_depth == 0
+
+
+@pytest.mark.parametrize("architecture", ["residual", "deep_cross"])
+def test_a_network_that_reads_sketches_alone_needs_codes(pretrain, tmp_path, architecture):
+    none = np.full_like(make_codes(), NO_CODE)
+    with pytest.raises(UserError, match=f"network.architecture: {architecture} reads text by sketches alone"):
+        pretrain(write_parts(tmp_path, [100]), none, network={"architecture": architecture})

@@ -1,0 +1,142 @@
+"""Without pretrained weights: what is skipped, who is told, and what is an error all the same."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from engage_pipeline.errors import UserError
+from engage_pipeline.language.codes import NO_CODE, load_codes
+from engage_pipeline.language.emde import code_tokens
+from engage_pipeline.language.encoder_files import WORDS, why_none
+from engage_pipeline.language.token_vectors import TOKEN_VECTORS, no_vectors
+from engage_pipeline.model.network.architectures import ARCHITECTURES, reads_vocabulary
+from engage_pipeline.orchestration.preflight import require_ready
+from engage_pipeline.settings.computing import DISTILBERT, EncoderSettings
+from engage_pipeline.settings.settings import Settings, load_settings
+from engage_pipeline_tests import worlds
+from engage_pipeline_tests.samples import tiny_settings
+
+SKIPPED = "finetuned_encoder, token_sketches and emde_sketches are skipped, and the network reads words without"
+
+
+@pytest.fixture(autouse=True)
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+
+
+def settings_with(folder: Path, model: str, architecture: str = WORDS) -> Settings:
+    return tiny_settings(folder, encoder={"model": model}, network={"architecture": architecture})
+
+
+def test_auto_is_skipped_where_its_weights_cannot_be_had(tmp_path: Path) -> None:
+    why = why_none(settings_with(tmp_path, "auto"))
+    assert why is not None
+    assert why.startswith(f"encoder.model: {DISTILBERT} is not in the local cache and can't be fetched (")
+    assert SKIPPED in why
+    assert why.endswith("; to have one, give its name or folder as encoder.model")
+    assert "\n" not in why
+
+
+def test_none_is_skipped_without_a_look_at_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: pytest.fail("the hub was asked"))
+    why = why_none(settings_with(tmp_path, "none"))
+    assert why is not None
+    assert why.startswith(f"encoder.model: none; {SKIPPED}")
+    assert why_none(settings_with(tmp_path, "tiny")) is None
+
+
+@pytest.mark.parametrize("architecture", ["residual", "deep_cross"])
+def test_a_network_that_reads_sketches_alone_needs_an_encoder(tmp_path: Path, architecture: str) -> None:
+    with pytest.raises(UserError, match=rf"^encoder\.model: {DISTILBERT} is not .* folder"):
+        why_none(settings_with(tmp_path, "auto", architecture))
+    words = f"encoder.model: none, but network.architecture {architecture} reads text by sketches alone"
+    with pytest.raises(UserError, match=f"^{words}"):
+        why_none(settings_with(tmp_path, "none", architecture))
+
+
+def test_an_encoder_that_is_named_is_never_skipped(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"^encoder\.model: {DISTILBERT} is not .*, or `none`$"):
+        why_none(settings_with(tmp_path, DISTILBERT))
+
+
+def test_words_are_read_by_the_architecture_that_is_said_to() -> None:
+    assert [name for name in ARCHITECTURES if reads_vocabulary(name)] == [WORDS]
+
+
+def test_the_words_are_no_folders_and_no_names_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for word, base in (("auto", DISTILBERT), ("none", None), ("tiny", None)):
+        (tmp_path / word).mkdir()
+        settings = EncoderSettings.model_validate({"model": word})
+        assert (settings.model, settings.base) == (word, base)
+    assert EncoderSettings(model="some/encoder").base == "some/encoder"
+
+
+def test_the_reference_asks_for_its_encoder() -> None:
+    assert load_settings(preset="synerise").encoder.model == DISTILBERT
+    assert load_settings(preset="default").encoder.model == "auto"
+
+
+def test_a_run_is_warned_before_any_work(
+    ingested_world: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = worlds.write_config(
+        tmp_path,
+        encoder={"model": "auto"},
+        **{name: str(ingested_world / path) for name, path in RAW.items()},
+    )
+    with caplog.at_level(logging.WARNING):
+        require_ready(worlds.store_of(config), ["tweet_parts", "finetuned_encoder"])
+    (record,) = caplog.records
+    assert (record.levelname, SKIPPED in record.getMessage()) == ("WARNING", True)
+
+
+RAW = {"recsys_data": "raw/train", "validation_part": "raw/validation/part-00000", "test_data": "raw/test"}
+
+
+def test_no_vectors_give_no_codes(tmp_path: Path) -> None:
+    assert no_vectors(tmp_path)["why"] == "there is no encoder"
+    facts = code_tokens(tmp_path / TOKEN_VECTORS, tmp_path, tiny_settings(tmp_path, sketch_depth=3, sketch_width=8))
+    assert (facts["tokens"], facts["used_share"], facts["why"]) == (0, 0, "no token has a vector")
+    codes = load_codes(tmp_path / "codes.parquet")
+    assert codes.shape[1] == 3
+    assert (codes == NO_CODE).all()
+
+
+@pytest.mark.long
+def test_the_whole_pipeline_runs_without_an_encoder(world: Path, tmp_path: Path) -> None:
+    config = worlds.write_config(world, encoder={"model": "auto"}, network={"sketches": True})
+    engage = [str(Path(sys.executable).with_name("engage")), "--config", str(config)]
+    engage.insert(1, "run")
+    offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "cache"), "DAGSTER_HOME": str(world)}
+    done = subprocess.run(engage, env={**os.environ, **offline}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    (told,) = [place for place, line in enumerate(lines) if SKIPPED in line]
+    assert told < min(place for place, line in enumerate(lines) if "to be made" in line)
+    store = worlds.store_of(config)
+    why = {name: store.open(name).manifest.facts["why"] for name in ("finetuned_encoder", "token_sketches")}
+    assert SKIPPED in why["finetuned_encoder"]
+    network = json.loads(store.open("pretrained_network").path("network.json").read_text())
+    assert (network["sketch_depth"], network["vocabulary"][2] > 0) == (0, True)
+    unknown = store.open("submission").manifest.facts["unknown"]
+    assert (unknown["tokens"], unknown["unknown_tokens"]) == (0, 0)
+    assert pq.read_metadata(store.open("emde_sketches").path("codes.parquet")).num_rows == 0
+    report = store.open("evaluation").path("report.html").read_text(encoding="utf-8")
+    assert SKIPPED in report.replace("<wbr>", "")
+
+    engage[1] = "status"
+    shown = subprocess.run(engage, env={**os.environ, **offline}, capture_output=True, text=True, check=True)
+    (line,) = [line for line in shown.stdout.splitlines() if line.startswith("finetuned_encoder")]
+    assert "current; nothing in it (encoder.model: " in line
+    engage[1] = "run"
+    again = subprocess.run(engage, env={**os.environ, **offline}, capture_output=True, text=True, check=True)
+    assert "to be made" not in again.stderr
+    assert SKIPPED not in again.stderr
