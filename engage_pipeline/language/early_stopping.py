@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LOOKS = 20
 """Looks in all steps; fewer by those within the warm-up."""
-LEAST_GAIN = 0.01
+LEAST_GAIN = 0.002
 """The share by which the loss has to fall to count as improved."""
 _MOST_TWEETS = 4096
 """A look takes at most so many of the held-out tweets, so that looks are little beside the steps of many tweets."""

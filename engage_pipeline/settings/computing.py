@@ -61,7 +61,7 @@ class EncoderSettings(SettingsSection):
         3,
         ge=1,
         description="The loss of held-out tweets is looked at every twentieth of the steps, from the end of the "
-        "warm-up on. Fine-tuning stops once so many looks brought less than 1 % over the best before them, and the "
+        "warm-up on. Fine-tuning stops once so many looks brought less than 0.2 % over the best before them, and the "
         "weights of the best look are published; null = all steps are taken, and the last weights published.",
     )
     save_steps: int = Field(100_000, ge=1, description="Steps between checkpoints.")

@@ -67,9 +67,9 @@ def test_it_stops_once_the_heldout_loss_no_longer_falls(folder: Path) -> None:
     steps, losses = zip(*facts["looks"], strict=True)
     assert steps == tuple(range(14, facts["steps"] + 1, 14))  # every twentieth of 270, rounded up
     best = min(losses[:-3])
-    assert min(losses[-3:]) > best * 0.99
+    assert min(losses[-3:]) > best * 0.998
     for earlier in range(1, len(losses) - 3):
-        assert min(losses[earlier : earlier + 3]) <= min(losses[:earlier]) * 0.99, "it could have stopped here"
+        assert min(losses[earlier : earlier + 3]) <= min(losses[:earlier]) * 0.998, "it could have stopped here"
     assert facts["loss_steps"][-1] == facts["steps"]
     assert facts["checkpoints"] == list(range(7, facts["steps"] + 1, 7))
 
@@ -139,9 +139,9 @@ def test_looks_are_a_twentieth_apart_after_the_warm_up() -> None:
     [
         ([2.0, 1.0], 2, False),
         ([2.0, 2.0, 2.0], 2, True),
-        ([2.0, 1.99, 1.985], 2, True),
-        ([2.0, 1.99, 1.98], 2, False),  # 1 % in two looks
-        ([2.0, 1.97, 2.5], 2, False),
+        ([2.0, 1.999, 1.9965], 2, True),
+        ([2.0, 1.999, 1.996], 2, False),  # 0.2 % in two looks
+        ([2.0, 1.99, 2.5], 2, False),
         ([1.0, 2.0, 1.5, 1.2], 2, True),
         ([1.0, 2.0, 1.5, 0.9], 2, False),
         ([2.0, 2.0, 2.0], None, False),
