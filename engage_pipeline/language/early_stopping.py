@@ -1,6 +1,6 @@
-"""When fine-tuning stops, and whose weights it keeps: it looks at the loss of held-out tweets on the way.
+"""When fine-tuning stops, and whose weights it keeps: it measures the loss of held-out tweets on the way.
 
-Which steps are looked at, and so where it stops, depends on the settings and the number of steps alone, so that a
+Which steps are measured, and so where it stops, depends on the settings and the number of steps alone, so that a
 resumed run stops where an uninterrupted one does.
 """
 
@@ -19,58 +19,68 @@ from engage_pipeline.settings.computing import EncoderSettings
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-LOOKS = 20
-"""Looks in all steps; fewer by those within the warm-up."""
+MEASUREMENTS = 20
+"""The most measurements in all steps; fewer by those within the warm-up."""
 LEAST_GAIN = 0.002
 """The share by which the loss has to fall to count as improved."""
 _MOST_TWEETS = 4096
-"""A look takes at most so many of the held-out tweets, so that looks are little beside the steps of many tweets."""
-_BEST = "best.safetensors"
+"""A measurement takes at most so many of the held-out tweets, so that it is little beside the steps of many tweets."""
 
-Look = tuple[int, float]
+HeldoutLoss = tuple[int, float]
 """A step, and the mean loss after it in nats a masked token."""
 
 
-def is_look(step: int, steps: int, encoder: EncoderSettings) -> bool:
-    """Tells whether the held-out loss is looked at after `step` of `steps`: a warm-up says nothing of the rest."""
+def is_measured(step: int, steps: int, encoder: EncoderSettings) -> bool:
+    """Tells whether the held-out loss is measured after `step` of `steps`: a warm-up says nothing of the rest."""
     if encoder.patience is None or step <= encoder.warmup_steps:
         return False
-    return step % math.ceil(steps / LOOKS) == 0 or step == steps
+    return step % math.ceil(steps / MEASUREMENTS) == 0 or step == steps
 
 
-def has_stalled(looks: Sequence[Look], patience: int | None) -> bool:
-    """Tells whether the last `patience` looks brought less than LEAST_GAIN over the best look before them."""
-    if patience is None or len(looks) <= patience:
+def has_stalled(measured: Sequence[HeldoutLoss], patience: int | None) -> bool:
+    """Tells whether the last `patience` measurements brought less than LEAST_GAIN over the best one before them."""
+    if patience is None or len(measured) <= patience:
         return False
-    losses = [loss for _, loss in looks]
+    losses = [loss for _, loss in measured]
     return min(losses[-patience:]) > min(losses[:-patience]) * (1 - LEAST_GAIN)
 
 
-def best_look(looks: Sequence[Look]) -> Look:
-    """Returns the look with the least loss, the first of several."""
-    return min(looks, key=lambda look: look[1])
+def best_of(measured: Sequence[HeldoutLoss]) -> HeldoutLoss:
+    """Returns the step with the least loss, the last of several, and that loss."""
+    return min(reversed(measured), key=lambda one: one[1])
 
 
 def some_of(heldout: TokenLists) -> TokenLists:
-    """Returns the tweets that a look takes: all, or _MOST_TWEETS, spread evenly."""
+    """Returns the tweets of a measurement: all, or _MOST_TWEETS, spread evenly."""
     count = min(len(heldout), _MOST_TWEETS)
     return heldout.take(np.arange(count) * len(heldout) // max(count, 1))
 
 
-def keep_best(model: "PreTrainedModel", looks: Sequence[Look], workspace: Path) -> None:
-    """Writes the weights into the workspace if the last look is the best one."""
-    if best_look(looks) == looks[-1]:
-        with atomic_file(workspace / _BEST) as path:
+def keep_best(model: "PreTrainedModel", measured: Sequence[HeldoutLoss], workspace: Path) -> None:
+    """Writes the weights into the workspace if the last measurement is the best one; others stay beside them."""
+    if best_of(measured) == measured[-1]:
+        with atomic_file(workspace / _best_file(measured)) as path:
             save_weights(model, path)
 
 
-def take_best(model: "PreTrainedModel", looks: Sequence[Look], workspace: Path) -> int | None:
-    """Loads the weights of the best look into the model unless they are the last look's, which it has.
+def forget_others(measured: Sequence[HeldoutLoss], workspace: Path) -> None:
+    """Removes weights that are no longer the best: call it once a state says so, from which a killed run goes on."""
+    for path in workspace.glob("best-*.safetensors"):
+        if path.name != _best_file(measured):
+            path.unlink()
 
-    Returns the step of these weights; None if nothing was looked at.
+
+def take_best(model: "PreTrainedModel", measured: Sequence[HeldoutLoss], workspace: Path) -> int | None:
+    """Loads the best weights into the model unless they are the last measurement's, which it has.
+
+    Returns the step of these weights; None if nothing was measured.
     """
-    if not looks:
+    if not measured:
         return None
-    if best_look(looks) != looks[-1]:
-        load_weights(model, workspace / _BEST)
-    return best_look(looks)[0]
+    if best_of(measured) != measured[-1]:
+        load_weights(model, workspace / _best_file(measured))
+    return best_of(measured)[0]
+
+
+def _best_file(measured: Sequence[HeldoutLoss]) -> str:
+    return f"best-{best_of(measured)[0]}.safetensors"

@@ -64,7 +64,7 @@ def write_encoder_card(folder: Path, facts: EncoderFacts, rows: TrainedOn, setti
         tokenizer=has_tokenizer(folder),
         architecture=config["architectures"][0],
         vocabulary=config["vocab_size"],
-        settings={name: _shown(value) for name, value in settings.encoder.model_dump(exclude=_NOT_SHOWN).items()},
+        settings={name: _shown(name, value) for name, value in settings.encoder.model_dump(exclude=_NOT_SHOWN).items()},
         seed=settings.seed,
         versions=_versions(),
     )
@@ -79,9 +79,9 @@ def joined_days(days: Iterable[str]) -> tuple[str, str]:
 
 
 def _base(name: str | None) -> Base:
-    folder = base_folder(name)
-    if name is None or folder is None:
+    if name is None:
         return Base()
+    folder = base_folder(name)
     if local_folder(name) is None:
         return Base(name, folder.name if _COMMIT.fullmatch(folder.name) else "")
     return Base(weights={path.name: sha256(path) for path in sorted(folder.glob("*.safetensors"))})
@@ -106,5 +106,5 @@ def _versions() -> dict[str, str]:
     return found | {name: version(name) for name in _LIBRARIES}
 
 
-def _shown(value: Any) -> str:
-    return "all" if value is None else str(value)
+def _shown(name: str, value: Any) -> str:
+    return ("all" if name == "max_tweets" else "none") if value is None else str(value)

@@ -33,7 +33,7 @@ def starting_encoder(settings: Settings) -> "PreTrainedModel":
     Raises UserError: it can't be loaded, has pickled weights only, or reads fewer than encoder.max_tokens.
     """
     with quiet_transformers():
-        model = _tiny_encoder(settings) if settings.encoder.base is None else _pretrained(settings.encoder.base)
+        model = _tiny_encoder(settings) if settings.encoder.model == TINY else _pretrained(settings)
     positions = getattr(model.config, "max_position_embeddings", None)
     if positions is not None:
         require_positions(positions, settings)
@@ -51,7 +51,7 @@ def longest_tweet(model: "PreTrainedModel", settings: Settings) -> int | None:
 
 
 def load_encoder(folder: Path, checkpoint: int | None = None) -> "PreTrainedModel":
-    """Loads the masked language model of a published encoder: the final one, or that of the step `checkpoint`.
+    """Loads the masked language model of a published encoder: the published one, or that of the step `checkpoint`.
 
     Raises UserError if that step has no weights; the message lists the available steps.
     """
@@ -150,10 +150,13 @@ def _tiny_encoder(settings: Settings) -> "PreTrainedModel":
         return DistilBertForMaskedLM(config)
 
 
-def _pretrained(name: str) -> "PreTrainedModel":
+def _pretrained(settings: Settings) -> "PreTrainedModel":
     from safetensors import SafetensorError
     from transformers import AutoModelForMaskedLM
 
+    name = settings.encoder.base
+    if name is None:
+        raise UserError(f"encoder.model: {settings.encoder.model} is no encoder")
     folder = local_folder(name)
     try:
         model = AutoModelForMaskedLM.from_pretrained(
@@ -168,7 +171,9 @@ def _missing_weights(folder: Path, path: Path, checkpoint: int | None) -> str:
     if checkpoint is None:
         return f"{path}: no such file; materialize finetuned_encoder again"
     steps = sorted(int(file.stem.removeprefix("step-")) for file in folder.glob("step-*.safetensors"))
-    kept = ", ".join(map(str, steps)) or "none (encoder.save_steps says how often one is kept)"
+    kept = (
+        ", ".join(map(str, steps)) or "none (encoder.save_steps says how often one is kept, encoder.patience how long)"
+    )
     return f"encoder.checkpoint: no checkpoint of step {checkpoint}; available steps: {kept}"
 
 

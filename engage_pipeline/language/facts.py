@@ -9,17 +9,18 @@ class EncoderFacts(Facts):
     """Figures of finetuned_encoder: tweets that trained it and held-out ones, steps, losses in nats a masked token.
 
     `steps` of `planned_steps` were taken, and the weights after `published_step` are published. `losses` are means over
-    neighbouring steps; `loss_steps` holds the last step of each. `looks` are (step, held-out loss).
+    neighbouring steps; `loss_steps` holds the last step of each. `heldout_losses` are (step, loss) on the way, of some
+    of the held-out tweets; those before and after are of all.
     """
 
     tweets: int = 0
     heldout_tweets: int = 0
     steps: int = 0
-    planned_steps: int = 0
-    published_step: int = 0
+    planned_steps: int | None = None
+    published_step: int | None = None
     heldout_loss_before: float = 0
     heldout_loss_after: float = 0
-    looks: Sequence[tuple[int, float]] = []
+    heldout_losses: Sequence[tuple[int, float]] = []
     loss_steps: Sequence[int] = []
     losses: Sequence[float] = []
 
@@ -27,10 +28,16 @@ class EncoderFacts(Facts):
         """Step and loss of the tweets that trained it."""
         return list(zip(self.loss_steps, self.losses, strict=True))
 
+    def steps_in_words(self) -> str:
+        """The steps that were taken, why no more, and after which the weights are published."""
+        planned, published = self.planned_steps or self.steps, self.published_step
+        stopped = f" of {planned:,}, as the held-out loss no longer fell" if self.steps < planned else ""
+        best = "" if published in (None, self.steps) else f"; the weights are those after {published:,}"
+        return f"{self.steps:,}{stopped}{best}"
+
     def heldout_curve(self) -> list[tuple[int, float]]:
-        """Step and loss of the held-out tweets: before, on the way, and of the weights that are published."""
-        on_the_way = [look for look in self.looks if look[0] != self.published_step]
-        return sorted([(0, self.heldout_loss_before), *on_the_way, (self.published_step, self.heldout_loss_after)])
+        """Step and loss of held-out tweets: before and on the way, or before and after."""
+        return [(0, self.heldout_loss_before), *(self.heldout_losses or [(self.steps, self.heldout_loss_after)])]
 
 
 class TokenFacts(Facts):

@@ -42,7 +42,7 @@ def finetune_encoder(
     `save_steps` steps, and loss.json into `output`: a folder for transformers' from_pretrained.
     Resumes from the state in `workspace` if there is one. `bf16` None = if engine.device computes it fast. Returns the
     content of loss.json: tweets, heldout_tweets, steps taken, planned_steps, published_step (of the weights),
-    checkpoints (steps), heldout_loss_before and _after, looks (step, held-out loss), loss_steps and losses (nats; means
+    checkpoints (steps), heldout_loss_before and _after, heldout_losses (step, loss), loss_steps and losses (nats; means
     over at most 200 runs of steps). Raises UserError: the encoder is unavailable, does not fit the tweets, or diverges.
     """
     from engage_pipeline.language.masked_loss import check_architecture
@@ -63,7 +63,7 @@ def finetune_encoder(
             training.lengths, batch_size=encoder.batch_size, epochs=encoder.epochs, seed=settings.seed
         )
         history = train(model, training, heldout, steps, workspace, settings, bf16=bf16)
-        published_step = take_best(model, history.looks, workspace) or len(history.losses)
+        published_step = take_best(model, history.heldout, workspace) or len(history.losses)
         after = heldout_loss(model, heldout, settings, bf16=bf16)
         save_encoder(model, output)
         copy_tokenizer(encoder.base, output)
@@ -85,7 +85,7 @@ def _course(history: History) -> dict[str, Any]:
     return {
         "steps": len(history.losses),
         "heldout_loss_before": history.heldout_before,
-        "looks": [list(look) for look in history.looks],
+        "heldout_losses": [list(one) for one in history.heldout],
         **loss_curve(history.losses),
     }
 

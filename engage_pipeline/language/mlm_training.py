@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallb
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import atomic_file
-from engage_pipeline.language.early_stopping import has_stalled, is_look, keep_best, some_of
+from engage_pipeline.language.early_stopping import forget_others, has_stalled, is_measured, keep_best, some_of
 from engage_pipeline.language.encoders import save_weights, step_file
 from engage_pipeline.language.masked_loss import masked_loss
 from engage_pipeline.language.masking import IGNORED, mask_tokens
@@ -95,14 +95,14 @@ def heldout_loss(model: PreTrainedModel, tweets: TokenLists, settings: Settings,
 @dataclass
 class Run:
     """A fine-tuning run: its settings, the folder of its states, its first step and the number of all, its losses, the
-    tweets that a look takes, its precision."""
+    held-out tweets that are measured on the way, its precision."""
 
     settings: Settings
     workspace: Path
     first: int
     steps: int
     history: History
-    looked_at: TokenLists
+    measured: TokenLists
     bf16: bool
 
 
@@ -130,7 +130,7 @@ class MaskedTrainer(Trainer):
 
 
 class Bookkeeping(TrainerCallback):
-    """Shows progress, looks at the held-out loss and keeps states and checkpoints."""
+    """Shows progress, measures the held-out loss and keeps states and checkpoints."""
 
     def __init__(self, run: Run, tracker: Progress, tracked: Tracked) -> None:
         """Starts the clock of the states. `tracked` gets a loss about MOST_POINTS times in all the steps."""
@@ -138,31 +138,36 @@ class Bookkeeping(TrainerCallback):
         self._saved = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Shows the loss, looks and saves weights and state if they are due; called after every optimizer step."""
+        """Shows the loss, measures, and saves weights and state if due; called after every optimizer step."""
         step, steps = self.run.first + state.global_step, self.run.steps
         self.tracker.advance(1, f"loss {self.run.history.losses[-1]:.3f}")
         span = math.ceil(steps / MOST_POINTS)
         if step % span == 0 or step == steps:
             self.tracked.log({"loss": float(np.mean(self.run.history.losses[-((step - 1) % span + 1) :]))}, step)
-        if is_look(step, steps, self.run.settings.encoder):
-            control.should_training_stop = self._look(kwargs["model"], step)
+        measured = is_measured(step, steps, self.run.settings.encoder)
+        if measured and self._stalls(kwargs["model"], step):
+            control.should_training_stop = True
         kept = step % self.run.settings.encoder.save_steps == 0
         if kept:
             check_finite(kwargs["model"], step)
             with atomic_file(self.run.workspace / step_file(step)) as path:
                 save_weights(kwargs["model"], path)
-        if kept or time.monotonic() - self._saved > SECONDS_BETWEEN_STATES:
+        if kept or measured or time.monotonic() - self._saved > SECONDS_BETWEEN_STATES:
             save_state(self.run.workspace, step, kwargs["model"], kwargs["optimizer"], self.run.history)
             self._saved = time.monotonic()
+        if measured:
+            forget_others(self.run.history.heldout, self.run.workspace)
 
-    def _look(self, model: PreTrainedModel, step: int) -> bool:
-        """Looks at the held-out loss after `step`; returns whether it no longer improves."""
-        run, looks = self.run, self.run.history.looks
-        loss = heldout_loss(model, run.looked_at, run.settings, bf16=run.bf16)
-        looks.append((step, loss))
+    def _stalls(self, model: PreTrainedModel, step: int) -> bool:
+        """Measures the held-out loss after `step`; returns whether it no longer falls."""
+        run, measured = self.run, self.run.history.heldout
+        loss = heldout_loss(model, run.measured, run.settings, bf16=run.bf16)
+        if not np.isfinite(loss):
+            raise UserError(diverged(step, f"the held-out loss is {loss}"))
+        measured.append((step, loss))
         self.tracked.log({"heldout_loss": loss}, step)
-        keep_best(model, looks, run.workspace)
-        stalled = has_stalled(looks, run.settings.encoder.patience)
+        keep_best(model, measured, run.workspace)
+        stalled = has_stalled(measured, run.settings.encoder.patience)
         if stalled and step < run.steps:
             LOGGER.info("finetuned_encoder: stops at step %s of %s: the held-out loss no longer falls", step, run.steps)
         return stalled
@@ -181,7 +186,7 @@ def train(
     """Trains `model` in place over `steps` (rows of `tweets`), resuming from the state in `workspace` if there is one.
 
     It ends before the last step once the held-out loss no longer improves, as `encoder.patience` says. Returns the
-    held-out loss before the first step, the loss of every step taken, and the looks on the way.
+    held-out loss before the first step, the loss of every step taken, and the held-out losses on the way.
     """
     encoder = settings.encoder
     optimizer = adamw(model, encoder)
@@ -198,7 +203,7 @@ def train(
         probability=encoder.mask_probability,
         vocabulary=model.config.vocab_size,
     )
-    if len(batches) and not has_stalled(history.looks, encoder.patience):
+    if len(batches) and not has_stalled(history.heldout, encoder.patience):
         track = tracking(settings, "finetuned_encoder", workspace.name)
         with progress("finetuned_encoder", len(steps), "steps") as tracker, track(first) as tracked:
             bookkeeping = Bookkeeping(run, tracker.advance(first), tracked)

@@ -3,7 +3,7 @@
 workspace/
     resume-<step>/          the newest state; appears by one rename, then the previous one is removed
     step-<n>.safetensors    weights kept for `encoder.checkpoint`
-    best.safetensors        weights of the best look (early_stopping)
+    best-<n>.safetensors    weights of the least held-out loss (early_stopping)
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import seal_folder, sync_folder
-from engage_pipeline.language.early_stopping import Look
+from engage_pipeline.language.early_stopping import HeldoutLoss
 from engage_pipeline.language.encoders import load_weights, save_weights
 
 if TYPE_CHECKING:
@@ -28,11 +28,12 @@ _MODEL, _OPTIMIZER, _HISTORY = "model.safetensors", "optimizer.safetensors", "hi
 
 @dataclass
 class History:
-    """The losses so far, in nats: the held-out loss before the first step, that of every step, and looks on the way."""
+    """The losses so far, in nats: of all held-out tweets before the first step, of every step, and of some held-out
+    tweets on the way."""
 
     heldout_before: float
     losses: list[float] = field(default_factory=list)
-    looks: list[Look] = field(default_factory=list)
+    heldout: list[HeldoutLoss] = field(default_factory=list)
 
 
 def last_state(workspace: Path) -> Path | None:
@@ -92,7 +93,7 @@ def load_state(state: Path, model: "PreTrainedModel", optimizer: "torch.optim.Op
             moments.setdefault(int(index), {})[moment] = value
         optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
         history = History(**json.loads((state / _HISTORY).read_text(encoding="utf-8")))
-        history.looks = [(step, loss) for step, loss in history.looks]
+        history.heldout = [(step, loss) for step, loss in history.heldout]
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise UserError(f"{state}: not a state of this fine-tuning; remove it to start over") from error
     return _step(state), history

@@ -24,9 +24,9 @@ def copy_tokenizer(name: str | None, output: Path) -> list[str]:
 
     Missing ones of the hub are fetched. Raises UserError: no such encoder.
     """
-    folder = base_folder(name)
-    if name is None or folder is None:
+    if name is None:
         return []
+    folder = base_folder(name)
     if not has_tokenizer(folder) and local_folder(name) is None:
         folder = _fetched(name) or folder
     if not has_tokenizer(folder):

@@ -59,7 +59,7 @@ class Provenance(Figures):
     Of the training rows: parts, rows, rows by engagement, first and last day of the window (ISO 8601), and rows of
     stray days outside it. Of the validation rows: rows and days, in words. `data` are versions by artifact. `settings`
     are those that differ from the preset's, `code` is the program with a digest of the code versions, `libraries` are
-    versions by name.
+    versions by name. `no_encoder` says why the texts were read without one.
     """
 
     parts: int
@@ -75,6 +75,7 @@ class Provenance(Figures):
     settings: Mapping[str, Any]
     code: str
     libraries: Mapping[str, str]
+    no_encoder: str | None = None
 
 
 class BundleFacts(CountersRead):

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from engage_pipeline.catalogue import ARTIFACTS, FURTHER, ancestry, changed_settings, digest
 from engage_pipeline.ingest.facts import PartFacts
 from engage_pipeline.interactions.counters.counting import DAYS
+from engage_pipeline.language.facts import EncoderFacts
 from engage_pipeline.model.facts import Provenance
 from engage_pipeline.numerics.stray_days import in_window
 from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS
@@ -40,6 +41,7 @@ def provenance(store: ArtifactStore) -> Provenance:
     """
     parts = {part: store.open("tweet_parts", part).manifest for part in store.parts_of(CANDIDATE_MODEL)}
     validation = store.open("validation_tweets").manifest
+    encoder = store.current("finetuned_encoder")
     days = pq.read_table(store.open("interaction_counts").path(DAYS))
     code = {name: ARTIFACTS[name].code_version for name in sorted(ancestry(CANDIDATE_MODEL))}
     return Provenance(
@@ -56,6 +58,7 @@ def provenance(store: ArtifactStore) -> Provenance:
         settings=_told(changed_settings(CANDIDATE_MODEL, store.settings), store.settings),
         code=f"engage_pipeline {version('engage_pipeline')}, version {digest(code)}",
         libraries={"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES},
+        no_encoder=EncoderFacts.read(encoder.manifest).why if encoder else None,
     )
 
 
@@ -77,6 +80,6 @@ def _told(changed: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     """Returns the settings to tell others: without the list that follows from others, and without a local path."""
     told = {name: value for name, value in changed.items() if name != FURTHER}
     base = settings.encoder.base
-    if _ENCODER in told and base is not None and Path(base).expanduser().exists():
+    if _ENCODER in told and base is not None and Path(base).expanduser().is_absolute():
         told[_ENCODER] = "a local folder"
     return told

@@ -14,7 +14,7 @@ from engage_pipeline.ingest.parsing.streams import require_lzop
 from engage_pipeline.locations.location import Location
 from engage_pipeline.machine.device import torch_device
 from engage_pipeline.machine.full_disk import free_bytes, in_units, unpacked_bytes
-from engage_pipeline.progress import LOGGER
+from engage_pipeline.orchestration.encoder_choice import check_encoder
 from engage_pipeline.store.manifests import label
 from engage_pipeline.store.plan import SEGMENTS, Step, raw_sources, training_listing, training_parts
 from engage_pipeline.store.store import ArtifactStore
@@ -41,11 +41,7 @@ def require_ready(store: ArtifactStore, wanted: Collection[str]) -> None:
         read_deletions(settings.deletions, follow_links=settings.follow_links)
     for source in _sources(store, steps):
         require_lzop(source)
-    if "finetuned_encoder" in made:
-        from engage_pipeline.language.encoder_files import why_none
-
-        if why := why_none(settings):
-            LOGGER.warning("%s", why)
+    check_encoder(store, steps)
     if made.intersection(TRACKED):
         require_trackers(settings)
     if steps and settings.engine.device == "cuda":

@@ -13,15 +13,15 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from engage_pipeline.settings.section import SettingsSection, Share, expanded_path
 
 AUTO, NONE, TINY = "auto", "none", "tiny"
-"""Values of `encoder.model` that name no encoder."""
+"""Values of `encoder.model` that are neither a folder nor a name of the hub."""
 DISTILBERT = "distilbert-base-multilingual-cased"
-_WORDS = (AUTO, NONE, TINY)
+_RESERVED = (AUTO, NONE, TINY)
 
 
 def _model_from_config_folder(name: str, info: ValidationInfo) -> str:
-    """Returns a local folder relative to the configuration file as a path; other names are the hub's, or words."""
+    """Returns a local folder relative to the configuration file as a path; other names are the hub's, or reserved."""
     folder = (info.context or {}).get("folder", Path.cwd()) / expanded_path(Path(name))
-    return os.path.normpath(folder) if name not in _WORDS and folder.is_dir() else name
+    return os.path.normpath(folder) if name not in _RESERVED and folder.is_dir() else name
 
 
 class IngestSettings(SettingsSection):
@@ -60,19 +60,19 @@ class EncoderSettings(SettingsSection):
     patience: int | None = Field(
         3,
         ge=1,
-        description="The loss of held-out tweets is looked at every twentieth of the steps, from the end of the "
-        "warm-up on. Fine-tuning stops once so many looks brought less than 0.2 % over the best before them, and the "
-        "weights of the best look are published; null = all steps are taken, and the last weights published.",
+        description="From the end of the warm-up on, the loss of held-out tweets is measured at every twentieth of the "
+        "steps. Fine-tuning stops once so many measurements brought less than 0.2 % over the best before them, and the "
+        "weights of the least loss are published; null = all steps are taken, and the last weights published.",
     )
     save_steps: int = Field(100_000, ge=1, description="Steps between checkpoints.")
     checkpoint: int | None = Field(
-        None, ge=1, description="Sketch from the checkpoint of this step; null = from the end of fine-tuning."
+        None, ge=1, description="Sketch from the checkpoint of this step; null = from the published weights."
     )
 
     @property
     def base(self) -> str | None:
         """The hub name or local folder of the encoder that fine-tuning starts from; None for `tiny` and `none`."""
-        return DISTILBERT if self.model == AUTO else None if self.model in _WORDS else self.model
+        return DISTILBERT if self.model == AUTO else None if self.model in _RESERVED else self.model
 
 
 class TopicSettings(SettingsSection):

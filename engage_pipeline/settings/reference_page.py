@@ -12,6 +12,8 @@ from engage_pipeline.locations.location import ObjectPath
 from engage_pipeline.settings.section import SettingsSection
 from engage_pipeline.settings.settings import PRESETS, Settings
 
+_UNCHANGED = object()
+"""Stands for a setting that a preset leaves at its default; null is a value."""
 REFERENCE_NAMES = {
     **{
         name: f"`{name}`"
@@ -148,7 +150,7 @@ def _in_presets(name: str) -> str:
     for preset, values in PRESETS.items():
         value: Any = values
         for step in name.split("."):
-            value = value.get(step) if isinstance(value, dict) else None
-        if value is not None:
+            value = value.get(step, _UNCHANGED) if isinstance(value, dict) else _UNCHANGED
+        if value is not _UNCHANGED:
             found.append(f"{preset}: `{_text(value)}`")
     return ", ".join(found) or " "

@@ -69,7 +69,7 @@ def raw_sources(settings: Settings, name: str, key: str | None = None) -> list[L
         with _naming("test_data", settings):
             return list(find_parts(settings.test_data, follow_links=settings.follow_links).values())
     base = settings.encoder.base if name == "finetuned_encoder" else None
-    if base is not None and Path(base).is_dir():
+    if base is not None and Path(base).is_absolute() and Path(base).is_dir():
         folder = Path(base)
         tokenizer = [folder / one for one in TOKENIZER_FILES if (folder / one).is_file()]
         return sorted([*folder.glob("*.safetensors"), *folder.glob("config.json"), *tokenizer])

@@ -31,6 +31,7 @@ def count_unknown(features: Sequence[Path], languages: Sequence[str], codes: Pat
     """
     known = pa.array(languages, pa.string())
     has_code = load_codes(codes)[:, 0] != NO_CODE
+    sketches = has_code.any()
     counts = dict.fromkeys(
         ("new_author_rows", "new_viewer_rows", "unknown_language_rows", "tokens", "unknown_tokens"), 0
     )
@@ -42,7 +43,7 @@ def count_unknown(features: Sequence[Path], languages: Sequence[str], codes: Pat
                     shown = sum(table[name].to_numpy() for name in names)
                     counts[f"new_{key}_rows"] += int((shown == 0).sum())
                 counts["unknown_language_rows"] += table.num_rows - pc.sum(pc.is_in(table["language"], known)).as_py()
-                tokens = _sketched(table)[: None if has_code.any() else 0]
+                tokens = _sketched(table)[: None if sketches else 0]
                 counts["tokens"] += len(tokens)
                 counts["unknown_tokens"] += int((~has_code[tokens]).sum())
     return counts

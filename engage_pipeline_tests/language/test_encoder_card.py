@@ -28,12 +28,12 @@ FACTS = EncoderFacts(
 )
 
 
-def written(folder: Path, settings: Settings) -> ModelCard:
+def written(folder: Path, settings: Settings, facts: EncoderFacts = FACTS) -> ModelCard:
     """The card of a folder with the encoder that the settings name, as the hub's own library reads it."""
     folder.mkdir(exist_ok=True)
     if not (folder / "config.json").exists():
         small_encoder(folder)
-    write_encoder_card(folder, FACTS, ROWS, settings)
+    write_encoder_card(folder, facts, ROWS, settings)
     return ModelCard.load(folder / "README.md")
 
 
@@ -60,6 +60,7 @@ def test_what_it_was_trained_on_stands_in_the_card(tmp_path: Path) -> None:
         "| held-out loss after | 3.2500 |",
         "| `encoder.batch_size` | 7 |",
         "| `encoder.max_tweets` | all |",
+        "| `encoder.patience` | none |",
     ):
         assert row in card.text
     for heading in ("Base model", "Tokenizer", "Intended use", "Limits", "Licence", "Versions"):
@@ -68,6 +69,14 @@ def test_what_it_was_trained_on_stands_in_the_card(tmp_path: Path) -> None:
     assert "| engage_pipeline | " in card.text
     assert "{" not in card.text
     assert "None" not in card.text.replace("None is here", "").replace("None: training", "")
+
+
+def test_a_training_that_stopped_stands_in_the_card(tmp_path: Path) -> None:
+    facts = FACTS.model_copy(update={"planned_steps": 4000, "published_step": 252})
+    card = written(tmp_path / "out", encoder_settings(tmp_path, "tiny", patience=2), facts)
+    steps = "276 of 4,000, as the held-out loss no longer fell; the weights are those after 252"
+    assert f"| steps | {steps} |" in card.text
+    assert "| `encoder.patience` | 2 |" in card.text
 
 
 def test_the_front_matter_is_what_the_hub_expects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,23 +6,29 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pyarrow.parquet as pq
 import pytest
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+from engage_pipeline import open_artifact
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.codes import NO_CODE, load_codes
 from engage_pipeline.language.emde import code_tokens
-from engage_pipeline.language.encoder_files import WORDS, why_none
+from engage_pipeline.language.encoder_files import READS_WORDS, reason_to_skip
+from engage_pipeline.language.encoders import starting_encoder
+from engage_pipeline.language.facts import EncoderFacts
 from engage_pipeline.language.token_vectors import TOKEN_VECTORS, no_vectors
 from engage_pipeline.model.network.architectures import ARCHITECTURES, reads_vocabulary
-from engage_pipeline.orchestration.preflight import require_ready
 from engage_pipeline.settings.computing import DISTILBERT, EncoderSettings
 from engage_pipeline.settings.settings import Settings, load_settings
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.samples import tiny_settings
 
-SKIPPED = "finetuned_encoder, token_sketches and emde_sketches are skipped, and the network reads words without"
+SKIPPED = "finetuned_encoder, token_sketches and emde_sketches are skipped, and the network reads words without "
+SKIPPED += "sketches"
+UNREACHABLE = f"{DISTILBERT} is neither in the local cache nor to be had from the hub"
 
 
 @pytest.fixture(autouse=True)
@@ -31,43 +37,85 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
 
 
-def settings_with(folder: Path, model: str, architecture: str = WORDS) -> Settings:
+def settings_with(folder: Path, model: str, architecture: str = READS_WORDS) -> Settings:
     return tiny_settings(folder, encoder={"model": model}, network={"architecture": architecture})
 
 
-def test_auto_is_skipped_where_its_weights_cannot_be_had(tmp_path: Path) -> None:
-    why = why_none(settings_with(tmp_path, "auto"))
-    assert why is not None
-    assert why.startswith(f"encoder.model: {DISTILBERT} is not in the local cache and can't be fetched (")
-    assert SKIPPED in why
-    assert why.endswith("; to have one, give its name or folder as encoder.model")
-    assert "\n" not in why
+def test_auto_is_skipped_where_its_weights_cannot_be_had(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert reason_to_skip(settings_with(tmp_path, "auto")) == UNREACHABLE
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    line = record.getMessage()
+    assert line.startswith(f"encoder.model: {DISTILBERT} is not in the local cache and can't be fetched (")
+    assert line.endswith(f"): {SKIPPED}; to have an encoder, give encoder.model its name or folder")
+    assert "\n" not in line
 
 
-def test_none_is_skipped_without_a_look_at_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_none_is_skipped_without_a_look_at_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: pytest.fail("the hub was asked"))
-    why = why_none(settings_with(tmp_path, "none"))
-    assert why is not None
-    assert why.startswith(f"encoder.model: none; {SKIPPED}")
-    assert why_none(settings_with(tmp_path, "tiny")) is None
+    with caplog.at_level(logging.INFO):
+        assert reason_to_skip(settings_with(tmp_path, "none")) == "encoder.model is none"
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+    assert reason_to_skip(settings_with(tmp_path, "tiny")) is None
+
+
+def test_what_was_skipped_stays_so_without_a_look_at_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: pytest.fail("the hub was asked"))
+    assert reason_to_skip(settings_with(tmp_path, "auto"), EncoderFacts(why="it was away")) == "it was away"
+    assert caplog.records == []  # none of WARNING
+
+
+def test_an_encoder_is_never_replaced_by_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"^encoder\.model: {DISTILBERT} is not in the local cache .* folder"):
+        reason_to_skip(settings_with(tmp_path, "auto"), EncoderFacts(tweets=9))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        LocalEntryNotFoundError("Got: HfHubHTTPError: 503"),
+        LocalEntryNotFoundError("Got: HfHubHTTPError: 429"),
+    ],
+)
+def test_other_problems_are_told_and_skip_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        if isinstance(error, LocalEntryNotFoundError):
+            raise error from HfHubHTTPError("the hub says no", response=Mock())
+        raise error
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fails)
+    with pytest.raises(UserError, match=rf"^encoder\.model: {DISTILBERT} is not .* or `none`$"):
+        reason_to_skip(settings_with(tmp_path, "auto"))
 
 
 @pytest.mark.parametrize("architecture", ["residual", "deep_cross"])
 def test_a_network_that_reads_sketches_alone_needs_an_encoder(tmp_path: Path, architecture: str) -> None:
     with pytest.raises(UserError, match=rf"^encoder\.model: {DISTILBERT} is not .* folder"):
-        why_none(settings_with(tmp_path, "auto", architecture))
-    words = f"encoder.model: none, but network.architecture {architecture} reads text by sketches alone"
+        reason_to_skip(settings_with(tmp_path, "auto", architecture))
+    words = f"encoder.model: none, but network.architecture {architecture} reads text by sketches alone: .*`tiny`$"
     with pytest.raises(UserError, match=f"^{words}"):
-        why_none(settings_with(tmp_path, "none", architecture))
+        reason_to_skip(settings_with(tmp_path, "none", architecture))
 
 
 def test_an_encoder_that_is_named_is_never_skipped(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=rf"^encoder\.model: {DISTILBERT} is not .*, or `none`$"):
-        why_none(settings_with(tmp_path, DISTILBERT))
+        reason_to_skip(settings_with(tmp_path, DISTILBERT))
+
+
+def test_none_can_not_be_trained(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^encoder\.model: none is no encoder"):
+        starting_encoder(settings_with(tmp_path, "none"))
 
 
 def test_words_are_read_by_the_architecture_that_is_said_to() -> None:
-    assert [name for name in ARCHITECTURES if reads_vocabulary(name)] == [WORDS]
+    assert [name for name in ARCHITECTURES if reads_vocabulary(name)] == [READS_WORDS]
 
 
 def test_the_words_are_no_folders_and_no_names_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,23 +130,6 @@ def test_the_words_are_no_folders_and_no_names_of_the_hub(tmp_path: Path, monkey
 def test_the_reference_asks_for_its_encoder() -> None:
     assert load_settings(preset="synerise").encoder.model == DISTILBERT
     assert load_settings(preset="default").encoder.model == "auto"
-
-
-def test_a_run_is_warned_before_any_work(
-    ingested_world: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    config = worlds.write_config(
-        tmp_path,
-        encoder={"model": "auto"},
-        **{name: str(ingested_world / path) for name, path in RAW.items()},
-    )
-    with caplog.at_level(logging.WARNING):
-        require_ready(worlds.store_of(config), ["tweet_parts", "finetuned_encoder"])
-    (record,) = caplog.records
-    assert (record.levelname, SKIPPED in record.getMessage()) == ("WARNING", True)
-
-
-RAW = {"recsys_data": "raw/train", "validation_part": "raw/validation/part-00000", "test_data": "raw/test"}
 
 
 def test_no_vectors_give_no_codes(tmp_path: Path) -> None:
@@ -119,23 +150,23 @@ def test_the_whole_pipeline_runs_without_an_encoder(world: Path, tmp_path: Path)
     done = subprocess.run(engage, env={**os.environ, **offline}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
-    (told,) = [place for place, line in enumerate(lines) if SKIPPED in line]
+    told, *_ = [place for place, line in enumerate(lines) if SKIPPED in line]
     assert told < min(place for place, line in enumerate(lines) if "to be made" in line)
     store = worlds.store_of(config)
-    why = {name: store.open(name).manifest.facts["why"] for name in ("finetuned_encoder", "token_sketches")}
-    assert SKIPPED in why["finetuned_encoder"]
+    assert store.open("finetuned_encoder").manifest.facts["why"] == UNREACHABLE
+    assert list(open_artifact("finetuned_encoder", config=config).iterdir()) == []
     network = json.loads(store.open("pretrained_network").path("network.json").read_text())
     assert (network["sketch_depth"], network["vocabulary"][2] > 0) == (0, True)
     unknown = store.open("submission").manifest.facts["unknown"]
     assert (unknown["tokens"], unknown["unknown_tokens"]) == (0, 0)
     assert pq.read_metadata(store.open("emde_sketches").path("codes.parquet")).num_rows == 0
     report = store.open("evaluation").path("report.html").read_text(encoding="utf-8")
-    assert SKIPPED in report.replace("<wbr>", "")
+    assert UNREACHABLE in report
 
     engage[1] = "status"
     shown = subprocess.run(engage, env={**os.environ, **offline}, capture_output=True, text=True, check=True)
     (line,) = [line for line in shown.stdout.splitlines() if line.startswith("finetuned_encoder")]
-    assert "current; nothing in it (encoder.model: " in line
+    assert f"current; nothing in it ({UNREACHABLE})" in line
     engage[1] = "run"
     again = subprocess.run(engage, env={**os.environ, **offline}, capture_output=True, text=True, check=True)
     assert "to be made" not in again.stderr

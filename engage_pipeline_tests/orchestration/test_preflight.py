@@ -78,7 +78,7 @@ def test_an_encoder_in_the_cache_or_a_folder_is_found(config: Path, tmp_path: Pa
     (snapshot.parents[1] / "refs" / "main").write_text("0" * 40)
     write_encoder(snapshot)
     looking = "import sys; from pathlib import Path; from engage_pipeline.settings.settings import load_settings; "
-    looking += "from engage_pipeline.language.encoder_files import why_none as look; "
+    looking += "from engage_pipeline.language.encoder_files import reason_to_skip as look; "
     looking += "print(look(load_settings(Path(sys.argv[1]))), 'torch' in sys.modules)"
     config = worlds.write_config(config.parent, encoder={"model": "some/encoder"})
     offline = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "cache")}

@@ -142,7 +142,7 @@ def text_section(facts: PipelineFacts) -> Section:
     encoder, tokens, codes = facts.finetuned_encoder, facts.token_sketches, facts.emde_sketches
     figures = []
     if encoder and encoder.losses:
-        caption = "Masked-language-model loss over the steps, and of the held-out tweets before and after."
+        caption = "Masked-language-model loss over the steps, and of held-out tweets."
         svg = plots.loss_curve(encoder.training_curve(), encoder.heldout_curve())
         figures.append(Figure("Encoder loss", caption, svg))
     if tokens and tokens.frequencies:
@@ -165,6 +165,7 @@ def _text_rows(
     if encoder:
         rows += [
             ("tweets that trained the encoder", f"{encoder.tweets:,}"),
+            ("steps", encoder.steps_in_words()),
             ("loss on held-out tweets before", f"{encoder.heldout_loss_before:.3f}"),
             ("loss on held-out tweets after", f"{encoder.heldout_loss_after:.3f}"),
         ]

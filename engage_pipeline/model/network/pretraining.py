@@ -10,7 +10,7 @@ import torch  # noqa: TID253 - nothing light imports this module
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.codes import NO_CODE
-from engage_pipeline.language.encoder_files import SKETCHES_ALONE
+from engage_pipeline.language.encoder_files import NEEDS_ENCODER
 from engage_pipeline.machine.precision import resolve_precision
 from engage_pipeline.machine.threads import on_training_threads
 from engage_pipeline.model.network.architectures import new_network, reads_vocabulary
@@ -129,7 +129,7 @@ def _network_config(
     chosen = settings.network
     coded = bool((codes != NO_CODE).any())
     if known is None and not coded:
-        raise UserError(f"network.architecture: {chosen.architecture} {SKETCHES_ALONE}")
+        raise UserError(f"network.architecture: {chosen.architecture} {NEEDS_ENCODER}")
     sketched = coded and (chosen.sketches or known is None)
     return NetworkConfig(
         architecture=chosen.architecture,

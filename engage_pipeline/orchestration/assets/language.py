@@ -5,13 +5,12 @@ from collections import Counter
 from engage_pipeline import plots
 from engage_pipeline.ingest.facts import PartFacts
 from engage_pipeline.language.encoder_card import TrainedOn, joined_days, write_encoder_card
-from engage_pipeline.language.encoder_files import why_none
 from engage_pipeline.language.facts import EncoderFacts, SketchFacts, TokenFacts, TopicFacts
 from engage_pipeline.language.token_vectors import TOKEN_VECTORS
 from engage_pipeline.language.topics import TopicModel, fit_topics
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
 from engage_pipeline.orchestration.assets.materializing import Shown
-from engage_pipeline.progress import LOGGER
+from engage_pipeline.orchestration.encoder_choice import skipped_before_training
 from engage_pipeline.store.file_names import TWEETS
 from engage_pipeline.store.store import ArtifactStore, Draft
 
@@ -23,8 +22,7 @@ def finetuned_encoder(store: ArtifactStore, draft: Draft) -> Shown:
     says so."""
     from engage_pipeline.language.finetuning import finetune_encoder
 
-    if why := why_none(store.settings):
-        LOGGER.info("finetuned_encoder: skipped")
+    if why := skipped_before_training(store):
         draft.record(EncoderFacts(why=why))
         return {}
     rows = _training_rows(store)

@@ -102,6 +102,21 @@ def test_every_section_shows_what_the_facts_hold(sections: list[Section]) -> Non
     (table,) = text.groups[0].tables
     assert ("loss on held-out tweets after", "2.250") in table.rows
     assert ("share of the codes in use", "75.0%") in table.rows
+    assert ("steps", "9") in table.rows
+
+
+def test_a_skipped_encoder_is_told_instead() -> None:
+    nothing = SketchFacts(tokens=0, depth=2, width=4, used_share=0, occupancy=[[0] * 5] * 2)
+    skipped = replace(
+        FACTS,
+        finetuned_encoder=EncoderFacts(why="it was away"),
+        token_sketches=TokenFacts(tokens=0, dim=0, frequencies=[]),
+        emde_sketches=nothing,
+    )
+    section = text_section(skipped)
+    assert titles(section) == []
+    (table,) = section.groups[0].tables
+    assert list(table.rows) == [("text encoder", "it was away")]
 
 
 def test_the_parts_add_up(sections: list[Section]) -> None:

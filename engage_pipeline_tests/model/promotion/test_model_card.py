@@ -1,6 +1,7 @@
 """The card beside the model that predicts tells of that model, whoever decided that it predicts."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from engage_pipeline_tests.model.promotion.promotions import (
 TOLERANT = {"tolerance": 1000}
 
 
-def made_of(rows: int) -> dict[str, object]:
+def made_of(rows: int) -> dict[str, Any]:
     """Facts of a candidate that was trained on so many rows."""
     return {
         "trees": True,
@@ -59,6 +60,16 @@ def probabilities(bundle: Path) -> np.ndarray:
 
 def labels() -> np.ndarray:
     return np.column_stack([HELD_OUT[name].to_numpy() for name in schema.TARGETS])
+
+
+def test_a_model_without_an_encoder_says_so(bundles: dict[str, Path], tmp_path: Path) -> None:
+    made = made_of(9)
+    store = make_store(tmp_path)
+    publish_candidate(
+        store, bundles["good"], **{**made, "provenance": {**made["provenance"], "no_encoder": "it was away"}}
+    )
+    decide(store)
+    assert "| text encoder | none: it was away |" in card_of(store)
 
 
 def test_it_tells_data_scores_with_intervals_decision_and_versions(bundles: dict[str, Path], tmp_path: Path) -> None:
