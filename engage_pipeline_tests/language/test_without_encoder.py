@@ -16,7 +16,7 @@ from engage_pipeline import open_artifact
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.codes import NO_CODE, load_codes
 from engage_pipeline.language.emde import code_tokens
-from engage_pipeline.language.encoder_files import READS_WORDS, reason_to_skip
+from engage_pipeline.language.encoder_files import READS_WORDS, local_folder, reason_to_skip
 from engage_pipeline.language.encoders import starting_encoder
 from engage_pipeline.language.facts import EncoderFacts
 from engage_pipeline.language.token_vectors import TOKEN_VECTORS, no_vectors
@@ -125,6 +125,18 @@ def test_the_words_are_no_folders_and_no_names_of_the_hub(tmp_path: Path, monkey
         settings = EncoderSettings.model_validate({"model": word})
         assert (settings.model, settings.base) == (word, base)
     assert EncoderSettings(model="some/encoder").base == "some/encoder"
+
+
+def test_a_folder_of_the_same_name_where_the_program_runs_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One beside the settings file is: `EncoderSettings` gives its whole path."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / DISTILBERT).mkdir()
+    assert local_folder(DISTILBERT) is None
+    named = EncoderSettings.model_validate({"model": DISTILBERT}, context={"folder": tmp_path})
+    with pytest.raises(UserError, match=r"no model\.safetensors in it"):
+        local_folder(named.model)
 
 
 def test_the_reference_asks_for_its_encoder() -> None:
