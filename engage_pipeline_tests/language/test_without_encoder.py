@@ -66,7 +66,7 @@ def test_what_was_skipped_stays_so_without_a_look_at_the_hub(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: pytest.fail("the hub was asked"))
     assert reason_to_skip(settings_with(tmp_path, "auto"), EncoderFacts(why="it was away")) == "it was away"
-    assert caplog.records == []  # none of WARNING
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_an_encoder_is_never_replaced_by_none(tmp_path: Path) -> None:

@@ -422,8 +422,10 @@ def test_a_vocabulary_serves_too(tmp_path: Path) -> None:
 def test_text_without_a_fitting_tokenizer_is_told_in_one_line(tmp_path: Path) -> None:
     source = texts(tmp_path, pa.array(["hello"]))
     remedy = r"set encoder\.model to a folder with tokenizer\.json or vocab\.txt, or give text_tokens instead$"
-    with pytest.raises(UserError, match=rf"part-00000\.parquet: has text, but the encoder `tiny` has no.*{remedy}"):
-        ingest(tmp_path, source)
+    for model in ("tiny", "none"):
+        words = rf"part-00000\.parquet: has text, but encoder\.model = {model} has no tokenizer; {remedy}"
+        with pytest.raises(UserError, match=words):
+            ingest(tmp_path, source, encoder={"model": model})
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=rf"has text, but there is no tokenizer\.json in .*empty; {remedy}"):
         ingest(tmp_path, source, encoder={"model": str(tmp_path / "empty")})
