@@ -1,6 +1,7 @@
 """Whether the encoder is skipped: asked before a run, and again when its turn comes, as its weights may come or go."""
 
 from collections.abc import Collection
+from contextlib import suppress
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.encoder_files import NEEDS_ENCODER, READS_WORDS, reason_to_skip
@@ -43,7 +44,9 @@ def _is_made(store: ArtifactStore, steps: Collection[Step]) -> bool:
     read = sorted(training_listing(store.settings).parts)[: store.settings.encoder.parts]
     if any(step.artifact == "tweet_parts" and step.key in read for step in steps):
         return True
-    return store.stale(ENCODER, sources=raw_sources(store.settings, ENCODER)) is not None
+    with suppress(UserError):  # a damaged manifest, which this run mends: it is decided when the encoder's turn comes
+        return store.stale(ENCODER, sources=raw_sources(store.settings, ENCODER)) is not None
+    return False
 
 
 def _before(store: ArtifactStore) -> EncoderFacts | None:
