@@ -15,8 +15,8 @@ from engage_pipeline.files.atomic import Identity, identity, unchanged
 from engage_pipeline.ingest.day_order import Order, RowsByDay
 from engage_pipeline.ingest.deletions.lists import NO_DELETIONS, Deletions
 from engage_pipeline.ingest.deletions.rows import DeletedRows, Hits, PartFiles
-from engage_pipeline.ingest.parsing.fields import LABEL_IS_A_TIME, TypedRows
 from engage_pipeline.ingest.parsing.part_rows import PartRows, part_rows
+from engage_pipeline.ingest.parsing.typed_rows import LABEL_IS_A_TIME, TypedRows
 from engage_pipeline.ingest.reject_limit import RejectLimit, TooManyRejectsError
 from engage_pipeline.ingest.rejected_part import FailedShare, bounded, failure, keep
 from engage_pipeline.ingest.rejects import Reject, RejectTally, RejectWriter
@@ -115,14 +115,14 @@ def _read(
     limit = RejectLimit(source, settings.ingest.max_rejected_share)
     with RejectWriter(spool, source.name, limit) as found:
         lines = part_rows(source, labelled=labelled, rejects=found, settings=settings, new=new)
-        typed = TypedRows(labelled=labelled, split=_Places(split, lines) if split else None, rejects=found)
+        typed = TypedRows(source, labelled=labelled, split=_Places(split, lines) if split else None, rejects=found)
         summary = RowSummary()
         try:
-            rows = _write_tweets(tweets, summary.watch(map(typed.read, lines.blocks())), typed.schema, order)
+            rows = _write_tweets(tweets, summary.watch(typed.read(lines.blocks())), typed.schema, order)
         except TooManyRejectsError:
-            return _Read(0, limit.lines or lines.lines, lines.blank, summary, found.tally, too_many=True, stopped=True)
+            return _Read(0, limit.lines or lines.lines, typed.blank, summary, found.tally, too_many=True, stopped=True)
     too_many = limit.exceeded(found.tally.count, lines.lines)
-    return _Read(rows, lines.lines, lines.blank, summary, found.tally, too_many, stopped=False)
+    return _Read(rows, lines.lines, typed.blank, summary, found.tally, too_many, stopped=False)
 
 
 def _require_rows(source: Location, read: _Read) -> None:

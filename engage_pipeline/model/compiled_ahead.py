@@ -2,8 +2,8 @@
 
     python -m engage_pipeline.model.compiled_ahead
 
-Looks for similar authors, makes a small fit of the effects, and three steps of TableAdamW, so that types are those of a
-run. What is compiled lies beside the source if that is writable (numerics.compilation).
+Reads a line of a part, looks for similar authors, makes a small fit of the effects, and three steps of TableAdamW, so
+that types are those of a run. What is compiled lies beside the source if that is writable (numerics.compilation).
 """
 
 from dataclasses import fields
@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from engage_pipeline.ingest.parsing.plain_rows import PlainReader
 from engage_pipeline.interactions.graphs.followers import Followers
 from engage_pipeline.interactions.graphs.similarity import pairs_of
 from engage_pipeline.model.effects import kernels
@@ -23,6 +24,7 @@ from engage_pipeline.model.effects.numbering import build_design
 from engage_pipeline.model.effects.openings import openings_of
 from engage_pipeline.model.effects.rows import ROW
 from engage_pipeline.model.effects.shards import Shards
+from engage_pipeline.schema import COLUMNS, FIELD_SEPARATOR
 
 _ROWS = 200
 
@@ -30,10 +32,16 @@ _ROWS = 200
 def compile_ahead() -> None:
     """Calls each compiled loop with the types of a run."""
     openings_of(np.array([0, 2]), np.zeros(2, np.int32))
+    read_a_line()
     look_for_similar()
     with TemporaryDirectory() as folder:
         _fit(Path(folder))
     _step()
+
+
+def read_a_line() -> None:
+    """Reads a line of which all values are missing."""
+    PlainReader(labelled=True).read(FIELD_SEPARATOR.encode() * (len(COLUMNS) - 1) + b"\n", 1)
 
 
 def look_for_similar() -> None:

@@ -16,9 +16,10 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.dispatcher import Dispatcher
-from numba.extending import register_jitable
+from numba.extending import intrinsic, register_jitable
 
 LOGGER = logging.getLogger("engage_pipeline")
 _OWN = __name__.partition(".")[0]
@@ -47,6 +48,17 @@ def compiled_within(*, error_model: str = "python") -> Any:
     Called from Python it is not compiled. Code for calls from Python would cost a fifth of the time.
     """
     return register_jitable(error_model=error_model, no_cfunc_wrapper=True)
+
+
+def _trailing_zeros(context: Any, word: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return numba.uint64(numba.uint64), code
+
+
+trailing_zeros: Any = intrinsic(_trailing_zeros)
+"""Returns, in compiled functions, the number of zeros behind the last 1 of a uint64 with at least one."""
 
 
 class _Caches:

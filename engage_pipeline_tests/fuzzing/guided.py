@@ -2,8 +2,8 @@
 
     python -m engage_pipeline_tests.fuzzing.guided -max_total_time=600 [-seed=1] [corpus folder]
 
-The lines (lines, widths, endings) and the compression (streams) are instrumented; what columns hold is read by every
-run of parts.py. Each input is a whole file, held against the plain reader.
+Python's code is instrumented, not the compiled loops, of which every run of parts.py reads many lines. Each input is a
+whole file, held against the plain reader.
 """
 
 import sys
@@ -16,14 +16,14 @@ import atheris
 with atheris.instrument_imports(include=["engage_pipeline.ingest"]):
     from engage_pipeline.errors import UserError
     from engage_pipeline.ingest.parsing.lines import PartLines, read_lines
+    from engage_pipeline.ingest.parsing.typed_rows import TypedRows
     from engage_pipeline.ingest.rejects import RejectWriter, read_rejects
 
 import numpy as np
 
 from engage_pipeline_tests.fuzzing.parts import good_lines
-from engage_pipeline_tests.ingest.parsing.slow_reader import LabelsInTestPartError, SlowPart, read_slowly
+from engage_pipeline_tests.ingest.parsing.slow_reader import LabelsInTestPartError, read_slowly
 
-STRUCTURAL = {"length", "carriage return", "NUL", "encoding", "columns", "line end"}
 SUFFIXES = ("", "", "", ".gz", ".zst")
 FILES_BETWEEN_FIGURES = 1000
 totals: Counter[str] = Counter()
@@ -39,9 +39,10 @@ def check(folder: Path, data: bytes) -> None:
         print(dict(totals), flush=True)
     try:
         with RejectWriter(folder / "rejects", part.name) as rejects:
-            checked = PartLines(part, labelled=labelled, rejects=rejects)
-            kept = sum(map(len, checked.blocks()))
-        raw = list(read_lines(part, np.arange(checked.lines)))
+            lines = PartLines(part)
+            typed = TypedRows(part, labelled=labelled, split=None, rejects=rejects)
+            kept = sum(map(len, typed.read(lines.blocks())))
+        raw = list(read_lines(part, np.arange(lines.lines)))
     except UserError as error:
         assert str(error).isprintable()
         totals["refused files"] += 1
@@ -49,20 +50,16 @@ def check(folder: Path, data: bytes) -> None:
     if suffix:
         totals["archives read"] += 1
         return
-    found = [(reject.line, reject.kind, reject.raw) for reject in read_rejects(folder / "rejects")]
-    assert kept + len(found) + checked.blank == checked.lines == len(raw)
-    for name, count in (("lines", checked.lines), ("rejected", len(found)), ("blank", checked.blank)):
+    found = sorted((reject.line, reject.kind, reject.raw) for reject in read_rejects(folder / "rejects"))
+    assert kept + len(found) + typed.blank == lines.lines == len(raw)
+    for name, count in (("lines", lines.lines), ("rejected", len(found)), ("blank", typed.blank)):
         totals[name] += count
     try:
         slow = read_slowly(content, labelled=labelled)
     except LabelsInTestPartError:
         raise AssertionError("labels came in") from None
-    _compare(slow, found, checked.blank, checked.lines)
-
-
-def _compare(slow: SlowPart, found: list[tuple[int, str, bytes]], blank: int, lines: int) -> None:
-    assert (blank, lines) == (slow.blank, slow.lines)
-    assert found == [reject for reject in slow.rejects if reject[1] in STRUCTURAL]
+    assert (typed.blank, lines.lines, kept) == (slow.blank, slow.lines, len(slow.rows))
+    assert found == slow.rejects
 
 
 def seeds(folder: Path) -> None:

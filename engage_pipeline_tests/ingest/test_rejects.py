@@ -8,7 +8,7 @@ import pytest
 
 from engage_pipeline.ingest.facts import IngestedFacts
 from engage_pipeline.ingest.parsing.line_rules import cut_off
-from engage_pipeline.ingest.parsing.values import bytes_of
+from engage_pipeline.ingest.parsing.parquet_columns import bytes_of
 from engage_pipeline.ingest.rejects import Reject, RejectTally, RejectWriter, read_rejects, shorten_ids
 from engage_pipeline.ingest.report import change_of_rows
 from engage_pipeline_tests.ingest.test_part_ingest import GOOD, ingest, line_of

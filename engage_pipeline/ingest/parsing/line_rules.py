@@ -1,4 +1,4 @@
-"""How many columns a line must have, what happens to lines with another number, and to a last line that was cut off.
+"""What a line must be as a whole: its bytes, its number of columns, and its end.
 
 A cut last line that lacks columns, or whose last boolean is cut, can't be read anyway. But a cut time looks like an
 earlier time, and a time that was cut off whole looks like a missing value: without a check both would be read silently.
@@ -10,11 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.ingest.parsing.blocks import NO_LABELS
+from engage_pipeline.ingest.parsing.values import is_utf8
 from engage_pipeline.locations.location import Location
 from engage_pipeline.plurals import counted
 from engage_pipeline.schema import COLUMN_NAMES, COLUMNS, FIELD_SEPARATOR, N_TEST_COLUMNS
 
+MAX_LINE_BYTES = 2_000_000
+"""An interaction has about 500 bytes; a line beyond this limit can't be one, and would take much memory."""
+NO_LABELS = FIELD_SEPARATOR.encode() * (len(COLUMNS) - N_TEST_COLUMNS)
+"""The end of a test line that has the four label columns, which must be empty."""
 _SEPARATOR = FIELD_SEPARATOR.encode()
 _TWEETED = COLUMN_NAMES.index("tweet_timestamp")
 _ENOUGH_LINES = 1000
@@ -50,20 +54,17 @@ class ExpectedWidth:
             f"{guess if found == N_TEST_COLUMNS else ''}"
         )
 
-    def fit(self, line: bytes, number: int) -> tuple[bytes, str | None]:
-        """Returns the line with the expected columns and None, or the unchanged line and why it is rejected.
+    def problem(self, line: bytes, number: int) -> str | None:
+        """Returns why a line is rejected, None if it is not: it may end in empty labels in an unlabelled part.
 
-        Empty labels at the end of a line of an unlabelled part are cut off. Raises UserError if they are not empty:
-        labels must never be read silently.
+        Raises UserError if such labels are not empty: labels must never be read silently.
         """
         columns = line.count(_SEPARATOR) + 1
-        if columns == self.columns:
-            return line, None
         if columns == len(COLUMNS) and not self._labelled:
             if not line.endswith(NO_LABELS):
                 raise UserError(f"{self._part}: line {number} (from 0) has labels; a test part must have none")
-            return line.removesuffix(NO_LABELS), None
-        return line, f"columns: {columns} instead of {self.columns}"
+            return None
+        return None if columns == self.columns else f"columns: {columns} instead of {self.columns}"
 
 
 def cut_off(line: bytes, columns: int) -> str | None:
@@ -78,3 +79,14 @@ def cut_off(line: bytes, columns: int) -> str | None:
         return None
     least = 1 if columns == N_TEST_COLUMNS else max(len(fields[_TWEETED]), 1)
     return None if len(fields[-1]) >= least else "line end: there is none, so that the last column may be cut off"
+
+
+def byte_problem(line: bytes) -> str | None:
+    """Returns why a line is malformed by its bytes; None if it is not."""
+    if len(line) > MAX_LINE_BYTES:
+        return f"length: {len(line):,} bytes, more than {MAX_LINE_BYTES:,}"
+    if b"\r" in line:
+        return "carriage return: one without a line feed"
+    if b"\0" in line:
+        return "NUL: a byte 0"
+    return None if is_utf8(line) else "encoding: invalid UTF-8"

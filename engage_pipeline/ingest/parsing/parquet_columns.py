@@ -1,21 +1,30 @@
-"""The columns of a Parquet part as the texts that the text format would have.
+"""The columns of a Parquet part as the texts that the text format would have, and these as its lines.
 
-One reader of texts then serves both formats (fields). What belongs here: which Arrow types a column may have, and the
-text of a value. What does not: the file and its rows (parquet_rows), and what a text means (values, tokens).
+One reader of lines then serves both formats (typed_rows). What belongs here: which Arrow types a column may have, and
+the text of a value. What does not: the file and its rows (parquet_rows), and what a text means (typed_rows).
 """
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engage_pipeline.ingest.parsing.values import Flags, bytes_of, flags, is_utf8
+from engage_pipeline.ingest.parsing.lines import LineBlock, Positions
+from engage_pipeline.ingest.parsing.values import is_utf8
 from engage_pipeline.schema import FIELD_SEPARATOR, LIST_SEPARATOR, Kind
 
+Flags = npt.NDArray[np.bool_]
 Problem = tuple[Flags, str]
 """Which rows have it, bool (n,), and what it is, as the end of a reason."""
 _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _SECONDS_A_DAY = 86_400
 _BEYOND_INT64 = 2.0**63
+_BLOCK_BYTES = 3 << 19
+_SEPARATOR = FIELD_SEPARATOR.encode()
+_MISSING = {"null_handling": "replace", "null_replacement": b""}
 _FORBIDDEN = np.frombuffer(f"\0\r\n{FIELD_SEPARATOR}".encode(), np.uint8)
 
 
@@ -51,6 +60,23 @@ def texts_of(column: pa.Array, kind: Kind) -> tuple[pa.BinaryArray, list[Problem
         problems += _byte_problems(texts)
     empty = pc.equal(pc.binary_length(texts), 0)
     return (pc.if_else(empty, None, texts) if pc.any(empty).as_py() else texts), problems
+
+
+def line_at(columns: list[pa.BinaryArray], place: int) -> bytes:
+    """Returns one row of the texts of all columns as a line, without line end."""
+    return _SEPARATOR.join(column[place].as_py() or b"" for column in columns)
+
+
+def line_blocks(columns: list[pa.BinaryArray], numbers: Positions) -> Iterator[LineBlock]:
+    """Yields rows, the texts of all columns (n,) and their numbers (n,), as lines, some _BLOCK_BYTES at a time."""
+    with_ends = [*columns[:-1], pc.binary_join_element_wise(columns[-1], b"", b"\n", **_MISSING)]
+    lengths = sum(pc.binary_length(column).fill_null(0).to_numpy() for column in columns)
+    cuts = np.flatnonzero(np.diff(np.cumsum(lengths) // _BLOCK_BYTES)) + 1
+    for start, stop in pairwise([0, *cuts.tolist(), len(numbers)]):
+        if stop > start:
+            pieces = [column.slice(start, stop - start) for column in with_ends]
+            lines = pc.binary_join_element_wise(*pieces, _SEPARATOR, **_MISSING)
+            yield LineBlock(bytes_of(lines)[1].tobytes(), numbers[start:stop])
 
 
 def not_utf8(texts: pa.BinaryArray) -> Flags | None:
@@ -160,3 +186,17 @@ def _byte_problems(texts: pa.BinaryArray) -> list[Problem]:
     if (bad := not_utf8(texts)) is not None:
         problems.append((bad, "invalid UTF-8"))
     return problems
+
+
+def flags(array: pa.BooleanArray) -> Flags:
+    """Converts booleans without nulls to numpy."""
+    return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def bytes_of(texts: pa.BinaryArray) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+    """Returns the bounds of the texts in their joined bytes, int32 (n + 1,), and these bytes, uint8."""
+    _, bounds, data = texts.buffers()
+    if not len(texts) or data is None:
+        return np.zeros(len(texts) + 1, dtype=np.int32), np.empty(0, dtype=np.uint8)
+    places = np.frombuffer(bounds, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return places - places[0], np.frombuffer(data, dtype=np.uint8)[places[0] : places[-1]]

@@ -1,7 +1,7 @@
-"""The rows of a Parquet part, a few pages of each column at a time, as the texts that the text format would have.
+"""The rows of a Parquet part, a few pages of each column at a time, as the lines that the text format would have.
 
 Columns are found by name. A row with a value that no text can hold is rejected here, any other problem is found where
-lines are read (fields). What does not belong here: the text of a value (parquet_columns).
+lines are read (typed_rows). What does not belong here: the text of a value (parquet_columns).
 """
 
 import logging
@@ -18,12 +18,20 @@ import pyarrow.parquet as pq
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
 from engage_pipeline.files.raw_parts import PARQUET
-from engage_pipeline.ingest.parsing.blocks import TextBlock
-from engage_pipeline.ingest.parsing.fields import LABEL_IS_A_TIME
-from engage_pipeline.ingest.parsing.lines import MAX_LINE_BYTES
-from engage_pipeline.ingest.parsing.parquet_columns import Problem, accepts, as_bytes, not_utf8, texts_of
+from engage_pipeline.ingest.parsing.line_rules import MAX_LINE_BYTES
+from engage_pipeline.ingest.parsing.lines import LineBlock
+from engage_pipeline.ingest.parsing.parquet_columns import (
+    Flags,
+    Problem,
+    accepts,
+    as_bytes,
+    line_at,
+    line_blocks,
+    not_utf8,
+    texts_of,
+)
 from engage_pipeline.ingest.parsing.text_tokens import TextTokenizer
-from engage_pipeline.ingest.parsing.values import Flags
+from engage_pipeline.ingest.parsing.typed_rows import LABEL_IS_A_TIME
 from engage_pipeline.ingest.rejects import Reject
 from engage_pipeline.locations.location import Location
 from engage_pipeline.plurals import closest
@@ -32,7 +40,6 @@ from engage_pipeline.schema import (
     COLUMN_NAMES,
     COLUMNS,
     ENGAGEMENTS,
-    FIELD_SEPARATOR,
     N_TEST_COLUMNS,
     TEXT_TOKENS,
     Column,
@@ -62,19 +69,6 @@ class Rejects(Protocol):
 
     def append(self, reject: Reject, /) -> None:
         """Adds one."""
-
-
-class RowBlock(TextBlock):
-    """Rows of a Parquet part."""
-
-    def line(self, place: int) -> bytes:
-        """Returns one row as a line of the text format."""
-        return _line(self.texts.columns, place)
-
-
-def _line(columns: list[pa.ChunkedArray] | list[pa.Array], place: int) -> bytes:
-    values = (column[place].as_py() or b"" for column in columns)
-    return FIELD_SEPARATOR.encode().join(value if isinstance(value, bytes) else value.encode() for value in values)
 
 
 def is_parquet(path: Location) -> bool:
@@ -107,19 +101,19 @@ def damaged(path: Location, error: Exception) -> UserError:
 
 
 class ParquetRows:
-    """The rows of one part. `lines` counts what `blocks` has read so far; no row is `blank`."""
+    """The rows of one part. `lines` counts what `blocks` has read so far."""
 
     def __init__(
         self, part: Location, *, labelled: bool, rejects: Rejects, settings: Settings, new: bool = False
     ) -> None:
         """Reads nothing yet; `blocks` writes rows that no line can hold to `rejects`. `new`: as in require_columns."""
-        self.lines, self.blank, self._new = 0, 0, new
+        self.lines, self._new = 0, new
         self._part, self._labelled, self._rejects, self._settings = part, labelled, rejects, settings
         self._columns = COLUMNS if labelled else COLUMNS[:N_TEST_COLUMNS]
         self._tokenizer: TextTokenizer | None = None
 
-    def blocks(self) -> Iterator[RowBlock]:
-        """Reads the part and yields its rows, in order.
+    def blocks(self) -> Iterator[LineBlock]:
+        """Reads the part and yields its rows as lines, in order.
 
         Raises UserError: unreadable, damaged or empty file, a column that is missing or has another type, labels in an
         unlabelled part, text without a tokenizer.
@@ -129,8 +123,7 @@ class ParquetRows:
             if TEXT in names:
                 self._tokenizer = TextTokenizer(self._part, self._settings)
             for table in self._tables(file, names):
-                if len(block := self._block(table)):
-                    yield block
+                yield from self._blocks(table)
                 tracker.advance(len(table))
         if not self.lines:
             raise UserError(f"{self._part}: the file has no rows")
@@ -141,8 +134,8 @@ class ParquetRows:
         except (pa.ArrowException, OSError) as error:
             raise damaged(self._part, error) from error
 
-    def _block(self, table: pa.Table) -> RowBlock:
-        """Counts the rows of `table` and returns those that lines can hold."""
+    def _blocks(self, table: pa.Table) -> Iterator[LineBlock]:
+        """Counts the rows of `table` and yields those that lines can hold."""
         numbers = np.arange(self.lines, self.lines + len(table))
         self.lines += len(table)
         arrays = {name: _one_array(table[name]) for name in table.column_names}
@@ -159,12 +152,11 @@ class ParquetRows:
         good = np.ones(len(table), np.bool_)
         for reason, bad in problems.items():
             for place in np.flatnonzero(bad & good).tolist():
-                self._rejects.append(Reject(int(numbers[place]), reason, _line(texts, place)))
+                self._rejects.append(Reject(int(numbers[place]), reason, line_at(texts, place)))
             good &= ~bad
         if not good.all():
             texts, numbers = [one.filter(pa.array(good)) for one in texts], numbers[good]
-        columns = {str(index): one.cast(pa.string()) for index, one in enumerate(texts)}
-        return RowBlock(pa.table(columns), numbers)
+        yield from line_blocks(texts, numbers)
 
     def _texts(self, column: Column, arrays: Mapping[str, pa.Array], rows: int) -> tuple[pa.BinaryArray, list[Problem]]:
         """Returns the texts of a column, and their problems."""
@@ -281,7 +273,7 @@ def read_row(part: Location, row: int, settings: Settings) -> bytes | None:
     for block in rows.blocks():
         place = np.flatnonzero(block.numbers == row)
         if len(place):
-            return block.line(int(place[0]))
+            return block.data.split(b"\n")[int(place[0])]
         if rows.lines > row:
             break
     if kept.reason is not None:

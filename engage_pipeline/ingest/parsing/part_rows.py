@@ -8,8 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from engage_pipeline.ingest.parsing.blocks import TextBlock
-from engage_pipeline.ingest.parsing.lines import PartLines, count_lines, read_lines
+from engage_pipeline.ingest.parsing.lines import LineBlock, PartLines, count_lines, read_lines
 from engage_pipeline.ingest.parsing.parquet_rows import ParquetRows, is_parquet, open_parquet, read_row
 from engage_pipeline.ingest.rejects import RejectWriter
 from engage_pipeline.locations.location import Location
@@ -17,28 +16,24 @@ from engage_pipeline.settings.settings import Settings
 
 
 class PartRows(Protocol):
-    """The rows of one part. `lines` and `blank` count what `blocks` has read so far."""
+    """The rows of one part. `lines` counts what `blocks` has read so far."""
 
     @property
     def lines(self) -> int:
         """The number of rows read so far, blank ones included."""
 
-    @property
-    def blank(self) -> int:
-        """The number of blank lines read so far."""
-
-    def blocks(self) -> Iterator[TextBlock]:
-        """Reads the part and yields its well-formed rows, in order. Raises UserError: the part can't be read."""
+    def blocks(self) -> Iterator[LineBlock]:
+        """Reads the part and yields its rows as lines, in order. Raises UserError: the part can't be read."""
 
 
 def part_rows(part: Location, *, labelled: bool, rejects: RejectWriter, settings: Settings, new: bool) -> PartRows:
-    """Returns the rows of a part, of which nothing is read yet; malformed ones will go to `rejects`.
+    """Returns the rows of a part, of which nothing is read yet; those that no line can hold will go to `rejects`.
 
     Of a `new` Parquet part a log line says which columns are missing, once for all parts that lack the same.
     """
     if is_parquet(part):
         return ParquetRows(part, labelled=labelled, rejects=rejects, settings=settings, new=new)
-    return PartLines(part, labelled=labelled, rejects=rejects)
+    return PartLines(part)
 
 
 def count_rows(part: Location) -> int:

@@ -1,23 +1,34 @@
-"""Parses the texts of a column as integers, booleans or lists of text.
+"""Reads one text of a line as the value of its column. Nothing is guessed: what is not quite a value is none.
 
-A missing text is a missing value. Arrow accepts more than we allow (such as 0x10), so it is given plain digits only;
-other columns are read strictly, one value at a time.
+What does not belong here: columns of many lines (plain_lines), and lines as a whole (line_rules).
 """
 
 import re
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from engage_pipeline.schema import LIST_SEPARATOR, MAX_TEXT_BYTES
+from engage_pipeline.errors import UserError
+from engage_pipeline.schema import LIST_SEPARATOR, MAX_TEXT_BYTES, VOCABULARY_SIZE, Column, Kind
 
-Flags = npt.NDArray[np.bool_]
-_STRICT = re.compile("-?[0-9]+", re.ASCII)
+SECONDS_A_DAY = 86_400
+LAST_DAY = int(np.iinfo(np.int32).max)
+"""The last engagement day; the first one is -LAST_DAY - 1."""
 _SAFE_DIGITS = 18
 """Any number of at most this many digits fits in 64 bits."""
+_EXPECTED = {
+    Kind.TOKENS: f"no tab-separated token ids from 0 to {VOCABULARY_SIZE - 1}",
+    Kind.INTEGER: "no integer of 64 bits",
+    Kind.BOOLEAN: "neither true nor false",
+    Kind.STRING: f"longer than {MAX_TEXT_BYTES} bytes",
+    Kind.STRINGS: f"a list with a text longer than {MAX_TEXT_BYTES} bytes",
+}
+"""What a text that can't be read as its kind is."""
+_STRICT = re.compile("-?[0-9]+", re.ASCII)
+_PLAIN = re.compile(rf"[0-9]{{1,6}}(?:{LIST_SEPARATOR}[0-9]{{1,6}})*")
+"""Token ids that are written as they ought to be."""
 _INT64 = np.iinfo(np.int64)
+_BOOLEANS = {"true": True, "false": False}
 
 
 def is_utf8(data: bytes) -> bool:
@@ -28,67 +39,49 @@ def is_utf8(data: bytes) -> bool:
         return False
 
 
-def read_integers(texts: pa.StringArray) -> tuple[pa.Int64Array, Flags | None]:
-    """Returns the integers, int64 (n,), and which texts are not a 64-bit integer, which become null; None if none."""
-    bounds, data = bytes_of(texts)
-    digits = data - np.uint8(ord("0"))  # bytes below "0" wrap round, so one comparison finds every non-digit
-    odd = np.diff(bounds) > _SAFE_DIGITS
-    if digits.max(initial=0) > 9:
-        odd[np.searchsorted(bounds, np.flatnonzero(digits > 9), side="right") - 1] = True
-    elif not odd.any():
-        return texts.cast(pa.int64()), None
-    mask = pa.array(odd)
-    strict = pa.array([strict_integer(text) for text in texts.filter(mask).to_pylist()], pa.int64())
-    numbers = pc.replace_with_mask(pc.if_else(mask, None, texts).cast(pa.int64()), mask, strict)
-    return numbers, flags(pc.and_(texts.is_valid(), numbers.is_null()))
+def value_of(column: Column, text: str) -> Any:
+    """Returns the value that `text` is: list, str, int or bool; None, or [] for a list, if it is empty.
+
+    Raises UserError with column and text if it can't be read.
+    """
+    if not text:
+        return [] if column.kind in {Kind.TOKENS, Kind.STRINGS} else None
+    found: Any
+    if column.kind is Kind.STRINGS:
+        texts = text.split(LIST_SEPARATOR)
+        found = None if any(map(_too_long, texts)) else texts
+    elif column.kind is Kind.STRING:
+        found = None if _too_long(text) else text
+    elif column.kind is Kind.BOOLEAN:
+        found = _BOOLEANS.get(text)
+    elif column.kind is Kind.INTEGER:
+        found = strict_integer(text)
+    else:
+        found = strict_token_ids(text)
+    if found is None:
+        raise UserError(f"{column.name}: {text[:100]!r} is {_EXPECTED[column.kind]}")
+    return found
 
 
-def strict_integer(text: str | None) -> int | None:
-    """The integer that `text` is; None where it is missing, has another character, or does not fit into 64 bits."""
+def strict_integer(text: str) -> int | None:
+    """Returns the integer that `text` is; None if it has another character, or does not fit into 64 bits."""
     # Python refuses to parse thousands of digits; leading zeros don't count.
-    if text is None or not _STRICT.fullmatch(text) or len(text.lstrip("-").lstrip("0")) > _SAFE_DIGITS + 1:
+    if not _STRICT.fullmatch(text) or len(text.lstrip("-").lstrip("0")) > _SAFE_DIGITS + 1:
         return None
     digits = text.lstrip("-").lstrip("0") or "0"
     number = -int(digits) if text.startswith("-") else int(digits)
     return number if _INT64.min <= number <= _INT64.max else None
 
 
-def read_booleans(texts: pa.StringArray) -> tuple[pa.BooleanArray, Flags | None]:
-    """Returns the booleans, (n,), and which texts are neither `true` nor `false`, which become null; None if none."""
-    true = pc.equal(texts, "true")
-    bad = pc.invert(pc.or_(true, pc.equal(texts, "false")))
-    if not pc.any(bad).as_py():
-        return true, None
-    return pc.if_else(bad, None, true), flags(pc.fill_null(bad, False))
+def strict_token_ids(text: str) -> list[int] | None:
+    """Returns the token ids that `text` holds; None if one is none of the vocabulary."""
+    if _PLAIN.fullmatch(text):
+        plain = list(map(int, text.split(LIST_SEPARATOR)))
+        return plain if max(plain) < VOCABULARY_SIZE else None
+    ids = [number for one in text.split(LIST_SEPARATOR) if (number := strict_integer(one)) is not None]
+    whole = len(ids) == text.count(LIST_SEPARATOR) + 1
+    return ids if whole and all(0 <= one < VOCABULARY_SIZE for one in ids) else None
 
 
-def read_lists(texts: pa.StringArray) -> pa.ListArray:
-    """Splits each text at its tabs: list<string> (n,); empty if the text is missing."""
-    if texts.null_count == len(texts):
-        return pa.ListArray.from_arrays(np.zeros(len(texts) + 1, dtype=np.int32), pa.array([], pa.string()))
-    lists = pc.split_pattern(texts, LIST_SEPARATOR)
-    return pa.ListArray.from_arrays(lists.offsets, lists.values)
-
-
-def too_long(values: pa.StringArray | pa.ListArray) -> Flags:
-    """Returns which values are longer than MAX_TEXT_BYTES, or are a list with such a text: bool (n,)."""
-    if pa.types.is_string(values.type):
-        return flags(pc.fill_null(pc.greater(pc.binary_length(values), MAX_TEXT_BYTES), False))
-    long = np.flatnonzero(too_long(values.values))
-    found = np.zeros(len(values), dtype=np.bool_)
-    found[np.searchsorted(values.offsets.to_numpy(), long, side="right") - 1] = True
-    return found
-
-
-def flags(array: pa.BooleanArray) -> Flags:
-    """Converts booleans without nulls to numpy."""
-    return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.bool_)
-
-
-def bytes_of(texts: pa.StringArray) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
-    """Returns the bounds of the texts in their joined bytes, int32 (n + 1,), and these bytes, uint8."""
-    _, bounds, data = texts.buffers()
-    if not len(texts) or data is None:
-        return np.zeros(len(texts) + 1, dtype=np.int32), np.empty(0, dtype=np.uint8)
-    places = np.frombuffer(bounds, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    return places - places[0], np.frombuffer(data, dtype=np.uint8)[places[0] : places[-1]]
+def _too_long(text: str) -> bool:
+    return len(text.encode()) > MAX_TEXT_BYTES

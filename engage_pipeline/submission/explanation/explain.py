@@ -20,7 +20,7 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import scratch_folder
 from engage_pipeline.files.raw_parts import find_part
-from engage_pipeline.ingest.parsing.lines import byte_problem
+from engage_pipeline.ingest.parsing.line_rules import byte_problem
 from engage_pipeline.ingest.parsing.part_rows import count_rows, row_line
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.ingest.rejects import read_rejects

@@ -13,6 +13,7 @@ from engage_pipeline.ingest.side_files import SideFiles
 from engage_pipeline.ingest.validation_split import validation_split
 from engage_pipeline.interactions.counters.counting import count_training
 from engage_pipeline.interactions.features.writing import write_features
+from engage_pipeline.model.compiled_ahead import read_a_line
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.benchmarks.stages.stage import Done, Stage, Work
 from engage_pipeline_tests.benchmarks.world import PART, World
@@ -23,6 +24,7 @@ PARTS = 8
 def _ingest(name: str, key: str | None, world: World) -> AbstractContextManager[Work]:
     @contextmanager
     def stage() -> Iterator[Work]:
+        read_a_line()  # imports and compiled loops are not measured
         settings, source = world.store.settings, world.source(name)
         split = partial(
             validation_split,

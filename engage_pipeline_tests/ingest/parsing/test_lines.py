@@ -1,5 +1,8 @@
+"""Lines of text parts: whole ones become rows, the others are blank, or rejected with their bytes."""
+
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,50 +11,43 @@ from hypothesis import strategies as st
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.parsing import lines as lines_module
-from engage_pipeline.ingest.parsing.blocks import BOM, NO_LABELS, LineBlock
-from engage_pipeline.ingest.parsing.lines import PartLines, read_lines
+from engage_pipeline.ingest.parsing.line_rules import NO_LABELS
+from engage_pipeline.ingest.parsing.lines import BOM, PartLines, read_lines
+from engage_pipeline.ingest.parsing.typed_rows import TypedRows
 from engage_pipeline.ingest.rejects import Reject, RejectWriter, read_rejects
 from engage_pipeline_tests.ingest.parsing.slow_reader import read_slowly
+from engage_pipeline_tests.ingest.test_part_ingest import GOOD, line_of
+from engage_pipeline_tests.ingest.test_part_ingest import GOOD_TEST as TEST
+from engage_pipeline_tests.token_lists import with_token_list
 
-GOOD = b"\x01".join(b"%d" % number for number in range(24))
-WIDE = "\x01".join("é€😀" * 8).encode() + b"\n"
-TEST = b"\x01".join(b"%d" % number for number in range(20))
+WIDE = line_of(tweet_id="é€😀".encode()) + b"\n"
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What is left of a part: its lines in one piece, their numbers, and all lines' and the blank lines' count."""
+    """What is made of a part: its rows, the count of all lines and of blank ones, and the rejects."""
 
-    clean: bytes
-    numbers: list[int]
+    rows: list[dict[str, Any]]
     lines: int
     blank: int
     rejects: list[Reject]
 
+    @property
+    def numbers(self) -> list[int]:
+        return [row["line_number"] for row in self.rows]
+
 
 def check(folder: Path, content: bytes, *, labelled: bool = True) -> Checked:
-    (folder / "part-00000").write_bytes(content)
-    with RejectWriter(folder / "rejects", "part-00000") as rejects:
-        lines = PartLines(folder / "part-00000", labelled=labelled, rejects=rejects)
-        blocks = list(lines.blocks())
-    for block in blocks:
-        assert_places_are_right(block)
-    clean = b"".join(bytes(block.data) for block in blocks)
-    numbers = [number for block in blocks for number in block.numbers.tolist()]
-    return Checked(clean, numbers, lines.lines, lines.blank, list(read_rejects(folder / "rejects")))
-
-
-def assert_places_are_right(block: LineBlock) -> None:
-    fields = [line.split(b"\x01") for line in bytes(block.data).removesuffix(b"\n").split(b"\n")]
-    assert len(block) == len(fields)
-    for index in range(len(fields[0])):
-        assert block.columns([index]).to_pylist() == [line[index].decode() or None for line in fields]
-        wanted = [line[index].decode() + "\x01" if line[index] else None for line in fields]
-        assert block.column_with_end(index).to_pylist() == wanted
-    for place in (0, len(fields) - 1):
-        assert block.line(place) in {b"\x01".join(fields[place]) + end for end in (b"", NO_LABELS)}
-    first_and_last = [line[index].decode() or None for index in (-1, 0) for line in fields]
-    assert block.columns([len(fields[0]) - 1, 0]).to_pylist() == first_and_last
+    part = folder / "part-00000"
+    part.write_bytes(content)
+    with RejectWriter(folder / "rejects", part.name) as rejects:
+        lines = PartLines(part)
+        typed = TypedRows(part, labelled=labelled, split=None, rejects=rejects)
+        rows = [with_token_list(row) for batch in typed.read(lines.blocks()) for row in batch.to_pylist()]
+    found = sorted(read_rejects(folder / "rejects"), key=lambda reject: reject.line)
+    numbers = {row["line_number"] for row in rows}
+    assert rows == [row for row in read_slowly(content, labelled=labelled).rows if row["line_number"] in numbers]
+    return Checked(rows, lines.lines, typed.blank, found)
 
 
 @pytest.mark.parametrize(
@@ -59,19 +55,17 @@ def assert_places_are_right(block: LineBlock) -> None:
 )
 def test_every_line_of_a_clean_part_is_taken(tmp_path: Path, content: bytes, lines: int) -> None:
     checked = check(tmp_path, content)
-    assert checked.clean == content.removesuffix(b"\n") + b"\n"
     assert (checked.numbers, checked.lines) == (list(range(lines)), lines)
     assert (checked.blank, checked.rejects) == (0, [])
 
 
 def test_the_blocks_before_and_after_a_bad_line_are_taken_whole(tmp_path: Path) -> None:
-    start = b"".join(GOOD + b"%d\n" % number for number in range(40_000))  # more than one block
+    start = b"".join(line_of(tweet_id=b"%d" % number) + b"\n" for number in range(12_000))  # more than one block
     assert len(start) > lines_module._BLOCK_BYTES
     checked = check(tmp_path, start + b"short\n\n" + GOOD + b"\n")
-    assert checked.clean == start + GOOD + b"\n"
-    assert checked.numbers == [*range(40_000), 40_002]
-    assert (checked.lines, checked.blank) == (40_003, 1)
-    assert checked.rejects == [Reject(40_000, "columns: 1 instead of 24", b"short")]
+    assert checked.numbers == [*range(12_000), 12_002]
+    assert (checked.lines, checked.blank) == (12_003, 1)
+    assert checked.rejects == [Reject(12_000, "columns: 1 instead of 24", b"short")]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +76,7 @@ def test_the_blocks_before_and_after_a_bad_line_are_taken_whole(tmp_path: Path) 
         (b"\0" + GOOD, b"\0" + GOOD, "NUL: a byte 0"),
         (b"\xff" + GOOD, b"\xff" + GOOD, "encoding: invalid UTF-8"),
         (b"\xed\xa0\x80" + GOOD, b"\xed\xa0\x80" + GOOD, "encoding: invalid UTF-8"),
-        (b"x" * 3_000_000 + GOOD, b"x" * 3_000_000 + GOOD, "length: 3,000,061 bytes, more than 2,000,000"),
+        (b"x" * 3_000_000 + GOOD, b"x" * 3_000_000 + GOOD, "length: 3,000,157 bytes, more than 2,000,000"),
         (TEST, TEST, "columns: 20 instead of 24"),
         (GOOD + b"\x01", GOOD + b"\x01", "columns: 25 instead of 24"),
         (b" ", b" ", "columns: 1 instead of 24"),
@@ -91,7 +85,6 @@ def test_the_blocks_before_and_after_a_bad_line_are_taken_whole(tmp_path: Path) 
 def test_a_bad_line_is_rejected_with_its_bytes(tmp_path: Path, bad: bytes, raw: bytes, reason: str) -> None:
     checked = check(tmp_path, GOOD + b"\n" + bad + b"\n" + GOOD + b"\n")
     assert checked.rejects == [Reject(1, reason, raw)]
-    assert checked.clean == GOOD + b"\n" + GOOD + b"\n"
     assert checked.numbers == [0, 2]
 
 
@@ -102,7 +95,8 @@ def test_only_the_first_bytes_of_a_part_are_a_byte_order_mark(
     monkeypatch.setattr(lines_module, "_BLOCK_BYTES", len(GOOD) + 1 + len(BOM))
     marked = BOM + GOOD + b"\n"
     checked = check(tmp_path, marked + marked + bad + marked)
-    assert checked.clean == GOOD + b"\n" + marked + marked
+    assert [reject.raw for reject in checked.rejects] == [marked[:-1], *bad.splitlines(), marked[:-1]]
+    assert {reject.kind for reject in checked.rejects} <= {"text_tokens", "columns"}
 
 
 CUT = "line end: there is none, so that the last column may be cut off"
@@ -111,16 +105,16 @@ CUT = "line end: there is none, so that the last column may be cut off"
 @pytest.mark.parametrize(
     ("last", "reason"),
     [
-        (GOOD.removesuffix(b"23"), CUT),  # the time of a like, which is as long as that of its tweet
-        (GOOD.removesuffix(b"\x0123"), "columns: 23 instead of 24"),
-        (b"\xff" + GOOD.removesuffix(b"23"), "encoding: invalid UTF-8"),
+        (GOOD[:-1], CUT),  # the time of a like, which is as long as that of its tweet
+        (GOOD[: GOOD.rindex(b"\x01")], "columns: 23 instead of 24"),
+        (b"\xff" + GOOD[:-1], "encoding: invalid UTF-8"),
         (GOOD, None),
     ],
 )
 def test_a_last_line_that_may_be_cut_off_is_rejected_with_its_reason(
     tmp_path: Path, last: bytes, reason: str | None
 ) -> None:
-    checked = check(tmp_path, GOOD.removesuffix(b"23") + b"\n" + GOOD + b"\n" + last)
+    checked = check(tmp_path, GOOD[:-1] + b"\n" + GOOD + b"\n" + last)
     assert checked.rejects == ([Reject(2, reason, last)] if reason else [])
     assert checked.numbers == ([0, 1] if reason else [0, 1, 2])
     ended = check(tmp_path, GOOD + b"\nshort\n" + last + b"\n")
@@ -130,19 +124,19 @@ def test_a_last_line_that_may_be_cut_off_is_rejected_with_its_reason(
 
 def test_a_cut_off_end_says_nothing_of_other_lines_that_are_looked_at_singly(tmp_path: Path) -> None:
     """Lines that end in empty labels, which are cut off, are such lines."""
-    content = TEST + b"\x01\x01\x01\x01\n" + TEST.removesuffix(b"19")
+    content = TEST + b"\x01\x01\x01\x01\n" + TEST[: -len(b"true")]
     checked = check(tmp_path, content, labelled=False)
-    assert (checked.numbers, checked.rejects) == ([0], [Reject(1, CUT, TEST.removesuffix(b"19"))])
+    assert (checked.numbers, checked.rejects) == ([0], [Reject(1, CUT, TEST[: -len(b"true")])])
 
 
 def test_windows_line_ends_and_a_byte_order_mark_vanish(tmp_path: Path) -> None:
     checked = check(tmp_path, b"\xef\xbb\xbf" + (GOOD + b"\r\n") * 3 + b"\r\n" + GOOD + b"\r\n")
-    assert checked == Checked((GOOD + b"\n") * 4, [0, 1, 2, 4], lines=5, blank=1, rejects=[])
+    assert (checked.numbers, checked.lines, checked.blank, checked.rejects) == ([0, 1, 2, 4], 5, 1, [])
 
 
 def test_a_test_line_may_end_in_empty_labels_but_not_in_labels(tmp_path: Path) -> None:
     checked = check(tmp_path, TEST + b"\x01\x01\x01\x01\n" + TEST + b"\n", labelled=False)
-    assert (checked.clean, checked.rejects) == ((TEST + b"\n") * 2, [])
+    assert (checked.numbers, checked.rejects) == ([0, 1], [])
     with pytest.raises(UserError, match=r"part-00000: line 1 \(from 0\) has labels; a test part must have none"):
         check(tmp_path, TEST + b"\n" + TEST + b"\x01\x015\x01\x01\n", labelled=False)
     with pytest.raises(UserError, match=r"line 0 \(from 0\) has labels"):
@@ -165,7 +159,7 @@ def test_a_first_line_of_another_width_says_nothing_of_the_part(tmp_path: Path) 
 
 def test_every_line_of_a_test_part_may_end_in_empty_labels(tmp_path: Path) -> None:
     checked = check(tmp_path, (TEST + b"\x01\x01\x01\x01\n") * 3, labelled=False)
-    assert (checked.clean, checked.rejects) == ((TEST + b"\n") * 3, [])
+    assert (checked.numbers, checked.rejects) == ([0, 1, 2], [])
 
 
 @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf"])
@@ -181,7 +175,7 @@ def test_a_line_that_never_ends_is_an_error(tmp_path: Path) -> None:
 
 PIECES = st.lists(
     st.sampled_from(
-        [b"\n", b"\r\n", b"\r", b"", b"a", b"\0", b"\xff", "é".encode(), b"\xef\xbb\xbf", GOOD, GOOD + b"\n"]
+        [b"\n", b"\r\n", b"\r", b"", b"a", b"\0", b"\xff", "é".encode(), b"\xef\xbb\xbf", GOOD, GOOD + b"\n", NO_LABELS]
     ),
     min_size=1,
     max_size=30,
@@ -200,12 +194,10 @@ def test_blocks_of_any_size_give_the_same_lines(
         checked = check(folder, content)
         every = np.arange(slow.lines)
         raw = list(read_lines(folder / "part-00000", every))
-    structural = {"length", "carriage return", "NUL", "encoding", "columns"}
     assert (checked.lines, checked.blank) == (slow.lines, slow.blank)
-    assert [(r.line, r.kind, r.raw) for r in checked.rejects] == [one for one in slow.rejects if one[1] in structural]
+    assert [(r.line, r.kind, r.raw) for r in checked.rejects] == slow.rejects
+    assert checked.rows == slow.rows
     assert {line: raw[line] for line, _, _ in slow.rejects} == {line: text for line, _, text in slow.rejects}
-    structurally_bad = {line for line, kind, _ in slow.rejects if kind in structural}
-    assert checked.numbers == [line for line, text in enumerate(raw) if text and line not in structurally_bad]
 
 
 def test_only_the_lines_asked_for_are_read(tmp_path: Path) -> None:

@@ -1,0 +1,233 @@
+"""Loops over the bytes of lines that find columns and read plain values, compiled by numba.
+
+A value is plain if it is written as the challenge writes it. Rows with any other are told, and their lines are read one
+by one (typed_rows), so that no loop need know why a line is wrong. Eight bytes are looked at together, as one 64-bit
+word. What does not belong here: room for what is read, and Arrow's arrays of it (plain_rows).
+
+`words` uint64 (bytes,) are the 8 bytes from each byte of the lines on. Of n rows `ends`, int32 (n, columns + 1), has in
+column c + 1 the place of the byte behind column c, and in column 0 that of the byte in front of the line. Bounds begin
+with 0: row i has what lies between bounds i and i + 1. `odd`, bool (n,), is set for rows that are not plain.
+"""
+
+import numpy as np
+
+from engage_pipeline.ingest.parsing.line_rules import MAX_LINE_BYTES, NO_LABELS
+from engage_pipeline.numerics.compilation import compiled, compiled_within, trailing_zeros
+from engage_pipeline.schema import MAX_TEXT_BYTES, VOCABULARY_SIZE
+
+PADDING = 8
+"""As many bytes more than those of the lines are read, or written to texts."""
+_NEWLINE = 10
+# All of one type: numba makes floats of signed and unsigned numbers.
+_1, _3, _4, _8, _16, _32, _64 = (np.uint64(number) for number in (1, 3, 4, 8, 16, 32, 64))
+_ONES, _TENS, _TOPS = (np.uint64(0x0101010101010101 * byte) for byte in (0x01, 0x10, 0x80))
+_NEWLINES = np.uint64(0x0101010101010101 * _NEWLINE)
+_NOUGHTS, _NIBBLES, _SIXES, _THREES = (np.uint64(0x0101010101010101 * byte) for byte in (0x30, 0xF0, 0x06, 0x33))
+_PAIRS, _FOURS, _EIGHTS = (np.uint64(factor) for factor in (1 + (10 << 8), 1 + (100 << 16), 1 + (10_000 << 32)))
+_BYTES_APART, _HALVES_APART = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
+_BYTE, _TAB, _MINUS = (np.uint64(byte) for byte in (0xFF, 9, 45))
+_TRUE, _FALSE = (np.uint64(int.from_bytes(word, "little")) for word in (b"true", b"false"))
+_POWERS = 10 ** np.arange(9)
+_SAFE_DIGITS = 18
+"""Any number of at most this many digits fits in 64 bits."""
+_compiled, _inner = compiled(error_model="numpy"), compiled_within(error_model="numpy")
+
+
+@_compiled
+def find_columns(
+    data: np.ndarray, words: np.ndarray, size: int, more: bool, ends: np.ndarray, places: np.ndarray, odd: np.ndarray
+) -> tuple[int, int, int]:
+    """Finds the columns of the lines in the first `size` bytes of `data`, whose last is a line end.
+
+    Writes to `ends` and `places`, int64 (n,), the place of each line among all, those with the right number of columns;
+    with `more` a line may end in NO_LABELS. Writes places, starts and ends of other lines to `odd`, int64 (lines, 3).
+    Returns how many lines are of either kind, and how many are blank.
+    """
+    columns = ends.shape[1] - 1
+    row = n_odd = blank = place = start = position = 0
+    while position < size:
+        column = 0
+        ends[row, 0] = start - 1
+        while True:
+            marks = _zeros(words[position] ^ _ONES) | _zeros(words[position] ^ _NEWLINES)
+            if marks == 0:
+                position += 8
+                continue
+            position += _first(marks)
+            column += 1
+            if column <= columns:
+                ends[row, column] = position
+            if data[position] == _NEWLINE:
+                break
+            position += 1
+        whole = column == columns or (
+            more and column == columns + len(NO_LABELS) and position - ends[row, columns] == len(NO_LABELS)
+        )
+        if whole and position - start <= MAX_LINE_BYTES:
+            places[row] = place
+            row += 1
+        elif position == start:
+            blank += 1
+        else:
+            odd[n_odd, 0], odd[n_odd, 1], odd[n_odd, 2] = place, start, position
+            n_odd += 1
+        place += 1
+        position += 1
+        start = position
+    return row, n_odd, blank
+
+
+@_compiled
+def read_integers(
+    words: np.ndarray, ends: np.ndarray, column: int, values: np.ndarray, there: np.ndarray, odd: np.ndarray
+) -> None:
+    """Reads a column of integers, int64 (n,); `there`, bool (n,): those that are not missing."""
+    for row in range(len(ends)):
+        position, end = ends[row, column] + 1, ends[row, column + 1]
+        negative = words[position] & _BYTE == _MINUS
+        there[row] = end > position
+        position += negative
+        value, digits = np.int64(0), end - position
+        plain = digits <= _SAFE_DIGITS and (digits > 0 or not negative)
+        while plain and position < end:
+            length = min(end - position, 8)
+            number = _number(words[position], length)
+            value = value * _POWERS[length] + number
+            plain = number >= 0
+            position += length
+        values[row] = -value if negative else value
+        odd[row] |= not plain
+
+
+@_compiled
+def read_booleans(
+    words: np.ndarray, ends: np.ndarray, column: int, values: np.ndarray, there: np.ndarray, odd: np.ndarray
+) -> None:
+    """Reads a column of booleans, bool (n,); `there`, bool (n,): those that are not missing."""
+    for row in range(len(ends)):
+        position = ends[row, column] + 1
+        length = ends[row, column + 1] - position
+        word = words[position] & ((_1 << np.uint64(8 * min(length, 5))) - _1)
+        values[row] = word == _TRUE
+        there[row] = length > 0
+        odd[row] |= length > 0 and not (length == 4 and word == _TRUE) and not (length == 5 and word == _FALSE)
+
+
+@_compiled
+def read_texts(
+    words: np.ndarray,
+    ends: np.ndarray,
+    column: int,
+    only_ascii: bool,
+    bounds: np.ndarray,
+    texts: np.ndarray,
+    odd: np.ndarray,
+) -> None:
+    """Copies a column of texts to `texts`, uint64 (bytes,): the 8 bytes from each byte on; `bounds` int32 (n + 1,)."""
+    at = 0
+    for row in range(len(ends)):
+        position, end = ends[row, column] + 1, ends[row, column + 1]
+        stop = at + end - position
+        plain = end - position <= MAX_TEXT_BYTES
+        while plain and position < end:
+            word = words[position]
+            texts[at] = word
+            length = min(end - position, 8)
+            plain = _first_low(word) >= length and not (only_ascii and word & _TOPS != 0)
+            position += length
+            at += length
+        at = stop if plain else at
+        bounds[row + 1] = at
+        odd[row] |= not plain
+
+
+@_compiled
+def read_lists(
+    words: np.ndarray,
+    ends: np.ndarray,
+    column: int,
+    only_ascii: bool,
+    bounds: np.ndarray,
+    item_bounds: np.ndarray,
+    texts: np.ndarray,
+    odd: np.ndarray,
+) -> None:
+    """Copies a column of lists of texts as `read_texts` does; `bounds` in items, `item_bounds` int32 (items + 1,)."""
+    at = item = begin = 0
+    for row in range(len(ends)):
+        position, end = ends[row, column] + 1, ends[row, column + 1]
+        plain, more, at = True, position < end, begin
+        while plain and more:
+            word = words[position]
+            texts[at] = word
+            length = _first_low(word)
+            position += length
+            at += length
+            plain = at - begin <= MAX_TEXT_BYTES and not (only_ascii and word & _TOPS != 0)
+            if length < 8:
+                more = position < end
+                plain = plain and (not more or words[position] & _BYTE == _TAB)
+                position += 1
+                item += 1
+                item_bounds[item] = begin = at
+        bounds[row + 1] = item
+        odd[row] |= not plain
+
+
+@_compiled
+def read_tokens(
+    words: np.ndarray, ends: np.ndarray, column: int, bounds: np.ndarray, tokens: np.ndarray, odd: np.ndarray
+) -> None:
+    """Reads a column of token ids to `tokens`, int32 (tokens,); `bounds` int32 (n + 1,)."""
+    token = 0
+    for row in range(len(ends)):
+        position, end = ends[row, column] + 1, ends[row, column + 1]
+        plain = True
+        while plain and position < end:
+            word = words[position]
+            length = _first_low(word)
+            number = _number(word, length) if length > 0 else -1
+            tokens[token] = number
+            token += 1
+            position += length
+            plain = 0 <= number < VOCABULARY_SIZE
+            if position < end:
+                position += 1
+                plain = plain and position < end and words[position - 1] & _BYTE == _TAB
+        bounds[row + 1] = token
+        odd[row] |= not plain
+
+
+@_inner
+def _zeros(word: np.uint64) -> np.uint64:
+    """Returns a word with the top bit of each byte that is 0, and of none before the first of them."""
+    return (word - _ONES) & ~word & _TOPS
+
+
+@_inner
+def _first(marks: np.uint64) -> np.int64:
+    """Returns the place of the first byte whose top bit is set, of at least one."""
+    return np.int64(trailing_zeros(marks) >> _3)
+
+
+@_inner
+def _first_low(word: np.uint64) -> np.int64:
+    """Returns the place of the first byte below 16 of the 8, 8 if there is none: no such byte is in plain texts."""
+    marks = (word - _TENS) & ~word & _TOPS
+    return _first(marks) if marks != 0 else np.int64(8)
+
+
+@_inner
+def _number(word: np.uint64, digits: int) -> np.int64:
+    """Returns the number that the first `digits` of the 8 bytes of a word are, at least one; -1 if one is no digit.
+
+    The digits are read together, by three multiplications (D. Lemire: Quickly parsing eight digits, 2018).
+    """
+    bits = np.uint64(8 * digits)
+    text = (word << (_64 - bits)) | (_NOUGHTS >> (bits - _8) >> _8)  # zeros in front of it
+    if ((text & _NIBBLES) | (((text + _SIXES) & _NIBBLES) >> _4)) != _THREES:
+        return np.int64(-1)
+    text -= _NOUGHTS
+    text = ((text * _PAIRS) >> _8) & _BYTES_APART
+    text = ((text * _FOURS) >> _16) & _HALVES_APART
+    return np.int64((text * _EIGHTS) >> _32)

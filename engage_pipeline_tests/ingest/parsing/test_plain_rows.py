@@ -1,0 +1,165 @@
+"""Plain lines in columns: each value as the plain reader reads it, and every other line told, with its bytes."""
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engage_pipeline.ingest.parsing.plain_rows import PlainReader
+from engage_pipeline.schema import COLUMN_NAMES, COLUMNS, LINE_NUMBER, Column, Kind
+from engage_pipeline_tests.ingest.parsing.slow_reader import read_slowly
+from engage_pipeline_tests.ingest.parsing.test_values import DIGITS, ODD, PIECES
+from engage_pipeline_tests.ingest.test_part_ingest import GOOD, GOOD_TEST, line_of
+from engage_pipeline_tests.token_lists import with_token_list
+from engage_pipeline_tests.worlds import REPOSITORY
+
+PLAIN = {
+    Kind.TOKENS: ["", "0", "101\t102", "119546", "0000007\t7", "00119546"],
+    Kind.STRINGS: [
+        "",
+        "a",
+        "a\tb",
+        "\t",
+        "a\t",
+        "x" * 200,
+        "\t".join(["x" * 200] * 3),
+        "é€😀\té",
+        "1234567\t12345678\t9",
+    ],
+    Kind.STRING: ["", "a", "x" * 200, "é€😀" * 22, *("12345678901234567"[:length] for length in range(1, 18))],
+    Kind.INTEGER: [
+        "",
+        "0",
+        "-0",
+        "7",
+        "-7",
+        "007",
+        "1" * 18,
+        "-" + "9" * 18,
+        *("12345678901234567"[:n] for n in range(1, 18)),
+    ],
+    Kind.BOOLEAN: ["", "true", "false"],
+}
+"""Texts that are read by the loops, since they may be in every line."""
+TEXTS = st.lists(st.sampled_from(["a", "é", "12345678", "x" * 193, "\t", "\x02", "😀"]), max_size=4).map("".join)
+ANY = {
+    Kind.TOKENS: st.lists(st.sampled_from(PIECES) | st.integers(0, 119_546).map(str), max_size=6).map("\t".join),
+    Kind.STRINGS: TEXTS,
+    Kind.STRING: TEXTS,
+    Kind.INTEGER: DIGITS | st.sampled_from(ODD) | st.just(""),
+    Kind.BOOLEAN: st.sampled_from(["", "true", "false", "True", "truefalse", "falsee", "fals", "tru", "1"]),
+}
+
+
+def check(lines: list[bytes], *, labelled: bool = True) -> list[int]:
+    """Holds what is read of the lines against the plain reader; returns the places of those that are not plain."""
+    content = b"".join(line + b"\n" for line in lines)
+    found = PlainReader(labelled=labelled).read(content, len(lines))
+    slow = {row[LINE_NUMBER]: row for row in read_slowly(content, labelled=labelled).rows}
+    for place, row in zip(found.places.tolist(), found.rows.to_pylist(), strict=True):
+        assert with_token_list({LINE_NUMBER: place, **row}) == slow[place]
+    assert all(lines[place] == line for place, line in found.odd)
+    odd = sorted(place for place, _ in found.odd)
+    assert found.blank == lines.count(b"")
+    assert sorted([*found.places.tolist(), *odd]) == [place for place, line in enumerate(lines) if line]
+    return odd
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.name)
+def test_plain_texts_are_read_by_the_loops(column: Column) -> None:
+    texts = PLAIN[column.kind]
+    if column.name.endswith("_timestamp"):
+        texts = [text for text in texts if len(text) <= 13]  # later days have more than 32 bits
+    assert check([GOOD, *(line_of(**{column.name: text.encode()}) for text in texts), GOOD]) == []
+
+
+@given(data=st.data())
+def test_whatever_a_line_holds_it_is_read_rightly_or_told(data: st.DataObject) -> None:
+    names = st.sampled_from(COLUMN_NAMES)
+    kinds = {column.name: column.kind for column in COLUMNS}
+    lines = [GOOD, b""]
+    for _ in range(data.draw(st.integers(1, 5))):
+        changed = data.draw(st.lists(names, max_size=3))
+        lines.append(line_of(**{name: data.draw(ANY[kinds[name]]).encode() for name in changed}))
+    check(lines)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        GOOD_TEST,
+        GOOD + b"\x01",
+        b"\x01" * 24,
+        b"\0" + GOOD,
+        GOOD.replace(b"author", b"auth\ror"),
+        line_of(tweet_id=b"a\tb"),
+        line_of(engaged_with_user_id=b"x" * 201),
+        line_of(hashtags=b"x" * 201 + b"\ty"),
+        line_of(like_timestamp=b"%d" % (86_400 * 2**31)),
+        line_of(engaged_with_user_is_verified=b"true\x02"),
+        line_of(language=b"x" * 2_000_000),
+        b"x" * 3_000_000,
+    ],
+)
+def test_a_line_that_is_not_plain_is_told_and_no_other(line: bytes) -> None:
+    assert check([GOOD, line, GOOD]) == [1]
+
+
+def test_empty_labels_of_a_test_line_are_no_part_of_it() -> None:
+    lines = [GOOD_TEST, GOOD_TEST + b"\x01\x01\x01\x01", GOOD_TEST]
+    assert check(lines, labelled=False) == []
+    bad = [GOOD_TEST + b"\x01\x01\x01", GOOD_TEST + b"\x01" * 5, GOOD_TEST.replace(b"author", b"a\tb") + b"\x01" * 4]
+    found = PlainReader(labelled=False).read(b"".join(line + b"\n" for line in [*bad, GOOD_TEST]), 4)
+    assert sorted(found.odd) == list(enumerate(bad))
+    assert found.places.tolist() == [3]
+
+
+def test_other_characters_are_told_only_where_a_line_is_no_utf8() -> None:
+    lines = [GOOD, line_of(tweet_id="é".encode()), line_of(hashtags="a\té".encode())]
+    assert check(lines) == []
+    found = PlainReader(labelled=True).read(b"".join(line + b"\n" for line in [*lines, b"\xff" + GOOD]), 4)
+    assert sorted(place for place, _ in found.odd) == [1, 2, 3]
+
+
+def test_every_token_id_is_read() -> None:
+    ids = np.arange(119_547)
+    lines = ["\t".join(map(str, some.tolist())).encode() for some in np.array_split(ids, 50)]
+    assert check([line_of(text_tokens=line) for line in lines]) == []
+
+
+def test_room_grows_with_the_lines() -> None:
+    reader, rng = PlainReader(labelled=True), random.Random(1)
+    for lines in (1, 5000, 3, 20_000):
+        ids = [b"%d" % rng.randrange(10**9) for _ in range(lines)]
+        found = reader.read(b"".join(line_of(tweet_id=one) + b"\n" for one in ids), lines)
+        assert found.rows["tweet_id"].to_pylist() == [one.decode() for one in ids]
+    assert len(reader.read(b"", 0).rows) == 0
+
+
+BOUNDS = """
+import random
+from engage_pipeline.ingest.parsing.plain_rows import PlainReader
+from engage_pipeline_tests.ingest.test_part_ingest import GOOD, GOOD_TEST, line_of
+rng = random.Random(1)
+full = line_of(text_tokens=b"1\\t" * 300 + b"1"), line_of(hashtags=b"\\t" * 300), line_of(language=b"x" * 200)
+pieces = [*full, GOOD, GOOD_TEST]
+pieces += [b"\\n", b"\\x01", b"\\t", b"1", b"12345678", b"x" * 300, b"-", b"true", b"\\xff", b"\\0"]
+parts = [b"".join(rng.choices(pieces, k=rng.randrange(1, 60))) for _ in range(400)]
+for labelled in (True, False):
+    for part in [*full, *parts]:
+        lines = part + b"\\n"
+        reader = PlainReader(labelled=labelled)
+        reader._make_room(len(lines), lines.count(b"\\n"))
+        reader.read(lines, lines.count(b"\\n"))
+"""
+
+
+def test_no_loop_goes_beyond_its_room(tmp_path: Path) -> None:
+    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", BOUNDS], env=environment, cwd=REPOSITORY, check=True)
