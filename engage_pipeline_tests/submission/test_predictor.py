@@ -137,6 +137,7 @@ def test_families_that_are_off_are_zeros(settings: Settings, lines: list[bytes])
         ("language", "a\rb", "line break"),
         ("language", "a\0b", "NUL byte"),
         ("tweet_timestamp", str(2**31 * 86_400), "tweet_timestamp: 185542587187200 is beyond 32 bits of days"),
+        ("tweet_timestamp", str(-(2**31) * 86_400 - 1), "tweet_timestamp: -185542587187201 is beyond 32 bits of days"),
         ("language", "\udcff", "not UTF-8"),
     ],
 )

@@ -152,13 +152,18 @@ def test_a_part_of_another_kind_fails_with_one_line(tmp_path: Path) -> None:
         check(tmp_path, b"a,b,c\n" * 10)
 
 
-def test_a_first_line_of_another_width_says_nothing_of_the_part(tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", [len(TEST) + 1, 1000])
+def test_a_first_line_of_another_width_says_nothing_of_the_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(lines_module, "_BLOCK_BYTES", block)
     checked = check(tmp_path, TEST + b"\n" + GOOD + b"\n")
     assert (checked.numbers, checked.rejects) == ([1], [Reject(0, "columns: 20 instead of 24", TEST)])
 
 
-def test_every_line_of_a_test_part_may_end_in_empty_labels(tmp_path: Path) -> None:
-    checked = check(tmp_path, (TEST + b"\x01\x01\x01\x01\n") * 3, labelled=False)
+@pytest.mark.parametrize("author", [b"author", b"a\x02b"])
+def test_every_line_of_a_test_part_may_end_in_empty_labels(tmp_path: Path, author: bytes) -> None:
+    checked = check(tmp_path, (TEST.replace(b"author", author) + NO_LABELS + b"\n") * 3, labelled=False)
     assert (checked.numbers, checked.rejects) == ([0, 1, 2], [])
 
 

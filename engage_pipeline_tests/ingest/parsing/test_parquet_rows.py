@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deletions.lists import Deletions
-from engage_pipeline.ingest.parsing import parquet_rows
+from engage_pipeline.ingest.parsing import parquet_columns, parquet_rows
+from engage_pipeline.ingest.parsing.parquet_columns import line_blocks
 from engage_pipeline.ingest.parsing.parquet_rows import REQUIRED, ParquetRows
 from engage_pipeline.ingest.parsing.part_rows import count_rows, row_line
 from engage_pipeline.ingest.part_ingest import ingest_part
@@ -64,6 +65,17 @@ def test_a_golden_part_as_parquet_gives_the_same_bytes(tmp_path: Path, name: str
     assert (tmp_path / "b/tweets.parquet").read_bytes() == (tmp_path / "a/tweets.parquet").read_bytes()
     assert found[0] == text[0]
     assert count_rows(source) == count_rows(tmp_path / "part-00000")
+
+
+@pytest.mark.parametrize("most", [1, 25, 60, 10_000])
+def test_rows_become_lines_some_bytes_at_a_time(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(parquet_columns, "_BLOCK_BYTES", most)
+    texts = [["a", "bcd", None, "e" * 50, None], [None, "1", "22", "4", None]]
+    blocks = list(line_blocks([pa.array(column, pa.binary()) for column in texts], np.array([3, 4, 6, 7, 9])))
+    assert b"".join(block.data for block in blocks) == b"a\x01\nbcd\x011\n\x0122\n" + b"e" * 50 + b"\x014\n\x01\n"
+    assert [number for block in blocks for number in block.numbers.tolist()] == [3, 4, 6, 7, 9]
+    assert [block.data.count(b"\n") for block in blocks] == [len(block.numbers) for block in blocks]
+    assert (len(blocks) > 1) == (most < 60)
 
 
 TEXTS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0\r\n\x01\t"), max_size=4)
@@ -333,6 +345,11 @@ def test_a_test_part_may_have_empty_labels_but_no_others(tmp_path: Path) -> None
     bare = dict.fromkeys(schema.COLUMN_NAMES[20:])
     _, tweets, _ = ingest(tmp_path, part(tmp_path, bare), labelled=False)
     assert tweets.schema.equals(schema.tweet_schema(labelled=False))
+    empty = pa.Table.from_pylist(
+        [ROW | dict.fromkeys(bare, "")], pa.schema([*list(FULL)[:20], *((one, pa.string()) for one in bare)])
+    )
+    _, tweets, _ = ingest(tmp_path, write(empty, tmp_path / "part-00000.parquet"), labelled=False)
+    assert len(tweets) == 1
     with pytest.raises(UserError, match=r"row 1 \(from 0\) has labels; a test part must have none"):
         ingest(tmp_path, part(tmp_path, bare, bare | {"reply_timestamp": 5}), labelled=False)
 

@@ -53,7 +53,7 @@ ANY = {
     Kind.STRINGS: TEXTS,
     Kind.STRING: TEXTS,
     Kind.INTEGER: DIGITS | st.sampled_from(ODD) | st.just(""),
-    Kind.BOOLEAN: st.sampled_from(["", "true", "false", "True", "truefalse", "falsee", "fals", "tru", "1"]),
+    Kind.BOOLEAN: st.sampled_from(["", "true", "false", "True", "truefalse", "falsey", "tr", "f", "1"]),
 }
 
 
@@ -95,6 +95,7 @@ def test_whatever_a_line_holds_it_is_read_rightly_or_told(data: st.DataObject) -
     [
         GOOD_TEST,
         GOOD + b"\x01",
+        GOOD + b"\x01" * 4,
         b"\x01" * 24,
         b"\0" + GOOD,
         GOOD.replace(b"author", b"auth\ror"),
@@ -104,6 +105,17 @@ def test_whatever_a_line_holds_it_is_read_rightly_or_told(data: st.DataObject) -
         line_of(like_timestamp=b"%d" % (86_400 * 2**31)),
         line_of(engaged_with_user_is_verified=b"true\x02"),
         line_of(language=b"x" * 2_000_000),
+        line_of(hashtags=b"\t".join([b"x" * 199] * 10_000)),
+        line_of(engaging_user_follower_count=b"-"),
+        line_of(engaging_user_follower_count=b"1" * 19),
+        line_of(text_tokens=b"101\t"),
+        line_of(text_tokens=b"101\t\t102"),
+        line_of(text_tokens=b"101\x02102"),
+        line_of(text_tokens=b"000000012"),
+        line_of(text_tokens=b"1?"),
+        line_of(engaging_user_follower_count=b"1:"),
+        line_of(text_tokens=b"-1"),
+        line_of(text_tokens=b"119547"),
         b"x" * 3_000_000,
     ],
 )
@@ -114,17 +126,19 @@ def test_a_line_that_is_not_plain_is_told_and_no_other(line: bytes) -> None:
 def test_empty_labels_of_a_test_line_are_no_part_of_it() -> None:
     lines = [GOOD_TEST, GOOD_TEST + b"\x01\x01\x01\x01", GOOD_TEST]
     assert check(lines, labelled=False) == []
-    bad = [GOOD_TEST + b"\x01\x01\x01", GOOD_TEST + b"\x01" * 5, GOOD_TEST.replace(b"author", b"a\tb") + b"\x01" * 4]
-    found = PlainReader(labelled=False).read(b"".join(line + b"\n" for line in [*bad, GOOD_TEST]), 4)
+    spoiled = GOOD_TEST.replace(b"author", b"a\tb") + b"\x01" * 4
+    bad = [GOOD_TEST + b"\x01" * 3, GOOD_TEST + b"\x01" * 5, GOOD_TEST + b"\x01\x015\x01\x01", spoiled]
+    found = PlainReader(labelled=False).read(b"".join(line + b"\n" for line in [*bad, GOOD_TEST]), 5)
     assert sorted(found.odd) == list(enumerate(bad))
-    assert found.places.tolist() == [3]
+    assert found.places.tolist() == [4]
 
 
 def test_other_characters_are_told_only_where_a_line_is_no_utf8() -> None:
-    lines = [GOOD, line_of(tweet_id="é".encode()), line_of(hashtags="a\té".encode())]
+    changed = [{"tweet_id": "é"}, {"hashtags": "a\té"}, {"engaging_user_id": "é"}, {"tweet_type": "é"}]
+    lines = [GOOD, *(line_of(**{name: text.encode() for name, text in one.items()}) for one in changed)]
     assert check(lines) == []
-    found = PlainReader(labelled=True).read(b"".join(line + b"\n" for line in [*lines, b"\xff" + GOOD]), 4)
-    assert sorted(place for place, _ in found.odd) == [1, 2, 3]
+    found = PlainReader(labelled=True).read(b"".join(line + b"\n" for line in [*lines, b"\xff" + GOOD]), 6)
+    assert sorted(place for place, _ in found.odd) == [1, 2, 3, 4, 5]
 
 
 def test_every_token_id_is_read() -> None:
@@ -135,10 +149,15 @@ def test_every_token_id_is_read() -> None:
 
 def test_room_grows_with_the_lines() -> None:
     reader, rng = PlainReader(labelled=True), random.Random(1)
-    for lines in (1, 5000, 3, 20_000):
+    kept = []
+    for lines in (1, 5000, 3, 20_000, 20_000):
         ids = [b"%d" % rng.randrange(10**9) for _ in range(lines)]
-        found = reader.read(b"".join(line_of(tweet_id=one) + b"\n" for one in ids), lines)
+        kept.append(
+            (ids, reader.read(b"\n" * (lines % 7) + b"".join(line_of(tweet_id=one) + b"\n" for one in ids), lines + 7))
+        )
+    for ids, found in kept:
         assert found.rows["tweet_id"].to_pylist() == [one.decode() for one in ids]
+        assert found.places.tolist() == list(range(found.blank, found.blank + len(ids)))
     assert len(reader.read(b"", 0).rows) == 0
 
 

@@ -131,7 +131,11 @@ MUTATIONS = [
         "ingest/parsing/parquet_columns.py",
         "ingest/parsing/test_parquet_rows.py",
         ("return places - places[0], ", "return places, ", "ingest/test_rejects.py"),
-        ("np.cumsum(lengths) // _BLOCK_BYTES)) + 1", "np.cumsum(lengths) // _BLOCK_BYTES))"),
+        (
+            "LineBlock(bytes_of(lines)[1].tobytes(), numbers[start:stop])",
+            "LineBlock(bytes_of(lines)[1].tobytes(), numbers[: stop - start])",
+        ),
+        ("if stop > start:", "if stop > start + 1:"),
     ),
     *mutations(
         "ingest",
