@@ -35,7 +35,8 @@ class RowsByDay:
     def __init__(self, spool: Path, schema: pa.Schema) -> None:
         """Creates the file `spool`, which is removed at the end; `schema` is that of all rows."""
         self._spool = spool
-        self._writer = pa.ipc.new_file(spool, schema, options=pa.ipc.IpcWriteOptions(use_threads=False))
+        self._file = pa.BufferedOutputStream(pa.OSFile(str(spool), "wb"), 1 << 20)
+        self._writer = pa.ipc.new_file(self._file, schema, options=pa.ipc.IpcWriteOptions(use_threads=False))
         self._first, self._last = array("i"), array("i")
         self._rows: Counter[int] = Counter()
         self._bytes = 0
@@ -47,7 +48,9 @@ class RowsByDay:
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         """Removes the file."""
         try:
-            self._writer.close()
+            if not self._file.closed:
+                self._writer.close()
+                self._file.close()
         finally:
             self._spool.unlink(missing_ok=True)
 
@@ -56,6 +59,7 @@ class RowsByDay:
         for rows in _joined(batches):
             self._add(rows)
         self._writer.close()
+        self._file.close()
         yield from self._by_day()
 
     def _add(self, rows: pa.RecordBatch) -> None:

@@ -16,7 +16,7 @@ from engage_pipeline.progress import progress
 
 BOM = b"\xef\xbb\xbf"
 Positions = npt.NDArray[np.int64]
-_BLOCK_BYTES = 3 << 19
+_BLOCK_BYTES = 3 << 20
 _MAX_BLOCK_BYTES = 64 << 20
 _NEWLINE = b"\n"
 

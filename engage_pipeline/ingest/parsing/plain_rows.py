@@ -29,7 +29,7 @@ from engage_pipeline.schema import (
 )
 
 _TIMES = tuple(map(engagement_timestamp, ENGAGEMENTS))
-_LEAST_BYTES = 1 << 20
+_LEAST_BYTES = 4 << 20
 _NEWLINE = ord("\n")
 Ends = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
