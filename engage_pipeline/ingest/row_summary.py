@@ -61,8 +61,8 @@ class RowSummary:
     def watch(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yields the batches of typed tweets after it has added their rows."""
         for rows in batches:
-            days, counts = np.unique(rows[ENGAGEMENT_DAY].to_numpy(), return_counts=True)
-            self.days.update(dict(zip(days.tolist(), counts.tolist(), strict=True)))
+            days = pc.value_counts(rows[ENGAGEMENT_DAY])
+            self.days.update(dict(zip(days.field(0).to_pylist(), days.field(1).to_pylist(), strict=True)))
             for name in _TIMES.keys() & set(rows.schema.names):
                 self.positives[_TIMES[name]] += len(rows) - rows[name].null_count
                 self._truths[name] += pc.is_in(rows[name], pa.array(_TRUTHS)).true_count
