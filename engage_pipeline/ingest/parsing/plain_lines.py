@@ -35,12 +35,12 @@ _compiled, _inner = compiled(error_model="numpy"), compiled_within(error_model="
 
 @_compiled
 def find_columns(
-    data: np.ndarray, words: np.ndarray, size: int, more: bool, ends: np.ndarray, places: np.ndarray, odd: np.ndarray
+    data: np.ndarray, words: np.ndarray, size: int, spare: bool, ends: np.ndarray, places: np.ndarray, odd: np.ndarray
 ) -> tuple[int, int, int]:
     """Finds the columns of the lines in the first `size` bytes of `data`, whose last is a line end.
 
     Writes to `ends` and `places`, int64 (n,), the place of each line among all, those with the right number of columns;
-    with `more` a line may end in NO_LABELS. Writes places, starts and ends of other lines to `odd`, int64 (lines, 3).
+    with `spare` a line may end in NO_LABELS. Writes places, starts and ends of other lines to `odd`, int64 (lines, 3).
     Returns how many lines are of either kind, and how many are blank.
     """
     columns = ends.shape[1] - 1
@@ -61,7 +61,7 @@ def find_columns(
                 break
             position += 1
         whole = column == columns or (
-            more and column == columns + len(NO_LABELS) and position - ends[row, columns] == len(NO_LABELS)
+            spare and column == columns + len(NO_LABELS) and position - ends[row, columns] == len(NO_LABELS)
         )
         if whole and position - start <= MAX_LINE_BYTES:
             places[row] = place
@@ -127,7 +127,6 @@ def read_texts(
     at = 0
     for row in range(len(ends)):
         position, end = ends[row, column] + 1, ends[row, column + 1]
-        stop = at + end - position
         plain = end - position <= MAX_TEXT_BYTES
         while plain and position < end:
             word = words[position]
@@ -136,7 +135,6 @@ def read_texts(
             plain = _first_low(word) >= length and not (only_ascii and word & _TOPS != 0)
             position += length
             at += length
-        at = stop if plain else at
         bounds[row + 1] = at
         odd[row] |= not plain
 

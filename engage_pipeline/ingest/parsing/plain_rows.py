@@ -41,7 +41,7 @@ class PlainRows:
 
     `rows`, n: the columns of a table of typed tweets but line number and split, in any order; `places`, int64 (n,): the
     place of each row's line among all lines; `odd`: of each line that is not plain, nor blank, its place and its bytes,
-    in any order; `blank`: the number of blank lines.
+    in order; `blank`: the number of blank lines.
     """
 
     rows: pa.RecordBatch
@@ -74,6 +74,7 @@ class PlainReader:
         if odd.any():
             stops = ends[:, -1] + len(NO_LABELS) * (self._data[ends[:, -1]] != _NEWLINE)
             others = np.concatenate([others, np.stack([places, ends[:, 0] + 1, stops], axis=1)[odd]])
+            others = others[others[:, 0].argsort()]
             rows, places = rows.filter(pa.array(~odd)), places[~odd]
         return PlainRows(rows, places, [(place, lines[start:stop]) for place, start, stop in others.tolist()], blank)
 

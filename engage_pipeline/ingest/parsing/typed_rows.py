@@ -41,7 +41,7 @@ _TIMES = tuple(map(engagement_timestamp, ENGAGEMENTS))
 
 
 class TypedRows:
-    """Reads the lines of one part. `blank` counts the blank lines read so far; rejects come in no set order."""
+    """Reads the lines of one part. `blank` counts the blank lines read so far."""
 
     def __init__(self, part: Location, *, labelled: bool, split: Split | None, rejects: RejectWriter) -> None:
         """`part` names the part in messages; with `split`, which maps line numbers (n,) to their place in the split

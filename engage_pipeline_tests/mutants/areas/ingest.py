@@ -19,7 +19,7 @@ MUTATIONS = [
         "ingest/parsing/plain_lines.py",
         "ingest/parsing/test_plain_rows.py",
         ("column == columns or (", "column >= columns or ("),
-        ("            more and column == columns", "            column == columns"),
+        ("            spare and column == columns", "            column == columns"),
         ("position - ends[row, columns] == len(NO_LABELS)", "True"),
         ("position - start <= MAX_LINE_BYTES", "position - start <= 2 * MAX_LINE_BYTES"),
         ("if column <= columns:", "if column < columns:"),
@@ -65,6 +65,7 @@ MUTATIONS = [
         ("(days < -LAST_DAY - 1) | (days > LAST_DAY)", "days < -LAST_DAY - 1"),
         ("pc.max_element_wise(*times)", "pc.min_element_wise(*times)", "ingest/test_part_ingest.py"),
         ("len(NO_LABELS) * (self._data", "0 * (self._data"),
+        ("            others = others[others[:, 0].argsort()]\n", ""),
         ("if len(lines) > self._size or most > self._most:", "if len(lines) > self._size:"),
         ("rows.filter(pa.array(~odd)), places[~odd]", "rows.filter(pa.array(~odd)), places"),
         (
