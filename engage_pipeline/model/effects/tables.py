@@ -60,6 +60,15 @@ class EffectTable:
     unseen: np.ndarray
     file: MappedArrow | None = None
 
+    def values(self, keys: np.ndarray, rows: EffectRows) -> np.ndarray:
+        """Returns the values of `keys` int64 [n] of n rows, times their slopes, float32 [n, 8]; not to be changed."""
+        found = self.lookup(keys)
+        if not self.effect.slope:
+            return found
+        slopes = self.effect.slopes(rows)[:, np.newaxis]
+        factors = np.concatenate([np.repeat(slopes, _K, axis=1), np.repeat(slopes**2, _K, axis=1)], axis=1)
+        return (found * factors).astype(np.float32)
+
     def lookup(self, keys: np.ndarray) -> np.ndarray:
         """Returns the values of `keys` int64 [n], float32 [n, 8]; 0 for keys that are missing."""
         wanted = keys.view(np.uint64)
@@ -87,8 +96,8 @@ class EffectTable:
         for keys, values in self.parts:
             place = int(keys.searchsorted(wanted[0]))
             if place < len(keys):
-                return values[[place]] if keys[place] == wanted[0] else self.unseen[np.newaxis].copy()
-        return self.unseen[np.newaxis].copy()
+                return values[place : place + 1].copy() if keys[place] == wanted[0] else self.unseen[np.newaxis]
+        return self.unseen[np.newaxis]
 
     def _fill(
         self, keys: np.ndarray, values: np.ndarray, wanted: np.ndarray, members: np.ndarray | slice, found: np.ndarray
@@ -136,14 +145,16 @@ class EffectTables:
         families = np.zeros((len(rows), len(EFFECT_FAMILIES), _K))
         variances = np.zeros_like(families)
         keys = keys_of([table.effect for table in self.tables], rows)
-        for table, own in zip(self.tables, keys, strict=True):
-            values = table.lookup(own)
-            if table.effect.slope:
-                slopes = table.effect.slopes(rows)[:, np.newaxis]
-                values *= np.concatenate([np.repeat(slopes, _K, axis=1), np.repeat(slopes**2, _K, axis=1)], axis=1)
-            place = _PLACES[table.effect.family]
-            families[:, place] += values[:, :_K]
-            variances[:, place] += values[:, _K:]
+        found = (table.values(own, rows) for table, own in zip(self.tables, keys, strict=True))
+        places = [_PLACES[table.effect.family] for table in self.tables]
+        if len(rows) == 1 and places:  # two additions instead of two for each effect
+            values = np.concatenate(list(found))
+            np.add.at(families[0], places, values[:, :_K])
+            np.add.at(variances[0], places, values[:, _K:])
+        else:
+            for place, values in zip(places, found, strict=True):
+                families[:, place] += values[:, :_K]
+                variances[:, place] += values[:, _K:]
         return Scores(families, variances)
 
     @classmethod

@@ -128,7 +128,7 @@ def test_empty_labels_of_a_test_line_are_no_part_of_it() -> None:
     lines = [GOOD_TEST, GOOD_TEST + b"\x01\x01\x01\x01", GOOD_TEST]
     assert check(lines, labelled=False) == []
     spoiled = GOOD_TEST.replace(b"author", b"a\tb") + b"\x01" * 4
-    bad = [GOOD_TEST + b"\x01" * 3, GOOD_TEST + b"\x01" * 5, GOOD_TEST + b"\x01\x015\x01\x01", spoiled]
+    bad = [spoiled, GOOD_TEST + b"\x01" * 3, GOOD_TEST + b"\x01" * 5, GOOD_TEST + b"\x01\x015\x01\x01"]
     found = PlainReader(labelled=False).read(b"".join(line + b"\n" for line in [*bad, GOOD_TEST]), 5)
     assert found.odd == list(enumerate(bad))
     assert found.places.tolist() == [4]

@@ -183,3 +183,20 @@ def test_an_effect_with_a_slope_counts_times_it_and_its_variance_times_the_squar
     family = list(EFFECT_FAMILIES).index(TREND.family)
     assert score.families[:, family].tolist() == [(-2 * known[:4]).tolist(), [0.0] * 4, [0.0] * 4]
     assert score.variances.sum(axis=1).tolist() == [(4 * known[4:]).tolist(), (9 * unseen[4:]).tolist(), [0.0] * 4]
+
+
+def test_a_row_alone_has_the_scores_that_it_has_among_others_to_the_last_bit() -> None:
+    rng = np.random.default_rng(5)
+    values = {field.name: rng.integers(1, 5, 40) for field in fields(EffectRows)} | {"age": rng.integers(0, 1000, 40)}
+    rows = EffectRows(**values)
+    found = []
+    for effect in EFFECTS:
+        keys = np.unique(effect.keys(rows).view(np.uint64))[::2]
+        part = keys, rng.normal(size=(len(keys), VALUES)).astype(np.float32)
+        found.append(EffectTable(effect, (part,), rng.normal(size=VALUES).astype(np.float32)))
+    effects = EffectTables(tuple(found), np.zeros(4), COUPLING, {}, 7, 9)
+    together = effects.score(rows)
+    for place in range(len(rows)):
+        alone = effects.score(EffectRows(**{name: own[place : place + 1] for name, own in values.items()}))
+        assert np.array_equal(alone.families[0], together.families[place])
+        assert np.array_equal(alone.variances[0], together.variances[place])

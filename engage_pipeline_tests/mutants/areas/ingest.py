@@ -66,7 +66,6 @@ MUTATIONS = [
         ("pc.max_element_wise(*times)", "pc.min_element_wise(*times)", "ingest/test_part_ingest.py"),
         ("len(NO_LABELS) * (self._data", "0 * (self._data"),
         ("            others = others[others[:, 0].argsort()]\n", ""),
-        ("if len(lines) > self._size or most > self._most:", "if len(lines) > self._size:"),
         ("rows.filter(pa.array(~odd)), places[~odd]", "rows.filter(pa.array(~odd)), places"),
         (
             "self._places[:n_rows].copy()",
