@@ -119,6 +119,10 @@ def engagement_timestamp(engagement: str) -> str:
     return f"{engagement}_timestamp"
 
 
+LABELS = tuple(map(engagement_timestamp, ENGAGEMENTS))
+"""The columns with the times of the engagements."""
+
+
 def tweet_schema(*, labelled: bool, validation: bool = False) -> pa.Schema:
     """Returns the schema of typed tweets (tweet_parts, validation_tweets, test_tweets): line, columns, day[, split].
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.errors import UserError
@@ -19,7 +20,7 @@ from engage_pipeline.ingest.parsing.part_rows import PartRows, part_rows
 from engage_pipeline.ingest.parsing.typed_rows import LABEL_IS_A_TIME, TypedRows
 from engage_pipeline.ingest.reject_limit import RejectLimit, TooManyRejectsError
 from engage_pipeline.ingest.rejected_part import FailedShare, bounded, failure, keep
-from engage_pipeline.ingest.rejects import Reject, RejectTally, RejectWriter
+from engage_pipeline.ingest.rejects import Reject, RejectTally, RejectWriter, read_rejects
 from engage_pipeline.ingest.report import IngestReport, summarise
 from engage_pipeline.ingest.row_summary import RowSummary
 from engage_pipeline.ingest.side_files import SideFiles
@@ -111,7 +112,7 @@ def _read(
     split: Callable[[int], npt.NDArray[np.int32]] | None,
     settings: Settings,
 ) -> _Read:
-    """Writes lines whose every value can be read to `tweets`, the others to `spool` in no set order."""
+    """Writes lines whose every value can be read to `tweets`, the others to `spool`, not quite by line if Parquet."""
     limit = RejectLimit(source, settings.ingest.max_rejected_share)
     with RejectWriter(spool, source.name, limit) as found:
         lines = part_rows(source, labelled=labelled, rejects=found, settings=settings, new=new)
@@ -165,18 +166,23 @@ def _write_rejects(spool: Path, rejects: Path, file: str, read: _Read, settings:
     """Writes the rejected lines in `spool` by line number; of a failed part only the first ones."""
     with RejectWriter(rejects, file) as writer:
         if read.tally.count:
-            with DuckDBEngine(_modest(settings), readable=[spool.parent]) as engine:
-                in_order = _in_order(engine, spool)
-                for reject in bounded(in_order) if read.too_many else in_order:
-                    writer.append(reject)
+            in_order = _in_order(spool, settings)
+            for reject in bounded(in_order) if read.too_many else in_order:
+                writer.append(reject)
     return writer.tally
 
 
-def _in_order(engine: DuckDBEngine, spool: Path) -> Iterator[Reject]:
-    engine.read("found", [spool])
-    lines = engine.connection.table("found").select(LINE_NUMBER, "reason", "raw").sort(LINE_NUMBER)
-    for batch in lines.to_arrow_reader(_REJECTS_AT_ONCE):
-        yield from map(Reject, *(column.to_pylist() for column in batch.columns))
+def _in_order(spool: Path, settings: Settings) -> Iterator[Reject]:
+    """Yields the rejected lines in `spool` by line number, as those of text parts are written."""
+    numbers = pq.read_table(spool, columns=[LINE_NUMBER])[LINE_NUMBER].to_numpy()
+    if (np.diff(numbers) > 0).all():
+        yield from read_rejects(spool)
+        return
+    with DuckDBEngine(_modest(settings), readable=[spool.parent]) as engine:
+        engine.read("found", [spool])
+        lines = engine.connection.table("found").select(LINE_NUMBER, "reason", "raw").sort(LINE_NUMBER)
+        for batch in lines.to_arrow_reader(_REJECTS_AT_ONCE):
+            yield from map(Reject, *(column.to_pylist() for column in batch.columns))
 
 
 def _failure(

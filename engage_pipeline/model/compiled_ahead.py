@@ -40,7 +40,7 @@ def compile_ahead() -> None:
 
 
 def read_a_line() -> None:
-    """Reads a line of which all values are missing."""
+    """Reads a line without values."""
     PlainReader(labelled=True).read(FIELD_SEPARATOR.encode() * (len(COLUMNS) - 1) + b"\n", 1)
 
 

@@ -176,10 +176,10 @@ def _parts(function: FunctionType, seen: set[FunctionType]) -> Iterator[bytes]:
         value = function.__globals__.get(name)
         members = map(vars(value).get, code.co_names) if isinstance(value, ModuleType) else (value,)
         for member in members:
-            one = member.py_func if isinstance(member, Dispatcher) else member
+            one = member.py_func if isinstance(member, Dispatcher) else getattr(member, "_defn", member)  # an intrinsic
             if isinstance(one, FunctionType) and one.__module__.startswith(_OWN) and one not in seen:
                 yield from _parts(one, seen)
             elif isinstance(one, np.ndarray):
                 yield one.tobytes()
-            elif isinstance(one, int | float | np.generic | tuple):
+            elif isinstance(one, int | float | bytes | np.generic | tuple):
                 yield repr(one).encode()

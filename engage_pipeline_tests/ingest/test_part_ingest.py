@@ -117,6 +117,16 @@ def test_golden_identities_and_days_are_the_references(tmp_path: Path) -> None:
         assert row["tweet_id"] == expected["tweet_id"]
 
 
+def test_a_rejected_line_may_be_as_long_as_a_line_can_be(tmp_path: Path) -> None:
+    """Longer than all memory that a query of rejects would have."""
+    long = b"x" * 60_000_000
+    report, tweets, rejects = ingest(
+        tmp_path, GOOD + b"\n" + long + b"\n" + GOOD + b"\n", ingest={"max_rejected_share": 0.5}
+    )
+    assert (report.rows, tweets["line_number"].to_pylist()) == (2, [0, 2])
+    assert rejects["raw"].to_pylist() == [long]
+
+
 # --- one value at a time --------------------------------------------------------------------------------------------
 
 
@@ -284,6 +294,7 @@ TEXT_COLUMNS = [column for column in schema.COLUMNS if column.kind in {schema.Ki
 def test_an_id_of_more_than_200_bytes_is_rejected_like_other_bad_values(tmp_path: Path, column: schema.Column) -> None:
     longest, longer, letters = b"x" * 200, b"x" * 201, ("é" * 101).encode()
     listed = column.kind is schema.Kind.STRINGS
+    longer_than = "a list with a text longer than" if listed else "longer than"
     texts = [longest, longer, letters, *([longest + b"\t\t" + longest, b"a\t" + longer] if listed else [])]
     lines = [line_of(**{column.name: text}) for text in texts]
     good = [True, False, False, *([True, False] if listed else [])]
@@ -291,12 +302,12 @@ def test_an_id_of_more_than_200_bytes_is_rejected_like_other_bad_values(tmp_path
     assert tweets["line_number"].to_pylist() == np.flatnonzero(good).tolist()
     assert rejects["raw"].to_pylist() == [line for line, is_good in zip(lines, good, strict=True) if not is_good]
     assert set(report.reasons) == {column.name}
-    assert rejects["reason"][0].as_py().endswith("longer than 200 bytes")
+    assert rejects["reason"][0].as_py().endswith(f" is {longer_than} 200 bytes")
     for line, is_good in zip(lines, good, strict=True):
         if is_good:
             assert len(read_line(line)) == 20
         else:
-            with pytest.raises(UserError, match=f"a row is rejected: {column.name}: .* longer than 200 bytes"):
+            with pytest.raises(UserError, match=f"a row is rejected: {column.name}: .* is {longer_than} 200 bytes"):
                 read_line(line)
 
 

@@ -12,9 +12,10 @@ from engage_pipeline_tests.worlds import REPOSITORY
 INNER = """
 from engage_pipeline.numerics.compilation import compiled_within
 STEP = 1
+NONE = b""
 @compiled_within()
 def step(x):
-    return x + STEP
+    return x + STEP + len(NONE)
 """
 OUTER = """
 from engage_pipeline.numerics.compilation import compiled
@@ -104,7 +105,10 @@ def test_another_folder_may_be_named(package: Path, tmp_path: Path) -> None:
     assert not (package / "__pycache__").exists()
 
 
-@pytest.mark.parametrize(("old", "new", "result"), [("STEP = 1", "STEP = 2", "6 0"), ("x + STEP", "x - STEP", "0 0")])
+@pytest.mark.parametrize(
+    ("old", "new", "result"),
+    [("STEP = 1", "STEP = 2", "6 0"), ("x + STEP", "x - STEP", "0 0"), ('NONE = b""', 'NONE = b"ab"', "8 0")],
+)
 def test_code_is_compiled_anew_when_what_it_calls_changes(package: Path, old: str, new: str, result: str) -> None:
     """numba's own cache of a function knows the function's file alone."""
     call(package)

@@ -5,9 +5,7 @@ earlier time, and a time that was cut off whole looks like a missing value: with
 """
 
 from collections import Counter
-
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Iterable
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.parsing.values import is_utf8
@@ -34,12 +32,16 @@ class ExpectedWidth:
         self._part, self._labelled = part, labelled
         self._watched: Counter[int] = Counter()
 
-    def watch(self, separators: npt.NDArray[np.int64]) -> None:
-        """Records the separators per line of the part's first lines, and calls `judge` after 1,000 lines."""
-        if (seen := self._watched.total()) < _ENOUGH_LINES:
-            self._watched.update(separators.tolist())
-            if seen + len(separators) >= _ENOUGH_LINES:
-                self.judge()
+    @property
+    def watching(self) -> bool:
+        """Whether fewer than 1,000 lines have been recorded."""
+        return self._watched.total() < _ENOUGH_LINES
+
+    def watch(self, separators: Iterable[int]) -> None:
+        """Records the separators per line of the part's first lines, and calls `judge` once there are 1,000."""
+        self._watched.update(separators)
+        if not self.watching:
+            self.judge()
 
     def judge(self) -> None:
         """Raises UserError if all watched lines have the same wrong width: the part is then of another kind."""

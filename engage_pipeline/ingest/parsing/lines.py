@@ -3,7 +3,7 @@
 What does not belong here: which lines can be read, and what they hold (typed_rows).
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +40,7 @@ class PartLines:
         self.lines = 0
         self._part = part
 
-    def blocks(self) -> Iterator[LineBlock]:
+    def blocks(self) -> Generator[LineBlock]:
         """Reads the part and yields its lines, in order, without a byte order mark and with line feeds alone.
 
         Raises UserError: unreadable, damaged or empty file, a line without end.

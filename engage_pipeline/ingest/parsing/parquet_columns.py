@@ -13,14 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engage_pipeline.ingest.parsing.lines import LineBlock, Positions
-from engage_pipeline.ingest.parsing.values import is_utf8
+from engage_pipeline.ingest.parsing.values import SECONDS_A_DAY, Flags, is_utf8
 from engage_pipeline.schema import FIELD_SEPARATOR, LIST_SEPARATOR, Kind
 
-Flags = npt.NDArray[np.bool_]
 Problem = tuple[Flags, str]
 """Which rows have it, bool (n,), and what it is, as the end of a reason."""
 _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-_SECONDS_A_DAY = 86_400
 _BEYOND_INT64 = 2.0**63
 _BLOCK_BYTES = 3 << 20
 _SEPARATOR = FIELD_SEPARATOR.encode()
@@ -116,7 +114,7 @@ def _scalars(column: pa.Array, kind: Kind) -> pa.BinaryArray:
     if pa.types.is_timestamp(type_):
         column = _floored(column.cast(pa.int64()), _UNITS[type_.unit])
     elif pa.types.is_date(type_):
-        column = pc.multiply(column.cast(pa.date32()).cast(pa.int32()).cast(pa.int64()), _SECONDS_A_DAY)
+        column = pc.multiply(column.cast(pa.date32()).cast(pa.int32()).cast(pa.int64()), SECONDS_A_DAY)
     elif pa.types.is_float64(type_):
         return _whole_numbers(column)
     elif kind is Kind.BOOLEAN and pa.types.is_integer(type_):

@@ -5,7 +5,7 @@ lines are read (typed_rows). What does not belong here: the text of a value (par
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -39,12 +39,11 @@ from engage_pipeline.progress import progress
 from engage_pipeline.schema import (
     COLUMN_NAMES,
     COLUMNS,
-    ENGAGEMENTS,
+    LABELS,
     N_TEST_COLUMNS,
     TEXT_TOKENS,
     Column,
     Kind,
-    engagement_timestamp,
 )
 from engage_pipeline.settings.settings import Settings
 
@@ -59,7 +58,6 @@ _READ_BYTES = 1 << 18
 """Read of a column at a time; else a row group would be held whole."""
 _REQUEST_BYTES = 1 << 20
 """The same of an object, where each read is a request."""
-_LABELS = tuple(map(engagement_timestamp, ENGAGEMENTS))
 _told: set[tuple[tuple[str, ...], tuple[str, ...]]] = set()
 """The missing columns and those not read of parts that a log line told of."""
 
@@ -112,7 +110,7 @@ class ParquetRows:
         self._columns = COLUMNS if labelled else COLUMNS[:N_TEST_COLUMNS]
         self._tokenizer: TextTokenizer | None = None
 
-    def blocks(self) -> Iterator[LineBlock]:
+    def blocks(self) -> Generator[LineBlock]:
         """Reads the part and yields its rows as lines, in order.
 
         Raises UserError: unreadable, damaged or empty file, a column that is missing or has another type, labels in an
@@ -181,7 +179,7 @@ def check_test_part(part: Location) -> None:
         return
     with open_parquet(part) as file:
         require_columns(part, file.schema_arrow, labelled=False, new=True)
-        labels = [name for name in _LABELS if name in file.schema_arrow.names]
+        labels = [name for name in LABELS if name in file.schema_arrow.names]
         try:
             rows = next(batches(file, _BATCH_ROWS, labels), None) if labels else None
         except (pa.ArrowException, OSError) as error:
@@ -192,7 +190,7 @@ def check_test_part(part: Location) -> None:
 
 def _require_no_labels(part: Location, arrays: Mapping[str, pa.Array], first: int) -> None:
     """Raises UserError if one of the rows, which begin with row number `first` of the part, has a label."""
-    for name in _LABELS:
+    for name in LABELS:
         if name in arrays:
             texts, _ = texts_of(arrays[name], Kind.INTEGER)
             if texts.null_count < len(texts):
@@ -214,15 +212,15 @@ def require_columns(part: Location, schema: pa.Schema, *, labelled: bool, new: b
     for name in REQUIRED:
         if name not in schema.names:
             raise UserError(f"{part}: no column {name}{_like(name, schema.names)}")
-    if labelled and not set(_LABELS).intersection(schema.names):
-        raise UserError(f"{part}: none of the columns {', '.join(_LABELS)}; is it a test part?")
+    if labelled and not set(LABELS).intersection(schema.names):
+        raise UserError(f"{part}: none of the columns {', '.join(LABELS)}; is it a test part?")
     words = TEXT in schema.names and TEXT_TOKENS not in schema.names
     names = [name for name in COLUMN_NAMES if name in schema.names] + ([TEXT] if words else [])
     for name in names:
         if schema.names.count(name) > 1:
             raise UserError(f"{part}: column {name} occurs twice")
         type_, kind = schema.field(name).type, Kind.STRING if name == TEXT else kinds[name]
-        if labelled and name in _LABELS and pa.types.is_boolean(type_):
+        if labelled and name in LABELS and pa.types.is_boolean(type_):
             raise UserError(f"{part}: column {name} holds {type_}, where {LABEL_IS_A_TIME}")
         if not accepts(kind, type_) or (name == TEXT and pa.types.is_integer(type_)):
             raise UserError(f"{part}: column {name} holds {type_}, which can't be read as {kind.value}")
@@ -267,14 +265,14 @@ def read_row(part: Location, row: int, settings: Settings) -> bytes | None:
     The line has labels if the part has a column of them. Raises UserError: a row that no line can hold.
     """
     with open_parquet(part) as file:
-        labelled = bool(set(_LABELS).intersection(file.schema_arrow.names))
+        labelled = bool(set(LABELS).intersection(file.schema_arrow.names))
     kept = _Row(row)
     rows = ParquetRows(part, labelled=labelled, rejects=kept, settings=settings)
     for block in rows.blocks():
         place = np.flatnonzero(block.numbers == row)
         if len(place):
             return block.data.split(b"\n")[int(place[0])]
-        if rows.lines > row:
+        if kept.reason is not None or block.numbers[-1] > row:
             break
     if kept.reason is not None:
         raise UserError(f"{part}: row {row} is rejected: {kept.reason}")

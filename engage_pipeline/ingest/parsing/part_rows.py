@@ -3,7 +3,7 @@
 What does not belong here: how either is read (lines, parquet_rows).
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Protocol
 
 import numpy as np
@@ -22,7 +22,7 @@ class PartRows(Protocol):
     def lines(self) -> int:
         """The number of rows read so far, blank ones included."""
 
-    def blocks(self) -> Iterator[LineBlock]:
+    def blocks(self) -> Generator[LineBlock]:
         """Reads the part and yields its rows as lines, in order. Raises UserError: the part can't be read."""
 
 

@@ -1,8 +1,8 @@
 """Loops over the bytes of lines that find columns and read plain values, compiled by numba.
 
-A value is plain if it is written as the challenge writes it. Rows with any other are told, and their lines are read one
-by one (typed_rows), so that no loop need know why a line is wrong. Eight bytes are looked at together, as one 64-bit
-word. What does not belong here: room for what is read, and Arrow's arrays of it (plain_rows).
+A value is plain if it is written as the challenge writes it. Rows with another value are flagged, and their lines are
+read one by one (typed_rows), so that no loop need know why a line is wrong. Eight bytes are looked at together, as one
+64-bit word. What does not belong here: room for what is read, and Arrow's arrays of it (plain_rows).
 
 `words` uint64 (bytes,) are the 8 bytes from each byte of the lines on. Of n rows `ends`, int32 (n, columns + 1), has in
 column c + 1 the place of the byte behind column c, and in column 0 that of the byte in front of the line. Bounds begin
@@ -12,6 +12,7 @@ with 0: row i has what lies between bounds i and i + 1. `odd`, bool (n,), is set
 import numpy as np
 
 from engage_pipeline.ingest.parsing.line_rules import MAX_LINE_BYTES, NO_LABELS
+from engage_pipeline.ingest.parsing.values import SAFE_DIGITS
 from engage_pipeline.numerics.compilation import compiled, compiled_within, trailing_zeros
 from engage_pipeline.schema import MAX_TEXT_BYTES, VOCABULARY_SIZE
 
@@ -28,23 +29,28 @@ _BYTES_APART, _HALVES_APART = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFF
 _BYTE, _TAB, _MINUS = (np.uint64(byte) for byte in (0xFF, 9, 45))
 _TRUE, _FALSE = (np.uint64(int.from_bytes(word, "little")) for word in (b"true", b"false"))
 _POWERS = 10 ** np.arange(9)
-_SAFE_DIGITS = 18
-"""Any number of at most this many digits fits in 64 bits."""
+_SPARE = len(NO_LABELS)
 _compiled, _inner = compiled(error_model="numpy"), compiled_within(error_model="numpy")
 
 
 @_compiled
 def find_columns(
-    data: np.ndarray, words: np.ndarray, size: int, spare: bool, ends: np.ndarray, places: np.ndarray, odd: np.ndarray
+    data: np.ndarray,
+    words: np.ndarray,
+    size: int,
+    spare: bool,
+    ends: np.ndarray,
+    places: np.ndarray,
+    others: np.ndarray,
 ) -> tuple[int, int, int]:
-    """Finds the columns of the lines in the first `size` bytes of `data`, whose last is a line end.
+    """Finds the columns of the lines in the first `size` bytes of `data`, the last of which is a line feed.
 
-    Writes to `ends` and `places`, int64 (n,), the place of each line among all, those with the right number of columns;
-    with `spare` a line may end in NO_LABELS. Writes places, starts and ends of other lines to `odd`, int64 (lines, 3).
-    Returns how many lines are of either kind, and how many are blank.
+    For each line with the right number of columns, writes the ends of these to `ends`, and its place among all lines to
+    `places`, int64 (n,); with `spare`, NO_LABELS may follow the last column. For each other line that is not blank,
+    writes place, start and end to `others`, int64 (lines, 3). Returns how many are of each kind, and how many blank.
     """
     columns = ends.shape[1] - 1
-    row = n_odd = blank = place = start = position = 0
+    row = n_others = blank = place = start = position = 0
     while position < size:
         column = 0
         ends[row, 0] = start - 1
@@ -60,21 +66,19 @@ def find_columns(
             if data[position] == _NEWLINE:
                 break
             position += 1
-        whole = column == columns or (
-            spare and column == columns + len(NO_LABELS) and position - ends[row, columns] == len(NO_LABELS)
-        )
+        whole = column == columns or (spare and column == columns + _SPARE and position - ends[row, columns] == _SPARE)
         if whole and position - start <= MAX_LINE_BYTES:
             places[row] = place
             row += 1
         elif position == start:
             blank += 1
         else:
-            odd[n_odd, 0], odd[n_odd, 1], odd[n_odd, 2] = place, start, position
-            n_odd += 1
+            others[n_others, 0], others[n_others, 1], others[n_others, 2] = place, start, position
+            n_others += 1
         place += 1
         position += 1
         start = position
-    return row, n_odd, blank
+    return row, n_others, blank
 
 
 @_compiled
@@ -88,7 +92,7 @@ def read_integers(
         there[row] = end > position
         position += negative
         value, digits = np.int64(0), end - position
-        plain = digits <= _SAFE_DIGITS and (digits > 0 or not negative)
+        plain = digits <= SAFE_DIGITS and (digits > 0 or not negative)
         while plain and position < end:
             length = min(end - position, 8)
             number = _number(words[position], length)

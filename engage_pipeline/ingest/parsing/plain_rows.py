@@ -14,39 +14,36 @@ from engage_pipeline.ingest.parsing import plain_lines
 from engage_pipeline.ingest.parsing.line_rules import NO_LABELS
 from engage_pipeline.ingest.parsing.lines import Positions
 from engage_pipeline.ingest.parsing.plain_lines import PADDING
-from engage_pipeline.ingest.parsing.values import LAST_DAY, SECONDS_A_DAY, is_utf8
+from engage_pipeline.ingest.parsing.values import LAST_DAY, SECONDS_A_DAY, Flags, is_utf8
 from engage_pipeline.numerics.token_bytes import token_columns
 from engage_pipeline.schema import (
     COLUMNS,
     ENGAGEMENT_DAY,
-    ENGAGEMENTS,
+    LABELS,
     N_TEST_COLUMNS,
     TEXT_TOKENS,
     TEXT_TOKENS_HIGH,
     TWEET_TIMESTAMP,
     Kind,
-    engagement_timestamp,
 )
 
-_TIMES = tuple(map(engagement_timestamp, ENGAGEMENTS))
 _LEAST_BYTES = 4 << 20
 _NEWLINE = ord("\n")
 Ends = npt.NDArray[np.int32]
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class PlainRows:
     """What was read of some lines.
 
-    `rows`, n: the columns of a table of typed tweets but line number and split, in any order; `places`, int64 (n,): the
-    place of each row's line among all lines; `odd`: of each line that is not plain, nor blank, its place and its bytes,
-    in order; `blank`: the number of blank lines.
+    `rows`, n: all columns of typed tweets but line number and split; `places`, int64 (n,): the place of each row's line
+    among all lines; `odd`, int64 (k, 3): of each line that is not plain, nor blank, its place, start and end, in order;
+    `blank`: the number of blank lines.
     """
 
     rows: pa.RecordBatch
     places: Positions
-    odd: list[tuple[int, bytes]]
+    odd: Positions
     blank: int
 
 
@@ -60,7 +57,7 @@ class PlainReader:
         self._make_room(_LEAST_BYTES, 0)
 
     def read(self, lines: bytes, most: int) -> PlainRows:
-        """Reads `lines`, at most `most`, of which each ends with a line feed."""
+        """Reads `lines`, which are at most `most`, each with a line feed behind it."""
         if len(lines) > self._size or most > self._most:
             self._make_room(max(len(lines), self._size), max(2 * most, self._most))
         self._data[: len(lines)] = np.frombuffer(lines, np.uint8)
@@ -70,13 +67,13 @@ class PlainReader:
         ends, places = self._ends[:n_rows], self._places[:n_rows].copy()
         odd = np.zeros(n_rows, np.bool_)
         rows = self._read(ends, not is_utf8(lines), odd)
-        others = self._others[:n_others]
+        others = self._others[:n_others].copy()
         if odd.any():
             stops = ends[:, -1] + len(NO_LABELS) * (self._data[ends[:, -1]] != _NEWLINE)
             others = np.concatenate([others, np.stack([places, ends[:, 0] + 1, stops], axis=1)[odd]])
             others = others[others[:, 0].argsort()]
             rows, places = rows.filter(pa.array(~odd)), places[~odd]
-        return PlainRows(rows, places, [(place, lines[start:stop]) for place, start, stop in others.tolist()], blank)
+        return PlainRows(rows, places, others, blank)
 
     def _make_room(self, size: int, most: int) -> None:
         """Makes room for at most `most` lines of `size` bytes; what is not written to takes no memory."""
@@ -128,7 +125,7 @@ class PlainReader:
 
 def _days(columns: dict[str, pa.Array], odd: Flags) -> pa.Int32Array:
     """Returns the day of the latest engagement, else of the tweet, else 0; rows whose day exceeds 32 bits are odd."""
-    times = [columns[name] for name in _TIMES if name in columns]
+    times = [columns[name] for name in LABELS if name in columns]
     latest = [pc.max_element_wise(*times)] if times else []
     seconds = pc.coalesce(*latest, columns[TWEET_TIMESTAMP], pa.scalar(0, pa.int64()))
     days = seconds.to_numpy() // SECONDS_A_DAY

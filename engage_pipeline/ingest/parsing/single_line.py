@@ -9,7 +9,7 @@ from typing import Any
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.parsing.row_values import line_of
-from engage_pipeline.ingest.parsing.values import LAST_DAY, SECONDS_A_DAY, value_of
+from engage_pipeline.ingest.parsing.values import day_of, value_of
 from engage_pipeline.schema import COLUMNS, FIELD_SEPARATOR, N_TEST_COLUMNS, TWEET_TIMESTAMP
 
 Row = bytes | Mapping[str, Any]
@@ -44,6 +44,6 @@ def _columns(line: bytes) -> dict[str, Any]:
         raise UserError(f"columns: {len(fields)} instead of {N_TEST_COLUMNS}")
     columns = COLUMNS[:N_TEST_COLUMNS]
     row = {column.name: value_of(column, field) for column, field in zip(columns, fields[:N_TEST_COLUMNS], strict=True)}
-    if not -LAST_DAY - 1 <= (row[TWEET_TIMESTAMP] or 0) // SECONDS_A_DAY <= LAST_DAY:
+    if day_of(row[TWEET_TIMESTAMP] or 0) is None:
         raise UserError(f"{TWEET_TIMESTAMP}: {row[TWEET_TIMESTAMP]} is beyond 32 bits of days")
     return row

@@ -1,4 +1,4 @@
-"""Reads one text of a line as the value of its column. Nothing is guessed: what is not quite a value is none.
+"""Reads one text of a line as the value of its column; nothing is guessed.
 
 What does not belong here: columns of many lines (plain_lines), and lines as a whole (line_rules).
 """
@@ -7,14 +7,16 @@ import re
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.schema import LIST_SEPARATOR, MAX_TEXT_BYTES, VOCABULARY_SIZE, Column, Kind
 
+Flags = npt.NDArray[np.bool_]
 SECONDS_A_DAY = 86_400
 LAST_DAY = int(np.iinfo(np.int32).max)
 """The last engagement day; the first one is -LAST_DAY - 1."""
-_SAFE_DIGITS = 18
+SAFE_DIGITS = 18
 """Any number of at most this many digits fits in 64 bits."""
 _EXPECTED = {
     Kind.TOKENS: f"no tab-separated token ids from 0 to {VOCABULARY_SIZE - 1}",
@@ -63,10 +65,16 @@ def value_of(column: Column, text: str) -> Any:
     return found
 
 
+def day_of(seconds: int) -> int | None:
+    """Returns the day of a time; None if it has more than 32 bits."""
+    day = seconds // SECONDS_A_DAY
+    return day if -LAST_DAY - 1 <= day <= LAST_DAY else None
+
+
 def strict_integer(text: str) -> int | None:
     """Returns the integer that `text` is; None if it has another character, or does not fit into 64 bits."""
     # Python refuses to parse thousands of digits; leading zeros don't count.
-    if not _STRICT.fullmatch(text) or len(text.lstrip("-").lstrip("0")) > _SAFE_DIGITS + 1:
+    if not _STRICT.fullmatch(text) or len(text.lstrip("-").lstrip("0")) > SAFE_DIGITS + 1:
         return None
     digits = text.lstrip("-").lstrip("0") or "0"
     number = -int(digits) if text.startswith("-") else int(digits)
@@ -74,7 +82,7 @@ def strict_integer(text: str) -> int | None:
 
 
 def strict_token_ids(text: str) -> list[int] | None:
-    """Returns the token ids that `text` holds; None if one is none of the vocabulary."""
+    """Returns the token ids that `text` holds; None if one is not in the vocabulary."""
     if _PLAIN.fullmatch(text):
         plain = list(map(int, text.split(LIST_SEPARATOR)))
         return plain if max(plain) < VOCABULARY_SIZE else None

@@ -19,7 +19,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import open_coded
 from engage_pipeline.interactions.shards.sides import Side
 from engage_pipeline.numerics.fingerprints import checks, hashes
-from engage_pipeline.schema import ENGAGEMENTS, engagement_timestamp
+from engage_pipeline.schema import LABELS
 from engage_pipeline.settings.families import Key
 
 Numbers = npt.NDArray[np.uint64]
@@ -127,7 +127,7 @@ def narrow_rows(
     """
     texts = [*columns, *few]
     with open_coded(tweets, texts) as file:
-        times = [name for name in map(engagement_timestamp, ENGAGEMENTS) if name in file.schema_arrow.names]
+        times = [name for name in LABELS if name in file.schema_arrow.names]
         wanted = [*texts, *times, fold]
         for group in range(file.num_row_groups):
             table = file.read_row_group(group, columns=wanted, use_threads=False)
@@ -148,7 +148,7 @@ def _narrow(table: pa.Table, columns: Sequence[str], few: Sequence[str], fold: s
 def labels_of(table: pa.Table) -> npt.NDArray[np.uint8]:
     """Returns the engagements of each row as bits, uint8 [n]; 0 for rows without labels."""
     labels = np.zeros(len(table), np.uint8)
-    for bit, name in enumerate(map(engagement_timestamp, ENGAGEMENTS)):
+    for bit, name in enumerate(LABELS):
         if name in table.column_names:
             engaged = table[name].is_valid().to_numpy()
             labels |= engaged.astype(np.uint8) << np.uint8(bit)

@@ -129,7 +129,7 @@ def _counts(tweets: str, scope: str, keys: Sequence[Key]) -> Iterator[tuple[str,
 
 
 def _narrow_rows(keys: Sequence[Key]) -> Iterator[tuple[str, Sequence[Source]]]:
-    times = [schema.engagement_timestamp(engagement) for engagement in schema.ENGAGEMENTS]
+    times = list(schema.LABELS)
     for side in sides_of(keys):
         yield f"{rows_table(side.name)}.labels", _columns("tweet_parts", (side.column, *times))
         yield f"{rows_table(side.name)}.fold", _columns("tweet_parts", (side.column, schema.ENGAGEMENT_DAY))

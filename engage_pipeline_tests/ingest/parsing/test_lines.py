@@ -1,5 +1,6 @@
 """Lines of text parts: whole ones become rows, the others are blank, or rejected with their bytes."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,33 @@ def test_a_first_line_of_another_width_says_nothing_of_the_part(
 def test_every_line_of_a_test_part_may_end_in_empty_labels(tmp_path: Path, author: bytes) -> None:
     checked = check(tmp_path, (TEST.replace(b"author", author) + NO_LABELS + b"\n") * 3, labelled=False)
     assert (checked.numbers, checked.rejects) == ([0, 1, 2], [])
+
+
+class Bar:
+    """A progress bar that nobody sees."""
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def advance(self, steps: int) -> None:
+        assert not self.ended
+
+    def close(self) -> None:
+        self.ended = True
+
+
+@pytest.mark.parametrize(
+    "lines", [[TEST + b"\x01\x015\x01\x01"], [GOOD[:-2]] * 2000, [GOOD.rpartition(b"\x01")[0]] * 2000]
+)
+def test_progress_ends_before_an_error_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[bytes]
+) -> None:
+    """The error is raised where lines are read, the bar is drawn where they come from."""
+    bar = Bar()
+    monkeypatch.setattr(lines_module, "progress", lambda *_: closing(bar))
+    with pytest.raises(UserError):
+        check(tmp_path, b"".join(line + b"\n" for line in lines), labelled=False)
+    assert bar.ended
 
 
 @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf"])

@@ -388,11 +388,14 @@ def test_a_damaged_page_is_told_in_one_line(tmp_path: Path) -> None:
 # --- one row --------------------------------------------------------------------------------------------------------
 
 
-def test_a_row_is_a_line_of_the_text_format(tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", [1000, 1 << 20])
+def test_a_row_is_a_line_of_the_text_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(parquet_columns, "_BLOCK_BYTES", block)
     rows: list[dict[str, Any]] = [{"tweet_id": f"t{number}"} for number in range(5000)]
     rows[4500]["hashtags"] = ["a\tb"]
     source, wanted = part(tmp_path, *rows), tiny_settings(tmp_path)
-    assert row_line(source, 4999, wanted) == b"\x01".join([*GOOD_FIELDS[:2], b"t4999", *GOOD_FIELDS[3:]])
+    for row in (0, 37, 4095, 4096, 4999):
+        assert row_line(source, row, wanted) == b"\x01".join([*GOOD_FIELDS[:2], b"t%d" % row, *GOOD_FIELDS[3:]])
     assert row_line(source, 5000, wanted) is None
     with pytest.raises(UserError, match=r"row 4500 is rejected: hashtags: a list with a text that has a tab"):
         row_line(source, 4500, wanted)

@@ -64,8 +64,8 @@ def check(lines: list[bytes], *, labelled: bool = True) -> list[int]:
     slow = {row[LINE_NUMBER]: row for row in read_slowly(content, labelled=labelled).rows}
     for place, row in zip(found.places.tolist(), found.rows.to_pylist(), strict=True):
         assert with_token_list({LINE_NUMBER: place, **row}) == slow[place]
-    assert all(lines[place] == line for place, line in found.odd)
-    odd = [place for place, _ in found.odd]
+    odd = found.odd[:, 0].tolist()
+    assert [content[start:end] for _, start, end in found.odd.tolist()] == [lines[place] for place in odd]
     assert odd == sorted(odd)
     assert found.blank == lines.count(b"")
     assert sorted([*found.places.tolist(), *odd]) == [place for place, line in enumerate(lines) if line]
@@ -129,8 +129,9 @@ def test_empty_labels_of_a_test_line_are_no_part_of_it() -> None:
     assert check(lines, labelled=False) == []
     spoiled = GOOD_TEST.replace(b"author", b"a\tb") + b"\x01" * 4
     bad = [spoiled, GOOD_TEST + b"\x01" * 3, GOOD_TEST + b"\x01" * 5, GOOD_TEST + b"\x01\x015\x01\x01"]
-    found = PlainReader(labelled=False).read(b"".join(line + b"\n" for line in [*bad, GOOD_TEST]), 5)
-    assert found.odd == list(enumerate(bad))
+    content = b"".join(line + b"\n" for line in [*bad, GOOD_TEST])
+    found = PlainReader(labelled=False).read(content, 5)
+    assert [(place, content[start:end]) for place, start, end in found.odd.tolist()] == list(enumerate(bad))
     assert found.places.tolist() == [4]
 
 
@@ -139,7 +140,7 @@ def test_other_characters_are_told_only_where_a_line_is_no_utf8() -> None:
     lines = [GOOD, *(line_of(**{name: text.encode() for name, text in one.items()}) for one in changed)]
     assert check(lines) == []
     found = PlainReader(labelled=True).read(b"".join(line + b"\n" for line in [*lines, b"\xff" + GOOD]), 6)
-    assert [place for place, _ in found.odd] == [1, 2, 3, 4, 5]
+    assert found.odd[:, 0].tolist() == [1, 2, 3, 4, 5]
 
 
 def test_every_token_id_is_read() -> None:

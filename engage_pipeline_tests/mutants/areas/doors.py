@@ -29,8 +29,8 @@ MUTATIONS = [
         ("if texts.null_count < len(texts):", "if texts.null_count == 0:"),
         ("good &= ~bad", "good = ~bad"),
         ("self.lines += len(table)", "self.lines += 1"),
-        ("if rows.lines > row:", "if rows.lines >= 0:"),
-        ("if labelled and not set(_LABELS).intersection(schema.names):", "if labelled and not schema.names:"),
+        ("or block.numbers[-1] > row:", "or block.numbers[-1] >= 0:"),
+        ("if labelled and not set(LABELS).intersection(schema.names):", "if labelled and not schema.names:"),
     ),
     *mutations(
         "ingest",

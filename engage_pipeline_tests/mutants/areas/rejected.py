@@ -17,7 +17,9 @@ MUTATIONS = [
         READING,
         ("        if read.too_many:\n", "        if read.too_many and read.stopped:\n"),
         ("    if not read.rows:\n", "    if read.rows is None:\n"),
-        (".sort(LINE_NUMBER)", ""),
+        (".sort(LINE_NUMBER)", "", "ingest/parsing/test_parquet_rows.py"),
+        ("if (np.diff(numbers) > 0).all():", "if True:", "ingest/parsing/test_parquet_rows.py"),
+        ("if (np.diff(numbers) > 0).all():", "if False:"),
         ("bounded(in_order) if read.too_many else in_order", "in_order"),
     ),
     *mutations(
