@@ -190,9 +190,9 @@ def test_progress_ends_before_an_error_is_told(
     """The error is raised where lines are read, the bar is drawn where they come from."""
     bar = Bar()
     monkeypatch.setattr(lines_module, "progress", lambda *_: closing(bar))
-    with pytest.raises(UserError):
+    with pytest.raises(UserError) as told:
         check(tmp_path, b"".join(line + b"\n" for line in lines), labelled=False)
-    assert bar.ended
+    assert bar.ended, told  # which holds what was at work when it was raised
 
 
 @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf"])

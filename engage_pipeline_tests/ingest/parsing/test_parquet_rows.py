@@ -67,6 +67,20 @@ def test_a_golden_part_as_parquet_gives_the_same_bytes(tmp_path: Path, name: str
     assert count_rows(source) == count_rows(tmp_path / "part-00000")
 
 
+def test_rows_that_no_line_can_hold_and_lines_that_cannot_be_read_are_rejected_in_order(tmp_path: Path) -> None:
+    bad = {"text_tokens": [119_547]}, {"hashtags": ["a\tb"]}
+    source = part(tmp_path, {}, bad[0], bad[1], {}, bad[1], bad[0])
+    _, tweets, rejects = ingest(tmp_path, source, ingest={"max_rejected_share": 0.9})
+    assert tweets["line_number"].to_pylist() == [0, 3]
+    assert rejects["line_number"].to_pylist() == [1, 2, 4, 5]
+    assert [reason.partition(":")[0] for reason in rejects["reason"].to_pylist()] == [
+        "text_tokens",
+        "hashtags",
+        "hashtags",
+        "text_tokens",
+    ]
+
+
 @pytest.mark.parametrize("most", [1, 25, 60, 10_000])
 def test_rows_become_lines_some_bytes_at_a_time(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     monkeypatch.setattr(parquet_columns, "_BLOCK_BYTES", most)
