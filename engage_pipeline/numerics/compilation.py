@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numba
@@ -167,11 +167,20 @@ def stamp_of(function: FunctionType) -> str:
     return digest.hexdigest()
 
 
+def _of_code(code: CodeType) -> Iterator[bytes]:
+    """Yields bytecode and constants of a function and of those within it, which are constants with an address."""
+    constants = [one for one in code.co_consts if not isinstance(one, CodeType)]
+    yield repr((code.co_code, constants, code.co_names)).encode()
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            yield from _of_code(one)
+
+
 def _parts(function: FunctionType, seen: set[FunctionType]) -> Iterator[bytes]:
     """Yields bytecode and constants of a function, and those of the functions that it calls."""
     seen.add(function)
     code = function.__code__
-    yield repr((code.co_code, code.co_consts, code.co_names)).encode()
+    yield from _of_code(code)
     for name in code.co_names:
         value = function.__globals__.get(name)
         members = map(vars(value).get, code.co_names) if isinstance(value, ModuleType) else (value,)

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline.catalogue import ARTIFACTS
@@ -19,7 +21,6 @@ from engage_pipeline.store.current_link import is_version_folder
 from engage_pipeline.store.manifests import Manifest, label
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
-from engage_pipeline_tests.faults.large_parts import write_raw_part
 from engage_pipeline_tests.faults.nursery import Nursery, nursery
 from engage_pipeline_tests.faults.small_disks import PAGE, SmallDisk, small_disk
 from engage_pipeline_tests.samples import GOLDEN, bare_store, tiny_settings
@@ -145,11 +146,26 @@ def ingest(store: ArtifactStore, source: Path) -> None:
         )
 
 
+def rejected_rows(path: Path, rows: int) -> Path:
+    """Writes a Parquet part whose rows are rejected, but for a tenth: by turns as no line can hold a row, and as its
+    line can't be read. So rejects come out of order, and are sorted."""
+    numbers = range(rows)
+    columns = {
+        "hashtags": [["a\tb"] if number % 2 == 0 else ["a"] for number in numbers],
+        "tweet_id": [os.urandom(75).hex() for _ in numbers],
+        "language": ["en" if number % 10 == 9 else "x" * 201 for number in numbers],
+        "tweet_timestamp": [1_612_396_800] * rows,
+        "engaged_with_user_id": ["author"] * rows,
+        "engaging_user_id": ["viewer"] * rows,
+        "like_timestamp": [1_612_483_200] * rows,
+    }
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
 def test_a_disk_that_fills_while_duckdb_spills(tmp_path: Path) -> None:
-    source = write_raw_part(tmp_path / "part-00000", 300_000)
-    good = source.read_bytes().splitlines(keepends=True)
-    source.write_bytes(b"".join(b"too many\x01" + line if number % 10 else line for number, line in enumerate(good, 1)))
-    with small_disk(tmp_path / "spill", 280_000_000) as disk:
+    source = rejected_rows(tmp_path / "part-00000.parquet", 250_000)
+    with small_disk(tmp_path / "spill", 500_000_000) as disk:
         engine = {"threads": 1, "memory_limit": "90MB", "temp_directory": str(disk.path)}
         settings = tiny_settings(tmp_path / "data", engine=engine, ingest={"max_rejected_share": 0.95})
         store = bare_store(settings)

@@ -10,12 +10,13 @@ import pytest
 from engage_pipeline_tests.worlds import REPOSITORY
 
 INNER = """
-from engage_pipeline.numerics.compilation import compiled_within
+import numpy as np
+from engage_pipeline.numerics.compilation import compiled_within, trailing_zeros
 STEP = 1
 NONE = b""
 @compiled_within()
 def step(x):
-    return x + STEP + len(NONE)
+    return x + STEP + len(NONE) + np.int64(trailing_zeros(np.uint64(1)))
 """
 OUTER = """
 from engage_pipeline.numerics.compilation import compiled

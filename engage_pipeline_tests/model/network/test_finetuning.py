@@ -117,7 +117,7 @@ def test_scores_the_holdout_before_and_after(finetune, pretrained, tmp_path):
             logits = NetworkScorer.load(folder, make_codes(), prefix=prefix).logits(held_out).astype(np.float64)
         labels = held_out["reply"].to_numpy()
         expected = metrics.relative_cross_entropy(labels, 1 / (1 + np.exp(-logits[:, 3])))
-        assert facts["holdout"][name]["reply"]["rce"] == pytest.approx(expected, abs=1e-6)
+        assert facts["holdout"][name]["reply"]["rce"] == pytest.approx(expected, rel=1e-6)
     assert facts["holdout"]["before"] != facts["holdout"]["after"]
 
 
