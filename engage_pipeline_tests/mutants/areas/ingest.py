@@ -59,6 +59,13 @@ MUTATIONS = [
     ),
     *mutations(
         "ingest",
+        "numerics/compilation.py",
+        "numerics/test_compilation.py",
+        ("[one for one in code.co_consts if not isinstance(one, CodeType)]", "list(code.co_consts)"),
+        ("int | float | bytes | np.generic", "int | float | np.generic"),
+    ),
+    *mutations(
+        "ingest",
         "ingest/parsing/plain_rows.py",
         "ingest/parsing/test_plain_rows.py",
         ("(days < -LAST_DAY - 1) | (days > LAST_DAY)", "days > LAST_DAY", "ingest/test_part_ingest.py"),
