@@ -16,7 +16,8 @@ from engage_pipeline.progress import progress
 
 BOM = b"\xef\xbb\xbf"
 Positions = npt.NDArray[np.int64]
-_BLOCK_BYTES = 3 << 20
+BLOCK_BYTES = 3 << 20
+"""Lines are read together until they have about so many bytes."""
 _MAX_BLOCK_BYTES = 64 << 20
 _NEWLINE = b"\n"
 
@@ -69,7 +70,7 @@ def count_lines(part: Location) -> int:
     """Returns the number of lines of a part from its line ends. Raises UserError: unreadable or damaged file."""
     lines, last = 0, _NEWLINE
     with open_part(part) as stream:
-        while data := stream.read(_BLOCK_BYTES):
+        while data := stream.read(BLOCK_BYTES):
             lines += data.count(_NEWLINE)
             last = data[-1:]
     return lines + (last != _NEWLINE)
@@ -95,7 +96,7 @@ def _blocks(stream: PartStream) -> Iterator[bytes]:
     """Yields blocks of whole lines; only the last may lack its line end. Raises UserError: a line without end."""
     rest: list[bytes] = []
     waiting = 0
-    while data := stream.read(_BLOCK_BYTES):
+    while data := stream.read(BLOCK_BYTES):
         end = data.rfind(_NEWLINE) + 1
         if end:
             yield b"".join([*rest, memoryview(data)[:end]])

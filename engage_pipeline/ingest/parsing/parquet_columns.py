@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engage_pipeline.ingest.parsing.lines import LineBlock, Positions
+from engage_pipeline.ingest.parsing.lines import BLOCK_BYTES, LineBlock, Positions
 from engage_pipeline.ingest.parsing.values import SECONDS_A_DAY, Flags, is_utf8
 from engage_pipeline.schema import FIELD_SEPARATOR, LIST_SEPARATOR, Kind
 
@@ -20,7 +20,6 @@ Problem = tuple[Flags, str]
 """Which rows have it, bool (n,), and what it is, as the end of a reason."""
 _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _BEYOND_INT64 = 2.0**63
-_BLOCK_BYTES = 3 << 20
 _SEPARATOR = FIELD_SEPARATOR.encode()
 _MISSING = {"null_handling": "replace", "null_replacement": b""}
 _FORBIDDEN = np.frombuffer(f"\0\r\n{FIELD_SEPARATOR}".encode(), np.uint8)
@@ -66,10 +65,10 @@ def line_at(columns: list[pa.BinaryArray], place: int) -> bytes:
 
 
 def line_blocks(columns: list[pa.BinaryArray], numbers: Positions) -> Iterator[LineBlock]:
-    """Yields rows, the texts of all columns (n,) and their numbers (n,), as lines, some _BLOCK_BYTES at a time."""
+    """Yields rows, the texts of all columns (n,) and their numbers (n,), as lines, some BLOCK_BYTES at a time."""
     with_ends = [*columns[:-1], pc.binary_join_element_wise(columns[-1], b"", b"\n", **_MISSING)]
     lengths = sum(pc.binary_length(column).fill_null(0).to_numpy() for column in columns)
-    cuts = np.flatnonzero(np.diff(np.cumsum(lengths) // _BLOCK_BYTES)) + 1
+    cuts = np.flatnonzero(np.diff(np.cumsum(lengths) // BLOCK_BYTES)) + 1
     for start, stop in pairwise([0, *cuts.tolist(), len(numbers)]):
         if stop > start:
             pieces = [column.slice(start, stop - start) for column in with_ends]

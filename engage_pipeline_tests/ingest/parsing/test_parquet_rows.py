@@ -83,7 +83,7 @@ def test_rows_that_no_line_can_hold_and_lines_that_cannot_be_read_are_rejected_i
 
 @pytest.mark.parametrize("most", [1, 25, 60, 10_000])
 def test_rows_become_lines_some_bytes_at_a_time(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-    monkeypatch.setattr(parquet_columns, "_BLOCK_BYTES", most)
+    monkeypatch.setattr(parquet_columns, "BLOCK_BYTES", most)
     texts = [["a", "bcd", None, "e" * 50, None], [None, "1", "22", "4", None]]
     blocks = list(line_blocks([pa.array(column, pa.binary()) for column in texts], np.array([3, 4, 6, 7, 9])))
     assert b"".join(block.data for block in blocks) == b"a\x01\nbcd\x011\n\x0122\n" + b"e" * 50 + b"\x014\n\x01\n"
@@ -404,7 +404,7 @@ def test_a_damaged_page_is_told_in_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", [1000, 1 << 20])
 def test_a_row_is_a_line_of_the_text_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr(parquet_columns, "_BLOCK_BYTES", block)
+    monkeypatch.setattr(parquet_columns, "BLOCK_BYTES", block)
     rows: list[dict[str, Any]] = [{"tweet_id": f"t{number}"} for number in range(5000)]
     rows[4500]["hashtags"] = ["a\tb"]
     source, wanted = part(tmp_path, *rows), tiny_settings(tmp_path)
