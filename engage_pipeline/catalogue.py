@@ -138,7 +138,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.LANGUAGE,
             ("tweet_parts",),
             ("topics", "features.topics", "encoder.parts", "seed"),
-            "4",
+            "5",
             parts_setting="encoder.parts",
         ),
         Artifact(
@@ -163,7 +163,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.MODEL,
             ("interaction_features", "validation_features", "tweet_topics", "user_communities"),
             ("effects", "features.effects", "max_n_parts", "refit"),
-            "19",
+            "20",
         ),
         Artifact(
             "engagement_trees",

@@ -38,33 +38,19 @@ class TokenColumns:
         return np.searchsorted(self.keys, np.arange(self.languages + 1) << _TOKEN_BITS)
 
     def entries(self, tokens: Tokens, lengths: Integers, language: Tokens) -> tuple[Floats, Integers, Integers]:
-        """Returns log(1 + count), float32 [entries], and column, int64 [entries], of each kept token of each tweet, and
-        where each tweet starts, int64 [tweets + 1].
+        """Returns log(1 + count), float32 [entries], and column, int64 [entries], of each kept token of each tweet, as
+        they first occur in it, and where each tweet starts, int64 [tweets + 1].
 
         `tokens` holds tweet after tweet; `language` int32 [tweets] is below `languages`, or equal to it if unknown. The
         first and the last token of each tweet don't count.
         """
-        owners, columns = self._known(tokens, lengths, language)
-        kept = len(self.keys)
-        pairs = np.sort(owners * kept + columns)
-        new = np.ones(len(pairs), np.bool_)
-        np.not_equal(pairs[1:], pairs[:-1], out=new[1:])
-        firsts = np.flatnonzero(new)
-        counts = np.append(firsts[1:], len(pairs))[: len(firsts)] - firsts
-        owners, columns = np.divmod(pairs[firsts], max(kept, 1))
-        starts = np.searchsorted(owners, np.arange(len(lengths) + 1))
-        return np.log1p(counts, dtype=np.float32), columns, starts
+        from engage_pipeline.language.token_counts import count
 
-    def _known(self, tokens: Tokens, lengths: Integers, language: Tokens) -> tuple[Integers, Integers]:
-        """Returns tweet and column of every kept token that is neither first nor last: int64 [known] each."""
         numbers, table = self._numbers_and_table
-        # As unsigned, a negative token is beyond the last one too, so it is unknown.
-        columns = table[np.repeat(language, lengths), numbers[np.minimum(tokens.view(np.uint32), len(numbers) - 1)]]
-        ends = np.cumsum(lengths)[lengths > 0]
-        columns[ends - 1] = _UNKNOWN
-        columns[ends - lengths[lengths > 0]] = _UNKNOWN
-        known = np.flatnonzero(columns != _UNKNOWN)
-        return np.repeat(np.arange(len(lengths)), lengths)[known], columns[known].astype(np.int64)
+        (columns, counts), starts = np.empty((2, len(tokens)), np.int64), np.zeros(len(lengths) + 1, np.int64)
+        count(tokens, lengths, language, numbers, table, np.zeros(len(self.keys), np.int64), columns, counts, starts)
+        size = int(starts[-1])
+        return np.log1p(counts[:size], dtype=np.float32), columns[:size], starts
 
     @cached_property
     def _numbers_and_table(self) -> tuple[Tokens, Tokens]:

@@ -2,8 +2,9 @@
 
     python -m engage_pipeline.model.compiled_ahead
 
-Reads a line of a part, looks for similar authors, makes a small fit of the effects, and three steps of TableAdamW, so
-that types are those of a run. What is compiled lies beside the source if that is writable (numerics.compilation).
+Counts the tokens of a tweet, reads a line of a part, looks for similar authors, makes a small fit of the effects, and
+three steps of TableAdamW, so that types are those of a run. What is compiled lies beside the source if that is writable
+(numerics.compilation).
 """
 
 from dataclasses import fields
@@ -15,6 +16,7 @@ import numpy as np
 from engage_pipeline.ingest.parsing.plain_rows import PlainReader
 from engage_pipeline.interactions.graphs.followers import Followers
 from engage_pipeline.interactions.graphs.similarity import pairs_of
+from engage_pipeline.language.token_weights import fit_columns
 from engage_pipeline.model.effects import kernels
 from engage_pipeline.model.effects.effects import EFFECTS
 from engage_pipeline.model.effects.fields import EffectRows
@@ -32,11 +34,20 @@ _ROWS = 200
 def compile_ahead() -> None:
     """Calls each compiled loop with the types of a run."""
     openings_of(np.array([0, 2]), np.zeros(2, np.int32))
+    count_tokens()
     read_a_line()
     look_for_similar()
     with TemporaryDirectory() as folder:
         _fit(Path(folder))
     _step()
+
+
+def count_tokens() -> None:
+    """Counts those of one tweet, whose language is of a file or not."""
+    language = np.zeros(1, np.int32)
+    for writeable in (True, False):
+        language.flags.writeable = writeable
+        fit_columns(np.zeros(3, np.int32), np.array([3]), language, 1)
 
 
 def read_a_line() -> None:

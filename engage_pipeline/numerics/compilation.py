@@ -17,6 +17,7 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import cgutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic, register_jitable
@@ -59,6 +60,27 @@ def _trailing_zeros(context: Any, word: Any) -> Any:
 
 trailing_zeros: Any = intrinsic(_trailing_zeros)
 """Returns, in compiled functions, the number of zeros behind the last 1 of a uint64 with at least one."""
+
+
+def _prefetch(context: Any, array: Any, place: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = signature.args[0]
+        found = context.make_array(kind)(context, builder, arguments[0])
+        indices = [arguments[1], *[context.get_constant(numba.intp, 0)] * (kind.ndim - 1)]
+        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        address = builder.bitcast(cgutils.get_item_pointer(context, builder, kind, found, indices), pointer)
+        takes = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        ask = builder.module.declare_intrinsic("llvm.prefetch", [pointer], takes)
+        builder.call(ask, [address, number(_TO_READ), number(_ALL_CACHES), number(_DATA)])
+        return context.get_dummy_value()
+
+    return numba.void(array, numba.intp), code
+
+
+_TO_READ, _ALL_CACHES, _DATA = 0, 3, 1
+prefetch: Any = intrinsic(_prefetch)
+"""Asks the processor, in compiled functions, to bring an element of an array's first axis into its caches: up to a
+cache's line of it. Loops that go to elements in no order ask a dozen rows ahead; else each row waits for memory."""
 
 
 class _Caches:

@@ -41,9 +41,9 @@ def test_entries_equal_counts_tweet_by_tweet(seed: int) -> None:
     weights, places, starts = columns.entries(*flat(tweets), language.astype(np.int32))
     for row, tweet in enumerate(tweets):
         counts = Counter((int(language[row]), token) for token in tweet[1:-1])
-        expected = [(place, math.log(1 + counts[pair])) for place, pair in enumerate(kept) if counts[pair]]
+        expected = [(kept.index(pair), math.log(1 + count)) for pair, count in counts.items() if pair in kept]
         own = slice(starts[row], starts[row + 1])
-        assert places[own].tolist() == [place for place, _ in expected]
+        assert places[own].tolist() == [place for place, _ in expected], "as they first occur"
         np.testing.assert_allclose(weights[own], [weight for _, weight in expected], rtol=1e-6)
     assert weights.dtype == np.float32
 

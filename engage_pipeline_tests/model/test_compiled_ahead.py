@@ -10,22 +10,28 @@ from engage_pipeline_tests.worlds import REPOSITORY
 FIT = """
 import sys
 from pathlib import Path
+import numpy as np
 from engage_pipeline.ingest.parsing import plain_lines
 from engage_pipeline.interactions.graphs import common_followers
-from engage_pipeline.model.effects import kernels, nesting, openings
+from engage_pipeline.language import token_counts, token_weights
+from engage_pipeline.model.effects import children, kernels, nesting, openings
 from engage_pipeline.model.network import row_steps
+from engage_pipeline.numerics import distinct
 from engage_pipeline_tests.ingest.test_part_ingest import GOOD, ingest
 from engage_pipeline_tests.interactions.graphs.test_similarity import find
+from engage_pipeline_tests.language.test_token_weights import flat
 from engage_pipeline_tests.model.bundles import quiet_settings
 from engage_pipeline_tests.model.effects.test_training import fit
 from engage_pipeline_tests.model.network.test_table_adamw import by_row, learn, new_network
 folder = Path(sys.argv[1])
 fit(folder, quiet_settings(folder, effects={"sweeps": 4}))
 ingest(folder / "ingest", GOOD + b"\\n")
+token_weights.fit_columns(*flat([[9, 5, 5, 9]]), np.zeros(1, np.int32), 1)
 find(folder, {"ana": "abc", "ben": "bcd"})
 network = new_network()
 learn(network, by_row(network), range(3))
-for module in (common_followers, kernels, nesting, openings, plain_lines, row_steps):
+modules = children, common_followers, distinct, kernels, nesting, openings, plain_lines, row_steps, token_counts
+for module in modules:
     for name, function in vars(module).items():
         if hasattr(function, "py_func"):
             print(name, sum(function.stats.cache_hits.values()), sum(function.stats.cache_misses.values()))
@@ -40,7 +46,7 @@ def test_a_run_compiles_nothing_that_was_not_compiled_ahead(tmp_path: Path) -> N
     command = [sys.executable, "-c", FIT, str(tmp_path / "fit")]
     done = subprocess.run(command, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
     found = {name: (int(hits), int(misses)) for name, hits, misses in map(str.split, done.stdout.splitlines())}
-    assert len(found) == 21
+    assert len(found) == 24
     for name, (hits, misses) in found.items():
         assert hits > 0, name
         assert misses == 0, name

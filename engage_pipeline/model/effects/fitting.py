@@ -29,7 +29,16 @@ from engage_pipeline.model.effects.coupling import PATTERNS, SIZE, next_base, of
 from engage_pipeline.model.effects.covariances import learned
 from engage_pipeline.model.effects.design import NO_CODES, NO_SLOPES, Block, Design, LocalTerm, Readable, SharedTerm
 from engage_pipeline.model.effects.kernels import N_SUMS, K
-from engage_pipeline.model.effects.keyed_values import Array, copies_of, solve, solve_all, zeros_of
+from engage_pipeline.model.effects.keyed_values import (
+    KEY,
+    Array,
+    copies_of,
+    in_lines,
+    no_sums,
+    solve,
+    solve_all,
+    zeros_of,
+)
 from engage_pipeline.model.effects.nesting import Nested, exchange
 from engage_pipeline.model.effects.row_state import RowState, Weights
 
@@ -64,6 +73,8 @@ class Fit:
     _loss: float = np.inf
     _pending: tuple[Readable, np.ndarray] | None = None
     """Moves [codes, 4] that are not yet in the residuals, for the codes [rows] of the rows."""
+    _said: dict[int, np.ndarray] | None = None
+    """See `_shared`; None once keys move."""
 
     @classmethod
     def begin(
@@ -99,6 +110,7 @@ class Fit:
     def sweep(self, *, learn: bool = False) -> None:
         """Moves everything once. `learn`: the covariances too."""
         learn &= self.swept >= _FIRST_LEARNING
+        self._said = None
         for nested in self.nested:
             exchange(nested, self.keys, self.covariances, self.threads)
         self._ask()
@@ -110,7 +122,7 @@ class Fit:
             if local or term:
                 self._pass(local, term, learn)
             local = []
-        self._pending = None  # a next sweep asks the rows anew
+        self._pending = self._said = None  # a next sweep asks the rows anew
         self.swept += 1
 
     def scores(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
@@ -137,17 +149,32 @@ class Fit:
         for term in self.design.terms:
             codes, slopes = block.codes(term), term.slopes(block)
             if isinstance(term, LocalTerm):
-                keys = self.keys[term.effect].read(*term.keys(block))
-                kernels.add_keys(codes, slopes, keys, means, variances)
+                kernels.add_keys(codes, slopes, self.keys[term.effect].read(*term.keys(block)), means, variances)
                 continue
-            for place, effect in enumerate(term.effects):
-                own = codes if term.cells is None else term.cells[place][codes].astype(np.int32)
-                kernels.add_keys(own, slopes, self.keys[effect].read(), means, variances)
+            kernels.add_keys(codes, slopes, self._shared[term.effects[0]], means, variances)
         return means, variances
+
+    @property
+    def _shared(self) -> dict[int, np.ndarray]:
+        """What each code of a shared term says, float32 [codes, 8], by the term's first effect: of a cell the sum."""
+        if self._said is None:
+            self._said = {
+                term.effects[0]: self._of_codes(term) for term in self.design.terms if isinstance(term, SharedTerm)
+            }
+        return self._said
+
+    def _of_codes(self, term: SharedTerm) -> np.ndarray:
+        own = [self.keys[effect].read() for effect in term.effects]
+        if term.cells is None:
+            return own[0]
+        found = in_lines(term.size, KEY)
+        for values, cells in zip(own, term.cells, strict=True):
+            found += values[cells]
+        return found
 
     def _ask(self) -> None:
         """Asks each row, and moves the base."""
-        adds, sums, loss = of_patterns(self.base), np.zeros((PATTERNS, N_SUMS)), 0.0
+        adds, sums, loss = of_patterns(self.base), no_sums(np.zeros((PATTERNS, K)), np.float64), 0.0
 
         def work(block: Block) -> tuple[float, np.ndarray, tuple[np.ndarray, ...]]:
             labels, weights = self.rows.facts(block)
@@ -157,10 +184,9 @@ class Fit:
             self._write(block, *response)
             return own, labels.astype(np.int32), response
 
-        none = np.zeros((PATTERNS, 2 * K), np.float32)
         for own, labels, response in in_order(work, self.design.blocks(), self.threads):
             loss += own
-            kernels.sum_rows(labels, NO_SLOPES, *response, none, sums)
+            kernels.sum_rows(labels, NO_SLOPES, *response, sums)
         if loss > self._loss * (1 + _RISE):
             self._caution = _CAREFUL
         self._loss = min(loss, self._loss)
@@ -176,10 +202,10 @@ class Fit:
     def _pass(self, local: Sequence[LocalTerm], shared: SharedTerm | None, learn: bool) -> None:
         """Moves the effects `local`, and then the effect or effects `shared`, of which the move is pending."""
         size = shared.size if shared else 0
-        sums = np.zeros((size, N_SUMS), np.float64 if size < _FEW_KEYS else np.float32)
-        known = np.zeros((size, 2 * K), np.float32)
+        known = np.zeros((size, K), np.float32)
         if shared and shared.cells is None:
-            known = self.keys[shared.effects[0]].read()
+            known = self.keys[shared.effects[0]].read()[:, K:]
+        sums = no_sums(known, np.float64 if size < _FEW_KEYS else np.float32)
         moments = np.zeros((len(local), 2, K, K))
 
         def work(block: Block) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
@@ -196,7 +222,7 @@ class Fit:
 
         for own, codes, response in in_order(work, self.design.blocks(), self.threads):
             moments += own
-            kernels.sum_rows(codes, NO_SLOPES, *response, known, sums)
+            kernels.sum_rows(codes, NO_SLOPES, *response, sums)
         self._pending = None
         if learn:
             for term, own in zip(local, moments, strict=True):
@@ -210,8 +236,8 @@ class Fit:
         """Moves the keys of one block, and its residuals."""
         codes, slopes, keys = block.codes(term), term.slopes(block), self.keys[term.effect]
         first, last = term.keys(block)
-        sums, moved = np.zeros((last - first, N_SUMS), np.float32), np.zeros((last - first, K), np.float32)
-        kernels.sum_rows(codes, slopes, *response, keys.read(first, last), sums)
+        sums, moved = no_sums(keys.read(first, last)[:, K:], np.float32), np.zeros((last - first, K), np.float32)
+        kernels.sum_rows(codes, slopes, *response, sums)
         solve(keys, first, last, sums, moved, self.covariances[term.effect], moments, learn=learn)
         kernels.move_rows(codes, slopes, moved, response[1], response[0])
 

@@ -5,23 +5,29 @@ effects and their variances, key 0 being that of rows without one, which stays 0
 What does not belong here: the arithmetic of a solution (lanes), the order of the steps (fitting).
 """
 
-from math import exp, log, pi, sqrt
+from math import log, pi
 
 import numpy as np
 
 from engage_pipeline.model.effects import lanes
-from engage_pipeline.model.effects.lanes import LANES, Four
-from engage_pipeline.numerics.compilation import compiled, compiled_within
+from engage_pipeline.model.effects.fours import add_to, four_of, product_of, times, total_of, wide_of, write_to
+from engage_pipeline.model.effects.lanes import LANES
+from engage_pipeline.numerics.compilation import compiled, compiled_within, prefetch
 
 K = 4
 """The engagements."""
-N_SUMS = 3 * K
-"""Of the rows of a key: `step`, `pull` and `information`, each for four engagements."""
+N_SUMS = 4 * K
+"""Of the rows of a key: `step`, `pull` and `information`, each for four engagements, and then the variances of the key
+itself, which are no sums: one line of a cache has what a row needs of its key, and what it adds to."""
+_AHEAD = 24
+"""So many rows before they are worked on, memory is asked for their keys: else each waits where the keys of an effect
+are more than a cache holds."""
 _LEAST = 1e-12
-_compiled, _inner = compiled(), compiled_within()
+_FARTHEST, _NARROWING = np.float32(80), np.float32(pi / 8)
+"""Powers of e by this are float32."""
+_compiled, _inner = compiled(error_model="numpy"), compiled_within(error_model="numpy")
 
 
-@_compiled
 def respond(
     odds: np.ndarray,
     variances: np.ndarray,
@@ -40,68 +46,67 @@ def respond(
     curvature by which no step is too far; `caution` is its share of `step`, beside the curvature here and now. The mean
     of a sigmoid is that of D. MacKay (The evidence framework applied to classification networks, 1992).
     """
+    _exponents(odds, variances, residual, step)
+    np.exp(residual, out=residual)  # by numpy, which takes many at a time
+    np.exp(step, out=step)
+    return float(_respond(odds, variances, labels, weights, caution, residual, step, breadth))
+
+
+@_inner
+def _narrow(variance: float) -> float:
+    """Returns by how much log-odds of a variance count less for the mean of their sigmoid."""
+    return np.float32(1) / np.sqrt(np.float32(1) + _NARROWING * variance)
+
+
+@_compiled
+def _exponents(odds: np.ndarray, variances: np.ndarray, negative: np.ndarray, size: np.ndarray) -> None:
+    """Writes minus the log-odds of the mean probability, and the size of the mean log-odds, at most _FARTHEST each."""
+    for row in range(len(odds)):
+        for one in range(K):
+            far = odds[row, one] * _narrow(variances[row, one])
+            negative[row, one] = -min(max(far, -_FARTHEST), _FARTHEST)
+            size[row, one] = min(abs(odds[row, one]), _FARTHEST)
+
+
+@_compiled
+def _respond(
+    odds: np.ndarray,
+    variances: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    caution: float,
+    residual: np.ndarray,
+    step: np.ndarray,
+    breadth: np.ndarray,
+) -> float:
+    """Does so from the powers of what _exponents wrote."""
     loss = 0.0
     for row in range(len(odds)):
-        weight, own = np.float64(weights[row]), labels[row]
+        weight, own, likelihood = np.float64(weights[row]), labels[row], 1.0
         for one in range(K):
             if weight <= 0:
                 residual[row, one] = step[row, one] = 0
                 breadth[row, one] = np.inf
                 continue
-            mean, variance = np.float64(odds[row, one]), np.float64(variances[row, one])
-            narrow = 1 / sqrt(1 + pi / 8 * variance)
-            chance = 1 / (1 + exp(-narrow * mean))
-            information = max(narrow * chance * (1 - chance), _LEAST)
-            size = abs(mean)
-            bound = (0.5 - 1 / (1 + exp(size))) / size if size > 1e-2 else 0.25
+            against, power = np.float64(residual[row, one]), np.float64(step[row, one])
+            variance, size = np.float64(variances[row, one]), abs(np.float64(odds[row, one]))
+            chance = 1 / (1 + against)
+            information = max(_narrow(variances[row, one]) * chance * chance * against, _LEAST)
+            bound = (0.5 - 1 / (1 + power)) / size if size > 1e-2 else 0.25
             happened = own >> one & 1
-            residual[row, one] = weight * (happened - chance)
+            residual[row, one] = weight * (chance * against if happened else -chance)
             step[row, one] = weight * (caution * bound + (1 - caution) * information)
             breadth[row, one] = 1 / (weight * information) + variance
-            loss -= weight * log(max(chance if happened else 1 - chance, _LEAST))
+            likelihood *= max(chance if happened else chance * against, _LEAST)
+        loss -= weight * log(likelihood)
     return loss
 
 
 @_inner
-def _four(values: np.ndarray, row: int, first: int = 0) -> Four:
-    return values[row, first], values[row, first + 1], values[row, first + 2], values[row, first + 3]
-
-
-@_inner
-def _add(values: np.ndarray, row: int, more: Four, first: int = 0) -> None:
-    """Adds to four numbers of a row: all are read before one is written, so that they share an instruction."""
-    before = _four(values, row, first)
-    values[row, first] = before[0] + more[0]
-    values[row, first + 1] = before[1] + more[1]
-    values[row, first + 2] = before[2] + more[2]
-    values[row, first + 3] = before[3] + more[3]
-
-
-@_inner
-def _write(values: np.ndarray, row: int, four: Four, first: int = 0) -> None:
-    values[row, first], values[row, first + 1], values[row, first + 2], values[row, first + 3] = four
-
-
-@_inner
-def _sum(one: Four, other: Four) -> Four:
-    return one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3]
-
-
-@_inner
-def _product(one: Four, other: Four) -> Four:
-    return one[0] * other[0], one[1] * other[1], one[2] * other[2], one[3] * other[3]
-
-
-@_inner
-def _times(factor: float, four: Four) -> Four:
-    return factor * four[0], factor * four[1], factor * four[2], factor * four[3]
-
-
-@_inner
-def _wide(values: np.ndarray, row: int, first: int = 0) -> Four:
-    """Returns four numbers of a row as float64."""
-    a, b, c, d = _four(values, row, first)
-    return np.float64(a), np.float64(b), np.float64(c), np.float64(d)
+def _code_of(codes: np.ndarray, row: int, values: np.ndarray) -> np.intp:
+    """Returns the code of a row, and asks for the `values` of the code of a later one."""
+    prefetch(values, np.intp(np.uint32(codes[min(row + _AHEAD, len(codes) - 1)])))
+    return np.intp(np.uint32(codes[row]))
 
 
 @_compiled
@@ -111,13 +116,13 @@ def add_keys(codes: np.ndarray, slopes: np.ndarray, keys: np.ndarray, odds: np.n
     The effects count `slopes` [n] times; once if they are [0].
     """
     for row in range(len(codes)):
-        code = np.intp(np.uint32(codes[row]))
-        mean, variance = _four(keys, code), _four(keys, code, K)
+        code = _code_of(codes, row, keys)
+        mean, variance = four_of(keys, code), four_of(keys, code, K)
         if len(slopes):
             slope = slopes[row]
-            mean, variance = _times(slope, mean), _times(slope * slope, variance)
-        _add(odds, row, mean)
-        _add(variances, row, variance)
+            mean, variance = times(slope, mean), times(slope * slope, variance)
+        add_to(odds, row, mean)
+        add_to(variances, row, variance)
 
 
 @_compiled
@@ -127,7 +132,6 @@ def sum_rows(
     residual: np.ndarray,
     step: np.ndarray,
     breadth: np.ndarray,
-    keys: np.ndarray,
     sums: np.ndarray,
 ) -> None:
     """Adds step, residual and information of each row to `sums` [keys, N_SUMS] of its key.
@@ -136,29 +140,29 @@ def sum_rows(
     """
     one = np.float32(1)
     for row in range(len(codes)):
-        code = np.intp(np.uint32(codes[row]))
-        curvature, pull = _four(step, row), _four(residual, row)
-        a, b, c, d = _four(breadth, row)
-        e, f, g, h = _four(keys, code, K)
+        code = _code_of(codes, row, sums)
+        curvature, pull = four_of(step, row), four_of(residual, row)
+        a, b, c, d = four_of(breadth, row)
+        e, f, g, h = four_of(sums, code, 3 * K)
         if len(slopes):
             slope = slopes[row]
             square = slope * slope
-            curvature, pull = _times(square, curvature), _times(slope, pull)
-            e, f, g, h = _times(square, (e, f, g, h))
+            curvature, pull = times(square, curvature), times(slope, pull)
+            e, f, g, h = times(square, (e, f, g, h))
             information = square / (a - e), square / (b - f), square / (c - g), square / (d - h)
         else:
             information = one / (a - e), one / (b - f), one / (c - g), one / (d - h)
-        _add(sums, code, curvature)
-        _add(sums, code, pull, K)
-        _add(sums, code, information, 2 * K)
+        add_to(sums, code, curvature)
+        add_to(sums, code, pull, K)
+        add_to(sums, code, information, 2 * K)
 
 
 @_compiled
 def move_rows(codes: np.ndarray, slopes: np.ndarray, moved: np.ndarray, step: np.ndarray, residual: np.ndarray) -> None:
     """Takes from `residual` what the log-odds of the rows `moved` [keys, 4] by, times `step`."""
     for row in range(len(codes)):
-        own = _product(_four(step, row), _four(moved, np.intp(np.uint32(codes[row]))))
-        _add(residual, row, _times(-slopes[row] if len(slopes) else np.float32(-1), own))
+        own = product_of(four_of(step, row), four_of(moved, _code_of(codes, row, moved)))
+        add_to(residual, row, times(-slopes[row] if len(slopes) else np.float32(-1), own))
 
 
 @_compiled
@@ -166,12 +170,12 @@ def sum_cells(cells: np.ndarray, sums: np.ndarray, moves: np.ndarray, own: np.nd
     """Adds `sums` [cells, N_SUMS] of each cell, whose log-odds have moved by `moves` [cells, 4] since they were made,
     to `own` [keys, N_SUMS] of its key, `cells` int64 [cells]."""
     for cell in range(len(cells)):
-        key, step = cells[cell], _wide(sums, cell)
-        a, b, c, d = _product(step, _wide(moves, cell))
-        e, f, g, h = _wide(sums, cell, K)
-        _add(own, key, step)
-        _add(own, key, (e - a, f - b, g - c, h - d), K)
-        _add(own, key, _wide(sums, cell, 2 * K), 2 * K)
+        key, step = cells[cell], wide_of(sums, cell)
+        a, b, c, d = product_of(step, wide_of(moves, cell))
+        e, f, g, h = wide_of(sums, cell, K)
+        add_to(own, key, step)
+        add_to(own, key, (e - a, f - b, g - c, h - d), K)
+        add_to(own, key, wide_of(sums, cell, 2 * K), 2 * K)
 
 
 def solve_keys(
@@ -204,84 +208,23 @@ def _solve_keys(
     for first in range(1, len(keys), LANES):
         count = min(LANES, len(keys) - first)
         for lane in range(count):
-            step, mean = _wide(sums, first + lane), _wide(keys, first + lane)
-            lanes.put(work, lanes.MATRIX, lane, _sum(diagonal, step))
-            lanes.put(work, lanes.RIGHT, lane, _sum(_wide(sums, first + lane, K), _product(step, mean)))
+            step, mean = wide_of(sums, first + lane), wide_of(keys, first + lane)
+            lanes.put(work, lanes.MATRIX, lane, total_of(diagonal, step))
+            lanes.put(work, lanes.RIGHT, lane, total_of(wide_of(sums, first + lane, K), product_of(step, mean)))
         for lane in range(count, LANES):
             lanes.put(work, lanes.MATRIX, lane, diagonal)
             lanes.put(work, lanes.RIGHT, lane, (0.0, 0.0, 0.0, 0.0))
         lanes.factor(work)
         lanes.solve(work)
         for lane in range(count):
-            lanes.put(work, lanes.MATRIX, lane, _sum(diagonal, _wide(sums, first + lane, 2 * K)))
+            lanes.put(work, lanes.MATRIX, lane, total_of(diagonal, wide_of(sums, first + lane, 2 * K)))
         lanes.factor(work)
         lanes.invert(work)
         for lane in range(count):
-            a, b, c, d = _wide(keys, first + lane)
+            a, b, c, d = wide_of(keys, first + lane)
             mean = lanes.get(work, lanes.SOLUTION, lane)
-            _write(moved, first + lane, (mean[0] - a, mean[1] - b, mean[2] - c, mean[3] - d))
-            _write(keys, first + lane, mean)
-            _write(keys, first + lane, lanes.get(work, lanes.INVERSE, lane), K)
+            write_to(moved, first + lane, (mean[0] - a, mean[1] - b, mean[2] - c, mean[3] - d))
+            write_to(keys, first + lane, mean)
+            write_to(keys, first + lane, lanes.get(work, lanes.INVERSE, lane), K)
         if learn:
             lanes.add_moments(work, count, found)
-
-
-@_compiled
-def sum_children(parents: np.ndarray, keys: np.ndarray, counts: np.ndarray, totals: np.ndarray) -> None:
-    """Adds 1 and the mean of each key to `counts` [coarse] and `totals` [coarse, 4] of its parent; 0 is none."""
-    for key in range(len(keys)):
-        counts[parents[key]] += 1
-        _add(totals, parents[key], _wide(keys, key))
-
-
-def shift_parents(
-    counts: np.ndarray, totals: np.ndarray, keys: np.ndarray, fine: np.ndarray, coarse: np.ndarray
-) -> None:
-    """Adds to the means of each of `keys`, of a coarse effect, what it takes over from its children; leaves it in
-    `totals`. The first key is left as it is.
-
-    `fine` and `coarse` float64 [4, 4] are inverse covariances: of shifts s, (mean + s)' coarse (mean + s) and the sum
-    of (child - s)' fine (child - s) over the children are least together.
-    """
-    parents = 1 + np.flatnonzero(counts[1:])
-    _shift_parents(parents, counts, totals, keys, fine, coarse, np.zeros(lanes.N_LINES * LANES), np.zeros((K, K)))
-
-
-@_compiled
-def _shift_parents(
-    parents: np.ndarray,
-    counts: np.ndarray,
-    totals: np.ndarray,
-    keys: np.ndarray,
-    fine: np.ndarray,
-    coarse: np.ndarray,
-    work: np.ndarray,
-    matrix: np.ndarray,
-) -> None:
-    for lane in range(LANES):
-        lanes.put(work, lanes.MATRIX, lane, (1.0, 1.0, 1.0, 1.0))  # a lane without a key has a factor, too
-    for first in range(0, len(parents), LANES):
-        count = min(LANES, len(parents) - first)
-        for lane in range(count):
-            key = parents[first + lane]
-            for i in range(K):
-                right = 0.0
-                for j in range(K):
-                    right += fine[i, j] * totals[key, j] - coarse[i, j] * keys[key, j]
-                    matrix[i, j] = counts[key] * fine[i, j] + coarse[i, j]
-                work[(lanes.RIGHT + i) * LANES + lane] = right
-            lanes.put_below(work, lane, matrix)
-            lanes.put(work, lanes.MATRIX, lane, (matrix[0, 0], matrix[1, 1], matrix[2, 2], matrix[3, 3]))
-        lanes.factor(work)
-        lanes.solve(work)
-        for lane in range(count):
-            shift = lanes.get(work, lanes.SOLUTION, lane)
-            _add(keys, parents[first + lane], shift)
-            _write(totals, parents[first + lane], shift)
-
-
-@_compiled
-def take_from_children(parents: np.ndarray, keys: np.ndarray, shifts: np.ndarray) -> None:
-    """Subtracts the shift [coarse, 4] of its parent from the mean of each key."""
-    for key in range(len(keys)):
-        _add(keys, key, _times(-1.0, _wide(shifts, parents[key])))

@@ -11,10 +11,12 @@ from engage_pipeline.files.flat_arrays import FlatArray
 from engage_pipeline.machine.parallel import in_order
 from engage_pipeline.model.effects import kernels
 from engage_pipeline.model.effects.design import Design, LocalTerm
-from engage_pipeline.model.effects.kernels import K
+from engage_pipeline.model.effects.kernels import N_SUMS, K
 
 ROW, KEY = np.dtype((np.float32, (K,))), np.dtype((np.float32, (2 * K,)))
 """Of a row a number for each engagement; of a key a mean for each, then a variance."""
+_LINE = 64
+"""Bytes of a line of a processor's cache."""
 CHUNK = 1 << 18
 """So many keys are worked on at a time."""
 
@@ -53,9 +55,24 @@ class InMemory:
             target[:] = values
 
 
+def in_lines(size: int, dtype: np.dtype) -> np.ndarray:
+    """Returns zeros [size] of `dtype` that begin with a line of the cache: rows of 32 or 64 bytes then lie in one."""
+    wanted = size * dtype.itemsize
+    found = np.zeros(wanted + _LINE, np.uint8)
+    first = -found.ctypes.data % _LINE
+    return found[first : first + wanted].view(dtype.base).reshape(size, *dtype.shape)
+
+
+def no_sums(variances: np.ndarray, dtype: type) -> np.ndarray:
+    """Returns sums `dtype` [keys, N_SUMS] of no rows, of keys with these `variances` [keys, 4] (kernels.sum_rows)."""
+    sums = in_lines(len(variances), np.dtype((dtype, (N_SUMS,))))
+    sums[:, 3 * K :] = variances
+    return sums
+
+
 def zeros(name: str, dtype: np.dtype, size: int, folder: Path | None) -> Array:
     """Returns an array of zeros in memory, or in a file of `folder`."""
-    return InMemory(np.zeros(size, dtype)) if folder is None else FlatArray.empty(folder / name, dtype, size)
+    return InMemory(in_lines(size, dtype)) if folder is None else FlatArray.empty(folder / name, dtype, size)
 
 
 def solve(

@@ -8,7 +8,7 @@ import numpy as np
 
 from engage_pipeline.files.flat_arrays import FlatArray
 from engage_pipeline.machine.parallel import in_order
-from engage_pipeline.model.effects import kernels
+from engage_pipeline.model.effects import children
 from engage_pipeline.model.effects.design import Block, Design, LocalTerm, Term
 from engage_pipeline.model.effects.effects import Effect
 from engage_pipeline.model.effects.kernels import K
@@ -81,15 +81,15 @@ def exchange(nested: Nested, keys: Sequence[Array], covariances: np.ndarray, thr
 
     def shift(bounds: tuple[int, int]) -> None:
         own = slice(*bounds)
-        kernels.shift_parents(counts[own], totals[own], values[own], *inverse)
+        children.shift_parents(counts[own], totals[own], values[own], *inverse)
 
     def take(bounds: tuple[int, int]) -> None:
         parents, own = read(bounds)
-        kernels.take_from_children(parents, own, totals)
+        children.take_from_children(parents, own, totals)
         fine.write(bounds[0], own)
 
     for parents, own in in_order(read, chunks(len(fine)), threads):
-        kernels.sum_children(parents, own, counts, totals)
+        children.sum_children(parents, own, counts, totals)
     totals[0] = 0
     for work, ranges in ((shift, solved_together(len(values))), (take, chunks(len(fine)))):
         for _ in in_order(work, ranges, min(threads, len(ranges))):
@@ -107,10 +107,10 @@ def _exchange_in_blocks(
         parents = np.maximum(all_parents.read(first, last) - np.int32(first_coarse), np.int32(0))
         own, values = fine.read(first, last), coarse.read(first_coarse, last_coarse)
         counts, totals = np.zeros(len(values)), np.zeros((len(values), K))
-        kernels.sum_children(parents, own, counts, totals)
+        children.sum_children(parents, own, counts, totals)
         totals[0] = 0
-        kernels.shift_parents(counts, totals, values, *inverse)
-        kernels.take_from_children(parents, own, totals)
+        children.shift_parents(counts, totals, values, *inverse)
+        children.take_from_children(parents, own, totals)
         coarse.write(first_coarse, values)
         fine.write(first, own)
 

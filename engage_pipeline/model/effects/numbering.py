@@ -15,6 +15,7 @@ from engage_pipeline.model.effects.effects import Effect
 from engage_pipeline.model.effects.fields import FEW_VALUES, EffectRows
 from engage_pipeline.model.effects.rows import FACTS
 from engage_pipeline.model.effects.shards import Shards
+from engage_pipeline.numerics.distinct import Distinct
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
 
 _MOST_CELLS = 1 << 62
@@ -25,8 +26,8 @@ def build_design(
 ) -> tuple[Design, list[FlatArray]]:
     """Builds the design of the records (rows.ROW) of `shards` in `folder`, with `threads` threads, an effect each.
 
-    Also returns the keys of each effect by code, uint64 [size]: of a shared effect rising, of a local one rising
-    within each block. The first, also of each block, is NO_FINGERPRINT.
+    Also returns the keys of each effect by code, uint64 [size]: of a shared effect in the order in which they occur, of
+    a local one within each block. The first, also of each block, is NO_FINGERPRINT.
     """
     facts = FlatArray.empty(folder / "facts", FACTS)
     numberings = [(_Local if effect.local else _Shared).empty(folder / effect.name) for effect in effects]
@@ -64,12 +65,6 @@ def _cut(viewers: np.ndarray) -> np.ndarray:
     return np.append(begins[first], len(viewers))
 
 
-def _numbered(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns NO_FINGERPRINT and the distinct keys after it, rising, and the place of each of `keys` [n], int32 [n]."""
-    found, places = np.unique(np.append(keys, np.uint64(NO_FINGERPRINT)), return_inverse=True)
-    return found, places[:-1].astype(np.int32)
-
-
 @dataclass
 class _Local:
     """The keys of an effect of viewers, numbered in each block."""
@@ -84,9 +79,9 @@ class _Local:
 
     def add(self, keys: np.ndarray, blocks: np.ndarray) -> None:
         for start, stop in pairwise(blocks.tolist()):
-            found, codes = _numbered(keys[start:stop])
-            self.codes.append(codes)
-            self.keys.append(found)
+            found = Distinct(NO_FINGERPRINT)
+            self.codes.append(found.numbers(keys[start:stop]))
+            self.keys.append(found.keys)
             self.sizes.append(len(found))
 
     def finish(self) -> None:
@@ -98,44 +93,23 @@ class _Local:
 
 @dataclass
 class _Shared:
-    """The keys of an effect, numbered in each shard first, which `finish` replaces by their place among all."""
+    """The keys of an effect, numbered in all blocks together."""
 
     codes: FlatArray
     keys: FlatArray
-    runs: FlatArray
-    """The keys of each shard."""
-    sizes: list[tuple[int, int]] = field(default_factory=list)
-    """Rows and keys of each shard."""
-    _merged: np.ndarray = field(default_factory=lambda: np.full(1, NO_FINGERPRINT, np.uint64))
-    _waiting: list[np.ndarray] = field(default_factory=list)
+    found: Distinct = field(default_factory=lambda: Distinct(NO_FINGERPRINT))
 
     @classmethod
     def empty(cls, folder: Path) -> "_Shared":
-        codes = FlatArray.empty(folder / "codes", np.int32)
-        return cls(codes, FlatArray.empty(folder / "keys", np.uint64), FlatArray.empty(folder / "runs", np.uint64))
+        return cls(FlatArray.empty(folder / "codes", np.int32), FlatArray.empty(folder / "keys", np.uint64))
 
     def add(self, keys: np.ndarray, blocks: np.ndarray) -> None:
-        found, codes = _numbered(keys)
-        self.codes.append(codes)
-        self.runs.append(found)
-        self.sizes.append((len(codes), len(found)))
-        self._waiting.append(found)
-        if sum(map(len, self._waiting)) > len(self._merged):
-            self._merge()
-
-    def _merge(self) -> None:
-        self._merged = np.unique(np.concatenate([self._merged, *self._waiting]))
-        self._waiting = []
+        self.codes.append(self.found.numbers(keys))
 
     def finish(self) -> None:
-        self._merge()
-        self.keys.append(self._merged)
-        row = run = 0
-        for rows, keys in self.sizes:
-            places = np.searchsorted(self._merged, self.runs.read(run, run + keys)).astype(np.int32)
-            self.codes.write(row, places[self.codes.read(row, row + rows)])
-            row, run = row + rows, run + keys
-        self._merged = self._merged[:0]
+        """Writes the keys."""
+        self.keys.append(self.found.keys)
+        self.found = Distinct(NO_FINGERPRINT)
 
 
 def _terms(

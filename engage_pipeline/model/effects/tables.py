@@ -11,7 +11,7 @@ A table is cut into record batches of about PART_KEYS keys. A key that no row ha
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -207,27 +207,38 @@ def write_table(keys: FlatArray, found: "Array", path: Path, workspace: Path) ->
     `keys` uint64 [size], in any order, NO_FINGERPRINT maybe several times; `found` float32 [size, 8] their values.
     `workspace` holds the keys until they are sorted.
     """
-    size = len(keys)
-    parts = Shards.empty(workspace, max(1, -(-size // PART_KEYS)), _ENTRY)
-    for start in range(0, size, PART_KEYS):
-        stop = min(start + PART_KEYS, size)
-        entries = np.empty(stop - start, _ENTRY)
-        entries["key"] = keys.read(start, stop)
-        entries["values"] = found.read(start, stop)
-        entries = entries[entries["values"][:, :_K].any(axis=1) & (entries["key"] != NO_FINGERPRINT)]
-        parts.add(entries, shards_of(entries["key"], len(parts)))
     count = 0
     with pa.ipc.new_file(path, _SCHEMA) as writer:
-        for entries in parts.read():
-            writer.write_batch(_batch(entries[np.argsort(entries["key"])]))
-            count += len(entries)
+        for own, values in _parts(keys, found, workspace):
+            order = np.argsort(own)
+            numbers = pa.array(np.ascontiguousarray(values)[order].ravel())
+            columns = [pa.array(own[order]), pa.FixedSizeListArray.from_arrays(numbers, VALUES)]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=_SCHEMA))
+            count += len(own)
     return count
 
 
-def _batch(entries: np.ndarray) -> pa.RecordBatch:
-    numbers = pa.array(np.ascontiguousarray(entries["values"]).ravel())
-    values = pa.FixedSizeListArray.from_arrays(numbers, VALUES)
-    return pa.RecordBatch.from_arrays([pa.array(np.ascontiguousarray(entries["key"])), values], schema=_SCHEMA)
+def _parts(keys: FlatArray, found: "Array", workspace: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields keys, in any order, and values of each part of a table, of keys that a row has taught."""
+    size = len(keys)
+    if size <= PART_KEYS:
+        own, values = _taught(keys.read(), found.read())
+        if len(own):
+            yield own, values
+        return
+    parts = Shards.empty(workspace, -(-size // PART_KEYS), _ENTRY)
+    for start in range(0, size, PART_KEYS):
+        own, values = _taught(keys.read(start, start + PART_KEYS), found.read(start, start + PART_KEYS))
+        entries = np.empty(len(own), _ENTRY)
+        entries["key"], entries["values"] = own, values
+        parts.add(entries, shards_of(own, len(parts)))
+    for entries in parts.read():
+        yield entries["key"], entries["values"]
+
+
+def _taught(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    taught = np.flatnonzero(values[:, :_K].any(axis=1) & (keys != NO_FINGERPRINT))
+    return keys[taught], values[taught]
 
 
 def _open_table(path: Path, effect: Effect, covariance: np.ndarray) -> EffectTable:

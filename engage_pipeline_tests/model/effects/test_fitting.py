@@ -158,6 +158,22 @@ def test_residuals_follow_the_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert by_position(fit, fit.rows.residual) == pytest.approx(expected, abs=1e-3)
 
 
+def test_scores_between_sweeps_change_nothing(tmp_path: Path) -> None:
+    """Though cells are summed for them, whose effects then exchange what they share with the pairs."""
+    records, _ = planted(9, 40, 10, COVARIANCE)
+    pair = replace(PAIR, parents=("hour", "follows"))
+    records["hour"], records["follows"] = records["viewer"] % 4 + 1, records["author"] % 2 + 1
+    found = []
+    for name, asked in (("a", False), ("b", True)):
+        fit = fit_of(records, [HOUR, FOLLOWS, pair], tmp_path / name)
+        for _ in range(5):
+            fit.sweep(learn=True)
+            if asked:
+                scores_of(fit)
+        found.append(scores_of(fit))
+    assert np.array_equal(*found)
+
+
 def test_files_and_memory_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numbering, "BLOCK_ROWS", 100)
     records, _ = planted(4, 40, 10, COVARIANCE)

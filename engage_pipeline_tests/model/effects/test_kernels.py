@@ -5,6 +5,7 @@ import pytest
 
 from engage_pipeline.model.effects import kernels
 from engage_pipeline.model.effects.kernels import N_SUMS, K
+from engage_pipeline.model.effects.keyed_values import no_sums
 from engage_pipeline_tests.model.effects.lane_matrices import covariance_of
 
 ROWS, KEYS = 400, 14
@@ -77,14 +78,15 @@ def test_sums_of_rows_by_key(sloped: bool, dtype: type) -> None:
     rows, keys = rows_of(2), keys_of(4)
     slopes, times = slopes_of(sloped)
     keys[:, K:] *= 0.1
-    sums = np.zeros((KEYS, N_SUMS), dtype)
-    kernels.sum_rows(rows["codes"], slopes, rows["residual"], rows["step"], rows["breadth"], keys, sums)
+    sums = no_sums(keys[:, K:], dtype)
+    kernels.sum_rows(rows["codes"], slopes, rows["residual"], rows["step"], rows["breadth"], sums)
     for key in range(KEYS):
         own = rows["codes"] == key
         square = times[own] ** 2
         information = square / (rows["breadth"][own] - square * keys[key, K:])
         expected = (square * rows["step"][own]).sum(0), (times[own] * rows["residual"][own]).sum(0), information.sum(0)
-        assert sums[key] == pytest.approx(np.concatenate(expected), rel=1e-3, abs=1e-4)
+        assert sums[key, : 3 * K] == pytest.approx(np.concatenate(expected), rel=1e-3, abs=1e-4)
+        assert (sums[key, 3 * K :] == keys[key, K:]).all(), "variances stay"
 
 
 @pytest.mark.parametrize("sloped", [False, True])
@@ -115,6 +117,7 @@ def test_sums_of_cells_by_key_are_less_what_they_have_moved_by(dtype: type) -> N
     kernels.sum_cells(cells, sums, moves, own)
     for key in range(KEYS):
         expected = before[cells == key].sum(axis=0, dtype=float)
+        expected[3 * K :] = 0
         expected[K : 2 * K] -= (before[cells == key, :K] * moves[cells == key]).sum(axis=0, dtype=float)
         assert own[key] == pytest.approx(expected, rel=1e-4, abs=1e-4)
     assert np.array_equal(sums, before)
@@ -129,7 +132,7 @@ def test_keys_are_moved_to_where_rows_and_prior_balance(size: int, learn: bool) 
     keys, moved = rng.normal(size=(size, 2 * K)).astype(np.float32), np.zeros((size, K), np.float32)
     before, moments = keys.copy(), np.ones((2, K, K))
     kernels.solve_keys(sums, prior, keys, moved, moments, learn)
-    covariances = np.linalg.inv(prior + sums[1:, 2 * K :, np.newaxis] * np.eye(K))
+    covariances = np.linalg.inv(prior + sums[1:, 2 * K : 3 * K, np.newaxis] * np.eye(K))
     for key in range(1, size):
         means = before[key, :K].astype(float)
         step = np.linalg.solve(prior + np.diag(sums[key, :K]), sums[key, K : 2 * K] - prior @ means)
@@ -141,33 +144,3 @@ def test_keys_are_moved_to_where_rows_and_prior_balance(size: int, learn: bool) 
     solved = keys[1:, :K].astype(float)
     expected = np.stack([solved.T @ solved, covariances.sum(axis=0)]) if learn else np.zeros((2, K, K))
     assert moments == pytest.approx(1 + expected, rel=1e-4)
-
-
-def test_a_parent_takes_over_what_makes_it_and_its_children_likeliest() -> None:
-    """The shift s of a key with mean u and children c_i: the least of u + s and c_i - s by their priors."""
-    children = np.array([[0.5, -1.0, 0.2, 0.0], [1.5, 0.0, -0.7, 0.3]])
-    fine, coarse = np.linalg.inv(covariance_of(1)), np.linalg.inv(covariance_of(2))
-    mean = np.array([0.4, 0.1, -0.3, 0.8])
-    keys = np.tile(np.concatenate([mean, [9] * K]), (40, 1)).astype(np.float32)
-    counts, totals = np.full(40, 2.0), np.tile(children.sum(0), (40, 1))
-    counts[7] = 0
-    kernels.shift_parents(counts, totals, keys, fine, coarse)
-    shift = np.linalg.solve(2 * fine + coarse, fine @ children.sum(0) - coarse @ mean)
-    moved = np.delete(np.arange(40), [0, 7])
-    assert totals[moved] == pytest.approx(np.tile(shift, (38, 1)))
-    assert keys[moved, :K] == pytest.approx(np.tile(mean + shift, (38, 1)), abs=1e-6)
-    assert keys[[0, 7], :K] == pytest.approx(np.tile(mean, (2, 1)), abs=1e-6)
-    assert (keys[:, K:] == 9).all(), "variances stay"
-    assert totals[0] == pytest.approx(children.sum(0)), "the first key is left alone"
-
-
-def test_what_a_parent_takes_its_children_lose() -> None:
-    parents = np.array([0, 2, 1, 2], np.int32)
-    keys = np.hstack([np.arange(16).reshape(4, 4), np.full((4, 4), 5)]).astype(np.float32)
-    counts, totals = np.zeros(3), np.zeros((3, K))
-    kernels.sum_children(parents, keys, counts, totals)
-    assert counts.tolist() == [1, 1, 2]
-    assert totals.tolist() == [[0, 1, 2, 3], [8, 9, 10, 11], [16, 18, 20, 22]]
-    kernels.take_from_children(parents, keys, np.array([[0.0] * 4, [1.0] * 4, [2.0] * 4]))
-    assert keys[:, 0].tolist() == [0, 2, 7, 10]
-    assert (keys[:, K:] == 5).all(), "variances stay"
