@@ -16,7 +16,7 @@ class Distinct:
     """Distinct keys, with numbers from 0 on; those that occur first have the lowest.
 
     An open hash table with linear probing, at most half full (D. Knuth, The Art of Computer Programming 3, 1998,
-    algorithm 6.4 L); a key's place is the upper bits of its product with an odd number. It takes 16 to 24 bytes a key.
+    algorithm 6.4 L); a key's place is the upper bits of its product with an odd number. It takes 16 to 32 bytes a key.
     """
 
     def __init__(self, first: int) -> None:
