@@ -228,7 +228,8 @@ def _parts(keys: FlatArray, found: "Array", workspace: Path) -> Iterator[tuple[n
         return
     parts = Shards.empty(workspace, -(-size // PART_KEYS), _ENTRY)
     for start in range(0, size, PART_KEYS):
-        own, values = _taught(keys.read(start, start + PART_KEYS), found.read(start, start + PART_KEYS))
+        stop = min(start + PART_KEYS, size)
+        own, values = _taught(keys.read(start, stop), found.read(start, stop))
         entries = np.empty(len(own), _ENTRY)
         entries["key"], entries["values"] = own, values
         parts.add(entries, shards_of(own, len(parts)))

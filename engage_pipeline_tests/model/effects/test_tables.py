@@ -50,7 +50,7 @@ def opened(folder: Path) -> EffectTable:
 
 
 @pytest.mark.parametrize("held_bytes", [0, 1 << 30])
-@pytest.mark.parametrize("part_keys", [1, 20, 1 << 20])
+@pytest.mark.parametrize("part_keys", [1, 70, 1 << 20])
 def test_every_key_has_its_values_and_one_that_no_row_has_taught_the_prior(
     part_keys: int, held_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -231,6 +231,7 @@ MUTATIONS = [
         ("np.add.at(variances[0], places, values[:, _K:])", "np.add.at(variances[0], places, values[:, :_K])"),
         ("if not path.is_file():", "if path.is_dir():", TRAINING),
         ("& (keys != NO_FINGERPRINT)", ""),
+        ("min(start + PART_KEYS, size)", "start + PART_KEYS"),
         ("order = np.argsort(own)", "order = np.arange(len(own))"),
         ("        if len(own):\n            yield own, values", "        yield own, values"),
         ("self.file.bytes > HELD_BYTES", "self.file.bytes > 1 << 40"),
