@@ -1,7 +1,7 @@
 """The inner loops of the fit, compiled: what rows say, sums over rows, solutions for keys.
 
 Arrays of rows are float32 [n, 4] and in the order of a block. Those of keys are float32 [keys, 8], the means of four
-effects and their variances, key 0 being that of rows without one, which stays 0. Sums over many keys are float64.
+effects and their variances, key 0 being that of rows without one, which stays 0. Sums are float32, of few keys float64.
 What does not belong here: the arithmetic of a solution (lanes), the order of the steps (fitting).
 """
 

@@ -205,7 +205,7 @@ def write_table(keys: FlatArray, found: "Array", path: Path, workspace: Path) ->
     """Writes the table of an effect into the file `path`; returns the number of its keys.
 
     `keys` uint64 [size], in any order, NO_FINGERPRINT maybe several times; `found` float32 [size, 8] their values.
-    `workspace` holds the keys until they are sorted.
+    `workspace` holds more than PART_KEYS keys until they are sorted.
     """
     count = 0
     with pa.ipc.new_file(path, _SCHEMA) as writer:
@@ -219,7 +219,7 @@ def write_table(keys: FlatArray, found: "Array", path: Path, workspace: Path) ->
 
 
 def _parts(keys: FlatArray, found: "Array", workspace: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields keys, in any order, and values of each part of a table, of keys that a row has taught."""
+    """Yields keys, in any order, and values of each part of a table."""
     size = len(keys)
     if size <= PART_KEYS:
         own, values = _taught(keys.read(), found.read())
@@ -238,6 +238,7 @@ def _parts(keys: FlatArray, found: "Array", workspace: Path) -> Iterator[tuple[n
 
 
 def _taught(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the keys that a row has taught, and their values."""
     taught = np.flatnonzero(values[:, :_K].any(axis=1) & (keys != NO_FINGERPRINT))
     return keys[taught], values[taught]
 
