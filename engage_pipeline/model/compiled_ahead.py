@@ -2,9 +2,9 @@
 
     python -m engage_pipeline.model.compiled_ahead
 
-Counts the tokens of a tweet, reads a line of a part, looks for similar authors, makes a small fit of the effects, and
-three steps of TableAdamW, so that types are those of a run. What is compiled lies beside the source if that is writable
-(numerics.compilation).
+Counts the tokens of a tweet, reads a line of a part, looks for similar authors, makes a small fit of the effects, three
+steps of TableAdamW, and a product of one row, so that types are those of a run. What is compiled lies beside the source
+if that is writable (numerics.compilation).
 """
 
 from dataclasses import fields
@@ -40,6 +40,7 @@ def compile_ahead() -> None:
     with TemporaryDirectory() as folder:
         _fit(Path(folder))
     _step()
+    _multiply()
 
 
 def count_tokens() -> None:
@@ -98,6 +99,15 @@ def _step() -> None:
         optimizer.step()
         optimizer.zero_grad()
     optimizer.settle()
+
+
+def _multiply() -> None:
+    """Multiplies one row by weights in bfloat16."""
+    import torch
+
+    from engage_pipeline.model.network.half_products import HalfLinear
+
+    HalfLinear(torch.nn.Linear(1, 1).bfloat16())(torch.zeros(1, 1))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Reading the weights is the main cost of a single row, calls of torch are the next. So the first layer reads only the
 weights of inputs that differ from an empty row's: most known inputs are the same in most rows, such as codes that no
-token has, and Fourier features of counters that are 0. In float32, layers above it are replaced by cheaper ones.
+token has, and Fourier features of counters that are 0. Layers above it are replaced by cheaper ones.
 """
 
 import copy
@@ -12,6 +12,7 @@ from torch import nn  # noqa: TID253
 from torch.nn import functional as F  # noqa: N812, TID253
 
 from engage_pipeline.model.network.batch_norm import BatchNorm
+from engage_pipeline.model.network.half_products import HalfLinear, HalfMemberLinear, add_rows, halves_of
 from engage_pipeline.model.network.inputs import Inputs
 from engage_pipeline.model.network.member_linear import MemberLinear
 from engage_pipeline.model.network.network import EngagementNetwork
@@ -29,8 +30,7 @@ class SingleRowNetwork:
         """`empty` float32 [1, k] is the known input of a row without tokens, counts and flags."""
         self.first_known = SparseFirstLayer(network.first_known, empty)
         self.first_embedded = _EmbeddedFirstLayer(network)
-        plain = all(weights.dtype == torch.float32 for weights in network.parameters())
-        self.network = _with_cheap_layers(network) if plain else network
+        self.network = _with_cheap_layers(network)
 
     def __call__(self, inputs: Inputs) -> torch.Tensor:
         """Returns the logits, float32 [1, 4]."""
@@ -47,19 +47,24 @@ class SparseFirstLayer:
     def __init__(self, linear: nn.Linear, empty: torch.Tensor) -> None:
         """`empty` float32 [1, k] is the input of a row without tokens, counts and flags."""
         self.dtype = linear.weight.dtype
-        self.columns = linear.weight.detach().float().t().contiguous()
+        self.columns = linear.weight.detach().t().contiguous()
+        self.halves = halves_of(self.columns) if self.dtype == torch.bfloat16 else None
         self.empty = self._rounded(empty)
         bias = torch.zeros(len(linear.weight)) if linear.bias is None else linear.bias.detach()
         with torch.autocast(empty.device.type, enabled=False):
-            self.of_empty = self.empty @ self.columns + bias.float()
+            self.of_empty = self.empty @ self.columns.float() + bias.float()
 
     def __call__(self, known: torch.Tensor) -> torch.Tensor:
         """known float32 [1, k] -> the output of `linear`, [1, size]."""
         difference = (self._rounded(known) - self.empty)[0]
         places = difference.nonzero().flatten()
-        weights, start = difference[places], places.new_zeros(1)
-        added = F.embedding_bag(places, self.columns, start, mode="sum", per_sample_weights=weights)
-        return (self.of_empty + added).to(self.dtype)
+        weights = difference[places]
+        if self.halves is not None:
+            result = self.of_empty.clone()
+            add_rows(self.halves, places.numpy(), weights.numpy(), result.numpy()[0])
+            return result.to(self.dtype)
+        added = F.embedding_bag(places, self.columns, places.new_zeros(1), mode="sum", per_sample_weights=weights)
+        return self.of_empty + added
 
     def _rounded(self, known: torch.Tensor) -> torch.Tensor:
         return known.to(self.dtype).float()
@@ -120,19 +125,28 @@ class _BatchNorm(nn.Module):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """[1, size] -> [1, size]."""
-        return torch.addcmul(self.shift, input, self.factor)
+        return torch.addcmul(self.shift, input.float(), self.factor).to(input.dtype)
 
 
 def _with_cheap_layers(network: EngagementNetwork) -> EngagementNetwork:
-    """Returns a copy of the network that shares its weights and has cheaper layers for one row."""
+    """Returns a copy of the network without its first layers that shares its weights and has cheaper layers for one
+    row."""
     shared = {id(weights): weights for weights in (*network.parameters(), *network.buffers())}
     copied = copy.deepcopy(network, shared)
+    del copied.first_known, copied.first_embedded
     for parent in list(copied.modules()):
         for name, layer in list(parent.named_children()):
-            if isinstance(layer, nn.Linear):
-                setattr(parent, name, _Linear(layer))
-            elif isinstance(layer, MemberLinear):
-                setattr(parent, name, _MemberLinear(layer))
-            elif isinstance(layer, BatchNorm):
-                setattr(parent, name, _BatchNorm(layer))
+            setattr(parent, name, _cheap(layer))
     return copied
+
+
+def _cheap(layer: nn.Module) -> nn.Module:
+    """Returns a layer that does for one row what `layer` does, or `layer` itself."""
+    if isinstance(layer, BatchNorm):
+        return _BatchNorm(layer)
+    if not isinstance(layer, nn.Linear | MemberLinear):
+        return layer
+    half = layer.weight.dtype == torch.bfloat16
+    if isinstance(layer, MemberLinear):
+        return HalfMemberLinear(layer) if half else _MemberLinear(layer)
+    return HalfLinear(layer) if half else _Linear(layer)
