@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 _DIGITS = (0, 16, 32, 48)
+_SIGN = np.uint64(1 << 63)
 _FEW = 1024
 
 
@@ -28,3 +29,17 @@ def argsort_hashes(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
     order = argsort(hashes & ~np.uint64(0xFFFF))
     found = hashes[order]
     return order if (found[1:] >= found[:-1]).all() else argsort(hashes)
+
+
+def unique_places(values: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Returns the distinct values, rising, and the place of each value among them, int64 [n].
+
+    np.unique with `return_inverse` gives the same and takes several times as long.
+    """
+    order = argsort(values.view(np.uint64) ^ _SIGN)
+    found = values[order]
+    first = np.ones(len(found), np.bool_)
+    np.not_equal(found[1:], found[:-1], out=first[1:])
+    places = np.empty(len(found), np.int64)
+    places[order] = np.cumsum(first) - 1
+    return found[first], places

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engage_pipeline.numerics.sorting import argsort, argsort_hashes
+from engage_pipeline.numerics.sorting import argsort, argsort_hashes, unique_places
 
 ROWS = 3000
 """Above the number of keys that numpy sorts by itself."""
@@ -33,3 +33,10 @@ def test_hashes_that_agree_in_their_upper_bits_are_ordered_by_all_of_them() -> N
     keys[:2] = np.array([5 << 32 | 9, 5 << 32 | 8], np.uint64)
     order = argsort_hashes(keys)
     assert order.tolist() == np.argsort(keys, kind="stable").tolist()
+
+
+@pytest.mark.parametrize("keys", KEYS.values(), ids=KEYS)
+def test_places_are_those_among_the_distinct_values(keys: np.ndarray) -> None:
+    values = keys.view(np.int64)  # some are negative
+    for found, wanted in zip(unique_places(values), np.unique(values, return_inverse=True), strict=True):
+        assert found.tolist() == wanted.tolist()

@@ -46,6 +46,7 @@ from engage_pipeline.interactions.shards.grouping import COUNTS
 from engage_pipeline.interactions.shards.rows import NEGATIVE, Names, NarrowRows
 from engage_pipeline.interactions.shards.sides import Side, sides_of
 from engage_pipeline.machine.spill import SHARDS_PREFIX, spill_folder
+from engage_pipeline.numerics.sorting import unique_places
 from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS, HOLDOUT, SPLIT
 from engage_pipeline.settings.families import COUNTER_FAMILIES, TRAINING, VALIDATION, counted_keys
 from engage_pipeline.settings.settings import Settings
@@ -150,7 +151,7 @@ class Seen:
 
     def add(self, rows: NarrowRows) -> None:
         """Adds the folds of the rows of a row group."""
-        folds, places = np.unique(rows.folds, return_inverse=True)
+        folds, places = unique_places(rows.folds.astype(np.int64))
         flags = [rows.labels >> bit & 1 for bit in range(len(ENGAGEMENTS))]
         counts = [np.bincount(places, flag, len(folds)) for flag in (*flags, rows.labels == NEGATIVE)]
         counts.append(np.bincount(places, minlength=len(folds)))

@@ -121,10 +121,11 @@ class Windows:
         """Returns the sum of the scores of the authors similar to each row's author."""
         if not self._on(SIMILAR):
             return {}
-        places = self.edges.find(authors.hashes)
+        order, hashes, _ = authors.by_hash
+        places = self.edges.find(hashes)
         known = np.flatnonzero(places >= 0)
         sums = np.zeros(len(places), np.int64)
-        sums[known] = self.edges.sums[places[known]]
+        sums[order[known]] = self.edges.sums[places[known]]
         return {schema.SIMILARITY_FEATURES[-1]: sums / SCORE_UNITS}
 
     def _all_validation(self, asked: Asked, scope: str) -> Columns:

@@ -25,7 +25,7 @@ from engage_pipeline.interactions.shards.grouping import (
 )
 from engage_pipeline.interactions.shards.rows import Lists
 from engage_pipeline.interactions.shards.sides import Side
-from engage_pipeline.numerics.sorting import argsort_hashes
+from engage_pipeline.numerics.sorting import argsort_hashes, unique_places
 from engage_pipeline.settings.families import Key
 
 Numbers = npt.NDArray[np.uint64]
@@ -156,11 +156,11 @@ def _without_own_fold(pairs: Pairs) -> Counted:
 
 def _dense(folds: npt.NDArray[np.int32]) -> Codes:
     """Returns the number of each fold among those that occur, from 0."""
-    return np.unique(folds, return_inverse=True)[1].astype(np.int32)
+    return unique_places(folds.astype(np.int64))[1].astype(np.int32)
 
 
 def _compact(codes: Positions, rows: int) -> Positions:
     """Returns other codes for the same groups, at most _CELLS_A_ROW times as many as rows."""
     if int(codes.max(initial=0)) < _CELLS_A_ROW * rows:
         return codes
-    return np.unique(codes, return_inverse=True)[1]
+    return unique_places(codes)[1]

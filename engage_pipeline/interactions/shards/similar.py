@@ -9,6 +9,7 @@ from engage_pipeline.interactions.counters.tables import search
 from engage_pipeline.interactions.graphs.edges import Edges
 from engage_pipeline.interactions.shards.grouping import lengths_of
 from engage_pipeline.interactions.shards.leaving_out import Pairs, Shard
+from engage_pipeline.numerics.sorting import unique_places
 from engage_pipeline.schema import ENGAGEMENTS
 
 Positions = npt.NDArray[np.int64]
@@ -41,7 +42,7 @@ def similar_engagements(shard: Shard, pairs: Pairs, edges: Edges) -> Scored:
     counts = pairs.total[_ENGAGED][:, engaged[hit]].astype(np.int64)
     same = own >= 0
     counts[:, same] -= pairs.by_fold[_ENGAGED][:, own[same]]
-    some, places = np.unique(rows, return_inverse=True)
+    some, places = unique_places(rows)
     values = np.zeros((len(ENGAGEMENTS), len(some)), np.int64)
     for value, count in zip(values, counts, strict=True):
         np.add.at(value, places, count * score[hit])

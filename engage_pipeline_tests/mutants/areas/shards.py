@@ -49,7 +49,7 @@ MUTATIONS = [
         (", axis=1) - pairs.by_fold", ", axis=1) - 0 * pairs.by_fold"),
         (
             "    if int(codes.max(initial=0)) < _CELLS_A_ROW * rows:\n        return codes\n"
-            "    return np.unique(codes, return_inverse=True)[1]",
+            "    return unique_places(codes)[1]",
             "    if int(codes.max(initial=0)) < _CELLS_A_ROW * rows:\n        return codes\n    return codes // 2",
         ),
     ),
@@ -145,6 +145,9 @@ MUTATIONS = [
         ('order = order[np.argsort(digit[order], kind="stable")]', 'order = np.argsort(digit[order], kind="stable")'),
         ("return order if (found[1:] >= found[:-1]).all() else argsort(hashes)", "return order"),
         ("np.bitwise_or.reduce(keys) ^ np", "np.bitwise_or.reduce(keys) & np"),
+        ("values.view(np.uint64) ^ _SIGN", "values.view(np.uint64)"),
+        ("places[order] = np.cumsum(first) - 1", "places[:] = np.cumsum(first) - 1"),
+        ("np.not_equal(found[1:], found[:-1]", "np.greater_equal(found[1:], found[:-1]"),
     ),
     *mutations(
         "shards",
