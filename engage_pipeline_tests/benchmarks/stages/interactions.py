@@ -66,6 +66,7 @@ def _similarity_of(graph: str, world: World) -> AbstractContextManager[Work]:
         folder.mkdir()
         tweets = folder / "tweets.parquet"
         edges = write_graph(GRAPHS[graph], tweets)
+        _ = world.store.settings  # read before the clock starts, as for other stages
         yield lambda: Done(edges, compute_similarity(world, [tweets], folder / SIMILAR_AUTHORS))
 
     return stage()
