@@ -248,26 +248,32 @@ def feature_schema(*, labelled: bool, validation: bool = False, families: Collec
 
     `families` are those of features.families; families beyond the reference add columns after the exposures. Rows are
     ordered by engagement_day, then line_number (test rows: line_number only). `hour` is 0 … 23 and `day_of_month`
-    0 … 30, both UTC; labels are in the order of TARGETS. Missing numbers are 0, missing flags false.
+    0 … 30, both UTC; labels are in the order of TARGETS. Missing numbers are 0, missing flags false: none is null, and
+    Parquet writes and reads them without asking.
     """
-    fields = [pa.field(LINE_NUMBER, pa.int64()), pa.field(ENGAGEMENT_DAY, pa.int32())]
+    fields = [_known(LINE_NUMBER, pa.int64()), _known(ENGAGEMENT_DAY, pa.int32())]
     if validation:
-        fields.append(pa.field(SPLIT, pa.int32()))
+        fields.append(_known(SPLIT, pa.int32()))
     fields += [
-        pa.field(name, pa.float64() if name in SIMILARITY_FEATURES else pa.int32()) for name in INTERACTION_FEATURES
+        _known(name, pa.float64() if name in SIMILARITY_FEATURES else pa.int32()) for name in INTERACTION_FEATURES
     ]
-    fields += [pa.field(name, pa.int64()) for name in PROFILE_NUMBERS]
+    fields += [_known(name, pa.int64()) for name in PROFILE_NUMBERS]
     further = further_features(further_counters(families))
-    fields += [pa.field(name, pa.int32()) for name in (*EXPOSURE_FEATURES, *further)]
-    fields += [pa.field(name, pa.bool_()) for name in BINARY_FEATURES]
+    fields += [_known(name, pa.int32()) for name in (*EXPOSURE_FEATURES, *further)]
+    fields += [_known(name, pa.bool_()) for name in BINARY_FEATURES]
     fields += [
         pa.field("language", pa.string()),
-        pa.field("hour", pa.int8()),
-        pa.field("day_of_month", pa.int8()),
+        _known("hour", pa.int8()),
+        _known("day_of_month", pa.int8()),
         *(pa.field(name, pa.binary()) for name in TOKEN_COLUMNS),
         *(pa.field(name, pa.string()) for name in IDENTITY_COLUMNS),
-        pa.field(TWEET_TIMESTAMP, pa.int64()),
+        _known(TWEET_TIMESTAMP, pa.int64()),
     ]
     if labelled:
-        fields += [pa.field(name, pa.bool_()) for name in TARGETS]
+        fields += [_known(name, pa.bool_()) for name in TARGETS]
     return pa.schema(fields)
+
+
+def _known(name: str, data_type: pa.DataType) -> pa.Field:
+    """Returns a field that is never null."""
+    return pa.field(name, data_type, nullable=False)

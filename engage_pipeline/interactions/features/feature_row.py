@@ -30,4 +30,4 @@ class FeatureRow:
     def table(self) -> pa.Table:
         """Returns the row as a table."""
         arrays = [pa.array(self.columns[field.name]).cast(field.type) for field in self.schema]
-        return pa.table(arrays, self.schema.names)
+        return pa.table(arrays, schema=self.schema)

@@ -54,7 +54,8 @@ class RowJoin:
         """
         columns = self.columns(TweetTable(tweets), own)
         arrays = [_array(columns.get(field.name), field, len(tweets), coded=coded) for field in self.schema]
-        return pa.table(arrays, self.schema.names)
+        fields = [field.with_type(array.type) for field, array in zip(self.schema, arrays, strict=True)]
+        return pa.table(arrays, schema=pa.schema(fields))
 
     def columns(self, tweets: Tweets, own: Columns | None = None) -> dict[str, Column]:
         """Returns the columns of `table`, in types of their own, except for counters of families that are off."""

@@ -28,6 +28,8 @@ def test_a_row_alone_has_the_features_of_its_part(tmp_path: Path) -> None:
     expected = pq.read_table(tmp_path / "test_features.parquet")
     tables = [alone.of(row).table() for row in rows]
     assert tables[0].schema == expected.schema.remove_metadata()
+    nullable = {field.name for field in expected.schema if field.nullable}
+    assert nullable == {"language", *schema.TOKEN_COLUMNS, *schema.IDENTITY_COLUMNS}
     found = [table.to_pylist()[0] | {schema.LINE_NUMBER: line} for line, table in enumerate(tables)]
     assert found == expected.to_pylist()
     for key in ("pair", "hashtag", "type", "valid_type", "valid_tweet", "valid_reverse_pair"):
