@@ -16,6 +16,7 @@ class MappedArrow:
         reader = pa.ipc.open_file(pa.py_buffer(self._map))
         if reader.schema != schema:
             raise ValueError(f"{path}: other columns than {schema.names}")
+        self._looks = 0
         self.batches: list[pa.RecordBatch] = [reader.get_batch(place) for place in range(reader.num_record_batches)]
 
     @property
@@ -23,7 +24,14 @@ class MappedArrow:
         """The size of the file."""
         return len(self._map)
 
+    def looked(self, most: int) -> None:
+        """Counts a look at the file; of every `most` of them the memory is given back."""
+        self._looks += 1
+        if self._looks >= most:
+            self.release()
+
     def release(self) -> None:
         """Gives back the memory of what was looked at, which the system may still have in its cache."""
+        self._looks = 0
         if hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)

@@ -105,9 +105,11 @@ def _multiply() -> None:
     """Multiplies one row by weights in bfloat16."""
     import torch
 
-    from engage_pipeline.model.network.half_products import HalfLinear
+    from engage_pipeline.model.network.half_products import HalfLinear, HalfMemberLinear
+    from engage_pipeline.model.network.member_linear import MemberLinear
 
     HalfLinear(torch.nn.Linear(1, 1).bfloat16())(torch.zeros(1, 1))
+    HalfMemberLinear(MemberLinear(1, 1, 1).bfloat16())(torch.zeros(1, 1, 1))
 
 
 if __name__ == "__main__":

@@ -27,12 +27,14 @@ _OWN = __name__.partition(".")[0]
 _warned = False
 
 
-def compiled(*, error_model: str = "python") -> Callable[[Callable[..., Any]], Any]:
+def compiled(*, error_model: str = "python", any_order: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """Returns a decorator of a function that is compiled when it is first called, for each combination of types.
 
-    With the `error_model` "numpy" a division by zero is no error. A call releases the GIL.
+    With the `error_model` "numpy" a division by zero is no error. With `any_order` sums may be made in any order, so
+    that many numbers are added at a time. A call releases the GIL.
     """
-    decorate: Any = numba.njit(nogil=True, error_model=error_model, no_cfunc_wrapper=True)  # type: ignore[call-overload]
+    order = {"reassoc"} if any_order else False
+    decorate: Any = numba.njit(nogil=True, error_model=error_model, fastmath=order, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 
     def compile_later(function: Callable[..., Any]) -> Any:
         found: Any = decorate(function)

@@ -31,6 +31,7 @@ fit(folder, quiet_settings(folder, effects={"sweeps": 4}))
 ingest(folder / "ingest", GOOD + b"\\n")
 token_weights.fit_columns(*flat([[9, 5, 5, 9]]), np.zeros(1, np.int32), 1)
 find(folder, {"ana": "abc", "ben": "bcd"})
+half_products.HalfLinear(torch.nn.Linear(5, 3).bfloat16())(torch.zeros(1, 5))
 half_products.HalfMemberLinear(MemberLinear(2, 5, 3).bfloat16())(torch.zeros(1, 2, 5))
 SparseFirstLayer(torch.nn.Linear(5, 3).bfloat16(), torch.zeros(1, 5))(torch.ones(1, 5))
 network = new_network()
@@ -52,7 +53,7 @@ def test_a_run_compiles_nothing_that_was_not_compiled_ahead(tmp_path: Path) -> N
     command = [sys.executable, "-c", FIT, str(tmp_path / "fit")]
     done = subprocess.run(command, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
     found = {name: (int(hits), int(misses)) for name, hits, misses in map(str.split, done.stdout.splitlines())}
-    assert len(found) == 25
+    assert len(found) == 26
     for name, (hits, misses) in found.items():
         assert hits > 0, name
         assert misses == 0, name

@@ -47,6 +47,15 @@ ROW_COLUMNS = (
     "engaged_with_user_is_verified",
 )
 """The columns that are read of a feature row (schema.feature_schema)."""
+_SIZES = {
+    "viewer_followers": "engaging_user_follower_count",
+    "viewer_following": "engaging_user_following_count",
+    "viewer_age": "engaging_user_account_age_days",
+    "author_followers": "engaged_with_user_follower_count",
+    "author_following": "engaged_with_user_following_count",
+    "author_age": "engaged_with_user_account_age_days",
+}
+"""The columns behind fields that are steps of a size (size_steps)."""
 FEW_VALUES = frozenset(
     {"language", "tweet_type", "media", "hour", "hours", "follows", "n_hashtags", "has_link", "time_left"}
 )
@@ -119,6 +128,7 @@ class EffectRows:
         hour, timestamps = _numbers(table, "hour"), _numbers(table, schema.TWEET_TIMESTAMP)
         offsets, tokens = tokens_of(table)
         named, first_word = openings_of(offsets, tokens)
+        sizes = size_steps(np.stack([np.diff(offsets), *(_numbers(table, name) for name in _SIZES.values())]))
         return cls(
             viewer=viewer,
             author=author,
@@ -138,16 +148,11 @@ class EffectRows:
             time_left=time_left(timestamps, window_end),
             day=1 + np.clip(timestamps // DAY, 0, _LAST_DAY),
             age=np.clip((newest - np.maximum(timestamps, 0)) // _HOUR, 0, _OLDEST_HOURS) - _MIDDLE_HOURS,
-            length=size_steps(np.diff(offsets)),
+            length=sizes[0],
             named=named,
             first_word=first_word,
-            viewer_followers=size_steps(_numbers(table, "engaging_user_follower_count")),
-            viewer_following=size_steps(_numbers(table, "engaging_user_following_count")),
-            viewer_age=size_steps(_numbers(table, "engaging_user_account_age_days")),
+            **dict(zip(_SIZES, sizes[1:], strict=True)),
             viewer_verified=1 + _numbers(table, "engaging_user_is_verified"),
-            author_followers=size_steps(_numbers(table, "engaged_with_user_follower_count")),
-            author_following=size_steps(_numbers(table, "engaged_with_user_following_count")),
-            author_age=size_steps(_numbers(table, "engaged_with_user_account_age_days")),
             author_verified=1 + _numbers(table, "engaged_with_user_is_verified"),
         )
 

@@ -35,12 +35,16 @@ if TYPE_CHECKING:
 EFFECTS_FILE = "effects.json"
 PART_KEYS = 1 << 20
 HELD_BYTES = 32 << 20
-"""The memory of a larger table is given back after each look-up: the next one reads it from the system's cache."""
+"""The memory of a larger table is given back after look-ups: the next ones read it from the system's cache."""
+_LOOKS = 32
+"""Of one key, between which it is kept: each asks for some 300 KB that the others do not, and to ask again takes longer
+than to look."""
 _K = len(schema.TARGETS)
 _PLACES = {name: place for place, name in enumerate(EFFECT_FAMILIES)}
 VALUES = 2 * _K
 """Of a key: the means of its effect on TARGETS, then the variances."""
 _ENTRY = np.dtype([("key", "u8"), ("values", "f4", VALUES)])
+_NOTHING = np.zeros(VALUES, np.float32)
 _SCHEMA = pa.schema([("key", pa.uint64()), ("values", pa.list_(pa.float32(), VALUES))])
 
 
@@ -62,7 +66,10 @@ class EffectTable:
 
     def values(self, keys: np.ndarray, rows: EffectRows) -> np.ndarray:
         """Returns the values of `keys` int64 [n] of n rows, times their slopes, float32 [n, 8]; not to be changed."""
-        found = self.lookup(keys)
+        return self.by_slope(self.lookup(keys), rows)
+
+    def by_slope(self, found: np.ndarray, rows: EffectRows) -> np.ndarray:
+        """Returns what was `found` of the keys of `rows`, float32 [n, 8], times their slopes."""
         if not self.effect.slope:
             return found
         slopes = self.effect.slopes(rows)[:, np.newaxis]
@@ -73,9 +80,7 @@ class EffectTable:
         """Returns the values of `keys` int64 [n], float32 [n, 8]; 0 for keys that are missing."""
         wanted = keys.view(np.uint64)
         if len(wanted) == 1:
-            found = self._lookup_one(wanted)
-            self._release()
-            return found
+            return self.lookup_one(wanted[0])[np.newaxis]
         found = np.tile(self.unseen, (len(wanted), 1))
         found[wanted == np.uint64(NO_FINGERPRINT)] = 0
         parts = [part for part in self.parts if len(part[0])]
@@ -89,15 +94,16 @@ class EffectTable:
                 self._fill(*part, wanted, members, found)
         return found
 
-    def _lookup_one(self, wanted: np.ndarray) -> np.ndarray:
-        """Does the same for one key, uint64 [1]."""
-        if not wanted[0]:
-            return np.zeros((1, VALUES), np.float32)
+    def lookup_one(self, key: np.uint64) -> np.ndarray:
+        """Returns the values of one key, float32 [8]."""
+        found = self.unseen if key else _NOTHING
         for keys, values in self.parts:
-            place = int(keys.searchsorted(wanted[0]))
+            place = keys.searchsorted(key)
             if place < len(keys):
-                return values[place : place + 1].copy() if keys[place] == wanted[0] else self.unseen[np.newaxis]
-        return self.unseen[np.newaxis]
+                found = values[place].copy() if keys[place] == key else found
+                break
+        self._looked(_LOOKS)
+        return found
 
     def _fill(
         self, keys: np.ndarray, values: np.ndarray, wanted: np.ndarray, members: np.ndarray | slice, found: np.ndarray
@@ -108,11 +114,11 @@ class EffectTable:
         known = keys.take(places, mode="clip") == own
         target = np.flatnonzero(known) if isinstance(members, slice) else members[known]
         found[target] = values.take(places[known], axis=0)
-        self._release()
+        self._looked(1)
 
-    def _release(self) -> None:
+    def _looked(self, most: int) -> None:
         if self.file is not None and self.file.bytes > HELD_BYTES:
-            self.file.release()
+            self.file.looked(most)
 
 
 @dataclass(frozen=True)
@@ -145,17 +151,25 @@ class EffectTables:
         families = np.zeros((len(rows), len(EFFECT_FAMILIES), _K))
         variances = np.zeros_like(families)
         keys = keys_of([table.effect for table in self.tables], rows)
-        found = (table.values(own, rows) for table, own in zip(self.tables, keys, strict=True))
         places = [_PLACES[table.effect.family] for table in self.tables]
         if len(rows) == 1 and places:  # two additions instead of two for each effect
-            values = np.concatenate(list(found))
+            values = self._of_one(keys.view(np.uint64)[:, 0], rows)
             np.add.at(families[0], places, values[:, :_K])
             np.add.at(variances[0], places, values[:, _K:])
-        else:
-            for place, values in zip(places, found, strict=True):
-                families[:, place] += values[:, :_K]
-                variances[:, place] += values[:, _K:]
+            return Scores(families, variances)
+        for place, table, own in zip(places, self.tables, keys, strict=True):
+            values = table.values(own, rows)
+            families[:, place] += values[:, :_K]
+            variances[:, place] += values[:, _K:]
         return Scores(families, variances)
+
+    def _of_one(self, keys: np.ndarray, row: EffectRows) -> np.ndarray:
+        """Returns the values of all effects for one row, whose `keys` are uint64 [effects]: float32 [effects, 8]."""
+        values = np.array([table.lookup_one(key) for table, key in zip(self.tables, keys, strict=True)])
+        for place, table in enumerate(self.tables):
+            if table.effect.slope:
+                values[place] = table.by_slope(values[place : place + 1], row)[0]
+        return values
 
     @classmethod
     def load(cls, folder: Path, prefix: str = "") -> Self:

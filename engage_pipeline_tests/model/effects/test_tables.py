@@ -105,6 +105,20 @@ def test_what_a_large_table_has_read_is_given_back_and_a_small_one_keeps(
     assert _resident(table.file) < 0.1 * _size(tmp_path)
 
 
+def test_of_single_keys_a_large_table_gives_back_what_some_of_them_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, _ = write(tmp_path, 200_000)
+    table = opened(tmp_path)
+    monkeypatch.setattr(tables, "HELD_BYTES", 1 << 20)
+    held = []
+    for key in keys[:: len(keys) // 100]:
+        table.lookup_one(key)
+        held.append(_resident(table.file))
+    assert max(held[:31]) > 0
+    assert [place for place, size in enumerate(held) if not size] == [31, 63, 95]
+
+
 def _size(folder: Path) -> int:
     return (folder / "effect_viewer.arrow").stat().st_size
 

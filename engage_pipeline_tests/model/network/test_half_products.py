@@ -27,7 +27,9 @@ def test_rows_are_added_by_their_factors(n_rows: int, size: int) -> None:
 def test_a_layer_rounds_input_and_result_alone(bias: bool) -> None:
     torch.manual_seed(0)
     linear, values = torch.nn.Linear(300, 50, bias=bias).bfloat16(), torch.randn(1, 300)
-    found = HalfLinear(linear)(values)
+    ours = HalfLinear(linear)
+    found = ours(values)
+    assert ours.weights.ctypes.data == linear.weight.data_ptr()
     exact = values.bfloat16().double() @ linear.weight.double().t() + (linear.bias.double() if bias else 0)
     assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found.double(), exact, rtol=1.001 * HALF_A_STEP, atol=1e-6)

@@ -235,6 +235,9 @@ MUTATIONS = [
         ("order = np.argsort(own)", "order = np.arange(len(own))"),
         ("        if len(own):\n            yield own, values", "        yield own, values"),
         ("self.file.bytes > HELD_BYTES", "self.file.bytes > 1 << 40"),
+        ("self._looked(_LOOKS)", "self._looked(1)"),
+        ("if keys[place] == key else found", "if key else found"),
+        ("            if table.effect.slope:", "            if not table.effect.slope:"),
         ("if before.is_file():", "if False:"),
     ),
     *mutations(
