@@ -25,13 +25,10 @@ class MappedArrow:
         return len(self._map)
 
     def looked(self, most: int) -> None:
-        """Counts a look at the file; of every `most` of them the memory is given back."""
+        """Counts a look at the file. Of every `most` of them the memory is given back of what was looked at, which the
+        system may still have in its cache."""
         self._looks += 1
         if self._looks >= most:
-            self.release()
-
-    def release(self) -> None:
-        """Gives back the memory of what was looked at, which the system may still have in its cache."""
-        self._looks = 0
-        if hasattr(mmap, "MADV_DONTNEED"):
-            self._map.madvise(mmap.MADV_DONTNEED)
+            self._looks = 0
+            if hasattr(mmap, "MADV_DONTNEED"):
+                self._map.madvise(mmap.MADV_DONTNEED)
