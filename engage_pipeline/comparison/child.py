@@ -18,6 +18,8 @@ from engage_pipeline.machine import stopping
 
 _ENGAGE = "from engage_pipeline.cli import main; main()"
 _PREFIX = "engage: "
+_SECONDS_TO_END = stopping.SECONDS_TO_END / 2
+"""For a child that is told to end: after stopping.SECONDS_TO_END this process ends too, and could kill none."""
 
 
 @dataclass(frozen=True)
@@ -46,23 +48,29 @@ def run_python(arguments: Sequence[str], log: Path, *, home: Path | None = None)
     """
     environment = dict(os.environ) | ({} if home is None else {"DAGSTER_HOME": str(home.resolve())})
     started = time.monotonic()
-    with log.open("ab") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own commands
-            [sys.executable, *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
-        )
-        try:
-            _, status, usage = os.wait4(process.pid, 0)
-        except BaseException:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(stopping.SECONDS_TO_END)
-            process.kill()
-            process.wait()
-            raise
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        with log.open("ab") as output, stopping.deferred():
+            process = subprocess.Popen(  # noqa: S603 - our own commands
+                [sys.executable, *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
+            )
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        if process is not None:
+            _end(process)
+        raise
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise UserError(f"{_last_words(log, process.returncode)} (see {log})")
     return Cost(time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_SECONDS_TO_END)
+    process.kill()
+    process.wait()
 
 
 def _last_words(log: Path, status: int) -> str:

@@ -30,6 +30,7 @@ _terminal = 2
 _WAKE = signal.SIGUSR2
 _ending = threading.Lock()
 _last_words: str | None = None
+_deferring = False
 _at_end: list[Callable[[str], None]] = []
 
 
@@ -68,6 +69,19 @@ def stop_if_told() -> None:
     """Raises KeyboardInterrupt if a stop signal came; call it after libraries that may swallow the exception."""
     if received():
         raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def deferred() -> Iterator[None]:
+    """Raises KeyboardInterrupt at the end of the block if a stop signal comes inside it, so that what the block makes
+    has its name by then. Only for the main thread, and for what is done at once."""
+    global _deferring  # noqa: PLW0603
+    _deferring = True
+    try:
+        yield
+    finally:
+        _deferring = False
+        stop_if_told()
 
 
 def give_up(problem: str) -> NoReturn:
@@ -121,7 +135,7 @@ def _raise_once(number: int, frame: FrameType | None) -> None:
     deadline = time.monotonic() + 1
     while not received() and time.monotonic() < deadline:  # the thread that received it is about to write its byte
         time.sleep(0.001)
-    if len(received()) < 2:
+    if len(received()) < 2 and not _deferring:
         raise KeyboardInterrupt
 
 

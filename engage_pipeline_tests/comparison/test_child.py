@@ -1,6 +1,8 @@
 """Child processes: what they cost, and what is said of those that fail."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,16 +11,47 @@ import pytest
 
 from engage_pipeline.comparison.child import Cost, run_engage, run_python
 from engage_pipeline.errors import UserError
+from engage_pipeline.machine.stopping import LINE
 
 MEASURING = """
 import dataclasses, json, sys
-import json
-import subprocess
-import sys
 from pathlib import Path
 from engage_pipeline.comparison.child import run_python
 for code in sys.argv[2:]:
     print(json.dumps(dataclasses.asdict(run_python(["-c", code], Path(sys.argv[1])))))
+"""
+
+STOPPED = """
+import os, signal, subprocess, sys, time
+from pathlib import Path
+from engage_pipeline.comparison.child import run_python
+from engage_pipeline.machine import stopping
+
+class Told(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        print(self.pid, flush=True)
+        if sys.argv[3] == "while it is started":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def terminate(self):
+        time.sleep(0.5)  # as on a busy machine
+        super().terminate()
+
+stopping.watch()
+subprocess.Popen = Told
+try:
+    run_python(["-c", sys.argv[2]], Path(sys.argv[1]))
+finally:
+    stopping.end_if_told()
+"""
+WAITING = "import signal; signal.pause()"
+STUBBORN = """
+import os, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.kill(os.getppid(), signal.SIGTERM)
+while True:
+    signal.pause()
 """
 
 
@@ -63,3 +96,22 @@ def test_a_failing_command_is_told_in_its_own_words(tmp_path: Path):
 def test_a_program_without_a_message_is_told_by_its_last_line_or_status(tmp_path: Path, code: str, said: str):
     with pytest.raises(UserError, match=f"^{said} "):
         run_python(["-c", code], tmp_path / "log")
+
+
+@pytest.mark.parametrize(
+    ("moment", "code"),
+    [
+        pytest.param("while it is started", WAITING, id="while it is started"),
+        pytest.param("while it works", STUBBORN, id="while it works, and ignores the signal"),
+    ],
+)
+def test_a_child_is_gone_before_the_process_that_is_told_to_stop(tmp_path: Path, moment: str, code: str):
+    command = [sys.executable, "-c", STOPPED, str(tmp_path / "log"), code, moment]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (128 + 15, f"{LINE}\n")
+    child = Path("/proc", done.stdout.strip())
+    try:
+        assert not child.exists()
+    finally:
+        if child.exists():
+            os.kill(int(child.name), signal.SIGKILL)
