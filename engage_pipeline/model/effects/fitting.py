@@ -85,13 +85,14 @@ class Fit:
         deviations: Sequence[float],
         folder: Path | None,
         threads: int = 1,
+        held: int = 0,
     ) -> "Fit":
         """Begins with effects and couplings of 0, the intercepts of the rates, and `deviations` [effects] for each
         engagement.
 
-        Rows are in files of `folder`; None = in memory.
+        Rows are in files of `folder`; None = in memory. `held` arrays of rows are in memory in any case (RowState).
         """
-        rows = RowState.begin(design, weights, folder)
+        rows = RowState.begin(design, weights, folder, held)
         positives, total = np.zeros(K), 0.0
         for block in design.blocks():
             labels, own = rows.facts(block)
@@ -104,7 +105,7 @@ class Fit:
 
     def branch(self, weights: Weights, folder: Path | None, threads: int = 1) -> "Fit":
         """Returns a fit that goes on from here with other weights; both go their own ways."""
-        rows, keys = RowState.begin(self.design, weights, folder), copies_of(self.keys, folder)
+        rows, keys = RowState.begin(self.design, weights, folder, self.rows.held), copies_of(self.keys, folder)
         return Fit(self.design, self.nested, rows, keys, self.covariances.copy(), self.base.copy(), threads, self.swept)
 
     def sweep(self, *, learn: bool = False) -> None:
@@ -174,6 +175,7 @@ class Fit:
 
     def _ask(self) -> None:
         """Asks each row, and moves the base."""
+        self.rows.wake()
         adds, sums, loss = of_patterns(self.base), no_sums(np.zeros((PATTERNS, K)), np.float64), 0.0
 
         def work(block: Block) -> tuple[float, np.ndarray, tuple[np.ndarray, ...]]:

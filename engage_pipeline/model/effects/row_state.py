@@ -12,36 +12,49 @@ from engage_pipeline.model.effects.keyed_values import ROW, Array, zeros
 
 Weights = Callable[[np.ndarray], np.ndarray]
 """Returns the weights float32 [n] of rows with rows.FACTS [n]; a row of weight 0 is left out."""
+_RESPONSES = "residual", "step", "breadth"
 
 
-@dataclass(frozen=True)
+@dataclass
 class RowState:
-    """What a fit knows of each row, in memory or in files.
+    """What a fit knows of each row, in files of `folder`; None = in memory.
 
-    `labels` uint8 [rows], a bit for each engagement; `weights` float32 [rows]; `residual`, `step` and `breadth` float32
-    [rows, 4] (kernels.respond).
+    `labels` uint8 [rows], a bit for each engagement; `weights` float32 [rows]. What rows say while the fit sweeps
+    (kernels.respond) is made anew by each sweep: `residual`, `step` and `breadth`, float32 [rows, 4]. They are empty
+    before the first sweep and after `rest`; the first `held` of them are in memory in any case.
     """
 
     labels: Array
     weights: Array
+    folder: Path | None
+    held: int
     residual: Array
     step: Array
     breadth: Array
 
     @classmethod
-    def begin(cls, design: Design, weights: Weights, folder: Path | None) -> Self:
+    def begin(cls, design: Design, weights: Weights, folder: Path | None, held: int) -> Self:
         """Begins with rows that have not been asked yet."""
         size = len(design)
-        state = cls(
-            zeros("labels", np.dtype(np.uint8), size, folder),
-            zeros("weights", np.dtype(np.float32), size, folder),
-            *(zeros(name, ROW, size, folder) for name in ("residual", "step", "breadth")),
-        )
+        labels = zeros("labels", np.dtype(np.uint8), size, folder)
+        own = zeros("weights", np.dtype(np.float32), size, folder)
         for block in design.blocks():
             facts = block.read(design.facts)
-            state.labels.write(block.start, np.ascontiguousarray(facts["labels"]))
-            state.weights.write(block.start, weights(facts).astype(np.float32))
-        return state
+            labels.write(block.start, np.ascontiguousarray(facts["labels"]))
+            own.write(block.start, weights(facts).astype(np.float32))
+        return cls(labels, own, folder, held, *_nothing())
+
+    def wake(self) -> None:
+        """Makes place for what the rows say, unless it is there."""
+        if len(self.residual) < len(self.labels):
+            self.residual, self.step, self.breadth = (
+                zeros(name, ROW, len(self.labels), None if place < self.held else self.folder)
+                for place, name in enumerate(_RESPONSES)
+            )
+
+    def rest(self) -> None:
+        """Frees the memory of what the rows say; a sweep that comes asks them anew."""
+        self.residual, self.step, self.breadth = _nothing()
 
     def facts(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         """Returns labels and weights of the rows of a block."""
@@ -50,3 +63,8 @@ class RowState:
     def response(self, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns residual, step and breadth of the rows of a block."""
         return block.read(self.residual), block.read(self.step), block.read(self.breadth)
+
+
+def _nothing() -> tuple[Array, Array, Array]:
+    residual, step, breadth = (zeros(name, ROW, 0, None) for name in _RESPONSES)
+    return residual, step, breadth

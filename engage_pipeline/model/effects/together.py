@@ -54,6 +54,7 @@ class Together:
                 fit.sweep(learn=left > 0)
                 with self._one:
                     self._advance(1)
+            fit.rows.rest()
             return then(fit)
 
         return self._pool.submit(run)

@@ -31,6 +31,7 @@ from engage_pipeline.model.effects.effects import Effect, effects_of
 from engage_pipeline.model.effects.fields import Clusters
 from engage_pipeline.model.effects.fitting import Fit
 from engage_pipeline.model.effects.kernels import K
+from engage_pipeline.model.effects.keyed_values import ROW
 from engage_pipeline.model.effects.leveling import level
 from engage_pipeline.model.effects.nesting import find_nested
 from engage_pipeline.model.effects.numbering import build_design
@@ -45,7 +46,7 @@ _ROW_BYTES, _LEAST_BYTES = 1_000, 4_000_000
 """Bytes of disk a row while effects are fitted, and of the last blocks of files: for the message of a full disk."""
 _HELD_BYTES = 65
 """Bytes of memory a row of a fit, with the keys of viewers. Beyond a quarter of engine.memory_limit for _LEAST_HELD
-fits, they are in files."""
+fits, they are in files, but for as many arrays of rows as that quarter holds of the fit that sweeps."""
 _LEAST_HELD = 2
 """Fits that are held beside those that run."""
 _MORE = 4
@@ -121,7 +122,8 @@ def _fits(
 
     Stores EFFECT_COLUMNS of each validation row in `columns`, by a fit without that row.
     """
-    threads, held = threads_of(settings), memory_bytes(settings.engine.memory_limit) // 4 // (len(design) * _HELD_BYTES)
+    threads, most = threads_of(settings), memory_bytes(settings.engine.memory_limit) // 4
+    held, responses = most // (len(design) * _HELD_BYTES), most // (len(design) * ROW.itemsize)
     state = folder if held < _LEAST_HELD else None
     at_once = max(1, min(threads, held - _LEAST_HELD, len(rows.folds) + 1))
     nested = find_nested(design, effects, folder / "nested", threads)
@@ -133,10 +135,11 @@ def _fits(
         Together(state, tracker.advance, threads, at_once) as fits,
     ):
         deviations = [effect.deviation for effect in effects]
-        training = Fit.begin(design, _of_training, nested, deviations, state and state / "training", threads)
+        training = Fit.begin(design, _of_training, nested, deviations, state and state / "training", threads, responses)
         for _ in range(first):
             training.sweep(learn=True)
             tracker.advance(1)
+        training.rows.rest()
         without = partial(_begin_without, fits, training, more)
         deciding = without(HOLDOUT_ROW, partial(_scored, design, columns, HOLDOUT_ROW), name="deciding")
         folds = [without(fold, partial(_dropped, design, columns, fold), name="passing") for fold in rows.folds]

@@ -185,6 +185,17 @@ def test_files_and_memory_give_the_same(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("in_files", [False, True])
+def test_a_fit_that_has_rested_goes_on_as_if_it_had_not(in_files: bool, tmp_path: Path) -> None:
+    records, _ = planted(4, 40, 10, COVARIANCE)
+    one, other = (
+        swept(fit_of(records, [HOUR, AUTHOR, VIEWER], tmp_path / name, in_files=in_files), 3, learn=True)
+        for name in ("a", "b")
+    )
+    other.rows.rest()
+    assert np.array_equal(scores_of(swept(one, 2)), scores_of(swept(other, 2)))
+
+
+@pytest.mark.parametrize("in_files", [False, True])
 def test_any_number_of_threads_finds_the_same(in_files: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To the last bit, since sums are made in the order of the blocks; a branch too."""
     monkeypatch.setattr(numbering, "BLOCK_ROWS", 100)

@@ -45,8 +45,10 @@ def test_files_of_a_name_are_those_of_its_newest_fit(tmp_path: Path) -> None:
         for number in (2, 3):
             fit = fits.begin(start, partial(half, number), 1, "one", lambda fit: fit).result()
         found = np.fromfile(tmp_path / "files/one/residual", np.float32).reshape(-1, 4)
-    assert np.array_equal(fit.rows.residual.read(), found)
+    alone = swept(start.branch(partial(half, 3), None), 1)
+    assert np.array_equal(alone.rows.residual.read(), found)
     assert (found.any(axis=1)).mean() == pytest.approx(2 / 3, abs=0.01)
+    assert len(fit.rows.residual) == 0, "what has ended holds nothing of what its rows said"
 
 
 def test_what_fails_is_told_and_stops_the_others(tmp_path: Path) -> None:

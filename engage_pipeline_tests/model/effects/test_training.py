@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,9 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import scratch_folder
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, EFFECT_LOGITS, VALIDATION, read_columns
 from engage_pipeline.model.effects.fitting import Fit
+from engage_pipeline.model.effects.keyed_values import InMemory
 from engage_pipeline.model.effects.leveling import level
+from engage_pipeline.model.effects.row_state import RowState
 from engage_pipeline.model.effects.scoring import EffectScorer, load_clusters
 from engage_pipeline.model.effects.tables import EFFECTS_FILE
 from engage_pipeline.model.effects.training import train_effects
@@ -157,6 +160,32 @@ def test_bytes_are_the_same_in_memory_and_in_files_by_any_number_of_threads(
 ) -> None:
     monkeypatch.setattr("engage_pipeline.model.effects.training._HELD_BYTES", bytes_a_row)
     refit(fitted, np.zeros(ROWS, np.bool_), tmp_path, threads)
+    for path in sorted(fitted[2].glob("effect*")):
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+@pytest.mark.parametrize("arrays", [0, 1, 2])
+def test_a_quarter_of_the_limit_holds_arrays_of_rows_of_the_fit_that_sweeps(
+    fitted: tuple[dict, pa.Table, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arrays: int
+) -> None:
+    """Where it is too little for whole fits. One that waits or is published holds none."""
+    in_memory, waiting = set[tuple[bool, ...]](), set[int]()
+    wake, branch = RowState.wake, Fit.branch
+
+    def watched(rows: RowState) -> None:
+        wake(rows)
+        in_memory.add(tuple(isinstance(one, InMemory) for one in (rows.residual, rows.step, rows.breadth)))
+
+    def branched(start: Fit, *where: Any) -> Fit:
+        waiting.add(len(start.rows.residual))
+        return branch(start, *where)
+
+    monkeypatch.setattr(RowState, "wake", watched)
+    monkeypatch.setattr(Fit, "branch", branched)
+    monkeypatch.setattr("engage_pipeline.model.effects.training.memory_bytes", lambda _: 4 * 16 * 3 * ROWS * arrays)
+    refit(fitted, np.zeros(ROWS, np.bool_), tmp_path, 2)
+    assert in_memory == {tuple(place < arrays for place in range(3))}
+    assert waiting == {0}
     for path in sorted(fitted[2].glob("effect*")):
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 

@@ -143,6 +143,12 @@ MUTATIONS = [
         "model/effects/row_state.py",
         "model/effects/test_fitting.py",
         ("weights(facts).astype(np.float32)", "np.ones(len(facts), np.float32)"),
+        ("None if place < self.held", "None if place <= self.held", TRAINING),
+        (
+            "        self.residual, self.step, self.breadth = _nothing()",
+            "        pass",
+            "model/effects/test_together.py",
+        ),
     ),
     *mutations(
         "effects",
@@ -151,7 +157,8 @@ MUTATIONS = [
         ("        self._stopped.set()", "        pass"),
         ("learn=left > 0", "learn=True"),
         ("learn=left > 0", "learn=False"),
-        ("        return then(fit)", "        then(fit)"),
+        ("            return then(fit)", "            then(fit)"),
+        ("            fit.rows.rest()\n", ""),
     ),
     *mutations(
         "effects",
@@ -159,6 +166,8 @@ MUTATIONS = [
         TRAINING,
         ("else (0, sweeps)", "else (0, 0)"),
         ("level(fit)\n    _score(fit", "_score(fit"),
+        ("        training.rows.rest()\n", ""),
+        ("most // (len(design) * ROW.itemsize)", "0"),
     ),
     *mutations(
         "effects",
