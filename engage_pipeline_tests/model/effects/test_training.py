@@ -150,6 +150,12 @@ def test_the_labels_of_a_fold_change_the_columns_of_all_rows_but_its_own(
     assert (after[~members] != before[~members]).mean() > 0.99
 
 
+def assert_same_effects(folder: Path, expected: Path) -> None:
+    """All files of the published effects are the same bytes."""
+    for path in sorted(expected.glob("effect*")):
+        assert (folder / path.name).read_bytes() == path.read_bytes(), path.name
+
+
 @pytest.mark.parametrize(("threads", "bytes_a_row"), [(1, 1 << 40), (2, 50), (5, 50), (3, 1 << 40)])
 def test_bytes_are_the_same_in_memory_and_in_files_by_any_number_of_threads(
     fitted: tuple[dict, pa.Table, Path],
@@ -160,8 +166,7 @@ def test_bytes_are_the_same_in_memory_and_in_files_by_any_number_of_threads(
 ) -> None:
     monkeypatch.setattr("engage_pipeline.model.effects.training._HELD_BYTES", bytes_a_row)
     refit(fitted, np.zeros(ROWS, np.bool_), tmp_path, threads)
-    for path in sorted(fitted[2].glob("effect*")):
-        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+    assert_same_effects(tmp_path, fitted[2])
 
 
 @pytest.mark.parametrize("arrays", [0, 1, 2])
@@ -186,8 +191,7 @@ def test_a_quarter_of_the_limit_holds_arrays_of_rows_of_the_fit_that_sweeps(
     refit(fitted, np.zeros(ROWS, np.bool_), tmp_path, 2)
     assert in_memory == {tuple(place < arrays for place in range(3))}
     assert waiting == {0}
-    for path in sorted(fitted[2].glob("effect*")):
-        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+    assert_same_effects(tmp_path, fitted[2])
 
 
 def test_all_columns_are_levelled(
