@@ -46,9 +46,8 @@ def kept_parts(out: Path, days: int) -> list[str]:
 
 
 def _mixed_parts(out: Path) -> list[str]:
-    """Returns the names of the parts of mixed days, which `out` has if it has the first one."""
-    found = sorted(path.name for path in (out / "train").glob("part-[0-9][0-9][0-9][0-9][0-9]"))
-    return found if EVALUATION_PART in found else []
+    """Returns the names of the parts of mixed days."""
+    return sorted(path.name for path in (out / "train").glob("part-[0-9][0-9][0-9][0-9][0-9]"))
 
 
 def refuse(
@@ -75,6 +74,7 @@ def refuse(
         raise UserError(f"{out}: is not a folder")
     if append:
         _refuse_another_world(out / WORLD_FILE, identity)
+        _refuse_unfinished(out)
         return
     for window in ("train", "validation", "test"):
         if existing := sorted((out / window).glob("part-*")):
@@ -88,3 +88,10 @@ def _refuse_another_world(path: Path, identity: WorldIdentity) -> None:
         raise UserError(f"{path}: {error.strerror}: no world to append to; leave out append to make one") from None
     if made != identity.text():
         raise UserError(f"{path}: {made.strip()} is not the world to append to, {identity.text().strip()}")
+
+
+def _refuse_unfinished(out: Path) -> None:
+    """Raises UserError if some parts of mixed days are missing: the first is written last."""
+    mixed = _mixed_parts(out)
+    if mixed and mixed[0] != EVALUATION_PART:
+        raise UserError(f"{out / 'train' / mixed[0]}: is of a world that was not finished; remove it, and make it anew")

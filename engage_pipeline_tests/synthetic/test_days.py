@@ -85,6 +85,16 @@ def test_what_is_kept_when_days_are_appended_is_told_in_one_line(
     ]
 
 
+def test_days_are_not_appended_to_mixed_parts_that_are_not_all_there(tmp_path: Path) -> None:
+    """The first of them is written last."""
+    synthesize(tmp_path, **SIZES)
+    (tmp_path / "train" / "part-00000").unlink()
+    before = digests(tmp_path)
+    with pytest.raises(UserError, match="part-00001: is of a world that was not finished; remove it"):
+        synthesize(tmp_path, **SIZES, days=22, append=True)
+    assert digests(tmp_path) == before
+
+
 @pytest.mark.parametrize("change", [{"rows": 2_000}, {"users": 301}, {"seed": 5}, {"world": Recipe.DRIFT}])
 def test_another_world_is_not_appended(tmp_path: Path, change: dict[str, object]) -> None:
     synthesize(tmp_path, **SIZES, days=1)

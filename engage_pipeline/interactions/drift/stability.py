@@ -54,10 +54,12 @@ def part_drift(profiles: Mapping[str, Path]) -> dict[str, dict[str, float]]:
 def drifted_parts(profiles: Mapping[str, Path], limit: float) -> dict[str, dict[str, float]]:
     """Returns parts with features whose index exceeds `limit` by more than chance explains, worst feature first.
 
-    They are compared with the parts that do not drift.
+    They are compared with the parts that do not drift. Empty if no part has a row.
     """
     parts = list(profiles)
     table = tabulated([read_profile(path) for path in profiles.values()])
+    if not table.features:
+        return {}
 
     def excess(counts: Counts, others: Counts) -> Counts:
         index = stability_index(counts, others, table.starts)

@@ -66,8 +66,8 @@ def similar_authors(
     with atomic.scratch_folder(spill_folder(settings), SHARDS_PREFIX) as scratch:
         read_follows(tweets, scratch, settings)
         (ranges,) = map_items("followers", _write_followers, [scratch], settings)
-        items = [_Item(scratch, *authors, top_n, threshold) for authors in ranges]
-        map_items("author_similarity", _write_pairs, items, settings, [stop - start for start, stop in ranges])
+        items = [_Item(scratch, *authors, top_n, threshold) for authors, _ in ranges]
+        map_items("author_similarity", _write_pairs, items, settings, [follows for _, follows in ranges])
         (facts,) = map_items("similar_authors", _write_table, [(scratch, items, output, top_n)], settings)
     return facts
 
@@ -113,8 +113,11 @@ class _Item:
         return self.folder / f"pairs-{self.start}.parquet"
 
 
-def _write_followers(_: Settings, folder: Path) -> list[tuple[int, int]]:
-    return planned(write_followers(folder))
+def _write_followers(_: Settings, folder: Path) -> list[tuple[tuple[int, int], int]]:
+    """Returns ranges of authors, and how many follows each has."""
+    followers = write_followers(folder)
+    starts = followers.starts
+    return [((start, stop), int(starts[stop] - starts[start])) for start, stop in planned(followers)]
 
 
 def _write_pairs(_: Settings, item: _Item) -> None:
@@ -131,9 +134,11 @@ def _write_table(_: Settings, work: tuple[Path, list[_Item], Path, int]) -> dict
     table = _table(author_ids(folder), followers.place, found)
     pq.write_table(table, output, compression="zstd")
     write_edges(table, output.parent)
-    degrees = np.bincount(np.bincount(_joined(found, "author"), minlength=len(followers.sizes)), minlength=top_n)
+    authors = len(followers.sizes)
+    most = max(min(top_n, authors), 1)
+    degrees = np.bincount(np.bincount(_joined(found, "author"), minlength=authors), minlength=most)
     return {
-        "authors": len(followers.sizes),
+        "authors": authors,
         "follows": int(followers.sizes.sum()),
         "edges": table.num_rows,
         "degrees": {str(degree): int(count) for degree, count in enumerate(degrees)},

@@ -17,9 +17,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from engage_pipeline.interactions.shards.grouping import NOT_COUNTED
-from engage_pipeline.interactions.shards.rows import Lists, Names, NarrowRows, Numbers, column_names, narrow_rows
+from engage_pipeline.interactions.shards.rows import (
+    Lists,
+    Names,
+    NarrowRows,
+    Numbers,
+    column_names,
+    narrow_rows,
+    ordered_names,
+)
 from engage_pipeline.interactions.shards.sides import Side
-from engage_pipeline.numerics.fingerprints import fingerprints
 
 RUN_ROWS = 1 << 21
 """Most rows of a file; while it is written, a row takes some 150 bytes of memory."""
@@ -214,13 +221,11 @@ class Runs:
     @cached_property
     def names(self) -> dict[str, list[str]]:
         """The names of coded values in all files, by raw column, ordered by fingerprint."""
-        found = {}
-        for key in self.side.nested:
-            if key.few:
-                texts = sorted({name for run in self.runs for name in run.names[key.column]})
-                order = np.argsort(fingerprints(pa.array(texts, pa.string())).view(np.uint64))
-                found[key.column] = [texts[place] for place in order.tolist()]
-        return found
+        return {
+            key.column: ordered_names(key.column, {name for run in self.runs for name in run.names[key.column]})
+            for key in self.side.nested
+            if key.few
+        }
 
     @cached_property
     def _recoded(self) -> list[dict[str, npt.NDArray[np.uint16]]]:

@@ -5,7 +5,7 @@ Ids are hashed (numerics.fingerprints); a hash of 0 is a missing id. What does n
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -18,7 +18,7 @@ import pyarrow as pa
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import open_coded
 from engage_pipeline.interactions.shards.sides import Side
-from engage_pipeline.numerics.fingerprints import checks, hashes
+from engage_pipeline.numerics.fingerprints import checks, fingerprints, hashes
 from engage_pipeline.schema import LABELS
 from engage_pipeline.settings.families import Key
 
@@ -110,11 +110,21 @@ class Names:
             if rows[place]:
                 counts[value] += rows[place]
                 lookup[place] = min(numbers.setdefault(value, len(numbers) + 1), MOST_NAMES)
-        if len(numbers) >= MOST_NAMES:
-            raise UserError(
-                f"{name}: {len(numbers):,} different values or more; at most {MOST_NAMES - 1:,} can be counted"
-            )
+        _require_few(name, numbers)
         return lookup[places]
+
+
+def ordered_names(name: str, values: Collection[str]) -> list[str]:
+    """Returns the `values` of the column `name`, ordered by fingerprint. Raises UserError if there are too many."""
+    _require_few(name, values)
+    texts = sorted(values)
+    order = np.argsort(fingerprints(pa.array(texts, pa.string())).view(np.uint64))
+    return [texts[place] for place in order.tolist()]
+
+
+def _require_few(name: str, values: Sized) -> None:
+    if len(values) >= MOST_NAMES:
+        raise UserError(f"{name}: {len(values):,} different values or more; at most {MOST_NAMES - 1:,} can be counted")
 
 
 def narrow_rows(

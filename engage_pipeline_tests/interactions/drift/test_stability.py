@@ -163,3 +163,9 @@ def test_nothing_drifts_where_no_row_is_left() -> None:
     some = {name: {"1": 5} for name in COMPARABLE_FEATURES}
     assert profile_drift({}, some) == profile_drift(some, {}) == {}
     assert profile_drift(some, some).keys() == set(COMPARABLE_FEATURES)
+
+
+def test_parts_without_rows_have_nothing_that_drifts(tmp_path: Path) -> None:
+    paths = {name: profile_at(tmp_path, name, feature_table(1, 1).slice(0, 0)) for name in ("part-0", "part-1")}
+    assert drifted_parts(paths, 0.25) == {}
+    assert part_drift(paths) == {"part-0": {}, "part-1": {}}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from engage_pipeline.engines.tasks import map_items
 from engage_pipeline.interactions.graphs import similarity
 from engage_pipeline.interactions.graphs.edges import EDGE_AUTHORS, EDGES
 from engage_pipeline.interactions.graphs.followers import Followers, author_ids, read_follows, write_followers
@@ -55,7 +57,26 @@ def find(folder: Path, followers: dict[str, str], top_n: int = 10, threshold: fl
 def test_scores_are_jaccard_similarities_of_the_follower_sets(tmp_path: Path) -> None:
     edges, facts = find(tmp_path, {"ana": "abc", "ben": "bcd", "cal": "z"})
     assert edges == [("ana", "ben", 0.5, 0), ("ben", "ana", 0.5, 0)]
-    assert facts == {"authors": 3, "follows": 7, "edges": 2, "degrees": {"0": 1, "1": 2} | dict.fromkeys("23456789", 0)}
+    assert facts == {"authors": 3, "follows": 7, "edges": 2, "degrees": {"0": 1, "1": 2, "2": 0}}
+
+
+@pytest.mark.parametrize(("top_n", "degrees"), [(2, {"0": 1, "1": 2}), (10**12, {"0": 1, "1": 2, "2": 0})])
+def test_degrees_end_with_the_most_that_an_author_can_have(tmp_path: Path, top_n: int, degrees: dict[str, int]) -> None:
+    _, facts = find(tmp_path, {"ana": "abc", "ben": "bcd", "cal": "z"}, top_n=top_n)
+    assert facts["degrees"] == degrees
+
+
+def test_work_is_shared_and_told_of_by_follows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six authors have followers a … f, of whom the author n has the first n; f follows one of them only."""
+    told: list[list[int]] = []
+
+    def spied(what: str, work: Any, items: Any, settings: Any, rows: Any = None) -> Any:
+        told.extend([rows] if what == "author_similarity" else [])
+        return map_items(what, work, items, settings, rows)
+
+    monkeypatch.setattr(similarity, "map_items", spied)
+    find(tmp_path, {f"author{size}": "abcdef"[:size] for size in range(1, 7)})
+    assert told == [[1 + 2 + 3 + 4 + 5 + 5]]
 
 
 def test_ties_are_broken_by_id_and_the_author_itself_counts(tmp_path: Path) -> None:

@@ -72,3 +72,18 @@ def test_counting_ends_where_two_ids_have_one_hash(
 
 def test_counting_with_whole_hashes_does_not(tmp_path: Path) -> None:
     count_training([write_typed(ROWS, tmp_path / "part.parquet")], tmp_path, tiny_settings(tmp_path))
+
+
+@pytest.mark.parametrize("parts", [["abcde"], ["abc", "cde"]], ids=["in one part", "in two parts"])
+def test_a_column_of_few_values_that_has_too_many_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: list[str]
+) -> None:
+    """Codes for four languages, of which there are five."""
+    paths = [
+        write_typed([exposure(n, "a", "v", 0, language=one) for n, one in enumerate(part)], tmp_path / part)
+        for part in parts
+    ]
+    count_training(paths, tmp_path, tiny_settings(tmp_path))
+    monkeypatch.setattr(narrow, "MOST_NAMES", 5)
+    with pytest.raises(UserError, match="language: 5 different values or more; at most 4 can be counted"):
+        count_training(paths, tmp_path, tiny_settings(tmp_path))
