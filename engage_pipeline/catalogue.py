@@ -185,14 +185,14 @@ ARTIFACTS: dict[str, Artifact] = {
                 "emde_sketches",
             ),
             ("trees.enabled", "features.effects", "max_n_parts", "training_threads"),
-            "8",
+            "9",
         ),
         Artifact(
             "trained_model",
             Stage.MODEL,
             ("candidate_model", "validation_features"),
             (),
-            "3",
+            "4",
             kept_setting="promotion.keep",
         ),
         Artifact(
@@ -209,7 +209,7 @@ ARTIFACTS: dict[str, Artifact] = {
                 *_REPORTED,
             ),
             ("evaluation", "trees.enabled", "max_n_parts"),
-            "7",
+            "8",
         ),
         Artifact("submission", Stage.SUBMISSION, ("trained_model", "test_features", "test_tweets"), (), "1"),
     )

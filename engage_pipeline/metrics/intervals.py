@@ -21,6 +21,8 @@ DRAWS = 200
 """The number of draws."""
 LEAST_DRAWS, ROWS_OF_DRAWS = 25, 200_000_000
 """AP reads each row in every draw: beyond a million rows it uses fewer draws, at least 25, to read 200 million rows."""
+LEAST_VIEWERS = 2
+"""With fewer, draws don't differ."""
 MEAN = "mean"
 """The name of the means over the engagements, beside the names of these."""
 LEVEL = 0.95
@@ -31,7 +33,8 @@ _Case = TypeVar("_Case", Score, Average)
 Viewers = NDArray[np.integer]
 """The viewer of each row, as a number from 0 on, int [n]."""
 Draws = NDArray[np.float64]
-"""A score in each draw: [DRAWS], or [DRAWS, 4] by engagement; NaN if a draw has one class only."""
+"""A score in each draw: [DRAWS], or [DRAWS, 4] by engagement; NaN if a draw has one class only, or there is one viewer,
+of whom every draw is the same."""
 
 
 def with_intervals(scores: Scores, labels: Labels, probabilities: Probabilities, viewers: Viewers) -> Scores:
@@ -91,6 +94,8 @@ def rce_draws(labels: Labels, probabilities: Probabilities, viewers: Viewers) ->
     losses = -np.log(np.where(labels, clipped, 1 - clipped))
     rows = np.ones((len(labels), 1))
     sums = sums_by_viewer(np.hstack([rows, labels, losses]), viewers)  # [viewers, 1 + 4 + 4]
+    if len(sums) < LEAST_VIEWERS:
+        return np.full((DRAWS, len(schema.TARGETS)), np.nan)
     found = np.array([weights @ sums for weights in drawn_viewers(len(sums))])
     count, positives, loss = np.split(found, [1, 1 + len(schema.TARGETS)], axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -107,6 +112,8 @@ def ap_draws(labels: Labels, probabilities: Probabilities, viewers: Viewers) -> 
     draws = min(DRAWS, max(LEAST_DRAWS, ROWS_OF_DRAWS // max(len(labels), 1)))
     found = np.full((draws, len(schema.TARGETS)), np.nan)
     people = int(viewers.max()) + 1 if len(viewers) else 0
+    if people < LEAST_VIEWERS:
+        return found
     for place in range(len(schema.TARGETS)):
         values = probabilities[:, place]
         order = np.argsort(-values, kind="stable")
@@ -133,12 +140,16 @@ def interval(draws: Draws) -> Interval | None:
 
 
 def viewer_numbers(ids: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
-    """Numbers the viewers' ids [n] from 0 on, in order of occurrence; rows without an id count as one viewer's.
+    """Numbers the viewers' ids [n] from 0 on, in order of occurrence; each row without an id is a viewer of its own.
 
-    A viewer with too many rows makes intervals wider, never narrower.
+    Those numbers follow the others. As some of these rows may be of one viewer, intervals may be too narrow.
     """
     flat = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
-    return flat.dictionary_encode(null_encoding="encode").indices.to_numpy().astype(np.int64)
+    encoded = flat.dictionary_encode()
+    missing = encoded.indices.is_null().to_numpy(zero_copy_only=False)
+    numbers = encoded.indices.fill_null(0).to_numpy().astype(np.int64)
+    numbers[missing] = len(encoded.dictionary) + np.arange(missing.sum())
+    return numbers
 
 
 def sums_by_viewer(values: NDArray[np.float64], viewers: Viewers) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from engage_pipeline import metrics, schema
@@ -67,6 +68,29 @@ def test_rows_of_a_viewer_are_drawn_together() -> None:
     assert np.allclose(rce_draws(*twice, np.concatenate([viewers, viewers])), once)
     strangers = rce_draws(*twice, np.concatenate([viewers, viewers + 300]))
     assert (strangers.std(axis=0) < 0.85 * once.std(axis=0)).all()
+
+
+def test_rows_without_an_id_are_viewers_of_their_own() -> None:
+    ids = pa.chunked_array([["b", None, "a"], [None, "b", None]], pa.string())
+    assert metrics.viewer_numbers(ids).tolist() == [0, 2, 1, 3, 0, 4]
+    assert metrics.viewer_numbers(ids.slice(1, 3).combine_chunks()).tolist() == [1, 0, 2]
+    assert metrics.viewer_numbers(pa.nulls(3, pa.string())).tolist() == [0, 1, 2]
+    assert metrics.viewer_numbers(pa.array([], pa.string())).tolist() == []
+
+
+def test_rows_without_ids_have_the_interval_of_strangers() -> None:
+    labels, probabilities, _ = rows(300, 300)
+    found = rce_draws(labels, probabilities, metrics.viewer_numbers(pa.nulls(300, pa.string())))
+    assert np.array_equal(found, rce_draws(labels, probabilities, np.arange(300)))
+    assert (found.std(axis=0) > 1).all()
+
+
+def test_one_viewer_alone_gives_no_interval() -> None:
+    """Each draw would be all of the viewer's rows: an interval without width, which says the opposite of the truth."""
+    labels, probabilities, viewers = rows(60, 1)
+    for draws in (rce_draws, ap_draws):
+        assert interval(draws(labels, probabilities, viewers)[:, 0]) is None
+        assert interval(draws(labels, probabilities, rows(60, 2)[2])[:, 0]) is not None
 
 
 def test_two_models_are_drawn_in_pairs() -> None:

@@ -1,1 +1,1 @@
-"""The features of whole parts."""
+"""The features of parts, and of single rows."""

@@ -1,1 +1,1 @@
-"""LightGBM trees over the features, the effects and the sketches."""
+"""LightGBM trees over the features, the pretrained network's logits and the effects."""

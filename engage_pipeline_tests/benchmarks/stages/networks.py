@@ -23,7 +23,7 @@ JUDGED_ROWS = 16_384
 
 @contextmanager
 def network_demo(world: World) -> Iterator[Work]:
-    """The demo's network (hidden 256, sketch 8 x 64) on the training rows; every pass counts its rows."""
+    """The demo's network (hidden 256, three members, no sketches) on the training rows; every pass counts its rows."""
     from engage_pipeline.model.network.pretraining import pretrain_network
 
     store = world.store
