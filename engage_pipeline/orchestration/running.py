@@ -77,8 +77,8 @@ def run_pipeline(
         steps = _that_can_be_made(store, steps)
         for step in steps:
             LOGGER.info("%s: to be made (%s)", label(step.artifact, step.key), step.reason)
-        if any(step.key is not None for step in steps) and names != ["tweet_parts"]:
-            register_parts(instance, store.parts())
+        if keys := [step.key for step in steps if step.key is not None]:
+            register_parts(instance, [*store.parts(), *keys])  # a part may have come since those of the folder were
         runs = batches(instance, steps, settings)
         if failures := materialize(definitions, instance, runs, tags, warnings, done):
             raise UserError("; ".join(failures))

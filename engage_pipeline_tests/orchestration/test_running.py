@@ -85,6 +85,17 @@ def test_a_file_that_is_spoiled_meanwhile_does_not_stop_a_run(
         running.run_pipeline(Pipeline(config=str(config)), instance, ["test_tweets"])
 
 
+def test_a_part_that_comes_while_a_run_begins_is_taken(
+    config: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the folder that registers its parts, and the one that plans."""
+    parts = config.parent / "raw" / "train"
+    other = (parts / "part-00000").read_bytes().replace(b"TopLevel", b"Quote")
+    monkeypatch.setattr(running, "send_unsent", lambda _: (parts / "part-00009").write_bytes(other))
+    made = running.run_pipeline(Pipeline(config=str(config)), instance, ["tweet_parts"])
+    assert [step.key for step in made] == ["part-00000", "part-00001", "part-00002", "part-00009"]
+
+
 def test_a_backfill_and_a_command_keep_the_settings_that_they_started_with(
     config: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""Changes of the training parts since the network was trained."""
+"""What a training would bring: changed parts since the last one that ended, and a candidate that was not judged."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from engage_pipeline.store.store import ArtifactStore
 
 FEATURES = "interaction_features"
 TWEETS = "tweet_parts"
+CANDIDATE, MODEL = "candidate_model", "trained_model"
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,25 @@ def part_changes(trained: Mapping[str, str], now: Mapping[str, str | None]) -> P
 
 
 def changes_since_training(store: ArtifactStore) -> PartChanges | None:
-    """Returns how the ingested parts differ from those of the network's training; None if it was never trained.
+    """Returns how the ingested parts differ from those of the candidate's training; None if no model was ever judged.
 
+    The candidate is the last that is trained: where a training failed before, what it learned of is still a change.
     Raises UserError if a manifest can't be read.
     """
-    network = store.manifest("pretrained_network")
-    if network is None:
+    candidate = store.manifest(CANDIDATE)
+    if candidate is None or store.manifest(MODEL) is None:
         return None
     prefix = label(FEATURES, "")
     trained = {
-        name.removeprefix(prefix): version for name, version in network.inputs.items() if name.startswith(prefix)
+        name.removeprefix(prefix): version for name, version in candidate.inputs.items() if name.startswith(prefix)
     }
-    return part_changes(trained, {key: _features_version(store, key) for key in store.parts_of("pretrained_network")})
+    return part_changes(trained, {key: _features_version(store, key) for key in store.parts_of(CANDIDATE)})
+
+
+def candidate_waits(store: ArtifactStore) -> bool:
+    """Returns whether there is a candidate of which no decision was made. Raises UserError as above."""
+    candidate, model = store.manifest(CANDIDATE), store.manifest(MODEL)
+    return candidate is not None and model is not None and model.inputs[CANDIDATE] != candidate.version
 
 
 def _features_version(store: ArtifactStore, key: str) -> str | None:

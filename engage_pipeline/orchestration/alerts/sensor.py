@@ -50,11 +50,15 @@ class Memory(BaseModel, frozen=True):
 
     @classmethod
     def read(cls, cursor: str | None, now: float) -> Self:
-        """Reads a cursor; without one, or with a damaged one, what failed before now is not told."""
+        """Reads a cursor; without one, or with a damaged one, what failed before now is not told.
+
+        Times that are still to come are of a clock that was ahead: they count as now.
+        """
         try:
-            return cls.model_validate_json(cursor or "")
+            found = cls.model_validate_json(cursor or "")
         except ValidationError:
             return cls(first=now, last=now)
+        return found.model_copy(update={"first": min(found.first, now), "last": min(found.last, now)})
 
 
 def alert_sensors() -> list[dg.SensorDefinition]:
@@ -91,7 +95,7 @@ def alerts(context: dg.SensorEvaluationContext, pipeline: Pipeline) -> dg.SkipRe
 def _observed(instance: dg.DagsterInstance, pipeline: Pipeline, memory: Memory, now: float) -> Memory:
     """Adds the notices of what happened since the last tick."""
     runs = list(_failed_runs(instance, memory))
-    found = [failed_run(instance, run) for run in runs if STARTED_BY_TAG not in run.tags]
+    found = [failed_run(instance, run) for run in runs if not _told_by_another(run)]
     candidate, notice = _judged(pipeline)
     if notice is not None and candidate != memory.candidate:
         found.append(notice)
@@ -105,15 +109,18 @@ def _observed(instance: dg.DagsterInstance, pipeline: Pipeline, memory: Memory, 
 
 
 def _failed_runs(instance: dg.DagsterInstance, memory: Memory) -> Iterator[dg.DagsterRun]:
-    """Yields the runs that failed since the last tick, the oldest first.
-
-    A run that another one started fails that one too, which is told instead.
-    """
+    """Yields the runs that failed since the last tick, the oldest first."""
     after = datetime.fromtimestamp(max(memory.first, memory.last - _OVERLAP_SECONDS), UTC)
     failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=after)
     for record in reversed(instance.get_run_records(filters=failed, limit=1000)):
         if record.dagster_run.run_id not in memory.runs:
             yield record.dagster_run
+
+
+def _told_by_another(run: dg.DagsterRun) -> bool:
+    """Returns whether another run started this one, fails with it and is told instead. Who runs a run again, in the UI,
+    gives it the tags of the first time; its starter has ended."""
+    return STARTED_BY_TAG in run.tags and run.parent_run_id is None
 
 
 def _judged(pipeline: Pipeline) -> tuple[str, Notice | None]:

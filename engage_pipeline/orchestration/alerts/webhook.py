@@ -61,7 +61,10 @@ def configured() -> Webhook | None:
     url = os.environ.get(VARIABLE, "").strip()
     if not url:
         return None
-    parts = urllib.parse.urlsplit(url)
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:  # brackets that hold no address
+        parts = urllib.parse.urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise UserError(f"{VARIABLE}: not an http:// or https:// URL")
     shape = os.environ.get(SHAPE_VARIABLE, "").strip() or _shape_of(parts.hostname)

@@ -106,8 +106,8 @@ class RunParts:
 def parts_of_run(context: dg.AssetExecutionContext, store: ArtifactStore) -> RunParts:
     """Returns the parts of the run; skips those whose raw file is gone, which a backfill of *All* also asks for.
 
-    A single part that a person chose is not skipped: making it fails with the reason. Raises UserError if the folder
-    of the parts is gone.
+    A single part that a person chose is not skipped: ingesting it fails with the reason, and what was ingested of it
+    before makes its features. Raises UserError if the folder of the parts is gone.
     """
     keys = list(context.partition_keys)
     if len(keys) == 1 and BACKFILL_TAG not in context.run.tags:

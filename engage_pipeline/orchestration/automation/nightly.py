@@ -3,7 +3,7 @@
 import dagster as dg
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.model.promotion.retraining import changes_since_training
+from engage_pipeline.model.promotion.retraining import CANDIDATE, candidate_waits, changes_since_training
 from engage_pipeline.orchestration.resources import Pipeline
 from engage_pipeline.plurals import counted
 from engage_pipeline.settings.operating import AutomationSettings
@@ -20,8 +20,10 @@ def nightly_decision(store: ArtifactStore, *, running: bool) -> tuple[bool, str]
     changes = changes_since_training(store)
     if changes is None:
         return False, "there is no model yet: start the first training with the job `everything` or `engage run`"
+    if not changes and candidate_waits(store):
+        return True, "the last training ended before it was decided whether its model predicts"
     if not changes:
-        parts = counted(len(store.parts_of("pretrained_network")), "part")
+        parts = counted(len(store.parts_of(CANDIDATE)), "part")
         return False, f"no part has changed since the last training ({parts})"
     return True, str(changes)
 

@@ -136,7 +136,8 @@ def _range(start: str, end: str, registered: Sequence[str]) -> set[str]:
 
 def _lost(instance: dg.DagsterInstance, cursor: Cursor, now: float) -> frozenset[str]:
     """Returns run keys requested more than LOST_SECONDS ago without a run in Dagster: the daemon was killed in the
-    middle of a tick, or the run was deleted."""
+    middle of a tick, or the run was deleted. A request from a time to come is of a clock that was ahead: it is as old.
+    """
     asked = [seen.asked for seen in cursor.parts.values() if seen.asked]
-    keys = {request.run_key for request in asked if now - request.at > LOST_SECONDS}
+    keys = {request.run_key for request in asked if not 0 <= now - request.at <= LOST_SECONDS}
     return frozenset(key for key in keys if not instance.get_runs(dg.RunsFilter(tags={_RUN_KEY: key}), limit=1))

@@ -1,6 +1,8 @@
 """Failed runs and models that are turned down reach a real receiver once, without a word of the data."""
 
 import json
+import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -173,6 +175,36 @@ def test_a_wrong_url_is_told_in_the_tick(
     monkeypatch.setenv(VARIABLE, "slack")
     assert alert_sensors() == [alerts]
     assert tick(instance, pipeline, None) == ("", "ENGAGE_ALERT_WEBHOOK: not an http:// or https:// URL")
+
+
+def test_a_run_that_a_person_runs_again_is_told_although_another_run_had_started_it(
+    instance: dg.DagsterInstance, pipeline: Pipeline, found: Receiver
+) -> None:
+    """Dagster gives it the tags of the first time, and the ids of that run."""
+    cursor, _ = tick(instance, pipeline, None)
+    first = fail(instance, **{STARTED_BY_TAG: "a job that ended"})
+    cursor, said = tick(instance, pipeline, cursor)
+    assert said == "0 notices sent"
+    again = dg.DagsterRun(
+        "ingest_parts",
+        run_id=str(uuid.uuid4()),
+        status=dg.DagsterRunStatus.STARTED,
+        parent_run_id=first,
+        root_run_id=first,
+        tags={STARTED_BY_TAG: "a job that ended"},
+    )
+    instance.add_run(again)
+    instance.report_run_failed(again)
+    assert tick(instance, pipeline, cursor)[1] == "1 notice sent"
+
+
+def test_a_clock_that_was_ahead_hides_no_failure(
+    instance: dg.DagsterInstance, pipeline: Pipeline, found: Receiver
+) -> None:
+    ahead = Memory(first=time.time() + 3600, last=time.time() + 3600).model_dump_json()
+    cursor, _ = tick(instance, pipeline, ahead)
+    fail(instance)
+    assert tick(instance, pipeline, cursor)[1] == "1 notice sent"
 
 
 def test_a_damaged_cursor_begins_anew() -> None:

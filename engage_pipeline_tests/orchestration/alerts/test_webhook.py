@@ -55,7 +55,7 @@ def test_the_host_tells_the_shape_and_a_variable_overrules_it(monkeypatch: pytes
 def test_what_is_no_url_or_no_shape_is_told_without_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     assert configured() is None
-    for url in ("file:///etc/secret", "hooks.slack.com/secret", "https:///secret"):
+    for url in ("file:///etc/secret", "hooks.slack.com/secret", "https:///secret", "https://[secret/x"):
         monkeypatch.setenv(VARIABLE, url)
         with pytest.raises(UserError, match=r"^ENGAGE_ALERT_WEBHOOK: not an http:// or https:// URL$"):
             configured()

@@ -275,8 +275,8 @@ def test_two_do_not_forget_at_once(world: Path) -> None:
 def test_a_bad_list_is_named_before_anything_is_changed(world: Path) -> None:
     delete(world)
     before = versions(world)
-    (world / "deletions" / "users-b").write_text("one two", encoding="ascii")
-    with pytest.raises(UserError, match=r"users-b: line 1: 'one two' is not one id"):
+    (world / "deletions" / "users-b").write_text("one\0two", encoding="ascii")
+    with pytest.raises(UserError, match=r"users-b: line 1: 'one\\x00two' is not one id"):
         forgotten_in(world)
     assert versions(world) == before
 

@@ -58,6 +58,21 @@ def test_it_skips_until_a_part_changes_and_says_which(world: Path, instance: dg.
     assert not nightly_decision(worlds.store_of(config), running=True)[0]
 
 
+def test_a_training_that_did_not_end_is_asked_for_again(world: Path) -> None:
+    config = world / "config.yaml"
+    store = worlds.store_of(config)
+    parts = world / "raw" / "train"
+    (parts / "part-00009").write_bytes((parts / "part-00000").read_bytes().replace(b"TopLevel", b"Quote"))
+    worlds.run(config, "pretrained_network")
+    changes = "1 part added (part-00009), 3 changed (part-00000, part-00001, part-00002)"
+    assert nightly_decision(store, running=False) == (True, changes)
+    worlds.run(config, "candidate_model")
+    retrain, reason = nightly_decision(store, running=False)
+    assert (retrain, reason) == (True, "the last training ended before it was decided whether its model predicts")
+    worlds.run(config)
+    assert nightly_decision(store, running=False) == (False, "no part has changed since the last training (4 parts)")
+
+
 def test_a_broken_settings_file_is_one_line(tmp_path: Path, instance: dg.DagsterInstance) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("sketch_width: many", encoding="utf-8")

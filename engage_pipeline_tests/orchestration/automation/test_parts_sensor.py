@@ -305,6 +305,13 @@ def test_a_request_that_no_run_came_of_is_made_again_after_a_while(
     assert watch.requested(watch.tick()) == [PARTS]
 
 
+def test_a_request_of_a_clock_that_was_ahead_is_made_again(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert watch.requested(watch.tick()) == [PARTS]
+    now = sensor_module.time.time()
+    monkeypatch.setattr(sensor_module.time, "time", lambda: now - 3600)
+    assert watch.requested(watch.tick()) == [PARTS]
+
+
 def test_a_cursor_from_elsewhere_is_forgotten(watch: Watch) -> None:
     watch.execute(watch.tick())
     watch.cursor = Cursor("elsewhere").to_json().replace("1", "9")
