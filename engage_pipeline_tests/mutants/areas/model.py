@@ -286,6 +286,17 @@ MUTATIONS = [
         "model/promotion/test_retraining.py",
         ("if now[key] != trained[key]", "if now[key] is None"),
         ("removed=tuple(sorted(trained.keys() - now.keys()))", "removed=()"),
+        ("candidate is None or store.manifest(MODEL) is None", "candidate is None"),
+        ("model.inputs[CANDIDATE] != candidate.version", "False"),
+    ),
+    *mutations(
+        "scores",
+        "metrics/intervals.py",
+        "metrics/test_intervals.py",
+        ("numbers[missing] = len(encoded.dictionary) + np.arange(missing.sum())", "numbers[missing] = 0"),
+        ("len(encoded.dictionary) + np.arange(missing.sum())", "len(encoded.dictionary)"),
+        ("    if len(sums) < LEAST_VIEWERS:", "    if False:"),
+        ("    if people < LEAST_VIEWERS:", "    if False:"),
     ),
     *mutations(
         "scores",
