@@ -13,8 +13,8 @@ from engage_pipeline.settings.families import COUNTER_FAMILIES
 HEADER = """# Commands
 
 `engage COMMAND --help` shows the same on the terminal. The exit status is 0, 1 for a mistake in data, settings or
-names, 2 for an option that there is not or that lacks its value, 130 or 143 for a command that was stopped, 141 where
-the reader of its output ended.
+names, 2 for a command or an option that there is not, and for an option that lacks its value or has one that can't be
+(`--threads 0`, `--row x`), 130 or 143 for a command that was stopped, 141 where the reader of its output ended.
 
 This page is made by `python -m engage_pipeline_tests.documented commands`; a test holds it to the code.
 """

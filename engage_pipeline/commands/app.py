@@ -5,9 +5,12 @@ Commands import heavy modules inside: `engage --help` loads neither Dagster nor 
 
 import io
 import logging
+import os
+import select
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -73,33 +76,63 @@ def run_command() -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as on standard error: no character breaks a table
     try:
-        app(prog_name="engage")
-    except SystemExit as end:
-        stopping.end_if_told()
-        documents.finish()
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
+        return _run_to_its_document()
     except StdoutClosedError:
-        documents.finish()
         return _PIPE_CLOSED
     except UserError as error:
         return _failed(str(error), error.details)
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _silence_closed_pipes():
+            with suppress(UserError, OSError):
+                documents.finish()
+            return _PIPE_CLOSED
         words = full_disk.in_words(error) if full_disk.is_full(error) else refusals.in_words(error)
         if words is None:
             stopping.end_if_told()
-            documents.finish(f"{type(error).__name__}: {error}")
+            with suppress(UserError, OSError):
+                documents.finish(f"{type(error).__name__}: {error}")
             raise
         return _failed(words)
+
+
+def _run_to_its_document() -> int:
+    """Runs the command and writes its document, if it has one; returns the exit status."""
+    try:
+        app(prog_name="engage")
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # typer ends at any broken pipe, without a word
+            raise end.__context__ from None
+        stopping.end_if_told()
+        documents.finish()
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     documents.finish()
     return 0
 
 
+def _silence_closed_pipes() -> bool:
+    """Returns whether standard output or standard error is a pipe whose reader has ended.
+
+    Such a pipe is led to the null device: what is still in its buffer would fail again when Python ends.
+    """
+    poll = select.poll()
+    for descriptor in (1, 2):
+        poll.register(descriptor, 0)
+    closed = [descriptor for descriptor, state in poll.poll(0) if state & select.POLLERR]
+    for descriptor in closed:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, descriptor)
+        os.close(null)
+    return bool(closed)
+
+
 def _failed(line: str, details: Mapping[str, Any] | None = None) -> int:
     """Reports an error of one line, or of a line for each of several mistakes."""
-    for one in line.split("\n"):
-        typer.echo(f"engage: {one}", err=True)
+    with suppress(OSError):  # nobody reads standard error any more
+        for one in line.split("\n"):
+            typer.echo(f"engage: {one}", err=True)
     stopping.end_if_told()
-    documents.finish(line, details)
+    with suppress(UserError, OSError):  # a document that can't be written: the line has told the first error
+        documents.finish(line, details)
     return 1
 
 

@@ -37,7 +37,8 @@ def compare(
 ) -> None:
     """Run presets on synthetic worlds and write their scores, shares of the oracle, time and memory to results.md.
 
-    Outcomes that are already in the folder are kept, so a stopped comparison resumes.
+    Outcomes that are already in the folder are kept, so a stopped comparison resumes. Variables ENGAGE__SECTION__KEY do
+    not count.
     """
     from engage_pipeline.comparison.comparison import PAGE, Plan
     from engage_pipeline.comparison.comparison import compare as run_comparison

@@ -4,15 +4,16 @@ Whatever else is printed, by this program or a library, goes to standard error. 
 docs/operations.md. What does not belong here: the content of the documents (the commands).
 """
 
+import io
 import json
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 import typer
 
+from engage_pipeline.files.outputs import StdoutClosedError, require_stdout
 from engage_pipeline.machine import stopping
 
 ERROR = "error"
@@ -29,9 +30,13 @@ def wanted(context: typer.Context, value: bool) -> bool:
 
 
 def take_output() -> None:
-    """Keeps standard output for the document, and leads whatever is printed to standard error."""
+    """Keeps standard output for the document, and leads whatever is printed to standard error.
+
+    Raises UserError if standard output is closed.
+    """
     global _output  # noqa: PLW0603
     if _output is None:
+        require_stdout()
         sys.stdout.flush()
         _output = os.dup(1)
         os.dup2(2, 1)
@@ -53,13 +58,24 @@ def put(document: Mapping[str, Any]) -> None:
 
 def finish(error: str | None = None, details: Mapping[str, Any] | None = None) -> None:
     """Writes the document if one was asked for and not written yet; with an error its line, and figures if there are
-    any."""
+    any. Raises StdoutClosedError if its reader has ended, and OSError if the disk is full."""
     global _output
     output, _output = _output, None
     if output is None:
         return
     if error is not None:
         _document.update({ERROR: error, **({"details": dict(details)} if details else {})})
-    with suppress(BrokenPipeError), os.fdopen(output, "w", encoding="utf-8") as file:  # head ends early
-        values = {name: value() if callable(value) else value for name, value in _document.items()}
-        file.write(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    values = {name: value() if callable(value) else value for name, value in _document.items()}
+    text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        with os.fdopen(output, "wb", buffering=0) as file:
+            _write_all(file, text.encode("utf-8"))
+    except BrokenPipeError as broken:  # head ends early
+        raise StdoutClosedError("standard output: its reader has ended (broken pipe)") from broken
+
+
+def _write_all(file: io.RawIOBase, content: bytes) -> None:
+    """Writes without a buffer: one that could not be written is written again, and fails again, when it is closed."""
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) or 0 :]

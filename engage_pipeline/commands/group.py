@@ -1,10 +1,12 @@
 """How `engage` shows its commands, and what a mistake in the command line says."""
 
+from contextlib import suppress
 from typing import Any
 
 from typer.core import TyperGroup
 
 from engage_pipeline.commands import documents
+from engage_pipeline.errors import UserError
 
 _JSON = "--json"
 
@@ -25,8 +27,9 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except Exception as error:
             if hasattr(error, "format_message") and self._writes_documents(ctx, arguments):
-                documents.take_output()
-                documents.finish(error.format_message())
+                with suppress(UserError, OSError):  # a document that can't be written: the mistake is told all the same
+                    documents.take_output()
+                    documents.finish(error.format_message())
             raise
 
     def _writes_documents(self, ctx: Any, arguments: list[str]) -> bool:

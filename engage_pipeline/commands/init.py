@@ -3,6 +3,7 @@
 The files stand in `new_folder/`; the repository's own dagster.yaml and workspace.yaml are the same.
 """
 
+import os
 import shlex
 from importlib import resources
 from pathlib import Path
@@ -28,7 +29,10 @@ def init(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: {error.strerror}") from error
-    there = [name for name in (*FILES.values(), SCHEMA) if (folder / name).exists()]
+    there = [name for name in (*FILES.values(), SCHEMA) if os.path.lexists(folder / name)]
+    if wrong := [folder / name for name in there if not (folder / name).is_file()]:
+        found = "not a file" if wrong[0].exists() else "a link that leads nowhere"
+        raise UserError(f"{wrong[0]}: {found}; remove it, or prepare another folder")
     source = resources.files(__package__) / "new_folder"
     texts = {target: (source / name).read_text(encoding="utf-8") for name, target in FILES.items()}
     missing = {name: text for name, text in {**texts, SCHEMA: f"{settings_schema()}\n"}.items() if name not in there}

@@ -132,13 +132,17 @@ def explain(
     engagement. The row is treated as a test row. A row of a training or validation part is itself counted in these
     counters.
     """
+    from engage_pipeline.files.raw_parts import find_part
     from engage_pipeline.submission.explanation.as_json import write_json
     from engage_pipeline.submission.explanation.as_text import to_text
     from engage_pipeline.submission.explanation.explain import explain as explain_line
+    from engage_pipeline.submission.safe_output import require_safe
 
     output = None if json is None else find_output(json)
     with _without_log_lines():
         settings = chosen_settings(config, preset, values)
+        if output is not None:
+            require_safe(output, [find_part(part, follow_links=settings.follow_links)], settings)
         explained = explain_line(part, row, settings, threads=threads, allow_mixed=allow_mixed)
     if output is None or not output.is_stdout:
         typer.echo(to_text(explained))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.machine import stopping
+from engage_pipeline.settings.overrides import without_settings
 
 _ENGAGE = "from engage_pipeline.cli import main; main()"
 _PREFIX = "engage: "
@@ -44,9 +45,10 @@ def run_engage(arguments: Sequence[str], log: Path, *, home: Path | None = None)
 def run_python(arguments: Sequence[str], log: Path, *, home: Path | None = None) -> Cost:
     """Runs Python, with `home` as DAGSTER_HOME, and appends its output to `log`.
 
-    Raises UserError with the command's last line of output if it fails.
+    Variables ENGAGE__SECTION__KEY do not reach it: a run's settings are those of its own file. Raises UserError with
+    the command's last line of output if it fails.
     """
-    environment = dict(os.environ) | ({} if home is None else {"DAGSTER_HOME": str(home.resolve())})
+    environment = without_settings(os.environ) | ({} if home is None else {"DAGSTER_HOME": str(home.resolve())})
     started = time.monotonic()
     process: subprocess.Popen[bytes] | None = None
     try:

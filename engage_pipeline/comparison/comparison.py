@@ -1,6 +1,7 @@
 """A whole comparison: which contenders run on which worlds, the runs still missing, and the page of tables."""
 
 import logging
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from engage_pipeline.comparison.tables import number_text
 from engage_pipeline.comparison.worlds import Variant, WorldSpec, make_world
 from engage_pipeline.files.atomic import atomic_file, exclusive
 from engage_pipeline.progress import progress
+from engage_pipeline.settings.overrides import without_settings
 
 LOGGER = logging.getLogger("engage_pipeline")
 PAGE = "results.md"
@@ -53,11 +55,16 @@ class Plan:
 def compare(folder: Path, plan: Plan, common: Mapping[str, Any], command: str) -> list[RunOutcome]:
     """Runs every job without an outcome in `folder`, then writes `results.md` there; returns all outcomes.
 
-    `common` overrides settings of every preset. `command` is the first line of the page, which is written anew after
-    each run. A failed run is shown in the tables and tried again the next time. Raises UserError if another comparison
-    is running in `folder` or a world can't be made.
+    `common` overrides settings of every preset; variables ENGAGE__SECTION__KEY don't, and a log line names them.
+    `command` is the first line of the page, which is written anew after each run. A failed run is shown in the tables
+    and tried again the next time. Raises UserError if another comparison is running in `folder` or a world can't be
+    made.
     """
     jobs = list(plan.jobs())
+    if ignored := sorted(os.environ.keys() - without_settings(os.environ).keys()):
+        LOGGER.warning(
+            "comparison: these variables do not count, as its settings come from --config alone: %s", ", ".join(ignored)
+        )
     folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder / ".lock", f"{folder}: another comparison is running there"):
         outcomes = [_kept(folder, world, one, common) for world, one in jobs]

@@ -17,7 +17,7 @@ from engage_pipeline.comparison.outcomes import RunOutcome
 from engage_pipeline.comparison.variants import seen_viewers
 from engage_pipeline.comparison.worlds import RawFiles, Variant, WorldSpec
 from engage_pipeline.errors import UserError
-from engage_pipeline.settings.settings import Settings, load_settings
+from engage_pipeline.settings.settings import Settings, settings_from
 from engage_pipeline.store.facts import Facts
 from engage_pipeline.store.file_names import RESULTS
 from engage_pipeline.store.store import ArtifactStore
@@ -45,8 +45,9 @@ def measure(
 ) -> RunOutcome:
     """Runs `contender` in `folder` and scores its results.csv, which is kept with the log.
 
-    It starts from scratch, or from the artifacts in `begin` and makes those again that its settings change. Its
-    artifacts are removed after scoring, unless `keep`. A failed run gives an outcome with its error message.
+    Its settings are those of its preset and `common`; the environment has none of them. It starts from scratch, or from
+    the artifacts in `begin` and makes those again that its settings change. Its artifacts are removed after scoring,
+    unless `keep`. A failed run gives an outcome with its error message.
     """
     key = contender.key(common, world)
     values = contender.shown(common)
@@ -58,11 +59,10 @@ def measure(
         for name in _DECIDED:
             shutil.rmtree(work / name, ignore_errors=True)
     try:
-        config = _write_yaml(folder / "config.yaml", contender.settings(common, raw, work))
+        chosen = contender.settings(common, raw, work)
+        config = _write_yaml(folder / "config.yaml", chosen)
         _write_yaml(folder / "dagster.yaml", _INSTANCE)
-        settings = load_settings(config)
-        if settings.mirror is not None:
-            raise UserError(f"{settings.mirror}: engage compare has no mirror; unset ENGAGE__MIRROR")
+        settings = settings_from(chosen, folder=folder.resolve(), source=str(config))
         cost = _run(contender, config, settings, folder)
         kept = _strangers(raw) if world.variant is Variant.STRANGERS else None
         report = score_predictions(folder / RESULTS, raw.labels, raw.oracle, settings, kept)

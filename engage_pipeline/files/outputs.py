@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,11 +55,30 @@ class Output:
         """Returns the folder in which to write the target first: its own, or `otherwise` if it is not on this disk."""
         return self.target.parent if isinstance(self.target, Path) else otherwise
 
+    def refuse_among(self, inputs: Iterable[Location], folders: Iterable[Path] = ()) -> None:
+        """Raises UserError if writing here would replace one of the files `inputs`, or a file below one of `folders`,
+        which hold published artifacts. A standard output that the shell leads to an input counts too."""
+        if any(self._replaces(one) for one in inputs):
+            raise UserError(f"{self.path}: is an input; give another output")
+        target = self.target.resolve() if isinstance(self.target, Path) else None
+        if target is not None and any(target.is_relative_to(folder.resolve()) for folder in folders):
+            raise UserError(f"{self.path}: leads into the published artifacts; give another output")
+
+    def _replaces(self, other: Location) -> bool:
+        if isinstance(other, ObjectPath) or isinstance(self.target, ObjectPath):
+            return str(other) == str(self.target)  # without credentials and options
+        try:
+            own = os.fstat(1) if self.is_stdout else Path(str(self.target or self.path)).stat()
+            return stat.S_ISREG(own.st_mode) and os.path.samestat(own, other.stat())
+        except OSError:
+            return False
+
     @contextmanager
     def stream(self) -> Iterator[IO[bytes]]:
         """Opens the stream; a pipe waits for its reader. Raises UserError if it can't be written to."""
         try:
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
             descriptor = os.dup(1) if self.is_stdout else os.open(str(self.path), os.O_WRONLY | os.O_NOCTTY)
             raw = _Stream(self.path, descriptor)
         except OSError as error:
@@ -106,6 +125,7 @@ def find_output(path: Location) -> Output:
             raise UserError(f"{path}: is a folder")
         return Output(path, path)
     if path == STDOUT:
+        require_stdout()
         return Output(path, None, is_stdout=True)
     try:
         target = _behind_links(path)
@@ -113,13 +133,19 @@ def find_output(path: Location) -> Output:
         if target is not None and (found is None or stat.S_ISREG(found.st_mode)):
             return Output(path, None, is_stdout=True) if found and _is_stdout(found) else Output(path, target)
         found = path.stat()
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}") from error
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, in Python before 3.13
+        raise UserError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if stat.S_ISDIR(found.st_mode):
         raise UserError(f"{path}: is a folder")
     if stat.S_ISSOCK(found.st_mode) or stat.S_ISBLK(found.st_mode):
         raise UserError(f"{path}: is a {'socket' if stat.S_ISSOCK(found.st_mode) else 'disk'}, which can't be written")
     return Output(path, None, is_stdout=_is_stdout(found))
+
+
+def require_stdout() -> None:
+    """Raises UserError if this process was started without a standard output: its number may be another file's now."""
+    if sys.stdout is None:
+        raise UserError("standard output is closed")
 
 
 def _behind_links(path: Path) -> Path | None:

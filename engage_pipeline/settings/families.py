@@ -37,6 +37,13 @@ class Key:
     counts: str | None = None
     several: bool = False
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a key that can't be counted."""
+        if self.viewer is None and (self.few or self.several):
+            raise ValueError(f"{self.name}: a key without `viewer` is neither `few` nor `several`")
+        if self.few and self.several:
+            raise ValueError(f"{self.name}: a key is not both `few` and `several`")
+
     @property
     def counted(self) -> str:
         """The name of the key whose counts are looked up."""

@@ -6,6 +6,7 @@ from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
+from engage_pipeline.settings.cron import check_cron
 from engage_pipeline.settings.section import ConfigPath, SettingsSection, Share
 
 Engagement = Literal["like", "reply", "retweet", "retweet_with_comment"]
@@ -16,6 +17,10 @@ PLAUSIBLE_RATES: dict[Engagement, tuple[float, float]] = {
     "retweet_with_comment": (0.0007, 0.07),
 }
 """Bounds that are a few times below and above the rates in the challenge's data: 39.7 %, 2.9 %, 8.75 % and 0.70 %."""
+_TEN_YEARS = 87_600
+"""Hours."""
+_MOST_OF_MEMORY = {"%": 100.0, "K": 1e15, "M": 1e12, "G": 1e9, "T": 1e6}
+"""The highest limit of memory by the first letter of its unit, less than the 2^64 bytes that DuckDB can read."""
 
 
 class CheckSettings(SettingsSection):
@@ -70,6 +75,12 @@ class CheckSettings(SettingsSection):
             raise ValueError("; ".join(wrong))
         return value
 
+    @model_validator(mode="after")
+    def _first_day_comes_first(self) -> Self:
+        if self.last_day is not None and self.first_day > self.last_day:
+            raise ValueError("first_day must not be after last_day")
+        return self
+
 
 class PromotionSettings(SettingsSection):
     """When a newly trained model replaces the one that predicts."""
@@ -103,11 +114,15 @@ class AutomationSettings(SettingsSection):
     )
     timezone: str = Field("UTC", description="Time zone of `nightly_cron`.")
     freshness_warn_hours: int | None = Field(
-        48, ge=1, description="Warn if the newest part, model, evaluation or submission is this old; null = never."
+        48,
+        ge=1,
+        le=_TEN_YEARS,
+        description="Warn if the newest part, model, evaluation or submission is this old; null = never.",
     )
     freshness_fail_hours: int | None = Field(
         192,
         ge=1,
+        le=_TEN_YEARS,
         description="Show it as failing when it is this old; null = no freshness policies. With the defaults, nightly "
         "parts are fresh, and weekly ones warn but do not fail.",
     )
@@ -118,6 +133,12 @@ class AutomationSettings(SettingsSection):
         if warn is not None and fail is not None and warn >= fail:
             raise ValueError("freshness_warn_hours must be less than freshness_fail_hours")
         return self
+
+    @field_validator("nightly_cron")
+    @classmethod
+    def _cron_that_dagster_accepts(cls, value: str) -> str:
+        check_cron(value)
+        return value
 
     @field_validator("timezone")
     @classmethod
@@ -158,7 +179,7 @@ class EngineSettings(SettingsSection):
     )
     memory_limit: str = Field(
         "70%",
-        pattern=r"^\d+(\.\d+)?\s?(%|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$",
+        pattern=r"^[0-9]+(\.[0-9]+)? ?(%|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$",
         examples=["4GB", "70%"],
         description="Memory of DuckDB, or of Spark on this machine, before it spills to disk.",
     )
@@ -168,3 +189,11 @@ class EngineSettings(SettingsSection):
         description="Training parts whose features one run makes: the shards are worked on once for all of them.",
     )
     temp_directory: ConfigPath | None = Field(None, description="Where the engine spills; null = in working_dir.")
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _limit_that_duckdb_accepts(cls, value: str) -> str:
+        unit = value.lstrip("0123456789. ")
+        if float(value.removesuffix(unit)) > _MOST_OF_MEMORY[unit[0]]:
+            raise ValueError(f"must be at most {'100%' if unit == '%' else 'a million TB'}")
+        return value

@@ -69,6 +69,11 @@ def from_environment(model: type[BaseModel]) -> list[Override]:
     return sorted(found, key=lambda one: len(one.path))
 
 
+def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Returns an environment without the variables that from_environment reads; others, such as ENGAGE_CONFIG, stay."""
+    return {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
+
+
 def from_arguments(texts: Sequence[str]) -> list[Override]:
     """Returns the settings of arguments such as `network.hidden_size=128`, in order.
 

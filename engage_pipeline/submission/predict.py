@@ -36,6 +36,7 @@ from engage_pipeline.store.mirror.following import open_store
 from engage_pipeline.submission.parts import predict_parts, skipped_lines
 from engage_pipeline.submission.published import Held, hold_published
 from engage_pipeline.submission.results import ResultsWriter
+from engage_pipeline.submission.safe_output import require_safe
 from engage_pipeline.submission.seen_rows import SeenRows
 
 LOGGER = logging.getLogger("engage_pipeline")
@@ -85,17 +86,17 @@ def predict(
     keep the given order, those of a folder are sorted by name; every row gets a line, in order. `threads` limits every
     library in each process; None = engine.threads. Each of several `processes` gets whole parts and its share of
     engine.memory_limit. Raises UserError before any work if an input is missing, or a Parquet file that is damaged,
-    lacks a column or has labels; if the model is missing, damaged or made with other settings; or, unless
-    `allow_mixed`, if the counters of its promotion are gone.
+    lacks a column or has labels; if `output` is an input or a published file; if the model is missing, damaged or of
+    other settings; or, unless `allow_mixed`, if the counters of its promotion are gone.
     """
     started = time.monotonic()
     place = find_output(output)
     parts = expand_inputs(inputs, follow_links=settings.follow_links)
+    require_safe(place, parts, settings)
     for part in parts:
         check_test_part(part)
-    shares = shared_by_size(parts, processes)
+    shares, folder = shared_by_size(parts, processes), place.draft_folder(settings.working_dir)
     settings = settings_of_one(settings, len(shares), threads)
-    folder = place.draft_folder(settings.working_dir)
     with (
         _told_when_exhausted(folder, parts, settings),
         atomic.scratch_folder(settings.working_dir, PREDICT_PREFIX) as scratch,

@@ -51,6 +51,28 @@ def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
     assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
 
 
+@pytest.mark.parametrize("name", ["config.yaml", ".gitignore", SCHEMA])
+def test_what_has_the_name_of_a_file_but_is_none_stays_and_is_named(tmp_path: Path, name: str) -> None:
+    link, folder = tmp_path / "one" / name, tmp_path / "two" / name
+    link.parent.mkdir()
+    link.symlink_to("nowhere")
+    folder.mkdir(parents=True)
+    for path, found in ((link, "a link that leads nowhere"), (folder, "not a file")):
+        done = engage("init", folder=path.parent)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"engage: {path}: {found}; remove it, or prepare another folder\n"
+        assert [one.name for one in path.parent.iterdir()] == [name]
+    assert link.readlink() == Path("nowhere")
+
+
+def test_a_link_to_a_file_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("seed: 3", encoding="utf-8")
+    (tmp_path / "config.yaml").symlink_to("mine.yaml")
+    done = engage("init", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "config.yaml").readlink() == Path("mine.yaml")
+
+
 @pytest.mark.long
 def test_the_steps_that_it_names_work(tmp_path: Path) -> None:
     shown = engage("init", folder=tmp_path).stdout

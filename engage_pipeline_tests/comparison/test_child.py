@@ -84,6 +84,16 @@ def test_a_failing_command_is_told_in_its_own_words(tmp_path: Path):
         run_engage(["synthesize", "--out", str(tmp_path / "raw"), "--rows", "5"], log)
 
 
+def test_settings_of_the_environment_do_not_reach_a_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Variables that are no settings do."""
+    monkeypatch.setenv("ENGAGE__WORKING_DIR", str(tmp_path / "store"))
+    monkeypatch.setenv("ENGAGE_ALERT_WEBHOOK", "http://127.0.0.1:9/")
+    code = "import os; print([name for name in sorted(os.environ) if name.startswith('ENGAGE_')])"
+    run_python(["-c", code], tmp_path / "log", home=tmp_path)
+    assert "'ENGAGE_ALERT_WEBHOOK'" in (tmp_path / "log").read_text()
+    assert "ENGAGE__" not in (tmp_path / "log").read_text()
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from engage_pipeline.comparison import runs
 from engage_pipeline.comparison.comparison import Plan, compare
 from engage_pipeline.comparison.contenders import ablations, common_values
 from engage_pipeline.comparison.worlds import Variant, WorldSpec, make_world
@@ -153,6 +154,25 @@ def test_a_world_that_can_not_be_made_is_told_before_any_run(tmp_path: Path):
 def test_two_comparisons_do_not_work_in_one_folder(tmp_path: Path):
     with exclusive(tmp_path / ".lock", "held"), pytest.raises(UserError, match="another comparison is running there"):
         compare(tmp_path, Plan([WORLD], ["default"]), common_values(None), "compare")
+
+
+def test_settings_of_the_environment_do_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """They are named in one line, and neither what is measured nor where it is kept follows them."""
+    monkeypatch.setenv("ENGAGE__SEED", "x")  # no seed: whoever reads it fails
+    monkeypatch.setenv("ENGAGE__WORKING_DIR", str(tmp_path / "store"))
+    seen = []
+    monkeypatch.setattr(runs, "_run", lambda contender, config, settings, folder: seen.append(settings))
+    caplog.set_level("INFO", "engage_pipeline")
+    (found,) = compare(tmp_path / "out", Plan([WORLD], ["demo"]), common_values(None), "compare")
+    assert "results.csv" in str(found.problem)  # as nothing was run
+    (settings,) = seen
+    assert settings.seed == settings_from({}, folder=tmp_path).seed
+    assert settings.working_dir == tmp_path / "out" / "runs" / WORLD.name / "demo" / "data"
+    (line,) = [message for message in caplog.messages if "ENGAGE__" in message]
+    assert line.endswith("do not count, as its settings come from --config alone: ENGAGE__SEED, ENGAGE__WORKING_DIR")
+    assert not (tmp_path / "store").exists()
 
 
 def test_a_comparison_that_is_ended_ends_the_run_it_waits_for(tmp_path: Path):

@@ -196,6 +196,29 @@ LAUGHTER = "x0: &x0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
         ("# " + "x" * 300_000, ": more than 200,000 bytes; is this a settings file?"),
         ("engine: {memory_limit: lots}", ": engine.memory_limit: must be like 4GB or 70% (found 'lots')"),
         ("automation: {nightly_cron: daily}", ": automation.nightly_cron: must be like 0 3 * * * (found 'daily')"),
+        ("engine: {memory_limit: 900%}", ": engine.memory_limit: must be at most 100% (found '900%')"),
+        ("engine: {memory_limit: 100.5 %}", ": engine.memory_limit: must be at most 100% (found '100.5 %')"),
+        ("engine: {memory_limit: ٣GB}", ": engine.memory_limit: must be like 4GB or 70%"),
+        (
+            "engine: {memory_limit: 99999999999TB}",
+            ": engine.memory_limit: must be at most a million TB (found '99999999999TB')",
+        ),
+        (
+            "automation: {nightly_cron: 99 99 * * *}",
+            ": automation.nightly_cron: '99': no such minute (0 to 59) (found '99 99 * * *')",
+        ),
+        (
+            "automation: {freshness_warn_hours: 1, freshness_fail_hours: 100000000000}",
+            ": automation.freshness_fail_hours: must be less than or equal to 87600 (found 100000000000)",
+        ),
+        (
+            "automation: {freshness_warn_hours: 100000000000, freshness_fail_hours: null}",
+            ": automation.freshness_warn_hours: must be less than or equal to 87600 (found 100000000000)",
+        ),
+        (
+            "checks: {first_day: 2021-02-09, last_day: 2021-02-08}",
+            ": checks: first_day must not be after last_day (found ",
+        ),
         ("checks: {drift_psi: .inf}", ": checks.drift_psi: must be a finite number (found inf)"),
         ("network: {learning_rate: .nan}", ": network.learning_rate: must be a finite number (found nan)"),
         ("network: {learning_rate: 1e999}", ": network.learning_rate: must be a finite number (found '1e999')"),

@@ -231,3 +231,24 @@ def test_two_processes_write_the_bytes_of_one(settings: Settings, parts: Path, t
     assert (tmp_path / "two.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.csv", "part-00002", "two.csv"]
     assert not list(settings.working_dir.glob(".predict-*"))
+
+
+def test_neither_an_input_nor_a_published_file_is_replaced(settings: Settings, parts: Path, tmp_path: Path) -> None:
+    """Before any work: also where there is no model."""
+    for name in ("part-00000.gz", "part-00001"):
+        shutil.copy(parts / name, tmp_path / name)
+    (tmp_path / "link").symlink_to("part-00001")
+    nowhere = quiet_settings(tmp_path / "nowhere")
+    before = (tmp_path / "part-00001").read_bytes()
+    for inputs in ([tmp_path], [tmp_path / "link"], [tmp_path / "part-00000.gz", tmp_path / "part-00001"]):
+        for output in (tmp_path / "part-00001", tmp_path / "link"):
+            with pytest.raises(UserError) as caught:
+                predict(inputs, output, nowhere, threads=1)
+            assert str(caught.value) == f"{output}: is an input; give another output"
+    assert (tmp_path / "part-00001").read_bytes() == before
+    codes = ArtifactStore(settings).open("trained_model").path("codes.parquet")
+    published = codes.read_bytes()
+    (tmp_path / "results.csv").symlink_to(codes)
+    with pytest.raises(UserError, match=r"results\.csv: leads into the published artifacts"):
+        predict([parts], tmp_path / "results.csv", settings, threads=1)
+    assert codes.read_bytes() == published
