@@ -27,8 +27,11 @@ class EffectsFacts(Facts):
 
 
 class TreesFigures(Figures):
-    """Figures of the trees of one engagement: out-of-fold losses (nats per row) from 0 trees on, and gain by column."""
+    """Figures of the trees of one engagement: their number and its reason, out-of-fold losses (nats per row) from 0
+    trees on, and gain by column. The number is None in figures of earlier versions."""
 
+    trees: int | None = None
+    reason: str = ""
     curve: Sequence[float] = []
     gain: Mapping[str, float] = {}
 

@@ -1,7 +1,7 @@
 """Line plots: losses during training, label rates by day."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -60,7 +60,10 @@ def network_curve(curve: Sequence[Mapping[str, float]], *, rows: int, title: str
 def label_rates(
     days: Sequence[int], rates: Mapping[str, Sequence[float]], *, title: str = "Label rates by engagement day"
 ) -> bytes:
-    """Plots the share of positives by day on a logarithmic axis; `days` since 1970-01-01, one rate per day."""
+    """Plots the share of positives by day on a logarithmic axis; `days` since 1970-01-01, rising, one rate per day.
+
+    No line crosses a day without rows.
+    """
 
     def paint(axes: Axes) -> None:
         shown = {name: values for name, values in rates.items() if any(value > 0 for value in values)}
@@ -68,12 +71,20 @@ def label_rates(
             axes.reason = "no positive label"
             return
         for index, (name, values) in enumerate(shown.items()):
-            axes.line(enumerate(value or math.nan for value in values), style_of(name, index), name)
-        axes.x.names = {place: _date(day) for place, day in enumerate(days)}
+            axes.line(_with_gaps(days, values), style_of(name, index), name)
+        axes.x.names = {day: _date(day) for day in days}
         axes.x.label = f"day of the latest engagement, else of the tweet (month-day, UTC){_LATE_DAYS}"
         axes.y.label, axes.y.show, axes.y.logarithmic = "share of the rows", percent, True
 
     return draw(title, paint)
+
+
+def _with_gaps(days: Sequence[int], rates: Sequence[float]) -> Iterator[Point]:
+    """Yields the rate of each day; NaN where it is 0, and once where days are missing before the next."""
+    for place, (day, rate) in enumerate(zip(days, rates, strict=True)):
+        if place and day > days[place - 1] + 1:
+            yield day - 1, math.nan
+        yield day, rate or math.nan
 
 
 def label_rates_by_day(counts: Mapping[str, Sequence[int]]) -> bytes:

@@ -46,7 +46,7 @@ def _draw(title: str, paints: Mapping[str, Paint], width: int, height: float) ->
         panel = Panel(root, axes, left, top + (LINE + EDGE if name else 0), column, height)
         bottom = max(bottom, panel.draw())
         keys |= axes.keys
-    if len(keys) > 1:
+    if keys:
         bottom = _put_legend(root, keys, bottom + LINE / 2, width)
     root.set("height", f"{bottom:.0f}")
     root.set("viewBox", f"0 0 {width} {bottom:.0f}")

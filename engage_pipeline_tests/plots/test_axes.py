@@ -38,6 +38,14 @@ def test_a_logarithmic_line_has_equal_steps_for_equal_factors_and_gaps() -> None
     assert {"0.1 %", "1 %", "10 %"} <= set(picture.texts())
 
 
+def test_days_stand_as_far_apart_as_they_are_and_no_line_crosses_missing_ones() -> None:
+    picture = Picture(plots.label_rates([18_660, 18_661, 18_680], {"like": [0.1, 0.1, 0.1]}))
+    (line,) = picture.panel.paths("line c0")
+    first, second, last = (x for x, _ in points(line))
+    assert (last - second) == pytest.approx(19 * (second - first), rel=0.01)
+    assert line.get("d", "").count("M") == 2
+
+
 def test_a_line_leaves_out_what_is_not_finite() -> None:
     panel = Picture(
         plots.learning_curves({"a": [(0, 1.0), (1, math.inf), (2, -math.inf), (3, math.nan), (4, 2.0)]})

@@ -166,15 +166,16 @@ def test_several_plots_have_one_legend() -> None:
     assert all(y > below for name in MODELS for _, y in picture.places(name))
 
 
-def test_a_single_series_has_no_legend() -> None:
-    assert "a" not in Picture(plots.learning_curves({"a": [(1, 2.0), (2, 1.0)]})).texts()
+def test_a_single_series_has_its_name_in_a_legend() -> None:
+    assert "a" in Picture(plots.learning_curves({"a": [(1, 2.0), (2, 1.0)]})).texts()
     assert "a" in Picture(plots.learning_curves({"a": [(1, 2.0), (2, 1.0)], "b": [(1, 2.0)]})).texts()
 
 
 def test_a_line_to_compare_with_is_not_in_the_legend() -> None:
     labels, models = labels_and_models()
     picture = Picture(plots.calibration(labels, {"trees": models["trees"]}, title="x"))
-    assert len(picture.root.findall(f"{SVG}path")) == 1, "the axes, and no swatch"
+    swatches = picture.root.findall(f"{SVG}path")[1:]  # after the axes
+    assert len(swatches) == 2, "the line and the marker of the model alone"
 
 
 def test_plots_differ_with_their_data() -> None:

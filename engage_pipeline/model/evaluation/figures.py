@@ -63,8 +63,8 @@ def _quality_figures(name: str, labels: Labels, models: Probabilities, scores: M
         ),
         (
             plots.calibration(labels, models, title=f"{name}: calibration"),
-            "Share of positives against mean predicted probability, in bins of equally many rows, with 95 % "
-            "intervals. On the diagonal, probabilities mean what they say.",
+            "Share of positives against mean predicted probability, in bins of about equally many rows, with 95 % "
+            "intervals; equal predictions share a bin. On the diagonal, probabilities mean what they say.",
         ),
         (
             plots.group_scores(scores, name, title=f"{name}: RCE by follower group"),
@@ -133,19 +133,22 @@ def learning_table(network: NetworkFacts) -> Table:
 
 
 def _tree_curves(trees: Mapping[str, TreesFigures]) -> list[Figure]:
-    """Plots the loss by tree of the engagements that have trees; the caption names the others."""
+    """Plots the loss by tree of the engagements that have trees; the caption names the others, and why."""
     curves = {
         name: [(trees_grown, 100 * (loss / one.curve[0] - 1)) for trees_grown, loss in enumerate(one.curve)]
         for name, one in trees.items()
-        if len(one.curve) > 1
+        if len(one.curve) > 1 and one.trees != 0
     }
     if not curves:
         return []
     title, label = "Trees: out-of-fold loss", "change of the log loss, %"
     svg = plots.learning_curves(curves, title=title, x_label="trees", y_label=label)
-    caption = "Log loss on rows that the trees were not grown on, after each tree, against the network's logits alone."
-    if without := [name for name in trees if name not in curves]:
-        caption += f" Without trees, as none lowered the loss: {', '.join(without)}."
+    caption = (
+        "Log loss on rows that the trees were not grown on, after each tree, against that of the logits of network and "
+        "effects from which they start."
+    )
+    if without := [f"{name} ({_why_none(one)})" for name, one in trees.items() if name not in curves]:
+        caption += f" Without trees: {', '.join(without)}."
     return [Figure("Trees", caption, svg)]
 
 
@@ -194,3 +197,8 @@ def blend_table(engagements: Mapping[str, BlendFigures]) -> Table:
         BLEND_COLUMNS,
         rows,
     )
+
+
+def _why_none(one: TreesFigures) -> str:
+    """Returns why an engagement has no trees; where the start alone had the least loss, the reason is that."""
+    return one.reason if one.reason and len(one.curve) != 1 else "none lowered the loss"

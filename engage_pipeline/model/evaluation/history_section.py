@@ -6,7 +6,16 @@ What does not belong here: the rule of promotion, and reading the facts of the m
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engage_pipeline.metrics import INTERVAL, Average, Interval, format_interval, format_value
+from engage_pipeline.metrics import (
+    INTERVAL,
+    LEAST_OF_A_CLASS,
+    MEAN,
+    Average,
+    Interval,
+    format_interval,
+    format_value,
+    said_of_mean,
+)
 from engage_pipeline.model.evaluation.report import Cell, Group, Section, Table
 
 
@@ -69,7 +78,8 @@ def _decision_table(history: ModelHistory) -> Table:
         rows.append([name, *cells, *(_difference_cells(history.differences.get(name)) if history.differences else ())])
     columns = ("engagement", *history.rce, *(("difference", INTERVAL) if history.differences else ()))
     caption = "RCE on the same holdout rows at the last decision. The interval is that of the difference."
-    return Table(caption, columns, rows, frozenset({len(rows) - 1}))
+    said = [said_of_mean({**figures, MEAN: None}, figures.get(MEAN)) for figures in history.rce.values()]
+    return Table(" ".join([caption, *dict.fromkeys(filter(None, said))]), columns, rows, frozenset({len(rows) - 1}))
 
 
 def _model_table(models: Sequence[PastModel]) -> Table:
@@ -83,7 +93,10 @@ def _model_table(models: Sequence[PastModel]) -> Table:
         for model in models
     ]
     columns = ("model", "promoted", "mean RCE then", "minus the one before", INTERVAL)
-    caption = "The models that predict or predicted, as far as they are kept. Holdout rows may differ between lines."
+    caption = (
+        "The models that predict or predicted, as far as they are kept. Holdout rows may differ between lines. Means "
+        f"are those of decisions: without engagements with fewer than {LEAST_OF_A_CLASS} rows of a class."
+    )
     return Table(caption, columns, rows)
 
 

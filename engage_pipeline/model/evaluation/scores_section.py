@@ -134,10 +134,11 @@ def _slice_table(slicing: Slicing) -> Table:
 
 def _slice_cell(one: SliceScore) -> Cell:
     chance = f"chance{NBSP}{format_value(one.share, 'ap')}"
-    if one.margin is None:
+    if one.rce is None:
         return Cell(format_value(None, "rce"), note=chance)
+    margin = "" if one.margin is None else f" ± {format_value(one.margin, 'rce')}"
     return Cell(
-        f"{format_value(one.rce, 'rce')} ± {format_value(one.margin, 'rce')}",
+        f"{format_value(one.rce, 'rce')}{margin}",
         note=f"AP{NBSP}{format_value(one.ap, 'ap')}, {chance}",
     )
 

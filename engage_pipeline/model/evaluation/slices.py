@@ -33,7 +33,7 @@ class SliceScore:
     """One engagement on the rows of a slice: share of positives, AP, and RCE in percent plus or minus `margin` (95 %).
 
     `predicted` is the mean probability, None where it was not computed. AP, RCE and margin are None with fewer than
-    metrics.LEAST_OF_A_CLASS positives or negatives.
+    metrics.LEAST_OF_A_CLASS positives or negatives, the margin also where all rows are of one viewer.
     """
 
     share: float
@@ -126,4 +126,5 @@ def _slice_score(
     if min(positives, len(labels) - positives) < metrics.LEAST_OF_A_CLASS:
         return SliceScore(share, predicted=predicted)
     rce, error = rce_with_error(labels, probabilities, viewers)
-    return SliceScore(share, metrics.average_precision(labels, probabilities), rce, NORMAL_95 * error, predicted)
+    margin = NORMAL_95 * error if np.ptp(viewers) else None
+    return SliceScore(share, metrics.average_precision(labels, probabilities), rce, margin, predicted)

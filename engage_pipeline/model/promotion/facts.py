@@ -31,7 +31,7 @@ class ScoreFigures(Figures):
 class SliceFigures(Figures):
     """One engagement on a slice of the holdout: observed and predicted rate, RCE in percent plus or minus `margin`.
 
-    RCE and margin are None where a class has too few rows.
+    RCE and margin are None where a class has too few rows, the margin also where all rows are of one viewer.
     """
 
     observed: float

@@ -100,6 +100,8 @@ def write_model_card(draft: Draft, version: str) -> None:
         provenance=card.provenance,
         counters=facts.counters or {},
         scores=[_score_row(name, one) for name, one in card.scores.items()],
+        few=[name for name, one in card.scores.items() if _has_few(one, card.rows)],
+        least=metrics.LEAST_OF_A_CLASS,
         decision=format_scores(facts) if CURRENT in facts.rce or facts.candidate == version else facts.decision,
         targets=schema.TARGETS,
         slices=[(by, list(map(_slice_row, rows))) for by, rows in groupby(card.slices, lambda one: one.by)],
@@ -119,7 +121,8 @@ def format_scores(facts: ModelFacts) -> str:
         cells = [metrics.format_value(figures[name], "rce") for figures in rce.values()]
         cells += _difference(differences.get(name)) if differences else []
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join([facts.decision, "", *lines])
+    said = [metrics.said_of_mean({**figures, MEAN: None}, figures[MEAN]) for figures in rce.values()]
+    return "\n".join([facts.decision, "", *lines, *(f"\n{one}" for one in dict.fromkeys(filter(None, said)))])
 
 
 def _difference(one: DifferenceFigures | None) -> tuple[str, str]:
@@ -139,14 +142,22 @@ def _score_row(name: str, one: ScoreFigures) -> list[str]:
     ]
 
 
+def _has_few(one: ScoreFigures, rows: int | None) -> bool:
+    """Returns whether chance decides the score of an engagement; of the mean nothing is known."""
+    if one.positives is None or rows is None or one.rce is None:
+        return False
+    return min(one.positives, rows - one.positives) < metrics.LEAST_OF_A_CLASS
+
+
 def _slice_row(one: SlicedRows) -> list[str]:
     return [cell(one.name), f"{one.rows:,}", *(_slice_cell(one.engagements[target]) for target in schema.TARGETS)]
 
 
 def _slice_cell(one: SliceFigures) -> str:
-    if one.rce is None or one.margin is None:
-        return metrics.format_value(None, "rce")
-    score = f"{metrics.format_value(one.rce, 'rce')} ± {metrics.format_value(one.margin, 'rce')}"
+    score = metrics.format_value(one.rce, "rce")
+    if one.rce is None:
+        return score
+    score += "" if one.margin is None else f" ± {metrics.format_value(one.margin, 'rce')}"
     return score if one.predicted is None else f"{score}; {one.predicted / one.observed:.2f}"
 
 

@@ -178,10 +178,18 @@ def test_a_learning_curve_over_rows_by_hand() -> None:
 
 
 def test_an_engagement_without_trees_is_named_and_not_drawn() -> None:
-    trees = {"like": TreesFigures(curve=[0.5, 0.4]), "reply": TreesFigures(curve=[0.3]), "retweet": TreesFigures()}
+    trees = {
+        "like": TreesFigures(curve=[0.5, 0.4], trees=1, reason="least out-of-fold loss"),
+        "reply": TreesFigures(curve=[0.3], trees=0, reason="least out-of-fold loss"),
+        "retweet": TreesFigures(trees=0, reason="7 of 90 rows have it"),
+        "retweet_with_comment": TreesFigures(curve=[0.3, 0.2, 0.25], trees=0, reason="nothing beats the constant rate"),
+    }
     section = model_section(PipelineFacts(engagement_trees=TreesFacts(enabled=True, engagements=trees)))
     (figure,) = [one for group in section.groups for one in group.figures]
-    assert figure.caption.endswith(" Without trees, as none lowered the loss: reply, retweet.")
+    assert figure.caption.endswith(
+        " Without trees: reply (none lowered the loss), retweet (7 of 90 rows have it), retweet_with_comment (nothing "
+        "beats the constant rate)."
+    )
     alone = PipelineFacts(engagement_trees=TreesFacts(enabled=True, engagements={"like": trees["like"]}))
     (other,) = [one for group in model_section(alone).groups for one in group.figures]
     assert other.svg == figure.svg

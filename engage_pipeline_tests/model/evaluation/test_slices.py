@@ -10,6 +10,8 @@ import pyarrow as pa
 import pytest
 
 from engage_pipeline import metrics, schema
+from engage_pipeline.model.evaluation.report import Cell
+from engage_pipeline.model.evaluation.scores_section import slices_section
 from engage_pipeline.model.evaluation.slices import SLICED_COLUMNS, Scored, Slice, Slicing, score_slices
 from engage_pipeline_tests.samples import feature_table
 
@@ -117,12 +119,17 @@ def test_the_most_frequent_languages_come_first_and_the_others_together() -> Non
     assert others.name == "4 others"
 
 
+def traits_of(count: int, rows_before: list[int] | None = None) -> pa.Table:
+    """Rows that are alike but for their viewers' history."""
+    columns: dict[str, Any] = dict.fromkeys(SLICED_COLUMNS, [False] * count)
+    columns |= {"language": ["en"] * count, "author_exposures": [1] * count, schema.ENGAGEMENT_DAY: [0] * count}
+    return pa.table(columns | {"viewer_exposures": rows_before or [1] * count})
+
+
 def by_history(labels: np.ndarray, probabilities: np.ndarray, rows_before: list[int]) -> Slicing:
     """The last slicing of rows that are alike but for their viewers' history."""
     count = len(labels)
-    columns: dict[str, Any] = dict.fromkeys(SLICED_COLUMNS, [False] * count)
-    columns |= {"language": ["en"] * count, "author_exposures": [1] * count, schema.ENGAGEMENT_DAY: [0] * count}
-    traits = pa.table(columns | {"viewer_exposures": rows_before})
+    traits = traits_of(count, rows_before)
     tiled = (np.tile(values[:, None], 4) for values in (labels, probabilities))
     return score_slices(traits, Scored(*tiled, np.arange(count)))[-1]
 
@@ -136,6 +143,19 @@ def test_a_slice_by_hand() -> None:
     assert (score.share, score.ap) == (0.5, 1.0)
     assert score.rce == pytest.approx(100 * (1 + math.log(0.8) / math.log(2)))
     assert score.margin == pytest.approx(0.0, abs=1e-9)
+
+
+def test_rows_of_one_viewer_have_a_score_and_no_margin() -> None:
+    """Their residuals add up to 0 whatever they are: a margin of 0 would say the opposite of the truth."""
+    labels, traits = np.tile(np.arange(60)[:, None] % 3 == 0, 4), traits_of(60)
+    chances = np.full((60, 4), 0.5)
+    for viewers, known in ((np.full(60, 7), False), (np.arange(60) % 2, True)):
+        (one,) = score_slices(traits, Scored(labels, chances, viewers))[-1].slices
+        assert one.scores[0].rce is not None
+        assert (one.scores[0].margin is not None) == known
+        section = slices_section("blend", score_slices(traits, Scored(labels, chances, viewers)))
+        cells = [cell for group in section.groups for table in group.tables for row in table.rows for cell in row[2:]]
+        assert {("±" in cell.text, "AP" in cell.note) for cell in cells if isinstance(cell, Cell)} == {(known, True)}
 
 
 def test_too_few_of_a_class_give_no_score() -> None:

@@ -4,10 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from engage_pipeline import metrics, schema
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.evaluation.fairness import rce_with_error
+from engage_pipeline.model.evaluation.history_section import ModelHistory, history_section
+from engage_pipeline.model.promotion.facts import ModelFacts, SlicedRows, SliceFigures
+from engage_pipeline.model.promotion.model_card import _below_the_rate, _slice_row, format_scores
 from engage_pipeline.model.promotion.rollback import promote_by_hand, roll_back
 from engage_pipeline.store.current_link import LATEST
 from engage_pipeline.store.file_names import MODEL_CARD
@@ -125,6 +129,42 @@ def test_a_slice_that_is_surely_worse_than_its_rate_is_named(bundles: dict[str, 
     other = make_store(tmp_path / "other")
     decided(other, bundles["good"], 1)
     assert "worse than the slice's own mean rate" not in card_of(other)
+
+
+def test_a_slice_of_one_viewer_has_no_margin_and_is_not_called_worse() -> None:
+    alone = SliceFigures(observed=0.25, predicted=0.5, rce=-22.62, margin=None)
+    row = SlicedRows(by="language", name="en", rows=60, engagements=dict.fromkeys(schema.TARGETS, alone))
+    assert _slice_row(row) == ["en", "60", *["-22.62; 2.00"] * 4]
+    assert list(_below_the_rate([row])) == []
+    surely = alone.model_copy(update={"margin": 5.0})
+    row = row.model_copy(update={"engagements": {**row.engagements, "like": surely}})
+    assert list(_below_the_rate([row])) == ["like of language en"]
+
+
+def test_what_chance_decides_is_named(
+    bundles: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store(tmp_path)
+    decided(store, bundles["good"], 1)
+    assert "Chance decides" not in card_of(store)
+    counts = np.minimum(labels().sum(axis=0), (~labels()).sum(axis=0))
+    monkeypatch.setattr(metrics, "LEAST_OF_A_CLASS", int(counts.min()) + 1)
+    decided(store, bundles["bad"], 2)
+    few = [name for name, count in zip(schema.TARGETS, counts.tolist(), strict=True) if count == counts.min()]
+    said = f"Chance decides the scores of {', '.join(few)}: fewer than {counts.min() + 1} rows of a class."
+    assert said in card_of(store)
+
+
+def test_a_mean_that_leaves_engagements_out_says_so() -> None:
+    rce = {"like": 10.0, "retweet": 20.0, "retweet_with_comment": None, "reply": -9.0}
+    facts = ModelFacts(decision="promoted", rce={"candidate": {**rce, "mean": 15.0}})
+    said = "The mean leaves out engagements with fewer than 10 rows of a class: chance decides these."
+    assert format_scores(facts).endswith(f"| mean | 15.00 |\n\n{said}")
+    assert said not in format_scores(ModelFacts(decision="promoted", rce={"candidate": {**rce, "mean": 7.0}}))
+    for mean, expected in ((15.0, True), (7.0, False)):
+        history = ModelHistory("promoted", {"candidate": {**rce, "mean": mean}})
+        (table,) = history_section(history).groups[0].tables
+        assert (said in table.caption) == expected
 
 
 def test_it_is_no_part_of_the_content_that_names_the_version(bundles: dict[str, Path], tmp_path: Path) -> None:
