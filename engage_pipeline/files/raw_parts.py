@@ -1,10 +1,12 @@
 """Which raw files are parts, and the names of parts. What does not belong here: the content of the files (ingest)."""
 
+import errno
 import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.locations.location import Location, ObjectPath, absent, entries
@@ -18,6 +20,9 @@ SUFFIXES = (*COMPRESSIONS, PARQUET)
 INDEXES = (".index", ".crc", ".md5", ".sha1", ".sha256", ".sha512")
 UNFINISHED = (*INDEXES, ".tmp", ".temp", ".part", ".partial", ".crdownload", "~")
 """Endings of indexes and checksums, and of unfinished files of editors, browsers and transfers."""
+SIDE_ENDINGS = (".rejects", ".sample", ".profile")
+"""Endings of the files beside `<part>.parquet`, before `.parquet`. No raw part may be named so: test parts share a
+folder, in which it would replace the file of another part."""
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,64}")
 LOGGER = logging.getLogger("engage_pipeline")
 
@@ -36,7 +41,15 @@ def is_key(key: str) -> bool:
 
 def part_name(path: Location) -> str:
     """Returns the part's name: the file's without its suffix. Raises UserError if it may not name a part."""
+    _check_ending(path)
     return check_key(stem(path))
+
+
+def _check_ending(path: Location) -> None:
+    name = stem(path)
+    for ending in SIDE_ENDINGS:
+        if name.endswith(ending):
+            raise UserError(f"{path}: a name that ends in {ending} is that of a side file; rename this part")
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,7 @@ def list_parts(folder: Location, *, follow_links: bool = False) -> Listing:
             if not _is_part(path, folder, follow_links=follow_links):
                 others.append(path.name)
                 continue
+            _check_ending(path)
             if check_key(name) in found:
                 raise UserError(f"{folder}: {found[name].name} and {path.name} are both part {name}; remove one")
             found[name] = path
@@ -87,7 +101,7 @@ def find_parts(folder: Location, *, follow_links: bool = False) -> dict[str, Loc
     """Returns the parts of `folder`, the files whose name begins with `part-`, by part name, sorted.
 
     Raises UserError: no such folder, no parts, a name that may not name a part, two files for one part, a link that
-    leads nowhere or, unless `follow_links`, out of the folder.
+    leads to itself, nowhere or, unless `follow_links`, out of the folder.
     """
     listing = list_parts(folder, follow_links=follow_links)
     if listing.problems:
@@ -139,10 +153,20 @@ def _is_part(path: Location, folder: Location, *, follow_links: bool) -> bool:
 
 
 def check_link(path: Location, folder: Location, *, follow_links: bool) -> None:
-    """Raises UserError if `path` is a link that leads nowhere or, unless `follow_links`, out of `folder`."""
+    """Raises UserError if `path` is a link that leads to itself, nowhere or, unless `follow_links`, out of `folder`."""
     if isinstance(path, ObjectPath) or isinstance(folder, ObjectPath) or not path.is_symlink():
         return
+    if _is_loop(path):  # first, because Python 3.11 can't resolve it
+        raise UserError(f"{path}: a link that leads to itself")
     if not follow_links and not path.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{path}: a link that leads out of its folder (setting follow_links)")
     if not path.exists():
         raise UserError(f"{path}: a link that leads nowhere")
+
+
+def _is_loop(link: Path) -> bool:
+    try:
+        link.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False

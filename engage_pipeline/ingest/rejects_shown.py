@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.errors import UserError
-from engage_pipeline.files.raw_parts import part_name
+from engage_pipeline.files.raw_parts import stem
 from engage_pipeline.ingest.deletions.forgetting import INGESTED
 from engage_pipeline.ingest.facts import facts_by_part
 from engage_pipeline.ingest.rejected_part import kept_rejects
@@ -94,4 +94,4 @@ def _training_parts(store: ArtifactStore) -> Iterator[str]:
 def _are_of(kept: Path, part: str) -> bool:
     """Returns whether rejected lines are of this part; without lines they are of none."""
     file = rejected_file(kept)
-    return bool(file) and part_name(Path(file)) == part
+    return bool(file) and stem(Path(file)) == part

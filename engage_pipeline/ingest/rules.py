@@ -14,16 +14,17 @@ import pyarrow.parquet as pq
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import schema_difference
+from engage_pipeline.files.raw_parts import PARQUET, SIDE_ENDINGS
 from engage_pipeline.ingest.facts import PartFacts, facts_by_part
 from engage_pipeline.ingest.part_comparison import same_content
 from engage_pipeline.ingest.side_files import DAYS, SAMPLE, rows_in_milliseconds, rows_outside, shared_rows
-from engage_pipeline.store.file_names import FEATURES, PROFILE_ENDING, REJECTS, TWEETS
+from engage_pipeline.store.file_names import FEATURES, TWEETS
 from engage_pipeline.store.manifests import Manifest, label
 from engage_pipeline.store.rules import Outcome, Rule, Rules, rule
 from engage_pipeline.store.versions import Reader, Version
 
 _DAYS_NAMED = 3
-_NO_ROWS = (f".{REJECTS}", PROFILE_ENDING, f".{SAMPLE}")
+_NO_ROWS = tuple(f"{ending}{PARQUET}" for ending in SIDE_ENDINGS)
 _WINDOWS = ("validation_tweets", "test_tweets")
 
 

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.files.raw_parts import find_part, find_parts, list_parts, part_name
+from engage_pipeline.files.raw_parts import SIDE_ENDINGS, find_part, find_parts, list_parts, part_name
+from engage_pipeline.ingest.side_files import SAMPLE
+from engage_pipeline.store.file_names import PROFILE_ENDING, REJECTS
 
 
 def fill(folder: Path, *names: str) -> Path:
@@ -69,6 +71,22 @@ def test_a_name_that_may_not_be_a_key_is_an_error(tmp_path: Path, name: str) -> 
         find_parts(fill(tmp_path, name))
 
 
+@pytest.mark.parametrize("name", ["part-00000.rejects", "part-00000.sample.gz", "part-00000.profile.parquet"])
+def test_the_name_of_a_side_file_is_the_problem_of_that_file_alone(tmp_path: Path, name: str) -> None:
+    folder = fill(tmp_path, "part-00000", "part-00001.sampled", "part-sample", name)
+    said = rf"{name}: a name that ends in \.(rejects|sample|profile) is that of a side file; rename this part$"
+    listing = list_parts(folder)
+    assert list(listing.parts) == ["part-00000", "part-00001.sampled", "part-sample"]
+    assert list(listing.problems) == [name.removesuffix(".gz").removesuffix(".parquet")]
+    for find in (find_parts, lambda folder: part_name(folder / name)):
+        with pytest.raises(UserError, match=said):
+            find(folder)
+
+
+def test_the_endings_are_those_of_the_files_beside_test_parts() -> None:
+    assert {f"{ending}.parquet" for ending in SIDE_ENDINGS} == {f".{REJECTS}", f".{SAMPLE}", PROFILE_ENDING}
+
+
 def test_a_listing_keeps_the_good_parts_and_says_what_is_wrong_with_the_others(tmp_path: Path) -> None:
     folder = fill(tmp_path, "part-00002", "part-00000", "part-00001", "part-00001.gz", "part-0 0")
     (folder / "part-00003.gz").symlink_to(folder / "gone")
@@ -102,6 +120,21 @@ def test_links_may_stay_inside_the_folder_only(tmp_path: Path) -> None:
     (folder / "part-00001").symlink_to(folder / "gone")
     with pytest.raises(UserError, match="leads nowhere"):
         find_parts(folder)
+
+
+@pytest.mark.parametrize("follow_links", [False, True])
+def test_a_link_that_leads_to_itself_is_the_problem_of_that_file_alone(tmp_path: Path, follow_links: bool) -> None:
+    folder = fill(tmp_path, "part-00000")
+    (folder / "part-00009").symlink_to("part-00009")
+    (folder / "part-00010.gz").symlink_to("part-00011.gz")
+    (folder / "part-00011.gz").symlink_to("part-00010.gz")
+    (folder / "README").symlink_to("README")
+    listing = list_parts(folder, follow_links=follow_links)
+    assert list(listing.parts) == ["part-00000"]
+    assert listing.problems == {
+        file.partition(".")[0]: f"{folder / file}: a link that leads to itself"
+        for file in ("part-00009", "part-00010.gz", "part-00011.gz")
+    }
 
 
 def test_a_single_part_is_the_file_else_its_only_compressed_form(tmp_path: Path) -> None:

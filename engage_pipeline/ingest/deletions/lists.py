@@ -32,11 +32,18 @@ FOLDERS = {"tsv_deleted_engaged_with_tweet_id": TWEETS, "tsv_deleted_user_id": U
 LOGGER = logging.getLogger("engage_pipeline")
 _BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
-_NO_ID = r"""[\s\p{Z}\p{C},;"'|]"""
-"""Characters that no id has. Without this check, a list of several columns would match and delete nothing."""
+_NO_ID = r"[\x00\x01\r]"
+"""Characters that no id of a part has."""
 
-_ID = "^[0-9A-Fa-f]{32}$"
+_SEVERAL = r"""[\s\p{Z}\p{C},;"'|]"""
+"""Characters of lines with several columns or quotes. Ids of a part may have them, those of most data don't."""
+
+CHALLENGE_ID = "^[0-9A-Fa-f]{32}$"
 """The form of the challenge's ids. Other texts are used unchanged, with a warning: they may be truncated ids."""
+
+_MATCHING = {"ids of 32 hexadecimal digits": "in capitals and in small letters"}
+"""Part of the digest of lists with such ids. Before, they matched as they are written alone: parts to which a list was
+applied then are searched again."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ def read_deletions(folder: Location, *, follow_links: bool = False) -> Deletions
     A list with an id in another form than the challenge's is logged, once per process.
 
     Raises UserError: not a folder, a file whose name begins with neither tweets nor users, a link that leads out of the
-    folder unless `follow_links`, a list that can't be read, a line that is not an id.
+    folder unless `follow_links`, a list that can't be read, a line that can't be an id of a part.
     """
     lists = _lists(folder, follow_links=follow_links)
     if not lists:
@@ -82,7 +89,10 @@ def read_deletions(folder: Location, *, follow_links: bool = False) -> Deletions
         found[kind] += _ids(path, content)
         contents[name] = content.hexdigest()
     tweets, users = (pa.chunked_array(found[kind], pa.string()).unique() for kind in (TWEETS, USERS))
-    return Deletions(tweets, users, tuple(contents), digest(contents) if len(tweets) + len(users) else None)
+    if not len(tweets) + len(users):
+        return Deletions(tweets, users, tuple(contents), None)
+    either_case = any(pc.any(pc.match_substring_regex(ids, CHALLENGE_ID)).as_py() for ids in (tweets, users))
+    return Deletions(tweets, users, tuple(contents), digest(contents | (_MATCHING if either_case else {})))
 
 
 def _lists(folder: Location, *, follow_links: bool) -> dict[str, tuple[str, Location]]:
@@ -118,31 +128,40 @@ def _ids(path: Location, content: "hashlib._Hash") -> Iterator[pa.Array]:
     with open_part(path) as stream:
         first = 1
         odd: tuple[int, str] | None = None
+        several: tuple[int, str] | None = None
         for block in _blocks(stream):
             content.update(block)
             lines = block.removeprefix(_BOM).split(b"\n") if first == 1 else block.split(b"\n")
             ids = _checked(path, [line.strip() for line in lines], first)
             odd = odd or _first_odd(ids, first)
+            several = several or _first(ids, pc.match_substring_regex(ids, _SEVERAL), first)
             yield ids.filter(pc.not_equal(ids, ""))
             first += len(lines) - 1
-    if odd:
+    if several:  # tells more than the first odd line, which may be an id of other data
+        _report_once(path, *several, "; is it several columns, a header or a quoted id? A list has one id a line")
+    elif odd:
         _report_once(path, *odd)
 
 
 def _first_odd(ids: pa.StringArray, first: int) -> tuple[int, str] | None:
     """Returns number and text of the first line that is neither blank nor in the form of the challenge's ids."""
-    is_odd = pc.invert(pc.or_(pc.match_substring_regex(ids, _ID), pc.equal(ids, "")))
-    place = pc.index(is_odd, True).as_py()
+    return _first(ids, pc.invert(pc.or_(pc.match_substring_regex(ids, CHALLENGE_ID), pc.equal(ids, ""))), first)
+
+
+def _first(ids: pa.StringArray, wanted: pa.BooleanArray, first: int) -> tuple[int, str] | None:
+    """Returns number and text of the first line that is `wanted`, bool (n,)."""
+    place = pc.index(wanted, True).as_py()
     return (first + place, ids[place].as_py()) if place >= 0 else None
 
 
 @lru_cache(maxsize=256)
-def _report_once(path: Location, line: int, text: str) -> None:
+def _report_once(path: Location, line: int, text: str, hint: str = "") -> None:
     LOGGER.warning(
-        "%s: line %d: %r is not an id of 32 hexadecimal digits; it deletes only this exact id",
+        "%s: line %d: %r is not an id of 32 hexadecimal digits; it deletes only this exact id%s",
         path,
         line,
         text[:50],
+        hint,
     )
 
 
@@ -161,14 +180,16 @@ def _blocks(stream: PartStream) -> Iterator[bytes]:
 
 
 def _checked(path: Location, lines: list[bytes], first: int) -> pa.Array:
-    """Returns the lines as strings. `first` is the number of the first line, from 1. Raises UserError: not an id."""
+    """Returns the lines as strings. `first` is the number of the first line, from 1.
+
+    Raises UserError: a line that no part can hold as an id.
+    """
     try:
         ids = pa.array(lines, pa.binary()).cast(pa.string())
     except pa.ArrowInvalid:
         number = next(number for number, line in enumerate(lines, first) if not is_utf8(line))
         raise UserError(f"{path}: line {number}: invalid UTF-8") from None
     wrong = pc.or_(pc.match_substring_regex(ids, _NO_ID), pc.greater(pc.binary_length(ids), MAX_TEXT_BYTES))
-    place = pc.index(wrong, True).as_py()
-    if place >= 0:
-        raise UserError(f"{path}: line {first + place}: {ids[place].as_py()[:50]!r} is not one id")
+    if found := _first(ids, wrong, first):
+        raise UserError(f"{path}: line {found[0]}: {found[1][:50]!r} is not one id")
     return ids

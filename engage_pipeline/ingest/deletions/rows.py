@@ -17,14 +17,14 @@ from numpy.lib.stride_tricks import sliding_window_view
 from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.files.atomic import atomic_file
 from engage_pipeline.files.parquet import batches
-from engage_pipeline.ingest.deletions.lists import Deletions
+from engage_pipeline.ingest.deletions.lists import CHALLENGE_ID, Deletions
 from engage_pipeline.ingest.parsing.parquet_columns import not_utf8
 from engage_pipeline.ingest.rejects import RejectTally, RejectWriter, read_rejects, rejected_file
 from engage_pipeline.ingest.tweet_files import PIECE_ROWS, TweetWriter
 from engage_pipeline.schema import LINE_NUMBER
 
 _WINDOWS_AT_ONCE = 1 << 18
-_BLANK = ord(" ")
+_BLANK = ord("\n")
 """A byte that no id has."""
 
 
@@ -56,9 +56,10 @@ class DeletedRows:
         """Registers the lists with the engine."""
         self._engine = engine
         self.digest = deletions.digest
-        for name, ids in (("deleted_tweet_ids", deletions.tweets), ("deleted_user_ids", deletions.users)):
-            engine.connection.register(name, pa.table({"id": ids}))
-        self._windows = _Windows([deletions.tweets, deletions.users])
+        tweets, users = _in_either_case(deletions.tweets), _in_either_case(deletions.users)
+        for name, ids in (("deleted_tweet_ids", tweets), ("deleted_user_ids", users)):
+            engine.connection.register(name, pa.table({"id": pa.chunked_array(ids, pa.string())}))
+        self._windows = _Windows([*tweets, *users])
 
     def in_tweets(self, tweets: Path) -> npt.NDArray[np.int64]:
         """Returns the line numbers of the deleted rows of the typed part `tweets`."""
@@ -123,6 +124,14 @@ class DeletedRows:
             kept.tweets.unlink(missing_ok=True)
             kept.rejects.unlink(missing_ok=True)
         return tally
+
+
+def _in_either_case(ids: pa.StringArray) -> list[pa.StringArray]:
+    """Returns `ids`, and those of the challenge's form that are written in another case, in capitals and in small
+    letters. Others are other ids in another case."""
+    of_the_form = ids.filter(pc.match_substring_regex(ids, CHALLENGE_ID))
+    changed = [change(of_the_form) for change in (pc.ascii_upper, pc.ascii_lower)]
+    return [ids, *(one.filter(pc.not_equal(one, of_the_form)) for one in changed)]
 
 
 def _rejects_without(rejects: Path, lines: Collection[int], output: Path) -> RejectTally:

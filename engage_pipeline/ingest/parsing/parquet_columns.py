@@ -34,7 +34,7 @@ def accepts(kind: Kind, type_: pa.DataType) -> bool:
         if not _is_list(type_):
             return False
         item = _decoded(type_.value_type)
-        return pa.types.is_integer(item) or (kind is Kind.STRINGS and _is_text(item))
+        return pa.types.is_null(item) or pa.types.is_integer(item) or (kind is Kind.STRINGS and _is_text(item))
     if kind is Kind.INTEGER:
         time = pa.types.is_timestamp(type_) or pa.types.is_date(type_)
         return time or pa.types.is_integer(type_) or pa.types.is_float64(type_)

@@ -304,6 +304,66 @@ def test_rejected_lines_that_hold_an_id_go_too(raw: Path, tmp_path: Path) -> Non
     assert sum(kept) > 5
 
 
+def ids_set(line: bytes, tweet: str, author: str, viewer: str) -> bytes:
+    for column, value in ((TWEET, tweet), (AUTHOR, author), (VIEWER, viewer)):
+        line = with_field(line, column, value.encode())
+    return line
+
+
+def labelled_part(folder: Path, raw: Path, ids: Sequence[tuple[str, str, str]]) -> Path:
+    """A training part with these tweets, authors and viewers, each also in a line that is rejected."""
+    folder.mkdir(exist_ok=True)
+    lines = [ids_set(line, *its) for line, its in zip(lines_of(raw / "train" / "part-00000"), ids, strict=False)]
+    (folder / "part-00000").write_bytes(b"\n".join([*lines, *(line + SEPARATOR + b"x" for line in lines)]) + b"\n")
+    return folder / "part-00000"
+
+
+def kept_lines(store: ArtifactStore) -> tuple[list[int], list[int]]:
+    """The line numbers of the rows and of the rejected lines of part-00000, sorted."""
+    version = store.open("tweet_parts", "part-00000")
+    rows = pq.read_table(version.path("tweets.parquet"), columns=["line_number"])["line_number"].to_pylist()
+    return sorted(rows), [reject.line for reject in read_rejects(version.path("rejects.parquet"))]
+
+
+@pytest.mark.parametrize("at_ingest", [True, False])
+@pytest.mark.parametrize("change", [str.lower, str.upper])
+def test_an_id_of_the_challenge_s_form_matches_in_capitals_and_in_small_letters(
+    raw: Path, tmp_path: Path, change: Callable[[str], str], at_ingest: bool
+) -> None:
+    tweet, author, viewer = (letter * 31 + "1" for letter in ("a", "b", "c"))
+    others = ["u" * 30 + "Ab", "abc", "e" * 31, "D" * 33]  # not of the form: they match as they are written alone
+    rows = [(tweet.upper(), "a", "v"), ("t", author.upper(), "v"), ("t", "a", viewer)]
+    rows += [("t", "a", one) for one in others]
+    store = store_in(tmp_path, raw)
+    source = labelled_part(tmp_path / "parts", raw, rows)
+    if not at_ingest:
+        _ingest_labelled(store, "tweet_parts", "part-00000", source, read_deletions(store.settings.deletions))
+    users = [change(author), change(viewer), *(one.swapcase() for one in others)]
+    deletions = delete(store, [change(tweet)], users)
+    if at_ingest:
+        _ingest_labelled(store, "tweet_parts", "part-00000", source, deletions)
+    else:
+        assert forget(store).lines == {"tweet_parts/part-00000": 6}
+    # rows 3 to 6, and the lines of the same ids that are rejected
+    assert kept_lines(store) == ([3, 4, 5, 6], [10, 11, 12, 13])
+
+
+@pytest.mark.parametrize(
+    "odd", ["tenant|170", "O'Neil1", "a b2", "x,y3", "a;b4", '"q"5', "a\tb", "\u200bz", "e\u00a0f"]
+)
+@pytest.mark.parametrize("column", [TWEET, AUTHOR, VIEWER])
+def test_any_id_that_a_part_holds_can_be_deleted(raw: Path, tmp_path: Path, column: int, odd: str) -> None:
+    ids = [["t0", "a0", "v0"], ["t1", "a1", "v1"]]
+    ids[1][(TWEET, AUTHOR, VIEWER).index(column)] = odd
+    store = store_in(tmp_path, raw)
+    source = labelled_part(tmp_path / "parts", raw, [(one[0], one[1], one[2]) for one in ids])
+    _ingest_labelled(store, "tweet_parts", "part-00000", source, read_deletions(store.settings.deletions))
+    assert kept_lines(store) == ([0, 1], [2, 3])
+    delete(store, *(([odd], []) if column == TWEET else ([], [odd])))
+    assert forget(store).lines == {"tweet_parts/part-00000": 2}
+    assert kept_lines(store) == ([0], [2])
+
+
 def rejected(folder: Path, lines: Sequence[bytes]) -> Path:
     """A file of rejected lines."""
     path = folder / "rejects.parquet"
@@ -320,7 +380,7 @@ def found_in(rejects: Path, tweets: Sequence[str], users: Sequence[str]) -> set[
         return DeletedRows(engine, deletions).in_rejects(rejects)
 
 
-LETTERS = st.text("AB0é\N{GRINNING FACE}", min_size=1, max_size=3)
+LETTERS = st.text("AB0 é\N{GRINNING FACE}", min_size=1, max_size=3)
 
 
 @settings(max_examples=40, deadline=None)
@@ -498,7 +558,7 @@ def test_what_was_made_of_a_rewritten_or_unreadable_part_predates(raw: Path, sto
 def test_a_list_that_can_not_be_read_stops_before_anything_is_changed(raw: Path, store: ArtifactStore) -> None:
     before = state(store, [])
     store.settings.deletions.mkdir(parents=True)
-    (store.settings.deletions / "tweets").write_text("a b")
+    (store.settings.deletions / "tweets").write_text("a\0b")
     with pytest.raises(UserError, match="tweets: line 1"):
         forget(store)
     assert state(store, []) == before

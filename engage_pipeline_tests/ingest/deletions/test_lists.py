@@ -1,6 +1,7 @@
 """The lists of deleted ids: every way to write one, and one clear line for what is none."""
 
 import gzip
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engage_pipeline.catalogue import digest
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deletions.lists import NO_DELETIONS, read_deletions
 from engage_pipeline_tests.programs import require_program
@@ -60,12 +62,10 @@ def test_a_list_longer_than_a_block_is_read_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "line", "reason"),
     [
-        (b"a\nb c\n", 2, "'b c' is not one id"),
-        (b"a\n\nb,c\n", 3, "'b,c' is not one id"),
-        (b"a\tb\n", 1, "is not one id"),
-        (b"a\x01\n", 1, "is not one id"),
-        (b'"a"\n', 1, "is not one id"),
-        (b"a\n" * 3_000_000 + b"x;y\n", 3_000_001, "'x;y' is not one id"),
+        (b"a\nb\0c\n", 2, r"'b\\x00c' is not one id"),
+        (b"a\n\nb\rc\n", 3, r"'b\\rc' is not one id"),
+        (b"a\x01\n", 1, r"'a\\x01' is not one id"),
+        (b"a\n" * 3_000_000 + b"x\0y\n", 3_000_001, r"'x\\x00y' is not one id"),
         (b"a\nb\n\xff\n", 3, "invalid UTF-8"),
         (b"a\n" + b"b" * 201, 2, "is not one id"),
     ],
@@ -113,6 +113,32 @@ def test_an_id_that_is_not_one_of_the_challenge_is_reported_once_with_file_and_l
     assert caplog.messages == [f"{tmp_path / 'users'}: {told}"]
 
 
+SEVERAL = "is it several columns, a header or a quoted id? A list has one id a line"
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "text", "hint"),
+    [
+        (f"user_id\n{USER}", 1, "'user_id'", False),
+        (f"user_id,reason\n{USER},left", 1, "'user_id,reason'", True),
+        (f"u1\n\nu 2\n{USER}", 3, "'u 2'", True),
+        (f'"{USER}"', 1, f"'\"{USER}\"'", True),
+        (f"{USER}\t7", 1, f"'{USER}\\t7'", True),
+        (f"{USER}\n" * 200_000 + "x;y\nx|y", 200_001, "'x;y'", True),
+    ],
+)
+def test_a_header_several_columns_and_quotes_are_reported_with_their_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: str, line: int, text: str, hint: bool
+) -> None:
+    write(tmp_path, users=content.encode(), tweets=TWEET.encode())
+    wanted = set(content.split("\n")) - {""}
+    for _ in range(2):
+        assert set(ids(tmp_path)[1]) == wanted
+    (told,) = caplog.messages
+    assert told.startswith(f"{tmp_path / 'users'}: line {line}: {text} is not an id of 32 hexadecimal digits; ")
+    assert told.endswith(SEVERAL) == hint
+
+
 def test_what_is_no_list_is_passed_over(tmp_path: Path) -> None:
     write(tmp_path, **{"README.md": b"x y", ".hidden": b"x y", "tweets.tmp": b"x y", "users.sha256": b"x y"})
     assert read_deletions(tmp_path) == NO_DELETIONS
@@ -139,11 +165,23 @@ def test_the_digest_is_that_of_the_lists(tmp_path: Path) -> None:
     assert first == again == with_readme != longer
 
 
-LINE = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"], exclude_characters=",;\"'|"), max_size=60)
+@pytest.mark.parametrize(("content", "again"), [(USER, True), (TWEET, True), ("0" * 32 + "0", False), ("u1", False)])
+def test_lists_of_the_challenge_s_ids_are_applied_anew_since_they_match_in_either_case(
+    tmp_path: Path, content: str, again: bool
+) -> None:
+    """The digest noted by versions that matched the case of the list alone: of the SHA-256 of each list by name."""
+    before = digest({"users": hashlib.sha256(content.encode()).hexdigest()})
+    assert (read_deletions(write(tmp_path, users=content.encode())).digest != before) == again
+
+
+BLANKS = " \t\v\f"
+"""What may surround an id."""
+LINE = st.text(st.characters(codec="utf-8", exclude_characters="\0\x01\r\n\ufeff"), max_size=50)
+"""What a text of a part can hold; each character has at most 4 bytes."""
 
 
 @given(st.lists(LINE, max_size=40), st.sampled_from(["\n", "\r\n"]), st.booleans())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_token_is_read_as_it_is(tmp_path: Path, lines: list[str], end: str, ended: bool) -> None:
     write(tmp_path, users=(end.join(lines) + (end if ended else "")).encode())
-    assert ids(tmp_path)[1] == sorted({line for line in lines if line})
+    assert ids(tmp_path)[1] == sorted({line.strip(BLANKS) for line in lines} - {""})

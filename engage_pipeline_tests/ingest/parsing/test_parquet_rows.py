@@ -185,6 +185,8 @@ SECONDS = 1_612_400_523
         ("hashtags", pa.array([["a", "b"], ["a", "c"]], pa.list_(pa.string(), 2)), [["a", "b"], ["a", "c"]]),
         ("hashtags", pa.array([[1, 2], None], pa.list_(pa.int16())), [["1", "2"], []]),
         ("hashtags", pa.array(["a\tb", ""]), [["a", "b"], []]),
+        ("hashtags", pa.array([None, []], pa.list_(pa.null())), [[], []]),
+        ("present_media", pa.array([[], []], pa.large_list(pa.null())), [[], []]),
     ],
 )  # fmt: skip
 def test_a_column_may_have_any_type_that_says_the_same(
@@ -198,6 +200,20 @@ def test_token_ids_may_have_any_type_of_integer(tmp_path: Path, item: pa.DataTyp
     lists = pa.array([[101, 119_546, 102], None, [101, 102]], pa.list_(item))
     _, tweets, _ = ingest(tmp_path, write(with_column("text_tokens", lists), tmp_path / "part-1.parquet"))
     assert [token_list(row) for row in tweets.to_pylist()] == [[101, 119_546, 102], [], [101, 102]]
+
+
+def test_token_ids_may_all_be_empty_lists(tmp_path: Path) -> None:
+    lists = pa.array([[], None], pa.list_(pa.null()))
+    _, tweets, _ = ingest(tmp_path, write(with_column("text_tokens", lists), tmp_path / "part-1.parquet"))
+    assert [token_list(row) for row in tweets.to_pylist()] == [[], []]
+
+
+@pytest.mark.parametrize("name", ["hashtags", "text_tokens"])
+def test_a_list_of_nothing_but_missing_items_is_rejected(tmp_path: Path, name: str) -> None:
+    source = write(with_column(name, pa.array([[None], [], None, [None, None]])), tmp_path / "part-1.parquet")
+    _, tweets, rejects = ingest(tmp_path, source, ingest={"max_rejected_share": 0.9})
+    assert tweets["line_number"].to_pylist() == [1, 2]
+    assert rejects["reason"].to_pylist() == [f"{name}: a list with a missing item"] * 2
 
 
 @pytest.mark.parametrize(
