@@ -47,6 +47,8 @@ def chosen_settings(config: Path | None, preset: str | None, values: Sequence[st
 def open_pipeline(config: Path | None, preset: str | None, values: Sequence[str] | None) -> "HeldPipeline":
     """Returns the settings as Dagster's resource, for runs of this command. Raises UserError at once if they are
     wrong."""
-    from engage_pipeline.orchestration.resources import HeldPipeline
+    from engage_pipeline.orchestration.resources import HeldPipeline, require_schedule
 
-    return HeldPipeline(chosen_settings(config, preset, values))
+    settings = chosen_settings(config, preset, values)
+    require_schedule(settings.automation.nightly_cron)
+    return HeldPipeline(settings)

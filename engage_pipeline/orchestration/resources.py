@@ -7,8 +7,10 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from engage_pipeline.errors import UserError
 from engage_pipeline.settings.overrides import from_mapping
 from engage_pipeline.settings.settings import Settings, load_settings
+from engage_pipeline.settings.yaml_file import shown
 from engage_pipeline.store.mirror.following import open_store
 from engage_pipeline.store.store import ArtifactStore
 
@@ -30,7 +32,9 @@ class Pipeline(dg.ConfigurableResource):
         """Reads the current settings. Raises UserError naming the problem."""
         path = Path(self.config) if self.config else None
         overrides = from_mapping(self.overrides, "overrides of the resource pipeline")
-        return load_settings(path, preset=self.preset, overrides=overrides)
+        settings = load_settings(path, preset=self.preset, overrides=overrides)
+        require_schedule(settings.automation.nightly_cron)
+        return settings
 
     def store(self) -> ArtifactStore:
         """Returns the store of the artifacts under these settings."""
@@ -39,6 +43,14 @@ class Pipeline(dg.ConfigurableResource):
     def held(self) -> "HeldPipeline":
         """Reads the settings now, for runs in this process. Raises UserError naming the problem."""
         return HeldPipeline(self.settings())
+
+
+def require_schedule(cron: str) -> None:
+    """Raises UserError unless Dagster can read `cron`: what it can't read keeps it from loading the definitions."""
+    try:
+        dg.ScheduleDefinition(job_name="any", cron_schedule=cron)
+    except dg.DagsterInvalidDefinitionError as error:
+        raise UserError(f"automation.nightly_cron: {shown(cron)} is no cron schedule that can be") from error
 
 
 @dataclass(frozen=True)

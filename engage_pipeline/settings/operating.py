@@ -6,7 +6,6 @@ from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
-from engage_pipeline.settings.cron import check_cron
 from engage_pipeline.settings.section import ConfigPath, SettingsSection, Share
 
 Engagement = Literal["like", "reply", "retweet", "retweet_with_comment"]
@@ -133,12 +132,6 @@ class AutomationSettings(SettingsSection):
         if warn is not None and fail is not None and warn >= fail:
             raise ValueError("freshness_warn_hours must be less than freshness_fail_hours")
         return self
-
-    @field_validator("nightly_cron")
-    @classmethod
-    def _cron_that_dagster_accepts(cls, value: str) -> str:
-        check_cron(value)
-        return value
 
     @field_validator("timezone")
     @classmethod

@@ -204,10 +204,6 @@ LAUGHTER = "x0: &x0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
             ": engine.memory_limit: must be at most a million TB (found '99999999999TB')",
         ),
         (
-            "automation: {nightly_cron: 99 99 * * *}",
-            ": automation.nightly_cron: '99': no such minute (0 to 59) (found '99 99 * * *')",
-        ),
-        (
             "automation: {freshness_warn_hours: 1, freshness_fail_hours: 100000000000}",
             ": automation.freshness_fail_hours: must be less than or equal to 87600 (found 100000000000)",
         ),

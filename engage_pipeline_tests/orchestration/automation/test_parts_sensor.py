@@ -2,12 +2,15 @@
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from engage_pipeline.commands.options import open_pipeline
 from engage_pipeline.definitions import build_definitions
+from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.ingest.watch.cursor import Cursor, read_cursor
 from engage_pipeline.orchestration.automation import parts_sensor as sensor_module
@@ -330,3 +333,15 @@ def test_definitions_with_broken_settings_still_hold_the_sensor(tmp_path: Path) 
     config.write_text("sketch_width: many", encoding="utf-8")
     sensor = build_definitions(Pipeline(config=str(config))).resolve_sensor_def("new_parts")
     assert sensor.minimum_interval_seconds == 30
+
+
+@pytest.mark.parametrize("cron", ["99 99 * * *", "0 3 * * 8", "a b c d e", "*/0 * * * *", "0 3 30 2 *"])
+def test_definitions_load_whatever_the_schedule_and_ticks_and_commands_name_it(watch: Watch, cron: str) -> None:
+    configure(watch.config.parent, automation={"nightly_cron": cron})
+    definitions = build_definitions(Pipeline(config=str(watch.config)))
+    schedule = definitions.get_repository_def().get_schedule_def("nightly")
+    assert schedule.cron_schedule == "0 3 * * *"
+    said = f"automation.nightly_cron: '{cron}' is no cron schedule that can be"
+    assert watch.told() == said
+    with pytest.raises(UserError, match=re.escape(said)):
+        open_pipeline(watch.config, None, None)
