@@ -72,7 +72,7 @@ def label_rates(
             return
         for index, (name, values) in enumerate(shown.items()):
             axes.line(_with_gaps(days, values), style_of(name, index), name)
-        axes.x.names = {day: _date(day) for day in days}
+        axes.x.names = {day: _date(day) for day in range(days[0], days[-1] + 1)}
         axes.x.label = f"day of the latest engagement, else of the tweet (month-day, UTC){_LATE_DAYS}"
         axes.y.label, axes.y.show, axes.y.logarithmic = "share of the rows", percent, True
 

@@ -43,6 +43,9 @@ def test_days_stand_as_far_apart_as_they_are_and_no_line_crosses_missing_ones() 
     (line,) = picture.panel.paths("line c0")
     first, second, last = (x for x, _ in points(line))
     assert (last - second) == pytest.approx(19 * (second - first), rel=0.01)
+    texts = [text for text in picture.texts() if text.startswith("02-")]
+    assert len(texts) < 10, "not a name for each day"
+    assert texts[:2] == ["02-02", "02-05"], "also of days without rows"
     assert line.get("d", "").count("M") == 2
 
 
