@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +16,8 @@ from engage_pipeline.errors import StoreError, UserError
 from engage_pipeline.locations.location import Location, ObjectPath, fresh
 
 _LOCK = ".lock"
+_PAUSE = 0.05
+"""Seconds between two looks at a lock that is held."""
 
 
 @dataclass(frozen=True)
@@ -158,9 +161,14 @@ def note_undamaged(path: Path, expected: Fingerprint) -> None:
 
 
 def seal_folder(folder: Path) -> dict[str, Fingerprint]:
-    """Syncs every file of `folder` to disk; returns their fingerprints by name, sorted."""
+    """Syncs every file of `folder` to disk; returns their fingerprints by name, sorted.
+
+    Whoever may read the folder may read its files: libraries write some of them for this user alone.
+    """
     fingerprints = {}
+    mode = folder.stat().st_mode & 0o666
     for path in sorted(folder.iterdir()):
+        path.chmod(mode)
         with path.open("rb") as file:
             os.fsync(file.fileno())
         fingerprints[path.name] = Fingerprint(path.stat().st_size, sha256(path))
@@ -225,11 +233,16 @@ def put_in_place(path: Path, target: Path) -> None:
 
 
 @contextmanager
-def exclusive(path: Path, message: str) -> Iterator[None]:
-    """Holds the lock file `path`; the kernel frees it at the process's end. Raises UserError(message) if it is held."""
+def exclusive(path: Path, message: str, *, seconds: float = 0.0) -> Iterator[None]:
+    """Holds the lock file `path`; the kernel frees it at the process's end. Raises UserError(message) if it is held,
+    and stays so for `seconds`."""
     with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(message) from error
+        for left in range(round(seconds / _PAUSE), -1, -1):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if not left:
+                    raise UserError(message) from error
+                time.sleep(_PAUSE)
         yield

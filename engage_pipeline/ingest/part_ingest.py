@@ -19,7 +19,7 @@ from engage_pipeline.ingest.deletions.rows import DeletedRows, Hits, PartFiles
 from engage_pipeline.ingest.parsing.part_rows import PartRows, part_rows
 from engage_pipeline.ingest.parsing.typed_rows import LABEL_IS_A_TIME, TypedRows
 from engage_pipeline.ingest.reject_limit import RejectLimit, TooManyRejectsError
-from engage_pipeline.ingest.rejected_part import FailedShare, bounded, failure, keep
+from engage_pipeline.ingest.rejected_part import FailedPart, bounded, failure, keep
 from engage_pipeline.ingest.rejects import Reject, RejectTally, RejectWriter, read_rejects
 from engage_pipeline.ingest.report import IngestReport, summarise
 from engage_pipeline.ingest.row_summary import RowSummary
@@ -55,8 +55,8 @@ def ingest_part(
     line_number ("line"). `split` maps a number of lines to the place of each, which must not depend on the lines that
     follow; with it, schema.SPLIT is the last column. `rejects` has rejects.REJECT_SCHEMA, sorted by line_number. Lines
     that match `deletions` are in neither file. Temporary files are written beside `tweets`. The same settings and lists
-    give the same bytes. If more than ingest.max_rejected_share of the lines are rejected, the first go to `kept`, if
-    given; a successful ingest removes it. `since` is the identity that the file must have; None = its current one.
+    give the same bytes. If too many lines are rejected (_Read.failed), the first go to `kept`, if given; a successful
+    ingest removes it. `since` is the identity that the file must have; None = its current one.
 
     Raises UserError: unreadable, empty or changing file, another kind of part, wrong labels, too many rejects.
     """
@@ -69,7 +69,7 @@ def ingest_part(
     finally:
         spool.unlink(missing_ok=True)
     with _deleted_rows(tweets.parent, deletions, settings) as deleted:
-        if read.too_many:
+        if read.failed:
             raise _failure(source, read, tally, rejects, kept, deleted, settings)
         _require_rows(source, read)
         hits, tally = _without_deleted(deleted, PartFiles(tweets, rejects), tally)
@@ -99,6 +99,11 @@ class _Read:
     tally: RejectTally
     too_many: bool
     stopped: bool
+
+    @property
+    def failed(self) -> bool:
+        """Whether the part fails because of its rejected lines: they are too many, or no row is left."""
+        return self.too_many or (not self.rows and self.tally.count > 0)
 
 
 def _read(
@@ -167,7 +172,7 @@ def _write_rejects(spool: Path, rejects: Path, file: str, read: _Read, settings:
     with RejectWriter(rejects, file) as writer:
         if read.tally.count:
             in_order = _in_order(spool, settings)
-            for reject in bounded(in_order) if read.too_many else in_order:
+            for reject in bounded(in_order) if read.failed else in_order:
                 writer.append(reject)
     return writer.tally
 
@@ -199,8 +204,8 @@ def _failure(
         if deleted:
             deleted.remove_rejects(rejects)
         keep(rejects, kept)
-    share = settings.ingest.max_rejected_share
-    return failure(FailedShare(source, share, read.lines, read.tally, first, read.stopped), kept)
+    share = settings.ingest.max_rejected_share if read.too_many else None
+    return failure(FailedPart(source, share, read.lines, read.tally, first, read.stopped), kept)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A part that fails because of too many rejected lines: the message, and the lines that are kept for inspection.
+"""A part that fails because of rejected lines: the message, and the lines that are kept for inspection.
 
     <folder of the artifact>/failed-rejects.parquet    the first rejected lines of the last failed attempt
 
@@ -21,15 +21,16 @@ KEPT_LINES, KEPT_BYTES = 10_000, 16 << 20
 
 
 @dataclass(frozen=True)
-class FailedShare:
+class FailedPart:
     """The figures of a failed part.
 
-    `setting`: ingest.max_rejected_share. `lines`: all lines of the part. `tally`: all rejected lines seen; `first`:
-    the first of them by line number. `stopped`: reading ended before the end of the part.
+    `setting`: ingest.max_rejected_share, None if it allows the rejected lines, but no row is left. `lines`: all lines
+    of the part. `tally`: all rejected lines seen; `first`: the first of them by line number. `stopped`: reading ended
+    before the end of the part.
     """
 
     part: Location
-    setting: float
+    setting: float | None
     lines: int
     tally: RejectTally
     first: RejectTally
@@ -57,17 +58,26 @@ def keep(rejects: Path, kept: Path) -> None:
         rejects.replace(temporary)
 
 
-def failure(failed: FailedShare, kept: Path | None) -> UserError:
+def failure(failed: FailedPart, kept: Path | None) -> UserError:
     """Makes the error on the part: rejected lines by kind and the first five. `kept` is the file that keeps them."""
-    count = f"{'at least ' if failed.stopped else ''}{failed.tally.count:,} of {failed.lines:,} lines"
     kinds = ", ".join(f"{kind} {number:,}" for kind, number in failed.tally.reasons.most_common())
     first, *others = (example.words() for example in failed.first.examples)
     more = f"; then {'; '.join(others)}" if others else ""
-    see = (
-        f"see engage rejects {kept.parent.name}" if kept else "--set ingest.max_rejected_share=1 reads the other lines"
-    )
     return UserError(
-        f"{failed.part}: {count} can't be read ({kinds}), more than ingest.max_rejected_share = {failed.setting:g}; "
-        f"the first is {first}{more}; {see}",
+        f"{failed.part}: {_count(failed, kinds)}; the first is {first}{more}{_what_to_do(failed, kept)}",
         {"reasons": dict(sorted(failed.tally.reasons.items())), "examples": failed.first.shown_examples()},
     )
+
+
+def _count(failed: FailedPart, kinds: str) -> str:
+    rejected = f"{failed.tally.count:,}"
+    if failed.setting is None:
+        return f"none of its {failed.lines:,} lines is an interaction: {rejected} can't be read ({kinds})"
+    count = f"{'at least ' if failed.stopped else ''}{rejected} of {failed.lines:,} lines"
+    return f"{count} can't be read ({kinds}), more than ingest.max_rejected_share = {failed.setting:g}"
+
+
+def _what_to_do(failed: FailedPart, kept: Path | None) -> str:
+    if kept:
+        return f"; see engage rejects {kept.parent.name}"
+    return "" if failed.setting is None else "; --set ingest.max_rejected_share=1 reads the other lines"

@@ -132,9 +132,12 @@ def content_marks(manifest: Manifest) -> set[str]:
 
 
 def _parts_before(store: Reader, manifest: Manifest) -> Iterator[Manifest]:
-    """Yields the other parts that passed the rule; of those that were never judged, the ones with an earlier name."""
-    for key in store.parts():
-        other = store.manifest("tweet_parts", key)
+    """Yields the other parts that passed the rule; of those that were never judged, the ones with an earlier name.
+
+    Skips damaged manifests: the part is compared with the others when it is made again.
+    """
+    for key in store.readable_parts():
+        other = _readable_manifest(store, "tweet_parts", key)
         if other is None or other.key == manifest.key or not other.rows or TWEETS not in other.files:
             continue
         noted = other.verdict and other.verdict.problems.get("no_part_comes_twice")
@@ -171,14 +174,18 @@ def _other_windows(store: Reader, own: Manifest) -> Iterator[Version]:
     """Yields the published versions of the other two windows; skips damaged manifests, which their artifact reports."""
     names: list[tuple[str, str | None]] = [(name, None) for name in _WINDOWS if name != own.artifact]
     if own.artifact != "tweet_parts":
-        names += [("tweet_parts", key) for key in store.parts()]
+        names += [("tweet_parts", key) for key in store.readable_parts()]
     for name, key in names:
-        try:
-            manifest = store.manifest(name, key)
-        except UserError:
-            continue
+        manifest = _readable_manifest(store, name, key)
         if manifest is not None:
             yield store.version(manifest)
+
+
+def _readable_manifest(store: Reader, name: str, key: str | None) -> Manifest | None:
+    try:
+        return store.manifest(name, key)
+    except UserError:
+        return None
 
 
 def _samples(manifest: Manifest) -> list[str]:

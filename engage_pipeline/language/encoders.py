@@ -3,7 +3,7 @@
 No pickled file is opened, and no code of a model repository is run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.encoder_files import CONFIG, REMEDY, WEIGHTS, local_folder, require_positions
 from engage_pipeline.language.ragged import TokenLists
+from engage_pipeline.progress import LOGGER
 from engage_pipeline.schema import VOCABULARY_SIZE
 from engage_pipeline.settings.computing import TINY
 from engage_pipeline.settings.settings import Settings
@@ -30,7 +31,8 @@ def step_file(step: int) -> str:
 def starting_encoder(settings: Settings) -> "PreTrainedModel":
     """Loads the masked language model of `encoder.model`, in fp32 on the CPU.
 
-    Raises UserError: it can't be loaded, has pickled weights only, or reads fewer than encoder.max_tokens.
+    A head that the weights lack starts at random, from `seed`. Raises UserError: the model can't be loaded, has pickled
+    weights only, lacks others, or reads fewer than encoder.max_tokens.
     """
     with quiet_transformers():
         model = _tiny_encoder(settings) if settings.encoder.model == TINY else _pretrained(settings)
@@ -53,8 +55,10 @@ def longest_tweet(model: "PreTrainedModel", settings: Settings) -> int | None:
 def load_encoder(folder: Path, checkpoint: int | None = None) -> "PreTrainedModel":
     """Loads the masked language model of a published encoder: the published one, or that of the step `checkpoint`.
 
-    Raises UserError if that step has no weights; the message lists the available steps.
+    It is in fp32, as its weights are, whatever config.json says. Raises UserError if that step has no weights; the
+    message lists the available steps.
     """
+    import torch
     from transformers import AutoConfig, AutoModelForMaskedLM
 
     path = folder / (WEIGHTS if checkpoint is None else step_file(checkpoint))
@@ -62,7 +66,7 @@ def load_encoder(folder: Path, checkpoint: int | None = None) -> "PreTrainedMode
         raise UserError(_missing_weights(folder, path, checkpoint))
     with quiet_transformers():
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        model = AutoModelForMaskedLM.from_config(config, trust_remote_code=False)
+        model = AutoModelForMaskedLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
     load_weights(model, path)
     return model
 
@@ -70,6 +74,7 @@ def load_encoder(folder: Path, checkpoint: int | None = None) -> "PreTrainedMode
 def save_encoder(model: "PreTrainedModel", folder: Path) -> None:
     """Writes config.json and model.safetensors, readable by `load_encoder` and by transformers' from_pretrained."""
     model.config.architectures = [type(model).__name__]
+    model.config.use_cache = False  # as the Trainer sets it, which does not run if no step is left
     (folder / CONFIG).write_text(model.config.to_json_string(), encoding="utf-8")
     save_weights(model, folder / WEIGHTS)
 
@@ -151,6 +156,7 @@ def _tiny_encoder(settings: Settings) -> "PreTrainedModel":
 
 
 def _pretrained(settings: Settings) -> "PreTrainedModel":
+    import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForMaskedLM
 
@@ -159,12 +165,49 @@ def _pretrained(settings: Settings) -> "PreTrainedModel":
         raise UserError(f"encoder.model: {settings.encoder.model} is no encoder")
     folder = local_folder(name)
     try:
-        model = AutoModelForMaskedLM.from_pretrained(
-            folder or name, use_safetensors=True, trust_remote_code=False, local_files_only=folder is not None
-        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)  # of a head that the weights lack
+            model, loading = AutoModelForMaskedLM.from_pretrained(
+                folder or name,
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=folder is not None,
+                ignore_mismatched_sizes=True,  # they are named by _require_weights
+                output_loading_info=True,
+            )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        raise UserError(f"encoder.model: {name} can't be loaded ({_first_line(error)}); {REMEDY}") from error
-    return model.float()
+        raise _not_loaded(name, _first_line(error)) from error
+    except Exception as error:  # bad values of config.json lead to errors of any class
+        raise _not_loaded(name, f"{CONFIG}: {type(error).__name__}: {_first_line(error)}") from error
+    _require_weights(model, loading, name)
+    return model
+
+
+def _require_weights(model: "PreTrainedModel", loading: Mapping[str, Any], name: str) -> None:
+    """Raises UserError if the weights do not fit config.json or lack one of the encoder; logs a head that they lack.
+
+    `loading` is what from_pretrained tells: missing_keys (names), mismatched_keys (name, shape in the file, in the
+    model). Weights that are tied to others are not missing.
+    """
+    if mismatched := sorted(loading["mismatched_keys"]):
+        weight, found, wanted = mismatched[0]
+        shapes = f"{CONFIG} says that {weight} has shape {list(wanted)}, its weights have {list(found)}"
+        raise _not_loaded(name, shapes)
+    missing = sorted(loading["missing_keys"])
+    if lacking := [weight for weight in missing if weight.startswith(f"{model.base_model_prefix}.")]:
+        raise _not_loaded(name, f"its weights lack {_and_more(lacking)}")
+    if missing:
+        head = f"lacks the head of a masked language model ({_and_more(missing)}): it starts at random"
+        LOGGER.warning("encoder.model: %s %s", name, head)
+
+
+def _not_loaded(name: str, reason: str) -> UserError:
+    return UserError(f"encoder.model: {name} can't be loaded ({reason}); {REMEDY}")
+
+
+def _and_more(names: Sequence[str]) -> str:
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def _missing_weights(folder: Path, path: Path, checkpoint: int | None) -> str:
@@ -178,4 +221,6 @@ def _missing_weights(folder: Path, path: Path, checkpoint: int | None) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".:") if str(error).strip() else type(error).__name__
+    """Returns the first line of an error's message, with the second one if the first ends in a colon."""
+    first, *others = str(error).strip().splitlines() or [type(error).__name__]
+    return " ".join([first, *(line.strip() for line in others[:1] if first.endswith(":"))]).rstrip(".:")

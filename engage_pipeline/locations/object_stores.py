@@ -105,6 +105,21 @@ def children(system: "FileSystem", folder: str) -> list["FileInfo"]:
     return list(found.values())
 
 
+def remove_folder(system: "FileSystem", folder: str) -> None:
+    """Removes a folder with all objects in it, and the empty object that stands for it in some stores.
+
+    Google's store has no such object, and pyarrow fails where it looks for one.
+    """
+    from pyarrow.fs import FileSelector
+
+    if system.type_name != "gcs":
+        system.delete_dir(folder)
+        return
+    for one in system.get_file_info(FileSelector(folder, recursive=True)):
+        if one.is_file:
+            system.delete_file(one.path)
+
+
 def _google(parts: SplitResult) -> str:
     """Returns the URI with a limit of time, and without an account where an emulator, which has none, is asked."""
     limit = "" if "retry_limit_seconds" in parts.query else f"retry_limit_seconds={GOOGLE_SECONDS}"

@@ -1,4 +1,5 @@
-"""Reports a full disk, or too little memory for DuckDB, in one line: the place, the free and the needed space.
+"""Reports a full disk, too little memory for DuckDB, or a folder that was taken away, in one line; of a full disk the
+place, the free and the needed space.
 
 Each library reports it in its own way; this module recognises them. What does not belong here: making space.
 """
@@ -72,6 +73,23 @@ def told_when_exhausted(
         raise
 
 
+@contextmanager
+def told_when_removed(folder: Path) -> Iterator[None]:
+    """Replaces errors of the block, which writes into `folder`, by a UserError if the folder is gone."""
+    try:
+        yield
+    except Exception as error:
+        if folder.exists():
+            raise
+        raise UserError(_removed(folder)) from error
+    if not folder.exists():
+        raise UserError(_removed(folder))
+
+
+def _removed(folder: Path) -> str:
+    return f"{folder}: was removed while it was being made"
+
+
 def _told(
     error: BaseException, what: str, places: Sequence[Path], needed: Callable[[], int], settings: Settings
 ) -> str:
@@ -82,9 +100,12 @@ def _told(
     place = spill_folder(settings) if spilled else min(places, key=free_bytes)
     advice = ", set engine.temp_directory to another disk or raise engine.memory_limit" if spilled else ""
     needs = "spills" if spilled else "needs"
+    free, estimate = free_bytes(place), needed()
+    # What was written is removed by now, so `free` is what did not suffice.
+    named = estimate if estimate > free else free + estimate
     return (
-        f"{place}: the disk is full ({in_units(free_bytes(place))} free): {what} {needs} about "
-        f"{in_units(needed())} there; free that much{advice}, and start it again"
+        f"{place}: the disk is full ({in_units(free)} free): {what} {needs} about "
+        f"{in_units(named)} there; free that much{advice}, and start it again"
     )
 
 

@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from logging.handlers import QueueHandler
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.context import SpawnProcess
@@ -36,22 +37,30 @@ def run_in_processes(what: str, function: Callable[..., _T], arguments: Sequence
     context = get_context("spawn")
     processes: list[SpawnProcess] = []
     receivers: dict[connection.Connection, int] = {}
+    givers: list[connection.Connection] = []
     try:
-        for place, values in enumerate(arguments):
+        for place in range(len(arguments)):
             receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(target=_work, args=(sender, function, values), name=f"{what} {place + 1}")
+            taker, giver = context.Pipe(duplex=False)
+            process = context.Process(target=_work, args=(sender, taker), name=f"{what} {place + 1}")
             with stopping.held_back():
                 process.start()
-            sender.close()  # so that the end of the process ends the pipe
+            sender.close()  # so that the end of the process ends the pipes
+            taker.close()
             processes.append(process)
             receivers[receiver] = place
+            givers.append(giver)
+        for giver, values in zip(givers, arguments, strict=True):
+            # Not with the start: what does not fit into its pipe would wait for a process that died for ever.
+            with suppress(BrokenPipeError):  # it died: _gather says so
+                giver.send((function, values))
         return _gather(what, processes, receivers)
     finally:
         for process in processes:
             process.kill()
             process.join()
-        for receiver in receivers:
-            receiver.close()
+        for end in (*receivers, *givers):
+            end.close()
 
 
 def _gather(what: str, processes: Sequence[SpawnProcess], receivers: dict[connection.Connection, int]) -> list[Any]:
@@ -90,8 +99,8 @@ def _death(what: str, place: int, processes: Sequence[SpawnProcess]) -> UserErro
     return UserError(f"{what}: process {place + 1} of {len(processes)} {how}{hint}: start it again")
 
 
-def _work(sender: connection.Connection, function: Callable[..., Any], values: tuple[Any, ...]) -> None:
-    """Does the work of one process and sends its result or error."""
+def _work(sender: connection.Connection, taker: connection.Connection) -> None:
+    """Takes function and arguments, does the work of one process, and sends its result or error."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     lock = threading.Lock()
 
@@ -102,6 +111,7 @@ def _work(sender: connection.Connection, function: Callable[..., Any], values: t
     _relay_log_lines(lambda record: send("log", record))
     progress.show_lines_only()
     try:
+        function, values = taker.recv()
         result = function(*values)
     except BaseException as error:
         send("error", _sendable(error))

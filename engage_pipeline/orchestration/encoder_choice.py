@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from contextlib import suppress
+from pathlib import Path
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.encoder_files import NEEDS_ENCODER, READS_WORDS, reason_to_skip
@@ -19,8 +20,14 @@ def skipped_before_training(store: ArtifactStore) -> str | None:
 
     Raises UserError as reason_to_skip does.
     """
-    begun = last_state(store.workspace(ENCODER)) is not None
+    # Asked for `auto` alone: the workspace of a local encoder must outlive a folder that is away for a while.
+    begun = store.settings.encoder.model == AUTO and last_state(encoder_workspace(store)) is not None
     return reason_to_skip(store.settings, EncoderFacts() if begun else _before(store))
+
+
+def encoder_workspace(store: ArtifactStore) -> Path:
+    """Returns the workspace of finetuned_encoder: another one once the files of a local encoder have other content."""
+    return store.workspace(ENCODER, sources=raw_sources(store.settings, ENCODER))
 
 
 def check_encoder(store: ArtifactStore, steps: Collection[Step]) -> None:

@@ -78,7 +78,8 @@ def run_pipeline(
         for step in steps:
             LOGGER.info("%s: to be made (%s)", label(step.artifact, step.key), step.reason)
         if keys := [step.key for step in steps if step.key is not None]:
-            register_parts(instance, [*store.parts(), *keys])  # a part may have come since those of the folder were
+            # A part may have come since those of the folder were; one of `keys` may have a damaged manifest.
+            register_parts(instance, [*store.readable_parts(), *keys])
         runs = batches(instance, steps, settings)
         if failures := materialize(definitions, instance, runs, tags, warnings, done):
             raise UserError("; ".join(failures))

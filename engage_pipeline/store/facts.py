@@ -18,8 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from engage_pipeline.errors import UserError
-from engage_pipeline.store.manifests import Manifest, label
+from engage_pipeline.store.manifests import Manifest, VersionError, label
 
 
 class Figures(BaseModel):
@@ -67,7 +66,8 @@ class Facts(Figures):
             name = ".".join(map(str, problem["loc"]))
             if problem["type"] == "missing":
                 raise KeyError(name) from error
-            raise UserError(
+            raise VersionError(
                 f"{label(manifest.artifact, manifest.key)}: the fact {name} of its manifest can't be read "
-                f"({problem['msg']}): materialize it again"
+                f"({problem['msg']}): materialize it again",
+                manifest,
             ) from error

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 
 ABSENT = "absent"
@@ -57,6 +58,15 @@ class Manifest:
         """Returns the content of manifest.json: the fields and their checksum."""
         values = asdict(self)
         return _text(values, _checksum(values))
+
+
+class VersionError(UserError):
+    """Something of one version is missing or damaged: a file, or a fact of its manifest."""
+
+    def __init__(self, message: str, manifest: Manifest) -> None:
+        """`message` is the line to show, `manifest` that of the version."""
+        self.directory = manifest.directory
+        super().__init__(message)
 
 
 def label(name: str, key: str | None = None) -> str:

@@ -3,15 +3,17 @@
 What does not belong here: making and publishing a version (store).
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from engage_pipeline.catalogue import ARTIFACTS, default_settings, relevant_settings, setting_value
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
-from engage_pipeline.files.raw_parts import check_key, is_key
+from engage_pipeline.files.raw_parts import check_key, is_key, list_parts
 from engage_pipeline.locations.location import names_there
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store import current_link, kept_versions, rules, staleness
@@ -20,10 +22,18 @@ from engage_pipeline.store.mirror.mirror import MirroredFolder
 from engage_pipeline.store.publishing import MANIFEST, write_manifest
 from engage_pipeline.store.versions import Version
 
+LOGGER = logging.getLogger("engage_pipeline")
+
 
 def no_part_ingested(settings: Settings) -> str:
     """Returns what to say where no training part is ingested."""
     return f"no part of {settings.recsys_data} is ingested: materialize tweet_parts first (engage run)"
+
+
+@cache
+def _tell_once(line: str) -> None:
+    """Logs a warning, once a process: parts are looked for often."""
+    LOGGER.warning("%s", line)
 
 
 class ReadableStore:
@@ -91,10 +101,16 @@ class ReadableStore:
         return self.version(manifest)
 
     def kept(self, name: str, key: str | None = None) -> list[Version]:
-        """Returns the kept versions, the latest first: each content once, without that of the current version."""
-        folder, current = self.folder(name, key), self._readable_manifest(name, key)
-        manifests = kept_versions.kept_manifests(folder, current.version if current else None)
-        return [self.version(manifest) for manifest in manifests]
+        """Returns the kept versions, the latest first: each content once, without that of the current version.
+
+        If the current manifest is damaged or gone, its version is the first, where there is a copy of the manifest.
+        """
+        folder = self.folder(name, key)
+        current = self._readable_manifest(name, key)
+        last = kept_versions.last(folder) if current is None else None
+        named = current or last
+        manifests = kept_versions.kept_manifests(folder, named.version if named else None)
+        return [self.version(manifest) for manifest in ([] if last is None else [last]) + manifests]
 
     def keys_on_disk(self, name: str) -> list[str | None]:
         """Returns the parts of an artifact with a folder, sorted, whatever the settings; [None] if it has no parts."""
@@ -110,7 +126,14 @@ class ReadableStore:
         The folder defines the training set: parts from another folder and parts whose file is gone are left out, so
         that two data sets never mix in one working directory.
         """
-        names = {key: part.sources[0].name for key, part in self._ingested().items()}
+        return self._with_files(self._ingested())
+
+    def readable_parts(self) -> list[str]:
+        """Returns the names of the training parts as `parts` does, without those whose manifest is damaged."""
+        return self._with_files(self._ingested(strict=False))
+
+    def _with_files(self, ingested: Mapping[str, Manifest]) -> list[str]:
+        names = {key: part.sources[0].name for key, part in ingested.items()}
         there = names_there(self.settings.recsys_data, set(names.values()))
         return [key for key, name in names.items() if name in there]
 
@@ -132,12 +155,36 @@ class ReadableStore:
         """Returns the names of the training parts that were ingested from `recsys_data` and have no file there now."""
         return sorted(self._ingested().keys() - self.parts())
 
-    def _ingested(self) -> dict[str, Manifest]:
-        """Returns the parts that were ingested from the folder `recsys_data`, by name, sorted."""
+    def _ingested(self, *, strict: bool = True) -> dict[str, Manifest]:
+        """Returns the parts that were ingested from the folder `recsys_data`, by name, sorted.
+
+        Skips damaged manifests of parts that have no file there, which nobody can ingest again. Raises UserError at
+        another damaged one if `strict`, else skips it too.
+        """
         folder = atomic.relative_folder(self.settings.recsys_data, self.root)
-        manifests = (self.manifest("tweet_parts", key) for key in self.keys_on_disk("tweet_parts"))
-        found = {part.key: part for part in manifests if part and part.key and part.sources}
-        return {key: part for key, part in found.items() if part.sources[0].folder == folder}
+        found = {}
+        for key in self.keys_on_disk("tweet_parts"):
+            try:
+                part = self.manifest("tweet_parts", key)
+            except UserError:
+                if strict and not self._is_gone(str(key)):
+                    raise
+                continue
+            if part and part.key and part.sources and part.sources[0].folder == folder:
+                found[part.key] = part
+        return found
+
+    def _is_gone(self, key: str) -> bool:
+        """Returns whether `recsys_data` can be listed and has no file of the part `key`, whose manifest is damaged."""
+        raw = self.settings.recsys_data
+        try:
+            listing = list_parts(raw, follow_links=self.settings.follow_links)
+        except UserError:
+            return False
+        if key in listing.parts or key in listing.problems:
+            return False
+        _tell_once(f"{self.folder('tweet_parts', key) / MANIFEST}: damaged, passed over: {raw} has no file of {key}")
+        return True
 
     def parts_of(self, name: str) -> list[str]:
         """Returns the parts that the unpartitioned artifact `name` is made of: all, or the first n of its setting."""
@@ -163,10 +210,12 @@ class ReadableStore:
         return self.judge_again(manifest)
 
     def judge_again(self, manifest: Manifest) -> Verdict:
-        """Judges the version of `manifest` now and records the verdict in the manifest."""
-        verdict = rules.judge(self, self.version(manifest), self.rules_of(manifest.artifact))
-        self._note(manifest, verdict)
-        return verdict
+        """Judges the version of `manifest` now and records the verdict in the manifest, unless something else can't be
+        read: then the next caller judges again."""
+        judgement = rules.judge(self, self.version(manifest), self.rules_of(manifest.artifact))
+        if judgement.final:
+            self._note(manifest, judgement.verdict)
+        return judgement.verdict
 
     def _readable_manifest(self, name: str, key: str | None) -> Manifest | None:
         """Returns the manifest; None if it is missing or damaged, which making the artifact again repairs."""

@@ -95,7 +95,7 @@ def _seal(store: ArtifactStore, folder: Path, before: Manifest, draft: Draft) ->
 def _clear(folder: Path, manifest: Manifest | None) -> None:
     """Removes all but the version of `manifest`, including temporary files: this process holds the lock."""
     point_to(folder, manifest)
-    kept_versions.forget_all(folder)
+    kept_versions.forget_all(folder, manifest)
     for path in folder.iterdir():
         if is_version_folder(path) and (manifest is None or path.name != manifest.directory):
             shutil.rmtree(path)

@@ -14,7 +14,7 @@ from typing import Any
 from engage_pipeline.catalogue import ARTIFACTS, Stage
 from engage_pipeline.errors import UserError
 from engage_pipeline.settings.settings import Settings
-from engage_pipeline.store.manifests import ABSENT, Manifest, Verdict
+from engage_pipeline.store.manifests import ABSENT, Manifest, Verdict, VersionError
 from engage_pipeline.store.versions import Reader, Version
 
 _MODULES = {stage: f"engage_pipeline.{stage.value}.rules" for stage in (Stage.INGEST, Stage.INTERACTIONS)} | {
@@ -24,10 +24,22 @@ _MODULES = {stage: f"engage_pipeline.{stage.value}.rules" for stage in (Stage.IN
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a rule for one version: the problem in one line (empty = none), and figures by name."""
+    """The result of a rule for one version: the problem in one line (empty = none), and figures by name.
+
+    It is `final` unless something else than the version could not be read, which may pass.
+    """
 
     problem: str
     figures: Mapping[str, int]
+    final: bool = True
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict, and whether it is `final`: one that is not must not be recorded."""
+
+    verdict: Verdict
+    final: bool
 
 
 @dataclass(frozen=True)
@@ -68,18 +80,21 @@ def stage_rules(name: str) -> Rules:
     return rules
 
 
-def judge(store: Reader, version: Version, rules: Rules) -> Verdict:
+def judge(store: Reader, version: Version, rules: Rules) -> Judgement:
     """Judges a version, published or about to be, by the `rules` under the settings of the store."""
-    problems = {one.name: outcome_of(store, version, one).problem for one in rules}
-    return Verdict(limits(store.settings), _compared(store, rules), problems)
+    found = {one.name: outcome_of(store, version, one) for one in rules}
+    problems = {name: outcome.problem for name, outcome in found.items()}
+    final = all(outcome.final for outcome in found.values())
+    return Judgement(Verdict(limits(store.settings), _compared(store, rules), problems), final)
 
 
 def outcome_of(store: Reader, version: Version, one: Rule) -> Outcome:
-    """Returns the outcome of one rule. A version that can't be read has a problem."""
+    """Returns the outcome of one rule. A version that can't be read, or not compared, has a problem."""
     try:
         return one.look(store, version)
     except UserError as error:
-        return Outcome(str(error), {})
+        own = isinstance(error, VersionError) and error.directory == version.manifest.directory
+        return Outcome(str(error), {}, final=own)
     except KeyError as error:
         if version.manifest.code_version == ARTIFACTS[version.manifest.artifact].code_version:
             raise

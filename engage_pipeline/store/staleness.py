@@ -21,6 +21,11 @@ class Wanted(Protocol):
         ...
 
     @property
+    def lost(self) -> str | None:
+        """The file of the version that is missing or cut, in words; None if there is none."""
+        ...
+
+    @property
     def problems(self) -> str:
         """The problems that the rules find in the version, in one line; empty if there are none."""
         ...
@@ -56,7 +61,8 @@ def why_stale(made: Manifest, wanted: Wanted) -> str | None:
     if made.code_version != wanted.code_version:
         return f"code version {made.code_version} → {wanted.code_version}"
     return (
-        failed(wanted.problems)
+        wanted.lost
+        or failed(wanted.problems)
         or changed_setting(made.settings, wanted.settings, wanted.defaults)
         or changed_version(made.inputs, wanted.inputs)
         or changed_source(made.sources, wanted.sources)

@@ -35,6 +35,10 @@ from engage_pipeline.store.readable import ReadableStore
 from engage_pipeline.store.versions import Draft, Version
 from engage_pipeline.store.wanted import WantedNow, input_versions
 
+LOOK_SECONDS = 2.0
+"""How long a lock may be held by a look at the artifact: a reader that follows the mirror, notes a verdict, or moves a
+link. Who holds it longer makes the artifact."""
+
 
 class ArtifactStore(ReadableStore):
     """The artifacts of one working directory under one set of settings: read, made and published.
@@ -62,14 +66,17 @@ class ArtifactStore(ReadableStore):
         ):
             yield draft
 
-    def workspace(self, name: str, key: str | None = None) -> Path:
+    def workspace(self, name: str, key: str | None = None, sources: Sequence[Location] = ()) -> Path:
         """Returns a folder for checkpoints that outlives a killed run and is removed once the artifact is published.
 
-        It belongs to the current inputs, settings and code: if they change, a new folder starts empty.
+        It belongs to the current inputs, settings, code and content of the raw files `sources`: if they change, a new
+        folder starts empty. Raises UserError if a raw file can't be read.
         """
         artifact = ARTIFACTS[name]
         code = {ancestor: ARTIFACTS[ancestor].code_version for ancestor in ancestry(name)}
-        identity = digest([code, input_versions(self, artifact, key), relevant_settings(name, self.settings)])
+        made_of = [code, input_versions(self, artifact, key), relevant_settings(name, self.settings)]
+        raw = [atomic.describe_source(path, self.root) for path in sources]
+        identity = digest([*made_of, *((source.name, source.sha256) for source in raw)])
         folder = self.folder(name, key)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f".work-{identity}"
@@ -94,12 +101,13 @@ class ArtifactStore(ReadableStore):
     def changing(self, name: str, key: str | None = None) -> Iterator[None]:
         """Locks the artifact for a block that changes its folder, between following the mirror and sending to it.
 
-        Raises UserError if another process has the lock, if the mirror can't be reached, or if another machine
+        Raises UserError if another process keeps the lock, if the mirror can't be reached, or if another machine
         published the artifact meanwhile.
         """
         folder = self.folder(name, key)
         folder.mkdir(parents=True, exist_ok=True)
-        with atomic.exclusive(folder / ".lock", f"another run is making {label(name, key)}"):
+        making = f"another run is making {label(name, key)}"
+        with atomic.exclusive(folder / ".lock", making, seconds=LOOK_SECONDS):
             copy = self.mirrored(name, key)
             if copy is not None:
                 copy.follow()
@@ -108,9 +116,11 @@ class ArtifactStore(ReadableStore):
                 copy.send()
 
     def judged(self, manifest: Manifest, draft: Draft) -> Manifest:
-        """Returns the manifest of a sealed draft with its verdict."""
+        """Returns the manifest of a sealed draft with its verdict; without one if something else can't be read now, so
+        that the version is judged when it is opened."""
         version = Version(draft.directory.parent, replace(manifest, directory=draft.directory.name))
-        return replace(manifest, verdict=rules.judge(self, version, self.rules_of(manifest.artifact)))
+        judgement = rules.judge(self, version, self.rules_of(manifest.artifact))
+        return replace(manifest, verdict=judgement.verdict if judgement.final else None)
 
     @contextmanager
     def _draft(self, name: str, key: str | None, sources: Sequence[Location]) -> Iterator[Draft]:
@@ -119,18 +129,24 @@ class ArtifactStore(ReadableStore):
         with self.changing(name, key):
             _sweep(folder)
             before = self._readable_manifest(name, key)
+            damaged = before is None and (folder / MANIFEST).exists()
+            before = before or kept_versions.last(folder)
             inputs = input_versions(self, ARTIFACTS[name], key)
             signatures = [atomic.describe_source(path, self.root) for path in sources]
             draft = Draft(folder / f".tmp-{uuid.uuid4().hex[:12]}")
             draft.directory.mkdir()
             try:
-                yield draft
-                draft.manifest = self._seal(draft, name, key, before, inputs, signatures)
+                with full_disk.told_when_removed(folder):
+                    with full_disk.told_when_removed(draft.directory):
+                        yield draft
+                    draft.manifest = self._seal(draft, name, key, before, inputs, signatures)
             finally:
                 shutil.rmtree(draft.directory, ignore_errors=True)
             if draft.manifest is not None:
                 pinned = promoted_counters.pinned(self, name)
-                kept_versions.forget_old(folder, draft.manifest, self._kept_count(name), pinned)
+                if ARTIFACTS[name].kept_setting is not None:
+                    kept_versions.copy_current(folder, draft.manifest)
+                kept_versions.forget_old(folder, draft.manifest, self._kept_count(name), pinned, damaged=damaged)
 
     def _seal(
         self,

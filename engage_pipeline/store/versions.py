@@ -1,17 +1,20 @@
 """A version of an artifact: a draft that is being written, or a published version; and the interface of readers."""
 
+import errno
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.locations.location import Location, ObjectPath
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.facts import Facts
-from engage_pipeline.store.manifests import Manifest, label
+from engage_pipeline.store.manifests import Manifest, VersionError, label
 from engage_pipeline.store.mirror.files import fetch_file
+
+_MISSING = os.strerror(errno.ENOENT)
 
 
 @dataclass
@@ -62,8 +65,19 @@ class Version:
         if problem and self.mirror is not None and name in self.manifest.files:
             fetch_file(self.mirror / f"{self.manifest.directory}/{name}", path, self.manifest.files[name])
         elif problem:
-            raise UserError(f"{path}: {problem}; materialize {label(self.manifest.artifact, self.manifest.key)} again")
+            made = label(self.manifest.artifact, self.manifest.key)
+            raise VersionError(f"{path}: {problem}; materialize {made} again", self.manifest)
         return path
+
+    def lost(self) -> str | None:
+        """Returns which file is missing or has another size, in words; None if there is none, or a mirror to fetch it
+        from. No file is read."""
+        if self.mirror is not None:
+            return None
+        for name, mark in self.manifest.files.items():
+            if problem := atomic.damage(self._path(name), mark, hashed=False):
+                return f"{name} is missing" if problem == _MISSING else f"{name}: {problem}"
+        return None
 
     def unread(self, name: str) -> Location:
         """Returns where the file `name` is, here or in the mirror, unchecked: for reading the footer of a file."""
@@ -92,6 +106,10 @@ class Reader(Protocol):
 
     def parts(self) -> list[str]:
         """Returns the names of the ingested training parts, sorted."""
+        ...
+
+    def readable_parts(self) -> list[str]:
+        """Returns the same, without parts whose manifest is damaged."""
         ...
 
     def parts_of(self, name: str) -> list[str]:

@@ -30,6 +30,11 @@ class WantedNow:
         return ARTIFACTS[self.made.artifact].code_version
 
     @property
+    def lost(self) -> str | None:
+        """The first file of the version that is missing or cut, in words; None if there is none."""
+        return self.store.version(self.made).lost()
+
+    @property
     def problems(self) -> str:
         """The problems that the rules find in the version, in one line; empty if there are none."""
         return self.failures()

@@ -12,7 +12,9 @@ from engage_pipeline.catalogue import ARTIFACTS
 from engage_pipeline.commands.status_table import read_status
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
+from engage_pipeline.model.promotion.rollback import roll_back
 from engage_pipeline.store.manifests import label
+from engage_pipeline.store.plan import raw_sources
 from engage_pipeline.store.publishing import MANIFEST
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
@@ -116,6 +118,63 @@ def test_who_reads_it_stops_with_the_line_and_making_it_again_mends_it(store: Ar
             assert children.make(name, key).failure is None
             assert children.make(reader).failure is None
             assert store.open(reader).manifest.version == before.version
+
+
+@pytest.mark.long
+def test_a_run_decides_on_no_model_while_the_manifest_of_the_one_before_is_damaged(world: Path) -> None:
+    config = world / "config.yaml"
+    store = worlds.store_of(config)
+    before, path = store.open("trained_model").manifest, store.folder("trained_model") / MANIFEST
+    flip(path, 8 * 300)
+    with pytest.raises(UserError) as raised:
+        worlds.run(config)
+    told = re.fullmatch(rf"trained_model: {path}: damaged, .* `engage rollback --to (\w+)` lets .*", str(raised.value))
+    assert told, raised.value
+    assert store.folder("trained_model").joinpath(before.directory).is_dir()
+    mended = roll_back(store, told[1])
+    assert (mended.version, mended.facts["counters"]) == (before.version, before.facts["counters"])
+    assert {step.artifact for step in worlds.run(config)} <= {"evaluation", "submission"}
+    assert all(one.reason is None for one in read_status(worlds.store_of(config)).artifacts)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("name", "file", "reason"),
+    [
+        ("submission", "results.csv", "results.csv is missing"),
+        ("validation_features", "features.parquet", "features.parquet is missing"),
+    ],
+)
+def test_a_run_makes_again_what_lost_a_file(world: Path, name: str, file: str, reason: str) -> None:
+    config = world / "config.yaml"
+    store = worlds.store_of(config)
+    before = store.open(name)
+    before.path(file).unlink()
+    assert [(one.artifact, one.reason) for one in read_status(store).artifacts if one.reason] == [(name, reason)]
+    assert [(step.artifact, step.reason) for step in worlds.run(config)] == [(name, reason)]
+    assert store.open(name).manifest.version == before.manifest.version
+    assert store.open(name).path(file).is_file()
+    assert (store.root / "latest" / "results.csv").is_file()
+
+
+@pytest.mark.long
+def test_a_damaged_manifest_of_a_part_is_no_verdict_on_the_others(world: Path) -> None:
+    store = worlds.store_of(world / "config.yaml")
+    path = store.folder("tweet_parts", "part-00001") / MANIFEST
+    content = path.read_bytes()
+    path.write_text("{", encoding="utf-8")
+    strict = worlds.store_of(worlds.write_config(world, checks={"max_shared_share": 0.4}))
+    others = [("tweet_parts", "part-00000"), ("validation_tweets", None), ("test_tweets", None)]
+    said = {(one.artifact, one.part): one.reason for one in read_status(strict).artifacts}
+    assert [said[one] for one in others] == [None, None, None]
+    path.write_bytes(content)
+    for name, key in [*others, ("interaction_counts", None)]:
+        assert strict.stale(name, key, raw_sources(strict.settings, name, key)) is None
+        manifest = strict.manifest(name, key)
+        assert manifest is not None
+        assert manifest.verdict is not None
+        assert set(manifest.verdict.problems.values()) == {""}
+        assert manifest.verdict.limits["max_shared_share"] == 0.4
 
 
 @pytest.mark.long

@@ -19,6 +19,7 @@ from engage_pipeline.files.atomic import (
     exclusive,
     remove_unlocked,
     scratch_folder,
+    seal_folder,
     sha256,
     sources_now,
 )
@@ -137,3 +138,16 @@ def test_a_raw_file_is_unchanged_while_its_content_is_whatever_its_time(tmp_path
         assert changed_source(recorded, sources_now(recorded, others, tmp_path)) == "other raw files"
     with pytest.raises(UserError, match="no part: No such file"):
         describe_source(tmp_path / "no part", tmp_path)
+
+
+@pytest.mark.parametrize(("folder_mode", "expected"), [(0o755, 0o644), (0o775, 0o664), (0o700, 0o600)])
+def test_who_may_read_a_sealed_folder_may_read_its_files(tmp_path: Path, folder_mode: int, expected: int) -> None:
+    """safetensors writes files that only this user may read, whatever the umask."""
+    folder = tmp_path / "draft"
+    folder.mkdir()
+    folder.chmod(folder_mode)
+    for name, mode in (("weights", 0o600), ("table", 0o644)):
+        (folder / name).write_bytes(b"x")
+        (folder / name).chmod(mode)
+    assert seal_folder(folder).keys() == {"weights", "table"}
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {expected}

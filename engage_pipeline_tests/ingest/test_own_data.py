@@ -2,14 +2,17 @@
 
 import csv
 import re
+import runpy
 import subprocess
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 import yaml
+from tokenizers import Tokenizer
 
 from engage_pipeline import schema
 from engage_pipeline.ingest.parsing import parquet_rows
@@ -83,3 +86,31 @@ def test_the_click_log_of_the_page_becomes_results(tmp_path: Path) -> None:
     assert validation is not None
     lines = (store.open("submission").path("results.csv")).read_text().splitlines()
     assert len(lines) == validation.rows > 1000
+    asked_in_a_program(tmp_path, model, lines)
+
+
+def asked_in_a_program(folder: Path, model: Path, lines: list[str]) -> None:
+    """The mapping of the page runs in `folder`; one with all values of a row has the probabilities of its line."""
+    program = next(code for code in re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S) if "row = {" in code)
+    (folder / "example.py").write_text(program, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        found = runpy.run_path("example.py")
+        row = duckdb.sql(
+            "SELECT * REPLACE (epoch(tweet_timestamp)::BIGINT AS tweet_timestamp, tweet_id::VARCHAR AS tweet_id, "
+            "epoch(engaging_user_account_creation)::BIGINT AS engaging_user_account_creation) "
+            "FROM 'parts/test/part-00000.parquet' LIMIT 1"
+        ).to_arrow_table()
+    assert found["many"].shape == (2, 4)
+    assert set(found["row"]) == {*row.column_names, "text_tokens", "engaged_with_user_follower_count"} - {"text"}
+    (values,) = row.to_pylist()
+    tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    values["text_tokens"] = tokenizer.encode(values.pop("text")).ids
+    tweet, viewer, *chances = lines[0].split(",")
+    assert (values["tweet_id"], values["engaging_user_id"]) == (tweet, viewer)
+    asked = dict(zip(schema.TARGETS, found["predictor"].predict(values), strict=True))
+    assert [asked[name] for name in schema.SUBMISSION_ENGAGEMENTS] == pytest.approx(
+        [float(one) for one in chances], rel=1e-4
+    )

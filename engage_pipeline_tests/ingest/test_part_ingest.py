@@ -520,10 +520,22 @@ def test_too_many_rejects_fail_the_part_with_the_first_example(tmp_path: Path, b
 
 
 def test_a_part_without_a_single_interaction_fails(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="none of its 2 lines is an interaction"):
+    with pytest.raises(UserError, match=r"none of its 2 lines is an interaction$"):
         ingest(tmp_path, b"\n\n")
-    with pytest.raises(UserError, match="none of its 2 lines is an interaction"):
-        ingest(tmp_path, b"bad\n" + GOOD_TEST, ingest={"max_rejected_share": 1})
+
+
+def test_a_part_of_rejected_lines_alone_fails_with_the_reasons_and_the_first_examples(tmp_path: Path) -> None:
+    bad = line_of(like_timestamp=b"soon")
+    with pytest.raises(UserError) as raised:
+        ingest(tmp_path, b"\n".join([b"bad", b"", bad, bad, b""]), ingest={"max_rejected_share": 1})
+    why = "like_timestamp: 'soon' is no integer of 64 bits"
+    assert str(raised.value) == (
+        f"{tmp_path / 'part-00000'}: none of its 4 lines is an interaction: 3 can't be read (like_timestamp 2, "
+        f"columns 1); the first is line 0 (from 0): columns: 1 instead of 24; then line 2 (from 0): {why}; "
+        f"line 3 (from 0): {why}"
+    )
+    assert raised.value.details["reasons"] == {"columns": 1, "like_timestamp": 2}
+    assert [example["line"] for example in raised.value.details["examples"]] == [0, 2, 3]
 
 
 def test_a_test_part_with_labels_fails_and_one_with_empty_label_columns_does_not(tmp_path: Path) -> None:

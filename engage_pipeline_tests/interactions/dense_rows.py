@@ -1,4 +1,8 @@
-"""Typed rows of so few users, tags and tweets that every key collides, with no value missing."""
+"""Typed rows of so few users, tags and tweets that every key collides, with no value missing.
+
+There are enough values of each column, and enough rows without an engagement, that sums change when a column is drawn
+anew.
+"""
 
 import numpy as np
 
@@ -7,6 +11,12 @@ from engage_pipeline_tests.interactions.typed_parts import TIMESTAMPS, Row, enga
 
 DAY, START = 86_400, 1_612_396_800
 USERS = ["ana", "ben", "cal", "dan", "eve", "fay", "gus"]
+LISTS = {
+    "hashtags": ["x", "y", "z"],
+    "present_media": schema.MEDIA,
+    "present_links": ["l1", "l2", "l3"],
+    "present_domains": ["d1", "d2", "d3"],
+}
 
 
 def dense_rows(count: int, seed: int, *, labelled: bool = True, chunked: bool = False) -> list[Row]:
@@ -19,11 +29,8 @@ def _row(line: int, rng: np.random.Generator, *, labelled: bool, chunked: bool) 
     row: Row = {
         schema.LINE_NUMBER: line,
         "text_tokens": list(range(int(rng.integers(1, 9)))),
-        "hashtags": [str(tag) for tag in rng.choice(["x", "y", "z"], rng.integers(0, 3))],
-        "tweet_id": str(rng.choice(["t1", "t2", "t3"])),
-        "present_media": [str(kind) for kind in rng.choice(schema.MEDIA, rng.integers(0, 3))],
-        "present_links": ["link"] * int(rng.integers(0, 2)),
-        "present_domains": ["domain"] * int(rng.integers(0, 2)),
+        **{name: [str(one) for one in rng.choice(LISTS[name], rng.integers(0, 3))] for name in LISTS},
+        "tweet_id": str(rng.choice(["t1", "t2", "t3", "t4", "t5", "t6"])),
         "tweet_type": str(rng.choice(schema.TWEET_TYPES)),
         "language": str(rng.choice(["en", "ja"])),
         "tweet_timestamp": START + int(rng.integers(0, 4 * DAY)),
@@ -35,7 +42,7 @@ def _row(line: int, rng: np.random.Generator, *, labelled: bool, chunked: bool) 
         row[f"{role}_is_verified"] = bool(rng.random() < 0.5)
         row[f"{role}_account_creation"] = START - int(rng.integers(0, 1000 * DAY))
     if labelled:
-        row |= {name: START + int(rng.integers(0, 4 * DAY)) if rng.random() < 0.4 else None for name in TIMESTAMPS}
+        row |= {name: START + int(rng.integers(0, 4 * DAY)) if rng.random() < 0.25 else None for name in TIMESTAMPS}
     if chunked:
         row[schema.SPLIT] = int(rng.integers(-1, 3))
     return {**row, schema.ENGAGEMENT_DAY: engagement_day(row)}

@@ -156,6 +156,8 @@ def test_states_are_kept_between_rare_checkpoints(folder: Path, monkeypatch: pyt
     facts = finetune(folder, "out")
     assert [path.name for path in (folder / "work").iterdir()] == [f"resume-{facts['steps']}"]
     assert finetune(folder, "again") == facts
+    for path in (folder / "out").iterdir():
+        assert (folder / "again" / path.name).read_bytes() == path.read_bytes(), "killed after its last step"
 
 
 def test_divergence_stops_with_one_line_and_keeps_the_last_good_state(folder: Path) -> None:

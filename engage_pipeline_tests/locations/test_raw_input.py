@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -402,3 +403,14 @@ def test_deleted_rows_are_found_by_lists_in_a_bucket(bucket: Bucket, tmp_path: P
     bucket.put("deletions/other", b"")
     with pytest.raises(UserError, match=r"://bucket-\w+/deletions/other: is it a list of deleted tweets or users"):
         read_deletions(object_path(f"{bucket.uri}/deletions"))
+
+
+@pytest.mark.parametrize("folder", ["plain", "h#x", "50%41", "a?b", "a b"])
+def test_raw_files_with_deleted_rows_are_named_as_they_are_shown(bucket: Bucket, tmp_path: Path, folder: str) -> None:
+    lines = content("part-00000", rows=3)
+    bucket.put(f"{folder}/train/part-00000", lines)
+    bucket.put("deletions/tweets", lines.split(b"\n")[1].split(b"\x01")[2])
+    places = {"recsys_data": f"{bucket.uri}/{quote(folder)}/train", "deletions": f"{bucket.uri}/deletions"}
+    config = configure(tmp_path, **places)
+    assert publish(config, "part-00000") == 2
+    assert raw_files(worlds.store_of(config)) == {f"{bucket.uri}/{folder}/train/part-00000": 1}

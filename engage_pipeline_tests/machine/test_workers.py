@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.machine import workers
 from engage_pipeline.machine.workers import run_in_processes
 
 LOGGER = logging.getLogger("engage_pipeline")
@@ -65,6 +66,29 @@ def test_one_that_fails_ends_all(
     with pytest.raises(error, match=words):
         run_in_processes("it", misbehave, [(kind,) for kind in kinds])
     assert not multiprocessing.active_children()
+
+
+class Fatal:
+    """An argument that ends the process that takes it."""
+
+    def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
+        return end_here, ()
+
+
+def end_here(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("when", ["as it takes its arguments", "before it takes them"])
+def test_one_that_is_killed_as_it_starts_does_not_keep_the_others_waiting(
+    monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Its arguments do not fit into a pipe, which nobody reads any more."""
+    if when == "before it takes them":
+        monkeypatch.setattr(workers, "_work", end_here)
+    with pytest.raises(UserError, match=r"^it: process [12] of 2 was killed \(SIGKILL\)"):
+        run_in_processes("it", len, [(Fatal(), bytes(4_000_000)), (Fatal(), bytes(4_000_000))])
+    assert multiprocessing.active_children() == []
 
 
 def test_they_end_with_the_process_that_started_them(tmp_path: Path) -> None:

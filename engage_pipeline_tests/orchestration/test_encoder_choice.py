@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.language.encoders import save_encoder, starting_encoder
 from engage_pipeline.language.facts import EncoderFacts
-from engage_pipeline.orchestration.encoder_choice import check_encoder, skipped_before_training
+from engage_pipeline.orchestration.encoder_choice import check_encoder, encoder_workspace, skipped_before_training
 from engage_pipeline.orchestration.preflight import expected_steps
 from engage_pipeline.settings.computing import DISTILBERT
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests import worlds
+from engage_pipeline_tests.samples import tiny_settings
 
 WANTED = ("tweet_parts", "finetuned_encoder", "pretrained_network")
 
@@ -42,6 +44,15 @@ def made(folder: Path, facts: EncoderFacts, model: str = "auto") -> None:
 
 def add_part(folder: Path, name: str) -> None:
     shutil.copy(folder / "raw" / "train" / "part-00000", folder / "raw" / "train" / name)
+
+
+def write_base(folder: Path, seed: int) -> Path:
+    """A local encoder with the whole vocabulary and random weights of `seed`."""
+    base = folder / "base"
+    base.mkdir(exist_ok=True)
+    settings = tiny_settings(folder, encoder={"model": "tiny", "tiny_dim": 8, "tiny_layers": 1}, seed=seed)
+    save_encoder(starting_encoder(settings), base)
+    return base
 
 
 def checked(store: ArtifactStore, caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -103,6 +114,34 @@ def test_a_training_that_was_killed_is_not_given_up(folder: Path) -> None:
     (store.workspace("finetuned_encoder") / "resume-7").mkdir()
     with pytest.raises(UserError, match=f"{DISTILBERT} is not in the local cache"):
         skipped_before_training(store)
+
+
+@pytest.mark.long
+def test_a_killed_training_goes_on_only_from_the_weights_that_it_began_with(folder: Path) -> None:
+    model = str(write_base(folder, seed=1))
+    config = worlds.write_config(folder, encoder={"model": model})
+    (encoder_workspace(worlds.store_of(config)) / "resume-7").mkdir()
+    with pytest.raises(UserError, match=r"resume-7/model\.safetensors: not the weights of this encoder"):
+        worlds.run(config, "finetuned_encoder")
+    write_base(folder, seed=2)
+    worlds.run(config, "finetuned_encoder")
+    assert EncoderFacts.read(worlds.store_of(config).open("finetuned_encoder").manifest).why is None
+
+
+def test_a_killed_training_outlives_a_folder_that_is_away_and_not_one_that_changed(folder: Path) -> None:
+    base = write_base(folder, seed=1)
+    store = store_of(folder, str(base))
+    state = encoder_workspace(store) / "resume-7"
+    state.mkdir()
+    base.rename(folder / "elsewhere")
+    with pytest.raises(UserError, match="no such folder"):
+        skipped_before_training(store)
+    (folder / "elsewhere").rename(base)
+    assert skipped_before_training(store) is None
+    assert encoder_workspace(store) == state.parent
+    assert state.exists()
+    write_base(folder, seed=2)
+    assert encoder_workspace(store) != state.parent
 
 
 def test_a_network_that_needs_an_encoder_is_refused_before_any_work(

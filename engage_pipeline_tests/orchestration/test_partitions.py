@@ -126,6 +126,18 @@ def test_a_backfill_of_all_passes_over_parts_whose_file_is_gone(config: Path, in
     assert set(skipped(instance)) == {"part-00001", "part-00777"}
 
 
+def test_a_failed_run_that_is_run_again_makes_no_part_green_whose_file_was_removed(
+    config: Path, instance: dg.DagsterInstance
+) -> None:
+    """It is no backfill, whose parts Dagster wants materialized."""
+    raw = config.parent / "raw" / "train"
+    (raw / "part-00002").write_bytes(b"")
+    register_parts(instance, ["part-00000", "part-00001", "part-00002", "part-00777"])
+    failed = execute(config, instance, "ingest_parts", tags={RANGE_START: "part-00000", RANGE_END: "part-00777"})
+    assert not failed.success
+    assert instance.get_materialized_partitions(dg.AssetKey("tweet_parts")) == {"part-00000", "part-00001"}
+
+
 def test_features_pass_over_parts_whose_file_is_gone(world: Path, instance: dg.DagsterInstance) -> None:
     config = world / "config.yaml"
     register_parts(instance, ["part-00000", "part-00001", "part-00002"])

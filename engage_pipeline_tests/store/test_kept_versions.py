@@ -11,6 +11,9 @@ import pytest
 from engage_pipeline.errors import UserError
 from engage_pipeline.store import kept_versions
 from engage_pipeline.store.current_link import is_version_folder
+from engage_pipeline.store.kept_versions import LAST
+from engage_pipeline.store.publishing import MANIFEST
+from engage_pipeline.store.rewriting import purge, remove, rewrite
 from engage_pipeline.store.rules import Outcome, rule
 from engage_pipeline.store.store import ArtifactStore, Version
 from engage_pipeline_tests.samples import bare_store, tiny_settings
@@ -104,9 +107,56 @@ def test_a_damaged_manifest_loses_no_kept_version(tmp_path: Path) -> None:
     publish(store, "a", "b", "c")
     (store.folder(NAME) / "manifest.json").write_text("{", encoding="utf-8")
     assert store.current(NAME) is None
-    assert [version.path("weights").read_text(encoding="utf-8") for version in store.kept(NAME)] == ["b", "a"]
+    assert [version.path("weights").read_text(encoding="utf-8") for version in store.kept(NAME)] == ["c", "b", "a"]
     publish(store, "d")
-    assert contents(store) == ["d", "b", "a"]
+    assert contents(store) == ["d", "c", "b", "a"]
+
+
+@pytest.mark.parametrize("name", [NAME, "test_tweets"])
+def test_a_version_whose_manifest_is_damaged_is_not_removed_by_the_next(tmp_path: Path, name: str) -> None:
+    store = store_keeping(tmp_path, 2)
+    publish(store, "a", name=name)
+    folder = store.folder(name)
+    (folder / LAST).unlink(missing_ok=True)  # as an earlier version of the program left it
+    (folder / MANIFEST).write_text("{", encoding="utf-8")
+    with pytest.raises(RuntimeError), store.publish(name):
+        (store.workspace(name) / "state").write_bytes(b"1")
+        raise RuntimeError
+    publish(store, "b", name=name)
+    found = {path.read_text(encoding="utf-8") for path in folder.glob("*-*/weights") if not path.parent.is_symlink()}
+    assert found == {"a", "b"}
+    assert contents(store, name) == ["b"]
+    assert not list(folder.glob(".work-*"))
+
+
+def test_a_copy_of_the_manifest_names_the_current_version_and_goes_with_it(tmp_path: Path) -> None:
+    store = store_keeping(tmp_path, 2)
+    publish(store, "a", "b")
+    assert kept_versions.last(store.folder(NAME)) == store.manifest(NAME)
+    purge(store, NAME)
+    assert kept_versions.last(store.folder(NAME)) == store.manifest(NAME)
+    with rewrite(store, NAME) as (_, draft):
+        draft.path("weights").write_text("c", encoding="utf-8")
+    assert kept_versions.last(store.folder(NAME)) is None
+    publish(store, "d")
+    remove(store, NAME)
+    assert not (store.folder(NAME) / LAST).exists()
+    assert store.kept(NAME) == []
+
+
+def test_a_copy_of_the_manifest_without_its_version_or_a_broken_one_is_not_trusted(tmp_path: Path) -> None:
+    store = store_keeping(tmp_path, 2)
+    publish(store, "a")
+    folder = store.folder(NAME)
+    (folder / MANIFEST).unlink()
+    (only,) = store.kept(NAME)
+    only.path("weights").unlink()
+    only.directory([]).rmdir()
+    assert store.kept(NAME) == []
+    publish(store, "b")
+    (folder / LAST).write_text("{", encoding="utf-8")
+    (folder / MANIFEST).write_text("{", encoding="utf-8")
+    assert store.kept(NAME) == []
 
 
 def test_a_version_that_failed_a_check_is_not_kept(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Now:
     """What would be made now; by default what was made."""
 
     code_version: str = MADE.code_version
+    lost: str | None = None
     problems: str = ""
     settings: dict[str, Any] = field(default_factory=lambda: dict(MADE.settings))
     defaults: dict[str, Any] = field(default_factory=dict)
@@ -47,6 +48,7 @@ def test_what_would_come_out_the_same_is_current() -> None:
 
 REASONS = {
     "code": (Now(code_version="3"), "code version 2 → 3"),
+    "file": (Now(lost="results.csv is missing"), "results.csv is missing"),
     "rules": (Now(problems="4 rows"), "failed a check (4 rows)"),
     "setting": (Now(settings={**MADE.settings, "seed": 2}), "seed: 1 → 2"),
     "section": (Now(settings={"seed": 1, "trees": {"rounds": 5, "depth": 4}}), "trees.depth: 3 → 4"),
@@ -104,7 +106,7 @@ def test_counters_count_only_where_both_are_known() -> None:
 
 
 def test_the_reasons_come_in_this_order() -> None:
-    now = Now("3", "4 rows", {"seed": 2}, {}, {}, (), {"interaction_counts": "2"})
+    now = Now("3", "results.csv is missing", "4 rows", {"seed": 2}, {}, {}, (), {"interaction_counts": "2"})
     told = []
     for name, value in vars(Now()).items():
         if name == "defaults":
@@ -113,6 +115,7 @@ def test_the_reasons_come_in_this_order() -> None:
         now = replace(now, **{name: value})
     assert told == [
         "code version 2 → 3",
+        "results.csv is missing",
         "failed a check (4 rows)",
         "seed: 1 → 2",
         "tweet_parts/part-00000 is left out and 1 more",

@@ -1,9 +1,11 @@
 """The store: whole or not at all, undamaged or an error that names the asset, never a mixture."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -132,6 +134,24 @@ def test_a_cut_tail_is_caught_and_materializing_again_mends_it(store: ArtifactSt
         store.open("test_tweets").path(FILE)
     publish(store, "test_tweets", bytes(1000))
     assert store.open("test_tweets").path(FILE).read_bytes() == bytes(1000)
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (Path.unlink, "rows.parquet is missing"),
+        (lambda path: path.write_bytes(b"a"), "rows.parquet: damaged: 1 bytes instead of 3"),
+        (lambda path: path.write_bytes(b"xyz"), None),
+    ],
+)
+def test_a_missing_or_cut_file_is_a_reason_and_no_file_is_read_for_it(
+    store: ArtifactStore, harm: Callable[[Path], object], reason: str | None
+) -> None:
+    publish(store, "test_tweets", b"abc")
+    harm(store.open("test_tweets").path(FILE))
+    assert store.stale("test_tweets") == reason
+    publish(store, "test_tweets", b"abc")
+    assert store.stale("test_tweets") is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"artifact": "test_tweets"}', "null"])
@@ -267,6 +287,28 @@ def test_a_part_whose_file_is_gone_is_left_out(store: ArtifactStore, settings: S
     assert store.stale("interaction_counts") == "tweet_parts/part-0 is left out"
 
 
+def test_a_damaged_manifest_of_a_part_whose_file_is_gone_is_passed_over(
+    store: ArtifactStore, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    for key in ("part-0", "part-1"):
+        ingest_part(store, key)
+    path = store.folder("tweet_parts", "part-0") / "manifest.json"
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(UserError, match=r"part-0/manifest\.json: not a manifest"):
+        store.parts()
+    packed = (settings.recsys_data / "part-0").rename(settings.recsys_data / "part-0.gz")
+    with pytest.raises(UserError, match=r"part-0/manifest\.json: not a manifest"):
+        store.parts()
+    packed.unlink()
+    with caplog.at_level("WARNING"):
+        assert [store.parts(), store.recorded_parts(), store.gone_parts()] == [["part-1"], ["part-1"], []]
+    (line,) = [one for one in caplog.messages if "part-0" in one]
+    assert line == f"{path}: damaged, passed over: {settings.recsys_data} has no file of part-0"
+    shutil.rmtree(settings.recsys_data)
+    with pytest.raises(UserError, match=r"part-0/manifest\.json: not a manifest"):
+        store.parts()
+
+
 @rule("{rows} rows", compared_with=("validation_tweets",))
 def few_rows(store: ArtifactStore, version: Version) -> Outcome:
     """There are no more rows than checks.drift_psi says."""
@@ -391,6 +433,59 @@ def test_a_version_that_can_not_be_looked_at_fails(store: ArtifactStore) -> None
         store.open("validation_tweets")
 
 
+@rule("")
+def the_other_is_there(store: ArtifactStore, version: Version) -> Outcome:
+    """Another artifact can be read."""
+    return Outcome("", {"rows": len(store.open("validation_tweets").path(FILE).read_bytes())})
+
+
+def looking_at_another(store: ArtifactStore, limit: float) -> ArtifactStore:
+    strict = ruled(store, limit)
+    return ArtifactStore(strict.settings, lambda name: [the_other_is_there] if name == "test_tweets" else [])
+
+
+@pytest.mark.parametrize("harmed", ["manifest.json", FILE])
+def test_what_can_not_be_read_of_another_artifact_is_no_recorded_problem(store: ArtifactStore, harmed: str) -> None:
+    publish(store, "validation_tweets", b"other")
+    publish(looking_at_another(store, 9), "test_tweets", b"rows")
+    version = store.open("validation_tweets")
+    path = version.path(FILE) if harmed == FILE else version.folder / harmed
+    content = path.read_bytes()
+    path.write_text("{", encoding="utf-8")
+    strict = looking_at_another(store, 3)
+    assert strict.current("test_tweets") is None
+    assert noted(store) == {"the_other_is_there": ""}
+    path.write_bytes(content)
+    assert strict.stale("test_tweets") is None
+    assert noted(store) == {"the_other_is_there": ""}
+
+
+def test_a_version_that_was_published_beside_an_unreadable_one_is_judged_when_it_can_be(store: ArtifactStore) -> None:
+    ruling = looking_at_another(store, 9)
+    publish(ruling, "test_tweets", b"rows")
+    manifest = store.manifest("test_tweets")
+    assert manifest is not None
+    assert manifest.verdict is None
+    with pytest.raises(UserError, match=r"failed a check \(validation_tweets is not there yet"):
+        ruling.open("test_tweets")
+    publish(store, "validation_tweets", b"other")
+    assert ruling.open("test_tweets").path(FILE).read_bytes() == b"rows"
+    assert noted(store) == {"the_other_is_there": ""}
+
+
+def test_a_working_directory_that_is_taken_away_is_one_line(store: ArtifactStore, tmp_path: Path) -> None:
+    folder = store.folder("test_tweets")
+    with pytest.raises(UserError) as raised, store.publish("test_tweets") as draft:
+        store.root.rename(tmp_path / "elsewhere")
+        draft.path(FILE).write_bytes(b"rows")
+    assert str(raised.value) == f"{folder}: was removed while it was being made"
+    publish(store, "test_tweets", b"rows")
+    with pytest.raises(UserError, match=r"\.tmp-\w+: was removed while"), store.publish("test_tweets") as draft:
+        draft.directory.rmdir()
+    with pytest.raises(RuntimeError, match="of its own"), store.publish("test_tweets") as draft:
+        raise RuntimeError("of its own")
+
+
 def test_two_runs_never_make_the_same_artifact(store: ArtifactStore) -> None:
     with (
         store.publish("test_tweets") as draft,
@@ -411,6 +506,19 @@ def test_a_workspace_outlives_a_failure_and_not_a_change(store: ArtifactStore, s
     assert len(list(store.folder("emde_sketches").glob(".work-*"))) == 1, "that of the settings before is gone"
     publish(other, "emde_sketches", b"codes")
     assert not list(store.folder("emde_sketches").glob(".work-*"))
+
+
+def test_a_workspace_belongs_to_the_content_of_the_raw_files(store: ArtifactStore, tmp_path: Path) -> None:
+    raw = tmp_path / "model.safetensors"
+
+    def resumes(content: bytes) -> bool:
+        raw.write_bytes(content)
+        return (store.workspace("finetuned_encoder", sources=[raw]) / "resume-7").exists()
+
+    assert not resumes(b"one")
+    (store.workspace("finetuned_encoder", sources=[raw]) / "resume-7").mkdir()
+    assert resumes(b"one"), "written again, with the same content"
+    assert not resumes(b"two"), "other weights of the same size"
 
 
 KILLED = """

@@ -23,14 +23,14 @@ from engage_pipeline.ingest.rejected_part import kept_rejects
 from engage_pipeline.ingest.report import facts_of_parts, summarise
 from engage_pipeline.ingest.row_summary import RowSummary
 from engage_pipeline.ingest.side_files import SAMPLE, SideFiles
-from engage_pipeline.locations.location import ObjectPath, location
+from engage_pipeline.locations.location import is_uri
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.deletion_ledger import enter, enter_replaced_inputs
 from engage_pipeline.store.file_names import REJECTS, TWEETS
 from engage_pipeline.store.manifests import Manifest, label
 from engage_pipeline.store.rewriting import note_facts, rewrite
-from engage_pipeline.store.store import ArtifactStore, Draft, Version
+from engage_pipeline.store.store import LOOK_SECONDS, ArtifactStore, Draft, Version
 
 LOGGER = logging.getLogger("engage_pipeline")
 INGESTED = ("tweet_parts", "validation_tweets", "test_tweets")
@@ -92,7 +92,7 @@ def _forget_failed(store: ArtifactStore, deletions: Deletions, done: Forgotten) 
         for name, key in kept:
             folder, made = store.folder(name, key), label(name, key)
             try:
-                with exclusive(folder / ".lock", f"another run is making {made}"):
+                with exclusive(folder / ".lock", f"another run is making {made}", seconds=LOOK_SECONDS):
                     lines = deleted.remove_rejects(kept_rejects(folder))
             except UserError as error:
                 done.problems[made] = str(error)
@@ -229,14 +229,12 @@ def raw_files(store: ArtifactStore) -> dict[str, int]:
 
 def _forgotten_of(root: Path, manifest: Manifest) -> dict[str, int]:
     """Returns the deleted lines of each raw file that is there still. Objects are not looked for: where their store
-    is, the manifest does not say."""
-    folders = [location(source.folder) for source in manifest.sources]
-    places = [
-        (root / folder if isinstance(folder, Path) else folder) / source.name
-        for folder, source in zip(folders, manifest.sources, strict=True)
-    ]
-    return {
-        str(path.resolve()): facts.forgotten
-        for path, facts in zip(places, facts_by_part(manifest).values(), strict=True)
-        if facts.forgotten and (isinstance(path, ObjectPath) or path.exists())
-    }
+    is, the manifest does not say. Their folder is a URI as it is shown, which is not to be parsed again."""
+    found = {}
+    for source, facts in zip(manifest.sources, facts_by_part(manifest).values(), strict=True):
+        path = root / source.folder / source.name
+        if facts.forgotten and is_uri(source.folder):
+            found[f"{source.folder}/{source.name}"] = facts.forgotten
+        elif facts.forgotten and path.exists():
+            found[str(path.resolve())] = facts.forgotten
+    return found

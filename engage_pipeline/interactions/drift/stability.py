@@ -54,7 +54,8 @@ def part_drift(profiles: Mapping[str, Path]) -> dict[str, dict[str, float]]:
 def drifted_parts(profiles: Mapping[str, Path], limit: float) -> dict[str, dict[str, float]]:
     """Returns parts with features whose index exceeds `limit` by more than chance explains, worst feature first.
 
-    They are compared with the parts that do not drift. Empty if no part has a row.
+    They are compared with the others that do not drift, or drift least if more than half do. Empty if no part has a
+    row.
     """
     parts = list(profiles)
     table = tabulated([read_profile(path) for path in profiles.values()])
@@ -69,11 +70,11 @@ def drifted_parts(profiles: Mapping[str, Path], limit: float) -> dict[str, dict[
         counts = table.counts[kept]
         return excess(counts, counts.sum(axis=0) - counts).max(axis=1)
 
-    taken, rest = outliers(len(parts), worst)
-    others = table.counts[rest].sum(axis=0)[None]
+    taken, rest = outliers(len(parts), worst, least=(len(parts) + 1) // 2)
     found = {}
-    for place in taken:
+    for place in [*taken, *np.flatnonzero(rest).tolist()]:
         own = table.counts[[place]]
+        others = table.counts[rest].sum(axis=0) - own * rest[place]
         (index,), (beyond,) = stability_index(own, others, table.starts), excess(own, others)
         order = [i for i in np.argsort(-index, kind="stable").tolist() if beyond[i] > 0]
         found[parts[place]] = {table.features[i]: float(index[i]) for i in order}

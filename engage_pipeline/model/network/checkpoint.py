@@ -41,15 +41,20 @@ def load_checkpoint(folder: Path, network: torch.nn.Module, optimizer: torch.opt
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            position: dict[str, Any] = json.loads(file.metadata()["position"])
+            position: dict[str, Any] = dict(json.loads(file.metadata()["position"]))
         network.load_state_dict(_below("network.", tensors))
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"{path}: not a checkpoint of this network; remove it to start over") from error
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise no_checkpoint(folder) from error
     for name, parameter in network.named_parameters():
         if state := _below(f"optimizer.{name}.", tensors):
             # Copied, since a tensor of the file would be read from it again and again, maybe after it was replaced.
             optimizer.state[parameter] = {key: value.to(parameter.device, copy=True) for key, value in state.items()}
     return position
+
+
+def no_checkpoint(folder: Path) -> UserError:
+    """Returns the error for a file in `folder` that is no checkpoint of the network."""
+    return UserError(f"{folder / CHECKPOINT_FILE}: not a checkpoint of this network; remove it to start over")
 
 
 def _below(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

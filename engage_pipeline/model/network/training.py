@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch  # noqa: TID253 - nothing light imports this module
@@ -23,7 +23,7 @@ from engage_pipeline.machine.device import Device, torch_device
 from engage_pipeline.machine.memory import large_blocks_reused
 from engage_pipeline.machine.parallel import in_order
 from engage_pipeline.machine.precision import autocast
-from engage_pipeline.model.network.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
+from engage_pipeline.model.network.checkpoint import CHECKPOINT_FILE, load_checkpoint, no_checkpoint, save_checkpoint
 from engage_pipeline.model.network.inputs import InputBuilder, Inputs
 from engage_pipeline.model.network.network import EngagementNetwork
 from engage_pipeline.model.network.rows import Rows
@@ -62,6 +62,18 @@ class Position:
     n_summed: int = 0
     curve: list[dict[str, float]] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, found: Mapping[str, Any], folder: Path) -> Self:
+        """Returns what the checkpoint in `folder` holds. Raises UserError if that is no position."""
+        try:
+            position = cls(**found)
+            counts = position.stretch, position.batch, position.step, position.rows, position.n_summed
+            if min(counts) < 0 or len(position.loss_sums) != len(schema.TARGETS):
+                raise ValueError(counts)
+        except (TypeError, ValueError) as error:
+            raise no_checkpoint(folder) from error
+        return position
+
 
 def make_accelerator(chosen: Device) -> Accelerator:
     """Returns an accelerator on the device of the setting engine.device; it leaves the precision to autocast.
@@ -98,7 +110,7 @@ class TrainingRun:
             self.bare_network, self.bare_network.large_tables, settings.learning_rate, settings.weight_decay
         )
         position = load_checkpoint(workspace, self.bare_network, self.optimizer)
-        self.position = Position(**position) if position else Position()
+        self.position = Position() if position is None else Position.of(position, workspace)
         self._require_same_checkpoint()
         self.network = accelerator.prepare_model(self.bare_network)
         self.n_steps = sum(stretch.n_batches(settings.batch_size) for stretch in plan.stretches)

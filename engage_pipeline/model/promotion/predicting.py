@@ -6,7 +6,9 @@ promoted.
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.promotion.facts import DecisionFacts
+from engage_pipeline.store import kept_versions
 from engage_pipeline.store.promoted_counters import short
+from engage_pipeline.store.publishing import MANIFEST
 from engage_pipeline.store.store import ArtifactStore, Draft, Manifest, Version
 
 MODEL = "trained_model"
@@ -35,6 +37,32 @@ def current_model(store: ArtifactStore) -> Version | None:
     """Returns the model that predicts, whatever its settings; None if there is none that can be read."""
     version = store.current(MODEL)
     return version if version is not None and holds_model(version.manifest) else None
+
+
+def require_known(store: ArtifactStore) -> None:
+    """Raises UserError, with what to do, if the manifest of trained_model is damaged: a candidate must not take the
+    place of a model that nobody has compared it with."""
+    try:
+        store.manifest(MODEL)
+    except UserError as error:
+        raise UserError(
+            f"{store.folder(MODEL) / MANIFEST}: damaged, so the model that predicted until now is unknown, and no "
+            f"other one takes its place: {_ways_back(store)}`engage run` decides anew once that file is removed"
+        ) from error
+
+
+def _ways_back(store: ArtifactStore) -> str:
+    last, kept = last_model(store), [one for one in store.kept(MODEL) if holds_model(one.manifest)]
+    if last is not None:
+        return f"`engage rollback --to {short(last.version)}` lets it predict again; "
+    return "`engage rollback --to VERSION` lets a kept one predict (`engage rollback` lists them); " if kept else ""
+
+
+def last_model(store: ArtifactStore) -> Manifest | None:
+    """Returns the manifest of the last model that predicted, by the copy of a manifest that is damaged or gone; None if
+    there is no copy, or if it holds no model."""
+    last = kept_versions.last(store.folder(MODEL))
+    return last if last is not None and holds_model(last) else None
 
 
 def lacks_model(store: ArtifactStore) -> str | None:

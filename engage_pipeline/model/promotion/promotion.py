@@ -22,7 +22,7 @@ from engage_pipeline.model.promotion.decision import (
 )
 from engage_pipeline.model.promotion.facts import CANDIDATE, CURRENT, DecisionFacts, ModelFacts, shown_time
 from engage_pipeline.model.promotion.model_card import card_figures, write_model_card
-from engage_pipeline.model.promotion.predicting import MODEL, current_model, write_no_model
+from engage_pipeline.model.promotion.predicting import MODEL, current_model, require_known, write_no_model
 from engage_pipeline.settings.operating import PromotionSettings
 from engage_pipeline.store import promoted_counters
 from engage_pipeline.store.deletion_ledger import predating, read_ledger
@@ -38,8 +38,9 @@ def promote(store: ArtifactStore, draft: Draft) -> DecisionFacts:
     """Fills `draft`, of trained_model, with the files and facts of the candidate or of the model that predicts.
 
     If the first candidate is turned down, the draft holds no model. Returns the decision. Raises UserError if the
-    candidate is missing or damaged.
+    candidate is missing or damaged, or if the manifest of the model that predicts is damaged.
     """
+    require_known(store)
     candidate, current = store.open(CANDIDATE_MODEL), current_model(store)
     candidate.directory()
     features = store.open("validation_features").path(FEATURES)

@@ -14,7 +14,7 @@ from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.promotion.decision import MEAN
 from engage_pipeline.model.promotion.facts import CANDIDATE, CardFigures, DecisionFacts, ModelFacts, shown_time
 from engage_pipeline.model.promotion.model_card import provenance_figures, write_model_card
-from engage_pipeline.model.promotion.predicting import MODEL, current_model, holds_model, short
+from engage_pipeline.model.promotion.predicting import MODEL, current_model, holds_model, last_model, short
 from engage_pipeline.model.promotion.promotion import (
     CANDIDATE_MODEL,
     copy_files,
@@ -77,7 +77,7 @@ def roll_back(store: ArtifactStore, version: str | None = None) -> Manifest:
     if it is damaged, if its columns are not the current ones, or if rows that it was trained on have been deleted.
     """
     models = kept_models(store)
-    chosen = _promoted_before(models) if version is None else _beginning_with(version, models)
+    chosen = _promoted_before(models, last_model(store)) if version is None else _beginning_with(version, models)
     if date := deleted_since(store, chosen.source):
         raise UserError(f"model {chosen.version} was trained on rows that were deleted {shown_time(date)}: train anew")
     _check_files(chosen)
@@ -194,9 +194,15 @@ def _published_candidate(store: ArtifactStore) -> str | None:
     return candidate.manifest.version if candidate else None
 
 
-def _promoted_before(models: Sequence[KeptModel]) -> KeptModel:
-    """Returns the model after the one that predicts in `models`, which begin with the latest promoted."""
-    places = [place for place, model in enumerate(models) if model.predicts]
+def _promoted_before(models: Sequence[KeptModel], last: Manifest | None) -> KeptModel:
+    """Returns the model after the one that predicts in `models`, which begin with the latest promoted; if none does,
+    the one after the `last` that predicted."""
+    predicts = any(model.predicts for model in models)
+    places = [
+        place
+        for place, model in enumerate(models)
+        if model.predicts or (not predicts and last is not None and model.version == last.version)
+    ]
     earlier = models[places[0] + 1 :] if places else models
     if not earlier:
         raise UserError("no earlier model is kept: there is nothing to roll back to")

@@ -10,7 +10,7 @@ from engage_pipeline.language.token_vectors import TOKEN_VECTORS
 from engage_pipeline.language.topics import TopicModel, fit_topics
 from engage_pipeline.orchestration.assets.definition import pipeline_asset
 from engage_pipeline.orchestration.assets.materializing import Shown
-from engage_pipeline.orchestration.encoder_choice import skipped_before_training
+from engage_pipeline.orchestration.encoder_choice import encoder_workspace, skipped_before_training
 from engage_pipeline.store.file_names import TWEETS
 from engage_pipeline.store.store import ArtifactStore, Draft
 
@@ -27,8 +27,7 @@ def finetuned_encoder(store: ArtifactStore, draft: Draft) -> Shown:
         return {}
     rows = _training_rows(store)
     tweets = store.part_paths("finetuned_encoder", TWEETS)
-    workspace = store.workspace("finetuned_encoder")
-    facts = EncoderFacts(**finetune_encoder(tweets, draft.directory, workspace, store.settings))
+    facts = EncoderFacts(**finetune_encoder(tweets, draft.directory, encoder_workspace(store), store.settings))
     draft.record(facts)
     write_encoder_card(draft.directory, facts, rows, store.settings)
     return {"loss": plots.loss_curve(facts.training_curve(), facts.heldout_curve())}

@@ -132,7 +132,8 @@ def make_parts(
     `publish` makes parts and returns the result of each; `show` returns what else to show of one. Raises UserError if
     nothing can be made, and dg.Failure naming the failed parts after all were tried. A skipped part counts as
     materialized, with the reason as its only figure: Dagster regards a backfill as failed if a partition of it was not
-    materialized. A run with the tag ONLY_STALE or PLANNED leaves current parts unchanged.
+    materialized, and whatever run succeeds as having made all of its partitions. A run with the tag ONLY_STALE or
+    PLANNED leaves current parts unchanged.
     """
     context = dg.AssetExecutionContext.get()
     _mark_run(context)
@@ -153,8 +154,7 @@ def make_parts(
         for manifest in made.values():
             unchanged = manifest.key in current
             context.log_event(materialization(store, manifest, shown[str(manifest.key)], unchanged=unchanged))
-        for key, reason in parts.skipped.items():
-            context.log_event(dg.AssetMaterialization(name, partition=key, metadata={SKIPPED: reason}))
+        _log_skipped(context, name, parts)
         raise _failure(errors, made)
     for key, manifest in made.items():
         figures = _shown_first(store, shown[key], manifest, unchanged=key in current)
@@ -164,6 +164,13 @@ def make_parts(
     versions = [manifest.version for manifest in made.values()]
     alone = len(versions) == 1 and not parts.skipped
     return dg.MaterializeResult(data_version=dg.DataVersion(versions[0]) if alone else None)
+
+
+def _log_skipped(context: dg.AssetExecutionContext, name: str, parts: RunParts) -> None:
+    """Counts the skipped parts of a backfill that fails as materialized; in another run they stay as they were."""
+    if BACKFILL_TAG in context.run.tags:
+        for key, reason in parts.skipped.items():
+            context.log_event(dg.AssetMaterialization(name, partition=key, metadata={SKIPPED: reason}))
 
 
 def _current_parts(

@@ -26,6 +26,7 @@ from engage_pipeline.orchestration.resources import AnyPipeline, Pipeline
 from engage_pipeline.plurals import counted
 from engage_pipeline.store.deletion_ledger import LEDGER, enter, predating
 from engage_pipeline.store.manifests import label
+from engage_pipeline.store.mirror.following import remove_unnamed
 from engage_pipeline.store.promoted_counters import MODEL, published_now
 from engage_pipeline.store.rewriting import note_facts, purge, remove, remove_workspace
 from engage_pipeline.store.store import MANIFEST, ArtifactStore
@@ -105,6 +106,8 @@ def _forget_everywhere(
     _remove_orphans(store, outcome)
     _make_again(pipeline, instance, outcome, started_by)
     _purge(store, outcome)
+    with _problems(outcome):
+        outcome.problems += remove_unnamed(store)
     outcome.predating = predating(store)
     outcome.raw_files = raw_files(store)
     report_checks(store, instance)

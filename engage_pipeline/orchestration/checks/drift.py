@@ -57,12 +57,12 @@ def part_profiles(store: ArtifactStore) -> dict[str, Path]:
 @check("interaction_features")
 def features_are_stable(store: ArtifactStore) -> Finding:
     """No feature of a part has a population stability index above checks.drift_psi, beyond chance, against the other
-    parts."""
+    parts; features that have are shown against the parts that do not drift."""
     limit = store.settings.checks.drift_psi
     paths = part_profiles(store)
     drifted = drifted_parts(paths, limit)
     wrong: dict[str | None, str] = {part: worst_in_words(index) for part, index in drifted.items()}
-    index = part_drift(paths)
+    index = {part: {**row, **drifted.get(part, {})} for part, row in part_drift(paths).items()}
     worst = sorted(((value, part, name) for part, row in index.items() for name, value in row.items()), reverse=True)
     figures = {"parts compared": len(index), "largest index": worst[0][0] if worst else 0.0}
     if not index:

@@ -47,6 +47,11 @@ def last_commit(names: Collection[str]) -> str | None:
     return max((name for name in names if _COMMIT.fullmatch(name)), default=None)
 
 
+def is_older(name: str, than: str | None) -> bool:
+    """Returns whether the commit `name` is of a lower generation than another."""
+    return than is not None and name.partition("-")[0] < than.partition("-")[0]
+
+
 def last_commits(listed: Iterable[Listed]) -> dict[str, str]:
     """Returns the name of the last commit of every artifact and part, by the path of its folder, from a listing of
     COMMITS."""

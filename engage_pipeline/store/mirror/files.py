@@ -13,7 +13,7 @@ from pathlib import Path
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.locations.location import ObjectPath
-from engage_pipeline.locations.objects import list_objects, remove_object
+from engage_pipeline.locations.objects import list_names, list_objects, remove_all
 from engage_pipeline.store.manifests import Manifest, label
 
 _BLOCK = 8 << 20
@@ -86,7 +86,10 @@ def lacks(mirrored: ObjectPath, versions: Sequence[Manifest]) -> bool:
 
 
 def remove_others(mirrored: ObjectPath, kept: Collection[str]) -> None:
-    """Removes all version folders of an artifact but `kept`. Raises UserError if the mirror can't be reached."""
-    for one in list_objects(mirrored):
-        if one.key.partition("/")[0] not in kept:
-            remove_object(mirrored / one.key)
+    """Removes all version folders of an artifact but `kept`. Raises UserError if the mirror can't be reached.
+
+    Call it alone, below a flag: another machine may be sending a version. It looks for its files once more below its
+    own flag, before it commits, and sends those that were removed again.
+    """
+    for name in list_names(mirrored).difference(kept):
+        remove_all(mirrored / name)

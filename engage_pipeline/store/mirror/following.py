@@ -22,6 +22,7 @@ from engage_pipeline.store.manifests import split_label
 from engage_pipeline.store.mirror import commits
 from engage_pipeline.store.mirror.ledgers import ledger_names
 from engage_pipeline.store.mirror.mirror import MirroredFolder
+from engage_pipeline.store.mirror.state import state_of
 from engage_pipeline.store.store import ArtifactStore
 
 LOGGER = logging.getLogger("engage_pipeline")
@@ -76,6 +77,26 @@ def send_unsent(store: ArtifactStore, names: Iterable[str] = ARTIFACTS.keys()) -
                 LOGGER.info("%s: sent to %s, which lacks it", copy.place, copy.mirror)
                 with store.changing(name, key):
                     pass
+
+
+def remove_unnamed(store: ArtifactStore) -> list[str]:
+    """Removes versions that were sent to the mirror and that no commit names; returns a line for each place where that
+    fails. Raises UserError if the mirror can't be reached."""
+    if store.settings.mirror is None:
+        return []
+    there, problems = defaultdict[str, set[str]](set), list[str]()
+    for one in list_objects(store.settings.mirror):
+        place, *rest = one.key.rsplit("/", 2)
+        there[place].update(rest[:-1])
+    for copy in _folders(store, there):
+        own = state_of(copy.folder)
+        if not there[copy.place] <= {*(own.folders if own else ())}:
+            try:
+                with store.changing(*split_label(copy.place.partition("/")[2])):
+                    copy.remove_unnamed()
+            except UserError as error:
+                problems.append(str(error))
+    return problems
 
 
 def _folders(store: ArtifactStore, places: Iterable[str]) -> Iterator[MirroredFolder]:

@@ -8,31 +8,30 @@ of objects (commits, files).
 import fcntl
 import logging
 import secrets
-import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.files import atomic
 from engage_pipeline.locations.location import ObjectPath
 from engage_pipeline.locations.objects import read_object
 from engage_pipeline.plurals import counted
-from engage_pipeline.store import current_link, kept_versions
 from engage_pipeline.store.manifests import Manifest
 from engage_pipeline.store.mirror import commits, files
 from engage_pipeline.store.mirror.state import (
     NOTHING,
+    Commit,
     Record,
     State,
+    put_in_place,
     read_record,
     read_state,
     state_of,
     write_record,
 )
-from engage_pipeline.store.publishing import MANIFEST, write_manifest
+from engage_pipeline.store.publishing import MANIFEST
 
 LOGGER = logging.getLogger("engage_pipeline")
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
@@ -64,28 +63,29 @@ class MirroredFolder:
         """Returns what this folder knows of the mirror."""
         return read_record(self.folder, str(self.mirror))
 
-    def follow(self, head: str | None = None) -> None:
-        """Takes over the last commit, `head` if it is known, unless the folder has it."""
-        head = head or self._head()
+    def follow(self, read: Commit | None = None) -> None:
+        """Takes over the last commit, unless the folder has it; `read` is the last one of a moment ago."""
+        if read is not None and commits.is_older(read.name, self.record().commit):
+            read = None  # this folder made or followed a later one meanwhile, or that is gone
+        head = self._head() if read is None else read.name
         if head is None:
             if self.record().commit is not None:  # the mirror was emptied: it gets all once more
-                write_record(self.folder, Record(str(self.mirror)))
-            return
-        if self.follows(head) and self._is_readable():
-            return
-        try:
-            self._take_over(head)
-        except UserError:
-            later = self._head()
-            if later in {None, head}:
-                raise
-            self._take_over(str(later))  # the commit was replaced, and removed, meanwhile
+                self._note_lost(None)
+        elif not self._has(head):
+            self._take_over(self._read(head) if read is None else read)
 
     def follow_unless_locked(self, head: str | None = None) -> None:
-        """Does so with a lock of its own, if no other process has it: that process follows by itself."""
+        """Does so with a lock of its own, if no other process has it: that process follows by itself.
+
+        The commit, `head` if it is known, is read before: who makes the artifact waits for no request of a reader.
+        """
+        head = head or self._head()
+        if head is not None and self._has(head):
+            return
+        read = None if head is None else self._read(head)
         with self.locked() as free:
             if free:
-                self.follow(head)
+                self.follow(read)
 
     def _head(self) -> str | None:
         return commits.last_commit(commits.list_commits(self.log))
@@ -95,8 +95,9 @@ class MirroredFolder:
         record = self.record()
         return record.commit == head and (record.state == NOTHING.digest or (self.folder / MANIFEST).is_file())
 
-    def _is_readable(self) -> bool:
-        return self.record().state == NOTHING.digest or state_of(self.folder) is not None
+    def _has(self, head: str) -> bool:
+        """Returns whether the folder has taken over the commit `head`, and its manifest is undamaged."""
+        return self.follows(head) and (self.record().state == NOTHING.digest or state_of(self.folder) is not None)
 
     def repaired(self) -> Manifest | None:
         """Takes over the last commit if the manifest here is damaged; returns its manifest, None if that fails."""
@@ -118,21 +119,45 @@ class MirroredFolder:
             else:
                 yield True
 
-    def _take_over(self, head: str) -> State:
-        """Makes the state of a commit that of the folder; its files are fetched later."""
-        source = self.log / head
+    def _read(self, head: str) -> Commit:
+        """Reads the commit `head`; the last one if that was replaced, and removed, meanwhile."""
         try:
-            state = read_state(read_object(source), self.folder)
+            return self._read_one(head)
+        except UserError:
+            later = self._head()
+            if later in {None, head}:
+                raise
+            return self._read_one(str(later))
+
+    def _read_one(self, name: str) -> Commit:
+        source = self.log / name
+        try:
+            return Commit(name, read_state(read_object(source), self.folder))
         except ValueError as error:
             raise UserError(f"{source}: damaged: not a commit of {self.place}") from error
-        own, record = state_of(self.folder), self.record()
-        if own is not None and own.digest not in {record.state, state.digest}:
-            theirs = state.manifest.version if state.manifest else "nothing"
-            if own.manifest is not None and own.manifest.version != theirs:
-                LOGGER.warning("%s: %s published another version, which is used from now on", self.place, self.mirror)
-        _put_in_place(self.folder, state)
-        write_record(self.folder, Record(str(self.mirror), head, state.digest))
-        return state
+
+    def _take_over(self, commit: Commit) -> bool:
+        """Makes the state of a commit that of the folder; its files are fetched later.
+
+        Returns False if the folder keeps its own: a later commit, which it has, is gone from the mirror.
+        """
+        own, record, state = state_of(self.folder), self.record(), commit.state
+        older = commits.is_older(commit.name, record.commit)
+        if older and own is not None and not state.is_younger(own):
+            LOGGER.warning("%s: %s is gone from %s: what is here is sent again", self.place, record.commit, self.mirror)
+            self._note_lost(commit.name)
+            return False
+        expected = not older and (own is None or own.digest in {record.state, state.digest})
+        if not expected and (own or NOTHING).version != state.version:
+            LOGGER.warning("%s: %s published another version, which is used from now on", self.place, self.mirror)
+        put_in_place(self.folder, state)
+        write_record(self.folder, Record(str(self.mirror), commit.name, state.digest))
+        return True
+
+    def _note_lost(self, head: str | None) -> None:
+        """Notes that the last commit is `head` now, which is before the one that this folder has: it is to be sent."""
+        record = self.record()
+        write_record(self.folder, replace(record, commit=head, state=None, lost=record.last))
 
     def is_sent(self, head: str | None) -> bool:
         """Returns whether the mirror, whose last commit is `head`, has the state of this folder."""
@@ -158,15 +183,38 @@ class MirroredFolder:
             state = NOTHING
         if state is None or (state.digest == self.record().state and self.record().pruned):
             return
+
+        def commit(seen: commits.Seen) -> bool:
+            record = self.record()
+            if seen.head not in {None, record.commit}:
+                return self._give_way(state, str(seen.head))
+            if files.lacks(self.versions, state.versions):
+                return False
+            self._commit(state, record, seen.names)
+            return True
+
+        self._alone(commit, lambda: files.send_missing(self.folder, self.versions, state.versions))
+
+    def remove_unnamed(self) -> None:
+        """Removes the folders of versions that the last commit does not name: a killed process left them, or one that
+        gave way. What this folder has not sent yet is left to `send`."""
+        own, record = state_of(self.folder), self.record()
+        if (self.folder / MANIFEST).exists() and (own is None or own.digest != record.state):
+            return
+
+        def remove(seen: commits.Seen) -> bool:
+            if seen.head == record.commit:
+                files.remove_others(self.versions, own.folders if own else ())
+            return True
+
+        self._alone(remove)
+
+    def _alone(self, work: Callable[[commits.Seen], bool], prepare: Callable[[], None] = lambda: None) -> None:
+        """Calls `prepare`, then `work` below a flag, while no other machine has one, until it returns True."""
         for pause in (*_PAUSES, None):
-            files.send_missing(self.folder, self.versions, state.versions)
+            prepare()
             with self._flag() as seen:
-                record = self.record()
-                if seen.alone and seen.head not in {None, record.commit}:
-                    self._give_way(state, str(seen.head))
-                    return
-                if seen.alone and not files.lacks(self.versions, state.versions):
-                    self._commit(state, record, seen.names)
+                if seen.alone and work(seen):
                     return
             if pause is not None:
                 time.sleep(pause * secrets.randbelow(1000) / 1000)
@@ -180,58 +228,24 @@ class MirroredFolder:
 
     def _commit(self, state: State, record: Record, names: Sequence[str]) -> None:
         if state.digest != record.state:
-            name = commits.put_commit(self.log, record.commit, state.to_json())
+            name = commits.put_commit(self.log, record.last, state.to_json())
             names = [*names, name]
-            record = replace(record, commit=name, state=state.digest, pruned=False)
+            record = replace(record, commit=name, state=state.digest, lost=None, pruned=False)
             write_record(self.folder, record)
         files.remove_others(self.versions, state.folders)
         commits.remove_old(self.log, names)
         write_record(self.folder, replace(record, pruned=True))
 
-    def _give_way(self, own: State, head: str) -> None:
-        """Follows the commit of another machine. Raises UserError unless it has the content of `own`."""
-        theirs = self._take_over(head)
-        versions = [one.manifest.version if one.manifest else None for one in (own, theirs)]
-        if versions[0] != versions[1]:
+    def _give_way(self, own: State, head: str) -> bool:
+        """Follows the commit of another machine, and removes what was sent of `own`; returns False if it was no later
+        one. Raises UserError unless it has the content of `own`."""
+        theirs = self._read(head)
+        if not self._take_over(theirs):
+            return False
+        files.remove_others(self.versions, theirs.state.folders)
+        if own.version != theirs.state.version:
             raise UserError(
                 f"{self.place}: another machine published it to {self.mirror} meanwhile; its version "
-                f"{str(versions[1])[:8]} is used from now on, not {str(versions[0])[:8]}"
+                f"{str(theirs.state.version)[:8]} is used from now on, not {str(own.version)[:8]}"
             )
-
-
-def _put_in_place(folder: Path, state: State) -> None:
-    """Makes `folder` hold `state`, with folders of versions whose files may be missing."""
-    kept = {*state.folders, *(one.directory for one in state.versions)}
-    for version in state.versions:
-        _make_folder(folder, version)
-    for name in state.folders:
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    kept_versions.replace_entries(folder, state.kept)
-    if state.manifest is None:
-        current_link.point_to(folder, None)
-        (folder / MANIFEST).unlink(missing_ok=True)
-    elif not _is_current(folder, state.manifest):
-        write_manifest(folder, state.manifest)
-    for path in folder.iterdir() if folder.is_dir() else []:
-        if current_link.is_version_folder(path) and path.name not in kept and not path.name.startswith("."):
-            shutil.rmtree(path)
-
-
-def _is_current(folder: Path, manifest: Manifest) -> bool:
-    """Returns whether the folder has this manifest, apart from the verdict, which each machine gives by itself."""
-    own = state_of(folder)
-    if own is None or own.manifest is None:
-        return False
-    return replace(own.manifest, verdict=None) == replace(manifest, verdict=None)
-
-
-def _make_folder(folder: Path, version: Manifest) -> None:
-    """Makes the folder of a version; with the files of another one of the same content, if there is one."""
-    target = folder / version.directory
-    if target.is_dir():
-        return
-    target.mkdir(parents=True)
-    for other in folder.glob(f"{version.version}-*"):
-        for name, mark in version.files.items():
-            if atomic.damage(other / name, mark, hashed=False) is None and not (target / name).exists():
-                (target / name).hardlink_to(other / name)
+        return True

@@ -6,6 +6,7 @@ What does not belong here: the objects of the mirror (commits, files).
 """
 
 import json
+import shutil
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,10 +14,9 @@ from typing import Any
 
 from engage_pipeline.catalogue import digest
 from engage_pipeline.files import atomic
-from engage_pipeline.store import kept_versions
-from engage_pipeline.store.current_link import is_version_folder
+from engage_pipeline.store import current_link, kept_versions
 from engage_pipeline.store.manifests import Manifest, read_manifest
-from engage_pipeline.store.publishing import MANIFEST
+from engage_pipeline.store.publishing import MANIFEST, write_manifest
 
 _RECORD = ".mirror.json"
 _CHECKSUM = "sha256"
@@ -38,6 +38,17 @@ class State:
         return str(digest([manifests, self.folders]))
 
     @property
+    def version(self) -> str | None:
+        """The current version; None = unpublished."""
+        return self.manifest.version if self.manifest else None
+
+    def is_younger(self, than: "State") -> bool:
+        """Returns whether the current version was made later than that of another state."""
+        if self.manifest is None or than.manifest is None:
+            return False
+        return self.manifest.created > than.manifest.created
+
+    @property
     def versions(self) -> list[Manifest]:
         """The versions whose files a reader may need: the current one and the kept ones."""
         return [one for one in (self.manifest, *self.kept) if one is not None]
@@ -54,6 +65,14 @@ class State:
 
 NOTHING = State(None, (), ())
 """The state of an artifact that was unpublished."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit that was read: its name and what it holds."""
+
+    name: str
+    state: State
 
 
 def read_state(content: bytes, folder: Path) -> State:
@@ -81,9 +100,47 @@ def state_of(folder: Path) -> State | None:
         return None
     kept = tuple(kept_versions.kept_manifests(folder, manifest.version, here=False))
     folders = {manifest.directory, *(one.directory for one in kept)}
-    if manifest.previous is not None and is_version_folder(folder / manifest.previous):
+    if manifest.previous is not None and current_link.is_version_folder(folder / manifest.previous):
         folders.add(manifest.previous)
     return State(manifest, kept, tuple(sorted(folders)))
+
+
+def put_in_place(folder: Path, state: State) -> None:
+    """Makes `folder` hold `state`, with folders of versions whose files may be missing."""
+    kept = {*state.folders, *(one.directory for one in state.versions)}
+    for version in state.versions:
+        _make_folder(folder, version)
+    for name in state.folders:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    kept_versions.replace_entries(folder, state.kept)
+    if state.manifest is None:
+        current_link.point_to(folder, None)
+        (folder / MANIFEST).unlink(missing_ok=True)
+    elif not _is_current(folder, state.manifest):
+        write_manifest(folder, state.manifest)
+    for path in folder.iterdir() if folder.is_dir() else []:
+        if current_link.is_version_folder(path) and path.name not in kept and not path.name.startswith("."):
+            shutil.rmtree(path)
+
+
+def _is_current(folder: Path, manifest: Manifest) -> bool:
+    """Returns whether the folder has this manifest, apart from the verdict, which each machine gives by itself."""
+    own = state_of(folder)
+    if own is None or own.manifest is None:
+        return False
+    return replace(own.manifest, verdict=None) == replace(manifest, verdict=None)
+
+
+def _make_folder(folder: Path, version: Manifest) -> None:
+    """Makes the folder of a version; with the files of another one of the same content, if there is one."""
+    target = folder / version.directory
+    if target.is_dir():
+        return
+    target.mkdir(parents=True)
+    for other in folder.glob(f"{version.version}-*"):
+        for name, mark in version.files.items():
+            if atomic.damage(other / name, mark, hashed=False) is None and not (target / name).exists():
+                (target / name).hardlink_to(other / name)
 
 
 @dataclass(frozen=True)
@@ -91,15 +148,22 @@ class Record:
     """What a working directory knows of the mirror of one artifact or part.
 
     `mirror` is the URI; `commit` the name of the commit that the folder followed or made last, `state` the digest of
-    its state; `pruned` says whether what it no longer needs was removed; `flag` is the name of a flag that this folder
+    its state; `lost` the name of a later one that is gone from the mirror, so that the next one gets a higher
+    generation; `pruned` says whether what it no longer needs was removed; `flag` is the name of a flag that this folder
     has raised and may have left.
     """
 
     mirror: str
     commit: str | None = None
     state: str | None = None
+    lost: str | None = None
     pruned: bool = True
     flag: str | None = None
+
+    @property
+    def last(self) -> str | None:
+        """The last commit that the folder had, whether it is gone or not; None = none."""
+        return max(filter(None, (self.commit, self.lost)), default=None)
 
 
 def read_record(folder: Path, mirror: str) -> Record:

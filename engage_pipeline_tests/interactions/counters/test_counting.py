@@ -1,6 +1,7 @@
 """Counts of a window, on rows small enough to count by hand."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,22 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.interactions.counters.counting import count_training, count_validation
 from engage_pipeline.numerics.fingerprints import hashes
-from engage_pipeline.settings.families import FAMILY_NAMES, KEYS, TRAINING, counted_keys
+from engage_pipeline.settings import families
+from engage_pipeline.settings.families import AUTHOR, FAMILY_NAMES, FAMILY_OF_KEY, KEYS, TRAINING, Key, counted_keys
 from engage_pipeline_tests.interactions.typed_parts import Row, engagement_day, write_typed
 from engage_pipeline_tests.samples import FIRST_DAY, tiny_settings
 
 NAMES, LANGUAGES = ["ana", "ben", None, "cal", "dot"], ["en", None, "ja"]
 TYPES = ["Quote", None, "Reply"]
+LISTS = ("hashtags", "present_media", "present_links", "present_domains")
 COUNTS = (*schema.ENGAGEMENTS, "negative", "exposures")
+BELOW_AUTHOR = Key("author_language", "the author in this language", "language", AUTHOR, few=True)
 
 
 def exposure(line: int, author: str, viewer: str, day: int, *engagements: str, **values: Any) -> Row:
     """A typed row with only what is counted filled in."""
     row: Row = {column.name: None for column in schema.COLUMNS}
-    row |= {"hashtags": [], "language": "en", "tweet_id": "t", "text_tokens": [101, 102]}
-    row |= {name: [] for name in ("present_media", "present_links", "present_domains")}
+    row |= {"language": "en", "tweet_id": "t", "text_tokens": [101, 102], **{name: [] for name in LISTS}}
     row |= {"engaged_with_user_id": author, "engaging_user_id": viewer, "tweet_timestamp": (FIRST_DAY + day) * 86400}
     row |= {schema.engagement_timestamp(name): (FIRST_DAY + day) * 86400 for name in engagements}
     row |= {schema.LINE_NUMBER: line, schema.ENGAGEMENT_DAY: engagement_day(row), **values}
@@ -68,6 +71,13 @@ def read_counts(folder: Path, side: str, key: str | None = None, scope: str = ""
         start = end
     assert start == len(nested)
     return found
+
+
+def counts_of(folder: Path, key: Key) -> dict[tuple, list[int]]:
+    """Counts of a key, from the side that it is, or is nested in."""
+    if key.viewer is None:
+        return read_counts(folder, key.name)
+    return read_counts(folder, "author" if key.viewer == AUTHOR else "viewer", key.name)
 
 
 def read_table(folder: Path, table: str) -> list[dict[str, Any]]:
@@ -163,8 +173,8 @@ def random_exposures(seed: int, rows: int) -> list[Row]:
             int(rng.integers(0, 3)),
             *[name for name in schema.ENGAGEMENTS if rng.random() < 0.3],
             language=LANGUAGES[rng.integers(0, 3)],
-            hashtags=rng.choice(["x", "y"], rng.integers(0, 3)).tolist(),
             tweet_type=TYPES[rng.integers(0, 3)],
+            **{name: rng.choice(["x", "y"], rng.integers(0, 3)).tolist() for name in LISTS},
         )
         for line in range(rows)
     ]
@@ -182,6 +192,7 @@ def counted_plainly(rows: list[Row], key: str) -> dict[tuple, list[int]]:
             "language": [(row["language"], viewer)],
             "hashtag": [(tag, viewer) for tag in row["hashtags"]],
             "type": [(row["tweet_type"], viewer)],
+            BELOW_AUTHOR.name: [(row["language"], row["engaged_with_user_id"])],
         }[key]
         engaged = [name for name in schema.ENGAGEMENTS if row[schema.engagement_timestamp(name)] is not None]
         for one in (one for one in keys if None not in one):
@@ -194,8 +205,16 @@ def test_every_count_is_that_of_plain_python(tmp_path: Path, key: str) -> None:
     rows = random_exposures(1, 200)
     settings = tiny_settings(tmp_path, features={"families": list(FAMILY_NAMES)})
     count_training([write_typed(rows, tmp_path / "part.parquet")], tmp_path, settings)
-    found = read_counts(tmp_path, key) if KEYS[key].viewer is None else read_counts(tmp_path, "viewer", key)
-    assert found == counted_plainly(rows, key)
+    assert counts_of(tmp_path, KEYS[key]) == counted_plainly(rows, key)
+
+
+def test_a_key_below_the_author_is_counted_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    family = replace(FAMILY_OF_KEY["type"], keys=(BELOW_AUTHOR,))
+    monkeypatch.setattr(families, "FURTHER_FAMILIES", (family,))
+    rows = random_exposures(3, 200)
+    settings = tiny_settings(tmp_path, features={"families": [family.name]})
+    count_training([write_typed(rows, tmp_path / "part.parquet")], tmp_path, settings)
+    assert counts_of(tmp_path, BELOW_AUTHOR) == counted_plainly(rows, BELOW_AUTHOR.name)
 
 
 def test_days_and_figures_are_those_of_plain_python(tmp_path: Path) -> None:

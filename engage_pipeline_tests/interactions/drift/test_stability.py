@@ -110,6 +110,22 @@ def test_the_part_that_differs_is_told_of_and_no_other(tmp_path: Path) -> None:
     assert drifted_parts({name: path for name, path in paths.items() if name in {"part-0", "part-3"}}, 0.25) == {}
 
 
+def test_where_most_parts_drift_they_are_held_against_the_half_that_drifts_least(tmp_path: Path) -> None:
+    """Values of four parts far from each other; a single one that is left would make all others seem far from it."""
+    factors = (1, 1, 30, 900)
+    parts = {f"part-{i}": multiplied(feature_table(1000, i), "n_tokens", n) for i, n in enumerate(factors)}
+    found = drifted_parts({name: profile_at(tmp_path, name, rows) for name, rows in parts.items()}, 0.25)
+    assert found.keys() == {"part-2", "part-3"}
+    alike = {f"part-{i}": multiplied(feature_table(1000, i), "n_tokens", 30**i) for i in range(4)}
+    values = {name: rows["n_tokens"].to_pylist() for name, rows in alike.items()}
+    found = drifted_parts({name: profile_at(tmp_path, name, rows) for name, rows in alike.items()}, 0.25)
+    assert found.keys() == set(alike)
+    kept = [name for name in alike if name not in list(found)[:2]]  # the first are those that were taken away
+    for name, index in found.items():
+        others = [value for other in kept if other != name for value in values[other]]
+        assert index["n_tokens"] == pytest.approx(slow_index(counted(values[name]), counted(others)))
+
+
 def test_small_parts_differ_by_chance_and_are_not_told_of(tmp_path: Path) -> None:
     paths = {f"part-{i}": profile_at(tmp_path, f"part-{i}", feature_table(40, i)) for i in range(4)}
     assert max(value for index in part_drift(paths).values() for value in index.values()) > 0.25

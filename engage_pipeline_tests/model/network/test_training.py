@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch  # noqa: TID253 - it is what is tested
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
@@ -148,6 +149,17 @@ def test_a_damaged_checkpoint_is_named(train, tmp_path):
     train("run")
     path = tmp_path / "run" / "checkpoint.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"checkpoint\.safetensors: not a checkpoint of this network"):
+        train("run")
+
+
+@pytest.mark.parametrize("position", ["null", "[1]", '{"batch": "a"}', '{"other": 1}', '{"step": -1}', "{"])
+def test_a_damaged_position_is_named_and_not_begun_anew(train, tmp_path, position):
+    train("run")
+    path = tmp_path / "run" / "checkpoint.safetensors"
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    save_file(tensors, path, metadata={"position": position})
     with pytest.raises(UserError, match=r"checkpoint\.safetensors: not a checkpoint of this network"):
         train("run")
 

@@ -1,6 +1,7 @@
 """Going back to a kept model: it predicts at once, stays, and nothing is lost on the way."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from engage_pipeline.errors import UserError
 from engage_pipeline.model.promotion.rollback import format_models, kept_models, promote_by_hand, roll_back
 from engage_pipeline.store.current_link import is_version_folder
+from engage_pipeline.store.kept_versions import LAST
 from engage_pipeline.store.store import ArtifactStore
 from engage_pipeline_tests.model.bundles import quiet_settings
 from engage_pipeline_tests.model.promotion.promotions import (
@@ -207,8 +209,75 @@ def test_a_turned_down_candidate_stays_so_after_a_rollback(store: ArtifactStore,
     assert decide(make_store(store.root, promotion=TOLERANT)).version == worse
 
 
+def damage_manifest(store: ArtifactStore) -> Path:
+    """Changes one byte of the manifest of trained_model."""
+    path = store.folder("trained_model") / "manifest.json"
+    content = bytearray(path.read_bytes())
+    content[300] ^= 1
+    path.write_bytes(content)
+    return path
+
+
+def test_a_damaged_manifest_undoes_no_rollback_and_the_line_says_how_to_go_on(
+    store: ArtifactStore, bundles: dict[str, Path]
+) -> None:
+    good = versions(store)[-1]
+    roll_back(store, good)
+    before = {path.name for path in store.folder("trained_model").iterdir()}
+    path = damage_manifest(store)
+    with pytest.raises(UserError) as raised:
+        decide(make_store(store.root, promotion=TOLERANT))
+    told = re.fullmatch(
+        rf"{path}: damaged, so the model that predicted until now is unknown, and no other one takes its place: "
+        r"`engage rollback --to (\w+)` lets it predict again; `engage run` decides anew once that file is removed",
+        str(raised.value),
+    )
+    assert told, raised.value
+    assert {path.name for path in store.folder("trained_model").iterdir()} == before
+    assert roll_back(store, told[1]).version == good
+    assert predicting(store) == files_of(bundles["good"])
+    assert decide(make_store(store.root, promotion=TOLERANT)).version == good
+
+
+def test_without_a_copy_of_the_damaged_manifest_the_kept_models_are_offered(
+    store: ArtifactStore, bundles: dict[str, Path]
+) -> None:
+    bad = versions(store)[1]
+    (store.folder("trained_model") / LAST).unlink()
+    damage_manifest(store)
+    with pytest.raises(UserError, match=r"`engage rollback --to VERSION` lets a kept one predict \(`engage rollback`"):
+        decide(store)
+    assert bad in versions(store)
+    assert roll_back(store, bad).version == bad
+    assert predicting(store) == files_of(bundles["bad"])
+
+
+def test_without_a_kept_model_the_damaged_manifest_is_to_be_removed_and_its_model_stays_kept(
+    tmp_path: Path, bundles: dict[str, Path]
+) -> None:
+    store = make_store(tmp_path / "data", promotion={**TOLERANT, "least_first_rce": None})
+    first = decide(store, bundles["good"])
+    publish_candidate(store, bundles["bad"])
+    damage_manifest(store)
+    last = store.folder("trained_model") / LAST
+    content = last.read_bytes()
+    last.unlink()
+    with pytest.raises(UserError, match=r"is unknown, .* place: `engage run` decides anew once that file is removed$"):
+        decide(store)
+    last.write_bytes(content)
+    (store.folder("trained_model") / "manifest.json").unlink()
+    second = decide(store)
+    assert second.facts["decision"] == "promoted: no model predicted before"
+    assert versions(store) == [second.version, first.version]
+    roll_back(store, first.version)
+    assert predicting(store) == files_of(bundles["good"])
+
+
 def test_a_rollback_with_a_damaged_manifest(store: ArtifactStore, bundles: dict[str, Path]) -> None:
-    (store.folder("trained_model") / "manifest.json").write_text("{", encoding="utf-8")
+    there = versions(store)
+    damage_manifest(store)
+    assert versions(store) == there
+    assert not any(model.predicts for model in kept_models(store))
     made = roll_back(store)
     assert predicting(store) == files_of(bundles["bad"])
     assert made.facts["rolled_back_from"] is None

@@ -34,7 +34,7 @@ MUTATIONS = [
         ('if earlier and manifest.rows else ""', 'if earlier else ""'),
         ("*(source.sha256 for source in manifest.sources)", "*()"),
         ("other.key == manifest.key or not other.rows", "other.key == manifest.key"),
-        ('names += [("tweet_parts", key) for key in store.parts()]', "pass"),
+        ('names += [("tweet_parts", key) for key in store.readable_parts()]', "pass"),
         ("if name != own.artifact]", "if name == own.artifact]"),
         (
             "rows_outside(version.path(DAYS), limits.first_day, last)",

@@ -64,6 +64,27 @@ MUTATIONS = [
         ("CURRENT in facts.rce or facts.candidate == version", "facts.rce"),
     ),
     *mutations(
+        "promotion",
+        "model/promotion/promotion.py",
+        "model/promotion/test_rollback.py",
+        ("    require_known(store)\n", ""),
+    ),
+    *mutations(
+        "promotion",
+        "model/promotion/rollback.py",
+        "model/promotion/test_rollback.py",
+        (
+            "if model.predicts or (not predicts and last is not None and model.version == last.version)",
+            "if model.predicts",
+        ),
+    ),
+    *mutations(
+        "full disk",
+        "machine/full_disk.py",
+        "machine/test_full_disk.py",
+        ("named = estimate if estimate > free else free + estimate", "named = estimate"),
+    ),
+    *mutations(
         "blend",
         "model/blend.py",
         "model/test_blend.py",

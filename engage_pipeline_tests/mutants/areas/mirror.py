@@ -6,6 +6,9 @@ TWO = "store/mirror/test_mirror.py"
 FAULTS = "store/mirror/test_faults.py"
 COMMITS = "store/mirror/test_commits.py"
 STATES = "store/mirror/test_states.py"
+LOST = "store/mirror/test_lost_commits.py"
+UNNAMED = "store/mirror/test_unnamed_versions.py"
+LOCKS = "store/mirror/test_locks.py"
 REFUSED = f"{FAULTS}::test_a_store_that_refuses_at_any_request_leaves_the_version_before_or_the_new_one"
 KILLED = f"{FAULTS}::test_a_killed_process_leaves_the_version_before_or_the_new_one"
 
@@ -43,18 +46,34 @@ MUTATIONS = [
         ),
         ("            if there.get(key) == mark.bytes:\n", "            if key in there or True:\n"),
         ("there.get(key) != mark.bytes and atomic", "there.get(key) == mark.bytes and atomic"),
-        ("not in kept:\n            remove_object", "not in kept and False:\n            remove_object"),
-        ("not in kept:\n            remove_object", "in kept:\n            remove_object"),
+        ("list_names(mirrored).difference(kept)", "set().difference(kept)"),
+        ("list_names(mirrored).difference(kept)", "list_names(mirrored).intersection(kept)"),
     ),
     *mutations(
         "mirror",
         "store/mirror/mirror.py",
         f"{TWO} {STATES}",
-        ("if seen.alone and seen.head not in {None, record.commit}:", "if False:", f"{TWO} {COMMITS}"),
-        ("if seen.alone and not files", "if not files", COMMITS),
-        ("and not files.lacks(self.versions, state.versions)", "and files.lacks(self.versions, state.versions)"),
-        ("        if versions[0] != versions[1]:\n            raise", "        if False:\n            raise"),
-        ("        if versions[0] != versions[1]:\n            raise", "        if True:\n            raise"),
+        ("            if seen.head not in {None, record.commit}:", "            if False:", f"{TWO} {COMMITS}"),
+        ("if seen.alone and work(seen):", "if work(seen):", COMMITS),
+        ("            if files.lacks(self.versions, state.versions):", "            if True:"),
+        ("            if files.lacks(self.versions, state.versions):", "            if False:", UNNAMED),
+        ("        if own.version != theirs.state.version:\n            raise", "        if False:\n            raise"),
+        ("        if own.version != theirs.state.version:\n            raise", "        if True:\n            raise"),
+        ("        files.remove_others(self.versions, theirs.state.folders)\n", "", UNNAMED),
+        (
+            "            if seen.head == record.commit:\n                files",
+            "            if True:\n                files",
+            UNNAMED,
+        ),
+        ("own.folders if own else ())", "())", UNNAMED),
+        ("(own is None or own.digest != record.state):", "False:", UNNAMED),
+        ("        if older and own is not None and not state.is_younger(own):", "        if False:", LOST),
+        ("own is not None and not state.is_younger(own):", "own is not None:", LOST),
+        ("expected = not older and (", "expected = (", LOST),
+        ("commits.put_commit(self.log, record.last,", "commits.put_commit(self.log, record.commit,", LOST),
+        ("commit=head, state=None, lost=record.last)", "commit=head, lost=record.last)", LOST),
+        ("            read = None  # this", "            pass  # this", LOST),
+        ("        read = None if head is None else self._read(head)\n", "        read = None\n", LOCKS),
         ("and record.pruned and record.commit == head)", "and record.commit == head)", REFUSED),
         ("and record.pruned and record.commit == head)", "and record.pruned)"),
         ("own.digest == record.state and record.pruned and", "record.pruned and"),
@@ -65,15 +84,7 @@ MUTATIONS = [
             "            state = None\n        if state is None",
             STATES,
         ),
-        ("        if self.follows(head) and self._is_readable():\n", "        if self.follows(head):\n"),
-        ("        write_manifest(folder, state.manifest)\n    for", "        pass\n    for"),
-        ("    kept_versions.replace_entries(folder, state.kept)\n", ""),
-        ("            shutil.rmtree(path)\n\n\ndef _is", "            pass\n\n\ndef _is"),
-        (
-            "        current_link.point_to(folder, None)\n        (folder / MANIFEST).unlink(missing_ok=True)\n",
-            "        pass\n",
-        ),
-        ("(target / name).hardlink_to(other / name)", "pass"),
+        (" or state_of(self.folder) is not None)\n", " or True)\n"),
         ("            write_record(self.folder, replace(self.record(), flag=name))", "            pass", KILLED),
     ),
     *mutations(
@@ -84,6 +95,15 @@ MUTATIONS = [
         ("asdict(replace(one, verdict=None))", "asdict(one)"),
         ("    if not set(state.folders) <= {", "    if False and not set(state.folders) <= {"),
         ("manifest.version, here=False", "manifest.version, here=True"),
+        ("        write_manifest(folder, state.manifest)\n    for", "        pass\n    for", f"{TWO} {STATES}"),
+        ("    kept_versions.replace_entries(folder, state.kept)\n", ""),
+        ("            shutil.rmtree(path)\n\n\ndef _is", "            pass\n\n\ndef _is"),
+        (
+            "        current_link.point_to(folder, None)\n        (folder / MANIFEST).unlink(missing_ok=True)\n",
+            "        pass\n",
+        ),
+        ("(target / name).hardlink_to(other / name)", "pass", TWO),
+        ("self.manifest.created > than.manifest.created", "self.manifest.created < than.manifest.created", LOST),
     ),
     *mutations(
         "mirror",
@@ -92,6 +112,27 @@ MUTATIONS = [
         ("    if not heads and not mirror.bucket.is_dir():", "    if False:"),
         ("                copy.send_lost(there[copy.place])", "                pass"),
         ("    follow_ledgers(store, ledger_names(listed))\n", ""),
+        ("if not there[copy.place] <= {*(own.folders if own else ())}:", "if False:", UNNAMED),
+        ("                problems.append(str(error))", "                pass", UNNAMED),
+    ),
+    *mutations(
+        "mirror",
+        "locations/objects.py",
+        UNNAMED,
+        ("        elif found.type == FileType.Directory:", "        elif False:"),
+    ),
+    *mutations(
+        "mirror",
+        "locations/object_stores.py",
+        UNNAMED,
+        ('    if system.type_name != "gcs":\n        system.delete_dir', "    if True:\n        system.delete_dir"),
+        ('    if system.type_name != "gcs":\n        system.delete_dir', "    if False:\n        system.delete_dir"),
+    ),
+    *mutations(
+        "mirror",
+        "store/store.py",
+        LOCKS,
+        ("seconds=LOOK_SECONDS", "seconds=0.0"),
     ),
     *mutations(
         "mirror",
@@ -138,6 +179,6 @@ MUTATIONS = [
         "mirror",
         "store/rewriting.py",
         STATES,
-        ("    kept_versions.forget_all(folder)\n", ""),
+        ("    kept_versions.forget_all(folder, manifest)\n", ""),
     ),
 ]

@@ -39,7 +39,9 @@ MUTATIONS = [
         ("self.left + float(self.x(value))", "float(self.x(value))"),
         ("if fits else self.middle", "if True else self.middle", PLOTS),
     ),
-    *mutations("plots", "plots/figure.py", PLOTS, ("if len(keys) > 1:", "if len(keys) > 0:")),
+    *mutations(
+        "plots", "plots/figure.py", PLOTS, ("    if keys:\n        bottom", "    if len(keys) > 1:\n        bottom")
+    ),
     *mutations("plots", "plots/style.py", "plots/test_style.py", ("{both[i]}", "{both[0]}")),
     *mutations("plots", "plots/bars.py", AXES, ("unscored -= {", "unscored = {")),
     *mutations("plots", "plots/drift.py", AXES, ("PALETTE[begin >= 1]", "PALETTE[0]"), ("start = end", "start = 0")),

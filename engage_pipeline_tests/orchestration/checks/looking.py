@@ -25,7 +25,7 @@ def failed(found: dict[str, dg.AssetCheckEvaluation]) -> dict[str, str]:
 
 
 def distrusted(config: Path, asset: str) -> set[str | None]:
-    """The parts of an asset that no run opens, because they failed a check."""
+    """The parts of an asset that no run opens, because they failed a check, or a file has another size."""
     store = worlds.store_of(config)
     return {key for key in [*store.parts(), None] if _is_distrusted(config, asset, key)}
 
@@ -33,7 +33,8 @@ def distrusted(config: Path, asset: str) -> set[str | None]:
 def _is_distrusted(config: Path, asset: str, key: str | None) -> bool:
     store = worlds.store_of(config)
     try:
-        return "failed a check" in str(store.stale(asset, key))
+        reason = str(store.stale(asset, key))
+        return "failed a check" in reason or "bytes instead of" in reason
     except ValueError:
         return False
 
