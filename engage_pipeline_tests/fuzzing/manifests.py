@@ -28,7 +28,7 @@ def publish(folder: Path) -> dict[str, bytes]:
             draft.path("weights").write_bytes(content)
     base = store.root
     paths = [path for path in base.rglob("*.json") if path.parent.name in {PART, "trained_model"}]
-    assert {path.name for path in paths} == {"manifest.json", "kept-00000001.json"}
+    assert {path.name for path in paths} == {"manifest.json", "kept-00000001.json", "last.json"}
     return {str(path.relative_to(base)): path.read_bytes() for path in sorted(paths)}
 
 

@@ -164,7 +164,7 @@ def test_java_is_asked_for_where_spark_is_to_be_used(config: Path, monkeypatch: 
 def test_folders_and_lists_are_looked_at(config: Path) -> None:
     lists = config.parent / "deletions"
     lists.mkdir()
-    (lists / "tweets").write_text("no id\n")
+    (lists / "tweets").write_text("no\0id\n")
     store = store_of(config.parent, deletions="deletions")
     assert str(lists / "tweets") in refused(store)
     shutil.rmtree(lists)

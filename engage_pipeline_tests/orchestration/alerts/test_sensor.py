@@ -144,6 +144,7 @@ def test_a_model_that_is_turned_down_is_told_once(
     class Judged:
         def __init__(self, **changed: object) -> None:
             self.facts, self.artifact, self.key = facts | changed, "trained_model", None
+            self.directory = "a-1"
 
     monkeypatch.setattr("engage_pipeline.store.store.ArtifactStore.manifest", lambda *_: Judged())
     cursor, _ = tick(instance, pipeline, None)
