@@ -13,7 +13,7 @@ from engage_pipeline.metrics.intervals import (
     with_known_intervals,
     with_share_intervals,
 )
-from engage_pipeline.metrics.rare_classes import LEAST_OF_A_CLASS, few_of_a_class, said_of_mean
+from engage_pipeline.metrics.rare_classes import LEAST_OF_A_CLASS, few_of_a_class, said_of_means
 from engage_pipeline.metrics.scores import (
     CLIP,
     Average,
@@ -80,7 +80,7 @@ __all__ = [
     "mean_draws",
     "rce_draws",
     "relative_cross_entropy",
-    "said_of_mean",
+    "said_of_means",
     "score",
     "score_notes",
     "score_rows",

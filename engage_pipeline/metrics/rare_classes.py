@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 
+from engage_pipeline.metrics.intervals import MEAN
 from engage_pipeline.metrics.scores import Scores
 from engage_pipeline.plurals import counted
 
@@ -22,9 +23,15 @@ def few_of_a_class(scores: Scores) -> dict[str, str]:
     return found
 
 
-def said_of_mean(rce: Mapping[str, float | None], mean: float | None) -> str:
-    """Returns what to say of a `mean` that leaves out some of `rce`, by engagement; empty if it leaves out none."""
-    known = [value for value in rce.values() if value is not None]
-    if mean is None or math.isclose(mean, sum(known) / max(1, len(known)), abs_tol=1e-9):
-        return ""
-    return f"The mean leaves out engagements with fewer than {LEAST_OF_A_CLASS} rows of a class: chance decides these."
+def said_of_means(rce: Mapping[str, Mapping[str, float | None]]) -> str:
+    """Returns what to say where the MEAN of one of the models leaves out some of its engagements; empty if none does.
+
+    `rce` holds figures by model and engagement, and their MEAN.
+    """
+    for figures in rce.values():
+        known = [value for name, value in figures.items() if name != MEAN and value is not None]
+        mean = figures.get(MEAN)
+        if mean is not None and not math.isclose(mean, sum(known) / max(1, len(known)), abs_tol=1e-9):
+            few = f"fewer than {LEAST_OF_A_CLASS} rows of a class"
+            return f"The mean leaves out engagements with {few}: chance decides these."
+    return ""

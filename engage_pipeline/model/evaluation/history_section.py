@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from engage_pipeline.metrics import (
     INTERVAL,
     LEAST_OF_A_CLASS,
-    MEAN,
     Average,
     Interval,
     format_interval,
     format_value,
-    said_of_mean,
+    said_of_means,
 )
 from engage_pipeline.model.evaluation.report import Cell, Group, Section, Table
 
@@ -78,8 +77,8 @@ def _decision_table(history: ModelHistory) -> Table:
         rows.append([name, *cells, *(_difference_cells(history.differences.get(name)) if history.differences else ())])
     columns = ("engagement", *history.rce, *(("difference", INTERVAL) if history.differences else ()))
     caption = "RCE on the same holdout rows at the last decision. The interval is that of the difference."
-    said = [said_of_mean({**figures, MEAN: None}, figures.get(MEAN)) for figures in history.rce.values()]
-    return Table(" ".join([caption, *dict.fromkeys(filter(None, said))]), columns, rows, frozenset({len(rows) - 1}))
+    said = f"{caption} {said_of_means(history.rce)}".rstrip()
+    return Table(said, columns, rows, frozenset({len(rows) - 1}))
 
 
 def _model_table(models: Sequence[PastModel]) -> Table:

@@ -121,8 +121,8 @@ def format_scores(facts: ModelFacts) -> str:
         cells = [metrics.format_value(figures[name], "rce") for figures in rce.values()]
         cells += _difference(differences.get(name)) if differences else []
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    said = [metrics.said_of_mean({**figures, MEAN: None}, figures[MEAN]) for figures in rce.values()]
-    return "\n".join([facts.decision, "", *lines, *(f"\n{one}" for one in dict.fromkeys(filter(None, said)))])
+    said = metrics.said_of_means(rce)
+    return "\n".join([facts.decision, "", *lines, *(["", said] if said else [])])
 
 
 def _difference(one: DifferenceFigures | None) -> tuple[str, str]:
