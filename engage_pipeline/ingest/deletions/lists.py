@@ -32,11 +32,13 @@ FOLDERS = {"tsv_deleted_engaged_with_tweet_id": TWEETS, "tsv_deleted_user_id": U
 LOGGER = logging.getLogger("engage_pipeline")
 _BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
-_NO_ID = r"[\x00\x01\r]"
-"""Characters that no id of a part has."""
-
 _SEVERAL = r"""[\s\p{Z}\p{C},;"'|]"""
 """Characters of lines with several columns or quotes. Ids of a part may have them, those of most data don't."""
+
+_BESIDE = f"(?:^|{_SEVERAL})[0-9A-Fa-f]{{32}}{_SEVERAL}|{_SEVERAL}[0-9A-Fa-f]{{32}}$"
+_NO_ID = rf"[\x00\x01\r]|{_BESIDE}"
+"""What no id has: characters that no part can hold, and an id of the challenge beside another column or in quotes.
+Without this check, a list of several columns would match and delete nothing."""
 
 CHALLENGE_ID = "^[0-9A-Fa-f]{32}$"
 """The form of the challenge's ids. Other texts are used unchanged, with a warning: they may be truncated ids."""

@@ -14,6 +14,8 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.deletions.lists import NO_DELETIONS, read_deletions
 from engage_pipeline_tests.programs import require_program
 
+USER, TWEET = "0123456789abcdef" * 2, "FEDCBA9876543210" * 2
+
 FOLDERS_OF_THE_CHALLENGE = ("tsv_deleted_user_id", "tsv_deleted_engaged_with_tweet_id")
 
 
@@ -65,6 +67,11 @@ def test_a_list_longer_than_a_block_is_read_whole(tmp_path: Path) -> None:
         (b"a\nb\0c\n", 2, r"'b\\x00c' is not one id"),
         (b"a\n\nb\rc\n", 3, r"'b\\rc' is not one id"),
         (b"a\x01\n", 1, r"'a\\x01' is not one id"),
+        (f"user_id,reason\n{USER},left".encode(), 2, f"'{USER},left' is not one id"),
+        (f"user_id\n7;{USER}\n".encode(), 2, f"'7;{USER}' is not one id"),
+        (f"u1\n{USER}\t7\n".encode(), 2, rf"'{USER}\\t7' is not one id"),
+        (f'"{USER}"\n'.encode(), 1, f"'\"{USER}\"' is not one id"),
+        (f"1|{USER.lower()}|x".encode(), 1, rf"'1\|{USER.lower()}\|x' is not one id"),
         (b"a\n" * 3_000_000 + b"x\0y\n", 3_000_001, r"'x\\x00y' is not one id"),
         (b"a\nb\n\xff\n", 3, "invalid UTF-8"),
         (b"a\n" + b"b" * 201, 2, "is not one id"),
@@ -80,9 +87,6 @@ def test_a_file_that_says_neither_tweets_nor_users_is_named(tmp_path: Path) -> N
     write(tmp_path, **{"deleted.txt": b"a\n"})
     with pytest.raises(UserError, match=r"deleted\.txt: is it a list"):
         read_deletions(tmp_path)
-
-
-USER, TWEET = "0123456789abcdef" * 2, "FEDCBA9876543210" * 2
 
 
 def test_the_folders_of_the_challenge_are_read(tmp_path: Path) -> None:
@@ -120,10 +124,10 @@ SEVERAL = "is it several columns, a header or a quoted id? A list has one id a l
     ("content", "line", "text", "hint"),
     [
         (f"user_id\n{USER}", 1, "'user_id'", False),
-        (f"user_id,reason\n{USER},left", 1, "'user_id,reason'", True),
+        ("user_id,reason\nu1,left", 1, "'user_id,reason'", True),
         (f"u1\n\nu 2\n{USER}", 3, "'u 2'", True),
-        (f'"{USER}"', 1, f"'\"{USER}\"'", True),
-        (f"{USER}\t7", 1, f"'{USER}\\t7'", True),
+        ('"u1"', 1, "'\"u1\"'", True),
+        ("u1\t7", 1, "'u1\\t7'", True),
         (f"{USER}\n" * 200_000 + "x;y\nx|y", 200_001, "'x;y'", True),
     ],
 )
