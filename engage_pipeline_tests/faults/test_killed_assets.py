@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -39,9 +40,10 @@ def steps_of_publishing(events: Sequence[Event]) -> tuple[int, int]:
     """Numbers of the events that put the draft, which the first event makes, and the new manifest in their places."""
     renames = [number for number, (event, _) in enumerate(events) if event == "os.rename"]
     (placed,) = (number for number in renames if events[number][1] == events[0][1])
-    # The link `current` is moved next; a copy of some manifests comes after it.
-    link = min(number for number in renames if number > placed and not events[number][1].endswith(".json"))
-    return placed, max(number for number in renames if number < link and events[number][1].endswith(".json"))
+    # The link `current` is moved right after the manifest; a copy of some manifests comes later.
+    jsons = [(number, events[number][1].endswith(".json")) for number in renames if number > placed]
+    (switched,) = (number for (number, is_json), (_, next_is) in pairwise(jsons) if is_json and not next_is)
+    return placed, switched
 
 
 def leftovers(store: ArtifactStore, name: str, key: str | None) -> list[str]:

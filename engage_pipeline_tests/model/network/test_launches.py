@@ -103,5 +103,5 @@ def test_a_killed_process_ends_all_and_a_second_launch_goes_on(
     assert list((tmp_path / "data/model/pretrained_network").glob(f".work-*/{CHECKPOINT_FILE}"))
     assert worlds.store_of(tmp_path / "config.yaml").manifest("pretrained_network") is None
     outcomes = launch(tmp_path, *ENGAGE)
-    assert [status for status, _ in outcomes] == [0, 0], outcomes
+    assert [status for status, _ in outcomes] == [0, 0], "".join(output for _, output in outcomes)
     assert trained(tmp_path) == trained(one_machine)
