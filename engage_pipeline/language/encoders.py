@@ -3,6 +3,7 @@
 No pickled file is opened, and no code of a model repository is run.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -185,10 +186,11 @@ def _pretrained(settings: Settings) -> "PreTrainedModel":
 
 
 def _require_weights(model: "PreTrainedModel", loading: Mapping[str, Any], name: str) -> None:
-    """Raises UserError if the weights do not fit config.json or lack one of the encoder; logs a head that they lack.
+    """Raises UserError if the weights do not fit config.json or lack one of the encoder; logs a head that they lack,
+    and layers that config.json leaves out.
 
-    `loading` is what from_pretrained tells: missing_keys (names), mismatched_keys (name, shape in the file, in the
-    model). Weights that are tied to others are not missing.
+    `loading` is what from_pretrained tells: missing_keys and unexpected_keys (names), mismatched_keys (name, shape in
+    the file, in the model). Weights that are tied to others are not missing.
     """
     if mismatched := sorted(loading["mismatched_keys"]):
         weight, found, wanted = mismatched[0]
@@ -200,6 +202,8 @@ def _require_weights(model: "PreTrainedModel", loading: Mapping[str, Any], name:
     if missing:
         head = f"lacks the head of a masked language model ({_and_more(missing)}): it starts at random"
         LOGGER.warning("encoder.model: %s %s", name, head)
+    if unused := sorted(weight for weight in loading["unexpected_keys"] if re.search(r"\.\d+\.", weight)):
+        LOGGER.warning("encoder.model: %s has more layers than %s says: %s unused", name, CONFIG, _and_more(unused))
 
 
 def _not_loaded(name: str, reason: str) -> UserError:

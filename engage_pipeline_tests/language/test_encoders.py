@@ -185,6 +185,19 @@ def test_a_head_that_is_lacking_follows_the_seed_and_is_logged(
     assert same_weights(model.distilbert, load_encoder(small_encoder(tmp_path / "whole")).distilbert)
 
 
+@pytest.mark.parametrize("change", [dict, bare])
+def test_layers_that_the_configuration_leaves_out_are_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, change: Callable[[Weights], Weights]
+) -> None:
+    folder = rewritten(tmp_path / "encoder", change, n_layers=1)
+    with caplog.at_level(logging.INFO):
+        model = starting_encoder(encoder_settings(tmp_path, folder))
+    unused = [name for name in load_file(folder / "model.safetensors") if "layer.1." in name]
+    said = f"has more layers than config.json says: {min(unused)} and {len(unused) - 1} more unused"
+    assert caplog.messages[-1] == f"encoder.model: {folder} {said}"
+    assert len(model.distilbert.transformer.layer) == 1
+
+
 def test_a_whole_encoder_leaves_the_random_stream_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = small_encoder(tmp_path / "encoder")
     torch.manual_seed(5)
