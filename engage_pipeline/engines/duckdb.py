@@ -49,10 +49,10 @@ class DuckDBEngine:
         self.connection.execute(f'DROP VIEW IF EXISTS temp."{identifier(name)}"')
         self.connection.read_parquet(files, union_by_name=True).create_view(name)
 
-    def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
-        """Computes the SELECT of the file `sql` into the table `name` of this connection."""
-        table = identifier(name)
-        self.connection.execute(f'CREATE OR REPLACE TEMP TABLE "{table}" AS {statement(sql)}', parameters or {})
+    def number(self, name: str, sql: str) -> None:
+        """Computes the SELECT of the file `sql` into the table `name` of this connection, with numbers of its rows."""
+        numbered = "SELECT *, CAST(ROW_NUMBER() OVER () - 1 AS INT) AS number FROM"
+        self.connection.execute(f'CREATE OR REPLACE TEMP TABLE "{identifier(name)}" AS {numbered} ({statement(sql)})')
 
     def view(self, name: str, sql: str) -> None:
         """Names the SELECT of the file `sql` without computing it: each use computes it anew.

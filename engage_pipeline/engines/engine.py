@@ -31,8 +31,11 @@ class Engine(Protocol):
         """Makes Parquet files of one schema readable as the table `name`; replaces an earlier view of that name."""
         ...
 
-    def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
-        """Computes the SELECT of the file `sql` into the table `name` of this engine."""
+    def number(self, name: str, sql: str) -> None:
+        """Computes the SELECT of the file `sql` into the table `name` of this engine, with one more column `number`.
+
+        Its rows are numbered from 0 in any order, int32, and keep their numbers.
+        """
         ...
 
     def view(self, name: str, sql: str) -> None:

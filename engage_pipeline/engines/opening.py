@@ -2,7 +2,7 @@
 
 with open_engine(settings, readable=[store.root]) as engine:
     engine.read("source", paths)                                  # Parquet files as a table
-    engine.define("followers", "interactions/followers.sql")      # one SELECT as a table of this engine
+    engine.view("followers", "interactions/followers.sql")        # names one SELECT
     engine.write("interactions/follower_authors.sql", output)     # one SELECT into a Parquet file
 """
 

@@ -88,4 +88,4 @@ def test_neither_dots_nor_a_link_lead_out_of_it(settings: Settings, way: str) ->
 
 def test_a_name_that_is_none_is_refused(settings: Settings) -> None:
     with DuckDBEngine(settings) as engine, pytest.raises(ValueError, match="does not name a table"):
-        engine.define('x" AS SELECT 1; --', "interactions/follower_authors.sql")
+        engine.number('x" AS SELECT 1; --', "interactions/follower_authors.sql")

@@ -7,11 +7,12 @@ same form as DuckDB's. All machines must see the working directory and the spill
 import re
 from collections.abc import Sequence
 from contextlib import ExitStack
-from itertools import count
+from itertools import accumulate, chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from engage_pipeline.engines.engine import Parameters, identifier
 from engage_pipeline.engines.spark.dialect import spark_statement
@@ -55,13 +56,22 @@ class SparkEngine:
         found = self._session.read.option("mergeSchema", str(len(patterns) > 1).lower()).parquet(*patterns)
         found.createOrReplaceTempView(identifier(name))
 
-    def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
-        """Computes the SELECT of the file `sql` into the table `name`: Parquet in the scratch folder."""
+    def number(self, name: str, sql: str) -> None:
+        """Computes the SELECT of the file `sql` into the table `name`, with numbers of its rows: Parquet in the scratch
+        folder. A row's number is its place in its file, behind the rows of the files before."""
+        from pyspark.sql.functions import col, create_map, lit
+
+        table = identifier(name)
         # On disk, not in the executors' memory: it survives the loss of an executor, cuts the query plan, and lets
         # Spark know its size.
-        rows = self._select(sql, parameters)
-        stored = self._session.read.schema(rows.schema).parquet(*map(_pattern, self._store(rows)))
-        stored.createOrReplaceTempView(identifier(name))
+        rows = self._select(sql, None)
+        files = self._store(rows)
+        starts = accumulate((pq.read_metadata(path).num_rows for path in files[:-1]), initial=0)
+        named = zip((path.name for path in files), starts, strict=True)
+        start = create_map(*map(lit, chain.from_iterable(named)))
+        number = start[col("_metadata.file_name")] + col("_metadata.row_index")
+        stored = self._session.read.schema(rows.schema).parquet(*map(_pattern, files))
+        stored.withColumn("number", number.cast("int")).createOrReplaceTempView(table)
 
     def view(self, name: str, sql: str) -> None:
         """Names the SELECT of the file `sql` without computing it."""

@@ -51,9 +51,9 @@ def read_follows(tweets: Sequence[Path], folder: Path, settings: Settings) -> No
     with open_engine(settings, readable=sorted({folder, *(path.parent for path in tweets)})) as engine:
         engine.read("source", tweets)
         engine.view("followers", "interactions/followers.sql")
-        engine.define("follower_authors", "interactions/follower_authors.sql")
-        engine.define("follower_viewers", "interactions/follower_viewers.sql")
-        engine.write("interactions/follower_authors.sql", folder / _AUTHORS)
+        for name in ("follower_authors", "follower_viewers"):
+            engine.number(name, f"interactions/{name}.sql")
+        engine.write("interactions/follower_ids.sql", folder / _AUTHORS)
         engine.write("interactions/follower_edges.sql", folder / _EDGES)
 
 

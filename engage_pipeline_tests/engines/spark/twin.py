@@ -24,6 +24,7 @@ class Twin:
         self._stack = ExitStack()
         self._duckdb = self._stack.enter_context(DuckDBEngine(settings, readable=readable))
         self._spark = self._stack.enter_context(SparkEngine(settings, readable=readable))
+        self._folder = settings.working_dir
         self._engines: tuple[Engine, Engine] = (self._duckdb, self._spark)
 
     def __enter__(self) -> Self:
@@ -36,10 +37,20 @@ class Twin:
         for engine in self._engines:
             engine.read(name, paths)
 
-    def define(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
+    def number(self, name: str, sql: str) -> None:
+        """Numbers are in any order: Spark goes on with DuckDB's."""
+        self.fetch(sql)
         for engine in self._engines:
-            engine.define(name, sql, parameters)
-        self._compare(sql, parameters)
+            engine.number(name, sql)
+        ours = self._duckdb.connection.table(name).to_arrow_table()
+        theirs = self._spark._session.table(name).toArrow()
+        assert theirs.schema.names == ours.schema.names
+        assert theirs.schema.field("number").type == ours.schema.field("number").type == pa.int32()
+        for numbered in (ours, theirs):
+            assert sorted(numbered["number"].to_pylist()) == list(range(len(numbered)))
+        assert rows(theirs.drop(["number"]), ordered=False) == rows(ours.drop(["number"]), ordered=False)
+        pq.write_table(ours, path := self._folder / f"{name}.parquet")
+        self._spark.read(name, [path])
 
     def view(self, name: str, sql: str) -> None:
         self._compare(sql, None)
