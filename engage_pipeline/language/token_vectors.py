@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -151,27 +152,30 @@ def sum_hidden_states(
     """
     import torch
 
-    places = torch.from_numpy(np.searchsorted(tokens, np.arange(model.config.vocab_size)))
+    from engage_pipeline.language.state_sums import add_states
+
+    places = np.searchsorted(tokens, np.arange(model.config.vocab_size))
     room = _MOST_UNITS / most
     base = model.base_model.to(device).eval()
-    sums = torch.zeros(len(tokens), model.config.hidden_size, dtype=torch.int64)
+    sums = np.zeros((len(tokens), model.config.hidden_size), np.int64)
     with torch.inference_mode(), progress("token_sketches", len(share.tweets), "tweets") as tracker:
         for batch in share.batches:
-            ids, present, hidden = _hidden_states(base, share.tweets, batch, bf16=bf16)
-            units = (hidden.double() * UNITS).round_()
-            if not bool(units.abs().max() <= room):
+            ids, states = _hidden_states(base, share.tweets, batch, bf16=bf16)
+            lengths, rows = share.tweets.lengths[batch], share.rows[batch]
+            if not add_states(states, ids, lengths, rows, places, float(UNITS), room, sums):
                 raise UserError("token_sketches: the encoder's hidden states are too large, or not finite")
-            weights = torch.from_numpy(np.repeat(share.rows[batch], share.tweets.lengths[batch]))
-            sums.index_add_(0, places[ids[present]], units.long() * weights[:, None])
             tracker.advance(len(batch))
-    return sums.numpy()
+    return sums
 
 
-def _hidden_states(base: Any, tweets: TokenLists, batch: Integers, *, bf16: bool) -> tuple[Any, Any, Any]:
-    """Returns ids and presence [rows, places], and last hidden states of present ids [tokens, dim], fp32 on the CPU."""
+def _hidden_states(
+    base: Any, tweets: TokenLists, batch: Integers, *, bf16: bool
+) -> tuple[Integers, npt.NDArray[np.float32]]:
+    """Returns the padded ids of the tweets `batch` [rows, places], and the last hidden states [rows, places, dim]."""
     import torch
 
-    ids, present = (torch.from_numpy(array) for array in tweets.pad(batch))
+    ids, present = tweets.pad(batch)
+    given, mask = (torch.from_numpy(array).to(base.device) for array in (ids, present.astype(np.int64)))
     with autocast(base.device, bf16=bf16):
-        output = base(input_ids=ids.to(base.device), attention_mask=present.long().to(base.device))
-    return ids, present, output.last_hidden_state.float().cpu()[present]
+        output = base(input_ids=given, attention_mask=mask)
+    return ids, output.last_hidden_state.float().cpu().numpy()

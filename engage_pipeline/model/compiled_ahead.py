@@ -2,9 +2,9 @@
 
     python -m engage_pipeline.model.compiled_ahead
 
-Counts the tokens of a tweet, reads a line of a part, looks for similar authors, makes a small fit of the effects, three
-steps of TableAdamW, and a product of one row, so that types are those of a run. What is compiled lies beside the source
-if that is writable (numerics.compilation).
+Counts the tokens of a tweet, sums its hidden states, reads a line of a part, looks for similar authors, makes a small
+fit of the effects, three steps of TableAdamW, and a product of one row, so that types are those of a run. What is
+compiled lies beside the source if that is writable (numerics.compilation).
 """
 
 from dataclasses import fields
@@ -16,6 +16,7 @@ import numpy as np
 from engage_pipeline.ingest.parsing.plain_rows import PlainReader
 from engage_pipeline.interactions.graphs.followers import Followers
 from engage_pipeline.interactions.graphs.similarity import pairs_of
+from engage_pipeline.language.state_sums import add_states
 from engage_pipeline.language.token_weights import fit_columns
 from engage_pipeline.model.effects import kernels
 from engage_pipeline.model.effects.effects import EFFECTS
@@ -35,6 +36,7 @@ def compile_ahead() -> None:
     """Calls each compiled loop with the types of a run."""
     openings_of(np.array([0, 2]), np.zeros(2, np.int32))
     count_tokens()
+    sum_states()
     read_a_line()
     look_for_similar()
     with TemporaryDirectory() as folder:
@@ -49,6 +51,12 @@ def count_tokens() -> None:
     for writeable in (True, False):
         language.flags.writeable = writeable
         fit_columns(np.zeros(3, np.int32), np.array([3]), language, 1)
+
+
+def sum_states() -> None:
+    """Sums the hidden states of one tweet."""
+    one = np.zeros(1, np.int64)
+    add_states(np.zeros((1, 1, 1), np.float32), one[None], one, one, one, 1.0, 1.0, one[None])
 
 
 def read_a_line() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from engage_pipeline.ingest.parsing import plain_lines
 from engage_pipeline.interactions.graphs import common_followers
-from engage_pipeline.language import token_counts, token_weights
+from engage_pipeline.language import state_sums, token_counts, token_vectors, token_weights
 from engage_pipeline.model.effects import children, kernels, nesting, openings
 from engage_pipeline.model.network import half_products, row_steps
 from engage_pipeline.model.network.member_linear import MemberLinear
@@ -22,6 +22,7 @@ from engage_pipeline.model.network.single_row import SparseFirstLayer
 from engage_pipeline.numerics import distinct
 from engage_pipeline_tests.ingest.test_part_ingest import GOOD, ingest
 from engage_pipeline_tests.interactions.graphs.test_similarity import find
+from engage_pipeline_tests.language import corpora
 from engage_pipeline_tests.language.test_token_weights import flat
 from engage_pipeline_tests.model.bundles import quiet_settings
 from engage_pipeline_tests.model.effects.test_training import fit
@@ -30,6 +31,10 @@ folder = Path(sys.argv[1])
 fit(folder, quiet_settings(folder, effects={"sweeps": 4}))
 ingest(folder / "ingest", GOOD + b"\\n")
 token_weights.fit_columns(*flat([[9, 5, 5, 9]]), np.zeros(1, np.int32), 1)
+corpora.small_encoder(folder / "encoder")
+tweets = corpora.write_tweets(folder / "tweets.parquet", corpora.random_tweets(9, seed=1))
+settings = corpora.encoder_settings(folder, folder / "encoder")
+token_vectors.sketch_tokens(folder / "encoder", [tweets], folder, settings, bf16=False)
 find(folder, {"ana": "abc", "ben": "bcd"})
 half_products.HalfLinear(torch.nn.Linear(5, 3).bfloat16())(torch.zeros(1, 5))
 half_products.HalfMemberLinear(MemberLinear(2, 5, 3).bfloat16())(torch.zeros(1, 2, 5))
@@ -37,7 +42,7 @@ SparseFirstLayer(torch.nn.Linear(5, 3).bfloat16(), torch.zeros(1, 5))(torch.ones
 network = new_network()
 learn(network, by_row(network), range(3))
 modules = children, common_followers, distinct, half_products, kernels, nesting, openings, plain_lines, row_steps
-modules += (token_counts,)
+modules += state_sums, token_counts
 for module in modules:
     for name, function in vars(module).items():
         if hasattr(function, "py_func"):
@@ -53,7 +58,7 @@ def test_a_run_compiles_nothing_that_was_not_compiled_ahead(tmp_path: Path) -> N
     command = [sys.executable, "-c", FIT, str(tmp_path / "fit")]
     done = subprocess.run(command, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
     found = {name: (int(hits), int(misses)) for name, hits, misses in map(str.split, done.stdout.splitlines())}
-    assert len(found) == 26
+    assert len(found) == 27
     for name, (hits, misses) in found.items():
         assert hits > 0, name
         assert misses == 0, name
