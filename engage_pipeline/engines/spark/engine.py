@@ -7,7 +7,7 @@ same form as DuckDB's. All machines must see the working directory and the spill
 import re
 from collections.abc import Sequence
 from contextlib import ExitStack
-from itertools import accumulate, chain, count
+from itertools import accumulate, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -59,7 +59,7 @@ class SparkEngine:
     def number(self, name: str, sql: str) -> None:
         """Computes the SELECT of the file `sql` into the table `name`, with numbers of its rows: Parquet in the scratch
         folder. A row's number is its place in its file, behind the rows of the files before."""
-        from pyspark.sql.functions import col, create_map, lit
+        from pyspark.sql.functions import broadcast, col
 
         table = identifier(name)
         # On disk, not in the executors' memory: it survives the loss of an executor, cuts the query plan, and lets
@@ -67,11 +67,12 @@ class SparkEngine:
         rows = self._select(sql, None)
         files = self._store(rows)
         starts = accumulate((pq.read_metadata(path).num_rows for path in files[:-1]), initial=0)
-        named = zip((path.name for path in files), starts, strict=True)
-        start = create_map(*map(lit, chain.from_iterable(named)))
-        number = start[col("_metadata.file_name")] + col("_metadata.row_index")
+        named = list(zip((path.name for path in files), starts, strict=True))
+        before = self._session.createDataFrame(named, "file_name string, rows_before long")
         stored = self._session.read.schema(rows.schema).parquet(*map(_pattern, files))
-        stored.withColumn("number", number.cast("int")).createOrReplaceTempView(table)
+        placed = stored.select("*", "_metadata.file_name", "_metadata.row_index").join(broadcast(before), "file_name")
+        number = (col("rows_before") + col("row_index")).cast("int").alias("number")
+        placed.select(*rows.columns, number).createOrReplaceTempView(table)
 
     def view(self, name: str, sql: str) -> None:
         """Names the SELECT of the file `sql` without computing it."""
