@@ -33,8 +33,9 @@ def launch(folder: Path, *program: str) -> list[tuple[int, str]]:
     """Runs the program below two torchruns; returns status and output of both, the first's first."""
     address = ["--master-addr", "127.0.0.1", "--master-port", str(free_port())]
     command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1", *address]
-    # Outside of the repository only PYTHONPATH tells where the tests are.
-    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": str(REPOSITORY)}
+    # Outside of the repository only PYTHONPATH tells where the tests are. If native code crashes, the stacks are shown.
+    shown = {"PYTHONPATH": str(REPOSITORY), "PYTHONFAULTHANDLER": "1"}
+    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", **shown}
     running = [
         subprocess.Popen(
             [*command, "--node-rank", str(rank), "--no-python", *program, "run", "--target", "finetuned_network"],
