@@ -17,6 +17,8 @@ from dataclasses import dataclass
 TRAINING, VALIDATION = "training", "validation"
 WINDOWS = (TRAINING, VALIDATION)
 AUTHOR, VIEWER = "engaged_with_user_id", "engaging_user_id"
+LISTS = ("hashtags", "present_media", "present_links", "present_domains")
+"""The raw columns that are lists of texts."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Key:
             raise ValueError(f"{self.name}: a key without `viewer` is neither `few` nor `several`")
         if self.few and self.several:
             raise ValueError(f"{self.name}: a key is not both `few` and `several`")
+        if self.several != (self.column in LISTS):
+            raise ValueError(f"{self.name}: a key is `several` if its column is one of {', '.join(LISTS)}, else not")
 
     @property
     def counted(self) -> str:

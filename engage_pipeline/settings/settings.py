@@ -233,6 +233,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
+_WITHOUT_CLASSES = {"path_type": "must be a path", "model_type": "must be a section of settings"}
+"""What to say instead of messages of pydantic that name Python's classes."""
+
+
 def _problem(problem: ErrorDetails) -> str:
     name = shortened(".".join(map(str, problem["loc"])), 100) or "settings"
     if problem["type"] == "extra_forbidden":
@@ -243,6 +247,7 @@ def _problem(problem: ErrorDetails) -> str:
     said = shortened(problem["msg"].removeprefix("Value error, "), 200).replace("Input should be", "must be", 1)
     if problem["type"] == "string_pattern_mismatch":
         said = f"must be like {' or '.join(_examples(problem['loc']))}"
+    said = _WITHOUT_CLASSES.get(problem["type"], said)
     return f"{name}: {said} (found {shown(problem['input'])})"
 
 

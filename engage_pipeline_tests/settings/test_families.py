@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from engage_pipeline.settings.families import AUTHOR, VIEWER, Key
+from engage_pipeline import schema
+from engage_pipeline.schema import Kind
+from engage_pipeline.settings.families import AUTHOR, LISTS, VIEWER, Key
+
+OTHERWISE = (
+    "tag: a key is `several` if its column is one of hashtags, present_media, present_links, present_domains, else not"
+)
 
 
 @pytest.mark.parametrize(
@@ -13,6 +19,9 @@ from engage_pipeline.settings.families import AUTHOR, VIEWER, Key
         ("hashtags", {"several": True}, "tag: a key without `viewer` is neither `few` nor `several`"),
         ("language", {"few": True}, "tag: a key without `viewer` is neither `few` nor `several`"),
         ("hashtags", {"viewer": AUTHOR, "few": True, "several": True}, "tag: a key is not both `few` and `several`"),
+        ("language", {"viewer": VIEWER, "several": True}, OTHERWISE),
+        ("hashtags", {"viewer": VIEWER}, OTHERWISE),
+        ("hashtags", {"viewer": AUTHOR, "few": True}, OTHERWISE),
     ],
 )
 def test_a_key_that_can_not_be_counted_is_refused(column: str, values: dict[str, Any], said: str) -> None:
@@ -21,7 +30,13 @@ def test_a_key_that_can_not_be_counted_is_refused(column: str, values: dict[str,
 
 
 @pytest.mark.parametrize("viewer", [AUTHOR, VIEWER])
-@pytest.mark.parametrize("kind", ["few", "several"])
-def test_a_nested_key_may_be_either(viewer: str, kind: str) -> None:
-    key = Key("tag", "these hashtags", "hashtags", viewer, **{kind: True})
+@pytest.mark.parametrize(
+    ("kind", "column"), [("few", "language"), ("several", "hashtags"), ("several", "present_media")]
+)
+def test_a_nested_key_may_be_either(viewer: str, kind: str, column: str) -> None:
+    key = Key("tag", "these hashtags", column, viewer, **{kind: True})
     assert getattr(key, kind)
+
+
+def test_lists_are_those_of_the_schema() -> None:
+    assert [column.name for column in schema.COLUMNS if column.kind is Kind.STRINGS] == list(LISTS)

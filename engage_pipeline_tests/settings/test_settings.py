@@ -189,6 +189,8 @@ LAUGHTER = "x0: &x0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
         ("seed: " + "{a: " * 5000 + "1" + "}" * 5000, ", line 1: nested more than 20 deep"),
         (LAUGHTER + "seed: *x6\n", ", line 5: aliases repeat too much"),
         ("seed: &a [*a]", ", line 1: an alias that contains itself"),
+        ("working_dir: 3", ": working_dir: must be a path (found 3)"),
+        ("network: 3", ": network: must be a section of settings (found 3)"),
         ("seed: [" + "1, " * 5000 + "1]", ": seed: must be a valid integer (found [1, 1, 1, ...])"),
         ("seed: " + "x" * 100_000, ": seed: a whole number is needed (found 'xxx"),
         ("x" * 1000 + ": 1", ": xxx"),
