@@ -53,8 +53,8 @@ class Identity:
     mtime_ns: int
 
 
-_verified: set[tuple[str, int, int, int, str]] = set()
-"""Files that this process found undamaged: path, inode, size, time, SHA-256."""
+_verified: dict[tuple[str, Identity], str] = {}
+"""The SHA-256 of files that this process found undamaged."""
 
 
 def sha256(path: Location) -> str:
@@ -77,10 +77,9 @@ def describe_source(path: Location, root: Path) -> SourceFile:
 def identity(path: Location) -> Identity:
     """Returns the identity of a file now. Raises UserError if it does not exist."""
     try:
-        status = fresh(path).stat()
+        return _identity(fresh(path))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
-    return Identity(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 @contextmanager
@@ -141,23 +140,31 @@ def damage(path: Path, expected: Fingerprint, *, hashed: bool = True) -> str | N
     """Returns what is wrong with a published file, or None. Each file is read once per process; unless `hashed`, its
     size alone is compared."""
     try:
-        status = path.stat()
+        found = _identity(path)
     except OSError as error:
         return error.strerror
-    if status.st_size != expected.bytes:
-        return f"damaged: {status.st_size} bytes instead of {expected.bytes}"
-    identity = (str(path), status.st_ino, status.st_size, status.st_mtime_ns, expected.sha256)
-    if hashed and identity not in _verified:
+    if found.bytes != expected.bytes:
+        return f"damaged: {found.bytes} bytes instead of {expected.bytes}"
+    if hashed and _verified.get((str(path), found)) != expected.sha256:
         if sha256(path) != expected.sha256:
             return "damaged: its SHA-256 differs from the manifest's"
-        _verified.add(identity)
+        _verified[str(path), found] = expected.sha256
     return None
 
 
 def note_undamaged(path: Path, expected: Fingerprint) -> None:
     """Notes that this process compared the SHA-256 of a file while it wrote it: `damage` need not read it again."""
+    _verified[str(path), _identity(path)] = expected.sha256
+
+
+def known_sha256(path: Path) -> str:
+    """Returns the SHA-256 of the file's content, in hex; one that this process found undamaged is not read again."""
+    return _verified.get((str(path), _identity(path))) or sha256(path)
+
+
+def _identity(path: Location) -> Identity:
     status = path.stat()
-    _verified.add((str(path), status.st_ino, status.st_size, status.st_mtime_ns, expected.sha256))
+    return Identity(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def seal_folder(folder: Path) -> dict[str, Fingerprint]:

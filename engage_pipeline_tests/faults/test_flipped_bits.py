@@ -68,14 +68,14 @@ def test_every_one_of_100_is_caught(
         harm(path, rng.randrange(8 * len(content) if harm is flip else len(content)))
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
         # As in a process that has not looked at the file yet: a disk that decays changes no time.
-        monkeypatch.setattr(atomic, "_verified", set())
+        monkeypatch.setattr(atomic, "_verified", {})
         what = re.escape(f"{path}: damaged: ") + ".*" + re.escape(f"; materialize {label(name, key)} again")
         with pytest.raises(UserError, match=f"^{what}$"):
             store.open(name, key).path(file)
         with pytest.raises(UserError, match=f"^{what}$"):
             store.open(name, key).directory()
         path.write_bytes(content)
-        monkeypatch.setattr(atomic, "_verified", set())
+        monkeypatch.setattr(atomic, "_verified", {})
         assert store.open(name, key).path(file) == path
 
 

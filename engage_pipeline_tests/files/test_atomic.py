@@ -17,6 +17,7 @@ from engage_pipeline.files.atomic import (
     damage,
     describe_source,
     exclusive,
+    known_sha256,
     remove_unlocked,
     scratch_folder,
     seal_folder,
@@ -121,6 +122,25 @@ def test_a_file_that_was_undamaged_before_is_looked_at_again_when_it_changed(tmp
     assert str(damage(path, published)).startswith("damaged: ")
     path.write_bytes(b"abcde")
     assert damage(path, published) is None
+
+
+def test_a_file_that_was_found_undamaged_is_not_read_again_for_its_hash(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    path.write_bytes(b"abcde")
+    at = path.stat()
+    published = Fingerprint(5, sha256(path))
+    assert known_sha256(path) == published.sha256
+    path.write_bytes(b"abcdX")
+    os.utime(path, ns=(at.st_atime_ns, at.st_mtime_ns))
+    assert known_sha256(path) == sha256(path)  # no one found it undamaged
+    path.write_bytes(b"abcde")
+    os.utime(path, ns=(at.st_atime_ns, at.st_mtime_ns))
+    assert damage(path, published) is None
+    path.write_bytes(b"abcdX")
+    os.utime(path, ns=(at.st_atime_ns, at.st_mtime_ns))
+    assert known_sha256(path) == published.sha256
+    os.utime(path, ns=(at.st_atime_ns, at.st_mtime_ns + 1))
+    assert known_sha256(path) == sha256(path)
 
 
 def test_a_raw_file_is_unchanged_while_its_content_is_whatever_its_time(tmp_path: Path) -> None:

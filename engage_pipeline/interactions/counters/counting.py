@@ -117,7 +117,7 @@ def count_training(tweets: Sequence[Path], output: Path, settings: Settings) -> 
     """
     sides = sides_of(counted_keys(TRAINING, settings.features.counters))
     seen = distribute(tweets, output, sides, ENGAGEMENT_DAY, settings)
-    (output / PARTS).write_text(json.dumps([atomic.sha256(path) for path in tweets]), encoding="utf-8")
+    (output / PARTS).write_text(json.dumps([atomic.known_sha256(path) for path in tweets]), encoding="utf-8")
     facts = _count(output, output, sides, [Scope(TRAINING_SCOPE)], settings)
     seen.write_days(output / DAYS)
     return facts | seen.write_languages(output / LANGUAGES) | seen.figures()

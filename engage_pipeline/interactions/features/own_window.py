@@ -50,7 +50,7 @@ def counted_shards(parts: Sequence[Path], windows: Windows, settings: Settings) 
     """
     counted = windows.folders["training_counts"]
     with atomic.scratch_folder(spill_folder(settings), SHARDS_PREFIX) as folder:
-        marks = [atomic.sha256(path) for path in parts]
+        marks = [atomic.known_sha256(path) for path in parts]
         known = json.loads((counted / PARTS).read_text(encoding="utf-8"))
         new = [path for path, mark in zip(parts, marks, strict=True) if mark not in known]
         distribute(new, folder, windows.sides[TRAINING], ENGAGEMENT_DAY, settings, _ASKED)
