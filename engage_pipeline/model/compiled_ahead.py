@@ -2,9 +2,9 @@
 
     python -m engage_pipeline.model.compiled_ahead
 
-Counts the tokens of a tweet, sums its hidden states, reads a line of a part, looks for similar authors, makes a small
-fit of the effects, three steps of TableAdamW, and a product of one row, so that types are those of a run. What is
-compiled lies beside the source if that is writable (numerics.compilation).
+Counts the tokens of a tweet, sums its hidden states, reads a line of a part, looks for similar authors and for counts,
+makes a small fit of the effects, three steps of TableAdamW, and a product of one row, so that types are those of a run.
+What is compiled lies beside the source if that is writable (numerics.compilation).
 """
 
 from dataclasses import fields
@@ -16,6 +16,9 @@ import numpy as np
 from engage_pipeline.ingest.parsing.plain_rows import PlainReader
 from engage_pipeline.interactions.graphs.followers import Followers
 from engage_pipeline.interactions.graphs.similarity import pairs_of
+from engage_pipeline.interactions.shards.grouping import COUNTS
+from engage_pipeline.interactions.shards.ranges import find_in_ranges
+from engage_pipeline.interactions.shards.similar_sums import EdgeTable, PairTable, add_similar
 from engage_pipeline.language.state_sums import add_states
 from engage_pipeline.language.token_weights import fit_columns
 from engage_pipeline.model.effects import kernels
@@ -39,6 +42,7 @@ def compile_ahead() -> None:
     sum_states()
     read_a_line()
     look_for_similar()
+    look_up_counts()
     with TemporaryDirectory() as folder:
         _fit(Path(folder))
     _step()
@@ -70,6 +74,19 @@ def look_for_similar() -> None:
     for array in (one, starts, nobody):
         array.flags.writeable = False  # as those of a file that is mapped to memory
     list(pairs_of(Followers(one, one, starts, nobody, one, nobody), 0, 1, 2, 0.1))
+
+
+def look_up_counts() -> None:
+    """Looks for the count of one key, and for what a viewer did with authors similar to one, in 16 and in 32 bits."""
+    one, ends, scores, hashes = np.ones(1, np.int32), np.ones(1, np.int32), np.zeros(1, np.int64), np.ones(1, np.uint64)
+    found, starts, similar = np.zeros(1, np.int64), np.array([0, 1]), hashes.copy()
+    for array in (ends, scores, similar):
+        array.flags.writeable = False  # as those of a file that is mapped to memory
+    find_in_ranges(similar, ends, found, hashes)
+    for dtype in (np.uint16, np.uint32):
+        counts = np.ones((len(COUNTS), 1), dtype)
+        pairs = PairTable(one, hashes, starts, found, starts, one, counts, counts)
+        add_similar(pairs, EdgeTable(found, scores, scores, similar, scores), one, np.zeros((1, 4), np.int64))
 
 
 def _fit(folder: Path) -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from engage_pipeline.ingest.parsing import plain_lines
+from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.graphs import common_followers
+from engage_pipeline.interactions.shards import ranges, similar_sums
 from engage_pipeline.language import state_sums, token_counts, token_vectors, token_weights
 from engage_pipeline.model.effects import children, kernels, nesting, openings
 from engage_pipeline.model.network import half_products, row_steps
@@ -21,7 +23,9 @@ from engage_pipeline.model.network.member_linear import MemberLinear
 from engage_pipeline.model.network.single_row import SparseFirstLayer
 from engage_pipeline.numerics import distinct
 from engage_pipeline_tests.ingest.test_part_ingest import GOOD, ingest
+from engage_pipeline_tests.interactions.features.test_own_window import PARTS, count, features
 from engage_pipeline_tests.interactions.graphs.test_similarity import find
+from engage_pipeline_tests.interactions.typed_parts import write_typed
 from engage_pipeline_tests.language import corpora
 from engage_pipeline_tests.language.test_token_weights import flat
 from engage_pipeline_tests.model.bundles import quiet_settings
@@ -36,13 +40,18 @@ tweets = corpora.write_tweets(folder / "tweets.parquet", corpora.random_tweets(9
 settings = corpora.encoder_settings(folder, folder / "encoder")
 token_vectors.sketch_tokens(folder / "encoder", [tweets], folder, settings, bf16=False)
 find(folder, {"ana": "abc", "ben": "bcd"})
+part = write_typed(PARTS[0], folder / "part.parquet")
+quiet = quiet_settings(folder)
+counts = count([part], folder, quiet)
+features([part], counts, quiet)
+write_features(part, folder / "asked.parquet", kind="test", settings=quiet, **counts)
 half_products.HalfLinear(torch.nn.Linear(5, 3).bfloat16())(torch.zeros(1, 5))
 half_products.HalfMemberLinear(MemberLinear(2, 5, 3).bfloat16())(torch.zeros(1, 2, 5))
 SparseFirstLayer(torch.nn.Linear(5, 3).bfloat16(), torch.zeros(1, 5))(torch.ones(1, 5))
 network = new_network()
 learn(network, by_row(network), range(3))
 modules = children, common_followers, distinct, half_products, kernels, nesting, openings, plain_lines, row_steps
-modules += state_sums, token_counts
+modules += ranges, similar_sums, state_sums, token_counts
 for module in modules:
     for name, function in vars(module).items():
         if hasattr(function, "py_func"):
@@ -58,7 +67,7 @@ def test_a_run_compiles_nothing_that_was_not_compiled_ahead(tmp_path: Path) -> N
     command = [sys.executable, "-c", FIT, str(tmp_path / "fit")]
     done = subprocess.run(command, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
     found = {name: (int(hits), int(misses)) for name, hits, misses in map(str.split, done.stdout.splitlines())}
-    assert len(found) == 27
+    assert len(found) == 29
     for name, (hits, misses) in found.items():
         assert hits > 0, name
         assert misses == 0, name

@@ -136,13 +136,15 @@ class SideTables:
 
     def nested_counts(self, key: Key, found: Places, values: Values, rows: int) -> Found:
         """Returns the counts of the ids of `rows` rows with `values`; of several values, their sum."""
+        from engage_pipeline.interactions.shards.ranges import find_in_ranges
+
         result = np.zeros((len(COUNTS), rows), np.int32)
         for batch, cut in found.cuts:
             chosen, wanted, places = _expanded(values, found.rows[cut], found.places[cut])
             if not len(wanted):
                 continue
             table, ends = self.nested[key.name], self.own.column(batch, end_of(key))
-            hits = _search_nested(table.column(batch, "value"), ends, places, wanted)
+            hits = find_in_ranges(table.column(batch, "value"), ends, places, wanted)
             (right,) = (hits >= 0).nonzero()
             add = _add_several if isinstance(values, Lists) else _add
             add(result, chosen[right], table, batch, hits[right])
@@ -159,37 +161,6 @@ class Window:
     def open(cls, folder: Path, scope: str, sides: Sequence[Side]) -> "Window":
         """Opens the files of a window. Raises UserError if one is missing."""
         return cls({side.name: SideTables.open(folder, scope, side) for side in sides})
-
-
-def _search_nested(
-    keys: npt.NDArray[np.uint64], ends: npt.NDArray[Any], places: Positions, wanted: npt.NDArray[np.uint64]
-) -> Positions:
-    """Does what `search` does in the ranges of `places` [n], of which range i ends before ends[i]."""
-    if (places != places[0]).any():
-        return search(keys, np.where(places > 0, ends[places - 1], 0), ends[places], wanted)
-    place = int(places[0])
-    start, end = int(ends[place - 1]) if place else 0, int(ends[place])
-    if start == end:
-        return np.full(len(wanted), -1)
-    found = start + np.minimum(keys[start:end].searchsorted(wanted), end - start - 1)
-    return np.where(keys[found] == wanted, found, -1)
-
-
-def search(
-    keys: npt.NDArray[np.uint64], starts: npt.NDArray[Any], ends: npt.NDArray[Any], wanted: npt.NDArray[np.uint64]
-) -> Positions:
-    """Returns where each of `wanted` [n] is in `keys` [starts:ends], each range sorted; int64 [n], -1 if it is not."""
-    low, high = starts.astype(np.int64), ends.astype(np.int64)
-    for _ in range(int((high - low).max(initial=0)).bit_length()):
-        middle = (low + high) >> 1
-        open_ = low < high
-        less = keys[np.where(open_, middle, 0)] < wanted
-        low = np.where(open_ & less, middle + 1, low)
-        high = np.where(open_ & ~less, middle, high)
-    inside = low < ends
-    if not inside.any():
-        return np.full(len(wanted), -1)
-    return np.where(inside & (keys[np.where(inside, low, 0)] == wanted), low, -1)
 
 
 def _expanded(

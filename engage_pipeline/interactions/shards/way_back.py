@@ -1,10 +1,10 @@
 """The way back: counts that were made shard by shard return to the row groups of the parts.
 
-Counts are held up to a limit, ordered by part and row group, and written as one file of chunks: the rows of one row
-group, their places and counters, compressed. A part reads its chunks row group by row group.
+Counts are held up to a limit, ordered by part and row group, and written as chunks: the rows of one row group, their
+places and counters, compressed. A part reads its chunks row group by row group.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engage_pipeline.numerics.sorting import argsort
 from engage_pipeline.schema import ENGAGEMENTS
@@ -27,9 +28,11 @@ _SCHEMA = pa.schema(
         ("scored", pa.int32()),
         ("wide", pa.bool_()),
         ("bytes", pa.int64()),
-        ("data", pa.large_binary()),
+        ("start", pa.int64()),
+        ("packed", pa.int64()),
     ]
 )
+"""The chunks of a file beside it, in which each lies from `start` on in `packed` bytes, `bytes` of which it is made."""
 _CODEC = "lz4"
 
 
@@ -46,7 +49,7 @@ class Back:
 
 
 class BackWriter:
-    """Writes counts to files `<name>-<number>.arrow`."""
+    """Writes counts to files `<name>-<number>.chunks`, and what is in them to `<name>-<number>.arrow`."""
 
     def __init__(self, folder: Path, name: str, ends: Sequence[Positions], held_bytes: int) -> None:
         """`ends` are the ends of the row groups of each part, int64; `held_bytes` of counters are written at once."""
@@ -75,35 +78,51 @@ class BackWriter:
         self._held, self._bytes = [], 0
         order = argsort(whole.parts.astype(np.uint64) << np.uint64(32) | whole.places)
         parts, places = whole.parts[order], whole.places[order].astype(np.int64)
-        counters = np.take(whole.counters, order, axis=1)
         scored = np.empty(len(order), np.int64)
         scored[order] = np.arange(len(order))
         scored = scored[whole.scored]
         by_place = np.argsort(scored)
         scored, scores = scored[by_place], whole.scores[:, by_place]
-        rows = []
-        for part in np.unique(parts).tolist():
-            first, last = np.searchsorted(parts, [part, part + 1]).tolist()
-            bounds = first + np.append(0, np.searchsorted(places[first:last], self._ends[part])).astype(np.int64)
-            starts = np.append(0, self._ends[part])
-            for group, (low, high) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)):
-                if low < high:
-                    inside = slice(*np.searchsorted(scored, [low, high]).tolist())
-                    within = places[low:high] - starts[group]
-                    rows.append(
-                        (part, group, *_packed(within, counters[:, low:high], scored[inside] - low, scores[:, inside]))
-                    )
-        columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), _SCHEMA, strict=True)]
-        with pa.ipc.new_file(str(self._folder / f"{self._name}-{self._files:04}.arrow"), _SCHEMA) as writer:
+        index, path = [], self._folder / f"{self._name}-{self._files:04}.arrow"
+        with _chunks_of(path).open("wb") as file:
+            for part in np.unique(parts).tolist():
+                first, last = np.searchsorted(parts, [part, part + 1]).tolist()
+                bounds = first + np.append(0, np.searchsorted(places[first:last], self._ends[part])).astype(np.int64)
+                starts = np.append(0, self._ends[part])
+                for group, (low, high) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)):
+                    if low < high:
+                        inside = slice(*np.searchsorted(scored, [low, high]).tolist())
+                        within = places[low:high] - starts[group]
+                        data = _chunk(within, whole.counters, order[low:high], scored[inside] - low, scores[:, inside])
+                        packed = pa.compress(data, _CODEC)
+                        sizes = high - low, inside.stop - inside.start, whole.counters.dtype.itemsize > 2, len(data)
+                        index.append((part, group, *sizes, file.tell(), packed.size))
+                        file.write(packed)
+        columns = [
+            pa.array(column, field.type) for column, field in zip(zip(*index, strict=True), _SCHEMA, strict=True)
+        ]
+        with pa.ipc.new_file(str(path), _SCHEMA) as writer:
             writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
         self._files += 1
 
 
-def _packed(places: Positions, counters: Matrix, scored: Positions, scores: npt.NDArray[np.int64]) -> tuple[Any, ...]:
-    parts = [places.astype(np.uint32), counters, scored.astype(np.uint32), scores]
-    data = b"".join(part.tobytes() for part in parts)
-    packed = pa.compress(data, _CODEC, asbytes=True)
-    return len(places), len(scored), counters.dtype.itemsize > 2, len(data), packed
+def _chunks_of(index: Path) -> Path:
+    return index.with_suffix(".chunks")
+
+
+def _chunk(
+    places: Positions, counters: Matrix, rows: Positions, scored: Positions, scores: npt.NDArray[np.int64]
+) -> npt.NDArray[np.uint8]:
+    """Returns the bytes of a chunk, with the counters of `rows` [n] of `counters`."""
+    n, k, size = len(places), len(scored), len(counters) * len(places) * counters.itemsize
+    data = np.empty(4 * n + size + 4 * k + scores.nbytes, np.uint8)
+    found, after = 4 * n, 4 * n + size
+    data[:found].view(np.uint32)[:] = places
+    # Without clipping, which nothing needs, numpy would make a copy first.
+    counters.take(rows, 1, data[found:after].view(counters.dtype).reshape(len(counters), n), "clip")
+    data[after : after + 4 * k].view(np.uint32)[:] = scored
+    data[after + 4 * k :].view(np.int64)[:] = scores.ravel()
+    return data
 
 
 def _joined(held: Sequence[Back]) -> Back:
@@ -124,26 +143,31 @@ class BackReader:
     def __init__(self, paths: Sequence[Path], part: int, counters: int) -> None:
         """`counters` is the number of counters of a row."""
         self._counters = counters
-        self._chunks: dict[int, list[tuple[pa.RecordBatch, int]]] = {}
+        self._chunks: dict[int, list[tuple[pa.Buffer, dict[str, Any]]]] = {}
         for path in paths:
-            batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
-            for row in np.flatnonzero(batch["part"].to_numpy() == part).tolist():
-                self._chunks.setdefault(batch["group"][row].as_py(), []).append((batch, row))
+            index = pa.ipc.open_file(str(path)).get_batch(0)
+            chunks = pa.memory_map(str(_chunks_of(path))).read_buffer()
+            for chunk in index.filter(pc.equal(index["part"], part)).to_pylist():
+                self._chunks.setdefault(chunk["group"], []).append((chunks, chunk))
 
     def group(self, number: int, rows: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Returns the counters int32 [counters, rows] and scores int64 [ENGAGEMENTS, rows] of a row group."""
         counters = np.zeros((self._counters, rows), np.int32)
         scores = np.zeros((len(ENGAGEMENTS), rows), np.int64)
-        for batch, row in self._chunks.get(number, []):
-            self._enter(batch, row, counters, scores)
+        for chunks, chunk in self._chunks.get(number, []):
+            self._enter(chunks.slice(chunk["start"], chunk["packed"]), chunk, counters, scores)
         return counters, scores
 
     def _enter(
-        self, batch: pa.RecordBatch, row: int, counters: npt.NDArray[np.int32], scores: npt.NDArray[np.int64]
+        self,
+        packed: pa.Buffer,
+        chunk: Mapping[str, Any],
+        counters: npt.NDArray[np.int32],
+        scores: npt.NDArray[np.int64],
     ) -> None:
-        n, k, size = (batch[name][row].as_py() for name in ("rows", "scored", "bytes"))
-        kind = np.dtype(np.uint32 if batch["wide"][row].as_py() else np.uint16)
-        data = pa.decompress(batch["data"][row].as_buffer(), size, _CODEC)
+        n, k = chunk["rows"], chunk["scored"]
+        kind = np.dtype(np.uint32 if chunk["wide"] else np.uint16)
+        data = pa.decompress(packed, chunk["bytes"], _CODEC)
         places = np.frombuffer(data, np.uint32, n)
         found = np.frombuffer(data, kind, n * self._counters, 4 * n).reshape(self._counters, n)
         counters[:, places] = found

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.interactions.counters.tables import SideTables, Table, search, table_path, table_paths
+from engage_pipeline.interactions.counters.tables import SideTables, Table, table_path, table_paths
 from engage_pipeline.interactions.shards.counting import count_shard
+from engage_pipeline.interactions.shards.ranges import find_in_ranges
 from engage_pipeline.interactions.shards.rows import Ids, Lists, ids_of
 from engage_pipeline.settings.families import Key
 from engage_pipeline_tests.interactions.shards.shard_rows import VIEWERS, Shown, side_rows
@@ -124,9 +125,9 @@ WORDS = st.integers(0, 12) | st.integers(HIGH, HIGH + 3)
 def test_a_search_in_ranges_finds_what_is_in_them(ranges: list[list[int]], wanted: list[tuple[int, int]]) -> None:
     keys = np.array([word for words in ranges for word in words], np.uint64)
     ends = np.cumsum([len(words) for words in ranges])
-    starts = ends - [len(words) for words in ranges]
     which = np.array([place % len(ranges) for place, _ in wanted])
-    found = search(keys, starts[which], ends[which], np.array([word for _, word in wanted], np.uint64))
+    found = find_in_ranges(keys, ends, which, np.array([word for _, word in wanted], np.uint64))
     for place, (range_, (_, word)) in enumerate(zip(which.tolist(), wanted, strict=True)):
-        inside = ranges[range_].index(word) + int(starts[range_]) if word in ranges[range_] else -1
+        before = sum(map(len, ranges[:range_]))
+        inside = before + ranges[range_].index(word) if word in ranges[range_] else -1
         assert found[place] == inside
