@@ -18,12 +18,13 @@ import numba
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic, register_jitable
 
 LOGGER = logging.getLogger("engage_pipeline")
 _OWN = __name__.partition(".")[0]
+_DIGEST = hashlib.sha256().digest_size
 _warned = False
 
 
@@ -157,6 +158,34 @@ class _Folder(_CacheLocator):
         return str(self._function.__code__.co_firstlineno)
 
 
+class _CodeFiles(IndexDataCacheFile):
+    """A file of compiled code for each signature, which ends with the SHA-256 of what is before.
+
+    numba numbers the files in an index, which it writes first: a process that is killed then leaves a signature with
+    the code of an earlier source, and two at once may leave one with the code of another.
+    """
+
+    def save(self, key: tuple[Any, ...], data: Any) -> None:
+        """Writes the code for a key: signature, processor, and what the function is made of."""
+        content = self._dump(data)
+        with self._open_for_write(self._data_path(self._name_of(key))) as file:
+            file.write(content + hashlib.sha256(content).digest())
+
+    def load(self, key: tuple[Any, ...]) -> Any:
+        """Returns the code for a key; None if there is none, or it is damaged."""
+        name = self._name_of(key)
+        try:
+            whole = Path(self._data_path(name)).read_bytes()
+        except FileNotFoundError:
+            return None
+        content, digest = whole[:-_DIGEST], whole[-_DIGEST:]
+        return self._load_data(name) if hashlib.sha256(content).digest() == digest else None
+
+    def _name_of(self, key: tuple[Any, ...]) -> str:
+        made_of = hashlib.sha256(repr((self._version, self._source_stamp, key)).encode()).hexdigest()
+        return f"{self._index_name.removesuffix('.nbi')}.{made_of[:_DIGEST]}.nbc"
+
+
 class _FolderCache(FunctionCache):
     """numba's cache of a function in one folder."""
 
@@ -166,6 +195,7 @@ class _FolderCache(FunctionCache):
 
         self._impl_class = Implementation
         super().__init__(function)
+        self._cache_file = _CodeFiles(self._cache_path, self._impl.filename_base, stamp)
 
 
 def cache_folders(source: Path) -> list[Path]:

@@ -1,8 +1,10 @@
 """Where compiled code is kept, and when it is taken: functions of a package that each test writes anew."""
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,12 @@ from engage_pipeline_own import inner
 def steps(x):
     return inner.step(x) + inner.step(x)
 """
+DYING = """
+import os
+replace = os.replace
+os.replace = lambda old, new: os._exit(9) if new.endswith(".nbc") else replace(old, new)
+"""
+"""A process that is killed when it has compiled, before the code has its name."""
 CALL = """
 import logging; logging.basicConfig(format="%(message)s")
 from engage_pipeline_own.outer import steps
@@ -61,7 +69,7 @@ def kept(folder: Path) -> set[str]:
 
 def test_the_next_process_finds_it_beside_the_source(package: Path) -> None:
     assert call(package) == ("4 0", "")
-    assert kept(package / "__pycache__") == {".nbi", ".nbc"}
+    assert kept(package / "__pycache__") == {".nbc"}
     assert call(package) == ("4 1", "")
 
 
@@ -85,7 +93,7 @@ def test_it_is_kept_in_the_users_cache_folder_where_the_source_is_read_only(pack
     block(package / "__pycache__")
     for hits in (0, 1):
         assert call(package, str(tmp_path)) == (f"4 {hits}", "")
-    assert kept(tmp_path / ".cache" / "engage_pipeline") == {".nbi", ".nbc"}
+    assert kept(tmp_path / ".cache" / "engage_pipeline") == {".nbc"}
 
 
 @pytest.mark.parametrize("home", ["/dev/null", "nowhere"])
@@ -102,7 +110,7 @@ def test_without_a_writable_place_each_process_compiles_and_says_so_once(package
 def test_another_folder_may_be_named(package: Path, tmp_path: Path) -> None:
     for hits in (0, 1):
         assert call(package, NUMBA_CACHE_DIR=str(tmp_path / "named"))[0] == f"4 {hits}"
-    assert kept(tmp_path / "named") == {".nbi", ".nbc"}
+    assert kept(tmp_path / "named") == {".nbc"}
     assert not (package / "__pycache__").exists()
 
 
@@ -121,3 +129,35 @@ def test_a_remark_is_no_change(package: Path) -> None:
     call(package)
     (package / "inner.py").write_text(INNER + "# a remark\n")
     assert call(package)[0] == "4 1"
+
+
+def test_a_process_that_is_killed_while_it_keeps_code_leaves_no_old_code_for_new(package: Path) -> None:
+    call(package)
+    (package / "inner.py").write_text(INNER.replace("STEP = 1", "STEP = 2"))
+    (package / "__init__.py").write_text(DYING)
+    with pytest.raises(subprocess.CalledProcessError, match="exit status 9"):
+        call(package)
+    (package / "__init__.py").write_text("")
+    assert call(package)[0] == "6 0"
+
+
+def test_two_processes_at_once_never_give_a_signature_the_code_of_another(package: Path, tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    call(package, NUMBA_CACHE_DIR=str(one))
+    (package / "outer.py").write_text(OUTER + "print(steps(0.5))\n")
+    call(package, NUMBA_CACHE_DIR=str(other))
+    shutil.copytree(other, tmp_path / "both")
+    for code in one.rglob("*.nbc"):  # what one writes last
+        shutil.copy(code, tmp_path / "both" / code.relative_to(one))
+    assert call(package, NUMBA_CACHE_DIR=str(tmp_path / "both")) == ("3.0\n4 2", "")
+
+
+@pytest.mark.parametrize(
+    "damaged", [lambda code: code[:-1] + bytes([code[-1] ^ 1]), lambda code: code[:40], lambda _: b""]
+)
+def test_damaged_code_is_compiled_anew(package: Path, damaged: Callable[[bytes], bytes]) -> None:
+    call(package)
+    (code,) = (package / "__pycache__").glob("outer.steps*.nbc")
+    code.write_bytes(damaged(code.read_bytes()))
+    assert call(package) == ("4 0", "")
+    assert call(package) == ("4 1", "")
