@@ -1,11 +1,19 @@
 """Sorting by 64-bit keys: numpy sorts 16-bit numbers by their digits, several times faster than longer ones."""
 
+from typing import Any, TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
 _DIGITS = (0, 16, 32, 48)
 _SIGN = np.uint64(1 << 63)
 _FEW = 1024
+_T = TypeVar("_T", bound=np.generic)
+
+
+def taken(values: npt.NDArray[_T], places: npt.NDArray[Any]) -> npt.NDArray[_T]:
+    """Returns values[places] of places within `values` [n], none negative; indexing takes up to twice as long."""
+    return values.take(places, mode="clip")
 
 
 def argsort(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
@@ -20,14 +28,14 @@ def argsort(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
             if order is None:
                 order = np.argsort(digit, kind="stable")
             else:
-                order = order[np.argsort(digit[order], kind="stable")]
+                order = taken(order, np.argsort(taken(digit, order), kind="stable"))
     return np.arange(len(keys)) if order is None else order
 
 
 def argsort_hashes(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
     """Does the same for hashes, whose upper 48 bits decide as a rule."""
     order = argsort(hashes & ~np.uint64(0xFFFF))
-    found = hashes[order]
+    found = taken(hashes, order)
     return order if (found[1:] >= found[:-1]).all() else argsort(hashes)
 
 
@@ -37,7 +45,7 @@ def unique_places(values: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64],
     np.unique with `return_inverse` gives the same and takes several times as long.
     """
     order = argsort(values.view(np.uint64) ^ _SIGN)
-    found = values[order]
+    found = taken(values, order)
     first = np.ones(len(found), np.bool_)
     np.not_equal(found[1:], found[:-1], out=first[1:])
     places = np.empty(len(found), np.int64)

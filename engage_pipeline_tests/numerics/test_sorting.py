@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engage_pipeline.numerics.sorting import argsort, argsort_hashes, unique_places
+from engage_pipeline.numerics.sorting import argsort, argsort_hashes, taken, unique_places
 
 ROWS = 3000
 """Above the number of keys that numpy sorts by itself."""
@@ -40,3 +40,10 @@ def test_places_are_those_among_the_distinct_values(keys: np.ndarray) -> None:
     values = keys.view(np.int64)  # some are negative
     for found, wanted in zip(unique_places(values), np.unique(values, return_inverse=True), strict=True):
         assert found.tolist() == wanted.tolist()
+
+
+def test_taken_values_are_those_at_the_places() -> None:
+    values = np.array([10, 20, 30], np.uint16)
+    found = taken(values, np.array([2, 0, 0, 1]))
+    assert found.tolist() == [30, 10, 10, 20]
+    assert found.dtype == np.uint16

@@ -22,6 +22,7 @@ from engage_pipeline.interactions.shards.files import BUCKETS
 from engage_pipeline.interactions.shards.grouping import COUNTS
 from engage_pipeline.interactions.shards.rows import Ids, Lists
 from engage_pipeline.interactions.shards.sides import Side
+from engage_pipeline.numerics.sorting import taken
 from engage_pipeline.settings.families import Key
 
 Positions = npt.NDArray[np.int64]
@@ -171,9 +172,9 @@ def _expanded(
         lists = values.take(rows)
         lengths = lists.lengths()
         return np.repeat(rows, lengths), lists.values, np.repeat(places, lengths)
-    wanted = values.hashes[rows]
+    wanted = taken(values.hashes, rows)
     (known,) = wanted.nonzero()
-    return rows[known], wanted[known], places[known]
+    return taken(rows, known), taken(wanted, known), taken(places, known)
 
 
 def _add(result: Found, rows: Positions, table: Table, batch: int, places: Positions) -> None:
@@ -183,7 +184,7 @@ def _add(result: Found, rows: Positions, table: Table, batch: int, places: Posit
         result[:, rows[0]] = [counts[place] for counts in table.counts(batch)]
         return
     for count, counts in enumerate(table.counts(batch)):
-        result[count, rows] = counts[places]
+        result[count, rows] = taken(counts, places)
 
 
 def _add_several(result: Found, rows: Positions, table: Table, batch: int, places: Positions) -> None:

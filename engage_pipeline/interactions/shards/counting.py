@@ -25,7 +25,7 @@ from engage_pipeline.interactions.shards.grouping import (
 from engage_pipeline.interactions.shards.rows import Lists
 from engage_pipeline.interactions.shards.sides import Side
 from engage_pipeline.numerics.fingerprints import fingerprints
-from engage_pipeline.numerics.sorting import argsort_hashes
+from engage_pipeline.numerics.sorting import argsort_hashes, taken
 from engage_pipeline.settings.families import Key
 
 _COUNTS = [pa.field(name, pa.int32()) for name in COUNTS]
@@ -85,12 +85,12 @@ def _nested(
         groups, labels, values = np.repeat(groups, lengths), np.repeat(labels, lengths), values.values
     else:
         known = np.flatnonzero(values)
-        groups, labels, values = groups[known], labels[known], values[known]
+        groups, labels, values = (taken(each, known) for each in (groups, labels, values))
     order = order_of(groups, values)
-    groups, values = groups[order], values[order]
+    groups, values = taken(groups, order), taken(values, order)
     starts = starts_of(groups, values)
     packing = Packing.of(int(lengths_of(starts, len(values)).max(initial=0)))
-    counts = _counts(packing, packing.words(labels[order]), starts)
+    counts = _counts(packing, packing.words(taken(labels, order)), starts)
     return values[starts], np.searchsorted(groups[starts], np.arange(count), side="right"), counts
 
 

@@ -27,6 +27,7 @@ from engage_pipeline.interactions.shards.rows import (
     ordered_names,
 )
 from engage_pipeline.interactions.shards.sides import Side
+from engage_pipeline.numerics.sorting import taken
 
 RUN_ROWS = 1 << 21
 """Most rows of a file; while it is written, a row takes some 150 bytes of memory."""
@@ -59,8 +60,8 @@ class SideRows:
         """Returns the rows at `rows`, in that order."""
         values = {name: each.take(rows) for name, each in self.values.items()}
         return SideRows(
-            self.hashes[rows], self.checks[rows], self.labels[rows], self.folds[rows], self.places[rows], values,
-            self.sources[rows],
+            taken(self.hashes, rows), taken(self.checks, rows), taken(self.labels, rows), taken(self.folds, rows),
+            taken(self.places, rows), values, taken(self.sources, rows),
         )  # fmt: skip
 
 
@@ -96,12 +97,12 @@ def _write_run(
 def _write_side(groups: Sequence[NarrowRows], first: int, path: Path, side: Side, names: Names) -> None:
     ids = _joined([rows.ids[side.column].hashes for rows in groups], np.uint64)
     known = np.flatnonzero(ids)
-    order = known[np.argsort((ids[known] >> np.uint64(48)).astype(np.uint16), kind="stable")]
+    order = taken(known, np.argsort((taken(ids, known) >> np.uint64(48)).astype(np.uint16), kind="stable"))
     columns = {
-        "hash": ids[order],
-        "check": _joined([rows.ids[side.column].checks for rows in groups], np.uint16)[order],
-        "labels": _joined([rows.labels for rows in groups], np.uint8)[order],
-        "fold": _joined([rows.folds for rows in groups], np.int32)[order],
+        "hash": taken(ids, order),
+        "check": taken(_joined([rows.ids[side.column].checks for rows in groups], np.uint16), order),
+        "labels": taken(_joined([rows.labels for rows in groups], np.uint8), order),
+        "fold": taken(_joined([rows.folds for rows in groups], np.int32), order),
         "place": (order + first).astype(np.uint32),
     }
     for key in side.nested:
@@ -119,9 +120,8 @@ def _nested(
         lists = joined_lists([rows.lists[column] for rows in groups]).take(order)
         ends = np.append(0, lists.ends).astype(np.int64)
         return pa.LargeListArray.from_arrays(pa.array(ends), pa.array(lists.values))
-    if few:
-        return _joined([rows.codes[column] for rows in groups], np.uint16)[order]
-    return _joined([rows.ids[column].hashes for rows in groups], np.uint64)[order]
+    held = [rows.codes[column] if few else rows.ids[column].hashes for rows in groups]
+    return taken(_joined(held, np.uint16 if few else np.uint64), order)
 
 
 def joined_lists(lists: Sequence[Lists]) -> Lists:

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from engage_pipeline.numerics.sorting import argsort
+from engage_pipeline.numerics.sorting import argsort, taken
 from engage_pipeline.schema import ENGAGEMENTS
 
 Numbers = npt.NDArray[np.uint64]
@@ -52,7 +52,7 @@ class Packing:
 
     def words(self, labels: npt.NDArray[np.uint8]) -> list[Numbers]:
         """Returns the words of rows, uint64 [n] each."""
-        return [word[labels] for word in self._of_labels]
+        return [taken(word, labels) for word in self._of_labels]
 
     def unpacked(self, words: list[Numbers]) -> npt.NDArray[np.unsignedinteger]:
         """Returns the counters of words [n]: [COUNTS, n]."""
@@ -106,7 +106,7 @@ def order_of(
         key |= groups.astype(np.uint64) << np.uint64(kept + lower)
     order = argsort(key)
     if kept < bits:
-        key, values = key[order] >> np.uint64(lower), values[order]
+        key, values = taken(key, order) >> np.uint64(lower), taken(values, order)
         if ((key[1:] == key[:-1]) & (values[1:] != values[:-1])).any():
             by = (groups[order], values) if last is None else (groups[order], values, last[order])
             return order[np.lexsort(by[::-1])]

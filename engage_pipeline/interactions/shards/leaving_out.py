@@ -25,7 +25,7 @@ from engage_pipeline.interactions.shards.grouping import (
 )
 from engage_pipeline.interactions.shards.rows import Lists
 from engage_pipeline.interactions.shards.sides import Side
-from engage_pipeline.numerics.sorting import argsort_hashes, unique_places
+from engage_pipeline.numerics.sorting import argsort_hashes, taken, unique_places
 from engage_pipeline.settings.families import Key
 
 Numbers = npt.NDArray[np.uint64]
@@ -97,7 +97,7 @@ class Shard:
             np.add.at(total, codes, word)
             by_fold = np.zeros(int(own.max(initial=-1)) + 1, np.uint64)
             np.add.at(by_fold, own, word)
-            words.append(total[codes] - by_fold[own])
+            words.append(taken(total, codes) - taken(by_fold, own))
         return packing.unpacked(words)
 
     def _of_lists(self, lists: Lists) -> Counted:
@@ -136,10 +136,10 @@ class Shard:
 
 def _sorted(groups: Codes, values: npt.NDArray[Any], folds: Codes, labels: npt.NDArray[np.uint8]) -> Pairs:
     order = order_of(groups, values, folds)
-    groups, values, folds = groups[order], values[order], folds[order]
+    groups, values, folds = (taken(each, order) for each in (groups, values, folds))
     starts, fold_starts = starts_of(groups, values), starts_of(groups, values, folds)
     packing = Packing.of(int(lengths_of(starts, len(order)).max(initial=0)))
-    by_fold = sums(packing.words(labels[order]), fold_starts)
+    by_fold = sums(packing.words(taken(labels, order)), fold_starts)
     total = sums(by_fold, np.searchsorted(fold_starts, starts))
     return Pairs(
         order, starts, fold_starts, groups[starts], values[starts], folds[fold_starts],

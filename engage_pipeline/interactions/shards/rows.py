@@ -19,6 +19,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import open_coded
 from engage_pipeline.interactions.shards.sides import Side
 from engage_pipeline.numerics.fingerprints import checks, fingerprints, hashes
+from engage_pipeline.numerics.sorting import taken
 from engage_pipeline.schema import LABELS
 from engage_pipeline.settings.families import Key
 
@@ -42,11 +43,11 @@ class Ids:
         if len(self.hashes) == 1:
             return np.zeros(1, np.int64), self.hashes, self.checks
         order = np.argsort((self.hashes >> np.uint64(48)).astype(np.uint16), kind="stable")
-        return order, self.hashes[order], self.checks[order]
+        return order, taken(self.hashes, order), taken(self.checks, order)
 
     def take(self, rows: npt.NDArray[np.int64]) -> "Ids":
         """Returns the ids of `rows`."""
-        return Ids(self.hashes[rows], self.checks[rows])
+        return Ids(taken(self.hashes, rows), taken(self.checks, rows))
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,11 @@ class Lists:
         if len(rows) == len(self.ends) == 1:
             return self
         lengths = self.lengths()
-        chosen = lengths[rows]
+        chosen = taken(lengths, rows)
         ends = np.cumsum(chosen)
-        starts = (self.ends - lengths)[rows] - (ends - chosen)
-        return Lists(ends, self.values[np.repeat(starts, chosen) + np.arange(int(ends[-1]) if len(ends) else 0)])
+        starts = taken(self.ends - lengths, rows) - (ends - chosen)
+        places = np.repeat(starts, chosen) + np.arange(int(ends[-1]) if len(ends) else 0)
+        return Lists(ends, taken(self.values, places) if len(places) else self.values[:0])
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Names:
                 counts[value] += rows[place]
                 lookup[place] = min(numbers.setdefault(value, len(numbers) + 1), MOST_NAMES)
         _require_few(name, numbers)
-        return lookup[places]
+        return taken(lookup, places)
 
 
 def ordered_names(name: str, values: Collection[str]) -> list[str]:
@@ -170,7 +172,8 @@ def ids_of(column: pa.ChunkedArray) -> Ids:
     if not pa.types.is_dictionary(column.type):
         return Ids(hashes(column), checks(column))
     values, places = _dictionary(column)
-    return Ids(np.append(hashes(values), np.uint64(0))[places], np.append(checks(values), np.uint16(0))[places])
+    numbers, marks = np.append(hashes(values), np.uint64(0)), np.append(checks(values), np.uint16(0))
+    return Ids(taken(numbers, places), taken(marks, places))
 
 
 def ids_of_columns(columns: Sequence[pa.ChunkedArray]) -> list[Ids]:

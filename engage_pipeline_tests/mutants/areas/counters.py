@@ -51,7 +51,7 @@ MUTATIONS = [
             'glob(f"*{scope}{key}-[0-9]*.arrow")',
             "interactions/counters/test_tables.py interactions/test_golden.py",
         ),
-        ("return rows[known], wanted[known], places[known]", "return rows[known], wanted[known], places[: len(known)]"),
+        ("taken(wanted, known), taken(places, known)", "taken(wanted, known), places[: len(known)]"),
     ),
     *mutations(
         "counters",
