@@ -144,7 +144,7 @@ def test_settings_keep_uris_and_resolve_paths(tmp_path: Path) -> None:
 def test_settings_refuse_other_schemes(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="settings: recsys_data: ftp://there/x: unknown scheme; a location is"):
         settings_from({"recsys_data": "ftp://there/x"}, folder=tmp_path)
-    with pytest.raises(UserError, match="settings: test_data: Input is not a valid path"):
+    with pytest.raises(UserError, match="settings: test_data: must be a path"):
         settings_from({"test_data": 5}, folder=tmp_path)
     with pytest.raises(UserError, match="settings: working_dir: must be on this machine, a path without a scheme"):
         settings_from({"working_dir": "s3://bucket/data"}, folder=tmp_path)
