@@ -69,7 +69,7 @@ def _add_one(pairs: PairTable, pair: int, other: int, score: int, folds: np.ndar
         row = pairs.order[at]
         for engagement in range(sums.shape[1]):
             sums[row, engagement] += np.int64(pairs.total[engagement, other]) * score
-        for own in range(pairs.fold_starts[other], pairs.fold_starts[other + 1]):
-            if pairs.folds[own] == folds[row]:
-                for engagement in range(sums.shape[1]):
-                    sums[row, engagement] -= np.int64(pairs.by_fold[engagement, own]) * score
+        own = place_of(folds[row], pairs.folds, pairs.fold_starts[other], pairs.fold_starts[other + 1])
+        if own >= 0:
+            for engagement in range(sums.shape[1]):
+                sums[row, engagement] -= np.int64(pairs.by_fold[engagement, own]) * score

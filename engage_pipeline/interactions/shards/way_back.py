@@ -4,8 +4,9 @@ Counts are held up to a limit, ordered by part and row group, and written as chu
 places and counters, compressed. A part reads its chunks row group by row group.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -85,25 +86,30 @@ class BackWriter:
         scored, scores = scored[by_place], whole.scores[:, by_place]
         index, path = [], self._folder / f"{self._name}-{self._files:04}.arrow"
         with _chunks_of(path).open("wb") as file:
-            for part in np.unique(parts).tolist():
-                first, last = np.searchsorted(parts, [part, part + 1]).tolist()
-                bounds = first + np.append(0, np.searchsorted(places[first:last], self._ends[part])).astype(np.int64)
-                starts = np.append(0, self._ends[part])
-                for group, (low, high) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)):
-                    if low < high:
-                        inside = slice(*np.searchsorted(scored, [low, high]).tolist())
-                        within = places[low:high] - starts[group]
-                        data = _chunk(within, whole.counters, order[low:high], scored[inside] - low, scores[:, inside])
-                        packed = pa.compress(data, _CODEC)
-                        sizes = high - low, inside.stop - inside.start, whole.counters.dtype.itemsize > 2, len(data)
-                        index.append((part, group, *sizes, file.tell(), packed.size))
-                        file.write(packed)
-        columns = [
-            pa.array(column, field.type) for column, field in zip(zip(*index, strict=True), _SCHEMA, strict=True)
-        ]
+            for part, group, start, rows in self._row_groups(parts, places):
+                inside = slice(*np.searchsorted(scored, [rows.start, rows.stop]).tolist())
+                within, own = places[rows] - start, scores[:, inside]
+                data = _chunk(within, whole.counters, order[rows], scored[inside] - rows.start, own)
+                packed = pa.compress(data, _CODEC)
+                wide = whole.counters.dtype.itemsize > 2
+                sizes = {"rows": len(within), "scored": own.shape[1], "bytes": len(data), "packed": packed.size}
+                index.append({"part": part, "group": group, "wide": wide, "start": file.tell(), **sizes})
+                file.write(packed)
         with pa.ipc.new_file(str(path), _SCHEMA) as writer:
-            writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
+            writer.write_batch(pa.RecordBatch.from_pylist(index, schema=_SCHEMA))
         self._files += 1
+
+    def _row_groups(
+        self, parts: npt.NDArray[np.int32], places: Positions
+    ) -> Iterator[tuple[int, int, np.int64, slice]]:
+        """Yields part, number, first row, and the slice of its rows, of each row group with one of the ordered rows."""
+        for part in np.unique(parts).tolist():
+            first, last = np.searchsorted(parts, [part, part + 1]).tolist()
+            bounds = first + np.append(0, np.searchsorted(places[first:last], self._ends[part])).astype(np.int64)
+            starts = np.append(0, self._ends[part])
+            for group, (low, high) in enumerate(pairwise(bounds.tolist())):
+                if low < high:
+                    yield part, group, starts[group], slice(low, high)
 
 
 def _chunks_of(index: Path) -> Path:
