@@ -2,9 +2,9 @@
 
     python -m engage_pipeline.model.compiled_ahead
 
-Counts the tokens of a tweet, sums its hidden states, reads a line of a part, looks for similar authors and for counts,
-makes a small fit of the effects, three steps of TableAdamW, and a product of one row, so that types are those of a run.
-What is compiled lies beside the source if that is writable (numerics.compilation).
+Counts the tokens of a tweet, sums its hidden states, reads a line of a part, hashes a text, looks for similar authors
+and for counts, makes a small fit of the effects, three steps of TableAdamW, and a product of one row, so that types are
+those of a run. What is compiled lies beside the source if that is writable (numerics.compilation).
 """
 
 from dataclasses import fields
@@ -12,13 +12,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pyarrow as pa
 
 from engage_pipeline.ingest.parsing.plain_rows import PlainReader
+from engage_pipeline.interactions.counters.look_ups import add_counts, add_nested, find_ids
 from engage_pipeline.interactions.graphs.followers import Followers
 from engage_pipeline.interactions.graphs.similarity import pairs_of
-from engage_pipeline.interactions.shards.grouping import COUNTS
-from engage_pipeline.interactions.shards.ranges import find_in_ranges
+from engage_pipeline.interactions.shards.grouping import COUNTS, Packing
 from engage_pipeline.interactions.shards.similar_sums import EdgeTable, PairTable, add_similar
+from engage_pipeline.interactions.shards.table_sums import sum_by_id
 from engage_pipeline.language.state_sums import add_states
 from engage_pipeline.language.token_weights import fit_columns
 from engage_pipeline.model.effects import kernels
@@ -30,6 +32,7 @@ from engage_pipeline.model.effects.numbering import build_design
 from engage_pipeline.model.effects.openings import openings_of
 from engage_pipeline.model.effects.rows import ROW
 from engage_pipeline.model.effects.shards import Shards
+from engage_pipeline.numerics.fingerprints import hashes
 from engage_pipeline.schema import COLUMNS, FIELD_SEPARATOR
 
 _ROWS = 200
@@ -41,6 +44,7 @@ def compile_ahead() -> None:
     count_tokens()
     sum_states()
     read_a_line()
+    hash_a_text()
     look_for_similar()
     look_up_counts()
     with TemporaryDirectory() as folder:
@@ -70,23 +74,37 @@ def read_a_line() -> None:
 
 def look_for_similar() -> None:
     """Looks for authors similar to one without followers."""
-    one, starts, nobody = np.zeros(1, np.int64), np.zeros(2, np.int64), np.zeros(0, np.int32)
-    for array in (one, starts, nobody):
-        array.flags.writeable = False  # as those of a file that is mapped to memory
+    one, starts, nobody = (_of_file(np.zeros(n, kind)) for n, kind in ((1, np.int64), (2, np.int64), (0, np.int32)))
     list(pairs_of(Followers(one, one, starts, nobody, one, nobody), 0, 1, 2, 0.1))
 
 
+def hash_a_text() -> None:
+    """Hashes one."""
+    hashes(pa.array([""]))
+
+
 def look_up_counts() -> None:
-    """Looks for the count of one key, and for what a viewer did with authors similar to one, in 16 and in 32 bits."""
-    one, ends, scores, hashes = np.ones(1, np.int32), np.ones(1, np.int32), np.zeros(1, np.int64), np.ones(1, np.uint64)
-    found, starts, similar = np.zeros(1, np.int64), np.array([0, 1]), hashes.copy()
-    for array in (ends, scores, similar):
-        array.flags.writeable = False  # as those of a file that is mapped to memory
-    find_in_ranges(similar, ends, found, hashes)
+    """Counts one row without its fold, looks for an id and for the count of a pair, and for what a viewer did with
+    authors similar to one, in 16 and in 32 bits."""
+    zero, one, known, check = np.zeros(1, np.int64), np.ones(1, np.int32), np.ones(1, np.uint64), np.ones(1, np.uint16)
+    words = Packing.of(1).of_labels
+    sum_by_id(zero, check, zero.astype(np.int32), np.zeros(1, np.uint8), words, np.zeros((2, 2, len(words)), np.uint64))
+    ends, scores, ids, checks = (_of_file(each) for each in (one, zero, known, check))
+    find_ids(ids, checks, known, check)
+    result, columns = np.zeros((len(COUNTS), 1), np.int32), (ends,) * len(COUNTS)
+    add_counts(result, zero, zero, columns)
+    add_nested(result, zero, zero, known, ends, ids, columns)
     for dtype in (np.uint16, np.uint32):
         counts = np.ones((len(COUNTS), 1), dtype)
-        pairs = PairTable(one, hashes, starts, found, starts, one, counts, counts)
-        add_similar(pairs, EdgeTable(found, scores, scores, similar, scores), one, np.zeros((1, 4), np.int64))
+        pairs = PairTable(one, known, np.array([0, 1]), zero, np.array([0, 1]), one, counts, counts)
+        add_similar(pairs, EdgeTable(zero, scores, scores, ids, scores), one, np.zeros((1, 4), np.int64))
+
+
+def _of_file(array: np.ndarray) -> np.ndarray:
+    """Returns a copy that is like an array of a file that is mapped to memory."""
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy
 
 
 def _fit(folder: Path) -> None:

@@ -34,19 +34,18 @@ def fingerprints(texts: pa.Array | pa.ChunkedArray | Sequence[str | None]) -> np
 
 
 def hashes(texts: pa.Array | pa.ChunkedArray, seed: int = 0) -> Hashes:
-    """Returns fasthash64 of each text's UTF-8 bytes, uint64 [n]; NO_FINGERPRINT for nulls, and 1 instead of it.
+    """Returns fasthash64 of each text's UTF-8 bytes, uint64 [n]; NO_FINGERPRINT for nulls, and 1 instead of it."""
+    from engage_pipeline.numerics.fasthash import fasthash64  # numba, which the definitions do without
 
-    Source: Z. Tan, "fast-hash" (2012): the bytes are read as little-endian words of 8; the last one is padded.
-    """
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
     if not len(texts):
         return np.zeros(0, np.uint64)
-    array = texts.cast(pa.large_binary())
+    short = texts.type == pa.string()
+    array = texts if short else texts.cast(pa.large_binary())
     _, offsets, data = array.buffers()
-    ends = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-    found = _fasthash(_padded(data, int(ends[0]), int(ends[-1])), ends[:-1] - ends[0], np.diff(ends), seed)
-    found[found == NO_FINGERPRINT] = 1
+    ends = np.frombuffer(offsets, np.int32 if short else np.int64)[array.offset : array.offset + len(array) + 1]
+    found = fasthash64(np.frombuffer(data or b"", np.uint8), ends.astype(np.int64), seed)
     if array.null_count:
         found[np.asarray(array.is_null())] = NO_FINGERPRINT
     return found
@@ -84,41 +83,6 @@ def combined(*columns: np.ndarray) -> np.ndarray:
         result = _mixed((result ^ column.astype(np.int64).view(np.uint64)) * _FACTOR)
     result[result == NO_FINGERPRINT] = 1
     return np.where(missing, NO_FINGERPRINT, result.view(np.int64))
-
-
-def _padded(data: pa.Buffer | None, start: int, end: int) -> npt.NDArray[np.uint64]:
-    """Returns the 8 bytes from each byte of `data` on as a number, uint64 [bytes + 1]; the last ones are padded."""
-    padded = np.zeros(end - start + _WORD, np.uint8)
-    if data is not None:
-        padded[: end - start] = np.frombuffer(data, np.uint8, end - start, start)
-    return np.ndarray((end - start + 1,), "<u8", padded, strides=(1,))
-
-
-def _fasthash(
-    words: npt.NDArray[np.uint64], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], seed: int
-) -> Hashes:
-    """Returns the hash of each text: step i reads word i of all texts that have one, the longest first."""
-    sizes = lengths // _WORD
-    order = None
-    if len(sizes) > 1 and sizes.min() != sizes.max():
-        order = np.argsort(-sizes, kind="stable")
-        starts, lengths, sizes = starts[order], lengths[order], sizes[order]
-    found = np.uint64(seed) ^ (lengths.astype(np.uint64) * _FACTOR)
-    rest = lengths % _WORD
-    for place in range(int(sizes[0])):
-        count = int(np.searchsorted(-sizes, -place)) if sizes[-1] <= place else len(sizes)
-        found[:count] = (found[:count] ^ _mixed(words[starts[:count] + place * _WORD])) * _FACTOR
-    last = np.flatnonzero(rest)
-    if len(last):
-        kept = (np.uint64(1) << (rest[last] * _WORD).astype(np.uint64)) - np.uint64(1)
-        tail = words[starts[last] + sizes[last] * _WORD] & kept
-        found[last] = (found[last] ^ _mixed(tail)) * _FACTOR
-    found = _mixed(found)
-    if order is None:
-        return found
-    result = np.empty_like(found)
-    result[order] = found
-    return result
 
 
 def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

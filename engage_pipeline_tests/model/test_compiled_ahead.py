@@ -11,17 +11,19 @@ FIT = """
 import sys
 from pathlib import Path
 import numpy as np
+import pyarrow as pa
 import torch
 from engage_pipeline.ingest.parsing import plain_lines
+from engage_pipeline.interactions.counters import look_ups
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.graphs import common_followers
-from engage_pipeline.interactions.shards import ranges, similar_sums
+from engage_pipeline.interactions.shards import similar_sums, table_sums
 from engage_pipeline.language import state_sums, token_counts, token_vectors, token_weights
 from engage_pipeline.model.effects import children, kernels, nesting, openings
 from engage_pipeline.model.network import half_products, row_steps
 from engage_pipeline.model.network.member_linear import MemberLinear
 from engage_pipeline.model.network.single_row import SparseFirstLayer
-from engage_pipeline.numerics import distinct
+from engage_pipeline.numerics import distinct, fasthash, fingerprints
 from engage_pipeline_tests.ingest.test_part_ingest import GOOD, ingest
 from engage_pipeline_tests.interactions.features.test_own_window import PARTS, count, features
 from engage_pipeline_tests.interactions.graphs.test_similarity import find
@@ -44,6 +46,8 @@ part = write_typed(PARTS[0], folder / "part.parquet")
 quiet = quiet_settings(folder)
 counts = count([part], folder, quiet)
 features([part], counts, quiet)
+for text in ("", "of eight", "of nine b"):
+    fingerprints.hashes(pa.array([text]))
 write_features(part, folder / "asked.parquet", kind="test", settings=quiet, **counts)
 half_products.HalfLinear(torch.nn.Linear(5, 3).bfloat16())(torch.zeros(1, 5))
 half_products.HalfMemberLinear(MemberLinear(2, 5, 3).bfloat16())(torch.zeros(1, 2, 5))
@@ -51,7 +55,7 @@ SparseFirstLayer(torch.nn.Linear(5, 3).bfloat16(), torch.zeros(1, 5))(torch.ones
 network = new_network()
 learn(network, by_row(network), range(3))
 modules = children, common_followers, distinct, half_products, kernels, nesting, openings, plain_lines, row_steps
-modules += ranges, similar_sums, state_sums, token_counts
+modules += fasthash, look_ups, similar_sums, state_sums, table_sums, token_counts
 for module in modules:
     for name, function in vars(module).items():
         if hasattr(function, "py_func"):
@@ -67,7 +71,7 @@ def test_a_run_compiles_nothing_that_was_not_compiled_ahead(tmp_path: Path) -> N
     command = [sys.executable, "-c", FIT, str(tmp_path / "fit")]
     done = subprocess.run(command, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
     found = {name: (int(hits), int(misses)) for name, hits, misses in map(str.split, done.stdout.splitlines())}
-    assert len(found) == 29
+    assert len(found) == 33
     for name, (hits, misses) in found.items():
         assert hits > 0, name
         assert misses == 0, name

@@ -51,7 +51,7 @@ class Table:
 
     batches: Sequence[pa.RecordBatch]
     _columns: dict[tuple[int, str], npt.NDArray[Any]] = field(default_factory=dict)
-    _counts: dict[int, list[npt.NDArray[np.int32]]] = field(default_factory=dict)
+    _counts: dict[int, tuple[npt.NDArray[np.int32], ...]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: Path, scope: str, key: str) -> "Table":
@@ -65,10 +65,10 @@ class Table:
             self._columns[batch, name] = self.batches[batch][name].to_numpy()
         return self._columns[batch, name]
 
-    def counts(self, batch: int) -> list[npt.NDArray[np.int32]]:
+    def counts(self, batch: int) -> tuple[npt.NDArray[np.int32], ...]:
         """Returns the columns of COUNTS of a batch, without a copy."""
         if batch not in self._counts:
-            self._counts[batch] = [self.column(batch, name) for name in COUNTS]
+            self._counts[batch] = tuple(self.column(batch, name) for name in COUNTS)
         return self._counts[batch]
 
 
@@ -104,16 +104,14 @@ class SideTables:
 
     def find(self, ids: Ids) -> Places:
         """Finds ids; one whose check differs is another id."""
+        from engage_pipeline.interactions.counters.look_ups import find_ids
+
         order, hashes, checks = ids.by_hash
         rows, places, cuts, done = [], [], [], 0
         for batch, start, stop in self._stretches(hashes):
-            known = self.own.column(batch, "hash")
-            if not len(known):
-                continue
-            wanted = hashes[start:stop]
-            found = np.minimum(known.searchsorted(wanted), len(known) - 1)
-            right = (known[found] == wanted) & (self.own.column(batch, "check")[found] == checks[start:stop])
-            (right,) = right.nonzero()
+            known, known_checks = self.own.column(batch, "hash"), self.own.column(batch, "check")
+            found = find_ids(known, known_checks, hashes[start:stop], checks[start:stop])
+            (right,) = (found >= 0).nonzero()
             if len(right):
                 rows.append(order[start:stop][right])
                 places.append(found[right])
@@ -130,25 +128,23 @@ class SideTables:
 
     def counts(self, found: Places, rows: int) -> Found:
         """Returns the counts of the ids of `rows` rows."""
+        from engage_pipeline.interactions.counters.look_ups import add_counts
+
         result = np.zeros((len(COUNTS), rows), np.int32)
         for batch, cut in found.cuts:
-            _add(result, found.rows[cut], self.own, batch, found.places[cut])
+            add_counts(result, found.rows[cut], found.places[cut], self.own.counts(batch))
         return result
 
     def nested_counts(self, key: Key, found: Places, values: Values, rows: int) -> Found:
         """Returns the counts of the ids of `rows` rows with `values`; of several values, their sum."""
-        from engage_pipeline.interactions.shards.ranges import find_in_ranges
+        from engage_pipeline.interactions.counters.look_ups import add_nested
 
         result = np.zeros((len(COUNTS), rows), np.int32)
+        table = self.nested[key.name]
         for batch, cut in found.cuts:
-            chosen, wanted, places = _expanded(values, found.rows[cut], found.places[cut])
-            if not len(wanted):
-                continue
-            table, ends = self.nested[key.name], self.own.column(batch, end_of(key))
-            hits = find_in_ranges(table.column(batch, "value"), ends, places, wanted)
-            (right,) = (hits >= 0).nonzero()
-            add = _add_several if isinstance(values, Lists) else _add
-            add(result, chosen[right], table, batch, hits[right])
+            asked = _expanded(values, found.rows[cut], found.places[cut])
+            ends = self.own.column(batch, end_of(key))
+            add_nested(result, *asked, ends, table.column(batch, "value"), table.counts(batch))
         return result
 
 
@@ -166,33 +162,13 @@ class Window:
 
 def _expanded(
     values: Values, rows: Positions, places: Positions
-) -> tuple[Positions, npt.NDArray[np.uint64], Positions]:
-    """Returns row, value and place of each value of `rows`."""
+) -> tuple[Positions, Positions, npt.NDArray[np.uint64]]:
+    """Returns row, place and value of each value of `rows`."""
     if isinstance(values, Lists):
         lists = values.take(rows)
         lengths = lists.lengths()
-        return np.repeat(rows, lengths), lists.values, np.repeat(places, lengths)
-    wanted = taken(values.hashes, rows)
-    (known,) = wanted.nonzero()
-    return taken(rows, known), taken(wanted, known), taken(places, known)
-
-
-def _add(result: Found, rows: Positions, table: Table, batch: int, places: Positions) -> None:
-    """Enters the counts at `places` for `rows`, each once."""
-    if len(rows) == 1:
-        place = places[0]
-        result[:, rows[0]] = [counts[place] for counts in table.counts(batch)]
-        return
-    for count, counts in enumerate(table.counts(batch)):
-        result[count, rows] = taken(counts, places)
-
-
-def _add_several(result: Found, rows: Positions, table: Table, batch: int, places: Positions) -> None:
-    """Adds the counts at `places` to those of `rows`, which may recur."""
-    if not len(rows):
-        return
-    for count, counts in enumerate(table.counts(batch)):
-        np.add.at(result[count], rows, counts[places])
+        return np.repeat(rows, lengths), np.repeat(places, lengths), lists.values
+    return rows, places, taken(values.hashes, rows)
 
 
 def _joined(arrays: list[Positions]) -> Positions:

@@ -38,8 +38,8 @@ class Packing:
         return np.uint16 if self.bits == _NARROW else np.uint32
 
     @cached_property
-    def _of_labels(self) -> Numbers:
-        """The words of each value of labels, uint64 [words, 2 * NOT_COUNTED]."""
+    def of_labels(self) -> Numbers:
+        """The words that a row with each value of labels adds, uint64 [words, 2 * NOT_COUNTED]."""
         labels = np.arange(2 * NOT_COUNTED, dtype=np.uint64)
         flags = [labels >> np.uint64(bit) & np.uint64(1) for bit in range(len(ENGAGEMENTS))]
         counters = np.array([*flags, labels == 0, np.ones(len(labels))], np.uint64)
@@ -52,12 +52,16 @@ class Packing:
 
     def words(self, labels: npt.NDArray[np.uint8]) -> list[Numbers]:
         """Returns the words of rows, uint64 [n] each."""
-        return [taken(word, labels) for word in self._of_labels]
+        return [taken(word, labels) for word in self.of_labels]
 
     def unpacked(self, words: list[Numbers]) -> npt.NDArray[np.unsignedinteger]:
-        """Returns the counters of words [n]: [COUNTS, n]."""
-        side_by_side = np.stack(words, axis=1).astype("<u8", copy=False)
-        return np.ascontiguousarray(side_by_side.view(f"<u{self.bits // 8}").T[: len(COUNTS)])
+        """Returns the counters of words [n] each: [COUNTS, n]."""
+        return self.counters(np.stack(words, axis=1))
+
+    def counters(self, words: Numbers) -> npt.NDArray[np.unsignedinteger]:
+        """Returns the counters of words [n, words]: [COUNTS, n]."""
+        counters = words.astype("<u8", copy=False).view(f"<u{self.bits // 8}")
+        return np.ascontiguousarray(counters.T[: len(COUNTS)])
 
 
 def sums(words: list[Numbers], starts: Positions) -> list[Numbers]:

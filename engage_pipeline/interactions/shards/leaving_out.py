@@ -1,8 +1,8 @@
 """The counts that each row of a shard gets from the shard's rows of other folds.
 
 Every key's total is added up, and the part of the row's own fold is taken off. Keys with few values are added up in
-tables; others are sorted. What does not belong here: reading a shard (shards.files), and where the counts go
-(shards.way_back).
+a table of each id (shards.table_sums); others are sorted. What does not belong here: reading a shard (shards.files),
+and where the counts go (shards.way_back).
 """
 
 from collections.abc import Mapping
@@ -32,8 +32,8 @@ Numbers = npt.NDArray[np.uint64]
 Codes = npt.NDArray[np.int32]
 Counted = npt.NDArray[np.unsignedinteger]
 """Counts of rows, [COUNTS, n]."""
-_CELLS_A_ROW = 16
-"""Largest size of a table, in cells a row; larger ones hold only the cells that occur."""
+_MOST_CELLS = 1 << 20
+"""Largest table of an id's values and folds; the rows of a key with more are sorted."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,11 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Shard:
-    """Rows of a side, ordered by id: `groups` int32 [n] numbers the ids, `folds` int32 [n] the folds, from 0."""
+    """Rows of a side, ordered by id, which begin at `starts`: `groups` int32 [n] numbers the ids, `folds` int32 [n] the
+    folds, from 0."""
 
     rows: SideRows
+    starts: Positions
     groups: Codes
     folds: Codes
     _pairs: dict[str, Pairs] = field(default_factory=dict)
@@ -64,41 +66,34 @@ class Shard:
     def of(cls, rows: SideRows) -> "Shard":
         """Orders the rows by id."""
         rows = rows.take(argsort_hashes(rows.hashes))
-        return cls(rows, numbered(starts_of(rows.hashes), len(rows)), _dense(rows.folds))
+        starts = starts_of(rows.hashes)
+        return cls(rows, starts, numbered(starts, len(rows)), _dense(rows.folds))
 
     def counts(self, side: Side, sizes: Mapping[str, int]) -> dict[str, Counted]:
         """Returns the counts of every row by key; `sizes` are the numbers of codes, by raw column."""
-        found = {side.name: self._in_tables(self.groups.astype(np.int64), self.rows.labels)}
+        found = {side.name: self._in_tables(np.ones(len(self.rows), np.uint16), 2)}
         for key in side.nested:
             values = self.rows.values[key.column]
             if isinstance(values, Lists):
                 found[key.name] = self._of_lists(values)
-            elif key.few:
-                found[key.name] = self._of_codes(values, sizes[key.column] + 1)
+            elif key.few and (sizes[key.column] + 1) * (self._n_folds + 1) <= _MOST_CELLS:
+                found[key.name] = self._in_tables(values, sizes[key.column] + 1)
             else:
                 found[key.name] = self.unsorted(self.pairs(key))
         return found
 
-    def _of_codes(self, values: npt.NDArray[Any], size: int) -> Counted:
-        codes = self.groups.astype(np.int64) * size + values
-        counts = self._in_tables(codes, self.rows.labels)
-        counts[:, values == 0] = 0
-        return counts
+    @property
+    def _n_folds(self) -> int:
+        return int(self.folds.max(initial=-1)) + 1
 
-    def _in_tables(self, codes: Positions, labels: npt.NDArray[np.uint8]) -> Counted:
-        """Returns the counts of rows [n] whose keys are `codes`, without those of their own fold."""
-        rows, folds = len(codes), int(self.folds.max(initial=0)) + 1
-        codes = _compact(codes, rows)
-        packing = Packing.of(int(np.bincount(codes, minlength=1).max()))
-        own = _compact(codes * folds + self.folds, rows)
-        words = []
-        for word in packing.words(labels):
-            total = np.zeros(int(codes.max(initial=-1)) + 1, np.uint64)
-            np.add.at(total, codes, word)
-            by_fold = np.zeros(int(own.max(initial=-1)) + 1, np.uint64)
-            np.add.at(by_fold, own, word)
-            words.append(taken(total, codes) - taken(by_fold, own))
-        return packing.unpacked(words)
+    def _in_tables(self, values: npt.NDArray[Any], size: int) -> Counted:
+        """Returns the counts of rows by `values` [n], which are less than `size`; zeros for rows without a value."""
+        from engage_pipeline.interactions.shards.table_sums import sum_by_id
+
+        packing = Packing.of(int(lengths_of(self.starts, len(self.rows)).max(initial=0)))
+        words = packing.of_labels
+        cells = np.zeros((size, self._n_folds + 1, len(words)), np.uint64)
+        return packing.counters(sum_by_id(self.starts, values, self.folds, self.rows.labels, words, cells))
 
     def _of_lists(self, lists: Lists) -> Counted:
         """Returns the counts of rows with several values each: their sums."""
@@ -157,10 +152,3 @@ def _without_own_fold(pairs: Pairs) -> Counted:
 def _dense(folds: npt.NDArray[np.int32]) -> Codes:
     """Returns the number of each fold among those that occur, from 0."""
     return unique_places(folds.astype(np.int64))[1].astype(np.int32)
-
-
-def _compact(codes: Positions, rows: int) -> Positions:
-    """Returns other codes for the same groups, at most _CELLS_A_ROW times as many as rows."""
-    if int(codes.max(initial=0)) < _CELLS_A_ROW * rows:
-        return codes
-    return unique_places(codes)[1]

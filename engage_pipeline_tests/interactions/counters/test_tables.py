@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.interactions.counters.look_ups import add_nested, find_ids
 from engage_pipeline.interactions.counters.tables import SideTables, Table, table_path, table_paths
 from engage_pipeline.interactions.shards.counting import count_shard
-from engage_pipeline.interactions.shards.ranges import find_in_ranges
 from engage_pipeline.interactions.shards.rows import Ids, Lists, ids_of
 from engage_pipeline.settings.families import Key
 from engage_pipeline_tests.interactions.shards.shard_rows import VIEWERS, Shown, side_rows
@@ -124,10 +124,29 @@ WORDS = st.integers(0, 12) | st.integers(HIGH, HIGH + 3)
 )
 def test_a_search_in_ranges_finds_what_is_in_them(ranges: list[list[int]], wanted: list[tuple[int, int]]) -> None:
     keys = np.array([word for words in ranges for word in words], np.uint64)
-    ends = np.cumsum([len(words) for words in ranges])
+    ends = np.cumsum([len(words) for words in ranges], dtype=np.int32)
     which = np.array([place % len(ranges) for place, _ in wanted])
-    found = find_in_ranges(keys, ends, which, np.array([word for _, word in wanted], np.uint64))
+    words = np.array([word for _, word in wanted], np.uint64)
+    found = np.zeros((1, len(wanted)), np.int32)
+    add_nested(found, np.arange(len(wanted)), which, words, ends, keys, (np.arange(1, len(keys) + 1, dtype=np.int32),))
     for place, (range_, (_, word)) in enumerate(zip(which.tolist(), wanted, strict=True)):
         before = sum(map(len, ranges[:range_]))
         inside = before + ranges[range_].index(word) if word in ranges[range_] else -1
-        assert found[place] == inside
+        assert found[0, place] == inside + 1
+
+
+UPPER = st.sampled_from([0, 1, 2, 3, 40, 2**15, 2**16 - 1])
+HASHES = st.builds(lambda upper, lower: upper << 48 | lower, UPPER, st.integers(0, 6))
+
+
+@given(st.sets(HASHES, max_size=40), st.lists(st.tuples(HASHES, st.integers(0, 1)), max_size=30))
+def test_ids_are_found_among_others_whatever_their_order_in_a_bucket(
+    known: set[int], wanted: list[tuple[int, int]]
+) -> None:
+    rising = np.array(sorted(known), np.uint64)
+    asked = sorted(wanted, key=lambda one: one[0] >> 48)
+    hashes, checks = np.array([one for one, _ in asked], np.uint64), np.array([check for _, check in asked], np.uint16)
+    found = find_ids(rising, (rising % np.uint64(2)).astype(np.uint16), hashes, checks)
+    assert found.tolist() == [
+        sorted(known).index(one) if one in known and one % 2 == check else -1 for one, check in asked
+    ]

@@ -79,7 +79,7 @@ def test_every_count_is_that_of_dictionaries(rows: list[Shown]) -> None:
 
 
 def test_the_same_where_tables_would_be_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaving_out, "_CELLS_A_ROW", 0)
+    monkeypatch.setattr(leaving_out, "_MOST_CELLS", 0)
     rng = np.random.default_rng(0)
     rows = [
         Shown(int(viewer), int(fold), int(labels), 1, int(language))
