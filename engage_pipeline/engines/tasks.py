@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from typing import TypeVar
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.machine.memory import arrow_on_malloc
 from engage_pipeline.machine.shares import memory_bytes, settings_of_one, threads_of
 from engage_pipeline.machine.workers import run_in_processes
 from engage_pipeline.progress import progress
@@ -78,7 +79,7 @@ def _attempt(
     what: str, work: Work[_Item, _T], items: Sequence[_Item], settings: Settings, rows: Sequence[int] | None = None
 ) -> list[_T | UserError]:
     results: list[_T | UserError] = []
-    with progress(what, sum(rows), "rows") if rows else nullcontext() as done:
+    with arrow_on_malloc(), progress(what, sum(rows), "rows") if rows else nullcontext() as done:
         for place, item in enumerate(items):
             try:
                 results.append(work(settings, item))

@@ -4,6 +4,7 @@ import logging
 import os
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from engage_pipeline import progress
@@ -40,6 +41,12 @@ def test_a_users_error_is_the_result_of_its_item(settings: Settings) -> None:
     assert [str(one) if isinstance(one, UserError) else one for one in found] == [4, "11 is odd", 16, "13 is odd", 144]
     with pytest.raises(UserError, match=r"^11 is odd$"):
         map_items("squares", work.square, [2, 11, 4, 13, 12], settings)
+
+
+def test_arrow_allocates_by_malloc_within_the_work(settings: Settings) -> None:
+    before = pa.default_memory_pool().backend_name
+    assert map_items("allocators", work.allocator_of_arrow, range(2), settings) == ["system"] * 2
+    assert pa.default_memory_pool().backend_name == before
 
 
 def test_another_error_ends_all(settings: Settings) -> None:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pyarrow as pa
+
 from engage_pipeline.errors import UserError
 from engage_pipeline.settings.settings import Settings
 
@@ -30,3 +32,8 @@ def share(settings: Settings, _: int) -> tuple[str, int | None, str, int]:
 def write(_: Settings, path: Path) -> None:
     """Writes the name of the file into it."""
     path.write_text(path.name, encoding="utf-8")
+
+
+def allocator_of_arrow(_: Settings, number: int) -> str:
+    """The name of the memory pool that Arrow uses."""
+    return pa.default_memory_pool().backend_name

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from engage_pipeline.engines.spark.session import open_session
 from engage_pipeline.errors import UserError
+from engage_pipeline.machine.memory import arrow_on_malloc
 from engage_pipeline.machine.shares import shared_limit
 from engage_pipeline.settings.settings import Settings
 
@@ -26,7 +27,8 @@ def map_tasks(
 
     def attempt(item: _Item) -> _T | UserError:
         try:
-            return work(within, item)
+            with arrow_on_malloc():
+                return work(within, item)
         except UserError as error:
             return error
 

@@ -184,6 +184,7 @@ MUTATIONS = [
         ("settings_of_one(settings, processes, ", "settings_of_one(settings, 1, "),
         ("        if isinstance(result, UserError):", "        if result is UserError:"),
         ("results[share] = part", "results[: len(part)] = part"),
+        ("with arrow_on_malloc(), progress(", "with progress("),
         (
             "            except UserError as error:\n                results.append(error)",
             "            except UserError:\n                break",
