@@ -95,6 +95,14 @@ def test_a_combination_without_one_of_its_parts_is_missing() -> None:
     assert (combined(known, other) == NO_FINGERPRINT).tolist() == [True, False, True]
 
 
+@given(st.lists(st.integers(-(2**63), 2**63 - 1).filter(bool), min_size=1, max_size=4))
+def test_a_combination_mixes_one_part_after_the_other(parts: list[int]) -> None:
+    expected = FACTOR
+    for part in parts:
+        expected = plain_mix((expected ^ part & WORD) * FACTOR & WORD)
+    assert combined(*(np.array([part]) for part in parts)).tolist() == [signed(expected or 1)]
+
+
 def test_no_combination_of_known_parts_is_missing() -> None:
     """(factor ^ factor) * factor = 0, which mixing keeps: the only single part that would give NO_FINGERPRINT."""
     assert combined(np.array([signed(FACTOR)])).tolist() == [1]

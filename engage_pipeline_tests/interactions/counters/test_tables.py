@@ -150,3 +150,12 @@ def test_ids_are_found_among_others_whatever_their_order_in_a_bucket(
     assert found.tolist() == [
         sorted(known).index(one) if one in known and one % 2 == check else -1 for one, check in asked
     ]
+
+
+def test_each_of_many_ids_is_found_alone() -> None:
+    """The search begins at the first id then, and passes over buckets in steps that double."""
+    known = np.array([upper << 48 | lower for upper in range(9) for lower in range(5)], np.uint64)
+    check = np.zeros(len(known), np.uint16)
+    assert [find_ids(known, check, known[[place]], check[:1]).tolist() for place in range(len(known))] == [
+        [place] for place in range(len(known))
+    ]
