@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from engage_pipeline.numerics.compilation import compiled, compiled_within
+from engage_pipeline.numerics.mixing import FACTOR, mixed
 
-_FACTOR, _MIX = np.uint64(0x880355F21E6D1965), np.uint64(0x2127599BF4325C37)
+_mixed = compiled_within()(mixed)
 _WORD, _BITS_A_BYTE = 8, 8
 
 
@@ -31,20 +32,14 @@ def _hashes(data: np.ndarray, words: np.ndarray, ends: np.ndarray, seed: np.uint
     found = np.empty(len(ends) - 1, np.uint64)
     for number in range(len(found)):
         place, end = ends[number], ends[number + 1]
-        one = seed ^ (np.uint64(end - place) * _FACTOR)
+        one = seed ^ (np.uint64(end - place) * FACTOR)
         while end - place >= _WORD:
-            one = (one ^ _mixed(words[place])) * _FACTOR
+            one = (one ^ _mixed(words[place])) * FACTOR
             place += _WORD
         if place < end:
             tail = np.uint64(0)
             for byte in range(end - place):
                 tail |= np.uint64(data[place + byte]) << np.uint64(byte * _BITS_A_BYTE)
-            one = (one ^ _mixed(tail)) * _FACTOR
+            one = (one ^ _mixed(tail)) * FACTOR
         found[number] = max(_mixed(one), np.uint64(1))
     return found
-
-
-@compiled_within()
-def _mixed(value: np.uint64) -> np.uint64:
-    value = (value ^ (value >> np.uint64(23))) * _MIX
-    return value ^ (value >> np.uint64(47))

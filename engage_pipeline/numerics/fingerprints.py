@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from engage_pipeline.numerics.mixing import FACTOR, MIX, mixed
+
 NO_FINGERPRINT = 0
 """The fingerprint of a null, and of a combination with a null."""
 CHECK_SEED = 1
 """The seed of the second hash."""
-_FACTOR, _MIX = np.uint64(0x880355F21E6D1965), np.uint64(0x2127599BF4325C37)
 _WORD = 8
 _BITS = (1 << 64) - 1
 _KEPT_TEXTS = 4096
@@ -62,7 +63,7 @@ def fingerprint_of(text: str | None, seed: int = 0) -> int:
     if text is None:
         return NO_FINGERPRINT
     data = text.encode()
-    factor = int(_FACTOR)
+    factor = int(FACTOR)
     found = seed ^ (len(data) * factor & _BITS)
     for start in range(0, len(data), _WORD):
         found = (found ^ _mixed_int(int.from_bytes(data[start : start + _WORD], "little"))) * factor & _BITS
@@ -76,20 +77,15 @@ def check_of(text: str | None) -> int:
 
 def combined(*columns: np.ndarray) -> np.ndarray:
     """Combines fingerprints or integers, int64 [n] each, into one, int64 [n]; NO_FINGERPRINT if one of them is that."""
-    result = np.full(columns[0].shape, _FACTOR, np.uint64)
+    result = np.full(columns[0].shape, FACTOR, np.uint64)
     missing = np.zeros(columns[0].shape, np.bool_)
     for column in columns:
         missing |= column == NO_FINGERPRINT
-        result = _mixed((result ^ column.astype(np.int64).view(np.uint64)) * _FACTOR)
+        result = mixed((result ^ column.astype(np.int64).view(np.uint64)) * FACTOR)
     result[result == NO_FINGERPRINT] = 1
     return np.where(missing, NO_FINGERPRINT, result.view(np.int64))
 
 
-def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    values = (values ^ (values >> np.uint64(23))) * _MIX
-    return values ^ (values >> np.uint64(47))
-
-
 def _mixed_int(value: int) -> int:
-    value = (value ^ (value >> 23)) * int(_MIX) & _BITS
+    value = (value ^ (value >> 23)) * int(MIX) & _BITS
     return value ^ (value >> 47)
