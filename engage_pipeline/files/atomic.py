@@ -1,5 +1,6 @@
 """Writes files atomically, fingerprints and locks them: the mechanics below the artifact store."""
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -18,6 +19,8 @@ from engage_pipeline.locations.location import Location, ObjectPath, fresh
 _LOCK = ".lock"
 _PAUSE = 0.05
 """Seconds between two looks at a lock that is held."""
+_NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP}
+"""Another file system, one without hard links, of another user's file, too many of them."""
 
 
 @dataclass(frozen=True)
@@ -167,18 +170,36 @@ def _identity(path: Location) -> Identity:
     return Identity(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
+def share(source: Path, target: Path) -> None:
+    """Makes `target` a second name of the published file `source`, or its copy where the file system makes none.
+
+    This takes no room and no time, and nothing changes a published file: it is replaced or removed.
+    """
+    try:
+        target.hardlink_to(source)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        shutil.copyfile(source, target)
+    else:
+        if (known := _verified.get((str(source), _identity(source)))) is not None:
+            _verified[str(target), _identity(target)] = known
+
+
 def seal_folder(folder: Path) -> dict[str, Fingerprint]:
     """Syncs every file of `folder` to disk; returns their fingerprints by name, sorted.
 
-    Whoever may read the folder may read its files: libraries write some of them for this user alone.
+    Whoever may read the folder may read its files: libraries write some of them for this user alone. Those that are
+    shared with a published folder are as that one's, and may be another user's.
     """
     fingerprints = {}
     mode = folder.stat().st_mode & 0o666
     for path in sorted(folder.iterdir()):
-        path.chmod(mode)
+        if path.stat().st_nlink == 1:
+            path.chmod(mode)
         with path.open("rb") as file:
             os.fsync(file.fileno())
-        fingerprints[path.name] = Fingerprint(path.stat().st_size, sha256(path))
+        fingerprints[path.name] = Fingerprint(path.stat().st_size, known_sha256(path))
     sync_folder(folder)
     return fingerprints
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from engage_pipeline.errors import UserError
+from engage_pipeline.files import atomic
 from engage_pipeline.interactions.counters.counting import read_by_prediction
 from engage_pipeline.interactions.features.windows import Counts
 from engage_pipeline.machine.device import Device
@@ -137,5 +138,5 @@ def _linked(version: Version, scratch: Path) -> Path:
     directory = version.directory(files)
     links = Path(tempfile.mkdtemp(prefix=f"{version.manifest.artifact}-", dir=scratch))
     for name in files:
-        (links / name).hardlink_to(directory / name)
+        atomic.share(directory / name, links / name)
     return links

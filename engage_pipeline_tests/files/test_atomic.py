@@ -1,10 +1,12 @@
 """Files on disk: replaced whole or not at all, scratch folders of living and of killed processes, damage noticed."""
 
+import errno
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -22,10 +24,13 @@ from engage_pipeline.files.atomic import (
     scratch_folder,
     seal_folder,
     sha256,
+    share,
     sources_now,
 )
 from engage_pipeline.store.staleness import changed_source
 
+MEMORY = Path("/dev", "shm")
+"""A folder on another file system than all others."""
 DYING = """
 import os, signal, sys
 from pathlib import Path
@@ -171,3 +176,70 @@ def test_who_may_read_a_sealed_folder_may_read_its_files(tmp_path: Path, folder_
         (folder / name).chmod(mode)
     assert seal_folder(folder).keys() == {"weights", "table"}
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {expected}
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A file of a folder that is sealed, of mode 640, in a process that found it undamaged."""
+    folder = tmp_path / "published"
+    folder.mkdir(mode=0o750)
+    (folder / "table").write_bytes(b"abcde")
+    (folder / "table").chmod(0o600)
+    assert damage(folder / "table", seal_folder(folder)["table"]) is None
+    return folder / "table"
+
+
+def test_a_shared_file_takes_no_room_and_outlives_its_first_name(published: Path, tmp_path: Path) -> None:
+    share(published, tmp_path / "shared")
+    assert (tmp_path / "shared").stat().st_blocks == published.stat().st_blocks
+    assert (tmp_path / "shared").samefile(published)
+    published.unlink()
+    assert (tmp_path / "shared").read_bytes() == b"abcde"
+
+
+def test_a_shared_file_keeps_the_mode_of_the_folder_that_it_was_published_in(published: Path, tmp_path: Path) -> None:
+    """It may be another user's, whose mode this one must not change."""
+    draft = tmp_path / "draft"
+    draft.mkdir(mode=0o700)
+    share(published, draft / "table")
+    (draft / "own").write_bytes(b"x")
+    assert seal_folder(draft)["table"] == Fingerprint(5, sha256(published))
+    assert {path.name: path.stat().st_mode & 0o777 for path in draft.iterdir()} == {"own": 0o600, "table": 0o640}
+
+
+def test_what_is_known_of_a_file_is_known_of_its_second_name(published: Path, tmp_path: Path) -> None:
+    at, known = published.stat(), sha256(published)
+    share(published, tmp_path / "shared")
+    published.write_bytes(b"abcdX")
+    os.utime(published, ns=(at.st_atime_ns, at.st_mtime_ns))
+    assert known_sha256(tmp_path / "shared") == known  # not read again
+    os.utime(published, ns=(at.st_atime_ns, at.st_mtime_ns + 1))
+    assert known_sha256(tmp_path / "shared") == sha256(published) != known
+
+
+@pytest.mark.parametrize("reason", [errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP])
+def test_where_no_second_name_can_be_made_a_file_is_copied(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: int
+) -> None:
+    def refuse(*names: object) -> None:
+        raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    share(published, tmp_path / "shared")
+    assert not (tmp_path / "shared").samefile(published)
+    assert (tmp_path / "shared").read_bytes() == b"abcde"
+
+
+def test_a_file_of_another_file_system_is_copied(published: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as other:
+        assert Path(other).stat().st_dev != published.stat().st_dev
+        share(published, Path(other) / "copy")
+        assert (Path(other) / "copy").read_bytes() == b"abcde"
+        assert (Path(other) / "copy").stat().st_nlink == 1
+
+
+def test_a_file_is_not_shared_in_the_place_of_another(published: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").write_bytes(b"kept")
+    with pytest.raises(FileExistsError):
+        share(published, tmp_path / "other")
+    assert (tmp_path / "other").read_bytes() == b"kept"

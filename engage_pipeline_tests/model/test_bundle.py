@@ -61,6 +61,16 @@ def test_components_are_those_of_the_parts(tmp_path: Path, architecture: str) ->
         assert np.allclose(components["blend"][:, i], expected, atol=1e-12)
 
 
+def test_the_tables_of_effects_lie_on_the_disk_once_and_other_files_twice(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    build(inputs, tmp_path / "bundle", quiet_settings(tmp_path))
+    tables = [path.name for path in inputs["effects"].glob("*effect_*.arrow")]
+    assert len(tables) > 1
+    assert all((tmp_path / "bundle" / name).samefile(inputs["effects"] / name) for name in tables)
+    assert all(path.stat().st_nlink == 1 for path in (tmp_path / "bundle").iterdir() if path.name not in tables)
+
+
 def test_the_networks_are_compared_once_and_not_for_each_row(
     inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,6 @@ stage. What does not: which rows match (rows), what must be made again (orchestr
 """
 
 import logging
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from engage_pipeline.engines.duckdb import DuckDBEngine
 from engage_pipeline.errors import UserError
-from engage_pipeline.files.atomic import exclusive
+from engage_pipeline.files.atomic import exclusive, share
 from engage_pipeline.ingest.deletions.lists import Deletions, read_deletions
 from engage_pipeline.ingest.deletions.rows import DeletedRows, Hits, PartFiles
 from engage_pipeline.ingest.facts import IngestedFacts, SeveralPartsFacts, facts_by_part
@@ -191,8 +190,8 @@ def _write_part(
     """Writes one raw part's files, without the `hits`, and its facts into the draft."""
     output = PartFiles(draft.path(files.tweets.name), draft.path(files.rejects.name))
     if not hits.lines:
-        shutil.copyfile(files.tweets, output.tweets)
-        shutil.copyfile(files.rejects, output.rejects)
+        share(files.tweets, output.tweets)
+        share(files.rejects, output.rejects)
         return
     tally = deleted.remove(files, hits, output)
     before = facts_by_part(manifest)[part or ""]

@@ -1,6 +1,5 @@
 """Scores feature rows with published effects."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -11,7 +10,7 @@ from engage_pipeline.interactions.graphs.communities import COMMUNITIES, Communi
 from engage_pipeline.language.topics import TopicModel
 from engage_pipeline.model.effects.columns import effect_columns, no_effects
 from engage_pipeline.model.effects.fields import Clusters, EffectRows
-from engage_pipeline.model.effects.tables import EFFECTS_FILE, EffectTables, Scores
+from engage_pipeline.model.effects.tables import EFFECTS_FILE, EffectTables, Scores, copy_file
 from engage_pipeline.model.feature_columns import Features
 from engage_pipeline.model.validation_roles import DECIDED
 
@@ -71,4 +70,4 @@ def copy_effects(source: Path, output: Path) -> None:
 
 def _copy(source: Path, pattern: str, output: Path) -> None:
     for path in sorted(source.glob(pattern)):
-        shutil.copyfile(path, output / path.name)
+        copy_file(path, output / path.name)

@@ -11,6 +11,7 @@ A table is cut into record batches of about PART_KEYS keys. A key that no row ha
 """
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ import pyarrow as pa
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.files import atomic
 from engage_pipeline.files.flat_arrays import FlatArray
 from engage_pipeline.files.mapped_arrow import MappedArrow
 from engage_pipeline.model.effects.effects import EFFECTS, Effect, keys_of
@@ -32,7 +34,7 @@ from engage_pipeline.settings.families import EFFECT_FAMILIES
 if TYPE_CHECKING:
     from engage_pipeline.model.effects.keyed_values import Array
 
-EFFECTS_FILE = "effects.json"
+EFFECTS_FILE, _TABLE = "effects.json", ".arrow"
 PART_KEYS = 1 << 20
 HELD_BYTES = 32 << 20
 """The memory of a larger table is given back after look-ups: the next ones read it from the system's cache."""
@@ -48,9 +50,17 @@ _NOTHING = np.zeros(VALUES, np.float32)
 _SCHEMA = pa.schema([("key", pa.uint64()), ("values", pa.list_(pa.float32(), VALUES))])
 
 
+def copy_file(source: Path, target: Path) -> None:
+    """Copies a published file that belongs to effects or to a model of them. A table, which is large, is shared."""
+    if source.suffix == _TABLE:
+        atomic.share(source, target)
+    else:
+        shutil.copyfile(source, target)
+
+
 def table_file(effect: str, prefix: str = "") -> str:
     """Returns the name of the file of an effect."""
-    return f"{prefix}effect_{effect}.arrow"
+    return f"{prefix}effect_{effect}{_TABLE}"
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ and the counters behind them; they keep since when the model predicts, and its s
 here: the rule (decision), and a person's decision (rollback).
 """
 
-import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from engage_pipeline.model.effects.tables import copy_file
 from engage_pipeline.model.promotion.decision import (
     MEAN,
     Decision,
@@ -153,7 +153,7 @@ def _facts(manifest: Manifest, names: set[str]) -> ModelFacts:
 def copy_files(version: Version, draft: Draft) -> None:
     """Copies the content of `version` into `draft`, without a card. Raises UserError naming a damaged file."""
     for name in version.manifest.files.keys() - DESCRIPTIONS:
-        shutil.copyfile(version.path(name), draft.path(name))
+        copy_file(version.path(name), draft.path(name))
 
 
 def now() -> str:

@@ -140,7 +140,7 @@ def _make_folder(folder: Path, version: Manifest) -> None:
     for other in folder.glob(f"{version.version}-*"):
         for name, mark in version.files.items():
             if atomic.damage(other / name, mark, hashed=False) is None and not (target / name).exists():
-                (target / name).hardlink_to(other / name)
+                atomic.share(other / name, target / name)
 
 
 @dataclass(frozen=True)

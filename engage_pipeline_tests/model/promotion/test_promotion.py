@@ -44,7 +44,11 @@ def test_the_first_candidate_predicts(bundles: dict[str, Path], tmp_path: Path) 
     assert made.facts["decision"] == "promoted: no model predicted before"
     assert made.facts["rce"]["candidate"]["mean"] == pytest.approx(mean_rce(bundles["bad"]))
     assert made.facts["rce_at_promotion"] == made.facts["rce"]["candidate"]["mean"]
-    assert made.version == made.facts["candidate"] == store.open("candidate_model").manifest.version
+    candidate = store.open("candidate_model")
+    assert made.version == made.facts["candidate"] == candidate.manifest.version
+    for name in files_of(bundles["bad"]):
+        shared = store.open("trained_model").path(name).samefile(candidate.path(name))
+        assert shared == name.endswith(".arrow"), name  # tables of effects lie on the disk once
 
 
 def test_a_better_candidate_is_promoted(bundles: dict[str, Path], tmp_path: Path) -> None:

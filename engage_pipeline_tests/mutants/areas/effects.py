@@ -236,6 +236,7 @@ MUTATIONS = [
         ('if "coupling" not in values', "if not values"),
         ("np.concatenate([np.zeros(_K), np.diag(covariance)])", "np.zeros(2 * _K)"),
         ("np.repeat(slopes**2, _K, axis=1)", "np.repeat(slopes, _K, axis=1)"),
+        ("if source.suffix == _TABLE:", "if source.suffix != _TABLE:", "model/test_bundle.py"),
         ("if len(rows) == 1 and places:", "if places:"),
         ("np.add.at(variances[0], places, values[:, _K:])", "np.add.at(variances[0], places, values[:, :_K])"),
         ("if not path.is_file():", "if path.is_dir():", TRAINING),

@@ -102,7 +102,7 @@ MUTATIONS = [
             "        current_link.point_to(folder, None)\n        (folder / MANIFEST).unlink(missing_ok=True)\n",
             "        pass\n",
         ),
-        ("(target / name).hardlink_to(other / name)", "pass", TWO),
+        ("atomic.share(other / name, target / name)", "pass", TWO),
         ("self.manifest.created > than.manifest.created", "self.manifest.created < than.manifest.created", LOST),
     ),
     *mutations(
