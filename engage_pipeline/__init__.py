@@ -18,8 +18,11 @@ _MODULES = {
 }
 
 # The OpenMP threads of torch and LightGBM spin while they wait for each other. Beside any other load on the same cores
-# that makes them ten times slower; sleeping costs next to nothing. It must be set before either library is loaded.
+# that makes them ten times slower. But to wake a core that sleeps takes longer than a loop over few rows: two threads
+# that sleep at once grow small trees half as fast as one. So they spin for some 20 us (GCC's OpenMP), and sleep then.
+# It must be set before either library is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def __getattr__(name: str) -> Any:

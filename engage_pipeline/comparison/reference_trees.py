@@ -27,6 +27,7 @@ from engage_pipeline.comparison.reference_rows import (
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import atomic_file
 from engage_pipeline.ingest.facts import SeveralPartsFacts
+from engage_pipeline.machine.shares import threads_of
 from engage_pipeline.model.trees.training import LEAST_LABELS, constant_logit
 from engage_pipeline.numerics.logistic import log_losses, sigmoid
 from engage_pipeline.progress import progress
@@ -77,7 +78,7 @@ def train(rows: TrainingRows, settings: Settings) -> ReferenceTrees:
     """
     import lightgbm
 
-    parameters = PARAMETERS | {"seed": settings.seed, "num_threads": settings.engine.threads or 0}
+    parameters = PARAMETERS | {"seed": settings.seed, "num_threads": threads_of(settings)}
     names: dict[str, Any] = {
         "feature_name": list(REFERENCE_COLUMNS),
         "categorical_feature": [LANGUAGE],

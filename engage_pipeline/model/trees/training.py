@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from engage_pipeline import schema
+from engage_pipeline.machine.shares import threads_of
 from engage_pipeline.machine.threads import on_training_threads
 from engage_pipeline.model.out_of_fold import OutOfFold
 from engage_pipeline.model.trees.folds import HeldOutRows
@@ -142,7 +143,7 @@ def lightgbm_parameters(settings: Settings, rows: int) -> dict[str, Any]:
         "seed": settings.seed,
         "deterministic": True,
         "force_col_wise": True,
-        "num_threads": settings.engine.threads or 0,
+        "num_threads": threads_of(settings),  # left to OpenMP, as many as torch has
         "verbosity": -1,
     }
 

@@ -1,8 +1,10 @@
 """The trees against rows they never saw, against rows they must never read, and against hand arithmetic."""
 
 import json
+import os
 from pathlib import Path
 
+import lightgbm  # noqa: TID253
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -262,6 +264,16 @@ def test_same_bytes_whatever_the_threads(tmp_path: Path, rows_per_tree: int | No
     train(table, tmp_path / "one", tiny_settings(tmp_path, trees=few, engine={"threads": 1}))
     train(table, tmp_path / "two", tiny_settings(tmp_path, trees=few, engine={"threads": 2}))
     assert content(tmp_path / "one") == content(tmp_path / "two")
+
+
+def test_trees_grow_on_all_cores_however_few_threads_torch_trains_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, grow = [], lightgbm.train
+    monkeypatch.setattr(lightgbm, "train", lambda own, *rest, **names: asked.append(own) or grow(own, *rest, **names))
+    settings = tiny_settings(tmp_path, engine={"threads": None}, training_threads=1)
+    train(feature_table(900, 6, validation=True), tmp_path, settings)
+    assert {own["num_threads"] for own in asked} == {len(os.sched_getaffinity(0))}
 
 
 @pytest.mark.parametrize("value", [False, True])

@@ -39,6 +39,7 @@ MUTATIONS = [
         ("if curve[best] >= constant_loss:", "if curve[best] < 0:"),
         ("if min(positives, len(labels) - positives) < LEAST_LABELS:", "if positives < LEAST_LABELS:"),
         (".set_init_score(logits)", ".set_init_score(0 * logits)"),
+        ('"num_threads": threads_of(settings),', '"num_threads": 0,'),
         ('"[num_threads: 0]"', 'r"\\g<0>"'),
         ("_constant_loss(labels[rest], labels[fold])", "_constant_loss(labels[fold], labels[fold])"),
         ("np.log(positives + 0.5)", "np.log(positives)"),
