@@ -2,10 +2,11 @@
 
 About one place in seven is masked, and most of the work is the projection on the vocabulary of 119 547, so the other
 places' logits would be wasted. Projection and cross entropy are computed in blocks of the vocabulary that fit the CPU
-caches; the logits [masked, vocabulary] never exist as a whole. The value is the same.
+caches; the logits [masked, vocabulary] never exist as a whole. The value is the same. Several threads take a block
+each, and what is summed over blocks is summed in their order, so that their number changes no digit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch  # noqa: TID253 - an autograd function is a class of torch; imported only by what trains
@@ -14,6 +15,7 @@ from transformers import PreTrainedModel  # noqa: TID253
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.language.masking import IGNORED
+from engage_pipeline.machine.parallel import in_order
 from engage_pipeline.machine.precision import autocast
 
 _BLOCK = 4096
@@ -35,18 +37,26 @@ def check_architecture(model: PreTrainedModel) -> None:
 
 
 def masked_loss(
-    model: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, *, bf16: bool
+    model: PreTrainedModel,
+    input_ids: Tensor,
+    attention_mask: Tensor,
+    labels: Tensor,
+    *,
+    bf16: bool,
+    blocks_at_once: int = 1,
 ) -> Tensor:
     """Returns the mean cross entropy (nats, fp32 scalar) of the places whose label is not IGNORED; 0 without any.
 
-    `input_ids`, `attention_mask` and `labels` are [rows, places]. Equals the loss of the model's own forward.
+    `input_ids`, `attention_mask` and `labels` are [rows, places]. Equals the loss of the model's own forward. On a CPU
+    `blocks_at_once` threads, each with torch's number of threads, compute a block of the vocabulary each.
     """
     places = labels != IGNORED
     with autocast(model.device, bf16=bf16):
         hidden = model.base_model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         hidden = _HEADS[model.config.model_type](model, hidden[places])
     projection = model.get_output_embeddings()
-    return _ProjectedCrossEntropy.apply(hidden.float(), projection.weight, projection.bias, labels[places], bf16)
+    operands = hidden.float(), projection.weight, projection.bias, labels[places]
+    return _ProjectedCrossEntropy.apply(*operands, bf16, blocks_at_once if model.device.type == "cpu" else 1)
 
 
 class _ProjectedCrossEntropy(torch.autograd.Function):
@@ -56,7 +66,9 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, bf16: bool) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, bf16: bool, blocks_at_once: int
+    ) -> Tensor:
         operand = torch.bfloat16 if bf16 else torch.float32
         rows = hidden.to(operand)
         count = max(len(labels), 1)
@@ -66,16 +78,23 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
             block = weight[start : start + _BLOCK].to(operand)
             return block, torch.addmm(bias[start : start + _BLOCK].to(operand), rows, block.t()).float()
 
-        normaliser = torch.stack([logits(start)[1].logsumexp(1) for start in starts]).logsumexp(0)
+        def sums(start: int) -> Tensor:
+            return logits(start)[1].logsumexp(1)
+
+        normaliser = torch.stack([*_of_blocks(sums, starts, blocks_at_once)]).logsumexp(0)
         chosen = (hidden * weight[labels]).sum(1) + bias[labels]
-        if any(ctx.needs_input_grad):
+        if any(ctx.needs_input_grad) and not torch.is_inference_mode_enabled():
             to_hidden, to_weight, to_bias = torch.zeros_like(hidden), torch.empty_like(weight), torch.empty_like(bias)
-            for start in starts:
+
+            def gradients(start: int) -> Tensor:
                 block, shares = logits(start)
                 shares = shares.sub_(normaliser[:, None]).exp_().div_(count)
                 to_bias[start : start + _BLOCK] = shares.sum(0)
                 to_weight[start : start + _BLOCK] = shares.to(operand).t() @ rows
-                to_hidden += shares.to(operand) @ block
+                return shares.to(operand) @ block
+
+            for own in _of_blocks(gradients, starts, blocks_at_once):
+                to_hidden += own
             to_hidden -= weight[labels] / count
             to_weight.index_add_(0, labels, hidden, alpha=-1 / count)
             to_bias.index_add_(0, labels, torch.full_like(chosen, -1 / count))
@@ -86,4 +105,17 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         to_hidden, to_weight, to_bias = ctx.saved_tensors
         factor = gradients[0]
-        return factor * to_hidden, factor * to_weight, factor * to_bias, None, None
+        return factor * to_hidden, factor * to_weight, factor * to_bias, None, None, None
+
+
+def _of_blocks(work: Callable[[int], Tensor], starts: range, at_once: int) -> Iterator[Tensor]:
+    """Yields `work(start)` of each block, in their order. Gradient mode and torch's number of threads are a thread's
+    own, so each sets them."""
+    threads = torch.get_num_threads()
+
+    def of_block(start: int) -> Tensor:
+        torch.set_num_threads(threads)
+        with torch.no_grad():
+            return work(start)
+
+    return in_order(of_block, starts, at_once)

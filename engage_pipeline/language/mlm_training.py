@@ -24,6 +24,7 @@ from engage_pipeline.language.masked_loss import masked_loss
 from engage_pipeline.language.masking import IGNORED, mask_tokens
 from engage_pipeline.language.ragged import Integers, TokenLists, batches_by_length
 from engage_pipeline.language.resume import History, check_finite, diverged, last_state, load_state, save_state
+from engage_pipeline.machine.shares import trainings_at_once
 from engage_pipeline.progress import LOGGER, Progress, progress
 from engage_pipeline.settings.computing import EncoderSettings
 from engage_pipeline.settings.settings import Settings
@@ -87,7 +88,8 @@ def heldout_loss(model: PreTrainedModel, tweets: TokenLists, settings: Settings,
         )
         count = int((batch["labels"] != IGNORED).sum())
         with torch.inference_mode():
-            loss = masked_loss(model, **{name: value.to(model.device) for name, value in batch.items()}, bf16=bf16)
+            inputs = {name: value.to(model.device) for name, value in batch.items()}
+            loss = masked_loss(model, **inputs, bf16=bf16, blocks_at_once=trainings_at_once(settings))
         total, masked = total + float(loss) * count, masked + count
     return total / max(masked, 1)
 
@@ -121,7 +123,8 @@ class MaskedTrainer(Trainer):
         """Returns the loss of one step; dropout uses the step's own random stream."""
         step = self.run.first + self.state.global_step
         torch.manual_seed(self.run.settings.seed + (step << 31))
-        loss = masked_loss(self.encoder, **inputs, bf16=self.run.bf16)
+        at_once = trainings_at_once(self.run.settings)
+        loss = masked_loss(self.encoder, **inputs, bf16=self.run.bf16, blocks_at_once=at_once)
         value = float(loss.detach())
         if not np.isfinite(value):
             raise UserError(diverged(step, f"the loss is {value}"))

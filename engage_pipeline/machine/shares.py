@@ -46,6 +46,11 @@ def threads_of(settings: Settings) -> int:
     return settings.engine.threads or len(os.sched_getaffinity(0))
 
 
+def trainings_at_once(settings: Settings) -> int:
+    """How many trainings of `training_threads` threads each there are cores for, at least one."""
+    return max(1, threads_of(settings) // settings.training_threads)
+
+
 def shared_limit(limit: str, processes: int) -> str:
     """A `processes`th of a limit such as `70%` or `4GB`."""
     number, unit = _read_limit(limit)

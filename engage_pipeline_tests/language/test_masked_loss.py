@@ -1,3 +1,4 @@
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -96,3 +97,48 @@ def test_unknown_architectures_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match=r"encoder\.model: roberta"):
         check_architecture(model)
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_the_threads_that_compute_the_blocks_change_no_digit(monkeypatch: pytest.MonkeyPatch, bf16: bool) -> None:
+    monkeypatch.setattr(module, "_BLOCK", 700)
+    torch.manual_seed(0)
+    model, found = distilbert(), []
+    for at_once in (1, 3):
+        model.zero_grad()
+        loss = masked_loss(model, **batch(), bf16=bf16, blocks_at_once=at_once)
+        loss.backward()
+        found.append([loss.detach(), *(weight.grad for weight in model.parameters() if weight.grad is not None)])
+    assert len(found[0]) > 10
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+def test_each_thread_has_torch_s_number_of_threads_and_notes_no_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def note(start: int) -> torch.Tensor:
+        seen.append((threading.get_ident(), torch.get_num_threads(), torch.is_grad_enabled()))
+        return torch.tensor(start)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert [int(one) for one in module._of_blocks(note, range(0, 60, 5), 3)] == [*range(0, 60, 5)]
+    finally:
+        torch.set_num_threads(before)
+    threads, counts, gradients = map(set, zip(*seen, strict=True))
+    assert threading.get_ident() not in threads
+    assert (counts, gradients) == ({2}, {False})
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_without_gradients_the_logits_are_computed_once(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    torch.manual_seed(0)
+    model, multiplied, multiply = distilbert(), [], torch.addmm
+    monkeypatch.setattr(torch, "addmm", lambda *operands: multiplied.append(operands) or multiply(*operands))
+    expected = masked_loss(model, **batch(), bf16=False).item()
+    blocks = -(-VOCABULARY // module._BLOCK)
+    assert len(multiplied) == 2 * blocks
+    with torch.inference_mode():
+        assert masked_loss(model, **batch(), bf16=False, blocks_at_once=at_once).item() == expected
+    assert len(multiplied) == 3 * blocks

@@ -4,7 +4,13 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.machine.memory import machine_memory
-from engage_pipeline.machine.shares import memory_bytes, settings_of_one, shared_by_size, shared_limit
+from engage_pipeline.machine.shares import (
+    memory_bytes,
+    settings_of_one,
+    shared_by_size,
+    shared_limit,
+    trainings_at_once,
+)
 from engage_pipeline_tests.samples import tiny_settings
 
 
@@ -47,3 +53,9 @@ def test_a_memory_limit_in_bytes(limit: str, expected: int) -> None:
 
 def test_a_memory_limit_as_a_share_of_the_machine() -> None:
     assert memory_bytes("25%") == pytest.approx(machine_memory() / 4, rel=0.01)
+
+
+@pytest.mark.parametrize(("threads", "of_each", "expected"), [(8, 1, 8), (8, 3, 2), (2, 4, 1)])
+def test_trainings_share_the_cores(tmp_path: Path, threads: int, of_each: int, expected: int) -> None:
+    settings = tiny_settings(tmp_path, engine={"threads": threads}, training_threads=of_each)
+    assert trainings_at_once(settings) == expected

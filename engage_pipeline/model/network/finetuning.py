@@ -18,7 +18,7 @@ import torch  # noqa: TID253 - nothing light imports this module
 from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.machine.parallel import in_order
-from engage_pipeline.machine.shares import memory_bytes, threads_of
+from engage_pipeline.machine.shares import memory_bytes, trainings_at_once
 from engage_pipeline.machine.threads import on_training_threads
 from engage_pipeline.model import validation_roles
 from engage_pipeline.model.network.buffer import RowBuffer
@@ -153,7 +153,7 @@ def _at_once(fits: Sequence[_Fit], features: Path, accelerator: "Accelerator", s
         return 1
     rows = min(pq.read_metadata(features).num_rows, BUFFER_ROWS)
     held = memory_bytes(settings.engine.memory_limit) // 4 // (ROW_BYTES * max(rows, 1))
-    return max(1, min(threads_of(settings) // settings.training_threads, held, len(fits)))
+    return max(1, min(trainings_at_once(settings), held, len(fits)))
 
 
 def finetuning_plan(

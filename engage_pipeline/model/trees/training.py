@@ -41,6 +41,8 @@ LEAST_LABELS = 10
 IMPORTANT_COLUMNS = 30
 MAX_BINS = 63
 """Bins of a column: rows are few beside 255, and so are the columns whose finer steps matter."""
+ROWS_A_THREAD = 10_000
+"""Threads with fewer rows each wait for one another longer than they work. OpenMP's own number is that of torch."""
 
 
 def trees_file(target: str, prefix: str = "") -> str:
@@ -143,7 +145,7 @@ def lightgbm_parameters(settings: Settings, rows: int) -> dict[str, Any]:
         "seed": settings.seed,
         "deterministic": True,
         "force_col_wise": True,
-        "num_threads": threads_of(settings),  # left to OpenMP, as many as torch has
+        "num_threads": min(threads_of(settings), max(1, rows // ROWS_A_THREAD)),
         "verbosity": -1,
     }
 

@@ -4,7 +4,6 @@ import json
 import os
 from pathlib import Path
 
-import lightgbm  # noqa: TID253
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,13 +11,15 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.machine.threads import training_threads
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, EFFECT_LOGITS, no_effects
 from engage_pipeline.model.out_of_fold import OUT_OF_FOLD
+from engage_pipeline.model.trees import training
 from engage_pipeline.model.trees.inputs import COLUMNS, LANGUAGE, LOGITS, TreeInputs
 from engage_pipeline.model.trees.rows import LogitSource
 from engage_pipeline.model.trees.scoring import TreeScorer
 from engage_pipeline.model.trees.start import BelowTrees, fit_start
-from engage_pipeline.model.trees.training import LEAST_LABELS, train_trees, trees_file
+from engage_pipeline.model.trees.training import LEAST_LABELS, lightgbm_parameters, train_trees, trees_file
 from engage_pipeline.model.validation_roles import DECIDED
 from engage_pipeline.settings.families import DEFAULT_FAMILIES, FURTHER_FAMILIES, REFERENCE_FAMILIES
 from engage_pipeline.settings.settings import Settings
@@ -259,21 +260,23 @@ def test_every_other_row_matters(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows_per_tree", [None, 400])
-def test_same_bytes_whatever_the_threads(tmp_path: Path, rows_per_tree: int | None) -> None:
+def test_same_bytes_whatever_the_threads(
+    tmp_path: Path, rows_per_tree: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table, few = feature_table(900, 6, validation=True), {"n_estimators": 4, "rows_per_tree": rows_per_tree}
     train(table, tmp_path / "one", tiny_settings(tmp_path, trees=few, engine={"threads": 1}))
+    monkeypatch.setattr(training, "ROWS_A_THREAD", 100)
     train(table, tmp_path / "two", tiny_settings(tmp_path, trees=few, engine={"threads": 2}))
     assert content(tmp_path / "one") == content(tmp_path / "two")
 
 
-def test_trees_grow_on_all_cores_however_few_threads_torch_trains_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked, grow = [], lightgbm.train
-    monkeypatch.setattr(lightgbm, "train", lambda own, *rest, **names: asked.append(own) or grow(own, *rest, **names))
-    settings = tiny_settings(tmp_path, engine={"threads": None}, training_threads=1)
-    train(feature_table(900, 6, validation=True), tmp_path, settings)
-    assert {own["num_threads"] for own in asked} == {len(os.sched_getaffinity(0))}
+def test_trees_of_many_rows_grow_on_all_cores_and_few_on_one_whatever_torch_trains_on(tmp_path: Path) -> None:
+    settings, cores = tiny_settings(tmp_path, engine={"threads": None}, training_threads=1), os.sched_getaffinity(0)
+    with training_threads(settings):
+        assert lightgbm_parameters(settings, 10_000 * len(cores))["num_threads"] == len(cores)
+        assert [lightgbm_parameters(settings, rows)["num_threads"] for rows in (9, 19_999)] == [1, 1]
+    limited = tiny_settings(tmp_path, engine={"threads": 1})
+    assert lightgbm_parameters(limited, 1_000_000)["num_threads"] == 1
 
 
 @pytest.mark.parametrize("value", [False, True])

@@ -70,6 +70,10 @@ MUTATIONS = [
         ("factor = gradients[0]", "factor = 1.0"),
         ("(normaliser - chosen).sum() / count", "(normaliser - chosen).sum()"),
         ("count = max(len(labels), 1)", "count = len(labels)"),
+        (" and not torch.is_inference_mode_enabled()", ""),
+        ("        torch.set_num_threads(threads)\n", ""),
+        ("        with torch.no_grad():\n", "        with torch.enable_grad():\n"),
+        ("in_order(of_block, starts, at_once)", "in_order(of_block, starts[::-1], at_once)"),
     ),
     *mutations(
         "language",

@@ -92,6 +92,7 @@ MUTATIONS = [
         "machine/test_shares.py",
         ("key=lambda place: -sizes[place]", "key=lambda place: sizes[place]"),
         ("number / processes", "number"),
+        ("threads_of(settings) // settings.training_threads", "threads_of(settings)"),
         ("(loads[share], len(shares[share]))", "loads[share]"),
     ),
 ]
