@@ -77,7 +77,8 @@ class Settings(SettingsSection):
         4,
         ge=1,
         description="Threads for training encoder and networks, in each process, independent of `engine.threads` and "
-        "the cores: another number gives other last digits. Small ones train fastest on one.",
+        "the cores: another number gives other last digits. Small ones train fastest on one: with cores for more, "
+        "several networks, or blocks of the encoder's vocabulary, are computed at a time, which changes no digit.",
     )
     max_n_parts: int | None = Field(None, ge=1, description="Training parts used, in order of name; null = all.")
     max_n_parts_in_memory: int = Field(
