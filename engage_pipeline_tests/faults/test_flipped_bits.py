@@ -121,6 +121,28 @@ def test_who_reads_it_stops_with_the_line_and_making_it_again_mends_it(store: Ar
 
 
 @pytest.mark.long
+def test_the_lines_about_a_table_that_three_artifacts_share_lead_to_the_one_that_makes_it(
+    store: ArtifactStore,
+) -> None:
+    chain = ["trained_model", "candidate_model", "engagement_effects"]
+    file, before = "effect_viewer.arrow", store.open("submission").manifest.version
+    with nursery(store.root.parent / "config.yaml") as children:
+        for name in ("candidate_model", "trained_model"):  # a copied world shares nothing
+            assert children.make(name).failure is None
+        path = store.open("trained_model").path(file)
+        flip(path, 4 * path.stat().st_size)
+        for reader, damaged in zip(["submission", *chain[:-1]], chain, strict=True):
+            failure = children.make(reader).failure
+            assert failure is not None, reader
+            assert failure.startswith(f"{reader}: {store.folder(damaged)}/"), failure
+            problem = f"damaged: its SHA-256 differs from the manifest's; materialize {damaged} again"
+            assert failure.endswith(f"/{file}: {problem}"), failure
+        for name in [*reversed(chain), "submission"]:
+            assert children.make(name).failure is None
+    assert store.open("submission").manifest.version == before
+
+
+@pytest.mark.long
 def test_a_run_decides_on_no_model_while_the_manifest_of_the_one_before_is_damaged(world: Path) -> None:
     config = world / "config.yaml"
     store = worlds.store_of(config)
