@@ -53,13 +53,23 @@ def measure(kind: str, stage: str, world: World) -> Measurement:
 
 def measure_once(kind: str, stage: str, world: World, kept: Path) -> Measurement:
     """What `measure` gives, or gave before: it is noted in the folder `kept`."""
-    note = kept / f"{world.rows}-{world.threads}-{stage}-{kind}.json"
+    note = note_of(kind, stage, world.rows, world.threads, kept)
     if note.exists():
-        return Measurement(**json.loads(note.read_text(encoding="utf-8")))
+        return noted(note)
     found = measure(kind, stage, world)
     with atomic_file(note) as path:
         path.write_text(json.dumps(asdict(found)), encoding="utf-8")
     return found
+
+
+def note_of(kind: str, stage: str, rows: int, threads: int, kept: Path) -> Path:
+    """Where the folder `kept` has a measurement, if it has one."""
+    return kept / f"{rows}-{threads}-{stage}-{kind}.json"
+
+
+def noted(note: Path) -> Measurement:
+    """The measurement of a note."""
+    return Measurement(**json.loads(note.read_text(encoding="utf-8")))
 
 
 def measure_here(kind: str, stage: str, world: World) -> Measurement:
