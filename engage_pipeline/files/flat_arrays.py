@@ -19,6 +19,7 @@ class FlatArray:
         self.path, self.dtype = path, np.dtype(dtype)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         weakref.finalize(self, os.close, self._file)
+        self._mapped: np.ndarray | None = None
 
     @classmethod
     def empty(cls, path: Path, dtype: np.dtype | type, size: int = 0) -> Self:
@@ -35,6 +36,8 @@ class FlatArray:
 
     def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Returns the elements `start` … `stop` - 1, by default all. Raises EOFError if there are fewer."""
+        if self._mapped is not None:
+            return self._mapped[start:stop]
         found = np.empty((len(self) if stop is None else stop) - start, self.dtype)
         rest, offset = found.reshape(-1).view(np.uint8).data, start * self.dtype.itemsize
         while rest:
@@ -43,6 +46,13 @@ class FlatArray:
                 raise EOFError(f"{self.path}: ends before element {stop}")
             rest, offset = rest[count:], offset + count
         return found
+
+    def map(self) -> None:
+        """Lets reads be no copies any more, for an array that is read often and stays as it is."""
+        if len(self):
+            # Not read-only: compiled loops would be compiled for such arrays too.
+            mapped = np.memmap(self.path, self.dtype.base, mode="r+", shape=(len(self), *self.dtype.shape))
+            self._mapped = np.asarray(mapped)
 
     def write(self, start: int, values: np.ndarray) -> None:
         """Writes `values` [m] over the elements from `start` on."""

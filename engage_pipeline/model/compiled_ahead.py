@@ -27,6 +27,7 @@ from engage_pipeline.model.effects import kernels
 from engage_pipeline.model.effects.effects import EFFECTS
 from engage_pipeline.model.effects.fields import EffectRows
 from engage_pipeline.model.effects.fitting import Fit
+from engage_pipeline.model.effects.marginals import marginal_logits
 from engage_pipeline.model.effects.nesting import find_nested
 from engage_pipeline.model.effects.numbering import build_design
 from engage_pipeline.model.effects.openings import openings_of
@@ -123,7 +124,7 @@ def _fit(folder: Path) -> None:
     for _ in range(2):
         fit.sweep()
     for block in design.blocks():
-        fit.scores(block)
+        marginal_logits(*fit.scores(block), fit.coupling)
     for dtype in (np.float32, np.float64):  # sums of many and of few cells
         sums, moves = np.zeros((1, kernels.N_SUMS), dtype), np.zeros((1, kernels.K), np.float32)
         kernels.sum_cells(np.zeros(1, np.int64), sums, moves, np.zeros((1, kernels.N_SUMS)))

@@ -45,3 +45,21 @@ def test_what_is_not_there_is_not_read(tmp_path: Path) -> None:
     array = FlatArray.empty(tmp_path / "array", np.int64, 3)
     with pytest.raises(EOFError, match="ends before element 5"):
         array.read(2, 5)
+
+
+@pytest.mark.parametrize("dtype", [np.dtype(np.int32), np.dtype((np.float64, (3,))), RECORD])
+def test_mapped_arrays_are_read_without_a_copy_and_see_what_is_written(dtype: np.dtype, tmp_path: Path) -> None:
+    array = FlatArray.empty(tmp_path / "array", dtype, 20)
+    array.map()
+    before = array.read(3, 7)
+    array.write(4, np.ones(2, dtype.base).repeat(dtype.shape[0] if dtype.shape else 1).reshape(2, *dtype.shape))
+    assert np.shares_memory(before, array.read())
+    assert array.read(3, 7).tobytes() == FlatArray(array.path, dtype).read(3, 7).tobytes() != bytes(before.nbytes)
+    assert (before.dtype, before.shape) == (dtype.base, (4, *dtype.shape))
+    assert before.flags.writeable  # one type for compiled loops
+
+
+def test_an_empty_array_can_be_mapped(tmp_path: Path) -> None:
+    array = FlatArray.empty(tmp_path / "array", np.int64)
+    array.map()
+    assert len(array.read()) == 0

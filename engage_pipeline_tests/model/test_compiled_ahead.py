@@ -19,7 +19,7 @@ from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.graphs import common_followers
 from engage_pipeline.interactions.shards import similar_sums, table_sums
 from engage_pipeline.language import state_sums, token_counts, token_vectors, token_weights
-from engage_pipeline.model.effects import children, kernels, nesting, openings
+from engage_pipeline.model.effects import children, kernels, marginals, nesting, openings
 from engage_pipeline.model.network import half_products, row_steps
 from engage_pipeline.model.network.member_linear import MemberLinear
 from engage_pipeline.model.network.single_row import SparseFirstLayer
@@ -54,8 +54,8 @@ half_products.HalfMemberLinear(MemberLinear(2, 5, 3).bfloat16())(torch.zeros(1, 
 SparseFirstLayer(torch.nn.Linear(5, 3).bfloat16(), torch.zeros(1, 5))(torch.ones(1, 5))
 network = new_network()
 learn(network, by_row(network), range(3))
-modules = children, common_followers, distinct, half_products, kernels, nesting, openings, plain_lines, row_steps
-modules += fasthash, look_ups, similar_sums, state_sums, table_sums, token_counts
+modules = children, common_followers, distinct, half_products, kernels, marginals, nesting, openings
+modules += plain_lines, row_steps, fasthash, look_ups, similar_sums, state_sums, table_sums, token_counts
 for module in modules:
     for name, function in vars(module).items():
         if hasattr(function, "py_func"):
@@ -71,7 +71,7 @@ def test_a_run_compiles_nothing_that_was_not_compiled_ahead(tmp_path: Path) -> N
     command = [sys.executable, "-c", FIT, str(tmp_path / "fit")]
     done = subprocess.run(command, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
     found = {name: (int(hits), int(misses)) for name, hits, misses in map(str.split, done.stdout.splitlines())}
-    assert len(found) == 33
+    assert len(found) == 34
     for name, (hits, misses) in found.items():
         assert hits > 0, name
         assert misses == 0, name

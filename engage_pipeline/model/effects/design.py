@@ -111,6 +111,14 @@ class Design:
                 sizes |= zip(term.effects, term.sizes, strict=True)
         return [sizes[effect] for effect in range(len(sizes))]
 
+    def map(self) -> None:
+        """Maps the files: a sweep reads them several times, and nothing writes them."""
+        for term in self.terms:
+            term.codes.map()
+            if isinstance(term, LocalTerm) and term.scale is not None:
+                term.scale.map()
+        self.facts.map()
+
     def blocks(self) -> Iterator[Block]:
         """Yields the blocks that have rows."""
         for number in np.flatnonzero(np.diff(self.starts)).tolist():

@@ -3,14 +3,16 @@
 import numpy as np
 
 from engage_pipeline import schema
+from engage_pipeline.numerics.compilation import compiled
 from engage_pipeline.numerics.logistic import sigmoid
 
 RAREST_FIRST = tuple(schema.TARGETS.index(name) for name in ("retweet_with_comment", "reply", "retweet", "like"))
 """The order in which engagements depend on each other (module coupling), as places in TARGETS: the probability of a
 rare one then is a sum of few terms."""
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
-_LEAST = 1e-300
-_AT_ONCE = 2048
+_SHARES = _WEIGHTS / _WEIGHTS.sum()
+_LEAST, _FARTHEST = 1e-300, 300.0
+_AT_ONCE = 1024
 """So many rows are worked on at a time, so that what is computed of them stays in the cache."""
 _STATES = [place for place in range(len(RAREST_FIRST)) for _ in range(1 << place)]
 _OWNERS = np.array([RAREST_FIRST[place] for place in _STATES])
@@ -38,7 +40,7 @@ def integrated_logits(means: np.ndarray, variances: np.ndarray) -> np.ndarray:
     deviations = np.sqrt(variances)
     signs = np.where(means > 0, -1.0, 1.0)  # of the rarer side, which keeps its digits
     chance = np.zeros_like(means)
-    for node, weight in zip(_NODES.tolist(), (_WEIGHTS / _WEIGHTS.sum()).tolist(), strict=True):
+    for node, weight in zip(_NODES.tolist(), _SHARES.tolist(), strict=True):
         chance += weight * sigmoid(signs * means + deviations * node)
     return signs * (np.log(np.maximum(chance, _LEAST)) - np.log1p(-chance))
 
@@ -52,13 +54,32 @@ def marginal_logits(means: np.ndarray, variances: np.ndarray, coupling: np.ndarr
     if len(means) > _AT_ONCE:
         parts = [slice(start, start + _AT_ONCE) for start in range(0, len(means), _AT_ONCE)]
         return np.concatenate([marginal_logits(means[part], variances[part], coupling) for part in parts])
-    shifts = (coupling[_OWNERS] * _EARLIER).sum(axis=1)
-    logits = integrated_logits(means[:, _OWNERS] + shifts, variances[:, _OWNERS])
-    happens, fails = sigmoid(logits), sigmoid(-logits)
-    found, states = np.empty_like(means), np.ones((len(means), 1))
+    turned, deviations = means.T.copy()[:, np.newaxis], np.sqrt(variances.T.copy())[:, np.newaxis]
+    logits = turned + deviations * _NODES[:, np.newaxis]
+    against = np.exp(np.clip(-logits, -_FARTHEST, _FARTHEST))  # by numpy, which takes many at a time
+    happens, fails = np.zeros((2, len(_STATES), len(means)))
+    _add_chances(against, np.exp(-(coupling[_OWNERS] * _EARLIER).sum(axis=1)), happens, fails)
+    found, states = np.empty_like(means), np.ones((1, len(means)))
     for place, target in enumerate(RAREST_FIRST):
         own = slice((1 << place) - 1, (2 << place) - 1)
-        with_it, without = states * happens[:, own], states * fails[:, own]
-        found[:, target] = np.log(with_it.sum(axis=1)) - np.log(without.sum(axis=1))
-        states = np.concatenate([without, with_it], axis=1)
+        with_it, without = states * happens[own], states * fails[own]
+        found[:, target] = np.log(with_it.sum(axis=0)) - np.log(without.sum(axis=0))
+        states = np.concatenate([without, with_it])
     return found
+
+
+@compiled(error_model="numpy")
+def _add_chances(against: np.ndarray, factors: np.ndarray, happens: np.ndarray, fails: np.ndarray) -> None:
+    """Adds the mean probability that each of _OWNERS happens, and that it does not, to float64 [15, n].
+
+    `against` [4, 9, n] are the odds against each engagement at each node; those of a state are its `factors` [15] as
+    large. Both are sums of positive numbers, which keep their digits however rare one is.
+    """
+    for state in range(len(happens)):
+        for node in range(len(_SHARES)):
+            own = against[_OWNERS[state], node]
+            for row in range(len(own)):
+                odds = own[row] * factors[state]
+                chance = _SHARES[node] / (1 + odds)
+                happens[state, row] += chance
+                fails[state, row] += odds * chance

@@ -78,6 +78,7 @@ def train_effects(
             raise UserError(f"{validation}: no row to fit effects to")
         design, keys = build_design(rows.shards, effects, folder / "all", threads_of(settings))
         shutil.rmtree(folder / "rows")
+        design.map()
         columns = no_effects(rows.n_validation)
         # Closed if writing fails: else fits would go on, in files of a folder that is removed.
         with closing(_fits(rows, design, effects, folder, columns, settings)) as fits:

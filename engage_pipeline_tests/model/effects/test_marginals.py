@@ -86,3 +86,20 @@ def test_the_rarest_engagement_depends_on_none_and_the_most_frequent_on_all() ->
 def test_log_odds_stay_finite_however_large() -> None:
     means = np.array([[-900.0, 900.0, -900.0, 900.0]])
     assert np.isfinite(marginal_logits(means, np.ones((1, 4)), np.full((4, 4), -50.0))).all()
+
+
+def test_far_log_odds_stay_far() -> None:
+    """Where powers of e would be infinite."""
+    means = np.array([[-1000.0, -200.0, 200.0, 1000.0]])
+    found = marginal_logits(means, np.zeros((1, 4)), np.zeros((4, 4)))
+    assert found[0] == pytest.approx([-300.0, -200.0, 200.0, 300.0])
+
+
+def test_rows_are_alike_whatever_stands_beside_them() -> None:
+    """More than are worked on at a time."""
+    rng = np.random.default_rng(3)
+    means, variances, coupling = rng.normal(0, 3, (2049, 4)), rng.random((2049, 4)), rng.normal(0, 1, (4, 4))
+    found = marginal_logits(means, variances, coupling)
+    assert found.shape == (2049, 4)
+    for row in (0, 1023, 1024, 2048):
+        assert found[row] == pytest.approx(marginal_logits(means[[row]], variances[[row]], coupling)[0], rel=1e-12)
