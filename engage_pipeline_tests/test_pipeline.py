@@ -19,8 +19,9 @@ from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.effects.scoring import EffectScorer
 from engage_pipeline.settings.families import COUNTER_FAMILIES, DEFAULT_FAMILIES, FAMILY_NAMES, SCORED_FILE
 from engage_pipeline.settings.settings import load_settings
-from engage_pipeline.store.manifests import label
+from engage_pipeline.store.manifests import label, read_manifest
 from engage_pipeline.store.plan import Step
+from engage_pipeline.store.publishing import MANIFEST
 from engage_pipeline.submission.predict import predict
 from engage_pipeline_tests import worlds
 from engage_pipeline_tests.dying import dying_engage
@@ -71,6 +72,15 @@ def test_a_second_run_makes_nothing(finished_world: Path) -> None:
     assert worlds.run(finished_world / "config.yaml") == []
 
 
+def assert_manifests_are_as_parsed(folder: Path) -> None:
+    """What is kept of those that were read: nobody may have changed it."""
+    paths = list(folder.rglob(MANIFEST))
+    assert len(paths) > len(ARTIFACTS)
+    for path in paths:
+        content = path.read_bytes()
+        assert read_manifest(content, path.parent) == read_manifest.__wrapped__(content, path.parent)
+
+
 def test_a_new_part_costs_its_ingest_and_the_recount(world: Path) -> None:
     worlds.run(world / "config.yaml")
     parts = world / "raw" / "train"
@@ -80,6 +90,7 @@ def test_a_new_part_costs_its_ingest_and_the_recount(world: Path) -> None:
     assert {"interaction_counts", "author_similarity", "interaction_features/part-00000"} <= set(made)
     assert not {"validation_tweets", "validation_counts", "finetuned_encoder", "emde_sketches"} & set(made)
     assert worlds.run(world / "config.yaml") == []
+    assert_manifests_are_as_parsed(world)
 
 
 def test_a_part_whose_time_alone_changed_is_not_read_again(world: Path) -> None:

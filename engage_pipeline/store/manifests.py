@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +82,15 @@ def split_label(text: str) -> tuple[str, str | None]:
 
 
 _MANIFEST = TypeAdapter(Manifest)
+_KEPT = 1024
 
 
+@lru_cache(_KEPT)
 def read_manifest(content: bytes, folder: Path) -> Manifest:
-    """Parses the content of a manifest file in the folder of an artifact.
+    """Parses the content of a manifest file in the folder of an artifact; what it returns must not be changed.
 
-    Raises ValueError if it is not a manifest, was changed since it was written, belongs to another artifact, or names a
-    file outside its folder.
+    Those parsed last are kept: a run reads each some thirty times. Raises ValueError if it is not a manifest, was
+    changed since it was written, belongs to another artifact, or names a file outside its folder.
     """
     manifest = _MANIFEST.validate_json(content, strict=True)
     values = json.loads(content)

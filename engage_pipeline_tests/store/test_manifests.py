@@ -26,3 +26,17 @@ def test_no_bit_changes_unseen(tmp_path: Path) -> None:
         changed[bit // 8] ^= 1 << bit % 8
         with pytest.raises(ValueError):
             read_manifest(bytes(changed), folder)
+
+
+def test_the_same_bytes_are_parsed_once(tmp_path: Path) -> None:
+    store = bare_store(tiny_settings(tmp_path))
+    with store.publish("test_tweets"):
+        pass
+    folder = store.folder("test_tweets")
+    content = (folder / MANIFEST).read_bytes()
+    manifest = read_manifest(content, folder)
+    assert read_manifest(bytes(bytearray(content)), folder) is manifest
+    other = replace(manifest, rows=7).to_json().encode()
+    assert read_manifest(other, folder).rows == 7
+    with pytest.raises(ValueError, match="of another artifact"):
+        read_manifest(content, folder.with_name("tweet_parts"))

@@ -145,6 +145,7 @@ MUTATIONS = [
             "manifest = _MANIFEST.validate_json(content, strict=True)",
             "manifest = _MANIFEST.validate_json(content, strict=False)",
         ),
+        ("@lru_cache(_KEPT)", "@lru_cache(0)", "store/test_manifests.py"),
     ),
     *mutations(
         "keeping",
