@@ -30,6 +30,11 @@ def test_seconds_of_a_row_are_shown_as_rates_unless_they_are_long() -> None:
     )
 
 
+def test_models_of_hidden_1500_replace_none_of_the_demo() -> None:
+    assert {in_turn.world_of(stage, 9) for stage in ("ingest", "predict", "one_row", "engagement_trees")} == {"9"}
+    assert {in_turn.world_of(stage, 9) for stage in ("network_loss", "predict_1500", "one_row_1500")} == {"9-1500"}
+
+
 def test_a_wrong_stage_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         in_turn.main(["--before", ".", "--folder", ".", "--stages", "from_nothing,ingest,nothing"])

@@ -112,7 +112,7 @@ class Design:
         return [sizes[effect] for effect in range(len(sizes))]
 
     def map(self) -> None:
-        """Maps the files: a sweep reads them several times, and nothing writes them."""
+        """Maps the files, which a sweep reads several times; what is read then counts as memory of this process."""
         for term in self.terms:
             term.codes.map()
             if isinstance(term, LocalTerm) and term.scale is not None:

@@ -46,7 +46,8 @@ _ROW_BYTES, _LEAST_BYTES = 1_000, 4_000_000
 """Bytes of disk a row while effects are fitted, and of the last blocks of files: for the message of a full disk."""
 _HELD_BYTES = 65
 """Bytes of memory a row of a fit, with the keys of viewers. Beyond a quarter of engine.memory_limit for _LEAST_HELD
-fits, they are in files, but for as many arrays of rows as that quarter holds of the fit that sweeps."""
+fits, they are in files, but for as many arrays of rows as that quarter holds of the fit that sweeps; else the design is
+mapped."""
 _LEAST_HELD = 2
 """Fits that are held beside those that run."""
 _MORE = 4
@@ -78,7 +79,6 @@ def train_effects(
             raise UserError(f"{validation}: no row to fit effects to")
         design, keys = build_design(rows.shards, effects, folder / "all", threads_of(settings))
         shutil.rmtree(folder / "rows")
-        design.map()
         columns = no_effects(rows.n_validation)
         # Closed if writing fails: else fits would go on, in files of a folder that is removed.
         with closing(_fits(rows, design, effects, folder, columns, settings)) as fits:
@@ -126,6 +126,8 @@ def _fits(
     threads, most = threads_of(settings), memory_bytes(settings.engine.memory_limit) // 4
     held, responses = most // (len(design) * _HELD_BYTES), most // (len(design) * ROW.itemsize)
     state = folder if held < _LEAST_HELD else None
+    if state is None:
+        design.map()
     at_once = max(1, min(threads, held - _LEAST_HELD, len(rows.folds) + 1))
     nested = find_nested(design, effects, folder / "nested", threads)
     sweeps = settings.effects.sweeps
