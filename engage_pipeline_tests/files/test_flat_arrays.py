@@ -60,6 +60,8 @@ def test_mapped_arrays_are_read_without_a_copy_and_see_what_is_written(dtype: np
 
 
 def test_an_empty_array_can_be_mapped(tmp_path: Path) -> None:
-    array = FlatArray.empty(tmp_path / "array", np.int64)
+    array = FlatArray.empty(tmp_path / "array", np.uint8)
     array.map()
-    assert len(array.read()) == 0
+    assert len(array) == len(array.read()) == 0
+    array.append(np.ones(2, np.uint8))
+    assert array.read().tolist() == [1, 1]

@@ -31,6 +31,11 @@ def test_where_all_is_known_the_log_odds_stay_however_large() -> None:
     assert integrated_logits(means, np.zeros((2, 4))) == pytest.approx(means, rel=1e-9, abs=1e-9)
 
 
+def test_log_odds_stay_finite_where_no_double_has_the_probability() -> None:
+    found = integrated_logits(np.array([[-2000.0, 2000.0]]), np.ones((1, 2)))
+    assert found[0] == pytest.approx(np.log([1e-300, 1e300]))
+
+
 def test_both_signs_are_alike() -> None:
     rng = np.random.default_rng(1)
     means, variances = rng.normal(0, 20, (50, 4)), rng.random((50, 4)) * 4

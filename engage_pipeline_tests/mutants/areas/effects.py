@@ -256,7 +256,6 @@ MUTATIONS = [
         "files/test_flat_arrays.py",
         ("            return self._mapped[start:stop]", "            return self._mapped[start:stop].copy()"),
         ("        if len(self):\n            # Not", "        if True:\n            # Not"),
-        ('mode="r+"', 'mode="c"'),
     ),
     *mutations(
         "effects",
