@@ -19,7 +19,7 @@ from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.graphs import common_followers
 from engage_pipeline.interactions.shards import similar_sums, table_sums
 from engage_pipeline.language import state_sums, token_counts, token_vectors, token_weights
-from engage_pipeline.model.effects import children, kernels, marginals, nesting, openings
+from engage_pipeline.model.effects import chances, children, kernels, nesting, openings
 from engage_pipeline.model.network import half_products, row_steps
 from engage_pipeline.model.network.member_linear import MemberLinear
 from engage_pipeline.model.network.single_row import SparseFirstLayer
@@ -54,7 +54,7 @@ half_products.HalfMemberLinear(MemberLinear(2, 5, 3).bfloat16())(torch.zeros(1, 
 SparseFirstLayer(torch.nn.Linear(5, 3).bfloat16(), torch.zeros(1, 5))(torch.ones(1, 5))
 network = new_network()
 learn(network, by_row(network), range(3))
-modules = children, common_followers, distinct, half_products, kernels, marginals, nesting, openings
+modules = chances, children, common_followers, distinct, half_products, kernels, nesting, openings
 modules += plain_lines, row_steps, fasthash, look_ups, similar_sums, state_sums, table_sums, token_counts
 for module in modules:
     for name, function in vars(module).items():

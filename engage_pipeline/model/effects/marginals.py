@@ -3,7 +3,6 @@
 import numpy as np
 
 from engage_pipeline import schema
-from engage_pipeline.numerics.compilation import compiled
 from engage_pipeline.numerics.logistic import sigmoid
 
 RAREST_FIRST = tuple(schema.TARGETS.index(name) for name in ("retweet_with_comment", "reply", "retweet", "like"))
@@ -51,6 +50,8 @@ def marginal_logits(means: np.ndarray, variances: np.ndarray, coupling: np.ndarr
     `means` and `variances` [n, 4] are those of the log-odds without `coupling` [4, 4], of which engagement y of a row
     adds element [e, y] to e. What is not known of one engagement is taken as independent of what is not of another.
     """
+    from engage_pipeline.model.effects.chances import add_chances  # numba takes a second to load
+
     if len(means) > _AT_ONCE:
         parts = [slice(start, start + _AT_ONCE) for start in range(0, len(means), _AT_ONCE)]
         return np.concatenate([marginal_logits(means[part], variances[part], coupling) for part in parts])
@@ -58,7 +59,8 @@ def marginal_logits(means: np.ndarray, variances: np.ndarray, coupling: np.ndarr
     logits = turned + deviations * _NODES[:, np.newaxis]
     against = np.exp(np.clip(-logits, -_FARTHEST, _FARTHEST))  # by numpy, which takes many at a time
     happens, fails = np.zeros((2, len(_STATES), len(means)))
-    _add_chances(against, np.exp(-(coupling[_OWNERS] * _EARLIER).sum(axis=1)), happens, fails)
+    factors = np.exp(-(coupling[_OWNERS] * _EARLIER).sum(axis=1))
+    add_chances(against, _OWNERS, factors, _SHARES, happens, fails)
     found, states = np.empty_like(means), np.ones((1, len(means)))
     for place, target in enumerate(RAREST_FIRST):
         own = slice((1 << place) - 1, (2 << place) - 1)
@@ -66,20 +68,3 @@ def marginal_logits(means: np.ndarray, variances: np.ndarray, coupling: np.ndarr
         found[:, target] = np.log(with_it.sum(axis=0)) - np.log(without.sum(axis=0))
         states = np.concatenate([without, with_it])
     return found
-
-
-@compiled(error_model="numpy")
-def _add_chances(against: np.ndarray, factors: np.ndarray, happens: np.ndarray, fails: np.ndarray) -> None:
-    """Adds the mean probability that each of _OWNERS happens, and that it does not, to float64 [15, n].
-
-    `against` [4, 9, n] are the odds against each engagement at each node; those of a state are its `factors` [15] as
-    large. Both are sums of positive numbers, which keep their digits however rare one is.
-    """
-    for state in range(len(happens)):
-        for node in range(len(_SHARES)):
-            own = against[_OWNERS[state], node]
-            for row in range(len(own)):
-                odds = own[row] * factors[state]
-                chance = _SHARES[node] / (1 + odds)
-                happens[state, row] += chance
-                fails[state, row] += odds * chance

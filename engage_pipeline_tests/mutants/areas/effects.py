@@ -259,6 +259,14 @@ MUTATIONS = [
     ),
     *mutations(
         "effects",
+        "model/effects/chances.py",
+        "model/effects/test_marginals.py",
+        ("own[row] * factors[state]", "own[row]"),
+        ("shares[node] / (1 + odds)", "shares[0] / (1 + odds)"),
+        ("fails[state, row] += odds * chance", "fails[state, row] += 1 - chance"),
+    ),
+    *mutations(
+        "effects",
         "model/effects/marginals.py",
         "model/effects/test_marginals.py",
         ("deviations * node", "variances * node"),
@@ -269,9 +277,6 @@ MUTATIONS = [
         ("np.concatenate([without, with_it])", "np.concatenate([with_it, without])"),
         ("np.clip(-logits, -_FARTHEST, _FARTHEST)", "-logits"),
         ("_FARTHEST = 1e-300, 300.0", "_FARTHEST = 1e-300, 3.0"),
-        ("own[row] * factors[state]", "own[row]"),
-        ("_SHARES[node] / (1 + odds)", "_SHARES[0] / (1 + odds)"),
-        ("fails[state, row] += odds * chance", "fails[state, row] += 1 - chance"),
         ("range(0, len(means), _AT_ONCE)", "range(0, len(means) - 1, _AT_ONCE)"),
         (
             '("retweet_with_comment", "reply", "retweet", "like")',
