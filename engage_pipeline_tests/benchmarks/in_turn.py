@@ -1,10 +1,11 @@
 """This program beside an earlier one, in turn on one machine: machines and hours differ by more than programs do.
 
-    git worktree add ../earlier REVISION && make -C ../earlier setup
+    git worktree add ../earlier REVISION && make -C ../earlier development
     python -m engage_pipeline_tests.benchmarks.in_turn --before ../earlier --folder FOLDER --stages ingest,from_nothing
 
 Each program measures the stages of its own `make bench`, in worlds of as many rows, or a run from nothing of the demo.
-What a stage reads is made first, and not measured. The ratio is the median of those of the pairs.
+What a stage reads is made first, and not measured. The ratio is the median of those of the pairs. Where a Makefile has
+no `development`, `setup` prepares all.
 """
 
 import argparse
