@@ -203,9 +203,10 @@ def process_group(
     """Makes this process one of a torch process group within the block: NCCL on GPUs, gloo on CPUs.
 
     `others` are variables of the environment that accelerate reads beside the ranks; `meeting` says where the processes
-    find each other, as torch's init_process_group takes it.
+    find each other, as torch's init_process_group takes it. After the block the group has no thread or socket left.
     """
     import torch
+    import torch.distributed.nn.functional  # which would keep the group of its import as a default of its arguments
 
     ranks = {"RANK": rank, "LOCAL_RANK": local_rank, "WORLD_SIZE": count}
     # Else accelerate sets OMP_NUM_THREADS, and warns; training sets its own number.

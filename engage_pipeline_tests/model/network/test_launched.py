@@ -1,6 +1,8 @@
 """What the processes of a launch tell each other, and how a launch begins and ends."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from engage_pipeline.model.network.launched import Launch, current_launch, follo
 from engage_pipeline.model.network.pretraining import pretrain_share
 from engage_pipeline.model.network.warm_start import ColdStart, NetworkBefore
 from engage_pipeline_tests.model.network.network_samples import make_codes, network_settings
+from engage_pipeline_tests.worlds import REPOSITORY
 
 
 @pytest.fixture
@@ -104,3 +107,35 @@ def test_an_incomplete_launch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MASTER_PORT", raising=False)
     with pytest.raises(UserError, match="WORLD_SIZE is set, but MASTER_PORT is not"):
         take_launch()
+
+
+def test_nothing_is_left_of_a_process_group(tmp_path: Path) -> None:
+    program = """
+import sys
+from pathlib import Path
+from engage_pipeline.model.network.launched import process_group
+from engage_pipeline.settings.settings import Settings
+
+def threads():
+    names = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
+    return sum("gloo" in name for name in names)
+
+def train():
+    import torch
+    trained = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 1))
+    trained(torch.ones(3, 2)).sum().backward()
+    return threads()
+
+with process_group(Settings(), 0, 0, 1, {}, init_method=f"file://{sys.argv[1]}/meeting"):
+    within = train()
+print(within, threads())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "GLOO_SOCKET_IFNAME": "lo"},
+    )
+    within, after = done.stdout.split()
+    assert (int(within) > 0, int(after)) == (True, 0)

@@ -1,8 +1,11 @@
 """Training by processes that torchrun has started: two launches on the loopback interface, as if on two machines."""
 
 import os
+import resource
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,7 +36,8 @@ def launch(folder: Path, *program: str) -> list[tuple[int, str]]:
     """Runs the program below two torchruns; returns status and output of both, the first's first."""
     address = ["--master-addr", "127.0.0.1", "--master-port", str(free_port())]
     command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1", *address]
-    # Outside of the repository only PYTHONPATH tells where the tests are. If native code crashes, the stacks are shown.
+    # Outside of the repository only PYTHONPATH tells where the tests are. If native code crashes, Python's stacks are
+    # shown, and those of native threads where the system writes cores and gdb is there.
     shown = {"PYTHONPATH": str(REPOSITORY), "PYTHONFAULTHANDLER": "1"}
     environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", **shown}
     running = [
@@ -48,7 +52,29 @@ def launch(folder: Path, *program: str) -> list[tuple[int, str]]:
         for rank in range(2)
     ]
     outputs = [process.communicate()[0] for process in running]
+    outputs[0] += native_stacks(folder)
     return [(process.returncode, output) for process, output in zip(running, outputs, strict=True)]
+
+
+def native_stacks(folder: Path) -> str:
+    """The stacks of all threads of processes that crashed in `folder`, and left a core there."""
+    if not (gdb := shutil.which("gdb")):
+        return ""
+    command = [gdb, "-nx", "-batch", "-ex", "thread apply all backtrace", sys.executable]
+    shown = [
+        subprocess.run([*command, str(core)], capture_output=True, text=True, check=False).stdout
+        for core in folder.glob("core*")
+    ]
+    return "".join(shown)
+
+
+@pytest.fixture(autouse=True)
+def cores() -> Iterator[None]:
+    """Lets processes that crash leave a core."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, before)
 
 
 ENGAGE = (sys.executable, "-c", "from engage_pipeline.cli import main; main()")
@@ -106,3 +132,12 @@ def test_a_killed_process_ends_all_and_a_second_launch_goes_on(
     outcomes = launch(tmp_path, *ENGAGE)
     assert [status for status, _ in outcomes] == [0, 0], "".join(output for _, output in outcomes)
     assert trained(tmp_path) == trained(one_machine)
+
+
+@pytest.mark.skipif(
+    shutil.which("gdb") is None or Path("/proc/sys/kernel/core_pattern").read_text(encoding="ascii").strip() != "core",
+    reason="needs gdb, and cores in the folder of the process",
+)
+def test_a_crash_in_native_code_shows_its_stacks(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", "import os; os.abort()"], cwd=tmp_path, check=False)
+    assert "abort" in native_stacks(tmp_path)
