@@ -1,9 +1,11 @@
-"""The first layer of one row, against the product with all weights."""
+"""One row: the first layer against the product with all weights, and the network against itself."""
 
 import pytest
 import torch  # noqa: TID253 - it is what is tested
 
-from engage_pipeline.model.network.single_row import SparseFirstLayer, lay_out_by_input
+from engage_pipeline.model.network.inputs import Inputs
+from engage_pipeline.model.network.single_row import SingleRowNetwork, SparseFirstLayer, lay_out_by_input
+from engage_pipeline_tests.model.network.network_samples import make_network
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -33,3 +35,15 @@ def test_of_a_rounded_layer_input_weights_and_result_are_rounded(seed: int) -> N
         exact = known.bfloat16().double() @ linear.weight.double().t() + linear.bias.double()
     assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found.double(), exact, rtol=2**-8, atol=1e-5)
+
+
+@pytest.mark.parametrize("words", [[], [0], [2, 1, 2]])
+def test_people_and_words_of_one_row_are_read_as_the_network_reads_them(words: list[int]) -> None:
+    network = make_network("deep_fm", precision="fp32").eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter)
+    empty = torch.zeros(1, network.first_known.in_features)
+    places = torch.tensor([[1, 2, 3]]), torch.tensor([[2, 1]])
+    inputs = Inputs(torch.randn_like(empty), *places, torch.tensor(words, dtype=torch.int64), torch.tensor([0]))
+    with torch.no_grad():
+        torch.testing.assert_close(SingleRowNetwork(network, empty)(inputs), network(*inputs))
