@@ -203,7 +203,8 @@ def process_group(
     """Makes this process one of a torch process group within the block: NCCL on GPUs, gloo on CPUs.
 
     `others` are variables of the environment that accelerate reads beside the ranks; `meeting` says where the processes
-    find each other, as torch's init_process_group takes it. After the block the group has no thread or socket left.
+    find each other, as torch's init_process_group takes it. After the block nothing is left of a group of gloo, as soon
+    as what was trained in it is let go of.
     """
     import torch
     import torch.distributed.nn.functional  # which would keep the group of its import as a default of its arguments

@@ -135,7 +135,9 @@ def test_a_killed_process_ends_all_and_a_second_launch_goes_on(
 
 
 @pytest.mark.skipif(
-    shutil.which("gdb") is None or Path("/proc/sys/kernel/core_pattern").read_text(encoding="ascii").strip() != "core",
+    shutil.which("gdb") is None
+    or resource.getrlimit(resource.RLIMIT_CORE)[1] == 0
+    or Path("/proc/sys/kernel/core_pattern").read_text(encoding="ascii").strip() != "core",
     reason="needs gdb, and cores in the folder of the process",
 )
 def test_a_crash_in_native_code_shows_its_stacks(tmp_path: Path) -> None:
