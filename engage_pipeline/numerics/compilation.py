@@ -221,23 +221,24 @@ def stamp_of(function: FunctionType) -> str:
     return digest.hexdigest()
 
 
-def _of_code(code: CodeType) -> Iterator[bytes]:
-    """Yields bytecode and constants of a function and of those within it, which are constants with an address."""
-    constants = [one for one in code.co_consts if not isinstance(one, CodeType)]
-    yield repr((code.co_code, constants, code.co_names)).encode()
+def _with_inner(code: CodeType) -> Iterator[CodeType]:
+    """Yields the code of a function and of those within it."""
+    yield code
     for one in code.co_consts:
         if isinstance(one, CodeType):
-            yield from _of_code(one)
+            yield from _with_inner(one)
 
 
 def _parts(function: FunctionType, seen: set[FunctionType]) -> Iterator[bytes]:
     """Yields bytecode and constants of a function, and those of the functions that it calls."""
     seen.add(function)
-    code = function.__code__
-    yield from _of_code(code)
-    for name in code.co_names:
+    codes = list(_with_inner(function.__code__))
+    for code in codes:  # codes within are constants, too, but with an address
+        yield repr((code.co_code, [one for one in code.co_consts if one not in codes], code.co_names)).encode()
+    names = [name for code in codes for name in code.co_names]
+    for name in names:
         value = function.__globals__.get(name)
-        members = map(vars(value).get, code.co_names) if isinstance(value, ModuleType) else (value,)
+        members = map(vars(value).get, names) if isinstance(value, ModuleType) else (value,)
         for member in members:
             one = member.py_func if isinstance(member, Dispatcher) else getattr(member, "_defn", member)  # an intrinsic
             if isinstance(one, FunctionType) and one.__module__.startswith(_OWN) and one not in seen:

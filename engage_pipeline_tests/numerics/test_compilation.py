@@ -13,12 +13,20 @@ from engage_pipeline_tests.worlds import REPOSITORY
 
 INNER = """
 import numpy as np
+from numba.extending import intrinsic
 from engage_pipeline.numerics.compilation import compiled_within, trailing_zeros
 STEP = 1
 NONE = b""
+def none(context, kind):
+    return context.get_constant(kind, 0)
+@intrinsic
+def nothing(context, kind):
+    def code(context, builder, signature, arguments):
+        return none(context, kind)
+    return kind(kind), code
 @compiled_within()
 def step(x):
-    return x + STEP + len(NONE) + np.int64(trailing_zeros(np.uint64(1)))
+    return x + STEP + len(NONE) + np.int64(trailing_zeros(np.uint64(1))) + nothing(x)
 """
 OUTER = """
 from engage_pipeline.numerics.compilation import compiled
@@ -116,7 +124,12 @@ def test_another_folder_may_be_named(package: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("old", "new", "result"),
-    [("STEP = 1", "STEP = 2", "6 0"), ("x + STEP", "x - STEP", "0 0"), ('NONE = b""', 'NONE = b"ab"', "8 0")],
+    [
+        ("STEP = 1", "STEP = 2", "6 0"),
+        ("x + STEP", "x - STEP", "0 0"),
+        ('NONE = b""', 'NONE = b"ab"', "8 0"),
+        ("kind, 0", "kind, 1", "6 0"),
+    ],
 )
 def test_code_is_compiled_anew_when_what_it_calls_changes(package: Path, old: str, new: str, result: str) -> None:
     """numba's own cache of a function knows the function's file alone."""

@@ -6,10 +6,10 @@ Keys are float32 [keys, 8] as in kernels. What does not belong here: which keys 
 import numpy as np
 
 from engage_pipeline.model.effects import lanes
-from engage_pipeline.model.effects.fours import add_to, times, wide_of, write_to
 from engage_pipeline.model.effects.kernels import K
 from engage_pipeline.model.effects.lanes import LANES
 from engage_pipeline.numerics.compilation import compiled
+from engage_pipeline.numerics.fours import add_to, product_of, wide_of, write_to
 
 _compiled = compiled(error_model="numpy")
 
@@ -72,4 +72,4 @@ def _shift_parents(
 def take_from_children(parents: np.ndarray, keys: np.ndarray, shifts: np.ndarray) -> None:
     """Subtracts the shift [coarse, 4] of its parent from the mean of each key."""
     for key in range(len(keys)):
-        add_to(keys, key, times(-1.0, wide_of(shifts, parents[key])))
+        add_to(keys, key, product_of(-1.0, wide_of(shifts, parents[key])))

@@ -10,9 +10,23 @@ from math import log, pi
 import numpy as np
 
 from engage_pipeline.model.effects import lanes
-from engage_pipeline.model.effects.fours import add_to, four_of, product_of, times, total_of, wide_of, write_to
 from engage_pipeline.model.effects.lanes import LANES
 from engage_pipeline.numerics.compilation import compiled, compiled_within, prefetch
+from engage_pipeline.numerics.fours import (
+    Four,
+    add_to,
+    chosen,
+    difference_of,
+    four_of,
+    larger_of,
+    product_of,
+    ratio_of,
+    root_of,
+    smaller_of,
+    total_of,
+    wide_of,
+    write_to,
+)
 
 K = 4
 """The engagements."""
@@ -25,6 +39,9 @@ are more than a cache holds."""
 _LEAST = 1e-12
 _FARTHEST, _NARROWING = np.float32(80), np.float32(pi / 8)
 """Powers of e by this are float32."""
+_ALL = np.uint8((1 << K) - 1)
+_HAPPENED = (np.arange(1 << K)[:, np.newaxis] >> np.arange(K) & 1).astype(np.float64)
+"""By the bits of a row's labels: 1 for each engagement that happened, else 0."""
 _compiled, _inner = compiled(error_model="numpy"), compiled_within(error_model="numpy")
 
 
@@ -53,19 +70,21 @@ def respond(
 
 
 @_inner
-def _narrow(variance: float) -> float:
-    """Returns by how much log-odds of a variance count less for the mean of their sigmoid."""
-    return np.float32(1) / np.sqrt(np.float32(1) + _NARROWING * variance)
+def _narrow(variances: np.ndarray, row: int) -> Four:
+    """Returns by how much the log-odds of a row count less, by their variances, for the mean of their sigmoid."""
+    one = np.float32(1)
+    return ratio_of(one, root_of(total_of(one, product_of(_NARROWING, four_of(variances, row)))))
 
 
 @_compiled
 def _exponents(odds: np.ndarray, variances: np.ndarray, negative: np.ndarray, size: np.ndarray) -> None:
     """Writes minus the log-odds of the mean probability, and the size of the mean log-odds, at most _FARTHEST each."""
+    less = np.float32(-1)
     for row in range(len(odds)):
-        for one in range(K):
-            far = odds[row, one] * _narrow(variances[row, one])
-            negative[row, one] = -min(max(far, -_FARTHEST), _FARTHEST)
-            size[row, one] = min(abs(odds[row, one]), _FARTHEST)
+        mean = four_of(odds, row)
+        far = product_of(mean, _narrow(variances, row))
+        write_to(negative, row, product_of(less, smaller_of(larger_of(far, -_FARTHEST), _FARTHEST)))
+        write_to(size, row, smaller_of(larger_of(mean, product_of(less, mean)), _FARTHEST))
 
 
 @_compiled
@@ -82,23 +101,25 @@ def _respond(
     """Does so from the powers of what _exponents wrote."""
     loss = 0.0
     for row in range(len(odds)):
-        weight, own, likelihood = np.float64(weights[row]), labels[row], 1.0
-        for one in range(K):
-            if weight <= 0:
-                residual[row, one] = step[row, one] = 0
-                breadth[row, one] = np.inf
-                continue
-            against, power = np.float64(residual[row, one]), np.float64(step[row, one])
-            variance, size = np.float64(variances[row, one]), abs(np.float64(odds[row, one]))
-            chance = 1 / (1 + against)
-            information = max(_narrow(variances[row, one]) * chance * chance * against, _LEAST)
-            bound = (0.5 - 1 / (1 + power)) / size if size > 1e-2 else 0.25
-            happened = own >> one & 1
-            residual[row, one] = weight * (chance * against if happened else -chance)
-            step[row, one] = weight * (caution * bound + (1 - caution) * information)
-            breadth[row, one] = 1 / (weight * information) + variance
-            likelihood *= max(chance if happened else chance * against, _LEAST)
-        loss -= weight * log(likelihood)
+        weight = np.float64(weights[row])
+        if weight <= 0:
+            residual[row], step[row], breadth[row] = 0, 0, np.inf
+            continue
+        against, power, mean = wide_of(residual, row), wide_of(step, row), wide_of(odds, row)
+        size = larger_of(mean, product_of(-1.0, mean))
+        chance = ratio_of(1.0, total_of(1.0, against))
+        none = product_of(chance, against)
+        information = product_of(product_of(product_of(_narrow(variances, row), chance), chance), against)
+        information = larger_of(information, _LEAST)
+        bound = chosen(size, 1e-2, ratio_of(difference_of(0.5, ratio_of(1.0, total_of(1.0, power))), size), 0.25)
+        yes, no = four_of(_HAPPENED, labels[row]), four_of(_HAPPENED, ~labels[row] & _ALL)
+        write_to(residual, row, product_of(weight, difference_of(product_of(yes, none), product_of(no, chance))))
+        curvature = total_of(product_of(caution, bound), product_of(1 - caution, information))
+        write_to(step, row, product_of(weight, curvature))
+        blur = ratio_of(1.0, product_of(weight, information))
+        write_to(breadth, row, total_of(blur, wide_of(variances, row)))
+        a, b, c, d = larger_of(total_of(product_of(yes, chance), product_of(no, none)), _LEAST)
+        loss -= weight * log(a * b * c * d)
     return loss
 
 
@@ -120,7 +141,7 @@ def add_keys(codes: np.ndarray, slopes: np.ndarray, keys: np.ndarray, odds: np.n
         mean, variance = four_of(keys, code), four_of(keys, code, K)
         if len(slopes):
             slope = slopes[row]
-            mean, variance = times(slope, mean), times(slope * slope, variance)
+            mean, variance = product_of(slope, mean), product_of(slope * slope, variance)
         add_to(odds, row, mean)
         add_to(variances, row, variance)
 
@@ -141,20 +162,18 @@ def sum_rows(
     one = np.float32(1)
     for row in range(len(codes)):
         code = _code_of(codes, row, sums)
-        curvature, pull = four_of(step, row), four_of(residual, row)
-        a, b, c, d = four_of(breadth, row)
-        e, f, g, h = four_of(sums, code, 3 * K)
-        if len(slopes):
+        curvature, pull, variance = four_of(step, row), four_of(residual, row), four_of(breadth, row)
+        own = four_of(sums, code, 3 * K)
+        if len(slopes):  # a tuple that were made in one of two ways would be no vector
             slope = slopes[row]
             square = slope * slope
-            curvature, pull = times(square, curvature), times(slope, pull)
-            e, f, g, h = times(square, (e, f, g, h))
-            information = square / (a - e), square / (b - f), square / (c - g), square / (d - h)
+            add_to(sums, code, product_of(square, curvature))
+            add_to(sums, code, product_of(slope, pull), K)
+            add_to(sums, code, ratio_of(square, difference_of(variance, product_of(square, own))), 2 * K)
         else:
-            information = one / (a - e), one / (b - f), one / (c - g), one / (d - h)
-        add_to(sums, code, curvature)
-        add_to(sums, code, pull, K)
-        add_to(sums, code, information, 2 * K)
+            add_to(sums, code, curvature)
+            add_to(sums, code, pull, K)
+            add_to(sums, code, ratio_of(one, difference_of(variance, own)), 2 * K)
 
 
 @_compiled
@@ -162,7 +181,7 @@ def move_rows(codes: np.ndarray, slopes: np.ndarray, moved: np.ndarray, step: np
     """Takes from `residual` what the log-odds of the rows `moved` [keys, 4] by, times `step`."""
     for row in range(len(codes)):
         own = product_of(four_of(step, row), four_of(moved, _code_of(codes, row, moved)))
-        add_to(residual, row, times(-slopes[row] if len(slopes) else np.float32(-1), own))
+        add_to(residual, row, product_of(-slopes[row] if len(slopes) else np.float32(-1), own))
 
 
 @_compiled
@@ -171,10 +190,8 @@ def sum_cells(cells: np.ndarray, sums: np.ndarray, moves: np.ndarray, own: np.nd
     to `own` [keys, N_SUMS] of its key, `cells` int64 [cells]."""
     for cell in range(len(cells)):
         key, step = cells[cell], wide_of(sums, cell)
-        a, b, c, d = product_of(step, wide_of(moves, cell))
-        e, f, g, h = wide_of(sums, cell, K)
         add_to(own, key, step)
-        add_to(own, key, (e - a, f - b, g - c, h - d), K)
+        add_to(own, key, difference_of(wide_of(sums, cell, K), product_of(step, wide_of(moves, cell))), K)
         add_to(own, key, wide_of(sums, cell, 2 * K), 2 * K)
 
 
@@ -221,9 +238,8 @@ def _solve_keys(
         lanes.factor(work)
         lanes.invert(work)
         for lane in range(count):
-            a, b, c, d = wide_of(keys, first + lane)
             mean = lanes.get(work, lanes.SOLUTION, lane)
-            write_to(moved, first + lane, (mean[0] - a, mean[1] - b, mean[2] - c, mean[3] - d))
+            write_to(moved, first + lane, difference_of(mean, wide_of(keys, first + lane)))
             write_to(keys, first + lane, mean)
             write_to(keys, first + lane, lanes.get(work, lanes.INVERSE, lane), K)
         if learn:

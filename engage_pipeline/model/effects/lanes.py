@@ -11,6 +11,7 @@ from math import sqrt
 import numpy as np
 
 from engage_pipeline.numerics.compilation import compiled_within
+from engage_pipeline.numerics.fours import Four, add_to, four_of, product_of
 
 LANES = 16
 # Numbers of numpy: for each int of Python numba compiles `get` and `put` anew.
@@ -26,8 +27,6 @@ _ROWS, _COLUMNS = np.array([0, 1, 2, 3, 1, 2, 3, 2, 3, 3]), np.array([0, 1, 2, 3
 _PRODUCTS = 10
 N_SUMS = 2 * _PRODUCTS
 """Lines of sums: of these places of the products of solutions, and of the inverses."""
-Four = tuple[float, float, float, float]
-"""A number for each engagement."""
 _inner = compiled_within(error_model="numpy")
 
 
@@ -123,13 +122,18 @@ def invert(work: np.ndarray) -> None:
 
 @_inner
 def add_moments(work: np.ndarray, count: int, sums: np.ndarray) -> None:
-    """Adds the products of the solutions of the first `count` lanes, and their inverses, to `sums` [N_SUMS x LANES]."""
+    """Adds the products of the solutions of the first `count` lanes, and their inverses, to `sums` [N_SUMS x LANES].
+
+    The solutions of the other lanes are 0.
+    """
+    lines, added = work.reshape(N_LINES, LANES), sums.reshape(N_SUMS, LANES)
+    for lane in range(count, LANES):
+        lines[INVERSE : INVERSE + _PRODUCTS, lane] = 0
     for pair in range(_PRODUCTS):
-        row, column = _ROWS[pair], _COLUMNS[pair]
-        for lane in range(count):
-            product = work[(SOLUTION + row) * LANES + lane] * work[(SOLUTION + column) * LANES + lane]
-            sums[pair * LANES + lane] += product
-            sums[(_PRODUCTS + pair) * LANES + lane] += work[(INVERSE + pair) * LANES + lane]
+        row, column = SOLUTION + _ROWS[pair], SOLUTION + _COLUMNS[pair]
+        for lane in range(0, LANES, 4):
+            add_to(added, pair, product_of(four_of(lines, row, lane), four_of(lines, column, lane)), lane)
+            add_to(added, _PRODUCTS + pair, four_of(lines, INVERSE + pair, lane), lane)
 
 
 def add_whole(sums: np.ndarray, moments: np.ndarray) -> None:
