@@ -1,13 +1,15 @@
-"""Distinct keys, numbered in the order in which they first occur, by a hash table."""
+"""Distinct keys and rows, numbered in the order in which they first occur, by a hash table."""
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from engage_pipeline.numerics.compilation import compiled, prefetch
 from engage_pipeline.numerics.splitmix import GOLDEN_GAMMA
 
 Keys = npt.NDArray[np.uint64]
 _FREE = -1
+_NO_KEY = (1 << 64) - 1
 _LEAST_BITS = 10
 _AHEAD = 16
 
@@ -49,6 +51,17 @@ class Distinct:
         if 1 << bits > len(self._places):
             self._places = np.full(1 << bits, _FREE, np.int32)
             _number(self.keys.copy(), self._keys, 0, self._places, np.empty(self._size, np.int32))
+
+
+def distinct_rows(table: pa.Table) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Returns where each distinct row of `table` first is, int64 [distinct], and the number of each row among them,
+    int64 [n]. Nulls are equal."""
+    numbers = np.zeros(table.num_rows, np.int64)
+    for column in table.columns:
+        found = column.combine_chunks().dictionary_encode("encode")
+        keys = numbers * len(found.dictionary) + found.indices.to_numpy()  # below n^2
+        numbers = Distinct(_NO_KEY).numbers(keys.view(np.uint64)).astype(np.int64) - 1
+    return np.flatnonzero(np.diff(np.maximum.accumulate(numbers), prepend=-1)), numbers
 
 
 @compiled()

@@ -1,11 +1,12 @@
-"""Numbers of distinct keys against a dict, with keys that share a place of the table."""
+"""Numbers of distinct keys, some of which share a place of the table, and of distinct rows, against a dict."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage_pipeline.numerics.distinct import Distinct
+from engage_pipeline.numerics.distinct import Distinct, distinct_rows
 from engage_pipeline.numerics.splitmix import GOLDEN_GAMMA
 
 _INVERSE = pow(int(GOLDEN_GAMMA), -1, 1 << 64)
@@ -48,3 +49,23 @@ def test_keys_may_be_a_column_of_records_and_their_numbers_are_int32() -> None:
     found = Distinct(0).numbers(records["key"])
     assert found.dtype == np.int32
     assert found.tolist() == [1, 0, 1]
+
+
+_TEXTS = st.none() | st.sampled_from([b"", b"a", b"b", b"\0", b"ab"])
+
+
+@given(rows=st.lists(st.tuples(_TEXTS, _TEXTS, _TEXTS), max_size=40), cut=st.integers(0, 40))
+def test_rows_are_equal_if_all_columns_are(rows: list[tuple[bytes | None, ...]], cut: int) -> None:
+    """Also where a value is null, or the columns are in pieces."""
+    kinds = pa.schema([("low", pa.binary()), ("high", pa.binary()), ("language", pa.binary())])
+    pieces = [pa.table(list(zip(*part, strict=True)) or [[]] * 3, kinds) for part in (rows[:cut], rows[cut:])]
+    first, numbers = distinct_rows(pa.concat_tables(pieces))
+    known, expected = numbered(hash(None), [[hash(row) for row in rows]])
+    assert numbers.tolist() == [number - 1 for number in expected[0]]
+    assert first.tolist() == [[hash(row) for row in rows].index(one) for one in known[1:]]
+    assert (first.dtype, numbers.dtype) == (np.int64, np.int64)
+
+
+def test_no_rows_have_no_distinct_ones() -> None:
+    first, numbers = distinct_rows(pa.schema([("text", pa.binary())]).empty_table())
+    assert (len(first), len(numbers)) == (0, 0)

@@ -47,6 +47,7 @@ ROW_COLUMNS = (
     "engaged_with_user_is_verified",
 )
 """The columns that are read of a feature row (schema.feature_schema)."""
+_TEXT_COLUMNS = [*schema.TOKEN_COLUMNS, "language"]
 _SIZES = {
     "viewer_followers": "engaging_user_follower_count",
     "viewer_following": "engaging_user_following_count",
@@ -60,6 +61,8 @@ FEW_VALUES = frozenset(
     {"language", "tweet_type", "media", "hour", "hours", "follows", "n_hashtags", "has_link", "time_left"}
 )
 """The fields with few values in any data, so that their combinations are few, too."""
+WIDE = frozenset({"viewer", "author", "tweet", "hashtag", "language", "named"})
+"""The fields that are hashes of 64 bits; the others are below 2^31."""
 HOURS_A_BAND = 4
 MOST_HASHTAGS = 5
 TIME_LEFT_HOURS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 24)
@@ -122,13 +125,10 @@ class EffectRows:
         """Computes the fields of the rows of `table`, which has ROW_COLUMNS; times in Unix seconds UTC: `window_end` of
         the rows, `newest` of all rows of the fit.
         """
-        from engage_pipeline.model.effects.openings import openings_of  # numba takes half a second to import
-
         tweet, viewer, author, hashtag, language = _fingerprints(table, (*schema.IDENTITY_COLUMNS, "language"))
         hour, timestamps = _numbers(table, "hour"), _numbers(table, schema.TWEET_TIMESTAMP)
-        offsets, tokens = tokens_of(table)
-        named, first_word = openings_of(offsets, tokens)
-        sizes = size_steps(np.stack([np.diff(offsets), *(_numbers(table, name) for name in _SIZES.values())]))
+        texts = _of_texts(table, clusters.topics)
+        sizes = size_steps(np.stack([texts["length"], *(_numbers(table, name) for name in _SIZES.values())]))
         return cls(
             viewer=viewer,
             author=author,
@@ -142,15 +142,15 @@ class EffectRows:
             follows=1 + _numbers(table, "engagee_follows_engager"),
             n_hashtags=1 + np.minimum(_numbers(table, "n_hashtags"), MOST_HASHTAGS),
             has_link=1 + _numbers(table, "has_link"),
-            topic=1 + clusters.topics.assign(tokens, np.diff(offsets), table["language"]).astype(np.int64),
+            topic=texts["topic"],
             viewer_community=1 + clusters.communities.of_viewers(viewer),
             author_community=1 + clusters.communities.of_authors(author),
             time_left=time_left(timestamps, window_end),
             day=1 + np.clip(timestamps // DAY, 0, _LAST_DAY),
             age=np.clip((newest - np.maximum(timestamps, 0)) // _HOUR, 0, _OLDEST_HOURS) - _MIDDLE_HOURS,
             length=sizes[0],
-            named=named,
-            first_word=first_word,
+            named=texts["named"],
+            first_word=texts["first_word"],
             **dict(zip(_SIZES, sizes[1:], strict=True)),
             viewer_verified=1 + _numbers(table, "engaging_user_is_verified"),
             author_verified=1 + _numbers(table, "engaged_with_user_is_verified"),
@@ -159,7 +159,7 @@ class EffectRows:
 
 def size_steps(counts: np.ndarray) -> np.ndarray:
     """Returns the step of each count, int64 [n], from 1: two for each doubling."""
-    return 1 + np.floor(2 * np.log2(1 + np.maximum(counts, 0))).astype(np.int64)
+    return 1 + np.floor(2 * np.log2(1.0 + np.maximum(counts, 0))).astype(np.int64)
 
 
 def time_left(timestamps: np.ndarray, window_end: int) -> np.ndarray:
@@ -193,6 +193,25 @@ def _fingerprints(table: Features, names: Sequence[str]) -> list[np.ndarray]:
     else:
         found = fingerprints(pa.chunked_array([chunk for name in names for chunk in table[name].chunks], pa.string()))
     return list(found.reshape(len(names), -1))
+
+
+def _of_texts(table: Features, topics: "TopicModel") -> dict[str, np.ndarray]:
+    """Returns the number of tokens of each row's text, and three fields, int64 [n] each: of equal texts once."""
+    # numba takes half a second to import
+    from engage_pipeline.model.effects.openings import openings_of
+    from engage_pipeline.numerics.distinct import distinct_rows
+
+    if not isinstance(table, FeatureRow):
+        first, number = distinct_rows(table.select(_TEXT_COLUMNS))
+        table = table.select(_TEXT_COLUMNS).take(first)
+    offsets, tokens = tokens_of(table)
+    lengths = np.diff(offsets)
+    named, first_word = openings_of(offsets, tokens)
+    topic = 1 + topics.assign(tokens, lengths, table["language"]).astype(np.int64)
+    found = {"length": lengths, "named": named, "first_word": first_word, "topic": topic}
+    if isinstance(table, FeatureRow):
+        return found
+    return {name: values[number] for name, values in found.items()}
 
 
 def _code(table: Features, flags: Sequence[str]) -> np.ndarray:

@@ -180,7 +180,7 @@ class Fit:
 
         def work(block: Block) -> tuple[float, np.ndarray, tuple[np.ndarray, ...]]:
             labels, weights = self.rows.facts(block)
-            means, variances = self._summed(block, adds[labels])
+            means, variances = self._summed(block, adds.take(labels, axis=0))
             response = self.rows.response(block)
             own = kernels.respond(means, variances, labels, weights, self._caution, *response)
             self._write(block, *response)

@@ -34,11 +34,11 @@ def build_design(
     sizes: list[int] = []
     scales = {one.name: FlatArray.empty(folder / one.name / "slopes", np.float32) for one in effects if one.slope}
     for shard in shards.read():
-        records = shard[np.argsort(shard["viewer"], kind="stable")]
-        facts.append(records["facts"])
-        blocks = _cut(records["viewer"])
+        order = np.argsort(shard["viewer"], kind="stable")
+        facts.append(shard["facts"][order])
+        rows = EffectRows(**{one.name: shard[one.name][order].astype(np.int64) for one in fields(EffectRows)})
+        blocks = _cut(rows.viewer)
         sizes += np.diff(blocks).tolist()
-        rows = EffectRows(**{one.name: records[one.name] for one in fields(EffectRows)})
 
         def add(place: int, rows: EffectRows = rows, blocks: np.ndarray = blocks) -> None:
             effect = effects[place]

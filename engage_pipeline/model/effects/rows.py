@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
-from engage_pipeline.model.effects.fields import DAY, ROW_COLUMNS, Clusters, EffectRows, end_of_days
+from engage_pipeline.model.effects.fields import DAY, ROW_COLUMNS, WIDE, Clusters, EffectRows, end_of_days
 from engage_pipeline.model.effects.shards import Shards, shards_of
 from engage_pipeline.model.feature_columns import column_values
 from engage_pipeline.model.network.rows import read_columns
@@ -23,12 +23,15 @@ from engage_pipeline.settings.settings import Settings
 
 BATCH_ROWS = 65_536
 SHARD_ROWS = 250_000
-"""About so many rows are in a shard: at 160 bytes each, and as much again while they are numbered."""
+"""About so many rows are in a shard: at 176 bytes each, and 232 more while they are numbered."""
 FACTS = np.dtype([("position", "i8"), ("weight", "f4"), ("draw", "i4"), ("fold", "i2"), ("labels", "u1")])
 """What is known of a row besides its keys: `position` in the file of the validation rows, -1 for training rows;
 `weight`; `draw`, the lowest DRAW_BITS bits of the viewer; `fold` (validation_roles); `labels`, a bit for each of
 TARGETS."""
-ROW = np.dtype([*((field.name, "i8") for field in fields(EffectRows)), ("facts", FACTS)], align=True)
+ROW = np.dtype(
+    [*((field.name, "i8" if field.name in WIDE else "i4") for field in fields(EffectRows)), ("facts", FACTS)],
+    align=True,
+)
 """A row on disk: the fields of EffectRows, and FACTS."""
 DRAW_BITS = 20
 

@@ -40,10 +40,14 @@ class Shards:
                     opened.write(records[members].data)
 
     def read(self) -> Iterator[np.ndarray]:
-        """Yields the records of each shard that has any."""
-        for file in self.files:
-            if file.stat().st_size:
-                yield np.fromfile(file, self.dtype)
+        """Yields the records of each shard that has any; they are overwritten by the next ones."""
+        sizes = [file.stat().st_size for file in self.files]
+        room = np.empty(max(sizes, default=0), np.uint8)  # once: the system clears each new page
+        for file, size in zip(self.files, sizes, strict=True):
+            if size:
+                with file.open("rb") as opened:
+                    opened.readinto(room[:size].data)
+                yield room[:size].view(self.dtype)
 
 
 def shards_of(hashes: np.ndarray, count: int) -> np.ndarray:

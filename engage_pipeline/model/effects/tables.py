@@ -235,8 +235,8 @@ def write_table(keys: FlatArray, found: "Array", path: Path, workspace: Path) ->
     with pa.ipc.new_file(path, _SCHEMA) as writer:
         for own, values in _parts(keys, found, workspace):
             order = np.argsort(own)
-            numbers = pa.array(np.ascontiguousarray(values)[order].ravel())
-            columns = [pa.array(own[order]), pa.FixedSizeListArray.from_arrays(numbers, VALUES)]
+            numbers = pa.array(values.take(order, axis=0).ravel())
+            columns = [pa.array(own.take(order)), pa.FixedSizeListArray.from_arrays(numbers, VALUES)]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=_SCHEMA))
             count += len(own)
     return count
@@ -263,8 +263,9 @@ def _parts(keys: FlatArray, found: "Array", workspace: Path) -> Iterator[tuple[n
 
 def _taught(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the keys that a row has taught, and their values."""
-    taught = np.flatnonzero(values[:, :_K].any(axis=1) & (keys != NO_FINGERPRINT))
-    return keys[taught], values[taught]
+    says = np.logical_or.reduce([values[:, one] != 0 for one in range(_K)])
+    taught = np.flatnonzero(says & (keys != NO_FINGERPRINT))
+    return keys.take(taught), values.take(taught, axis=0)
 
 
 def _open_table(path: Path, effect: Effect, covariance: np.ndarray) -> EffectTable:

@@ -1,5 +1,6 @@
 """The fields of rows, by hand."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,15 @@ from engage_pipeline import schema
 from engage_pipeline.interactions.graphs.communities import COMMUNITIES, SCHEMA
 from engage_pipeline.language.topics import TopicModel
 from engage_pipeline.model.effects.effects import EFFECTS, effects_of, families_of, keys_of
-from engage_pipeline.model.effects.fields import ROW_COLUMNS, Clusters, EffectRows, end_of_window, size_steps, time_left
+from engage_pipeline.model.effects.fields import (
+    ROW_COLUMNS,
+    WIDE,
+    Clusters,
+    EffectRows,
+    end_of_window,
+    size_steps,
+    time_left,
+)
 from engage_pipeline.model.effects.scoring import load_clusters
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT, fingerprints
 from engage_pipeline.schema import AT_TOKEN, CLS_TOKEN, COLON_TOKEN, RT_TOKEN, SEP_TOKEN
@@ -112,6 +121,25 @@ def test_a_row_has_the_same_keys_alone_and_among_others(table: pa.Table, cluster
         alone = EffectRows.from_table(table.slice(place, 1), clusters, END, END)
         for effect, keys in zip(EFFECTS, keys_of(EFFECTS, alone), strict=True):
             assert effect.keys(alone)[0] == effect.keys(rows)[place] == keys[0]
+
+
+def test_fields_that_are_no_hashes_fit_into_32_bits(table: pa.Table, clusters: Clusters) -> None:
+    """As the rows on disk have them (rows.ROW), whatever stands in a column."""
+    farthest = table
+    for name in (*SIZES.values(), schema.TWEET_TIMESTAMP, "n_hashtags"):
+        least = 0 if name == "n_hashtags" else np.iinfo(np.int64).min  # it is counted
+        ends = np.resize([np.iinfo(np.int64).max, least, 0], len(table))
+        farthest = set_column(farthest, name, pa.array(ends))
+    tokens = token_arrays([[CLS_TOKEN, (1 << 24) - 1, SEP_TOKEN]] * len(table))
+    for name, column in tokens.items():
+        farthest = set_column(farthest, name, column)
+    for end in (0, END, 1 << 40):
+        rows = EffectRows.from_table(farthest, clusters, end, end)
+        for field in fields(EffectRows):
+            if field.name not in WIDE:
+                values = getattr(rows, field.name)
+                assert np.array_equal(values, values.astype(np.int32)), field.name
+    assert (rows.first_word == 1 << 24).all()
 
 
 def test_keys_of_several_effects_are_those_of_each(table: pa.Table, clusters: Clusters) -> None:

@@ -17,8 +17,8 @@ def test_every_record_is_in_its_shard_in_the_order_in_which_it_came(tmp_path: Pa
     shards = Shards.empty(tmp_path / "shards", 5, DTYPE)
     for part in np.split(np.arange(500), [0, 7, 450]):
         shards.add(records[part], owners[part])
-    found = list(shards.read())
-    assert [one.tolist() for one in found] == [records[owners == shard].tolist() for shard in range(4)]
+    found = [one.tolist() for one in shards.read()]
+    assert found == [records[owners == shard].tolist() for shard in range(4)]
     assert len(shards) == 5
 
 
