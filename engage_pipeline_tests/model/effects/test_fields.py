@@ -130,7 +130,7 @@ def test_fields_that_are_no_hashes_fit_into_32_bits(table: pa.Table, clusters: C
         least = 0 if name == "n_hashtags" else np.iinfo(np.int64).min  # it is counted
         ends = np.resize([np.iinfo(np.int64).max, least, 0], len(table))
         farthest = set_column(farthest, name, pa.array(ends))
-    tokens = token_arrays([[CLS_TOKEN, (1 << 24) - 1, SEP_TOKEN]] * len(table))
+    tokens = token_arrays([[CLS_TOKEN, AT_TOKEN, 5, 6, (1 << 24) - 1, SEP_TOKEN]] * len(table))
     for name, column in tokens.items():
         farthest = set_column(farthest, name, column)
     for end in (0, END, 1 << 40):
