@@ -119,7 +119,8 @@ class Design:
                 term.scale.map()
         self.facts.map()
 
-    def blocks(self) -> Iterator[Block]:
-        """Yields the blocks that have rows."""
+    def blocks(self, stops: np.ndarray | None = None) -> Iterator[Block]:
+        """Yields the blocks that have rows; of each of all blocks the rows before `stops` int64 [blocks] alone."""
+        ends = self.starts[1:] if stops is None else stops
         for number in np.flatnonzero(np.diff(self.starts)).tolist():
-            yield Block(number, int(self.starts[number]), int(self.starts[number + 1]))
+            yield Block(number, int(self.starts[number]), int(ends[number]))

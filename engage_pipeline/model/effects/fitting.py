@@ -169,6 +169,7 @@ class Fit:
         if term.cells is None:
             return own[0]
         found = in_lines(term.size, KEY)
+        found[:] = 0
         for values, cells in zip(own, term.cells, strict=True):
             found += values[cells]
         return found
@@ -176,7 +177,7 @@ class Fit:
     def _ask(self) -> None:
         """Asks each row, and moves the base."""
         self.rows.wake()
-        adds, sums, loss = of_patterns(self.base), no_sums(np.zeros((PATTERNS, K)), np.float64), 0.0
+        adds, sums, loss = of_patterns(self.base), no_sums(np.zeros((PATTERNS, K), np.float32), np.float64), 0.0
 
         def work(block: Block) -> tuple[float, np.ndarray, tuple[np.ndarray, ...]]:
             labels, weights = self.rows.facts(block)
@@ -186,7 +187,7 @@ class Fit:
             self._write(block, *response)
             return own, labels.astype(np.int32), response
 
-        for own, labels, response in in_order(work, self.design.blocks(), self.threads):
+        for own, labels, response in in_order(work, self.design.blocks(self.rows.stops), self.threads):
             loss += own
             kernels.sum_rows(labels, NO_SLOPES, *response, sums)
         if loss > self._loss * (1 + _RISE):
@@ -206,7 +207,7 @@ class Fit:
         size = shared.size if shared else 0
         known = np.zeros((size, K), np.float32)
         if shared and shared.cells is None:
-            known = self.keys[shared.effects[0]].read()[:, K:]
+            known = self.keys[shared.effects[0]].read()
         sums = no_sums(known, np.float64 if size < _FEW_KEYS else np.float32)
         moments = np.zeros((len(local), 2, K, K))
 
@@ -222,7 +223,7 @@ class Fit:
             self.rows.residual.write(block.start, residual)
             return own, block.codes(shared) if shared else NO_CODES, response
 
-        for own, codes, response in in_order(work, self.design.blocks(), self.threads):
+        for own, codes, response in in_order(work, self.design.blocks(self.rows.stops), self.threads):
             moments += own
             kernels.sum_rows(codes, NO_SLOPES, *response, sums)
         self._pending = None
@@ -238,7 +239,7 @@ class Fit:
         """Moves the keys of one block, and its residuals."""
         codes, slopes, keys = block.codes(term), term.slopes(block), self.keys[term.effect]
         first, last = term.keys(block)
-        sums, moved = no_sums(keys.read(first, last)[:, K:], np.float32), np.zeros((last - first, K), np.float32)
+        sums, moved = no_sums(keys.read(first, last), np.float32), np.zeros((last - first, K), np.float32)
         kernels.sum_rows(codes, slopes, *response, sums)
         solve(keys, first, last, sums, moved, self.covariances[term.effect], moments, learn=learn)
         kernels.move_rows(codes, slopes, moved, response[1], response[0])

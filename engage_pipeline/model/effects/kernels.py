@@ -131,6 +131,16 @@ def _code_of(codes: np.ndarray, row: int, values: np.ndarray) -> np.intp:
 
 
 @_compiled
+def begin_sums(values: np.ndarray, first: int, sums: np.ndarray) -> None:
+    """Writes `sums` [keys, N_SUMS] of no rows, of keys whose variances stand from place `first` of `values` on."""
+    none = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+    for key in range(len(sums)):
+        for place in range(0, 3 * K, K):
+            write_to(sums, key, none, place)
+        write_to(sums, key, four_of(values, key, first), 3 * K)
+
+
+@_compiled
 def add_keys(codes: np.ndarray, slopes: np.ndarray, keys: np.ndarray, odds: np.ndarray, variances: np.ndarray) -> None:
     """Adds mean and variance of the key of each row to `odds` and `variances`.
 

@@ -56,22 +56,23 @@ class InMemory:
 
 
 def in_lines(size: int, dtype: np.dtype) -> np.ndarray:
-    """Returns zeros [size] of `dtype` that begin with a line of the cache: rows of 32 or 64 bytes then lie in one."""
+    """Returns any numbers [size] of `dtype` that begin with a line of the cache: rows of 32 or 64 bytes then lie in
+    one."""
     wanted = size * dtype.itemsize
-    found = np.zeros(wanted + _LINE, np.uint8)
+    found = np.empty(wanted + _LINE, np.uint8)
     first = -found.ctypes.data % _LINE
     return found[first : first + wanted].view(dtype.base).reshape(size, *dtype.shape)
 
 
-def no_sums(variances: np.ndarray, dtype: type) -> np.ndarray:
-    """Returns sums `dtype` [keys, N_SUMS] of no rows, of keys with these `variances` [keys, 4] (kernels.sum_rows)."""
-    sums = in_lines(len(variances), np.dtype((dtype, (N_SUMS,))))
-    sums[:, 3 * K :] = variances
+def no_sums(keys: np.ndarray, dtype: type) -> np.ndarray:
+    """Returns sums `dtype` [keys, N_SUMS] of no rows (kernels.sum_rows), of `keys` [keys, 8] or variances [keys, 4]."""
+    sums = in_lines(len(keys), np.dtype((dtype, (N_SUMS,))))
+    kernels.begin_sums(keys, keys.shape[1] - K, sums)
     return sums
 
 
-def zeros(name: str, dtype: np.dtype, size: int, folder: Path | None) -> Array:
-    """Returns an array of zeros in memory, or in a file of `folder`."""
+def room(name: str, dtype: np.dtype, size: int, folder: Path | None) -> Array:
+    """Returns an array of any numbers in memory, or of zeros in a file of `folder`."""
     return InMemory(in_lines(size, dtype)) if folder is None else FlatArray.empty(folder / name, dtype, size)
 
 
@@ -131,17 +132,21 @@ def solved_together(size: int) -> list[tuple[int, int]]:
 def zeros_of(design: Design, folder: Path | None) -> list[Array]:
     """Returns KEY zeros for each effect of `design`: of effects of viewers in `folder`, of the others in memory."""
     local = {term.effect for term in design.terms if isinstance(term, LocalTerm)}
-    return [
-        zeros(f"keys-{effect}", KEY, size, folder if effect in local else None)
+    found = [
+        room(f"keys-{effect}", KEY, size, folder if effect in local else None)
         for effect, size in enumerate(design.sizes())
     ]
+    for keys in found:
+        if isinstance(keys, InMemory):
+            keys.values[:] = 0
+    return found
 
 
 def copies_of(found: Sequence[Array], folder: Path | None) -> list[Array]:
     """Returns copies, in files of `folder` where the originals are in files."""
     copies = []
     for effect, keys in enumerate(found):
-        copy = zeros(f"keys-{effect}", KEY, len(keys), None if isinstance(keys, InMemory) else folder)
+        copy = room(f"keys-{effect}", KEY, len(keys), None if isinstance(keys, InMemory) else folder)
         for start, stop in chunks(len(keys)):
             copy.write(start, keys.read(start, stop))
         copies.append(copy)

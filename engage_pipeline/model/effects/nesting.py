@@ -23,8 +23,8 @@ class Nested:
     """For each key of the effect `fine`, by place, the key of the effect `coarse` that all its rows have; 0 where they
     have several: `parents` int32 [keys].
 
-    Where both are effects of viewers, a block has the keys of both: `blocks` int64 [2, blocks + 1] are LocalTerm.first
-    of fine and coarse.
+    Where both are effects of viewers, a block has the keys of both, and a parent is its place among those of the block:
+    `blocks` int64 [2, blocks + 1] are LocalTerm.first of fine and coarse.
     """
 
     fine: int
@@ -45,12 +45,13 @@ def find_nested(design: Design, effects: Sequence[Effect], folder: Path, threads
 
     def find(pair: tuple[int, int]) -> Nested:
         fine, coarse = pair
-        parents = np.full(sizes[fine], _UNKNOWN, np.int32)
+        parents, blocks = np.full(sizes[fine], _UNKNOWN, np.int32), _blocks(terms[fine][0], terms[coarse][0])
         for block in design.blocks():
-            _note(_keys(block, *terms[fine]), _keys(block, *terms[coarse]), parents)
+            coarse_keys = _keys(block, *terms[coarse]) if blocks is None else block.codes(terms[coarse][0])
+            _note(_keys(block, *terms[fine]), coarse_keys, parents)
         file = FlatArray.empty(folder / f"{fine}-{coarse}", np.int32)
         file.append(np.maximum(parents, 0))
-        return Nested(fine, coarse, file, _blocks(terms[fine][0], terms[coarse][0]))
+        return Nested(fine, coarse, file, blocks)
 
     pairs = [(fine, places[name]) for fine, effect in enumerate(effects) for name in effect.parents if name in places]
     return list(in_order(find, pairs, threads))
@@ -104,8 +105,8 @@ def _exchange_in_blocks(
 
     def work(number: int) -> None:
         (first, last), (first_coarse, last_coarse) = blocks[:, number : number + 2].tolist()
-        parents = np.maximum(all_parents.read(first, last) - np.int32(first_coarse), np.int32(0))
-        own, values = fine.read(first, last), coarse.read(first_coarse, last_coarse)
+        parents, own = all_parents.read(first, last), fine.read(first, last)
+        values = coarse.read(first_coarse, last_coarse)
         counts, totals = np.zeros(len(values)), np.zeros((len(values), K))
         children.sum_children(parents, own, counts, totals)
         totals[0] = 0

@@ -15,6 +15,7 @@ from engage_pipeline.model.effects.effects import Effect
 from engage_pipeline.model.effects.fields import FEW_VALUES, EffectRows
 from engage_pipeline.model.effects.rows import FACTS
 from engage_pipeline.model.effects.shards import Shards
+from engage_pipeline.model.validation_roles import HOLDOUT_ROW
 from engage_pipeline.numerics.distinct import Distinct
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
 
@@ -34,10 +35,9 @@ def build_design(
     sizes: list[int] = []
     scales = {one.name: FlatArray.empty(folder / one.name / "slopes", np.float32) for one in effects if one.slope}
     for shard in shards.read():
-        order = np.argsort(shard["viewer"], kind="stable")
+        order, blocks = _blocks(shard["viewer"], shard["facts"]["fold"])
         facts.append(shard["facts"][order])
         rows = EffectRows(**{one.name: shard[one.name][order].astype(np.int64) for one in fields(EffectRows)})
-        blocks = _cut(rows.viewer)
         sizes += np.diff(blocks).tolist()
 
         def add(place: int, rows: EffectRows = rows, blocks: np.ndarray = blocks) -> None:
@@ -53,6 +53,20 @@ def build_design(
     starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
     terms = _terms(effects, numberings, scales, starts, folder)
     return Design(starts, facts, tuple(terms)), [numbering.keys for numbering in numberings]
+
+
+def _blocks(viewers: np.ndarray, folds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the rows in the order of blocks, int64 [n], and the bounds of the blocks (_cut).
+
+    In a block come training rows, fine-tuning rows by fold, holdout rows, so that fits without the last ones end early;
+    those of each in the order of viewers, of a viewer as they are.
+    """
+    by_viewer = np.argsort(viewers, kind="stable")
+    bounds = _cut(viewers[by_viewer])
+    block = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    own = folds[by_viewer]
+    last = np.where(own == HOLDOUT_ROW, np.iinfo(own.dtype).max, own)  # TRAINING_ROW is below all folds
+    return by_viewer[np.lexsort((last, block))], bounds
 
 
 def _cut(viewers: np.ndarray) -> np.ndarray:

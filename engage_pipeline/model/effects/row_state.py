@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from engage_pipeline.model.effects.design import Block, Design
-from engage_pipeline.model.effects.keyed_values import ROW, Array, zeros
+from engage_pipeline.model.effects.keyed_values import ROW, Array, room
 
 Weights = Callable[[np.ndarray], np.ndarray]
 """Returns the weights float32 [n] of rows with rows.FACTS [n]; a row of weight 0 is left out."""
@@ -19,13 +19,15 @@ _RESPONSES = "residual", "step", "breadth"
 class RowState:
     """What a fit knows of each row, in files of `folder`; None = in memory.
 
-    `labels` uint8 [rows], a bit for each engagement; `weights` float32 [rows]. What rows say while the fit sweeps
+    `labels` uint8 [rows], a bit for each engagement; `weights` float32 [rows], 0 from `stops` int64 [blocks] to the end
+    of each block. What rows say while the fit sweeps
     (kernels.respond) is made anew by each sweep: `residual`, `step` and `breadth`, float32 [rows, 4]. They are empty
     before the first sweep and after `rest`; the first `held` of them are in memory in any case.
     """
 
     labels: Array
     weights: Array
+    stops: np.ndarray
     folder: Path | None
     held: int
     residual: Array
@@ -36,19 +38,23 @@ class RowState:
     def begin(cls, design: Design, weights: Weights, folder: Path | None, held: int) -> Self:
         """Begins with rows that have not been asked yet."""
         size = len(design)
-        labels = zeros("labels", np.dtype(np.uint8), size, folder)
-        own = zeros("weights", np.dtype(np.float32), size, folder)
+        labels = room("labels", np.dtype(np.uint8), size, folder)
+        own = room("weights", np.dtype(np.float32), size, folder)
+        stops = design.starts[:-1].copy()
         for block in design.blocks():
             facts = block.read(design.facts)
+            found = weights(facts).astype(np.float32)
             labels.write(block.start, np.ascontiguousarray(facts["labels"]))
-            own.write(block.start, weights(facts).astype(np.float32))
-        return cls(labels, own, folder, held, *_nothing())
+            own.write(block.start, found)
+            if found.any():
+                stops[block.number] += np.flatnonzero(found)[-1] + 1
+        return cls(labels, own, stops, folder, held, *_nothing())
 
     def wake(self) -> None:
         """Makes place for what the rows say, unless it is there."""
         if len(self.residual) < len(self.labels):
             self.residual, self.step, self.breadth = (
-                zeros(name, ROW, len(self.labels), None if place < self.held else self.folder)
+                room(name, ROW, len(self.labels), None if place < self.held else self.folder)
                 for place, name in enumerate(_RESPONSES)
             )
 
@@ -66,5 +72,5 @@ class RowState:
 
 
 def _nothing() -> tuple[Array, Array, Array]:
-    residual, step, breadth = (zeros(name, ROW, 0, None) for name in _RESPONSES)
+    residual, step, breadth = (room(name, ROW, 0, None) for name in _RESPONSES)
     return residual, step, breadth

@@ -20,7 +20,7 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import scratch_folder
 from engage_pipeline.machine import full_disk
-from engage_pipeline.machine.memory import reuse_memory
+from engage_pipeline.machine.memory import large_blocks_reused
 from engage_pipeline.machine.parallel import in_order
 from engage_pipeline.machine.shares import memory_bytes, threads_of
 from engage_pipeline.machine.spill import EFFECTS_PREFIX, spill_folder
@@ -72,8 +72,7 @@ def train_effects(
             write_description(np.zeros(K), np.zeros((K, K)), {}, 0, 0, output, prefix)
         write_columns(no_effects(pq.read_metadata(validation).num_rows), output)
         return {"effects": {}}
-    reuse_memory()
-    with _told_when_full(training, validation, output, settings) as folder:
+    with large_blocks_reused(), _told_when_full(training, validation, output, settings) as folder:
         rows = read_fitted_rows(training, validation, clusters, folder / "rows", settings)
         if not rows.fitted:
             raise UserError(f"{validation}: no row to fit effects to")

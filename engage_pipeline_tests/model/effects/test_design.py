@@ -15,6 +15,7 @@ from engage_pipeline.model.effects.nesting import find_nested
 from engage_pipeline.model.effects.numbering import build_design
 from engage_pipeline.model.effects.rows import ROW
 from engage_pipeline.model.effects.shards import Shards, shards_of
+from engage_pipeline.model.validation_roles import HOLDOUT_ROW, TRAINING_ROW
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
 
 VIEWERS = np.array([3, NO_FINGERPRINT, -8, 3, 11, NO_FINGERPRINT, -2, 40, 41, -8])
@@ -116,6 +117,23 @@ def test_the_rows_of_a_viewer_are_in_one_block(
     assert len(sizes) >= min(20, 700 // (block_rows + most))
 
 
+@pytest.mark.parametrize("block_rows", [50, 1 << 20])
+def test_rows_that_few_fits_learn_from_come_last_in_their_block(
+    block_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training rows, those of the folds, holdout rows; those of a viewer side by side, in the order of the files."""
+    monkeypatch.setattr(numbering, "BLOCK_ROWS", block_rows)
+    records, folds = rows_of(10, 700), [TRAINING_ROW, 0, 1, 2, HOLDOUT_ROW]
+    records["facts"]["fold"] = np.random.default_rng(11).choice(folds, 700)
+    design, _ = build(records, tmp_path)
+    for block in design.blocks():
+        facts = block.read(design.facts)
+        viewers = records["viewer"][facts["position"]].tolist()
+        rows = [(folds.index(own), *row) for own, *row in zip(facts["fold"], viewers, facts["position"], strict=True)]
+        assert rows == sorted(rows)
+    assert len(list(design.blocks())) > (1 if block_rows == 50 else 0)
+
+
 def test_rows_without_a_viewer_do_not_stay_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numbering, "BLOCK_ROWS", 10)
     records = np.zeros(100, ROW)
@@ -143,6 +161,7 @@ def test_a_block_of_no_rows_is_passed_over(tmp_path: Path) -> None:
     design, _ = build(rows_of(7, 40), tmp_path, EFFECTS[:1])
     empty = Design(np.array([0, 0, 40]), design.facts, ())
     assert list(empty.blocks()) == [Block(1, 0, 40)]
+    assert list(empty.blocks(np.array([0, 25]))) == [Block(1, 0, 25)]
 
 
 @pytest.mark.parametrize("block_rows", [50, 1 << 20])

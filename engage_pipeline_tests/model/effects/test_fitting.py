@@ -12,6 +12,7 @@ from engage_pipeline.model.effects.design import LocalTerm
 from engage_pipeline.model.effects.effects import SLOPE_HOURS, Effect
 from engage_pipeline.model.effects.fitting import Fit
 from engage_pipeline.model.effects.kernels import K
+from engage_pipeline.model.validation_roles import HOLDOUT_ROW, TRAINING_ROW
 from engage_pipeline_tests.model.effects.fits import (
     AUTHOR,
     FOLLOWS,
@@ -225,6 +226,19 @@ def test_rows_of_no_weight_teach_nothing(tmp_path: Path) -> None:
         for name, one in (("a", records), ("b", other))
     ]
     assert np.array_equal(*found)
+
+
+def test_rows_behind_the_last_one_with_a_weight_are_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is fitted to the others is the same to the last digit as if all were asked."""
+    monkeypatch.setattr(numbering, "BLOCK_ROWS", 50)
+    records, _ = planted(9, 40, 10, COVARIANCE)
+    held = records["facts"]["position"] % 4 == 0
+    records["facts"]["fold"], records["facts"]["weight"] = np.where(held, HOLDOUT_ROW, TRAINING_ROW), ~held
+    fit, every = (fit_of(records, [VIEWER, AUTHOR, PAIR, HOUR], tmp_path / name) for name in ("fit", "every"))
+    asked = sum(block.stop - block.start for block in fit.design.blocks(fit.rows.stops))
+    assert asked == np.count_nonzero(~held)
+    every.rows.stops[:] = every.design.starts[1:]
+    assert np.array_equal(scores_of(swept(fit, 6, learn=True)), scores_of(swept(every, 6, learn=True)))
 
 
 def test_a_branch_goes_its_own_way_and_leaves_the_fit_as_it_was(tmp_path: Path) -> None:
