@@ -66,9 +66,9 @@ def weights(facts: np.ndarray) -> np.ndarray:
 
 
 def by_position(fit: Fit, array: Array) -> np.ndarray:
-    """The elements of an array of the rows by their position, float64 [n, 4]."""
+    """What rows say, in an array of a fit, by their position, float64 [n, 4]; 0 of those that are not asked."""
     found = np.zeros((len(fit.design), K))
-    for block in fit.design.blocks():
+    for block in fit.design.blocks(fit.rows.stops):
         found[block.read(fit.design.facts)["position"]] = block.read(array)
     return found
 

@@ -46,7 +46,8 @@ def test_files_of_a_name_are_those_of_its_newest_fit(tmp_path: Path) -> None:
             fit = fits.begin(start, partial(half, number), 1, "one", lambda fit: fit).result()
         found = np.fromfile(tmp_path / "files/one/residual", np.float32).reshape(-1, 4)
     alone = swept(start.branch(partial(half, 3), None), 1)
-    assert np.array_equal(alone.rows.residual.read(), found)
+    asked = [slice(block.start, block.stop) for block in alone.design.blocks(alone.rows.stops)]
+    assert all(np.array_equal(alone.rows.residual.read()[rows], found[rows]) for rows in asked)
     assert (found.any(axis=1)).mean() == pytest.approx(2 / 3, abs=0.01)
     assert len(fit.rows.residual) == 0, "what has ended holds nothing of what its rows said"
 
