@@ -201,6 +201,7 @@ def _of_texts(table: Features, topics: "TopicModel") -> dict[str, np.ndarray]:
     from engage_pipeline.model.effects.openings import openings_of
     from engage_pipeline.numerics.distinct import distinct_rows
 
+    number: np.ndarray | slice = slice(None)
     if not isinstance(table, FeatureRow):
         first, number = distinct_rows(table.select(_TEXT_COLUMNS))
         table = table.select(_TEXT_COLUMNS).take(first)
@@ -209,8 +210,6 @@ def _of_texts(table: Features, topics: "TopicModel") -> dict[str, np.ndarray]:
     named, first_word = openings_of(offsets, tokens)
     topic = 1 + topics.assign(tokens, lengths, table["language"]).astype(np.int64)
     found = {"length": lengths, "named": named, "first_word": first_word, "topic": topic}
-    if isinstance(table, FeatureRow):
-        return found
     return {name: values[number] for name, values in found.items()}
 
 

@@ -23,7 +23,7 @@ from engage_pipeline.settings.settings import Settings
 
 BATCH_ROWS = 65_536
 SHARD_ROWS = 250_000
-"""About so many rows are in a shard: at 176 bytes each, and 232 more while they are numbered."""
+"""About so many rows are in a shard: at 160 bytes each, and 232 more while they are numbered."""
 FACTS = np.dtype([("position", "i8"), ("weight", "f4"), ("draw", "i4"), ("fold", "i2"), ("labels", "u1")])
 """What is known of a row besides its keys: `position` in the file of the validation rows, -1 for training rows;
 `weight`; `draw`, the lowest DRAW_BITS bits of the viewer; `fold` (validation_roles); `labels`, a bit for each of

@@ -42,7 +42,7 @@ from engage_pipeline.model.validation_roles import DECIDED, HOLDOUT_ROW, TRAININ
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings
 
-_ROW_BYTES, _LEAST_BYTES = 900, 4_000_000
+_ROW_BYTES, _LEAST_BYTES = 1_000, 4_000_000
 """Bytes of disk a row while effects are fitted, and of the last blocks of files: for the message of a full disk."""
 _HELD_BYTES = 65
 """Bytes of memory a row of a fit, with the keys of viewers. Beyond a quarter of engine.memory_limit for _LEAST_HELD
@@ -63,7 +63,7 @@ def train_effects(
     """Fits the effects and writes them (tables), and the columns of the validation rows (columns), into `output`.
 
     `training` are the feature files of the training parts, `validation` that of the validation rows. Rows are held in
-    the spill folder, about 800 bytes each. Returns facts: rows, and keys and learned deviations by effect. If
+    the spill folder, about 900 bytes each. Returns facts: rows, and keys and learned deviations by effect. If
     features.families names no effects, nothing is fitted. Raises UserError if there are no rows for the fit.
     """
     effects = effects_of(settings.features.families)
