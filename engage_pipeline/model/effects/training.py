@@ -8,7 +8,7 @@ belong here: the fit (fitting), the files (tables).
 import shutil
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -72,7 +72,7 @@ def train_effects(
             write_description(np.zeros(K), np.zeros((K, K)), {}, 0, 0, output, prefix)
         write_columns(no_effects(pq.read_metadata(validation).num_rows), output)
         return {"effects": {}}
-    with large_blocks_reused(), _told_when_full(training, validation, output, settings) as folder:
+    with _told_when_full(training, validation, output, settings) as folder:
         rows = read_fitted_rows(training, validation, clusters, folder / "rows", settings)
         if not rows.fitted:
             raise UserError(f"{validation}: no row to fit effects to")
@@ -133,6 +133,7 @@ def _fits(
     first, more = (sweeps, -(-sweeps // _MORE)) if len(design) > rows.n_validation else (0, sweeps)
     total = first + more * (len(rows.folds) + 1 + settings.refit)
     with (
+        large_blocks_reused() if state is None else nullcontext(),
         progress("engagement_effects", total, "sweeps") as tracker,
         Together(state, tracker.advance, threads, at_once) as fits,
     ):
