@@ -17,9 +17,10 @@ effect. Nested effects (a viewer, and this viewer with an author) exchange what 
 made in the order of the blocks, so that any number of threads finds the same. Nothing is drawn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -31,7 +32,9 @@ from engage_pipeline.model.effects.design import NO_CODES, NO_SLOPES, Block, Des
 from engage_pipeline.model.effects.kernels import N_SUMS, K
 from engage_pipeline.model.effects.keyed_values import (
     KEY,
+    ROW,
     Array,
+    Memory,
     copies_of,
     in_lines,
     no_sums,
@@ -50,6 +53,10 @@ alone. All of it is taken once the rows' log loss has risen by more than _RISE."
 _RISE = 0.01
 _FIRST_LEARNING = 3
 """Sweeps before covariances are learned: until then means tell where the fit began."""
+_TOGETHER = 4
+"""Blocks that a thread takes at a time: to move the rows of one takes no longer than to wake a thread."""
+
+_T = TypeVar("_T")
 
 
 @dataclass
@@ -75,6 +82,9 @@ class Fit:
     """Moves [codes, 4] that are not yet in the residuals, for the codes [rows] of the rows."""
     _said: dict[int, np.ndarray] | None = None
     """See `_shared`; None once keys move."""
+    _sums: Memory = field(default_factory=Memory)
+    _moves: Memory = field(default_factory=Memory)
+    """Of the shared effect of a pass, or of what nested effects exchange."""
 
     @classmethod
     def begin(
@@ -113,7 +123,7 @@ class Fit:
         learn &= self.swept >= _FIRST_LEARNING
         self._said = None
         for nested in self.nested:
-            exchange(nested, self.keys, self.covariances, self.threads)
+            exchange(nested, self.keys, self.covariances, self.threads, (self._moves, self._sums))
         self._ask()
         local: list[LocalTerm] = []
         for term in (*self.design.terms, None):
@@ -125,6 +135,11 @@ class Fit:
             local = []
         self._pending = self._said = None  # a next sweep asks the rows anew
         self.swept += 1
+
+    def rest(self) -> None:
+        """Frees the memory that only a sweep needs."""
+        self.rows.rest()
+        self._sums, self._moves = Memory(), Memory()
 
     def scores(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         """Returns mean and variance of the log-odds of the rows of a block: float64 [n, 4].
@@ -187,7 +202,7 @@ class Fit:
             self._write(block, *response)
             return own, labels.astype(np.int32), response
 
-        for own, labels, response in in_order(work, self.design.blocks(self.rows.stops), self.threads):
+        for own, labels, response in self._in_order(work):
             loss += own
             kernels.sum_rows(labels, NO_SLOPES, *response, sums)
         if loss > self._loss * (1 + _RISE):
@@ -196,6 +211,9 @@ class Fit:
         base = next_base(sums[:, :K], sums[:, K : 2 * K], self.base)
         self._pending = self.rows.labels, of_patterns(base - self.base)
         self.base = base
+
+    def _in_order(self, work: Callable[[Block], _T]) -> Iterator[_T]:
+        return in_order(work, self.design.blocks(self.rows.stops), self.threads, together=_TOGETHER)
 
     def _write(self, block: Block, residual: np.ndarray, step: np.ndarray, breadth: np.ndarray) -> None:
         self.rows.residual.write(block.start, residual)
@@ -208,7 +226,7 @@ class Fit:
         known = np.zeros((size, K), np.float32)
         if shared and shared.cells is None:
             known = self.keys[shared.effects[0]].read()
-        sums = no_sums(known, np.float64 if size < _FEW_KEYS else np.float32)
+        sums = no_sums(known, np.float64 if size < _FEW_KEYS else np.float32, self._sums)
         moments = np.zeros((len(local), 2, K, K))
 
         def work(block: Block) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
@@ -223,7 +241,7 @@ class Fit:
             self.rows.residual.write(block.start, residual)
             return own, block.codes(shared) if shared else NO_CODES, response
 
-        for own, codes, response in in_order(work, self.design.blocks(self.rows.stops), self.threads):
+        for own, codes, response in self._in_order(work):
             moments += own
             kernels.sum_rows(codes, NO_SLOPES, *response, sums)
         self._pending = None
@@ -246,18 +264,26 @@ class Fit:
 
     def _move_shared(self, term: SharedTerm, sums: np.ndarray, learn: bool) -> np.ndarray:
         """Moves the keys of the effects of `term`, one after the other; returns the move of each code, [codes, 4]."""
-        moves = np.zeros((term.size, K), np.float32)
-        for place, effect in enumerate(term.effects):
-            keys, moments, own = self.keys[effect], np.zeros((2, K, K)), sums
-            if term.cells is not None:
-                own = np.zeros((len(keys), N_SUMS))
-                kernels.sum_cells(term.cells[place], sums, moves, own)
-            moved = np.zeros((len(keys), K), np.float32)
-            solve_all(keys, own, moved, self.covariances[effect], moments, learn=learn, threads=self.threads)
-            if learn:
-                self._learn(effect, len(keys) - 1, moments)
-            moves += moved if term.cells is None else moved[term.cells[place]]
+        moves = self._moves.take(term.size, ROW)
+        if term.cells is None:
+            moves[0] = 0
+            self._move_keys(term.effects[0], sums, moves, learn)
+            return moves
+        moves[:] = 0
+        for effect, cells in zip(term.effects, term.cells, strict=True):
+            size = len(self.keys[effect])
+            own, moved = np.zeros((size, N_SUMS)), np.zeros((size, K), np.float32)
+            kernels.sum_cells(cells, sums, moves, own)
+            self._move_keys(effect, own, moved, learn)
+            moves += moved[cells]
         return moves
+
+    def _move_keys(self, effect: int, sums: np.ndarray, moved: np.ndarray, learn: bool) -> None:
+        """Moves all keys of an effect by their `sums`; writes by how much, but that of the first, into `moved`."""
+        keys, moments = self.keys[effect], np.zeros((2, K, K))
+        solve_all(keys, sums, moved, self.covariances[effect], moments, learn=learn, threads=self.threads)
+        if learn:
+            self._learn(effect, len(keys) - 1, moments)
 
     def _learn(self, effect: int, count: int, moments: np.ndarray) -> None:
         """Learns the covariance of an effect with `count` keys."""

@@ -1,7 +1,7 @@
 """What a fit knows of the keys of each effect: the mean of its four numbers, and their variances."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -55,18 +55,31 @@ class InMemory:
             target[:] = values
 
 
+@dataclass
+class Memory:
+    """Memory that is used again and again: the system clears each new page, which takes longer than to fill it."""
+
+    _bytes: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint8))
+
+    def take(self, size: int, dtype: np.dtype) -> np.ndarray:
+        """Returns any numbers [size] of `dtype` that begin with a line of the cache: rows of 32 or 64 bytes then lie in
+        one. They take the place of what was taken before."""
+        wanted = size * dtype.itemsize
+        if len(self._bytes) < wanted + _LINE:
+            self._bytes = np.empty(wanted + _LINE, np.uint8)
+        first = -self._bytes.ctypes.data % _LINE
+        return self._bytes[first : first + wanted].view(dtype.base).reshape(size, *dtype.shape)
+
+
 def in_lines(size: int, dtype: np.dtype) -> np.ndarray:
-    """Returns any numbers [size] of `dtype` that begin with a line of the cache: rows of 32 or 64 bytes then lie in
-    one."""
-    wanted = size * dtype.itemsize
-    found = np.empty(wanted + _LINE, np.uint8)
-    first = -found.ctypes.data % _LINE
-    return found[first : first + wanted].view(dtype.base).reshape(size, *dtype.shape)
+    """Returns numbers of memory of their own (Memory.take)."""
+    return Memory().take(size, dtype)
 
 
-def no_sums(keys: np.ndarray, dtype: type) -> np.ndarray:
-    """Returns sums `dtype` [keys, N_SUMS] of no rows (kernels.sum_rows), of `keys` [keys, 8] or variances [keys, 4]."""
-    sums = in_lines(len(keys), np.dtype((dtype, (N_SUMS,))))
+def no_sums(keys: np.ndarray, dtype: type, memory: Memory | None = None) -> np.ndarray:
+    """Returns sums `dtype` [keys, N_SUMS] of no rows (kernels.sum_rows), of `keys` [keys, 8] or variances [keys, 4], in
+    `memory`; None = their own."""
+    sums = (memory or Memory()).take(len(keys), np.dtype((dtype, (N_SUMS,))))
     kernels.begin_sums(keys, keys.shape[1] - K, sums)
     return sums
 

@@ -12,10 +12,11 @@ from engage_pipeline.model.effects import children
 from engage_pipeline.model.effects.design import Block, Design, LocalTerm, Term
 from engage_pipeline.model.effects.effects import Effect
 from engage_pipeline.model.effects.kernels import K
-from engage_pipeline.model.effects.keyed_values import Array, chunks, solved_together
+from engage_pipeline.model.effects.keyed_values import Array, Memory, chunks, solved_together
 from engage_pipeline.numerics.compilation import compiled
 
 _UNKNOWN = -1
+_COUNT, _TOTAL = np.dtype(np.float64), np.dtype((np.float64, (K,)))
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,13 @@ def _blocks(fine: Term, coarse: Term) -> np.ndarray | None:
     return None
 
 
-def exchange(nested: Nested, keys: Sequence[Array], covariances: np.ndarray, threads: int) -> None:
+def exchange(
+    nested: Nested, keys: Sequence[Array], covariances: np.ndarray, threads: int, memory: tuple[Memory, Memory]
+) -> None:
     """Moves what the keys of the coarse effect had better take over from the keys that are nested in them.
 
-    `keys` and `covariances` [effects, 4, 4] are those of all effects. The log-odds of the rows stay.
+    `keys` and `covariances` [effects, 4, 4] are those of all effects. The log-odds of the rows stay. Sums over all keys
+    are in `memory`.
     """
     fine, coarse = keys[nested.fine], keys[nested.coarse]
     inverse = [np.linalg.inv(covariances[effect]) for effect in (nested.fine, nested.coarse)]
@@ -75,7 +79,8 @@ def exchange(nested: Nested, keys: Sequence[Array], covariances: np.ndarray, thr
         _exchange_in_blocks(nested.parents, nested.blocks, fine, coarse, inverse, threads)
         return
     values = coarse.read()
-    counts, totals = np.zeros(len(values)), np.zeros((len(values), K))
+    counts, totals = (one.take(len(values), dtype) for one, dtype in zip(memory, (_COUNT, _TOTAL), strict=True))
+    counts[:], totals[:] = 0, 0
 
     def read(bounds: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         return nested.parents.read(*bounds), fine.read(*bounds)

@@ -54,7 +54,7 @@ class Together:
                 fit.sweep(learn=left > 0)
                 with self._one:
                     self._advance(1)
-            fit.rows.rest()
+            fit.rest()
             return then(fit)
 
         return self._pool.submit(run)

@@ -142,7 +142,7 @@ def _fits(
         for _ in range(first):
             training.sweep(learn=True)
             tracker.advance(1)
-        training.rows.rest()
+        training.rest()
         without = partial(_begin_without, fits, training, more)
         deciding = without(HOLDOUT_ROW, partial(_scored, design, columns, HOLDOUT_ROW), name="deciding")
         folds = [without(fold, partial(_dropped, design, columns, fold), name="passing") for fold in rows.folds]

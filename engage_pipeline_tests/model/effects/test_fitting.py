@@ -12,7 +12,9 @@ from engage_pipeline.model.effects.design import LocalTerm
 from engage_pipeline.model.effects.effects import SLOPE_HOURS, Effect
 from engage_pipeline.model.effects.fitting import Fit
 from engage_pipeline.model.effects.kernels import K
+from engage_pipeline.model.effects.keyed_values import ROW
 from engage_pipeline.model.validation_roles import HOLDOUT_ROW, TRAINING_ROW
+from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
 from engage_pipeline_tests.model.effects.fits import (
     AUTHOR,
     FOLLOWS,
@@ -192,7 +194,17 @@ def test_a_fit_that_has_rested_goes_on_as_if_it_had_not(in_files: bool, tmp_path
         swept(fit_of(records, [HOUR, AUTHOR, VIEWER], tmp_path / name, in_files=in_files), 3, learn=True)
         for name in ("a", "b")
     )
-    other.rows.rest()
+    other.rest()
+    assert np.array_equal(scores_of(swept(one, 2)), scores_of(swept(other, 2)))
+
+
+def test_what_memory_held_before_does_not_matter(tmp_path: Path) -> None:
+    """Rows without a key of a shared effect are not moved by it."""
+    records, _ = planted(4, 40, 10, COVARIANCE)
+    records["author"][::3] = NO_FINGERPRINT
+    one, other = (fit_of(records, [HOUR, AUTHOR, VIEWER], tmp_path / name) for name in ("a", "b"))
+    for memory in (other._sums, other._moves):
+        memory.take(len(records) * 100, ROW)[:] = np.nan
     assert np.array_equal(scores_of(swept(one, 2)), scores_of(swept(other, 2)))
 
 

@@ -195,7 +195,7 @@ MUTATIONS = [
         ("learn=left > 0", "learn=True"),
         ("learn=left > 0", "learn=False"),
         ("            return then(fit)", "            then(fit)"),
-        ("            fit.rows.rest()\n", ""),
+        ("            fit.rest()\n", ""),
     ),
     *mutations(
         "effects",
@@ -203,7 +203,7 @@ MUTATIONS = [
         TRAINING,
         ("else (0, sweeps)", "else (0, 0)"),
         ("level(fit)\n    _score(fit", "_score(fit"),
-        ("        training.rows.rest()\n", ""),
+        ("        training.rest()\n", ""),
         ("most // (len(design) * ROW.itemsize)", "0"),
     ),
     *mutations(
