@@ -1,9 +1,8 @@
 """Work of several threads whose results come in order, so that what is summed from them has the same last digits."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from threading import Event
 from typing import TypeVar
 
@@ -14,36 +13,25 @@ _R = TypeVar("_R")
 
 
 def in_order(
-    work: Callable[[_T], _R],
-    items: Iterable[_T],
-    threads: int,
-    given_up: Event | None = None,
-    *,
-    together: int = 1,
+    work: Callable[[_T], _R], items: Iterable[_T], threads: int, given_up: Event | None = None
 ) -> Iterator[_R]:
     """Yields `work(item)` of each item, in the order of the items, while `threads` threads work on the next ones.
 
     `work` should spend its time without Python's global lock. What it raises is raised here, and nothing new is begun
-    then; `given_up` is set, so that work that takes long may end. A thread takes `together` items at a time, so that
-    short work is not mostly waking threads. One thread is the caller's own.
+    then; `given_up` is set, so that work that takes long may end. One thread is the caller's own.
     """
     if threads == 1:
         yield from map(work, items)
         return
-
-    def take(some: Sequence[_T]) -> list[_R]:
-        return [work(item) for item in some]
-
-    left = iter(items)
     with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future[list[_R]]] = deque()
+        waiting: deque[Future[_R]] = deque()
         try:
-            while some := list(islice(left, together)):
-                waiting.append(pool.submit(take, some))
+            for item in items:
+                waiting.append(pool.submit(work, item))
                 if len(waiting) > _AHEAD * threads:
-                    yield from waiting.popleft().result()
+                    yield waiting.popleft().result()
             while waiting:
-                yield from waiting.popleft().result()
+                yield waiting.popleft().result()
         except BaseException:
             if given_up is not None:
                 given_up.set()

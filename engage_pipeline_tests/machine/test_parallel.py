@@ -12,31 +12,15 @@ THREADS = pytest.mark.parametrize("threads", [1, 2, 5])
 
 @THREADS
 @pytest.mark.parametrize("count", [0, 1, 3, 50])
-@pytest.mark.parametrize("together", [1, 4])
-def test_each_item_is_worked_on_once_and_results_come_in_order(threads: int, count: int, together: int) -> None:
+def test_each_item_is_worked_on_once_and_results_come_in_order(threads: int, count: int) -> None:
     worked: list[int] = []
 
     def work(item: int) -> int:
         worked.append(item)
         return item * item
 
-    found = in_order(work, range(count), threads, together=together)
-    assert list(found) == [item * item for item in range(count)]
+    assert list(in_order(work, range(count), threads)) == [item * item for item in range(count)]
     assert sorted(worked) == list(range(count))
-
-
-def test_a_thread_takes_so_many_items_at_a_time() -> None:
-    """Two threads meet at each item of the two groups that they work on: were those of a group shared, they would wait
-    for a third."""
-    met = threading.Barrier(2)
-
-    def work(item: int) -> int:
-        met.wait(60)
-        return threading.get_ident()
-
-    threads = list(in_order(work, range(6), 2, together=3))
-    assert len(set(threads[:3])) == len(set(threads[3:])) == 1
-    assert threads[0] != threads[3]
 
 
 def test_so_many_threads_work_at_once() -> None:

@@ -17,10 +17,9 @@ effect. Nested effects (a viewer, and this viewer with an author) exchange what 
 made in the order of the blocks, so that any number of threads finds the same. Nothing is drawn.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -53,10 +52,6 @@ alone. All of it is taken once the rows' log loss has risen by more than _RISE."
 _RISE = 0.01
 _FIRST_LEARNING = 3
 """Sweeps before covariances are learned: until then means tell where the fit began."""
-_TOGETHER = 4
-"""Blocks that a thread takes at a time: to move the rows of one takes no longer than to wake a thread."""
-
-_T = TypeVar("_T")
 
 
 @dataclass
@@ -202,7 +197,7 @@ class Fit:
             self._write(block, *response)
             return own, labels.astype(np.int32), response
 
-        for own, labels, response in self._in_order(work):
+        for own, labels, response in in_order(work, self.design.blocks(self.rows.stops), self.threads):
             loss += own
             kernels.sum_rows(labels, NO_SLOPES, *response, sums)
         if loss > self._loss * (1 + _RISE):
@@ -211,9 +206,6 @@ class Fit:
         base = next_base(sums[:, :K], sums[:, K : 2 * K], self.base)
         self._pending = self.rows.labels, of_patterns(base - self.base)
         self.base = base
-
-    def _in_order(self, work: Callable[[Block], _T]) -> Iterator[_T]:
-        return in_order(work, self.design.blocks(self.rows.stops), self.threads, together=_TOGETHER)
 
     def _write(self, block: Block, residual: np.ndarray, step: np.ndarray, breadth: np.ndarray) -> None:
         self.rows.residual.write(block.start, residual)
@@ -241,7 +233,7 @@ class Fit:
             self.rows.residual.write(block.start, residual)
             return own, block.codes(shared) if shared else NO_CODES, response
 
-        for own, codes, response in self._in_order(work):
+        for own, codes, response in in_order(work, self.design.blocks(self.rows.stops), self.threads):
             moments += own
             kernels.sum_rows(codes, NO_SLOPES, *response, sums)
         self._pending = None

@@ -151,6 +151,7 @@ MUTATIONS = [
         "model/effects/fitting.py",
         "model/effects/test_fitting.py",
         ("        kernels.move_rows(codes, slopes, moved, response[1], response[0])", "        pass"),
+        ("            moves[0] = 0\n", ""),
         ("of_patterns(base - self.base)", "of_patterns(base)"),
         ("labels.astype(np.int32), response", "np.zeros(len(labels), np.int32), response", COUPLING),
         ("            moments += own", "            moments = own"),
