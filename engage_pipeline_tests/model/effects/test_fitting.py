@@ -199,10 +199,10 @@ def test_a_fit_that_has_rested_goes_on_as_if_it_had_not(in_files: bool, tmp_path
 
 
 def test_what_memory_held_before_does_not_matter(tmp_path: Path) -> None:
-    """Rows without a key of a shared effect are not moved by it."""
+    """Rows without a key of a shared effect are not moved by it; what pairs say of authors begins with nothing."""
     records, _ = planted(4, 40, 10, COVARIANCE)
     records["author"][::3] = NO_FINGERPRINT
-    one, other = (fit_of(records, [HOUR, AUTHOR, VIEWER], tmp_path / name) for name in ("a", "b"))
+    one, other = (fit_of(records, [HOUR, AUTHOR, VIEWER, PAIR], tmp_path / name) for name in ("a", "b"))
     for memory in (other._sums, other._moves):
         memory.take(len(records) * 100, ROW)[:] = np.nan
     assert np.array_equal(scores_of(swept(one, 2)), scores_of(swept(other, 2)))

@@ -47,6 +47,7 @@ MUTATIONS = [
         ("np.maximum(parents, 0)", "parents"),
         ("codes + np.int32(term.first[block.number])", "codes"),
         ("for name in effect.parents if name in places]", "for name in effect.parents]"),
+        ("    counts[:], totals[:] = 0, 0\n", "", "model/effects/test_fitting.py"),
     ),
     *mutations(
         "effects",
