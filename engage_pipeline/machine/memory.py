@@ -74,9 +74,7 @@ def large_blocks_reused() -> Iterator[None]:
     """Makes glibc keep freed blocks of up to a gigabyte for reuse within the block; gives them back at its end.
 
     Training of a network of hidden 1500 allocates its weights in bfloat16 and their gradients in each step; page faults
-    were up to a third of its time. Fits of effects in memory, one after the other, take 7 % less with the same peak; of
-    those in files the peak rises by a sixth, and they are no faster. Where the C library has no such setting, nothing
-    is done.
+    were up to a third of its time. Where the C library has no such setting, nothing is done.
     """
     option = _of_libc("mallopt")
     if option is None or not option(_MMAP_THRESHOLD, _ANY_BLOCK):

@@ -8,7 +8,7 @@ belong here: the fit (fitting), the files (tables).
 import shutil
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +20,6 @@ from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import scratch_folder
 from engage_pipeline.machine import full_disk
-from engage_pipeline.machine.memory import large_blocks_reused
 from engage_pipeline.machine.parallel import in_order
 from engage_pipeline.machine.shares import memory_bytes, threads_of
 from engage_pipeline.machine.spill import EFFECTS_PREFIX, spill_folder
@@ -133,7 +132,6 @@ def _fits(
     first, more = (sweeps, -(-sweeps // _MORE)) if len(design) > rows.n_validation else (0, sweeps)
     total = first + more * (len(rows.folds) + 1 + settings.refit)
     with (
-        large_blocks_reused() if state is None else nullcontext(),
         progress("engagement_effects", total, "sweeps") as tracker,
         Together(state, tracker.advance, threads, at_once) as fits,
     ):
