@@ -83,7 +83,7 @@ EFFECTS: tuple[Effect, ...] = (
     Effect("viewer_day", "habit_effects", ("viewer", "day"), 0.3, ("viewer", "day")),
     Effect("viewer_trend", "habit_effects", ("viewer",), 0.2, (), "age"),
 )
-"""In the order of a sweep. Those of the context stand together, so that they share cells (numbering)."""
+"""In the order of a sweep. Those of the same FEW_TOGETHER are neighbours, so that they share cells (numbering)."""
 
 
 def keys_of(effects: Sequence[Effect], rows: EffectRows) -> np.ndarray:

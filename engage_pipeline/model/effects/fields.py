@@ -57,10 +57,14 @@ _SIZES = {
     "author_age": "engaged_with_user_account_age_days",
 }
 """The columns behind fields that are steps of a size (size_steps)."""
-FEW_VALUES = frozenset(
-    {"language", "tweet_type", "media", "hour", "hours", "follows", "n_hashtags", "has_link", "time_left"}
+FEW_TOGETHER = (
+    frozenset({"viewer_following", "viewer_followers", "viewer_verified", "viewer_age"}),
+    frozenset({"author_following", "author_followers", "author_verified", "author_age"}),
+    frozenset({"language", "tweet_type", "media", "hour", "hours", "follows", "n_hashtags", "has_link"}),
+    frozenset({"length", "time_left", "day"}),
 )
-"""The fields with few values in any data, so that their combinations are few, too."""
+"""Fields that have few values in any data, and of which few combinations occur: a size has some 40 steps, and the time
+left counts on the last day of a window alone."""
 WIDE = frozenset({"viewer", "author", "tweet", "hashtag", "language", "named"})
 """The fields that are hashes of 64 bits; the others are below 2^31."""
 HOURS_A_BAND = 4

@@ -34,6 +34,7 @@ from engage_pipeline.model.effects.keyed_values import (
     ROW,
     Array,
     Memory,
+    Spare,
     copies_of,
     in_lines,
     no_sums,
@@ -42,7 +43,7 @@ from engage_pipeline.model.effects.keyed_values import (
     zeros_of,
 )
 from engage_pipeline.model.effects.nesting import Nested, exchange
-from engage_pipeline.model.effects.row_state import RowState, Weights
+from engage_pipeline.model.effects.row_state import RESPONSES, RowState, Weights
 
 _FEW_KEYS = 1 << 12
 """Sums of an effect with fewer keys are float64: each may be of all rows. Of more keys that takes twice as long."""
@@ -52,6 +53,7 @@ alone. All of it is taken once the rows' log loss has risen by more than _RISE."
 _RISE = 0.01
 _FIRST_LEARNING = 3
 """Sweeps before covariances are learned: until then means tell where the fit began."""
+Response = tuple[np.ndarray, ...]
 
 
 @dataclass
@@ -77,9 +79,10 @@ class Fit:
     """Moves [codes, 4] that are not yet in the residuals, for the codes [rows] of the rows."""
     _said: dict[int, np.ndarray] | None = None
     """See `_shared`; None once keys move."""
-    _sums: Memory = field(default_factory=Memory)
-    _moves: Memory = field(default_factory=Memory)
-    """Of the shared effect of a pass, or of what nested effects exchange."""
+    _spare: Spare = field(default_factory=Spare)
+    _memories: list[Memory] = field(default_factory=list)
+    """What sweeps take of it: for moves and sums of the shared effect of a pass, or what nested effects exchange, and
+    for what rows say."""
 
     @classmethod
     def begin(
@@ -111,14 +114,17 @@ class Fit:
     def branch(self, weights: Weights, folder: Path | None, threads: int = 1) -> "Fit":
         """Returns a fit that goes on from here with other weights; both go their own ways."""
         rows, keys = RowState.begin(self.design, weights, folder, self.rows.held), copies_of(self.keys, folder)
-        return Fit(self.design, self.nested, rows, keys, self.covariances.copy(), self.base.copy(), threads, self.swept)
+        covariances, base = self.covariances.copy(), self.base.copy()
+        return Fit(self.design, self.nested, rows, keys, covariances, base, threads, self.swept, _spare=self._spare)
 
     def sweep(self, *, learn: bool = False) -> None:
         """Moves everything once. `learn`: the covariances too."""
         learn &= self.swept >= _FIRST_LEARNING
         self._said = None
+        self._memories = self._memories or self._spare.take(2 + len(RESPONSES))
         for nested in self.nested:
-            exchange(nested, self.keys, self.covariances, self.threads, (self._moves, self._sums))
+            exchange(nested, self.keys, self.covariances, self.threads, self._memories)
+        self.rows.wake(self._memories[2:])
         self._ask()
         local: list[LocalTerm] = []
         for term in (*self.design.terms, None):
@@ -132,9 +138,10 @@ class Fit:
         self.swept += 1
 
     def rest(self) -> None:
-        """Frees the memory that only a sweep needs."""
+        """Leaves the memory that only a sweep needs to the fits that went on from here, and to those it came from."""
         self.rows.rest()
-        self._sums, self._moves = Memory(), Memory()
+        self._spare.leave(self._memories)
+        self._memories = []
 
     def scores(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         """Returns mean and variance of the log-odds of the rows of a block: float64 [n, 4].
@@ -186,10 +193,9 @@ class Fit:
 
     def _ask(self) -> None:
         """Asks each row, and moves the base."""
-        self.rows.wake()
         adds, sums, loss = of_patterns(self.base), no_sums(np.zeros((PATTERNS, K), np.float32), np.float64), 0.0
 
-        def work(block: Block) -> tuple[float, np.ndarray, tuple[np.ndarray, ...]]:
+        def work(block: Block) -> tuple[float, np.ndarray, Response]:
             labels, weights = self.rows.facts(block)
             means, variances = self._summed(block, adds.take(labels, axis=0))
             response = self.rows.response(block)
@@ -218,18 +224,19 @@ class Fit:
         known = np.zeros((size, K), np.float32)
         if shared and shared.cells is None:
             known = self.keys[shared.effects[0]].read()
-        sums = no_sums(known, np.float64 if size < _FEW_KEYS else np.float32, self._sums)
+        sums = no_sums(known, np.float64 if size < _FEW_KEYS else np.float32, self._memories[1])
         moments = np.zeros((len(local), 2, K, K))
+        priors = [np.linalg.inv(self.covariances[term.effect]) for term in local]
 
-        def work(block: Block) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
+        def work(block: Block) -> tuple[np.ndarray, np.ndarray, Response]:
             response = self.rows.response(block)
             residual, step, _ = response
             if self._pending is not None:
                 codes = block.read(self._pending[0]).astype(np.int32, copy=False)
                 kernels.move_rows(codes, NO_SLOPES, self._pending[1], step, residual)
             own = np.zeros_like(moments)
-            for term, found in zip(local, own, strict=True):
-                self._move_block(term, block, response, found, learn)
+            for term, prior, found in zip(local, priors, own, strict=True):
+                self._move_block(term, prior, block, response, found, learn)
             self.rows.residual.write(block.start, residual)
             return own, block.codes(shared) if shared else NO_CODES, response
 
@@ -244,19 +251,19 @@ class Fit:
             self._pending = shared.codes, self._move_shared(shared, sums, learn)
 
     def _move_block(
-        self, term: LocalTerm, block: Block, response: tuple[np.ndarray, ...], moments: np.ndarray, learn: bool
+        self, term: LocalTerm, prior: np.ndarray, block: Block, response: Response, moments: np.ndarray, learn: bool
     ) -> None:
         """Moves the keys of one block, and its residuals."""
         codes, slopes, keys = block.codes(term), term.slopes(block), self.keys[term.effect]
         first, last = term.keys(block)
         sums, moved = no_sums(keys.read(first, last), np.float32), np.zeros((last - first, K), np.float32)
         kernels.sum_rows(codes, slopes, *response, sums)
-        solve(keys, first, last, sums, moved, self.covariances[term.effect], moments, learn=learn)
+        solve(keys, first, last, sums, moved, prior, moments, learn=learn)
         kernels.move_rows(codes, slopes, moved, response[1], response[0])
 
     def _move_shared(self, term: SharedTerm, sums: np.ndarray, learn: bool) -> np.ndarray:
         """Moves the keys of the effects of `term`, one after the other; returns the move of each code, [codes, 4]."""
-        moves = self._moves.take(term.size, ROW)
+        moves = self._memories[0].take(term.size, ROW)
         if term.cells is None:
             moves[0] = 0
             self._move_keys(term.effects[0], sums, moves, learn)

@@ -51,7 +51,7 @@ class InMemory:
     def write(self, start: int, values: np.ndarray) -> None:
         """Writes `values` over the elements from `start` on."""
         target = self.values[start : start + len(values)]
-        if values.ctypes.data != target.ctypes.data:
+        if not np.may_share_memory(values, target):  # what was read of it is there already
             target[:] = values
 
 
@@ -84,9 +84,30 @@ def no_sums(keys: np.ndarray, dtype: type, memory: Memory | None = None) -> np.n
     return sums
 
 
-def room(name: str, dtype: np.dtype, size: int, folder: Path | None) -> Array:
-    """Returns an array of any numbers in memory, or of zeros in a file of `folder`."""
-    return InMemory(in_lines(size, dtype)) if folder is None else FlatArray.empty(folder / name, dtype, size)
+@dataclass
+class Spare:
+    """Memory that fits have left, for the sweeps of those that come."""
+
+    _left: list[list[Memory]] = field(default_factory=list)
+
+    def take(self, count: int) -> list[Memory]:
+        """Returns `count` memories: those that a fit has left, or new ones."""
+        try:
+            return self._left.pop()
+        except IndexError:  # another thread may have taken the last one
+            return [Memory() for _ in range(count)]
+
+    def leave(self, memories: list[Memory]) -> None:
+        """Takes what nothing reads any more."""
+        if memories:
+            self._left.append(memories)
+
+
+def room(name: str, dtype: np.dtype, size: int, folder: Path | None, memory: Memory | None = None) -> Array:
+    """Returns an array of any numbers in `memory`, None = its own, or of zeros in a file of `folder`."""
+    if folder is None:
+        return InMemory((memory or Memory()).take(size, dtype))
+    return FlatArray.empty(folder / name, dtype, size)
 
 
 def solve(
@@ -95,14 +116,14 @@ def solve(
     last: int,
     sums: np.ndarray,
     moved: np.ndarray,
-    covariance: np.ndarray,
+    prior: np.ndarray,
     moments: np.ndarray,
     *,
     learn: bool,
 ) -> None:
-    """Moves the keys `first` … `last` - 1 with `covariance` [4, 4]; for the other arguments see kernels.solve_keys."""
+    """Moves the keys `first` … `last` - 1; for the other arguments see kernels.solve_keys."""
     values = keys.read(first, last)
-    kernels.solve_keys(sums, np.linalg.inv(covariance), values, moved, moments, learn)
+    kernels.solve_keys(sums, prior, values, moved, moments, learn)
     keys.write(first, values)
 
 
@@ -116,11 +137,12 @@ def solve_all(
     learn: bool,
     threads: int,
 ) -> None:
-    """Moves all keys in ranges, which `threads` threads share."""
+    """Moves all keys with `covariance` [4, 4] in ranges, which `threads` threads share."""
+    prior = np.linalg.inv(covariance)
 
     def work(bounds: tuple[int, int]) -> np.ndarray:
         own, found = slice(*bounds), np.zeros_like(moments)
-        solve(keys, *bounds, sums[own], moved[own], covariance, found, learn=learn)
+        solve(keys, *bounds, sums[own], moved[own], prior, found, learn=learn)
         return found
 
     ranges = solved_together(len(keys))

@@ -66,12 +66,12 @@ def _blocks(fine: Term, coarse: Term) -> np.ndarray | None:
 
 
 def exchange(
-    nested: Nested, keys: Sequence[Array], covariances: np.ndarray, threads: int, memory: tuple[Memory, Memory]
+    nested: Nested, keys: Sequence[Array], covariances: np.ndarray, threads: int, memory: Sequence[Memory]
 ) -> None:
     """Moves what the keys of the coarse effect had better take over from the keys that are nested in them.
 
     `keys` and `covariances` [effects, 4, 4] are those of all effects. The log-odds of the rows stay. Sums over all keys
-    are in `memory`.
+    are in the first two of `memory`.
     """
     fine, coarse = keys[nested.fine], keys[nested.coarse]
     inverse = [np.linalg.inv(covariances[effect]) for effect in (nested.fine, nested.coarse)]
@@ -79,7 +79,7 @@ def exchange(
         _exchange_in_blocks(nested.parents, nested.blocks, fine, coarse, inverse, threads)
         return
     values = coarse.read()
-    counts, totals = (one.take(len(values), dtype) for one, dtype in zip(memory, (_COUNT, _TOTAL), strict=True))
+    counts, totals = (one.take(len(values), dtype) for one, dtype in zip(memory[:2], (_COUNT, _TOTAL), strict=True))
     counts[:], totals[:] = 0, 0
 
     def read(bounds: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

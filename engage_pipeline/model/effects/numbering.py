@@ -12,7 +12,7 @@ from engage_pipeline.files.flat_arrays import FlatArray
 from engage_pipeline.machine.parallel import in_order
 from engage_pipeline.model.effects.design import BLOCK_ROWS, Block, Design, LocalTerm, SharedTerm, Term
 from engage_pipeline.model.effects.effects import Effect
-from engage_pipeline.model.effects.fields import FEW_VALUES, EffectRows
+from engage_pipeline.model.effects.fields import FEW_TOGETHER, EffectRows
 from engage_pipeline.model.effects.rows import FACTS
 from engage_pipeline.model.effects.shards import Shards
 from engage_pipeline.model.validation_roles import HOLDOUT_ROW
@@ -133,9 +133,9 @@ def _terms(
     starts: np.ndarray,
     folder: Path,
 ) -> Iterator[Term]:
-    for few, group in groupby(range(len(effects)), lambda place: FEW_VALUES.issuperset(effects[place].fields)):
+    for few, group in groupby(range(len(effects)), lambda place: _few_together(effects[place])):
         places = list(group)
-        if few and len(places) > 1 and prod(len(numberings[place].keys) for place in places) < _MOST_CELLS:
+        if few is not None and len(places) > 1 and prod(len(numberings[place].keys) for place in places) < _MOST_CELLS:
             yield _cells(places, [numberings[place] for place in places], starts, folder / f"cells-{places[0]}")
             continue
         for place in places:
@@ -144,6 +144,11 @@ def _terms(
                 yield replace(found.term(place), scale=scales.get(effects[place].name))
             else:
                 yield SharedTerm((place,), (len(found.keys),), found.codes)
+
+
+def _few_together(effect: Effect) -> frozenset[str] | None:
+    """Returns those of FEW_TOGETHER that hold all fields of the effect."""
+    return next((fields for fields in FEW_TOGETHER if fields.issuperset(effect.fields)), None)
 
 
 def _cells(
@@ -157,5 +162,7 @@ def _cells(
         codes = [block.read(one.codes).astype(np.int64) for one in numberings]
         cells.add(np.ravel_multi_index(codes, sizes).view(np.uint64), starts)
     cells.finish()
+    for one in numberings:
+        one.codes.path.unlink()  # the cells say it
     digits = np.array(np.unravel_index(cells.keys.read().view(np.int64), sizes))
     return SharedTerm(tuple(places), sizes, cells.codes, digits)

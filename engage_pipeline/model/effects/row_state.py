@@ -1,6 +1,6 @@
 """What a fit knows of each row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -8,11 +8,11 @@ from typing import Self
 import numpy as np
 
 from engage_pipeline.model.effects.design import Block, Design
-from engage_pipeline.model.effects.keyed_values import ROW, Array, room
+from engage_pipeline.model.effects.keyed_values import ROW, Array, Memory, room
 
 Weights = Callable[[np.ndarray], np.ndarray]
 """Returns the weights float32 [n] of rows with rows.FACTS [n]; a row of weight 0 is left out."""
-_RESPONSES = "residual", "step", "breadth"
+RESPONSES = "residual", "step", "breadth"
 
 
 @dataclass
@@ -50,16 +50,16 @@ class RowState:
                 stops[block.number] += np.flatnonzero(found)[-1] + 1
         return cls(labels, own, stops, folder, held, *_nothing())
 
-    def wake(self) -> None:
-        """Makes place for what the rows say, unless it is there."""
+    def wake(self, memories: Sequence[Memory]) -> None:
+        """Makes place for what the rows say, unless it is there: what is in memory in one of `memories` each."""
         if len(self.residual) < len(self.labels):
             self.residual, self.step, self.breadth = (
-                room(name, ROW, len(self.labels), None if place < self.held else self.folder)
-                for place, name in enumerate(_RESPONSES)
+                room(name, ROW, len(self.labels), None if place < self.held else self.folder, memory)
+                for place, (name, memory) in enumerate(zip(RESPONSES, memories, strict=True))
             )
 
     def rest(self) -> None:
-        """Frees the memory of what the rows say; a sweep that comes asks them anew."""
+        """Forgets what the rows say; a sweep that comes asks them anew."""
         self.residual, self.step, self.breadth = _nothing()
 
     def facts(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
@@ -72,5 +72,5 @@ class RowState:
 
 
 def _nothing() -> tuple[Array, Array, Array]:
-    residual, step, breadth = (room(name, ROW, 0, None) for name in _RESPONSES)
+    residual, step, breadth = (room(name, ROW, 0, None) for name in RESPONSES)
     return residual, step, breadth

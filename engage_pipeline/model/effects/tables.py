@@ -234,11 +234,13 @@ def write_table(keys: FlatArray, found: "Array", path: Path, workspace: Path) ->
     count = 0
     with pa.ipc.new_file(path, _SCHEMA) as writer:
         for own, values in _parts(keys, found, workspace):
-            order = np.argsort(own)
+            order = _taught(own, values)
+            if not len(order):
+                continue
             numbers = pa.array(values.take(order, axis=0).ravel())
             columns = [pa.array(own.take(order)), pa.FixedSizeListArray.from_arrays(numbers, VALUES)]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=_SCHEMA))
-            count += len(own)
+            count += len(order)
     return count
 
 
@@ -246,26 +248,23 @@ def _parts(keys: FlatArray, found: "Array", workspace: Path) -> Iterator[tuple[n
     """Yields keys, in any order, and values of each part of a table."""
     size = len(keys)
     if size <= PART_KEYS:
-        own, values = _taught(keys.read(), found.read())
-        if len(own):
-            yield own, values
+        yield keys.read(), found.read()
         return
     parts = Shards.empty(workspace, -(-size // PART_KEYS), _ENTRY)
     for start in range(0, size, PART_KEYS):
         stop = min(start + PART_KEYS, size)
-        own, values = _taught(keys.read(start, stop), found.read(start, stop))
-        entries = np.empty(len(own), _ENTRY)
-        entries["key"], entries["values"] = own, values
-        parts.add(entries, shards_of(own, len(parts)))
+        entries = np.empty(stop - start, _ENTRY)
+        entries["key"], entries["values"] = keys.read(start, stop), found.read(start, stop)
+        parts.add(entries, shards_of(entries["key"], len(parts)))
     for entries in parts.read():
         yield entries["key"], entries["values"]
 
 
-def _taught(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the keys that a row has taught, and their values."""
+def _taught(keys: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Returns the places of the keys that a row has taught, in the order of the keys."""
     says = np.logical_or.reduce([values[:, one] != 0 for one in range(_K)])
     taught = np.flatnonzero(says & (keys != NO_FINGERPRINT))
-    return keys.take(taught), values.take(taught, axis=0)
+    return taught.take(np.argsort(keys.take(taught)))
 
 
 def _open_table(path: Path, effect: Effect, covariance: np.ndarray) -> EffectTable:

@@ -12,7 +12,7 @@ from engage_pipeline.model.effects.design import LocalTerm
 from engage_pipeline.model.effects.effects import SLOPE_HOURS, Effect
 from engage_pipeline.model.effects.fitting import Fit
 from engage_pipeline.model.effects.kernels import K
-from engage_pipeline.model.effects.keyed_values import ROW
+from engage_pipeline.model.effects.keyed_values import ROW, Memory
 from engage_pipeline.model.validation_roles import HOLDOUT_ROW, TRAINING_ROW
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
 from engage_pipeline_tests.model.effects.fits import (
@@ -203,9 +203,28 @@ def test_what_memory_held_before_does_not_matter(tmp_path: Path) -> None:
     records, _ = planted(4, 40, 10, COVARIANCE)
     records["author"][::3] = NO_FINGERPRINT
     one, other = (fit_of(records, [HOUR, AUTHOR, VIEWER, PAIR], tmp_path / name) for name in ("a", "b"))
-    for memory in (other._sums, other._moves):
+    memories = [Memory() for _ in range(5)]
+    for memory in memories:
         memory.take(len(records) * 100, ROW)[:] = np.nan
+    other._spare.leave(memories)
     assert np.array_equal(scores_of(swept(one, 2)), scores_of(swept(other, 2)))
+
+
+@pytest.mark.parametrize("in_files", [False, True])
+def test_a_fit_takes_the_memory_that_one_before_has_left_and_no_other(in_files: bool, tmp_path: Path) -> None:
+    """So what it finds is what it finds with memory of its own, and that of a fit that goes on stays as it is."""
+    records, _ = planted(4, 40, 10, COVARIANCE)
+    fit = swept(fit_of(records, [HOUR, AUTHOR, VIEWER, PAIR], tmp_path, in_files=in_files), 2)
+    folders = [tmp_path / name if in_files else None for name in ("beside", "after")]
+    beside, said = swept(fit.branch(weights, folders[0]), 2), by_position(fit, fit.rows.residual)
+    assert np.array_equal(by_position(fit, fit.rows.residual), said)
+    left = {id(memory) for memory in fit._memories}
+    assert len(left) == 5
+    assert left.isdisjoint(map(id, beside._memories))
+    fit.rest()
+    after = swept(fit.branch(weights, folders[1]), 2)
+    assert {id(memory) for memory in after._memories} == left
+    assert np.array_equal(scores_of(after), scores_of(beside))
 
 
 @pytest.mark.parametrize("in_files", [False, True])

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files.atomic import scratch_folder
 from engage_pipeline.model.effects.columns import EFFECT_COLUMNS, EFFECT_LOGITS, VALIDATION, read_columns
 from engage_pipeline.model.effects.fitting import Fit
-from engage_pipeline.model.effects.keyed_values import InMemory
+from engage_pipeline.model.effects.keyed_values import InMemory, Memory
 from engage_pipeline.model.effects.leveling import level
 from engage_pipeline.model.effects.row_state import RowState
 from engage_pipeline.model.effects.scoring import EffectScorer, load_clusters
@@ -177,8 +177,8 @@ def test_a_quarter_of_the_limit_holds_arrays_of_rows_of_the_fit_that_sweeps(
     in_memory, waiting = set[tuple[bool, ...]](), set[int]()
     wake, branch = RowState.wake, Fit.branch
 
-    def watched(rows: RowState) -> None:
-        wake(rows)
+    def watched(rows: RowState, memories: Sequence[Memory]) -> None:
+        wake(rows, memories)
         in_memory.add(tuple(isinstance(one, InMemory) for one in (rows.residual, rows.step, rows.breadth)))
 
     def branched(start: Fit, *where: Any) -> Fit:

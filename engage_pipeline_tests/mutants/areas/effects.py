@@ -16,6 +16,8 @@ MUTATIONS = [
         ("np.append(begins[first], len(viewers))", "np.append(begins[first] + 1, len(viewers))"),
         ("< _MOST_CELLS", "< 0"),
         ("scale=scales.get(effects[place].name)", "scale=None"),
+        ("one.codes.path.unlink()", "pass"),
+        ("if few is not None and ", "if "),
     ),
     *mutations(
         "effects",
@@ -162,6 +164,9 @@ MUTATIONS = [
         ("self._pending = self._said = None", "self._pending = None"),
         ("learn &= self.swept >= _FIRST_LEARNING", "learn = False"),
         ("self.covariances.copy()", "self.covariances"),
+        ("        self._spare.leave(self._memories)", "        pass"),
+        ("_spare=self._spare", "_spare=Spare()"),
+        ("        self._memories = []\n", ""),
     ),
     *mutations(
         "effects",
@@ -176,6 +181,7 @@ MUTATIONS = [
         "model/effects/test_fitting.py",
         ("            copy.write(start, keys.read(start, stop))", "            pass"),
         ("keys.shape[1] - K, sums)", "0, sums)", "model/effects/test_kernels.py"),
+        ("self._left.pop()", "self._left[-1]"),
     ),
     *mutations(
         "effects",
@@ -283,8 +289,8 @@ MUTATIONS = [
         ("if not path.is_file():", "if path.is_dir():", TRAINING),
         ("& (keys != NO_FINGERPRINT)", ""),
         ("min(start + PART_KEYS, size)", "start + PART_KEYS"),
-        ("order = np.argsort(own)", "order = np.arange(len(own))"),
-        ("        if len(own):\n            yield own, values", "        yield own, values"),
+        ("taught.take(np.argsort(keys.take(taught)))", "taught"),
+        ("            if not len(order):\n                continue\n", ""),
         ("self.file.bytes > HELD_BYTES", "self.file.bytes > 1 << 40"),
         ("self._looked(_LOOKS)", "self._looked(1)"),
         ("if keys[place] == key else found", "if key else found"),
