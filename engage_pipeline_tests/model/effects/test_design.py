@@ -150,6 +150,9 @@ def test_cells_hold_the_effects_with_few_values_and_no_others(tmp_path: Path) ->
         ["type_media", "language", "language_hour", "follows", "tags_links"],
         ["length", "time_left", "day"],
     ]
+    others = tuple(effect for effect in EFFECTS if effect.name in ("named", "first_word", "topic"))
+    apart, _ = build(rows_of(5, 300), tmp_path / "apart", others)
+    assert [getattr(term, "cells", None) for term in apart.terms] == [None] * 3
 
 
 def test_effects_whose_cells_a_number_cannot_hold_stay_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

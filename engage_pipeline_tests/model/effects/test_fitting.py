@@ -223,7 +223,9 @@ def test_a_fit_takes_the_memory_that_one_before_has_left_and_no_other(in_files: 
     assert left.isdisjoint(map(id, beside._memories))
     fit.rest()
     after = swept(fit.branch(weights, folders[1]), 2)
+    again = swept(fit, 1)
     assert {id(memory) for memory in after._memories} == left
+    assert left.isdisjoint(map(id, again._memories))
     assert np.array_equal(scores_of(after), scores_of(beside))
 
 
