@@ -20,7 +20,7 @@ from engage_pipeline.model.network.fourier import FEATURES_PER_NUMBER, N_SCALES
 from engage_pipeline.model.network.inputs import profile_logarithms
 from engage_pipeline.model.network.network import EngagementNetwork
 from engage_pipeline.model.network.network_config import NetworkConfig
-from engage_pipeline.model.network.rows import CATEGORIES
+from engage_pipeline.model.network.rows import CATEGORIES, OTHERS
 from engage_pipeline.model.network.scoring import NetworkScorer
 
 LEAST_STEPS, MOST_STEPS = 64, 4096
@@ -82,7 +82,7 @@ def baseline_known(config: NetworkConfig) -> torch.Tensor:
     flags_start = config.known_size - config.history_size - len(schema.BINARY_FEATURES)
     numbers = known[0, numbers_start:flags_start]
     if config.vocabulary:
-        numbers[:] = profile_logarithms(torch.zeros(1, len(schema.NUMBERS)))[0]
+        numbers[:] = profile_logarithms(torch.zeros(1, len(OTHERS)))[0]
     else:
         fourier = numbers.view(len(schema.NUMBERS), FEATURES_PER_NUMBER)
         fourier[[schema.NUMBERS.index(name) for name in _COUNTED_FROM_ZERO], N_SCALES:] = 1  # the cosines of 0

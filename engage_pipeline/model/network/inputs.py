@@ -68,18 +68,17 @@ class InputBuilder:
 
     def build(self, rows: Rows) -> Inputs:
         """Returns the input of `rows`, in their order."""
-        numbers = self._tensor(rows.numbers)
         pieces = []
         if self.sketch_width:
             counts = count_codes(self._tensor(rows.tokens), self._tensor(rows.lengths), self.codes, self.sketch_width)
             pieces.append(normalize_sketch(counts))
         if self.vocabulary:
-            pieces.append(profile_logarithms(numbers))
+            pieces.append(profile_logarithms(self._tensor(rows.numbers)))
         else:
-            pieces.append(fourier_features(numbers[:, : len(schema.NUMBERS)]))
+            pieces.append(fourier_features(self._tensor(rows.known_numbers())))
         pieces.append(self._tensor(rows.flags).float())
         if self.base_rates:
-            pieces.append(history_features(numbers, self._tensor(rows.exposures), self.base_rates))
+            pieces.append(history_features(self._tensor(rows.counts), self._tensor(rows.exposures), self.base_rates))
         return self._with_numbers(torch.cat(pieces, dim=1), rows)
 
     def build_one(self, rows: Rows) -> Inputs:
@@ -88,12 +87,12 @@ class InputBuilder:
             return self.build(rows)
         pieces = [
             sketch_of_one(rows.tokens, self.codes.numpy(), self.sketch_width),
-            fourier_features(rows.numbers[:, : len(schema.NUMBERS)])[0],
+            fourier_features(rows.known_numbers())[0],
             rows.flags[0],
         ]
         if self.base_rates:
-            numbers, exposures = self._tensor(rows.numbers), self._tensor(rows.exposures)
-            pieces.append(history_features(numbers, exposures, self.base_rates)[0].numpy())
+            counts, exposures = self._tensor(rows.counts), self._tensor(rows.exposures)
+            pieces.append(history_features(counts, exposures, self.base_rates)[0].numpy())
         known = np.concatenate(pieces, dtype=np.float32)
         return self._with_numbers(self._tensor(known[np.newaxis]), rows)
 
@@ -102,14 +101,14 @@ class InputBuilder:
         if self.vocabulary is not None:
             words, first_words = self.vocabulary.words_of(rows.tokens, rows.lengths)
         numbers = (rows.categories, rows.people, words, first_words)
-        return Inputs(known, *(self._tensor(one) for one in numbers))
+        return Inputs(known, *(self._tensor(one.astype(np.int64, copy=False)) for one in numbers))
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array).to(self.device)
 
 
 def profile_logarithms(numbers: torch.Tensor) -> torch.Tensor:
-    """Returns (log(1 + x) - 6) / 3 of each of PROFILE_NUMBERS, float32 [n, 8], of `numbers` [n, 73 or more] in the
-    order of schema.NUMBERS: most numbers of followers and days are then between -2 and 2."""
-    profile = numbers[:, len(schema.INTERACTION_FEATURES) : len(schema.NUMBERS)]
+    """Returns (log(1 + x) - 6) / 3 of each of PROFILE_NUMBERS, float32 [n, 8], of `numbers` [n, 13] in the
+    order of rows.OTHERS: most numbers of followers and days are then between -2 and 2."""
+    profile = numbers[:, len(schema.SIMILARITY_FEATURES) :]
     return ((profile.clamp_min(0).log1p() - LOG_CENTER) / LOG_SPREAD).float()

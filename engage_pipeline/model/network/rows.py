@@ -27,22 +27,28 @@ INPUT_COLUMNS = (
     *CATEGORIES,
     *schema.TOKEN_COLUMNS,
 )
+COUNTS = tuple(name for name in schema.INTERACTION_FEATURES if name not in schema.SIMILARITY_FEATURES)
+OTHERS = (*schema.SIMILARITY_FEATURES, *schema.PROFILE_NUMBERS)
+"""Of schema.NUMBERS those that feature rows have as int32, and the others."""
+_PLACES = [[schema.NUMBERS.index(name) for name in names] for names in (COUNTS, OTHERS)]
 Rule = Callable[[np.ndarray], np.ndarray]
 """Chooses validation rows: their column `split`, int [n] -> bool [n]."""
-_FIXED = ("numbers", "exposures", "flags", "categories", "people", "lengths", "labels")
+_FIXED = ("counts", "numbers", "exposures", "flags", "categories", "people", "lengths", "labels")
 """The fields of Rows with one entry a row."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """n rows in memory, about 900 bytes each.
+    """n rows in memory, about 600 bytes each.
 
-    numbers float64 [n, 73 + 4 k] in the order of schema.NUMBERS, then the TARGETS of k counters beyond the reference;
-    exposures int32 [n, 14 + k]; flags bool [n, 12]; categories int64 [n, 3] (index of the language, hour, day of month
-    from 0); people int64 [n, 2] (Vocabulary.people_of, [n, 0] without a vocabulary); tokens int32 [sum of lengths];
-    lengths int64 [n]; labels bool [n, 4] in the order of TARGETS ([n, 0] for unlabelled rows).
+    counts int32 [n, 60 + 4 k] in the order of COUNTS, then the TARGETS of k counters beyond the reference; numbers
+    float64 [n, 13] in that of OTHERS; exposures int32 [n, 14 + k]; flags bool [n, 12]; categories int32 [n, 3] (index
+    of the language, hour, day of month from 0); people int32 [n, 2] (Vocabulary.people_of, [n, 0] without a
+    vocabulary); tokens int32 [sum of lengths]; lengths int64 [n]; labels bool [n, 4] in the order of TARGETS ([n, 0]
+    for unlabelled rows).
     """
 
+    counts: np.ndarray
     numbers: np.ndarray
     exposures: np.ndarray
     flags: np.ndarray
@@ -61,6 +67,13 @@ class Rows:
         """The position of each row's first token, int64 [n]."""
         return np.cumsum(self.lengths) - self.lengths
 
+    def known_numbers(self) -> np.ndarray:
+        """Returns the numbers of the reference, float64 [n, 73] in the order of schema.NUMBERS."""
+        found = np.empty((len(self), len(schema.NUMBERS)))
+        found[:, _PLACES[0]] = self.counts[:, : len(COUNTS)]
+        found[:, _PLACES[1]] = self.numbers
+        return found
+
     def take(self, index: np.ndarray) -> "Rows":
         """Returns the rows at the positions `index`, in that order."""
         lengths = self.lengths[index]
@@ -76,11 +89,12 @@ def empty_rows(count: int, further: int = 0, *, people: int = 0) -> Rows:
     Their people are unknown (`people` columns, 0 or 2). `further` is the number of counters beyond the reference.
     """
     return Rows(
-        numbers=np.zeros((count, len(schema.NUMBERS) + further * len(schema.TARGETS))),
+        counts=np.zeros((count, len(COUNTS) + further * len(schema.TARGETS)), np.int32),
+        numbers=np.zeros((count, len(OTHERS))),
         exposures=np.zeros((count, len(schema.EXPOSURE_FEATURES) + further), np.int32),
         flags=np.zeros((count, len(schema.BINARY_FEATURES)), np.bool_),
-        categories=np.zeros((count, len(CATEGORIES)), np.int64),
-        people=np.zeros((count, people), np.int64),
+        categories=np.zeros((count, len(CATEGORIES)), np.int32),
+        people=np.zeros((count, people), np.int32),
         tokens=np.zeros(0, np.int32),
         lengths=np.zeros(count, np.int64),
         labels=np.zeros((count, 0), np.bool_),
@@ -127,13 +141,14 @@ class RowReader:
         language = category_numbers(table["language"], self.languages)
         clock = [column_values(table, name) for name in CATEGORIES[1:]]
         lengths = np.diff(offsets)
-        none = np.zeros((len(lengths), 0), np.int64)
+        none = np.zeros((len(lengths), 0), np.int32)
         return Rows(
-            numbers=number_matrix(table, (*schema.NUMBERS, *counted), np.float64),
+            counts=number_matrix(table, (*COUNTS, *counted), np.int32),
+            numbers=number_matrix(table, OTHERS, np.float64),
             exposures=number_matrix(table, (*schema.EXPOSURE_FEATURES, *shown), np.int32),
             flags=flag_matrix(table, schema.BINARY_FEATURES),
-            categories=np.stack([language, *clock], axis=1).astype(np.int64),
-            people=none if self.vocabulary is None else self.vocabulary.people_of(table),
+            categories=np.stack([language, *clock], axis=1).astype(np.int32),
+            people=none if self.vocabulary is None else self.vocabulary.people_of(table).astype(np.int32),
             tokens=tokens,
             lengths=lengths,
             labels=flag_matrix(table, schema.TARGETS if labelled else ()),

@@ -69,7 +69,7 @@ def test_does_not_train_on_held_out_rows(tmp_path):
     table = pq.read_table(features)
     kept = table.filter(pc.not_equal(table[schema.SPLIT], schema.HOLDOUT))
     assert len(rows) == len(kept) < len(table)
-    np.testing.assert_array_equal(rows.numbers[:, 0], kept["pair_like"].to_numpy())
+    np.testing.assert_array_equal(rows.counts[:, 0], kept["pair_like"].to_numpy())
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def assert_equal(rows, expected):
     assert len(rows) == len(expected)
     starts = np.cumsum(rows.lengths) - rows.lengths
     for place, (numbers, exposures, flags, categories, tokens, labels) in enumerate(expected):
-        assert rows.numbers[place].tolist() == numbers
+        assert rows.known_numbers()[place].tolist() == numbers
         assert rows.exposures[place].tolist() == exposures
         assert rows.flags[place].tolist() == flags
         assert rows.categories[place].tolist() == categories

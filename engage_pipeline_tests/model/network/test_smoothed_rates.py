@@ -5,7 +5,7 @@ import pyarrow as pa
 import torch  # noqa: TID253 - it is what is tested
 
 from engage_pipeline import schema
-from engage_pipeline.model.network.rows import RowReader
+from engage_pipeline.model.network.rows import COUNTS, RowReader
 from engage_pipeline.model.network.smoothed_rates import history_features, n_history_features
 from engage_pipeline.settings.families import FURTHER_FAMILIES
 from engage_pipeline_tests.samples import feature_table
@@ -29,7 +29,7 @@ def slow_history(row, further=()):
 
 def features(table, further=()):
     rows = RowReader(["en"], further).rows(table, labelled=True)
-    return history_features(torch.from_numpy(rows.numbers), torch.from_numpy(rows.exposures), tuple(BASE.values()))
+    return history_features(torch.from_numpy(rows.counts), torch.from_numpy(rows.exposures), tuple(BASE.values()))
 
 
 def test_equals_a_slow_reference_row_by_row():
@@ -59,13 +59,13 @@ def test_by_hand():
 
 def test_a_key_never_shown_has_zeros():
     n = len(schema.EXPOSURE_FEATURES)
-    zeros = history_features(torch.zeros(2, 73, dtype=torch.float64), torch.zeros(2, n), tuple(BASE.values()))
+    zeros = history_features(torch.zeros(2, 60, dtype=torch.int32), torch.zeros(2, n), tuple(BASE.values()))
     assert zeros.abs().max() == 0
 
 
 def test_a_rate_of_one_has_finite_log_odds():
-    numbers, exposures = torch.zeros(1, 73, dtype=torch.float64), torch.zeros(1, len(schema.EXPOSURE_FEATURES))
-    numbers[0, schema.NUMBERS.index("pair_like")] = exposures[0, schema.EXPOSURE_FEATURES.index("pair_exposures")] = 1e9
-    found = history_features(numbers, exposures, tuple(BASE.values()))[0, 0].item()
+    counts, exposures = torch.zeros(1, 60, dtype=torch.int32), torch.zeros(1, len(schema.EXPOSURE_FEATURES))
+    counts[0, COUNTS.index("pair_like")] = exposures[0, schema.EXPOSURE_FEATURES.index("pair_exposures")] = 1e9
+    found = history_features(counts, exposures, tuple(BASE.values()))[0, 0].item()
     # (1e9 + 20 * 0.4) / (1e9 + 20) = 1 - 1.2e-8, more than the highest rate 1 - 1e-6, whose odds are 999999 to 1
     assert abs(found - (math.log(999_999) - math.log(0.4 / 0.6))) < 1e-5
