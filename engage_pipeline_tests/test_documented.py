@@ -22,6 +22,7 @@ CODE = re.compile(r"^```\w*\n(?P<block>.*?)^```|(?P<line>`[^`\n]+`)", re.MULTILI
 CALL = re.compile(
     r"(?:^|(?<!--namespace)(?<!--install)\s|[`(/])engage (?P<command>[a-z][a-z-]*)(?P<rest>(?:\\\n|[^\n`|;&#])*)"
 )
+LINK = re.compile(r"\]\((?![a-z]+:)(?P<file>[^)#\s]+)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
@@ -65,3 +66,11 @@ def test_calls_are_found_in_blocks_and_in_lines(tmp_path: Path) -> None:
         "`engage status` of `x --y`, `.venv/bin/engage z`, `kubectl --namespace engage create`"
     )
     assert list(calls(page)) == [("run", ["--target", "--old"]), ("a", ["--b"]), ("status", []), ("z", [])]
+
+
+def test_every_link_leads_to_a_file() -> None:
+    """Those of the ADRs and of the change log, too."""
+    pages = [page for pattern in ("*.md", "docs/**/*.md", "deploy/**/*.md") for page in REPOSITORY.glob(pattern)]
+    links = [(page, found["file"]) for page in pages for found in LINK.finditer(page.read_text(encoding="utf-8"))]
+    assert len(links) > 300
+    assert [f"{page}: {file}" for page, file in links if not (page.parent / file).exists()] == []
