@@ -216,7 +216,8 @@ def test_a_fit_takes_the_memory_that_one_before_has_left_and_no_other(in_files: 
     records, _ = planted(4, 40, 10, COVARIANCE)
     fit = swept(fit_of(records, [HOUR, AUTHOR, VIEWER, PAIR], tmp_path, in_files=in_files), 2)
     folders = [tmp_path / name if in_files else None for name in ("beside", "after")]
-    beside, said = swept(fit.branch(weights, folders[0]), 2), by_position(fit, fit.rows.residual)
+    said = by_position(fit, fit.rows.residual).copy()
+    beside = swept(fit.branch(weights, folders[0]), 2)
     assert np.array_equal(by_position(fit, fit.rows.residual), said)
     left = {id(memory) for memory in fit._memories}
     assert len(left) == 5
