@@ -24,9 +24,10 @@ def test_rows_are_added_by_their_factors(n_rows: int, size: int) -> None:
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_a_layer_rounds_input_and_result_alone(bias: bool) -> None:
+@pytest.mark.parametrize("size", [1, 7, 8, 9, 50])
+def test_a_layer_rounds_input_and_result_alone(size: int, bias: bool) -> None:
     torch.manual_seed(0)
-    linear, values = torch.nn.Linear(300, 50, bias=bias).bfloat16(), torch.randn(1, 300)
+    linear, values = torch.nn.Linear(300, size, bias=bias).bfloat16(), torch.randn(1, 300)
     ours = HalfLinear(linear)
     found = ours(values)
     assert ours.weights.ctypes.data == linear.weight.data_ptr()
