@@ -163,7 +163,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.MODEL,
             ("interaction_features", "validation_features", "tweet_topics", "user_communities"),
             ("effects", "features.effects", "max_n_parts", "refit"),
-            "23",
+            "24",
         ),
         Artifact(
             "engagement_trees",

@@ -121,8 +121,8 @@ def _fit(folder: Path) -> None:
     nested = find_nested(design, EFFECTS, folder / "nested")
     deviations = [effect.deviation for effect in EFFECTS]
     fit = Fit.begin(design, lambda facts: np.asarray(facts["weight"]), nested, deviations, None)
-    for _ in range(2):
-        fit.sweep()
+    for more in (True, False):
+        fit.sweep(more=more)
     for block in design.blocks():
         marginal_logits(*fit.scores(block), fit.coupling)
     for dtype in (np.float32, np.float64):  # sums of many and of few cells

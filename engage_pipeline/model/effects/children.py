@@ -22,17 +22,31 @@ def sum_children(parents: np.ndarray, keys: np.ndarray, counts: np.ndarray, tota
         add_to(totals, parents[key], wide_of(keys, key))
 
 
+@_compiled
+def take_from_totals(parents: np.ndarray, others: np.ndarray, shifts: np.ndarray, totals: np.ndarray) -> None:
+    """Subtracts the shift [coarse, 4] of each key's parent among `others` from `totals` of its parent of `parents`."""
+    for key in range(len(parents)):
+        add_to(totals, parents[key], product_of(-1.0, wide_of(shifts, others[key])))
+
+
 def shift_parents(
-    counts: np.ndarray, totals: np.ndarray, keys: np.ndarray, fine: np.ndarray, coarse: np.ndarray
+    counts: np.ndarray,
+    totals: np.ndarray,
+    keys: np.ndarray,
+    fine: np.ndarray,
+    coarse: np.ndarray,
+    shifts: np.ndarray,
 ) -> None:
-    """Adds to the means of each of `keys`, of a coarse effect, what it takes over from its children; leaves it in
-    `totals`. The first key is left as it is.
+    """Adds to the means of each of `keys`, of a coarse effect, what it takes over from its children; writes it into
+    `shifts` float32 [coarse, 4]. The first key, and its shift, are left as they are.
 
     `fine` and `coarse` float64 [4, 4] are inverse covariances: of shifts s, (mean + s)' coarse (mean + s) and the sum
     of (child - s)' fine (child - s) over the children are least together.
     """
+    shifts[1:] = 0
     parents = 1 + np.flatnonzero(counts[1:])
-    _shift_parents(parents, counts, totals, keys, fine, coarse, np.zeros(lanes.N_LINES * LANES), np.zeros((K, K)))
+    work, matrix = np.zeros(lanes.N_LINES * LANES), np.zeros((K, K))
+    _shift_parents(parents, counts, totals, keys, fine, coarse, shifts, work, matrix)
 
 
 @_compiled
@@ -43,6 +57,7 @@ def _shift_parents(
     keys: np.ndarray,
     fine: np.ndarray,
     coarse: np.ndarray,
+    shifts: np.ndarray,
     work: np.ndarray,
     matrix: np.ndarray,
 ) -> None:
@@ -65,7 +80,7 @@ def _shift_parents(
         for lane in range(count):
             shift = lanes.get(work, lanes.SOLUTION, lane)
             add_to(keys, parents[first + lane], shift)
-            write_to(totals, parents[first + lane], shift)
+            write_to(shifts, parents[first + lane], shift)
 
 
 @_compiled

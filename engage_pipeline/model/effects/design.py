@@ -101,6 +101,16 @@ class Design:
         """Returns the number of rows."""
         return int(self.starts[-1])
 
+    @property
+    def local(self) -> list[LocalTerm]:
+        """The terms of viewers."""
+        return [term for term in self.terms if isinstance(term, LocalTerm)]
+
+    @property
+    def shared(self) -> list[SharedTerm]:
+        """The other terms."""
+        return [term for term in self.terms if isinstance(term, SharedTerm)]
+
     def sizes(self) -> list[int]:
         """Returns the number of keys of each effect, with those for rows without one."""
         sizes: dict[int, int] = {}

@@ -12,12 +12,14 @@ variances (module covariances).
 
 A sweep asks each row once, then moves the base, and each effect once by what is left of the residuals. It reads the
 blocks of the design once for each of its passes, so that the rows may be in files: a pass applies the move before it,
-moves the effects of viewers, which need the rows of their block alone, and sums what the rows say of the next shared
-effect. Nested effects (a viewer, and this viewer with an author) exchange what they share before each sweep. Sums are
-made in the order of the blocks, so that any number of threads finds the same. Nothing is drawn.
+and sums what the rows say of the next shared effect. The last pass moves the effects of viewers, which need the rows of
+their block alone, and asks these rows for the next sweep at once, while their keys are at hand; nested effects (a
+viewer, and this viewer with an author) then exchange what they share (exchanges). Sums are made in the order of the
+blocks, so that any number of threads finds the same. Nothing is drawn.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,22 +29,22 @@ from engage_pipeline.machine.parallel import in_order
 from engage_pipeline.model.effects import kernels
 from engage_pipeline.model.effects.coupling import PATTERNS, SIZE, next_base, of_patterns
 from engage_pipeline.model.effects.covariances import learned
-from engage_pipeline.model.effects.design import NO_CODES, NO_SLOPES, Block, Design, LocalTerm, Readable, SharedTerm
+from engage_pipeline.model.effects.design import NO_SLOPES, Block, Design, Readable, SharedTerm
+from engage_pipeline.model.effects.exchanges import Exchanges, Keys
 from engage_pipeline.model.effects.kernels import N_SUMS, K
 from engage_pipeline.model.effects.keyed_values import (
-    KEY,
     ROW,
     Array,
     Memory,
     Spare,
     copies_of,
-    in_lines,
     no_sums,
-    solve,
     solve_all,
+    solve_block,
     zeros_of,
 )
-from engage_pipeline.model.effects.nesting import Nested, exchange
+from engage_pipeline.model.effects.log_odds import LogOdds
+from engage_pipeline.model.effects.nesting import Nested
 from engage_pipeline.model.effects.row_state import RESPONSES, RowState, Weights
 
 _FEW_KEYS = 1 << 12
@@ -54,6 +56,8 @@ _RISE = 0.01
 _FIRST_LEARNING = 3
 """Sweeps before covariances are learned: until then means tell where the fit began."""
 Response = tuple[np.ndarray, ...]
+Answer = tuple[float, np.ndarray, Response]
+"""Of the rows of a block their log loss, their labels int32 [n], and what they say."""
 
 
 @dataclass
@@ -65,7 +69,7 @@ class Fit:
     """
 
     design: Design
-    nested: Sequence[Nested]
+    exchanges: Exchanges
     rows: RowState
     keys: list[Array]
     covariances: np.ndarray
@@ -76,13 +80,16 @@ class Fit:
     _caution: float = _BOLD
     _loss: float = np.inf
     _pending: tuple[Readable, np.ndarray] | None = None
-    """Moves [codes, 4] that are not yet in the residuals, for the codes [rows] of the rows."""
-    _said: dict[int, np.ndarray] | None = None
-    """See `_shared`; None once keys move."""
+    """Moves [codes, 4] that are not yet in the residuals, for the codes [rows] of the rows; None = none was asked."""
     _spare: Spare = field(default_factory=Spare)
     _memories: list[Memory] = field(default_factory=list)
     """What sweeps take of it: for moves and sums of the shared effect of a pass, or what nested effects exchange, and
     for what rows say."""
+    _odds: LogOdds = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is asked yet."""
+        self._odds = LogOdds(self.design, self.keys)
 
     @classmethod
     def begin(
@@ -109,32 +116,28 @@ class Fit:
         base = np.zeros((K, SIZE))
         base[:, 0] = np.log(positives + 0.5) - np.log(total - positives + 0.5)
         covariances = np.array(deviations)[:, np.newaxis, np.newaxis] ** 2 * np.eye(K)
-        return cls(design, nested, rows, zeros_of(design, folder), covariances, base, threads)
+        return cls(design, Exchanges(nested), rows, zeros_of(design, folder), covariances, base, threads)
 
     def branch(self, weights: Weights, folder: Path | None, threads: int = 1) -> "Fit":
         """Returns a fit that goes on from here with other weights; both go their own ways."""
         rows, keys = RowState.begin(self.design, weights, folder, self.rows.held), copies_of(self.keys, folder)
         covariances, base = self.covariances.copy(), self.base.copy()
-        return Fit(self.design, self.nested, rows, keys, covariances, base, threads, self.swept, _spare=self._spare)
+        exchanges = Exchanges(self.exchanges.nested)
+        return Fit(self.design, exchanges, rows, keys, covariances, base, threads, self.swept, _spare=self._spare)
 
-    def sweep(self, *, learn: bool = False) -> None:
-        """Moves everything once. `learn`: the covariances too."""
+    def sweep(self, *, learn: bool = False, more: bool = False) -> None:
+        """Moves everything once. `learn`: the covariances too.
+
+        `more`: a sweep follows. Until the one that none follows, the keys of viewers are not what the fit says.
+        """
         learn &= self.swept >= _FIRST_LEARNING
-        self._said = None
         self._memories = self._memories or self._spare.take(2 + len(RESPONSES))
-        for nested in self.nested:
-            exchange(nested, self.keys, self.covariances, self.threads, self._memories)
         self.rows.wake(self._memories[2:])
-        self._ask()
-        local: list[LocalTerm] = []
-        for term in (*self.design.terms, None):
-            if isinstance(term, LocalTerm):
-                local.append(term)
-                continue
-            if local or term:
-                self._pass(local, term, learn)
-            local = []
-        self._pending = self._said = None  # a next sweep asks the rows anew
+        if self._pending is None:
+            self._answered(in_order(self._ask, self._blocks(), self.threads))
+        for term in self.design.shared:
+            self._pass(term, learn)
+        self._end(learn, more)
         self.swept += 1
 
     def rest(self) -> None:
@@ -148,7 +151,8 @@ class Fit:
 
         They are without `coupling`, for rows whose labels are not known.
         """
-        means, variances = self._summed(block, np.zeros((block.stop - block.start, K), np.float32))
+        nothing = np.zeros((block.stop - block.start, K), np.float32)
+        means, variances = self._odds.add(block, self._odds.keys_of(block), nothing)
         return means + self.intercepts, variances.astype(np.float64)
 
     @property
@@ -161,49 +165,23 @@ class Fit:
         """What each engagement adds to each other one of its row: float64 [4, 4] (marginal_logits)."""
         return self.base[:, 1:]
 
-    def _summed(self, block: Block, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Adds what all effects say of the rows of a block to `means` float32 [n, 4]; returns it and the variances."""
-        variances = np.zeros_like(means)
-        for term in self.design.terms:
-            codes, slopes = block.codes(term), term.slopes(block)
-            if isinstance(term, LocalTerm):
-                kernels.add_keys(codes, slopes, self.keys[term.effect].read(*term.keys(block)), means, variances)
-                continue
-            kernels.add_keys(codes, slopes, self._shared[term.effects[0]], means, variances)
-        return means, variances
+    def _blocks(self) -> Iterator[Block]:
+        return self.design.blocks(self.rows.stops)
 
-    @property
-    def _shared(self) -> dict[int, np.ndarray]:
-        """What each code of a shared term says, float32 [codes, 8], by the term's first effect: of a cell the sum."""
-        if self._said is None:
-            self._said = {
-                term.effects[0]: self._of_codes(term) for term in self.design.terms if isinstance(term, SharedTerm)
-            }
-        return self._said
+    def _ask(self, block: Block, own: Keys | None = None, response: Response | None = None) -> Answer:
+        """Asks the rows of a block, with its keys of viewers `own`."""
+        labels, weights = self.rows.facts(block)
+        adds = of_patterns(self.base).take(labels, axis=0)
+        means, variances = self._odds.add(block, self._odds.keys_of(block) if own is None else own, adds)
+        response = self.rows.response(block) if response is None else response
+        loss = kernels.respond(means, variances, labels, weights, self._caution, *response)
+        self.rows.write(block, *response)
+        return loss, labels.astype(np.int32), response
 
-    def _of_codes(self, term: SharedTerm) -> np.ndarray:
-        own = [self.keys[effect].read() for effect in term.effects]
-        if term.cells is None:
-            return own[0]
-        found = in_lines(term.size, KEY)
-        found[:] = 0
-        for values, cells in zip(own, term.cells, strict=True):
-            found += values[cells]
-        return found
-
-    def _ask(self) -> None:
-        """Asks each row, and moves the base."""
-        adds, sums, loss = of_patterns(self.base), no_sums(np.zeros((PATTERNS, K), np.float32), np.float64), 0.0
-
-        def work(block: Block) -> tuple[float, np.ndarray, Response]:
-            labels, weights = self.rows.facts(block)
-            means, variances = self._summed(block, adds.take(labels, axis=0))
-            response = self.rows.response(block)
-            own = kernels.respond(means, variances, labels, weights, self._caution, *response)
-            self._write(block, *response)
-            return own, labels.astype(np.int32), response
-
-        for own, labels, response in in_order(work, self.design.blocks(self.rows.stops), self.threads):
+    def _answered(self, answers: Iterable[Answer]) -> None:
+        """Moves the base by what all rows have answered."""
+        sums, loss = no_sums(np.zeros((PATTERNS, K), np.float32), np.float64), 0.0
+        for own, labels, response in answers:
             loss += own
             kernels.sum_rows(labels, NO_SLOPES, *response, sums)
         if loss > self._loss * (1 + _RISE):
@@ -213,53 +191,69 @@ class Fit:
         self._pending = self.rows.labels, of_patterns(base - self.base)
         self.base = base
 
-    def _write(self, block: Block, residual: np.ndarray, step: np.ndarray, breadth: np.ndarray) -> None:
-        self.rows.residual.write(block.start, residual)
-        self.rows.step.write(block.start, step)
-        self.rows.breadth.write(block.start, breadth)
+    def _moved(self, block: Block) -> Response:
+        """Returns what the rows of a block say after the move that is pending."""
+        response = self.rows.response(block)
+        if self._pending is not None:
+            codes = block.read(self._pending[0]).astype(np.int32, copy=False)
+            kernels.move_rows(codes, NO_SLOPES, self._pending[1], response[1], response[0])
+        return response
 
-    def _pass(self, local: Sequence[LocalTerm], shared: SharedTerm | None, learn: bool) -> None:
-        """Moves the effects `local`, and then the effect or effects `shared`, of which the move is pending."""
-        size = shared.size if shared else 0
-        known = np.zeros((size, K), np.float32)
-        if shared and shared.cells is None:
-            known = self.keys[shared.effects[0]].read()
-        sums = no_sums(known, np.float64 if size < _FEW_KEYS else np.float32, self._memories[1])
-        moments = np.zeros((len(local), 2, K, K))
-        priors = [np.linalg.inv(self.covariances[term.effect]) for term in local]
+    def _pass(self, term: SharedTerm, learn: bool) -> None:
+        """Moves the effect or effects of `term`, a move that is pending then."""
+        known = np.zeros((term.size, K), np.float32) if term.cells is not None else self.keys[term.effects[0]].read()
+        sums = no_sums(known, np.float64 if term.size < _FEW_KEYS else np.float32, self._memories[1])
 
-        def work(block: Block) -> tuple[np.ndarray, np.ndarray, Response]:
-            response = self.rows.response(block)
-            residual, step, _ = response
-            if self._pending is not None:
-                codes = block.read(self._pending[0]).astype(np.int32, copy=False)
-                kernels.move_rows(codes, NO_SLOPES, self._pending[1], step, residual)
-            own = np.zeros_like(moments)
-            for term, prior, found in zip(local, priors, own, strict=True):
-                self._move_block(term, prior, block, response, found, learn)
-            self.rows.residual.write(block.start, residual)
-            return own, block.codes(shared) if shared else NO_CODES, response
+        def work(block: Block) -> tuple[np.ndarray, Response]:
+            response = self._moved(block)
+            self.rows.residual.write(block.start, response[0])
+            return block.codes(term), response
 
-        for own, codes, response in in_order(work, self.design.blocks(self.rows.stops), self.threads):
-            moments += own
+        for codes, response in in_order(work, self._blocks(), self.threads):
             kernels.sum_rows(codes, NO_SLOPES, *response, sums)
-        self._pending = None
+        self._pending = term.codes, self._move_shared(term, sums, learn)
+        self._odds.forget()
+
+    def _end(self, learn: bool, more: bool) -> None:
+        """Moves the effects of viewers. If there are `more` sweeps, nested effects exchange, and rows are asked."""
+        local, moments = self.design.local, np.zeros((len(self.design.local), 2, K, K))
+        inverse = list(np.linalg.inv(self.covariances))
+
+        def work(block: Block) -> tuple[np.ndarray, list[np.ndarray], Keys, Answer | None]:
+            response, own, found = self._moved(block), self._odds.keys_of(block), np.zeros_like(moments)
+            parents = self.exchanges.parents(block.number)
+            self.exchanges.take(block.number, parents, own, inverse)
+            for term, one in zip(local, found, strict=True):
+                solve_block(term, block, response, own[term.effect], inverse[term.effect], one, learn=learn)
+            for term in local:
+                self.keys[term.effect].write(term.keys(block)[0], own[term.effect])
+            if more:
+                return found, parents, own, self._ask(block, own, response)
+            self.rows.residual.write(block.start, response[0])
+            return found, parents, own, None
+
+        def answers() -> Iterator[Answer]:
+            for found, parents, own, answer in in_order(work, self._blocks(), self.threads):
+                np.add(moments, found, out=moments)
+                if answer is not None:
+                    self.exchanges.add(parents, own)
+                    yield answer
+
+        if more:
+            self.exchanges.begin([len(keys) for keys in self.keys], self._memories[1])
+            self._answered(answers())
+        else:
+            deque(answers(), maxlen=0)
+            self._pending = None
         if learn:
             for term, own in zip(local, moments, strict=True):
-                self._learn(term.effect, len(self.keys[term.effect]) - len(term.first) + 1, own)
-        if shared:
-            self._pending = shared.codes, self._move_shared(shared, sums, learn)
-
-    def _move_block(
-        self, term: LocalTerm, prior: np.ndarray, block: Block, response: Response, moments: np.ndarray, learn: bool
-    ) -> None:
-        """Moves the keys of one block, and its residuals."""
-        codes, slopes, keys = block.codes(term), term.slopes(block), self.keys[term.effect]
-        first, last = term.keys(block)
-        sums, moved = no_sums(keys.read(first, last), np.float32), np.zeros((last - first, K), np.float32)
-        kernels.sum_rows(codes, slopes, *response, sums)
-        solve(keys, first, last, sums, moved, prior, moments, learn=learn)
-        kernels.move_rows(codes, slopes, moved, response[1], response[0])
+                count = len(self.keys[term.effect]) - len(term.first) + 1
+                self.covariances[term.effect] = learned(self.covariances[term.effect], own, count)
+        if more:
+            self.exchanges.settle(self.keys, list(np.linalg.inv(self.covariances)), self.threads, self._memories)
+        else:
+            self.exchanges.end()
+        self._odds.forget()
 
     def _move_shared(self, term: SharedTerm, sums: np.ndarray, learn: bool) -> np.ndarray:
         """Moves the keys of the effects of `term`, one after the other; returns the move of each code, [codes, 4]."""
@@ -282,8 +276,4 @@ class Fit:
         keys, moments = self.keys[effect], np.zeros((2, K, K))
         solve_all(keys, sums, moved, self.covariances[effect], moments, learn=learn, threads=self.threads)
         if learn:
-            self._learn(effect, len(keys) - 1, moments)
-
-    def _learn(self, effect: int, count: int, moments: np.ndarray) -> None:
-        """Learns the covariance of an effect with `count` keys."""
-        self.covariances[effect] = learned(self.covariances[effect], moments, count)
+            self.covariances[effect] = learned(self.covariances[effect], moments, len(keys) - 1)

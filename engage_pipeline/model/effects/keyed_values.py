@@ -10,7 +10,7 @@ import numpy as np
 from engage_pipeline.files.flat_arrays import FlatArray
 from engage_pipeline.machine.parallel import in_order
 from engage_pipeline.model.effects import kernels
-from engage_pipeline.model.effects.design import Design, LocalTerm
+from engage_pipeline.model.effects.design import Block, Design, LocalTerm
 from engage_pipeline.model.effects.kernels import N_SUMS, K
 
 ROW, KEY = np.dtype((np.float32, (K,))), np.dtype((np.float32, (2 * K,)))
@@ -110,21 +110,23 @@ def room(name: str, dtype: np.dtype, size: int, folder: Path | None, memory: Mem
     return FlatArray.empty(folder / name, dtype, size)
 
 
-def solve(
-    keys: Array,
-    first: int,
-    last: int,
-    sums: np.ndarray,
-    moved: np.ndarray,
+def solve_block(
+    term: LocalTerm,
+    block: Block,
+    response: Sequence[np.ndarray],
+    keys: np.ndarray,
     prior: np.ndarray,
     moments: np.ndarray,
     *,
     learn: bool,
 ) -> None:
-    """Moves the keys `first` … `last` - 1; for the other arguments see kernels.solve_keys."""
-    values = keys.read(first, last)
-    kernels.solve_keys(sums, prior, values, moved, moments, learn)
-    keys.write(first, values)
+    """Moves `keys`, those of an effect of viewers in one block, by the `response` of its rows, and their residuals; for
+    the other arguments see kernels.solve_keys."""
+    codes, slopes = block.codes(term), term.slopes(block)
+    sums, moved = no_sums(keys, np.float32), np.zeros((len(keys), K), np.float32)
+    kernels.sum_rows(codes, slopes, *response, sums)
+    kernels.solve_keys(sums, prior, keys, moved, moments, learn)
+    kernels.move_rows(codes, slopes, moved, response[1], response[0])
 
 
 def solve_all(
@@ -137,12 +139,14 @@ def solve_all(
     learn: bool,
     threads: int,
 ) -> None:
-    """Moves all keys with `covariance` [4, 4] in ranges, which `threads` threads share."""
+    """Moves all keys with `covariance` [4, 4] in ranges, which `threads` threads share; for the other arguments see
+    kernels.solve_keys."""
     prior = np.linalg.inv(covariance)
 
     def work(bounds: tuple[int, int]) -> np.ndarray:
-        own, found = slice(*bounds), np.zeros_like(moments)
-        solve(keys, *bounds, sums[own], moved[own], prior, found, learn=learn)
+        own, found, values = slice(*bounds), np.zeros_like(moments), keys.read(*bounds)
+        kernels.solve_keys(sums[own], prior, values, moved[own], found, learn)
+        keys.write(bounds[0], values)
         return found
 
     ranges = solved_together(len(keys))
@@ -166,7 +170,7 @@ def solved_together(size: int) -> list[tuple[int, int]]:
 
 def zeros_of(design: Design, folder: Path | None) -> list[Array]:
     """Returns KEY zeros for each effect of `design`: of effects of viewers in `folder`, of the others in memory."""
-    local = {term.effect for term in design.terms if isinstance(term, LocalTerm)}
+    local = {term.effect for term in design.local}
     found = [
         room(f"keys-{effect}", KEY, size, folder if effect in local else None)
         for effect, size in enumerate(design.sizes())

@@ -70,6 +70,11 @@ class RowState:
         """Returns residual, step and breadth of the rows of a block."""
         return block.read(self.residual), block.read(self.step), block.read(self.breadth)
 
+    def write(self, block: Block, *response: np.ndarray) -> None:
+        """Writes residual, step and breadth of the rows of a block."""
+        for array, values in zip((self.residual, self.step, self.breadth), response, strict=True):
+            array.write(block.start, values)
+
 
 def _nothing() -> tuple[Array, Array, Array]:
     residual, step, breadth = (room(name, ROW, 0, None) for name in RESPONSES)

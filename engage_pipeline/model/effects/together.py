@@ -51,7 +51,7 @@ class Together:
             for left in reversed(range(sweeps)):
                 if self._stopped.is_set():
                     raise InterruptedError
-                fit.sweep(learn=left > 0)
+                fit.sweep(learn=left > 0, more=left > 0)
                 with self._one:
                     self._advance(1)
             fit.rest()

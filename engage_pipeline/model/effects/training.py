@@ -137,8 +137,8 @@ def _fits(
     ):
         deviations = [effect.deviation for effect in effects]
         training = Fit.begin(design, _of_training, nested, deviations, state and state / "training", threads, responses)
-        for _ in range(first):
-            training.sweep(learn=True)
+        for left in reversed(range(first)):
+            training.sweep(learn=True, more=left > 0)
             tracker.advance(1)
         training.rest()
         without = partial(_begin_without, fits, training, more)

@@ -55,8 +55,8 @@ def fit_of(
 
 def swept(fit: Fit, sweeps: int, *, learn: bool = False) -> Fit:
     """The fit after so many sweeps."""
-    for _ in range(sweeps):
-        fit.sweep(learn=learn)
+    for left in reversed(range(sweeps)):
+        fit.sweep(learn=learn, more=left > 0)
     return fit
 
 
