@@ -39,6 +39,7 @@ from engage_pipeline.model.effects.keyed_values import (
     Spare,
     copies_of,
     no_sums,
+    put_into_files,
     solve_all,
     solve_block,
     zeros_of,
@@ -120,7 +121,10 @@ class Fit:
 
     def branch(self, weights: Weights, folder: Path | None, threads: int = 1) -> "Fit":
         """Returns a fit that goes on from here with other weights; both go their own ways."""
-        rows, keys = RowState.begin(self.design, weights, folder, self.rows.held), copies_of(self.keys, folder)
+        rows, keys = (
+            RowState.begin(self.design, weights, folder, self.rows.held),
+            copies_of(self.design, self.keys, folder),
+        )
         covariances, base = self.covariances.copy(), self.base.copy()
         exchanges = Exchanges(self.exchanges.nested)
         return Fit(self.design, exchanges, rows, keys, covariances, base, threads, self.swept, _spare=self._spare)
@@ -145,6 +149,12 @@ class Fit:
         self.rows.rest()
         self._spare.leave(self._memories)
         self._memories = []
+
+    def put_away(self) -> None:
+        """Leaves all memory, if the state is in files: for a fit that others will go on from."""
+        if self.rows.folder is not None:
+            put_into_files(self.keys, self.rows.folder)
+            self._odds.forget()
 
     def scores(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         """Returns mean and variance of the log-odds of the rows of a block: float64 [n, 4].

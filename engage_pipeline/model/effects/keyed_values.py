@@ -170,23 +170,39 @@ def solved_together(size: int) -> list[tuple[int, int]]:
 
 def zeros_of(design: Design, folder: Path | None) -> list[Array]:
     """Returns KEY zeros for each effect of `design`: of effects of viewers in `folder`, of the others in memory."""
-    local = {term.effect for term in design.local}
-    found = [
-        room(f"keys-{effect}", KEY, size, folder if effect in local else None)
-        for effect, size in enumerate(design.sizes())
-    ]
+    found = _rooms(design, folder)
     for keys in found:
         if isinstance(keys, InMemory):
             keys.values[:] = 0
     return found
 
 
-def copies_of(found: Sequence[Array], folder: Path | None) -> list[Array]:
-    """Returns copies, in files of `folder` where the originals are in files."""
-    copies = []
-    for effect, keys in enumerate(found):
-        copy = room(f"keys-{effect}", KEY, len(keys), None if isinstance(keys, InMemory) else folder)
-        for start, stop in chunks(len(keys)):
-            copy.write(start, keys.read(start, stop))
-        copies.append(copy)
+def copies_of(design: Design, found: Sequence[Array], folder: Path | None) -> list[Array]:
+    """Returns copies of the keys of each effect of `design`, where zeros_of puts them."""
+    copies = _rooms(design, folder)
+    for keys, copy in zip(found, copies, strict=True):
+        _copy(keys, copy)
     return copies
+
+
+def put_into_files(found: list[Array], folder: Path) -> None:
+    """Puts the keys of effects that are in memory into files of `folder`."""
+    for effect, keys in enumerate(found):
+        if isinstance(keys, InMemory):
+            found[effect] = room(_name(effect), KEY, len(keys), folder)
+            _copy(keys, found[effect])
+
+
+def _rooms(design: Design, folder: Path | None) -> list[Array]:
+    local = {term.effect for term in design.local}
+    sizes = enumerate(design.sizes())
+    return [room(_name(effect), KEY, size, folder if effect in local else None) for effect, size in sizes]
+
+
+def _name(effect: int) -> str:
+    return f"keys-{effect}"
+
+
+def _copy(keys: Array, copy: Array) -> None:
+    for start, stop in chunks(len(keys)):
+        copy.write(start, keys.read(start, stop))

@@ -45,8 +45,8 @@ _ROW_BYTES, _LEAST_BYTES = 1_000, 4_000_000
 """Bytes of disk a row while effects are fitted, and of the last blocks of files: for the message of a full disk."""
 _HELD_BYTES = 65
 """Bytes of memory a row of a fit, with the keys of viewers. Beyond a quarter of engine.memory_limit for _LEAST_HELD
-fits, they are in files, but for as many arrays of rows as that quarter holds of the fit that sweeps; else the design is
-mapped."""
+fits, they are in files, but for as many arrays of rows as a third of it holds of the fit that sweeps; else the design
+is mapped."""
 _LEAST_HELD = 2
 """Fits that are held beside those that run."""
 _MORE = 4
@@ -121,8 +121,8 @@ def _fits(
 
     Stores EFFECT_COLUMNS of each validation row in `columns`, by a fit without that row.
     """
-    threads, most = threads_of(settings), memory_bytes(settings.engine.memory_limit) // 4
-    held, responses = most // (len(design) * _HELD_BYTES), most // (len(design) * ROW.itemsize)
+    threads, most = threads_of(settings), memory_bytes(settings.engine.memory_limit)
+    held, responses = most // 4 // (len(design) * _HELD_BYTES), most // 3 // (len(design) * ROW.itemsize)
     state = folder if held < _LEAST_HELD else None
     if state is None:
         design.map()
@@ -141,11 +141,13 @@ def _fits(
             training.sweep(learn=True, more=left > 0)
             tracker.advance(1)
         training.rest()
+        training.put_away()
         without = partial(_begin_without, fits, training, more)
         deciding = without(HOLDOUT_ROW, partial(_scored, design, columns, HOLDOUT_ROW), name="deciding")
         folds = [without(fold, partial(_dropped, design, columns, fold), name="passing") for fold in rows.folds]
         del training, without  # three fits are held at a time if they are in files
         fit, published = deciding.result(), None
+        fit.put_away()
         if settings.refit:
             published = fits.begin(fit, _of_all, more, "published", _leveled)
         yield fit, DECIDED

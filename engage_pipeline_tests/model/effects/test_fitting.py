@@ -12,7 +12,7 @@ from engage_pipeline.model.effects.design import LocalTerm
 from engage_pipeline.model.effects.effects import SLOPE_HOURS, Effect
 from engage_pipeline.model.effects.fitting import Fit
 from engage_pipeline.model.effects.kernels import K
-from engage_pipeline.model.effects.keyed_values import ROW, Memory
+from engage_pipeline.model.effects.keyed_values import ROW, InMemory, Memory
 from engage_pipeline.model.validation_roles import HOLDOUT_ROW, TRAINING_ROW
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
 from engage_pipeline_tests.model.effects.fits import (
@@ -196,6 +196,24 @@ def test_a_fit_that_has_rested_goes_on_as_if_it_had_not(in_files: bool, tmp_path
     )
     other.rest()
     assert np.array_equal(scores_of(swept(one, 2)), scores_of(swept(other, 2)))
+
+
+@pytest.mark.parametrize("in_files", [False, True])
+def test_others_go_on_from_a_fit_that_is_put_away_as_from_one_that_is_not(in_files: bool, tmp_path: Path) -> None:
+    """Put away it has no keys in memory, if any are in files; those that go on from it have those of authors there."""
+    records, _ = planted(4, 40, 10, COVARIANCE)
+    found = []
+    for name, away in (("a", False), ("b", True)):
+        fit = swept(fit_of(records, [HOUR, AUTHOR, VIEWER], tmp_path / name, in_files=in_files), 3, learn=True)
+        before = scores_of(fit)
+        if away:
+            fit.put_away()
+            assert [isinstance(keys, InMemory) for keys in fit.keys] == [not in_files] * 3
+            assert np.array_equal(scores_of(fit), before)
+        branch = fit.branch(weights, tmp_path / name / "branch" if in_files else None)
+        assert [isinstance(keys, InMemory) for keys in branch.keys] == [True, True, not in_files]
+        found.append(scores_of(swept(branch, 2)))
+    assert np.array_equal(*found)
 
 
 def test_what_memory_held_before_does_not_matter(tmp_path: Path) -> None:
