@@ -52,6 +52,7 @@ def compile_ahead() -> None:
         _fit(Path(folder))
     _step()
     _multiply()
+    _sketch()
 
 
 def count_tokens() -> None:
@@ -154,6 +155,14 @@ def _multiply() -> None:
 
     HalfLinear(torch.nn.Linear(1, 1).bfloat16())(torch.zeros(1, 1))
     HalfMemberLinear(MemberLinear(1, 1, 1).bfloat16())(torch.zeros(1, 1, 1))
+
+
+def _sketch() -> None:
+    """Sketches one tweet."""
+    from engage_pipeline.model.network.tweet_sketch import write_sketches
+
+    one = np.zeros(1, np.int32)
+    write_sketches(one, np.ones(1, np.int64), one[np.newaxis].copy(), 1, np.zeros((1, 1), np.float32))
 
 
 if __name__ == "__main__":

@@ -20,8 +20,10 @@ from engage_pipeline.interactions.graphs import common_followers
 from engage_pipeline.interactions.shards import similar_sums, table_sums
 from engage_pipeline.language import state_sums, token_counts, token_vectors, token_weights
 from engage_pipeline.model.effects import chances, children, kernels, nesting, openings
-from engage_pipeline.model.network import half_products, row_steps
+from engage_pipeline.model.network import half_products, row_steps, tweet_sketch
+from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.member_linear import MemberLinear
+from engage_pipeline.model.network.rows import empty_rows
 from engage_pipeline.model.network.single_row import SparseFirstLayer
 from engage_pipeline.numerics import distinct, fasthash, fingerprints
 from engage_pipeline_tests.ingest.test_part_ingest import GOOD, ingest
@@ -52,10 +54,13 @@ write_features(part, folder / "asked.parquet", kind="test", settings=quiet, **co
 half_products.HalfLinear(torch.nn.Linear(5, 3).bfloat16())(torch.zeros(1, 5))
 half_products.HalfMemberLinear(MemberLinear(2, 5, 3).bfloat16())(torch.zeros(1, 2, 5))
 SparseFirstLayer(torch.nn.Linear(5, 3).bfloat16(), torch.zeros(1, 5))(torch.ones(1, 5))
+builder = InputBuilder(np.zeros((3, 2), np.int32), 2, torch.device("cpu"))
+builder.build(empty_rows(2, 0, people=0))
+builder.build_one(empty_rows(1, 0, people=0))
 network = new_network()
 learn(network, by_row(network), range(3))
 modules = chances, children, common_followers, distinct, half_products, kernels, nesting, openings
-modules += plain_lines, row_steps, fasthash, look_ups, similar_sums, state_sums, table_sums, token_counts
+modules += plain_lines, row_steps, fasthash, look_ups, similar_sums, state_sums, table_sums, token_counts, tweet_sketch
 for module in modules:
     for name, function in vars(module).items():
         if hasattr(function, "py_func"):
@@ -71,7 +76,7 @@ def test_a_run_compiles_nothing_that_was_not_compiled_ahead(tmp_path: Path) -> N
     command = [sys.executable, "-c", FIT, str(tmp_path / "fit")]
     done = subprocess.run(command, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
     found = {name: (int(hits), int(misses)) for name, hits, misses in map(str.split, done.stdout.splitlines())}
-    assert len(found) == 36
+    assert len(found) == 37
     for name, (hits, misses) in found.items():
         assert hits > 0, name
         assert misses == 0, name

@@ -121,10 +121,8 @@ class Fit:
 
     def branch(self, weights: Weights, folder: Path | None, threads: int = 1) -> "Fit":
         """Returns a fit that goes on from here with other weights; both go their own ways."""
-        rows, keys = (
-            RowState.begin(self.design, weights, folder, self.rows.held),
-            copies_of(self.design, self.keys, folder),
-        )
+        rows = RowState.begin(self.design, weights, folder, self.rows.held)
+        keys = copies_of(self.design, self.keys, folder)
         covariances, base = self.covariances.copy(), self.base.copy()
         exchanges = Exchanges(self.exchanges.nested)
         return Fit(self.design, exchanges, rows, keys, covariances, base, threads, self.swept, _spare=self._spare)

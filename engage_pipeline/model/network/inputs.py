@@ -14,7 +14,7 @@ from engage_pipeline import schema
 from engage_pipeline.model.network.fourier import fourier_features
 from engage_pipeline.model.network.rows import Rows
 from engage_pipeline.model.network.smoothed_rates import history_features
-from engage_pipeline.model.network.tweet_sketch import count_codes, normalize_sketch, sketch_of_one
+from engage_pipeline.model.network.tweet_sketch import count_codes, normalize_sketch, write_sketches
 from engage_pipeline.model.network.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _NO_WORDS = np.zeros(0, np.int64)
 
 
 class Inputs(NamedTuple):
-    """One batch: known float32 [n, known_size], categories int64 [n, 3].
+    """One batch: known float32 [n, known_size], bfloat16 where all that reads it rounds it, categories int64 [n, 3].
 
     With a vocabulary also people int64 [n, 2], and the numbers of the tweets' words, int64 [sum of their lengths], with
     the place of each tweet's first word, int64 [n]; without one these are empty.
@@ -68,28 +68,36 @@ class InputBuilder:
 
     def build(self, rows: Rows) -> Inputs:
         """Returns the input of `rows`, in their order."""
-        pieces = []
-        if self.sketch_width:
-            counts = count_codes(self._tensor(rows.tokens), self._tensor(rows.lengths), self.codes, self.sketch_width)
-            pieces.append(normalize_sketch(counts))
         if self.vocabulary:
-            pieces.append(profile_logarithms(self._tensor(rows.numbers)))
+            pieces = [profile_logarithms(self._tensor(rows.numbers))]
         else:
-            pieces.append(fourier_features(self._tensor(rows.known_numbers())))
+            pieces = [fourier_features(self._tensor(rows.known_numbers()))]
         pieces.append(self._tensor(rows.flags).float())
         if self.base_rates:
             pieces.append(history_features(self._tensor(rows.counts), self._tensor(rows.exposures), self.base_rates))
-        return self._with_numbers(torch.cat(pieces, dim=1), rows)
+        return self._with_numbers(self._with_sketch(rows, pieces), rows)
+
+    def _with_sketch(self, rows: Rows, pieces: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Returns the tweets' sketches, if the input has them, and `pieces` [n, …] behind: float32 [n, known_size]."""
+        place = self.codes.shape[1] * self.sketch_width
+        known = torch.empty(len(rows), place + sum(piece.shape[1] for piece in pieces), device=self.device)
+        if self.sketch_width and self.device.type == "cpu":
+            write_sketches(rows.tokens, rows.lengths, self.codes.numpy(), self.sketch_width, known.numpy())
+        elif self.sketch_width:
+            counts = count_codes(self._tensor(rows.tokens), self._tensor(rows.lengths), self.codes, self.sketch_width)
+            known[:, :place] = normalize_sketch(counts)
+        for piece in pieces:
+            known[:, place : place + piece.shape[1]] = piece
+            place += piece.shape[1]
+        return known
 
     def build_one(self, rows: Rows) -> Inputs:
         """Does the same for one row on the CPU, in calls of numpy, which are cheaper than torch's."""
         if self.vocabulary:
             return self.build(rows)
-        pieces = [
-            sketch_of_one(rows.tokens, self.codes.numpy(), self.sketch_width),
-            fourier_features(rows.known_numbers())[0],
-            rows.flags[0],
-        ]
+        sketch = np.empty((1, self.codes.shape[1] * self.sketch_width), np.float32)
+        write_sketches(rows.tokens, rows.lengths, self.codes.numpy(), self.sketch_width, sketch)
+        pieces = [sketch[0], fourier_features(rows.known_numbers())[0], rows.flags[0]]
         if self.base_rates:
             counts, exposures = self._tensor(rows.counts), self._tensor(rows.exposures)
             pieces.append(history_features(counts, exposures, self.base_rates)[0].numpy())

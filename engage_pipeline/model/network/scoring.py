@@ -76,7 +76,7 @@ class NetworkScorer:
         rates = mine.base_rates == theirs.base_rates and mine.further_counters == theirs.further_counters
         known, others = self.reader.vocabulary, other.reader.vocabulary
         known_alike = others is None if known is None else known.same_as(others)
-        return alike and rates and known_alike and self.codes is other.codes
+        return alike and rates and known_alike and self.codes is other.codes and self.precision == other.precision
 
     @cached_property
     def _single_row(self) -> SingleRowNetwork:
@@ -85,7 +85,11 @@ class NetworkScorer:
 
     def _build(self, rows: Rows) -> Inputs:
         with torch.inference_mode():
-            return self.inputs.build_one(rows) if self._alone(len(rows)) else self.inputs.build(rows)
+            if self._alone(len(rows)):
+                return self.inputs.build_one(rows)
+            found = self.inputs.build(rows)
+            # Rounded here, it is rounded once for two networks; the first product would round it for each.
+            return found._replace(known=found.known.bfloat16()) if self.precision == "bf16" else found
 
     def _alone(self, rows: int) -> bool:
         return rows == 1 and self.device.type == "cpu"

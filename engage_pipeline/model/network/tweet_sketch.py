@@ -3,6 +3,8 @@
 import numpy as np
 import torch  # noqa: TID253 - nothing light imports this module
 
+from engage_pipeline.numerics.compilation import compiled, compiled_within
+
 
 def count_codes(tokens: torch.Tensor, lengths: torch.Tensor, codes: torch.Tensor, width: int) -> torch.Tensor:
     """Counts the tokens of each tweet that have each code: float32 [n, depth, width].
@@ -34,11 +36,34 @@ def normalize_sketch(counts: torch.Tensor) -> torch.Tensor:
     return counts.div_(norms.clamp_min_(1)).flatten(1)
 
 
-def sketch_of_one(tokens: np.ndarray, codes: np.ndarray, width: int) -> np.ndarray:
-    """Returns the normalized sketch of one tweet, float32 [depth x width]; arguments as those of count_codes."""
-    inner = tokens[1:-1]
-    columns = codes[inner[(inner >= 0) & (inner < len(codes))]]  # [inner tokens, depth]
+@compiled_within()
+def _depth(codes: np.ndarray, token: int) -> int:
+    """Returns how many codes a token has: all or none."""
+    return codes.shape[1] if 0 <= token < len(codes) and codes[token, 0] >= 0 else 0
+
+
+@compiled()
+def write_sketches(
+    tokens: np.ndarray, lengths: np.ndarray, codes: np.ndarray, width: int, sketches: np.ndarray
+) -> None:
+    """Writes what count_codes and normalize_sketch make of the tweets into the first columns of `sketches`, float32.
+
+    For a CPU: a tweet has few tokens and thousands of cells, and cells that none has are only cleared.
+    """
     size = codes.shape[1] * width
-    cells = columns[columns[:, 0] >= 0] + np.arange(0, size, width)
-    counts = np.bincount(cells.ravel(), minlength=size).reshape(-1, width).astype(np.float32)
-    return (counts / np.sqrt(np.square(counts).sum(axis=1, keepdims=True)).clip(1)).ravel()
+    squares, start = np.zeros(codes.shape[1], np.float32), 0
+    for row in range(len(lengths)):
+        own, end = sketches[row], start + lengths[row]
+        own[:size] = 0
+        squares[:] = 0
+        for place in range(start + 1, end - 1):
+            for level in range(_depth(codes, tokens[place])):
+                cell = level * width + codes[tokens[place], level]
+                squares[level] += 1 - 2 * own[cell]
+                own[cell] -= 1  # below 0 until it is divided, once however many tokens have it
+        for place in range(start + 1, end - 1):
+            for level in range(_depth(codes, tokens[place])):
+                cell = level * width + codes[tokens[place], level]
+                if own[cell] < 0:
+                    own[cell] = -own[cell] / np.sqrt(squares[level])
+        start = end

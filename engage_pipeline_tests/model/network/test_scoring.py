@@ -64,6 +64,16 @@ def test_two_networks_give_what_each_gives_alone(architecture, rates, languages,
         np.testing.assert_array_equal(found, scorer.logits(table))
 
 
+def test_a_network_that_reads_rounded_input_reads_its_own():
+    """Where bfloat16 is not fast, both read float32."""
+    first, second = (NetworkScorer(make_network(precision=name), make_codes()) for name in ("bf16", "fp32"))
+    alike = first.reads_like(second)
+    assert alike != bf16_is_fast(CPU)
+    table = feature_table(20, 3, labelled=False)
+    for found, scorer in zip(logits_of_both(first, second, table, alike=alike), (first, second), strict=True):
+        np.testing.assert_array_equal(found, scorer.logits(table))
+
+
 def test_scores_rows_of_an_unseen_language_and_none_at_all(tmp_path):
     save_network(make_network(), tmp_path)
     scorer = NetworkScorer.load(tmp_path, make_codes())

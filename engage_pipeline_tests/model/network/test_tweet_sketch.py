@@ -3,7 +3,7 @@ import torch  # noqa: TID253 - it is what is tested
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engage_pipeline.model.network.tweet_sketch import count_codes, normalize_sketch
+from engage_pipeline.model.network.tweet_sketch import count_codes, normalize_sketch, write_sketches
 from engage_pipeline_tests.samples import GOLDEN
 
 DEPTH, WIDTH, VOCABULARY = 3, 5, 40
@@ -32,6 +32,10 @@ def test_equals_a_slow_count(tweets, seed):
     lengths = torch.tensor([len(tokens) for tokens in tweets])
     counts = count_codes(tokens, lengths, torch.from_numpy(codes), WIDTH)
     np.testing.assert_array_equal(counts, slow_counts(tweets, codes, WIDTH))
+    sketches = np.full((len(tweets), DEPTH * WIDTH + 2), 9, np.float32)
+    write_sketches(tokens.numpy(), lengths.numpy(), codes, WIDTH, sketches)
+    np.testing.assert_array_equal(sketches[:, :-2], normalize_sketch(counts))
+    assert (sketches[:, -2:] == 9).all(), "what is beside them stays"
 
 
 def test_normalizes_as_the_reference():

@@ -167,6 +167,16 @@ MUTATIONS = [
     ),
     *mutations(
         "networks",
+        "model/network/tweet_sketch.py",
+        "model/network/test_tweet_sketch.py",
+        ("        own[:size] = 0\n", ""),
+        (" and codes[token, 0] >= 0 else", " else"),
+        ("1 - 2 * own[cell]", "1"),
+        ("                if own[cell] < 0:", "                if True:"),
+        ("        start = end\n", ""),
+    ),
+    *mutations(
+        "networks",
         "model/network/single_row.py",
         "model/network/test_scoring.py model/network/test_single_row.py",
         ("result = self.of_empty.clone()", "result = self.of_empty"),
