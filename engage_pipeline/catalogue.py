@@ -146,7 +146,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.MODEL,
             ("interaction_features", "interaction_counts", "emde_sketches"),
             (*_PRETRAINING, "max_n_parts", "max_n_parts_in_memory", "seed", "training_threads"),
-            "8",
+            "9",
         ),
         Artifact(
             "finetuned_network",
@@ -156,7 +156,7 @@ ARTIFACTS: dict[str, Artifact] = {
                 *("network", "trees.enabled", "trees.folds", "trees.tested_rows", "num_validation_chunks"),
                 *("refit", "seed", "training_threads"),
             ),
-            "8",
+            "9",
         ),
         Artifact(
             "engagement_effects",

@@ -132,15 +132,16 @@ def _fit(folder: Path) -> None:
 
 
 def _step() -> None:
-    """Trains a table of embeddings."""
+    """Trains a table of embeddings of words."""
     import torch
 
+    from engage_pipeline.model.network.mean_of_words import MeanOfWords
     from engage_pipeline.model.network.table_adamw import TableAdamW
 
-    table = torch.nn.Embedding(8, 2)
+    table = MeanOfWords(8, 2)
     optimizer = TableAdamW(table, [table], 0.01, 0.1)
     for _ in range(3):
-        table(torch.tensor([1, 2])).sum().backward()
+        table(torch.tensor([1, 2]), torch.tensor([0])).sum().backward()
         optimizer.step()
         optimizer.zero_grad()
     optimizer.settle()

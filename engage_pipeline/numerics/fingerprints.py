@@ -35,13 +35,19 @@ def fingerprints(texts: pa.Array | pa.ChunkedArray | Sequence[str | None]) -> np
 
 
 def hashes(texts: pa.Array | pa.ChunkedArray, seed: int = 0) -> Hashes:
-    """Returns fasthash64 of each text's UTF-8 bytes, uint64 [n]; NO_FINGERPRINT for nulls, and 1 instead of it."""
+    """Returns fasthash64 of each text's UTF-8 bytes, uint64 [n]; NO_FINGERPRINT for nulls, and 1 instead of it.
+
+    Of dictionaries each distinct text is hashed once.
+    """
     from engage_pipeline.numerics.fasthash import fasthash64  # numba, which the definitions do without
 
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
     if not len(texts):
         return np.zeros(0, np.uint64)
+    if pa.types.is_dictionary(texts.type):
+        distinct = np.append(hashes(texts.dictionary, seed), np.uint64(NO_FINGERPRINT))
+        return distinct[texts.indices.fill_null(len(texts.dictionary)).to_numpy()]
     short = texts.type == pa.string()
     array = texts if short else texts.cast(pa.large_binary())
     _, offsets, data = array.buffers()

@@ -43,6 +43,10 @@ def test_equal_the_plain_hash_of_each_text_wherever_it_stands(texts: list[str | 
     assert fingerprints(array).tolist() == fingerprints(texts).tolist() == expected
     assert fingerprints(array[first:]).tolist() == expected[first:]
     assert fingerprints(pa.chunked_array([array[:first], array[first:]])).tolist() == expected
+    coded = array.dictionary_encode()
+    assert fingerprints(coded[first:]).tolist() == expected[first:]
+    chunks = [array[:first].dictionary_encode(), array[first:].dictionary_encode()]
+    assert fingerprints(pa.chunked_array(chunks)).tolist() == expected
 
 
 @given(TEXTS)

@@ -26,6 +26,7 @@ from torch.nn import functional as F  # noqa: N812, TID253
 
 from engage_pipeline import schema
 from engage_pipeline.model.network.batch_norm import BatchNorm
+from engage_pipeline.model.network.mean_of_words import MeanOfWords
 from engage_pipeline.model.network.member_linear import MemberLinear
 from engage_pipeline.model.network.network import EngagementNetwork
 from engage_pipeline.model.network.network_config import NetworkConfig
@@ -52,7 +53,7 @@ class DeepFMNetwork(EngagementNetwork):
             self.register_buffer(name, torch.zeros(count, dtype=torch.int64))
         columns = members * (size + _N_BIASES)
         self.viewer, self.author = (nn.Embedding(count + 1, columns) for count in (viewers, authors))
-        self.word = nn.EmbeddingBag(words + 1, columns, mode="mean")
+        self.word = MeanOfWords(words + 1, columns)
         for table in (self.viewer, self.author, self.word):
             nn.init.normal_(table.weight, std=ID_DEVIATION)
             nn.init.zeros_(table.weight[:, members * size :])
@@ -97,14 +98,30 @@ class DeepFMNetwork(EngagementNetwork):
     ) -> torch.Tensor:
         """Returns the first stage with embeddings and biases of viewer, author and words beside it, [n, members x
         (hidden + 3 size + 12)]."""
-        viewers, authors = people.unbind(1)
-        return torch.cat([first, self.viewer(viewers), self.author(authors), self.word(words, first_words)], dim=1)
+        return torch.cat([first, *self._known(people, words, first_words)], dim=1)
 
     def above_first(self, first: torch.Tensor) -> torch.Tensor:
         """What `identified` returns -> logits float32 [n, 4], the mean of the members'; in training [n, members, 4]."""
+        columns = self.viewer.embedding_dim
+        first, *known = first.split([self.config.members * self.config.hidden_size, *[columns] * 3], dim=1)
+        return self._logits(first, known)
+
+    def above(
+        self, first: torch.Tensor, people: torch.Tensor, words: torch.Tensor, first_words: torch.Tensor
+    ) -> torch.Tensor:
+        """The same logits, of the first stage as it is: in bfloat16 all up to the output is, but for the biases."""
+        return self._logits(first, self._known(people, words, first_words))
+
+    def _known(self, people: torch.Tensor, words: torch.Tensor, first_words: torch.Tensor) -> list[torch.Tensor]:
+        """Returns the columns of viewer, author and words, [n, members x (size + 4)] each."""
+        viewers, authors = people.unbind(1)
+        return [self.viewer(viewers), self.author(authors), self.word(words, first_words)]
+
+    def _logits(self, first: torch.Tensor, known: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The first stage [n, members x hidden], and what `_known` returns -> logits, as `above_first`."""
         members, size = self.config.members, self.config.embedding_size
-        sizes = [members * self.config.hidden_size, *[members * size, members * _N_BIASES] * 3]
-        first, viewer, viewer_bias, author, author_bias, words, word_bias = first.split(sizes, dim=1)
+        parts = (columns.split([members * size, members * _N_BIASES], dim=1) for columns in known)
+        (viewer, viewer_bias), (author, author_bias), (words, word_bias) = parts
         viewer, author, words = (embedding.unflatten(1, (members, size)) for embedding in (viewer, author, words))
         products = torch.cat([viewer, author, words, viewer * author, viewer * words], dim=2)
         hidden = self.norm1(F.leaky_relu(first + self.first_identified(products).flatten(1)))

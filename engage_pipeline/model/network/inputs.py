@@ -4,7 +4,8 @@ Order of the known part: tweet sketch, Fourier features, binary features, and sm
 The embeddings (language, hour, day of month) follow. They are learned, so the network itself looks them up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
@@ -36,6 +37,16 @@ class Inputs(NamedTuple):
     people: torch.Tensor
     words: torch.Tensor
     first_words: torch.Tensor
+
+    def split(self, sizes: Sequence[int]) -> "Iterator[Inputs]":
+        """Yields the inputs of so many rows each, in their order, which together are all rows."""
+        ends = np.append(self.first_words.numpy(force=True), len(self.words)) if len(self.first_words) else None
+        for begin, end in pairwise([0, *np.cumsum(sizes).tolist()]):
+            rows = slice(begin, end)
+            words, firsts = self.words, self.first_words[rows]
+            if ends is not None:
+                words, firsts = words[ends[begin] : ends[end]], firsts - int(ends[begin])
+            yield Inputs(self.known[rows], self.categories[rows], self.people[rows], words, firsts)
 
 
 class InputBuilder:

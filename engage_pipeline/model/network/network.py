@@ -68,7 +68,7 @@ class EngagementNetwork(nn.Module, ABC):
     ) -> torch.Tensor:
         """The fields of Inputs of n rows -> logits, as `above_first`."""
         first = self.first_known(known) + self.first_embedded(self.embed(categories))
-        return self.above_first(self.identified(first, people, words, first_words))
+        return self.above(first, people, words, first_words)
 
     def know(self, vocabulary: Vocabulary) -> None:
         """Says whom and what the embeddings stand for; an architecture that reads no vocabulary does nothing."""
@@ -94,6 +94,12 @@ class EngagementNetwork(nn.Module, ABC):
         """Returns the first stage, [n, first_size], with what is known of the people and words of the rows beside it;
         the arguments are fields of Inputs."""
         return first
+
+    def above(
+        self, first: torch.Tensor, people: torch.Tensor, words: torch.Tensor, first_words: torch.Tensor
+    ) -> torch.Tensor:
+        """Does the same as `above_first` of what `identified` returns."""
+        return self.above_first(first)
 
     def embed(self, categories: torch.Tensor) -> torch.Tensor:
         """categories int64 [n, 3] -> their embeddings side by side, [n, 3 embedding_size]."""

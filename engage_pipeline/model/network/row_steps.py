@@ -74,51 +74,82 @@ def catch_up(
             square[row, place] *= decay2
 
 
-def move_rows(
-    rows: np.ndarray, gradients: np.ndarray, step: int, base: int, rate: float, decay: float, rule: Rule, table: Table
-) -> None:
-    """Makes a step of AdamW for `rows` int64 [n], moved up to the step before, with `gradients` float32 [n, size].
-
-    The gradients of a row that is there many times are summed.
-    """
-    summed, found = np.zeros_like(gradients), np.empty(len(rows), np.int64)
-    _move_rows(rows, gradients, step, base, rate, decay, rule, table, summed, found)
+def sum_by_row(rows: np.ndarray, gradients: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the distinct of `rows` int64 [n], in the order in which they come, and the sums of their `gradients`
+    float32 [n, size]. `last`, as in Table, has no meaning of these rows until they are moved."""
+    found, sums = np.empty_like(rows), np.empty_like(gradients)
+    count = _sum_by_row(rows, gradients, last, found, sums)
+    return found[:count], sums[:count]
 
 
 @_compiled
-def _move_rows(
-    rows: np.ndarray,
-    gradients: np.ndarray,
-    step: int,
-    base: int,
-    rate: float,
-    decay: float,
-    rule: Rule,
-    table: Table,
-    summed: np.ndarray,
-    found: np.ndarray,
-) -> None:
-    beta1, beta2, eps = rule
-    weights, mean, square, last = table
-    n_found = 0
+def _sum_by_row(rows: np.ndarray, gradients: np.ndarray, last: np.ndarray, found: np.ndarray, sums: np.ndarray) -> int:
+    count = 0
     for entry in range(len(rows)):
         row = rows[entry]
         if last[row] >= 0:
-            found[n_found] = row
-            n_found += 1
-            last[row] = -n_found  # until it is moved, its place in `summed`
-        place_of_sum = -last[row] - 1
-        for place in range(gradients.shape[1]):
-            summed[place_of_sum, place] += gradients[entry, place]
+            found[count] = row
+            for place in range(sums.shape[1]):
+                sums[count, place] = gradients[entry, place]
+            count += 1
+            last[row] = -count
+        else:
+            number = -last[row] - 1
+            for place in range(sums.shape[1]):
+                sums[number, place] += gradients[entry, place]
+    return count
+
+
+@_compiled
+def sum_by_word(
+    words: np.ndarray,
+    firsts: np.ndarray,
+    gradients: np.ndarray,
+    numbers: np.ndarray,
+    found: np.ndarray,
+    sums: np.ndarray,
+) -> int:
+    """Finds the distinct of `words` int64 [n], in the order in which they come, and the sums of their gradients;
+    returns how many there are.
+
+    The words from `firsts[i]` int64 up to the next first have `gradients[i]`, of float32 [texts, size]. `numbers` int32
+    has -1 of each word that there is; `found` int64 [n] and `sums` float32 [n, size] get the result.
+    """
+    count = 0
+    for text in range(len(firsts)):
+        end = firsts[text + 1] if text + 1 < len(firsts) else len(words)
+        for entry in range(firsts[text], end):
+            word = words[entry]
+            number = numbers[word]
+            if number < 0:
+                numbers[word] = count
+                found[count] = word
+                for place in range(sums.shape[1]):
+                    sums[count, place] = gradients[text, place]
+                count += 1
+            else:
+                for place in range(sums.shape[1]):
+                    sums[number, place] += gradients[text, place]
+    return count
+
+
+@_compiled
+def move_rows(
+    rows: np.ndarray, gradients: np.ndarray, step: int, base: int, rate: float, decay: float, rule: Rule, table: Table
+) -> None:
+    """Makes a step of AdamW for `rows` int64 [n], each there once and moved up to the step before, with `gradients`
+    float32 [n, size]."""
+    beta1, beta2, eps = rule
+    weights, mean, square, last = table
     keep, least = np.float32(1 - rate * decay), np.float32(eps)
     old1, new1, old2, new2 = np.float32(beta1), np.float32(1 - beta1), np.float32(beta2), np.float32(1 - beta2)
     size = np.float32(rate / (1 - beta1 ** (base + step)))
     bias = np.float32(1 / sqrt(1 - beta2 ** (base + step)))
-    for number in range(n_found):
-        row = found[number]
+    for entry in range(len(rows)):
+        row = rows[entry]
         last[row] = step
         for place in range(gradients.shape[1]):
-            gradient = summed[number, place]
+            gradient = gradients[entry, place]
             mean[row, place] = old1 * mean[row, place] + new1 * gradient
             square[row, place] = old2 * square[row, place] + new2 * gradient * gradient
             move = size * mean[row, place] / (sqrt(square[row, place]) * bias + least)

@@ -35,7 +35,7 @@ class SingleRowNetwork:
     def __call__(self, inputs: Inputs) -> torch.Tensor:
         """Returns the logits, float32 [1, 4]."""
         first = self.first_known(inputs.known) + self.first_embedded(inputs.categories)
-        return self.network.above_first(self.network.identified(first, *inputs[2:]))
+        return self.network.above(first, *inputs[2:])
 
 
 class SparseFirstLayer:

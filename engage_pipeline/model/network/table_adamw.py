@@ -122,19 +122,12 @@ class TableAdamW(torch.optim.AdamW):
         rows, values = gradient._indices()[0], gradient._values()
         self._catch_up(weights, rows)  # those that other processes have read
         behind = self._behind.get(weights) or self._begin(weights)
+        moved, summed = row_steps.sum_by_row(rows.contiguous().numpy(), values.contiguous().numpy(), behind.last)
         state["step"] += 1
         behind.steps += 1
         steps = behind.steps, behind.base
         row_steps.note_step(*steps, rate, decay, self._rule, behind.kept, behind.moved)
-        row_steps.move_rows(
-            rows.contiguous().numpy(),
-            values.contiguous().numpy(),
-            *steps,
-            rate,
-            decay,
-            self._rule,
-            self._table(weights, behind),
-        )
+        row_steps.move_rows(moved, summed, *steps, rate, decay, self._rule, self._table(weights, behind))
         if behind.steps == _MOST_STEPS:
             self._settle(weights)
 

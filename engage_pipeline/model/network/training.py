@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from threading import Event
 from typing import Any, Self
@@ -36,6 +37,8 @@ from engage_pipeline.tracking.tracked import Track, Tracked, untracked
 MOST_CURVE_POINTS = 200
 _PREPARING = 2
 """Threads that make the input of the next batches while the network trains."""
+_PREPARED_BYTES = 2**21
+"""Input that one of them makes at once, at least that of a batch: a call of torch costs it as long as many rows."""
 
 
 @dataclass(frozen=True)
@@ -154,11 +157,14 @@ class TrainingRun:
         held = np.sort(np.concatenate([batch[self._share] for batch in batches]))  # positions in the stretch
         rows, left = self.plan.load(stretch, held), batches[position.batch :]
 
-        def prepare(batch: np.ndarray) -> tuple[np.ndarray, Inputs]:
-            own = rows.take(np.searchsorted(held, batch[self._share]))
-            return own.labels, self.inputs.build(own)
+        def prepare(some: Sequence[np.ndarray]) -> list[tuple[np.ndarray, Inputs]]:
+            shares = [batch[self._share] for batch in some]
+            own, sizes = rows.take(np.searchsorted(held, np.concatenate(shares))), [len(share) for share in shares]
+            labels = np.split(own.labels, np.cumsum(sizes)[:-1])
+            return list(zip(labels, self.inputs.build(own).split(sizes), strict=True))
 
-        for batch, (labels, inputs) in zip(left, in_order(prepare, left, _PREPARING), strict=True):
+        prepared = in_order(prepare, self._together(left), _PREPARING)
+        for batch, (labels, inputs) in zip(left, chain.from_iterable(prepared), strict=True):
             if self.given_up.is_set():
                 raise InterruptedError(f"{self.plan.name}: given up")
             loss = self._step(labels, inputs, len(batch), stretch)
@@ -199,6 +205,12 @@ class TrainingRun:
         self.optimizer.zero_grad()
         self._note(shown)
         return sum(shown) / len(shown)
+
+    def _together(self, batches: Sequence[np.ndarray]) -> list[Sequence[np.ndarray]]:
+        """Groups the batches whose input is made at once."""
+        a_batch = 4 * self.settings.batch_size * self.bare_network.config.known_size
+        count = max(1, _PREPARED_BYTES // a_batch)
+        return [batches[start : start + count] for start in range(0, len(batches), count)]
 
     @property
     def _share(self) -> slice:

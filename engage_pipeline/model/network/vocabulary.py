@@ -8,9 +8,9 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from engage_pipeline import schema
+from engage_pipeline.files.parquet import open_coded
 from engage_pipeline.model.feature_columns import Features
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT, fingerprints
 from engage_pipeline.numerics.token_bytes import tokens_of
@@ -46,7 +46,7 @@ class Vocabulary:
             for table in _row_groups(path):
                 viewers.add(fingerprints(table[PEOPLE[0]]))
                 authors.add(fingerprints(table[PEOPLE[1]]))
-                tokens.add(tokens_of(table)[1].astype(np.int64))
+                tokens.add_counted(*_counted_tokens(table))
         return cls(*(counts.most_frequent() for counts in (viewers, authors, tokens)))
 
     @property
@@ -93,8 +93,15 @@ def numbers_in(known: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.where(known[places] == values, places + 1, 0)
 
 
+def _counted_tokens(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the distinct tokens of feature rows, int64 [n], rising, and how often they are there, int64 [n]."""
+    counts = np.bincount(tokens_of(table)[1], minlength=VOCABULARY_SIZE)
+    found = np.flatnonzero(counts)
+    return found, counts[found]
+
+
 def _row_groups(path: Path) -> Iterator[pa.Table]:
-    with pq.ParquetFile(path) as file:
+    with open_coded(path, PEOPLE) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group, columns=[*PEOPLE, *schema.TOKEN_COLUMNS])
 
@@ -108,7 +115,10 @@ class _Counts:
 
     def add(self, values: np.ndarray) -> None:
         """Counts `values` int64 [n], all but NO_FINGERPRINT."""
-        found, counts = np.unique(values[values != NO_FINGERPRINT], return_counts=True)
+        self.add_counted(*np.unique(values[values != NO_FINGERPRINT], return_counts=True))
+
+    def add_counted(self, found: np.ndarray, counts: np.ndarray) -> None:
+        """Counts each of the distinct values `found` int64 [n] as often as `counts` int64 [n] say."""
         self.values, places = np.unique(np.append(self.values, found), return_inverse=True)
         self.counts = np.bincount(places, np.append(self.counts, counts), len(self.values)).astype(np.int64)
         self._keep(_HELD * self.most)

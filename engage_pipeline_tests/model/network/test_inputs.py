@@ -99,3 +99,16 @@ def test_with_a_vocabulary_profiles_are_logarithms_and_words_are_numbered():
     assert found.words.tolist() == words
     assert found.first_words.tolist() == firsts
     assert {0} < {*words}
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("sizes", [[60], [1, 20, 0, 39], [0, 60, 0]])
+def test_inputs_of_batches_are_those_of_their_rows(known: bool, sizes: list[int]):
+    vocabulary = sample_vocabulary() if known else None
+    rows = RowReader(LANGUAGES, vocabulary=vocabulary).rows(feature_table(60, 4), labelled=True)
+    builder = InputBuilder(make_codes(), WIDTH, CPU, (0.4, 0.1, 0.01, 0.03), vocabulary)
+    ends = np.cumsum(sizes)
+    for batch, end, size in zip(builder.build(rows).split(sizes), ends, sizes, strict=True):
+        alone = builder.build(rows.take(np.arange(end - size, end)))
+        for found, expected in zip(batch, alone, strict=True):
+            torch.testing.assert_close(found, expected, rtol=0, atol=0)

@@ -6,6 +6,7 @@ import torch  # noqa: TID253 - it is what is tested
 from torch import nn  # noqa: TID253
 from torch.nn import functional as F  # noqa: N812, TID253
 
+from engage_pipeline.model.network.mean_of_words import MeanOfWords
 from engage_pipeline.model.network.row_steps import WINDOW
 from engage_pipeline.model.network.table_adamw import TableAdamW
 
@@ -21,7 +22,7 @@ class Tables(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.one, self.bag = nn.Embedding(ROWS, SIZE), nn.EmbeddingBag(ROWS, SIZE, mode="mean")
+        self.one, self.bag = nn.Embedding(ROWS, SIZE), MeanOfWords(ROWS, SIZE)
         self.output = nn.Linear(2 * SIZE, 2)
 
     def forward(self, rows: torch.Tensor, words: torch.Tensor) -> torch.Tensor:

@@ -6,6 +6,7 @@ from safetensors.torch import save_file
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.model.network import training
 from engage_pipeline.model.network.checkpoint import load_checkpoint, save_checkpoint
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.schedule import Stretch
@@ -171,6 +172,13 @@ def test_a_checkpoint_of_another_architecture_is_named(tmp_path):
     assert load_checkpoint(tmp_path, networks[0], optimizers[0]) == {"step": 1}
     with pytest.raises(UserError, match=r"checkpoint\.safetensors: not a checkpoint of this network"):
         load_checkpoint(tmp_path, networks[1], optimizers[1])
+
+
+def test_input_of_several_batches_at_once_is_as_that_of_each(train, monkeypatch):
+    together, _ = train("together")
+    monkeypatch.setattr(training, "_PREPARED_BYTES", 1)
+    alone, _ = train("alone")
+    assert same(together, alone)
 
 
 def test_every_pass_is_shuffled_anew(train):
