@@ -18,7 +18,7 @@ _LARGE_BLOCK = 31 << 20
 """glibc caps the mmap threshold that it finds by itself at 32 MiB."""
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Numbers of parameters of glibc's mallopt."""
-_ANY_BLOCK = 1 << 30
+_PAGE, _ANY = 4096, 2**31 - 1
 
 
 def machine_memory(groups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
@@ -70,17 +70,18 @@ def reuse_memory() -> None:
 
 
 @contextmanager
-def large_blocks_reused() -> Iterator[None]:
-    """Makes glibc keep freed blocks of up to a gigabyte for reuse within the block; gives them back at its end.
+def large_blocks_reused(size: int) -> Iterator[None]:
+    """Makes glibc keep freed blocks of up to `size` bytes for reuse within the block; gives them back at its end.
 
     Training of a network of hidden 1500 allocates its weights in bfloat16 and their gradients in each step; page faults
-    were up to a third of its time. Where the C library has no such setting, nothing is done.
+    were up to a third of its time. What is larger, such as the rows that are held for a while, goes back to the system.
+    Where the C library has no such setting, nothing is done.
     """
-    option = _of_libc("mallopt")
-    if option is None or not option(_MMAP_THRESHOLD, _ANY_BLOCK):
+    option, largest = _of_libc("mallopt"), max(size + _PAGE, _LARGE_BLOCK)
+    if option is None or not option(_MMAP_THRESHOLD, largest):
         yield
         return
-    option(_TRIM_THRESHOLD, 2 * _ANY_BLOCK)
+    option(_TRIM_THRESHOLD, _ANY if largest > _LARGE_BLOCK else 2 * _LARGE_BLOCK)
     try:
         yield
     finally:

@@ -79,20 +79,22 @@ def faults():
 def resident():
     return int(open("/proc/self/status").read().split("RssAnon:")[1].split()[0]) >> 10
 
-with large_blocks_reused() if sys.argv[1] == "reuse" else contextlib.nullcontext():
+with contextlib.nullcontext() if sys.argv[1] == "plain" else large_blocks_reused(int(sys.argv[1]) << 20):
     inside = faults()
 print(inside, resident())
 """
 
 
 def test_large_blocks_are_used_again_and_given_back() -> None:
-    """Blocks of 40 MB: after the first three, those of the default get new pages each time."""
+    """Blocks of 40 MB: after the first three, those of the default, or larger than asked for, get new pages each
+    time."""
     command = [sys.executable, "-c", LARGE]
-    (reused, left), (plain, _) = (
+    (reused, left), (larger, _), (plain, _) = (
         map(int, subprocess.run([*command, way], capture_output=True, text=True, check=True).stdout.split())
-        for way in ("reuse", "plain")
+        for way in ("41", "39", "plain")
     )
     assert plain > 5 * reused
+    assert larger > 5 * reused
     assert left < 100
 
 

@@ -37,7 +37,7 @@ from engage_pipeline.tracking.tracked import Track, Tracked, untracked
 MOST_CURVE_POINTS = 200
 _PREPARING = 2
 """Threads that make the input of the next batches while the network trains."""
-_PREPARED_BYTES = 2**21
+_PREPARED_BYTES = 2**20
 """Input that one of them makes at once, at least that of a batch: a call of torch costs it as long as many rows."""
 
 
@@ -130,7 +130,7 @@ class TrainingRun:
         self.network.train()
         total = sum(stretch.rows for stretch in self.plan.stretches)
         with (
-            large_blocks_reused(),
+            large_blocks_reused(max(weights.nbytes for weights in self.bare_network.parameters())),
             progress(self.plan.name, total) as tracker,
             self.track(self.position.step) as self.tracked,
         ):
