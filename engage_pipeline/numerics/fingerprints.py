@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from engage_pipeline.numerics.mixing import FACTOR, MIX, mixed
+from engage_pipeline.numerics.sorting import taken
 
 NO_FINGERPRINT = 0
 """The fingerprint of a null, and of a combination with a null."""
@@ -47,7 +48,7 @@ def hashes(texts: pa.Array | pa.ChunkedArray, seed: int = 0) -> Hashes:
         return np.zeros(0, np.uint64)
     if pa.types.is_dictionary(texts.type):
         distinct = np.append(hashes(texts.dictionary, seed), np.uint64(NO_FINGERPRINT))
-        return distinct[texts.indices.fill_null(len(texts.dictionary)).to_numpy()]
+        return taken(distinct, texts.indices.fill_null(len(texts.dictionary)).to_numpy())
     short = texts.type == pa.string()
     array = texts if short else texts.cast(pa.large_binary())
     _, offsets, data = array.buffers()
