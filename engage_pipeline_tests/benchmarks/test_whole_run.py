@@ -27,6 +27,25 @@ def test_growth_of_three_runs_leaves_out_what_the_smallest_takes() -> None:
     assert line == "| tweet_parts | 100/s, 100 MB | 273/s, 100 MB | 2,357/s, 100 MB | 14 | 14 | 0.50 | 0.0 | 60.0 |"
 
 
+@pytest.mark.parametrize(("seconds", "expected"), [([3.0, 9.0, 5.0], 5.0), ([31.0], 31.0)])
+def test_the_median_counts_of_what_takes_few_seconds(
+    seconds: list[float], expected: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was made is gone before it is made again."""
+    left, config = list(seconds), whole_run.write_config(tmp_path, {"kind": "duckdb"})
+    made = tmp_path / "data" / "ingest" / "tweet_parts"
+
+    def make(_: Path, target: str, rows: int) -> Figures:
+        assert target == "tweet_parts"
+        made.mkdir(parents=True)
+        return figures(rows, left.pop(0))
+
+    monkeypatch.setattr(whole_run, "make", make)
+    assert whole_run.make_again(config, "tweet_parts", 1000, 3).cpu == expected
+    assert not left
+    assert made.is_dir()
+
+
 def test_shards_are_parts_and_one_validation_part(tmp_path: Path) -> None:
     whole_run.make_shards(tmp_path, rows=3000, shard_rows=1000)
     raw = tmp_path / "raw"
@@ -44,7 +63,9 @@ def test_shards_are_parts_and_one_validation_part(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_every_asset_is_made_and_the_page_is_read_again(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    whole_run.main(["--folder", str(tmp_path), "--rows", "4000", "--shard-rows", "2000", "--out", str(page)])
+    whole_run.main(
+        ["--folder", str(tmp_path), "--rows", "4000", "--shard-rows", "2000", "--times", "2", "--out", str(page)]
+    )
     text = page.read_text(encoding="utf-8")
     assert text.startswith(report.begin("a whole run on duckdb"))
     assert [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")][1:] == list(TARGETS)

@@ -4,8 +4,9 @@
 
 With `--engine spark` the first two stages alone, on `local[threads]`. The rows are synthesized in shards, each a world
 of its own with its own users, one training part and one test part a shard; the validation part is that of all shards.
-What FOLDER holds already is kept, so that a run that was stopped goes on; the assets are made by `engage run`. With
-`--out` the tables of all sizes in FOLDER go into the page.
+What FOLDER holds already is kept, so that a run that was stopped goes on; the assets are made by `engage run`: what
+takes few seconds `--times` times, of which the median counts. With `--out` the tables of all sizes in FOLDER go into
+the page.
 """
 
 import argparse
@@ -39,6 +40,7 @@ ON_SPARK = tuple(name for name, artifact in ARTIFACTS.items() if artifact.stage 
 ENGAGE = "import sys; sys.argv[0] = 'engage'; from engage_pipeline.cli import main; main()"
 HEADER = """| target | CPU s | wall s | rows/s per core | peak MB | spilled GB | on disk GB |
 |---|--:|--:|--:|--:|--:|--:|"""
+_FEW_SECONDS = 30
 _LARGEST = ("CPU s", "wall s", "power", "spilled GB", "bytes a row on disk")
 
 
@@ -128,6 +130,16 @@ def make(config: Path, target: str, rows: int) -> Figures:
     )
 
 
+def make_again(config: Path, target: str, rows: int, times: int) -> Figures:
+    """Makes the target, and if that takes few seconds removes and makes it anew until it was made `times` times: the
+    figures of the one of median CPU, as one alone may take a tenth more."""
+    store, found = ArtifactStore(load_settings(config)), [make(config, target, rows)]
+    while found[0].cpu < _FEW_SECONDS and len(found) < times:
+        shutil.rmtree(store.root / ARTIFACTS[target].stage.value / target)
+        found.append(make(config, target, rows))
+    return sorted(found, key=lambda one: one.cpu)[len(found) // 2]
+
+
 def run(folder: Path, rows: int, options: argparse.Namespace) -> Iterator[Figures]:
     """The targets of one size, one after the other. What `folder` has figures of is not made again."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -138,7 +150,7 @@ def run(folder: Path, rows: int, options: argparse.Namespace) -> Iterator[Figure
     kept: dict[str, Any] = json.loads(noted.read_text()) if noted.exists() else {}
     for target in options.targets or (ON_SPARK if options.engine == "spark" else TARGETS):
         if target not in kept:
-            kept[target] = asdict(make(config, target, rows))
+            kept[target] = asdict(make_again(config, target, rows, options.times))
             noted.write_text(json.dumps(kept))
         yield Figures(**kept[target])
 
@@ -197,6 +209,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--memory-limit", default="4GB", help="engine.memory_limit [default: %(default)s]")
     parser.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb", help="[default: %(default)s]")
     parser.add_argument("--threads", type=int, default=2, help="engine.threads [default: %(default)s]")
+    parser.add_argument("--times", type=int, default=1, help="of what takes few seconds [default: %(default)s]")
     parser.add_argument("--targets", nargs="+", choices=TARGETS, help="these alone, in the order of a run")
     parser.add_argument("--out", type=Path, help="page that the tables are put into; else they are only printed")
     options = parser.parse_args(arguments)
