@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engage_pipeline.numerics.sorting import argsort, argsort_hashes, taken, unique_places
+from engage_pipeline.numerics.sorting import argsort, argsort_hashes, places_in, taken, unique_places
 
 ROWS = 3000
 """Above the number of keys that numpy sorts by itself."""
@@ -47,3 +47,13 @@ def test_taken_values_are_those_at_the_places() -> None:
     found = taken(values, np.array([2, 0, 0, 1]))
     assert found.tolist() == [30, 10, 10, 20]
     assert found.dtype == np.uint16
+
+
+@pytest.mark.parametrize("keys", KEYS.values(), ids=KEYS)
+@pytest.mark.parametrize("signed", [False, True])
+def test_keys_are_found_where_they_are_or_would_be(keys: np.ndarray, signed: bool) -> None:
+    """Of known ones, some several times, and of others."""
+    keys = keys.view(np.int64) if signed else keys
+    known = np.sort(keys[::2])
+    wanted = np.concatenate([keys, keys[:7] + keys.dtype.type(1)])
+    assert places_in(known, wanted).tolist() == [int(np.count_nonzero(known < one)) for one in wanted]

@@ -20,6 +20,7 @@ from engage_pipeline.interactions.graphs.exposure_matrix import ABSENT, Exposure
 from engage_pipeline.machine.threads import one_blas_thread
 from engage_pipeline.numerics.clustering import fit_centroids, nearest, ranked, unit_rows
 from engage_pipeline.numerics.singular_vectors import leading_directions
+from engage_pipeline.numerics.sorting import places_in
 from engage_pipeline.progress import progress
 from engage_pipeline.settings.settings import Settings
 
@@ -72,7 +73,7 @@ class Communities:
     def _of(self, role: Integers, users: Fingerprints) -> Integers:
         if not len(self.user):
             return np.full(len(users), NO_COMMUNITY, np.int32)
-        places = np.minimum(np.searchsorted(self.user, users), len(self.user) - 1)
+        places = np.minimum(places_in(self.user, users), len(self.user) - 1)
         return np.where(self.user[places] == users, role[places], np.int32(NO_COMMUNITY))
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from engage_pipeline.errors import UserError
 from engage_pipeline.interactions.shards.grouping import lengths_of, starts_of
 from engage_pipeline.numerics.fingerprints import hashes
+from engage_pipeline.numerics.sorting import places_in
 
 Hashes = npt.NDArray[np.uint64]
 Positions = npt.NDArray[np.int64]
@@ -49,7 +50,7 @@ class Edges:
         """Returns the place of each author [n], int64 [n]; -1 if it has no edge."""
         if not len(self.authors):
             return np.full(len(authors), -1)
-        found = np.minimum(np.searchsorted(self.authors, authors), len(self.authors) - 1)
+        found = np.minimum(places_in(self.authors, authors), len(self.authors) - 1)
         return np.where(self.authors[found] == authors, found, -1)
 
     def expanded(self, places: Positions) -> tuple[Positions, Positions]:
