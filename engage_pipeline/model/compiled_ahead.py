@@ -24,6 +24,7 @@ from engage_pipeline.interactions.shards.table_sums import sum_by_id
 from engage_pipeline.language.state_sums import add_states
 from engage_pipeline.language.token_weights import fit_columns
 from engage_pipeline.model.effects import kernels
+from engage_pipeline.model.effects.design import NO_SLOPES, WIDE_CODE
 from engage_pipeline.model.effects.effects import EFFECTS
 from engage_pipeline.model.effects.fields import EffectRows
 from engage_pipeline.model.effects.fitting import Fit
@@ -126,6 +127,10 @@ def _fit(folder: Path) -> None:
         fit.sweep(more=more)
     for block in design.blocks():
         marginal_logits(*fit.scores(block), fit.coupling)
+    codes, row, keys = np.zeros(1, WIDE_CODE), np.zeros((1, kernels.K), np.float32), np.zeros((1, 8), np.float32)
+    kernels.add_keys(codes, NO_SLOPES, keys, row, row)
+    kernels.move_rows(codes, NO_SLOPES, row, row, row)
+    kernels.sum_rows(codes, NO_SLOPES, row, row, row, np.zeros((1, kernels.N_SUMS), np.float32))
     for dtype in (np.float32, np.float64):  # sums of many and of few cells
         sums, moves = np.zeros((1, kernels.N_SUMS), dtype), np.zeros((1, kernels.K), np.float32)
         kernels.sum_cells(np.zeros(1, np.int64), sums, moves, np.zeros((1, kernels.N_SUMS)))

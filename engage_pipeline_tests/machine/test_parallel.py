@@ -29,6 +29,20 @@ def test_so_many_threads_work_at_once() -> None:
     assert list(in_order(lambda _: met.wait(60) is not None, range(6), 3)) == [True] * 6
 
 
+@pytest.mark.parametrize("caller_works", [False, True])
+def test_a_caller_that_works_is_one_of_the_threads(caller_works: bool) -> None:
+    """Both others are there at once; a third would have begun a third item before they went on."""
+    met, seen = threading.Barrier(2), set()
+
+    def work(_: int) -> None:
+        seen.add(threading.get_ident())
+        met.wait(60)
+
+    assert len(list(in_order(work, range(6), 2 + caller_works, caller_works=caller_works))) == 6
+    assert len(seen) == 2
+    assert threading.get_ident() not in seen
+
+
 def test_a_later_result_waits_for_an_earlier_one() -> None:
     later = threading.Event()
 

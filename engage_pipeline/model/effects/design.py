@@ -10,7 +10,8 @@ What does not belong here: numbering the keys (numbering), the fit (fitting).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +20,9 @@ from engage_pipeline.files.flat_arrays import FlatArray
 
 BLOCK_ROWS = 24576
 """About so many rows are in a block: a dozen arrays of 8 bytes a row then stay in a core's cache."""
-NO_CODES, NO_SLOPES = np.zeros(0, np.int32), np.zeros(0, np.float32)
+NARROW_CODE, WIDE_CODE = np.dtype(np.uint16), np.dtype(np.int32)
+"""The types of codes: those of a term are narrow, half as much to read, unless it has too many."""
+NO_CODES, NO_SLOPES = np.zeros(0, WIDE_CODE), np.zeros(0, np.float32)
 
 
 class Readable(Protocol):
@@ -31,25 +34,29 @@ class Readable(Protocol):
 
 @dataclass(frozen=True)
 class Block:
-    """The rows `start` … `stop` - 1 of a design, block `number`."""
+    """The rows `start` … `stop` - 1 of a design, block `number`; it keeps the codes that were read of it."""
 
     number: int
     start: int
     stop: int
+    _codes: dict[Path, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
 
     def read(self, array: Readable) -> np.ndarray:
         """Reads the rows' elements of `array` [rows]."""
         return array.read(self.start, self.stop)
 
     def codes(self, term: "Term") -> np.ndarray:
-        """Reads the rows' codes."""
-        return self.read(term.codes)
+        """Returns the rows' codes, not to be changed."""
+        path = term.codes.path
+        if path not in self._codes:
+            self._codes[path] = self.read(term.codes)
+        return self._codes[path]
 
 
 @dataclass(frozen=True)
 class LocalTerm:
-    """An effect whose keys occur in one block each. `codes` int32 [rows], `first` int64 [blocks + 1]: the number of
-    keys before each block; a block's first key is NO_FINGERPRINT."""
+    """An effect whose keys occur in one block each. `codes` [rows] are NARROW_CODE or WIDE_CODE, `first` int64
+    [blocks + 1] is the number of keys before each block; a block's first key is NO_FINGERPRINT."""
 
     effect: int
     codes: FlatArray
@@ -67,8 +74,8 @@ class LocalTerm:
 
 @dataclass(frozen=True)
 class SharedTerm:
-    """One or several effects whose keys occur in all blocks. `codes` int32 [rows] are those of the effect, or of the
-    cells; then `cells` int64 [effects, cells] holds the code of each effect in each cell."""
+    """One or several effects whose keys occur in all blocks. `codes` [rows], NARROW_CODE or WIDE_CODE, are those of the
+    effect, or of the cells; then `cells` int64 [effects, cells] holds the code of each effect in each cell."""
 
     effects: tuple[int, ...]
     sizes: tuple[int, ...]

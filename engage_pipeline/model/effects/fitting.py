@@ -29,7 +29,7 @@ from engage_pipeline.machine.parallel import in_order
 from engage_pipeline.model.effects import kernels
 from engage_pipeline.model.effects.coupling import PATTERNS, SIZE, next_base, of_patterns
 from engage_pipeline.model.effects.covariances import learned
-from engage_pipeline.model.effects.design import NO_SLOPES, Block, Design, Readable, SharedTerm
+from engage_pipeline.model.effects.design import NARROW_CODE, NO_SLOPES, Block, Design, Readable, SharedTerm
 from engage_pipeline.model.effects.exchanges import Exchanges, Keys
 from engage_pipeline.model.effects.kernels import N_SUMS, K
 from engage_pipeline.model.effects.keyed_values import (
@@ -58,7 +58,7 @@ _FIRST_LEARNING = 3
 """Sweeps before covariances are learned: until then means tell where the fit began."""
 Response = tuple[np.ndarray, ...]
 Answer = tuple[float, np.ndarray, Response]
-"""Of the rows of a block their log loss, their labels int32 [n], and what they say."""
+"""Of the rows of a block their log loss, their labels NARROW_CODE [n], and what they say."""
 
 
 @dataclass
@@ -81,11 +81,10 @@ class Fit:
     _caution: float = _BOLD
     _loss: float = np.inf
     _pending: tuple[Readable, np.ndarray] | None = None
-    """Moves [codes, 4] that are not yet in the residuals, for the codes [rows] of the rows; None = none was asked."""
+    """Moves [codes, 4] that are not yet in the residuals, for codes or labels of the rows; None = none was asked."""
     _spare: Spare = field(default_factory=Spare)
     _memories: list[Memory] = field(default_factory=list)
-    """What sweeps take of it: for moves and sums of the shared effect of a pass, or what nested effects exchange, and
-    for what rows say."""
+    """For moves and sums of the shared effect of a pass, or what nested effects exchange, and for what rows say."""
     _odds: LogOdds = field(init=False)
 
     def __post_init__(self) -> None:
@@ -120,12 +119,14 @@ class Fit:
         return cls(design, Exchanges(nested), rows, zeros_of(design, folder), covariances, base, threads)
 
     def branch(self, weights: Weights, folder: Path | None, threads: int = 1) -> "Fit":
-        """Returns a fit that goes on from here with other weights; both go their own ways."""
+        """Returns a fit that goes on from here with other weights, and sweeps before this one sweeps again."""
         rows = RowState.begin(self.design, weights, folder, self.rows.held)
-        keys = copies_of(self.design, self.keys, folder)
+        keys, known = copies_of(self.design, self.keys, folder)
         covariances, base = self.covariances.copy(), self.base.copy()
         exchanges = Exchanges(self.exchanges.nested)
-        return Fit(self.design, exchanges, rows, keys, covariances, base, threads, self.swept, _spare=self._spare)
+        fit = Fit(self.design, exchanges, rows, keys, covariances, base, threads, self.swept, _spare=self._spare)
+        fit._odds = LogOdds(self.design, known)
+        return fit
 
     def sweep(self, *, learn: bool = False, more: bool = False) -> None:
         """Moves everything once. `learn`: the covariances too.
@@ -184,7 +185,7 @@ class Fit:
         response = self.rows.response(block) if response is None else response
         loss = kernels.respond(means, variances, labels, weights, self._caution, *response)
         self.rows.write(block, *response)
-        return loss, labels.astype(np.int32), response
+        return loss, labels.astype(NARROW_CODE), response
 
     def _answered(self, answers: Iterable[Answer]) -> None:
         """Moves the base by what all rows have answered."""
@@ -203,7 +204,8 @@ class Fit:
         """Returns what the rows of a block say after the move that is pending."""
         response = self.rows.response(block)
         if self._pending is not None:
-            codes = block.read(self._pending[0]).astype(np.int32, copy=False)
+            codes = block.read(self._pending[0])
+            codes = codes.astype(NARROW_CODE) if codes.itemsize == 1 else codes
             kernels.move_rows(codes, NO_SLOPES, self._pending[1], response[1], response[0])
         return response
 
@@ -217,7 +219,7 @@ class Fit:
             self.rows.residual.write(block.start, response[0])
             return block.codes(term), response
 
-        for codes, response in in_order(work, self._blocks(), self.threads):
+        for codes, response in in_order(work, self._blocks(), self.threads, caller_works=True):
             kernels.sum_rows(codes, NO_SLOPES, *response, sums)
         self._pending = term.codes, self._move_shared(term, sums, learn)
         self._odds.forget()
@@ -261,7 +263,7 @@ class Fit:
             self.exchanges.settle(self.keys, list(np.linalg.inv(self.covariances)), self.threads, self._memories)
         else:
             self.exchanges.end()
-        self._odds.forget()
+        self._odds = LogOdds(self.design, self.keys)
 
     def _move_shared(self, term: SharedTerm, sums: np.ndarray, learn: bool) -> np.ndarray:
         """Moves the keys of the effects of `term`, one after the other; returns the move of each code, [codes, 4]."""

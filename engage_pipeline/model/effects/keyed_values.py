@@ -177,12 +177,17 @@ def zeros_of(design: Design, folder: Path | None) -> list[Array]:
     return found
 
 
-def copies_of(design: Design, found: Sequence[Array], folder: Path | None) -> list[Array]:
-    """Returns copies of the keys of each effect of `design`, where zeros_of puts them."""
+def copies_of(design: Design, found: Sequence[Array], folder: Path | None) -> tuple[list[Array], list[Array]]:
+    """Returns copies of the keys of each effect of `design`, where zeros_of puts them, and what is to be read of them
+    until all have been written: from one file to another nothing is copied."""
     copies = _rooms(design, folder)
-    for keys, copy in zip(found, copies, strict=True):
-        _copy(keys, copy)
-    return copies
+    known = list(copies)
+    for effect, (keys, copy) in enumerate(zip(found, copies, strict=True)):
+        if isinstance(keys, FlatArray) and isinstance(copy, FlatArray):
+            known[effect] = keys
+        else:
+            _copy(keys, copy)
+    return copies, known
 
 
 def put_into_files(found: list[Array], folder: Path) -> None:

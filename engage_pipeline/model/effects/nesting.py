@@ -8,7 +8,7 @@ import numpy as np
 
 from engage_pipeline.files.flat_arrays import FlatArray
 from engage_pipeline.machine.parallel import in_order
-from engage_pipeline.model.effects.design import Block, Design, LocalTerm, Term
+from engage_pipeline.model.effects.design import WIDE_CODE, Block, Design, LocalTerm, Term
 from engage_pipeline.model.effects.effects import Effect
 from engage_pipeline.numerics.compilation import compiled
 
@@ -53,7 +53,7 @@ def find_nested(design: Design, effects: Sequence[Effect], folder: Path, threads
         children = own.first if isinstance(own, LocalTerm) else None
         within = children is not None and isinstance(other, LocalTerm)
         for block in design.blocks():
-            coarse_keys = block.codes(other) if within else _keys(block, *terms[coarse])
+            coarse_keys = block.codes(other).astype(WIDE_CODE) if within else _keys(block, *terms[coarse])
             _note(_keys(block, *terms[fine]), coarse_keys, parents)
         file = FlatArray.empty(folder / f"{fine}-{coarse}", np.int32)
         file.append(np.maximum(parents, 0))
@@ -65,10 +65,10 @@ def find_nested(design: Design, effects: Sequence[Effect], folder: Path, threads
 
 def _keys(block: Block, term: Term, place: int) -> np.ndarray:
     """The place of the key of each row of a block among all keys of the effect; 0 for none."""
-    codes = block.codes(term)
+    codes = block.codes(term).astype(WIDE_CODE, copy=False)
     if isinstance(term, LocalTerm):
-        return np.where(codes, codes + np.int32(term.first[block.number]), np.int32(0))
-    return codes if term.cells is None else term.cells[place][codes].astype(np.int32)
+        return np.where(codes, codes + WIDE_CODE.type(term.first[block.number]), WIDE_CODE.type(0))
+    return codes if term.cells is None else term.cells[place][codes].astype(WIDE_CODE)
 
 
 @compiled()

@@ -10,16 +10,25 @@ import numpy as np
 
 from engage_pipeline.files.flat_arrays import FlatArray
 from engage_pipeline.machine.parallel import in_order
-from engage_pipeline.model.effects.design import BLOCK_ROWS, Block, Design, LocalTerm, SharedTerm, Term
+from engage_pipeline.model.effects.design import (
+    BLOCK_ROWS,
+    NARROW_CODE,
+    WIDE_CODE,
+    Block,
+    Design,
+    LocalTerm,
+    SharedTerm,
+    Term,
+)
 from engage_pipeline.model.effects.effects import Effect
 from engage_pipeline.model.effects.fields import FEW_TOGETHER, EffectRows
-from engage_pipeline.model.effects.rows import FACTS
+from engage_pipeline.model.effects.rows import FACTS, SHARD_ROWS
 from engage_pipeline.model.effects.shards import Shards
 from engage_pipeline.model.validation_roles import HOLDOUT_ROW
 from engage_pipeline.numerics.distinct import Distinct
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
 
-_MOST_CELLS = 1 << 62
+_MOST_CELLS, _MOST_NARROW = 1 << 62, 1 << 16
 
 
 def build_design(
@@ -36,8 +45,9 @@ def build_design(
     scales = {one.name: FlatArray.empty(folder / one.name / "slopes", np.float32) for one in effects if one.slope}
     for shard in shards.read():
         order, blocks = _blocks(shard["viewer"], shard["facts"]["fold"])
-        facts.append(shard["facts"][order])
-        rows = EffectRows(**{one.name: shard[one.name][order].astype(np.int64) for one in fields(EffectRows)})
+        records = shard.take(order)
+        facts.append(records["facts"])
+        rows = EffectRows(**{one.name: records[one.name].astype(np.int64) for one in fields(EffectRows)})
         sizes += np.diff(blocks).tolist()
 
         def add(place: int, rows: EffectRows = rows, blocks: np.ndarray = blocks) -> None:
@@ -80,21 +90,41 @@ def _cut(viewers: np.ndarray) -> np.ndarray:
 
 
 @dataclass
+class _Codes:
+    """The codes of an effect, which are NARROW_CODE until there are too many."""
+
+    array: FlatArray
+
+    @classmethod
+    def empty(cls, folder: Path) -> "_Codes":
+        return cls(FlatArray.empty(folder / "codes", NARROW_CODE))
+
+    def append(self, codes: np.ndarray, size: int) -> None:
+        """Writes codes below `size` after the last one."""
+        if self.array.dtype == NARROW_CODE and size > _MOST_NARROW:
+            narrow, self.array = self.array, FlatArray.empty(self.array.path.with_name("wide_codes"), WIDE_CODE)
+            for start in range(0, len(narrow), SHARD_ROWS):
+                self.array.append(narrow.read(start, min(start + SHARD_ROWS, len(narrow))))
+            narrow.path.unlink()
+        self.array.append(codes)
+
+
+@dataclass
 class _Local:
     """The keys of an effect of viewers, numbered in each block."""
 
-    codes: FlatArray
+    codes: "_Codes"
     keys: FlatArray
     sizes: list[int] = field(default_factory=list)
 
     @classmethod
     def empty(cls, folder: Path) -> "_Local":
-        return cls(FlatArray.empty(folder / "codes", np.int32), FlatArray.empty(folder / "keys", np.uint64))
+        return cls(_Codes.empty(folder), FlatArray.empty(folder / "keys", np.uint64))
 
     def add(self, keys: np.ndarray, blocks: np.ndarray) -> None:
         for start, stop in pairwise(blocks.tolist()):
             found = Distinct(NO_FINGERPRINT)
-            self.codes.append(found.numbers(keys[start:stop]))
+            self.codes.append(found.numbers(keys[start:stop]), len(found))
             self.keys.append(found.keys)
             self.sizes.append(len(found))
 
@@ -102,23 +132,23 @@ class _Local:
         """Does nothing: the keys of a block are in no other."""
 
     def term(self, effect: int) -> LocalTerm:
-        return LocalTerm(effect, self.codes, np.concatenate([[0], np.cumsum(self.sizes, dtype=np.int64)]))
+        return LocalTerm(effect, self.codes.array, np.concatenate([[0], np.cumsum(self.sizes, dtype=np.int64)]))
 
 
 @dataclass
 class _Shared:
     """The keys of an effect, numbered in all blocks together."""
 
-    codes: FlatArray
+    codes: "_Codes"
     keys: FlatArray
     found: Distinct = field(default_factory=lambda: Distinct(NO_FINGERPRINT))
 
     @classmethod
     def empty(cls, folder: Path) -> "_Shared":
-        return cls(FlatArray.empty(folder / "codes", np.int32), FlatArray.empty(folder / "keys", np.uint64))
+        return cls(_Codes.empty(folder), FlatArray.empty(folder / "keys", np.uint64))
 
     def add(self, keys: np.ndarray, blocks: np.ndarray) -> None:
-        self.codes.append(self.found.numbers(keys))
+        self.codes.append(self.found.numbers(keys), len(self.found))
 
     def finish(self) -> None:
         """Writes the keys."""
@@ -143,7 +173,7 @@ def _terms(
             if isinstance(found, _Local):
                 yield replace(found.term(place), scale=scales.get(effects[place].name))
             else:
-                yield SharedTerm((place,), (len(found.keys),), found.codes)
+                yield SharedTerm((place,), (len(found.keys),), found.codes.array)
 
 
 def _few_together(effect: Effect) -> frozenset[str] | None:
@@ -159,10 +189,10 @@ def _cells(
     cells = _Shared.empty(folder)
     for number, (start, stop) in enumerate(pairwise(starts.tolist())):
         block = Block(number, start, stop)
-        codes = [block.read(one.codes).astype(np.int64) for one in numberings]
+        codes = [block.read(one.codes.array).astype(np.int64) for one in numberings]
         cells.add(np.ravel_multi_index(codes, sizes).view(np.uint64), starts)
     cells.finish()
     for one in numberings:
-        one.codes.path.unlink()  # the cells say it
+        one.codes.array.path.unlink()  # the cells say it
     digits = np.array(np.unravel_index(cells.keys.read().view(np.int64), sizes))
-    return SharedTerm(tuple(places), sizes, cells.codes, digits)
+    return SharedTerm(tuple(places), sizes, cells.codes.array, digits)

@@ -32,12 +32,14 @@ class Shards:
 
     def add(self, records: np.ndarray, shards: np.ndarray) -> None:
         """Adds `records` [n], each to its shard, int64 [n]."""
-        order = np.argsort(shards, kind="stable")
-        ends = np.cumsum(np.bincount(shards, minlength=len(self.files)))
-        for file, members in zip(self.files, np.split(order, ends[:-1]), strict=True):
-            if len(members):
+        self.add_members(records, members_of(shards, len(self)))
+
+    def add_members(self, records: np.ndarray, members: Sequence[np.ndarray]) -> None:
+        """Adds to each shard the records with the places `members` (members_of)."""
+        for file, own in zip(self.files, members, strict=True):
+            if len(own):
                 with file.open("ab") as opened:
-                    opened.write(records[members].data)
+                    opened.write(records.take(own, axis=0).data)
 
     def read(self) -> Iterator[np.ndarray]:
         """Yields the records of each shard that has any; they are overwritten by the next ones."""
@@ -47,9 +49,15 @@ class Shards:
             if size:
                 with file.open("rb") as opened:
                     opened.readinto(room[:size].data)
-                yield room[:size].view(self.dtype)
+                yield room[:size].view(self.dtype.base).reshape(-1, *self.dtype.shape)
 
 
 def shards_of(hashes: np.ndarray, count: int) -> np.ndarray:
     """Returns the shard of each hash, uint64 [n]: int64 [n], rising with the hash, below `count`, at most 2^31."""
     return ((hashes >> _HALF) * np.uint64(count) >> _HALF).astype(np.int64)
+
+
+def members_of(shards: np.ndarray, count: int) -> list[np.ndarray]:
+    """Returns the places of the records of each of `count` shards, rising, by the shard of each record, int64 [n]."""
+    order = np.argsort(shards.astype(np.min_scalar_type(count)), kind="stable")  # numbers of two bytes by their digits
+    return np.split(order, np.cumsum(np.bincount(shards, minlength=count))[:-1])

@@ -27,7 +27,7 @@ from engage_pipeline.files.flat_arrays import FlatArray
 from engage_pipeline.files.mapped_arrow import MappedArrow
 from engage_pipeline.model.effects.effects import EFFECTS, Effect, keys_of
 from engage_pipeline.model.effects.fields import EffectRows
-from engage_pipeline.model.effects.shards import Shards, shards_of
+from engage_pipeline.model.effects.shards import Shards, members_of, shards_of
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT
 from engage_pipeline.settings.families import EFFECT_FAMILIES
 
@@ -45,7 +45,7 @@ _K = len(schema.TARGETS)
 _PLACES = {name: place for place, name in enumerate(EFFECT_FAMILIES)}
 VALUES = 2 * _K
 """Of a key: the means of its effect on TARGETS, then the variances."""
-_ENTRY = np.dtype([("key", "u8"), ("values", "f4", VALUES)])
+_KEY, _VALUES = np.dtype(np.uint64), np.dtype((np.float32, VALUES))
 _NOTHING = np.zeros(VALUES, np.float32)
 _SCHEMA = pa.schema([("key", pa.uint64()), ("values", pa.list_(pa.float32(), VALUES))])
 
@@ -94,10 +94,7 @@ class EffectTable:
         found = np.tile(self.unseen, (len(wanted), 1))
         found[wanted == np.uint64(NO_FINGERPRINT)] = 0
         parts = [part for part in self.parts if len(part[0])]
-        if len(parts) == 1:
-            self._fill(*parts[0], wanted, slice(None), found)
-            return found
-        order = np.argsort(wanted, kind="stable")
+        order = np.argsort(wanted)  # neighbours then end at the same places
         bounds = np.searchsorted(wanted[order], np.array([keys[0] for keys, _ in parts], np.uint64))
         for part, members in zip(parts, np.split(order, bounds)[1:], strict=True):
             if len(members):
@@ -116,14 +113,13 @@ class EffectTable:
         return found
 
     def _fill(
-        self, keys: np.ndarray, values: np.ndarray, wanted: np.ndarray, members: np.ndarray | slice, found: np.ndarray
+        self, keys: np.ndarray, values: np.ndarray, wanted: np.ndarray, members: np.ndarray, found: np.ndarray
     ) -> None:
         """Writes the values of those of the `members` of `wanted` that are among `keys` into `found`."""
         own = wanted[members]
         places = keys.searchsorted(own)
         known = keys.take(places, mode="clip") == own
-        target = np.flatnonzero(known) if isinstance(members, slice) else members[known]
-        found[target] = values.take(places[known], axis=0)
+        found[members[known]] = values.take(places[known], axis=0)
         self._looked(1)
 
     def _looked(self, most: int) -> None:
@@ -250,14 +246,15 @@ def _parts(keys: FlatArray, found: "Array", workspace: Path) -> Iterator[tuple[n
     if size <= PART_KEYS:
         yield keys.read(), found.read()
         return
-    parts = Shards.empty(workspace, -(-size // PART_KEYS), _ENTRY)
+    count = -(-size // PART_KEYS)
+    parts = [Shards.empty(workspace / name, count, dtype) for name, dtype in (("keys", _KEY), ("values", _VALUES))]
     for start in range(0, size, PART_KEYS):
         stop = min(start + PART_KEYS, size)
-        entries = np.empty(stop - start, _ENTRY)
-        entries["key"], entries["values"] = keys.read(start, stop), found.read(start, stop)
-        parts.add(entries, shards_of(entries["key"], len(parts)))
-    for entries in parts.read():
-        yield entries["key"], entries["values"]
+        columns = keys.read(start, stop), found.read(start, stop)
+        members = members_of(shards_of(columns[0], count), count)
+        for column, part in zip(columns, parts, strict=True):
+            part.add_members(column, members)
+    yield from zip(*(part.read() for part in parts), strict=True)
 
 
 def _taught(keys: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Codes and keys of a design: 0 for the rows without a key, and for no other; viewers whole in blocks."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +96,24 @@ def test_every_row_has_the_keys_of_its_fields_in_any_blocks(
     for place, effect in enumerate(EFFECTS):
         assert found[place].tolist() == effect.keys(rows).view(np.uint64).tolist(), effect.name
     assert len(design) == 700
+
+
+@pytest.mark.parametrize("many", [65_535, 65_536])
+def test_codes_take_two_bytes_unless_there_are_too_many(many: int, tmp_path: Path) -> None:
+    """One viewer has seen all tweets, and another five: a code more is for rows without a key."""
+    records = np.zeros(2 * many, ROW)
+    records["viewer"], records["author"] = np.where(np.arange(len(records)) < 5, 2, 1), 7
+    records["tweet"] = 1 + np.arange(len(records)) % many
+    records["facts"]["position"] = np.arange(len(records))
+    tweet, author, pair = (next(one for one in EFFECTS if one.name == name) for name in ("tweet", "author", "pair"))
+    of_tweet = replace(pair, name="of_tweet", fields=("viewer", "tweet"))
+    design, keys = build(records, tmp_path, (tweet, author, pair, of_tweet))
+    size = 2 if many < 65_536 else 4
+    assert [term.codes.path.stat().st_size / len(records) for term in design.terms] == [size, 2, 2, size]
+    assert len(list(tmp_path.rglob("*codes"))) == 4, "narrow ones that are written anew are gone"
+    rows = EffectRows(**{field.name: records[field.name] for field in fields(EffectRows)})
+    for place, effect in enumerate((tweet, author, pair, of_tweet)):
+        assert keys_of_rows(design, keys, len(records))[place].tolist() == effect.keys(rows).view(np.uint64).tolist()
 
 
 @pytest.mark.parametrize("block_rows", [1, 50, 1 << 20])

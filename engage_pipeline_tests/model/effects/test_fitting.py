@@ -293,6 +293,22 @@ def test_rows_behind_the_last_one_with_a_weight_are_not_asked(tmp_path: Path, mo
     assert np.array_equal(scores_of(swept(fit, 6, learn=True)), scores_of(swept(every, 6, learn=True)))
 
 
+def test_a_branch_in_files_finds_what_one_in_memory_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own branch too; neither has copied the keys of viewers, which each wrote first when it swept first."""
+    monkeypatch.setattr(numbering, "BLOCK_ROWS", 50)
+    records, _ = planted(4, 40, 10, COVARIANCE)
+    found = []
+    for name in ("memory", "files"):
+        folders = [tmp_path / name / one if name == "files" else None for one in ("first", "second")]
+        fit = swept(fit_of(records, [HOUR, AUTHOR, VIEWER, PAIR], tmp_path / name, in_files=name == "files"), 3)
+        for folder in folders:
+            fit = fit.branch(lambda facts: facts["weight"] * (facts["position"] % 3), folder)
+            found.append(np.stack([*scores_of(fit), *scores_of(swept(fit, 2, learn=True))]))
+        found.append(np.concatenate([keys.read() for keys in fit.keys]))
+    for one, other in zip(found[:3], found[3:], strict=True):
+        assert np.array_equal(one, other)
+
+
 def test_a_branch_goes_its_own_way_and_leaves_the_fit_as_it_was(tmp_path: Path) -> None:
     records, _ = planted(6, 40, 10, COVARIANCE)
     fit = swept(fit_of(records, [VIEWER, AUTHOR], tmp_path, in_files=True), 4, learn=True)

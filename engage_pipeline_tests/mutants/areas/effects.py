@@ -16,7 +16,10 @@ MUTATIONS = [
         ("np.append(begins[first], len(viewers))", "np.append(begins[first] + 1, len(viewers))"),
         ("< _MOST_CELLS", "< 0"),
         ("scale=scales.get(effects[place].name)", "scale=None"),
-        ("one.codes.path.unlink()", "pass"),
+        ("one.codes.array.path.unlink()", "pass"),
+        ("size > _MOST_NARROW", "size > _MOST_NARROW + 1"),
+        ("size > _MOST_NARROW", "size + 1 > _MOST_NARROW"),
+        ("            narrow.path.unlink()\n", ""),
         ("if few is not None and ", "if "),
     ),
     *mutations(
@@ -47,7 +50,7 @@ MUTATIONS = [
         ("parents[fine[row]] = coarse[row] if fine[row] else 0", "parents[fine[row]] = coarse[row]"),
         ("elif parents[fine[row]] != coarse[row]:", "elif parents[fine[row]] == 0:"),
         ("np.maximum(parents, 0)", "parents"),
-        ("codes + np.int32(term.first[block.number])", "codes"),
+        ("codes + WIDE_CODE.type(term.first[block.number])", "codes"),
         ("for name in effect.parents if name in places]", "for name in effect.parents]"),
     ),
     *mutations(
@@ -68,7 +71,12 @@ MUTATIONS = [
         "model/effects/test_exchanges.py",
         ("            self.exchanges.end()\n", "            pass\n"),
         ("learn)\n        self._odds.forget()\n", "learn)\n"),
-        ("self.exchanges.end()\n        self._odds.forget()", "self.exchanges.end()"),
+        (
+            "        self._odds = LogOdds(self.design, self.keys)\n\n    def _move_shared",
+            "\n    def _move_shared",
+            "model/effects/test_fitting.py",
+        ),
+        ("        fit._odds = LogOdds(self.design, known)\n", "", "model/effects/test_fitting.py"),
     ),
     *mutations(
         "effects",
@@ -183,7 +191,7 @@ MUTATIONS = [
         "model/effects/test_fitting.py",
         ("            moves[0] = 0\n", ""),
         ("of_patterns(base - self.base)", "of_patterns(base)"),
-        ("labels.astype(np.int32), response", "np.zeros(len(labels), np.int32), response", COUPLING),
+        ("labels.astype(NARROW_CODE), response", "np.zeros(len(labels), np.int32), response", COUPLING),
         ("np.add(moments, found, out=moments)", "moments[:] = found"),
         (" if term.cells is not None else self.keys[term.effects[0]].read()", ""),
         ("deque(answers(), maxlen=0)\n            self._pending = None", "deque(answers(), maxlen=0)"),
