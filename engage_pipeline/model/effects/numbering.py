@@ -113,7 +113,7 @@ class _Codes:
 class _Local:
     """The keys of an effect of viewers, numbered in each block."""
 
-    codes: "_Codes"
+    codes: _Codes
     keys: FlatArray
     sizes: list[int] = field(default_factory=list)
 
@@ -139,7 +139,7 @@ class _Local:
 class _Shared:
     """The keys of an effect, numbered in all blocks together."""
 
-    codes: "_Codes"
+    codes: _Codes
     keys: FlatArray
     found: Distinct = field(default_factory=lambda: Distinct(NO_FINGERPRINT))
 
