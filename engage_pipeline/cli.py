@@ -5,12 +5,13 @@ The commands themselves stand in `commands`, and are loaded when signals are wat
 
 import sys
 
-from engage_pipeline.machine import stopping
+from engage_pipeline.machine import garbage, stopping
 
 
 def main() -> None:
     """Entry point: exit status 0, 1 for a mistake in data or settings, 2 in the command line, 130 or 143 stopped."""
     stopping.watch()
+    garbage.seek_rarely()
     try:
         from engage_pipeline.commands.app import run_command
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from engage_pipeline.machine import garbage
 from engage_pipeline_tests import worlds
 
 ENGAGE = str(Path(sys.executable).with_name("engage"))
@@ -130,3 +131,10 @@ def test_status_tells_what_is_there(finished_world: Path, tmp_path: Path) -> Non
     shown = engage("status", "--config", str(finished_world / "config.yaml"), cwd=tmp_path)
     assert shown.returncode == 0
     assert [line for line in shown.stdout.splitlines()[1:] if not line.endswith("current")] == []
+
+
+def test_a_command_looks_for_garbage_rarely() -> None:
+    then = "import atexit, gc; atexit.register(lambda: print(gc.get_threshold()[0]))"
+    program = f"{then}; from engage_pipeline.cli import main; main()"
+    shown = subprocess.run([sys.executable, "-c", program, "--version"], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines()[-1] == str(garbage.OBJECTS)

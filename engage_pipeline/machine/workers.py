@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from engage_pipeline import progress
 from engage_pipeline.errors import UserError
-from engage_pipeline.machine import stopping
+from engage_pipeline.machine import garbage, stopping
 
 LOGGER = logging.getLogger("engage_pipeline")
 _T = TypeVar("_T")
@@ -110,6 +110,7 @@ def _work(sender: connection.Connection, taker: connection.Connection) -> None:
 
     _relay_log_lines(lambda record: send("log", record))
     progress.show_lines_only()
+    garbage.seek_rarely()
     try:
         function, values = taker.recv()
         result = function(*values)

@@ -1,5 +1,6 @@
 """Real processes: their results, their words, and what is left when one of them fails."""
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from engage_pipeline.errors import UserError
-from engage_pipeline.machine import workers
+from engage_pipeline.machine import garbage, workers
 from engage_pipeline.machine.workers import run_in_processes
 
 LOGGER = logging.getLogger("engage_pipeline")
@@ -23,6 +24,10 @@ TIMEOUT = 60.0
 def square(number: int) -> int:
     LOGGER.info("%d squared", number)
     return number * number
+
+
+def objects_until_garbage_is_sought() -> int:
+    return gc.get_threshold()[0]
 
 
 def misbehave(kind: str) -> None:
@@ -46,6 +51,10 @@ def test_results_come_in_order_and_log_lines_become_ours(caplog: pytest.LogCaptu
     with caplog.at_level(logging.INFO, "engage_pipeline"):
         assert run_in_processes("squares", square, [(7,), (2,), (5,)]) == [49, 4, 25]
     assert sorted(caplog.messages) == ["2 squared", "5 squared", "7 squared"]
+
+
+def test_they_look_for_garbage_rarely() -> None:
+    assert run_in_processes("it", objects_until_garbage_is_sought, [()]) == [garbage.OBJECTS]
 
 
 @pytest.mark.parametrize(
