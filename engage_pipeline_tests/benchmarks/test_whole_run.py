@@ -13,7 +13,7 @@ def figures(rows: int, cpu: float) -> Figures:
     return Figures("tweet_parts", rows, cpu, cpu, 100, 50, 0, rows * 60)
 
 
-def test_growth_is_the_power_of_the_last_step() -> None:
+def test_growth_of_two_runs_is_the_power_between_them() -> None:
     # 4 times the rows in twice the time: 4 ** 0.5
     runs = [{"tweet_parts": figures(rows, cpu)} for rows, cpu in ((4000, 8.0), (16000, 16.0))]
     line = whole_run.growth(runs).splitlines()[-1]
@@ -25,6 +25,13 @@ def test_growth_of_three_runs_leaves_out_what_the_smallest_takes() -> None:
     runs = [{"tweet_parts": figures(rows, cpu)} for rows, cpu in ((1000, 10.0), (3000, 11.0), (33000, 14.0))]
     line = whole_run.growth(runs).splitlines()[-1]
     assert line == "| tweet_parts | 100/s, 100 MB | 273/s, 100 MB | 2,357/s, 100 MB | 14 | 14 | 0.50 | 0.0 | 60.0 |"
+
+
+def test_growth_of_more_runs_has_a_power_for_each_step() -> None:
+    # beyond 1,000 rows in 10 s: 2,000 rows in 1 s, 8,000 in 4 s (4 ** 1), 32,000 in 8 s (4 ** 0.5)
+    sizes = ((1000, 10.0), (3000, 11.0), (9000, 14.0), (33000, 18.0))
+    line = whole_run.growth([{"tweet_parts": figures(rows, cpu)} for rows, cpu in sizes]).splitlines()[-1]
+    assert [cell.strip() for cell in line.split("|")][-4] == "1.00, 0.50"
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [([3.0, 9.0, 5.0], 5.0), ([31.0], 31.0)])

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from math import log
 from pathlib import Path
 from typing import Any
@@ -157,10 +158,10 @@ def run(folder: Path, rows: int, options: argparse.Namespace) -> Iterator[Figure
 
 def growth(runs: Sequence[dict[str, Figures]]) -> str:
     """How each target grows over runs of growing size: rows/s of CPU and peak memory, seconds of the largest, and the
-    power of the last step.
+    power of each step.
 
-    Of three runs or more, the power is that of rows and CPU seconds beyond the smallest run, which has the start of the
-    processes.
+    Of three runs or more, powers are those of rows and CPU seconds beyond the smallest run, which has the start of the
+    processes; so they begin with the second step.
     """
     sizes = [next(iter(run.values())).rows for run in runs]
     titles = [f"{rows:,} rows" for rows in sizes]
@@ -168,19 +169,18 @@ def growth(runs: Sequence[dict[str, Figures]]) -> str:
     for target, last in runs[-1].items():
         steps = [run[target] for run in runs]
         cells = [f"{step.rate:,.0f}/s, {step.peak_mb:,} MB" for step in steps]
-        least = steps[0] if len(steps) > 2 else None
-        (rows, cpu), (few, little) = (_beyond(least, step) for step in (last, steps[-2]))
-        power = log(cpu / little) / log(rows / few)
-        cells += [f"{last.cpu:,.0f}", f"{last.wall:,.0f}", f"{power:.2f}"]
+        counted = (
+            [_beyond(steps[0], step) for step in steps[1:]] if len(steps) > 2 else [(s.rows, s.cpu) for s in steps]
+        )
+        powers = [log(cpu / little) / log(rows / few) for (few, little), (rows, cpu) in pairwise(counted)]
+        cells += [f"{last.cpu:,.0f}", f"{last.wall:,.0f}", ", ".join(f"{power:.2f}" for power in powers)]
         cells += [f"{last.spilled / 1e9:.1f}", f"{last.size / last.rows:,.1f}"]
         lines.append(f"| {target} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _beyond(least: Figures | None, figures: Figures) -> tuple[int, float]:
+def _beyond(least: Figures, figures: Figures) -> tuple[int, float]:
     """Rows and CPU seconds beyond `least`, at least a tenth of a second."""
-    if least is None:
-        return figures.rows, figures.cpu
     return figures.rows - least.rows, max(figures.cpu - least.cpu, 0.1)
 
 
