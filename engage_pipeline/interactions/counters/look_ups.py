@@ -6,9 +6,11 @@
 import numpy as np
 
 from engage_pipeline.interactions.shards.ranges import place_of
-from engage_pipeline.numerics.compilation import compiled, compiled_within
+from engage_pipeline.numerics.compilation import compiled, compiled_within, prefetch
 
 _LOWER_BITS = np.uint64(48)
+_AHEAD = 16
+"""So many rows ahead the processor is asked for what will be read: tables are larger than its caches."""
 
 
 @compiled()
@@ -51,7 +53,9 @@ def _reach(known: np.ndarray, place: int, upper: int) -> int:
 def add_counts(result: np.ndarray, rows: np.ndarray, places: np.ndarray, counts: tuple[np.ndarray, ...]) -> None:
     """Adds the counts at `places` int64 [k] to those of `rows` int64 [k]."""
     for number in range(len(rows)):
+        ahead = places[min(number + _AHEAD, len(rows) - 1)]
         for count in range(len(counts)):
+            prefetch(counts[count], ahead)
             result[count, rows[number]] += counts[count][places[number]]
 
 
@@ -70,7 +74,10 @@ def add_nested(
     The `values` uint64 of the id at place i begin where those of the id before end, end before `ends` int32 [i], and
     rise.
     """
+    last = len(rows) - 1
     for number in range(len(rows)):
+        prefetch(ends, places[min(number + 2 * _AHEAD, last)])
+        prefetch(values, ends[places[min(number + _AHEAD, last)]] - 1)
         one = places[number]
         place = place_of(wanted[number], values, ends[one - 1] if one else 0, ends[one])
         if place >= 0:
