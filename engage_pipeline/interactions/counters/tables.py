@@ -81,6 +81,12 @@ class Places:
     places: Positions
     cuts: Sequence[tuple[int, slice]]
 
+    def repeated(self, sizes: Positions) -> "Places":
+        """Returns the same with each of `rows` as often as `sizes` int64 [known] say."""
+        ends = [0, *np.cumsum(sizes).tolist()]
+        cuts = [(batch, slice(ends[cut.start], ends[cut.stop])) for batch, cut in self.cuts]
+        return Places(np.repeat(self.rows, sizes), np.repeat(self.places, sizes), cuts)
+
 
 @dataclass(frozen=True)
 class SideTables:
@@ -141,10 +147,10 @@ class SideTables:
 
         result = np.zeros((len(COUNTS), rows), np.int32)
         table = self.nested[key.name]
-        for batch, cut in found.cuts:
-            asked = _expanded(values, found.rows[cut], found.places[cut])
-            ends = self.own.column(batch, end_of(key))
-            add_nested(result, *asked, ends, table.column(batch, "value"), table.counts(batch))
+        asked, wanted = _asked(values, found)
+        for batch, cut in asked.cuts:
+            ends, known = self.own.column(batch, end_of(key)), table.column(batch, "value")
+            add_nested(result, asked.rows[cut], asked.places[cut], wanted[cut], ends, known, table.counts(batch))
         return result
 
 
@@ -160,15 +166,12 @@ class Window:
         return cls({side.name: SideTables.open(folder, scope, side) for side in sides})
 
 
-def _expanded(
-    values: Values, rows: Positions, places: Positions
-) -> tuple[Positions, Positions, npt.NDArray[np.uint64]]:
-    """Returns row, place and value of each value of `rows`."""
+def _asked(values: Values, found: Places) -> tuple[Places, npt.NDArray[np.uint64]]:
+    """Returns the places of each value of the rows that were found, and the values."""
     if isinstance(values, Lists):
-        lists = values.take(rows)
-        lengths = lists.lengths()
-        return np.repeat(rows, lengths), np.repeat(places, lengths), lists.values
-    return rows, places, taken(values.hashes, rows)
+        lists = values.take(found.rows)
+        return found.repeated(lists.lengths()), lists.values
+    return found, taken(values.hashes, found.rows)
 
 
 def _joined(arrays: list[Positions]) -> Positions:

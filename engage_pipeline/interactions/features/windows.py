@@ -8,7 +8,7 @@ What does not belong here: the tables (counters.tables), a training row's own da
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict
@@ -228,15 +228,7 @@ def _rows(asked: Asked, rows: npt.NDArray[np.int64]) -> Asked:
 def _entries(found: Places, lists: Lists) -> Places:
     """Returns the places of the entries of lists, from those of their rows."""
     lengths = lists.lengths()
-    starts = lists.ends - lengths
-    cuts, rows, places, done = [], [], [], 0
-    for batch, cut in found.cuts:
-        sizes = lengths[found.rows[cut]]
-        total = int(sizes.sum())
-        ends = np.cumsum(sizes)
-        rows.append(np.arange(total) + np.repeat(starts[found.rows[cut]] - (ends - sizes), sizes))
-        places.append(np.repeat(found.places[cut], sizes))
-        cuts.append((batch, slice(done, done + total)))
-        done += total
-    empty = [np.zeros(0, np.int64)]
-    return Places(np.concatenate(rows or empty), np.concatenate(places or empty), cuts)
+    sizes = lengths[found.rows]
+    entries = found.repeated(sizes)
+    firsts = (lists.ends - lengths)[found.rows] - (np.cumsum(sizes) - sizes)
+    return replace(entries, rows=np.arange(len(entries.rows)) + np.repeat(firsts, sizes))

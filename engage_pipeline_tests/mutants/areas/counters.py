@@ -42,7 +42,8 @@ MUTATIONS = [
         "interactions/counters/test_tables.py",
         ("if not paths:", "if len(paths) < 0:"),
         ("BUCKETS // len(self.own.batches)", "BUCKETS"),
-        ("np.repeat(places, lengths), lists.values", "np.repeat(places, lengths) * 0, lists.values"),
+        ("np.repeat(self.places, sizes), cuts", "np.repeat(self.places, sizes) * 0, cuts"),
+        ("slice(ends[cut.start], ends[cut.stop])", "cut"),
         (
             'glob(f"{scope}{key}-[0-9]*.arrow")',
             'glob(f"*{scope}{key}-[0-9]*.arrow")',
@@ -116,7 +117,7 @@ MUTATIONS = [
         ("each[place][hits] * scores[hits])", "each[place][hits])"),
         ("known & (authors >= 0)", "known & (authors > 0)"),
         ("            if self._on(key):\n                counts", "            if True:\n                counts"),
-        ("np.repeat(starts[found.rows[cut]] - (ends - sizes), sizes)", "np.repeat(starts[found.rows[cut]], sizes)"),
+        ("[found.rows] - (np.cumsum(sizes) - sizes)", "[found.rows]"),
         ("np.add.at(total, row[hits]", "np.add.at(total, row[hits] * 0"),
         (
             "places = tables.find(asked.ids[swapped[tables.side.column]])",
