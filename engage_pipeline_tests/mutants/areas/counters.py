@@ -117,7 +117,7 @@ MUTATIONS = [
         ("each[place][hits] * scores[hits])", "each[place][hits])"),
         ("known & (authors >= 0)", "known & (authors > 0)"),
         ("            if self._on(key):\n                counts", "            if True:\n                counts"),
-        ("[found.rows] - (np.cumsum(sizes) - sizes)", "[found.rows]"),
+        ("np.arange(len(entries.rows)) + np.repeat(firsts, sizes)", "np.arange(len(entries.rows))"),
         ("np.add.at(total, row[hits]", "np.add.at(total, row[hits] * 0"),
         (
             "places = tables.find(asked.ids[swapped[tables.side.column]])",
