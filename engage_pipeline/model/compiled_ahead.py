@@ -18,6 +18,7 @@ from engage_pipeline.ingest.parsing.plain_rows import PlainReader
 from engage_pipeline.interactions.counters.look_ups import add_counts, add_nested, find_ids
 from engage_pipeline.interactions.graphs.followers import Followers
 from engage_pipeline.interactions.graphs.similarity import pairs_of
+from engage_pipeline.interactions.shards.files import BUCKETS
 from engage_pipeline.interactions.shards.grouping import COUNTS, Packing
 from engage_pipeline.interactions.shards.similar_sums import EdgeTable, PairTable, add_similar
 from engage_pipeline.interactions.shards.table_sums import sum_by_id
@@ -92,11 +93,11 @@ def look_up_counts() -> None:
     zero, one, known, check = np.zeros(1, np.int64), np.ones(1, np.int32), np.ones(1, np.uint64), np.ones(1, np.uint16)
     words = Packing.of(1).of_labels
     sum_by_id(zero, check, zero.astype(np.int32), np.zeros(1, np.uint8), words, np.zeros((2, 2, len(words)), np.uint64))
-    ends, scores, ids, checks = (_of_file(each) for each in (one, zero, known, check))
-    find_ids(ids, checks, known, check)
-    result, columns = np.zeros((len(COUNTS), 1), np.int32), (ends,) * len(COUNTS)
-    add_counts(result, zero, zero, columns)
-    add_nested(result, zero, zero, known, ends, ids, columns)
+    scores, ids = _of_file(zero), _of_file(known)
+    table, nothing = np.zeros((1 + 1 + len(COUNTS), 1), np.uint64), np.zeros((len(COUNTS), 0), np.int32)
+    rows, places, bounds = find_ids(table, BUCKETS, zero, known, check)
+    add_counts(nothing, rows, places, bounds, table)
+    add_nested(nothing, rows, places, bounds, known, table, table)
     for dtype in (np.uint16, np.uint32):
         counts = np.ones((len(COUNTS), 1), dtype)
         pairs = PairTable(one, known, np.array([0, 1]), zero, np.array([0, 1]), one, counts, counts)

@@ -86,6 +86,25 @@ prefetch: Any = intrinsic(_prefetch)
 cache's line of it. Loops that go to elements in no order ask a dozen rows ahead; else each row waits for memory."""
 
 
+def _pointer(context: Any, address: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return numba.types.voidptr(address), code
+
+
+_pointer_to: Any = intrinsic(_pointer)
+
+
+@compiled_within()
+def array_at(address: int, length: int, dtype: Any) -> np.ndarray:
+    """Returns, in compiled functions, the `length` numbers of `dtype` that lie in memory from an `address` on.
+
+    Nothing is checked and nothing held: who calls must hold the array that lies there.
+    """
+    return numba.carray(_pointer_to(address), length, dtype)
+
+
 class _Caches:
     """What numba asks for compiled code of a function: the folders, in the order in which they are tried."""
 

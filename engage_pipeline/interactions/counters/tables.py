@@ -7,8 +7,6 @@ read. What does not belong here: counting (counters.counting), which counts are 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +24,11 @@ from engage_pipeline.numerics.sorting import taken
 from engage_pipeline.settings.families import Key
 
 Positions = npt.NDArray[np.int64]
+Addresses = npt.NDArray[np.uint64]
 Found = npt.NDArray[np.int32]
 """Counts of rows, int32 [COUNTS, n]; zeros for keys that were never counted."""
+_TYPES = {"hash": pa.uint64(), "check": pa.uint16(), "value": pa.uint64()}
+"""The types of columns; those of others are int32."""
 Values = Ids | Lists
 """The second parts of keys: ids, or several hashes a row."""
 
@@ -50,8 +51,7 @@ class Table:
     """The batches of a table, one for each shard."""
 
     batches: Sequence[pa.RecordBatch]
-    _columns: dict[tuple[int, str], npt.NDArray[Any]] = field(default_factory=dict)
-    _counts: dict[int, tuple[npt.NDArray[np.int32], ...]] = field(default_factory=dict)
+    _columns: dict[tuple[str, ...], Addresses] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: Path, scope: str, key: str) -> "Table":
@@ -60,32 +60,37 @@ class Table:
         return cls([reader.get_batch(place) for reader in readers for place in range(reader.num_record_batches)])
 
     def column(self, batch: int, name: str) -> npt.NDArray[Any]:
-        """Returns a column of a batch, without a copy."""
-        if (batch, name) not in self._columns:
-            self._columns[batch, name] = self.batches[batch][name].to_numpy()
-        return self._columns[batch, name]
+        """Returns a column of a batch, without a copy. Raises UserError if its type is not that of shards.counting."""
+        column = self.batches[batch][name]
+        if column.null_count or column.type != _TYPES.get(name, pa.int32()):
+            raise UserError(f"{name}: {column.type} are no counts; count again")
+        return column.to_numpy()
 
-    def counts(self, batch: int) -> tuple[npt.NDArray[np.int32], ...]:
-        """Returns the columns of COUNTS of a batch, without a copy."""
-        if batch not in self._counts:
-            self._counts[batch] = tuple(self.column(batch, name) for name in COUNTS)
-        return self._counts[batch]
+    def columns(self, *names: str) -> Addresses:
+        """Returns the rows of each batch, and where its columns `names` lie, uint64 [1 + names, batches].
+
+        They lie there as long as the table is held. Raises UserError as `column` does.
+        """
+        if names not in self._columns:
+            batches = range(len(self.batches))
+            found = [[self.column(batch, name).__array_interface__["data"][0] for batch in batches] for name in names]
+            self._columns[names] = np.array([list(map(len, self.batches)), *found], np.uint64)
+        return self._columns[names]
 
 
 @dataclass(frozen=True)
 class Places:
     """Where the ids of rows are in a side's table: `rows` int64 [known], the rows that were found, ordered by id;
-    `cuts`: for each batch with rows, its number and the slice of `rows`; `places` int64 [known] in that batch."""
+    `places` int64 [known] in the batch of their shard; those of shard i are `bounds` [i] to [i + 1], int64."""
 
     rows: Positions
     places: Positions
-    cuts: Sequence[tuple[int, slice]]
+    bounds: Positions
 
     def repeated(self, sizes: Positions) -> "Places":
         """Returns the same with each of `rows` as often as `sizes` int64 [known] say."""
-        ends = [0, *np.cumsum(sizes).tolist()]
-        cuts = [(batch, slice(ends[cut.start], ends[cut.stop])) for batch, cut in self.cuts]
-        return Places(np.repeat(self.rows, sizes), np.repeat(self.places, sizes), cuts)
+        ends = np.append(0, np.cumsum(sizes))
+        return Places(np.repeat(self.rows, sizes), np.repeat(self.places, sizes), ends[self.bounds])
 
 
 @dataclass(frozen=True)
@@ -102,43 +107,18 @@ class SideTables:
         nested = {key.name: Table.open(folder, scope, key.name) for key in side.nested}
         return cls(side, Table.open(folder, scope, side.name), nested)
 
-    @cached_property
-    def _firsts(self) -> npt.NDArray[np.uint64]:
-        """The lowest hash of each shard."""
-        firsts = np.arange(0, BUCKETS, BUCKETS // len(self.own.batches), dtype=np.uint64)
-        return firsts << np.uint64(48)
-
     def find(self, ids: Ids) -> Places:
         """Finds ids; one whose check differs is another id."""
         from engage_pipeline.interactions.counters.look_ups import find_ids
 
-        order, hashes, checks = ids.by_hash
-        rows, places, cuts, done = [], [], [], 0
-        for batch, start, stop in self._stretches(hashes):
-            known, known_checks = self.own.column(batch, "hash"), self.own.column(batch, "check")
-            found = find_ids(known, known_checks, hashes[start:stop], checks[start:stop])
-            (right,) = (found >= 0).nonzero()
-            if len(right):
-                rows.append(order[start:stop][right])
-                places.append(found[right])
-                cuts.append((batch, slice(done, done + len(right))))
-                done += len(right)
-        return Places(_joined(rows), _joined(places), cuts)
-
-    def _stretches(self, hashes: npt.NDArray[np.uint64]) -> list[tuple[int, int, int]]:
-        """Returns the batches of hashes in order, and the bounds of each one's hashes."""
-        if len(hashes) == 1:
-            return [(int(self._firsts.searchsorted(hashes[0], "right")) - 1, 0, 1)]
-        bounds = np.append(np.searchsorted(hashes, self._firsts), len(hashes)).tolist()
-        return [(batch, *bound) for batch, bound in enumerate(pairwise(bounds)) if bound[0] < bound[1]]
+        return Places(*find_ids(self.own.columns("hash", "check"), BUCKETS // len(self.own.batches), *ids.by_hash))
 
     def counts(self, found: Places, rows: int) -> Found:
         """Returns the counts of the ids of `rows` rows."""
         from engage_pipeline.interactions.counters.look_ups import add_counts
 
         result = np.zeros((len(COUNTS), rows), np.int32)
-        for batch, cut in found.cuts:
-            add_counts(result, found.rows[cut], found.places[cut], self.own.counts(batch))
+        add_counts(result, found.rows, found.places, found.bounds, self.own.columns(*COUNTS))
         return result
 
     def nested_counts(self, key: Key, found: Places, values: Values, rows: int) -> Found:
@@ -146,11 +126,9 @@ class SideTables:
         from engage_pipeline.interactions.counters.look_ups import add_nested
 
         result = np.zeros((len(COUNTS), rows), np.int32)
-        table = self.nested[key.name]
         asked, wanted = _asked(values, found)
-        for batch, cut in asked.cuts:
-            ends, known = self.own.column(batch, end_of(key)), table.column(batch, "value")
-            add_nested(result, asked.rows[cut], asked.places[cut], wanted[cut], ends, known, table.counts(batch))
+        ends, table = self.own.columns(end_of(key)), self.nested[key.name].columns("value", *COUNTS)
+        add_nested(result, asked.rows, asked.places, asked.bounds, wanted, ends, table)
         return result
 
 
@@ -172,7 +150,3 @@ def _asked(values: Values, found: Places) -> tuple[Places, npt.NDArray[np.uint64
         lists = values.take(found.rows)
         return found.repeated(lists.lengths()), lists.values
     return found, taken(values.hashes, found.rows)
-
-
-def _joined(arrays: list[Positions]) -> Positions:
-    return np.concatenate(arrays) if arrays else np.zeros(0, np.int64)

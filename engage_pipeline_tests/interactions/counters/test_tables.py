@@ -1,6 +1,8 @@
 """Looking counts up, ids that share a hash among them."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +13,9 @@ from hypothesis import strategies as st
 from engage_pipeline.errors import UserError
 from engage_pipeline.interactions.counters.look_ups import add_nested, find_ids
 from engage_pipeline.interactions.counters.tables import SideTables, Table, table_path, table_paths
-from engage_pipeline.interactions.shards.counting import count_shard
+from engage_pipeline.interactions.shards.counting import NESTED_SCHEMA, count_shard
+from engage_pipeline.interactions.shards.files import BUCKETS
+from engage_pipeline.interactions.shards.grouping import COUNTS
 from engage_pipeline.interactions.shards.rows import Ids, Lists, ids_of
 from engage_pipeline.settings.families import Key
 from engage_pipeline_tests.interactions.shards.shard_rows import VIEWERS, Shown, side_rows
@@ -127,35 +131,101 @@ def test_a_search_in_ranges_finds_what_is_in_them(ranges: list[list[int]], wante
     ends = np.cumsum([len(words) for words in ranges], dtype=np.int32)
     which = np.array([place % len(ranges) for place, _ in wanted])
     words = np.array([word for _, word in wanted], np.uint64)
-    found = np.zeros((1, len(wanted)), np.int32)
-    add_nested(found, np.arange(len(wanted)), which, words, ends, keys, (np.arange(1, len(keys) + 1, dtype=np.int32),))
+    counts = [np.arange(1, len(keys) + 1, dtype=np.int32) * (one + 1) for one in range(len(COUNTS))]
+    table = table_of(NESTED_SCHEMA, [[keys, *counts]])
+    owners = table_of(pa.schema([("pair_end", pa.int32())]), [[ends]])
+    found, bounds = np.zeros((len(COUNTS), len(wanted)), np.int32), np.array([0, len(wanted)])
+    rows = np.arange(len(wanted))
+    add_nested(found, rows, which, bounds, words, owners.columns("pair_end"), table.columns(*NESTED_SCHEMA.names))
     for place, (range_, (_, word)) in enumerate(zip(which.tolist(), wanted, strict=True)):
         before = sum(map(len, ranges[:range_]))
         inside = before + ranges[range_].index(word) if word in ranges[range_] else -1
-        assert found[0, place] == inside + 1
+        assert found[:, place].tolist() == [(inside + 1) * (one + 1) for one in range(len(COUNTS))]
 
 
 UPPER = st.sampled_from([0, 1, 2, 3, 40, 2**15, 2**16 - 1])
 HASHES = st.builds(lambda upper, lower: upper << 48 | lower, UPPER, st.integers(0, 6))
 
 
-@given(st.sets(HASHES, max_size=40), st.lists(st.tuples(HASHES, st.integers(0, 1)), max_size=30))
+@given(
+    st.sets(HASHES, max_size=40),
+    st.lists(st.tuples(HASHES, st.integers(0, 1)), max_size=30),
+    st.sampled_from([1, 2, 4, 16]),
+)
 def test_ids_are_found_among_others_whatever_their_order_in_a_bucket(
-    known: set[int], wanted: list[tuple[int, int]]
+    known: set[int], wanted: list[tuple[int, int]], shards: int
 ) -> None:
-    rising = np.array(sorted(known), np.uint64)
     asked = sorted(wanted, key=lambda one: one[0] >> 48)
     hashes, checks = np.array([one for one, _ in asked], np.uint64), np.array([check for _, check in asked], np.uint16)
-    found = find_ids(rising, (rising % np.uint64(2)).astype(np.uint16), hashes, checks)
-    assert found.tolist() == [
-        sorted(known).index(one) if one in known and one % 2 == check else -1 for one, check in asked
+    order = np.arange(len(asked))[::-1].copy()
+    table, buckets = ids_in_shards(sorted(known), shards), BUCKETS // shards
+    rows, places, bounds = find_ids(table.columns("hash", "check"), buckets, order, hashes, checks)
+    expected = [
+        (row, one) for row, (one, check) in zip(order.tolist(), asked, strict=True) if one in known and one % 2 == check
+    ]
+    assert rows.tolist() == [row for row, _ in expected]
+    of_shard = [sum(one >> 48 < shard * buckets for _, one in expected) for shard in range(shards + 1)]
+    assert bounds.tolist() == of_shard
+    assert places.tolist() == [
+        sum(other < one and (other >> 48) // buckets == (one >> 48) // buckets for other in known)
+        for _, one in expected
     ]
 
 
 def test_each_of_many_ids_is_found_alone() -> None:
-    """The search begins at the first id then, and passes over buckets in steps that double."""
-    known = np.array([upper << 48 | lower for upper in range(9) for lower in range(5)], np.uint64)
-    check = np.zeros(len(known), np.uint16)
-    assert [find_ids(known, check, known[[place]], check[:1]).tolist() for place in range(len(known))] == [
-        [place] for place in range(len(known))
-    ]
+    """They are not spread evenly: the search goes far from where it begins."""
+    known = [upper << 48 | lower for upper in range(9) for lower in range(5)]
+    table, zero = ids_in_shards(known, 1), np.zeros(1, np.int64)
+    for place, one in enumerate(known):
+        ids_ = (np.array([one], np.uint64), np.array([one % 2], np.uint16))
+        found = find_ids(table.columns("hash", "check"), BUCKETS, zero, *ids_)
+        assert [each.tolist() for each in found] == [[0], [place], [0, 1]]
+
+
+@pytest.mark.parametrize("shards", [1, 4])
+def test_many_ids_are_found_among_as_many_others(shards: int) -> None:
+    """Spread evenly, and asked for in any order within a bucket: places are those that numpy finds."""
+    rng = np.random.default_rng(shards)
+    every = rng.integers(0, 1 << 64, 60_000, np.uint64)
+    known, asked = np.unique(every[:40_000]), rng.permutation(every[20_000:])
+    asked = asked[np.argsort(asked >> np.uint64(48), kind="stable")]
+    table, order = ids_in_shards(known.tolist(), shards), np.arange(len(asked))
+    rows, places, bounds = find_ids(
+        table.columns("hash", "check"), BUCKETS // shards, order, asked, (asked % 2).astype(np.uint16)
+    )
+    (expected,) = np.isin(asked, known).nonzero()
+    assert rows.tolist() == expected.tolist()
+    firsts = np.cumsum([0, *map(len, table.batches)])
+    before = np.repeat(firsts[:-1], np.diff(bounds))
+    assert (places + before).tolist() == np.searchsorted(known, asked[expected]).tolist()
+
+
+def ids_in_shards(known: list[int], shards: int) -> Table:
+    """The table of ids that rise, each with its last bit as its check."""
+    buckets = BUCKETS // shards
+    of_shard: list[list[int]] = [[] for _ in range(shards)]
+    for one in known:
+        of_shard[(one >> 48) // buckets].append(one)
+    schema = pa.schema([("hash", pa.uint64()), ("check", pa.uint16())])
+    return table_of(schema, [[each, [one % 2 for one in each]] for each in of_shard])
+
+
+def table_of(schema: pa.Schema, shards: Sequence[Sequence[Any]]) -> Table:
+    """The table of the columns of each shard."""
+    return Table(
+        [
+            pa.record_batch(
+                [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema
+            )
+            for columns in shards
+        ]
+    )
+
+
+def test_columns_of_other_types_are_refused() -> None:
+    """They would be read as numbers that they are not."""
+    for name, kind in (("hash", pa.int64()), ("check", pa.int32()), ("value", pa.uint32()), ("like", pa.int64())):
+        with pytest.raises(UserError, match=f"^{name}: {kind} are no counts; count again$"):
+            table_of(pa.schema([(name, kind)]), [[[1]]]).columns(name)
+    with pytest.raises(UserError, match=r"^like: int32 are no counts"):
+        table_of(pa.schema([("like", pa.int32())]), [[[1]], [[None]]]).columns("like")
