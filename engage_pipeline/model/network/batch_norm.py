@@ -7,13 +7,15 @@ import torch  # noqa: TID253 - nothing light imports this module
 from torch import distributed, nn  # noqa: TID253
 from torch.nn import functional as F  # noqa: N812, TID253
 
+from engage_pipeline.model.network.exchange import in_group
+
 
 class BatchNorm(nn.BatchNorm1d):
     """Batch normalisation that also trains on a batch of one row, which has no variance: by the running statistics."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """[n, size] -> [n, size]; n may be 0 if other processes have rows."""
-        if self.training and distributed.is_available() and distributed.is_initialized():
+        if self.training and in_group():
             return self._over_all_processes(input)
         if self.training and len(input) == 1:
             return self._by_running_statistics(input)
@@ -23,18 +25,16 @@ class BatchNorm(nn.BatchNorm1d):
         return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
     def _over_all_processes(self, input: torch.Tensor) -> torch.Tensor:
-        rows = torch.tensor(len(input), device=input.device)
-        distributed.all_reduce(rows)
-        count = int(rows)
-        if count == 1:
+        values, size = input.double(), input.shape[1]  # of which a variance is the difference of two means
+        rows = values.new_tensor([len(input)])
+        sums = SumOverProcesses.apply(torch.cat([rows, values.sum(0), values.square().sum(0)]))
+        if (count := int(sums[0])) == 1:
             return self._by_running_statistics(input)
-        values = input.float()
-        mean = SumOverProcesses.apply(values.sum(0)) / count
-        centred = values - mean
-        variance = SumOverProcesses.apply(centred.square().sum(0)) / count
+        mean = sums[1 : 1 + size] / count
+        variance = (sums[1 + size :] / count - mean.square()).clamp(min=0)
         self._note(mean.detach(), variance.detach() * (count / (count - 1)))
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return (centred * scale + self.bias).to(input.dtype)
+        return ((values - mean) * scale + self.bias).to(input.dtype)
 
     def _note(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
         """Moves the running statistics towards those of a batch; `variance` is unbiased."""
@@ -42,8 +42,8 @@ class BatchNorm(nn.BatchNorm1d):
             raise ValueError("no running statistics")
         self.num_batches_tracked.add_(1)
         momentum = self.momentum if self.momentum is not None else 1 / float(self.num_batches_tracked)
-        self.running_mean.lerp_(mean, momentum)
-        self.running_var.lerp_(variance, momentum)
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
+        self.running_var.lerp_(variance.to(self.running_var.dtype), momentum)
 
 
 class SumOverProcesses(torch.autograd.Function):

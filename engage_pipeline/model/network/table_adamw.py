@@ -20,6 +20,7 @@ import torch  # noqa: TID253 - nothing light imports this module
 from torch import nn  # noqa: TID253
 
 from engage_pipeline.model.network import row_steps
+from engage_pipeline.model.network.exchange import in_group, leave_to_optimizer, rows_of
 from engage_pipeline.model.network.row_steps import Rule, Table
 
 _MOST_STEPS = 1024
@@ -40,8 +41,8 @@ class _Behind:
 class TableAdamW(torch.optim.AdamW):
     """AdamW over all parameters of `network`; on a CPU by row for the weights of `tables`, modules of it.
 
-    Several processes sum the gradients of a table as of any other parameter, if this comes before the network is
-    wrapped for them. Its state is AdamW's. Settle it before other code reads the tables or the state.
+    Several processes that train together exchange the rows that each has moved (exchange), if this comes before the
+    network is wrapped for them. Its state is AdamW's. Settle it before other code reads the tables or the state.
     """
 
     def __init__(
@@ -58,14 +59,16 @@ class TableAdamW(torch.optim.AdamW):
         self._behind: dict[torch.Tensor, _Behind] = {}
         for table in self._tables:
             table.sparse = True
+        if self._tables and in_group():
+            leave_to_optimizer(network, self._tables)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Moves all that has a gradient."""
-        for table in self._tables:
-            gradient, table.weight.grad = table.weight.grad, None
-            if gradient is not None:
-                self._step_rows(table.weight, gradient)
+        found = {weights: weights.grad for table in self._tables if (weights := table.weight).grad is not None}
+        for weights, gradient in zip(found, rows_of(list(found.values())), strict=True):
+            weights.grad = None
+            self._step_rows(weights, *gradient)
         super().step()
 
     def start_anew(self) -> None:
@@ -111,15 +114,14 @@ class TableAdamW(torch.optim.AdamW):
             behind.moved,
         )
 
-    def _step_rows(self, weights: torch.Tensor, gradient: torch.Tensor) -> None:
-        """Moves the rows of `gradient`, sparse [rows, size]; notes how the others move."""
+    def _step_rows(self, weights: torch.Tensor, rows: torch.Tensor, values: torch.Tensor) -> None:
+        """Moves `rows` int64 [n] by their gradients `values` [n, size]; notes how the others move."""
         state: dict[str, Any] = self.state[weights]
         if not state:
             state["step"] = torch.zeros(())
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(weights), torch.zeros_like(weights)
         group = self.param_groups[0]
         rate, decay = group["lr"], group["weight_decay"]
-        rows, values = gradient._indices()[0], gradient._values()
         self._catch_up(weights, rows)  # those that other processes have read
         behind = self._behind.get(weights) or self._begin(weights)
         moved, summed = row_steps.sum_by_row(rows.contiguous().numpy(), values.contiguous().numpy(), behind.last)

@@ -16,6 +16,7 @@ import numpy as np
 import torch  # noqa: TID253 - nothing light imports this module
 from accelerate import Accelerator  # noqa: TID253
 from accelerate.state import AcceleratorState  # noqa: TID253
+from accelerate.utils import DistributedDataParallelKwargs  # noqa: TID253
 from torch.nn import functional as F  # noqa: N812, TID253
 
 from engage_pipeline import schema
@@ -84,7 +85,9 @@ def make_accelerator(chosen: Device) -> Accelerator:
     It is independent of what this process used before. Raises UserError as `torch_device` does.
     """
     AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(cpu=torch_device(chosen).type == "cpu", mixed_precision="no")
+    # Buffers are running statistics, which are the same in all processes.
+    kwargs = DistributedDataParallelKwargs(broadcast_buffers=False)
+    return Accelerator(cpu=torch_device(chosen).type == "cpu", mixed_precision="no", kwargs_handlers=[kwargs])
 
 
 class TrainingRun:

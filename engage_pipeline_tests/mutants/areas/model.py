@@ -228,6 +228,23 @@ MUTATIONS = [
     ),
     *mutations(
         "networks",
+        "model/network/exchange.py",
+        "model/network/test_exchange.py",
+        ("(rows, values / len(counts))", "(rows, values)"),
+        ("distributed.broadcast(each.detach(), 0)", "pass"),
+        ("for_model(network, names)", "for_model(network, [])"),
+        ("count[table] * _ROW)", "counts[0][table] * _ROW)"),
+    ),
+    *mutations(
+        "networks",
+        "model/network/batch_norm.py",
+        "model/network/test_batch_norm.py",
+        (" * (count / (count - 1))", ""),
+        ("- mean.square()", ""),
+        ("if (count := int(sums[0])) == 1", "if (count := int(sums[0])) < 0"),
+    ),
+    *mutations(
+        "networks",
         "model/network/warm_start.py",
         "model/network/test_warm_start.py",
         ('    "architecture",\n', ""),
