@@ -99,7 +99,7 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.INTERACTIONS,
             ("tweet_parts", *_FEATURE_INPUTS),
             ("features.counters",),
-            "4",
+            "5",
             partitioned=True,
         ),
         Artifact(
@@ -107,9 +107,9 @@ ARTIFACTS: dict[str, Artifact] = {
             Stage.INTERACTIONS,
             ("validation_tweets", *_FEATURE_INPUTS),
             ("features.counters",),
-            "4",
+            "5",
         ),
-        Artifact("test_features", Stage.INTERACTIONS, ("test_tweets", *_FEATURE_INPUTS), ("features.counters",), "4"),
+        Artifact("test_features", Stage.INTERACTIONS, ("test_tweets", *_FEATURE_INPUTS), ("features.counters",), "5"),
         Artifact(
             "finetuned_encoder",
             Stage.LANGUAGE,

@@ -243,13 +243,18 @@ SPLIT = "split"
 HOLDOUT = -1
 
 
+TOKEN_FIELDS = tuple(pa.field(name, pa.binary()) for name in TOKEN_COLUMNS)
+"""What a model reads of the tweets themselves, beside the columns of feature_schema."""
+
+
 def feature_schema(*, labelled: bool, validation: bool = False, families: Collection[str] = ()) -> pa.Schema:
     """Returns the schema of the rows that a model reads (interaction_features, validation_features, test_features).
 
     `families` are those of features.families; families beyond the reference add columns after the exposures. Rows are
     ordered by engagement_day, then line_number (test rows: line_number only). `hour` is 0 … 23 and `day_of_month`
     0 … 30, both UTC; labels are in the order of TARGETS. Missing numbers are 0, missing flags false: none is null, and
-    Parquet writes and reads them without asking.
+    Parquet writes and reads them without asking. Token ids are not repeated: a model reads those of the tweets (
+    TOKEN_FIELDS).
     """
     fields = [_known(LINE_NUMBER, pa.int64()), _known(ENGAGEMENT_DAY, pa.int32())]
     if validation:
@@ -265,7 +270,6 @@ def feature_schema(*, labelled: bool, validation: bool = False, families: Collec
         pa.field("language", pa.string()),
         _known("hour", pa.int8()),
         _known("day_of_month", pa.int8()),
-        *(pa.field(name, pa.binary()) for name in TOKEN_COLUMNS),
         *(pa.field(name, pa.string()) for name in IDENTITY_COLUMNS),
         _known(TWEET_TIMESTAMP, pa.int64()),
     ]

@@ -103,5 +103,6 @@ def feature_table(
     columns |= _identities(rows, seed)
     further = schema.further_features(schema.further_counters(families))
     columns |= {name: rng.poisson(1.0, rows) for name in further}
-    wanted = schema.feature_schema(labelled=labelled, validation=validation, families=families)
+    known = schema.feature_schema(labelled=labelled, validation=validation, families=families)
+    wanted = pa.schema([*known, *schema.TOKEN_FIELDS])
     return pa.table({name: pa.array(columns[name], type=wanted.field(name).type) for name in wanted.names})

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -10,14 +11,29 @@ import pyarrow.parquet as pq
 from engage_pipeline.locations.location import Location
 
 
-def batches(file: pq.ParquetFile, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Yields tables of `rows` rows each, the last one maybe shorter, in file order; `columns` None = all.
+class RowGroups(Protocol):
+    """A Parquet file that is open, or several that are read as one."""
+
+    @property
+    def num_row_groups(self) -> int:
+        """The number of row groups."""
+
+    def iter_batches(
+        self, batch_size: int, *, row_groups: Sequence[int], columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Yields the rows of row groups in batches of at most so many; `columns` None = all."""
+
+
+def batches(
+    file: RowGroups, rows: int, columns: Sequence[str] | None = None, groups: Sequence[int] | None = None
+) -> Iterator[pa.Table]:
+    """Yields tables of `rows` rows each, the last one maybe shorter, in file order; None = all `columns`, `groups`.
 
     Row groups are read one at a time: pyarrow's own iteration over a whole file holds the bytes of every group.
     """
     held: list[pa.RecordBatch] = []
     missing = rows
-    for group in range(file.num_row_groups):
+    for group in range(file.num_row_groups) if groups is None else groups:
         for batch in file.iter_batches(rows, row_groups=[group], columns=columns):
             held.append(batch.slice(0, missing))
             missing -= held[-1].num_rows
@@ -69,9 +85,7 @@ def require_schema(path: Path, expected: pa.Schema) -> None:
         raise RuntimeError(f"{path.parent}: {difference}")
 
 
-def rows_at(
-    file: pq.ParquetFile, places: np.ndarray, rows: int, columns: Sequence[str] | None = None
-) -> Iterator[pa.Table]:
+def rows_at(file: RowGroups, places: np.ndarray, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """Yields the rows at the positions `places`, ascending, in batches of at most `rows`; `columns` None = all."""
     start = 0
     for table in batches(file, rows, columns):

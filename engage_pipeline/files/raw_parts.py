@@ -20,7 +20,7 @@ SUFFIXES = (*COMPRESSIONS, PARQUET)
 INDEXES = (".index", ".crc", ".md5", ".sha1", ".sha256", ".sha512")
 UNFINISHED = (*INDEXES, ".tmp", ".temp", ".part", ".partial", ".crdownload", "~")
 """Endings of indexes and checksums, and of unfinished files of editors, browsers and transfers."""
-SIDE_ENDINGS = (".rejects", ".sample", ".profile")
+SIDE_ENDINGS = (".rejects", ".sample", ".profile", ".typed-tweets")
 """Endings of the files beside `<part>.parquet`, before `.parquet`. No raw part may be named so: test parts share a
 folder, in which it would replace the file of another part."""
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -4,6 +4,7 @@
 |---|---|
 | TWEETS, REJECTS | tweet_parts, validation_tweets; of test_tweets `<part>.parquet` and `<part>.rejects.parquet` |
 | FEATURES, PROFILE | interaction_features, validation_features; of test_features `<part>.parquet` and its profile |
+| tweets_beside | of each file of features |
 | LANGUAGES | interaction_counts |
 | RESULTS | submission |
 | REPORT | evaluation |
@@ -18,6 +19,7 @@ REJECTS = "rejects.parquet"
 FEATURES = "features.parquet"
 PROFILE_ENDING = ".profile.parquet"
 PROFILE = f"features{PROFILE_ENDING}"
+_TWEETS_ENDING = ".typed-tweets.parquet"
 LANGUAGES = "languages.parquet"
 RESULTS = "results.csv"
 REPORT = "report.html"
@@ -42,3 +44,8 @@ TOKENIZER_FILES = (
     "added_tokens.json",
 )
 """The files of a tokenizer, as transformers names them."""
+
+
+def tweets_beside(features: str) -> str:
+    """Returns the name of the file of the tweets whose features are in the Parquet file `features`, beside it."""
+    return features.removesuffix(".parquet") + _TWEETS_ENDING

@@ -11,6 +11,7 @@ from engage_pipeline.files import atomic
 from engage_pipeline.locations.location import Location, ObjectPath
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.facts import Facts
+from engage_pipeline.store.file_names import tweets_beside
 from engage_pipeline.store.manifests import Manifest, VersionError, label
 from engage_pipeline.store.mirror.files import fetch_file
 
@@ -56,8 +57,14 @@ class Version:
     def path(self, name: str, *, hashed: bool = True) -> Path:
         """Returns the path of the file `name`. Raises UserError naming file and asset if it is missing or damaged.
 
-        Unless `hashed`, the file is not read: damage that leaves its size is not noticed.
+        So it does for the tweets beside a file of features, which are read with it. Unless `hashed`, the files are not
+        read: damage that leaves their size is not noticed.
         """
+        if (beside := tweets_beside(name)) in self.manifest.files:
+            self._checked(beside, hashed=hashed)
+        return self._checked(name, hashed=hashed)
+
+    def _checked(self, name: str, *, hashed: bool) -> Path:
         path = self._path(name)
         problem: str | None = "no such file in its manifest"
         if name in self.manifest.files:

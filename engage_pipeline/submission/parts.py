@@ -94,7 +94,7 @@ def _predict_part(
     share.rows = report.rows
     join = RowJoin("test", Windows.of(settings, published.counts))
     counts, done = ScoredFile.read(tweets) if published.model.reads_scored_file else None, 0
-    for rows in read_tweets(tweets):
+    for rows in read_tweets(tweets, tokens=True):
         features = join.table(rows)
         if counts:
             features = counts.beside(features, done)

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.interactions.features.scored_file import ScoredFile
 from engage_pipeline.progress import progress
 from engage_pipeline.submission.scoring.results_file import ID_COLUMNS, RESULT_COLUMNS
@@ -102,7 +103,7 @@ def write_submission(
     with ResultsWriter(output) as writer, progress("submission", total) as tracker:
         for path in features:
             counts = ScoredFile.read(path) if scored_file else None
-            with pq.ParquetFile(path) as file:
+            with FeatureFile(path) as file:
                 tables = batches(file, BATCH_ROWS)
                 for table in counts.along(tables) if counts else tables:
                     writer.write(table, model.probabilities(table), path)

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from engage_pipeline.files.parquet import batches
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.language.codes import NO_CODE, load_codes
 from engage_pipeline.numerics.token_bytes import tokens_of
 from engage_pipeline.schema import TOKEN_COLUMNS
@@ -37,7 +37,7 @@ def count_unknown(features: Sequence[Path], languages: Sequence[str], codes: Pat
     )
     columns = ["language", *TOKEN_COLUMNS, *(name for names in EXPOSURES.values() for name in names)]
     for path in features:
-        with pq.ParquetFile(path) as file:
+        with FeatureFile(path) as file:
             for table in batches(file, BATCH_ROWS, columns):
                 for key, names in EXPOSURES.items():
                     shown = sum(table[name].to_numpy() for name in names)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.explanation.uncertainty import probability_intervals
 from engage_pipeline.settings.settings import load_settings
@@ -30,7 +31,7 @@ def coverage(store: ArtifactStore, truth: pa.Table) -> np.ndarray:
     model = TrainedModel.load(store.open("trained_model").directory(), threads=1)
     found, start = np.zeros((len(schema.TARGETS), 3)), 0
     for path in current_paths(store, "test_features", files=True):
-        table = pq.read_table(path)
+        table = FeatureFile(path).read()
         assert model.effects is not None
         deviations = np.sqrt(model.effects.scores(table).variances.sum(axis=1))
         low, high = probability_intervals(model.components(table)["blend"].astype(np.float64), deviations)

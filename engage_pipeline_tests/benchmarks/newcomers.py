@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.machine.threads import limited_threads
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.settings.settings import load_settings
@@ -58,7 +59,9 @@ def shares(store: ArtifactStore, oracle: Path) -> tuple[int, np.ndarray]:
 
 def _rows(store: ArtifactStore, oracle: Path, kind: str) -> tuple[pa.Table, np.ndarray]:
     """Returns the features of the rows and their true probabilities, float64 [n, 4], in the same order."""
-    table = pa.concat_tables([pq.read_table(path) for path in current_paths(store, f"{kind}_features", files=True)])
+    table = pa.concat_tables(
+        [FeatureFile(path).read() for path in current_paths(store, f"{kind}_features", files=True)]
+    )
     true = pq.read_table(oracle / f"{kind}_oracle.parquet", columns=list(schema.TARGETS))
     taken = true.take(table["line_number"]) if kind == "validation" else true
     return table, np.column_stack([taken[target].to_numpy() for target in schema.TARGETS]).astype(np.float64)

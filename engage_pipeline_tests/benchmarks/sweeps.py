@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.metrics.scores import relative_cross_entropy
 from engage_pipeline.model.effects.scoring import EffectScorer, copy_clusters, load_clusters
 from engage_pipeline.model.effects.training import train_effects
@@ -65,7 +66,7 @@ def measure(store: ArtifactStore, settings: Settings, truth: pa.Table, sweeps: i
         facts = train_effects(training, validation, load_clusters(folder), folder, settings)
         seconds = time.process_time() - started
         scorer = EffectScorer.load(folder)
-        logits = np.concatenate([scorer.columns(pq.read_table(path)) for path in test])
+        logits = np.concatenate([scorer.columns(FeatureFile(path).read()) for path in test])
     return SweepFigures(sweeps, facts["rows"], seconds, _shares(truth, sigmoid(logits)))
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch  # noqa: TID253
 
 from engage_pipeline import schema
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network import EngagementNetwork, NetworkConfig
@@ -65,7 +66,7 @@ def test_plain_features_equal_the_librarys(made: World) -> None:
 def test_plain_rows_equal_the_librarys(made: World) -> None:
     rows = tweets(made)
     of_row = feature_reader(made, rows)
-    table = pq.read_table(features(made)).to_pylist()
+    table = FeatureFile(features(made)).read().to_pylist()
     expected = {row[schema.LINE_NUMBER]: with_token_list(row) for row in table}
     for row in rows[:200]:
         unseen = set(schema.INTERACTION_FEATURES)
@@ -118,7 +119,7 @@ def test_set_similarity_search_finds_the_librarys_pairs(made: World, tmp_path: P
 @pytest.fixture(scope="module")
 def network_rows(made: World) -> tuple[list[dict], Rows, EngagementNetwork, np.ndarray]:
     """Rows for the plain network and for the library's, a network with running statistics, codes."""
-    table = pq.read_table(features(made)).slice(0, 300)
+    table = FeatureFile(features(made)).read().slice(0, 300)
     languages = tuple(table["language"].drop_null().unique().to_pylist()[:LANGUAGES])
     rng = np.random.default_rng(1)
     codes = rng.integers(-1, WIDTH, (120_000, 1)) + np.zeros((1, DEPTH), np.int64)

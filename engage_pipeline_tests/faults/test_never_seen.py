@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.language.codes import CODES, load_codes
 from engage_pipeline.submission.scoring.results_file import read_predictions
 from engage_pipeline_tests import worlds
@@ -68,7 +68,7 @@ def test_what_was_never_seen_is_predicted_and_counted(world: Path) -> None:
     tweets = store.open("test_tweets").manifest.facts["parts"]["part-00000"]
     assert (tweets["unknown_tweet_types"], tweets["unknown_media"]) == ({"Poll": ROWS}, {"Hologram": ROWS})
     assert "a language of its own" in failed(look(config, "test_features"))["languages_are_known"]
-    features = pq.read_table(store.open("test_features").path("part-00000.parquet")).slice(len(lines), ROWS)
+    features = FeatureFile(store.open("test_features").path("part-00000.parquet")).read().slice(len(lines), ROWS)
     assert {name: set(features[name].to_pylist()) for name in schema.TRAINING_FEATURES} == {
         name: {0} for name in schema.TRAINING_FEATURES
     }

@@ -6,7 +6,7 @@ import pytest
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.raw_parts import SIDE_ENDINGS, find_part, find_parts, list_parts, part_name
 from engage_pipeline.ingest.side_files import SAMPLE
-from engage_pipeline.store.file_names import PROFILE_ENDING, REJECTS
+from engage_pipeline.store.file_names import PROFILE_ENDING, REJECTS, tweets_beside
 
 
 def fill(folder: Path, *names: str) -> Path:
@@ -84,7 +84,8 @@ def test_the_name_of_a_side_file_is_the_problem_of_that_file_alone(tmp_path: Pat
 
 
 def test_the_endings_are_those_of_the_files_beside_test_parts() -> None:
-    assert {f"{ending}.parquet" for ending in SIDE_ENDINGS} == {f".{REJECTS}", f".{SAMPLE}", PROFILE_ENDING}
+    endings = {f".{REJECTS}", f".{SAMPLE}", PROFILE_ENDING, tweets_beside("")}
+    assert {f"{ending}.parquet" for ending in SIDE_ENDINGS} == endings
 
 
 def test_a_listing_keeps_the_good_parts_and_says_what_is_wrong_with_the_others(tmp_path: Path) -> None:

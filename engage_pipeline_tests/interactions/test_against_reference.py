@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from engage_pipeline import schema
 from engage_pipeline.interactions.counters.counting import count_training, count_validation
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.interactions.features.windows import Kind
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.graphs.similarity import similar_authors
@@ -58,11 +59,11 @@ def make_tables(world: World, folder: Path, threads: int = 2) -> tuple[dict[str,
     write_everything(world, folder, threads, {"families": list(FAMILY_NAMES)})
     tables = {}
     for kind in ("training", "validation", "test"):
-        table = pq.read_table(folder / f"{kind}_features.parquet")
+        path = folder / f"{kind}_features.parquet"
         labelled, validation = kind != "test", kind == "validation"
         wanted = schema.feature_schema(labelled=labelled, validation=validation, families=FAMILY_NAMES)
-        assert table.schema.equals(wanted)
-        tables[kind] = table.to_pylist()
+        assert pq.read_schema(path).equals(wanted)
+        tables[kind] = FeatureFile(path).read().to_pylist()
         assert_ordered(tables[kind], [schema.LINE_NUMBER] if kind == "test" else [*_BY_DAY])
     graph: reference.Graph = {}
     for edge in pq.read_table(folder / "similar.parquet").to_pylist():

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.interactions.graphs.communities import COMMUNITIES, SCHEMA
 from engage_pipeline.language.codes import code_schema, load_codes
 from engage_pipeline.language.topics import fit_model
@@ -92,7 +93,7 @@ def write_out_of_fold(table: pa.Table, folder: Path) -> None:
 def write_effects(features: Path, folder: Path, settings: Settings) -> None:
     """Effects fitted to the fine-tuning rows of `features` alone, with clusters made of the same rows."""
     folder.mkdir()
-    write_clusters(pq.read_table(features), folder, settings)
+    write_clusters(FeatureFile(features).read(), folder, settings)
     train_effects([], features, load_clusters(folder), folder, settings)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.catalogue import ARTIFACTS
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.model import validation_roles
 from engage_pipeline.model.validation_roles import DECIDED, HOLDOUT_ROW, effect_folds, folds_of
 from engage_pipeline_tests import worlds
@@ -100,7 +101,7 @@ def test_held_out_labels_teach_the_published_models_alone(world: Path, tmp_path:
         "evaluation",
         "submission",
     }
-    tables = [pq.read_table(store.open("validation_features").path("features.parquet")) for store in stores]
+    tables = [FeatureFile(store.open("validation_features").path("features.parquet")).read() for store in stores]
     features = [name for name in tables[0].column_names if name not in schema.TARGETS]
     assert tables[0].select(features).equals(tables[1].select(features))
     learning = [table.filter(pc.not_equal(table[schema.SPLIT], H)) for table in tables]

@@ -14,6 +14,7 @@ from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline.store.current_link import is_version_folder
+from engage_pipeline.store.file_names import FEATURES, PROFILE, tweets_beside
 from engage_pipeline.store.rules import Outcome, rule
 from engage_pipeline.store.store import ArtifactStore, Version, check_key
 from engage_pipeline_tests.samples import bare_store, edit_manifest, tiny_settings
@@ -124,6 +125,19 @@ def test_a_flipped_bit_is_caught(store: ArtifactStore, position: int) -> None:
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"rows\.parquet: damaged: .*materialize test_tweets again"):
         store.open("test_tweets").path(FILE)
+
+
+def test_features_are_not_opened_if_the_tweets_beside_them_are_damaged(store: ArtifactStore) -> None:
+    beside = tweets_beside(FEATURES)
+    with store.publish("validation_features") as draft:
+        for name in (FEATURES, beside, PROFILE):
+            draft.path(name).write_bytes(bytes(10))
+    version = store.open("validation_features")
+    assert version.path(FEATURES).name == FEATURES
+    (version.folder / version.manifest.directory / beside).write_bytes(bytes(9))
+    with pytest.raises(UserError, match=r"features\.typed-tweets\.parquet: damaged: .*materialize validation_features"):
+        version.path(FEATURES)
+    assert version.path(PROFILE).name == PROFILE
 
 
 def test_a_cut_tail_is_caught_and_materializing_again_mends_it(store: ArtifactStore) -> None:

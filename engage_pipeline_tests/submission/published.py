@@ -12,6 +12,7 @@ from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.ingest.validation_split import validation_split
 from engage_pipeline.interactions.counters.counting import count_training, count_validation
 from engage_pipeline.interactions.facts import CountFacts
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.interactions.graphs.edges import write_edges
 from engage_pipeline.interactions.graphs.similarity import SIMILAR_AUTHORS
@@ -38,7 +39,7 @@ def publish_golden_model(folder: Path, settings: Settings) -> None:
         draft.record(CountFacts(**count_validation([validation], draft.directory, settings)))
     features = folder / "validation_features.parquet"
     write_features(validation, features, kind="validation", settings=settings, **counts(store))
-    inputs = make_inputs(pq.read_table(features), folder / "inputs", settings)
+    inputs = make_inputs(FeatureFile(features).read(), folder / "inputs", settings)
     with store.publish("trained_model") as draft:
         build_bundle(draft.directory, **inputs, settings=settings)
         draft.record(promoted_counters.published_now(store))

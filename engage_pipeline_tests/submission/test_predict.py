@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.part_ingest import ingest_part
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.settings.settings import Settings
@@ -138,7 +138,7 @@ def test_streaming_equals_scoring_in_memory(
         rejects = tmp_path / "rejects.parquet"
         ingest_part(source, tweets=tweets, rejects=rejects, settings=settings, labelled=False, order="line")
         write_features(tweets, features, kind="test", settings=settings, **counts(store))
-        expected.append(model.probabilities(pq.read_table(features)))
+        expected.append(model.probabilities(FeatureFile(features).read()))
     assert ids == raw_ids(parts)
     assert np.abs(probabilities - np.concatenate(expected)).max() < 1e-6
     assert (report.rows, report.rejected) == (len(ids), 2)

@@ -11,6 +11,7 @@ import pytest
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.ingest.parsing.single_line import read_line
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.interactions.features.single_row import RowFeatures
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.settings.families import FAMILY_NAMES
@@ -43,7 +44,7 @@ def with_line_number(table: pa.Table, number: int) -> dict:
 
 
 def test_features_of_a_row_are_those_of_its_part(predictor: Predictor, settings: Settings, lines: list[bytes]) -> None:
-    expected = pq.read_table(ArtifactStore(settings).open("test_features").path("part-00000.parquet"))
+    expected = FeatureFile(ArtifactStore(settings).open("test_features").path("part-00000.parquet")).read()
     tables = [predictor.features.of(read_line(line)).table() for line in lines]
     assert tables[0].schema == expected.schema.remove_metadata()
     assert [with_line_number(table, row) for row, table in enumerate(tables)] == expected.to_pylist()
@@ -52,7 +53,7 @@ def test_features_of_a_row_are_those_of_its_part(predictor: Predictor, settings:
 
 
 def test_probabilities_are_those_of_the_batch(predictor: Predictor, settings: Settings, lines: list[bytes]) -> None:
-    features = pq.read_table(ArtifactStore(settings).open("test_features").path("part-00000.parquet"))
+    features = FeatureFile(ArtifactStore(settings).open("test_features").path("part-00000.parquet")).read()
     expected = predictor.model.probabilities(features.slice(0, 100))
     found = np.stack([predictor.predict(line) for line in lines[:100]])
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)  # bfloat16, where the processor is fast at it
@@ -111,7 +112,7 @@ def test_a_row_of_which_everything_is_missing_is_that_of_the_join(
     counts = open_published(ArtifactStore(settings), 1).counts
     write_features(tweets, output, kind="test", settings=settings, **counts)
     found = [with_line_number(predictor.features.of(row).table(), place) for place, row in enumerate([odd, empty])]
-    assert found == pq.read_table(output).to_pylist()
+    assert found == FeatureFile(output).read().to_pylist()
 
 
 def test_families_that_are_off_are_zeros(settings: Settings, lines: list[bytes]) -> None:

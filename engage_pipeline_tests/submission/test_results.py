@@ -37,6 +37,7 @@ def write_features(folder: Path, name: str, lines: Sequence[int], *, group: int)
         schema.LINE_NUMBER: pa.array(lines, pa.int64()),
         "tweet_id": pa.array([f"{name}t{line}" for line in lines], pa.string()),
         "engaging_user_id": pa.array([f"u{line % 7}" for line in lines], pa.string()),
+        **dict.fromkeys(schema.TOKEN_COLUMNS, pa.nulls(len(lines), pa.binary())),
     }
     path = folder / f"{name}.features.parquet"
     pq.write_table(pa.table(features), path, row_group_size=group)

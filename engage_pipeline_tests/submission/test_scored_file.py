@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from engage_pipeline import schema
 from engage_pipeline.files.outputs import find_output
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.interactions.features.joining import read_tweets
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.interactions.features.scored_file import ScoredFile
 from engage_pipeline.interactions.features.writing import write_features
 from engage_pipeline.model.bundle import TrainedModel
@@ -72,8 +72,8 @@ def files(settings: Settings, parts: list[Path], tmp_path_factory: pytest.TempPa
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Several row groups and batches a part, so that the counts of the first rows don't do for others."""
 
-    def small_groups(path: Path) -> Iterator[pa.Table]:
-        for table in read_tweets(path):
+    def small_groups(path: Path, *, tokens: bool) -> Iterator[pa.Table]:
+        for table in read_tweets(path, tokens=tokens):
             yield from (table.slice(start, 60) for start in range(0, len(table), 60))
 
     monkeypatch.setattr(predicting, "read_tweets", small_groups)
@@ -98,11 +98,11 @@ def test_each_part_is_a_file_whichever_way_it_is_predicted(
     write_submission(model, features, tmp_path / "asset.csv", scored_file=model.reads_scored_file)
     content = (tmp_path / "one.csv").read_bytes()
     assert (tmp_path / "two.csv").read_bytes() == (tmp_path / "asset.csv").read_bytes() == content
-    tables = [ScoredFile.read(path).beside(pq.read_table(path), 0) for path in features]
+    tables = [ScoredFile.read(path).beside(FeatureFile(path).read(), 0) for path in features]
     expected = np.concatenate([model.probabilities(table) for table in tables])
     likes = [float(line.split(b",")[-1]) for line in content.splitlines()]
     np.testing.assert_allclose(likes, expected[:, 0], rtol=0, atol=1e-6)
-    alone = np.concatenate([model.probabilities(pq.read_table(path)) for path in features])
+    alone = np.concatenate([model.probabilities(FeatureFile(path).read()) for path in features])
     assert (np.abs(alone - expected).max(axis=1) > 1e-6).mean() > 0.5  # the counts say something
 
 
@@ -111,7 +111,7 @@ def test_a_row_alone_has_no_counts_and_explain_says_so(
 ) -> None:
     line = parts[0].read_bytes().splitlines(keepends=True)[7]
     predictor = Predictor.open(settings, threads=1)
-    row = pq.read_table(files[0][1]).slice(7, 1)
+    row = FeatureFile(files[0][1]).read().slice(7, 1)
     np.testing.assert_allclose(predictor.predict(line), model.probabilities(row)[0], rtol=0, atol=1e-3)
     explained = explain(parts[0], 7, settings, threads=1)
     for found in (explained.explanation, predictor.explain(line)):

@@ -12,7 +12,10 @@ from engage_pipeline.interactions.features.tweets import Column
 
 @dataclass(frozen=True)
 class FeatureRow:
-    """One row of `schema`, a schema.feature_schema: its numbers and flags are arrays [1], texts and bytes lists."""
+    """One row of `schema`, a schema.feature_schema with TOKEN_FIELDS.
+
+    Its numbers and flags are arrays [1], texts and bytes lists.
+    """
 
     columns: Mapping[str, Column]
     schema: pa.Schema

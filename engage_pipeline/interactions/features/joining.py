@@ -26,11 +26,15 @@ from engage_pipeline.settings.families import AUTHOR
 _TEXTS = ("tweet_id", "tweet_type", "language", "engaged_with_user_id", "engaging_user_id", "hashtags", "present_media")
 
 
-def read_tweets(path: Path) -> Iterator[pa.Table]:
-    """Yields the row groups of a Parquet file of schema.tweet_schema; texts that recur are dictionaries."""
+def read_tweets(path: Path, *, tokens: bool) -> Iterator[pa.Table]:
+    """Yields the row groups of a Parquet file of schema.tweet_schema; texts that recur are dictionaries.
+
+    Without `tokens`, the column schema.TEXT_TOKENS is left out; the other one of the token ids has their number.
+    """
     with open_coded(path, _TEXTS) as file:
+        columns = [name for name in file.schema_arrow.names if tokens or name != schema.TEXT_TOKENS]
         for group in range(file.num_row_groups):
-            yield file.read_row_group(group, use_threads=False)
+            yield file.read_row_group(group, columns=columns, use_threads=False)
 
 
 @dataclass(frozen=True)
@@ -47,14 +51,16 @@ class RowJoin:
         return schema.feature_schema(labelled=labelled, validation=validation, families=self.windows.families)
 
     def table(self, tweets: pa.Table, own: Columns | None = None, *, coded: bool = False) -> pa.Table:
-        """Returns rows of `schema` for rows of schema.tweet_schema, whose texts may be dictionaries.
+        """Returns rows of `schema` for rows of schema.tweet_schema, whose texts may be dictionaries; and their token
+        ids, schema.TOKEN_FIELDS, if `tweets` has them.
 
         `own` holds training rows' counts of their own window; those of other rows are looked up. With `coded`, texts
         that are dictionaries stay so.
         """
         columns = self.columns(TweetTable(tweets), own)
-        arrays = [_array(columns.get(field.name), field, len(tweets), coded=coded) for field in self.schema]
-        fields = [field.with_type(array.type) for field, array in zip(self.schema, arrays, strict=True)]
+        wanted = [*self.schema, *(field for field in schema.TOKEN_FIELDS if field.name in columns)]
+        arrays = [_array(columns.get(field.name), field, len(tweets), coded=coded) for field in wanted]
+        fields = [field.with_type(array.type) for field, array in zip(wanted, arrays, strict=True)]
         return pa.table(arrays, schema=pa.schema(fields))
 
     def columns(self, tweets: Tweets, own: Columns | None = None) -> dict[str, Column]:
@@ -62,7 +68,7 @@ class RowJoin:
         asked = tweets.asked(self.windows.columns)
         counters = self.windows.training_counters(asked) if own is None else dict(own)
         counters |= self._validation_counters(asked, tweets) | self.windows.similar_sums(asked.ids[AUTHOR])
-        return {**profile(tweets), **counters}
+        return {**profile(tweets), **tweets.tokens(), **counters}
 
     def _validation_counters(self, asked: Asked, tweets: Tweets) -> Columns:
         if self.kind == "validation":

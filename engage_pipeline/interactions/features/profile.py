@@ -25,7 +25,6 @@ def profile(tweets: Tweets) -> dict[str, Column]:
         schema.TWEET_TIMESTAMP: written,
         "hour": (seconds % DAY_SECONDS // 3600).astype(np.int8),
         "day_of_month": (days - days.astype("datetime64[M]")).astype(np.int8),
-        **{name: tweets.whole(name) for name in schema.TOKEN_COLUMNS},
         "n_hashtags": hashtags,
         "n_tokens": tweets.lengths(schema.TEXT_TOKENS_HIGH),
         "has_hashtag": hashtags > 0,

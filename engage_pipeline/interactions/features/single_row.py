@@ -10,6 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 import pyarrow as pa
 
+from engage_pipeline import schema
 from engage_pipeline.interactions.features.feature_row import FeatureRow
 from engage_pipeline.interactions.features.joining import RowJoin
 from engage_pipeline.interactions.features.tweets import Column, TweetRow
@@ -24,9 +25,10 @@ class RowFeatures:
         """Opens the counters and the similar authors that write_features looks up; the files may then be removed."""
         self._join = RowJoin("test", Windows.of(settings, counts))
         self._join.windows.hold()
+        self._schema = pa.schema([*self._join.schema, *schema.TOKEN_FIELDS])
         numbers = [field for field in self._join.schema if pa.types.is_primitive(field.type)]
         self._absent: dict[str, Column] = {field.name: np.zeros(1, field.type.to_pandas_dtype()) for field in numbers}
 
     def of(self, row: Mapping[str, Any]) -> FeatureRow:
         """Returns the features of a row, line number 0, from its first 20 columns as read_line gives them."""
-        return FeatureRow(self._absent | self._join.columns(TweetRow(row)), self._join.schema)
+        return FeatureRow(self._absent | self._join.columns(TweetRow(row)), self._schema)

@@ -55,6 +55,9 @@ class Tweets(Protocol):
     def whole(self, name: str) -> Column:
         """Returns a column as it is."""
 
+    def tokens(self) -> dict[str, Column]:
+        """Returns the columns of the token ids, schema.TOKEN_COLUMNS; none if only their lengths are there."""
+
     def known(self, name: str) -> Flags:
         """Returns where a column is not missing, bool [n]."""
 
@@ -118,6 +121,10 @@ class TweetRow:
         """Returns a column as a list."""
         return [self._value(name)]
 
+    def tokens(self) -> dict[str, Column]:
+        """Returns the columns of the token ids as lists."""
+        return {name: self.whole(name) for name in schema.TOKEN_COLUMNS}
+
     def known(self, name: str) -> Flags:
         """Returns where a column is not missing, bool [1]."""
         return np.array([self.row[name] is not None])
@@ -172,6 +179,11 @@ class TweetTable:
     def whole(self, name: str) -> Column:
         """Returns a column as an Arrow array."""
         return _whole(self.table[name])
+
+    def tokens(self) -> dict[str, Column]:
+        """Returns the columns of the token ids; none if the table lacks one of them."""
+        there = {*schema.TOKEN_COLUMNS} <= {*self.names}
+        return {name: self.whole(name) for name in schema.TOKEN_COLUMNS} if there else {}
 
     def known(self, name: str) -> Flags:
         """Returns where a column is not missing, bool [n]."""

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from engage_pipeline.engines.tasks import map_items
 from engage_pipeline.interactions.features.joining import RowJoin, read_tweets
 from engage_pipeline.interactions.features.own_window import counted_shards, own_columns
-from engage_pipeline.interactions.features.rows import feature_file
+from engage_pipeline.interactions.features.rows import feature_file, put_tweets_beside
 from engage_pipeline.interactions.features.windows import Counts, Kind, Windows
 from engage_pipeline.settings.settings import Settings
 
@@ -24,8 +24,8 @@ from engage_pipeline.settings.settings import Settings
 def write_features(tweets: Path, output: Path, *, kind: Kind, settings: Settings, **counts: Unpack[Counts]) -> int:
     """Writes schema.feature_schema of the rows in the Parquet file `tweets` to the Parquet file `output`.
 
-    `tweets` holds schema.tweet_schema, for validation rows also SPLIT. The output has its order. Returns the number of
-    rows.
+    `tweets` holds schema.tweet_schema, for validation rows also SPLIT. The output has its order, and `tweets` gets a
+    second name beside it, for its token ids (rows.FeatureFile). Returns the number of rows.
     """
     return write_features_of_parts([(tweets, output)], kind=kind, settings=settings, **counts)
 
@@ -57,12 +57,13 @@ class FeaturePart:
 
 
 def write_part(settings: Settings, part: FeaturePart) -> int:
-    """Writes the features of a part; returns the number of rows."""
+    """Writes the features of a part, and puts its tweets beside them; returns the number of rows."""
     join = RowJoin(part.kind, part.windows)
     own = own_columns(part.shards, part.place, part.windows) if part.shards else None
     rows = 0
     with feature_file(part.output, join.schema, aside=settings.engine.threads != 1) as write:
-        for group, table in enumerate(read_tweets(part.tweets)):
+        for group, table in enumerate(read_tweets(part.tweets, tokens=False)):
             write(join.table(table, own(group, len(table)) if own else None, coded=True))
             rows += len(table)
+    put_tweets_beside(part.output, part.tweets)
     return rows

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.model.effects.fields import DAY, ROW_COLUMNS, WIDE, Clusters, EffectRows, end_of_days
 from engage_pipeline.model.effects.shards import Shards, shards_of
 from engage_pipeline.model.feature_columns import column_values
@@ -102,7 +103,7 @@ def _tables(paths: Sequence[Path], tracker: Progress) -> Iterator[tuple[int, pa.
     """Yields the rows of files in batches, each with the number of rows before it."""
     start = 0
     for path in paths:
-        with pq.ParquetFile(path) as file:
+        with FeatureFile(path) as file:
             for table in batches(file, BATCH_ROWS, [*ROW_COLUMNS, *schema.TARGETS]):
                 yield start, table
                 start += table.num_rows

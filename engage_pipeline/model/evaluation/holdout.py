@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from engage_pipeline import metrics, schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import batches
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.interactions.features.scored_file import ScoredFile
 from engage_pipeline.model.evaluation.cost_section import cost_section
 from engage_pipeline.model.evaluation.figures import model_section, quality_plots, quality_section
@@ -231,7 +232,7 @@ def score_holdout(features: Path, predict: Predict, *, scored_file: bool = False
 
 
 def _batches(features: Path) -> Iterator[pa.Table]:
-    with pq.ParquetFile(features) as file, progress("evaluation", file.metadata.num_rows) as tracker:
+    with FeatureFile(features) as file, progress("evaluation", file.metadata.num_rows) as tracker:
         for table in batches(file, BATCH_ROWS):
             yield table
             tracker.advance(table.num_rows)

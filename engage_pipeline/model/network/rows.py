@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
-from engage_pipeline.files.parquet import open_coded
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.model.feature_columns import Features, column_values, flag_matrix, number_matrix
 from engage_pipeline.model.network.vocabulary import PEOPLE, Vocabulary
 from engage_pipeline.numerics.categories import category_numbers
@@ -170,8 +170,8 @@ class RowReader:
         holds a null.
         """
         wanted = [*self.columns, *schema.TARGETS, *([schema.SPLIT] if rule else [])]
-        with open_coded(path, PEOPLE) as file:
-            if missing := [name for name in wanted if name not in file.schema_arrow.names]:
+        with FeatureFile(path, PEOPLE) as file:
+            if missing := [name for name in wanted if name not in file.names]:
                 raise UserError(f"{path}: no column {missing[0]}")
             for group, (begin, end) in enumerate(group_bounds(file.metadata)):
                 low, high = max(start, begin), min(end if stop is None else stop, end)

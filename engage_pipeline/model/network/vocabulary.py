@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from engage_pipeline import schema
-from engage_pipeline.files.parquet import open_coded
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.model.feature_columns import Features
 from engage_pipeline.numerics.fingerprints import NO_FINGERPRINT, fingerprints
 from engage_pipeline.numerics.token_bytes import tokens_of
@@ -101,7 +101,7 @@ def _counted_tokens(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _row_groups(path: Path) -> Iterator[pa.Table]:
-    with open_coded(path, PEOPLE) as file:
+    with FeatureFile(path, PEOPLE) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group, columns=[*PEOPLE, *schema.TOKEN_COLUMNS])
 

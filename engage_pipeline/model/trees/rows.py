@@ -14,11 +14,11 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.parquet import rows_at
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.interactions.features.scored_file import ScoredFile
 from engage_pipeline.model.trees.inputs import LANGUAGE, NEGATIVE, TreeInputs
 from engage_pipeline.model.validation_roles import fine_tunes, folds_of
@@ -59,8 +59,8 @@ def read_tree_rows(features: Path, pretrained: LogitSource, effects: np.ndarray,
     `effects` are effects.columns.EFFECT_COLUMNS of all rows of the file, float32 [n, 4], fitted without their labels.
     Raises UserError naming the file if it has no training rows.
     """
-    file = pq.ParquetFile(features)
-    split = file.read(columns=[schema.SPLIT])[schema.SPLIT].to_numpy()
+    file = FeatureFile(features)
+    split = file.read([schema.SPLIT])[schema.SPLIT].to_numpy()
     chosen = _choose(len(split), settings)
     learning = np.flatnonzero(fine_tunes(split[chosen]))
     if not len(learning):

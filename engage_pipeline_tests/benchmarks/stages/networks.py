@@ -7,9 +7,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline import schema
+from engage_pipeline.files.parquet import rows_at
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.settings.settings import Settings
 from engage_pipeline_tests.benchmarks.stages.language import read_codes, read_languages
 from engage_pipeline_tests.benchmarks.stages.stage import Done, Stage, Work
@@ -80,14 +83,10 @@ def wide_inputs(world: World) -> tuple[Path, np.ndarray]:
 
 def _draw(source: Path, output: Path, most: int) -> None:
     """Writes at most so many rows of `source`, in its order."""
-    rng, rows = np.random.default_rng(1), pq.read_metadata(source).num_rows
-    chosen = np.sort(rng.choice(rows, min(most, rows), replace=False))
-    with pq.ParquetFile(source) as file, pq.ParquetWriter(output, file.schema_arrow) as writer:
-        start = 0
-        for batch in file.iter_batches():
-            first, last = np.searchsorted(chosen, (start, start + batch.num_rows))
-            writer.write_batch(batch.take(chosen[first:last] - start))
-            start += batch.num_rows
+    with FeatureFile(source) as file:
+        rows = file.metadata.num_rows
+        chosen = np.sort(np.random.default_rng(1).choice(rows, min(most, rows), replace=False))
+        pq.write_table(pa.concat_tables(rows_at(file, chosen, JUDGED_ROWS)), output)
 
 
 def _network_1500(precision: str, world: World) -> AbstractContextManager[Work]:
@@ -119,7 +118,7 @@ def network_loss(world: World) -> Iterator[Work]:
     from engage_pipeline.numerics.logistic import log_losses
 
     _, codes = wide_inputs(world)
-    with pq.ParquetFile(world.store.open("validation_features").path("features.parquet")) as file:
+    with FeatureFile(world.store.open("validation_features").path("features.parquet")) as file:
         table = file.read_row_group(0).slice(0, JUDGED_ROWS)
     labels = np.column_stack([table[target].to_numpy() for target in schema.TARGETS])
 

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from engage_pipeline import schema
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.interactions.features.single_row import RowFeatures
 from engage_pipeline.settings.families import FAMILY_NAMES
 from engage_pipeline_tests.interactions.dense_rows import dense_rows
@@ -25,7 +24,7 @@ def test_a_row_alone_has_the_features_of_its_part(tmp_path: Path) -> None:
         similarity=tmp_path,
         validation_counts=tmp_path / "validation_counts",
     )
-    expected = pq.read_table(tmp_path / "test_features.parquet")
+    expected = FeatureFile(tmp_path / "test_features.parquet").read()
     tables = [alone.of(row).table() for row in rows]
     assert tables[0].schema == expected.schema.remove_metadata()
     nullable = {field.name for field in expected.schema if field.nullable}

@@ -182,9 +182,8 @@ def test_files_have_equal_bytes_however_they_are_made(tmp_path: Path, engine: di
         files = sorted(path for path in folder.rglob("*") if path.suffix in {".parquet", ".arrow", ".json"})
         digests.append({str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).digest() for path in files})
     tables = {"training_counts": 3 + 2 * 2 + 5, "validation_counts": 1 + 12 * 6}
-    assert len(digests[0]) == len(("part0", "part1", "validation", "test", "similar", "edges", "authors")) + 3 + sum(
-        tables.values()
-    )
+    others = len(("part0", "part1", "validation", "test", "similar", "edges", "authors"))
+    assert len(digests[0]) == others + 2 * len(KINDS) + sum(tables.values())
     assert digests[0] == digests[1]
 
 

@@ -12,7 +12,7 @@ from engage_pipeline.model.explanation.row import explain_row, probability_of
 from engage_pipeline_tests.model.bundles import make_inputs, quiet_settings
 from engage_pipeline_tests.samples import feature_table
 
-COLUMNS = schema.feature_schema(labelled=False).names
+COLUMNS = (*schema.feature_schema(labelled=False).names, *schema.TOKEN_COLUMNS)
 EXPLAINED = [name for name, feature in FEATURES.items() if {*feature.columns} <= {*COLUMNS}]
 """The features of rows that have no column of a family beyond the reference."""
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -18,6 +17,7 @@ from engage_pipeline import schema
 from engage_pipeline.commands.app import app
 from engage_pipeline.errors import UserError
 from engage_pipeline.files.outputs import find_output
+from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.machine.spill import remove_spilled
 from engage_pipeline.model.bundle import TrainedModel
 from engage_pipeline.model.explanation.families import FAMILIES, FEATURES, ExplainedFamily
@@ -106,7 +106,7 @@ def claims(
     Of every third of the first 120 test rows, where that is more than `least`.
     """
     model = TrainedModel.load(store.open("trained_model"), threads=1)
-    table = pq.read_table(store.open("test_features").path("part-00000.parquet"))
+    table = FeatureFile(store.open("test_features").path("part-00000.parquet")).read()
     claimed, moved = [], []
     for row in range(0, 120, 3):
         features = table.slice(row, 1)
@@ -127,7 +127,7 @@ def test_taking_the_dominating_counters_away_moves_the_logit_back(world: Path) -
     worlds.run(config, "trained_model")
     worlds.run(config, "test_features")
     store = worlds.store_of(config)
-    others = pq.read_table(store.open("test_features").path("part-00000.parquet")).slice(0, 40)
+    others = FeatureFile(store.open("test_features").path("part-00000.parquet")).read().slice(0, 40)
     claimed, moved = claims(
         store,
         chosen=lambda family: bool(family.key),
