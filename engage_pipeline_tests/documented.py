@@ -27,6 +27,9 @@ counts of the training window are of all its rows; counts of the validation wind
 `validation_features`, and are of every labelled row in `test_features`. So no row is counted with its own label. A
 missing number is 0, a missing truth value false.
 
+Token ids are not repeated: they are in the file of the tweets beside each file of features
+([how they are read](data.md#features-with-their-tweets)).
+
 `open_artifact` and `engage path` open the tables ([how](data.md#reading-what-was-made)); the UI has the same meanings.
 This page is made by `python -m engage_pipeline_tests.documented columns`; a test holds it to the code.
 

@@ -46,8 +46,6 @@ _OWN: dict[str, str] = {
     schema.LINE_NUMBER: "0-based line of the row in its raw part",
     schema.ENGAGEMENT_DAY: "days since 1970-01-01 of the latest engagement, else of the tweet",
     schema.SPLIT: "chunk of a fine-tuning row; -1 where the row is held out",
-    schema.TEXT_TOKENS: "multilingual-BERT token ids: the low 16 bits of each, little-endian",
-    schema.TEXT_TOKENS_HIGH: "the bits of each token id above the low 16, one byte a token",
     "n_hashtags": "number of hashtags of the tweet",
     "n_tokens": "number of tokens of the tweet's text",
     "engaging_user_account_age_days": "days from the creation of the viewer's account to the tweet; 0 if unknown",
