@@ -4,7 +4,7 @@ What does not belong here: the work on a shard (shards.leaving_out, shards.simil
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,12 +21,13 @@ from engage_pipeline.interactions.features.windows import Columns, Windows, coun
 from engage_pipeline.interactions.graphs.edges import SCORE_UNITS, Edges
 from engage_pipeline.interactions.shards.files import Run, Runs, ShardGroup, SideRows, run_paths, shard_groups
 from engage_pipeline.interactions.shards.grouping import COUNTS
-from engage_pipeline.interactions.shards.leaving_out import Shard
+from engage_pipeline.interactions.shards.leaving_out import Counted, Shard
 from engage_pipeline.interactions.shards.sides import Side
 from engage_pipeline.interactions.shards.similar import Scored, similar_engagements
 from engage_pipeline.interactions.shards.way_back import Back, BackReader, BackWriter
 from engage_pipeline.machine.shares import memory_bytes
 from engage_pipeline.machine.spill import SHARDS_PREFIX, spill_folder
+from engage_pipeline.numerics.sorting import argsort
 from engage_pipeline.schema import ENGAGEMENT_DAY, ENGAGEMENTS
 from engage_pipeline.settings.families import SIMILAR, TRAINING
 from engage_pipeline.settings.settings import Settings
@@ -163,21 +164,35 @@ def _of_asking_ids(rows: SideRows, asking: npt.NDArray[np.int32]) -> SideRows:
 
 
 def _counts_of_shard(rows: SideRows, asking: npt.NDArray[np.int32], runs: Runs, edges: Edges | None) -> Back:
+    """Returns the counts of the asking rows, which are ordered by part and place."""
     shard = Shard.of(rows)
     counts = shard.counts(runs.side, {column: len(names) for column, names in runs.names.items()})
     parts = asking[shard.rows.sources]
     ours = np.flatnonzero(parts != _NOT_ASKED)
-    picked = [each[_PICKED][:, ours] if len(ours) < len(parts) else each[_PICKED] for each in counts.values()]
-    kind = np.uint16 if all(int(each.max(initial=0)) < 1 << 16 for each in picked) else np.uint32
+    ours = ours[argsort(parts[ours].astype(np.uint64) << np.uint64(32) | shard.rows.places[ours])]
     scored = _similar(shard, runs.side, edges)
-    inside = np.isin(scored.rows, ours)
+    number = np.full(len(parts), _NOT_ASKED)
+    number[ours] = np.arange(len(ours))
+    found = number[scored.rows]
+    by_place = np.argsort(found)[np.count_nonzero(found == _NOT_ASKED) :]
     return Back(
         parts[ours],
         shard.rows.places[ours],
-        np.concatenate([each.astype(kind, copy=False) for each in picked]),
-        np.searchsorted(ours, scored.rows[inside]),
-        scored.values[:, inside],
+        _picked(counts, ours),
+        found[by_place],
+        scored.values[:, by_place],
     )
+
+
+def _picked(counts: Mapping[str, Counted], rows: npt.NDArray[np.int64]) -> Counted:
+    """Returns FEATURE_COUNTS of every key of `rows` [n], [keys * FEATURE_COUNTS, n], in 16 bits if that is enough."""
+    picked = [each[_PICKED] for each in counts.values()]
+    kind = np.uint16 if all(int(each.max(initial=0)) < 1 << 16 for each in picked) else np.uint32
+    found = np.empty((len(picked), len(FEATURE_COUNTS), len(rows)), kind)
+    for each, target in zip(picked, found, strict=True):
+        # Without clipping, which nothing needs, numpy would make a copy first.
+        each.astype(kind, copy=False).take(rows, 1, target, "clip")
+    return found.reshape(-1, len(rows))
 
 
 def _similar(shard: Shard, side: Side, edges: Edges | None) -> Scored:

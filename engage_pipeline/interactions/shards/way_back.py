@@ -1,12 +1,14 @@
 """The way back: counts that were made shard by shard return to the row groups of the parts.
 
-Counts are held up to a limit, ordered by part and row group, and written as chunks: the rows of one row group, their
-places and counters, compressed. A part reads its chunks row group by row group.
+Counts are held up to a limit, and written as chunks by part and row group: the rows of one row group, their places and
+counters, compressed. Those of a shard are ordered, so that a row group takes neighbours of each: counters are copied in
+runs, not gathered. A part reads its chunks row group by row group.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +18,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engage_pipeline.numerics.sorting import argsort
 from engage_pipeline.schema import ENGAGEMENTS
 
 Matrix = npt.NDArray[np.unsignedinteger]
@@ -39,14 +40,36 @@ _CODEC = "lz4"
 
 @dataclass(frozen=True)
 class Back:
-    """Counts of rows: `parts` int32 [n], `places` uint32 [n] in their parts, `counters` [c, n], and `scores` int64
-    [ENGAGEMENTS, k] of the rows `scored` int64 [k], rising."""
+    """Counts of rows: `parts` int32 [n], `places` uint32 [n] in their parts, by which the rows are ordered, `counters`
+    [c, n], and `scores` int64 [ENGAGEMENTS, k] of the rows `scored` int64 [k], rising."""
 
     parts: npt.NDArray[np.int32]
     places: npt.NDArray[np.uint32]
     counters: Matrix
     scored: Positions
     scores: npt.NDArray[np.int64]
+
+    def rows(self, low: int, high: int) -> Self:
+        """Returns the rows from `low` to before `high`; nothing is copied but `scored`."""
+        inside = slice(*np.searchsorted(self.scored, [low, high]).tolist())
+        return replace(
+            self,
+            parts=self.parts[low:high],
+            places=self.places[low:high],
+            counters=self.counters[:, low:high],
+            scored=self.scored[inside] - low,
+            scores=self.scores[:, inside],
+        )
+
+    def row_groups(self, ends: Sequence[Positions]) -> Iterator[tuple[int, int, Self]]:
+        """Yields part, number and rows of each row group with one of the rows; `ends` are those of every part's row
+        groups, int64."""
+        for part in np.unique(self.parts).tolist():
+            first, last = np.searchsorted(self.parts, [part, part + 1]).tolist()
+            bounds = first + np.append(0, np.searchsorted(self.places[first:last], ends[part]))
+            for group, (low, high) in enumerate(pairwise(bounds.tolist())):
+                if low < high:
+                    yield part, group, self.rows(low, high)
 
 
 class BackWriter:
@@ -75,72 +98,46 @@ class BackWriter:
             self._flush()
 
     def _flush(self) -> None:
-        whole = _joined(self._held)
-        self._held, self._bytes = [], 0
-        order = argsort(whole.parts.astype(np.uint64) << np.uint64(32) | whole.places)
-        parts, places = whole.parts[order], whole.places[order].astype(np.int64)
-        scored = np.empty(len(order), np.int64)
-        scored[order] = np.arange(len(order))
-        scored = scored[whole.scored]
-        by_place = np.argsort(scored)
-        scored, scores = scored[by_place], whole.scores[:, by_place]
+        pieces: dict[tuple[int, int], list[Back]] = {}
+        for back in self._held:
+            for part, group, rows in back.row_groups(self._ends):
+                pieces.setdefault((part, group), []).append(rows)
         index, path = [], self._folder / f"{self._name}-{self._files:04}.arrow"
         with _chunks_of(path).open("wb") as file:
-            for part, group, start, rows in self._row_groups(parts, places):
-                inside = slice(*np.searchsorted(scored, [rows.start, rows.stop]).tolist())
-                within, own = places[rows] - start, scores[:, inside]
-                data = _chunk(within, whole.counters, order[rows], scored[inside] - rows.start, own)
+            for (part, group), found in sorted(pieces.items(), key=itemgetter(0)):
+                sizes, data = _chunk(found, self._ends[part][group - 1] if group else 0)
                 packed = pa.compress(data, _CODEC)
-                wide = whole.counters.dtype.itemsize > 2
-                sizes = {"rows": len(within), "scored": own.shape[1], "bytes": len(data), "packed": packed.size}
-                index.append({"part": part, "group": group, "wide": wide, "start": file.tell(), **sizes})
+                index.append({"part": part, "group": group, "start": file.tell(), "packed": packed.size, **sizes})
                 file.write(packed)
         with pa.ipc.new_file(str(path), _SCHEMA) as writer:
             writer.write_batch(pa.RecordBatch.from_pylist(index, schema=_SCHEMA))
+        self._held, self._bytes = [], 0
         self._files += 1
-
-    def _row_groups(
-        self, parts: npt.NDArray[np.int32], places: Positions
-    ) -> Iterator[tuple[int, int, np.int64, slice]]:
-        """Yields part, number, first row, and the slice of its rows, of each row group with one of the ordered rows."""
-        for part in np.unique(parts).tolist():
-            first, last = np.searchsorted(parts, [part, part + 1]).tolist()
-            bounds = first + np.append(0, np.searchsorted(places[first:last], self._ends[part])).astype(np.int64)
-            starts = np.append(0, self._ends[part])
-            for group, (low, high) in enumerate(pairwise(bounds.tolist())):
-                if low < high:
-                    yield part, group, starts[group], slice(low, high)
 
 
 def _chunks_of(index: Path) -> Path:
     return index.with_suffix(".chunks")
 
 
-def _chunk(
-    places: Positions, counters: Matrix, rows: Positions, scored: Positions, scores: npt.NDArray[np.int64]
-) -> npt.NDArray[np.uint8]:
-    """Returns the bytes of a chunk, with the counters of `rows` [n] of `counters`."""
-    n, k, size = len(places), len(scored), len(counters) * len(places) * counters.itemsize
-    data = np.empty(4 * n + size + 4 * k + scores.nbytes, np.uint8)
-    found, after = 4 * n, 4 * n + size
-    data[:found].view(np.uint32)[:] = places
-    # Without clipping, which nothing needs, numpy would make a copy first.
-    counters.take(rows, 1, data[found:after].view(counters.dtype).reshape(len(counters), n), "clip")
-    data[after : after + 4 * k].view(np.uint32)[:] = scored
-    data[after + 4 * k :].view(np.int64)[:] = scores.ravel()
-    return data
-
-
-def _joined(held: Sequence[Back]) -> Back:
-    firsts = np.cumsum([0, *(len(back.places) for back in held)])
-    kind = np.result_type(*(back.counters.dtype for back in held))
-    return Back(
-        np.concatenate([back.parts for back in held]),
-        np.concatenate([back.places for back in held]),
-        np.concatenate([back.counters.astype(kind, copy=False) for back in held], axis=1),
-        np.concatenate([back.scored + first for back, first in zip(held, firsts, strict=False)]),
-        np.concatenate([back.scores for back in held], axis=1),
-    )
+def _chunk(pieces: Sequence[Back], start: int) -> tuple[dict[str, Any], npt.NDArray[np.uint8]]:
+    """Returns what the index says of a chunk of a row group, whose first row is `start`, and its bytes."""
+    kind = np.result_type(*(piece.counters.dtype for piece in pieces))
+    n, k = sum(len(piece.places) for piece in pieces), sum(len(piece.scored) for piece in pieces)
+    found = 4 * n
+    after = found + len(pieces[0].counters) * n * kind.itemsize
+    data = np.empty(after + 4 * k + 8 * len(ENGAGEMENTS) * k, np.uint8)
+    places, scored = data[:found].view(np.uint32), data[after : after + 4 * k].view(np.uint32)
+    counters = data[found:after].view(kind).reshape(len(pieces[0].counters), n)
+    scores = data[after + 4 * k :].view(np.int64).reshape(len(ENGAGEMENTS), k)
+    row = score = 0
+    for piece in pieces:
+        rows, marked = slice(row, row + len(piece.places)), slice(score, score + len(piece.scored))
+        np.subtract(piece.places, start, out=places[rows], casting="unsafe")
+        counters[:, rows] = piece.counters
+        scored[marked] = piece.scored + row
+        scores[:, marked] = piece.scores
+        row, score = rows.stop, marked.stop
+    return {"rows": n, "scored": k, "bytes": len(data), "wide": kind.itemsize > 2}, data
 
 
 class BackReader:

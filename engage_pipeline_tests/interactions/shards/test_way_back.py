@@ -17,14 +17,16 @@ COUNTERS = 2
 def back(
     rows: list[tuple[int, int]], first: int, scored: list[int], kind: type[np.unsignedinteger] = np.uint16
 ) -> Back:
-    """Counters of rows (part, place): first, first + 1 …, and 100 more; scores of the rows at `scored`."""
-    numbers = first + np.arange(len(rows))
+    """Counters of rows (part, place): first, first + 1 …, and 100 more; scores of the rows at `scored`. In order."""
+    order = sorted(range(len(rows)), key=rows.__getitem__)
+    numbers = first + np.array(order, np.int64)
+    marked = [at for at, row in enumerate(order) if row in scored]
     return Back(
-        np.array([part for part, _ in rows], np.int32),
-        np.array([place for _, place in rows], np.uint32),
+        np.array([rows[row][0] for row in order], np.int32),
+        np.array([rows[row][1] for row in order], np.uint32),
         np.stack([numbers, numbers + 100]).astype(kind),
-        np.array(scored, np.int64),
-        np.array([[10**12 * (first + place) + e for place in scored] for e in range(4)], np.int64).reshape(4, -1),
+        np.array(marked, np.int64),
+        np.array([[10**12 * int(numbers[at]) + e for at in marked] for e in range(4)], np.int64).reshape(4, -1),
     )
 
 
