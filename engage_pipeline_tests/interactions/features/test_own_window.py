@@ -94,6 +94,13 @@ def test_a_part_alone_gets_what_it_gets_among_others(counted: tuple[list[Path], 
     compare(together[1], PARTS[0], [*PARTS[0], *PARTS[1]])
 
 
+def test_parts_of_many_rows_get_what_each_gets_alone(tmp_path: Path) -> None:
+    paths = [write_typed(dense_rows(600, seed), tmp_path / f"part{seed}.parquet") for seed in (7, 8)]
+    settings = tiny_settings(tmp_path)
+    counts = count(paths, tmp_path, settings)
+    assert features(paths, counts, settings) == [features([path], counts, settings)[0] for path in paths]
+
+
 def test_a_part_made_anew_since_it_was_counted_asks_for_its_new_rows(tmp_path: Path) -> None:
     """Its old rows are counted, those of a new row's own day are left out."""
     settings = tiny_settings(tmp_path)

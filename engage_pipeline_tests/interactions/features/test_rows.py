@@ -89,6 +89,8 @@ def test_columns_of_the_features_are_read_without_the_tweets(whole: pa.Table, tm
     (tmp_path / tweets_beside("features.parquet")).unlink()
     with FeatureFile(tmp_path / "features.parquet") as file:
         assert file.read(["pair_like", "language"]).equals(whole.select(["pair_like", "language"]))
+        found = pa.concat_tables(batches(file, 40, ["pair_like", "language"]))
+        assert found.equals(whole.select(["pair_like", "language"]))
         with pytest.raises(UserError, match=r"typed-tweets\.parquet: not there; the token ids of features\.parquet"):
             file.read_row_group(0)
 

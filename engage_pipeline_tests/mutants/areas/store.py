@@ -225,6 +225,7 @@ MUTATIONS = [
             "store/test_store.py model/promotion/test_promotion.py",
         ),
         ('problem: str | None = "no such file in its manifest"', "problem: str | None = None"),
+        ("            self._checked(beside, hashed=hashed)\n", "            pass\n"),
         ("atomic.damage(self._path(name), mark, hashed=False):", "atomic.damage(self._path(name), mark):"),
     ),
     *mutations(
