@@ -253,8 +253,8 @@ def feature_schema(*, labelled: bool, validation: bool = False, families: Collec
     `families` are those of features.families; families beyond the reference add columns after the exposures. Rows are
     ordered by engagement_day, then line_number (test rows: line_number only). `hour` is 0 … 23 and `day_of_month`
     0 … 30, both UTC; labels are in the order of TARGETS. Missing numbers are 0, missing flags false: none is null, and
-    Parquet writes and reads them without asking. Token ids are not repeated: a model reads those of the tweets (
-    TOKEN_FIELDS).
+    Parquet writes and reads them without asking. Token ids are not repeated: a model reads those of the tweets,
+    TOKEN_FIELDS.
     """
     fields = [_known(LINE_NUMBER, pa.int64()), _known(ENGAGEMENT_DAY, pa.int32())]
     if validation:

@@ -85,6 +85,11 @@ def require_schema(path: Path, expected: pa.Schema) -> None:
         raise RuntimeError(f"{path.parent}: {difference}")
 
 
+def group_ends(metadata: pq.FileMetaData) -> np.ndarray:
+    """Returns the row after the last of each row group of a Parquet file, int64 [groups]."""
+    return np.cumsum([metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)], dtype=np.int64)
+
+
 def rows_at(file: RowGroups, places: np.ndarray, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """Yields the rows at the positions `places`, ascending, in batches of at most `rows`; `columns` None = all."""
     start = 0

@@ -96,7 +96,7 @@ def _require_space(store: ArtifactStore, steps: Collection[Step]) -> None:
     for step in steps:
         version = store.current(step.artifact, step.key)
         if version is not None:
-            again = max(again, sum(mark.bytes for mark in version.manifest.files.values()))
+            again = max(again, version.manifest.own_bytes)
         elif step.artifact in INGESTED:
             first += sum(unpacked_bytes(path) for path in _sources(store, [step])) // _TYPED
     free = free_bytes(place)

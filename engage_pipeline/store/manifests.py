@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
+from engage_pipeline.store.file_names import tweets_beside
 
 ABSENT = "absent"
 """The version of a missing input."""
@@ -54,6 +55,12 @@ class Manifest:
     files: dict[str, atomic.Fingerprint]
     facts: dict[str, Any]
     verdict: Verdict | None = None
+
+    @property
+    def own_bytes(self) -> int:
+        """Bytes of its files, without the tweets beside features: a second name takes no room."""
+        beside = {*map(tweets_beside, self.files)}
+        return sum(mark.bytes for name, mark in self.files.items() if name not in beside)
 
     def to_json(self) -> str:
         """Returns the content of manifest.json: the fields and their checksum."""

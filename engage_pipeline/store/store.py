@@ -190,7 +190,7 @@ class ArtifactStore(ReadableStore):
     def _bytes(self, labels: Iterable[str]) -> int:
         """Returns the bytes of the current versions."""
         manifests = (self._readable_manifest(*split_label(text)) for text in labels)
-        return sum(mark.bytes for manifest in manifests if manifest for mark in manifest.files.values())
+        return sum(manifest.own_bytes for manifest in manifests if manifest)
 
 
 def _sweep(folder: Path) -> None:

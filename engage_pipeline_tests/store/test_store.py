@@ -133,6 +133,7 @@ def test_features_are_not_opened_if_the_tweets_beside_them_are_damaged(store: Ar
         for name in (FEATURES, beside, PROFILE):
             draft.path(name).write_bytes(bytes(10))
     version = store.open("validation_features")
+    assert version.manifest.own_bytes == 20
     assert version.path(FEATURES).name == FEATURES
     (version.folder / version.manifest.directory / beside).write_bytes(bytes(9))
     with pytest.raises(UserError, match=r"features\.typed-tweets\.parquet: damaged: .*materialize validation_features"):

@@ -1,7 +1,7 @@
 """Joins rows of tweets with their counters: the rows that a model reads, as tables in memory.
 
     join = RowJoin("test", Windows.of(settings, counts))
-    for tweets in read_tweets(path):
+    for tweets in read_tweets(path, tokens=True):
         features = join.table(tweets)
 
 What does not belong here: files of features (features.writing), a training row's own window (features.own_window).

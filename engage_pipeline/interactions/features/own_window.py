@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline.engines.tasks import map_items
 from engage_pipeline.files import atomic
+from engage_pipeline.files.parquet import group_ends
 from engage_pipeline.interactions.counters.counting import PARTS, distribute, run_prefix
 from engage_pipeline.interactions.features.windows import Columns, Windows, counter_family
 from engage_pipeline.interactions.graphs.edges import SCORE_UNITS, Edges
@@ -57,7 +58,7 @@ def counted_shards(parts: Sequence[Path], windows: Windows, settings: Settings) 
         distribute(new, folder, windows.sides[TRAINING], ENGAGEMENT_DAY, settings, _ASKED)
         asked = [marks.index(mark) if mark in marks else _NOT_ASKED for mark in known]
         files = _Files(counted, asked, folder, [parts.index(path) for path in new])
-        ends = [_group_ends(path) for path in parts]
+        ends = [group_ends(pq.read_metadata(path)) for path in parts]
         items = [
             _Shards(files, side, group, ends)
             for side in windows.sides[TRAINING]
@@ -132,11 +133,6 @@ class _Shards:
 
 def _back(side: Side) -> str:
     return f"back-{side.name}"
-
-
-def _group_ends(path: Path) -> npt.NDArray[np.int64]:
-    metadata = pq.read_metadata(path)
-    return np.cumsum([metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)], dtype=np.int64)
 
 
 def _work(similarity: Path, families: Collection[str], settings: Settings, shards: _Shards) -> None:

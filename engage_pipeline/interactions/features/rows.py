@@ -12,13 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engage_pipeline.engines.engine import ROW_GROUP_ROWS
 from engage_pipeline.errors import UserError
 from engage_pipeline.files import atomic
-from engage_pipeline.files.parquet import batches, open_coded
+from engage_pipeline.files.parquet import batches, group_ends, open_coded
 from engage_pipeline.schema import ENGAGEMENT_DAY, LINE_NUMBER, TOKEN_COLUMNS
 from engage_pipeline.store.file_names import tweets_beside
 
@@ -155,7 +156,7 @@ class FeatureFile:
             tweets = pq.ParquetFile(path)
         except FileNotFoundError as error:
             raise UserError(f"{path}: not there; the token ids of {self._path.name} are read from it") from error
-        if _group_rows(tweets.metadata) != _group_rows(self.metadata):
+        if not np.array_equal(group_ends(tweets.metadata), group_ends(self.metadata)):
             raise UserError(f"{path}: its rows are not those of {self._path.name}; make the features again")
         return tweets
 
@@ -169,7 +170,3 @@ def _side_by_side(rows: pa.Table, tokens: pa.Table) -> pa.Table:
     for field, column in zip(tokens.schema, tokens.columns, strict=True):
         rows = rows.append_column(field, column)
     return rows
-
-
-def _group_rows(metadata: pq.FileMetaData) -> list[int]:
-    return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.files.parquet import group_ends
 from engage_pipeline.interactions.features.rows import FeatureFile
 from engage_pipeline.model.feature_columns import Features, column_values, flag_matrix, number_matrix
 from engage_pipeline.model.network.vocabulary import PEOPLE, Vocabulary
@@ -187,8 +188,8 @@ class RowReader:
 
 def group_bounds(metadata: pq.FileMetaData) -> list[tuple[int, int]]:
     """Returns the first row of each row group of a Parquet file and the one after its last."""
-    ends = np.cumsum([metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)], dtype=int)
-    return list(zip([0, *ends[:-1].tolist()], ends.tolist(), strict=False))
+    ends = group_ends(metadata).tolist()
+    return list(zip([0, *ends[:-1]], ends, strict=False))
 
 
 def read_columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -62,7 +62,7 @@ def describe(store: ArtifactStore, manifest: Manifest) -> dict[str, Any]:
         _LABELS.get(name, name): value for name, value in figures.items() if name not in facts or _is_readable(value)
     }
     figures |= {
-        "bytes": sum(mark.bytes for mark in manifest.files.values()),
+        "bytes": manifest.own_bytes,
         "version": manifest.version,
         "files": _file_names(sorted(manifest.files)),
         "dagster/uri": folder.as_uri(),

@@ -79,7 +79,7 @@ def validation_counts(store: ArtifactStore, draft: Draft) -> None:
 @pipeline_asset(kinds={"numpy", "parquet"}, schema=_columns(labelled=True))
 def interaction_features(store: ArtifactStore, keys: Sequence[str]) -> dict[str, PartResult]:
     """The rows of one training part as a model reads them: counters without the row's own day, similar authors, the
-    validation window's counters, profile numbers, flags, tokens and labels."""
+    validation window's counters, profile numbers, flags and labels; the tweets beside them, for token ids."""
     return publish_parts(store, keys)
 
 

@@ -108,10 +108,10 @@ MUTATIONS = [
         "interactions/features/rows.py",
         "interactions/features/test_rows.py",
         (
-            "_group_rows(tweets.metadata) != _group_rows(self.metadata)",
+            "not np.array_equal(group_ends(tweets.metadata), group_ends(self.metadata))",
             "tweets.metadata.num_rows != self.metadata.num_rows",
         ),
-        ("_group_rows(tweets.metadata) != _group_rows(self.metadata)", "False"),
+        ("not np.array_equal(group_ends(tweets.metadata), group_ends(self.metadata))", "False"),
         ("name in TOKEN_COLUMNS and name not in self._own", "name in TOKEN_COLUMNS[:1] and name not in self._own"),
         ("batches(self._tweets, batch_size, beside, row_groups)", "batches(self._tweets, batch_size, beside)"),
         ("    beside.unlink(missing_ok=True)  # of a task that is done again\n", ""),
