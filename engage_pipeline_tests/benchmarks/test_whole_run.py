@@ -53,6 +53,26 @@ def test_the_median_counts_of_what_takes_few_seconds(
     assert made.is_dir()
 
 
+def test_a_target_is_made_of_all_sizes_before_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = []
+
+    def make(config: Path, target: str, rows: int) -> Figures:
+        made.append((target, config.parent.name))
+        return Figures(target, rows, 1.0, 1.0, 100, 50, 0, rows)
+
+    monkeypatch.setattr(
+        whole_run, "make_shards", lambda folder, rows, _: (folder / "raw" / "train").mkdir(parents=True)
+    )
+    monkeypatch.setattr(whole_run, "make", make)
+    whole_run.main(["--folder", str(tmp_path), "--rows", "4000,1000", "--targets", "tweet_parts", "test_tweets"])
+    sizes = ("duckdb-1000", "duckdb-4000")
+    assert made == [(target, size) for target in ("tweet_parts", "test_tweets") for size in sizes]
+    table = capsys.readouterr().out
+    assert table.index("1,000 rows on duckdb") < table.index("4,000 rows on duckdb")
+
+
 def test_shards_are_parts_and_one_validation_part(tmp_path: Path) -> None:
     whole_run.make_shards(tmp_path, rows=3000, shard_rows=1000)
     raw = tmp_path / "raw"
@@ -70,9 +90,7 @@ def test_shards_are_parts_and_one_validation_part(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_every_asset_is_made_and_the_page_is_read_again(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    whole_run.main(
-        ["--folder", str(tmp_path), "--rows", "4000", "--shard-rows", "2000", "--times", "2", "--out", str(page)]
-    )
+    whole_run.main(["--folder", str(tmp_path), "--rows", "4000", "--shard-rows", "2000", "--out", str(page)])
     text = page.read_text(encoding="utf-8")
     assert text.startswith(report.begin("a whole run on duckdb"))
     assert [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")][1:] == list(TARGETS)

@@ -5,8 +5,8 @@
 With `--engine spark` the first two stages alone, on `local[threads]`. The rows are synthesized in shards, each a world
 of its own with its own users, one training part and one test part a shard; the validation part is that of all shards.
 What FOLDER holds already is kept, so that a run that was stopped goes on; the assets are made by `engage run`: what
-takes few seconds `--times` times, of which the median counts. With `--out` the tables of all sizes in FOLDER go into
-the page.
+takes few seconds `--times` times, of which the median counts. A target is made of all sizes before the next one is, so
+that its figures are of the same minutes. With `--out` the tables of all sizes in FOLDER go into the page.
 """
 
 import argparse
@@ -142,9 +142,7 @@ def make_again(config: Path, target: str, rows: int, times: int) -> Figures:
 
 
 def run(folder: Path, rows: int, options: argparse.Namespace) -> Iterator[Figures]:
-    """The targets of one size, one after the other. What `folder` has figures of is not made again."""
-    folder.mkdir(parents=True, exist_ok=True)
-    make_shards(folder, rows, options.shard_rows)
+    """The targets of one size, whose shards are there. What `folder` has figures of is not made again."""
     engine = {"kind": options.engine, "threads": options.threads, "memory_limit": options.memory_limit}
     config = write_config(folder, engine | {"spark_master": f"local[{options.threads}]"})
     noted = folder / "figures.json"
@@ -213,13 +211,18 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--targets", nargs="+", choices=TARGETS, help="these alone, in the order of a run")
     parser.add_argument("--out", type=Path, help="page that the tables are put into; else they are only printed")
     options = parser.parse_args(arguments)
-    sizes, text, runs = sorted(int(rows) for rows in options.rows.split(",")), [], []
-    for rows in sizes:
-        folder = options.folder.resolve() / f"{options.engine}-{rows}"
-        figures = {found.target: found for found in run(folder, rows, options)}
-        text.append(section(figures, f"{rows:,} rows on {options.engine}", folder, options))
-        print(text[-1], flush=True)
-        runs.append(figures)
+    sizes = sorted(int(rows) for rows in options.rows.split(","))
+    folders = {rows: options.folder.resolve() / f"{options.engine}-{rows}" for rows in sizes}
+    for rows, folder in folders.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        make_shards(folder, rows, options.shard_rows)
+    found = list(zip(*(run(folder, rows, options) for rows, folder in folders.items()), strict=True))
+    runs = [{figures.target: figures for figures in column} for column in zip(*found, strict=True)]
+    text = [
+        section(figures, f"{rows:,} rows on {options.engine}", folder, options)
+        for (rows, folder), figures in zip(folders.items(), runs, strict=True)
+    ]
+    print("\n\n".join(text), flush=True)
     if len(runs) > 1:
         text.insert(0, growth(runs))
         print(text[0], flush=True)
