@@ -5,6 +5,7 @@ import torch  # noqa: TID253 - it is what is tested
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
 from engage_pipeline.machine.precision import bf16_is_fast, resolve_precision
+from engage_pipeline.model.network import scoring
 from engage_pipeline.model.network.architectures import new_network
 from engage_pipeline.model.network.inputs import InputBuilder
 from engage_pipeline.model.network.network_config import NetworkConfig
@@ -64,11 +65,14 @@ def test_two_networks_give_what_each_gives_alone(architecture, rates, languages,
         np.testing.assert_array_equal(found, scorer.logits(table))
 
 
-def test_a_network_that_reads_rounded_input_reads_its_own():
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_network_that_reads_rounded_input_reads_its_own(fast, monkeypatch):
     """Where bfloat16 is not fast, both read float32."""
-    first, second = (NetworkScorer(make_network(precision=name), make_codes()) for name in ("bf16", "fp32"))
+    monkeypatch.setattr(scoring, "bf16_is_fast", lambda _: fast)
+    codes = make_codes()
+    first, second = (NetworkScorer(make_network(precision=name), codes) for name in ("bf16", "fp32"))
     alike = first.reads_like(second)
-    assert alike != bf16_is_fast(CPU)
+    assert alike != fast
     table = feature_table(20, 3, labelled=False)
     for found, scorer in zip(logits_of_both(first, second, table, alike=alike), (first, second), strict=True):
         np.testing.assert_array_equal(found, scorer.logits(table))
