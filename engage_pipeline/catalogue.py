@@ -69,15 +69,15 @@ _REPORTED = (
 ARTIFACTS: dict[str, Artifact] = {
     artifact.name: artifact
     for artifact in (
-        Artifact("tweet_parts", Stage.INGEST, (), (), "6", partitioned=True),
+        Artifact("tweet_parts", Stage.INGEST, (), (), "7", partitioned=True),
         Artifact(
             "validation_tweets",
             Stage.INGEST,
             (),
             ("seed", "validation_percentage", "num_validation_chunks"),
-            "6",
+            "7",
         ),
-        Artifact("test_tweets", Stage.INGEST, (), (), "4"),
+        Artifact("test_tweets", Stage.INGEST, (), (), "5"),
         Artifact("interaction_counts", Stage.INTERACTIONS, ("tweet_parts",), ("max_n_parts", FURTHER), "4"),
         Artifact(
             "author_similarity",

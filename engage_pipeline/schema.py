@@ -134,7 +134,7 @@ def tweet_schema(*, labelled: bool, validation: bool = False) -> pa.Schema:
         fields.append(_described(column.name, ARROW_TYPES[column.kind], column.description))
         if column.name == TEXT_TOKENS:
             fields[-1] = _described(TEXT_TOKENS, pa.binary(), f"{column.description}: low 16 bits, little-endian")
-            fields.append(_described(TEXT_TOKENS_HIGH, pa.binary(), "the bits above, one byte a token"))
+            fields.append(_described(TEXT_TOKENS_HIGH, pa.binary(), "the bits above, eight ids a byte, then a 1"))
     fields += [_described(ENGAGEMENT_DAY, pa.int32(), "days since 1970-01-01 of the latest engagement, else the tweet")]
     if validation:
         fields.append(_described(SPLIT, pa.int32(), "chunk of a fine-tuning row; -1 where the row is held out"))

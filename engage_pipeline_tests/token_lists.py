@@ -12,7 +12,8 @@ from engage_pipeline.schema import TEXT_TOKENS, TEXT_TOKENS_HIGH
 def token_values(ids: Sequence[int]) -> dict[str, bytes]:
     """The two values of a row with these ids."""
     low = b"".join(struct.pack("<H", token % 65_536) for token in ids)
-    return {TEXT_TOKENS: low, TEXT_TOKENS_HIGH: bytes(token // 65_536 for token in ids)}
+    high = sum(token // 65_536 << place for place, token in enumerate(ids)) + (1 << len(ids))
+    return {TEXT_TOKENS: low, TEXT_TOKENS_HIGH: high.to_bytes(len(ids) // 8 + 1, "little") if ids else b""}
 
 
 def token_arrays(lists: Sequence[Sequence[int] | None]) -> dict[str, pa.Array]:
@@ -30,7 +31,9 @@ def with_token_values(row: dict[str, Any]) -> dict[str, Any]:
 def token_list(row: dict[str, Any]) -> list[int]:
     """The ids of a row of a table."""
     low = struct.unpack(f"<{len(row[TEXT_TOKENS]) // 2}H", row[TEXT_TOKENS])
-    return [one + 65_536 * high for one, high in zip(low, row[TEXT_TOKENS_HIGH], strict=True)]
+    high = int.from_bytes(row[TEXT_TOKENS_HIGH], "little")
+    assert high.bit_length() == len(low) + bool(low)
+    return [one + 65_536 * (high >> place & 1) for place, one in enumerate(low)]
 
 
 def with_token_list(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,14 @@
-"""Puts the rows of a part, which arrive by line, into the order of their days, in memory that the part can't raise.
+"""Puts the rows of a part into the order of their days, in memory that the part can't raise.
 
-Some rows at a time are sorted by day and appended to a temporary file in slices: the rows of one day, or of
-neighbouring days with few rows each. In the end the file is read day by day. Days with few rows are read together, so
-that stray days, however many, cost no more than reading slices several times.
+They arrive in batches, each ordered by day. Some at a time are merged and appended to a temporary file in slices: the
+rows of one day, or of neighbouring days with few rows each. In the end the file is read day by day. Days with few rows
+are read together, so that stray days, however many, cost no more than reading slices several times.
 """
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -22,9 +23,9 @@ from engage_pipeline.schema import ENGAGEMENT_DAY
 Order = Literal["day", "line"]
 """The order of typed rows: by engagement day and line, or by line, the order in which they are read."""
 SORTED_ROWS, SORTED_BYTES = 65_536, 64 << 20
-"""At least this many rows, or bytes, are sorted at a time."""
+"""At least this many rows, or bytes, are merged at a time."""
 SLICE_ROWS = 512
-"""Days with fewer of the rows that are sorted together share a slice with their neighbours."""
+"""Days with fewer of the rows that are merged together share a slice with their neighbours."""
 DAY_ROWS = 8192
 """Days with fewer rows in the part are read together, up to ROW_GROUP_ROWS rows or some SORTED_BYTES at a time."""
 
@@ -55,27 +56,27 @@ class RowsByDay:
             self._spool.unlink(missing_ok=True)
 
     def sort(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Reads all batches, then yields their rows by day."""
-        for rows in _joined(batches):
-            self._add(rows)
+        """Reads all batches, each ordered by day, then yields their rows by day."""
+        for some in _at_a_time(batches):
+            self._add(some)
         self._writer.close()
         self._file.close()
         yield from self._by_day()
 
-    def _add(self, rows: pa.RecordBatch) -> None:
-        """Appends the rows to the file."""
-        self._bytes += rows.nbytes
-        days = rows[ENGAGEMENT_DAY].to_numpy()
-        order = np.argsort(days, kind="stable")
-        by_day, days = rows.take(pa.array(order)), days[order]
-        starts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
-        counts = np.diff(starts, append=len(days))
-        self._rows.update(dict(zip(days[starts].tolist(), counts.tolist(), strict=True)))
-        for first, end in _together(counts, SLICE_ROWS, len(days)):
-            start, stop = int(starts[first]), int(starts[end - 1] + counts[end - 1])
-            self._writer.write_batch(by_day.slice(start, stop - start))
-            self._first.append(int(days[start]))
-            self._last.append(int(days[stop - 1]))
+    def _add(self, batches: Sequence[pa.RecordBatch]) -> None:
+        """Appends the rows of some batches to the file, by day."""
+        self._bytes += sum(batch.nbytes for batch in batches)
+        all_days = np.concatenate([batch[ENGAGEMENT_DAY].to_numpy() for batch in batches])
+        days, counts = np.unique(all_days, return_counts=True)
+        self._rows.update(dict(zip(days.tolist(), counts.tolist(), strict=True)))
+        groups = list(_together(counts, SLICE_ROWS, len(all_days)))
+        firsts = days[[first for first, _ in groups]]
+        for (first, end), rows in zip(
+            groups, zip(*(_cut(batch, firsts) for batch in batches), strict=True), strict=True
+        ):
+            self._writer.write_batch(_merged(rows, one_day=end - first == 1))
+            self._first.append(int(days[first]))
+            self._last.append(int(days[end - 1]))
 
     def _by_day(self) -> Iterator[pa.RecordBatch]:
         """Yields the rows of the complete file by day."""
@@ -92,22 +93,21 @@ class RowsByDay:
                 if low == high:
                     yield from found
                 else:
-                    together = pa.concat_batches(found)
-                    yield together.take(pa.array(np.argsort(together[ENGAGEMENT_DAY].to_numpy(), kind="stable")))
+                    yield _merged(found, one_day=False)
 
 
-def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Joins batches until they have SORTED_ROWS rows or SORTED_BYTES bytes."""
+def _at_a_time(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """Yields some batches together, which have SORTED_ROWS rows or SORTED_BYTES bytes."""
     held: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
         held.append(batch)
         rows, size = rows + len(batch), size + batch.nbytes
         if rows >= SORTED_ROWS or size >= SORTED_BYTES:
-            yield pa.concat_batches(held)
+            yield held
             held, rows, size = [], 0, 0
     if held:
-        yield pa.concat_batches(held)
+        yield held
 
 
 def _together(counts: npt.NDArray[np.int64], least: int, most: int) -> Iterator[tuple[int, int]]:
@@ -130,3 +130,16 @@ def _between(rows: pa.RecordBatch, low: int, high: int) -> pa.RecordBatch:
     days = rows[ENGAGEMENT_DAY].to_numpy()
     start, end = np.searchsorted(days, low), np.searchsorted(days, high, side="right")
     return rows.slice(start, end - start)
+
+
+def _cut(rows: pa.RecordBatch, firsts: npt.NDArray[np.int32]) -> list[pa.RecordBatch]:
+    """Returns the rows from each of the days `firsts`, the first of which is no later than theirs, to before the next;
+    of rows that are ordered by day."""
+    bounds = [*np.searchsorted(rows[ENGAGEMENT_DAY].to_numpy(), firsts).tolist(), len(rows)]
+    return [rows.slice(low, high - low) for low, high in pairwise(bounds)]
+
+
+def _merged(slices: Iterable[pa.RecordBatch], *, one_day: bool) -> pa.RecordBatch:
+    """Joins rows and orders them by day, those of a day as they come; there is nothing to order in `one_day`."""
+    rows = pa.concat_batches(slices)
+    return rows if one_day else rows.take(pa.array(np.argsort(rows[ENGAGEMENT_DAY].to_numpy(), kind="stable")))

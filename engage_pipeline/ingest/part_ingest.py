@@ -121,7 +121,8 @@ def _read(
     limit = RejectLimit(source, settings.ingest.max_rejected_share)
     with RejectWriter(spool, source.name, limit) as found:
         lines = part_rows(source, labelled=labelled, rejects=found, settings=settings, new=new)
-        typed = TypedRows(source, labelled=labelled, split=_Places(split, lines) if split else None, rejects=found)
+        places = _Places(split, lines) if split else None
+        typed = TypedRows(source, labelled=labelled, split=places, rejects=found, by_day=order == "day")
         summary = RowSummary()
         try:
             rows = _write_tweets(tweets, summary.watch(typed.read(lines.blocks())), typed.schema, order)
@@ -152,16 +153,15 @@ class _Places:
         return self._places[numbers]
 
 
-def _write_tweets(tweets: Path, by_line: Iterator[pa.RecordBatch], schema: pa.Schema, order: Order) -> int:
-    """Writes rows that come by line to `tweets`, in `order`; returns the number of rows."""
+def _write_tweets(tweets: Path, rows: Iterator[pa.RecordBatch], schema: pa.Schema, order: Order) -> int:
+    """Writes the rows that TypedRows reads to `tweets`, in `order`; returns the number of rows."""
     reuse_memory()
     with ExitStack() as stack:
         stack.enter_context(arrow_on_malloc())
         writer = stack.enter_context(TweetWriter(tweets, schema))
-        rows = by_line
         if order == "day":
             spool = tweets.with_name(f".{tweets.name}.days")
-            rows = stack.enter_context(RowsByDay(spool, schema)).sort(by_line)
+            rows = stack.enter_context(RowsByDay(spool, schema)).sort(rows)
         for batch in rows:
             writer.write(batch)
     return writer.rows

@@ -41,7 +41,7 @@ class RowSummary:
         self.positives: Counter[str] = Counter()
         self.missing_ids: Counter[str] = Counter()
         self.unknown: set[str] = set()
-        self._truths: Counter[str] = Counter()
+        self._with_times: set[str] = set()
         self._pairs = array("q")
         self._least = pa.table({name: pa.array([], pa.string()) for name in PAIR})
         self._bound: str | None = None
@@ -65,7 +65,8 @@ class RowSummary:
             self.days.update(dict(zip(days.field(0).to_pylist(), days.field(1).to_pylist(), strict=True)))
             for name in _TIMES.keys() & set(rows.schema.names):
                 self.positives[_TIMES[name]] += len(rows) - rows[name].null_count
-                self._truths[name] += pc.is_in(rows[name], pa.array(_TRUTHS)).true_count
+                if name not in self._with_times and _has_unknown(rows[name], pa.array(_TRUTHS)):
+                    self._with_times.add(name)
             self.missing_ids.update({name: rows[name].null_count for name in IDS})
             self.unknown.update(name for name in _KNOWN if _has_unknown(rows[name], pa.array(_KNOWN[name])))
             pairs = combined(*(fingerprints(rows[name]) for name in PAIR))
@@ -83,7 +84,7 @@ class RowSummary:
 
     def truth_columns(self) -> list[str]:
         """Returns the columns of labels with values of which each is 0 or 1, and no time of an engagement."""
-        return [name for name, engagement in _TIMES.items() if 0 < self._truths[name] == self.positives[engagement]]
+        return [name for name, kind in _TIMES.items() if self.positives[kind] and name not in self._with_times]
 
     def sample(self) -> pa.StringArray:
         """Returns `tweet viewer` of the first SAMPLE_ROWS rows that have both, in the order of these ids; sorted."""
@@ -107,6 +108,6 @@ class RowSummary:
             self._bound = self._least["tweet_id"][-1].as_py()
 
 
-def _has_unknown(values: pa.Array, known: pa.StringArray) -> bool:
-    texts = values.flatten() if pa.types.is_list(values.type) else values
-    return bool(pc.any(pc.invert(pc.is_in(texts.drop_null(), known))).as_py())
+def _has_unknown(values: pa.Array, known: pa.Array) -> bool:
+    each = values.flatten() if pa.types.is_list(values.type) else values
+    return bool(pc.any(pc.invert(pc.is_in(each.drop_null(), known))).as_py())

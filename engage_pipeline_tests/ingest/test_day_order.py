@@ -22,6 +22,12 @@ def rows(days: list[int], first: int = 0) -> pa.RecordBatch:
     return pa.record_batch([pa.array(value, field.type) for value, field in zip(values, SCHEMA, strict=True)], SCHEMA)
 
 
+def by_day_of(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows by day, as they are read."""
+    days = batch["engagement_day"].to_pylist()
+    return batch.take(pa.array(sorted(range(len(days)), key=days.__getitem__), pa.int64()))
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     days=st.lists(st.sampled_from([-(2**31), -1, 0, 18_661, 18_662, 18_663, 2**31 - 1]) | st.integers(0, 40)),
@@ -32,7 +38,7 @@ def test_any_batches_come_by_day_then_as_they_came(
     tmp_path: Path, days: list[int], cuts: list[int], limits: tuple[int, int, int, int]
 ) -> None:
     bounds = sorted({0, len(days), *(cut for cut in cuts if cut < len(days))})
-    batches = [rows(days[start:end], start) for start, end in pairwise(bounds)]
+    batches = [by_day_of(rows(days[start:end], start)) for start, end in pairwise(bounds)]
     with pytest.MonkeyPatch.context() as patch:
         for name, limit in zip(("SORTED_ROWS", "SLICE_ROWS", "DAY_ROWS", "ROW_GROUP_ROWS"), limits, strict=True):
             patch.setattr(day_order, name, limit)
@@ -50,7 +56,7 @@ def test_a_day_for_each_row_makes_neither_small_slices_nor_large_batches(
     monkeypatch.setattr(day_order, "SORTED_ROWS", 5000)
     monkeypatch.setattr(day_order, "ROW_GROUP_ROWS", 6000)
     days = np.random.default_rng(1).permutation(20_000)
-    batches = [rows(days[start : start + 1000].tolist(), start) for start in range(0, 20_000, 1000)]
+    batches = [by_day_of(rows(days[start : start + 1000].tolist(), start)) for start in range(0, 20_000, 1000)]
     with RowsByDay(tmp_path / "spool", SCHEMA) as by_day:
         sizes = []
         for batch in by_day.sort(batches):
@@ -68,7 +74,7 @@ def test_days_with_many_rows_are_slices_and_batches_of_their_own(
     monkeypatch.setattr(day_order, "DAY_ROWS", 10)
     days = [7] * 20 + [1, 2, 3] + [5] * 10 + [9, 8]
     with RowsByDay(tmp_path / "spool", SCHEMA) as by_day:
-        found = list(by_day.sort([rows(days), rows(days)]))
+        found = list(by_day.sort([by_day_of(rows(days)), by_day_of(rows(days))]))
     together = [sorted(set(batch["engagement_day"].to_pylist())) for batch in found]
     assert together == [[1, 2, 3], [5], [5], [7], [7], [8, 9]]
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from engage_pipeline import schema
 from engage_pipeline.errors import UserError
+from engage_pipeline.ingest import day_order
 from engage_pipeline.ingest.parsing.single_line import read_line
 from engage_pipeline.ingest.part_ingest import ingest_part
 from engage_pipeline.ingest.rejects import REJECT_SCHEMA
@@ -468,6 +469,29 @@ def test_rows_come_by_day_then_by_line(tmp_path: Path) -> None:
 
 
 # --- compression, long lines, limits --------------------------------------------------------------------------------
+
+
+def test_lines_that_are_not_plain_stand_among_the_others_by_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of them have no like, where a last line without its end would be cut off; each day is a slice."""
+    monkeypatch.setattr(day_order, "DAY_ROWS", 600)
+    lines, expected = [], []
+    for line in range(1300):
+        day = 18_661 + line % 2
+        count = b"9223372036854775807" if line % 3 == 0 else b"5"  # too many digits for the loops
+        time = b"%d" % (86_400 * day)
+        like = time if line % 2 else b""
+        lines.append(
+            line_of(
+                engaged_with_user_follower_count=count, tweet_timestamp=time, retweet_timestamp=b"", like_timestamp=like
+            )
+        )
+        expected.append((day, line))
+    report, tweets, _ = ingest(tmp_path, b"\n".join([*lines, GOOD]) + b"\n", order="day")
+    assert report.rejected == 0
+    found = list(zip(tweets[schema.ENGAGEMENT_DAY].to_pylist(), tweets["line_number"].to_pylist(), strict=True))
+    assert found == sorted([*expected, (1_612_483_200 // 86_400, 1300)])
 
 
 @pytest.mark.parametrize("ending", [".gz", ".zst", ".lzo"])

@@ -16,7 +16,7 @@ from engage_pipeline.progress import progress
 
 BOM = b"\xef\xbb\xbf"
 Positions = npt.NDArray[np.int64]
-BLOCK_BYTES = 3 << 20
+BLOCK_BYTES = 6 << 20
 """Lines are read together until they have about so many bytes."""
 _MAX_BLOCK_BYTES = 64 << 20
 _NEWLINE = b"\n"

@@ -2,7 +2,8 @@
 
 A value is plain if it is written as the challenge writes it. Rows with another value are flagged, and their lines are
 read one by one (typed_rows), so that no loop need know why a line is wrong. Eight bytes are looked at together, as one
-64-bit word. What does not belong here: room for what is read, and Arrow's arrays of it (plain_rows).
+64-bit word, and where separators are is found for all bytes at once, a bit each. What does not belong here: room for
+what is read, and Arrow's arrays of it (plain_rows).
 
 `words` uint64 (bytes,) are the 8 bytes from each byte of the lines on. Of n rows `ends`, int32 (n, columns + 1), has in
 column c + 1 the place of the byte behind column c, and in column 0 that of the byte in front of the line. Bounds begin
@@ -10,6 +11,7 @@ with 0: row i has what lies between bounds i and i + 1. `odd`, bool (n,), is set
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from engage_pipeline.ingest.parsing.line_rules import MAX_LINE_BYTES, NO_LABELS
 from engage_pipeline.ingest.parsing.values import SAFE_DIGITS
@@ -20,64 +22,74 @@ PADDING = 8
 """As many bytes more than those of the lines are read, or written to texts."""
 _NEWLINE = 10
 # All of one type: numba makes floats of signed and unsigned numbers.
-_1, _3, _4, _8, _16, _32, _64 = (np.uint64(number) for number in (1, 3, 4, 8, 16, 32, 64))
-_ONES, _TENS, _TOPS = (np.uint64(0x0101010101010101 * byte) for byte in (0x01, 0x10, 0x80))
-_NEWLINES = np.uint64(0x0101010101010101 * _NEWLINE)
-_NOUGHTS, _NIBBLES, _SIXES, _THREES = (np.uint64(0x0101010101010101 * byte) for byte in (0x30, 0xF0, 0x06, 0x33))
+_0, _1, _3, _8, _16, _32, _63, _64 = (np.uint64(number) for number in (0, 1, 3, 8, 16, 32, 63, 64))
+_TENS, _TOPS = (np.uint64(0x0101010101010101 * byte) for byte in (0x10, 0x80))
+_NOUGHTS, _BEYOND_NINE = (np.uint64(0x0101010101010101 * byte) for byte in (0x30, 0x80 - 10))
 _PAIRS, _FOURS, _EIGHTS = (np.uint64(factor) for factor in (1 + (10 << 8), 1 + (100 << 16), 1 + (10_000 << 32)))
 _BYTES_APART, _HALVES_APART = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
 _BYTE, _TAB, _MINUS = (np.uint64(byte) for byte in (0xFF, 9, 45))
 _TRUE, _FALSE = (np.uint64(int.from_bytes(word, "little")) for word in (b"true", b"false"))
+_LOW_BITS = 0xFFFF
 _POWERS = 10 ** np.arange(9)
 _SPARE = len(NO_LABELS)
 _compiled, _inner = compiled(error_model="numpy"), compiled_within(error_model="numpy")
 
 
+def marks_of(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint64]:
+    """Returns the flags of bytes as bits, 64 a word, the first one lowest."""
+    packed = np.packbits(flags, bitorder="little")
+    return np.append(packed, np.zeros(-len(packed) % 8, np.uint8)).view("<u8")
+
+
+def separators(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
+    """Returns where columns and lines end, as `marks_of` has it."""
+    flags = data == 1
+    flags |= data == _NEWLINE
+    return marks_of(flags)
+
+
+def low_bytes(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
+    """Returns where bytes below 16 are, as `marks_of` has it: separators of all kinds, and bytes that no plain text
+    has."""
+    return marks_of(data < 16)
+
+
 @_compiled
 def find_columns(
-    data: np.ndarray,
-    words: np.ndarray,
-    size: int,
-    spare: bool,
-    ends: np.ndarray,
-    places: np.ndarray,
-    others: np.ndarray,
+    data: np.ndarray, marks: np.ndarray, spare: bool, ends: np.ndarray, places: np.ndarray, others: np.ndarray
 ) -> tuple[int, int, int]:
-    """Finds the columns of the lines in the first `size` bytes of `data`, the last of which is a line feed.
+    """Finds the columns of the lines in `data`, the last byte of which is a line feed, from its separators `marks`.
 
     For each line with the right number of columns, writes the ends of these to `ends`, and its place among all lines to
     `places`, int64 (n,); with `spare`, NO_LABELS may follow the last column. For each other line that is not blank,
     writes place, start and end to `others`, int64 (lines, 3). Returns how many are of each kind, and how many blank.
     """
     columns = ends.shape[1] - 1
-    row = n_others = blank = place = start = position = 0
-    while position < size:
-        column = 0
-        ends[row, 0] = start - 1
-        while True:
-            marks = _zeros(words[position] ^ _ONES) | _zeros(words[position] ^ _NEWLINES)
-            if marks == 0:
-                position += 8
-                continue
-            position += _first(marks)
+    row = n_others = blank = place = column = 0
+    start = np.int64(0)
+    for number in range(len(marks)):
+        left = marks[number]
+        while left != 0:
+            position = 64 * number + np.int64(trailing_zeros(left))
+            left &= left - _1
             column += 1
             if column <= columns:
                 ends[row, column] = position
-            if data[position] == _NEWLINE:
-                break
-            position += 1
-        whole = column == columns or (spare and column == columns + _SPARE and position - ends[row, columns] == _SPARE)
-        if whole and position - start <= MAX_LINE_BYTES:
-            places[row] = place
-            row += 1
-        elif position == start:
-            blank += 1
-        else:
-            others[n_others, 0], others[n_others, 1], others[n_others, 2] = place, start, position
-            n_others += 1
-        place += 1
-        position += 1
-        start = position
+            if data[position] != _NEWLINE:
+                continue
+            whole = column == columns or (
+                spare and column == columns + _SPARE and position - ends[row, columns] == _SPARE
+            )
+            if whole and position - start <= MAX_LINE_BYTES:
+                ends[row, 0], places[row] = start - 1, place
+                row += 1
+            elif position == start:
+                blank += 1
+            else:
+                others[n_others, 0], others[n_others, 1], others[n_others, 2] = place, start, position
+                n_others += 1
+            place += 1
+            start, column = position + 1, 0
     return row, n_others, blank
 
 
@@ -178,45 +190,57 @@ def read_lists(
 
 @_compiled
 def read_tokens(
-    words: np.ndarray, ends: np.ndarray, column: int, bounds: np.ndarray, tokens: np.ndarray, odd: np.ndarray
+    words: np.ndarray,
+    marks: np.ndarray,
+    ends: np.ndarray,
+    column: int,
+    bounds: np.ndarray,
+    low: np.ndarray,
+    high_bounds: np.ndarray,
+    high: np.ndarray,
+    odd: np.ndarray,
 ) -> None:
-    """Reads a column of token ids to `tokens`, int32 (tokens,); `bounds` int32 (n + 1,)."""
-    token = 0
+    """Reads a column of token ids, between the `low_bytes` in `marks`, as numerics.token_bytes has them: `low` uint16
+    (tokens,), `high` uint8 (bytes,); `bounds` and `high_bounds`, int32 (n + 1,), are in bytes."""
+    token = byte = 0
     for row in range(len(ends)):
-        position, end = ends[row, column] + 1, ends[row, column + 1]
-        plain = True
-        while plain and position < end:
-            word = words[position]
-            length = _first_low(word)
-            number = _number(word, length) if length > 0 else -1
-            tokens[token] = number
+        position, end = np.int64(ends[row, column]) + 1, np.int64(ends[row, column + 1])
+        some, plain, bits, place = position < end, True, _0, _0
+        at = position >> 6
+        before = np.uint64(position) & _63
+        left = marks[at] >> before << before
+        while some and plain:
+            while left == 0:
+                at += 1
+                left = marks[at]
+            mark = 64 * at + np.int64(trailing_zeros(left))
+            left &= left - _1
+            length = mark - position
+            number = _number(words[position], length) if 0 < length <= 8 else -1
+            low[token] = number & _LOW_BITS
             token += 1
-            position += length
+            bits |= ((np.uint64(number) >> _16) & _1) << place
+            place += _1
+            if place == _8:
+                high[byte] = bits
+                byte += 1
+                bits = place = _0
             plain = 0 <= number < VOCABULARY_SIZE
-            if position < end:
-                position += 1
-                plain = plain and position < end and words[position - 1] & _BYTE == _TAB
-        bounds[row + 1] = token
+            if mark == end:
+                break
+            plain = plain and words[mark] & _BYTE == _TAB
+            position = mark + 1
+        high[byte] = bits | _1 << place
+        byte += int(some)
+        bounds[row + 1], high_bounds[row + 1] = 2 * token, byte
         odd[row] |= not plain
-
-
-@_inner
-def _zeros(word: np.uint64) -> np.uint64:
-    """Returns a word with the top bit of each byte that is 0, and of none before the first of them."""
-    return (word - _ONES) & ~word & _TOPS
-
-
-@_inner
-def _first(marks: np.uint64) -> np.int64:
-    """Returns the place of the first byte whose top bit is set, of at least one."""
-    return np.int64(trailing_zeros(marks) >> _3)
 
 
 @_inner
 def _first_low(word: np.uint64) -> np.int64:
     """Returns the place of the first byte below 16 of the 8, 8 if there is none: no such byte is in plain texts."""
     marks = (word - _TENS) & ~word & _TOPS
-    return _first(marks) if marks != 0 else np.int64(8)
+    return np.int64(trailing_zeros(marks) >> _3) if marks != 0 else np.int64(8)
 
 
 @_inner
@@ -225,11 +249,9 @@ def _number(word: np.uint64, digits: int) -> np.int64:
 
     The digits are read together, by three multiplications (D. Lemire: Quickly parsing eight digits, 2018).
     """
-    bits = np.uint64(8 * digits)
-    text = (word << (_64 - bits)) | (_NOUGHTS >> (bits - _8) >> _8)  # zeros in front of it
-    if ((text & _NIBBLES) | (((text + _SIXES) & _NIBBLES) >> _4)) != _THREES:
+    each = (word - _NOUGHTS) << (_64 - np.uint64(8 * digits))  # zeros in front of them
+    if (each | (each + _BEYOND_NINE)) & _TOPS != 0:
         return np.int64(-1)
-    text -= _NOUGHTS
-    text = ((text * _PAIRS) >> _8) & _BYTES_APART
-    text = ((text * _FOURS) >> _16) & _HALVES_APART
-    return np.int64((text * _EIGHTS) >> _32)
+    each = ((each * _PAIRS) >> _8) & _BYTES_APART
+    each = ((each * _FOURS) >> _16) & _HALVES_APART
+    return np.int64((each * _EIGHTS) >> _32)

@@ -45,20 +45,23 @@ _AT_ONCE = 4096
 class TypedRows:
     """Reads the lines of one part. `blank` counts the blank lines read so far."""
 
-    def __init__(self, part: Location, *, labelled: bool, split: Split | None, rejects: RejectWriter) -> None:
+    def __init__(
+        self, part: Location, *, labelled: bool, split: Split | None, rejects: RejectWriter, by_day: bool = False
+    ) -> None:
         """`part` names the part in messages; with `split`, which maps line numbers (n,) to their place in the split
-        (n,), rows end in schema.SPLIT."""
+        (n,), rows end in schema.SPLIT. `by_day`: whether the rows of a batch are ordered by day, else by line."""
         from engage_pipeline.ingest.parsing.plain_rows import PlainReader  # numba takes half a second to import
 
         self.blank = 0
         self.schema = tweet_schema(labelled=labelled, validation=split is not None)
         self._whole = tweet_schema(labelled=labelled)
         self._width = ExpectedWidth(part, labelled=labelled)
-        self._plain = PlainReader(labelled=labelled)
+        self._plain = PlainReader(labelled=labelled, by_day=by_day)
+        self._order = [ENGAGEMENT_DAY, LINE_NUMBER] if by_day else [LINE_NUMBER]
         self._split, self._rejects = split, rejects
 
     def read(self, blocks: Generator[LineBlock]) -> Iterator[pa.RecordBatch]:
-        """Yields the rows of the lines that can be read, in order, as `schema` has them.
+        """Yields the rows of the lines that can be read, some lines after others, as `schema` has them.
 
         Raises UserError: labels in an unlabelled part, the same wrong number of columns in all lines.
         """
@@ -81,7 +84,7 @@ class TypedRows:
         rows = pa.RecordBatch.from_arrays(columns, schema=self._whole)
         if others := list(self._others(block, _odd_lines(block, plain.odd, last))):
             rows = pa.concat_batches([rows, *others])
-            rows = rows.take(pa.array(np.argsort(rows[LINE_NUMBER].to_numpy())))
+            rows = rows.sort_by([(name, "ascending") for name in self._order])
         if self._split is not None:
             places = pa.array(self._split(rows[LINE_NUMBER].to_numpy()), pa.int32())
             rows = pa.RecordBatch.from_arrays([*rows.columns, places], schema=self.schema)

@@ -26,7 +26,7 @@ def profile(tweets: Tweets) -> dict[str, Column]:
         "hour": (seconds % DAY_SECONDS // 3600).astype(np.int8),
         "day_of_month": (days - days.astype("datetime64[M]")).astype(np.int8),
         "n_hashtags": hashtags,
-        "n_tokens": tweets.lengths(schema.TEXT_TOKENS_HIGH),
+        "n_tokens": tweets.token_counts(),
         "has_hashtag": hashtags > 0,
         "has_link": tweets.lengths("present_links") > 0,
         "has_domain": tweets.lengths("present_domains") > 0,

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from engage_pipeline import schema
 from engage_pipeline.interactions.shards.rows import Ids, Lists, ids_of_columns, lists_of
 from engage_pipeline.numerics.fingerprints import check_of, fingerprint_of
-from engage_pipeline.numerics.token_bytes import token_bytes
+from engage_pipeline.numerics.token_bytes import token_bytes, token_counts
 
 Column = Any
 """A numpy array [n], an Arrow array, or a list of n texts."""
@@ -58,6 +58,9 @@ class Tweets(Protocol):
     def tokens(self) -> dict[str, Column]:
         """Returns the columns of the token ids, schema.TOKEN_COLUMNS; none if only their lengths are there."""
 
+    def token_counts(self) -> Numbers:
+        """Returns the numbers of token ids, int64 [n]."""
+
     def known(self, name: str) -> Flags:
         """Returns where a column is not missing, bool [n]."""
 
@@ -68,7 +71,7 @@ class Tweets(Protocol):
         """Returns a column of flags, bool [n], false where missing."""
 
     def lengths(self, name: str) -> Numbers:
-        """Returns the lengths of lists or of bytes, int64 [n], 0 where missing."""
+        """Returns the lengths of lists, int64 [n], 0 where missing."""
 
     def equals(self, name: str, value: str) -> Flags:
         """Returns where a text is `value`, bool [n]."""
@@ -125,6 +128,10 @@ class TweetRow:
         """Returns the columns of the token ids as lists."""
         return {name: self.whole(name) for name in schema.TOKEN_COLUMNS}
 
+    def token_counts(self) -> Numbers:
+        """Returns the number of token ids, int64 [1]."""
+        return np.array([len(self.row[schema.TEXT_TOKENS])])
+
     def known(self, name: str) -> Flags:
         """Returns where a column is not missing, bool [1]."""
         return np.array([self.row[name] is not None])
@@ -138,8 +145,8 @@ class TweetRow:
         return np.array([bool(self.row[name])])
 
     def lengths(self, name: str) -> Numbers:
-        """Returns the length of a list or of bytes, int64 [1]."""
-        return np.array([len(self._value(name))])
+        """Returns the length of a list, int64 [1]."""
+        return np.array([len(self.row[name])])
 
     def equals(self, name: str, value: str) -> Flags:
         """Returns where a text is `value`, bool [1]."""
@@ -185,6 +192,10 @@ class TweetTable:
         there = {*schema.TOKEN_COLUMNS} <= {*self.names}
         return {name: self.whole(name) for name in schema.TOKEN_COLUMNS} if there else {}
 
+    def token_counts(self) -> Numbers:
+        """Returns the numbers of token ids, int64 [n]."""
+        return token_counts(self.table[schema.TEXT_TOKENS_HIGH])
+
     def known(self, name: str) -> Flags:
         """Returns where a column is not missing, bool [n]."""
         return self.table[name].is_valid().to_numpy()
@@ -198,10 +209,8 @@ class TweetTable:
         return pc.fill_null(self.table[name], False).to_numpy()
 
     def lengths(self, name: str) -> Numbers:
-        """Returns the lengths of lists or of bytes, int64 [n], 0 where missing."""
-        column = self.table[name]
-        found = pc.list_value_length(column) if pa.types.is_list(column.type) else pc.binary_length(column)
-        return pc.fill_null(found, 0).to_numpy().astype(np.int64)
+        """Returns the lengths of lists, int64 [n], 0 where missing."""
+        return pc.fill_null(pc.list_value_length(self.table[name]), 0).to_numpy().astype(np.int64)
 
     def equals(self, name: str, value: str) -> Flags:
         """Returns where a text is `value`, bool [n]."""

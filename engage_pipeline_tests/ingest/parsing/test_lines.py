@@ -62,9 +62,11 @@ def test_every_line_of_a_clean_part_is_taken(tmp_path: Path, content: bytes, lin
     assert (checked.blank, checked.rejects) == (0, [])
 
 
-def test_the_blocks_before_and_after_a_bad_line_are_taken_whole(tmp_path: Path) -> None:
-    start = b"".join(line_of(tweet_id=b"%d" % number) + b"\n" for number in range(25_000))  # more than one block
-    assert len(start) > lines_module.BLOCK_BYTES
+def test_the_blocks_before_and_after_a_bad_line_are_taken_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines_module, "BLOCK_BYTES", 1 << 20)
+    start = b"".join(line_of(tweet_id=b"%d" % number) + b"\n" for number in range(25_000))  # 3.9 MB
     checked = check(tmp_path, start + b"short\n\n" + GOOD + b"\n")
     assert checked.numbers == [*range(25_000), 25_002]
     assert (checked.lines, checked.blank) == (25_003, 1)

@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engage_pipeline.ingest.parsing.plain_rows import PlainReader
-from engage_pipeline.schema import COLUMN_NAMES, COLUMNS, LINE_NUMBER, Column, Kind
+from engage_pipeline.schema import COLUMN_NAMES, COLUMNS, ENGAGEMENT_DAY, LABELS, LINE_NUMBER, Column, Kind
 from engage_pipeline_tests.ingest.parsing.slow_reader import read_slowly
 from engage_pipeline_tests.ingest.parsing.test_values import DIGITS, ODD, PIECES
 from engage_pipeline_tests.ingest.test_part_ingest import GOOD, GOOD_TEST, line_of
@@ -64,6 +65,11 @@ def check(lines: list[bytes], *, labelled: bool = True) -> list[int]:
     slow = {row[LINE_NUMBER]: row for row in read_slowly(content, labelled=labelled).rows}
     for place, row in zip(found.places.tolist(), found.rows.to_pylist(), strict=True):
         assert with_token_list({LINE_NUMBER: place, **row}) == slow[place]
+    by_day = PlainReader(labelled=labelled, by_day=True).read(content, len(lines))
+    days = dict(zip(found.places.tolist(), found.rows[ENGAGEMENT_DAY].to_pylist(), strict=True))
+    assert by_day.places.tolist() == sorted(days, key=lambda place: (days[place], place))
+    assert by_day.rows.take(pa.array(np.argsort(by_day.places))).equals(found.rows)
+    assert (by_day.odd.tolist(), by_day.blank) == (found.odd.tolist(), found.blank)
     odd = found.odd[:, 0].tolist()
     assert [content[start:end] for _, start, end in found.odd.tolist()] == [lines[place] for place in odd]
     assert odd == sorted(odd)
@@ -141,6 +147,21 @@ def test_other_characters_are_told_only_where_a_line_is_no_utf8() -> None:
     assert check(lines) == []
     found = PlainReader(labelled=True).read(b"".join(line + b"\n" for line in [*lines, b"\xff" + GOOD]), 6)
     assert found.odd[:, 0].tolist() == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_rows_of_any_days_are_ordered_by_day_then_line(labelled: bool) -> None:
+    rng = random.Random(1)
+    days = [-70_000, -1, 0, 18_661, 18_662, 90_000]
+    bad = {"engaging_user_follower_count": "x"}
+    lines = [b""]
+    for place in range(3000):
+        times = {name: str(86_400 * rng.choice(days) + rng.randrange(86_400)) for name in ("tweet_timestamp", *LABELS)}
+        kept = {name: time for name, time in times.items() if rng.random() < 0.5}
+        values = dict.fromkeys(times, "") | kept | (bad if place % 500 == 0 else {})
+        line = line_of(**{name: value.encode() for name, value in values.items()})
+        lines.append(line if labelled else b"\x01".join(line.split(b"\x01")[: -len(LABELS)]))
+    assert check(lines, labelled=labelled) == list(range(1, 3001, 500))
 
 
 def test_every_token_id_is_read() -> None:

@@ -130,7 +130,7 @@ def test_fields_that_are_no_hashes_fit_into_32_bits(table: pa.Table, clusters: C
         least = 0 if name == "n_hashtags" else np.iinfo(np.int64).min  # it is counted
         ends = np.resize([np.iinfo(np.int64).max, least, 0], len(table))
         farthest = set_column(farthest, name, pa.array(ends))
-    tokens = token_arrays([[CLS_TOKEN, AT_TOKEN, 5, 6, (1 << 24) - 1, SEP_TOKEN]] * len(table))
+    tokens = token_arrays([[CLS_TOKEN, AT_TOKEN, 5, 6, (1 << 17) - 1, SEP_TOKEN]] * len(table))
     for name, column in tokens.items():
         farthest = set_column(farthest, name, column)
     for end in (0, END, 1 << 40):
@@ -139,7 +139,7 @@ def test_fields_that_are_no_hashes_fit_into_32_bits(table: pa.Table, clusters: C
             if field.name not in WIDE:
                 values = getattr(rows, field.name)
                 assert np.array_equal(values, values.astype(np.int32)), field.name
-    assert (rows.first_word == 1 << 24).all()
+    assert (rows.first_word == 1 << 17).all()
 
 
 def test_keys_of_several_effects_are_those_of_each(table: pa.Table, clusters: Clusters) -> None:

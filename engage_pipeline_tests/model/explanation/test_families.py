@@ -72,7 +72,7 @@ def changed(table: pa.Table, name: str) -> pa.Table:
     if name == "language":
         return set_column(table, name, ["pt" if table[name][0].as_py() != "pt" else "en"])
     if name in schema.TOKEN_COLUMNS:  # other tokens, as many
-        count = len(table[schema.TEXT_TOKENS_HIGH][0].as_py())
+        count = len(table[schema.TEXT_TOKENS][0].as_py()) // 2
         return set_column(table, name, [token_values([65_536 + 1001] * count)[name]])
     value = table[name][0].as_py()
     return set_column(table, name, [not value if isinstance(value, bool) else value + 1])
