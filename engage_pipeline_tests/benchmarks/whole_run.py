@@ -41,7 +41,7 @@ ON_SPARK = tuple(name for name, artifact in ARTIFACTS.items() if artifact.stage 
 ENGAGE = "import sys; sys.argv[0] = 'engage'; from engage_pipeline.cli import main; main()"
 HEADER = """| target | CPU s | wall s | rows/s per core | peak MB | spilled GB | on disk GB |
 |---|--:|--:|--:|--:|--:|--:|"""
-_FEW_SECONDS = 30
+_FEW_SECONDS = 60
 _LARGEST = ("CPU s", "wall s", "power", "spilled GB", "bytes a row on disk")
 
 
